@@ -1,0 +1,1 @@
+"""Settings: frozen pydantic models, and the strict YAML that they are written in."""

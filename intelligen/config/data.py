@@ -1,0 +1,144 @@
+"""Where sentence pairs come from, which of them train, and how they become tokens."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+
+from intelligen.config.base import Name, Settings
+
+REQUIRED_SPLITS = ("train", "valid", "test")
+
+
+def _inside_the_folder(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"must be a path inside the folder, got {name!r}")
+    return name
+
+
+def _require_splits(given: dict[str, Any]) -> None:
+    missing = [split for split in REQUIRED_SPLITS if split not in given]
+    if missing:
+        raise ValueError(f"splits lack {', '.join(missing)}")
+
+
+RelativeFile = Annotated[str, Field(min_length=1), AfterValidator(_inside_the_folder)]
+
+
+class EmbeddedCorpus(Settings):
+    """English→German sentences from a grammar inside the package; nothing is downloaded."""
+
+    name: Literal["embedded"] = "embedded"
+    train: PositiveInt = 20_000
+    """Distinct training pairs."""
+    valid: PositiveInt = 400
+    """Distinct validation pairs."""
+    test: PositiveInt = 400
+    """Distinct pairs in each of the test splits: `test` and the out-of-domain `test_ood` (longer, nested deeper)."""
+    seed: NonNegativeInt = 1
+    """Another seed gives other sentences; the splits stay disjoint."""
+
+
+class ParallelText(Settings):
+    """Two plain or gzip-compressed text files; line i of one translates line i of the other."""
+
+    source: RelativeFile
+    target: RelativeFile
+
+
+class PairTable(Settings):
+    """One .tsv (with a header row) or .jsonl file, plain or gzip-compressed, that holds both sides."""
+
+    file: RelativeFile
+    source_field: str = "source"
+    target_field: str = "target"
+
+
+class HubCorpus(Settings):
+    """A Hugging Face data set, or a directory saved with `datasets`' own `save_to_disk`."""
+
+    name: Literal["hub"] = "hub"
+    dataset: str = "wmt14"
+    """A repository on the hub, or the path of a directory that `save_to_disk` wrote."""
+    subset: str | None = None
+    """The data set's configuration, such as `de-en`."""
+    revision: str | None = None
+    """Commit or tag of the data set's repository: pin it for a comparison that others can repeat."""
+    source_field: str = "translation.en"
+    """Column of the source text; a dot descends into a nested column."""
+    target_field: str = "translation.de"
+    splits: dict[Name, str] = {"train": "train", "valid": "validation", "test": "test"}
+    """Our split → the data set's split. Splits beyond train, valid and test are further test sets."""
+    streaming: bool = False
+    """Read over the network without first storing the whole data set."""
+    limit: PositiveInt | None = None
+    """At most so many training rows (validation and test sets are always whole)."""
+
+    @model_validator(mode="after")
+    def _has_required_splits(self) -> "HubCorpus":
+        _require_splits(self.splits)
+        return self
+
+
+class FilesCorpus(Settings):
+    """Files in a folder, or the hub's copy of the same data set where no folder is named."""
+
+    name: Literal["files"] = "files"
+    folder: str | None = None
+    """Where the files lie; relative paths start at the working directory."""
+    splits: dict[Name, ParallelText | PairTable]
+    """Split → files. Splits beyond train, valid and test are further test sets."""
+    hub: HubCorpus | None = None
+    """Where the same splits come from while `folder` is not set."""
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> "FilesCorpus":
+        if self.folder is None and self.hub is None:
+            raise ValueError("needs `folder`, or `hub` to fall back on")
+        _require_splits(self.splits)
+        return self
+
+
+Corpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus, Field(discriminator="name")]
+
+
+class Filters(Settings):
+    """Which training pairs are kept. Validation and test sets are never filtered."""
+
+    min_characters: NonNegativeInt = 1
+    """Shorter sources or targets are left out."""
+    max_characters: PositiveInt | None = None
+    """Longer sources or targets are left out."""
+    max_length_difference: PositiveInt | None = None
+    """Pairs whose lengths in characters differ by this much or more are left out."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Filters":
+        if self.max_characters is not None and self.max_characters < self.min_characters:
+            raise ValueError(f"max_characters ({self.max_characters}) is below min_characters ({self.min_characters})")
+        return self
+
+
+class Tokenizer(Settings):
+    """SentencePiece (Kudo & Richardson 2018), trained on the training split only; ids pad 0, unk 1, bos 2, eos 3."""
+
+    model: Literal["bpe", "unigram"] = "bpe"
+    vocabulary: Annotated[int, Field(ge=8, le=1_000_000)] = 8_000
+    """Pieces per vocabulary, the four special ones included."""
+    joint: bool = True
+    """One vocabulary for both sides (tied embeddings need it), or one each."""
+    character_coverage: Annotated[float, Field(gt=0.9, le=1.0)] = 1.0
+    """Share of the characters that get pieces of their own: 0.9995 for Chinese or Japanese."""
+
+
+class Data(Settings):
+    """One corpus, made ready: what is read, what is kept, how it is cut into tokens."""
+
+    corpus: Corpus = EmbeddedCorpus()
+    lowercase: bool = False
+    """Lower-case both sides of every split."""
+    filters: Filters = Filters()
+    tokenizer: Tokenizer = Tokenizer()
+    max_tokens: Annotated[int, Field(ge=4, le=8192)] = 128
+    """Training pairs with a longer side are left out and counted; validation and test sources are cut there, counted too."""

@@ -1,0 +1,95 @@
+"""An experiment is one complete base trial; a trial is one complete, frozen configuration derived from it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from intelligen.config.base import Name, Settings, canonical_json, content_hash
+from intelligen.config.data import Data
+from intelligen.config.decoding import Decoding
+from intelligen.config.model import Model
+from intelligen.config.strategies import Standard, Strategy
+from intelligen.config.training import Training
+
+
+class Translation(Settings):
+    """Source sentence → target sentence, scored by sacreBLEU and chrF on detokenised, cased text."""
+
+    name: Literal["translation"] = "translation"
+    selection_metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = "valid/bleu"
+    """What chooses the best epoch; `valid/loss` is minimised, the others are maximised."""
+
+
+Task = Translation
+
+
+class Experiment(Settings):
+    """experiments/*.yaml: everything that a baseline and its fine-tuning need."""
+
+    version: Literal[1]
+    name: Name
+    task: Task = Translation()
+    data: Data = Data()
+    model: Model = Model()
+    training: Training = Training()
+    """The baseline, trained by teacher forcing from random weights."""
+    finetuning: Training = Training()
+    """Every strategy starts from the baseline and trains so long."""
+    strategy: Strategy = Standard()
+    """What `finetune` trains with where neither its option nor a sweep chooses."""
+    decoding: Decoding = Decoding()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Experiment":
+        if self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
+            raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
+        if self.data.max_tokens + 1 > self.model.max_positions:
+            raise ValueError(
+                f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
+                f" ({self.model.max_positions}): BOS and EOS take a position"
+            )
+        return self
+
+
+class Trial(Settings):
+    """One configuration that `fit` can run anywhere. It is complete before a worker starts and never changes."""
+
+    experiment: Name
+    task: Task
+    prepared: str
+    """Content hash of the prepared data: corpus, filters, tokenizer and the bytes that were read."""
+    model: Model
+    training: Training
+    strategy: Strategy
+    decoding: Decoding
+    seed: int
+    start: str | None
+    """Identity of the baseline whose weights this trial starts from; none = random weights."""
+
+    @property
+    def identity(self) -> str:
+        """Content hash: equal trials share one directory, one result and one tracking run."""
+        return content_hash(canonical_json(self))
+
+
+def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
+    """The teacher-forced trial from random weights that every fine-tuning of the experiment starts from."""
+    return Trial(
+        experiment=experiment.name,
+        task=experiment.task,
+        prepared=prepared,
+        model=experiment.model,
+        training=experiment.training,
+        strategy=Standard(),
+        decoding=experiment.decoding,
+        seed=experiment.seed,
+        start=None,
+    )
+
+
+def finetuning_trial(experiment: Experiment, *, prepared: str, start: str) -> Trial:
+    """The trial that runs the experiment's strategy from the baseline `start`."""
+    return baseline_trial(experiment, prepared=prepared).model_copy(
+        update={"training": experiment.finetuning, "strategy": experiment.strategy, "start": start}
+    )

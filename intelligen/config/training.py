@@ -1,0 +1,54 @@
+"""How long, how fast and how precisely a model is trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from intelligen.config.base import Settings
+
+
+class Optimizer(Settings):
+    """Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019)."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    """Peak of the schedule."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
+    epsilon: PositiveFloat = 1e-9
+    weight_decay: NonNegativeFloat = 0.0
+    clip_norm: PositiveFloat | None = 1.0
+    """Largest gradient norm; none = no clipping."""
+
+
+class Schedule(Settings):
+    """Learning rate by update: linear warm-up, then the named decay."""
+
+    name: Literal["inverse_sqrt", "cosine", "constant"] = "inverse_sqrt"
+    """`inverse_sqrt`: Vaswani et al. (2017), eq. 3, scaled so that the peak is the learning rate."""
+    warmup_updates: NonNegativeInt = 400
+    final_ratio: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """`cosine` ends at this share of the peak."""
+
+
+class Training(Settings):
+    """One run of updates. An epoch is `epoch_updates` updates, or one pass over the training data."""
+
+    epochs: PositiveInt = 10
+    """At each epoch's end: validation, checkpoint, report."""
+    epoch_updates: PositiveInt | None = None
+    """Updates per epoch; not given = one pass over the training data."""
+    batch_tokens: PositiveInt = 4096
+    """Tokens of one update over all workers: rows × longest side (padding counted). It does not depend on `workers`."""
+    micro_batch_tokens: PositiveInt | None = None
+    """Most padded tokens that one worker holds at once; an update is accumulated over micro-batches. Not given = no bound."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of forward and backward; weights and optimizer stay in fp32."""
+    patience: PositiveInt | None = None
+    """Stop after so many epochs without a better validation score; not given = never."""
+    average_last: Annotated[int, Field(ge=1, le=100)] = 1
+    """The mean of the last n checkpoints' weights competes with the best checkpoint on validation; 1 = off."""
+    checkpoint_updates: PositiveInt | None = None
+    """Also write a checkpoint every n updates inside an epoch."""
