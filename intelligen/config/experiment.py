@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from intelligen.config.base import Name, Settings, canonical_json, content_hash
 from intelligen.config.data import Data

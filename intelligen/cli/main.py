@@ -1,0 +1,70 @@
+"""Entry points: every error that a user can cause is one line and a documented exit code, never a traceback."""
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+
+import click
+
+from intelligen.cli.models import finetune, inference, prepare, test, train
+from intelligen.cli.sweeps import run
+from intelligen.errors import IntelligenError
+
+CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="intelligen")
+def commands() -> None:
+    """Which training strategy wins, by how much, at what cost, and how sure are we.
+
+    \b
+    Exit codes: 0 all good, 1 our bug, 2 bad file or option, 3 some trials failed, 65 bad data, 69 a resource or
+    service is missing, 73 cannot create, 74 input/output, 75 busy, 78 changed since the start, 130/143 interrupted.
+    """
+
+
+for command in (prepare, train, finetune, test, inference, run):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """`intelligen …`"""
+    sys.exit(guarded(lambda: commands.main(standalone_mode=False)))
+
+
+def launch() -> None:
+    """`python launch.py [FILE] [-o key=value]…`"""
+    sys.exit(guarded(lambda: run.main(prog_name="launch.py", standalone_mode=False)))
+
+
+def guarded(call: Callable[[], object]) -> int:
+    """Run a command; turn what it raises into a line and an exit code."""
+    try:
+        code = call()
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except IntelligenError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`… | head`); Python would complain once more while it closes the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INPUT_OUTPUT
+    except OSError as error:
+        click.echo(f"error: {error.filename or 'input/output'}: {error.strerror or error}", err=True)
+        return CANNOT_CREATE if isinstance(error, PermissionError) else INPUT_OUTPUT
+    except Exception as error:
+        with tempfile.NamedTemporaryFile("w", prefix="intelligen-", suffix=".log", delete=False) as log:
+            traceback.print_exc(file=log)
+        click.echo(f"error: a bug of ours: {type(error).__name__}: {error}; details in {log.name}", err=True)
+        return IntelligenError.exit_code
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,262 @@
+"""prepare, train, finetune, test, inference: the source projects' modes, without Ray."""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from intelligen.cli.options import (
+    device_option,
+    experiment_argument,
+    override_option,
+    runs_option,
+    search_options,
+)
+from intelligen.errors import ConfigError, UnavailableError
+
+if TYPE_CHECKING:
+    import torch
+
+    from intelligen.config.decoding import Search
+    from intelligen.config.experiment import Experiment, Trial
+    from intelligen.training.testing import TrainedModel
+
+PIPED_LINES = 64  # translated together; on a terminal every line is answered at once
+
+
+@click.command()
+@experiment_argument
+@override_option
+@runs_option
+def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
+    """Read, filter and tokenise an experiment's data; say what was found in them."""
+    from intelligen.data.prepared import describe
+
+    settings = _load(experiment, overrides)
+    for line in describe(_prepared(settings, runs)):
+        click.echo(line)
+
+
+@click.command()
+@experiment_argument
+@override_option
+@runs_option
+@device_option
+def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str) -> None:
+    """Train an experiment's baseline by teacher forcing, from random weights."""
+    from intelligen.config.experiment import baseline_trial
+
+    settings = _load(experiment, overrides)
+    trial = baseline_trial(settings, prepared=_prepared(settings, runs).identity)
+    _fit(trial, _baseline_directory(trial, runs), runs, device)
+
+
+@click.command()
+@experiment_argument
+@click.option("--strategy", help="standard (std) or generative (gen); the experiment's own where not given.")
+@override_option
+@runs_option
+@device_option
+def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str) -> None:
+    """Go on from the baseline with a training strategy."""
+    settings = _with_strategy(_load(experiment, overrides), strategy)
+    prepared = _prepared(settings, runs).identity
+    trial, directory, baseline = _finetuning(settings, prepared, runs)
+    _require_result(baseline, f"intelligen train {experiment}")
+    _fit(trial, directory, runs, device)
+
+
+@click.command()
+@experiment_argument
+@click.option("--strategy", help="Score the model that this strategy fine-tuned; the baseline where not given.")
+@click.option("--trial", "trial_directory", type=click.Path(path_type=Path), help="Score a sweep's trial directory.")
+@click.option("--split", default="test", show_default=True, help="train is not decoded; any other split is.")
+@search_options
+@override_option
+@runs_option
+@device_option
+def test(
+    experiment: Path,
+    strategy: str | None,
+    trial_directory: Path | None,
+    split: str,
+    search: str | None,
+    beam_size: int | None,
+    overrides: tuple[str, ...],
+    runs: Path,
+    device: str,
+) -> None:
+    """Decode and score a split: BLEU with interval and signature, chrF, loss."""
+    trained = _trained(experiment, strategy, trial_directory, overrides, runs, device)
+    known = [name for name in trained.prepared.splits if name != "train"]
+    if split not in known:
+        raise ConfigError(f"--split: no split {split!r} to score; there are {', '.join(known)}")
+    found = trained.score(split, search=_search(search, beam_size))
+    metrics, bleu = found.evaluation.metrics, found.bleu
+    click.echo(f"{trained.directory}: {split}, {found.search.name} search")
+    click.echo(
+        f"BLEU {bleu.value:.2f} [{bleu.low:.2f}, {bleu.high:.2f}]  {found.evaluation.signatures['bleu_signature']}"
+    )
+    click.echo(f"chrF {metrics['chrf']:.2f}  {found.evaluation.signatures['chrf_signature']}")
+    click.echo(
+        f"loss {metrics['loss']:.4f} nats/token  length ratio {metrics['length_ratio']:.3f}"
+        f"  unfinished {metrics['unfinished_pct']:.1f} %"
+    )
+
+
+@click.command()
+@experiment_argument
+@click.option("--strategy", help="Use the model that this strategy fine-tuned; the baseline where not given.")
+@click.option("--trial", "trial_directory", type=click.Path(path_type=Path), help="Use a sweep's trial directory.")
+@search_options
+@override_option
+@runs_option
+@device_option
+def inference(
+    experiment: Path,
+    strategy: str | None,
+    trial_directory: Path | None,
+    search: str | None,
+    beam_size: int | None,
+    overrides: tuple[str, ...],
+    runs: Path,
+    device: str,
+) -> None:
+    """Translate standard input line by line; on a terminal, prompt for lines."""
+    from intelligen.config.decoding import Beam
+    from intelligen.training.translating import translate
+
+    trained = _trained(experiment, strategy, trial_directory, overrides, runs, device)
+    chosen = _search(search, beam_size) or Beam()
+    for lines in _typed_lines() if sys.stdin.isatty() else _chunks(sys.stdin):
+        for translation in translate(trained, lines, search=chosen):
+            click.echo(translation)
+
+
+def _typed_lines() -> Iterator[list[str]]:
+    click.echo("Type a sentence and press Enter; end with Ctrl-D.", err=True)
+    while True:
+        try:
+            yield [input("> ")]
+        except EOFError:
+            return
+
+
+def _chunks(stream: TextIO) -> Iterator[list[str]]:
+    lines = (line.rstrip("\r\n") for line in stream)
+    while chunk := list(islice(lines, PIPED_LINES)):
+        yield chunk
+
+
+def _load(path: Path, overrides: tuple[str, ...]) -> "Experiment":
+    from intelligen.config.loading import load_experiment
+
+    return load_experiment(path, overrides)
+
+
+def _with_strategy(settings: "Experiment", name: str | None) -> "Experiment":
+    from intelligen.config.loading import apply_settings
+    from intelligen.config.strategies import ALIASES, STRATEGY_NAMES
+
+    if name is None:
+        return settings
+    full = ALIASES.get(name, name)
+    if full not in STRATEGY_NAMES:
+        known = ", ".join([*STRATEGY_NAMES, *ALIASES])
+        raise ConfigError(f"--strategy: unknown strategy {name!r}; there are {known}")
+    return apply_settings(settings, {"strategy.name": full})
+
+
+def _prepared(settings: "Experiment", runs: Path):  # type: ignore[no-untyped-def] # heavy type, imported late
+    from intelligen.cli.progress import counting
+    from intelligen.data.preparing import prepare as prepare_data
+
+    with counting() as on_progress:
+        return prepare_data(settings.data, runs, on_progress=on_progress)
+
+
+def _baseline_directory(trial: "Trial", runs: Path) -> Path:
+    return runs / "baselines" / trial.identity
+
+
+def _finetuning(settings: "Experiment", prepared: str, runs: Path) -> tuple["Trial", Path, Path]:
+    """The fine-tuning trial, its directory, and the directory of the baseline that it starts from."""
+    from intelligen.config.experiment import baseline_trial, finetuning_trial
+
+    baseline = baseline_trial(settings, prepared=prepared)
+    trial = finetuning_trial(settings, prepared=prepared, start=baseline.identity)
+    return trial, runs / "finetuned" / f"{trial.strategy.name}-{trial.identity}", _baseline_directory(baseline, runs)
+
+
+def _require_result(directory: Path, mend: str) -> None:
+    from intelligen.training.result import read_result
+
+    if read_result(directory) is None:
+        raise UnavailableError(f"{directory}: has not been trained to its end; run: {mend}")
+
+
+def _trained(
+    experiment: Path,
+    strategy: str | None,
+    trial_directory: Path | None,
+    overrides: tuple[str, ...],
+    runs: Path,
+    device: str,
+) -> "TrainedModel":
+    from intelligen.config.experiment import baseline_trial
+    from intelligen.training.testing import TrainedModel
+
+    if trial_directory is None:
+        settings = _with_strategy(_load(experiment, overrides), strategy)
+        prepared = _prepared(settings, runs).identity
+        if strategy is None:
+            trial_directory = _baseline_directory(baseline_trial(settings, prepared=prepared), runs)
+            _require_result(trial_directory, f"intelligen train {experiment}")
+        else:
+            _, trial_directory, _ = _finetuning(settings, prepared, runs)
+            _require_result(trial_directory, f"intelligen finetune {experiment} --strategy {strategy}")
+    return TrainedModel.load(trial_directory, store=runs, device=_device(device))
+
+
+def _search(name: str | None, beam_size: int | None) -> "Search | None":
+    from intelligen.config.decoding import Beam, Greedy, Sample
+
+    if beam_size is not None and name not in (None, "beam"):
+        raise ConfigError(f"--beam-size: {name} search has no beam; use --search beam")
+    if name == "greedy":
+        return Greedy()
+    if name == "sample":
+        return Sample()
+    return None if name is None and beam_size is None else Beam(size=beam_size or Beam().size)
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"--device: no such device {name!r}; use auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UnavailableError(f"--device: asks for {name}, this machine has {torch.cuda.device_count()} GPUs; use cpu")
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def _fit(trial: "Trial", directory: Path, runs: Path, device: str) -> None:
+    from intelligen.cli.progress import TrainingProgress
+    from intelligen.training.fit import fit
+    from intelligen.training.runtime import Runtime
+
+    with TrainingProgress() as progress:
+        runtime = Runtime(
+            store=runs, directory=directory, device=_device(device), report=progress.report, updated=progress.updated
+        )
+        result = fit(trial, runtime)
+    scores = "  ".join(f"{name} {value:.2f}" for name, value in result.metrics.items())
+    click.echo(f"{directory}: {result.selected}; {result.stop_reason}")
+    click.echo(scores)

@@ -1,0 +1,180 @@
+"""run: a whole sweep, from its file to its table; also what launch.py calls."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from intelligen.cli.options import override_option, runs_option
+from intelligen.errors import ChangedError
+
+if TYPE_CHECKING:
+    from intelligen.config.experiment import Experiment
+    from intelligen.config.sweep import Sweep
+    from intelligen.sweep.stages import SweepRun
+
+QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
+# A resumed sweep may get more trials or other machines; anything else would mix two experiments.
+MAY_CHANGE = ("sweep.budget", "sweep.resources", "sweep.baseline", "sweep.question")
+INTERRUPTED, TERMINATED, SOME_FAILED = 130, 143, 3
+
+
+@click.command("run")
+@click.argument("file", type=click.Path(path_type=Path), default=QUICKSTART)
+@override_option
+@runs_option
+@click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    help="MLflow store; mlflow.db in the working directory where not given.",
+)
+def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None) -> int:
+    """Run the sweep in FILE (the quickstart where none is given); the same command resumes it.
+
+    -o reaches the sweep's settings (-o budget.trials=20) and the experiment's (-o experiment.training.epochs=3).
+    """
+    from intelligen.config.loading import load_sweep
+    from intelligen.sweep.cluster import Capacity
+
+    sweep, experiment = load_sweep(file, overrides)
+    if "RAY_ADDRESS" not in os.environ:
+        Capacity.of_this_machine().require(sweep)
+    store = runs.absolute()
+    uri = tracking_uri or f"sqlite:///{Path('mlflow.db').absolute()}"
+    return _run_sweep(sweep, experiment, store=store, tracking_uri=uri)
+
+
+def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, tracking_uri: str) -> int:
+    from rich.console import Console
+
+    from intelligen.cli.progress import counting
+    from intelligen.data.prepared import describe
+    from intelligen.data.preparing import prepare
+    from intelligen.reporting.live import LiveProgress
+    from intelligen.sweep.stages import SweepRun
+    from intelligen.tracking.ledger import Ledger
+    from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.store import ensure_store
+
+    console = Console()
+    with counting() as on_progress:
+        prepared = prepare(experiment.data, store, on_progress=on_progress)
+    for line in describe(prepared):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    directory = store / "sweeps" / sweep.name
+    header = sweep_header(sweep, experiment, prepared=prepared.identity)
+    with Ledger.open(directory, header) as ledger:
+        require_unchanged(dict(ledger.header), header, directory)
+        ensure_store(tracking_uri, experiment.name)
+        mirror = MlflowMirror(directory, tracking_uri=tracking_uri, experiment=experiment.name)
+        mirror.start()
+        launch = SweepRun(sweep, experiment, prepared.identity, store, directory, ledger)
+        with LiveProgress(directory, objective=sweep.objective.metric, console=console):
+            code = _stages(launch)
+        _close(launch, code, mirror, console, tracking_uri)
+    return code
+
+
+def _stages(launch: "SweepRun") -> int:
+    from intelligen.sweep.cluster import ray_running
+    from intelligen.sweep.stages import baseline_stage, search_stage, test_stage
+    from intelligen.tracking.records import TrialState
+
+    signals: list[int] = []
+    try:
+        with ray_running(launch.sweep), _termination_as_interrupt(signals):
+            baseline_stage(launch)
+            if not search_stage(launch):
+                raise KeyboardInterrupt
+            test_stage(launch)
+    except KeyboardInterrupt:
+        return TERMINATED if signal.SIGTERM in signals else INTERRUPTED
+    failed = any(record.state is TrialState.FAILED for record in launch.ledger.trials.values())
+    return SOME_FAILED if failed else 0
+
+
+def _close(launch: "SweepRun", code: int, mirror: Any, console: Any, tracking_uri: str) -> None:
+    """Write the table, let the mirror catch up, and say where to look next."""
+    from intelligen.reporting.table import markdown_table, rich_table
+    from intelligen.tracking.leaderboard import leaderboard
+    from intelligen.tracking.records import SweepStatus
+
+    objective = launch.sweep.objective.metric
+    rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
+    interrupted = code in (INTERRUPTED, TERMINATED)
+    table = markdown_table(rows, objective=objective)
+    summary = {"table_markdown": table} | {
+        f"best/{row.strategy}/{name}": value for row in rows for name, value in row.best.scores.items()
+    }
+    launch.ledger.close_sweep(SweepStatus.INTERRUPTED if interrupted else SweepStatus.COMPLETE, summary)
+    mirrored = mirror.close(timeout_s=60.0)
+    if rows:
+        console.print(rich_table(rows, title=launch.sweep.question or launch.sweep.name, objective=objective))
+    if interrupted:
+        console.print("interrupted: the same command goes on where this one stopped")
+    (launch.directory / "table.md").write_text(table, encoding="utf-8")
+    console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
+    console.print(f"compare  mlflow ui --backend-store-uri {tracking_uri}", soft_wrap=True, highlight=False)
+    if not mirrored:
+        console.print(f"MLflow at {tracking_uri} does not hold everything yet: the same command sends the rest")
+
+
+def sweep_header(sweep: "Sweep", experiment: "Experiment", *, prepared: str) -> dict[str, Any]:
+    """What the ledger remembers of a sweep's settings."""
+    import uuid
+
+    return {
+        "sweep_id": uuid.uuid4().hex,
+        "sweep": sweep.model_dump(mode="json"),
+        "experiment": experiment.model_dump(mode="json"),
+        "prepared": prepared,
+    }
+
+
+def require_unchanged(stored: dict[str, Any], now: dict[str, Any], directory: Path) -> None:
+    """A sweep's directory holds one sweep.
+
+    Raises:
+        ChangedError: Settings or data differ from those that the sweep started with, key by key.
+
+    """
+    before, after = (_flat({k: v for k, v in header.items() if k != "sweep_id"}) for header in (stored, now))
+    different = [
+        f"{key}: {before.get(key)!r} → {after.get(key)!r}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and not key.startswith(MAY_CHANGE)
+    ]
+    if different:
+        raise ChangedError(
+            f"{directory}: the sweep was started with other settings: {'; '.join(different[:5])}"
+            f"{' …' if len(different) > 5 else ''}; restore them, or give the sweep another name (-o name=…)"
+        )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+    }
+
+
+@contextmanager
+def _termination_as_interrupt(signals: list[int]) -> Iterator[None]:
+    """Ray stops cleanly at SIGINT but dies at SIGTERM: make the one the other, and remember which it was."""
+
+    def on_termination(number: int, frame: object) -> None:
+        signals.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, on_termination)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

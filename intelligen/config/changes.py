@@ -1,0 +1,101 @@
+"""A change writes one value over a document; it means the same from the command line and from a search."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from intelligen.config.base import Settings
+from intelligen.config.document import Document, Key, problem_line
+from intelligen.config.paths import alternatives, child, is_settings, named_options, option_names
+from intelligen.config.yaml_file import parse_value
+from intelligen.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Change:
+    """A new value for a dotted key."""
+
+    key: str
+    value: JsonValue
+    origin: str = ""
+    """What messages call it: `-o KEY=VALUE`; empty for a search's suggestion."""
+
+
+def parse_override(text: str) -> Change:
+    """`KEY=VALUE`, the value in strict YAML.
+
+    Raises:
+        ConfigError: there is no `=`, the key has an empty part, or the value is not strict YAML.
+
+    """
+    origin = f"-o {text}"
+    key, equals, value = text.partition("=")
+    if not equals or not all(part.strip() == part != "" for part in key.split(".")):
+        raise ConfigError(problem_line(origin, "", "write it as -o KEY=VALUE, with dots between the parts of the key"))
+    return Change(key, parse_value(value, origin), origin)
+
+
+def changed(document: Document, settings: type[Settings], changes: Sequence[Change]) -> Document:
+    """The document with the changes written into it, unchecked.
+
+    Text at a setting with options is short for its `name`. A new `name` drops the former option's settings, and names
+    are written first. Then whole groups are written before their parts. Groups that the document leaves out appear with
+    their defaults.
+    """
+
+    def order(change: Change) -> tuple[bool, int]:
+        return not change.key.endswith(".name"), change.key.count(".")
+
+    written = Document(copy.deepcopy(document.data), dict(document.origins))
+    for change in sorted((_spelt_out(change, settings) for change in changes), key=order):
+        replaced = _write(written.data, settings, change.key.split("."), change.value, ())
+        for key in [key for key in written.origins if key[: len(replaced)] == replaced]:
+            del written.origins[key]
+        if change.origin:
+            written.origins[replaced] = change.origin
+    return written
+
+
+def _spelt_out(change: Change, settings: type[Settings]) -> Change:
+    if isinstance(change.value, str) and option_names(settings, change.key):
+        return Change(f"{change.key}.name", change.value, change.origin)
+    return change
+
+
+def _write(node: dict[str, JsonValue], annotation: Any, parts: list[str], value: JsonValue, path: Key) -> Key:
+    """Write the value in place; returns the outermost key whose contents are now the change's."""
+    options = alternatives(annotation)
+    part, rest = _next_part(node, parts, inside_space=path[:1] == ("space",))
+    if not rest:
+        if part == "name" and named_options(options) and node.get("name", value) != value:
+            node.clear()
+            node["name"] = value
+            return path
+        node[part] = value
+        return (*path, part)
+    name = node.get("name")
+    chosen = next(iter(options.values())) if len(options) == 1 else options.get(name if isinstance(name, str) else "")
+    inner = node.get(part)
+    if isinstance(inner, dict):
+        return _write(inner, child(chosen, part), rest, value, (*path, part))
+    node[part] = group = _default(chosen, part)
+    _write(group, child(chosen, part), rest, value, (*path, part))
+    return (*path, part)
+
+
+def _next_part(node: dict[str, JsonValue], parts: list[str], *, inside_space: bool) -> tuple[str, list[str]]:
+    """The next key and what is left; the keys of a search space hold dots themselves."""
+    for length in range(len(parts), 0, -1):
+        if (key := ".".join(parts[:length])) in node:
+            return key, parts[length:]
+    return (".".join(parts), []) if inside_space else (parts[0], parts[1:])
+
+
+def _default(settings: Any, part: str) -> dict[str, JsonValue]:
+    default = settings.model_fields[part].default if is_settings(settings) and part in settings.model_fields else None
+    if isinstance(default, Settings):
+        return default.model_dump(mode="json")
+    return copy.deepcopy(default) if isinstance(default, dict) else {}

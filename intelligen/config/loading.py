@@ -1,0 +1,87 @@
+"""From files and overrides to settings: nothing is used before all of it has been checked."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from intelligen.config.changes import Change, changed, parse_override
+from intelligen.config.document import Document, problem_line
+from intelligen.config.experiment import Experiment
+from intelligen.config.paths import has_setting
+from intelligen.config.problems import validated
+from intelligen.config.space_check import check_space
+from intelligen.config.sweep import Sweep
+from intelligen.config.text_file import displayed, read_text
+from intelligen.config.yaml_file import parse_document, read_document
+from intelligen.errors import ConfigError
+
+_INTO_EXPERIMENT = "experiment."
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment in a file, with overrides `KEY=VALUE` of its dotted keys.
+
+    Raises:
+        ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
+    """
+    return _experiment(read_document(path), [parse_override(text) for text in overrides])
+
+
+def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experiment]:
+    """The sweep in a file and the experiment that it names, each checked by itself and against the other.
+
+    An override `experiment=PATH` names another experiment file, relative to the working directory;
+    `experiment.KEY=VALUE` reaches into the experiment; every other key is the sweep's own.
+
+    Raises:
+        ConfigError: a file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
+    """
+    document = read_document(path)
+    changes = [parse_override(text) for text in overrides]
+    inner = [change for change in changes if change.key.startswith(_INTO_EXPERIMENT)]
+    own = [_own_change(change, path) for change in changes if change not in inner]
+    document = changed(document, Sweep, own)
+    sweep = validated(Sweep, document)
+    reaching = [replace(change, key=change.key.removeprefix(_INTO_EXPERIMENT)) for change in inner]
+    experiment = _experiment(_named_experiment(path, sweep, document), reaching)
+    check_space(sweep, experiment, document)
+    return sweep, experiment
+
+
+def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> Experiment:
+    """The experiment with other values at dotted keys, as a search suggests them.
+
+    Another `name` of a setting with options (`strategy.name`) drops the former option's settings before the other
+    changes are made.
+
+    Raises:
+        ConfigError: a key is unknown, or a value breaks its rule; the message begins with the key.
+    """
+    document = Document(experiment.model_dump(mode="json"), {})
+    return _experiment(document, [Change(key, value) for key, value in changes.items()])
+
+
+def _experiment(document: Document, changes: Sequence[Change]) -> Experiment:
+    return validated(Experiment, changed(document, Experiment, changes))
+
+
+def _own_change(change: Change, sweep_file: Path) -> Change:
+    if not has_setting(Sweep, change.key) and has_setting(Experiment, change.key):
+        what = f'no key of a sweep; did you mean "{_INTO_EXPERIMENT}{change.key}"?'
+        raise ConfigError(problem_line(change.origin, change.key, what))
+    if change.key != "experiment" or not isinstance(change.value, str):
+        return change
+    start = os.path.realpath(sweep_file.parent)
+    return replace(change, value=os.path.relpath(os.path.realpath(change.value), start))
+
+
+def _named_experiment(sweep_file: Path, sweep: Sweep, document: Document) -> Document:
+    path = sweep_file.parent / sweep.experiment
+    try:
+        text = read_text(path)
+    except ConfigError as error:
+        raise ConfigError(problem_line(document.origin(("experiment",)), "experiment", str(error))) from None
+    return parse_document(text, displayed(path))

@@ -1,0 +1,89 @@
+"""A dotted key walks through the settings' classes; where a setting has options, through each option's settings."""
+
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
+
+from pydantic import Tag
+
+from intelligen.config.base import Settings
+from intelligen.config.experiment import Experiment
+
+
+def resolve_key(parent: str, key: str) -> str:
+    """The experiment key that a parameter of an option stands for in a search space.
+
+    `probability.start` under `strategy` is `strategy.probability.start`; a key that begins with a group of the
+    experiment, such as `finetuning.optimizer.learning_rate`, is complete already.
+    """
+    return key if key.partition(".")[0] in Experiment.model_fields else f"{parent}.{key}"
+
+
+def alternatives(annotation: Any) -> dict[str, Any]:
+    """The types that a setting may have besides None, each under the label that pydantic's error locations use."""
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        tags = [item.tag for item in metadata if isinstance(item, Tag)]
+        return {tags[0]: inner} if tags else alternatives(inner)
+    if get_origin(annotation) in (Union, UnionType):
+        members = [member for member in get_args(annotation) if member is not NoneType]
+        return {label: option for member in members for label, option in alternatives(member).items()}
+    return {_label(annotation): annotation}
+
+
+def named_options(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """The alternatives' names where a `name` in the data chooses among them; else none."""
+    chosen_by_name = len(found) > 1 and all(
+        is_settings(option) and label != option.__name__ for label, option in found.items()
+    )
+    return tuple(found) if chosen_by_name else ()
+
+
+def is_settings(annotation: Any) -> TypeGuard[type[Settings]]:
+    """Whether it is a class of settings rather than a value's type."""
+    return isinstance(annotation, type) and issubclass(annotation, Settings)
+
+
+def child(annotation: Any, part: str | int) -> Any:
+    """The type of one part of a type without alternatives; None where it has no such part."""
+    if is_settings(annotation):
+        return annotation.model_fields[part].annotation if part in annotation.model_fields else None
+    match get_origin(annotation), get_args(annotation):
+        case (origin, (_, value)) if origin is dict:
+            return value
+        case (origin, (item,)) if origin is list:
+            return item
+        case (origin, items) if origin is tuple and isinstance(part, int) and part < len(items):
+            return items[part]
+    return None
+
+
+def option_names(settings: type[Settings], key: str) -> tuple[str, ...]:
+    """The options among which `key`.name chooses; empty where the key is no setting with options."""
+    return named_options(_reached(settings, key))
+
+
+def has_setting(settings: type[Settings], key: str) -> bool:
+    """Whether the key names a setting, or one of any option of a setting on its way."""
+    return bool(_reached(settings, key))
+
+
+def _reached(settings: type[Settings], key: str) -> dict[str, Any]:
+    reached: dict[str, Any] = {"": settings}
+    for part in key.split("."):
+        inner = [child(annotation, part) for annotation in reached.values()]
+        reached = {
+            label: option
+            for annotation in inner
+            if annotation is not None
+            for label, option in alternatives(annotation).items()
+        }
+    return reached
+
+
+def _label(annotation: Any) -> str:
+    if is_settings(annotation) and "name" in annotation.model_fields:
+        name = annotation.model_fields["name"].annotation
+        if get_origin(name) is Literal:
+            return str(get_args(name)[0])
+    return str(getattr(get_origin(annotation) or annotation, "__name__", annotation))

@@ -1,0 +1,121 @@
+"""A batch is right-padded rows of a split; rows × longest side stays within the token bound, save for a row alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice, pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from intelligen.data.prepared import Split, TokenColumn
+from intelligen.data.tokens import BOS, EOS, PAD
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Sentence pairs as a decoder is trained on them; all tensors are int64.
+
+    Where an update has fewer rows than there are ranks, a rank gets its first row with nothing but PAD in
+    `target_out_BT`: no loss and no targets, but the rank takes part in every collective.
+    """
+
+    source_BS: torch.Tensor
+    """Pieces and EOS, then PAD."""
+    target_in_BT: torch.Tensor
+    """BOS y_1 … y_{T-1}, then PAD."""
+    target_out_BT: torch.Tensor
+    """y_1 … y_T with y_T = EOS, then PAD."""
+    rows: Rows
+    """Index of each row in its split."""
+    update_targets: int
+    """Target tokens without padding of the whole update, over all ranks and micro-batches."""
+    update_rows: int
+    """Rows of the whole update, likewise."""
+
+    @cached_property
+    def num_targets(self) -> int:
+        """Target tokens without padding of this batch."""
+        return int((self.target_out_BT != PAD).sum())
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        moved = replace(
+            self,
+            source_BS=self.source_BS.to(device, non_blocking=True),
+            target_in_BT=self.target_in_BT.to(device, non_blocking=True),
+            target_out_BT=self.target_out_BT.to(device, non_blocking=True),
+        )
+        # Counted before the move: afterwards the processor would have to wait for an accelerator.
+        vars(moved)["num_targets"] = self.num_targets
+        return moved
+
+
+def row_lengths(split: Split) -> Rows:
+    """Tokens of each row's longest side, EOS included."""
+    longest: Rows = np.maximum(split.columns["source"].lengths, split.columns["target"].lengths) + 1
+    return longest
+
+
+def cut(descending_lengths: Rows, max_tokens: int) -> list[int]:
+    """Bounds of consecutive groups of rows with rows × longest ≤ max_tokens; a longer row stands alone.
+
+    Args:
+        descending_lengths: Tokens per row, longest first, so that a group's first row is its longest.
+        max_tokens: Of one padded side of a group.
+
+    Returns:
+        Where groups begin, and the number of rows: group i is bounds[i] to bounds[i + 1].
+
+    """
+    bounds = [0]
+    while bounds[-1] < len(descending_lengths):
+        rows = max(1, max_tokens // int(descending_lengths[bounds[-1]]))
+        bounds.append(min(bounds[-1] + rows, len(descending_lengths)))
+    return bounds
+
+
+def collate(split: Split, rows: Rows, *, update_targets: int, update_rows: int) -> Batch:
+    """Rows of a split as one batch."""
+    target_out = _padded(split.columns["target"], rows)
+    target_in = np.full_like(target_out, BOS)
+    target_in[:, 1:] = np.where(target_out[:, 1:] == PAD, PAD, target_out[:, :-1])
+    return Batch(
+        source_BS=torch.from_numpy(_padded(split.columns["source"], rows)),
+        target_in_BT=torch.from_numpy(target_in),
+        target_out_BT=torch.from_numpy(target_out),
+        rows=rows,
+        update_targets=update_targets,
+        update_rows=update_rows,
+    )
+
+
+def without_targets(batch: Batch) -> Batch:
+    """The same batch with nothing to learn from."""
+    return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD))
+
+
+def evaluation_batches(split: Split, *, batch_tokens: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+    """Every row of a split once over all ranks, longest first; `update_targets` and `update_rows` are the batch's own.
+
+    Which rows share a batch does not depend on the ranks, so neither do the numbers computed from it.
+    """
+    lengths = row_lengths(split)
+    order = np.argsort(-lengths, kind="stable")
+    bounds = cut(lengths[order], batch_tokens)
+    target_lengths = split.columns["target"].lengths
+    for start, end in islice(pairwise(bounds), rank, None, world_size):
+        rows = order[start:end]
+        yield collate(split, rows, update_targets=int(target_lengths[rows].sum()) + len(rows), update_rows=len(rows))
+
+
+def _padded(column: TokenColumn, rows: Rows) -> Rows:
+    """Each row's pieces and EOS, then PAD: rows × longest."""
+    tokens, lengths = column.gather(rows)
+    padded = np.full((len(rows), lengths.max() + 1), PAD, dtype=np.int64)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = tokens
+    padded[np.arange(len(rows)), lengths] = EOS
+    return padded

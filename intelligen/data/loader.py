@@ -1,0 +1,128 @@
+"""The plan of a pass depends on data, bound, seed and pass number alone; ranks and micro-batches only share it out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from intelligen.data.batches import Batch, Rows, collate, cut, row_lengths, without_targets
+from intelligen.data.prepared import Split
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One pass over the data, cut into updates in the order in which they are made."""
+
+    order: Rows
+    """Rows of the split, longest first."""
+    bounds: Rows
+    """Group i is order[bounds[i]] to order[bounds[i + 1]]."""
+    groups: Rows
+    """Group of each update."""
+
+    def rows(self, update: int) -> Rows:
+        """Rows of an update, longest first."""
+        group = self.groups[update]
+        return self.order[self.bounds[group] : self.bounds[group + 1]]
+
+
+def plan_pass(lengths: Rows, *, batch_tokens: int, seed: int, number: int) -> Plan:
+    """Plan a pass: rows of like length share an update, which ones is drawn anew in each pass.
+
+    All rows are sorted together, with equal lengths in random order: a pool smaller than the data would draw no
+    better (an update's rows have nearly one length either way), and so every pass has the same number of updates,
+    which a learning-rate schedule can count on.
+
+    Args:
+        lengths: Tokens of each row's longest side.
+        batch_tokens: Bound of rows × longest per update; a longer row is an update of its own.
+        seed: Of the whole run.
+        number: Of the pass, from 0.
+
+    """
+    rng = np.random.default_rng((seed, number))
+    order = rng.permutation(len(lengths))
+    order = order[np.argsort(-lengths[order], kind="stable")]
+    bounds = np.array(cut(lengths[order], batch_tokens))
+    return Plan(order, bounds, rng.permutation(len(bounds) - 1))
+
+
+class Loader:
+    """Endless updates over a training split, each as this rank's micro-batches.
+
+    Every rank gets the same number of updates, and of micro-batches in each.
+
+    Args:
+        split: What is read.
+        batch_tokens: Bound of rows × longest side of an update, over all ranks together.
+        micro_batch_tokens: Bound of rows × longest side of one micro-batch; None = one micro-batch per update.
+        seed: Of the order.
+        rank: This process among `world_size`.
+        world_size: Processes that share each update.
+
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        batch_tokens: int,
+        micro_batch_tokens: int | None = None,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        assert 0 <= rank < world_size
+        self._split = split
+        self._batch_tokens = batch_tokens
+        self._micro_batch_tokens = micro_batch_tokens
+        self._seed = seed
+        self._rank = rank
+        self._world_size = world_size
+        self._lengths = row_lengths(split)
+        self._start_pass(0)
+
+    @property
+    def updates_per_pass(self) -> int:
+        """Updates of every pass."""
+        return len(self._plan.groups)
+
+    def next_update(self) -> list[Batch]:
+        """Micro-batches of this rank for the next update; after a pass' last update the next pass begins."""
+        if self._update == self.updates_per_pass:
+            self._start_pass(self._pass + 1)
+        rows = self._plan.rows(self._update)
+        self._update += 1
+        return self._micro_batches(rows)
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the next update stands."""
+        return {"pass": self._pass, "update": self._update}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on where `state_dict` was taken."""
+        self._start_pass(state["pass"])
+        self._update = state["update"]
+
+    def _start_pass(self, number: int) -> None:
+        self._pass, self._update = number, 0
+        self._plan = plan_pass(self._lengths, batch_tokens=self._batch_tokens, seed=self._seed, number=number)
+
+    def _micro_batches(self, rows: Rows) -> list[Batch]:
+        targets = int(self._split.columns["target"].lengths[rows].sum()) + len(rows)
+        own = rows[self._rank :: self._world_size]
+        batches = []
+        for start, end in self._micro_bounds(rows):
+            part = own[start:end]
+            batch = collate(self._split, part if len(part) else rows[:1], update_targets=targets, update_rows=len(rows))
+            batches.append(batch if len(part) else without_targets(batch))
+        return batches
+
+    def _micro_bounds(self, rows: Rows) -> list[tuple[int, int]]:
+        """Bounds of the micro-batches, the same on every rank: they follow rank 0, whose rows are the longest."""
+        leading = self._lengths[rows[:: self._world_size]]
+        if self._micro_batch_tokens is None:
+            return [(0, len(leading))]
+        bounds = cut(leading, self._micro_batch_tokens)
+        return list(pairwise(bounds))

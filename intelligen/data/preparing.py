@@ -1,0 +1,209 @@
+"""Data are prepared once: built beside their place, made durable, renamed; then found again by content hash."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from uuid import uuid4
+
+from intelligen.config.base import content_hash
+from intelligen.config.data import Data
+from intelligen.data.corpora import PairCorpus, open_corpus
+from intelligen.data.filters import Counts, evaluation_pairs, training_pairs
+from intelligen.data.prepared import FORMAT, MANIFEST, Manifest, Prepared, SplitReport, open_prepared
+from intelligen.data.tokenizer import Tokenizer, train_tokenizer
+from intelligen.data.writing import COLUMNS, write_split
+from intelligen.errors import CannotCreateError, DataError, StorageError
+
+_PROGRESS_PAIRS = 10_000
+_ABANDONED_AFTER_S = 24 * 3600
+
+OnProgress = Callable[[str, int], None]
+
+
+def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -> Prepared:
+    """Find the prepared data of these settings and this content, or make them.
+
+    Processes may prepare the same data at once: the first to finish wins, and all use its work.
+
+    Args:
+        data: Settings.
+        store: The data lie in `store/prepared/<identity>`.
+        on_progress: Told a stage's name and the pairs that it has read so far.
+
+    Raises:
+        DataError: the data are not what they claim to be, or too few.
+        UnavailableError: the hub cannot be reached.
+        CannotCreateError: the store cannot be written.
+        StorageError: disk full, or damaged prepared data.
+
+    """
+    corpus = open_corpus(data.corpus)
+    fingerprint = corpus.fingerprint()
+    identity = data_identity(data, fingerprint)
+    directory = store / "prepared" / identity
+    if directory.exists():
+        return open_prepared(directory)
+    building = _make_building(directory)
+    try:
+        manifest = _Build(data, corpus, building, on_progress or _silent).run(identity, fingerprint)
+        (building / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        _publish(building, directory)
+    except OSError as error:
+        raise _storage_error(error, building) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return open_prepared(directory)
+
+
+def data_identity(data: Data, fingerprint: str) -> str:
+    """Content hash of the corpus' content, the settings that shape it, and the format; paths do not count."""
+    settings = data.model_dump(mode="json", exclude={"corpus"})
+    return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT))
+
+
+class _Build:
+    """One preparation under way."""
+
+    def __init__(self, data: Data, corpus: PairCorpus, directory: Path, on_progress: OnProgress) -> None:
+        self._data = data
+        self._corpus = corpus
+        self._directory = directory
+        self._on_progress = on_progress
+
+    def run(self, identity: str, fingerprint: str) -> Manifest:
+        """Write every file but the manifest, which is returned."""
+        evaluation = [split for split in self._corpus.splits if split != "train"]
+        for split in evaluation:
+            self._check(split)  # before the long work: a bad test set must not show at its end
+        files = self._learn_vocabularies()
+        tokenizers = {column: Tokenizer.load(self._directory / file) for column, file in files.items()}
+        splits = {split: self._write(split, tokenizers) for split in ("train", *evaluation)}
+        self._check_lengths(splits["train"])
+        return Manifest(
+            format=FORMAT,
+            identity=identity,
+            fingerprint=fingerprint,
+            data=self._data,
+            versions={package: version(package) for package in ("intelligen", "sentencepiece")},
+            tokenizers=files,
+            splits=splits,
+            files={path.name: path.stat().st_size for path in sorted(self._directory.iterdir())},
+        )
+
+    def _check(self, split: str) -> None:
+        counts = Counts()
+        deque(evaluation_pairs(self._corpus, split, self._data, counts), maxlen=0)
+        if not counts.read:
+            raise DataError(f"split `{split}` is empty")
+
+    def _learn_vocabularies(self) -> dict[str, str]:
+        """Column → file of the vocabulary that was learnt from the training split."""
+        if self._data.tokenizer.joint:
+            self._learn("joint.model", chain.from_iterable(self._training_text()))
+            return dict.fromkeys(COLUMNS, "joint.model")
+        for side, column in enumerate(COLUMNS):
+            self._learn(f"{column}.model", (pair[side] for pair in self._training_text()))
+        return {column: f"{column}.model" for column in COLUMNS}
+
+    def _learn(self, file: str, lines: Iterator[str]) -> None:
+        (self._directory / file).write_bytes(train_tokenizer(lines, self._data.tokenizer))
+
+    def _training_text(self) -> Iterator[tuple[str, str]]:
+        counts, kept = Counts(), 0
+        for kept, pair in enumerate(training_pairs(self._corpus, self._data, counts), start=1):
+            yield pair
+            if kept % _PROGRESS_PAIRS == 0:
+                self._on_progress("reading train", counts.read)
+        if not kept:
+            dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts.dropped.items())
+            raise DataError(
+                f"no training pair is left of {counts.read:,} read"
+                + (f" ({dropped}): see data.filters" * bool(dropped))
+            )
+        self._on_progress("learning the vocabulary", kept)
+
+    def _write(self, split: str, tokenizers: dict[str, Tokenizer]) -> SplitReport:
+        counts = Counts()
+        pairs = (
+            training_pairs(self._corpus, self._data, counts)
+            if split == "train"
+            else evaluation_pairs(self._corpus, split, self._data, counts)
+        )
+        return write_split(
+            split,
+            pairs,
+            directory=self._directory,
+            tokenizers=tokenizers,
+            max_tokens=self._data.max_tokens,
+            counts=counts,
+            on_progress=self._on_progress,
+        )
+
+    def _check_lengths(self, train: SplitReport) -> None:
+        overlong = train.dropped.get("too_many_tokens", 0)
+        if overlong > train.kept:
+            raise DataError(
+                f"{overlong:,} of {overlong + train.kept:,} training pairs are longer than data.max_tokens"
+                f" ({self._data.max_tokens}): raise it, or see whether the lines are sentences"
+            )
+
+
+def _silent(stage: str, pairs: int) -> None:
+    """Progress that nobody asked for."""
+
+
+def _make_building(directory: Path) -> Path:
+    """A new directory beside the final one; what killed processes left there long ago is removed."""
+    building = directory.with_name(f".{directory.name}.{uuid4().hex[:8]}")
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        building.mkdir()
+    except OSError as error:
+        raise CannotCreateError(f"{directory.parent}: cannot be written: {error.strerror}") from error
+    for sibling in directory.parent.glob(".*.*"):
+        # Its owner may finish, and rename it, while we look.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            newest = max(path.stat().st_mtime for path in (sibling, *sibling.iterdir()))
+            if time.time() - newest > _ABANDONED_AFTER_S:
+                shutil.rmtree(sibling)
+    return building
+
+
+def _publish(building: Path, directory: Path) -> None:
+    """Make every byte durable, then give the directory its name."""
+    for path in (*building.iterdir(), building):
+        _fsync(path)
+    try:
+        building.rename(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return  # another process was faster; the same identity means the same content
+    _fsync(directory.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _storage_error(error: OSError, building: Path) -> StorageError:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{error.filename or building}: {error.strerror}")
+    written = sum(path.stat().st_size for path in building.iterdir())
+    free = shutil.disk_usage(building).free
+    return StorageError(
+        f"{building.parent}: disk full after {written:,} bytes of prepared data, {free:,} free:"
+        " make room or choose another store"
+    )

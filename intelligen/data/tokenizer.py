@@ -1,0 +1,149 @@
+"""SentencePiece (Kudo & Richardson 2018) cuts text into pieces; it learns them from training text only."""
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from intelligen.config.data import Tokenizer as TokenizerSettings
+from intelligen.data.tokens import BOS, EOS, PAD, UNK
+from intelligen.errors import DataError, StorageError
+
+# Both are part of the result: unigram training sums in an order that depends on the number of threads, so it cannot
+# be the machine's number of cores.
+_TRAINING_THREADS = 16
+_TRAINING_SENTENCES = 2_000_000
+# Longer lines teach nothing more; SentencePiece's own bound of 4,192 bytes would leave out whole paragraphs.
+_TRAINING_LINE_BYTES = 1 << 18
+# Below this, starting threads costs more than they save.
+_PARALLEL_TEXTS = 512
+
+_SETTING = "data.tokenizer.vocabulary"
+_TOO_LARGE = re.compile(r"Vocabulary size too high \((\d+)\).*value <= (\d+)")
+_TOO_SMALL = re.compile(r"smaller than required_chars\. (\d+) vs (\d+)")
+
+
+class Tokenizer:
+    """Text to token ids and back. The ids 0–3 are PAD, UNK, BOS and EOS.
+
+    Encoding changes nothing in the text (no normalisation), so decoding gives it back, save characters that have no
+    piece: they become UNK.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        """Read a model file.
+
+        Raises:
+            StorageError: it is missing or damaged.
+
+        """
+        try:
+            return cls(path.read_bytes())
+        except (OSError, RuntimeError) as error:
+            raise StorageError(f"{path}: not a readable SentencePiece model ({error})") from error
+
+    @property
+    def size(self) -> int:
+        """Pieces, the four special ones included."""
+        return int(self._processor.get_piece_size())
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The pieces in the order of their ids; `▁` stands for a space."""
+        return tuple(self._processor.id_to_piece(index) for index in range(self.size))
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of each text, without BOS and EOS."""
+        threads = -1 if len(texts) >= _PARALLEL_TEXTS else 1
+        encoded: list[list[int]] = self._processor.encode(texts, num_threads=threads)
+        return encoded
+
+    def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """Text of each sequence up to its first EOS; PAD and BOS are passed over, UNK shows as ` ⁇ `."""
+        decoded: list[str] = self._processor.decode([_pieces_only(row) for row in tokens])
+        return decoded
+
+
+def _pieces_only(tokens: Sequence[int]) -> list[int]:
+    end = tokens.index(EOS) if EOS in tokens else len(tokens)
+    return [token for token in tokens[:end] if token not in (PAD, BOS)]
+
+
+def train_tokenizer(lines: Iterable[str], settings: TokenizerSettings) -> bytes:
+    """Learn a vocabulary: the same lines and settings give the same model, whatever the machine.
+
+    Args:
+        lines: Training text; at most two million lines, drawn at random with a fixed seed, are held in memory.
+        settings: Kind and size of the vocabulary.
+
+    Returns:
+        The bytes of a SentencePiece model.
+
+    Raises:
+        DataError: the lines do not support so large a vocabulary, or have more characters than it has room for.
+
+    """
+    feed = _Feed(lines)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(feed),
+            model_writer=model,
+            model_type=settings.model,
+            vocab_size=settings.vocabulary,
+            character_coverage=settings.character_coverage,
+            input_sentence_size=_TRAINING_SENTENCES,
+            shuffle_input_sentence=True,
+            max_sentence_length=_TRAINING_LINE_BYTES,
+            num_threads=_TRAINING_THREADS,
+            # The text is the user's: nothing is normalised, and spaces survive a round trip.
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        if feed.error is not None:
+            raise feed.error from None
+        raise _in_our_words(str(error), settings) from error
+    return model.getvalue()
+
+
+class _Feed:
+    """Keeps the lines' own exception, which SentencePiece would replace by its own RuntimeError."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            yield from self._lines
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def _in_our_words(message: str, settings: TokenizerSettings) -> DataError:
+    if found := _TOO_LARGE.search(message):
+        asked, limit = (int(number) for number in found.groups())
+        return DataError(
+            f"{_SETTING} is {asked}, but the training split supports at most {limit} pieces:"
+            f" -o experiment.{_SETTING}={limit}"
+        )
+    if found := _TOO_SMALL.search(message):
+        asked, needed = (int(number) for number in found.groups())
+        return DataError(
+            f"{_SETTING} is {asked}, but the training split's characters alone need {needed}: raise it, or lower"
+            " data.tokenizer.character_coverage"
+        )
+    return DataError(f"SentencePiece cannot learn {settings.vocabulary} {settings.model} pieces: {message}")

@@ -1,0 +1,132 @@
+"""Splits are encoded in chunks and appended to files, so memory does not grow with the corpus."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+
+from intelligen.data.filters import Counts
+from intelligen.data.prepared import ColumnReport, SplitReport, offsets_file, texts_file, tokens_file
+from intelligen.data.tokenizer import Tokenizer
+from intelligen.data.tokens import UNK
+
+COLUMNS = ("source", "target")
+_CHUNK = 10_000
+_LARGEST_UINT16_VOCABULARY = 1 << 16
+
+Pair = tuple[str, str]
+Encoded = dict[str, list[list[int]]]
+"""Column → tokens of each row."""
+
+
+def write_split(
+    split: str,
+    pairs: Iterable[Pair],
+    *,
+    directory: Path,
+    tokenizers: Mapping[str, Tokenizer],
+    max_tokens: int,
+    counts: Counts,
+    on_progress: Callable[[str, int], None],
+) -> SplitReport:
+    """Encode a split's pairs into its files.
+
+    Args:
+        split: Its name. Overlong pairs of `train` are left out; of other splits only sources are cut, and the raw
+            texts are written beside the tokens.
+        pairs: What the filters kept, read once.
+        directory: Where the files go.
+        tokenizers: By column.
+        max_tokens: Pieces per side.
+        counts: Counters that `pairs` moves as it is read; token-level reasons are added.
+        on_progress: Told the stage's name and the pairs read so far.
+
+    """
+    kept = 0
+    with ExitStack() as files:
+
+        def create(name: str) -> BinaryIO:
+            return files.enter_context((directory / name).open("wb"))
+
+        writers = {
+            column: ColumnWriter(
+                tokens=create(tokens_file(split, column)),
+                offsets=create(offsets_file(split, column)),
+                vocabulary=tokenizers[column].size,
+            )
+            for column in COLUMNS
+        }
+        texts = None if split == "train" else create(texts_file(split))
+        for chunk in _chunks(pairs):
+            encoded = {
+                column: tokenizers[column].encode(list(side))
+                for column, side in zip(COLUMNS, zip(*chunk, strict=True), strict=True)
+            }
+            if texts is None:
+                encoded = _without_overlong(encoded, max_tokens, counts)
+            else:
+                encoded = _with_cut_sources(encoded, max_tokens, counts)
+                texts.writelines(map(_json_line, chunk))
+            for column, writer in writers.items():
+                writer.append(encoded[column])
+            kept += len(encoded["target"])
+            on_progress(f"encoding {split}", counts.read)
+    return SplitReport(
+        read=counts.read,
+        kept=kept,
+        dropped=dict(counts.dropped),
+        notes={note: count for note, count in counts.notes.items() if count},
+        columns={column: writer.report() for column, writer in writers.items()},
+    )
+
+
+class ColumnWriter:
+    """Appends rows of tokens to the two files of a column."""
+
+    def __init__(self, *, tokens: BinaryIO, offsets: BinaryIO, vocabulary: int) -> None:
+        self._tokens, self._offsets = tokens, offsets
+        self._dtype: Literal["uint16", "int32"] = "uint16" if vocabulary <= _LARGEST_UINT16_VOCABULARY else "int32"
+        self._total = self._unknown = self._longest = 0
+        offsets.write(np.zeros(1, dtype=np.int64).tobytes())
+
+    def append(self, rows: list[list[int]]) -> None:
+        """Add rows at the end."""
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        flat = np.fromiter(chain.from_iterable(rows), dtype=self._dtype, count=int(lengths.sum()))
+        self._tokens.write(flat.tobytes())
+        self._offsets.write((self._total + np.cumsum(lengths)).tobytes())
+        self._total += len(flat)
+        self._unknown += int(np.count_nonzero(flat == UNK))
+        self._longest = max(self._longest, int(lengths.max(initial=0)))
+
+    def report(self) -> ColumnReport:
+        """The numbers of what was written."""
+        return ColumnReport(dtype=self._dtype, tokens=self._total, unknown=self._unknown, longest=self._longest)
+
+
+def _chunks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    rest = iter(pairs)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
+
+
+def _without_overlong(encoded: Encoded, max_tokens: int, counts: Counts) -> Encoded:
+    fits = [max(map(len, row)) <= max_tokens for row in zip(*encoded.values(), strict=True)]
+    if all(fits):
+        return encoded
+    counts.dropped["too_many_tokens"] += fits.count(False)
+    return {column: [row for row, fit in zip(rows, fits, strict=True) if fit] for column, rows in encoded.items()}
+
+
+def _with_cut_sources(encoded: Encoded, max_tokens: int, counts: Counts) -> Encoded:
+    counts.notes["truncated_source"] += sum(len(row) > max_tokens for row in encoded["source"])
+    counts.notes["overlong_target"] += sum(len(row) > max_tokens for row in encoded["target"])
+    return {**encoded, "source": [row[:max_tokens] for row in encoded["source"]]}
+
+
+def _json_line(pair: Pair) -> bytes:
+    return json.dumps(dict(zip(COLUMNS, pair, strict=True)), ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,29 @@
+"""A search goes one position forward; what is finished soon leaves the batch."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from intelligen.data.tokens import BOS, PAD
+from intelligen.models.cache import KVCache
+
+Extend = Callable[[Tensor, KVCache], Tensor]
+"""Appends tokens [N, T] to the cached prefixes and gives the logits [N, T, V] after each of them."""
+
+# Dropping rows costs about a quarter of a step, so at this share it pays within a few steps.
+_SHARE_THAT_LEAVES = 0.125
+
+
+def next_log_probs(extend: Extend, tokens_N: Tensor, cache: KVCache) -> Tensor:
+    """Log-probabilities [N, V] of the next token in float32, whatever the model computes in."""
+    logits_NV = extend(tokens_N[:, None], cache)[:, -1].float()
+    # These two mean "no token" and "not begun yet": no text contains them.
+    logits_NV[:, PAD] = -torch.inf
+    logits_NV[:, BOS] = -torch.inf
+    return logits_NV.log_softmax(dim=-1)
+
+
+def worth_leaving(*, live: int, computed: int) -> bool:
+    """Whether so many of the computed rows are finished that it pays to compute the live ones alone."""
+    return computed - live >= _SHARE_THAT_LEAVES * computed

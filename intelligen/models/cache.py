@@ -1,0 +1,69 @@
+"""A decoded position is computed once: later positions read its keys and values here."""
+
+import torch
+from torch import Tensor
+
+
+class KVCache:
+    """Keys and values of every decoder layer, packed side by side (width W): of the target so far and of the source.
+
+    Each of the B sources has n adjacent rows, N = B·n; the rows of one source share its keys and values.
+    """
+
+    def __init__(self, source_kv_LBSW: Tensor, visible_keys: Tensor | None, *, rows: int, max_length: int) -> None:
+        layers, sources, _, width = source_kv_LBSW.shape
+        assert rows % sources == 0
+        self.source_kv_LBSW = source_kv_LBSW
+        self.visible_keys = visible_keys
+        self.rows_per_source = rows // sources
+        self.length = 0
+        """Target positions held so far."""
+        self._kv_LNTW = source_kv_LBSW.new_empty(layers, rows, max_length, width)
+        self._spare_LNTW: Tensor | None = None
+
+    @property
+    def rows(self) -> int:
+        """N."""
+        return self._kv_LNTW.size(1)
+
+    @property
+    def max_length(self) -> int:
+        """Target positions that there is room for."""
+        return self._kv_LNTW.size(2)
+
+    def append(self, layer: int, kv_NTW: Tensor) -> Tensor:
+        """Store T further positions of a layer; `advance` counts them once every layer has done so.
+
+        Returns:
+            Keys and values of all the layer's positions, the new ones included.
+
+        """
+        end = self.length + kv_NTW.size(1)
+        assert end <= self.max_length, f"{end} positions in a cache of {self.max_length}"
+        self._kv_LNTW[layer, :, self.length : end] = kv_NTW
+        return self._kv_LNTW[layer, :, :end]
+
+    def advance(self, positions: int) -> None:
+        """Count the positions that every layer has appended."""
+        self.length += positions
+
+    def select(self, sources_B: Tensor) -> None:
+        """Keep these sources, each with all its rows, in this order."""
+        self.source_kv_LBSW = self.source_kv_LBSW.index_select(1, sources_B)
+        if self.visible_keys is not None:
+            self.visible_keys = self.visible_keys.index_select(0, sources_B)
+        n = self.rows_per_source
+        rows_N = (sources_B[:, None] * n + torch.arange(n, device=sources_B.device)).flatten()
+        layers, _, max_length, width = self._kv_LNTW.shape
+        self._spare_LNTW = self._kv_LNTW.new_empty(layers, rows_N.numel(), max_length, width)
+        self.reorder(rows_N)
+        self._spare_LNTW = None
+
+    def reorder(self, rows_N: Tensor) -> None:
+        """Row i goes on from what row `rows_N[i]` was; both must belong to the same source."""
+        if self._spare_LNTW is None:
+            self._spare_LNTW = torch.empty_like(self._kv_LNTW)
+        # Two buffers that change places save an allocation and a second copy at every step of a beam search.
+        filled = slice(0, self.length)
+        torch.index_select(self._kv_LNTW[:, :, filled], 1, rows_N, out=self._spare_LNTW[:, :, filled])
+        self._kv_LNTW, self._spare_LNTW = self._spare_LNTW, self._kv_LNTW

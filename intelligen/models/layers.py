@@ -1,0 +1,86 @@
+"""A layer is a chain of sublayers, each with a residual connection and one normalisation."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from intelligen.config.model import Seq2Seq
+from intelligen.models.attention import CrossAttention, SelfAttention, init_projection
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
+
+
+class Residual(nn.Module):
+    """x + sublayer(norm(x)) (Xiong et al. 2020), or norm(x + sublayer(x)) (Vaswani et al. 2017)."""
+
+    def __init__(self, config: Seq2Seq) -> None:
+        super().__init__()
+        self.norm_first = config.norm == "pre"
+        self.norm = nn.LayerNorm(config.d_model)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x_NTD: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        """Run the sublayer around its connection."""
+        if self.norm_first:
+            out: Tensor = x_NTD + self.dropout(sublayer(self.norm(x_NTD)))
+        else:
+            out = self.norm(x_NTD + self.dropout(sublayer(x_NTD)))
+        return out
+
+
+class FeedForward(nn.Sequential):
+    """Two projections with an activation between, at each position alone."""
+
+    def __init__(self, config: Seq2Seq) -> None:
+        inner, outer = nn.Linear(config.d_model, config.d_ff), nn.Linear(config.d_ff, config.d_model)
+        init_projection(inner)
+        init_projection(outer)
+        super().__init__(inner, _ACTIVATIONS[config.activation](), nn.Dropout(config.activation_dropout), outer)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention over the source, then the feed-forward block."""
+
+    def __init__(self, config: Seq2Seq) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(config)
+        self.feed_forward = FeedForward(config)
+        self.around_self_attention = Residual(config)
+        self.around_feed_forward = Residual(config)
+
+    def forward(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
+        """`mask` hides the padding."""
+        x_BSD = self.around_self_attention(x_BSD, lambda x: self.self_attention(x, mask=mask))
+        out: Tensor = self.around_feed_forward(x_BSD, self.feed_forward)
+        return out
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention over the target, attention to the source, then the feed-forward block."""
+
+    def __init__(self, config: Seq2Seq) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(config)
+        self.cross_attention = CrossAttention(config)
+        self.feed_forward = FeedForward(config)
+        self.around_self_attention = Residual(config)
+        self.around_cross_attention = Residual(config)
+        self.around_feed_forward = Residual(config)
+
+    def forward(
+        self,
+        x_NTD: Tensor,
+        source_kv_BSW: Tensor,
+        *,
+        source_mask: Tensor | None,
+        target_mask: Tensor | None = None,
+        remember: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """T positions: a whole target, or such as go on from what `remember` holds and see what `target_mask` shows."""
+        x_NTD = self.around_self_attention(
+            x_NTD,
+            lambda x: self.self_attention(x, mask=target_mask, causal=remember is None, remember=remember),
+        )
+        x_NTD = self.around_cross_attention(x_NTD, lambda x: self.cross_attention(x, source_kv_BSW, mask=source_mask))
+        out: Tensor = self.around_feed_forward(x_NTD, self.feed_forward)
+        return out

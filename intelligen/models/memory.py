@@ -1,0 +1,45 @@
+"""Padding is no part of a source: attention never sees it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+
+def visible_keys(padding_BS: Tensor) -> Tensor | None:
+    """Turn a padding mask (True = padding) into an attention mask.
+
+    Returns:
+        Boolean mask [B, 1, 1, S], True = may be attended to; None where nothing is hidden.
+
+    """
+    # On an accelerator the question would stall the queue of kernels.
+    if padding_BS.device.type == "cpu" and not bool(padding_BS.any()):
+        return None
+    # A row of nothing but padding attends to all of it: the softmax over no key at all is not a number.
+    hidden_BS = padding_BS & ~padding_BS.all(dim=1, keepdim=True)
+    return ~hidden_BS[:, None, None, :]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder made of a batch of sources."""
+
+    states_BSD: Tensor
+    padding_BS: Tensor
+    """Boolean, True = padding."""
+
+    @cached_property
+    def visible_keys(self) -> Tensor | None:
+        """The attention mask of `padding_BS`."""
+        return visible_keys(self.padding_BS)
+
+    def select(self, rows_N: Tensor) -> "Memory":
+        """The sources `rows_N`, in that order."""
+        return Memory(self.states_BSD.index_select(0, rows_N), self.padding_BS.index_select(0, rows_N))
+
+    def repeat(self, n: int) -> "Memory":
+        """Every source n times, its copies adjacent."""
+        if n == 1:
+            return self
+        return Memory(self.states_BSD.repeat_interleave(n, dim=0), self.padding_BS.repeat_interleave(n, dim=0))

@@ -1,0 +1,121 @@
+"""Encoder-decoder Transformer (Vaswani et al. 2017): a source is encoded once, a target only ever looks back."""
+
+import math
+from functools import partial
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from intelligen.config.model import Seq2Seq
+from intelligen.data.tokens import PAD
+from intelligen.models.cache import KVCache
+from intelligen.models.embeddings import Positions, embedding_table
+from intelligen.models.layers import DecoderLayer, EncoderLayer
+from intelligen.models.memory import Memory, visible_keys
+
+
+class Seq2SeqTransformer(nn.Module):
+    """Source tokens and a target prefix → logits of the next target token.
+
+    Sequences are right-padded with PAD. A target batch has N = B·n rows: n ≥ 1 adjacent rows for each of B sources.
+    Tied weights are one parameter under one name, so checkpoints hold every tensor once.
+    """
+
+    def __init__(self, config: Seq2Seq, *, source_vocabulary: int, target_vocabulary: int) -> None:
+        super().__init__()
+        tied, d_model = config.tied_embeddings, config.d_model
+        assert tied != "all" or source_vocabulary == target_vocabulary, "one table needs one vocabulary"
+        self.max_positions = config.max_positions
+        self._scale = math.sqrt(d_model)
+        self.target_embedding = embedding_table(target_vocabulary, d_model)
+        self.source_embedding = None if tied == "all" else embedding_table(source_vocabulary, d_model)
+        self.output = nn.Linear(d_model, target_vocabulary, bias=False) if tied == "none" else None
+        if self.output is not None:
+            nn.init.xavier_uniform_(self.output.weight)
+        self.source_positions = Positions(config)
+        self.target_positions = Positions(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        # The residual stream of a pre-norm stack is never normalised on its way.
+        final_norm = partial(nn.LayerNorm, d_model) if config.norm == "pre" else nn.Identity
+        self.encoder_norm = final_norm()
+        self.decoder_norm = final_norm()
+
+    def forward(self, source_BS: Tensor, *target_in: Tensor) -> tuple[Tensor, ...]:
+        """Encode once, decode every target; gradients are taken through here only, as DDP requires.
+
+        Args:
+            source_BS: source tokens.
+            target_in: decoder inputs [N, T], BOS first; N and T may differ between them.
+
+        Returns:
+            Logits [N, T, V] for each of `target_in`.
+
+        """
+        memory = self.encode(source_BS)
+        return tuple(self.decode(target_in_NT, memory) for target_in_NT in target_in)
+
+    def encode(self, source_BS: Tensor) -> Memory:
+        """Run the encoder; a source of nothing but padding gives finite numbers without a meaning."""
+        padding_BS = source_BS == PAD
+        mask = visible_keys(padding_BS)
+        table = self.target_embedding if self.source_embedding is None else self.source_embedding
+        x_BSD = self._embed(source_BS, table, self.source_positions(0, source_BS.size(1)))
+        for layer in self.encoder:
+            x_BSD = layer(x_BSD, mask)
+        return Memory(self.encoder_norm(x_BSD), padding_BS)
+
+    def decode(self, target_in_NT: Tensor, memory: Memory) -> Tensor:
+        """Logits [N, T, V] at all the positions of whole targets, in parallel.
+
+        Causality hides the padding: it stands on the right, and nobody reads the logits at padded positions.
+        """
+        x_NTD = self._embed_target(target_in_NT, start=0)
+        for layer in self._decoder_layers:
+            source_kv_BSW = layer.cross_attention.kv(memory.states_BSD)
+            x_NTD = layer(x_NTD, source_kv_BSW, source_mask=memory.visible_keys)
+        return self._logits(x_NTD)
+
+    def new_cache(self, memory: Memory, *, max_length: int, rows_per_source: int = 1) -> KVCache:
+        """Room for `max_length` target positions of n = `rows_per_source` adjacent rows for each source."""
+        source_kv_LBSW = torch.stack([layer.cross_attention.kv(memory.states_BSD) for layer in self._decoder_layers])
+        rows = memory.states_BSD.size(0) * rows_per_source
+        return KVCache(source_kv_LBSW, memory.visible_keys, rows=rows, max_length=max_length)
+
+    def extend(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
+        """Append T ≥ 1 tokens to every row of the cache; logits [N, T, V] at these positions."""
+        start, count = cache.length, tokens_NT.size(1)
+        x_NTD = self._embed_target(tokens_NT, start=start)
+        # A single new position may see everything before it.
+        mask = None
+        if count > 1:
+            mask = torch.ones(count, start + count, dtype=torch.bool, device=tokens_NT.device).tril(start)
+        for index, layer in enumerate(self._decoder_layers):
+            x_NTD = layer(
+                x_NTD,
+                cache.source_kv_LBSW[index],
+                source_mask=cache.visible_keys,
+                target_mask=mask,
+                remember=partial(cache.append, index),
+            )
+        cache.advance(count)
+        return self._logits(x_NTD)
+
+    @property
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return cast(list[DecoderLayer], list(self.decoder))
+
+    def _embed_target(self, tokens_NT: Tensor, *, start: int) -> Tensor:
+        positions_TD = self.target_positions(start, tokens_NT.size(1))
+        return self._embed(tokens_NT, self.target_embedding, positions_TD)
+
+    def _embed(self, tokens_NT: Tensor, table: nn.Embedding, positions_TD: Tensor) -> Tensor:
+        embedded: Tensor = self.dropout(table(tokens_NT) * self._scale + positions_TD)
+        return embedded
+
+    def _logits(self, x_NTD: Tensor) -> Tensor:
+        projection = self.target_embedding if self.output is None else self.output
+        return F.linear(self.decoder_norm(x_NTD), projection.weight)

@@ -1,0 +1,48 @@
+"""Sum, count, divide once: an average of averages is wrong under padding and across ranks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+class Sums:
+    """Named numerators and denominators that add up over micro-batches, updates and ranks."""
+
+    def __init__(self, pairs: Mapping[str, tuple[Tensor | float, Tensor | float]] | None = None) -> None:
+        self._pairs: dict[str, Tensor] = {}
+        for name, (numerator, denominator) in (pairs or {}).items():
+            values = [torch.as_tensor(value).detach().double() for value in (numerator, denominator)]
+            # Stays on the device: reading it back at every update would make the processor wait.
+            device = max((value.device for value in values), key=lambda place: place.type != "cpu")
+            self._pairs[name] = torch.stack([value.to(device) for value in values])
+
+    def add(self, other: "Sums") -> None:
+        """Add another's numerators and denominators to these."""
+        for name, pair in other._pairs.items():
+            self._pairs[name] = self._pairs[name] + pair if name in self._pairs else pair
+
+    def means(self) -> dict[str, float]:
+        """Numerator / denominator of every name whose denominator is not 0."""
+        pairs = {name: pair.tolist() for name, pair in self._pairs.items()}
+        return {name: numerator / denominator for name, (numerator, denominator) in pairs.items() if denominator}
+
+    def to_lists(self) -> dict[str, list[float]]:
+        """Plain numbers, for a checkpoint or another rank."""
+        return {name: pair.tolist() for name, pair in self._pairs.items()}
+
+    @classmethod
+    def from_lists(cls, pairs: Mapping[str, list[float]]) -> "Sums":
+        """The inverse of `to_lists`."""
+        return cls({name: (numerator, denominator) for name, (numerator, denominator) in pairs.items()})
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One micro-batch's share of an update's loss."""
+
+    total: Tensor
+    """Scalar. The shares of all micro-batches on all ranks add up to the update's loss (divisors are global)."""
+    sums: Sums = field(default_factory=Sums)
+    """What is reported of it."""

@@ -1,0 +1,112 @@
+"""Backward over micro-batches, one all-reduce, clip, step: the same update for any number of ranks."""
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from intelligen.config.training import Optimizer, Schedule, Training
+from intelligen.optimization.loss import Loss, Sums
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def learning_rate(settings: Schedule, *, peak: float, update: int, total_updates: int) -> float:
+    """The rate of update 1, 2, …, total_updates: linear warm-up to the peak, then the named decay."""
+    warmup = max(1, settings.warmup_updates)
+    if update < warmup:
+        return peak * update / warmup
+    if settings.name == "constant":
+        return peak
+    if settings.name == "inverse_sqrt":
+        return peak * math.sqrt(warmup / update)
+    progress = min(1.0, (update - warmup) / max(1, total_updates - warmup))
+    return peak * (settings.final_ratio + (1 - settings.final_ratio) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def build_optimizer(settings: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
+    """Adam or AdamW over the trainable weights; matrices decay, biases and norms do not."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [w for w in weights if w.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [w for w in weights if w.dim() <= 1], "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon, fused=True)
+
+
+class Updater:
+    """Owns the optimizer of one (possibly wrapped) model.
+
+    Args:
+        model: What the losses are computed with; where it is DistributedDataParallel, gradients are
+            all-reduced once per update.
+        settings: Optimizer, schedule and precision.
+        total_updates: Length of the schedule.
+        world_size: Ranks that compute shares of the same update.
+
+    """
+
+    def __init__(self, model: nn.Module, settings: Training, *, total_updates: int, world_size: int) -> None:
+        self._model = model
+        self._settings = settings
+        self._total_updates = total_updates
+        self._world_size = world_size
+        self._device = next(model.parameters()).device
+        self._optimizer = build_optimizer(settings.optimizer, model)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=settings.precision == "fp16")
+
+    def update(self, losses: Sequence[Callable[[], Loss]], *, update: int) -> Sums:
+        """Make update number `update` (1, 2, …) from this rank's micro-batches.
+
+        Returns:
+            The losses' sums, the gradient norm before clipping, and the learning rate.
+
+        """
+        rate = learning_rate(
+            self._settings.schedule,
+            peak=self._settings.optimizer.learning_rate,
+            update=update,
+            total_updates=self._total_updates,
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        sums = Sums()
+        for index, loss in enumerate(losses):
+            sums.add(self._backward(loss, last=index == len(losses) - 1))
+        sums.add(Sums({"train/gradient_norm": (self._step(), 1), "train/learning_rate": (rate, 1)}))
+        return sums
+
+    def state_dict(self) -> dict[str, Any]:
+        """Optimizer moments and the loss scale; the schedule is a function of the update's number."""
+        return {"optimizer": self._optimizer.state_dict(), "scaler": self._scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+
+    def _backward(self, compute: Callable[[], Loss], *, last: bool) -> Sums:
+        dtype = DTYPES[self._settings.precision]
+        waits = isinstance(self._model, DistributedDataParallel) and not last
+        with self._model.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator]
+            with torch.autocast(self._device.type, dtype=dtype, enabled=dtype != torch.float32):
+                loss = compute()
+            # DistributedDataParallel divides by the ranks; the shares are to be added.
+            self._scaler.scale(loss.total * self._world_size).backward()  # type: ignore[no-untyped-call]
+        return loss.sums
+
+    def _step(self) -> Tensor:
+        self._scaler.unscale_(self._optimizer)
+        bound = self._settings.optimizer.clip_norm
+        weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
+        norm = nn.utils.clip_grad_norm_(weights, math.inf if bound is None else bound)
+        # With the fp16 scaler, an overflow skips the step and lowers the scale; the norm is the same on all ranks.
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad(set_to_none=True)
+        return norm

@@ -1,0 +1,133 @@
+"""A sweep's progress, read from its ledger and histories: a live table on a terminal, plain lines in a pipe."""
+
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from intelligen.errors import StorageError
+from intelligen.tracking.leaderboard import best_value, reports_of
+from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import Report
+
+SHOWN_TRIALS = 12
+
+
+def report_line(report: Report) -> str:
+    """One epoch in one line: loss, scores, time, memory."""
+    metrics = report.metrics
+    kind = "gpu" if metrics["gpu/count"] else "cpu"
+    return (
+        f"epoch {report.epoch}  update {report.update}"
+        f"  loss {metrics['train/loss']:.3f}"
+        f"  valid loss {metrics['valid/loss']:.3f}  BLEU {metrics['valid/bleu']:.2f}  chrF {metrics['valid/chrf']:.2f}"
+        f"  epoch time {metrics['time/epoch_s']:.1f} s  {metrics['throughput/target_tokens_per_s']:,.0f} tokens/s"
+        f""
+        f"  {kind} memory avg {metrics[f'{kind}/memory_avg_mib']:,.0f} max {metrics[f'{kind}/memory_peak_mib']:,.0f} MiB"
+    )
+
+
+class LiveProgress:
+    """Follows a sweep directory on a thread of its own, between `__enter__` and `__exit__`.
+
+    Args:
+        directory: The sweep's.
+        objective: The metric whose best is shown.
+        console: Where to.
+        interval_s: Between two looks.
+
+    """
+
+    def __init__(self, directory: Path, *, objective: str, console: Console, interval_s: float = 1.0) -> None:
+        self._directory = directory
+        self._objective = objective
+        self._console = console
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._told: dict[str, int] = {}
+        self._told_ends: set[str] = set()
+        self._best: float | None = None
+        self._live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
+
+    def __enter__(self) -> "LiveProgress":
+        # What earlier launches did is known already.
+        for record in read_ledger(self._directory)[1].values():
+            self._told[record.id] = len(reports_of(self._directory, record))
+            if record.state is not TrialState.RUNNING:
+                self._told_ends.add(record.id)
+        if self._live is not None:
+            self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._look()
+        if self._live is not None:
+            self._live.stop()
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            trials = read_ledger(self._directory)[1]
+            histories = {name: reports_of(self._directory, record) for name, record in trials.items()}
+        except (OSError, StorageError) as error:
+            self._console.print(f"progress: {error}", markup=False, highlight=False)
+            return
+        values = [best_value(histories[name], self._objective) for name, r in trials.items() if r.kind == "trial"]
+        known = [value for value in values if value is not None]
+        if known:
+            self._best = min(known) if self._objective.endswith("loss") else max(known)
+        if self._live is not None:
+            self._live.update(self._table(trials, histories))
+        else:
+            self._print_news(trials, histories)
+
+    def _print_news(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> None:
+        for name, record in trials.items():
+            title = name if record.kind == "baseline" else f"{name} {record.strategy}"
+            for report in histories[name][self._told.get(name, 0) :]:
+                best = "" if self._best is None else f"  best {self._objective} so far {self._best:.2f}"
+                self._say(f"{title}  {report_line(report)}{best}")
+            self._told[name] = len(histories[name])
+            if record.state is TrialState.RUNNING:
+                self._told_ends.discard(name)
+            elif name not in self._told_ends:
+                self._told_ends.add(name)
+                self._say(f"{title}  {record.state}: {record.stop_reason}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _table(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> Table:
+        counts = {state: sum(record.state is state for record in trials.values()) for state in TrialState}
+        title = "  ".join(f"{count} {state}" for state, count in counts.items() if count)
+        if self._best is not None:
+            title += f"  best {self._objective} {self._best:.2f}"
+        table = Table(title=title, title_justify="left")
+        for heading in ("trial", "strategy", "state", "epoch", "valid BLEU", "best", "epoch time"):
+            table.add_column(heading, justify="right" if heading not in ("trial", "strategy", "state") else "left")
+        for name, record in list(trials.items())[-SHOWN_TRIALS:]:
+            last = histories[name][-1] if histories[name] else None
+            best = best_value(histories[name], self._objective)
+            table.add_row(
+                name,
+                record.strategy,
+                str(record.state),
+                "" if last is None else str(last.epoch),
+                "" if last is None else f"{last.metrics['valid/bleu']:.2f}",
+                "" if best is None else f"{best:.2f}",
+                "" if last is None else f"{last.metrics['time/epoch_s']:.1f} s",
+            )
+        return table

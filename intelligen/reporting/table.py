@@ -1,0 +1,77 @@
+"""The results table: which strategy, how good, how sure, at what cost."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from intelligen.tracking.leaderboard import Row
+from intelligen.tracking.records import TrialState
+
+NOTE = (
+    "valid = best epoch of the best trial, which chose the model; test = that model's test set, scored once by the"
+    " experiment's test search, with the 95 % bootstrap interval over sentences. Epoch time and memory are over all"
+    " trials of a strategy."
+)
+
+
+def headings(rows: Sequence[Row], *, objective: str) -> list[str]:
+    """Column titles; memory is a GPU's, or the process' where trials ran without one."""
+    memory = rows[0].memory_kind.upper() if rows else "CPU"
+    return [
+        "strategy",
+        "trials",
+        f"{objective}",
+        *test_splits(rows),
+        "epoch time",
+        f"avg {memory} memory",
+        f"max {memory} memory",
+    ]
+
+
+def test_splits(rows: Sequence[Row]) -> list[str]:
+    """`test/bleu` and the like, of every test set that was scored."""
+    return sorted({name for row in rows for name in row.best.scores if name.endswith("/bleu")})
+
+
+def cells(row: Row, *, splits: Sequence[str]) -> list[str]:
+    """One row in words."""
+    return [
+        row.strategy,
+        _trials(row),
+        f"{row.best_value:.2f}",
+        *(_scored(row, split) for split in splits),
+        f"{row.epoch_s:.1f} s",
+        f"{row.memory_avg_mib:,.0f} MiB",
+        f"{row.memory_peak_mib:,.0f} MiB",
+    ]
+
+
+def rich_table(rows: Sequence[Row], *, title: str, objective: str) -> Table:
+    """For a terminal or a log."""
+    table = Table(title=title, title_justify="left", caption=NOTE, caption_justify="left")
+    for index, heading in enumerate(headings(rows, objective=objective)):
+        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*cells(row, splits=test_splits(rows)))
+    return table
+
+
+def markdown_table(rows: Sequence[Row], *, objective: str) -> str:
+    """For the tracking run and for documents."""
+    titles = headings(rows, objective=objective)
+    lines = [titles, ["---"] + ["---:"] * (len(titles) - 1)]
+    lines += [cells(row, splits=test_splits(rows)) for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{NOTE}\n"
+
+
+def _trials(row: Row) -> str:
+    stopped, failed = row.ended[TrialState.PRUNED], row.ended[TrialState.FAILED]
+    notes = [f"{count} {word}" for count, word in ((stopped, "stopped early"), (failed, "failed")) if count]
+    return f"{row.trials}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _scored(row: Row, split: str) -> str:
+    scores = row.best.scores
+    if split not in scores:
+        return "–"
+    return f"{scores[split]:.2f} [{scores[f'{split}_low']:.2f}, {scores[f'{split}_high']:.2f}]"

@@ -1,0 +1,184 @@
+"""A share of the updates trains on free-running output: roll out without gradient, then one parallel pass."""
+
+import math
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from intelligen.config.decoding import Greedy, Sample
+from intelligen.config.strategies import Generative, ProbabilitySchedule
+from intelligen.data.batches import Batch
+from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.decoding.generate import generate
+from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.likelihood import token_log_probs, token_losses
+from intelligen.optimization import Loss, Sums
+from intelligen.strategies.base import Step
+from intelligen.strategies.rewards import Decode, sentence_rewards
+from intelligen.strategies.standard import TeacherForcing
+
+
+def probability_at(schedule: ProbabilitySchedule, step: Step) -> float:
+    """The schedule's value at the step: `start` at the first update, `end` at the last."""
+    end = schedule.start if schedule.end is None else schedule.end
+    progress = (step.update - 1) / max(1, step.total_updates - 1)
+    if schedule.shape == "cosine":
+        progress = 0.5 * (1 - math.cos(math.pi * progress))
+    return schedule.start + (end - schedule.start) * progress
+
+
+def shift_right(token_NT: Tensor) -> Tensor:
+    """[BOS, p_1 .. p_{T-1}]: the prediction at position t is an input at t+1; EOS is never an input."""
+    shifted = F.pad(token_NT[:, :-1], (1, 0), value=BOS)
+    return shifted.masked_fill(shifted == EOS, PAD)
+
+
+class GenerativeObjective:
+    """Interleaves teacher forcing with updates on free-running output.
+
+    Args:
+        settings: The strategy's knobs.
+        model: The unwrapped model that rolls out.
+        teacher: The teacher-forced loss, for the other updates and as an anchor inside generative ones.
+        label_smoothing: ε of the generated-prefix cross entropy.
+        decode: Token ids → text, for rewards.
+        rollout_bound: (ratio, offset): a rollout has at most ratio × source tokens + offset tokens.
+
+    """
+
+    def __init__(
+        self,
+        settings: Generative,
+        *,
+        model: Seq2SeqTransformer,
+        teacher: TeacherForcing,
+        label_smoothing: float,
+        decode: Decode,
+        rollout_bound: tuple[float, int],
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._teacher = teacher
+        self._label_smoothing = label_smoothing
+        self._decode = decode
+        self._rollout_bound = rollout_bound
+
+    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+        """The micro-batch's share of a teacher-forced or a generative update; all ranks take the same branch."""
+        draw = torch.rand((), generator=step.generator("generative")).item()
+        if draw >= probability_at(self._settings.probability, step):
+            return self._teacher(forward, batch, step)
+        match self._settings.target:
+            case "gold_position":
+                return self._gold_position(forward, batch, step)
+            case "risk":
+                return self._risk(forward, batch, step)
+            case "self_critical":
+                return self._self_critical(forward, batch, step)
+            case "gold_offpolicy":
+                return self._gold_offpolicy(forward, batch)
+            case target:
+                assert_never(target)
+
+    def _gold_position(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+        """Cross entropy with the reference by position, after the model's own prefix.
+
+        Positions after the model's own EOS do not count: free-running generation never reaches them.
+        """
+        lengths_B = (batch.target_out_BT != PAD).sum(dim=1)
+        rollout_BT = self._roll_out(batch, step, bounds_B=lengths_B.clamp(min=1))
+        rollout_BT = F.pad(rollout_BT, (0, batch.target_out_BT.size(1) - rollout_BT.size(1)), value=PAD)
+        target_BT = batch.target_out_BT.masked_fill(rollout_BT == PAD, PAD)
+        teacher_BTV, own_BTV = forward(batch.source_BS, batch.target_in_BT, shift_right(rollout_BT))
+        summed = token_losses(own_BTV, target_BT, label_smoothing=self._label_smoothing).sum()
+        sums = Sums(
+            {
+                "train/generative_loss": (summed, (target_BT != PAD).sum()),
+                "train/rollout_agreement": (((rollout_BT == target_BT) & (target_BT != PAD)).sum(), batch.num_targets),
+            }
+        )
+        return self._anchored(teacher_BTV, batch, summed / batch.update_targets, sums)
+
+    def _risk(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+        """Minimum risk training (Shen et al. 2016, eq. 9–11) over n sampled candidates per source."""
+        n = self._settings.candidates
+        candidate_NT = self._roll_out(batch, step, samples=n)
+        reward_Bn = self._rewards(candidate_NT, batch, samples=n).view(-1, n)
+        teacher_BTV, own_NTV = forward(batch.source_BS, batch.target_in_BT, shift_right(candidate_NT))
+        # Length-normalised, as in Edunov et al. (2018), sec. 4: otherwise Q favours short candidates.
+        lengths_N = (candidate_NT != PAD).sum(dim=1).clamp(min=1)
+        score_Bn = (token_log_probs(own_NTV, candidate_NT).sum(dim=1) / lengths_N).view(-1, n)
+        risk_B = (torch.softmax(self._settings.alpha * score_Bn, dim=1) * (1 - reward_Bn)).sum(dim=1)
+        real_B = batch.target_out_BT[:, 0] != PAD
+        summed = (risk_B * real_B).sum()
+        sums = Sums(
+            {
+                "train/risk": (summed, real_B.sum()),
+                "train/reward": ((reward_Bn.mean(dim=1) * real_B).sum(), real_B.sum()),
+            }
+        )
+        return self._anchored(teacher_BTV, batch, summed / batch.update_rows, sums)
+
+    def _self_critical(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+        """REINFORCE on one sample, with the greedy hypothesis' reward as baseline (Rennie et al. 2017)."""
+        sampled_BT = self._roll_out(batch, step, samples=1)
+        greedy_BT = generate(self._model, batch.source_BS, Greedy(), max_lengths_B=self._bounds(batch)).tokens_NT
+        reward_B = self._rewards(sampled_BT, batch)
+        advantage_B = reward_B - self._rewards(greedy_BT, batch)
+        teacher_BTV, own_BTV = forward(batch.source_BS, batch.target_in_BT, shift_right(sampled_BT))
+        real_B = batch.target_out_BT[:, 0] != PAD
+        log_prob_B = token_log_probs(own_BTV, sampled_BT).sum(dim=1)
+        summed = -(advantage_B * log_prob_B * real_B).sum()
+        sums = Sums(
+            {
+                "train/reward": ((reward_B * real_B).sum(), real_B.sum()),
+                "train/advantage": ((advantage_B * real_B).sum(), real_B.sum()),
+            }
+        )
+        return self._anchored(teacher_BTV, batch, summed / batch.update_targets, sums)
+
+    def _gold_offpolicy(self, forward: nn.Module, batch: Batch) -> Loss:
+        """GOLD-δ (Pang & He 2021): reference tokens weighted by the model's own probability of them."""
+        (logits_BTV,) = forward(batch.source_BS, batch.target_in_BT)
+        log_prob_BT = token_log_probs(logits_BTV, batch.target_out_BT)
+        weight_BT = log_prob_BT.detach().exp().clamp(min=self._settings.min_importance)
+        summed = -(weight_BT * log_prob_BT).sum()
+        sums = Sums({"train/offpolicy_loss": (summed, batch.num_targets)})
+        return self._anchored(logits_BTV, batch, summed / batch.update_targets, sums)
+
+    def _anchored(self, teacher_BTV: Tensor, batch: Batch, generative: Tensor, sums: Sums) -> Loss:
+        """Add the teacher-forced anchor, without which a model trained on its own output drifts."""
+        anchor = self._teacher.loss(teacher_BTV, batch)
+        sums.add(anchor.sums)
+        return Loss(self._settings.mle_weight * anchor.total + self._settings.generative_weight * generative, sums)
+
+    def _roll_out(
+        self, batch: Batch, step: Step, *, bounds_B: Tensor | None = None, samples: int | None = None
+    ) -> Tensor:
+        """(B·samples, T) generated tokens; `samples` given = drawn from the model even at temperature 0."""
+        settings = self._settings
+        draws = samples is not None or settings.temperature > 0
+        search = (
+            Sample(temperature=settings.temperature or 1.0, top_k=settings.top_k, top_p=settings.top_p)
+            if draws
+            else Greedy()
+        )
+        return generate(
+            self._model,
+            batch.source_BS,
+            search,
+            max_lengths_B=self._bounds(batch) if bounds_B is None else bounds_B,
+            generator=step.rank_generator("rollout", device=batch.source_BS.device) if draws else None,
+            samples=samples or 1,
+        ).tokens_NT
+
+    def _bounds(self, batch: Batch) -> Tensor:
+        ratio, offset = self._rollout_bound
+        bounds_B = ((batch.source_BS != PAD).sum(dim=1) * ratio).long() + offset
+        return bounds_B if self._settings.max_length is None else bounds_B.clamp(max=self._settings.max_length)
+
+    def _rewards(self, hypothesis_NT: Tensor, batch: Batch, *, samples: int = 1) -> Tensor:
+        references_NT = batch.target_out_BT.repeat_interleave(samples, dim=0)
+        return sentence_rewards(hypothesis_NT, references_NT, decode=self._decode, name=self._settings.reward)

@@ -1,0 +1,52 @@
+"""Teacher forcing: the reference's prefix predicts its next token."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from intelligen.data.batches import Batch
+from intelligen.data.tokens import PAD
+from intelligen.models.likelihood import token_losses
+from intelligen.optimization import Loss, Sums
+from intelligen.strategies.base import Step
+
+
+class TeacherForcing:
+    """Label-smoothed cross entropy, optionally with R-Drop.
+
+    Args:
+        label_smoothing: ε.
+        r_drop: Weight of the symmetric KL divergence between two dropout passes (Liang et al. 2021, eq. 4).
+
+    """
+
+    def __init__(self, *, label_smoothing: float, r_drop: float = 0.0) -> None:
+        self._label_smoothing = label_smoothing
+        self._r_drop = r_drop
+
+    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+        """The micro-batch's share: token losses over the update's target tokens."""
+        if self._r_drop == 0:
+            (logits_BTV,) = forward(batch.source_BS, batch.target_in_BT)
+            return self.loss(logits_BTV, batch)
+        # Rows doubled rather than two passes: one gradient pass, and dropout differs between the copies.
+        source_BS = batch.source_BS.repeat(2, 1)
+        (both_NTV,) = forward(source_BS, batch.target_in_BT.repeat(2, 1))
+        first_BTV, second_BTV = both_NTV.chunk(2)
+        first, second = self.loss(first_BTV, batch), self.loss(second_BTV, batch)
+        divergence = symmetric_kl(first_BTV, second_BTV, keep_BT=batch.target_out_BT != PAD)
+        total = (first.total + second.total) / 2 + self._r_drop * divergence / batch.update_targets
+        return Loss(total, first.sums)
+
+    def loss(self, logits_BTV: Tensor, batch: Batch) -> Loss:
+        """The loss of given teacher-forced logits."""
+        summed = token_losses(logits_BTV, batch.target_out_BT, label_smoothing=self._label_smoothing).sum()
+        return Loss(summed / batch.update_targets, Sums({"train/loss": (summed, batch.num_targets)}))
+
+
+def symmetric_kl(first_BTV: Tensor, second_BTV: Tensor, *, keep_BT: Tensor) -> Tensor:
+    """Half of KL(p‖q) + KL(q‖p), summed over the kept positions."""
+    p = F.log_softmax(first_BTV.float()[keep_BT], dim=-1)
+    q = F.log_softmax(second_BTV.float()[keep_BT], dim=-1)
+    forward = F.kl_div(q, p, reduction="sum", log_target=True)
+    backward = F.kl_div(p, q, reduction="sum", log_target=True)
+    return (forward + backward) / 2

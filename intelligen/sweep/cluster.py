@@ -1,0 +1,134 @@
+"""Ray, started so that stopped trials give their resources back, or joined where a cluster is named."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import ray
+import torch
+
+from intelligen.config.sweep import Resources, Sweep
+from intelligen.errors import UnavailableError
+
+TRIAL_SLOT = "trial_slot"
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # Reports wait for the controller's poll: at its default of 2 s a half-second epoch takes 2 s.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "120",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Processors and accelerators that can be had."""
+
+    cpus: int
+    gpus: int
+    place: str
+    """`this machine`, or the cluster's address."""
+
+    @classmethod
+    def of_this_machine(cls) -> "Capacity":
+        """What Ray will find here, found without starting it."""
+        return cls(len(os.sched_getaffinity(0)), torch.cuda.device_count(), "this machine")
+
+    def require(self, sweep: Sweep) -> None:
+        """Refuse what could never be scheduled: Ray itself would wait for it for ever.
+
+        Raises:
+            UnavailableError: Naming the stage, what it asks for, and what there is.
+
+        """
+        for key, resources, times in (
+            ("baseline", sweep.baseline, 1),
+            ("resources", sweep.resources, sweep.resources.concurrent_trials),
+        ):
+            self._require(key, resources, times)
+
+    def _require(self, key: str, resources: Resources, times: int) -> None:
+        asked = resources.workers * times
+        for kind, each, there in (
+            ("CPU", resources.cpus_per_worker, self.cpus),
+            ("GPU", resources.gpus_per_worker, self.gpus),
+        ):
+            if asked * each > there:
+                concurrent = f" × {times} concurrent trials" if times > 1 else ""
+                raise UnavailableError(
+                    f"{key}: asks for {asked * each} {kind}s ({resources.workers} workers × {each}{concurrent}),"
+                    f" {self.place} has {there}; lower {key}.workers or {key}.{kind.lower()}s_per_worker"
+                )
+
+
+@contextmanager
+def ray_running(sweep: Sweep) -> Iterator[None]:
+    """Ray for the time of a sweep: the cluster that RAY_ADDRESS names, or one of our own on this machine.
+
+    Raises:
+        UnavailableError: Ray does not start, or the cluster is too small.
+
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        Capacity.of_this_machine().require(sweep)
+    os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
+    try:
+        _start(sweep, address)
+        if address is not None:
+            total = ray.cluster_resources()
+            Capacity(int(total.get("CPU", 0)), int(total.get("GPU", 0)), f"the cluster at {address}").require(sweep)
+            if sweep.resources.workers > 1 and total.get(TRIAL_SLOT, 0) < sweep.resources.concurrent_trials:
+                raise UnavailableError(
+                    f"the cluster at {address} has {total.get(TRIAL_SLOT, 0):.0f} of the resource {TRIAL_SLOT!r}, the"
+                    f" sweep needs {sweep.resources.concurrent_trials}: start its head with"
+                    f" --resources='{{\"{TRIAL_SLOT}\": 64}}', as cluster.yaml does"
+                )
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start(sweep: Sweep, address: str | None) -> None:
+    worker_environment = {key: os.environ[key] for key in ENVIRONMENT}
+    try:
+        if address is not None:
+            ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": worker_environment})
+            return
+        port = _free_port()
+        # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
+        # machine the workers would ask that one's unless they are told.
+        worker_environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{port}"
+        capacity = Capacity.of_this_machine()
+        ray.init(
+            address="local",
+            num_cpus=capacity.cpus,
+            num_gpus=capacity.gpus,
+            resources={TRIAL_SLOT: sweep.resources.concurrent_trials},
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            dashboard_port=port,
+            log_to_driver=False,
+            configure_logging=False,
+            runtime_env={"env_vars": worker_environment},
+        )
+    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+        where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+        raise UnavailableError(
+            f"cannot reach or start {where}: {' '.join(str(error).split())}; unset RAY_ADDRESS to run on this machine"
+        ) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

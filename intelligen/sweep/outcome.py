@@ -1,0 +1,48 @@
+"""How a trial ended is read from its own directory, not from what a scheduler believes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from intelligen.errors import IntelligenError
+from intelligen.tracking.ledger import TrialState
+from intelligen.training.history import HISTORY_FILE, read_history
+from intelligen.training.result import read_result, write_atomically
+
+FAILURE_FILE = "failure.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a trial."""
+
+    state: TrialState
+    reason: str
+    value: float | None = None
+    """The objective on the validation set, of the selected weights, where the trial ran its course."""
+
+
+def write_failure(directory: Path, error: IntelligenError) -> None:
+    """Leave word of a failure that trying again would not mend."""
+    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": str(error)}))
+
+
+def read_outcome(directory: Path, *, metric: str, crashed: bool) -> Outcome:
+    """What came of a trial that no process works on any more.
+
+    Args:
+        directory: The trial's.
+        metric: The objective.
+        crashed: Whether its processes died more often than it was to be tried.
+
+    """
+    failure = directory / FAILURE_FILE
+    if failure.exists():
+        return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"])
+    result = read_result(directory)
+    if result is not None:
+        return Outcome(TrialState.COMPLETE, result.stop_reason, result.metrics[metric])
+    reports = read_history(directory / HISTORY_FILE)
+    if crashed or not reports:
+        return Outcome(TrialState.FAILED, "its process died at every attempt; see the log in the sweep's tune/ folder")
+    return Outcome(TrialState.PRUNED, f"stopped by the scheduler after epoch {reports[-1].epoch}")

@@ -1,0 +1,111 @@
+"""What runs inside Ray's processes: the same `fit`, with Ray hearing its reports. Nothing here talks to MLflow."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+import ray
+import ray.train
+import ray.train.torch
+import torch
+from ray import tune
+from ray.tune.integration.ray_train import TuneReportCallback
+
+from intelligen.config.experiment import Trial
+from intelligen.config.sweep import Resources
+from intelligen.errors import IntelligenError
+from intelligen.sweep.outcome import write_failure
+from intelligen.training.fit import DivergedError, fit
+from intelligen.training.history import Report
+from intelligen.training.runtime import Runtime
+from intelligen.training.testing import TrainedModel
+
+
+class WorkerConfig(TypedDict):
+    """What a process needs to work on a trial; plain values, since Ray stores it."""
+
+    trial: str
+    """The trial's settings as JSON."""
+    store: str
+    directory: str
+    resources: str
+    """The Resources settings as JSON."""
+
+
+def run_trial(config: WorkerConfig) -> None:
+    """A Tune trial of one worker: `fit` inside the (reused) Tune actor."""
+    resources = Resources.model_validate_json(config["resources"])
+    device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+    try:
+        _fit(config, device=device, report=lambda report: tune.report(_tune_metrics(report)))
+    except IntelligenError as error:
+        # Trying again would end the same way, so Tune is not to see a crash.
+        write_failure(Path(config["directory"]), error)
+
+
+def run_distributed_trial(config: WorkerConfig) -> None:
+    """A Tune trial of several workers: this driver holds no processor and waits for its Ray Train group."""
+    trainer(config, name=f"train-{Path(config['directory']).name}", callbacks=[TuneReportCallback()]).fit()
+
+
+def trainer(config: WorkerConfig, *, name: str, callbacks: list[Any] | None = None) -> ray.train.torch.TorchTrainer:
+    """A Ray Train run over the workers that the resources ask for."""
+    resources = Resources.model_validate_json(config["resources"])
+    per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
+    if resources.gpus_per_worker:
+        per_worker["GPU"] = resources.gpus_per_worker
+    return ray.train.torch.TorchTrainer(
+        run_worker,
+        train_loop_config=dict(config),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=resources.gpus_per_worker > 0,
+            resources_per_worker=per_worker,
+        ),
+        run_config=ray.train.RunConfig(
+            name=name,
+            storage_path=str(Path(config["directory"]) / "ray"),
+            callbacks=callbacks or [],
+            # A starved controller retries for ever unless it is bounded.
+            failure_config=ray.train.FailureConfig(max_failures=resources.attempts - 1, controller_failure_limit=3),
+        ),
+    )
+
+
+def run_worker(config: WorkerConfig) -> None:
+    """One process of a Ray Train group."""
+    try:
+        _fit(
+            config,
+            device=ray.train.torch.get_device(),
+            report=lambda report: ray.train.report(_tune_metrics(report)),
+        )
+    except DivergedError as error:
+        # All ranks see the same gradient norm, so all of them end here, and a restart would too.
+        if ray.train.get_context().get_world_rank() == 0:
+            write_failure(Path(config["directory"]), error)
+
+
+def _fit(config: WorkerConfig, *, device: torch.device, report: Callable[[Report], None]) -> None:
+    resources = Resources.model_validate_json(config["resources"])
+    torch.set_num_threads(resources.cpus_per_worker)
+    runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device, report=report)
+    fit(Trial.model_validate_json(config["trial"]), runtime)
+
+
+def _tune_metrics(report: Report) -> dict[str, Any]:
+    # Tune counts iterations itself, from 1 again after a resume, unless it is told.
+    return {**report.metrics, "training_iteration": report.epoch}
+
+
+@ray.remote
+def score_tests(directory: str, store: str, resources_json: str) -> dict[str, float]:
+    """Every test set of a trial's data, decoded by its selected weights."""
+    resources = Resources.model_validate_json(resources_json)
+    torch.set_num_threads(resources.cpus_per_worker)
+    device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+    trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
+    scores: dict[str, float] = {}
+    for split in set(trained.prepared.splits) - {"train", "valid"}:
+        scores.update(trained.score(split).metrics())
+    return scores

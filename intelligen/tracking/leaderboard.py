@@ -1,0 +1,97 @@
+"""The table that a sweep fills: of each strategy its best trial by validation, its costs over all its trials."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+
+USABLE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One strategy, or the baseline."""
+
+    strategy: str
+    best: TrialRecord
+    best_value: float
+    """The objective of its best epoch, on the validation set."""
+    trials: int
+    ended: Mapping[TrialState, int]
+    epoch_s: float
+    """Mean over all epochs of all its trials."""
+    memory_kind: str
+    """`gpu`, or `cpu` where trials ran without one."""
+    memory_avg_mib: float
+    """Mean over all epochs of all its trials."""
+    memory_peak_mib: float
+    """Largest of any epoch of any trial."""
+
+
+def reports_of(sweep_directory: Path, record: TrialRecord) -> list[Report]:
+    """A trial's history."""
+    return read_history(sweep_directory / record.directory / HISTORY_FILE)
+
+
+def best_value(reports: Sequence[Report], metric: str) -> float | None:
+    """The objective of the best epoch; none before the first has ended."""
+    values = [report.metrics[metric] for report in reports]
+    if not values:
+        return None
+    return min(values) if metric.endswith("loss") else max(values)
+
+
+def best_by_strategy(
+    sweep_directory: Path, trials: Mapping[str, TrialRecord], *, metric: str
+) -> dict[str, TrialRecord]:
+    """Of each strategy the trial whose best epoch is best on validation; failed trials do not count."""
+    return {
+        row.strategy: row.best
+        for row in leaderboard(sweep_directory, trials, metric=metric)
+        if row.best.kind == "trial"
+    }
+
+
+def leaderboard(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, metric: str) -> list[Row]:
+    """The baseline's row, then the strategies' in the order in which they first ran."""
+    groups: dict[tuple[str, str], list[TrialRecord]] = {}
+    for record in trials.values():
+        groups.setdefault((record.kind, record.strategy), []).append(record)
+    rows = []
+    for (kind, strategy), records in sorted(groups.items(), key=lambda group: group[0][0] != "baseline"):
+        row = _row("baseline" if kind == "baseline" else strategy, records, sweep_directory, metric)
+        if row is not None:
+            rows.append(row)
+    return rows
+
+
+def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: str) -> Row | None:
+    histories = {record.id: reports_of(sweep_directory, record) for record in records}
+    values = {
+        record.id: value
+        for record in records
+        if record.state in USABLE and (value := best_value(histories[record.id], metric)) is not None
+    }
+    if not values:
+        return None
+    choose = min if metric.endswith("loss") else max
+    best_id = choose(values, key=values.__getitem__)
+    reports = [report for history in histories.values() for report in history]
+    kind = "gpu" if reports[0].metrics["gpu/count"] else "cpu"
+
+    def mean(metric_name: str) -> float:
+        return sum(report.metrics[metric_name] for report in reports) / len(reports)
+
+    return Row(
+        strategy=name,
+        best=next(record for record in records if record.id == best_id),
+        best_value=values[best_id],
+        trials=len(records),
+        ended={state: sum(record.state is state for record in records) for state in TrialState},
+        epoch_s=mean("time/epoch_s"),
+        memory_kind=kind,
+        memory_avg_mib=mean(f"{kind}/memory_avg_mib"),
+        memory_peak_mib=max(report.metrics[f"{kind}/memory_peak_mib"] for report in reports),
+    )

@@ -1,0 +1,218 @@
+"""The ledger is the sweep's memory: one fsynced JSON line per event, appended by the driver alone."""
+
+import errno
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from intelligen.errors import CannotCreateError, StorageError
+from intelligen.tracking.lock import FileLock
+from intelligen.tracking.records import Closing, Scalar, SweepState, SweepStatus, TrialRecord, TrialState
+
+__all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
+
+LEDGER_FILE = "ledger.jsonl"
+LOCK_FILE = "ledger.lock"
+
+
+class Ledger:
+    """The driver's hold on the ledger: nobody else can write while it is open."""
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self._path = path
+        self._lock = lock
+        self._state, self._seq, self._length = _read(path)
+        try:
+            self._file = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise CannotCreateError(f"{path}: cannot write the ledger: {error.strerror}") from error
+        # What lies behind the last whole line is an append that a kill cut short.
+        self._file.truncate(self._length)
+
+    @classmethod
+    def open(cls, directory: Path, header: Mapping[str, Any]) -> "Ledger":
+        """Open the ledger in `directory`; a new one begins with `header`, an old one keeps its own.
+
+        Raises:
+            BusyError: another process holds the sweep.
+            CannotCreateError: the directory cannot be written.
+            StorageError: the ledger is damaged.
+
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotCreateError(f"{directory}: cannot create the sweep's directory: {error.strerror}") from error
+        lock = FileLock(directory / LOCK_FILE)
+        path = directory / LEDGER_FILE
+        try:
+            if not path.exists():
+                _create(path, header)
+            return cls(path, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """What was stored when the sweep first started."""
+        return self._state.header
+
+    @property
+    def trials(self) -> dict[str, TrialRecord]:
+        """Every trial, in the order in which they were started."""
+        return dict(self._state.trials)
+
+    @property
+    def closing(self) -> Closing | None:
+        """How the last launch ended; none while one goes on, or when it was killed."""
+        return self._state.closing
+
+    def start(
+        self,
+        trial_id: str,
+        *,
+        kind: Literal["baseline", "trial"],
+        strategy: str,
+        seed: int,
+        params: Mapping[str, Scalar],
+        config: Mapping[str, Any],
+        directory: str,
+        number: int | None = None,
+    ) -> TrialRecord:
+        """A new trial runs."""
+        assert trial_id not in self._state.trials, f"{trial_id} was started before"
+        trial = {
+            "id": trial_id,
+            "kind": kind,
+            "strategy": strategy,
+            "seed": seed,
+            "params": dict(params),
+            "config": dict(config),
+            "directory": directory,
+            "number": number,
+        }
+        self._append("start", trial=trial)
+        return self._state.trials[trial_id]
+
+    def restart(self, trial_id: str) -> TrialRecord:
+        """Another attempt at a trial: it runs again, and its beginning stays."""
+        return self._change("restart", trial_id)
+
+    def finish(self, trial_id: str, state: TrialState, stop_reason: str | None = None) -> TrialRecord:
+        """The trial's attempt has ended."""
+        assert state is not TrialState.RUNNING
+        return self._change("finish", trial_id, state=state, stop_reason=stop_reason)
+
+    def score(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
+        """Add scores; those already recorded stand."""
+        return self._change("score", trial_id, scores=dict(scores))
+
+    def close_sweep(self, status: SweepStatus, summary: Mapping[str, Any]) -> None:
+        """The launch has ended. `summary` holds `table_markdown` and numbers."""
+        self._append("close", status=status, summary=dict(summary))
+
+    def close(self) -> None:
+        """Let go of the sweep."""
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _change(self, event: str, trial_id: str, **fields: Any) -> TrialRecord:
+        self._append(event, id=trial_id, **fields)
+        return self._state.trials[trial_id]
+
+    def _append(self, event: str, **fields: Any) -> None:
+        entry = {"seq": self._seq, "time_ms": time.time_ns() // 1_000_000, "event": event, **fields}
+        line = _encode(entry)
+        try:
+            if os.pwrite(self._file.fileno(), line, self._length) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            # The next line must not continue a broken one; where even this fails, opening drops the broken one.
+            with suppress(OSError):
+                self._file.truncate(self._length)
+            raise StorageError(
+                f"{self._path}: cannot append: {error.strerror}: mend it and run the same command again"
+            ) from error
+        self._length += len(line)
+        self._seq += 1
+        self._state.apply(json.loads(line))
+
+
+def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
+    """Header, trials and closing as they stand now; takes no lock.
+
+    Raises:
+        StorageError: there is no ledger, or it is damaged.
+
+    """
+    state, _, _ = _read(directory / LEDGER_FILE)
+    return state.header, state.trials, state.closing
+
+
+def _encode(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+
+
+def _create(path: Path, header: Mapping[str, Any]) -> None:
+    entry = {"seq": 0, "time_ms": time.time_ns() // 1_000_000, "event": "open", "header": dict(header)}
+    temporary = path.with_suffix(".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(_encode(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise CannotCreateError(f"{path}: cannot create the ledger: {error.strerror}") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> tuple[SweepState, int, int]:
+    """State, next sequence number and length in bytes of the whole lines."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path}: cannot read the ledger: {error.strerror}") from error
+    lines = content.split(b"\n")[:-1]
+    if not lines:
+        raise StorageError(f"{path}:1: the ledger is empty: restore it, or start the sweep in another directory")
+    state: SweepState | None = None
+    for seq, line in enumerate(lines):
+        try:
+            entry = json.loads(line)
+            if entry["seq"] != seq:
+                raise ValueError(f"sequence number {entry['seq']} where {seq} belongs")
+            if state is None:
+                state = SweepState(entry["header"])
+            else:
+                state.apply(entry)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(
+                f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}): restore the ledger from a copy,"
+                " or start the sweep in another directory"
+            ) from error
+    assert state is not None
+    return state, len(lines), sum(len(line) + 1 for line in lines)

@@ -1,0 +1,110 @@
+"""The mirror makes MLflow equal the sweep's files, at any time and however often; training never waits for it."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from intelligen.errors import IntelligenError, UnavailableError
+from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.lock import FileLock
+from intelligen.tracking.store import ensure_store, failures, open_client, unavailable
+from intelligen.tracking.sweep_runs import SweepRuns
+
+LOCK_FILE = "mirror.lock"
+
+_LONGEST_PAUSE_S = 60.0
+_FINAL_PAUSE_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class MlflowMirror:
+    """Shows one sweep in MLflow. What stands there is MLflow's to say, so there is nothing to lose on this side."""
+
+    def __init__(self, sweep_directory: Path, *, tracking_uri: str, experiment: str, interval_s: float = 2.0) -> None:
+        self._directory = sweep_directory
+        self._tracking_uri = tracking_uri
+        self._experiment = experiment
+        self._interval_s = interval_s
+        self._turn = threading.Lock()
+        self._lock: FileLock | None = None
+        self._runs: SweepRuns | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._deadline = 0.0
+        self._failing = False
+        self._all_there = False
+
+    def sync(self) -> None:
+        """One pass: afterwards MLflow holds what the files held when the pass began.
+
+        Raises:
+            UnavailableError: MLflow failed; nothing is lost, and the next pass goes on from what stands there.
+            BusyError: another process mirrors this sweep.
+            StorageError: the sweep's files are damaged.
+
+        """
+        with self._turn:
+            # Held until `close`: two mirrors could both create the run that neither found.
+            self._lock = self._lock or FileLock(self._directory / LOCK_FILE)
+            try:
+                self._pass()
+            except BaseException as error:
+                # It is not known whether the last write arrived.
+                self._runs = None
+                if isinstance(error, failures()):
+                    raise UnavailableError(unavailable(self._tracking_uri, error)) from error
+                raise
+
+    def start(self) -> None:
+        """Sync in the background from now on, ever more rarely while it fails."""
+        self._thread = threading.Thread(target=self._keep_in_step, name="mlflow-mirror", daemon=True)
+        self._thread.start()
+
+    def close(self, timeout_s: float) -> bool:
+        """Sync a last time, trying again until the time is over; True says that all is there."""
+        self._deadline = time.monotonic() + timeout_s
+        self._stopping.set()
+        if self._thread is None:
+            self.start()
+        assert self._thread is not None
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            return False
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        return self._all_there
+
+    def _pass(self) -> None:
+        header, trials, closing = read_ledger(self._directory)
+        if self._runs is None:
+            experiment_id = ensure_store(self._tracking_uri, self._experiment)
+            client = open_client(self._tracking_uri)
+            self._runs = SweepRuns(client, experiment_id, directory=self._directory, header=header)
+        self._runs.update(trials, closing)
+
+    def _keep_in_step(self) -> None:
+        pause_s = 0.0
+        while not self._stopping.wait(pause_s):
+            succeeded = self._try()
+            pause_s = self._interval_s if succeeded else min(2 * pause_s + self._interval_s, _LONGEST_PAUSE_S)
+        while not self._try():
+            if time.monotonic() + _FINAL_PAUSE_S >= self._deadline:
+                return
+            time.sleep(_FINAL_PAUSE_S)
+        self._all_there = True
+
+    def _try(self) -> bool:
+        try:
+            self.sync()
+        except IntelligenError as error:
+            if not self._failing:
+                _log.warning("%s. The sweep goes on; MLflow will catch up.", error)
+            self._failing = True
+            return False
+        if self._failing:
+            _log.warning("MLflow has caught up.")
+        self._failing = False
+        return True

@@ -1,0 +1,115 @@
+"""What a sweep knows about its trials is the sum of the ledger's entries, in the order of their sequence numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Literal
+
+Scalar = bool | int | float | str | None
+
+
+class TrialState(StrEnum):
+    """How far a trial is."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    """It ran its course."""
+    PRUNED = "pruned"
+    """The scheduler, or the trial itself, stopped it early."""
+    FAILED = "failed"
+
+
+class SweepStatus(StrEnum):
+    """How a launch of the sweep ended."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as the ledger knows it. Times are milliseconds since 1970."""
+
+    id: str
+    """`baseline-1`, `t0003`"""
+    kind: Literal["baseline", "trial"]
+    strategy: str
+    seed: int
+    params: Mapping[str, Scalar]
+    """What the search suggested."""
+    config: Mapping[str, Any]
+    """The resolved `Trial` settings as JSON."""
+    directory: str
+    """Where `history.jsonl` lies; a relative path starts at the sweep's directory."""
+    number: int | None
+    """Optuna's number of the trial."""
+    started_ms: int
+    state: TrialState = TrialState.RUNNING
+    stop_reason: str | None = None
+    ended_ms: int | None = None
+    attempts: int = 1
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """`test/bleu`, …: known only after the search."""
+
+
+@dataclass(frozen=True)
+class Closing:
+    """The end of a launch. Whatever happens to a trial afterwards reopens the sweep."""
+
+    seq: int
+    status: SweepStatus
+    summary: Mapping[str, Any]
+    """`table_markdown` and numbers."""
+    time_ms: int
+
+
+@dataclass
+class SweepState:
+    """The ledger, summed up."""
+
+    header: Mapping[str, Any]
+    trials: dict[str, TrialRecord] = field(default_factory=dict)
+    """In the order in which they were started."""
+    closing: Closing | None = None
+
+    def apply(self, entry: Mapping[str, Any]) -> None:
+        """Add one entry.
+
+        Raises:
+            KeyError, TypeError, ValueError: the entry is not one that a ledger holds at this place.
+
+        """
+        time_ms: int = entry["time_ms"]
+        if entry["event"] == "close":
+            self.closing = Closing(entry["seq"], SweepStatus(entry["status"]), entry["summary"], time_ms)
+            return
+        self.closing = None
+        if entry["event"] == "start":
+            record = TrialRecord(**entry["trial"], started_ms=time_ms)
+            if record.id in self.trials:
+                raise ValueError(f"trial {record.id} starts twice")
+        else:
+            record = _changed(self.trials[entry["id"]], entry)
+        self.trials[record.id] = record
+
+
+def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
+    match entry["event"]:
+        case "restart":
+            return replace(
+                record, state=TrialState.RUNNING, stop_reason=None, ended_ms=None, attempts=record.attempts + 1
+            )
+        case "finish":
+            return replace(
+                record,
+                state=TrialState(entry["state"]),
+                stop_reason=entry["stop_reason"],
+                # The clock may have been set back meanwhile; no trial ends before it starts.
+                ended_ms=max(entry["time_ms"], record.started_ms),
+            )
+        case "score":
+            # A score stands once it is recorded, so that a resumed test stage changes nothing.
+            return replace(record, scores={**entry["scores"], **record.scores})
+        case event:
+            raise ValueError(f"unknown event {event!r}")

@@ -1,0 +1,123 @@
+"""An MLflow run is changed only where it differs from what it should be, so every write may be repeated."""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+T = TypeVar("T")
+
+_PARAMS_PER_BATCH = 100
+_METRICS_PER_BATCH = 800
+_RUNS_PER_PAGE = 1000
+
+
+class MirroredRun:
+    """One run, and what is known to stand in it."""
+
+    def __init__(self, client: "MlflowClient", run: "Run") -> None:
+        self._client = client
+        self.id: str = run.info.run_id
+        self.tags: dict[str, str] = dict(run.data.tags)
+        self.params: dict[str, str] = dict(run.data.params)
+        self.metrics: dict[str, float] = dict(run.data.metrics)
+        """Latest value of each metric."""
+        self._status: str = run.info.status
+        self._end_ms: int | None = run.info.end_time
+
+    def write(
+        self,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        step: int = 0,
+        time_ms: int = 0,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log the metrics, and those params and tags that differ. MLflow stores a batch's metrics all or none."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        metrics = metrics or {}
+        new_params = {name: value for name, value in (params or {}).items() if name not in self.params}
+        new_tags = {name: value for name, value in (tags or {}).items() if self.tags.get(name) != value}
+        batches = zip_longest(
+            _chunks([Metric(name, value, time_ms, step) for name, value in metrics.items()], _METRICS_PER_BATCH),
+            _chunks([Param(name, value) for name, value in new_params.items()], _PARAMS_PER_BATCH),
+            _chunks([RunTag(name, value) for name, value in new_tags.items()], _PARAMS_PER_BATCH),
+            fillvalue=(),
+        )
+        for batch in batches:
+            self._client.log_batch(self.id, *batch)
+        self.metrics |= metrics
+        self.params |= new_params
+        self.tags |= new_tags
+
+    def drop_tag(self, name: str) -> None:
+        """Take a tag away that no longer holds."""
+        if name in self.tags:
+            self._client.delete_tag(self.id, name)
+            del self.tags[name]
+
+    def set_status(self, status: str, end_ms: int | None) -> None:
+        """End the run, or let it go on. MLflow cannot take an end back; a running run's means nothing."""
+        if status == "RUNNING" and self._status != "RUNNING":
+            self._client.update_run(self.id, status=status)
+        elif status != "RUNNING" and (status, end_ms) != (self._status, self._end_ms):
+            self._client.set_terminated(self.id, status=status, end_time=end_ms)
+            self._end_ms = end_ms
+        self._status = status
+
+    def put_json(self, content: Mapping[str, Any], path: str) -> None:
+        """Write an artifact, over an older one."""
+        self._client.log_dict(self.id, dict(content), path)
+
+    def put_text(self, text: str, path: str) -> None:
+        """Write an artifact, over an older one."""
+        self._client.log_text(self.id, text, path)
+
+    def name_inputs(self, datasets: Mapping[str, str], *, digest: str, source_type: str, source: str) -> None:
+        """Link data sets (name → context, such as `train`). MLflow links one name and digest only once."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(name=name, digest=digest, source_type=source_type, source=source),
+                [InputTag("mlflow.data.context", context)],
+            )
+            for name, context in datasets.items()
+        ]
+        self._client.log_inputs(self.id, datasets=inputs)
+
+
+def create_run(
+    client: "MlflowClient", experiment_id: str, *, name: str, start_ms: int, tags: Mapping[str, str]
+) -> MirroredRun:
+    """A new run. Look for it first: a creation whose answer was lost must not be repeated."""
+    run = client.create_run(experiment_id, start_time=start_ms, tags=dict(tags), run_name=name)
+    return MirroredRun(client, run)
+
+
+def find_runs(client: "MlflowClient", experiment_id: str, *, sweep_id: str) -> dict[str | None, MirroredRun]:
+    """The sweep's runs by trial id; the sweep's own stands under None."""
+    found: dict[str | None, MirroredRun] = {}
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            filter_string=f"tags.sweep_id = '{sweep_id}'",
+            max_results=_RUNS_PER_PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        for run in page:
+            found.setdefault(run.data.tags.get("trial_id"), MirroredRun(client, run))
+        token = page.token
+        if not token:
+            return found
+
+
+def _chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,121 @@
+"""The MLflow store exists before anything writes to it: processes that create it together ruin it."""
+
+import logging
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from intelligen.errors import CannotCreateError, ConfigError, UnavailableError
+from intelligen.tracking.lock import FileLock
+from intelligen.tracking.redaction import redact_text
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_SERVERS = ("http", "https")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_SQLITE = "sqlite:///"
+_PROBE_TIMEOUT_S = 8
+_CREATION_TIMEOUT_S = 60
+# MLflow's own defaults block a call for four minutes where the server is down; our caller comes back by itself.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+def open_client(tracking_uri: str) -> "MlflowClient":
+    """A client that gives up early, prints nothing and sends nothing elsewhere. Its import takes seconds."""
+    os.environ.update(_ENVIRONMENT)
+    from mlflow import MlflowClient
+
+    # Creating a database announces some sixty migrations, and a failure that is raised is logged with its trace too.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    return MlflowClient(tracking_uri=tracking_uri)
+
+
+def ensure_store(tracking_uri: str, experiment: str) -> str:
+    """Create what is missing of database and experiment; returns the experiment's id.
+
+    Raises:
+        ConfigError: the address has a scheme that MLflow cannot keep a sweep in.
+        CannotCreateError: the database's directory cannot be written.
+        UnavailableError: the server or database does not answer.
+
+    """
+    scheme = urlsplit(tracking_uri).scheme.partition("+")[0]
+    if scheme in _SERVERS:
+        _probe(tracking_uri)
+    elif scheme not in _DATABASES:
+        raise ConfigError(
+            f"tracking address {redact_text(tracking_uri)!r}: must begin with one of"
+            f" {', '.join(_SERVERS + _DATABASES)}, such as sqlite:///mlflow.db"
+        )
+    if scheme != "sqlite":
+        return _experiment_id(tracking_uri, experiment, artifacts=None)
+    database = _create_sqlite(tracking_uri)
+    lock = FileLock(database.with_name(f"{database.name}.lock"), wait_s=_CREATION_TIMEOUT_S)
+    try:
+        return _experiment_id(tracking_uri, experiment, artifacts=(database.parent / "mlartifacts").as_uri())
+    finally:
+        lock.release()
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What MLflow's client raises where a server, a database or an artifact directory fails."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError
+
+
+def unavailable(tracking_uri: str, error: Exception) -> str:
+    """One line: which store, why not, and the mend."""
+    reason = redact_text(str(error).partition("\n")[0]) or type(error).__name__
+    return f"MLflow at {redact_text(tracking_uri)}: {reason[:300]}: start it again, or name another tracking address"
+
+
+def _probe(tracking_uri: str) -> None:
+    try:
+        # Any answer will do, a refusal too: MLflow's client knows how to log in. The scheme was checked.
+        urllib.request.urlopen(tracking_uri.rstrip("/") + "/health", timeout=_PROBE_TIMEOUT_S).close()  # noqa: S310
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except OSError as error:
+        raise UnavailableError(unavailable(tracking_uri, error)) from error
+
+
+def _create_sqlite(tracking_uri: str) -> Path:
+    """Make sure of a database that only its owner reads; a new one is empty."""
+    if not tracking_uri.startswith(_SQLITE) or tracking_uri == _SQLITE:
+        raise ConfigError(f"tracking address {tracking_uri!r}: name a file, such as sqlite:///mlflow.db")
+    database = Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise CannotCreateError(f"{database}: cannot create the tracking database: {error.strerror}") from error
+    return database
+
+
+def _experiment_id(tracking_uri: str, name: str, *, artifacts: str | None) -> str:
+    try:
+        client = open_client(tracking_uri)
+        known = client.get_experiment_by_name(name)
+        if known is None:
+            return str(client.create_experiment(name, artifact_location=artifacts))
+    except failures() as error:
+        raise UnavailableError(unavailable(tracking_uri, error)) from error
+    if known.lifecycle_stage != "active":
+        raise UnavailableError(
+            f"MLflow experiment {name!r} in {redact_text(tracking_uri)} is deleted: restore it"
+            f" (`mlflow experiments restore --experiment-id {known.experiment_id}`), or name another"
+        )
+    return str(known.experiment_id)

@@ -1,0 +1,170 @@
+"""A checkpoint is whole or it does not exist: written beside, hashed, fsynced, renamed; verified before it is read."""
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from intelligen.errors import DataError, StorageError
+
+WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One verified checkpoint directory."""
+
+    path: Path
+    meta: dict[str, Any]
+    """What the loop knows at this update: epoch, best so far, patience, loader position, sums."""
+
+    @property
+    def update(self) -> int:
+        """Optimizer steps made."""
+        return int(self.path.name)
+
+    def training_state(self) -> dict[str, Any]:
+        """The strategy's state (optimizer moments and the like), on the CPU."""
+        state: dict[str, Any] = torch.load(self.path / TRAINING, map_location="cpu", weights_only=True)
+        return state
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write a model's weights as safetensors; tied weights are stored once."""
+    tensors: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            tensors[name] = tensor.detach().cpu().contiguous()
+    save_file(tensors, path)
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None:
+    """Fill a model of the same shape from `save_weights`' file or its tensors.
+
+    Raises:
+        StorageError: The file cannot be read, or it holds another shape.
+
+    """
+    try:
+        tensors = load_file(weights) if isinstance(weights, Path) else dict(weights)
+        missing, unexpected = model.load_state_dict(tensors, strict=False)
+    except Exception as error:  # safetensors raises its own type without a public base
+        raise StorageError(f"{weights}: cannot load weights: {' '.join(str(error).split())}") from error
+    present = {model.state_dict()[name].data_ptr() for name in tensors if name not in unexpected}
+    untied = [name for name in missing if model.state_dict()[name].data_ptr() not in present]
+    if untied or unexpected:
+        raise StorageError(f"{weights}: weights of another model (lacks {untied[:3]}, has {list(unexpected)[:3]})")
+
+
+class Checkpoints:
+    """The checkpoints of one trial directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._root = directory / "checkpoints"
+
+    def save(self, update: int, *, model: nn.Module, training: Mapping[str, Any], meta: Mapping[str, Any]) -> Path:
+        """Write one checkpoint durably.
+
+        Raises:
+            StorageError: The disk is full or fails; earlier checkpoints are untouched.
+
+        """
+        final = self._root / f"{update:010d}"
+        temporary = self._root / f".{update:010d}.partial"
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            save_weights(model, temporary / WEIGHTS)
+            torch.save(dict(training), temporary / TRAINING)
+            (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
+            hashes = {name: _sha256(temporary / name) for name in (WEIGHTS, TRAINING, META)}
+            (temporary / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
+            for name in (*hashes, MANIFEST):
+                _fsync(temporary / name)
+            if final.exists():
+                shutil.rmtree(final)
+            temporary.rename(final)
+            _fsync(self._root)
+        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+            needed = sum(tensor.nbytes for tensor in model.state_dict().values()) * 3
+            free = shutil.disk_usage(self._root if self._root.exists() else self._root.parent).free
+            raise StorageError(
+                f"{final}: cannot write a checkpoint: {' '.join(str(error).split())}; it needs about {needed:,} bytes,"
+                f" {free:,} are free; earlier checkpoints are intact: make room and run the same command"
+            ) from error
+        return final
+
+    def latest(self) -> Checkpoint | None:
+        """The newest checkpoint whose files match their manifest; a damaged one is set aside with a warning.
+
+        Raises:
+            DataError: There are checkpoints, but none is whole.
+
+        """
+        found = [path for path in sorted(self._root.glob("[0-9]*"), reverse=True) if path.is_dir()]
+        for path in found:
+            checkpoint = _verified(path)
+            if checkpoint is not None:
+                return checkpoint
+            aside = path.with_name(f"damaged-{path.name}")
+            warnings.warn(f"{path}: damaged checkpoint set aside as {aside.name}", stacklevel=2)
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        if found:
+            raise DataError(
+                f"{self._root}: none of {len(found)} checkpoints is whole; delete the directory to start anew"
+            )
+        return None
+
+    def weights(self, update: int) -> Path:
+        """The weights file of the checkpoint at an update."""
+        return self._root / f"{update:010d}" / WEIGHTS
+
+    def keep_only(self, updates: set[int]) -> None:
+        """Delete all checkpoints but those at the given updates."""
+        for path in self._root.glob("[0-9]*"):
+            if int(path.name) not in updates:
+                shutil.rmtree(path)
+
+
+def average_weights(paths: list[Path]) -> dict[str, Tensor]:
+    """The mean of several checkpoints' weights, summed in fp64 (Vaswani et al. 2017, sec. 6.1)."""
+    total: dict[str, Tensor] = {}
+    for path in paths:
+        for name, tensor in load_file(path).items():
+            total[name] = total[name] + tensor.double() if name in total else tensor.double()
+    return {name: (tensor / len(paths)).float() for name, tensor in total.items()}
+
+
+def _verified(path: Path) -> Checkpoint | None:
+    try:
+        hashes = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        if any(_sha256(path / name) != digest for name, digest in hashes.items()):
+            return None
+        return Checkpoint(path, json.loads((path / META).read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

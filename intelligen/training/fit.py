@@ -1,0 +1,290 @@
+"""The training loop: the same for every strategy, for one process or many, with or without Ray."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from intelligen.config.experiment import Trial
+from intelligen.data.loader import Loader
+from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.errors import IntelligenError
+from intelligen.evaluation import Evaluation, evaluate_shard, higher_is_better, score
+from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.optimization import Sums
+from intelligen.strategies.base import Step, Strategy
+from intelligen.strategies.build import build_strategy
+from intelligen.training.checkpoint import WEIGHTS, Checkpoints, average_weights, load_weights
+from intelligen.training.history import History, Report, Sample
+from intelligen.training.resources import ResourceMonitor, Usage
+from intelligen.training.result import SELECTED, Result, claim_directory, read_result, write_result
+from intelligen.training.runtime import Runtime
+
+SHOWN_SAMPLES = 8
+FINITE_CHECK_UPDATES = 20  # reading a GPU's numbers makes it wait, so not at every update
+
+
+class DivergedError(IntelligenError):
+    """The loss or the gradient is NaN or infinite."""
+
+
+@dataclass
+class Progress:
+    """All that the loop knows beside weights and optimizer; part of every checkpoint."""
+
+    update: int = 0
+    epoch: int = 0
+    """Whole epochs."""
+    target_tokens: int = 0
+    best_value: float | None = None
+    best_update: int = 0
+    epochs_without_gain: int = 0
+    epoch_ends: list[int] = field(default_factory=list)
+    """Updates at which the last epochs ended, for averaging."""
+    partial_sums: dict[str, list[float]] = field(default_factory=dict)
+    """Of the epoch under way, this being a checkpoint inside it."""
+    partial_seconds: float = 0.0
+    partial_tokens: int = 0
+
+
+def fit(trial: Trial, runtime: Runtime) -> Result:
+    """Train a trial to its end, from its last checkpoint where there is one.
+
+    Every epoch ends with validation, a durable checkpoint, a line of history and a report. When the trial
+    has run its course, the weights that validation prefers are written as `selected.safetensors`.
+
+    Args:
+        trial: Complete settings.
+        runtime: Where it runs.
+
+    Returns:
+        The selected weights' validation metrics.
+
+    Raises:
+        DivergedError: NaN or infinity in the loss or gradient.
+        StorageError: A checkpoint cannot be written or read.
+
+    """
+    done = read_result(runtime.directory)
+    if done is not None:
+        return done
+    if runtime.rank == 0:
+        claim_directory(runtime.directory, trial)
+    return _Run(trial, runtime).to_the_end()
+
+
+def build_model(trial: Trial, prepared: Prepared) -> Seq2SeqTransformer:
+    """The trial's network with random weights, a function of its seed."""
+    torch.manual_seed(trial.seed)
+    return Seq2SeqTransformer(
+        trial.model,
+        source_vocabulary=prepared.tokenizer("source").size,
+        target_vocabulary=prepared.tokenizer("target").size,
+    )
+
+
+class _Run:
+    """One process' view of a running trial."""
+
+    def __init__(self, trial: Trial, runtime: Runtime) -> None:
+        self.trial, self.runtime = trial, runtime
+        self.prepared = open_prepared(runtime.store / "prepared" / trial.prepared)
+        self.model = build_model(trial, self.prepared)
+        if trial.start is not None:
+            load_weights(self.model, runtime.store / "baselines" / trial.start / SELECTED)
+        self.model.to(runtime.device)
+        self.loader = Loader(
+            self.prepared.split("train"),
+            batch_tokens=trial.training.batch_tokens,
+            micro_batch_tokens=trial.training.micro_batch_tokens,
+            seed=trial.seed,
+            rank=runtime.rank,
+            world_size=runtime.world_size,
+        )
+        self.epoch_updates = trial.training.epoch_updates or self.loader.updates_per_pass
+        self.total_updates = self.epoch_updates * trial.training.epochs
+        self.checkpoints = Checkpoints(runtime.directory)
+        self.progress = Progress()
+        self.strategy = self._strategy()
+        self.history = self._resume()
+
+    def to_the_end(self) -> Result:
+        stop_reason = "ran its course"
+        while self.progress.epoch < self.trial.training.epochs:
+            patience = self.trial.training.patience
+            if patience is not None and self.progress.epochs_without_gain >= patience:
+                stop_reason = f"no better validation score for {patience} epochs"
+                break
+            self._epoch()
+        return self._select(stop_reason)
+
+    def _strategy(self) -> Strategy:
+        return build_strategy(
+            self.trial,
+            model=self.model,
+            forward=self.runtime.wrap(self.model),
+            decode=self.prepared.tokenizer("target").decode,
+            total_updates=self.total_updates,
+            world_size=self.runtime.world_size,
+        )
+
+    def _resume(self) -> History | None:
+        """Take up the last checkpoint; every rank follows rank 0's choice of it."""
+        latest = self.runtime.broadcast(self.checkpoints.latest() if self.runtime.rank == 0 else None)
+        history = History(self.runtime.directory) if self.runtime.rank == 0 else None
+        if latest is not None:
+            meta = dict(latest.meta)
+            load_weights(self.model, latest.path / WEIGHTS)
+            self.strategy.load_state_dict(latest.training_state())
+            self.loader.load_state_dict(meta.pop("loader"))
+            report = meta.pop("report")
+            self.progress = Progress(**meta)
+            if self.runtime.rank > 0:
+                self.progress.partial_sums = {}  # they are of all ranks together: rank 0 carries them on
+            if history is not None and report is not None:
+                # Killed between checkpoint and history: the checkpoint holds the report.
+                history.append(Report.from_json(report))
+        if history is not None:
+            history.truncate(after_epoch=self.progress.epoch)
+        return history
+
+    def _epoch(self) -> None:
+        """Train one epoch (or the rest of it), validate, checkpoint, report."""
+        progress = self.progress
+        with ResourceMonitor(self.runtime.device) as monitor:
+            sums, seconds, tokens = self._train_to(
+                (progress.epoch + 1) * self.epoch_updates, sums=Sums.from_lists(progress.partial_sums)
+            )
+            validation_start = time.perf_counter()
+            evaluation, samples = self._validate()
+            validation_s = time.perf_counter() - validation_start
+        usages = self.runtime.gather(monitor.usage())
+        progress.epoch += 1
+        progress.partial_sums, progress.partial_seconds, progress.partial_tokens = {}, 0.0, 0
+        metrics = {
+            **self._gathered(sums).means(),
+            **{f"valid/{name}": value for name, value in evaluation.metrics.items()},
+            "time/epoch_s": seconds,
+            "time/validation_s": validation_s,
+            "throughput/target_tokens_per_s": tokens / seconds,
+            **Usage.metrics(usages, self.runtime.device),
+        }
+        self._note_best(metrics[self.trial.task.selection_metric])
+        report = self.runtime.broadcast(
+            Report(
+                epoch=progress.epoch,
+                update=progress.update,
+                target_tokens=progress.target_tokens,
+                time_ms=int(time.time() * 1000),
+                metrics=metrics,
+                tags=evaluation.signatures,
+                samples=samples,
+            )
+        )
+        self._checkpoint(report)
+        if self.history is not None:
+            self.history.append(report)
+        self.runtime.report(report)
+
+    def _train_to(self, last_update: int, *, sums: Sums) -> tuple[Sums, float, int]:
+        """Updates up to and including `last_update`: what they summed to, their seconds, their target tokens."""
+        progress, every = self.progress, self.trial.training.checkpoint_updates
+        start, before = time.perf_counter(), progress.partial_seconds
+        while progress.update < last_update:
+            progress.update += 1
+            micro_batches = self.loader.next_update()
+            step = Step(self.trial.seed, progress.update, self.total_updates, self.runtime.rank)
+            sums.add(self.strategy.train_step([batch.to(self.runtime.device) for batch in micro_batches], step))
+            progress.target_tokens += micro_batches[0].update_targets
+            progress.partial_tokens += micro_batches[0].update_targets
+            self.runtime.updated(progress.update, self.total_updates)
+            if progress.update % FINITE_CHECK_UPDATES == 0 or progress.update == last_update:
+                self._require_finite(sums)
+            if every is not None and progress.update % every == 0 and progress.update < last_update:
+                progress.partial_seconds = before + time.perf_counter() - start
+                progress.partial_sums = self._gathered(sums).to_lists()
+                self._checkpoint(None)
+        return sums, before + time.perf_counter() - start, progress.partial_tokens
+
+    def _require_finite(self, sums: Sums) -> None:
+        """The gradient norm is the same on all ranks, so all of them stop at the same update."""
+        norm = sums.means()["train/gradient_norm"]
+        if self.trial.training.precision != "fp16" and not math.isfinite(norm):
+            raise DivergedError(
+                f"diverged: gradient norm {norm} by update {self.progress.update};"
+                " lower the learning rate or warm up longer"
+            )
+
+    def _gathered(self, sums: Sums) -> Sums:
+        total = Sums()
+        for pairs in self.runtime.gather(sums.to_lists()):
+            total.add(Sums.from_lists(pairs))
+        return total
+
+    def _validate(self) -> tuple[Evaluation, tuple[Sample, ...]]:
+        shard = evaluate_shard(
+            self.model,
+            self.prepared,
+            "valid",
+            search=self.trial.decoding.validation,
+            decoding=self.trial.decoding,
+            device=self.runtime.device,
+            seed=self.trial.seed,
+            rank=self.runtime.rank,
+            world_size=self.runtime.world_size,
+        )
+        shards = self.runtime.gather(shard)
+        valid = self.prepared.split("valid")
+        references = valid.texts("target")
+        # Scored once; the other ranks wait for rank 0's numbers, so that all decide alike.
+        evaluation = self.runtime.broadcast(score(shards, references) if self.runtime.rank == 0 else None)
+        assert evaluation is not None
+        triples = zip(valid.texts("source"), evaluation.hypotheses, references, strict=True)
+        return evaluation, tuple(Sample(*triple) for triple, _ in zip(triples, range(SHOWN_SAMPLES), strict=False))
+
+    def _note_best(self, value: float) -> None:
+        progress = self.progress
+        progress.epoch_ends = [*progress.epoch_ends, progress.update][-self.trial.training.average_last :]
+        if progress.best_value is None or self._better(value, progress.best_value):
+            progress.best_value, progress.best_update, progress.epochs_without_gain = value, progress.update, 0
+        else:
+            progress.epochs_without_gain += 1
+
+    def _better(self, value: float, than: float) -> bool:
+        return value > than if higher_is_better(self.trial.task.selection_metric) else value < than
+
+    def _checkpoint(self, report: Report | None) -> None:
+        """Write a checkpoint on rank 0 and delete those that nothing needs any more."""
+        if self.runtime.rank == 0:
+            progress = self.progress
+            meta: dict[str, Any] = {
+                **vars(progress),
+                "loader": self.loader.state_dict(),
+                "report": None if report is None else report.to_json(),
+            }
+            self.checkpoints.save(progress.update, model=self.model, training=self.strategy.state_dict(), meta=meta)
+            self.checkpoints.keep_only({progress.update, progress.best_update, *progress.epoch_ends})
+        self.runtime.broadcast(None)
+
+    def _select(self, stop_reason: str) -> Result:
+        """The best checkpoint or the average of the last ones, whichever validation prefers."""
+        progress, metric = self.progress, self.trial.task.selection_metric
+        best = self.checkpoints.weights(progress.best_update)
+        load_weights(self.model, best)
+        evaluation, _ = self._validate()
+        selected = f"best of {progress.epoch} epochs (update {progress.best_update})"
+        if len(progress.epoch_ends) > 1:
+            load_weights(self.model, average_weights([self.checkpoints.weights(u) for u in progress.epoch_ends]))
+            averaged, _ = self._validate()
+            name = metric.removeprefix("valid/")
+            if self._better(averaged.metrics[name], evaluation.metrics[name]):
+                evaluation, selected = averaged, f"average of the last {len(progress.epoch_ends)} epochs"
+            else:
+                load_weights(self.model, best)
+        result = Result(selected, {f"valid/{k}": v for k, v in evaluation.metrics.items()}, stop_reason)
+        if self.runtime.rank == 0:
+            write_result(self.runtime.directory, result, model=self.model)
+        self.runtime.broadcast(None)
+        return result

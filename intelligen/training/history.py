@@ -1,0 +1,99 @@
+"""A trial's history is its record of truth: one fsynced JSON line per epoch, each epoch exactly once."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+HISTORY_FILE = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One validation sentence as the model translates it now."""
+
+    source: str
+    hypothesis: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known at the end of one epoch."""
+
+    epoch: int
+    """1, 2, …; every report of a trial has its own."""
+    update: int
+    """Optimizer steps so far."""
+    target_tokens: int
+    """Target tokens trained on so far."""
+    time_ms: int
+    """Milliseconds since 1970 at which the report was first written; replays keep it."""
+    metrics: Mapping[str, float]
+    """`valid/bleu`, `time/epoch_s`, …"""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Words that belong to the metrics, such as `bleu_signature`."""
+    samples: tuple[Sample, ...] = ()
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Report":
+        """The inverse of `to_json`."""
+        fields = json.loads(line)
+        fields["samples"] = tuple(Sample(**sample) for sample in fields["samples"])
+        return cls(**fields)
+
+
+class History:
+    """The reports of one trial directory, oldest first."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / HISTORY_FILE
+        self.reports = read_history(self.path)
+
+    def append(self, report: Report) -> None:
+        """Add a report durably; one for an epoch that already stands is dropped, so that replays change nothing."""
+        if any(known.epoch == report.epoch for known in self.reports):
+            return
+        self.reports.append(report)
+        self._rewrite() if self._has_torn_end() else self._append_line(report)
+
+    def truncate(self, *, after_epoch: int) -> None:
+        """Forget the reports that the checkpoint to resume from does not know."""
+        kept = [report for report in self.reports if report.epoch <= after_epoch]
+        if len(kept) < len(self.reports) or self._has_torn_end():
+            self.reports = kept
+            self._rewrite()
+
+    def _append_line(self, report: Report) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(report.to_json() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _rewrite(self) -> None:
+        temporary = self.path.with_suffix(".tmp")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.writelines(report.to_json() + "\n" for report in self.reports)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+
+    def _has_torn_end(self) -> bool:
+        if not self.path.exists() or self.path.stat().st_size == 0:
+            return False
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+
+
+def read_history(path: Path) -> list[Report]:
+    """All whole lines of a history file; a last line that a kill cut short does not count."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return [Report.from_json(line) for line in text.split("\n")[:-1]]

@@ -1,0 +1,98 @@
+"""What a trial directory says of its trial: the settings it was made for, and what came out."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from intelligen.config.experiment import Trial
+from intelligen.errors import CannotCreateError, ChangedError, DataError
+from intelligen.training.checkpoint import Checkpoints, save_weights
+
+TRIAL, RESULT, SELECTED = "trial.json", "result.json", "selected.safetensors"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished trial came to."""
+
+    selected: str
+    """`best of 7 epochs (update 600)` or `average of the last 5 epochs`: whatever validation prefers."""
+    metrics: dict[str, float]
+    """Of the selected weights, on the validation set."""
+    stop_reason: str
+
+
+def claim_directory(directory: Path, trial: Trial) -> None:
+    """Make a directory this trial's own.
+
+    Raises:
+        CannotCreateError: It cannot be written.
+        ChangedError: It belongs to a trial of other settings.
+
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotCreateError(f"{directory}: cannot create: {error.strerror}; name another place") from error
+    path = directory / TRIAL
+    if path.exists():
+        if read_trial(directory) != trial:
+            raise ChangedError(f"{directory}: holds a trial of other settings; delete it or name another place")
+        return
+    write_atomically(path, trial.model_dump_json(indent=1))
+
+
+def read_trial(directory: Path) -> Trial:
+    """The settings of the trial that a directory belongs to.
+
+    Raises:
+        DataError: It is no trial's directory.
+
+    """
+    try:
+        return Trial.model_validate_json((directory / TRIAL).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{directory}: not the directory of a trial: no readable {TRIAL} in it") from error
+
+
+def write_result(directory: Path, result: Result, *, model: nn.Module) -> None:
+    """Write the selected weights, then the result: where the result stands, the weights are whole."""
+    temporary = directory / f".{SELECTED}"
+    save_weights(model, temporary)
+    temporary.replace(directory / SELECTED)
+    write_atomically(directory / RESULT, json.dumps(vars(result), indent=1))
+
+
+def read_result(directory: Path) -> Result | None:
+    """The result of a trial that ran its course, or none."""
+    path = directory / RESULT
+    return Result(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def selected_weights(directory: Path) -> Path:
+    """The weights that validation prefers: of a finished trial, or so far of a stopped one.
+
+    Raises:
+        DataError: No epoch of the trial has ended yet.
+
+    """
+    if (directory / RESULT).exists():
+        return directory / SELECTED
+    checkpoints = Checkpoints(directory)
+    latest = checkpoints.latest()
+    if latest is None or not latest.meta["best_update"]:
+        raise DataError(f"{directory}: no epoch of this trial has ended yet; run its training first")
+    return checkpoints.weights(latest.meta["best_update"])
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file durably, or leave the old one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

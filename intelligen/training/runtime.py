@@ -1,0 +1,67 @@
+"""The place where a trial runs: its directory, its device, its ranks, and who hears its reports."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from intelligen.training.history import Report
+
+Value = TypeVar("Value")
+
+
+def _nobody(*heard: object) -> None:
+    """Without a scheduler or a terminal nobody listens."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What `fit` needs to know of the world. Ranks are torch.distributed's, whoever started the processes."""
+
+    store: Path
+    """Holds `prepared/` and `baselines/`; every rank sees it."""
+    directory: Path
+    """The trial's own: checkpoints, history, result; every rank sees it."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    report: Callable[[Report], None] = _nobody
+    """Called on every rank at every epoch's end, after the checkpoint; what it raises ends the trial there."""
+    updated: Callable[[int, int], None] = _nobody
+    """Called after every update with its number and the total."""
+
+    @property
+    def rank(self) -> int:
+        """The process' place among the trial's."""
+        return distributed.get_rank() if distributed.is_initialized() else 0
+
+    @property
+    def world_size(self) -> int:
+        """The trial's processes."""
+        return distributed.get_world_size() if distributed.is_initialized() else 1
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module as gradient passes must call it: its gradients are averaged over the ranks."""
+        if self.world_size == 1:
+            return module
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+
+    def gather(self, value: Value) -> list[Value]:
+        """Every rank's value, in rank order, on every rank."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        distributed.all_gather_object(values, value)
+        return values
+
+    def broadcast(self, value: Value) -> Value:
+        """Rank 0's value on every rank."""
+        if self.world_size == 1:
+            return value
+        values: list[Any] = [value]
+        distributed.broadcast_object_list(values, src=0)
+        received: Value = values[0]
+        return received

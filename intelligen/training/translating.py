@@ -1,0 +1,36 @@
+"""Free text in, free text out, by a trained model."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from intelligen.config.decoding import Search
+from intelligen.data.tokens import EOS, PAD
+from intelligen.decoding.generate import generate
+from intelligen.evaluation.corpus import length_bounds
+from intelligen.training.result import read_trial
+from intelligen.training.testing import TrainedModel
+
+
+def translate(trained: TrainedModel, lines: Sequence[str], *, search: Search) -> list[str]:
+    """Translate lines together; an empty line stays empty.
+
+    Text is prepared as the training data were (lower-cased where they were, cut at the position table's end).
+    """
+    prepared, model = trained.prepared, trained.model
+    full = [index for index, line in enumerate(lines) if line.strip()]
+    translations = [""] * len(lines)
+    if not full:
+        return translations
+    texts = [lines[index].lower() if prepared.manifest.data.lowercase else lines[index] for index in full]
+    bound = prepared.manifest.data.max_tokens
+    pieces = [torch.tensor([*ids[:bound], EOS]) for ids in prepared.tokenizer("source").encode(texts)]
+    source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(trained.device)
+    bounds_B = length_bounds(
+        (source_BS != PAD).sum(dim=1), read_trial(trained.directory).decoding, model.config.max_positions
+    )
+    found = generate(model, source_BS, search, max_lengths_B=bounds_B)
+    for index, text in zip(full, prepared.tokenizer("target").decode(found.tokens_NT.tolist()), strict=True):
+        translations[index] = text
+    return translations

@@ -1,0 +1,183 @@
+"""What every strategy must do; a new one joins by a line in STRATEGIES."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_trial
+
+from intelligen.config.experiment import Trial
+from intelligen.config.strategies import STRATEGY_NAMES, Generative, ProbabilitySchedule, Standard, Strategy
+from intelligen.data.batches import Batch
+from intelligen.data.loader import Loader
+from intelligen.data.prepared import open_prepared
+from intelligen.data.tokens import PAD
+from intelligen.strategies.base import Step
+from intelligen.strategies.base import Strategy as RunningStrategy
+from intelligen.strategies.build import build_strategy
+from intelligen.training.fit import build_model
+
+ALWAYS = ProbabilitySchedule(start=1.0)
+STRATEGIES: dict[str, Strategy] = {
+    "standard": Standard(),
+    "standard, R-Drop": Standard(r_drop=1.0),
+    "generative, one in two": Generative(probability=ProbabilitySchedule(start=0.5)),
+    "generative, by position": Generative(probability=ALWAYS),
+    "generative, risk": Generative(probability=ALWAYS, target="risk", candidates=2),
+    "generative, self-critical": Generative(probability=ALWAYS, target="self_critical"),
+    "generative, off-policy": Generative(probability=ALWAYS, target="gold_offpolicy"),
+}
+SAMPLING = ("generative, risk", "generative, self-critical")
+every_strategy = pytest.mark.parametrize("settings", STRATEGIES.values(), ids=STRATEGIES.keys())
+
+
+@pytest.fixture
+def build(tiny_store: tuple[Path, str]) -> Callable[..., tuple[RunningStrategy, Loader]]:
+    def _build(settings: Strategy, *, dropout: float = 0.1, micro: int | None = None) -> tuple[RunningStrategy, Loader]:
+        store, identity = tiny_store
+        trial = tiny_trial(identity, strategy=settings)
+        trial = trial.model_copy(update={"model": trial.model.model_copy(update={"dropout": dropout})})
+        return build_parts(trial, store, micro=micro)
+
+    return _build
+
+
+def build_parts(trial: Trial, store: Path, *, micro: int | None = None) -> tuple[RunningStrategy, Loader]:
+    prepared = open_prepared(store / "prepared" / trial.prepared)
+    model = build_model(trial, prepared)
+    strategy = build_strategy(
+        trial, model=model, forward=model, decode=prepared.tokenizer("target").decode, total_updates=40, world_size=1
+    )
+    return strategy, Loader(prepared.split("train"), batch_tokens=300, micro_batch_tokens=micro, seed=1)
+
+
+def train(strategy: RunningStrategy, loader: Loader, *, first: int, last: int) -> list[dict[str, float]]:
+    return [
+        strategy.train_step(loader.next_update(), Step(seed=1, update=update, total_updates=40)).means()
+        for update in range(first, last + 1)
+    ]
+
+
+def weights(strategy: RunningStrategy) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in strategy.model.state_dict().items()}
+
+
+def padded(batch: Batch, *, columns: int) -> Batch:
+    """The same rows, with more padding on both sides."""
+    wider = {
+        name: torch.nn.functional.pad(getattr(batch, name), (0, columns), value=PAD)
+        for name in ("source_BS", "target_in_BT", "target_out_BT")
+    }
+    return type(batch)(**wider, rows=batch.rows, update_targets=batch.update_targets, update_rows=batch.update_rows)
+
+
+@every_strategy
+def test_the_reference_loss_falls(settings, build):
+    strategy, loader = build(settings)
+    seen = [metrics["train/loss"] for metrics in train(strategy, loader, first=1, last=40)]
+    assert sum(seen[-5:]) < 0.8 * sum(seen[:5])
+
+
+@every_strategy
+def test_the_same_seed_makes_the_same_weights(settings, build):
+    ends = []
+    for _ in range(2):
+        strategy, loader = build(settings)
+        train(strategy, loader, first=1, last=3)
+        ends.append(weights(strategy))
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+@every_strategy
+def test_a_resumed_run_continues_bit_for_bit(settings, build):
+    strategy, loader = build(settings)
+    train(strategy, loader, first=1, last=3)
+    model, state, position = weights(strategy), strategy.state_dict(), loader.state_dict()
+    state = torch.load(_round_trip(state), weights_only=True)
+    train(strategy, loader, first=4, last=6)
+
+    resumed, again = build(settings)
+    resumed.model.load_state_dict(model)
+    resumed.load_state_dict(state)
+    again.load_state_dict(position)
+    train(resumed, again, first=4, last=6)
+    assert all(torch.equal(a, b) for a, b in zip(weights(strategy).values(), weights(resumed).values(), strict=True))
+
+
+@pytest.mark.parametrize("settings", [s for n, s in STRATEGIES.items() if n not in SAMPLING and "R-Drop" not in n])
+def test_padding_and_micro_batches_do_not_change_the_update(settings, build):
+    """Draws of sampling strategies and of dropout depend on the shape of the batch, so those are left out."""
+    ends = []
+    for variant in ("plain", "padded", "reversed", "micro-batches"):
+        strategy, loader = build(settings, dropout=0.0, micro=60 if variant == "micro-batches" else None)
+        batches = loader.next_update()
+        assert (len(batches) > 1) == (variant == "micro-batches")
+        if variant == "padded":
+            batches = [padded(batch, columns=3) for batch in batches]
+        if variant == "reversed":
+            batches = [reversed_rows(batch) for batch in batches]
+        strategy.train_step(batches, Step(seed=1, update=1, total_updates=40))
+        ends.append(gradient_direction(strategy))
+    for other in ends[1:]:
+        torch.testing.assert_close(other, ends[0], rtol=1e-4, atol=1e-5)
+
+
+def gradient_direction(strategy: RunningStrategy) -> torch.Tensor:
+    """Adam's first moment after one update: the clipped gradient itself, where weights show only its sign."""
+    return moment(strategy.state_dict()["optimizer"]["state"])
+
+
+def moment(state: dict) -> torch.Tensor:
+    return torch.cat([state[index]["exp_avg"].flatten() for index in sorted(state)])
+
+
+def reversed_rows(batch: Batch) -> Batch:
+    return type(batch)(
+        source_BS=batch.source_BS.flip(0),
+        target_in_BT=batch.target_in_BT.flip(0),
+        target_out_BT=batch.target_out_BT.flip(0),
+        rows=batch.rows[::-1].copy(),
+        update_targets=batch.update_targets,
+        update_rows=batch.update_rows,
+    )
+
+
+@every_strategy
+def test_ranks_together_make_the_update_of_one(settings, tiny_store, tmp_path):
+    """Two gloo processes; where tokens or dropout are drawn, each rank draws its own, so only agreement counts."""
+    store, identity = tiny_store
+    trial = tiny_trial(identity, strategy=settings)
+    trial = trial.model_copy(update={"model": trial.model.model_copy(update={"dropout": 0.0})})
+    alone, loader = build_parts(trial, store)
+    train(alone, loader, first=1, last=1)
+
+    script = Path(__file__).with_name("two_ranks.py")
+    (tmp_path / "trial.json").write_text(trial.model_dump_json())
+    processes = [
+        subprocess.Popen([sys.executable, script, tmp_path, store, str(rank)], stderr=subprocess.PIPE)
+        for rank in (0, 1)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    for update in (1, 2):
+        first, second = (torch.load(tmp_path / f"update-{update}-{rank}.pt", weights_only=True) for rank in (0, 1))
+        torch.testing.assert_close(moment(first), moment(second), rtol=0, atol=0)
+    if settings not in [STRATEGIES[name] for name in SAMPLING] and not getattr(settings, "r_drop", 0):
+        first = torch.load(tmp_path / "update-1-0.pt", weights_only=True)
+        torch.testing.assert_close(moment(first), gradient_direction(alone), rtol=1e-4, atol=1e-5)
+
+
+def _round_trip(state: dict) -> io.BytesIO:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return buffer
+
+
+def test_the_conformance_suite_covers_every_strategy():
+    assert {settings.name for settings in STRATEGIES.values()} == set(STRATEGY_NAMES)

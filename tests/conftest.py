@@ -1,0 +1,78 @@
+"""What several test files need: a tiny corpus, prepared once, and trials over it."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from intelligen.config.data import Data, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.decoding import Beam, Decoding
+from intelligen.config.experiment import Translation, Trial
+from intelligen.config.model import Seq2Seq
+from intelligen.config.strategies import Standard
+from intelligen.config.training import Optimizer, Schedule, Training
+from intelligen.data.preparing import prepare
+
+REPOSITORY = Path(__file__).parents[1]
+WORDS = ["ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"]
+TIERE = ["affe", "biene", "katze", "hund", "aal", "fuchs", "gnu", "henne", "ibis", "häher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def optional_data() -> Path:
+    """Where real data sets may lie; tests skip where they do not."""
+    return Path(os.environ.get("INTELLIGEN_TEST_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
+
+
+def write_tiny_corpus(folder: Path, *, train: int = 400, held_out: int = 24) -> None:
+    """Word-by-word translation in reverse order: learnable in seconds, and not by copying."""
+    rng = random.Random(1)
+    for split, count in (("train", train), ("valid", held_out), ("test", held_out)):
+        rows = [[rng.randrange(len(WORDS)) for _ in range(rng.randint(1, 6))] for _ in range(count)]
+        (folder / f"{split}.en").write_text("".join(" ".join(WORDS[i] for i in row) + "\n" for row in rows))
+        (folder / f"{split}.de").write_text("".join(" ".join(TIERE[i] for i in row[::-1]) + "\n" for row in rows))
+
+
+def tiny_data(folder: Path) -> Data:
+    """The tiny corpus with a vocabulary to match."""
+    splits = {name: ParallelText(source=f"{name}.en", target=f"{name}.de") for name in ("train", "valid", "test")}
+    return Data(
+        corpus=FilesCorpus(folder=str(folder), splits=splits), tokenizer=Tokenizer(vocabulary=90), max_tokens=40
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """(store, identity of the prepared tiny corpus)"""
+    store, folder = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("corpus")
+    write_tiny_corpus(folder)
+    return store, prepare(tiny_data(folder), store).identity
+
+
+def tiny_trial(prepared: str, **changes: object) -> Trial:
+    """A trial that runs in about a second."""
+    trial = Trial(
+        experiment="tiny",
+        task=Translation(selection_metric="valid/loss"),
+        prepared=prepared,
+        model=Seq2Seq(d_model=32, d_ff=64, heads=2, encoder_layers=1, decoder_layers=1, dropout=0.1, max_positions=64),
+        training=Training(
+            epochs=2,
+            epoch_updates=6,
+            batch_tokens=300,
+            optimizer=Optimizer(learning_rate=5e-3),
+            schedule=Schedule(name="constant", warmup_updates=2),
+        ),
+        strategy=Standard(),
+        decoding=Decoding(test=Beam(size=2)),
+        seed=1,
+        start=None,
+    )
+    return trial.model_copy(update=changes)
