@@ -120,12 +120,11 @@ def _entries(spaces: Mapping[str, Space], place: Key, *, parent: str = "") -> li
 def _misplaced(entries: Sequence[_Entry]) -> Iterator[tuple[_Entry, str]]:
     """Entries at settings that exist but may not vary, or not in this form."""
     for entry in entries:
-        if not has_setting(Experiment, entry.setting):
-            pass  # trying its values tells which key is near
-        elif not _may_vary(entry.setting):
+        exists = has_setting(Experiment, entry.setting)  # if not, trying its values tells which key is near
+        if exists and not _may_vary(entry.setting):
             allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
             yield entry, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
-        elif entry.options() and not option_names(Experiment, entry.setting):
+        elif exists and entry.options() and not option_names(Experiment, entry.setting):
             yield entry, "has no options with settings of their own, as strategy has; write a list of values"
         for inner in entry.options().values():
             yield from _misplaced(inner)

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 from pydantic import JsonValue
 
 from intelligen.config.document import nearest, shown
-from intelligen.config.paths import alternatives, is_settings
+from intelligen.config.paths import alternatives, is_settings, named_options
 from intelligen.config.space import FORMS
 
 _TYPES = {
@@ -78,14 +78,13 @@ def no_member(options: Mapping[str, Any], value: JsonValue) -> str:
 
 
 def _type_mend(kind: str, value: JsonValue, annotation: Any) -> str:
-    names = list(alternatives(annotation))
     if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return "; write true or false"
     if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
         return "; write it without quotation marks or underscores"
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"; write {int(value)}"
-    if kind in ("model_type", "model_attributes_type") and value in names:
+    if _TYPES[kind] == "a mapping" and value in named_options(alternatives(annotation)):
         return f"; write {{name: {value}}}"
     if _TYPES[kind] == "a mapping" and value is None:
         return "; indent its settings below it, or write {}"

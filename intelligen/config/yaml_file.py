@@ -127,17 +127,21 @@ class _Reader:
         try:
             event: yaml.Event = next(self._events)
         except yaml.MarkedYAMLError as error:
-            reason = " ".join(part for part in (error.problem, error.context) if part)
-            # What is never closed is found missing at the end of the file: its beginning helps more.
-            unclosed = "end of stream" in reason or "<stream end>" in reason
-            mark = (unclosed and error.context_mark) or error.problem_mark
-            self._line = mark.line + 1 if mark else self._line
-            self._stop(f"not valid YAML: {reason}; check indentation, colons and quotation marks")
-        except ValueError as error:  # PyYAML lets escapes beyond Unicode and absurd version numbers through to Python
-            self._stop(f"not valid YAML: {error}")
+            self._stop_at_syntax(error)
+        except ValueError:  # PyYAML lets escapes beyond Unicode and absurd version numbers through to Python
+            self._stop("not valid YAML: an escape or a version is out of range; correct it")
         assert event.start_mark is not None
         self._line = event.start_mark.line + 1
         return event
+
+    def _stop_at_syntax(self, error: yaml.MarkedYAMLError) -> NoReturn:
+        began, noticed = error.context_mark, error.problem_mark
+        if "end of stream" in str(error.problem) or "<stream end>" in str(error.problem):
+            noticed = began or noticed  # what is never closed is noticed too late: say where it began
+        since = f"(line {began.line + 1})" if began and noticed and began.line != noticed.line else ""
+        self._line = noticed.line + 1 if noticed else self._line
+        reason = " ".join(part for part in (error.problem, error.context, since) if part)
+        self._stop(f"not valid YAML: {reason}; check indentation, colons and quotation marks")
 
     def _stop(self, what: str) -> NoReturn:
         raise_problems([*self.problems, problem_line(self._origin(self._line), "", what)])

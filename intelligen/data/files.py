@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import io
 import json
 import zlib
 from collections import Counter
@@ -17,7 +16,6 @@ from intelligen.config.data import FilesCorpus, PairTable, ParallelText
 from intelligen.errors import ConfigError, DataError, StorageError
 
 _MEND_FOLDER = "name the folder that holds the files: -o experiment.data.corpus.folder=PATH"
-_BUFFER_BYTES = 1 << 20
 
 
 def read_lines(path: Path, notes: Counter[str]) -> Iterator[str]:
@@ -52,9 +50,9 @@ def read_lines(path: Path, notes: Counter[str]) -> Iterator[str]:
 
 def _open(path: Path) -> BinaryIO:
     if path.suffix == ".gz":
-        # GzipFile's own readline is Python code; a buffer above it finds the lines in C.
-        return cast(BinaryIO, io.BufferedReader(gzip.open(path, "rb"), _BUFFER_BYTES))
-    return path.open("rb", buffering=_BUFFER_BYTES)
+        # No further buffer above it: reading ahead would hide the line at which a file is truncated.
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 def _decode(raw: bytes, where: str) -> str:

@@ -66,6 +66,8 @@ class Tokenizer:
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
         """Text of each sequence up to its first EOS; PAD and BOS are passed over, UNK shows as ` ⁇ `."""
+        if not tokens:
+            return []  # which SentencePiece would take for one empty sequence
         decoded: list[str] = self._processor.decode([_pieces_only(row) for row in tokens])
         return decoded
 

@@ -8,7 +8,7 @@ from intelligen.config.decoding import Decoding, Search
 from intelligen.data.batches import evaluation_batches
 from intelligen.data.prepared import Prepared
 from intelligen.data.tokens import PAD
-from intelligen.decoding.generate import generate
+from intelligen.decoding.generate import evaluating, generate
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.models.likelihood import token_log_probs
 
@@ -41,7 +41,7 @@ def evaluate_shard(
     """Decode and score this rank's rows of a split.
 
     Args:
-        model: Unwrapped; put into eval mode for the pass and back into its mode after.
+        model: Unwrapped; found in its own mode again after.
         prepared: The data.
         split: Its name.
         search: How hypotheses are searched for.
@@ -56,34 +56,26 @@ def evaluate_shard(
     generator = torch.Generator(device).manual_seed(seed * world_size + rank)
     hypotheses: dict[int, str] = {}
     nll, targets, unfinished = 0.0, 0, 0
-    training = model.training
-    model.eval()
-    try:
-        for batch in evaluation_batches(
-            prepared.split(split), batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size
-        ):
-            batch = batch.to(device)
-            with torch.no_grad():
-                (logits_BTV,) = model(batch.source_BS, batch.target_in_BT)
-                nll -= token_log_probs(logits_BTV, batch.target_out_BT).sum().item()
-            targets += batch.num_targets
-            source_lengths_B = (batch.source_BS != PAD).sum(dim=1)
-            found = generate(
-                model,
-                batch.source_BS,
-                search,
-                max_lengths_B=length_bounds(source_lengths_B, decoding, model.config.max_positions),
-                generator=generator,
+    batches = evaluation_batches(
+        prepared.split(split), batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size
+    )
+    with torch.no_grad(), evaluating(model):
+        for batch in (found.to(device) for found in batches):
+            # A reference beyond the position table is scored as far as the table goes.
+            target_in_BT, target_out_BT = (
+                side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT)
             )
-            unfinished += int((~found.finished_N).sum())
-            texts = detokenise(found.tokens_NT.tolist())
+            (logits_BTV,) = model(batch.source_BS, target_in_BT)
+            nll -= token_log_probs(logits_BTV, target_out_BT).sum().item()
+            targets += int((target_out_BT != PAD).sum())
+            bounds_B = length_bounds((batch.source_BS != PAD).sum(dim=1), decoding)
+            hypothesis = generate(model, batch.source_BS, search, max_lengths_B=bounds_B, generator=generator)
+            unfinished += int((~hypothesis.finished_N).sum())
+            texts = detokenise(hypothesis.tokens_NT.tolist())
             hypotheses.update(zip(batch.rows.tolist(), texts, strict=True))
-    finally:
-        model.train(training)
     return Shard(hypotheses, nll, targets, unfinished)
 
 
-def length_bounds(source_lengths_B: torch.Tensor, decoding: Decoding, max_positions: int) -> torch.Tensor:
-    """Most tokens of each hypothesis: ratio × source tokens + offset, within the position table."""
-    bounds_B = (source_lengths_B * decoding.max_length_ratio).long() + decoding.max_length_offset
-    return bounds_B.clamp(max=max_positions)
+def length_bounds(source_lengths_B: torch.Tensor, decoding: Decoding) -> torch.Tensor:
+    """Most tokens of each hypothesis: ratio × source tokens + offset."""
+    return (source_lengths_B * decoding.max_length_ratio).long() + decoding.max_length_offset

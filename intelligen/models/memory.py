@@ -16,7 +16,7 @@ def visible_keys(padding_BS: Tensor) -> Tensor | None:
     # On an accelerator the question would stall the queue of kernels.
     if padding_BS.device.type == "cpu" and not bool(padding_BS.any()):
         return None
-    # A row of nothing but padding attends to all of it: the softmax over no key at all is not a number.
+    # A row of nothing but padding attends to all of it: over no key at all, some kernels' softmax is not a number.
     hidden_BS = padding_BS & ~padding_BS.all(dim=1, keepdim=True)
     return ~hidden_BS[:, None, None, :]
 

@@ -79,9 +79,16 @@ def trial_tags(record: TrialRecord, reports: Sequence[Report], *, stop_reason: s
     return as_tags(tags)
 
 
+def source_tags(header: Mapping[str, Any]) -> dict[str, str]:
+    """Which code made the run, under our name and under those that MLflow's interface shows."""
+    commit = header["git_commit"]
+    return as_tags({"git_commit": commit, "mlflow.source.git.commit": commit, "mlflow.source.name": "intelligen"})
+
+
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
-    """`values` without secrets, as MLflow takes tags."""
-    return {mlflow_key(name): _text(value)[:_MAX_TAG] for name, value in redact(values).items()}
+    """What is known of `values`, without secrets, as MLflow takes tags."""
+    known = {name: value for name, value in redact(values).items() if value is not None}
+    return {mlflow_key(name): _text(value)[:_MAX_TAG] for name, value in known.items()}
 
 
 def report_metrics(report: Report) -> dict[str, float]:

@@ -58,13 +58,13 @@ class SweepRuns:
         return run
 
     def _update_parent(self, run: MirroredRun, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
-        # The commit's tag is written after the artifacts, so it says that they are there.
-        if "git_commit" not in run.tags:
+        # The host's tag is written after the artifacts, so it says that they are there.
+        if "host" not in run.tags:
             for part in ("sweep", "experiment"):
                 run.put_json(redact(self._header[part]), f"config/{part}.json")
-            shown = {name: self._header[name] for name in ("git_commit", "host")}
+            shown = {"host": self._header["host"], "question": self._header["sweep"]["question"]}
             versions = {f"version/{name}": version for name, version in self._header["versions"].items()}
-            run.write(tags=projection.as_tags(shown | versions | {"question": self._header["sweep"]["question"]}))
+            run.write(tags=projection.source_tags(self._header) | projection.as_tags(shown | versions))
         if closing is not None and closing.seq != self._shown_closing:
             self._show_summary(run, closing)
             self._shown_closing = closing.seq
@@ -119,8 +119,7 @@ class SweepRuns:
             source_type=corpus["name"],
             source=json.dumps(redact(corpus)),
         )
-        commit = projection.as_tags({"git_commit": self._header["git_commit"]})
-        run.write(params=params, tags=commit)
+        run.write(params=params, tags=projection.source_tags(self._header))
 
 
 def _log_reports(run: MirroredRun, reports: Sequence[Report], *, tags: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -39,14 +40,8 @@ class Checkpoint:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write a model's weights as safetensors; tied weights are stored once."""
-    tensors: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, tensor in model.state_dict().items():
-        if tensor.data_ptr() not in seen:
-            seen.add(tensor.data_ptr())
-            tensors[name] = tensor.detach().cpu().contiguous()
-    save_file(tensors, path)
+    """Write a model's weights as safetensors."""
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None:
@@ -54,17 +49,12 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None
 
     Raises:
         StorageError: The file cannot be read, or it holds another shape.
-
     """
     try:
-        tensors = load_file(weights) if isinstance(weights, Path) else dict(weights)
-        missing, unexpected = model.load_state_dict(tensors, strict=False)
-    except Exception as error:  # safetensors raises its own type without a public base
-        raise StorageError(f"{weights}: cannot load weights: {' '.join(str(error).split())}") from error
-    present = {model.state_dict()[name].data_ptr() for name in tensors if name not in unexpected}
-    untied = [name for name in missing if model.state_dict()[name].data_ptr() not in present]
-    if untied or unexpected:
-        raise StorageError(f"{weights}: weights of another model (lacks {untied[:3]}, has {list(unexpected)[:3]})")
+        model.load_state_dict(load_file(weights) if isinstance(weights, Path) else weights)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        place = weights if isinstance(weights, Path) else "averaged weights"
+        raise StorageError(f"{place}: cannot load weights: {' '.join(str(error).split())[:300]}") from error
 
 
 class Checkpoints:

@@ -27,9 +27,7 @@ def translate(trained: TrainedModel, lines: Sequence[str], *, search: Search) ->
     bound = prepared.manifest.data.max_tokens
     pieces = [torch.tensor([*ids[:bound], EOS]) for ids in prepared.tokenizer("source").encode(texts)]
     source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(trained.device)
-    bounds_B = length_bounds(
-        (source_BS != PAD).sum(dim=1), read_trial(trained.directory).decoding, model.config.max_positions
-    )
+    bounds_B = length_bounds((source_BS != PAD).sum(dim=1), read_trial(trained.directory).decoding)
     found = generate(model, source_BS, search, max_lengths_B=bounds_B)
     for index, text in zip(full, prepared.tokenizer("target").decode(found.tokens_NT.tolist()), strict=True):
         translations[index] = text

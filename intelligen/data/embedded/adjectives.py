@@ -9,7 +9,7 @@ from intelligen.data.embedded.sampling import Weighted, zipf
 # English[/comparative] German : kinds of nouns, or single nouns. An entry without a comparative never compares.
 # One English word in several rows is translated by what it describes: a tall man, a tall tower.
 _ADJECTIVES = """
-old/older alt : person animal building city village street park tree furniture vehicle book letter newspaper clothes device
+old/older alt : person animal building city village street park tree furniture vehicle book letter clothes device
 small/smaller klein : animal building area furniture vehicle upright flat device opening plant instrument
 good/better gut : person food text event question idea answer plan song
 new/newer neu : clothes device vehicle furniture text flat upright building idea rule plan instrument opening

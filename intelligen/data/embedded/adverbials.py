@@ -1,10 +1,9 @@
 """Adverbs, times and conjunctions, with the time that each may speak of."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from intelligen.data.embedded.numerals import english_cardinal, english_ordinal, german_cardinal, german_ordinal_stem
-from intelligen.data.embedded.sampling import Random, Weighted, zipf
+from intelligen.data.embedded.sampling import Random, zipf
 
 
 class Frame(Enum):
@@ -24,7 +23,6 @@ def _phrases(table: str) -> list[Phrase]:
     return [(english.strip(), german.strip()) for english, german in rows]
 
 
-_ALWAYS_FITTING = "today = heute; in the morning = am Morgen; in the evening = am Abend; on Sunday = am Sonntag"
 TIMES = {
     Frame.PRESENT: zipf(
         _phrases(
@@ -65,18 +63,21 @@ MANNERS = {
 }
 """Mark of a verb → its manners."""
 
-SAME_TIME = zipf(
-    _phrases("because = weil; when = wenn; although = obwohl; if = wenn; before = bevor; while = während; until = bis")
-)
 CONJUNCTIONS = {
-    Frame.PRESENT: SAME_TIME,
+    Frame.PRESENT: zipf(
+        _phrases(
+            "because = weil; when = wenn; although = obwohl; if = wenn; before = bevor; while = während; until = bis"
+        )
+    ),
     Frame.PAST: zipf(
         _phrases("because = weil; when = als; although = obwohl; before = bevor; while = während; until = bis")
     ),
-    Frame.RECENT: zipf(_phrases("because = weil; although = obwohl; since = seit; before = bevor")),
+    Frame.RECENT: zipf(_phrases("because = weil; although = obwohl")),
     Frame.FUTURE: zipf(_phrases("when = wenn; if = wenn; because = weil; before = bevor; as soon as = sobald")),
 }
 """`when` is `als` for what happened once and is past, `wenn` otherwise."""
+LASTING = frozenset({"because", "although", "if"})
+"""Conjunctions of reasons; the others are of time."""
 
 _UNITS = (
     ("days", "Tage", "Tagen"),
@@ -128,14 +129,5 @@ def duration(random: Random) -> Phrase:
     return f"for {english_cardinal(number)} {unit}", f"seit {german_cardinal(number)} {dative}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A question about the circumstances."""
-
-    english: str
-    german: str
-
-
-WHY: Weighted[Reason] = zipf(
-    [Reason("why", "warum"), Reason("when", "wann"), Reason("where", "wo"), Reason("how", "wie")]
-)
+WHY = zipf(_phrases("why = warum; when = wann; where = wo; how = wie"))
+"""Questions about the circumstances."""

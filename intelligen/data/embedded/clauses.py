@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from operator import attrgetter
 
-from intelligen.data.embedded.phrases import DATIVE, NOMINATIVE, Case, Nominal, Pair, Words, governed
-from intelligen.data.embedded.verbs import Verb
+from intelligen.data.embedded.german import Case
+from intelligen.data.embedded.phrases import Nominal, Pair, Words, governed
 from intelligen.data.embedded.verbphrases import Modal, Tense, english_group, german_group
+from intelligen.data.embedded.verbs import Verb
 
 
 class Order(Enum):
@@ -42,7 +43,7 @@ class Field(IntEnum):
 
 
 class Part:
-    """A constituent beside subject and verb, realised in both languages. Parts of a clause are listed in English order."""
+    """A constituent beside subject and verb, realised in both languages. A clause lists its parts in English order."""
 
     __slots__ = ("before_verb", "english", "field", "german", "negative", "tail")
 
@@ -65,8 +66,8 @@ class Part:
 def bare_object(nominal: Nominal, case: Case, *, english_preposition: str = "") -> Part:
     """An accusative or dative object."""
     if nominal.is_pronoun:
-        place = Field.PRONOUN_DATIVE if case is DATIVE else Field.PRONOUN_ACCUSATIVE
-    elif case is DATIVE:
+        place = Field.PRONOUN_DATIVE if case is Case.DATIVE else Field.PRONOUN_ACCUSATIVE
+    elif case is Case.DATIVE:
         place = Field.DATIVE
     else:
         place = Field.ACCUSATIVE if nominal.definite else Field.INDEFINITE
@@ -159,7 +160,7 @@ class Clause:
         )
         if order is Order.INFINITIVE:
             return self._fields([], [], [group.zu_infinitive])
-        subject = self.subject.german(NOMINATIVE)
+        subject = self.subject.german(Case.NOMINATIVE)
         tail = self.subject.tail
         if order is Order.LAST:
             front = self.front.german if self.front else []

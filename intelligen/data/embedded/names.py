@@ -9,7 +9,9 @@ _FIRST_NAMES = (
     "Anna she; Peter he; Maria she; Paul he; Lena she; Max he; Julia she; Thomas he; Sophie she; Felix he; "
     "Emma she; Jonas he; Clara she; David he; Hannah she; Martin he; Laura she; Simon he"
 )
-_SURNAMES = "Müller Schmidt Weber Fischer Wagner Becker Hoffmann Koch Richter Klein Wolf Schröder Neumann Krüger".split()
+_SURNAMES = (
+    "Müller; Schmidt; Weber; Fischer; Wagner; Becker; Hoffmann; Koch; Richter; Klein; Wolf; Schröder; Neumann; Krüger"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ FIRST_NAMES = zipf([_first_name(entry.strip()) for entry in _FIRST_NAMES.split("
 TITLED_NAMES = zipf(
     [
         _titled(surname, title, pronoun)
-        for surname in _SURNAMES
+        for surname in _SURNAMES.split("; ")
         for title, pronoun in (("Mr", "he"), ("Mrs", "she"))
     ]
 )

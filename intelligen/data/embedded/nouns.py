@@ -89,13 +89,13 @@ _KINDS = {
         film Film/Films m Filme; concert Konzert n Konzerte; party Feier f Feiern; journey Reise f Reisen
         exam Prüfung f Prüfungen; meeting Besprechung f Besprechungen; wedding Hochzeit f Hochzeiten
         trip Ausflug m Ausflüge; lecture Vortrag m Vorträge""",
-    "idea": """
+    "topic": """
         question Frage f Fragen; problem Problem n Probleme; answer Antwort f Antworten; song Lied n Lieder
         idea Idee f Ideen; mistake Fehler m Fehler; plan Plan/Plans m Pläne; rule Regel f Regeln
         secret Geheimnis n Geheimnisse; decision Entscheidung f Entscheidungen; dream Traum m Träume
         word Wort n Wörter; riddle Rätsel n Rätsel""",
     "game": "chess Schach n -; football Fußball m -; tennis Tennis n -; cards Karten f -",
-    "instrument": "piano/pianos Klavier n Klaviere; guitar Gitarre f Gitarren; violin Geige f Geigen; flute Flöte f Flöten",
+    "instrument": "piano/pianos Klavier n Klaviere; guitar Gitarre f Gitarren; violin Geige f Geigen",
     "optics": "telescope Fernrohr n Fernrohre; magnifying_glass Lupe f Lupen",
 }
 _SHE_THOUGH_NEUTER = "girl"

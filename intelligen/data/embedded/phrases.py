@@ -1,6 +1,6 @@
 """Noun phrases: one specification, realised in English and, case by case, in German."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from intelligen.data.embedded import english
@@ -27,7 +27,6 @@ Words = list[str]
 Pair = tuple[Words, Words]
 """The same thing in English and in German."""
 
-NOMINATIVE, ACCUSATIVE, DATIVE, GENITIVE = Case
 FIRST, SECOND, THIRD, WE, SECOND_PLURAL, THIRD_PLURAL = range(6)
 """Columns of the German verb tables. Formal `Sie` is THIRD_PLURAL."""
 
@@ -64,7 +63,7 @@ def _like_dieser(singular: str, plural: str, stem: str, declension: Table, *, de
 
 
 def invariable(english_word: str, german_word: str) -> Determiner:
-    """A genitive in front, such as `Annas` or the relative `dessen`: the adjective after it takes the strong endings."""
+    """A genitive in front, such as `Annas` or the relative `dessen`: the adjective after it has strong endings."""
     return Determiner(english_word, english_word, inflected(german_word, NO_ENDING), STRONG, definite=True)
 
 
@@ -75,6 +74,8 @@ NO = Determiner("no", "no", inflected("kein", EIN), MIXED, negative=True)
 NOT_A = Determiner("a", "any", inflected("kein", EIN), MIXED, negative=True)
 """The object of a negated English verb: `does not buy a book` is `kauft kein Buch`."""
 NOT_ANY = Determiner("any", "any", inflected("kein", EIN), MIXED, negative=True)
+NOT_BARE = Determiner("", "", inflected("kein", EIN), MIXED, negative=True)
+"""`does not play chess` is `spielt kein Schach`."""
 THIS = _like_dieser("this", "these", "dies", WEAK, definite=True)
 EVERY = _like_dieser("every", "every", "jed", WEAK, definite=True)
 ALL = _like_dieser("all", "all", "all", WEAK, definite=True)
@@ -120,6 +121,10 @@ class Nominal(Protocol):
     @property
     def tail(self) -> Words:
         """German relative clause, commas included, which may move behind the verb."""
+
+    @property
+    def referent(self) -> "NounPhrase | None":
+        """What it speaks of; None for people who are only named or pointed at."""
 
     def english(self, *, subject: bool) -> Words:
         """The English words, as subject or as object."""
@@ -173,6 +178,11 @@ class NounPhrase:
         """The relative clause."""
         return self.relative[1] if self.relative else []
 
+    @property
+    def referent(self) -> "NounPhrase":
+        """Itself."""
+        return self
+
     def english(self, *, subject: bool = False) -> Words:
         """`the two old men in the garden who sleep`; a person that owns stands in front: `the teacher's book`."""
         words = []
@@ -212,7 +222,7 @@ class NounPhrase:
             words += [adjective.stem + ending for adjective in self.adjectives]
         words.append(self.noun.plural[case] if self.is_plural else self.noun.singular[case])
         if self.owner:
-            words += self.owner.german(GENITIVE)
+            words += self.owner.german(Case.GENITIVE)
         if self.modifier:
             words += self.modifier[1]
         return words
@@ -230,6 +240,7 @@ class Fixed:
     conversational: bool = False
     definite: bool = True
     negative: bool = False
+    referent: NounPhrase | None = None
 
     @property
     def tail(self) -> Words:
@@ -276,24 +287,27 @@ THERE = Fixed(["there"], ["there"], (["es"], ["es"], ["es"]), is_pronoun=True)
 
 def pronoun_for(phrase: NounPhrase) -> Fixed:
     """The pronoun that takes up a noun phrase."""
-    return IT[phrase.noun.gender] if phrase.pronoun == "it" else PERSONAL[phrase.pronoun]
+    pronoun = IT[phrase.noun.gender] if phrase.pronoun == "it" else PERSONAL[phrase.pronoun]
+    return replace(pronoun, referent=phrase)
 
 
 def elided(nominal: Nominal) -> Fixed:
     """A subject that is understood but not said: `he buys the car and [he] washes it`."""
-    return Fixed([], [], ([], [], []), nominal.agreement, conversational=nominal.conversational)
+    return Fixed(
+        [], [], ([], [], []), nominal.agreement, conversational=nominal.conversational, referent=nominal.referent
+    )
 
 
 def gap(phrase: NounPhrase, english_word: str) -> Fixed:
     """The relative pronoun for a phrase: gender and number are its, the case belongs to the relative clause."""
     forms = RELATIVE[phrase.row]
     words = [english_word] if english_word else []
-    return Fixed(words, words, ([forms[0]], [forms[1]], [forms[2]]), phrase.agreement)
+    return Fixed(words, words, ([forms[0]], [forms[1]], [forms[2]]), phrase.agreement, referent=phrase)
 
 
 def whose(phrase: NounPhrase) -> Determiner:
     """`whose`: dessen after a masculine or neuter singular, deren otherwise."""
-    return invariable("whose", RELATIVE[phrase.row][GENITIVE])
+    return invariable("whose", RELATIVE[phrase.row][Case.GENITIVE])
 
 
 @dataclass(slots=True)
@@ -307,6 +321,7 @@ class Both:
     conversational: bool = False
     definite: bool = True
     negative: bool = False
+    referent: NounPhrase | None = None
 
     @property
     def tail(self) -> Words:

@@ -64,7 +64,12 @@ _FOR_UPRIGHT_THINGS = {
     "next_to neben": "lamp vase bed sofa door",
     "behind hinter": "door sofa armchair",
 }
-_SEATS = {"on auf": "chair sofa bench", "in in": "armchair", "at an": "table desk", "in_front_of vor": "house television"}
+_SEATS = {
+    "on auf": "chair sofa bench",
+    "in in": "armchair",
+    "at an": "table desk",
+    "in_front_of vor": "house",
+}
 _NEAR = {
     "in_front_of vor": "house school station church shop theatre hotel bank",
     "behind hinter": "house church castle school",
@@ -89,6 +94,11 @@ class Place:
     noun: Noun | None = None
     english_name: str = ""
     german_name: str = ""
+
+    @property
+    def words(self) -> tuple[list[str], list[str]]:
+        """English and German, of a place with a name."""
+        return [*self.english.split(), *self.english_name.split()], [self.german, *self.german_name.split()]
 
 
 def _at_rest_and_in_motion() -> tuple[list[Place], list[Place]]:
@@ -127,7 +137,13 @@ def _cities(english: str, german: str, german_with_article: str, case: Case) -> 
 
 _REST, _MOTION = _at_rest_and_in_motion()
 
-REST = zipf(_REST, shift=4.0)
+# The bank of a river is no bank for money: `on` tells them apart.
+_RIVERSIDE = [
+    Place("on", "am", Case.DATIVE, None, "the bank", "Ufer"),
+    Place("on", "am", Case.DATIVE, None, "the bank of the river", "Ufer des Flusses"),
+    Place("on", "am", Case.DATIVE, None, "the left bank", "linken Ufer"),
+]
+REST = zipf([*_REST[:9], *_RIVERSIDE, *_REST[9:]], shift=4.0)
 PLACES: dict[str, Weighted[Place]] = {
     "dir": zipf(_MOTION, shift=4.0),
     "home": zipf(
@@ -139,7 +155,7 @@ PLACES: dict[str, Weighted[Place]] = {
     "lay": zipf(_beside(_FOR_FLAT_THINGS, Case.ACCUSATIVE), shift=4.0),
     "stand": zipf(_beside(_FOR_UPRIGHT_THINGS, Case.DATIVE), shift=4.0),
     "set": zipf(_beside(_FOR_UPRIGHT_THINGS, Case.ACCUSATIVE), shift=4.0),
-    "seat": zipf(_beside(_SEATS, Case.DATIVE)),
+    "seat": zipf([*_beside(_SEATS, Case.DATIVE), *_RIVERSIDE]),
     "near": zipf(_beside(_NEAR, Case.DATIVE)),
     "wall": zipf([Place("on", "an", Case.ACCUSATIVE, None, "the wall", "die Wand")]),
     "water": zipf(_beside({"in in": "lake river"}, Case.DATIVE)),

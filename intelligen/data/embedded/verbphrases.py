@@ -90,6 +90,7 @@ def english_group(
         passive: With be and the participle.
         support: Whether a `do` must help where no auxiliary is there.
         infinitive: `to` and the base instead of a finite verb.
+
     """
     base = ["be", verb.participle] if passive else [verb.base]
     if infinitive:
@@ -149,7 +150,7 @@ def german_group(
     passive: bool = False,
     preterite: bool = True,
 ) -> GermanGroup:
-    """The German group for an English tense. `preterite`: a past is told in the Präteritum, otherwise in the Perfekt."""
+    """The German group for an English tense. `preterite`: the past is told in the Präteritum, not in the Perfekt."""
     past = tense in _PAST
     base = [verb.participle, "werden"] if passive else [verb.infinitive]
     zu_infinitive = f"{verb.participle} zu werden" if passive else verb.zu_infinitive

@@ -3,21 +3,23 @@
 from dataclasses import dataclass
 
 from intelligen.data.embedded.english import EnglishVerb, english_verb
-from intelligen.data.embedded.german import Case, GermanVerb, german_verb
-from intelligen.data.embedded.nouns import Noun, choose_from
+from intelligen.data.embedded.german import SEIN, Case, GermanVerb, german_verb
+from intelligen.data.embedded.nouns import KINDS, Noun, choose_from
 from intelligen.data.embedded.sampling import Weighted
 
 # English principal parts [+particle] | German principal parts [*: Perfekt with sein] | subjects | complements | marks
 # A complement is [German preposition+]CASE[=English preposition]:NOUNS, or one word: a kind of place, or `price`.
 # Marks: s stative, without progressive · d lasting, so `for two years` fits · p passive · h happens at some place
-#        f fast or slow · c careful · l loud or quiet · n no negation
+#        f fast or slow · c careful · l loud or quiet · n no negation · u nobody intends it · o with an instrument to see
 # Frequent verbs come first, because the rank decides how often a verb is drawn.
 _VERBS = """
-see/saw/seen | sehen/sieht/sah/gesehen | person | acc:person,animal,building,vehicle | sp
+see/saw/seen | sehen/sieht/sah/gesehen | person | acc:person,animal,building,vehicle | so
 read/read/read | lesen/liest/las/gelesen | person | acc:text | phc
 buy/bought/bought | kaufen | person | acc:food,text,flat,upright,clothes,vehicle,furniture,device | ph
 help | helfen/hilft/half/geholfen | person | dat:person |
 know/knew/known | kennen/kennt/kannte/gekannt | person | acc:person,building,city,village,song,story | sd
+have/had/had | haben/hat/hatte/gehabt | person | acc:dog,cat,horse,vehicle,clothes,question,idea,plan,problem | sd
+like | mögen/mag/mochte/gemocht | person | acc:person,animal,food,city,song,film,book | sd
 give/gave/given | geben/gibt/gab/gegeben | person | dat:person acc:text,flat,upright,food,flower |
 wait | warten | person | auf+acc=for:person,vehicle,answer | dh
 eat/ate/eaten | essen/isst/aß/gegessen | person | acc:food | pfh
@@ -38,8 +40,8 @@ visit | besuchen | person | acc:person,building,city,village,island | p
 close | zu-machen | person | acc:opening,bottle,suitcase,book,box | pc
 show/showed/shown | zeigen | person | dat:person acc:text,flat,animal,building,clothes,flower |
 arrive | an-kommen/kommt/kam/gekommen* | person,vehicle | |
-need | brauchen | person | acc:device,flat,clothes,vehicle,furniture | s
-understand/understood/understood | verstehen/versteht/verstand/verstanden | person | acc:text,question,problem,person | s
+need | brauchen | person | acc:device,flat,clothes,vehicle,furniture | sd
+understand/understood/understood | verstehen/versteht/verstand/verstanden | person | acc:text,question,problem | s
 lie/lay/lain | liegen/liegt/lag/gelegen | flat,text,clothes | lie | n
 stand/stood/stood | stehen/steht/stand/gestanden | upright | stand | n
 stand/stood/stood | stehen/steht/stand/gestanden | person,vehicle,horse | near |
@@ -47,7 +49,7 @@ sit/sat/sat | sitzen/sitzt/saß/gesessen | person,cat | seat | n
 carry | tragen/trägt/trug/getragen | person | acc:upright,furniture,animal | pcf
 wear/wore/worn | tragen/trägt/trug/getragen | person | acc:clothes |
 talk | sprechen/spricht/sprach/gesprochen | person | mit+dat=to:person | hl
-talk | sprechen/spricht/sprach/gesprochen | person | über+acc=about:event,idea,text | hl
+talk | sprechen/spricht/sprach/gesprochen | person | über+acc=about:event,problem,question,plan,idea,text | hl
 think/thought/thought | denken/denkt/dachte/gedacht | person | an+acc=of:person,event,problem |
 drive/drove/driven | fahren/fährt/fuhr/gefahren* | person | dir | f
 hear/heard/heard | hören | person,animal | acc:person,animal,song,train | s
@@ -68,7 +70,7 @@ answer | antworten | person | dat:person |
 answer | beantworten | person | acc:question,letter | pf
 ask | fragen | person | acc:person |
 thank | danken | person | dat:person |
-belong | gehören | vehicle,flat,upright,text,clothes,animal,house | dat=to:person | s
+belong | gehören | vehicle,flat,upright,text,clothes,animal,house | dat=to:person | sd
 sell/sold/sold | verkaufen | person | acc:food,vehicle,furniture,house,clothes,flat | ph
 repair | reparieren | person | acc:vehicle,device,opening,bridge | phcf
 build/built/built | bauen | person | acc:house,bridge,tower,school,church,ship | p
@@ -78,7 +80,7 @@ invite | ein-laden/lädt/lud/geladen | person | acc:person | p
 turn+on | ein-schalten/schaltet/schaltete/geschaltet | person | acc:device,lamp | p
 turn+off | aus-schalten/schaltet/schaltete/geschaltet | person | acc:device,lamp | p
 forget/forgot/forgotten | vergessen/vergisst/vergaß/vergessen | person | acc:key,word,question,clothes,song | s
-lose/lost/lost | verlieren/verliert/verlor/verloren | person | acc:flat,clothes,key | ph
+lose/lost/lost | verlieren/verliert/verlor/verloren | person | acc:flat,clothes,key | phu
 miss | verpassen | person | acc:train,bus,plane,ship,tram,film | s
 miss | vermissen | person | acc:person,animal | sd
 follow | folgen* | person,animal | dat:person,animal,street | fl
@@ -110,7 +112,7 @@ push | schieben/schiebt/schob/geschoben | person | acc:vehicle,furniture | pf
 cut/cut/cut | schneiden/schneidet/schnitt/geschnitten | person | acc:bread,cheese,meat,tomato,cake,bush | pcf
 bake | backen/backt/backte/gebacken | person | acc:cake,bread,biscuit,pancake | p
 steal/stole/stolen | stehlen/stiehlt/stahl/gestohlen | thief,person,fox | acc:ring,bicycle,picture,car,key,horse | p
-break/broke/broken | zerbrechen/zerbricht/zerbrach/zerbrochen | person,cat | acc:glass,cup,vase,plate,mirror | p
+break/broke/broken | zerbrechen/zerbricht/zerbrach/zerbrochen | person,cat | acc:glass,cup,vase,plate,mirror | pu
 feed/fed/fed | füttern | person | acc:animal | p
 greet | begrüßen | person | acc:person | p
 solve | lösen | person | acc:problem,riddle | pf
@@ -132,10 +134,10 @@ obey | gehorchen | child,soldier,dog | dat:person |
 meet/met/met | treffen/trifft/traf/getroffen | person | acc:person | h
 read/read/read | vor-lesen/liest/las/gelesen | person | acc:story,poem,fairy_tale dat=to:person |
 recommend | empfehlen/empfiehlt/empfahl/empfohlen | person | acc:text,hotel,restaurant,film dat=to:person |
-bring/brought/brought+back | zurück-bringen/bringt/brachte/gebracht | person | acc:book,camera,hammer,key,suitcase,bicycle | p
+bring/brought/brought+back | zurück-bringen/bringt/brachte/gebracht | person | acc:book,camera,key,bicycle | p
 return | zurück-kommen/kommt/kam/gekommen* | person | |
 return | zurück-bringen/bringt/brachte/gebracht | person | acc:book,camera,hammer,key | p
-watch | beobachten | person,animal | acc:person,animal | phc
+watch | beobachten | person,animal | acc:person,animal | pho
 hang/hung/hung | hängen | person | acc:picture,mirror,clock,map wall |
 smile | lächeln | person | |
 stay | bleiben/bleibt/blieb/geblieben* | person | home |
@@ -211,7 +213,20 @@ def _verb(row: str) -> Verb:
         slots=tuple(_slot(field) for field in fields if ":" in field),
         place=next((field for field in fields if ":" not in field), ""),
         marks=frozenset(marks),
+        keeps_preterite=german.startswith(("haben/", "wissen/")),
     )
 
 
+def clause_verb(english: str, german: str, *, marks: str) -> Verb:
+    """A verb of persons that governs a clause instead of noun phrases."""
+    return _verb(f"{english} | {german} | person | | {marks}")
+
+
 VERBS = tuple(_verb(row) for row in _VERBS.strip().splitlines())
+_PERSONS = (choose_from("person"), frozenset(KINDS["person"]))
+BE = Verb(english_verb(("be", "was", "been")), SEIN, *_PERSONS, keeps_preterite=True)
+THERE_IS = Verb(BE.english, german_verb(("geben", "gibt", "gab", "gegeben")), *_PERSONS, keeps_preterite=True)
+RAIN = Verb(english_verb(("rain",)), german_verb(("regnen",)), *_PERSONS)
+SNOW = Verb(english_verb(("snow",)), german_verb(("schneien",)), *_PERSONS)
+IMPERSONAL = (THERE_IS, RAIN, SNOW)
+"""Verbs whose subject means nothing."""

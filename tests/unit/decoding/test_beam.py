@@ -1,6 +1,5 @@
 import itertools
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from intelligen.config.model import Seq2Seq
 from intelligen.data.tokens import BOS, EOS, PAD, UNK
 from intelligen.decoding.beam import beam_search
 from intelligen.decoding.generate import generate
+from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.models.cache import KVCache
 from intelligen.models.seq2seq import Seq2SeqTransformer
 
@@ -58,7 +58,7 @@ def test_a_beam_with_room_for_every_prefix_is_exhaustive(seed: int, alpha: float
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
-@pytest.mark.parametrize("seed", [0, 2, 4])
+@pytest.mark.parametrize("seed", [0, 5, 9])
 def test_a_beam_of_one_is_greedy(seed: int, alpha: float) -> None:
     model = decided_model(12, seed=seed)
     source_BS = torch.randint(4, 12, (16, 6), generator=torch.Generator().manual_seed(seed))
@@ -101,26 +101,21 @@ class Chain:
         return self.log_probs_VV[tokens_NT]
 
 
-def cache_for(sources: int, size: int) -> KVCache:
-    return KVCache(torch.zeros(1, sources, 1, 1), None, rows=sources * size, max_length=64)
-
-
-def search_chain(chain: Callable[[Tensor, KVCache], Tensor], *, bounds: list[int], size: int, alpha: float):
-    cache = cache_for(len(bounds), size)
+def search_chain(chain: Chain, *, bounds: list[int], size: int, alpha: float) -> Hypotheses:
+    sources = len(bounds)
+    cache = KVCache(torch.zeros(1, sources, 1, 1), None, rows=sources * size, max_length=max(bounds))
     return beam_search(chain, cache, size=size, length_penalty=alpha, max_lengths_B=torch.tensor(bounds))
 
 
 def test_the_length_penalty_decides_between_short_and_long() -> None:
-    chain = Chain(begin={EOS: 0.3, A: 0.7}, a={B: 0.6, EOS: 0.4}, b={EOS: 0.6, A: 0.4})
-    scores = {(EOS,): math.log(0.3), (A, EOS): math.log(0.7 * 0.4), (A, B, EOS): math.log(0.7 * 0.6 * 0.6)}
-    for alpha in (0.0, 1.0):
-        expected = max(scores, key=lambda tokens: scores[tokens] / ((5 + len(tokens)) / 6) ** alpha)
-        found = search_chain(chain, bounds=[3], size=4, alpha=alpha)
-        assert tuple(found.tokens_NT[0].tolist()) == expected
-    assert {alpha: search_chain(chain, bounds=[3], size=4, alpha=alpha).lengths_N.item() for alpha in (0.0, 1.0)} == {
-        0.0: 1,
-        1.0: 3,
-    }
+    chain = Chain(begin={EOS: 0.3, A: 0.7}, a={B: 0.8, EOS: 0.2}, b={EOS: 0.37, A: 0.63})
+    plain = search_chain(chain, bounds=[3], size=4, alpha=0.0)
+    assert plain.tokens_NT.tolist() == [[EOS]]
+    assert plain.log_probs_N.item() == pytest.approx(math.log(0.3))
+    # log 0.3 / lp(1) = -1.20, log (0.7·0.2) / lp(2) = -1.69, log (0.7·0.8·0.37) / lp(3) = -1.18.
+    penalised = search_chain(chain, bounds=[3], size=4, alpha=1.0)
+    assert penalised.tokens_NT.tolist() == [[A, B, EOS]]
+    assert penalised.log_probs_N.item() == pytest.approx(math.log(0.7 * 0.8 * 0.37))
 
 
 def test_without_any_finished_hypothesis_the_best_prefix_is_returned() -> None:
@@ -156,3 +151,10 @@ def test_finished_sources_leave_the_batch() -> None:
     found = search_chain(chain, bounds=[1, 2, 3, 10], size=2, alpha=0.6)
     assert found.lengths_N.tolist() == [1, 2, 3, 10]
     assert chain.rows_computed == [8, 6, 4, 2, 2, 2, 2, 2, 2, 2]
+
+
+def test_a_source_that_waits_to_leave_keeps_its_result() -> None:
+    chain = Chain(begin={A: 0.9, EOS: 0.1}, a={EOS: 1.0})
+    found = search_chain(chain, bounds=[1] + [3] * 9, size=2, alpha=0.0)
+    assert chain.rows_computed == [20, 20]
+    assert found.tokens_NT.tolist() == [[EOS, PAD]] + [[A, EOS]] * 9

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from intelligen.config.model import Seq2Seq
 from intelligen.data.tokens import BOS, EOS, PAD, UNK
+from intelligen.models.memory import visible_keys
 from intelligen.models.seq2seq import Seq2SeqTransformer
 
 torch.set_num_threads(1)
@@ -94,6 +95,13 @@ def test_rows_per_source_equal_separate_forwards(model: Seq2SeqTransformer) -> N
         torch.testing.assert_close(three[candidate::3], alone)
     memory = model.encode(source_BS)
     torch.testing.assert_close(three, model.decode(three_NT, memory.repeat(3)))
+
+
+def test_no_key_is_hidden_where_everything_is_padding_or_nothing_is() -> None:
+    assert visible_keys(torch.tensor([[False, False], [False, False]])) is None
+    mask = visible_keys(torch.tensor([[True, True], [False, True]]))
+    assert mask is not None
+    assert mask.tolist() == [[[[True, True]]], [[[True, False]]]]
 
 
 def test_a_source_of_padding_alone_gives_finite_logits_and_gradients(model: Seq2SeqTransformer) -> None:

@@ -1,0 +1,200 @@
+"""Drawing clauses about being: qualities, comparisons, occupations, existence, the passive and the weather."""
+
+from intelligen.data.embedded.adjectives import ADJECTIVES, COMPARABLE
+from intelligen.data.embedded.adverbials import TIMES, Frame
+from intelligen.data.embedded.clauses import Clause, Field, Part, adverb, bare_object, prepositional
+from intelligen.data.embedded.describing import Scene, name, noun_phrase
+from intelligen.data.embedded.german import Case
+from intelligen.data.embedded.nouns import KINDS, NOUNS, Noun, choose_from
+from intelligen.data.embedded.numerals import english_cardinal, german_cardinal
+from intelligen.data.embedded.phrases import (
+    BARE,
+    HE,
+    IT,
+    MANY,
+    NO,
+    SHE,
+    THE,
+    THERE,
+    THIRD,
+    THIRD_PLURAL,
+    A,
+    Fixed,
+    Nominal,
+    NounPhrase,
+)
+from intelligen.data.embedded.places import REST
+from intelligen.data.embedded.predicates import can_negate, front_of, subject_of
+from intelligen.data.embedded.sampling import Random, Weighted, zipf
+from intelligen.data.embedded.selection import PASSIVE_VERBS, SOMEBODY
+from intelligen.data.embedded.verbphrases import CAN, HAVE_TO, MUST, Modal, Tense
+from intelligen.data.embedded.verbs import BE, RAIN, SNOW, THERE_IS
+
+_DESCRIBED = choose_from(",".join(KINDS))
+_AGENTS = choose_from("person")
+_NEUTER = 2
+OWNED_BY_PEOPLE = choose_from("dog,cat,horse,house,car,bicycle,coat,mother,father,brother,sister,daughter,son,friend")
+
+_OCCUPATIONS_TABLE = """
+teacher Lehrer Lehrerin; doctor Arzt Ärztin; student Student Studentin; cook Koch Köchin; engineer Ingenieur Ingenieurin
+lawyer Anwalt Anwältin; farmer Bauer Bäuerin; painter Maler Malerin; nurse Krankenpfleger Krankenschwester
+journalist Journalist Journalistin; writer Schriftsteller Schriftstellerin; musician Musiker Musikerin
+gardener Gärtner Gärtnerin; baker Bäcker Bäckerin; singer Sänger Sängerin
+"""
+_OCCUPATIONS = zipf([entry.split() for entry in _OCCUPATIONS_TABLE.strip().replace("\n", ";").split(";")])
+"""English, masculine and feminine German: the subject decides."""
+_KIN = choose_from("woman,man,mother,father,sister,brother,aunt,uncle,daughter,son,neighbour,grandmother,grandfather")
+_TENSES = {
+    Frame.PRESENT: Tense.PRESENT,
+    Frame.PAST: Tense.PAST,
+    Frame.RECENT: Tense.PERFECT,
+    Frame.FUTURE: Tense.FUTURE,
+}
+_FOUND_AT = (
+    (choose_from("table,bed,sofa,lamp,mirror,carpet,cupboard,clock"), ("room", "kitchen", "house", "office")),
+    (choose_from("shop,museum,church,hotel,bank,library,restaurant,cinema"), ("city", "village", "street", "square")),
+    (choose_from("dog,bird,tree,rabbit,duck,flower,horse,bench"), ("garden", "park", "field", "forest")),
+    (choose_from("bread,egg,cheese,milk,coffee,apple,tea,glass"), ("kitchen", "shop", "restaurant")),
+)
+_PLACE_OF = {place.noun: place for place in REST.items}
+_PASSIVE_TENSES = {
+    Frame.PRESENT: Weighted([(Tense.PRESENT, 3.0), (Tense.PROGRESSIVE, 2.0)]),
+    Frame.PAST: Weighted([(Tense.PAST, 1.0)]),
+    Frame.RECENT: Weighted([(Tense.PERFECT, 1.0)]),
+    Frame.FUTURE: Weighted([(Tense.FUTURE, 1.0)]),
+}
+_PASSIVE_MODALS: Weighted[Modal] = zipf([CAN, MUST, HAVE_TO])
+
+
+def _tense(scene: Scene, *, main: bool) -> Tense:
+    tense = _TENSES[scene.frame]
+    return Tense.PRESENT if tense is Tense.FUTURE and not main else tense
+
+
+def description(random: Random, scene: Scene, subject: Nominal, noun: Noun, *, main: bool) -> Clause | None:
+    """`is very tired`, `is older than the church`, `is twelve years old`; None for what has no qualities."""
+    if noun not in ADJECTIVES:
+        return None
+    chance = random()
+    if noun.kind == "person" and chance < 0.06:
+        number = 2 + int(random() * 88)
+        words = f"{english_cardinal(number)} years old", f"{german_cardinal(number)} Jahre alt"
+        part = adverb(Field.COMPLEMENT, *words)
+    elif noun in COMPARABLE and chance < 0.22:
+        part = _comparison(random, scene, noun)
+    else:
+        adjective = ADJECTIVES[noun].draw(random)
+        degree = [] if chance < 0.75 else ["very", "sehr"] if chance < 0.93 else ["too", "zu"]
+        part = Part(Field.COMPLEMENT, ([*degree[:1], adjective.english], [*degree[1:], adjective.german]))
+    negated = random() < 0.12 and can_negate(subject)
+    return Clause(subject, BE, _tense(scene, main=main), negated=negated, parts=[part])
+
+
+def _comparison(random: Random, scene: Scene, noun: Noun) -> Part:
+    adjective = COMPARABLE[noun].draw(random)
+    others = [other for other in KINDS[noun.kind] if other is not noun and other in COMPARABLE]
+    fitting = [other for other in others if adjective in COMPARABLE[other].items]
+    other = zipf(fitting).draw(random) if fitting else noun
+    standard = noun_phrase(random, other, scene, definite=True, slim=True)
+    if random() < 0.3:
+        english, german = ["as", adjective.english, "as"], ["so", adjective.german, "wie"]
+    else:
+        english, german = [*adjective.english_comparative.split(), "than"], [adjective.german_comparative, "als"]
+    words = ([*english, *standard.english()], [*german, *standard.german(Case.NOMINATIVE)])
+    return Part(Field.COMPLEMENT, words)
+
+
+def described_subject(random: Random, scene: Scene, *, main: bool) -> Clause:
+    """A description of somebody or something new."""
+    noun = _DESCRIBED.draw(random)
+    while noun not in ADJECTIVES:
+        noun = _DESCRIBED.draw(random)
+    subject: Nominal = noun_phrase(random, noun, scene, subject=True)
+    if noun.kind == "person" and random() < 0.5:
+        subject, noun = subject_of(random, BE, scene), SOMEBODY
+    if isinstance(subject, NounPhrase):
+        noun = subject.noun
+        scene.heard.append(subject)
+    described = description(random, scene, subject, noun, main=main)
+    assert described
+    return described
+
+
+def occupation(random: Random, scene: Scene) -> Clause:
+    """`Anna is a doctor`: German has no article and a feminine form; it denies with `kein`."""
+    english, masculine, feminine = _OCCUPATIONS.draw(random)
+    subject: Nominal
+    chance = random()
+    if chance < 0.3:
+        subject = HE if random() < 0.5 else SHE
+        feminine_subject = subject is SHE
+    elif chance < 0.6:
+        named = name(random)
+        subject, feminine_subject = named.phrase, named.pronoun == "she"
+    else:
+        phrase = noun_phrase(random, _KIN.draw(random), scene, definite=True, slim=True)
+        phrase.is_plural = False
+        subject, feminine_subject = phrase, phrase.noun.pronoun == "she"
+    german = feminine if feminine_subject else masculine
+    article = "an" if english[0] in "aeiou" else "a"
+    negated = random() < 0.15
+    denial = ["keine" if feminine_subject else "kein"] if negated else []
+    part = Part(Field.COMPLEMENT, ([article, english], [*denial, german]), negative=negated)
+    past = scene.frame in (Frame.PAST, Frame.RECENT)
+    return Clause(subject, BE, Tense.PAST if past else Tense.PRESENT, negated=negated, parts=[part])
+
+
+def existence(random: Random, scene: Scene) -> Clause:
+    """`There are two birds in the garden`: es gibt, with the accusative."""
+    things, places = _FOUND_AT[int(random() * len(_FOUND_AT))]
+    noun = things.draw(random)
+    is_plural = not noun.is_mass and random() < 0.5
+    chance = random()
+    number = 0
+    if is_plural:
+        determiner = MANY if chance < 0.25 else NO if chance < 0.35 else BARE
+        number = 2 + int(chance * 12) if determiner is BARE else 0
+    else:
+        determiner = NO if chance < 0.2 else BARE if noun.is_mass else A
+    phrase = NounPhrase(noun, determiner, is_plural, number)
+    where = NounPhrase(NOUNS[places[int(random() * len(places))]], THE)
+    place = _PLACE_OF[where.noun]
+    parts = [
+        bare_object(phrase, Case.ACCUSATIVE),
+        prepositional(place.english, place.german, place.case, where, place=Field.PLACE),
+    ]
+    tense = Tense.PAST if scene.frame is Frame.PAST else Tense.PRESENT
+    agreement = THIRD_PLURAL if is_plural else THIRD
+    return Clause(THERE, THERE_IS, tense, parts=parts, english_agreement=agreement)
+
+
+def passive(random: Random, scene: Scene, *, main: bool) -> Clause:
+    """`The letter was written by the teacher`: werden with the participle, von with the dative."""
+    verb = PASSIVE_VERBS.draw(random)
+    slot = next(slot for slot in verb.slots if slot.is_direct_object)
+    subject = noun_phrase(random, slot.nouns.draw(random), scene, subject=True)
+    scene.heard.append(subject)
+    tense = _PASSIVE_TENSES[scene.frame].draw(random)
+    modal = _PASSIVE_MODALS.draw(random) if scene.frame is Frame.PRESENT and random() < 0.25 else None
+    parts = []
+    if random() < 0.3:
+        agent: Nominal = (
+            name(random).phrase
+            if random() < 0.2
+            else noun_phrase(random, _AGENTS.draw(random), scene, definite=True, slim=True)
+        )
+        parts.append(prepositional("by", "von", Case.DATIVE, agent))
+    if random() < 0.4 and modal is None:
+        parts.append(adverb(Field.TIME, *TIMES[scene.frame].draw(random)))
+    negated = random() < 0.12 and can_negate(subject)
+    clause = Clause(subject, verb, tense, modal, negated, passive=True, parts=parts)
+    clause.front = front_of(random, parts, main=main)
+    return clause
+
+
+def weather(random: Random, scene: Scene) -> Clause:
+    """`It is raining.`"""
+    verb = RAIN if random() < 0.7 else SNOW
+    it: Fixed = IT[_NEUTER]
+    tense = Tense.PROGRESSIVE if scene.frame is Frame.PRESENT else _tense(scene, main=True)
+    return Clause(it, verb, tense)

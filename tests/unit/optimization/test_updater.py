@@ -1,0 +1,82 @@
+"""The updater: accumulation equals one batch, schedules follow their formulas, clipping clips."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from intelligen.config.training import Optimizer, Schedule, Training
+from intelligen.optimization import Loss, Sums, Updater, learning_rate
+
+
+def rates(schedule: Schedule, total: int = 100) -> list[float]:
+    return [learning_rate(schedule, peak=2.0, update=update, total_updates=total) for update in range(1, total + 1)]
+
+
+def test_inverse_sqrt_is_the_paper_s_formula_scaled_to_its_peak():
+    found = rates(Schedule(name="inverse_sqrt", warmup_updates=10))
+    paper = [min(step**-0.5, step * 10**-1.5) for step in range(1, 101)]
+    assert found == pytest.approx([2.0 * value / paper[9] for value in paper])
+
+
+def test_cosine_falls_from_the_peak_to_its_final_share():
+    found = rates(Schedule(name="cosine", warmup_updates=10, final_ratio=0.1))
+    assert found[9] == pytest.approx(2.0)
+    assert found[54] == pytest.approx(2.0 * (0.1 + 0.9 * 0.5))
+    assert found[-1] == pytest.approx(0.2)
+
+
+def test_constant_stays_after_its_warm_up():
+    assert rates(Schedule(name="constant", warmup_updates=4))[:6] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0])
+
+
+def square_error(model: nn.Linear, rows: torch.Tensor, *, of: int) -> Loss:
+    summed = (model(rows) - rows.sum(dim=1, keepdim=True)).square().sum()
+    return Loss(summed / of, Sums({"train/loss": (summed, len(rows))}))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_accumulated_micro_batches_make_the_update_of_one_batch(precision):
+    rows, ends = torch.randn(8, 3, generator=torch.Generator().manual_seed(1)), []
+    for cuts in ([8], [2, 6], [1, 3, 4]):
+        torch.manual_seed(2)
+        model = nn.Linear(3, 1)
+        updater = Updater(model, Training(precision=precision), total_updates=5, world_size=1)
+        parts = rows.split(cuts)
+        sums = updater.update([lambda part=part: square_error(model, part, of=8) for part in parts], update=1)
+        ends.append((updater.state_dict()["optimizer"]["state"][0]["exp_avg"].clone(), sums.means()["train/loss"]))
+    for moment, loss in ends[1:]:
+        torch.testing.assert_close(moment, ends[0][0], rtol=1e-2 if precision == "bf16" else 1e-5, atol=1e-4)
+        assert loss == pytest.approx(ends[0][1], rel=1e-2 if precision == "bf16" else 1e-6)
+
+
+def test_the_gradient_is_clipped_and_its_norm_reported_unclipped():
+    model = nn.Linear(3, 1)
+    settings = Training(optimizer=Optimizer(clip_norm=0.5))
+    updater = Updater(model, settings, total_updates=5, world_size=1)
+    rows = 100 * torch.ones(4, 3)
+    sums = updater.update([lambda: square_error(model, rows, of=4)], update=1)
+    moments = updater.state_dict()["optimizer"]["state"].values()
+    clipped = math.sqrt(sum((state["exp_avg"] / 0.1).square().sum().item() for state in moments))
+    assert sums.means()["train/gradient_norm"] > 100
+    assert clipped == pytest.approx(0.5, rel=1e-3)
+
+
+def test_biases_and_norms_do_not_decay():
+    model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
+    optimizer = Optimizer(name="adamw", weight_decay=0.5, learning_rate=0.1)
+    updater = Updater(model, Training(optimizer=optimizer), total_updates=5, world_size=1)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    updater.update([lambda: Loss(sum(p.sum() for p in model.parameters()) * 0.0)], update=400)
+    after = dict(model.named_parameters())
+    assert not torch.equal(after["0.weight"], before["0.weight"])
+    assert all(torch.equal(after[name], before[name]) for name in before if name != "0.weight")
+
+
+def test_sums_divide_once():
+    total = Sums({"loss": (10.0, 2)})
+    total.add(Sums({"loss": (2.0, 4), "reward": (1.0, 1)}))
+    total.add(Sums({"empty": (0.0, 0)}))
+    assert total.means() == {"loss": 2.0, "reward": 1.0}
+    assert Sums.from_lists(total.to_lists()).means() == total.means()
