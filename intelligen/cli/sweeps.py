@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from intelligen.cli.options import override_option, runs_option
-from intelligen.errors import ChangedError
 
 if TYPE_CHECKING:
     from intelligen.config.experiment import Experiment
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from intelligen.sweep.stages import SweepRun
 
 QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
-# A resumed sweep may get more trials or other machines; anything else would mix two experiments.
-MAY_CHANGE = ("sweep.budget", "sweep.resources", "sweep.baseline", "sweep.question")
+LOG_WIDTH = 140  # columns of the table in a pipe, where nobody says how wide it may be
 INTERRUPTED, TERMINATED, SOME_FAILED = 130, 143, 3
 
 
@@ -55,12 +53,15 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     from intelligen.data.prepared import describe
     from intelligen.data.preparing import prepare
     from intelligen.reporting.live import LiveProgress
+    from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import SweepRun
     from intelligen.tracking.ledger import Ledger
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.store import ensure_store
 
     console = Console()
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     with counting() as on_progress:
         prepared = prepare(experiment.data, store, on_progress=on_progress)
     for line in describe(prepared):
@@ -68,7 +69,7 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     directory = store / "sweeps" / sweep.name
     header = sweep_header(sweep, experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
-        require_unchanged(dict(ledger.header), header, directory)
+        require_unchanged(ledger.header, header, directory)
         ensure_store(tracking_uri, experiment.name)
         mirror = MlflowMirror(directory, tracking_uri=tracking_uri, experiment=experiment.name)
         mirror.start()
@@ -121,48 +122,6 @@ def _close(launch: "SweepRun", code: int, mirror: Any, console: Any, tracking_ur
     console.print(f"compare  mlflow ui --backend-store-uri {tracking_uri}", soft_wrap=True, highlight=False)
     if not mirrored:
         console.print(f"MLflow at {tracking_uri} does not hold everything yet: the same command sends the rest")
-
-
-def sweep_header(sweep: "Sweep", experiment: "Experiment", *, prepared: str) -> dict[str, Any]:
-    """What the ledger remembers of a sweep's settings."""
-    import uuid
-
-    return {
-        "sweep_id": uuid.uuid4().hex,
-        "sweep": sweep.model_dump(mode="json"),
-        "experiment": experiment.model_dump(mode="json"),
-        "prepared": prepared,
-    }
-
-
-def require_unchanged(stored: dict[str, Any], now: dict[str, Any], directory: Path) -> None:
-    """A sweep's directory holds one sweep.
-
-    Raises:
-        ChangedError: Settings or data differ from those that the sweep started with, key by key.
-
-    """
-    before, after = (_flat({k: v for k, v in header.items() if k != "sweep_id"}) for header in (stored, now))
-    different = [
-        f"{key}: {before.get(key)!r} → {after.get(key)!r}"
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and not key.startswith(MAY_CHANGE)
-    ]
-    if different:
-        raise ChangedError(
-            f"{directory}: the sweep was started with other settings: {'; '.join(different[:5])}"
-            f"{' …' if len(different) > 5 else ''}; restore them, or give the sweep another name (-o name=…)"
-        )
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    return {
-        key: leaf
-        for name, inner in value.items()
-        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
-    }
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 
     Raises:
         ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
+
     """
     return _experiment(read_document(path), [parse_override(text) for text in overrides])
 
@@ -38,6 +39,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experi
 
     Raises:
         ConfigError: a file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
+
     """
     document = read_document(path)
     changes = [parse_override(text) for text in overrides]
@@ -59,6 +61,7 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
 
     Raises:
         ConfigError: a key is unknown, or a value breaks its rule; the message begins with the key.
+
     """
     document = Document(experiment.model_dump(mode="json"), {})
     return _experiment(document, [Change(key, value) for key, value in changes.items()])

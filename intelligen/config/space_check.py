@@ -65,6 +65,7 @@ def check_space(sweep: Sweep, experiment: Experiment, document: Document) -> Non
 
     Raises:
         ConfigError: a key is no setting or may not vary, or a value of it breaks the setting's rule.
+
     """
     entries = _entries(sweep.space, ("space",))
     raise_problems([_line(document, entry.place, entry, what) for entry, what in _misplaced(entries)])
@@ -117,17 +118,20 @@ def _entries(spaces: Mapping[str, Space], place: Key, *, parent: str = "") -> li
     return [_Entry(resolve_key(parent, key) if parent else key, space, (*place, key)) for key, space in spaces.items()]
 
 
-def _misplaced(entries: Sequence[_Entry]) -> Iterator[tuple[_Entry, str]]:
-    """Entries at settings that exist but may not vary, or not in this form."""
-    for entry in entries:
+def _misplaced(entries: Sequence[_Entry], outer: Sequence[str] = ()) -> Iterator[tuple[_Entry, str]]:
+    """Entries at settings that exist but may not vary, not in this form, or vary already."""
+    settings = [*outer, *(entry.setting for entry in entries)]
+    for position, entry in enumerate(entries, start=len(outer)):
         exists = has_setting(Experiment, entry.setting)  # if not, trying its values tells which key is near
         if exists and not _may_vary(entry.setting):
             allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
             yield entry, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
         elif exists and entry.options() and not option_names(Experiment, entry.setting):
             yield entry, "has no options with settings of their own, as strategy has; write a list of values"
+        elif entry.setting in settings[:position]:
+            yield entry, f"{entry.setting} varies at two places of one trial's space; keep one of them"
         for inner in entry.options().values():
-            yield from _misplaced(inner)
+            yield from _misplaced(inner, settings)
 
 
 def _may_vary(setting: str) -> bool:

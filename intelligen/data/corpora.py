@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Protocol, assert_never
 
 from intelligen.config.base import canonical_json, content_hash
 from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus
-from intelligen.data.embedded import EMBEDDED_SPLITS, GRAMMAR_VERSION, sentence_pairs
+from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.files import FilePairs
 from intelligen.data.hub import HubPairs
 
@@ -31,19 +32,30 @@ class EmbeddedPairs:
 
     def __init__(self, corpus: EmbeddedCorpus) -> None:
         self._corpus = corpus
-        self.splits: tuple[str, ...] = tuple(EMBEDDED_SPLITS)
+        self._written: dict[str, list[tuple[str, str]]] = {}
+        self.splits: tuple[str, ...] = EMBEDDED_SPLITS
 
     def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
         """The split's pairs; the grammar leaves nothing to mend."""
-        return sentence_pairs(split, self._corpus)
+        # Read more than once, and far slower to write than to remember; the grammar's own memory of what it has
+        # written grows with the split just so.
+        if split not in self._written:
+            self._written[split] = list(sentence_pairs(split, self._corpus))
+        return iter(self._written[split])
 
     def locate(self, split: str, row: int) -> str:
         """The split and the row."""
         return f"embedded[{split}]:{row}"
 
     def fingerprint(self) -> str:
-        """Settings and the grammar's version."""
-        return content_hash("embedded", canonical_json(self._corpus), str(GRAMMAR_VERSION))
+        """Content hash of the settings and of the grammar's source code: it changes with whatever it writes."""
+        modules = sorted(
+            (module for module in files("intelligen.data.embedded").iterdir() if module.name.endswith(".py")),
+            key=lambda module: module.name,
+        )
+        return content_hash(
+            "embedded", canonical_json(self._corpus), *(module.read_text("utf-8") for module in modules)
+        )
 
 
 def open_corpus(corpus: Corpus) -> PairCorpus:

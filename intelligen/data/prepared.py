@@ -105,7 +105,7 @@ class Split:
         """The raw texts of a column of an evaluation split, uncut, for scoring."""
         assert self.texts_path is not None, f"split {self.name} keeps no texts"
         try:
-            with self.texts_path.open(encoding="utf-8", newline="\n") as lines:
+            with self.texts_path.open(encoding="utf-8") as lines:
                 return [json.loads(line)[column] for line in lines]
         except (OSError, ValueError) as error:
             raise StorageError(f"{self.texts_path}: cannot be read: {error}") from error

@@ -96,7 +96,7 @@ class _Beams:
     def advance(self, log_probs_NV: Tensor, *, length: int, length_penalty: float) -> Tensor:
         """Take the best continuations as the prefixes of this length; the places [A, K] of those that they continue."""
         origin_AK = self._grow(log_probs_NV, length=length)
-        ended_AK = (self.last_token_AK == EOS) & self.log_probs_AK.isfinite()
+        ended_AK = self.last_token_AK == EOS
         score_AK = (self.log_probs_AK / penalty(length, length_penalty)).masked_fill(~ended_AK, -torch.inf)
         score_A, place_A = score_AK.max(dim=1)
         self._keep(place_A, score_A, where_A=self.live_A & (score_A > self.best_score_A))
@@ -104,7 +104,7 @@ class _Beams:
 
         prefix_A, place_A = self.log_probs_AK.max(dim=1)
         at_bound_A = self.bound_A == length
-        unfinished_A = self.live_A & at_bound_A & self.best_score_A.isneginf()
+        unfinished_A = at_bound_A & self.best_score_A.isneginf()
         self._keep(place_A, self.best_score_A, where_A=unfinished_A)
         # Tokens only add negative log-probabilities, and no length divides them by more than the longest does.
         reachable_A = prefix_A / penalty(self.bound_A, length_penalty)

@@ -56,7 +56,7 @@ def score(shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
 def bleu_interval(hypotheses: Sequence[str], references: Sequence[str], *, resamples: int = 1000) -> Interval:
     """Corpus BLEU with the 95 % interval of sacreBLEU's bootstrap over sentences (Koehn 2004)."""
     found = BLEU().corpus_score(hypotheses, [references], n_bootstrap=resamples)
-    return Interval(found.score, found._mean - found._ci, found._mean + found._ci)
+    return Interval(found.score, max(0.0, found._mean - found._ci), found._mean + found._ci)
 
 
 def higher_is_better(metric: str) -> bool:

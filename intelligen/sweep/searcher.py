@@ -1,5 +1,6 @@
 """Optuna suggests and is told the truth: COMPLETE ran its course, PRUNED was stopped, FAIL crashed or diverged."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState as OptunaState
 from ray.tune.search import Searcher
 
+from intelligen.config.base import content_hash
 from intelligen.config.sweep import Search, Sweep
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.space import suggest
@@ -115,6 +117,10 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             case _:
                 self._study.tell(trial, state=OptunaState.FAIL)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its searcher so as to restore from the pickle; a resumed sweep reads study and ledger instead.
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study and the ledger are on disk already."""
 
@@ -140,10 +146,13 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
 
 def _sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
-    # Seeded per trial: a sampler's own generator would not survive a kill.
-    seed = search.seed * 100_003 + number
+    # Seeded per trial: a sampler's own generator would not survive a kill. Hashed: neighbouring seeds draw alike.
+    seed = int(content_hash(f"{search.seed}", f"{number}")[:8], 16)
     if search.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(
-        seed=seed, n_startup_trials=search.startup_trials, multivariate=True, group=True, constant_liar=True
-    )
+    with warnings.catch_warnings():
+        # `group` is marked experimental; without it multivariate TPE cannot model conditional parameters.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=search.startup_trials, multivariate=True, group=True, constant_liar=True
+        )

@@ -81,7 +81,7 @@ def trial_tags(record: TrialRecord, reports: Sequence[Report], *, stop_reason: s
 
 def source_tags(header: Mapping[str, Any]) -> dict[str, str]:
     """Which code made the run, under our name and under those that MLflow's interface shows."""
-    commit = header["git_commit"]
+    commit = header.get("git_commit")
     return as_tags({"git_commit": commit, "mlflow.source.git.commit": commit, "mlflow.source.name": "intelligen"})
 
 

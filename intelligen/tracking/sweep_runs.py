@@ -23,8 +23,8 @@ _SAMPLES_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": projection.SAMPLE
 class SweepRuns:
     """The runs of one sweep, as they stood when last seen. After an error, make a new one: it looks again.
 
-    Of the ledger's header it shows `sweep_id`, `sweep` and `experiment` (the resolved settings as JSON),
-    `git_commit`, `host` and `versions`.
+    Of the ledger's header it shows `sweep_id`, `sweep` and `experiment` (the resolved settings as JSON) and, where
+    they are known, `git_commit`, `host` and `versions`.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class SweepRuns:
         return run
 
     def _update_parent(self, run: MirroredRun, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
-        # The host's tag is written after the artifacts, so it says that they are there.
-        if "host" not in run.tags:
+        # The source's tag is written after the artifacts, so it says that they are there.
+        if "mlflow.source.name" not in run.tags:
             for part in ("sweep", "experiment"):
                 run.put_json(redact(self._header[part]), f"config/{part}.json")
-            shown = {"host": self._header["host"], "question": self._header["sweep"]["question"]}
-            versions = {f"version/{name}": version for name, version in self._header["versions"].items()}
+            shown = {"host": self._header.get("host"), "question": self._header["sweep"]["question"]}
+            versions = {f"version/{name}": version for name, version in self._header.get("versions", {}).items()}
             run.write(tags=projection.source_tags(self._header) | projection.as_tags(shown | versions))
         if closing is not None and closing.seq != self._shown_closing:
             self._show_summary(run, closing)

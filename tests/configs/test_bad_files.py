@@ -383,6 +383,18 @@ BAD_SPACES = {
         "strategy.choice.standard.training.epochs",
         "all trials start from one baseline",
     ),
+    "varied for all and in an option": (
+        "  finetuning.epochs: {const: 2}\n  strategy:\n    choice:\n      standard:\n"
+        "        finetuning.epochs: {int: [1, 4]}  #!\n",
+        "strategy.choice.standard.finetuning.epochs",
+        "finetuning.epochs varies at two places",
+    ),
+    "varied twice in an option": (
+        "  strategy:\n    choice:\n      generative:\n"
+        "        alpha: {uniform: [0.5, 1.0]}\n        strategy.alpha: {uniform: [0.5, 1.0]}  #!\n",
+        "strategy.choice.generative.strategy.alpha",
+        "strategy.alpha varies at two places",
+    ),
     "options of a plain setting": (
         "  finetuning.optimizer.name: {choice: {adam: {}, adamw: {}}}  #!\n",
         "finetuning.optimizer.name",
@@ -456,6 +468,7 @@ def test_a_missing_file_is_named_with_the_nearest_one(folder: Path) -> None:
     ]
 
 
+@pytest.mark.timeout(20)  # reading a pipe would wait for ever
 def test_what_is_no_regular_file_is_named(folder: Path) -> None:
     Path("loop.yaml").symlink_to("loop.yaml")
     os.mkfifo("pipe.yaml")

@@ -257,14 +257,14 @@ def test_overrides_reach_into_the_sweep_and_its_experiment(files: Path) -> None:
 def test_overrides_address_the_dotted_keys_of_a_space(files: Path) -> None:
     overrides = [
         "space.model.dropout={const: 0.5}",
-        "space.finetuning.epochs={int: [1, 3]}",
+        "space.finetuning.patience={int: [1, 3]}",
         "space.strategy.choice.generative.probability.start={uniform: [0.2, 0.3]}",
         "space.strategy.choice.generative.alpha={const: 3.0}",
     ]
     sweep, _ = load_sweep(Path("search spaces/süß.yaml"), overrides)
     space = sweep.model_dump(mode="json")["space"]
     assert space["model.dropout"] == {"const": 0.5}
-    assert space["finetuning.epochs"] == {"int": [1, 3]}
+    assert space["finetuning.patience"] == {"int": [1, 3]}
     generative = space["strategy"]["choice"]["generative"]
     assert generative["probability.start"] == {"uniform": [0.2, 0.3]}
     assert generative["alpha"] == {"const": 3.0}

@@ -128,7 +128,7 @@ def sync_afresh(store: Path, sweep: Path) -> None:
     """As a new process would: it remembers nothing."""
     fresh = mirror(store, sweep)
     fresh.sync()
-    assert fresh.close(10)
+    assert fresh.close(60)
 
 
 def small_sweep(sweep: Path) -> None:
@@ -170,11 +170,13 @@ def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, 
     assert tags.items() <= child.data.tags.items()
     assert client.get_run(runs["t0000"]).data.tags["stop_reason"] == "why pruned"
     assert client.get_run(runs["baseline-1"]).data.metrics["test/bleu"] == 33.3
+    assert child.inputs is not None
     inputs = {item.dataset.name: (item.dataset.digest, item.tags[0].value) for item in child.inputs.dataset_inputs}
     assert inputs == {"multi30k-train": ("d1ge57", "train"), "multi30k-valid": ("d1ge57", "valid")}
     artifacts = Path(child.info.artifact_uri.removeprefix("file://").replace("%20", " "))
     assert json.loads((artifacts / "config/trial.json").read_text())["prepared"] == "d1ge57"
     assert json.loads((artifacts / "samples.json").read_text())["data"] == [[2, "a dog", "ein Hund 2", "ein Hund"]]
+    assert {"version/torch": "2.13.0", "host": "node1"}.items() <= parent.data.tags.items()
     assert "| generative | 20 | t0002 | 2 |" in parent.data.tags["mlflow.note.content"]
     assert {"config/experiment.json", "config/sweep.json"} == {
         file.path for file in client.list_artifacts(parent.info.run_id, "config")
@@ -187,7 +189,7 @@ def test_syncing_again_changes_nothing(store: Path, sweep: Path, shown: Store) -
     patient.sync()
     before = shown.metrics(), shown.statuses()
     patient.sync()
-    assert patient.close(10)
+    assert patient.close(60)
     sync_afresh(store, sweep)
     assert (shown.metrics(), shown.statuses()) == before
     assert len(before[0]) == 4 * 5
@@ -200,7 +202,7 @@ def test_only_what_is_new_is_added(store: Path, sweep: Path, shown: Store) -> No
     before = shown.metrics()
     add_epoch(sweep, "t0002", 2)
     patient.sync()
-    patient.close(10)
+    patient.close(60)
     added = [row for row in shown.metrics() if row not in before]
     assert {(key, step) for _, key, step, _, _ in added} == {
         (key, 2) for key in ("valid/bleu", "valid/loss", "progress/epoch", "progress/update", "progress/target_tokens")
@@ -281,11 +283,11 @@ def test_the_background_follows_the_files_and_close_says_that_all_is_there(
     add_epoch(sweep, "t0002", 2)
     wait_until(lambda: len(shown.metrics()) == 25)
     add_epoch(sweep, "t0002", 3)
-    assert background.close(10)
+    assert background.close(60)
     assert len(shown.metrics()) == 30
 
 
-def wait_until(condition: Any, timeout_s: float = 20.0) -> None:
+def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it never came about"
@@ -304,7 +306,7 @@ def test_a_locked_database_delays_and_loses_nothing(store: Path, sweep: Path, sh
     assert len(shown.metrics()) == 20
     blocker.rollback()
     blocker.close()
-    assert background.close(10)
+    assert background.close(60)
     assert len(shown.metrics()) == 25
 
 
@@ -333,7 +335,7 @@ def test_a_server_that_comes_late_and_dies_loses_nothing(
     background.start()
     wait_until(lambda: "will catch up" in caplog.text)
     with tracking_server(store, port):
-        wait_until(lambda: "has caught up" in caplog.text, timeout_s=60)
+        wait_until(lambda: "has caught up" in caplog.text)
         assert len(shown.metrics()) == 20
     add_epoch(sweep, "t0002", 2)
     wait_until(lambda: caplog.text.count("will catch up") == 2)
@@ -343,7 +345,7 @@ def test_a_server_that_comes_late_and_dies_loses_nothing(
     assert len(shown.run_ids()) == 4
 
 
-def test_a_server_that_is_down_is_named_and_costs_seconds(sweep: Path) -> None:
+def test_a_server_that_is_down_is_named_and_costs_seconds(store: Path, sweep: Path) -> None:
     small_sweep(sweep)
     began = time.monotonic()
     with pytest.raises(UnavailableError, match=f"MLflow at {CLOSED_PORT}.*refused"):
@@ -371,7 +373,7 @@ def test_a_second_mirror_of_the_same_sweep_is_refused(store: Path, sweep: Path) 
     first.sync()
     with pytest.raises(BusyError, match="held by pid"):
         mirror(store, sweep).sync()
-    assert first.close(10)
+    assert first.close(60)
 
 
 def test_a_damaged_history_is_named(store: Path, sweep: Path) -> None:
@@ -400,15 +402,15 @@ def test_kill_9_in_the_midst_of_writing_neither_loses_nor_doubles(store: Path, s
     chance = random.Random(2)
     kills = 0
     # Killed when so many metrics stand there: at the parent's creation, then ever later.
-    for target in (0, 10, 40, 70):
+    for target in (0, 20, 60):
         command = [sys.executable, "-c", code, str(sweep), f"sqlite:///{store}", EXPERIMENT]
         with subprocess.Popen(command) as process:
             while process.poll() is None and (len(shown.metrics()) < target or not shown.statuses()):
-                time.sleep(0.002)
+                time.sleep(0.01)
             time.sleep(chance.uniform(0.0, 0.02))
             kills += process.poll() is None
             process.send_signal(signal.SIGKILL)
-    assert kills >= 3
+    assert kills >= 2
     sync_afresh(store, sweep)
     points = [(run_id, key, step) for run_id, key, step, _, _ in shown.metrics()]
     assert len(points) == len(set(points)) == 4 * 5 * 5

@@ -58,7 +58,9 @@ FREQUENCIES = zipf(
 )
 MANNERS = {
     "f": zipf(_phrases("quickly = schnell; slowly = langsam; immediately = sofort; hastily = hastig")),
-    "c": zipf(_phrases("carefully = vorsichtig; patiently = geduldig; thoroughly = gründlich")),
+    "c": zipf(_phrases("carefully = vorsichtig; slowly = langsam; calmly = ruhig")),
+    "t": zipf(_phrases("carefully = sorgfältig; thoroughly = gründlich; quickly = schnell")),
+    "a": zipf(_phrases("attentively = aufmerksam; patiently = geduldig")),
     "l": zipf(_phrases("loudly = laut; quietly = leise; happily = fröhlich")),
 }
 """Mark of a verb → its manners."""

@@ -4,15 +4,18 @@ German is written by its topological fields (Drach 1937): front field · left br
 right bracket (participle, infinitive, separable prefix) · after-field (subordinate clauses).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from operator import attrgetter
 
 from intelligen.data.embedded.german import Case
-from intelligen.data.embedded.phrases import Nominal, Pair, Words, governed
+from intelligen.data.embedded.phrases import Nominal, NounPhrase, Pair, Words, governed
 from intelligen.data.embedded.verbphrases import Modal, Tense, english_group, german_group
 from intelligen.data.embedded.verbs import Verb
+
+_LIKE_A_SUBJECT = frozenset({"sie", "Sie", "es"})
 
 
 class Order(Enum):
@@ -174,13 +177,17 @@ class Clause:
         return self._fields([*subject, *tail, group.finite], [], right)
 
     def _fields(self, left: Words, subject: Words, right: Words) -> Words:
-        """Front field and left bracket, then the middle field behind the subject, the right bracket and the rest."""
-        parts = self.parts
-        if self.negated:
-            parts = self._with_nicht()
+        """Front field and left bracket, middle field (with the subject if it is there), right bracket, after-field."""
+        parts = self._with_nicht() if self.negated else self.parts
         if len(parts) > 1:
             parts = sorted(parts, key=attrgetter("field"))
-        words = left + subject
+        words = list(left)
+        if subject and isinstance(self.subject, NounPhrase):
+            # Halfen ihm die Kinder? A pronoun that cannot be taken for the subject goes before a full noun phrase.
+            while parts and parts[0].field <= Field.PRONOUN_DATIVE and parts[0].german[0] not in _LIKE_A_SUBJECT:
+                words += parts[0].german
+                parts = parts[1:]
+        words += subject
         last = next((part for part in reversed(parts) if part.field is not Field.NICHT), None)
         # A heavy relative clause moves behind the verb; not over another clause, where its head would be lost.
         moved = last.tail if last else []
@@ -212,15 +219,17 @@ class Coordination:
     first: Clause
     second: Clause
     conjunction: tuple[str, str] = ("and", "und")
+    heavy: bool = False
+    """The first has clauses in it: a comma shows that the second belongs to none of them."""
 
     def english(self, order: Order) -> Words:
         """`… and …`, `…, but …`."""
-        comma = [","] if self.conjunction[0] == "but" else []
+        comma = [","] if self.heavy or self.conjunction[0] == "but" else []
         return [*self.first.english(order), *comma, self.conjunction[0], *self.second.english(order)]
 
     def german(self, order: Order) -> Words:
         """Both clauses take the same order."""
-        comma = [","] if self.conjunction[1] == "aber" else []
+        comma = [","] if self.heavy or self.conjunction[1] == "aber" else []
         return [*self.first.german(order), *comma, self.conjunction[1], *self.second.german(order)]
 
 
@@ -239,16 +248,10 @@ def relative_clause(clause: Clause) -> Pair:
     return clause.english(Order.LAST), [",", *clause.german(Order.LAST), ","]
 
 
+_COMMAS = re.compile(r"(?: ,)+")
+
+
 def written(words: Iterable[str], mark: str) -> str:
     """A sentence: capital letter, commas attached and none doubled or dangling, the final mark."""
-    text = ""
-    comma = False
-    for word in words:
-        if word == ",":
-            comma = True
-            continue
-        if text:
-            text += ", " if comma else " "
-        comma = False
-        text += word
+    text = _COMMAS.sub(",", " ".join(words)).strip(", ")
     return text[0].upper() + text[1:] + mark

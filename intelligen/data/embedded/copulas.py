@@ -4,29 +4,16 @@ from intelligen.data.embedded.adjectives import ADJECTIVES, COMPARABLE
 from intelligen.data.embedded.adverbials import TIMES, Frame
 from intelligen.data.embedded.clauses import Clause, Field, Part, adverb, bare_object, prepositional
 from intelligen.data.embedded.describing import Scene, name, noun_phrase
-from intelligen.data.embedded.german import Case
+from intelligen.data.embedded.determiners import BARE, MANY, NO, THE, A
+from intelligen.data.embedded.german import THIRD, THIRD_PLURAL, Case
 from intelligen.data.embedded.nouns import KINDS, NOUNS, Noun, choose_from
 from intelligen.data.embedded.numerals import english_cardinal, german_cardinal
-from intelligen.data.embedded.phrases import (
-    BARE,
-    HE,
-    IT,
-    MANY,
-    NO,
-    SHE,
-    THE,
-    THERE,
-    THIRD,
-    THIRD_PLURAL,
-    A,
-    Fixed,
-    Nominal,
-    NounPhrase,
-)
+from intelligen.data.embedded.phrases import Nominal, NounPhrase
 from intelligen.data.embedded.places import REST
 from intelligen.data.embedded.predicates import can_negate, front_of, subject_of
+from intelligen.data.embedded.pronouns import HE, IT, SHE, THERE, Fixed
 from intelligen.data.embedded.sampling import Random, Weighted, zipf
-from intelligen.data.embedded.selection import PASSIVE_VERBS, SOMEBODY
+from intelligen.data.embedded.selection import PASSIVE_VERBS, as_patient, noun_of
 from intelligen.data.embedded.verbphrases import CAN, HAVE_TO, MUST, Modal, Tense
 from intelligen.data.embedded.verbs import BE, RAIN, SNOW, THERE_IS
 
@@ -47,9 +34,10 @@ _KIN = choose_from("woman,man,mother,father,sister,brother,aunt,uncle,daughter,s
 _TENSES = {
     Frame.PRESENT: Tense.PRESENT,
     Frame.PAST: Tense.PAST,
-    Frame.RECENT: Tense.PERFECT,
+    Frame.RECENT: Tense.PRESENT,
     Frame.FUTURE: Tense.FUTURE,
 }
+_STATES = frozenset({"tired", "hungry", "thirsty", "sick", "sad", "angry", "nervous", "happy", "wet", "healthy"})
 _FOUND_AT = (
     (choose_from("table,bed,sofa,lamp,mirror,carpet,cupboard,clock"), ("room", "kitchen", "house", "office")),
     (choose_from("shop,museum,church,hotel,bank,library,restaurant,cinema"), ("city", "village", "street", "square")),
@@ -71,21 +59,32 @@ def _tense(scene: Scene, *, main: bool) -> Tense:
     return Tense.PRESENT if tense is Tense.FUTURE and not main else tense
 
 
-def description(random: Random, scene: Scene, subject: Nominal, noun: Noun, *, main: bool) -> Clause | None:
-    """`is very tired`, `is older than the church`, `is twelve years old`; None for what has no qualities."""
+def description(random: Random, scene: Scene, subject: Nominal, *, main: bool, insist: bool = False) -> Clause | None:
+    """`is very tired`, `is older than the church`, `is twelve years old`.
+
+    None for what has no qualities, and where some are told already, and where the drawn one lasts too long for the
+    scene, unless the caller insists, who has nothing else to say of the subject.
+    """
+    noun = noun_of(subject)
     if noun not in ADJECTIVES:
         return None
+    adjective = ADJECTIVES[noun].draw(random)
+    if subject.referent and subject.referent.adjectives and not insist:
+        return None
+    if scene.passing and not insist and adjective.english not in _STATES:
+        return None
     chance = random()
-    if noun.kind == "person" and chance < 0.06:
+    if insist or scene.passing or chance > 0.25:
+        degree = ("very", "sehr") if chance > 0.88 else ("too", "zu") if chance > 0.8 else ("", "")
+        part = adverb(Field.COMPLEMENT, f"{degree[0]} {adjective.english}", f"{degree[1]} {adjective.german}")
+    elif noun.kind == "person" and chance < 0.06:
         number = 2 + int(random() * 88)
         words = f"{english_cardinal(number)} years old", f"{german_cardinal(number)} Jahre alt"
         part = adverb(Field.COMPLEMENT, *words)
-    elif noun in COMPARABLE and chance < 0.22:
+    elif noun in COMPARABLE:
         part = _comparison(random, scene, noun)
     else:
-        adjective = ADJECTIVES[noun].draw(random)
-        degree = [] if chance < 0.75 else ["very", "sehr"] if chance < 0.93 else ["too", "zu"]
-        part = Part(Field.COMPLEMENT, ([*degree[:1], adjective.english], [*degree[1:], adjective.german]))
+        return None
     negated = random() < 0.12 and can_negate(subject)
     return Clause(subject, BE, _tense(scene, main=main), negated=negated, parts=[part])
 
@@ -104,20 +103,18 @@ def _comparison(random: Random, scene: Scene, noun: Noun) -> Part:
     return Part(Field.COMPLEMENT, words)
 
 
-def described_subject(random: Random, scene: Scene, *, main: bool) -> Clause:
+def described_subject(random: Random, scene: Scene, *, main: bool) -> Clause | None:
     """A description of somebody or something new."""
-    noun = _DESCRIBED.draw(random)
-    while noun not in ADJECTIVES:
-        noun = _DESCRIBED.draw(random)
-    subject: Nominal = noun_phrase(random, noun, scene, subject=True)
-    if noun.kind == "person" and random() < 0.5:
-        subject, noun = subject_of(random, BE, scene), SOMEBODY
+    noun = (_AGENTS if scene.passing or random() < 0.5 else _DESCRIBED).draw(random)
+    subject: Nominal
+    if noun.kind == "person" and random() < 0.4:
+        subject = subject_of(random, BE, scene)
+    else:
+        subject = noun_phrase(random, noun, scene, subject=True)
     if isinstance(subject, NounPhrase):
-        noun = subject.noun
+        subject.adjectives = ()
         scene.heard.append(subject)
-    described = description(random, scene, subject, noun, main=main)
-    assert described
-    return described
+    return description(random, scene, subject, main=main)
 
 
 def occupation(random: Random, scene: Scene) -> Clause:
@@ -168,12 +165,20 @@ def existence(random: Random, scene: Scene) -> Clause:
     return Clause(THERE, THERE_IS, tense, parts=parts, english_agreement=agreement)
 
 
-def passive(random: Random, scene: Scene, *, main: bool) -> Clause:
-    """`The letter was written by the teacher`: werden with the participle, von with the dative."""
-    verb = PASSIVE_VERBS.draw(random)
-    slot = next(slot for slot in verb.slots if slot.is_direct_object)
-    subject = noun_phrase(random, slot.nouns.draw(random), scene, subject=True)
-    scene.heard.append(subject)
+def passive(random: Random, scene: Scene, *, main: bool, subject: Nominal | None = None) -> Clause | None:
+    """`The letter was written by the teacher`: werden with the participle, von with the dative.
+
+    None where nothing that people do is done to the subject.
+    """
+    verbs = as_patient(noun_of(subject)) if subject else PASSIVE_VERBS
+    if verbs is None:
+        return None
+    verb = verbs.draw(random)
+    if subject is None:
+        slot = next(slot for slot in verb.slots if slot.is_direct_object)
+        drawn = noun_phrase(random, slot.nouns.draw(random), scene, subject=True)
+        subject = drawn
+        scene.heard.append(drawn)
     tense = _PASSIVE_TENSES[scene.frame].draw(random)
     modal = _PASSIVE_MODALS.draw(random) if scene.frame is Frame.PRESENT and random() < 0.25 else None
     parts = []

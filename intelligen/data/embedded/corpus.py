@@ -10,8 +10,8 @@ from intelligen.data.embedded.sentences import Author
 
 EMBEDDED_SPLITS = ("train", "valid", "test", "test_ood")
 
-# Of every twenty English sentences one can be in each of the evaluation splits, and seventeen in train.
-_SHARES = 20
+# Of every sixteen English sentences one can be in each of the evaluation splits, and thirteen in train.
+_SHARES = 16
 _SHARE_OF = {"valid": 0, "test": 1, "test_ood": 2}
 _IN_DOMAIN = Weighted([(0, 50.0), (1, 40.0), (2, 10.0)])
 _OUT_OF_DOMAIN = Weighted([(3, 70.0), (4, 30.0)])
@@ -37,7 +37,8 @@ def sentence_pairs(split: str, corpus: EmbeddedCorpus) -> Iterator[tuple[str, st
     depths = DEPTHS[split]
     seen: set[str] = set()
     while len(seen) < count:
-        english, german = author.sentence(depths.draw(random))
-        if english not in seen and split_of(english) == split:
+        utterance = author.utterance(depths.draw(random))
+        english = utterance.english()
+        if split_of(english) == split and english not in seen:
             seen.add(english)
-            yield english, german
+            yield english, utterance.german()

@@ -5,34 +5,27 @@ from dataclasses import dataclass, field
 from intelligen.data.embedded.adjectives import ADJECTIVES, Adjective
 from intelligen.data.embedded.adverbials import Frame, draw_number
 from intelligen.data.embedded.clauses import Field, Part, prepositional
+from intelligen.data.embedded.determiners import (
+    ALL,
+    BARE,
+    EVERY,
+    MANY,
+    NO,
+    POSSESSIVES,
+    SOME,
+    THE,
+    THIS,
+    YOUR,
+    A,
+    Determiner,
+)
 from intelligen.data.embedded.german import Case
 from intelligen.data.embedded.names import FIRST_NAMES, TITLED_NAMES, Address, Name
 from intelligen.data.embedded.nouns import Noun, choose_from
 from intelligen.data.embedded.numerals import english_ordinal, german_ordinal_stem
-from intelligen.data.embedded.phrases import (
-    ALL,
-    BARE,
-    EVERY,
-    HE,
-    I_,
-    MANY,
-    NO,
-    POSSESSIVES,
-    SHE,
-    SOME,
-    THE,
-    THEY,
-    THIS,
-    WE_,
-    YOUR,
-    A,
-    Determiner,
-    Fixed,
-    NounPhrase,
-    Pair,
-    governed,
-)
+from intelligen.data.embedded.phrases import NounPhrase, Pair, governed
 from intelligen.data.embedded.places import REST, Place
+from intelligen.data.embedded.pronouns import HE, I_, SHE, THEY, WE_, Fixed
 from intelligen.data.embedded.sampling import Random, Weighted, zipf
 
 
@@ -86,7 +79,9 @@ _PART_NOUNS = frozenset(choose_from("door,window,gate,leaf,branch,school,church,
 _OWNERS = choose_from("person")
 _WORN = choose_from("hat,coat,dress,jacket,shirt,scarf,skirt,tie")
 _ORDINALS = zipf(range(1, 32), shift=0.5)
-_GENERAL = frozenset({"old", "young", "new", "big", "small", "tall", "short", "long", "beautiful", "good", "poor", "rich"})
+_GENERAL = frozenset(
+    {"old", "young", "new", "big", "small", "tall", "short", "long", "beautiful", "good", "poor", "rich"}
+)
 _FIRST_PERSON = zipf([I_, HE, SHE, THEY, WE_], shift=3.0)
 _EXCLUSIVE = (frozenset({"I", "we"}), frozenset({"you"}))
 

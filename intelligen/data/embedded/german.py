@@ -19,6 +19,9 @@ PLURAL = 3
 GENDERS = "mfn"
 """Rows of every table: masculine, feminine, neuter, then PLURAL."""
 
+FIRST, SECOND, THIRD, WE, SECOND_PLURAL, THIRD_PLURAL = range(6)
+"""Columns of the verb tables. Formal `Sie` is THIRD_PLURAL."""
+
 Table = tuple[tuple[str, str, str, str], ...]
 
 

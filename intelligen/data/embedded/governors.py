@@ -3,12 +3,15 @@
 from intelligen.data.embedded.sampling import zipf
 from intelligen.data.embedded.verbs import Verb, clause_verb
 
-_REPORTING = """
-say/said/said | sagen
+_OPINIONS = """
 know/knew/known | wissen/weiß/wusste/gewusst
 think/thought/thought | glauben
 believe | glauben
 hope | hoffen
+fear | fürchten
+"""
+_REPORTS = """
+say/said/said | sagen
 hear/heard/heard | hören
 see/saw/seen | sehen/sieht/sah/gesehen
 forget/forgot/forgotten | vergessen/vergisst/vergaß/vergessen
@@ -16,7 +19,6 @@ dream | träumen
 claim | behaupten
 explain | erklären
 write/wrote/written | schreiben/schreibt/schrieb/geschrieben
-fear | fürchten
 """
 _ASKING = """
 ask | fragen
@@ -37,14 +39,14 @@ offer | an-bieten/bietet/bot/geboten
 """
 
 
-def _verbs(table: str) -> list[Verb]:
+def _verbs(table: str, marks: str) -> list[Verb]:
     rows = [row.split("|") for row in table.strip().splitlines()]
-    return [clause_verb(english.strip(), german.strip(), marks="s") for english, german in rows]
+    return [clause_verb(english.strip(), german.strip(), marks=marks) for english, german in rows]
 
 
-REPORTING = zipf(_verbs(_REPORTING), shift=3.0)
+REPORTING = zipf([*_verbs(_OPINIONS, "sd"), *_verbs(_REPORTS, "s")], shift=5.0)
 """With `dass`; `know` is wissen here, and kennen before a noun."""
-ASKING = zipf(_verbs(_ASKING), shift=3.0)
+ASKING = zipf(_verbs(_ASKING, "s"), shift=3.0)
 """With `ob` or a question word."""
-INFINITIVES = zipf(_verbs(_INFINITIVES), shift=3.0)
+INFINITIVES = zipf(_verbs(_INFINITIVES, "s"), shift=3.0)
 """With zu and the infinitive."""

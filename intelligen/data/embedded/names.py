@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from intelligen.data.embedded.phrases import SECOND, SECOND_PLURAL, THIRD_PLURAL, Determiner, Fixed, Words, invariable
+from intelligen.data.embedded.determiners import Determiner, invariable
+from intelligen.data.embedded.german import SECOND, SECOND_PLURAL, THIRD_PLURAL
+from intelligen.data.embedded.phrases import Words
+from intelligen.data.embedded.pronouns import Fixed
 from intelligen.data.embedded.sampling import Weighted, zipf
 
 _FIRST_NAMES = (

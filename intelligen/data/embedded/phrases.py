@@ -1,24 +1,12 @@
 """Noun phrases: one specification, realised in English and, case by case, in German."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from intelligen.data.embedded import english
 from intelligen.data.embedded.adjectives import Adjective
-from intelligen.data.embedded.german import (
-    DEFINITE,
-    DIESER,
-    EIN,
-    MIXED,
-    NO_ENDING,
-    PLURAL,
-    RELATIVE,
-    STRONG,
-    WEAK,
-    Case,
-    Table,
-    inflected,
-)
+from intelligen.data.embedded.determiners import THE, Determiner
+from intelligen.data.embedded.german import PLURAL, THIRD, THIRD_PLURAL, Case
 from intelligen.data.embedded.nouns import Noun
 from intelligen.data.embedded.numerals import english_cardinal, german_cardinal
 
@@ -26,9 +14,6 @@ Words = list[str]
 """Words in order; a comma is a word of its own until the sentence is written out."""
 Pair = tuple[Words, Words]
 """The same thing in English and in German."""
-
-FIRST, SECOND, THIRD, WE, SECOND_PLURAL, THIRD_PLURAL = range(6)
-"""Columns of the German verb tables. Formal `Sie` is THIRD_PLURAL."""
 
 _CONTRACTIONS = {
     ("in", "dem"): "im",
@@ -40,59 +25,6 @@ _CONTRACTIONS = {
     ("von", "dem"): "vom",
     ("bei", "dem"): "beim",
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Determiner:
-    """An article or its like. `declension` is the set of endings that it leaves to the adjectives."""
-
-    english: str
-    english_plural: str
-    forms: Table
-    declension: Table
-    definite: bool = False
-    negative: bool = False
-
-
-def _possessive(english_word: str, stem: str) -> Determiner:
-    return Determiner(english_word, english_word, inflected(stem, EIN), MIXED, definite=True)
-
-
-def _like_dieser(singular: str, plural: str, stem: str, declension: Table, *, definite: bool) -> Determiner:
-    return Determiner(singular, plural, inflected(stem, DIESER), declension, definite)
-
-
-def invariable(english_word: str, german_word: str) -> Determiner:
-    """A genitive in front, such as `Annas` or the relative `dessen`: the adjective after it has strong endings."""
-    return Determiner(english_word, english_word, inflected(german_word, NO_ENDING), STRONG, definite=True)
-
-
-THE = Determiner("the", "the", DEFINITE, WEAK, definite=True)
-A = Determiner("a", "", inflected("ein", EIN), MIXED)
-BARE = Determiner("", "", inflected("", NO_ENDING), STRONG)
-NO = Determiner("no", "no", inflected("kein", EIN), MIXED, negative=True)
-NOT_A = Determiner("a", "any", inflected("kein", EIN), MIXED, negative=True)
-"""The object of a negated English verb: `does not buy a book` is `kauft kein Buch`."""
-NOT_ANY = Determiner("any", "any", inflected("kein", EIN), MIXED, negative=True)
-NOT_BARE = Determiner("", "", inflected("kein", EIN), MIXED, negative=True)
-"""`does not play chess` is `spielt kein Schach`."""
-THIS = _like_dieser("this", "these", "dies", WEAK, definite=True)
-EVERY = _like_dieser("every", "every", "jed", WEAK, definite=True)
-ALL = _like_dieser("all", "all", "all", WEAK, definite=True)
-MANY = _like_dieser("many", "many", "viel", STRONG, definite=False)
-SOME = _like_dieser("some", "some", "einig", STRONG, definite=False)
-WHICH = _like_dieser("which", "which", "welch", WEAK, definite=True)
-HOW_MANY = Determiner("how many", "how many", inflected("wie viele", NO_ENDING), STRONG)
-POSSESSIVES = {
-    word: _possessive(word, stem)
-    for word, stem in (("my", "mein"), ("his", "sein"), ("her", "ihr"), ("our", "unser"), ("their", "ihr"))
-}
-YOUR = {
-    SECOND: _possessive("your", "dein"),
-    SECOND_PLURAL: _possessive("your", "euer"),
-    THIRD_PLURAL: _possessive("your", "Ihr"),
-}
-"""`your`, by whom it addresses."""
 
 
 class Nominal(Protocol):
@@ -226,88 +158,6 @@ class NounPhrase:
         if self.modifier:
             words += self.modifier[1]
         return words
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """Pronouns, names and question words: forms by case, `english_object` where it differs."""
-
-    english_subject: Words
-    english_object: Words
-    forms: tuple[Words, Words, Words]
-    agreement: int = THIRD
-    is_pronoun: bool = False
-    conversational: bool = False
-    definite: bool = True
-    negative: bool = False
-    referent: NounPhrase | None = None
-
-    @property
-    def tail(self) -> Words:
-        """Nothing follows a pronoun or a name."""
-        return []
-
-    def english(self, *, subject: bool) -> Words:
-        """By role: he, him."""
-        return self.english_subject if subject else self.english_object
-
-    def german(self, case: Case) -> Words:
-        """By case: er, ihn, ihm."""
-        return self.forms[case]
-
-
-def _pronoun(english_words: str, german_words: str, agreement: int) -> Fixed:
-    subject, other = english_words.split("/")
-    nominative, accusative, dative = german_words.split("/")
-    return Fixed(
-        [subject],
-        [other],
-        ([nominative], [accusative], [dative]),
-        agreement,
-        is_pronoun=True,
-        conversational=subject in ("I", "we", "you"),
-    )
-
-
-I_, WE_ = _pronoun("I/me", "ich/mich/mir", FIRST), _pronoun("we/us", "wir/uns/uns", WE)
-HE, SHE = _pronoun("he/him", "er/ihn/ihm", THIRD), _pronoun("she/her", "sie/sie/ihr", THIRD)
-THEY = _pronoun("they/them", "sie/sie/ihnen", THIRD_PLURAL)
-YOU = {
-    SECOND: _pronoun("you/you", "du/dich/dir", SECOND),
-    SECOND_PLURAL: _pronoun("you/you", "ihr/euch/euch", SECOND_PLURAL),
-    THIRD_PLURAL: _pronoun("you/you", "Sie/Sie/Ihnen", THIRD_PLURAL),
-}
-IT = tuple(_pronoun("it/it", forms, THIRD) for forms in ("er/ihn/ihm", "sie/sie/ihr", "es/es/ihm"))
-"""`it`, by the gender of the German noun that it stands for."""
-PERSONAL = {"he": HE, "she": SHE, "they": THEY}
-WHO = Fixed(["who"], ["who"], (["wer"], ["wen"], ["wem"]), conversational=True)
-WHAT = Fixed(["what"], ["what"], (["was"], ["was"], ["was"]))
-THERE = Fixed(["there"], ["there"], (["es"], ["es"], ["es"]), is_pronoun=True)
-
-
-def pronoun_for(phrase: NounPhrase) -> Fixed:
-    """The pronoun that takes up a noun phrase."""
-    pronoun = IT[phrase.noun.gender] if phrase.pronoun == "it" else PERSONAL[phrase.pronoun]
-    return replace(pronoun, referent=phrase)
-
-
-def elided(nominal: Nominal) -> Fixed:
-    """A subject that is understood but not said: `he buys the car and [he] washes it`."""
-    return Fixed(
-        [], [], ([], [], []), nominal.agreement, conversational=nominal.conversational, referent=nominal.referent
-    )
-
-
-def gap(phrase: NounPhrase, english_word: str) -> Fixed:
-    """The relative pronoun for a phrase: gender and number are its, the case belongs to the relative clause."""
-    forms = RELATIVE[phrase.row]
-    words = [english_word] if english_word else []
-    return Fixed(words, words, ([forms[0]], [forms[1]], [forms[2]]), phrase.agreement, referent=phrase)
-
-
-def whose(phrase: NounPhrase) -> Determiner:
-    """`whose`: dessen after a masculine or neuter singular, deren otherwise."""
-    return invariable("whose", RELATIVE[phrase.row][Case.GENITIVE])
 
 
 @dataclass(slots=True)

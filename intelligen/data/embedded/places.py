@@ -49,6 +49,10 @@ bridge | on auf | onto auf
 tower | on auf | onto auf
 """
 _HOMES = ("village", "city", "house", "hotel", "castle")
+_FAR = frozenset(
+    {"city", "village", "station", "beach", "market", "hospital", "hotel", "airport", "castle", "university"}
+)
+_TO = Case.ACCUSATIVE
 _FOR_FLAT_THINGS = {
     "on auf": "table bed desk sofa chair bench carpet",
     "in in": "cupboard drawer box basket suitcase",
@@ -150,7 +154,11 @@ PLACES: dict[str, Weighted[Place]] = {
         [place for place in _REST if place.noun and place.noun.english in _HOMES]
         + _cities("in", "in", "in", Case.DATIVE)
     ),
-    "dir_city": zipf(_cities("to", "nach", "in", Case.ACCUSATIVE)),
+    "dir_far": zipf(
+        [*(place for place in _MOTION if place.noun and place.noun.english in _FAR), *_cities("to", "nach", "in", _TO)],
+        shift=4.0,
+    ),
+    "dir_city": zipf(_cities("to", "nach", "in", _TO)),
     "lie": zipf(_beside(_FOR_FLAT_THINGS, Case.DATIVE), shift=4.0),
     "lay": zipf(_beside(_FOR_FLAT_THINGS, Case.ACCUSATIVE), shift=4.0),
     "stand": zipf(_beside(_FOR_UPRIGHT_THINGS, Case.DATIVE), shift=4.0),

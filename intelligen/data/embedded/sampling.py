@@ -13,7 +13,7 @@ Random = Callable[[], float]
 class Weighted(Generic[Item]):
     """Items with a probability each."""
 
-    __slots__ = ("cumulative", "items", "weights")
+    __slots__ = ("cumulative", "items", "total", "weights")
 
     def __init__(self, weighted: Iterable[tuple[Item, float]]) -> None:
         pairs = list(weighted)
@@ -21,10 +21,11 @@ class Weighted(Generic[Item]):
         self.items = [item for item, _ in pairs]
         self.weights = [weight for _, weight in pairs]
         self.cumulative = list(accumulate(self.weights))
+        self.total = self.cumulative[-1]
 
     def draw(self, random: Random) -> Item:
         """One item, by weight."""
-        return self.items[bisect(self.cumulative, random() * self.cumulative[-1])]
+        return self.items[bisect(self.cumulative, random() * self.total)]
 
 
 def zipf(items: Sequence[Item], *, shift: float = 2.0) -> Weighted[Item]:

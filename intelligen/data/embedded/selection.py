@@ -47,6 +47,19 @@ def _marked(mark: str) -> Weighted[Verb]:
 
 
 PASSIVE_VERBS = _marked("p")
+
+
+@cache
+def as_patient(noun: Noun) -> Weighted[Verb] | None:
+    """Verbs in whose passive the noun can be the subject."""
+    found = [
+        (verb, weight)
+        for verb, weight in zip(PASSIVE_VERBS.items, PASSIVE_VERBS.weights, strict=True)
+        if any(slot.is_direct_object and noun in slot.selection for slot in verb.slots)
+    ]
+    return Weighted(found) if found else None
+
+
 VERBS_OF_PERSONS = Weighted(
     (verb, weight)
     for verb, weight in zip(VERBS, WEIGHTED_VERBS.weights, strict=True)
@@ -58,7 +71,5 @@ VERBS_WITH_OBJECTS = Weighted(
     if SOMEBODY in verb.subject_selection and any(not slot.bare for slot in verb.slots)
 )
 MOTION = Weighted(
-    (verb, weight)
-    for verb, weight in zip(VERBS, WEIGHTED_VERBS.weights, strict=True)
-    if verb.place in ("dir", "dir_city")
+    (verb, weight) for verb, weight in zip(VERBS, WEIGHTED_VERBS.weights, strict=True) if verb.place.startswith("dir")
 )

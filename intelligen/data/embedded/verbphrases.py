@@ -31,7 +31,7 @@ _PAST = (Tense.PAST, Tense.PAST_PROGRESSIVE)
 _PROGRESSIVE = (Tense.PROGRESSIVE, Tense.PAST_PROGRESSIVE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Modal:
     """A modal verb: an English auxiliary (present and past, or empty), or a verb with `to`.
 

@@ -10,15 +10,16 @@ from intelligen.data.embedded.sampling import Weighted
 # English principal parts [+particle] | German principal parts [*: Perfekt with sein] | subjects | complements | marks
 # A complement is [German preposition+]CASE[=English preposition]:NOUNS, or one word: a kind of place, or `price`.
 # Marks: s stative, without progressive · d lasting, so `for two years` fits · p passive · h happens at some place
-#        f fast or slow · c careful · l loud or quiet · n no negation · u nobody intends it · o with an instrument to see
+#        f fast · c cautious · t thorough · a attentive · l loud: manners · n static, never negated · u never intended
+#        o through a telescope
 # Frequent verbs come first, because the rank decides how often a verb is drawn.
 _VERBS = """
 see/saw/seen | sehen/sieht/sah/gesehen | person | acc:person,animal,building,vehicle | so
-read/read/read | lesen/liest/las/gelesen | person | acc:text | phc
-buy/bought/bought | kaufen | person | acc:food,text,flat,upright,clothes,vehicle,furniture,device | ph
+read/read/read | lesen/liest/las/gelesen | person | acc:text | pha
+buy/bought/bought | kaufen | person | acc:food,text,flat,clothes,vehicle,furniture | ph
 help | helfen/hilft/half/geholfen | person | dat:person |
-know/knew/known | kennen/kennt/kannte/gekannt | person | acc:person,building,city,village,song,story | sd
-have/had/had | haben/hat/hatte/gehabt | person | acc:dog,cat,horse,vehicle,clothes,question,idea,plan,problem | sd
+know/knew/known | kennen/kennt/kannte/gekannt | person | acc:person,building,city,village,song | sd
+have/had/had | haben/hat/hatte/gehabt | person | acc:dog,cat,horse,car,bicycle,boat,coat,hat,question,idea,plan | sd
 like | mögen/mag/mochte/gemocht | person | acc:person,animal,food,city,song,film,book | sd
 give/gave/given | geben/gibt/gab/gegeben | person | dat:person acc:text,flat,upright,food,flower |
 wait | warten | person | auf+acc=for:person,vehicle,answer | dh
@@ -34,7 +35,7 @@ put/put/put | stellen | person | acc:upright set | c
 put/put/put | legen | person | acc:flat,clothes,text lay | c
 find/found/found | finden/findet/fand/gefunden | person,animal | acc:person,animal,flat,food,key | ph
 love | lieben | person | acc:person,animal,city,garden | sd
-write/wrote/written | schreiben/schreibt/schrieb/geschrieben | person | acc:letter,book,report,story,novel,poem | phc
+write/wrote/written | schreiben/schreibt/schrieb/geschrieben | person | acc:letter,book,report,novel,poem | pht
 drink/drank/drunk | trinken/trinkt/trank/getrunken | person | acc:drink | pfh
 visit | besuchen | person | acc:person,building,city,village,island | p
 close | zu-machen | person | acc:opening,bottle,suitcase,book,box | pc
@@ -51,7 +52,7 @@ wear/wore/worn | tragen/trägt/trug/getragen | person | acc:clothes |
 talk | sprechen/spricht/sprach/gesprochen | person | mit+dat=to:person | hl
 talk | sprechen/spricht/sprach/gesprochen | person | über+acc=about:event,problem,question,plan,idea,text | hl
 think/thought/thought | denken/denkt/dachte/gedacht | person | an+acc=of:person,event,problem |
-drive/drove/driven | fahren/fährt/fuhr/gefahren* | person | dir | f
+drive/drove/driven | fahren/fährt/fuhr/gefahren* | person | dir_far | f
 hear/heard/heard | hören | person,animal | acc:person,animal,song,train | s
 play | spielen | person | mit+dat=with:person,animal | h
 play | spielen | person | acc_bare:game | h
@@ -61,18 +62,18 @@ get/got/got+up | auf-stehen/steht/stand/gestanden* | person | | f
 wake/woke/woken+up | auf-wachen* | person,animal | |
 wake/woke/woken | wecken | person | acc:person |
 leave/left/left | ab-fahren/fährt/fuhr/gefahren* | vehicle | |
-leave/left/left | verlassen/verlässt/verließ/verlassen | person | acc:building,city,village,island,person,room | p
+leave/left/left | verlassen/verlässt/verließ/verlassen | person | acc:building,city,village,island,person,room | f
 bring/brought/brought | bringen/bringt/brachte/gebracht | person | dat:person acc:food,text,flat,upright |
 send/sent/sent | schicken | person | dat:person acc:letter,report,picture,contract,article |
 tell/told/told | erzählen | person | dat:person acc:story,secret,fairy_tale,dream |
-explain | erklären | person | acc:rule,problem,plan,decision,answer dat=to:person | c
+explain | erklären | person | acc:rule,problem,plan,decision,answer dat=to:person | a
 answer | antworten | person | dat:person |
 answer | beantworten | person | acc:question,letter | pf
 ask | fragen | person | acc:person |
 thank | danken | person | dat:person |
 belong | gehören | vehicle,flat,upright,text,clothes,animal,house | dat=to:person | sd
 sell/sold/sold | verkaufen | person | acc:food,vehicle,furniture,house,clothes,flat | ph
-repair | reparieren | person | acc:vehicle,device,opening,bridge | phcf
+repair | reparieren | person | acc:vehicle,device,opening,bridge | pht
 build/built/built | bauen | person | acc:house,bridge,tower,school,church,ship | p
 cook | kochen | person | acc:soup,egg,potato,rice,meat | ph
 pick+up | ab-holen | person | acc:person | p
@@ -90,12 +91,12 @@ swim/swam/swum | schwimmen/schwimmt/schwamm/geschwommen* | person,duck,dog | wat
 cry | weinen | person | | hl
 bark | bellen/bellt/bellte/gebellt | dog,fox | | l
 sing/sang/sung | singen/singt/sang/gesungen | person | acc:song | phl
-wash | waschen/wäscht/wusch/gewaschen | person | acc:vehicle,clothes,dog,upright | phc
+wash | waschen/wäscht/wusch/gewaschen | person | acc:vehicle,clothes,dog,upright | pht
 eat/ate/eaten | fressen/frisst/fraß/gefressen | animal | acc:apple,carrot,bread,meat,fruit | f
 catch/caught/caught | fangen/fängt/fing/gefangen | person,cat,dog,bear,lion | acc:mouse,bird,rabbit,duck | p
 catch/caught/caught | erreichen | person | acc:train,bus,plane,tram,ship | s
-clean | putzen | person | acc:window,shoe,lamp,mirror,kitchen | pc
-tidy+up | auf-räumen | person | acc:room,kitchen,cellar,cupboard,desk,office | pf
+clean | putzen | person | acc:window,shoe,lamp,mirror,kitchen | pt
+tidy+up | auf-räumen | person | acc:room,kitchen,cellar,cupboard,desk,office | pt
 travel | reisen* | person | dir_city |
 fly/flew/flown | fliegen/fliegt/flog/geflogen* | person | dir_city |
 fall/fell/fallen+asleep | ein-schlafen/schläft/schlief/geschlafen* | person,animal | | h
@@ -103,11 +104,11 @@ throw/threw/thrown+away | weg-werfen/wirft/warf/geworfen | person | acc:letter,c
 put/put/put+on | an-ziehen/zieht/zog/gezogen | person | acc:clothes | f
 take/took/taken+off | aus-ziehen/zieht/zog/gezogen | person | acc:coat,shoe,jacket,shirt,sock | f
 lend/lent/lent | leihen/leiht/lieh/geliehen | person | dat:person acc:book,vehicle,camera,hammer,coat |
-listen | zu-hören | person | dat=to:person | c
+listen | zu-hören | person | dat=to:person | a
 believe | glauben | person | dat:person | s
 save | retten | person | acc:person,animal | p
-paint | malen | person | acc:picture,flower,horse,mountain | pchf
-paint | streichen/streicht/strich/gestrichen | person | acc:opening,house,room,kitchen,bench | pc
+paint | malen | person | acc:picture,flower,horse,mountain | pht
+paint | streichen/streicht/strich/gestrichen | person | acc:opening,house,room,kitchen,bench | pt
 push | schieben/schiebt/schob/geschoben | person | acc:vehicle,furniture | pf
 cut/cut/cut | schneiden/schneidet/schnitt/geschnitten | person | acc:bread,cheese,meat,tomato,cake,bush | pcf
 bake | backen/backt/backte/gebacken | person | acc:cake,bread,biscuit,pancake | p
@@ -117,10 +118,10 @@ feed/fed/fed | füttern | person | acc:animal | p
 greet | begrüßen | person | acc:person | p
 solve | lösen | person | acc:problem,riddle | pf
 learn | lernen | person | acc:song,poem,rule,word | pf
-translate | übersetzen | person | acc:text,word | pcf
+translate | übersetzen | person | acc:text,word | pt
 sign | unterschreiben/unterschreibt/unterschrieb/unterschrieben | person | acc:contract,letter,report | p
 cancel | ab-sagen | person | acc:meeting,concert,wedding,party,trip,lecture | p
-prepare | vor-bereiten/bereitet/bereitete/bereitet | person | acc:party,meeting,lecture,soup,wedding | pc
+prepare | vor-bereiten/bereitet/bereitete/bereitet | person | acc:party,meeting,lecture,soup,wedding | pt
 offer | an-bieten/bietet/bot/geboten | person | dat:person acc:food,drink |
 look | auf-passen | person | auf+acc=after:child,dog,animal,suitcase |
 take/took/taken | teil-nehmen/nimmt/nahm/genommen | person | an+dat=part_in:meeting,trip,lecture,exam,wedding |
@@ -137,7 +138,7 @@ recommend | empfehlen/empfiehlt/empfahl/empfohlen | person | acc:text,hotel,rest
 bring/brought/brought+back | zurück-bringen/bringt/brachte/gebracht | person | acc:book,camera,key,bicycle | p
 return | zurück-kommen/kommt/kam/gekommen* | person | |
 return | zurück-bringen/bringt/brachte/gebracht | person | acc:book,camera,hammer,key | p
-watch | beobachten | person,animal | acc:person,animal | pho
+watch | beobachten | person,animal | acc:person,animal | phao
 hang/hung/hung | hängen | person | acc:picture,mirror,clock,map wall |
 smile | lächeln | person | |
 stay | bleiben/bleibt/blieb/geblieben* | person | home |
@@ -145,7 +146,7 @@ cost/cost/cost | kosten | vehicle,furniture,clothes,text,device | price | sn
 grow/grew/grown | wachsen/wächst/wuchs/gewachsen* | plant | | f
 grow/grew/grown | an-bauen | farmer,gardener | acc:potato,tomato,carrot,rice | p
 warn | warnen | person | acc:person vor+dat=about:wolf,bear,thief,mistake |
-draw/drew/drawn | zeichnen | person | acc:animal,house,tree,map | pchf
+draw/drew/drawn | zeichnen | person | acc:animal,house,tree,map | pht
 interrupt | unterbrechen/unterbricht/unterbrach/unterbrochen | person | acc:meeting,lecture,person | p
 """
 
@@ -165,6 +166,11 @@ class Slot:
     def is_direct_object(self) -> bool:
         """Accusative without a preposition on either side."""
         return self.case is Case.ACCUSATIVE and not self.german_preposition
+
+    @property
+    def follows_in_english(self) -> bool:
+        """`explains the rule to the child`, which in German is `erklärt dem Kind die Regel`."""
+        return self.case is Case.DATIVE and bool(self.english_preposition) and not self.german_preposition
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,8 +97,10 @@ def test_a_line_cut_short_is_dropped_and_overwritten(tmp_path: Path, cut: int) -
     path.write_bytes(path.read_bytes()[:-cut])
     assert list(read_ledger(tmp_path)[1]) == ["t0001"]
     with Ledger.open(tmp_path, HEADER) as ledger:
-        start(ledger, "t0003")
-    assert list(read_ledger(tmp_path)[1]) == ["t0001", "t0003"]
+        ledger.restart("t0001")
+    assert path.read_bytes().endswith(b'"id": "t0001"}\n')
+    _, trials, _ = read_ledger(tmp_path)
+    assert [record.attempts for record in trials.values()] == [2]
 
 
 @pytest.mark.parametrize("line", [b"{]", b"\xff\xfe", b'{"seq": 1}', b"[]", b""])

@@ -12,6 +12,7 @@ from intelligen.tracking.projection import (
     flatten,
     mlflow_key,
     report_metrics,
+    source_tags,
     sweep_note,
     trial_ending,
     trial_params,
@@ -67,6 +68,10 @@ def test_params_are_flat_text_and_the_suggestion_wins() -> None:
 
 def test_an_empty_group_is_not_lost() -> None:
     assert flatten({"a": {}, "b": {"c": {"d": 1}}}) == {"a": {}, "b.c.d": 1}
+
+
+def test_an_unknown_commit_is_no_tag() -> None:
+    assert source_tags({}) == {"mlflow.source.name": "intelligen"}
 
 
 def test_numbers_that_are_none_become_a_tag() -> None:

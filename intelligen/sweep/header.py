@@ -1,0 +1,72 @@
+"""What the ledger remembers of a sweep's settings; a sweep's directory holds one sweep."""
+
+import platform
+import socket
+import subprocess
+import uuid
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.experiment import Experiment
+from intelligen.config.sweep import Sweep
+from intelligen.errors import ChangedError
+
+COMPARED = ("sweep", "experiment", "prepared")
+# A resumed sweep may get more trials or other machines; anything else would mix two experiments.
+MAY_CHANGE = ("sweep.budget", "sweep.resources", "sweep.baseline", "sweep.question")
+NAMED_DIFFERENCES = 5
+
+
+def sweep_header(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict[str, Any]:
+    """Settings, data, code and machine of a sweep that starts now."""
+    packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
+    return {
+        "sweep_id": uuid.uuid4().hex,
+        "sweep": sweep.model_dump(mode="json"),
+        "experiment": experiment.model_dump(mode="json"),
+        "prepared": prepared,
+        "git_commit": git_commit(),
+        "host": socket.gethostname(),
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+    }
+
+
+def git_commit() -> str | None:
+    """The commit that this package runs from, `-dirty` where files differ from it; none outside a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:
+    """Refuse to go on with a sweep under other settings.
+
+    Raises:
+        ChangedError: Settings or data differ from those that the sweep started with, key by key.
+    """
+    before, after = (_flat({key: header[key] for key in COMPARED}) for header in (stored, now))
+    different = [
+        f"{key}: {before.get(key)!r} → {after.get(key)!r}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and not key.startswith(MAY_CHANGE)
+    ]
+    if different:
+        more = f"; and {len(different) - NAMED_DIFFERENCES} more" if len(different) > NAMED_DIFFERENCES else ""
+        raise ChangedError(
+            f"{directory}: the sweep was started with other settings: {'; '.join(different[:NAMED_DIFFERENCES])}{more};"
+            " restore them, or give the sweep another name (-o name=…)"
+        )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+    }
