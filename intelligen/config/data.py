@@ -68,7 +68,7 @@ class HubCorpus(Settings):
     source_field: str = "translation.en"
     """Column of the source text; a dot descends into a nested column."""
     target_field: str = "translation.de"
-    splits: dict[Name, str] = {"train": "train", "valid": "validation", "test": "test"}
+    splits: dict[Name, str] = Field(default={"train": "train", "valid": "validation", "test": "test"})
     """Our split → the data set's split. Splits beyond train, valid and test are further test sets."""
     streaming: bool = False
     """Read over the network without first storing the whole data set."""
@@ -141,4 +141,4 @@ class Data(Settings):
     filters: Filters = Filters()
     tokenizer: Tokenizer = Tokenizer()
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = 128
-    """Training pairs with a longer side are left out and counted; validation and test sources are cut there, counted too."""
+    """Training pairs with a longer side are left out; validation and test sources are cut there. Both are counted."""

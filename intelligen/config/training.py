@@ -40,7 +40,7 @@ class Training(Settings):
     batch_tokens: PositiveInt = 4096
     """Tokens of one update over all workers: rows × longest side (padding counted). It does not depend on `workers`."""
     micro_batch_tokens: PositiveInt | None = None
-    """Most padded tokens that one worker holds at once; an update is accumulated over micro-batches. Not given = no bound."""
+    """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. Not given = no bound."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()

@@ -15,7 +15,7 @@ from intelligen.config.base import content_hash
 from intelligen.config.data import FilesCorpus, PairTable, ParallelText
 from intelligen.errors import ConfigError, DataError, StorageError
 
-_MEND_FOLDER = "name the folder that holds the files: -o experiment.data.corpus.folder=PATH"
+_MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH (in a sweep: -o experiment.data…)"
 
 
 def read_lines(path: Path, notes: Counter[str]) -> Iterator[str]:

@@ -42,7 +42,8 @@ class HubPairs:
     def fingerprint(self) -> str:
         """Content hash of what is read (the saved bytes, or the repository's commit) and of how it is read."""
         corpus = self._corpus
-        content = _saved_content(Path(corpus.dataset)) if self._saved else self._revision()
+        with self._translated_errors():
+            content = _saved_content(Path(corpus.dataset)) if self._saved else self._revision()
         splits = [text for names in corpus.splits.items() for text in names]
         return content_hash("hub", content, corpus.source_field, corpus.target_field, str(corpus.limit), *splits)
 
@@ -50,8 +51,7 @@ class HubPairs:
         import datasets
 
         corpus = self._corpus
-        with self._translated_errors():
-            builder = datasets.load_dataset_builder(corpus.dataset, corpus.subset, revision=corpus.revision)
+        builder = datasets.load_dataset_builder(corpus.dataset, corpus.subset, revision=corpus.revision)
         # The builder's hash is the repository's commit; of a local directory it covers names, sizes and times.
         return f"{builder.hash} {builder.config.name} {builder.config.version}"
 
@@ -104,7 +104,7 @@ class HubPairs:
         except (OSError, DatasetsError) as error:
             raise UnavailableError(
                 f"data set {name} cannot be read: {_one_line(error)}; check its name and the network, or give the path"
-                " of a directory that `save_to_disk` wrote: -o experiment.data.corpus.dataset=PATH"
+                " of a directory that `save_to_disk` wrote: -o data.corpus.dataset=PATH (sweep: -o experiment.data…)"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise DataError(f"data set {name}: {_one_line(error)}") from error

@@ -130,7 +130,7 @@ class _Feed:
     def __iter__(self) -> Iterator[str]:
         try:
             yield from self._lines
-        except BaseException as error:
+        except (Exception, KeyboardInterrupt) as error:
             self.error = error
             raise
 
@@ -139,8 +139,7 @@ def _in_our_words(message: str, settings: TokenizerSettings) -> DataError:
     if found := _TOO_LARGE.search(message):
         asked, limit = (int(number) for number in found.groups())
         return DataError(
-            f"{_SETTING} is {asked}, but the training split supports at most {limit} pieces:"
-            f" -o experiment.{_SETTING}={limit}"
+            f"{_SETTING} is {asked}, but the training split supports at most {limit} pieces: -o {_SETTING}={limit}"
         )
     if found := _TOO_SMALL.search(message):
         asked, needed = (int(number) for number in found.groups())

@@ -9,8 +9,8 @@ from intelligen.data.batches import evaluation_batches
 from intelligen.data.prepared import Prepared
 from intelligen.data.tokens import PAD
 from intelligen.decoding.generate import evaluating, generate
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.models.likelihood import token_log_probs
+from intelligen.models.seq2seq import Seq2SeqTransformer
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from intelligen.config.strategies import Generative, ProbabilitySchedule
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.models.likelihood import token_log_probs, token_losses
+from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Step
 from intelligen.strategies.rewards import Decode, sentence_rewards

@@ -39,7 +39,8 @@ def _suggest(trial: optuna.Trial, form: Space, *, parameter: str, key: str, chan
             changes[key] = value
         case Choice(choice=list() as options):
             changes[key] = trial.suggest_categorical(parameter, options)
-        case Choice(choice=dict() as options):
+        case Choice(choice=options):
+            assert isinstance(options, dict)
             option = trial.suggest_categorical(parameter, list(options))
             changes[f"{key}.name"] = option
             for name, nested in options[option].items():

@@ -1,6 +1,5 @@
 """The stages of a sweep; each finds what an earlier launch has finished and does only the rest."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,7 +159,7 @@ def test_stage(run: SweepRun) -> None:
         run.ledger.score(trial_id, ray.get(scores))
 
 
-def _trainable(resources: Resources) -> Callable[..., Any]:
+def _trainable(resources: Resources) -> Any:
     if resources.workers > 1:
         # The driver waits; its workers' processors belong to the Train group.
         return tune.with_resources(run_distributed_trial, {"CPU": 0, "trial_slot": 1})

@@ -98,7 +98,7 @@ def _tune_metrics(report: Report) -> dict[str, Any]:
     return {**report.metrics, "training_iteration": report.epoch}
 
 
-@ray.remote
+@ray.remote  # type: ignore[untyped-decorator] # Ray is not typed
 def score_tests(directory: str, store: str, resources_json: str) -> dict[str, float]:
     """Every test set of a trial's data, decoded by its selected weights."""
     resources = Resources.model_validate_json(resources_json)

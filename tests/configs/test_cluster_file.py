@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
+from jsonschema import ValidationError
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 CLUSTER = Path(__file__).parents[2] / "cluster.yaml"
@@ -18,12 +20,8 @@ def test_ray_accepts_the_cluster_file():
 
 def test_an_unknown_key_would_be_refused():
     config = read() | {"max_wokers": 3}
-    try:
+    with pytest.raises(ValidationError, match="max_wokers"):
         validate_config(prepare_config(config))
-    except Exception as error:
-        assert "max_wokers" in str(error)
-    else:
-        raise AssertionError("Ray's schema let an unknown key pass")
 
 
 def test_nodes_authenticate_and_nothing_listens_to_everybody():
@@ -31,7 +29,7 @@ def test_nodes_authenticate_and_nothing_listens_to_everybody():
     config = read()
     assert "--env=RAY_AUTH_MODE=token" in config["docker"]["run_options"]
     assert any("chmod 600" in command and "auth_token" in command for command in config["setup_commands"])
-    assert "0.0.0.0" not in text
+    assert "0.0.0.0" not in text  # noqa: S104
     assert "--dashboard-host=127.0.0.1" in text
 
 

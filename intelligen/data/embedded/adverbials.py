@@ -40,7 +40,9 @@ TIMES = {
             "an hour ago = vor einer Stunde; a year ago = vor einem Jahr"
         )
     ),
-    Frame.RECENT: zipf(_phrases("today = heute; already = schon; this week = diese Woche; this year = dieses Jahr")),
+    Frame.RECENT: zipf(
+        _phrases("today = heute; this week = diese Woche; this year = dieses Jahr; this month = diesen Monat")
+    ),
     Frame.FUTURE: zipf(
         _phrases(
             "tomorrow = morgen; next week = nächste Woche; today = heute; on Saturday = am Samstag; "
@@ -72,7 +74,10 @@ CONJUNCTIONS = {
         )
     ),
     Frame.PAST: zipf(
-        _phrases("because = weil; when = als; although = obwohl; before = bevor; while = während; until = bis")
+        _phrases(
+            "because = weil; when = als; although = obwohl; after = nachdem; before = bevor; while = während; "
+            "until = bis"
+        )
     ),
     Frame.RECENT: zipf(_phrases("because = weil; although = obwohl")),
     Frame.FUTURE: zipf(_phrases("when = wenn; if = wenn; because = weil; before = bevor; as soon as = sobald")),
@@ -81,15 +86,10 @@ CONJUNCTIONS = {
 LASTING = frozenset({"because", "although", "if"})
 """Conjunctions of reasons; the others are of time."""
 
-_UNITS = (
-    ("days", "Tage", "Tagen"),
-    ("years", "Jahre", "Jahren"),
-    ("weeks", "Wochen", "Wochen"),
-    ("hours", "Stunden", "Stunden"),
-    ("months", "Monate", "Monaten"),
-    ("minutes", "Minuten", "Minuten"),
+_UNITS = zipf(
+    _phrases("days = Tagen; years = Jahren; weeks = Wochen; hours = Stunden; months = Monaten; minutes = Minuten")
 )
-_UNIT = zipf(_UNITS)
+"""In the dative, which vor, in and seit take."""
 _MONTHS = zipf(
     _phrases(
         "May = Mai; June = Juni; July = Juli; March = März; August = August; December = Dezember; "
@@ -118,7 +118,7 @@ def counted_time(random: Random, frame: Frame) -> Phrase:
         ordinal = f"{german_ordinal_stem(number)}en"
         return f"on the {english_ordinal(number)} of {english_month}", f"am {ordinal} {german_month}"
     number = draw_number(random)
-    unit, _, dative = _UNIT.draw(random)
+    unit, dative = _UNITS.draw(random)
     if frame is Frame.PAST:
         return f"{english_cardinal(number)} {unit} ago", f"vor {german_cardinal(number)} {dative}"
     return f"in {english_cardinal(number)} {unit}", f"in {german_cardinal(number)} {dative}"
@@ -127,7 +127,7 @@ def counted_time(random: Random, frame: Frame) -> Phrase:
 def duration(random: Random) -> Phrase:
     """`for three years`, which has not ended: seit."""
     number = draw_number(random)
-    unit, _, dative = _UNIT.draw(random)
+    unit, dative = _UNITS.draw(random)
     return f"for {english_cardinal(number)} {unit}", f"seit {german_cardinal(number)} {dative}"
 
 

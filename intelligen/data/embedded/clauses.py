@@ -40,9 +40,10 @@ class Field(IntEnum):
     NICHT = 7
     MANNER = 8
     PLACE = 9
-    INDEFINITE = 10
-    COMPLEMENT = 11
-    AFTER = 12
+    INDEFINITE_DATIVE = 10
+    INDEFINITE = 11
+    COMPLEMENT = 12
+    AFTER = 13
 
 
 class Part:
@@ -71,7 +72,7 @@ def bare_object(nominal: Nominal, case: Case, *, english_preposition: str = "") 
     if nominal.is_pronoun:
         place = Field.PRONOUN_DATIVE if case is Case.DATIVE else Field.PRONOUN_ACCUSATIVE
     elif case is Case.DATIVE:
-        place = Field.DATIVE
+        place = Field.DATIVE if nominal.definite else Field.INDEFINITE_DATIVE
     else:
         place = Field.ACCUSATIVE if nominal.definite else Field.INDEFINITE
     preposition = english_preposition.split()

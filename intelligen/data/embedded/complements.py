@@ -23,7 +23,7 @@ def object_of(random: Random, slot: Slot, scene: Scene, *, negated: bool, used: 
     """A complement. Under negation an indefinite direct object takes `kein`; everything else is definite."""
     people = SOMEBODY in slot.selection
     if people and random() < 0.24:
-        return somebody(random, scene, other_than=subject) if random() < 0.6 else name(random).phrase
+        return somebody(random, other_than=subject) if random() < 0.6 else name(random).phrase
     noun = unlike(random, slot.nouns, used)
     used.append(noun)
     if slot.bare:

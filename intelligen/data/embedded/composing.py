@@ -22,6 +22,7 @@ from intelligen.data.embedded.selection import (
     noun_of,
 )
 from intelligen.data.embedded.simple_clauses import asked_about_circumstances, simple
+from intelligen.data.embedded.verbphrases import Tense
 from intelligen.data.embedded.verbs import BE, Verb
 
 _ADVERBIAL, _RELATIVE, _CONTENT, _INFINITIVE, _PURPOSE = range(5)
@@ -97,7 +98,10 @@ class Composer:
         if english == "if" and clause.verb.english.base in _TAKE_IF:
             english, german = "because", "weil"
         inner = replace(own, passing=passing, conjunction=english)
-        part = subordinate(english, german, self.clause(inner, depth - 1))
+        told = self.clause(inner, depth - 1)
+        if english == "after" and told.modal is None and told.verb is not BE:
+            told.tense = Tense.PLUPERFECT
+        part = subordinate(english, german, told)
         if main and clause.front is None and self.random() < 0.4:
             clause.front = part
         else:
@@ -117,14 +121,14 @@ class Composer:
             part = subordinate("", "", self._question_word_clause(inner))
         else:
             part = subordinate("if" if random() < 0.5 else "whether", "ob", self.clause(inner, depth - 1))
-        tense, _ = tense_and_modal(random, scene, verb=verb, agent=True, main=main)
+        tense, _ = tense_and_modal(random, scene, verb=verb, agent=True)
         return Clause(subject, verb, tense, parts=[part])
 
     def _with_infinitive(self, scene: Scene, depth: int, *, subject: Nominal | None, main: bool) -> Clause:
         verb = INFINITIVES.draw(self.random)
         subject = subject or subject_of(self.random, verb, scene)
         part = subordinate("", "", self._subjectless(scene, subject, depth - 1), Order.INFINITIVE)
-        tense, _ = tense_and_modal(self.random, scene, verb=verb, agent=True, main=main)
+        tense, _ = tense_and_modal(self.random, scene, verb=verb, agent=True)
         return Clause(subject, verb, tense, parts=[part])
 
     def _with_purpose(self, scene: Scene, depth: int, *, subject: Nominal | None, main: bool) -> Clause:

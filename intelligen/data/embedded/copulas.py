@@ -17,11 +17,9 @@ from intelligen.data.embedded.selection import PASSIVE_VERBS, as_patient, noun_o
 from intelligen.data.embedded.verbphrases import CAN, HAVE_TO, MUST, Modal, Tense
 from intelligen.data.embedded.verbs import BE, RAIN, SNOW, THERE_IS
 
-_DESCRIBED = choose_from(",".join(KINDS))
+_DESCRIBED = choose_from(",".join(kind for kind in KINDS if kind != "game"))
 _AGENTS = choose_from("person")
 _NEUTER = 2
-OWNED_BY_PEOPLE = choose_from("dog,cat,horse,house,car,bicycle,coat,mother,father,brother,sister,daughter,son,friend")
-
 _OCCUPATIONS_TABLE = """
 teacher Lehrer Lehrerin; doctor Arzt Ärztin; student Student Studentin; cook Koch Köchin; engineer Ingenieur Ingenieurin
 lawyer Anwalt Anwältin; farmer Bauer Bäuerin; painter Maler Malerin; nurse Krankenpfleger Krankenschwester
@@ -54,12 +52,11 @@ _PASSIVE_TENSES = {
 _PASSIVE_MODALS: Weighted[Modal] = zipf([CAN, MUST, HAVE_TO])
 
 
-def _tense(scene: Scene, *, main: bool) -> Tense:
-    tense = _TENSES[scene.frame]
-    return Tense.PRESENT if tense is Tense.FUTURE and not main else tense
+def _tense(scene: Scene) -> Tense:
+    return Tense.PRESENT if scene.is_circumstance and scene.frame is Frame.FUTURE else _TENSES[scene.frame]
 
 
-def description(random: Random, scene: Scene, subject: Nominal, *, main: bool, insist: bool = False) -> Clause | None:
+def description(random: Random, scene: Scene, subject: Nominal, *, insist: bool = False) -> Clause | None:
     """`is very tired`, `is older than the church`, `is twelve years old`.
 
     None for what has no qualities, and where some are told already, and where the drawn one lasts too long for the
@@ -69,6 +66,8 @@ def description(random: Random, scene: Scene, subject: Nominal, *, main: bool, i
     if noun not in ADJECTIVES:
         return None
     adjective = ADJECTIVES[noun].draw(random)
+    if subject.referent and adjective in subject.referent.adjectives:
+        adjective = ADJECTIVES[noun].draw(random)
     if subject.referent and subject.referent.adjectives and not insist:
         return None
     if scene.passing and not insist and adjective.english not in _STATES:
@@ -81,20 +80,23 @@ def description(random: Random, scene: Scene, subject: Nominal, *, main: bool, i
         number = 2 + int(random() * 88)
         words = f"{english_cardinal(number)} years old", f"{german_cardinal(number)} Jahre alt"
         part = adverb(Field.COMPLEMENT, *words)
-    elif noun in COMPARABLE:
-        part = _comparison(random, scene, noun)
     else:
-        return None
+        compared = _comparison(random, scene, noun) if noun in COMPARABLE else None
+        if compared is None:
+            return None
+        part = compared
     negated = random() < 0.12 and can_negate(subject)
-    return Clause(subject, BE, _tense(scene, main=main), negated=negated, parts=[part])
+    return Clause(subject, BE, _tense(scene), negated=negated, parts=[part])
 
 
-def _comparison(random: Random, scene: Scene, noun: Noun) -> Part:
+def _comparison(random: Random, scene: Scene, noun: Noun) -> Part | None:
+    """With something of the same kind that can have the quality, if there is anything."""
     adjective = COMPARABLE[noun].draw(random)
     others = [other for other in KINDS[noun.kind] if other is not noun and other in COMPARABLE]
     fitting = [other for other in others if adjective in COMPARABLE[other].items]
-    other = zipf(fitting).draw(random) if fitting else noun
-    standard = noun_phrase(random, other, scene, definite=True, slim=True)
+    if not fitting:
+        return None
+    standard = noun_phrase(random, zipf(fitting).draw(random), scene, definite=True, slim=True)
     if random() < 0.3:
         english, german = ["as", adjective.english, "as"], ["so", adjective.german, "wie"]
     else:
@@ -103,7 +105,7 @@ def _comparison(random: Random, scene: Scene, noun: Noun) -> Part:
     return Part(Field.COMPLEMENT, words)
 
 
-def described_subject(random: Random, scene: Scene, *, main: bool) -> Clause | None:
+def described_subject(random: Random, scene: Scene) -> Clause | None:
     """A description of somebody or something new."""
     noun = (_AGENTS if scene.passing or random() < 0.5 else _DESCRIBED).draw(random)
     subject: Nominal
@@ -114,7 +116,7 @@ def described_subject(random: Random, scene: Scene, *, main: bool) -> Clause | N
     if isinstance(subject, NounPhrase):
         subject.adjectives = ()
         scene.heard.append(subject)
-    return description(random, scene, subject, main=main)
+    return description(random, scene, subject)
 
 
 def occupation(random: Random, scene: Scene) -> Clause:
@@ -179,7 +181,8 @@ def passive(random: Random, scene: Scene, *, main: bool, subject: Nominal | None
         drawn = noun_phrase(random, slot.nouns.draw(random), scene, subject=True)
         subject = drawn
         scene.heard.append(drawn)
-    tense = _PASSIVE_TENSES[scene.frame].draw(random)
+    frame = Frame.PRESENT if scene.is_circumstance and scene.frame is Frame.FUTURE else scene.frame
+    tense = _PASSIVE_TENSES[frame].draw(random)
     modal = _PASSIVE_MODALS.draw(random) if scene.frame is Frame.PRESENT and random() < 0.25 else None
     parts = []
     if random() < 0.3:
@@ -189,7 +192,7 @@ def passive(random: Random, scene: Scene, *, main: bool, subject: Nominal | None
             else noun_phrase(random, _AGENTS.draw(random), scene, definite=True, slim=True)
         )
         parts.append(prepositional("by", "von", Case.DATIVE, agent))
-    if random() < 0.4 and modal is None:
+    if random() < 0.4 and modal is None and not scene.is_circumstance:
         parts.append(adverb(Field.TIME, *TIMES[scene.frame].draw(random)))
     negated = random() < 0.12 and can_negate(subject)
     clause = Clause(subject, verb, tense, modal, negated, passive=True, parts=parts)
@@ -201,5 +204,5 @@ def weather(random: Random, scene: Scene) -> Clause:
     """`It is raining.`"""
     verb = RAIN if random() < 0.7 else SNOW
     it: Fixed = IT[_NEUTER]
-    tense = Tense.PROGRESSIVE if scene.frame is Frame.PRESENT else _tense(scene, main=True)
+    tense = Tense.PROGRESSIVE if scene.frame is Frame.PRESENT else _tense(scene)
     return Clause(it, verb, tense)

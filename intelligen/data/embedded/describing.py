@@ -40,6 +40,11 @@ class Scene:
     passing: bool = False
     """Of something that passes, as after `when` and `while`: no lasting qualities."""
 
+    @property
+    def is_circumstance(self) -> bool:
+        """Within an adverbial clause, which has no time of its own and does not say `will`."""
+        return self.conjunction not in ("", "that")
+
 
 _POSSESSIVE, _NAMED, _NUMBER, _THE_NUMBER = (Determiner("", "", (), ()) for _ in range(4))
 """Stand-ins in the tables below: drawn further."""
@@ -82,7 +87,7 @@ _ORDINALS = zipf(range(1, 32), shift=0.5)
 _GENERAL = frozenset(
     {"old", "young", "new", "big", "small", "tall", "short", "long", "beautiful", "good", "poor", "rich"}
 )
-_FIRST_PERSON = zipf([I_, HE, SHE, THEY, WE_], shift=3.0)
+_PEOPLE = zipf([I_, HE, SHE, THEY, WE_], shift=3.0)
 _EXCLUSIVE = (frozenset({"I", "we"}), frozenset({"you"}))
 
 
@@ -101,10 +106,10 @@ def name(random: Random) -> Name:
     return (TITLED_NAMES if random() < 0.25 else FIRST_NAMES).draw(random)
 
 
-def somebody(random: Random, scene: Scene, *, other_than: str = "") -> Fixed:
+def somebody(random: Random, *, other_than: str = "") -> Fixed:
     """A personal pronoun; not one that would need `myself` beside the subject."""
     for _ in range(8):
-        chosen = _FIRST_PERSON.draw(random)
+        chosen = _PEOPLE.draw(random)
         word = chosen.english_subject[0]
         if word != other_than and not any({word, other_than} <= group for group in _EXCLUSIVE):
             return chosen
@@ -162,26 +167,26 @@ def noun_phrase(
     determiner, number = _determiner(random, table, noun, scene)
     phrase = NounPhrase(noun, determiner, is_plural, number, _adjectives(random, noun, 0.62))
     if determiner is THE and not slim and not number:
-        _attribute(random, phrase, scene)
+        _attribute(random, phrase)
     return phrase
 
 
-def _attribute(random: Random, phrase: NounPhrase, scene: Scene) -> None:
+def _attribute(random: Random, phrase: NounPhrase) -> None:
     """At times, after the noun: a genitive or a phrase of place; or an ordinal before it."""
     chance = random()
     noun = phrase.noun
     if chance < 0.10 and noun in _OWNED:
         phrase.owner = NounPhrase(_OWNERS.draw(random), THE, random() < 0.15)
     elif chance < 0.35 and noun in _PART_NOUNS and noun.kind in _PARTS:
-        phrase.owner = NounPhrase(_PARTS[noun.kind].draw(random), THE, adjectives=())
+        phrase.owner = NounPhrase(_PARTS[noun.kind].draw(random), THE)
     elif 0.10 <= chance < 0.16 and noun.kind == "person":
-        phrase.modifier = _with(random, scene) if random() < 0.4 else _at(random)
+        phrase.modifier = _with(random) if random() < 0.4 else _at(random)
     elif 0.16 <= chance < 0.20 and not phrase.is_plural and not noun.is_mass:
         ordinal = _ORDINALS.draw(random)
         phrase.adjectives = (Adjective(english_ordinal(ordinal), "", german_ordinal_stem(ordinal)),)
 
 
-def _with(random: Random, scene: Scene) -> Pair:
+def _with(random: Random) -> Pair:
     worn = NounPhrase(_WORN.draw(random), A)
     worn.adjectives = _adjectives(random, worn.noun, 0.2)
     return ["with", *worn.english()], governed("mit", Case.DATIVE, worn)

@@ -24,7 +24,6 @@ _ASKING = """
 ask | fragen
 know/knew/known | wissen/weiß/wusste/gewusst
 see/saw/seen | sehen/sieht/sah/gesehen
-explain | erklären
 """
 _INFINITIVES = """
 try | versuchen

@@ -41,7 +41,7 @@ def subject_of(random: Random, verb: Verb, scene: Scene) -> Nominal:
     if SOMEBODY in verb.subject_selection:
         chance = random()
         if chance < 0.22:
-            return somebody(random, scene)
+            return somebody(random)
         if chance < 0.33:
             return name(random).phrase
         if chance < 0.36:
@@ -62,12 +62,12 @@ def lasts(verb: Verb) -> bool:
     return "n" in verb.marks or ("s" in verb.marks and "d" in verb.marks)
 
 
-def tense_and_modal(random: Random, scene: Scene, *, verb: Verb, agent: bool, main: bool) -> tuple[Tense, Modal | None]:
-    """A tense of the scene's time. Modals need an agent and an action; a subordinate clause says `will` less."""
+def tense_and_modal(random: Random, scene: Scene, *, verb: Verb, agent: bool) -> tuple[Tense, Modal | None]:
+    """A tense of the scene's time. Modals need an agent and an action."""
     stative = "s" in verb.marks
     chance = random()
     if scene.frame is Frame.FUTURE:
-        return (Tense.FUTURE if main else Tense.PRESENT), None
+        return (Tense.PRESENT if scene.is_circumstance else Tense.FUTURE), None
     if scene.frame is Frame.RECENT:
         return (Tense.PRESENT if lasts(verb) else Tense.PERFECT), None
     if agent and not stative and "u" not in verb.marks and chance < 0.24:
@@ -78,7 +78,7 @@ def tense_and_modal(random: Random, scene: Scene, *, verb: Verb, agent: bool, ma
     return (Tense.PROGRESSIVE if not stative and chance > 0.78 else Tense.PRESENT), None
 
 
-def adverbials(random: Random, verb: Verb, scene: Scene, *, main: bool) -> list[Part]:
+def adverbials(random: Random, verb: Verb, scene: Scene) -> list[Part]:
     """At most two free adverbials, in English order: manner or place, then time."""
     parts = []
     chance = random()
@@ -87,7 +87,7 @@ def adverbials(random: Random, verb: Verb, scene: Scene, *, main: bool) -> list[
         parts.append(adverb(Field.MANNER, *MANNERS[manners[0]].draw(random)))
     elif "h" in verb.marks and chance > 0.8:
         parts.append(place_part(random, REST.draw(random), scene, needed=False))
-    if lasts(verb) or (not main and random() < 0.5):
+    if lasts(verb) or scene.is_circumstance:
         return parts
     if "o" in verb.marks and random() < 0.08:
         return [*parts, with_instrument(random)]
@@ -137,7 +137,7 @@ def verb_clause(
     filled = dict(given or {})
     negated = not light and "n" not in verb.marks and random() < 0.13 and can_negate(subject)
     agent = noun_of(subject).kind == "person"
-    tense, modal = tense_and_modal(random, scene, verb=verb, agent=agent, main=main)
+    tense, modal = tense_and_modal(random, scene, verb=verb, agent=agent)
     if bare:
         modal = None
     elif modal and (negated or light):
@@ -175,7 +175,7 @@ def _add_adverbials(random: Random, scene: Scene, clause: Clause, *, main: bool)
         parts.append(adverb(Field.LATE_TIME, *FREQUENCIES.draw(random), before_verb=True))
         return
     negative = any(part.negative for part in parts)
-    for part in adverbials(random, verb, scene, main=main):
+    for part in adverbials(random, verb, scene):
         if part.field is Field.MANNER and (negative or clause.modal is LIKE_TO):
             continue
         parts.append(part)

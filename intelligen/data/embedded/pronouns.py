@@ -7,7 +7,7 @@ from intelligen.data.embedded.german import FIRST, RELATIVE, SECOND, SECOND_PLUR
 from intelligen.data.embedded.phrases import Nominal, NounPhrase, Words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Fixed:
     """Pronouns, names and question words: forms by case, `english_object` where it differs."""
 

@@ -56,7 +56,7 @@ def _of_object(random: Random, scene: Scene, phrase: NounPhrase) -> Clause:
     shown = "" if random() < 0.5 else "that"
     subject: Nominal | None = None
     if SOMEBODY in verb.subject_selection and random() < 0.5:
-        subject = somebody(random, scene) if random() < 0.6 else name(random).phrase
+        subject = somebody(random) if random() < 0.6 else name(random).phrase
     return verb_clause(random, scene, verb, subject=subject, fronted=(index, gap(phrase, shown)), light=True)
 
 

@@ -68,7 +68,10 @@ class Author:
         clause = self.composer.clause(scene, depth, main=not joined or depth > 0)
         if not joined:
             return clause
-        second, conjunction = self._second(replace(scene, passing=True), clause, alone=depth > 0)
+        passing = replace(scene, passing=True)
+        second, conjunction = self._second(passing, clause, alone=depth > 0)
+        while second.verb is clause.verb:
+            second, conjunction = self._second(passing, clause, alone=depth > 0)
         return Coordination(clause, second, conjunction, heavy=depth > 0)
 
     def _second(self, scene: Scene, first: Clause, *, alone: bool) -> tuple[Clause, tuple[str, str]]:

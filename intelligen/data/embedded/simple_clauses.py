@@ -15,7 +15,7 @@ from intelligen.data.embedded.selection import (
     as_subject,
     noun_of,
 )
-from intelligen.data.embedded.verbs import BE, Verb
+from intelligen.data.embedded.verbs import BE, IMPERSONAL, Verb
 
 _TOLD = {
     "why": frozenset({Field.AFTER}),
@@ -31,36 +31,36 @@ def simple(random: Random, scene: Scene, *, subject: Nominal | None = None, main
     if subject is None and random() < 0.6:
         subject = _taken_up(random, scene)
     if subject is None:
-        return about_something_new(random, scene, main=main)
+        return _about_something_new(random, scene, main=main)
     verbs = as_subject(noun_of(subject))
+    verb = _fitting(random, scene, verbs) if verbs else None
     told: Clause | None = None
-    if verbs is None or random() < 0.25:
-        told = copulas.description(random, scene, subject, main=main)
-    if told is None and (verbs is None or random() < 0.04):
+    if verb is None or random() < 0.25:
+        told = copulas.description(random, scene, subject)
+    if told is None and (verb is None or random() < 0.04):
         told = copulas.passive(random, scene, main=main, subject=subject)
-    if told is None and verbs:
-        told = verb_clause(random, scene, _fitting(random, scene, verbs), subject=subject, main=main)
+    if told is None and verb:
+        told = verb_clause(random, scene, verb, subject=subject, main=main)
     if told is None:
-        told = copulas.description(random, scene, subject, main=main, insist=True)
+        told = copulas.description(random, scene, subject, insist=True)
     assert told, "a noun of which nothing can be said"
     return told
 
 
-def _fitting(random: Random, scene: Scene, verbs: Weighted[Verb]) -> Verb:
-    """A verb for the scene: states do not come to pass."""
-    verb = verbs.draw(random)
-    for _ in range(5):
-        if not (scene.passing and lasts(verb)):
-            break
+def _fitting(random: Random, scene: Scene, verbs: Weighted[Verb]) -> Verb | None:
+    """A verb for the scene, in which states do not come to pass; None where there seems to be none."""
+    for _ in range(6):
         verb = verbs.draw(random)
-    return verb
+        if not (scene.passing and lasts(verb)):
+            return verb
+    return None
 
 
-def about_something_new(random: Random, scene: Scene, *, main: bool) -> Clause:
+def _about_something_new(random: Random, scene: Scene, *, main: bool) -> Clause:
     chance = random()
     special: Clause | None = None
     if chance < 0.13:
-        special = copulas.described_subject(random, scene, main=main)
+        special = copulas.described_subject(random, scene)
     elif chance < 0.16 and not scene.passing:
         special = copulas.occupation(random, scene)
     elif chance < 0.20 and scene.frame in (Frame.PRESENT, Frame.PAST) and not scene.passing:
@@ -71,7 +71,8 @@ def about_something_new(random: Random, scene: Scene, *, main: bool) -> Clause:
         special = copulas.weather(random, scene)
     elif chance < 0.38:
         special = with_pronoun_object(random, scene)
-    return special or verb_clause(random, scene, _fitting(random, scene, WEIGHTED_VERBS), main=main)
+    verb = _fitting(random, scene, WEIGHTED_VERBS) or WEIGHTED_VERBS.items[0]
+    return special or verb_clause(random, scene, verb, main=main)
 
 
 def _taken_up(random: Random, scene: Scene) -> Fixed | None:
@@ -107,7 +108,12 @@ def asked_about_circumstances(random: Random, scene: Scene) -> Clause:
     clause = simple(random, scene)
     english, german = WHY.draw(random)
     told = {part.field for part in clause.parts}
-    inert = clause.verb is BE or lasts(clause.verb) or (english == "how" and not clause.verb.marks & {"c", "t"})
+    inert = (
+        clause.verb is BE
+        or clause.verb in IMPERSONAL
+        or lasts(clause.verb)
+        or (english == "how" and not clause.verb.marks & {"c", "t"})
+    )
     if inert or told & _TOLD[english]:
         english, german = WHY.items[0]
     clause.front = Part(Field.TIME, ([english], [german]))

@@ -17,7 +17,6 @@ class Tense(Enum):
     PAST = "read"
     PAST_PROGRESSIVE = "was reading"
     PERFECT = "has read"
-    PERFECT_PROGRESSIVE = "has been reading"
     PLUPERFECT = "had read"
     FUTURE = "will read"
     SINCE = "has read, and still does"
@@ -107,7 +106,7 @@ def english_group(
     elif tense in (Tense.PERFECT, Tense.PLUPERFECT, Tense.SINCE):
         participles = ["been", verb.participle] if passive else [verb.participle]
         return _finite(_HAVE, agreement, past=tense is Tense.PLUPERFECT), participles
-    elif tense in (Tense.PERFECT_PROGRESSIVE, Tense.SINCE_PROGRESSIVE):
+    elif tense is Tense.SINCE_PROGRESSIVE:
         return _finite(_HAVE, agreement, past=False), ["been", verb.progressive]
     elif passive:
         head, rest = _BE, [verb.participle]
@@ -160,7 +159,7 @@ def german_group(
         finite, nonfinite = (forms.past if past else forms.present)[agreement], base
     elif tense is Tense.FUTURE:
         finite, nonfinite = WERDEN.present[agreement], base
-    elif tense in (Tense.PERFECT, Tense.PERFECT_PROGRESSIVE, Tense.PLUPERFECT) or (past and not preterite):
+    elif tense in (Tense.PERFECT, Tense.PLUPERFECT) or (past and not preterite):
         auxiliary = SEIN if passive else AUXILIARIES[verb.auxiliary]
         finite = (auxiliary.past if tense is Tense.PLUPERFECT else auxiliary.present)[agreement]
         nonfinite = [verb.participle, "worden"] if passive else [verb.participle]

@@ -1,6 +1,7 @@
 """The updater: accumulation equals one batch, schedules follow their formulas, clipping clips."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def test_accumulated_micro_batches_make_the_update_of_one_batch(precision):
         model = nn.Linear(3, 1)
         updater = Updater(model, Training(precision=precision), total_updates=5, world_size=1)
         parts = rows.split(cuts)
-        sums = updater.update([lambda part=part: square_error(model, part, of=8) for part in parts], update=1)
+        sums = updater.update([partial(square_error, model, part, of=8) for part in parts], update=1)
         ends.append((updater.state_dict()["optimizer"]["state"][0]["exp_avg"].clone(), sums.means()["train/loss"]))
     for moment, loss in ends[1:]:
         torch.testing.assert_close(moment, ends[0][0], rtol=1e-2 if precision == "bf16" else 1e-5, atol=1e-4)

@@ -33,7 +33,8 @@ store, directory, halt = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 def updated(update, total):
     if update == halt:
         os.kill(os.getpid(), signal.SIGKILL)
-fit(Trial.model_validate_json((directory / "trial-to-run.json").read_text()), Runtime(store, directory, updated=updated))
+trial = Trial.model_validate_json((directory / "trial-to-run.json").read_text())
+fit(trial, Runtime(store, directory, updated=updated))
 """
 
 

@@ -1,0 +1,283 @@
+"""Whole sweeps over real Ray, Optuna and MLflow on the tiny corpus: killed, interrupted, resumed, compared."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+from conftest import REPOSITORY, write_tiny_corpus
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import read_history
+
+EXPERIMENT = """
+version: 1
+name: tiny
+data:
+  corpus:
+    name: files
+    folder: corpus
+    splits:
+      train: {source: train.en, target: train.de}
+      valid: {source: valid.en, target: valid.de}
+      test: {source: test.en, target: test.de}
+  tokenizer: {vocabulary: 90}
+  max_tokens: 40
+model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 64}
+training:
+  epochs: 2
+  epoch_updates: 20
+  batch_tokens: 300
+  optimizer: {learning_rate: 5.0e-3}
+  schedule: {name: constant, warmup_updates: 2}
+finetuning:
+  epochs: 4
+  epoch_updates: 10
+  batch_tokens: 300
+  optimizer: {learning_rate: 2.0e-3}
+  schedule: {name: constant, warmup_updates: 0}
+"""
+SWEEP = """
+version: 1
+name: tiny
+question: Does it resume?
+experiment: experiment.yaml
+space:
+  finetuning.optimizer.learning_rate: {log_uniform: [1.0e-4, 5.0e-3]}
+  strategy:
+    choice:
+      standard: {}
+      generative: {probability.start: {uniform: [0.05, 0.5]}}
+budget: {trials_per_strategy: 3}
+scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}
+resources: {workers: 1, concurrent_trials: 1}
+baseline: {workers: 1}
+"""
+STATES = {
+    TrialState.COMPLETE: ("COMPLETE", "FINISHED"),
+    TrialState.PRUNED: ("PRUNED", "KILLED"),
+    TrialState.FAILED: ("FAIL", "FAILED"),
+}
+
+
+class Place:
+    """A working directory with the tiny sweep in it."""
+
+    def __init__(self, directory: Path, sweep: str = SWEEP) -> None:
+        self.directory = directory
+        (directory / "corpus").mkdir()
+        write_tiny_corpus(directory / "corpus")
+        (directory / "experiment.yaml").write_text(EXPERIMENT)
+        (directory / "sweep.yaml").write_text(sweep)
+
+    def launch(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
+        return subprocess.Popen(
+            [sys.executable, REPOSITORY / "launch.py", "sweep.yaml", *arguments],
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        process = self.launch(*arguments)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output
+
+    @property
+    def sweep(self) -> Path:
+        return self.directory / "runs" / "sweeps" / "tiny"
+
+    def trials(self) -> dict[str, TrialRecord]:
+        if not (self.sweep / "ledger.jsonl").exists():
+            return {}
+        return read_ledger(self.sweep)[1]
+
+    def study(self) -> dict[int, str]:
+        storage = JournalStorage(JournalFileBackend(str(self.sweep / "study.journal")))
+        return {trial.number: trial.state.name for trial in optuna.load_study(study_name=None, storage=storage).trials}
+
+    def query(self, sql: str, *values: str) -> list[tuple]:
+        with contextlib.closing(sqlite3.connect(self.directory / "mlflow.db")) as database:
+            return database.execute(sql, values).fetchall()
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], *, timeout_s: float = 240) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "it did not come so far in time"
+        time.sleep(0.1)
+
+
+def require_records_agree(place: Place) -> None:
+    """Ledger, Optuna and MLflow tell one story; every epoch stands in MLflow exactly once."""
+    trials = place.trials()
+    searched = {record.number: record for record in trials.values() if record.kind == "trial"}
+    study = place.study()
+    assert study == {number: STATES[record.state][0] for number, record in searched.items()}
+
+    runs = place.query(
+        "select t.value, r.status, r.run_uuid from runs r join tags t on r.run_uuid = t.run_uuid"
+        " where t.key = 'trial_id'"
+    )
+    assert sorted(name for name, _, _ in runs) == sorted(trials)
+    for name, status, run_id in runs:
+        record = trials[name]
+        assert status == STATES[record.state][1]
+        steps = place.query("select step from metrics where run_uuid = ? and key = 'valid/bleu' order by step", run_id)
+        history = read_history(Path(record.directory) / "history.jsonl")
+        assert [step for (step,) in steps] == [report.epoch for report in history]
+        assert [report.epoch for report in history] == list(range(1, len(history) + 1))
+    parents = place.query("select run_uuid from tags where key = 'kind' and value = 'sweep'")
+    assert len(parents) == 1
+    assert place.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
+
+
+def ray_processes() -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["name", "cmdline"]) if "raylet" in (p.info["name"] or "")]
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_launcher_is_killed_twice_resumes_and_repeats_nothing(tmp_path):
+    place = Place(tmp_path)
+    first = place.launch()
+    wait_for(lambda: any(record.kind == "baseline" for record in place.trials().values()), first)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+
+    second = place.launch()
+    wait_for(lambda: sum(r.state is TrialState.COMPLETE for r in place.trials().values()) >= 2, second)
+    second.send_signal(signal.SIGKILL)
+    second.communicate()
+    before = {name: r for name, r in place.trials().items() if r.state is not TrialState.RUNNING}
+    results = {name: (Path(r.directory) / "history.jsonl").read_text() for name, r in before.items()}
+
+    code, output = place.run()
+    assert code == 0, output
+    after = place.trials()
+    assert len(after) == 1 + 6
+    for name, record in before.items():
+        assert after[name].started_ms == record.started_ms
+        assert after[name].attempts == record.attempts
+        assert (Path(record.directory) / "history.jsonl").read_text() == results[name]
+    strategies = [record.strategy for record in after.values() if record.kind == "trial"]
+    assert sorted(strategies) == ["generative"] * 3 + ["standard"] * 3
+    require_records_agree(place)
+    assert "Does it resume?" in output
+    assert (place.sweep / "table.md").read_text().count("| generative |") == 1
+
+    code, again = place.run()
+    assert code == 0, again
+    assert place.trials() == after
+    require_records_agree(place)
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_back(tmp_path):
+    two_workers = SWEEP.replace("{workers: 1, concurrent_trials: 1}", "{workers: 2, concurrent_trials: 1}").replace(
+        "trials_per_strategy: 3", "trials_per_strategy: 2"
+    )
+    place = Place(tmp_path, two_workers)
+    process = place.launch()
+    wait_for(
+        lambda: any(
+            r.kind == "trial" and (Path(r.directory) / "history.jsonl").exists() for r in place.trials().values()
+        ),
+        process,
+    )
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "the same command" in output
+
+    code, output = place.run()
+    assert code == 0, output
+    assert len(place.trials()) == 1 + 4
+    require_records_agree(place)
+    deadline = time.monotonic() + 30
+    while ray_processes() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not ray_processes()
+
+
+@pytest.mark.slow
+def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path):
+    diverging = SWEEP.replace("{log_uniform: [1.0e-4, 5.0e-3]}", "{choice: [1.0e-3, 1.0e+30]}").replace(
+        "      generative: {probability.start: {uniform: [0.05, 0.5]}}\n",
+        "      generative: {finetuning.optimizer.clip_norm: {const: null}}\n",
+    )
+    place = Place(tmp_path, diverging)
+    code, output = place.run("-o", "experiment.finetuning.optimizer.clip_norm=null")
+    trials = [record for record in place.trials().values() if record.kind == "trial"]
+    failed = [record for record in trials if record.state is TrialState.FAILED]
+    assert failed, output
+    assert all("lower the learning rate" in (record.stop_reason or "") for record in failed)
+    assert code == 3
+    require_records_agree(place)
+
+
+def test_a_second_launch_of_the_same_sweep_is_refused_while_the_first_runs(tmp_path):
+    place = Place(tmp_path)
+    first = place.launch()
+    wait_for(lambda: (place.sweep / "ledger.lock").exists() and (place.sweep / "ledger.jsonl").exists(), first)
+    code, output = place.run()
+    first.kill()
+    first.communicate()
+    assert code == 75
+    assert f"held by pid {first.pid}" in output
+
+
+def test_changed_settings_are_named_key_by_key(tmp_path):
+    place = Place(tmp_path)
+    first = place.launch()
+    wait_for(lambda: (place.sweep / "ledger.jsonl").exists(), first)
+    first.kill()
+    first.communicate()
+    code, output = place.run("-o", "search.seed=7")
+    assert code == 78
+    assert "sweep.search.seed: 1 → 7" in output
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "named"),
+    [
+        ("resources.workers=64", 69, "asks for 64 CPUs"),
+        ("resources.gpus_per_worker=8", 69, "asks for 8 GPUs"),
+        ("baseline.workers=64", 69, "baseline: asks for 64 CPUs"),
+        ("budget.trails=3", 2, 'did you mean "trials"'),
+        ("experiment.training.epochs=0", 2, "training.epochs"),
+        ("name=../x", 2, "name"),
+    ],
+)
+def test_impossible_requests_are_refused_before_ray_starts(tmp_path, override, code, named):
+    place = Place(tmp_path)
+    start = time.monotonic()
+    found, output = place.run("-o", override)
+    assert (found, named in output) == (code, True), output
+    assert len(output.strip().splitlines()) == 1
+    assert not place.sweep.exists()
+    assert time.monotonic() - start < 60
+
+
+def test_a_dead_tracking_server_is_named_before_anything_is_trained(tmp_path):
+    place = Place(tmp_path)
+    code, output = place.run("--tracking-uri", "http://127.0.0.1:9")
+    assert code == 69, output
+    assert "http://127.0.0.1:9" in output
+    assert place.trials() == {}
+    assert json.loads((place.sweep / "ledger.jsonl").read_text().splitlines()[0])["event"] == "open"
