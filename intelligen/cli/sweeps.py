@@ -5,16 +5,20 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from intelligen.cli.options import override_option, runs_option
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from intelligen.config.experiment import Experiment
     from intelligen.config.sweep import Sweep
     from intelligen.sweep.stages import SweepRun
+    from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.records import SweepStatus
 
 QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
 LOG_WIDTH = 140  # columns of the table in a pipe, where nobody says how wide it may be
@@ -54,9 +58,10 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     from intelligen.data.preparing import prepare
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
-    from intelligen.sweep.stages import SweepRun
+    from intelligen.sweep.stages import SweepRun, is_finished
     from intelligen.tracking.ledger import Ledger
     from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.records import SweepStatus, TrialState
     from intelligen.tracking.store import ensure_store
 
     console = Console()
@@ -74,16 +79,21 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
         mirror = MlflowMirror(directory, tracking_uri=tracking_uri, experiment=experiment.name)
         mirror.start()
         launch = SweepRun(sweep, experiment, prepared.identity, store, directory, ledger)
-        with LiveProgress(directory, objective=sweep.objective.metric, console=console):
-            code = _stages(launch)
-        _close(launch, code, mirror, console, tracking_uri)
-    return code
+        code, status = 0, SweepStatus.FAILED
+        try:
+            if not is_finished(launch):
+                with LiveProgress(directory, objective=sweep.objective.metric, console=console):
+                    code = _stages(launch)
+            status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else SweepStatus.COMPLETE
+        finally:
+            _close(launch, status, mirror, console, tracking_uri)
+        failed = any(record.state is TrialState.FAILED for record in ledger.trials.values())
+    return code or (SOME_FAILED if failed else 0)
 
 
 def _stages(launch: "SweepRun") -> int:
     from intelligen.sweep.cluster import ray_running
     from intelligen.sweep.stages import baseline_stage, search_stage, test_stage
-    from intelligen.tracking.records import TrialState
 
     signals: list[int] = []
     try:
@@ -94,28 +104,30 @@ def _stages(launch: "SweepRun") -> int:
             test_stage(launch)
     except KeyboardInterrupt:
         return TERMINATED if signal.SIGTERM in signals else INTERRUPTED
-    failed = any(record.state is TrialState.FAILED for record in launch.ledger.trials.values())
-    return SOME_FAILED if failed else 0
+    return 0
 
 
-def _close(launch: "SweepRun", code: int, mirror: Any, console: Any, tracking_uri: str) -> None:
+def _close(
+    launch: "SweepRun", status: "SweepStatus", mirror: "MlflowMirror", console: "Console", tracking_uri: str
+) -> None:
     """Write the table, let the mirror catch up, and say where to look next."""
     from intelligen.reporting.table import markdown_table, rich_table
+    from intelligen.sweep.stages import is_finished
     from intelligen.tracking.leaderboard import leaderboard
     from intelligen.tracking.records import SweepStatus
 
     objective = launch.sweep.objective.metric
     rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
-    interrupted = code in (INTERRUPTED, TERMINATED)
     table = markdown_table(rows, objective=objective)
     summary = {"table_markdown": table} | {
         f"best/{row.strategy}/{name}": value for row in rows for name, value in row.best.scores.items()
     }
-    launch.ledger.close_sweep(SweepStatus.INTERRUPTED if interrupted else SweepStatus.COMPLETE, summary)
+    if not is_finished(launch):
+        launch.ledger.close_sweep(status, summary)
     mirrored = mirror.close(timeout_s=60.0)
     if rows:
         console.print(rich_table(rows, title=launch.sweep.question or launch.sweep.name, objective=objective))
-    if interrupted:
+    if status is SweepStatus.INTERRUPTED:
         console.print("interrupted: the same command goes on where this one stopped")
     (launch.directory / "table.md").write_text(table, encoding="utf-8")
     console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)

@@ -106,6 +106,12 @@ class Sweep(Settings):
             raise ValueError("budget.trials_per_strategy needs a `choice` of strategies under space.strategy")
         return self
 
+    def total_trials(self) -> int:
+        """The budget in trials."""
+        if self.budget.trials is not None:
+            return self.budget.trials
+        return (self.budget.trials_per_strategy or 0) * len(self.strategies())
+
     def strategies(self) -> tuple[str, ...]:
         """The strategies that the space names, in the file's order; empty where the space does not vary them."""
         entry = self.space.get("strategy")

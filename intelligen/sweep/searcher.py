@@ -80,15 +80,10 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         self._running: dict[str, optuna.Trial] = {}
         self._unfinished = [t for t in study.trials if t.state == OptunaState.RUNNING]
 
-    @property
-    def budget(self) -> int:
-        """Trials in all."""
-        per_strategy = self._sweep.budget.trials_per_strategy
-        return self._sweep.budget.trials or (per_strategy or 0) * len(self._sweep.strategies())
-
     def remaining(self) -> int:
         """Trials of the budget that have not come to an end."""
-        return max(0, self.budget - sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False)))
+        ended = sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
+        return max(0, self._sweep.total_trials() - ended)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Tune's question: what next?"""
@@ -135,7 +130,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             return optuna.Trial(self._study, left._trial_id)
         trials = self._study.get_trials(deepcopy=False)
         number = sum(trial.state != OptunaState.WAITING for trial in trials)
-        if number >= self.budget:
+        if number >= self._sweep.total_trials():
             return None
         self._study.sampler = _sampler(self._sweep.search, number)
         strategies = self._sweep.strategies()

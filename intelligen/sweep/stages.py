@@ -18,7 +18,7 @@ from intelligen.sweep.searcher import StudySearcher, Suggestion, open_study
 from intelligen.sweep.workers import WorkerConfig, run_distributed_trial, run_trial, score_tests, trainer
 from intelligen.tracking.leaderboard import best_by_strategy
 from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import read_result
 
@@ -77,6 +77,13 @@ class SweepRun:
             directory=str(directory),
             number=number,
         )
+
+
+def is_finished(run: SweepRun) -> bool:
+    """Whether an earlier launch has done all that the budget asks for."""
+    closing = run.ledger.closing
+    searched = sum(record.kind == "trial" for record in run.ledger.trials.values())
+    return closing is not None and closing.status is SweepStatus.COMPLETE and searched >= run.sweep.total_trials()
 
 
 def baseline_stage(run: SweepRun) -> None:

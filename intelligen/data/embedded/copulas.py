@@ -192,9 +192,9 @@ def passive(random: Random, scene: Scene, *, main: bool, subject: Nominal | None
             else noun_phrase(random, _AGENTS.draw(random), scene, definite=True, slim=True)
         )
         parts.append(prepositional("by", "von", Case.DATIVE, agent))
-    if random() < 0.4 and modal is None and not scene.is_circumstance:
+    negated = not scene.passing and random() < 0.12 and can_negate(subject)
+    if random() < 0.4 and modal is None and not negated and not scene.is_circumstance:
         parts.append(adverb(Field.TIME, *TIMES[scene.frame].draw(random)))
-    negated = random() < 0.12 and can_negate(subject)
     clause = Clause(subject, verb, tense, modal, negated, passive=True, parts=parts)
     clause.front = front_of(random, parts, main=main)
     return clause

@@ -135,7 +135,8 @@ def verb_clause(
     if subject is None:
         subject = subject_of(random, verb, scene)
     filled = dict(given or {})
-    negated = not light and "n" not in verb.marks and random() < 0.13 and can_negate(subject)
+    deniable = not light and "n" not in verb.marks and not (scene.passing and scene.is_circumstance)
+    negated = deniable and random() < 0.13 and can_negate(subject)
     agent = noun_of(subject).kind == "person"
     tense, modal = tense_and_modal(random, scene, verb=verb, agent=agent)
     if bare:
@@ -164,6 +165,11 @@ def _can_be_taken_up(filler: Nominal) -> TypeGuard[NounPhrase]:
     return filler.determiner is not EVERY and not filler.noun.is_mass
 
 
+def _is_every(part: Part) -> bool:
+    """`every day`, which beside a negation means something else in each language."""
+    return part.english[0] == "every"
+
+
 def _add_adverbials(random: Random, scene: Scene, clause: Clause, *, main: bool) -> None:
     verb, parts = clause.verb, clause.parts
     habitual = clause.tense is Tense.PRESENT and not clause.negated and clause.modal is None and not verb.place
@@ -176,8 +182,10 @@ def _add_adverbials(random: Random, scene: Scene, clause: Clause, *, main: bool)
         return
     negative = any(part.negative for part in parts)
     for part in adverbials(random, verb, scene):
-        if part.field is Field.MANNER and (negative or clause.modal is LIKE_TO):
-            continue
-        parts.append(part)
+        unfit = (
+            negative or clause.modal is LIKE_TO if part.field is Field.MANNER else clause.negated and _is_every(part)
+        )
+        if not unfit:
+            parts.append(part)
     if clause.front is None:
         clause.front = front_of(random, parts, main=main)

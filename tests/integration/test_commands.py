@@ -1,0 +1,126 @@
+"""The source projects' modes in sequence, without Ray: prepare, train, finetune, test, inference."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import write_tiny_corpus
+
+EXPERIMENT = """
+version: 1
+name: tiny
+data:
+  corpus:
+    name: files
+    folder: corpus
+    splits:
+      train: {source: train.en, target: train.de}
+      valid: {source: valid.en, target: valid.de}
+      test: {source: test.en, target: test.de}
+  tokenizer: {vocabulary: 90}
+  max_tokens: 40
+model: {d_model: 64, d_ff: 128, heads: 2, encoder_layers: 1, decoder_layers: 1, dropout: 0.0, max_positions: 64}
+training:
+  epochs: 6
+  epoch_updates: 40
+  batch_tokens: 300
+  optimizer: {learning_rate: 5.0e-3}
+  schedule: {name: constant, warmup_updates: 2}
+finetuning:
+  epochs: 1
+  epoch_updates: 5
+  batch_tokens: 300
+  optimizer: {learning_rate: 1.0e-3}
+  schedule: {name: constant, warmup_updates: 0}
+"""
+
+
+class Shell:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __call__(self, *arguments: str, typed: str = "") -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "intelligen", *arguments]
+        done = subprocess.run(
+            command, cwd=self.directory, input=typed, capture_output=True, text=True, timeout=120, check=False
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    directory = tmp_path_factory.mktemp("a place with spaces, ü")
+    (directory / "corpus").mkdir()
+    write_tiny_corpus(directory / "corpus")
+    (directory / "e.yaml").write_text(EXPERIMENT)
+    return Shell(directory)
+
+
+def test_the_modes_work_in_sequence(shell):
+    code, out, _ = shell("prepare", "e.yaml")
+    assert code == 0
+    assert "train: 400 of 400 pairs kept" in out
+
+    code, out, err = shell("train", "e.yaml")
+    assert code == 0, err
+    lines = [line for line in out.splitlines() if line.startswith("epoch ")]
+    assert len(lines) == 6
+    for word in ("loss", "BLEU", "epoch time", "memory avg", "max"):
+        assert word in lines[-1]
+
+    code, out, err = shell("finetune", "e.yaml", "--strategy", "gen")
+    assert code == 0, err
+    assert "generative-" in out
+
+    for arguments in (["--search", "greedy"], ["--strategy", "gen", "--search", "beam", "--beam-size", "2"]):
+        code, out, err = shell("test", "e.yaml", *arguments)
+        assert code == 0, err
+        assert "nrefs:1|case:mixed" in out
+    bleu = float(out.split("BLEU ")[1].split()[0])
+    assert bleu > 60
+
+    code, out, err = shell("inference", "e.yaml", "--strategy", "generative", typed="ape bee\n\ncat\n")
+    assert code == 0, err
+    assert out == "biene affe\n\nkatze\n"
+
+
+def test_training_again_does_nothing_again(shell):
+    shell("train", "e.yaml")
+    code, out, _ = shell("train", "e.yaml")
+    assert code == 0
+    assert "epoch " not in out.replace("epochs", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["train", "absent.yaml"], 2, "absent.yaml"),
+        (["train", "e.yaml", "-o", "training.epchs=3"], 2, 'did you mean "epochs"'),
+        (["finetune", "e.yaml", "--strategy", "magic"], 2, "unknown strategy 'magic'"),
+        (["test", "e.yaml", "-o", "seed=9"], 69, "intelligen train e.yaml"),
+        (["test", "e.yaml", "--split", "tset"], 2, "no split 'tset'"),
+        (["test", "e.yaml", "--search", "greedy", "--beam-size", "3"], 2, "greedy search has no beam"),
+        (["train", "e.yaml", "--device", "cuda:7", "-o", "seed=8"], 69, "cuda:7"),
+        (["train", "e.yaml", "--device", "abacus", "-o", "seed=8"], 2, "no such device 'abacus'"),
+        (["prepare", "e.yaml", "-o", "data.corpus.folder=nowhere"], 65, "nowhere"),
+        (["prepare", "e.yaml", "-o", "data.tokenizer.vocabulary=5000"], 65, "vocabulary"),
+        (["test", "e.yaml", "--trial", "corpus"], 65, "not the directory of a trial"),
+        (["prepare", "e.yaml", "--runs", "/proc/nowhere"], 73, "/proc/nowhere"),
+    ],
+)
+def test_mistakes_get_one_line_and_their_exit_code(shell, arguments, code, said):
+    shell("train", "e.yaml")
+    found, out, err = shell(*arguments)
+    assert found == code, out + err
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in out + err
+
+
+def test_help_needs_neither_torch_nor_ray():
+    script = (
+        "import sys, intelligen.cli.main; print([m for m in ('torch', 'ray', 'mlflow', 'optuna') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
