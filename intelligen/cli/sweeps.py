@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from intelligen.tracking.records import SweepStatus
 
 QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
-LOG_WIDTH = 140  # columns of the table in a pipe, where nobody says how wide it may be
+LOG_WIDTH = 160  # columns of the table in a pipe, where nobody says how wide it may be
 INTERRUPTED, TERMINATED, SOME_FAILED = 130, 143, 3
 
 

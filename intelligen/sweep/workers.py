@@ -1,5 +1,8 @@
 """What runs inside Ray's processes: the same `fit`, with Ray hearing its reports. Nothing here talks to MLflow."""
 
+import ctypes
+import gc
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
@@ -36,6 +39,7 @@ def run_trial(config: WorkerConfig) -> None:
     """A Tune trial of one worker: `fit` inside the (reused) Tune actor."""
     resources = Resources.model_validate_json(config["resources"])
     device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+    _return_free_memory()
     try:
         _fit(config, device=device, report=lambda report: tune.report(_tune_metrics(report)))
     except IntelligenError as error:
@@ -91,6 +95,15 @@ def _fit(config: WorkerConfig, *, device: torch.device, report: Callable[[Report
     torch.set_num_threads(resources.cpus_per_worker)
     runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device, report=report)
     fit(Trial.model_validate_json(config["trial"]), runtime)
+
+
+def _return_free_memory() -> None:
+    """Give what the actor's last trial freed back to the system, so that this trial's memory is its own."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _tune_metrics(report: Report) -> dict[str, Any]:

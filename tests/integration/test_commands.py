@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import write_tiny_corpus
 
+from intelligen.cli.main import commands, guarded
+
 EXPERIMENT = """
 version: 1
 name: tiny
@@ -109,9 +111,10 @@ def test_training_again_does_nothing_again(shell):
         (["prepare", "e.yaml", "--runs", "/proc/nowhere"], 73, "/proc/nowhere"),
     ],
 )
-def test_mistakes_get_one_line_and_their_exit_code(shell, arguments, code, said):
-    shell("train", "e.yaml")
-    found, out, err = shell(*arguments)
+def test_mistakes_get_one_line_and_their_exit_code(shell, monkeypatch, capfd, arguments, code, said):
+    monkeypatch.chdir(shell.directory)
+    found = guarded(lambda: commands.main(arguments, standalone_mode=False))
+    out, err = capfd.readouterr()
     assert found == code, out + err
     assert said in err
     assert len(err.strip().splitlines()) == 1
