@@ -1,5 +1,6 @@
 """The stages of a sweep; each finds what an earlier launch has finished and does only the rest."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ray import tune
 from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.loading import apply_settings
 from intelligen.config.sweep import Resources, Sweep
-from intelligen.errors import TrialsFailedError
+from intelligen.errors import StorageError, TrialsFailedError
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher, Suggestion, open_study
@@ -74,7 +75,8 @@ class SweepRun:
             seed=trial.seed,
             params=params or {},
             config=trial.model_dump(mode="json"),
-            directory=str(directory),
+            # Relative, so that a runs folder can be moved.
+            directory=os.path.relpath(directory, self.directory),
             number=number,
         )
 
@@ -105,7 +107,7 @@ def baseline_stage(run: SweepRun) -> None:
         try:
             trainer(run.worker_config(trial, directory, run.sweep.baseline), name="train").fit()
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
-            error = " ".join(str(failure).split())
+            error = _last_line(failure)
     outcome = read_outcome(directory, metric=run.sweep.objective.metric, crashed=True)
     reason = outcome.reason if outcome.state is TrialState.COMPLETE else error or outcome.reason
     run.ledger.finish(name, outcome.state, reason)
@@ -163,7 +165,13 @@ def test_stage(run: SweepRun) -> None:
         if not record.scores
     }
     for trial_id, scores in pending.items():
-        run.ledger.score(trial_id, ray.get(scores))
+        try:
+            run.ledger.score(trial_id, ray.get(scores))
+        except ray.exceptions.RayError as error:
+            raise StorageError(
+                f"{run.directory_of(run.ledger.trials[trial_id])}: cannot score the test sets: {_last_line(error)};"
+                " the same command tries again"
+            ) from error
 
 
 def _trainable(resources: Resources) -> Any:
@@ -195,3 +203,9 @@ def _ended_reports(run: SweepRun) -> dict[str, list[Report]]:
         for record in run.ledger.trials.values()
         if record.kind == "trial" and record.state in (TrialState.COMPLETE, TrialState.PRUNED)
     }
+
+
+def _last_line(error: BaseException) -> str:
+    """Ray's errors are whole tracebacks; their last line says what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__

@@ -20,7 +20,6 @@ from optuna.storages.journal import JournalFileBackend
 
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import read_history
 
 EXPERIMENT = """
 version: 1
@@ -107,6 +106,9 @@ class Place:
             return {}
         return read_ledger(self.sweep)[1]
 
+    def history(self, record: TrialRecord) -> Path:
+        return self.sweep / record.directory / "history.jsonl"
+
     def study(self) -> dict[int, str]:
         storage = JournalStorage(JournalFileBackend(str(self.sweep / "study.journal")))
         return {trial.number: trial.state.name for trial in optuna.load_study(study_name=None, storage=storage).trials}
@@ -140,7 +142,7 @@ def require_records_agree(place: Place) -> None:
         record = trials[name]
         assert status == STATES[record.state][1]
         steps = place.query("select step from metrics where run_uuid = ? and key = 'valid/bleu' order by step", run_id)
-        history = read_history(Path(record.directory) / "history.jsonl")
+        history = read_history(place.history(record))
         assert [step for (step,) in steps] == [report.epoch for report in history]
         assert [report.epoch for report in history] == list(range(1, len(history) + 1))
     parents = place.query("select run_uuid from tags where key = 'kind' and value = 'sweep'")
@@ -165,7 +167,7 @@ def test_a_sweep_whose_launcher_is_killed_twice_resumes_and_repeats_nothing(tmp_
     second.send_signal(signal.SIGKILL)
     second.communicate()
     before = {name: r for name, r in place.trials().items() if r.state is not TrialState.RUNNING}
-    results = {name: (Path(r.directory) / "history.jsonl").read_text() for name, r in before.items()}
+    results = {name: place.history(r).read_text() for name, r in before.items()}
 
     code, output = place.run()
     assert code == 0, output
@@ -174,7 +176,7 @@ def test_a_sweep_whose_launcher_is_killed_twice_resumes_and_repeats_nothing(tmp_
     for name, record in before.items():
         assert after[name].started_ms == record.started_ms
         assert after[name].attempts == record.attempts
-        assert (Path(record.directory) / "history.jsonl").read_text() == results[name]
+        assert place.history(record).read_text() == results[name]
     strategies = [record.strategy for record in after.values() if record.kind == "trial"]
     assert sorted(strategies) == ["generative"] * 3 + ["standard"] * 3
     require_records_agree(place)
@@ -194,12 +196,7 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
     )
     place = Place(tmp_path, two_workers)
     process = place.launch()
-    wait_for(
-        lambda: any(
-            r.kind == "trial" and (Path(r.directory) / "history.jsonl").exists() for r in place.trials().values()
-        ),
-        process,
-    )
+    wait_for(lambda: any(place.history(r).exists() for r in place.trials().values() if r.kind == "trial"), process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
