@@ -29,6 +29,8 @@ FINITE_CHECK_UPDATES = 20  # reading a GPU's numbers makes it wait, so not at ev
 class DivergedError(IntelligenError):
     """The loss or the gradient is NaN or infinite."""
 
+    exit_code = 3
+
 
 @dataclass
 class Progress:

@@ -20,6 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import read_history
 
 EXPERIMENT = """
 version: 1
