@@ -39,6 +39,7 @@ class Experiment(Settings):
     """What `finetune` trains with where neither its option nor a sweep chooses."""
     decoding: Decoding = Decoding()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """Of weights, data order, dropout and rollouts."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":

@@ -50,6 +50,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experi
     reaching = [replace(change, key=change.key.removeprefix(_INTO_EXPERIMENT)) for change in inner]
     experiment = _experiment(_named_experiment(path, sweep, document), reaching)
     check_space(sweep, experiment, document)
+    _require_one_objective(sweep, experiment, document)
     return sweep, experiment
 
 
@@ -65,6 +66,17 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     """
     document = Document(experiment.model_dump(mode="json"), {})
     return _experiment(document, [Change(key, value) for key, value in changes.items()])
+
+
+def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+    """Trials are compared by the metric that chose their weights: the table must show the model that is tested."""
+    asked, selecting = sweep.objective.metric, experiment.task.selection_metric
+    if asked != selecting:
+        what = (
+            f"is {asked}, but the experiment selects its epochs by {selecting};"
+            f" set -o experiment.task.selection_metric={asked}"
+        )
+        raise ConfigError(problem_line(document.origin(("objective", "metric")), "objective.metric", what))
 
 
 def _experiment(document: Document, changes: Sequence[Change]) -> Experiment:

@@ -18,6 +18,7 @@ class Seq2Seq(Settings):
     d_ff: PositiveInt = 512
     """Inner width of the feed-forward blocks."""
     heads: PositiveInt = 8
+    """Attention heads of every layer."""
     d_k: PositiveInt | None = None
     """Width of a query and a key per head; d_model / heads where not given."""
     d_v: PositiveInt | None = None
@@ -33,7 +34,9 @@ class Seq2Seq(Settings):
     norm: Literal["pre", "post"] = "pre"
     """Layer normalisation before each sublayer (Xiong et al. 2020) or after its residual sum (Vaswani et al. 2017)."""
     activation: Literal["relu", "gelu", "silu"] = "relu"
+    """Of the feed-forward blocks."""
     positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    """Fixed waves (Vaswani et al. 2017, sec. 3.5), or a trained table."""
     max_positions: Annotated[int, Field(ge=8, le=16_384)] = 512
     """Longest sequence that the position table can hold."""
     tied_embeddings: Literal["none", "decoder", "all"] = "all"

@@ -14,7 +14,8 @@ class Standard(Settings):
 
     name: Literal["standard"] = "standard"
     r_drop: NonNegativeFloat = 0.0
-    """Weight of the symmetric KL divergence between two dropout passes (Liang et al. 2021); sensible: 0–5."""
+    """Weight of the symmetric KL divergence between two dropout passes, beside the mean of their cross entropies: half
+    the α of Liang et al. (2021). Sensible: 0–2.5."""
 
 
 class ProbabilitySchedule(Settings):
@@ -58,10 +59,11 @@ class Generative(Settings):
     top_k: NonNegativeInt = 0
     """Sampling keeps only the k most probable tokens; 0 = all."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Sampling keeps only the smallest set of tokens whose probability reaches p."""
     min_importance: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     """Floor of `gold_offpolicy`'s importance weights (Pang & He 2021 clip from below)."""
     max_length: PositiveInt | None = None
-    """Bound of a rollout in tokens; not given = the decoding bound of the experiment."""
+    """Bound of a rollout in tokens; not given = the decoding bound. `gold_position` ends with the reference instead."""
 
 
 Strategy = Annotated[Standard | Generative, Field(discriminator="name")]

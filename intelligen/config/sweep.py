@@ -14,6 +14,7 @@ class Search(Settings):
     sampler: Literal["tpe", "random"] = "tpe"
     """`tpe`: tree-structured Parzen estimator (Bergstra et al. 2011), multivariate; both are Optuna's."""
     seed: NonNegativeInt = 1
+    """Of the suggestions."""
     startup_trials: PositiveInt = 4
     """So many trials are drawn at random before TPE's model is used."""
 
@@ -53,9 +54,13 @@ class Resources(Settings):
     """What one trial takes. A trial of one worker runs inside the Tune actor; more workers are a Ray Train group."""
 
     workers: PositiveInt = 1
+    """Processes that share each update of a trial."""
     cpus_per_worker: PositiveInt = 1
+    """Processors, and so threads, of each."""
     gpus_per_worker: NonNegativeInt = 0
+    """GPUs of each; 0 = train on processors."""
     concurrent_trials: PositiveInt = 1
+    """Trials at the same time."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """A trial that crashes is tried so many times in all; it resumes from its last checkpoint."""
 

@@ -14,8 +14,11 @@ class Optimizer(Settings):
     learning_rate: PositiveFloat = 1e-3
     """Peak of the schedule."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
+    """Decay rates of the first and the second moment."""
     epsilon: PositiveFloat = 1e-9
+    """Added to the root of the second moment."""
     weight_decay: NonNegativeFloat = 0.0
+    """Of matrices; biases and norms never decay."""
     clip_norm: PositiveFloat | None = 1.0
     """Largest gradient norm; none = no clipping."""
 
@@ -26,6 +29,7 @@ class Schedule(Settings):
     name: Literal["inverse_sqrt", "cosine", "constant"] = "inverse_sqrt"
     """`inverse_sqrt`: Vaswani et al. (2017), eq. 3, scaled so that the peak is the learning rate."""
     warmup_updates: NonNegativeInt = 400
+    """Updates until the peak."""
     final_ratio: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """`cosine` ends at this share of the peak."""
 
@@ -42,6 +46,7 @@ class Training(Settings):
     micro_batch_tokens: PositiveInt | None = None
     """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. Not given = no bound."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """ε: the share of the target's probability that is spread over the vocabulary (Szegedy et al. 2016)."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"

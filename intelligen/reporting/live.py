@@ -26,7 +26,6 @@ def report_line(report: Report) -> str:
         f"  loss {metrics['train/loss']:.3f}"
         f"  valid loss {metrics['valid/loss']:.3f}  BLEU {metrics['valid/bleu']:.2f}  chrF {metrics['valid/chrf']:.2f}"
         f"  epoch time {metrics['time/epoch_s']:.1f} s  {metrics['throughput/target_tokens_per_s']:,.0f} tokens/s"
-        f""
         f"  {kind} memory avg {metrics[f'{kind}/memory_avg_mib']:,.0f}"
         f" max {metrics[f'{kind}/memory_peak_mib']:,.0f} MiB"
     )

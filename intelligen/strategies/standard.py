@@ -15,7 +15,8 @@ class TeacherForcing:
 
     Args:
         label_smoothing: ε.
-        r_drop: Weight of the symmetric KL divergence between two dropout passes (Liang et al. 2021, eq. 4).
+        r_drop: Weight of the symmetric KL divergence between two dropout passes: half of α in Liang et al. (2021),
+            eq. 4, since the two passes' cross entropies are averaged here and added there.
 
     """
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from intelligen.errors import IntelligenError
 from intelligen.tracking.ledger import TrialState
 from intelligen.training.history import HISTORY_FILE, read_history
 from intelligen.training.result import read_result, write_atomically
@@ -22,9 +21,15 @@ class Outcome:
     """The objective on the validation set, of the selected weights, where the trial ran its course."""
 
 
-def write_failure(directory: Path, error: IntelligenError) -> None:
+def write_failure(directory: Path, reason: str) -> None:
     """Leave word of a failure that trying again would not mend."""
-    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": str(error)}))
+    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason}))
+
+
+def last_line(error: BaseException) -> str:
+    """Ray's errors are whole tracebacks; their last line says what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__
 
 
 def read_outcome(directory: Path, *, metric: str, crashed: bool) -> Outcome:

@@ -28,6 +28,11 @@ class ResumableAsha(AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not
         super().on_trial_add(None, ended)
         self._replay(ended, reports)
 
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Whether the trial goes on."""
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        return TrialScheduler.CONTINUE if result["training_iteration"] >= self._epochs else decision
+
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier launch left unfinished brings its reports along, under Tune's new name for it."""
         super().on_trial_add(tune_controller, trial)
@@ -52,9 +57,8 @@ def scheduler(sweep: Sweep, *, epochs: int, ended: dict[str, list[Report]]) -> T
     asha = ResumableAsha(
         sweep.objective.metric,
         mode="max" if sweep.objective.direction == "maximize" else "min",
-        # One more than a trial has: at max_t a trial would be stopped before it can select its weights.
-        max_t=max(epochs, sweep.scheduler.grace_epochs) + 1,
-        grace_period=sweep.scheduler.grace_epochs,
+        epochs=epochs,
+        grace_period=min(epochs, sweep.scheduler.grace_epochs),
         reduction_factor=sweep.scheduler.reduction_factor,
     )
     for trial_id, reports in ended.items():

@@ -13,7 +13,7 @@ from intelligen.config.experiment import Experiment, Trial, baseline_trial, fine
 from intelligen.config.loading import apply_settings
 from intelligen.config.sweep import Resources, Sweep
 from intelligen.errors import StorageError, TrialsFailedError
-from intelligen.sweep.outcome import Outcome, read_outcome
+from intelligen.sweep.outcome import Outcome, last_line, read_outcome
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher, Suggestion, open_study
 from intelligen.sweep.workers import WorkerConfig, run_distributed_trial, run_trial, score_tests, trainer
@@ -107,7 +107,7 @@ def baseline_stage(run: SweepRun) -> None:
         try:
             trainer(run.worker_config(trial, directory, run.sweep.baseline), name="train").fit()
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
-            error = _last_line(failure)
+            error = last_line(failure)
     outcome = read_outcome(directory, metric=run.sweep.objective.metric, crashed=True)
     reason = outcome.reason if outcome.state is TrialState.COMPLETE else error or outcome.reason
     run.ledger.finish(name, outcome.state, reason)
@@ -169,7 +169,7 @@ def test_stage(run: SweepRun) -> None:
             run.ledger.score(trial_id, ray.get(scores))
         except ray.exceptions.RayError as error:
             raise StorageError(
-                f"{run.directory_of(run.ledger.trials[trial_id])}: cannot score the test sets: {_last_line(error)};"
+                f"{run.directory_of(run.ledger.trials[trial_id])}: cannot score the test sets: {last_line(error)};"
                 " the same command tries again"
             ) from error
 
@@ -203,9 +203,3 @@ def _ended_reports(run: SweepRun) -> dict[str, list[Report]]:
         for record in run.ledger.trials.values()
         if record.kind == "trial" and record.state in (TrialState.COMPLETE, TrialState.PRUNED)
     }
-
-
-def _last_line(error: BaseException) -> str:
-    """Ray's errors are whole tracebacks; their last line says what happened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else type(error).__name__

@@ -17,7 +17,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from intelligen.config.experiment import Trial
 from intelligen.config.sweep import Resources
 from intelligen.errors import IntelligenError
-from intelligen.sweep.outcome import write_failure
+from intelligen.sweep.outcome import last_line, write_failure
 from intelligen.training.fit import DivergedError, fit
 from intelligen.training.history import Report
 from intelligen.training.runtime import Runtime
@@ -44,12 +44,17 @@ def run_trial(config: WorkerConfig) -> None:
         _fit(config, device=device, report=lambda report: tune.report(_tune_metrics(report)))
     except IntelligenError as error:
         # Trying again would end the same way, so Tune is not to see a crash.
-        write_failure(Path(config["directory"]), error)
+        write_failure(Path(config["directory"]), str(error))
 
 
 def run_distributed_trial(config: WorkerConfig) -> None:
     """A Tune trial of several workers: this driver holds no processor and waits for its Ray Train group."""
-    trainer(config, name=f"train-{Path(config['directory']).name}", callbacks=[TuneReportCallback()]).fit()
+    directory = Path(config["directory"])
+    try:
+        trainer(config, name=f"train-{directory.name}", callbacks=[TuneReportCallback()]).fit()
+    except ray.train.TrainingFailedError as error:
+        # Train has made all its attempts; Tune is to try again only where this driver itself dies.
+        write_failure(directory, f"its workers failed at every attempt: {last_line(error)}")
 
 
 def trainer(config: WorkerConfig, *, name: str, callbacks: list[Any] | None = None) -> ray.train.torch.TorchTrainer:
@@ -87,7 +92,7 @@ def run_worker(config: WorkerConfig) -> None:
     except DivergedError as error:
         # All ranks see the same gradient norm, so all of them end here, and a restart would too.
         if ray.train.get_context().get_world_rank() == 0:
-            write_failure(Path(config["directory"]), error)
+            write_failure(Path(config["directory"]), str(error))
 
 
 def _fit(config: WorkerConfig, *, device: torch.device, report: Callable[[Report], None]) -> None:

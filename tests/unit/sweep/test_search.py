@@ -163,13 +163,11 @@ def test_a_resumed_trial_stands_on_each_rung_once(tmp_path):
     }
 
 
-def test_a_trial_that_runs_its_course_is_not_stopped_at_its_last_epoch(tmp_path):
-    asha = scheduler(sweep(), epochs=3, ended={})
+def test_a_trial_is_never_stopped_after_its_last_epoch(tmp_path):
+    better = {f"t{index}": [report(epoch, 50.0) for epoch in (1, 2, 3, 4)] for index in range(4)}
+    asha = scheduler(sweep(), epochs=4, ended=better)
     (tmp_path / "t").mkdir()
     trial = SimpleNamespace(trial_id="t", config={"directory": str(tmp_path / "t")})
     asha.on_trial_add(None, trial)
-    decisions = [
-        asha.on_trial_result(None, trial, {"valid/bleu": float(epoch), "training_iteration": epoch})
-        for epoch in (1, 2, 3)
-    ]
-    assert decisions == ["CONTINUE"] * 3
+    results = [{"valid/bleu": value, "training_iteration": epoch} for epoch, value in ((3, 60.0), (4, 1.0))]
+    assert [asha.on_trial_result(None, trial, result) for result in results] == ["CONTINUE"] * 2
