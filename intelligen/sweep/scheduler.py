@@ -15,12 +15,15 @@ class ResumableAsha(AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not
 
     Args:
         objective: The metric that is compared.
+        epochs: Of a trial that runs its course; after its last epoch nothing can be saved by stopping it.
         arguments: Of AsyncHyperBandScheduler.
 
     """
 
-    def __init__(self, objective: str, **arguments: Any) -> None:
-        super().__init__(time_attr="training_iteration", metric=objective, **arguments)
+    def __init__(self, objective: str, *, epochs: int, **arguments: Any) -> None:
+        # One more than a trial has: at max_t every trial would be stopped before it can select its weights.
+        super().__init__(time_attr="training_iteration", metric=objective, max_t=epochs + 1, **arguments)
+        self._epochs = epochs
 
     def recall(self, trial_id: str, reports: list[Report]) -> None:
         """Take an ended trial's reports into account."""
