@@ -1,6 +1,6 @@
 """Photograph a sweep in MLflow's own interface, in a real browser, for the documentation.
 
-    python scripts/mlflow_screenshot.py sqlite:///mlflow.db docs/images
+    python scripts/mlflow_screenshot.py sqlite:///mlflow.db docs/images/mlflow
 
 writes runs.png (the sweep's run above its trials), curves.png (validation by epoch), sweep.png (the sweep's page)
 and samples.png (translations of its newest trial). Needs Chromium, and Playwright beside this package:
