@@ -20,6 +20,36 @@ WORDS = ["ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"]
 TIERE = ["affe", "biene", "katze", "hund", "aal", "fuchs", "gnu", "henne", "ibis", "häher"]
 
 
+# The tiny corpus as an experiment file, in a directory that holds it as `corpus`.
+TINY_EXPERIMENT = """
+version: 1
+name: tiny
+data:
+  corpus:
+    name: files
+    folder: corpus
+    splits:
+      train: {source: train.en, target: train.de}
+      valid: {source: valid.en, target: valid.de}
+      test: {source: test.en, target: test.de}
+  tokenizer: {vocabulary: 90}
+  max_tokens: 40
+model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 64}
+training:
+  epochs: 2
+  epoch_updates: 20
+  batch_tokens: 300
+  optimizer: {learning_rate: 5.0e-3}
+  schedule: {name: constant, warmup_updates: 2}
+finetuning:
+  epochs: 4
+  epoch_updates: 10
+  batch_tokens: 300
+  optimizer: {learning_rate: 2.0e-3}
+  schedule: {name: constant, warmup_updates: 0}
+"""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

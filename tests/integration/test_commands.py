@@ -5,37 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import write_tiny_corpus
+from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands, guarded
 
-EXPERIMENT = """
-version: 1
-name: tiny
-data:
-  corpus:
-    name: files
-    folder: corpus
-    splits:
-      train: {source: train.en, target: train.de}
-      valid: {source: valid.en, target: valid.de}
-      test: {source: test.en, target: test.de}
-  tokenizer: {vocabulary: 90}
-  max_tokens: 40
-model: {d_model: 64, d_ff: 128, heads: 2, encoder_layers: 1, decoder_layers: 1, dropout: 0.0, max_positions: 64}
-training:
-  epochs: 6
-  epoch_updates: 40
-  batch_tokens: 300
-  optimizer: {learning_rate: 5.0e-3}
-  schedule: {name: constant, warmup_updates: 2}
-finetuning:
-  epochs: 1
-  epoch_updates: 5
-  batch_tokens: 300
-  optimizer: {learning_rate: 1.0e-3}
-  schedule: {name: constant, warmup_updates: 0}
-"""
+# Large and long enough to learn the tiny language.
+EXPERIMENT = (
+    TINY_EXPERIMENT.replace("d_model: 32, d_ff: 64", "d_model: 64, d_ff: 128, dropout: 0.0")
+    .replace("epochs: 2\n  epoch_updates: 20", "epochs: 6\n  epoch_updates: 40")
+    .replace("epochs: 4\n  epoch_updates: 10", "epochs: 1\n  epoch_updates: 5")
+)
 
 
 class Shell:

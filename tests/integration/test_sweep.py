@@ -14,7 +14,7 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
-from conftest import REPOSITORY, write_tiny_corpus
+from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -22,33 +22,6 @@ from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import read_history
 
-EXPERIMENT = """
-version: 1
-name: tiny
-data:
-  corpus:
-    name: files
-    folder: corpus
-    splits:
-      train: {source: train.en, target: train.de}
-      valid: {source: valid.en, target: valid.de}
-      test: {source: test.en, target: test.de}
-  tokenizer: {vocabulary: 90}
-  max_tokens: 40
-model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 64}
-training:
-  epochs: 2
-  epoch_updates: 20
-  batch_tokens: 300
-  optimizer: {learning_rate: 5.0e-3}
-  schedule: {name: constant, warmup_updates: 2}
-finetuning:
-  epochs: 4
-  epoch_updates: 10
-  batch_tokens: 300
-  optimizer: {learning_rate: 2.0e-3}
-  schedule: {name: constant, warmup_updates: 0}
-"""
 SWEEP = """
 version: 1
 name: tiny
@@ -79,7 +52,7 @@ class Place:
         self.directory = directory
         (directory / "corpus").mkdir()
         write_tiny_corpus(directory / "corpus")
-        (directory / "experiment.yaml").write_text(EXPERIMENT)
+        (directory / "experiment.yaml").write_text(TINY_EXPERIMENT)
         (directory / "sweep.yaml").write_text(sweep)
 
     def launch(self, *arguments: str) -> subprocess.Popen[str]:
