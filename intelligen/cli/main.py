@@ -1,6 +1,5 @@
 """Entry points: every error that a user can cause is one line and a documented exit code, never a traceback."""
 
-import os
 import sys
 import tempfile
 import traceback
@@ -45,6 +44,7 @@ def guarded(call: Callable[[], object]) -> int:
     try:
         code = call()
     except click.exceptions.Abort:
+        click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -52,13 +52,6 @@ def guarded(call: Callable[[], object]) -> int:
     except IntelligenError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
-    except KeyboardInterrupt:
-        click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`… | head`); Python would complain once more while it closes the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INPUT_OUTPUT
     except OSError as error:
         click.echo(f"error: {error.filename or 'input/output'}: {error.strerror or error}", err=True)
         return CANNOT_CREATE if isinstance(error, PermissionError) else INPUT_OUTPUT

@@ -15,7 +15,7 @@ from intelligen.cli.options import (
     runs_option,
     search_options,
 )
-from intelligen.errors import ConfigError, UnavailableError
+from intelligen.errors import ConfigError, DataError, UnavailableError
 
 if TYPE_CHECKING:
     import torch
@@ -126,11 +126,11 @@ def inference(
     device: str,
 ) -> None:
     """Translate standard input line by line; on a terminal, prompt for lines."""
-    from intelligen.config.decoding import Beam
+    from intelligen.training.result import read_trial
     from intelligen.training.translating import translate
 
     trained = _trained(experiment, strategy, trial_directory, overrides, runs, device)
-    chosen = _search(search, beam_size) or Beam()
+    chosen = _search(search, beam_size) or read_trial(trained.directory).decoding.test
     for lines in _typed_lines() if sys.stdin.isatty() else _chunks(sys.stdin):
         for translation in translate(trained, lines, search=chosen):
             click.echo(translation)
@@ -147,8 +147,11 @@ def _typed_lines() -> Iterator[list[str]]:
 
 def _chunks(stream: TextIO) -> Iterator[list[str]]:
     lines = (line.rstrip("\r\n") for line in stream)
-    while chunk := list(islice(lines, PIPED_LINES)):
-        yield chunk
+    try:
+        while chunk := list(islice(lines, PIPED_LINES)):
+            yield chunk
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input: byte {error.start} is not UTF-8; convert it, with iconv say") from error
 
 
 def _load(path: Path, overrides: tuple[str, ...]) -> "Experiment":
@@ -249,10 +252,11 @@ def _device(name: str) -> "torch.device":
 
 def _fit(trial: "Trial", directory: Path, runs: Path, device: str) -> None:
     from intelligen.cli.progress import TrainingProgress
+    from intelligen.tracking.lock import trial_lock
     from intelligen.training.fit import fit
     from intelligen.training.runtime import Runtime
 
-    with TrainingProgress() as progress:
+    with trial_lock(directory), TrainingProgress() as progress:
         runtime = Runtime(
             store=runs, directory=directory, device=_device(device), report=progress.report, updated=progress.updated
         )

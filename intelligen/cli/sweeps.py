@@ -102,7 +102,7 @@ def _stages(launch: "SweepRun") -> int:
             if not search_stage(launch):
                 raise KeyboardInterrupt
             test_stage(launch)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Ray Train answers an interrupt by leaving the process
         return TERMINATED if signal.SIGTERM in signals else INTERRUPTED
     return 0
 
@@ -115,6 +115,7 @@ def _close(
     from intelligen.sweep.stages import is_finished
     from intelligen.tracking.leaderboard import leaderboard
     from intelligen.tracking.records import SweepStatus
+    from intelligen.tracking.redaction import redact_text
 
     objective = launch.sweep.objective.metric
     rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
@@ -131,9 +132,11 @@ def _close(
         console.print("interrupted: the same command goes on where this one stopped")
     (launch.directory / "table.md").write_text(table, encoding="utf-8")
     console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
-    console.print(f"compare  mlflow ui --backend-store-uri {tracking_uri}", soft_wrap=True, highlight=False)
+    shown = redact_text(tracking_uri)
+    compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shown}"
+    console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
     if not mirrored:
-        console.print(f"MLflow at {tracking_uri} does not hold everything yet: the same command sends the rest")
+        console.print(f"MLflow at {shown} does not hold everything yet: the same command sends the rest")
 
 
 @contextmanager

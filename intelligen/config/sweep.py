@@ -64,14 +64,6 @@ class Resources(Settings):
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """A trial that crashes is tried so many times in all; it resumes from its last checkpoint."""
 
-    def total_cpus(self) -> int:
-        """Processors that all concurrent trials hold together."""
-        return self.workers * self.cpus_per_worker * self.concurrent_trials
-
-    def total_gpus(self) -> int:
-        """Accelerators that all concurrent trials hold together."""
-        return self.workers * self.gpus_per_worker * self.concurrent_trials
-
 
 class Objective(Settings):
     """What the search optimises; a metric of the validation set, never of a test set."""

@@ -8,23 +8,22 @@ from intelligen.tracking.leaderboard import Row
 from intelligen.tracking.records import TrialState
 
 NOTE = (
-    "valid = best epoch of the best trial, which chose the model; test = that model's test set, scored once by the"
-    " experiment's test search, with the 95 % bootstrap interval over sentences. Epoch time and memory are over all"
-    " trials of a strategy."
+    "valid = the best trial's selected weights; test = the same weights, scored once by the experiment's test search,"
+    " with the 95 % bootstrap interval over sentences. Epoch time and memory (of a GPU, or resident memory of processes"
+    " without one) are over all trials of a strategy."
 )
 
 
 def headings(rows: Sequence[Row], *, objective: str) -> list[str]:
-    """Column titles; memory is a GPU's, or the process' where trials ran without one."""
-    memory = rows[0].memory_kind.upper() if rows else "CPU"
+    """Column titles."""
     return [
         "strategy",
         "trials",
         f"{objective}",
         *test_splits(rows),
         "epoch time",
-        f"avg {memory} memory",
-        f"max {memory} memory",
+        "avg memory",
+        "max memory",
     ]
 
 
@@ -41,8 +40,8 @@ def cells(row: Row, *, splits: Sequence[str]) -> list[str]:
         f"{row.best_value:.2f}",
         *(_scored(row, split) for split in splits),
         f"{row.epoch_s:.1f} s",
-        f"{row.memory_avg_mib:,.0f} MiB",
-        f"{row.memory_peak_mib:,.0f} MiB",
+        f"{row.memory_avg_mib:,.0f} MiB {row.memory_kind.upper()}",
+        f"{row.memory_peak_mib:,.0f} MiB {row.memory_kind.upper()}",
     ]
 
 

@@ -170,7 +170,7 @@ class GenerativeObjective:
             batch.source_BS,
             search,
             max_lengths_B=self._bounds(batch) if bounds_B is None else bounds_B,
-            generator=step.rank_generator("rollout", device=batch.source_BS.device) if draws else None,
+            generator=step.rank_generator(f"rollout/{batch.rows[0]}", device=batch.source_BS.device) if draws else None,
             samples=samples or 1,
         ).tokens_NT
 

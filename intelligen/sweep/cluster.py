@@ -41,7 +41,8 @@ class Capacity:
     @classmethod
     def of_this_machine(cls) -> "Capacity":
         """What Ray will find here, found without starting it."""
-        return cls(len(os.sched_getaffinity(0)), torch.cuda.device_count(), "this machine")
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cls(allowed, torch.cuda.device_count(), "this machine")
 
     def require(self, sweep: Sweep) -> None:
         """Refuse what could never be scheduled: Ray itself would wait for it for ever.
@@ -66,7 +67,8 @@ class Capacity:
                 concurrent = f" × {times} concurrent trials" if times > 1 else ""
                 raise UnavailableError(
                     f"{key}: asks for {asked * each} {kind}s ({resources.workers} workers × {each}{concurrent}),"
-                    f" {self.place} has {there}; lower {key}.workers or {key}.{kind.lower()}s_per_worker"
+                    f" {self.place} has {there}; lower {key}.workers, {key}.{kind.lower()}s_per_worker or"
+                    f" {key}.concurrent_trials"
                 )
 
 

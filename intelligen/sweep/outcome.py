@@ -26,6 +26,11 @@ def write_failure(directory: Path, reason: str) -> None:
     write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason}))
 
 
+def forget_failure(directory: Path) -> None:
+    """A new attempt begins: what an earlier one failed of is past."""
+    (directory / FAILURE_FILE).unlink(missing_ok=True)
+
+
 def last_line(error: BaseException) -> str:
     """Ray's errors are whole tracebacks; their last line says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -41,12 +46,12 @@ def read_outcome(directory: Path, *, metric: str, crashed: bool) -> Outcome:
         crashed: Whether its processes died more often than it was to be tried.
 
     """
-    failure = directory / FAILURE_FILE
-    if failure.exists():
-        return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"])
     result = read_result(directory)
     if result is not None:
         return Outcome(TrialState.COMPLETE, result.stop_reason, result.metrics[metric])
+    failure = directory / FAILURE_FILE
+    if failure.exists():
+        return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"])
     reports = read_history(directory / HISTORY_FILE)
     if crashed or not reports:
         return Outcome(TrialState.FAILED, "its process died at every attempt; see the log in the sweep's tune/ folder")

@@ -35,6 +35,17 @@ def open_study(directory: Path, sweep: Sweep) -> optuna.Study:
     )
 
 
+def tell(study: optuna.Study, number: int, outcome: Outcome) -> None:
+    """Bring a trial to its end in the study."""
+    match outcome.state:
+        case TrialState.COMPLETE:
+            study.tell(number, outcome.value)
+        case TrialState.PRUNED:
+            study.tell(number, state=OptunaState.PRUNED)
+        case _:
+            study.tell(number, state=OptunaState.FAIL)
+
+
 @dataclass(frozen=True)
 class Suggestion:
     """One trial that the search wants run."""
@@ -103,14 +114,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how the trial ended."""
         trial = self._running.pop(trial_id)
-        outcome = self._settle(trial.number, error)
-        match outcome.state:
-            case TrialState.COMPLETE:
-                self._study.tell(trial, outcome.value)
-            case TrialState.PRUNED:
-                self._study.tell(trial, state=OptunaState.PRUNED)
-            case _:
-                self._study.tell(trial, state=OptunaState.FAIL)
+        tell(self._study, trial.number, self._settle(trial.number, error))
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher so as to restore from the pickle; a resumed sweep reads study and ledger instead.

@@ -1,10 +1,14 @@
 """The stages of a sweep; each finds what an earlier launch has finished and does only the rest."""
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import ray
 import ray.train
 from ray import tune
@@ -15,10 +19,11 @@ from intelligen.config.sweep import Resources, Sweep
 from intelligen.errors import StorageError, TrialsFailedError
 from intelligen.sweep.outcome import Outcome, last_line, read_outcome
 from intelligen.sweep.scheduler import scheduler
-from intelligen.sweep.searcher import StudySearcher, Suggestion, open_study
+from intelligen.sweep.searcher import StudySearcher, Suggestion, open_study, tell
 from intelligen.sweep.workers import WorkerConfig, run_distributed_trial, run_trial, score_tests, trainer
 from intelligen.tracking.leaderboard import best_by_strategy
 from intelligen.tracking.ledger import Ledger
+from intelligen.tracking.lock import trial_lock
 from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import read_result
@@ -103,9 +108,10 @@ def baseline_stage(run: SweepRun) -> None:
         return
     run.begin(name, trial, directory)
     error = ""
-    if read_result(directory) is None:
+    with trial_lock(directory), _own_interrupts():
         try:
-            trainer(run.worker_config(trial, directory, run.sweep.baseline), name="train").fit()
+            if read_result(directory) is None:
+                trainer(run.worker_config(trial, directory, run.sweep.baseline), name="train").fit()
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
             error = last_line(failure)
     outcome = read_outcome(directory, metric=run.sweep.objective.metric, crashed=True)
@@ -122,17 +128,24 @@ def search_stage(run: SweepRun) -> bool:
         Whether the search came to its end; it did not where somebody interrupted it.
 
     """
+    study = open_study(run.directory, run.sweep)
+    _tell_known_ends(run, study)
     searcher = StudySearcher(
-        open_study(run.directory, run.sweep),
+        study,
         sweep=run.sweep,
         start=lambda suggestion: dict(_start_trial(run, suggestion)),
         settle=lambda number, crashed: _settle_trial(run, number, crashed=crashed),
     )
     if searcher.remaining() == 0:
         return True
+    _tune(run, searcher)
+    return searcher.remaining() == 0
+
+
+def _tune(run: SweepRun, searcher: StudySearcher) -> None:
     resources = run.sweep.resources
     launches = run.directory / "tune"
-    tune.Tuner(
+    tuner = tune.Tuner(
         _trainable(resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
@@ -148,8 +161,9 @@ def search_stage(run: SweepRun) -> bool:
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=resources.attempts - 1),
         ),
-    ).fit()
-    return searcher.remaining() == 0
+    )
+    with _own_interrupts():
+        tuner.fit()
 
 
 def test_stage(run: SweepRun) -> None:
@@ -181,17 +195,42 @@ def _trainable(resources: Resources) -> Any:
     return tune.with_resources(run_trial, {"CPU": resources.cpus_per_worker, "GPU": resources.gpus_per_worker})
 
 
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Train and Tune leave their SIGINT handlers behind, which would swallow a later Ctrl-C."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tell_known_ends(run: SweepRun, study: optuna.Study) -> None:
+    """A launcher killed between ledger and study leaves trials that have ended but that Optuna believes running."""
+    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        record = run.ledger.trials.get(trial_name(trial.number))
+        if record is not None and record.state is not TrialState.RUNNING:
+            crashed = record.state is TrialState.FAILED
+            outcome = read_outcome(run.directory_of(record), metric=run.sweep.objective.metric, crashed=crashed)
+            tell(study, trial.number, outcome)
+
+
+def trial_name(number: int) -> str:
+    """The trial's name in the ledger, by Optuna's number."""
+    return f"t{number:04d}"
+
+
 def _start_trial(run: SweepRun, suggestion: Suggestion) -> WorkerConfig:
     experiment = apply_settings(run.experiment, suggestion.changes)
     trial = finetuning_trial(experiment, prepared=run.prepared, start=run.baseline.identity)
-    name = f"t{suggestion.number:04d}"
+    name = trial_name(suggestion.number)
     directory = run.directory / "trials" / name
     run.begin(name, trial, directory, params=suggestion.params, number=suggestion.number)
     return run.worker_config(trial, directory, run.sweep.resources)
 
 
 def _settle_trial(run: SweepRun, number: int, *, crashed: bool) -> Outcome:
-    record = run.ledger.trials[f"t{number:04d}"]
+    record = run.ledger.trials[trial_name(number)]
     outcome = read_outcome(run.directory_of(record), metric=run.sweep.objective.metric, crashed=crashed)
     run.ledger.finish(record.id, outcome.state, outcome.reason)
     return outcome

@@ -16,8 +16,8 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from intelligen.config.experiment import Trial
 from intelligen.config.sweep import Resources
-from intelligen.errors import IntelligenError
-from intelligen.sweep.outcome import last_line, write_failure
+from intelligen.errors import ChangedError, DataError, IntelligenError
+from intelligen.sweep.outcome import forget_failure, last_line, write_failure
 from intelligen.training.fit import DivergedError, fit
 from intelligen.training.history import Report
 from intelligen.training.runtime import Runtime
@@ -42,9 +42,12 @@ def run_trial(config: WorkerConfig) -> None:
     _return_free_memory()
     try:
         _fit(config, device=device, report=lambda report: tune.report(_tune_metrics(report)))
-    except IntelligenError as error:
+    except (DivergedError, DataError, ChangedError) as error:
         # Trying again would end the same way, so Tune is not to see a crash.
         write_failure(Path(config["directory"]), str(error))
+    except IntelligenError as error:
+        write_failure(Path(config["directory"]), str(error))
+        raise
 
 
 def run_distributed_trial(config: WorkerConfig) -> None:
@@ -99,6 +102,8 @@ def _fit(config: WorkerConfig, *, device: torch.device, report: Callable[[Report
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
     runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device, report=report)
+    if runtime.rank == 0:
+        forget_failure(runtime.directory)
     fit(Trial.model_validate_json(config["trial"]), runtime)
 
 

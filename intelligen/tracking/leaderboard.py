@@ -6,6 +6,7 @@ from pathlib import Path
 
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import read_result
 
 USABLE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -17,7 +18,7 @@ class Row:
     strategy: str
     best: TrialRecord
     best_value: float
-    """The objective of its best epoch, on the validation set."""
+    """The objective of its selected weights, on the validation set."""
     trials: int
     ended: Mapping[TrialState, int]
     epoch_s: float
@@ -46,7 +47,7 @@ def best_value(reports: Sequence[Report], metric: str) -> float | None:
 def best_by_strategy(
     sweep_directory: Path, trials: Mapping[str, TrialRecord], *, metric: str
 ) -> dict[str, TrialRecord]:
-    """Of each strategy the trial whose best epoch is best on validation; failed trials do not count."""
+    """Of each strategy the trial that is best on validation; failed trials do not count."""
     return {
         row.strategy: row.best
         for row in leaderboard(sweep_directory, trials, metric=metric)
@@ -72,26 +73,35 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
     values = {
         record.id: value
         for record in records
-        if record.state in USABLE and (value := best_value(histories[record.id], metric)) is not None
+        if record.state in USABLE
+        and (value := _selected_value(sweep_directory / record.directory, histories[record.id], metric)) is not None
     }
     if not values:
         return None
     choose = min if metric.endswith("loss") else max
     best_id = choose(values, key=values.__getitem__)
     reports = [report for history in histories.values() for report in history]
-    kind = "gpu" if reports[0].metrics["gpu/count"] else "cpu"
-
-    def mean(metric_name: str) -> float:
-        return sum(report.metrics[metric_name] for report in reports) / len(reports)
-
+    # A sweep may be resumed on another machine: figures of two kinds of memory do not mix.
+    kind = "gpu" if reports[-1].metrics["gpu/count"] else "cpu"
+    measured = [report.metrics for report in reports if f"{kind}/memory_avg_mib" in report.metrics]
     return Row(
         strategy=name,
         best=next(record for record in records if record.id == best_id),
         best_value=values[best_id],
         trials=len(records),
         ended={state: sum(record.state is state for record in records) for state in TrialState},
-        epoch_s=mean("time/epoch_s"),
+        epoch_s=_mean(measured, "time/epoch_s"),
         memory_kind=kind,
-        memory_avg_mib=mean(f"{kind}/memory_avg_mib"),
-        memory_peak_mib=max(report.metrics[f"{kind}/memory_peak_mib"] for report in reports),
+        memory_avg_mib=_mean(measured, f"{kind}/memory_avg_mib"),
+        memory_peak_mib=max(metrics[f"{kind}/memory_peak_mib"] for metrics in measured),
     )
+
+
+def _selected_value(directory: Path, reports: Sequence[Report], metric: str) -> float | None:
+    """The objective of the weights that would be tested: selected, or of the best epoch where a trial was stopped."""
+    result = read_result(directory)
+    return result.metrics[metric] if result is not None else best_value(reports, metric)
+
+
+def _mean(measured: Sequence[Mapping[str, float]], name: str) -> float:
+    return sum(metrics[name] for metrics in measured) / len(measured)

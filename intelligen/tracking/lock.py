@@ -5,6 +5,8 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from intelligen.errors import BusyError, CannotCreateError
@@ -57,3 +59,23 @@ class FileLock:
         except json.JSONDecodeError:
             return "a process that has only just taken it"
         return f"pid {holder['pid']} on host {holder['host']}"
+
+
+@contextmanager
+def trial_lock(directory: Path) -> Iterator[None]:
+    """Hold a trial's directory: a baseline is shared by sweeps and commands, and only one may train it.
+
+    Raises:
+        BusyError: another process trains it.
+        CannotCreateError: the directory cannot be written.
+
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotCreateError(f"{directory}: cannot create: {error.strerror}; name another place") from error
+    lock = FileLock(directory / "trial.lock")
+    try:
+        yield
+    finally:
+        lock.release()

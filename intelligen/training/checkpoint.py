@@ -1,5 +1,6 @@
 """A checkpoint is whole or it does not exist: written beside, hashed, fsynced, renamed; verified before it is read."""
 
+import errno
 import hashlib
 import json
 import os
@@ -40,8 +41,18 @@ class Checkpoint:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write a model's weights as safetensors."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
+    """Write a model's weights durably, as safetensors.
+
+    Raises:
+        OSError: The system refused: the disk is full, say.
+
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error
+    fsync(path)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None:
@@ -78,14 +89,14 @@ class Checkpoints:
             save_weights(model, temporary / WEIGHTS)
             torch.save(dict(training), temporary / TRAINING)
             (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
-            hashes = {name: _sha256(temporary / name) for name in (WEIGHTS, TRAINING, META)}
+            hashes = {name: sha256(temporary / name) for name in (WEIGHTS, TRAINING, META)}
             (temporary / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
             for name in (*hashes, MANIFEST):
-                _fsync(temporary / name)
+                fsync(temporary / name)
             if final.exists():
                 shutil.rmtree(final)
             temporary.rename(final)
-            _fsync(self._root)
+            fsync(self._root)
         except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
             needed = sum(tensor.nbytes for tensor in model.state_dict().values()) * 3
             free = shutil.disk_usage(self._root if self._root.exists() else self._root.parent).free
@@ -111,10 +122,8 @@ class Checkpoints:
             warnings.warn(f"{path}: damaged checkpoint set aside as {aside.name}", stacklevel=2)
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
-        if found:
-            raise DataError(
-                f"{self._root}: none of {len(found)} checkpoints is whole; delete the directory to start anew"
-            )
+        if any(self._root.glob("damaged-*")):
+            raise DataError(f"{self._root}: no checkpoint is whole; delete the directory to start anew")
         return None
 
     def weights(self, update: int) -> Path:
@@ -122,8 +131,8 @@ class Checkpoints:
         return self._root / f"{update:010d}" / WEIGHTS
 
     def keep_only(self, updates: set[int]) -> None:
-        """Delete all checkpoints but those at the given updates."""
-        for path in self._root.glob("[0-9]*"):
+        """Delete all checkpoints but those at the given updates and the newest two: the newest may prove damaged."""
+        for path in sorted(self._root.glob("[0-9]*"))[:-2]:
             if int(path.name) not in updates:
                 shutil.rmtree(path)
 
@@ -140,19 +149,21 @@ def average_weights(paths: list[Path]) -> dict[str, Tensor]:
 def _verified(path: Path) -> Checkpoint | None:
     try:
         hashes = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        if any(_sha256(path / name) != digest for name, digest in hashes.items()):
+        if any(sha256(path / name) != digest for name, digest in hashes.items()):
             return None
         return Checkpoint(path, json.loads((path / META).read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError):
         return None
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Make a file's content, or a directory's entries, survive a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

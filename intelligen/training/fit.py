@@ -19,7 +19,7 @@ from intelligen.strategies.build import build_strategy
 from intelligen.training.checkpoint import WEIGHTS, Checkpoints, average_weights, load_weights
 from intelligen.training.history import History, Report, Sample
 from intelligen.training.resources import ResourceMonitor, Usage
-from intelligen.training.result import SELECTED, Result, claim_directory, read_result, write_result
+from intelligen.training.result import Result, claim_directory, read_result, selected_weights, write_result
 from intelligen.training.runtime import Runtime
 
 SHOWN_SAMPLES = 8
@@ -95,7 +95,7 @@ class _Run:
         self.prepared = open_prepared(runtime.store / "prepared" / trial.prepared)
         self.model = build_model(trial, self.prepared)
         if trial.start is not None:
-            load_weights(self.model, runtime.store / "baselines" / trial.start / SELECTED)
+            load_weights(self.model, selected_weights(runtime.store / "baselines" / trial.start))
         self.model.to(runtime.device)
         self.loader = Loader(
             self.prepared.split("train"),
@@ -162,6 +162,8 @@ class _Run:
             validation_start = time.perf_counter()
             evaluation, samples = self._validate()
             validation_s = time.perf_counter() - validation_start
+        if not math.isfinite(evaluation.metrics["loss"]):
+            raise DivergedError(f"diverged: validation loss {evaluation.metrics['loss']}; lower the learning rate")
         usages = self.runtime.gather(monitor.usage())
         progress.epoch += 1
         progress.partial_sums, progress.partial_seconds, progress.partial_tokens = {}, 0.0, 0
@@ -287,6 +289,5 @@ class _Run:
                 load_weights(self.model, best)
         result = Result(selected, {f"valid/{k}": v for k, v in evaluation.metrics.items()}, stop_reason)
         if self.runtime.rank == 0:
-            write_result(self.runtime.directory, result, model=self.model)
-        self.runtime.broadcast(None)
-        return result
+            result = write_result(self.runtime.directory, result, model=self.model)
+        return self.runtime.broadcast(result)

@@ -16,18 +16,20 @@ class Usage:
 
     memory_avg_mib: float
     memory_peak_mib: float
-    utilization_pct: float
+    utilization_pct: float | None
+    """None where the device does not say, such as a share of a partitioned GPU."""
 
     @staticmethod
     def metrics(usages: list["Usage"], device: torch.device) -> dict[str, float]:
         """A trial's use: memory added up over its workers, utilisation averaged."""
         kind = "gpu" if device.type == "cuda" else "cpu"
-        return {
+        metrics = {
             "gpu/count": float(len(usages)) if kind == "gpu" else 0.0,
             f"{kind}/memory_avg_mib": sum(usage.memory_avg_mib for usage in usages),
             f"{kind}/memory_peak_mib": sum(usage.memory_peak_mib for usage in usages),
-            f"{kind}/utilization_pct": sum(usage.utilization_pct for usage in usages) / len(usages),
         }
+        told = [usage.utilization_pct for usage in usages if usage.utilization_pct is not None]
+        return metrics | ({f"{kind}/utilization_pct": sum(told) / len(told)} if told else {})
 
 
 class ResourceMonitor:
@@ -46,7 +48,6 @@ class ResourceMonitor:
         self._memory: list[float] = []
         self._utilization: list[float] = []
         self._process = psutil.Process()
-        self._gpu = _nvml_handle(device) if device.type == "cuda" else None
 
     def __enter__(self) -> "ResourceMonitor":
         if self._device.type == "cuda":
@@ -67,7 +68,7 @@ class ResourceMonitor:
         memory = list(self._memory)
         peak = torch.cuda.max_memory_reserved(self._device) / MIB if self._device.type == "cuda" else max(memory)
         utilization = list(self._utilization)
-        return Usage(sum(memory) / len(memory), peak, sum(utilization) / len(utilization))
+        return Usage(sum(memory) / len(memory), peak, sum(utilization) / len(utilization) if utilization else None)
 
     def _sample_until_stopped(self) -> None:
         while not self._stop.wait(self._interval_s):
@@ -75,17 +76,20 @@ class ResourceMonitor:
 
     def _sample(self) -> None:
         if self._device.type == "cuda":
-            import pynvml
-
             self._memory.append(torch.cuda.memory_reserved(self._device) / MIB)
-            self._utilization.append(float(pynvml.nvmlDeviceGetUtilizationRates(self._gpu).gpu))
+            self._utilization += _gpu_utilization(self._device)
         else:
             self._memory.append(self._process.memory_info().rss / MIB)
             self._utilization.append(self._process.cpu_percent())
 
 
-def _nvml_handle(device: torch.device) -> object:
+def _gpu_utilization(device: torch.device) -> list[float]:
+    """In percent, by NVML; empty where the driver does not tell."""
     import pynvml
 
-    pynvml.nvmlInit()
-    return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        return [float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)]
+    except pynvml.NVMLError:
+        return []

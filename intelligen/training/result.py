@@ -2,14 +2,14 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
 
 from intelligen.config.experiment import Trial
-from intelligen.errors import CannotCreateError, ChangedError, DataError
-from intelligen.training.checkpoint import Checkpoints, save_weights
+from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError
+from intelligen.training.checkpoint import Checkpoints, fsync, save_weights, sha256
 
 TRIAL, RESULT, SELECTED = "trial.json", "result.json", "selected.safetensors"
 
@@ -23,6 +23,8 @@ class Result:
     metrics: dict[str, float]
     """Of the selected weights, on the validation set."""
     stop_reason: str
+    sha256: str = ""
+    """Of the selected weights' file."""
 
 
 def claim_directory(directory: Path, trial: Trial) -> None:
@@ -58,12 +60,16 @@ def read_trial(directory: Path) -> Trial:
         raise DataError(f"{directory}: not the directory of a trial: no readable {TRIAL} in it") from error
 
 
-def write_result(directory: Path, result: Result, *, model: nn.Module) -> None:
-    """Write the selected weights, then the result: where the result stands, the weights are whole."""
+def write_result(directory: Path, result: Result, *, model: nn.Module) -> Result:
+    """Write the selected weights, then the result with their hash: where it stands, the weights are whole."""
     temporary = directory / f".{SELECTED}"
     save_weights(model, temporary)
     temporary.replace(directory / SELECTED)
-    write_atomically(directory / RESULT, json.dumps(vars(result), indent=1))
+    fsync(directory)
+    signed = replace(result, sha256=sha256(directory / SELECTED))
+    write_atomically(directory / RESULT, json.dumps(vars(signed), indent=1))
+    fsync(directory)
+    return signed
 
 
 def read_result(directory: Path) -> Result | None:
@@ -77,10 +83,15 @@ def selected_weights(directory: Path) -> Path:
 
     Raises:
         DataError: No epoch of the trial has ended yet.
+        StorageError: The selected weights are damaged.
 
     """
-    if (directory / RESULT).exists():
-        return directory / SELECTED
+    result = read_result(directory)
+    if result is not None:
+        selected = directory / SELECTED
+        if not selected.exists() or sha256(selected) != result.sha256:
+            raise StorageError(f"{selected}: missing or damaged; delete {directory / RESULT} and train again")
+        return selected
     checkpoints = Checkpoints(directory)
     latest = checkpoints.latest()
     if latest is None or not latest.meta["best_update"]:

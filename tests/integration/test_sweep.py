@@ -169,6 +169,15 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
         "trials_per_strategy: 3", "trials_per_strategy: 2"
     )
     place = Place(tmp_path, two_workers)
+    for interrupt, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = place.launch()
+        wait_for(lambda: bool(place.trials()), process)
+        time.sleep(3)  # into the start of the Ray Train run
+        process.send_signal(interrupt)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == code, output
+        assert "the same command" in output
+
     process = place.launch()
     wait_for(lambda: any(place.history(r).exists() for r in place.trials().values() if r.kind == "trial"), process)
     process.send_signal(signal.SIGINT)

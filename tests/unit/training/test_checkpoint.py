@@ -1,5 +1,7 @@
 """Checkpoints: whole or absent, verified before they are read."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,9 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(tmp_path, 
 def test_when_no_checkpoint_is_whole_nothing_restarts_in_silence(tmp_path, model):
     checkpoints = save(tmp_path, model, 5)
     (tmp_path / "checkpoints" / "0000000005" / "MANIFEST.json").unlink()
-    with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="none of 1 checkpoints is whole"):
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(DataError, match="no checkpoint is whole"):
+        checkpoints.latest()
+    with pytest.raises(DataError, match="no checkpoint is whole"):
         checkpoints.latest()
 
 
@@ -69,9 +73,26 @@ def test_a_partial_write_does_not_count(tmp_path, model):
 
 
 def test_only_what_is_needed_is_kept(tmp_path, model):
-    checkpoints = save(tmp_path, model, 5, 10, 15)
-    checkpoints.keep_only({5, 15})
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["0000000005", "0000000015"]
+    checkpoints = save(tmp_path, model, 5, 10, 15, 20)
+    checkpoints.keep_only({5, 20})
+    kept = sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+    assert kept == [5, 15, 20], "needed, and the one before the newest should that be damaged"
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_what_to_do(tmp_path, model):
+    save(tmp_path, model, 5)
+    script = (
+        "import resource, signal, sys; from pathlib import Path; from torch import nn\n"
+        "from intelligen.training.checkpoint import Checkpoints\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "Checkpoints(Path(sys.argv[1])).save(10, model=nn.Linear(300, 200), training={}, meta={})"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
+    assert "StorageError" in done.stderr
+    assert "earlier checkpoints are intact: make room" in done.stderr
+    latest = Checkpoints(tmp_path).latest()
+    assert latest is not None
+    assert latest.update == 5
 
 
 def test_weights_of_another_model_are_refused(tmp_path, model):
