@@ -169,7 +169,7 @@ class _Run:
         progress.partial_sums, progress.partial_seconds, progress.partial_tokens = {}, 0.0, 0
         metrics = {
             **self._gathered(sums).means(),
-            **{f"valid/{name}": value for name, value in evaluation.metrics.items()},
+            **_named(evaluation),
             "time/epoch_s": seconds,
             "time/validation_s": validation_s,
             "throughput/target_tokens_per_s": tokens / seconds,
@@ -272,22 +272,32 @@ class _Run:
             self.checkpoints.keep_only({progress.update, progress.best_update, *progress.epoch_ends})
         self.runtime.broadcast(None)
 
+    def _validated_at(self, update: int) -> dict[str, float]:
+        """What the epoch that ended at an update scored; rank 0 knows."""
+        if self.history is None:
+            return {}
+        (report,) = (report for report in self.history.reports if report.update == update)
+        return {name: value for name, value in report.metrics.items() if name.startswith("valid/")}
+
     def _select(self, stop_reason: str) -> Result:
         """The best checkpoint or the average of the last ones, whichever validation prefers."""
         progress, metric = self.progress, self.trial.task.selection_metric
+        metrics = self.runtime.broadcast(self._validated_at(progress.best_update))
+        selected = f"best of {progress.epoch} epochs (update {progress.best_update})"
         best = self.checkpoints.weights(progress.best_update)
         load_weights(self.model, best)
-        evaluation, _ = self._validate()
-        selected = f"best of {progress.epoch} epochs (update {progress.best_update})"
         if len(progress.epoch_ends) > 1:
             load_weights(self.model, average_weights([self.checkpoints.weights(u) for u in progress.epoch_ends]))
-            averaged, _ = self._validate()
-            name = metric.removeprefix("valid/")
-            if self._better(averaged.metrics[name], evaluation.metrics[name]):
-                evaluation, selected = averaged, f"average of the last {len(progress.epoch_ends)} epochs"
+            averaged = _named(self._validate()[0])
+            if self._better(averaged[metric], metrics[metric]):
+                metrics, selected = averaged, f"average of the last {len(progress.epoch_ends)} epochs"
             else:
                 load_weights(self.model, best)
-        result = Result(selected, {f"valid/{k}": v for k, v in evaluation.metrics.items()}, stop_reason)
+        result = Result(selected, metrics, stop_reason)
         if self.runtime.rank == 0:
             result = write_result(self.runtime.directory, result, model=self.model)
         return self.runtime.broadcast(result)
+
+
+def _named(evaluation: Evaluation) -> dict[str, float]:
+    return {f"valid/{name}": value for name, value in evaluation.metrics.items()}
