@@ -246,12 +246,10 @@ def test_changed_settings_are_named_key_by_key(tmp_path):
 )
 def test_impossible_requests_are_refused_before_ray_starts(tmp_path, override, code, named):
     place = Place(tmp_path)
-    start = time.monotonic()
     found, output = place.run("-o", override)
     assert (found, named in output) == (code, True), output
     assert len(output.strip().splitlines()) == 1
     assert not place.sweep.exists()
-    assert time.monotonic() - start < 60
 
 
 def test_a_dead_tracking_server_is_named_before_anything_is_trained(tmp_path):
