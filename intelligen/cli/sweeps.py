@@ -47,10 +47,20 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
         Capacity.of_this_machine().require(sweep)
     store = runs.absolute()
     uri = tracking_uri or f"sqlite:///{Path('mlflow.db').absolute()}"
-    return _run_sweep(sweep, experiment, store=store, tracking_uri=uri)
+    signals: list[int] = []
+    try:
+        with _termination_as_interrupt(signals):
+            return _run_sweep(sweep, experiment, store=store, tracking_uri=uri, signals=signals)
+    except KeyboardInterrupt:
+        click.echo("interrupted: the same command goes on where this one stopped", err=True)
+        return _interrupt_code(signals)
 
 
-def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, tracking_uri: str) -> int:
+def _interrupt_code(signals: list[int]) -> int:
+    return TERMINATED if signal.SIGTERM in signals else INTERRUPTED
+
+
+def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, tracking_uri: str, signals: list[int]) -> int:
     from rich.console import Console
 
     from intelligen.cli.progress import counting
@@ -83,7 +93,7 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
         try:
             if not is_finished(launch):
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
-                    code = _stages(launch)
+                    code = _stages(launch, signals)
             status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else SweepStatus.COMPLETE
         finally:
             _close(launch, status, mirror, console, tracking_uri)
@@ -91,19 +101,19 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     return code or (SOME_FAILED if failed else 0)
 
 
-def _stages(launch: "SweepRun") -> int:
+def _stages(launch: "SweepRun", signals: list[int]) -> int:
     from intelligen.sweep.cluster import ray_running
     from intelligen.sweep.stages import baseline_stage, search_stage, test_stage
 
-    signals: list[int] = []
     try:
+        # Once more: Ray's start takes the handlers for itself.
         with ray_running(launch.sweep), _termination_as_interrupt(signals):
             baseline_stage(launch)
             if not search_stage(launch):
                 raise KeyboardInterrupt
             test_stage(launch)
     except (KeyboardInterrupt, SystemExit):  # Ray Train answers an interrupt by leaving the process
-        return TERMINATED if signal.SIGTERM in signals else INTERRUPTED
+        return _interrupt_code(signals)
     return 0
 
 

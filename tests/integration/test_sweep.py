@@ -169,9 +169,9 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
         "trials_per_strategy: 3", "trials_per_strategy: 2"
     )
     place = Place(tmp_path, two_workers)
-    for interrupt, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for attempt, (interrupt, code) in enumerate(((signal.SIGINT, 130), (signal.SIGTERM, 143)), start=1):
         process = place.launch()
-        wait_for(lambda: bool(place.trials()), process)
+        wait_for(lambda attempt=attempt: any(r.attempts == attempt for r in place.trials().values()), process)
         time.sleep(3)  # into the start of the Ray Train run
         process.send_signal(interrupt)
         output, _ = process.communicate(timeout=120)
