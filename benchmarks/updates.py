@@ -1,6 +1,6 @@
 """What one update of each strategy costs against one standard update: same model, same batches, in turn.
 
-    python benchmarks/updates.py [--rounds 15] [--threads 1]
+    python benchmarks/updates.py [--rounds 7] [--threads 1]
 
 Each round times one update of every variant on the next batch, so that a busy moment of the machine hits all alike;
 the table gives medians over rounds and the spread of the per-round ratios. The naive autoregressive graph (gradient
@@ -66,7 +66,7 @@ def naive_loss(model: Seq2SeqTransformer, batch: Batch) -> Loss:
 
 def strategy_of(settings: Strategy, prepared: Prepared) -> RunningStrategy:
     """The strategy over a model of shape T with the seed's weights."""
-    experiment = Experiment(version=1, name="benchmark", model=SHAPE, training=Training(batch_tokens=2048))
+    experiment = Experiment(version=1, name="benchmark", model=SHAPE, training=Training())
     trial = baseline_trial(experiment, prepared=prepared.identity).model_copy(update={"strategy": settings})
     model = build_model(trial, prepared)
     decode = prepared.tokenizer("target").decode
@@ -100,15 +100,15 @@ def warmed_weights(prepared: Prepared, loader: Loader, *, count: int) -> dict[st
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     data = Data(corpus=EmbeddedCorpus(train=5000, valid=50, test=50), tokenizer=Tokenizer(vocabulary=4000))
     with tempfile.TemporaryDirectory() as store:
         prepared = prepare(data, Path(store))
-        loader = Loader(prepared.split("train"), batch_tokens=2048, seed=1)
-        calls = updates(prepared, warmed_weights(prepared, loader, count=60))
+        loader = Loader(prepared.split("train"), batch_tokens=512, seed=1)
+        calls = updates(prepared, warmed_weights(prepared, loader, count=100))
         seconds: dict[str, list[float]] = {name: [] for name in calls}
         for index in range(arguments.rounds + 1):
             batches = loader.next_update()
