@@ -14,6 +14,7 @@ EXPERIMENT = (
     TINY_EXPERIMENT.replace("d_model: 32, d_ff: 64", "d_model: 64, d_ff: 128, dropout: 0.0")
     .replace("epochs: 2\n  epoch_updates: 20", "epochs: 6\n  epoch_updates: 40")
     .replace("epochs: 4\n  epoch_updates: 10", "epochs: 1\n  epoch_updates: 5")
+    .replace("learning_rate: 2.0e-3", "learning_rate: 1.0e-3")
 )
 
 
@@ -63,9 +64,7 @@ def test_the_modes_work_in_sequence(shell):
 
     code, out, err = shell("inference", "e.yaml", "--strategy", "generative", typed="ape bee\n\ncat\n")
     assert code == 0, err
-    two_words, empty, one_word = out.splitlines()
-    assert two_words.startswith("biene affe")
-    assert (empty, one_word) == ("", "katze")
+    assert out == "biene affe\n\nkatze\n"
 
 
 def test_training_again_does_nothing_again(shell):
