@@ -8,7 +8,8 @@ from intelligen.config.base import Name, Settings, canonical_json, content_hash
 from intelligen.config.data import Data
 from intelligen.config.decoding import Decoding
 from intelligen.config.model import Model
-from intelligen.config.strategies import Standard, Strategy
+from intelligen.config.single_strategies import Standard
+from intelligen.config.strategies import Strategy
 from intelligen.config.training import Training
 
 

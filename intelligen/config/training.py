@@ -34,6 +34,25 @@ class Schedule(Settings):
     """`cosine` ends at this share of the peak."""
 
 
+class Health(Settings):
+    """Signs that a fine-tuning is sick, each judged against the weights it started from; a sick trial stops early.
+
+    Its best epoch so far is its result. NaN and infinity always end a trial, and as failed.
+    """
+
+    patience: PositiveInt | None = 2
+    """A sign must hold for so many epochs in a row; none = no sign stops a trial."""
+    least_distinct: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    """Collapse: the hypotheses' share of distinct bigrams falls below this share of its start."""
+    length_drift: PositiveFloat = 0.3
+    """Length drift: hypothesis length / reference length moves by more than this, away from 1."""
+    reward_hacking: PositiveFloat = 0.5
+    """Reward hacking: the discriminator's reward has risen while validation chrF stands more than so many points below
+    its start."""
+    most_discriminator_accuracy: Annotated[float, Field(ge=0.5, le=1.0)] = 0.95
+    """Discriminator saturation: its accuracy is above this, so that it rewards everything alike."""
+
+
 class Training(Settings):
     """One run of updates. An epoch is `epoch_updates` updates, or one pass over the training data."""
 
@@ -55,5 +74,6 @@ class Training(Settings):
     """Stop after so many epochs without a better validation score; not given = never."""
     average_last: Annotated[int, Field(ge=1, le=100)] = 1
     """The mean of the last n checkpoints' weights competes with the best checkpoint on validation; 1 = off."""
+    health: Health = Health()
     checkpoint_updates: PositiveInt | None = None
     """Also write a checkpoint every n updates inside an epoch."""
