@@ -90,6 +90,10 @@ class Updater:
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
 
+    def forget_moments(self) -> None:
+        """Start the optimizer anew."""
+        self._optimizer = build_optimizer(self._settings.optimizer, self._model)
+
     def _backward(self, compute: Callable[[], Loss], *, last: bool) -> Sums:
         dtype = DTYPES[self._settings.precision]
         waits = isinstance(self._model, DistributedDataParallel) and not last

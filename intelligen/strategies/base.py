@@ -1,14 +1,16 @@
-"""A strategy turns one update's micro-batches into one change of the weights; most are just an objective."""
+"""A strategy turns one update's micro-batches into one change of the weights; what it learns from is its objective."""
 
 import hashlib
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from intelligen.data.batches import Batch
+from intelligen.data.batches import Batch, Rows
+from intelligen.decoding.sample import row_uniforms
 from intelligen.optimization import Loss, Sums, Updater
 
 
@@ -22,78 +24,109 @@ class Step:
     total_updates: int
     rank: int = 0
 
-    def generator(self, purpose: str, *, device: torch.device | None = None) -> torch.Generator:
-        """Draws that all ranks share, such as which branch an update takes."""
-        return _seeded(f"{self.seed}/{self.update}/{purpose}", device)
+    @property
+    def progress(self) -> float:
+        """0 at the first update, 1 at the last."""
+        return (self.update - 1) / max(1, self.total_updates - 1)
 
-    def rank_generator(self, purpose: str, *, device: torch.device | None = None) -> torch.Generator:
-        """Draws of this rank alone, such as sampled tokens."""
-        return _seeded(f"{self.seed}/{self.update}/{purpose}/{self.rank}", device)
+    def uniform(self, purpose: str) -> float:
+        """One draw from [0, 1) that all ranks and micro-batches share, such as which branch an update takes."""
+        return torch.rand((), generator=torch.Generator().manual_seed(self._derive(purpose))).item()
+
+    def uniforms(
+        self, purpose: str, rows: Rows, *, width: int, samples: int = 1, device: torch.device | None = None
+    ) -> Tensor:
+        """Draws [B·samples, width] from [0, 1) that depend on each row's place in its split, and on nothing else.
+
+        So neither padding nor the rows beside it, micro-batches or ranks change what is drawn for a row.
+        """
+        return row_uniforms(self._derive(purpose), rows, width=width, samples=samples).to(device)
 
     def seed_dropout(self) -> None:
         """Seed torch's default generators, which dropout draws from, for this update on this rank."""
-        torch.manual_seed(_derive(f"{self.seed}/{self.update}/dropout/{self.rank}"))
+        torch.manual_seed(self._derive(f"dropout/{self.rank}"))
+
+    def _derive(self, purpose: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{self.update}/{purpose}".encode()).digest()[:7])
 
 
-class Objective(Protocol):
-    """One micro-batch's loss. The gradient pass goes through `forward`, which may be wrapped for several ranks."""
+class Objective(ABC):
+    """What an update learns from. Most objectives are a loss alone; a game or a mixture has more to do and to keep."""
 
+    @abstractmethod
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
-        """The micro-batch's share of the update's loss."""
+        """The micro-batch's share of the update's loss.
 
+        The gradient pass goes through one call of `forward`, which may be wrapped for several ranks.
+        """
 
-class Strategy(Protocol):
-    """What the training loop knows of a strategy."""
+    def prepare(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
+        """Do what an update needs before its gradient pass, over all of this rank's micro-batches.
 
-    @property
-    def model(self) -> nn.Module:
-        """What evaluation decodes with: unwrapped."""
+        Called once per update on every rank, so it may communicate between ranks. Returns what is to be reported.
+        """
+        return Sums()
 
-    def train_step(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
-        """Make one update from this rank's micro-batches."""
+    def observe(self, metrics: Mapping[str, float], *, epoch: int) -> bool:
+        """Hear a validation's metrics, the same on every rank; epoch 0 is that of the weights that training starts from.
+
+        Returns:
+            Whether training is to go back to the last good weights.
+
+        """
+        return False
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resume needs beside the model's weights."""
+        """All that a resume needs beside the model and its optimizer; the same on every rank."""
+        return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
 
+    def roll_back(self, state: dict[str, Any]) -> None:
+        """Take up the state that belongs to earlier weights, which training goes back to."""
+        self.load_state_dict(state)
 
-class ObjectiveStrategy:
-    """A strategy of one model and one optimizer.
+
+class Strategy:
+    """An objective, the model it trains, and the optimizer.
 
     Args:
-        model: The unwrapped model.
+        model: The unwrapped model, which evaluation decodes with.
         forward: The same model, wrapped for several ranks where there are several.
-        objective: The loss of a micro-batch.
+        objective: What an update learns from.
         updater: The optimizer's owner.
 
     """
 
     def __init__(self, model: nn.Module, *, forward: nn.Module, objective: Objective, updater: Updater) -> None:
         self.model = model
+        self.objective = objective
         self._forward = forward
-        self._objective = objective
         self._updater = updater
 
     def train_step(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
-        """One update, its dropout seeded by the step."""
+        """Make one update from this rank's micro-batches, its dropout seeded by the step."""
         step.seed_dropout()
-        losses = [lambda batch=batch: self._objective(self._forward, batch, step) for batch in micro_batches]
-        return self._updater.update(losses, update=step.update)
+        sums = self.objective.prepare(micro_batches, step)
+        losses = [lambda batch=batch: self.objective(self._forward, batch, step) for batch in micro_batches]
+        sums.add(self._updater.update(losses, update=step.update))
+        return sums
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's state."""
-        return self._updater.state_dict()
+        """All that a resume needs beside the model's weights."""
+        return {"updater": self._updater.state_dict(), "objective": self.objective.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
-        self._updater.load_state_dict(state)
+        self._updater.load_state_dict(state["updater"])
+        self.objective.load_state_dict(state["objective"])
 
+    def roll_back(self, state: dict[str, Any]) -> None:
+        """Take up the state that belongs to earlier weights."""
+        self._updater.load_state_dict(state["updater"])
+        self.objective.roll_back(state["objective"])
 
-def _derive(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
-
-
-def _seeded(name: str, device: torch.device | None) -> torch.Generator:
-    return torch.Generator(device or "cpu").manual_seed(_derive(name))
+    def forget_moments(self) -> None:
+        """Start the optimizer anew: its moments belong to weights that training has left."""
+        self._updater.forget_moments()

@@ -1,6 +1,5 @@
 """A share of the updates trains on free-running output: roll out without gradient, then one parallel pass."""
 
-import math
 from typing import assert_never
 
 import torch
@@ -8,25 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intelligen.config.decoding import Greedy, Sample
-from intelligen.config.strategies import Generative, ProbabilitySchedule
+from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.models.likelihood import token_log_probs, token_losses
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Sums
-from intelligen.strategies.base import Step
+from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.rewards import Decode, sentence_rewards
+from intelligen.strategies.schedules import probability_at
 from intelligen.strategies.standard import TeacherForcing
-
-
-def probability_at(schedule: ProbabilitySchedule, step: Step) -> float:
-    """The schedule's value at the step: `start` at the first update, `end` at the last."""
-    end = schedule.start if schedule.end is None else schedule.end
-    progress = (step.update - 1) / max(1, step.total_updates - 1)
-    if schedule.shape == "cosine":
-        progress = 0.5 * (1 - math.cos(math.pi * progress))
-    return schedule.start + (end - schedule.start) * progress
 
 
 def shift_right(token_NT: Tensor) -> Tensor:
@@ -35,7 +26,7 @@ def shift_right(token_NT: Tensor) -> Tensor:
     return shifted.masked_fill(shifted == EOS, PAD)
 
 
-class GenerativeObjective:
+class GenerativeObjective(Objective):
     """Interleaves teacher forcing with updates on free-running output.
 
     Args:
@@ -67,8 +58,7 @@ class GenerativeObjective:
 
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share of a teacher-forced or a generative update; all ranks take the same branch."""
-        draw = torch.rand((), generator=step.generator("generative")).item()
-        if draw >= probability_at(self._settings.probability, step):
+        if step.uniform("generative") >= probability_at(self._settings.probability, step):
             return self._teacher(forward, batch, step)
         match self._settings.target:
             case "gold_position":
@@ -159,19 +149,19 @@ class GenerativeObjective:
     ) -> Tensor:
         """(B·samples, T) generated tokens; `samples` given = drawn from the model even at temperature 0."""
         settings = self._settings
-        draws = samples is not None or settings.temperature > 0
-        search = (
-            Sample(temperature=settings.temperature or 1.0, top_k=settings.top_k, top_p=settings.top_p)
-            if draws
-            else Greedy()
-        )
+        bounds_B = self._bounds(batch) if bounds_B is None else bounds_B
+        if samples is None and settings.temperature == 0:
+            return generate(self._model, batch.source_BS, Greedy(), max_lengths_B=bounds_B).tokens_NT
+        samples = samples or 1
         return generate(
             self._model,
             batch.source_BS,
-            search,
-            max_lengths_B=self._bounds(batch) if bounds_B is None else bounds_B,
-            generator=step.rank_generator(f"rollout/{batch.rows[0]}", device=batch.source_BS.device) if draws else None,
-            samples=samples or 1,
+            Sample(temperature=settings.temperature or 1.0, top_k=settings.top_k, top_p=settings.top_p),
+            max_lengths_B=bounds_B,
+            uniforms_NT=step.uniforms(
+                "rollout", batch.rows, width=int(bounds_B.max()), samples=samples, device=batch.source_BS.device
+            ),
+            samples=samples,
         ).tokens_NT
 
     def _bounds(self, batch: Batch) -> Tensor:

@@ -7,10 +7,10 @@ from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
 from intelligen.models.likelihood import token_losses
 from intelligen.optimization import Loss, Sums
-from intelligen.strategies.base import Step
+from intelligen.strategies.base import Objective, Step
 
 
-class TeacherForcing:
+class TeacherForcing(Objective):
     """Label-smoothed cross entropy, optionally with R-Drop.
 
     Args:
