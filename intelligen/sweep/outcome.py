@@ -18,7 +18,7 @@ class Outcome:
     state: TrialState
     reason: str
     value: float | None = None
-    """The objective on the validation set, of the selected weights, where the trial ran its course."""
+    """The objective on the validation set, of the selected weights, where the trial came to select them."""
 
 
 def write_failure(directory: Path, reason: str) -> None:
@@ -48,7 +48,8 @@ def read_outcome(directory: Path, *, metric: str, crashed: bool) -> Outcome:
     """
     result = read_result(directory)
     if result is not None:
-        return Outcome(TrialState.COMPLETE, result.stop_reason, result.metrics[metric])
+        state = TrialState.COMPLETE if result.healthy else TrialState.PRUNED
+        return Outcome(state, result.stop_reason, result.metrics[metric])
     failure = directory / FAILURE_FILE
     if failure.exists():
         return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"])

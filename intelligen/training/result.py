@@ -25,6 +25,8 @@ class Result:
     stop_reason: str
     sha256: str = ""
     """Of the selected weights' file."""
+    healthy: bool = True
+    """False where a sign of sickness, which the stop reason names, ended the trial."""
 
 
 def claim_directory(directory: Path, trial: Trial) -> None:

@@ -1,0 +1,59 @@
+"""A trial's end is told by the files in its directory."""
+
+import json
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from intelligen.sweep.outcome import Outcome, forget_failure, read_outcome, write_failure
+from intelligen.tracking.records import TrialState
+from intelligen.training.history import History, Report
+from intelligen.training.result import RESULT, Result, read_result, write_result
+
+SICK = "length drift: hypotheses are 1.52 of the references' length, at the start 1.01, for 2 epochs"
+
+
+def finish(directory: Path, *, stop_reason: str, healthy: bool) -> Result:
+    result = Result("best of 3 epochs (update 10)", {"valid/bleu": 21.5}, stop_reason, healthy=healthy)
+    return write_result(directory, result, model=nn.Linear(1, 1))
+
+
+def outcome(directory: Path, *, crashed: bool = False) -> Outcome:
+    return read_outcome(directory, metric="valid/bleu", crashed=crashed)
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_a_trial_that_ran_its_course_is_complete_whatever_the_scheduler_saw(tmp_path, crashed):
+    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    assert outcome(tmp_path, crashed=crashed) == Outcome(TrialState.COMPLETE, "ran its course", 21.5)
+
+
+def test_a_sick_trial_is_pruned_with_its_reason_and_the_value_of_its_weights(tmp_path):
+    finish(tmp_path, stop_reason=SICK, healthy=False)
+    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, SICK, 21.5)
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_result_keeps_its_health(tmp_path, healthy):
+    assert finish(tmp_path, stop_reason=SICK, healthy=healthy) == read_result(tmp_path)
+    assert read_result(tmp_path).healthy is healthy
+
+
+def test_a_result_that_says_nothing_of_health_is_healthy(tmp_path):
+    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    fields = json.loads((tmp_path / RESULT).read_text())
+    del fields["healthy"]
+    (tmp_path / RESULT).write_text(json.dumps(fields))
+    assert outcome(tmp_path).state is TrialState.COMPLETE
+
+
+def test_a_trial_without_a_result_was_stopped_failed_or_never_ran(tmp_path):
+    assert outcome(tmp_path).state is TrialState.FAILED
+    History(tmp_path).append(Report(1, 10, 100, 0, {"valid/bleu": 20.0}))
+    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, "stopped by the scheduler after epoch 1")
+    assert outcome(tmp_path, crashed=True).state is TrialState.FAILED
+    write_failure(tmp_path, "diverged")
+    assert outcome(tmp_path) == Outcome(TrialState.FAILED, "diverged")
+    forget_failure(tmp_path)
+    assert outcome(tmp_path).state is TrialState.PRUNED
