@@ -23,6 +23,8 @@ class Row:
     ended: Mapping[TrialState, int]
     epoch_s: float
     """Mean over all epochs of all its trials."""
+    cost_device_s: float
+    """Sum over all epochs of all its trials; a device is a GPU, or a worker's processors."""
     memory_kind: str
     """`gpu`, or `cpu` where trials ran without one."""
     memory_avg_mib: float
@@ -91,6 +93,7 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
         trials=len(records),
         ended={state: sum(record.state is state for record in records) for state in TrialState},
         epoch_s=_mean(measured, "time/epoch_s"),
+        cost_device_s=sum(_cost(report.metrics) for report in reports),
         memory_kind=kind,
         memory_avg_mib=_mean(measured, f"{kind}/memory_avg_mib"),
         memory_peak_mib=max(metrics[f"{kind}/memory_peak_mib"] for metrics in measured),
@@ -101,6 +104,12 @@ def _selected_value(directory: Path, reports: Sequence[Report], metric: str) -> 
     """The objective of the weights that would be tested: selected, or of the best epoch where a trial was stopped."""
     result = read_result(directory)
     return result.metrics[metric] if result is not None else best_value(reports, metric)
+
+
+def _cost(metrics: Mapping[str, float]) -> float:
+    """Device-seconds of an epoch; histories older than this measure do not say how many devices there were."""
+    known = metrics.get("cost/device_s")
+    return metrics["time/epoch_s"] + metrics["time/validation_s"] if known is None else known
 
 
 def _mean(measured: Sequence[Mapping[str, float]], name: str) -> float:

@@ -1,0 +1,104 @@
+"""Of each strategy the best trial counts, and the cost of all of them."""
+
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from intelligen.tracking.leaderboard import Row, best_by_strategy, leaderboard
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import History, Report
+from intelligen.training.result import Result, write_result
+
+MEASURED = {
+    "gpu/count": 0.0,
+    "cpu/memory_avg_mib": 100.0,
+    "cpu/memory_peak_mib": 200.0,
+    "time/epoch_s": 10.0,
+    "time/validation_s": 2.0,
+}
+
+
+class Sweep:
+    """Trials on disk, in the order in which they were started."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.trials: dict[str, TrialRecord] = {}
+
+    def add(
+        self, strategy: str, *epochs: dict[str, float], state: TrialState = TrialState.COMPLETE, kind: str = "trial"
+    ) -> str:
+        name = f"t{len(self.trials)}"
+        (self.directory / name).mkdir()
+        history = History(self.directory / name)
+        for number, metrics in enumerate(epochs, start=1):
+            history.append(Report(number, number, number, 0, {**MEASURED, "valid/bleu": 1.0, **metrics}))
+        self.trials[name] = TrialRecord(name, kind, strategy, 1, {}, {}, name, len(self.trials), 0, state=state)
+        return name
+
+    def select(self, name: str, *, bleu: float, healthy: bool = True) -> None:
+        result = Result("average of the last 2 epochs", {"valid/bleu": bleu}, "", healthy=healthy)
+        write_result(self.directory / name, result, model=nn.Linear(1, 1))
+
+    def rows(self) -> list[Row]:
+        return leaderboard(self.directory, self.trials, metric="valid/bleu")
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    return Sweep(tmp_path)
+
+
+def test_cost_is_the_sum_over_all_epochs_of_all_trials(sweep):
+    sweep.add("seqgan", {"cost/device_s": 40.0}, {"cost/device_s": 44.5})
+    sweep.add("seqgan", {"cost/device_s": 20.0}, state=TrialState.PRUNED)
+    sweep.add("seqgan", {"cost/device_s": 7.0}, state=TrialState.FAILED)
+    sweep.add("standard", {"cost/device_s": 9.0})
+    seqgan, standard = sweep.rows()
+    assert seqgan.cost_device_s == 111.5
+    assert standard.cost_device_s == 9.0
+
+
+def test_an_epoch_that_lacks_its_cost_took_one_device(sweep):
+    sweep.add("standard", {}, {"time/epoch_s": 11.0}, {"cost/device_s": 100.0})
+    assert sweep.rows()[0].cost_device_s == (10 + 2) + (11 + 2) + 100
+
+
+def test_an_epoch_that_cost_nothing_measurable_is_believed(sweep):
+    sweep.add("standard", {"cost/device_s": 0.0})
+    assert sweep.rows()[0].cost_device_s == 0.0
+
+
+def test_the_baseline_stands_first_then_the_strategies_and_controls_as_they_began(sweep):
+    names = ["seqgan", "standard", "standard_matched", "seqgan_constant", "seqgan_random"]
+    for name in names:
+        sweep.add(name, {})
+    sweep.add("standard", {}, kind="baseline")
+    sweep.add("seqgan", {})
+    assert [row.strategy for row in sweep.rows()] == ["baseline", *names]
+    assert [row.trials for row in sweep.rows()] == [1, 2, 1, 1, 1, 1]
+
+
+def test_the_best_trial_is_found_by_its_selected_weights_or_its_best_epoch(sweep):
+    averaged = sweep.add("standard", {"valid/bleu": 20.0})
+    sweep.select(averaged, bleu=23.0)
+    sweep.add("standard", {"valid/bleu": 22.0}, {"valid/bleu": 21.0}, state=TrialState.PRUNED)
+    sweep.add("standard", {"valid/bleu": 30.0}, state=TrialState.FAILED)
+    (row,) = sweep.rows()
+    assert (row.best.id, row.best_value) == (averaged, 23.0)
+
+
+def test_a_sick_trial_still_counts_by_the_weights_it_selected(sweep):
+    sweep.add("seqgan", {"valid/bleu": 19.0})
+    sick = sweep.add("seqgan", {"valid/bleu": 21.0}, {"valid/bleu": 2.0}, state=TrialState.PRUNED)
+    sweep.select(sick, bleu=21.0, healthy=False)
+    (row,) = sweep.rows()
+    assert (row.best.id, row.best_value, row.ended[TrialState.PRUNED]) == (sick, 21.0, 1)
+
+
+def test_a_strategy_whose_trials_all_failed_has_no_row(sweep):
+    sweep.add("standard", {})
+    sweep.add("seqgan", {}, state=TrialState.FAILED)
+    best = best_by_strategy(sweep.directory, sweep.trials, metric="valid/bleu")
+    assert list(best) == ["standard"]
