@@ -1,0 +1,121 @@
+"""Every update belongs to one single strategy, drawn from the weights that a policy sets and a guard keeps in check."""
+
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, assert_never, get_args
+
+from torch import nn
+
+from intelligen.config.mixture import Bandit, Curriculum, Gap, Intelligen, Member, Static
+from intelligen.data.batches import Batch
+from intelligen.optimization import Loss, Sums
+from intelligen.strategies.base import Objective, Step
+from intelligen.strategies.guard import RollBackGuard
+from intelligen.strategies.policies import BanditPolicy, CurriculumPolicy, GapPolicy, Policy, Selection, StaticPolicy
+
+HEARD_GROUPS = ("train", "valid", "time")
+"""Groups of metrics that reach controllers: no test score ever steers training."""
+
+
+class IntelligenObjective(Objective):
+    """A mixture of single strategies, which draw as if each trained alone.
+
+    Args:
+        members: The strategies that the policy can choose, and `standard`.
+        policy: Sets the weights.
+        guard: Asks for roll-backs and moves mass to `standard`.
+
+    """
+
+    def __init__(self, members: Mapping[Member, Objective], *, policy: Policy, guard: RollBackGuard) -> None:
+        assert "standard" in members
+        self._members = dict(members)
+        self._policy = policy
+        self._guard = guard
+        self._chosen: Objective | None = None
+
+    def prepare(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
+        """Draw the update's strategy, alike on all ranks, and let it prepare; reports who was drawn."""
+        drawn = draw(self._guard.guarded(self._policy.weights(step)), step.uniform("intelligen"))
+        self._chosen = self._members[drawn]
+        sums = Sums({f"train/share_{name}": (float(name == drawn), 1) for name in self._members})
+        sums.add(Sums({"train/guard_mass": (self._guard.mass, 1)}))
+        sums.add(self._chosen.prepare(micro_batches, step))
+        return sums
+
+    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+        """The drawn strategy's loss."""
+        assert self._chosen is not None, "prepare comes first"
+        return self._chosen(forward, batch, step)
+
+    def observe(self, metrics: Mapping[str, float], *, epoch: int) -> bool:
+        """Tell policy, guard and all strategies; whether the guard or any strategy asks to go back."""
+        heard = {name: value for name, value in metrics.items() if name.partition("/")[0] in HEARD_GROUPS}
+        # A list, since each is to hear it, whatever the others ask for.
+        back = any([self._guard.observe(heard), *(m.observe(heard, epoch=epoch) for m in self._members.values())])
+        self._policy.observe(heard, epoch=epoch, rolled_back=back)
+        return back
+
+    def state_dict(self) -> dict[str, Any]:
+        """What policy and guard know, and every strategy's own state."""
+        return {
+            "controller": {"policy": self._policy.state_dict(), "guard": self._guard.state_dict()},
+            "members": {name: member.state_dict() for name, member in self._members.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._policy.load_state_dict(state["controller"]["policy"])
+        self._guard.load_state_dict(state["controller"]["guard"])
+        for name, member in self._members.items():
+            member.load_state_dict(state["members"][name])
+
+    def roll_back(self, state: dict[str, Any]) -> None:
+        """The strategies go back with the weights; policy and guard keep what they learnt, this harm above all."""
+        for name, member in self._members.items():
+            member.roll_back(state["members"][name])
+
+
+def draw(weights: Mapping[Member, float], uniform: float) -> Member:
+    """The strategy in whose share a number from [0, 1) falls, the shares lying side by side in their order."""
+    bounds = list(accumulate(weights.values()))
+    return list(weights)[bisect(bounds, uniform * bounds[-1])]
+
+
+def members_of(settings: Intelligen) -> tuple[Member, ...]:
+    """The strategies that an update can ever take: the policy's, and `standard`, to which the guard moves mass."""
+    chosen: set[Member] = {"standard"}
+    match settings.policy:
+        case Static(weights=weights) | Gap(weights=weights):
+            chosen.update(weights.positive())
+        case Curriculum(stages=stages):
+            for stage in stages:
+                chosen.update(stage.weights.positive())
+        case Bandit(arms=arms):
+            chosen.update(arms)
+        case other:
+            assert_never(other)
+    return tuple(member for member in get_args(Member) if member in chosen)
+
+
+def build_policy(settings: Static | Curriculum | Gap | Bandit, *, selection: Selection, seed: int) -> Policy:
+    """The policy that the settings name.
+
+    Args:
+        settings: Complete settings.
+        selection: The selection metric, which curricula listen to.
+        seed: The trial's, for a bandit's draws.
+
+    """
+    match settings:
+        case Static():
+            return StaticPolicy(settings)
+        case Curriculum():
+            return CurriculumPolicy(settings, selection=selection)
+        case Gap():
+            return GapPolicy(settings)
+        case Bandit():
+            return BanditPolicy(settings, seed=seed)
+        case other:
+            assert_never(other)
