@@ -1,0 +1,161 @@
+"""The decoder's own output becomes its input: K parallel passes without a gradient, then one with it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import assert_never
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from intelligen.config.single_strategies import Recurrent
+from intelligen.data.batches import Batch
+from intelligen.data.tokens import BOS, PAD
+from intelligen.decoding.generate import evaluating
+from intelligen.decoding.sample import draw
+from intelligen.models.likelihood import token_losses
+from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.optimization import Loss, Sums
+from intelligen.strategies.base import Objective, Step
+from intelligen.strategies.schedules import probability_at
+from intelligen.strategies.standard import TeacherForcing
+
+Pick = Callable[[Tensor], Tensor]
+"""Logits [B, T, V] → tokens [B, T], or mixtures of tokens [B, T, V]."""
+
+_NOISE_TABLE = 2**20
+
+
+class RecurrentObjective(Objective):
+    """Scheduled sampling in parallel passes (Mihaylova & Martins 2019; Duckworth et al. 2019).
+
+    One pass predicts every token from the inputs of the pass before it. An update's draws, of which inputs stay the
+    reference's and of which tokens are picked, serve all of its passes: so K passes make the first K inputs those of
+    token-by-token scheduled sampling (Bengio et al. 2015), and K = T passes make all of them.
+
+    A picked EOS is read like any other token, and the positions after it count: the targets stay the reference's, and
+    so does their number, whatever the model reads.
+
+    Args:
+        settings: The strategy's knobs.
+        model: The unwrapped model that picks.
+        teacher: The teacher-forced loss.
+        label_smoothing: ε of the cross entropy after the model's own inputs.
+
+    """
+
+    def __init__(
+        self, settings: Recurrent, *, model: Seq2SeqTransformer, teacher: TeacherForcing, label_smoothing: float
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._teacher = teacher
+        self._label_smoothing = label_smoothing
+
+    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+        """The micro-batch's share: both cross entropies over the update's target tokens."""
+        kept_BT = self._kept(batch, step)
+        own_in = self._own_input(batch, step, kept_BT=kept_BT)
+        teacher_BTV, own_BTV = forward(batch.source_BS, batch.target_in_BT, own_in)
+        main = self._teacher.loss(teacher_BTV, batch)
+        summed = token_losses(own_BTV, batch.target_out_BT, label_smoothing=self._label_smoothing).sum()
+        replaceable_BT = (batch.target_out_BT != PAD) & (batch.target_in_BT != BOS)
+        main.sums.add(
+            Sums(
+                {
+                    "train/recurrent_loss": (summed, batch.num_targets),
+                    "train/replaced_pct": (100 * (replaceable_BT & ~kept_BT).sum(), replaceable_BT.sum()),
+                }
+            )
+        )
+        own = summed / batch.update_targets
+        total = self._settings.mle_weight * main.total + self._settings.recurrent_weight * own
+        return Loss(total, main.sums)
+
+    def _kept(self, batch: Batch, step: Step) -> Tensor:
+        """Which inputs [B, T] stay the reference's: BOS, padding, and a share of the tokens."""
+        gold_BT = batch.target_in_BT
+        coin_BT = step.uniforms("recurrent/gold", batch.rows, width=gold_BT.size(1), device=gold_BT.device)
+        return (coin_BT < probability_at(self._settings.gold_probability, step)) | (gold_BT == BOS) | (gold_BT == PAD)
+
+    def _own_input(self, batch: Batch, step: Step, *, kept_BT: Tensor) -> Tensor:
+        """What the decoder reads in the gradient pass: tokens [B, T], or mixtures of tokens [B, T, V]."""
+        pick = self._pick(batch, step)
+        own_in = batch.target_in_BT
+        with torch.no_grad(), evaluating(self._model):
+            memory = self._model.encode(batch.source_BS)
+            for _ in range(self._settings.passes):
+                logits_BTV = self._model.decode(own_in, memory).float()
+                # As in generation: no text contains these.
+                logits_BTV[..., PAD] = -torch.inf
+                logits_BTV[..., BOS] = -torch.inf
+                # The prediction at position t is an input at t+1; the last one comes round to BOS, which is kept.
+                own_in = _with_gold(pick(logits_BTV).roll(1, dims=1), batch.target_in_BT, kept_BT=kept_BT)
+        return own_in
+
+    def _pick(self, batch: Batch, step: Step) -> Pick:
+        """The same draws at each call, so that a prefix that no longer changes is continued as before."""
+        settings = self._settings
+        match settings.pick:
+            case "argmax":
+                return _most_probable
+            case "sample" | "top_k":
+                top_k = settings.top_k if settings.pick == "top_k" else 0
+                uniforms_BT = self._uniforms(batch, step)
+                return partial(_drawn, temperature=settings.temperature, top_k=top_k, uniforms_BT=uniforms_BT)
+            case "softmax":
+                return partial(_softmax, temperature=settings.temperature)
+            case "gumbel":
+                noise_BTV = self._gumbel_noise(batch, step)
+                return partial(_softmax, temperature=settings.temperature, noise_BTV=noise_BTV)
+            case "soft_top_k":
+                return partial(_softmax_of_head, temperature=settings.temperature, top_k=settings.top_k)
+            case pick:
+                assert_never(pick)
+
+    def _uniforms(self, batch: Batch, step: Step) -> Tensor:
+        """The draw [B, T] of each token."""
+        width, device = batch.target_in_BT.size(1), batch.target_in_BT.device
+        return step.uniforms("recurrent/pick", batch.rows, width=width, device=device)
+
+    def _gumbel_noise(self, batch: Batch, step: Step) -> Tensor:
+        """Gumbel noise [B, T, V]: each token's begins at a drawn place of one table, the same on every rank.
+
+        So do Salimans et al. (2017), section 2.1: B·T·V draws would take the processor longer than an accelerator
+        takes for the update.
+        """
+        vocabulary = self._model.target_embedding.num_embeddings
+        width = _NOISE_TABLE + vocabulary - 1
+        uniforms_1W = step.uniforms("recurrent/noise", np.zeros(1, dtype=np.int64), width=width)
+        noise_W = (-(-uniforms_1W[0].log()).log()).to(batch.target_in_BT.device)
+        place_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
+        return noise_W.unfold(0, vocabulary, 1)[place_BT]
+
+
+def _with_gold(own_in: Tensor, gold_BT: Tensor, *, kept_BT: Tensor) -> Tensor:
+    """The reference's tokens where they are kept, in mixtures as well."""
+    if own_in.dim() == gold_BT.dim():
+        return gold_BT.where(kept_BT, own_in)
+    kept_BT1 = kept_BT[:, :, None]
+    return own_in.masked_fill(kept_BT1, 0.0).scatter_add(2, gold_BT[:, :, None], kept_BT1.to(own_in.dtype))
+
+
+def _most_probable(logits_BTV: Tensor) -> Tensor:
+    return logits_BTV.argmax(dim=-1)
+
+
+def _drawn(logits_BTV: Tensor, *, temperature: float, top_k: int, uniforms_BT: Tensor) -> Tensor:
+    token_N = draw(logits_BTV.flatten(0, 1), uniforms_BT.flatten(), temperature=temperature, top_k=top_k, top_p=1.0)
+    return token_N.view_as(uniforms_BT)
+
+
+def _softmax(logits_BTV: Tensor, *, temperature: float, noise_BTV: Tensor | None = None) -> Tensor:
+    """With noise, Gumbel-softmax (Jang et al. 2017; Maddison et al. 2017)."""
+    noisy_BTV = logits_BTV if noise_BTV is None else logits_BTV + noise_BTV
+    return (noisy_BTV / temperature).softmax(dim=-1)
+
+
+def _softmax_of_head(logits_BTV: Tensor, *, temperature: float, top_k: int) -> Tensor:
+    head_BTK, token_BTK = logits_BTV.topk(min(top_k, logits_BTV.size(-1)), dim=-1)
+    weight_BTK = (head_BTK / temperature).softmax(dim=-1)
+    return torch.zeros_like(logits_BTV).scatter(2, token_BTK, weight_BTK)
