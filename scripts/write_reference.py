@@ -48,9 +48,12 @@ def _sections(root: str, schemas: dict[str, Schema], *, title: str) -> list[str]
 
 
 def _place(group: str, key: str, schemas: dict[str, Schema], places: dict[str, list[str]]) -> None:
-    places.setdefault(group, []).append(key)
+    if key in places.setdefault(group, []):
+        return  # two options of one setting may share a group
+    places[group].append(key)
     for name, field in schemas[group]["properties"].items():
-        inner = f"{key}.{name}".removeprefix(".") + (".SPLIT" if "patternProperties" in field else "")
+        inner = f"{key}.{name}".removeprefix(".")
+        inner += ".SPLIT" if "patternProperties" in field else ".NUMBER" if "items" in field else ""
         for found in _groups(field):
             _place(found, inner, schemas, places)
 
@@ -106,6 +109,8 @@ def _type(field: Schema, anchors: dict[str, str]) -> str:
             return " or ".join(dict.fromkeys(_type(option, anchors) for option in options))
         case {"prefixItems": items}:
             return f"[{', '.join(_type(item, anchors) for item in items)}]"
+        case {"items": item}:
+            return f"list of {_type(item, anchors)}"
         case {"additionalProperties": dict() as value}:
             return f"mapping to {_type(value, anchors)}"
         case {"patternProperties": values}:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
 
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, problem_line
-from intelligen.config.paths import alternatives, child, is_settings, named_options, option_names
+from intelligen.config.paths import alternatives, child, is_settings, named_options, numbered, option_names
 from intelligen.config.yaml_file import parse_value
 from intelligen.errors import ConfigError
 
@@ -65,8 +66,8 @@ def _spelt_out(change: Change, settings: type[Settings]) -> Change:
     return change
 
 
-def _write(node: dict[str, JsonValue], annotation: Any, parts: list[str], value: JsonValue, path: Key) -> Key:
-    """Write the value in place; returns the outermost key whose contents are now the change's."""
+def _write(node: Any, annotation: Any, parts: list[str], value: JsonValue, path: Key) -> Key:
+    """Write the value into a mapping or list; returns the outermost key whose contents are now the change's."""
     options = alternatives(annotation)
     part, rest = _next_part(node, parts, inside_space=path[:1] == ("space",))
     if not rest:
@@ -76,26 +77,31 @@ def _write(node: dict[str, JsonValue], annotation: Any, parts: list[str], value:
             return path
         node[part] = value
         return (*path, part)
-    name = node.get("name")
+    name, inner = (node.get("name"), node.get(part)) if isinstance(node, dict) else (None, node[part])
     chosen = next(iter(options.values())) if len(options) == 1 else options.get(name if isinstance(name, str) else "")
-    inner = node.get(part)
-    if isinstance(inner, dict):
+    if _leads_on(inner, rest[0]):
         return _write(inner, child(chosen, part), rest, value, (*path, part))
-    node[part] = group = _default(chosen, part)
+    group = _default(chosen, part)
+    node[part] = group = group if _leads_on(group, rest[0]) else {}
     _write(group, child(chosen, part), rest, value, (*path, part))
     return (*path, part)
 
 
-def _next_part(node: dict[str, JsonValue], parts: list[str], *, inside_space: bool) -> tuple[str, list[str]]:
-    """The next key and what is left; the keys of a search space hold dots themselves."""
+def _leads_on(inner: Any, part: str) -> bool:
+    """Whether a key may go on there: in any mapping, and in a list that has such an entry."""
+    return isinstance(inner, dict) or (isinstance(inner, list) and numbered(part) in range(len(inner)))
+
+
+def _next_part(node: Any, parts: list[str], *, inside_space: bool) -> tuple[str | int, list[str]]:
+    """The next key and what is left; a search space's keys hold dots themselves, a list's are numbers."""
+    if isinstance(node, list):
+        return numbered(parts[0]), parts[1:]
     for length in range(len(parts), 0, -1):
         if (key := ".".join(parts[:length])) in node:
             return key, parts[length:]
     return (".".join(parts), []) if inside_space else (parts[0], parts[1:])
 
 
-def _default(settings: Any, part: str) -> dict[str, JsonValue]:
+def _default(settings: Any, part: str | int) -> Any:
     default = settings.model_fields[part].default if is_settings(settings) and part in settings.model_fields else None
-    if isinstance(default, Settings):
-        return default.model_dump(mode="json")
-    return copy.deepcopy(default) if isinstance(default, dict) else {}
+    return to_jsonable_python(default) if isinstance(default, Settings | dict | tuple) else {}

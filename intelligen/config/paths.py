@@ -1,5 +1,6 @@
 """A dotted key walks through the settings' classes; where a setting has options, through each option's settings."""
 
+import re
 from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
@@ -53,6 +54,8 @@ def child(annotation: Any, part: str | int) -> Any:
             return value
         case (origin, (item,)) if origin is list:
             return item
+        case (origin, (item, more)) if origin is tuple and more is Ellipsis and isinstance(part, int):
+            return item
         case (origin, items) if origin is tuple and isinstance(part, int) and part < len(items):
             return items[part]
     return None
@@ -68,10 +71,20 @@ def has_setting(settings: type[Settings], key: str) -> bool:
     return bool(_reached(settings, key))
 
 
+def numbered(part: str) -> str | int:
+    """A part of a dotted key as it goes into data: lists number their entries from 0 (`stages.1.weights`)."""
+    return int(part) if re.fullmatch("0|[1-9][0-9]{0,3}", part) else part
+
+
+def holds(settings: type[Settings], key: str, group: type[Settings]) -> bool:
+    """Whether the key is the place of such a group, in any option of a setting on its way."""
+    return group in _reached(settings, key).values()
+
+
 def _reached(settings: type[Settings], key: str) -> dict[str, Any]:
     reached: dict[str, Any] = {"": settings}
     for part in key.split("."):
-        inner = [child(annotation, part) for annotation in reached.values()]
+        inner = [child(annotation, numbered(part)) for annotation in reached.values()]
         reached = {
             label: option
             for annotation in inner

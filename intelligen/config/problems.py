@@ -75,7 +75,7 @@ class _Place:
 
 
 def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, JsonValue]) -> Problem | None:
-    """None where another member of a union fits the value's shape better, and tells what is wrong with it."""
+    """None where another problem tells it: that of a union's member that fits better, or of a list's entry."""
     place = _Place(settings, data)
     siblings: Mapping[str, Any] = {}
     for part in detail["loc"]:
@@ -92,6 +92,9 @@ def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, Jso
         else:
             place.siblings, siblings = siblings, {}
             place.step(part)
+    match detail["type"], place.value:
+        case "too_short", list() | dict() as written if len(written) >= detail["ctx"]["min_length"]:
+            return None  # pydantic counts right entries only; the wrong ones are told by themselves
     return _told(detail, place)
 
 

@@ -1,12 +1,17 @@
 """The forms in which a sweep file writes a search space; each form is a mapping with one key."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from intelligen.config.base import Settings
+from intelligen.config.document import nearest
+from intelligen.config.schedules import SHAPES
 
 Scalar = bool | int | float | str | None
+_SHAPES_WITH_K = ("exponential", "inverse_sigmoid")
 
 
 class _Range(Settings):
@@ -68,12 +73,89 @@ class Choice(Settings):
         return self
 
 
+class Simplex(Settings):
+    """`{simplex: [a, b, c]}`: weights of the named parts, uniform over all that sum to 1."""
+
+    simplex: list[str]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Simplex":
+        if len(set(self.simplex)) != len(self.simplex):
+            raise ValueError("a part of the simplex stands twice")
+        if len(self.simplex) < 2:
+            raise ValueError("a simplex needs at least two parts: the weight of one alone is always 1")
+        return self
+
+
+class ScheduleRanges(Settings):
+    """What is drawn of a schedule: of a list `[low, high]` a number, of a list of shapes one; a single value stays."""
+
+    shape: str | list[str]
+    start: float | list[float]
+    end: float | list[float] | None = None
+    k: float | list[float] | None = None
+
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """All shapes, in the file's order."""
+        return tuple(self.shape) if isinstance(self.shape, list) else (self.shape,)
+
+    def numbers(self, shape: str) -> dict[str, float | list[float]]:
+        """Value or range of each number that a schedule of this shape has."""
+        had = {"start": True, "end": shape != "constant", "k": shape in _SHAPES_WITH_K}
+        return {name: ends for name in had if had[name] and (ends := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ScheduleRanges":
+        problem = next(chain(self._bad_ranges(), self._bad_shapes(), self._bad_numbers()), None)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    def _bad_ranges(self) -> Iterator[str]:
+        for name in ("start", "end", "k"):
+            ends = getattr(self, name)
+            if isinstance(ends, list) and (len(ends) != 2 or ends[0] >= ends[1]):
+                yield f"{name} must be one number, or [low, high] with low below high, got {ends}"
+
+    def _bad_shapes(self) -> Iterator[str]:
+        if not self.shapes:
+            yield "shape must not be empty"
+        if len(set(self.shapes)) != len(self.shapes):
+            yield "shape has an entry that stands twice"
+        for shape in self.shapes:
+            if shape not in SHAPES:
+                yield f'shape must be of {", ".join(SHAPES)}, got "{shape}"; {nearest(shape, SHAPES)}'
+
+    def _bad_numbers(self) -> Iterator[str]:
+        moving = [shape for shape in self.shapes if shape != "constant"]
+        with_k = [shape for shape in self.shapes if shape in _SHAPES_WITH_K]
+        if moving and self.end is None:
+            yield f"shape {moving[0]} goes from start to `end`: add it"
+        if self.end is not None and not moving:
+            yield "end has no meaning where the only shape is constant: leave it out"
+        if len(with_k) > 1:
+            yield f"shape {' and '.join(with_k)} cannot stand together: no k is valid for both; keep one of them"
+        if with_k and self.k is None:
+            yield f"shape {with_k[0]} needs k: add it"
+        if self.k is not None and not with_k:
+            yield f"k belongs to shape {' or '.join(_SHAPES_WITH_K)}: leave it out"
+
+
+class SearchedSchedule(Settings):
+    """`{schedule: {shape: [linear, cosine], start: [low, high], end: [low, high]}}`: how a probability moves."""
+
+    schedule: ScheduleRanges
+
+
 FORMS: dict[str, type[Settings]] = {
     "uniform": Uniform,
     "log_uniform": LogUniform,
     "int": Int,
     "log_int": LogInt,
     "choice": Choice,
+    "simplex": Simplex,
+    "schedule": SearchedSchedule,
     "const": Const,
 }
 
@@ -93,6 +175,8 @@ Space = Annotated[
     | Annotated[Int, Tag("int")]
     | Annotated[LogInt, Tag("log_int")]
     | Annotated[Choice, Tag("choice")]
+    | Annotated[Simplex, Tag("simplex")]
+    | Annotated[SearchedSchedule, Tag("schedule")]
     | Annotated[Const, Tag("const")],
     Discriminator(
         _form,

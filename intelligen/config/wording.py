@@ -88,6 +88,8 @@ def _type_mend(kind: str, value: JsonValue, annotation: Any) -> str:
         return f"; write {{name: {value}}}"
     if _TYPES[kind] == "a mapping" and value is None:
         return "; indent its settings below it, or write {}"
+    if _TYPES[kind] == "a list" and isinstance(value, dict) and value and all(key.isdecimal() for key in value):
+        return "; a list's entries are numbered from 0, and this number is beyond them"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'; write "{str(value).lower()}"'
     return ""

@@ -1,19 +1,30 @@
 """A search space becomes a define-by-run function: a parameter exists only where its option is chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import optuna
 
 from intelligen.config.paths import resolve_key
-from intelligen.config.space import Choice, Const, Int, LogInt, LogUniform, Space, Uniform
+from intelligen.config.space import (
+    Choice,
+    Const,
+    Int,
+    LogInt,
+    LogUniform,
+    ScheduleRanges,
+    SearchedSchedule,
+    Simplex,
+    Space,
+    Uniform,
+)
 
 
 def suggest(trial: optuna.Trial, space: Mapping[str, Space]) -> dict[str, Any]:
     """Ask Optuna for one point of the space.
 
-    Parameters are named by their experiment key (`finetuning.optimizer.learning_rate`), those of an option
-    by option and key (`generative/probability.start`).
+    Parameters are named by their experiment key (`finetuning.optimizer.learning_rate`), those of an option by the
+    options around them and the key (`generative/probability.start`, `intelligen/static/weights.standard`).
 
     Returns:
         Dotted experiment key → value, constants included.
@@ -21,11 +32,30 @@ def suggest(trial: optuna.Trial, space: Mapping[str, Space]) -> dict[str, Any]:
     """
     changes: dict[str, Any] = {}
     for key, form in space.items():
-        _suggest(trial, form, parameter=key, key=key, changes=changes)
+        _suggest(trial, form, options="", written=key, key=key, changes=changes)
     return changes
 
 
-def _suggest(trial: optuna.Trial, form: Space, *, parameter: str, key: str, changes: dict[str, Any]) -> None:
+def simplex_point(uniforms: Sequence[float]) -> list[float]:
+    """The point of the simplex that independent uniforms choose: K − 1 of them become K weights that sum to 1.
+
+    Weight i takes the share v_i = 1 − (1 − u_i)^(1/(K − i)) of what the weights before it have left, the last one all
+    of it. That is the inverse CDF of Beta(1, K − i), so the point is uniform over the simplex: a flat Dirichlet, built
+    by breaking a stick (Connor & Mosimann 1969).
+    """
+    weights, rest = [], 1.0
+    for others, uniform in zip(range(len(uniforms), 0, -1), uniforms, strict=True):
+        left = rest * (1.0 - uniform) ** (1.0 / others)
+        weights.append(rest - left)
+        rest = left
+    return [*weights, rest]
+
+
+def _suggest(
+    trial: optuna.Trial, form: Space, *, options: str, written: str, key: str, changes: dict[str, Any]
+) -> None:
+    """Draw the entry that stands as `written` below the `options` and varies `key`."""
+    parameter = options + written
     match form:
         case Uniform(uniform=(low, high)):
             changes[key] = trial.suggest_float(parameter, low, high)
@@ -37,13 +67,30 @@ def _suggest(trial: optuna.Trial, form: Space, *, parameter: str, key: str, chan
             changes[key] = trial.suggest_int(parameter, low, high, log=True)
         case Const(const=value):
             changes[key] = value
-        case Choice(choice=list() as options):
-            changes[key] = trial.suggest_categorical(parameter, options)
-        case Choice(choice=options):
-            assert isinstance(options, dict)
-            option = trial.suggest_categorical(parameter, list(options))
+        case Simplex(simplex=parts):
+            uniforms = [trial.suggest_float(f"{parameter}.{part}", 0.0, 1.0) for part in parts[:-1]]
+            changes[key] = dict(zip(parts, simplex_point(uniforms), strict=True))
+        case SearchedSchedule(schedule=ranges):
+            changes[key] = _schedule(trial, ranges, parameter)
+        case Choice(choice=list() as values):
+            changes[key] = trial.suggest_categorical(parameter, values)
+        case Choice(choice=spaces):
+            assert isinstance(spaces, dict)
+            option = trial.suggest_categorical(parameter, list(spaces))
             changes[f"{key}.name"] = option
-            for name, nested in options[option].items():
-                _suggest(trial, nested, parameter=f"{option}/{name}", key=resolve_key(key, name), changes=changes)
+            inner = f"{options}{option}/"
+            for name, nested in spaces[option].items():
+                _suggest(trial, nested, options=inner, written=name, key=resolve_key(key, name), changes=changes)
         case _:
             assert_never(form)
+
+
+def _schedule(trial: optuna.Trial, ranges: ScheduleRanges, parameter: str) -> dict[str, Any]:
+    """A whole schedule: the shape first, since it says which numbers there are."""
+    shape = ranges.shape
+    if isinstance(shape, list):
+        shape = trial.suggest_categorical(f"{parameter}.shape", shape)
+    drawn: dict[str, Any] = {"shape": shape}
+    for name, ends in ranges.numbers(shape).items():
+        drawn[name] = trial.suggest_float(f"{parameter}.{name}", *ends) if isinstance(ends, list) else ends
+    return drawn

@@ -11,8 +11,10 @@ from intelligen.config.changes import Change, changed, parse_override
 from intelligen.config.document import Document
 from intelligen.config.experiment import Experiment
 from intelligen.config.loading import apply_settings, load_experiment, load_sweep
+from intelligen.config.mixture import Curriculum, Intelligen, Static, Weights
 from intelligen.config.paths import resolve_key
-from intelligen.config.strategies import Generative, ProbabilitySchedule, Standard
+from intelligen.config.schedules import ProbabilitySchedule
+from intelligen.config.single_strategies import Generative, Standard
 from intelligen.config.sweep import NoScheduler
 from intelligen.config.yaml_file import parse_value, plain_value
 from intelligen.errors import ConfigError
@@ -179,6 +181,15 @@ def test_an_override_reaches_into_a_group_that_the_file_leaves_out(files: Path) 
     assert (loaded.data.corpus.name, loaded.data.corpus.train) == ("embedded", 100)
 
 
+def test_an_override_reaches_into_an_entry_of_a_list(files: Path) -> None:
+    loaded = experiment("strategy=intelligen", "strategy.policy=curriculum", "strategy.policy.stages.1.until_share=0.5")
+    default = Curriculum()
+    later = default.stages[1].model_copy(update={"until_share": 0.5})
+    assert loaded.strategy == Intelligen(policy=Curriculum(stages=(default.stages[0], later, default.stages[2])))
+    assert experiment("training.optimizer.betas.1=0.95").training.optimizer.betas == (0.9, 0.95)
+    assert experiment("finetuning.optimizer.betas.0=0.8").finetuning.optimizer.betas == (0.8, 0.98)
+
+
 def test_an_override_adds_an_entry_to_a_default_mapping(files: Path) -> None:
     loaded = experiment("data.corpus.name=hub", "data.corpus.splits.extra=test2")
     assert loaded.data.corpus.splits == {"train": "train", "valid": "validation", "test": "test", "extra": "test2"}
@@ -209,8 +220,11 @@ def test_a_name_that_chooses_no_class_keeps_its_neighbours(files: Path) -> None:
         ("seed={a: 1}", "-o seed={a: 1}: seed: must be a whole number, got a mapping"),
         ("name.x=1", "-o name.x=1: name: must be text, got a mapping"),
         ("data.corpus.name=files", "-o data.corpus.name=files: data.corpus.splits: required, but missing; add it"),
-        ("strategy=genrative", '-o strategy=genrative: strategy.name: must be one of "standard", "generative", got '
+        ("strategy=genrative", '-o strategy=genrative: strategy.name: must be one of "standard", "standard_matched", '
+         '"auxiliary", "recurrent", "generative", "seqgan", "seqgan_constant", "seqgan_random", "intelligen", got '
          '"genrative"; did you mean "generative"?'),
+        ("training.optimizer.betas.2=0", "-o training.optimizer.betas.2=0: training.optimizer.betas: must be a list, "
+         "got a mapping; a list's entries are numbered from 0, and this number is beyond them"),
         ("model.heads=3", "-o model.heads=3: model: heads (3) must divide d_model (256), or both d_k and d_v must be "
          "given"),
     ],
@@ -296,6 +310,17 @@ def test_a_space_may_bind_settings_that_need_each_other(files: Path) -> None:
     assert sweep.strategies() == ("generative",)
 
 
+def test_every_corner_of_a_mixture_that_is_valid_loads(files: Path) -> None:
+    policies = (
+        "static: {weights: {simplex: [standard, recurrent, seqgan]}}, gap: {weights: {simplex: [recurrent, seqgan]}},"
+        " curriculum: {stages.1.weights: {simplex: [standard, auxiliary]}, stages.0.until_share: {uniform: [0.1, 0.5]}}"
+    )
+    schedule = "{schedule: {shape: [constant, linear, exponential], start: [0, 1], end: 0.2, k: [0.5, 0.9]}}"
+    inner = f"policy: {{choice: {{{policies}}}}}, generative.probability: {schedule}"
+    sweep, _ = load_sweep(Path("search spaces/süß.yaml"), [f"space.strategy={{choice: {{intelligen: {{{inner}}}}}}}"])
+    assert sweep.strategies() == ("intelligen",)
+
+
 def test_options_with_searches_of_their_own_may_vary_in_decoding(files: Path) -> None:
     space = "{choice: {greedy: {}, beam: {size: {int: [2, 8]}}}}"
     sweep, _ = load_sweep(Path("search spaces/süß.yaml"), [f"space.decoding.test={space}"])
@@ -322,6 +347,18 @@ def test_a_suggested_strategy_replaces_the_former_whatever_the_order(files: Path
     suggested = apply_settings(base, {"strategy.probability.start": 0.4, "strategy.name": "generative"})
     assert suggested.strategy == Generative(probability=ProbabilitySchedule(start=0.4))
     assert apply_settings(base, {"strategy": "generative"}).strategy == Generative()
+
+
+def test_a_suggested_group_replaces_all_of_the_former(files: Path) -> None:
+    base = apply_settings(experiment(), {"strategy": "intelligen"})
+    mixed = apply_settings(base, {"strategy.policy.weights": {"generative": 0.25, "seqgan": 0.75}})
+    assert mixed.strategy == Intelligen(policy=Static(weights=Weights(generative=0.25, seqgan=0.75)))
+    moving = {"shape": "linear", "start": 0.5, "end": 0.0}
+    suggested = apply_settings(
+        apply_settings(base, {"strategy.name": "generative", "strategy.probability": moving}),
+        {"strategy.probability": {"shape": "constant", "start": 0.2}},
+    )
+    assert suggested.strategy == Generative(probability=ProbabilitySchedule(start=0.2))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,177 @@
+"""What breaks a rule of an experiment is refused at its line. In the table that is the line that holds `#!`."""
+
+from pathlib import Path
+
+import pytest
+import refusals
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from refusals import EXPERIMENT, assert_told, json_values, refusal, told
+
+from intelligen.config.loading import load_experiment
+from intelligen.errors import ConfigError
+
+folder = refusals.folder
+
+BAD_EXPERIMENTS = {
+    "unknown key": (f"{EXPERIMENT}trainning: {{}}  #!\n", "trainning", 'unknown key; did you mean "training"?'),
+    "unknown nested key": (
+        f"{EXPERIMENT}training:\n  optimizer:\n    learning_rat: 1e-3  #!\n",
+        "training.optimizer.learning_rat",
+        'unknown key; did you mean "learning_rate"?',
+    ),
+    "unknown key like no other": (f"{EXPERIMENT}decoding: {{zzz: 1}}  #!\n", "decoding.zzz", "known here: validation,"),
+    "another option's key": (
+        f"{EXPERIMENT}strategy:\n  name: standard\n  alpha: 1.0  #!\n",
+        "strategy.alpha",
+        'unknown key of "standard"; it belongs to "generative"',
+    ),
+    "missing at the root": ("version: 1  #!\nseed: 1\n", "name", "required, but missing; add it"),
+    "missing in a group": (
+        f"{EXPERIMENT}data:\n  corpus:  #!\n    name: files\n    folder: x\n",
+        "data.corpus.splits",
+        "required, but missing",
+    ),
+    "empty group": (f"{EXPERIMENT}data:  #!\nseed: 1\n", "data", "must be a mapping, got nothing"),
+    "text for a number": (f"{EXPERIMENT}training:\n  epochs: ten  #!\n", "training.epochs", 'whole number, got "ten"'),
+    "quoted number": (f'{EXPERIMENT}seed: "1"  #!\n', "seed", 'must be a whole number, got "1"; write it without quot'),
+    "underscores": (
+        f"{EXPERIMENT}data: {{max_tokens: 1_000}}  #!\n",
+        "data.max_tokens",
+        'got "1_000"; write it without',
+    ),
+    "fraction": (f"{EXPERIMENT}training: {{epochs: 2.0}}  #!\n", "training.epochs", "whole number, got 2.0; write 2"),
+    "bool for a number": (f"{EXPERIMENT}seed: true  #!\n", "seed", "must be a whole number, got true"),
+    "no for a bool": (f"{EXPERIMENT}data: {{lowercase: no}}  #!\n", "data.lowercase", 'got "no"; write true or false'),
+    "Yes for a bool": (f"{EXPERIMENT}data: {{lowercase: Yes}}  #!\n", "data.lowercase", "must be true or false, got"),
+    "off for a bool": (f"{EXPERIMENT}data: {{lowercase: off}}  #!\n", "data.lowercase", "write true or false"),
+    "sexagesimal": (f"{EXPERIMENT}seed: 12:30  #!\n", "seed", 'must be a whole number, got "12:30"'),
+    "date": (f"{EXPERIMENT}seed: 2026-01-31  #!\n", "seed", 'must be a whole number, got "2026-01-31"'),
+    "number for text": ("version: 1\nname: 12  #!\n", "name", 'must be text, got 12; write "12"'),
+    "list for a group": (f"{EXPERIMENT}model: [1]  #!\n", "model", "must be a mapping, got a list"),
+    "option without its mapping": (f"{EXPERIMENT}strategy: standard  #!\n", "strategy", "write {name: standard}"),
+    "mapping for a list": (
+        f"{EXPERIMENT}training: {{optimizer: {{betas: {{a: 1}}}}}}  #!\n",
+        "betas",
+        "must be a list",
+    ),
+    "short list": (
+        f"{EXPERIMENT}training:\n  optimizer:\n    betas: [0.9]  #!\n",
+        "training.optimizer.betas[1]",
+        "required, but missing; the list is too short",
+    ),
+    "long list": (
+        f"{EXPERIMENT}training: {{optimizer: {{betas: [0, 0, 0]}}}}  #!\n",
+        "betas",
+        "must have 2 entries, got 3",
+    ),
+    "bad list entry": (
+        f"{EXPERIMENT}training:\n  optimizer:\n    betas:\n      - 0.9\n      - 1.0  #!\n",
+        "training.optimizer.betas[1]",
+        "must be below 1, got 1.0",
+    ),
+    "zero epochs": (f"{EXPERIMENT}training: {{epochs: 0}}  #!\n", "training.epochs", "must be above 0, got 0"),
+    "negative learning rate": (
+        f"{EXPERIMENT}training: {{optimizer: {{learning_rate: -1e-3}}}}  #!\n",
+        "training.optimizer.learning_rate",
+        "must be above 0, got -0.001",
+    ),
+    "odd width": (f"{EXPERIMENT}model: {{d_model: 7}}  #!\n", "model.d_model", "must be a multiple of 2, got 7"),
+    "too large": (f"{EXPERIMENT}seed: 2147483648  #!\n", "seed", "must be below 2147483648, got 2147483648"),
+    "unknown word": (f"{EXPERIMENT}model: {{norm: prae}}  #!\n", "model.norm", 'got "prae"; did you mean "pre"?'),
+    "unknown version": ("version: 2  #!\nname: tiny\n", "version", "must be 1, got 2"),
+    "unknown option": (
+        f"{EXPERIMENT}strategy: {{name: genrative}}  #!\n",
+        "strategy.name",
+        'did you mean "generative"?',
+    ),
+    "option of a wrong type": (f"{EXPERIMENT}strategy: {{name: 3}}  #!\n", "strategy.name", "must be one of"),
+    "no option": (f"{EXPERIMENT}strategy:  #!\n  alpha: 1\n", "strategy.name", 'write one of "standard", "standard_ma'),
+    "climbing name": ("version: 1\nname: ../x  #!\n", "name", "must be a name: at most 64 of A-Z a-z 0-9 . _ -"),
+    "climbing split name": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: hub\n    splits:\n      train: a\n      valid: b\n      test: c\n"
+        "      ../x: d  #!\n",
+        "data.corpus.splits.../x",
+        "must be a name",
+    ),
+    "absolute path": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: files\n    folder: x\n    splits:\n"
+        "      train: {source: a, target: b}\n      valid: {file: /etc/passwd}  #!\n      test: {file: c}\n",
+        "data.corpus.splits.valid.file",
+        "must be a path inside the folder, got '/etc/passwd'",
+    ),
+    "half a pair of files": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: files\n    folder: x\n    splits:\n"
+        "      train:  #!\n        source: a\n"
+        "      valid: {source: a, target: b}\n      test: {source: a, target: b}\n",
+        "data.corpus.splits.train.target",
+        "required, but missing",
+    ),
+    "a split that is no mapping": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: files\n    folder: x\n    splits:\n      train: a  #!\n"
+        "      valid: {source: a, target: b}\n      test: {source: a, target: b}\n",
+        "data.corpus.splits.train",
+        'must be a mapping, got "a"',
+    ),
+    "missing splits": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: hub\n    splits:  #!\n      train: a\n",
+        "data.corpus",
+        "splits lack valid, test",
+    ),
+    "unknown key of a later stage": (
+        f"{EXPERIMENT}strategy:\n  name: intelligen\n  policy:\n    name: curriculum\n    stages:\n"
+        "      - {weights: {standard: 1.0}, until_share: 0.3}\n      - {weights: {standrd: 1.0}}  #!\n",
+        "strategy.policy.stages[1].weights.standrd",
+        'unknown key; did you mean "standard"?',
+    ),
+    "weights that are no shares": (
+        f"{EXPERIMENT}strategy: {{name: intelligen, policy: {{weights: {{standard: 0.5}}, name: static}}}}  #!\n",
+        "strategy.policy.weights",
+        "the weights must sum to 1, got 0.5",
+    ),
+    "unknown arm": (
+        f"{EXPERIMENT}strategy: {{name: intelligen, policy: {{name: bandit, arms: [standard, seqgn]}}}}  #!\n",
+        "strategy.policy.arms[1]",
+        'did you mean "seqgan"?',
+    ),
+    "rule over two settings": (f"{EXPERIMENT}model:\n  d_ff: 8\n  heads: 3  #!\n", "model", "heads (3) must divide"),
+    "rule over two groups": (
+        f"{EXPERIMENT}data:\n  max_tokens: 600  #!\n",
+        "data.max_tokens (600)",
+        "must be below model",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "key", "reason"), BAD_EXPERIMENTS.values(), ids=BAD_EXPERIMENTS)
+def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_told(Path("experiment.yaml"), text, key, reason)
+
+
+def test_all_problems_of_a_file_are_told_together(folder: Path) -> None:
+    Path("x.yaml").write_text("version: 2\nname: a b\nsed: 1\ntraining:\n  epochs: 0\n  batch: 1\n")
+    assert [message.split(": ")[:2] for message in refusal(Path("x.yaml"))] == [
+        ["x.yaml:1", "version"],
+        ["x.yaml:2", "name"],
+        ["x.yaml:5", "training.epochs"],
+        ["x.yaml:6", "training.batch"],
+        ["x.yaml:3", "sed"],
+    ]
+
+
+def test_at_most_ten_problems_are_told(folder: Path) -> None:
+    Path("x.yaml").write_text(EXPERIMENT + "".join(f"k{i}: 1\n" for i in range(25)))
+    messages = refusal(Path("x.yaml"))
+    assert len(messages) == 11
+    assert messages[-1] == "… and 15 more"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(group=st.sampled_from(["task", "data", "model", "training", "strategy", "decoding"]), value=json_values)
+def test_no_value_raises_anything_but_a_told_mistake(folder: Path, group: str, value: object) -> None:
+    Path("x.yaml").write_text(EXPERIMENT + yaml.safe_dump({group: {"corpus": value} if group == "data" else value}))
+    try:
+        load_experiment(Path("x.yaml"))
+    except ConfigError as error:
+        told(error)

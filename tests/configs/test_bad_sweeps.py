@@ -1,0 +1,116 @@
+"""What breaks a rule of a sweep file is refused at its line. In the table that is the line that holds `#!`."""
+
+from pathlib import Path
+
+import pytest
+import refusals
+from refusals import EXPERIMENT, SPACE, SWEEP, VARIED, assert_told, refusal
+
+folder = refusals.folder
+
+BAD_SWEEPS = {
+    "empty space": (f"{SWEEP}space: {{}}  #!\n", "space", "must not be empty"),
+    "missing space": (f"{SWEEP.replace('version: 1', 'version: 1  #!')}", "space", "required, but missing"),
+    "bare value": (
+        f"{SPACE}  finetuning.epochs: 3  #!\n",
+        "space.finetuning.epochs",
+        "write {const: 3} for a fixed value",
+    ),
+    "unknown form": (
+        f"{SPACE}  model.dropout: {{unifrm: [0, 1]}}  #!\n",
+        "space.model.dropout",
+        'did you mean "uniform"?',
+    ),
+    "two forms": (f"{SPACE}  model.dropout: {{const: 0, int: [1, 2]}}  #!\n", "space.model.dropout", "with one key of"),
+    "low > high": (
+        f"{SPACE}  model.dropout: {{uniform: [0.5, 0.1]}}  #!\n",
+        "space.model.dropout",
+        "low must be below high",
+    ),
+    "log from 0": (
+        f"{SPACE}  finetuning.optimizer.learning_rate: {{log_uniform: [0, 1]}}  #!\n",
+        "space.finetuning.optimizer.learning_rate",
+        "starts above 0",
+    ),
+    "fraction in int": (
+        f"{SPACE}  finetuning.epochs: {{int: [1, 2.5]}}  #!\n",
+        "space.finetuning.epochs.int[1]",
+        "whole",
+    ),
+    "one end": (
+        f"{SPACE}  model.dropout: {{uniform: [0.1]}}  #!\n",
+        "space.model.dropout.uniform[1]",
+        "list is too short",
+    ),
+    "NaN end": (
+        f"{SPACE}  model.dropout: {{uniform: [0.1, .nan]}}  #!\n",
+        "space.model.dropout.uniform[1]",
+        "not a finite",
+    ),
+    "empty choice": (
+        f"{SPACE}  finetuning.epochs: {{choice: []}}  #!\n",
+        "space.finetuning.epochs.choice",
+        "not be empty",
+    ),
+    "empty options": (f"{SPACE}  strategy: {{choice: {{}}}}  #!\n", "space.strategy.choice", "must not be empty"),
+    "no choice": (
+        f"{SPACE}  strategy: {{choice: 3}}  #!\n",
+        "space.strategy.choice",
+        "must be a list or a mapping, got 3",
+    ),
+    "nested list": (f"{SPACE}  strategy: {{choice: [[a]]}}  #!\n", "space.strategy.choice[0]", "or text, got a list"),
+    "option twice": (
+        f"{SPACE}  finetuning.epochs: {{choice: [1, 1]}}  #!\n",
+        "space.finetuning.epochs",
+        "stands twice",
+    ),
+    "option without braces": (
+        f"{SPACE}  strategy:\n    choice:\n      standard:  #!\n",
+        "space.strategy.choice.standard",
+        "must be a mapping, got nothing; indent its settings below it, or write {}",
+    ),
+    "zero trials": (f"{VARIED.replace('{trials: 2}', '{trials: 0}  #!')}", "budget.trials", "must be above 0, got 0"),
+    "two budgets": (
+        VARIED.replace("budget: {trials: 2}", "budget:\n  trials: 2  #!\n  trials_per_strategy: 2"),
+        "budget",
+        "give either `trials` or `trials_per_strategy`",
+    ),
+    "no strategies to take turns": (
+        VARIED.replace("budget: {trials: 2}", "budget:\n  trials_per_strategy: 2  #!"),
+        "budget.trials_per_strategy",
+        "needs a `choice` of strategies",
+    ),
+    "unknown sampler": (f"{VARIED}search: {{sampler: tpee}}  #!\n", "search.sampler", 'did you mean "tpe"?'),
+    "unknown scheduler": (
+        f"{VARIED}scheduler: {{name: hyperband}}  #!\n",
+        "scheduler.name",
+        'must be one of "asha", "none"',
+    ),
+    "unproduced metric": (f"{VARIED}objective: {{metric: valid/f1}}  #!\n", "objective.metric", 'one of "valid/bleu"'),
+    "bad direction": (
+        f"{VARIED}objective: {{direction: up}}  #!\n",
+        "objective.direction",
+        '"maximize", "minimize", got "up"',
+    ),
+    "useless direction": (f"{VARIED}objective:  #!\n  metric: valid/loss\n", "objective", "turn the direction round"),
+    "climbing name": (VARIED.replace("name: tiny", "name: ../x  #!"), "name", "must be a name"),
+    "no experiment file": (
+        VARIED.replace("experiment.yaml", "experimint.yaml  #!"),
+        "experiment",
+        'experimint.yaml: no such file; did you mean "experiment.yaml"?',
+    ),
+    "experiment is a folder": (VARIED.replace("experiment.yaml", ".  #!"), "experiment", "is a directory"),
+}
+
+
+@pytest.mark.parametrize(("text", "key", "reason"), BAD_SWEEPS.values(), ids=BAD_SWEEPS)
+def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_told(Path("sweep.yaml"), text, key, reason)
+
+
+def test_a_mistake_in_the_experiment_is_told_at_the_experiments_file(folder: Path) -> None:
+    (folder / "experiment.yaml").write_text(f"{EXPERIMENT}seed: -1\n")
+    (folder / "search spaces").mkdir()
+    sweep = Path("search spaces/sweep ü.yaml")
+    sweep.write_text(VARIED.replace("experiment.yaml", "../experiment.yaml"))
+    assert refusal(sweep) == ["experiment.yaml:3: seed: must be at least 0, got -1"]
