@@ -1,0 +1,156 @@
+"""A token is worth what its sample's reward is expected to be once it is chosen: asked by completing prefixes anew."""
+
+from typing import assert_never
+
+import torch
+from torch import Tensor
+
+from intelligen.config.decoding import Greedy, Sample
+from intelligen.config.single_strategies import Adversarial
+from intelligen.data.batches import Batch
+from intelligen.data.tokens import PAD
+from intelligen.decoding.generate import generate
+from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.strategies.base import Step
+from intelligen.strategies.discriminator import Judge, bare
+from intelligen.strategies.rewards import Decode, sentence_rewards
+
+
+def cuts(reference_lengths_N: Tensor, cut_points: int) -> Tensor:
+    """Where samples are cut, (N, M): after ⌈m·T/(M + 1)⌉ tokens, m = 1, …, M, T = the reference's length.
+
+    A cut must not depend on where the sample itself ends: completions from a place that is chosen by the sample's
+    future stand for other futures than that one, and the gradient's estimate would be biased.
+    """
+    m_M = torch.arange(1, cut_points + 1, device=reference_lengths_N.device)
+    return (m_M * reference_lengths_N[:, None] + cut_points) // (cut_points + 1)
+
+
+def prefixes(sampled_NT: Tensor, kept_NM: Tensor) -> Tensor:
+    """The first `kept_NM` tokens of each sample, behind PAD on the left: (N·M, P)."""
+    longest = int(kept_NM.max())
+    place_NMP = torch.arange(longest, device=sampled_NT.device) - (longest - kept_NM)[:, :, None]
+    token_NMT = sampled_NT[:, None, :].expand(-1, kept_NM.size(1), -1)
+    return token_NMT.gather(2, place_NMP.clamp(min=0)).masked_fill(place_NMP < 0, PAD).flatten(0, 1)
+
+
+def token_values(cut_rewards_NM: Tensor, rewards_N: Tensor, cuts_NM: Tensor, *, width: int) -> Tensor:
+    """Value (N, T) of each token: the reward at the first cut at or behind it, or else of the whole sample.
+
+    Args:
+        cut_rewards_NM: Mean reward of the completions from each cut.
+        rewards_N: Reward of the whole sample.
+        cuts_NM: Tokens before each cut, ascending; M may be 0.
+        width: T.
+
+    """
+    place_T = torch.arange(1, width + 1, device=rewards_N.device)
+    segment_NT = (place_T[None, :, None] > cuts_NM[:, None, :]).sum(dim=2)
+    return torch.cat([cut_rewards_NM, rewards_N[:, None]], dim=1).gather(1, segment_NT)
+
+
+class Sampler:
+    """Draws from the generator within the rollout's bound.
+
+    Args:
+        model: The unwrapped generator.
+        settings: Temperature, and the bound where it is given.
+        rollout_bound: (ratio, offset): at most ratio × source tokens + offset tokens.
+
+    """
+
+    def __init__(self, model: Seq2SeqTransformer, settings: Adversarial, *, rollout_bound: tuple[float, int]) -> None:
+        self._model = model
+        self._search = Sample(temperature=settings.temperature)
+        self._ratio, self._offset = rollout_bound
+        self._longest = min(settings.max_length or model.max_positions, model.max_positions)
+
+    def bounds(self, batch: Batch) -> Tensor:
+        """Most tokens (B,) of a rollout, EOS included."""
+        bounds_B = ((batch.source_BS != PAD).sum(dim=1) * self._ratio).long() + self._offset
+        return bounds_B.clamp(max=self._longest)
+
+    def sample(
+        self, batch: Batch, step: Step, purpose: str, *, samples: int, prefix_NT: Tensor | None = None
+    ) -> Tensor:
+        """(B·samples, T) tokens, prefixes included; draws are named by their purpose."""
+        bounds_B, device = self.bounds(batch), batch.source_BS.device
+        return generate(
+            self._model,
+            batch.source_BS,
+            self._search,
+            max_lengths_B=bounds_B,
+            uniforms_NT=step.uniforms(purpose, batch.rows, width=int(bounds_B.max()), samples=samples, device=device),
+            samples=samples,
+            prefix_NT=prefix_NT,
+        ).tokens_NT
+
+    def most_probable(self, batch: Batch) -> Tensor:
+        """(B, T) tokens of the greedy hypotheses."""
+        return generate(self._model, batch.source_BS, Greedy(), max_lengths_B=self.bounds(batch)).tokens_NT
+
+
+class Critic:
+    """Says what samples and their tokens are worth.
+
+    Args:
+        settings: The reward's, the cuts' and the baseline's knobs.
+        sampler: Completes prefixes.
+        judge: Scores texts by the discriminator.
+        decode: Token ids → text, for the sentence metric.
+
+    """
+
+    def __init__(self, settings: Adversarial, *, sampler: Sampler, judge: Judge, decode: Decode) -> None:
+        self._settings = settings
+        self._sampler = sampler
+        self._judge = judge
+        self._decode = decode
+
+    def rewards(self, hypothesis_NT: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """R = λ·D + (1 − λ)·metric (Wu et al. 2018, eq. 9) and D of n ≥ 1 hypotheses per source, both (N,)."""
+        share, n = self._settings.adversarial_weight, hypothesis_NT.size(0) // batch.source_BS.size(0)
+        bare_NT = bare(hypothesis_NT, self._sampler.bounds(batch).repeat_interleave(n))
+        judged_N = self._judge.score(batch.source_BS.repeat_interleave(n, dim=0), bare_NT)
+        references_NT = batch.target_out_BT.repeat_interleave(n, dim=0)
+        metric_N = sentence_rewards(hypothesis_NT, references_NT, decode=self._decode, name=self._settings.reward)
+        return share * judged_N + (1 - share) * metric_N, judged_N
+
+    def values(self, sampled_NT: Tensor, rewards_N: Tensor, batch: Batch, step: Step) -> Tensor:
+        """Value (N, T) of each token of samples with these rewards: Monte-Carlo search (Yu et al. 2017, eq. 4)."""
+        m, n, width = self._settings.cut_points, self._settings.completions, sampled_NT.size(1)
+        if m == 0:
+            return rewards_N[:, None].expand(-1, width)
+        samples = self._settings.samples
+        reference_lengths_B = (batch.target_out_BT != PAD).sum(dim=1)
+        cuts_NM = cuts(reference_lengths_B.repeat_interleave(samples), m)
+        lengths_N1 = (sampled_NT != PAD).sum(dim=1, keepdim=True)
+        # A sample that ends before a cut has nothing to complete: its row only goes along, without its last token.
+        prefix_NP = prefixes(sampled_NT, torch.minimum(cuts_NM, lengths_N1 - 1).clamp(min=0))
+        completed_NT = self._sampler.sample(
+            batch, step, "completion", samples=samples * m * n, prefix_NT=prefix_NP.repeat_interleave(n, dim=0)
+        )
+        completed_N, _ = self.rewards(completed_NT, batch)
+        cut_rewards_NM = torch.where(cuts_NM < lengths_N1, completed_N.view(-1, m, n).mean(dim=2), rewards_N[:, None])
+        return token_values(cut_rewards_NM, rewards_N, cuts_NM, width=width)
+
+    def baseline(self, rewards_N: Tensor, batch: Batch, *, average: float) -> Tensor:
+        """What is subtracted (N,) from the values of samples with these rewards.
+
+        None of it depends on the sample that it is subtracted for, so the gradient's expectation stays as it is.
+        """
+        match self._settings.baseline:
+            case "half":
+                # The source's form is λ·(D − 0.5) + (1 − λ)·metric.
+                return torch.full_like(rewards_N, self._settings.adversarial_weight * 0.5)
+            case "ema":
+                return torch.full_like(rewards_N, average)
+            case "greedy":
+                greedy_B, _ = self.rewards(self._sampler.most_probable(batch), batch)
+                return greedy_B.repeat_interleave(self._settings.samples)
+            case "leave_one_out":
+                n = self._settings.samples
+                reward_Bn = rewards_N.view(-1, n)
+                return ((reward_Bn.sum(dim=1, keepdim=True) - reward_Bn) / (n - 1)).flatten()
+            case baseline:
+                assert_never(baseline)

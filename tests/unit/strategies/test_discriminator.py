@@ -1,0 +1,273 @@
+"""The discriminator learns what texts say, cannot learn how they end, and remembers as many turns as it should."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from toy import VOCABULARY, batch_of, select, toy_model
+
+from intelligen.config.single_strategies import Discriminator
+from intelligen.config.training import Training
+from intelligen.data.batches import Batch, without_targets
+from intelligen.data.tokens import EOS, PAD
+from intelligen.strategies.base import Step
+from intelligen.strategies.discriminator import Judge, Pairs, bare, build_discriminator
+
+torch.set_num_threads(1)
+SMALL = Discriminator(d_model=16, d_ff=24, heads=2, layers=1, learning_rate=3e-3)
+BOUND = 4
+
+
+def judge_of(settings: Discriminator = SMALL, **options: object) -> Judge:
+    discriminator = build_discriminator(settings, toy_model(), seed=3)
+    return Judge(discriminator, settings, wrap=lambda module: module, training=Training(), world_size=1, **options)
+
+
+def step_of(update: int) -> Step:
+    return Step(seed=1, update=update, total_updates=100)
+
+
+def learn(judge: Judge, fresh: Sequence[Pairs], update: int) -> dict[str, float]:
+    step = step_of(update)
+    step.seed_dropout()
+    return judge.learn(fresh, step).means()
+
+
+def random_rows(count: int, *, seed: int, first: int | None = None) -> list[list[int]]:
+    """Texts of 0 to 5 words and EOS; more than half of them fit into the bound."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(0 if first is None else 1, 6, (count,), generator=generator).tolist()
+    rows = [torch.randint(4, VOCABULARY, (length,), generator=generator).tolist() for length in lengths]
+    return [([first, *row[1:]] if first is not None else row) + [EOS] for row in rows]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])
+
+
+def pairs_of(references: list[list[int]], generated: list[list[int]]) -> Pairs:
+    """Generated rows are cut to the bound, as a rollout is."""
+    batch = batch_of([[4, EOS]] * len(references), references)
+    bounds_B = torch.full((len(references),), BOUND)
+    return Pairs.of(batch, padded([row[:BOUND] for row in generated]), bounds_B=bounds_B)
+
+
+def test_neither_end_nor_bound_nor_width_shows_in_a_text():
+    ended, cut, longer = [4, 5, 4, 5, EOS], [4, 5, 4, 5], [4, 5, 4, 5, 5, 5, EOS]
+    bounds_N = torch.tensor([BOUND])
+    texts = [bare(torch.tensor([row]), bounds_N) for row in (ended, cut, longer, [*ended, PAD, PAD])]
+    assert [text[text != PAD].tolist() for text in texts] == [[4, 5, 4, 5]] * 4
+    pairs = pairs_of([ended, longer, [5, EOS]], [cut, cut, [5, EOS]])
+    source_NS, text_NT, label_N, _ = pairs.labelled()
+    assert label_N.tolist() == [1, 1, 1, 0, 0, 0]
+    assert torch.equal(text_NT[:3], text_NT[3:])
+    assert not (text_NT == EOS).any()
+    judge = judge_of()
+    assert torch.equal(*(judge.score(*side) for side in ((source_NS[:3], text_NT[:3]), (source_NS[3:], text_NT[3:]))))
+
+
+def test_separable_texts_open_the_gate():
+    judge = judge_of()
+    accuracies = []
+    for update in range(1, 41):
+        assert judge.pretrains
+        fresh = pairs_of(random_rows(32, seed=2 * update, first=4), random_rows(32, seed=2 * update + 1, first=5))
+        accuracies.append(learn(judge, [fresh], update)["train/discriminator_accuracy"])
+        if not judge.pretrains:
+            break
+    assert update < 40, "the gate opens before the phase's end"
+    assert accuracies[-1] > SMALL.accuracy_gate
+    # Open stays open, even where the discriminator is fooled afterwards.
+    for later in range(41, 61):
+        learn(judge, [pairs_of(random_rows(8, seed=later, first=5), random_rows(8, seed=later, first=5))], later)
+    assert not judge.pretrains
+
+
+def test_texts_from_the_same_writer_leave_it_at_chance():
+    judge = judge_of(replace_settings(pretraining_updates=200))
+    right = 0.0
+    count, turns, measured = 64, 60, 20
+    for update in range(1, turns + 1):
+        fresh = pairs_of(random_rows(count, seed=2 * update), random_rows(count, seed=2 * update + 1))
+        accuracy = learn(judge, [fresh], update)["train/discriminator_accuracy"]
+        right += 2 * count * accuracy * (update > turns - measured)
+    judged = 2 * count * measured
+    print(f"accuracy {right / judged:.4f} of {judged}, standard error {0.5 / math.sqrt(judged):.4f}")
+    assert abs(right - judged / 2) < 4 * math.sqrt(judged) / 2
+    assert judge.pretrains, "and the gate stays closed"
+
+
+def test_the_phase_ends_though_the_gate_stays_closed():
+    judge = judge_of(replace_settings(pretraining_updates=3, accuracy_gate=1.0))
+    for update in range(1, 4):
+        assert judge.pretrains
+        learn(judge, [pairs_of(random_rows(4, seed=1), random_rows(4, seed=1))], update)
+    assert not judge.pretrains
+
+
+def test_a_frozen_discriminator_never_has_a_turn():
+    judge = judge_of(frozen=True)
+    assert not judge.pretrains
+    assert not any(judge.has_turn(number) for number in range(1, 20))
+
+
+def test_its_turn_comes_at_every_nth_update():
+    judge = judge_of(replace_settings(every=3))
+    assert [number for number in range(1, 10) if judge.has_turn(number)] == [3, 6, 9]
+
+
+def test_a_turn_has_as_many_updates_as_asked_for():
+    judge = judge_of(replace_settings(steps=3))
+    learn(judge, [pairs_of(random_rows(4, seed=1), random_rows(4, seed=2))], 1)
+    assert {state["step"].item() for state in judge.state_dict()["updater"]["optimizer"]["state"].values()} == {3.0}
+
+
+def test_references_alone_are_smoothed():
+    settings = replace_settings(dropout=0.0, label_smoothing=0.25)
+    judge = judge_of(settings)
+    references, generated = random_rows(6, seed=1), random_rows(12, seed=2)
+    fresh = pairs_of(references, references)
+    fresh = replace(fresh, generated_NT=bare(padded(generated), torch.full((12,), BOUND)))
+    source_NS, text_NT, _, _ = fresh.labelled()
+    judged_N = judge.score(source_NS, text_NT)
+    real_B, fake_N = judged_N[:6], judged_N[6:]
+    of_real = -(0.75 * real_B.log() + 0.25 * (1 - real_B).log()).mean()
+    expected = (of_real - (1 - fake_N).log().mean()) / 2
+    assert learn(judge, [fresh], 1)["train/discriminator_loss"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def first_moment(judge: Judge) -> Tensor:
+    """The gradient of the first update, up to a factor."""
+    state = judge.state_dict()["updater"]["optimizer"]["state"]
+    return torch.cat([state[index]["exp_avg"].flatten() for index in sorted(state)])
+
+
+def some_batch() -> Batch:
+    return batch_of([[4, 5, EOS], [5, EOS], [4, 4, EOS]], [[5, 4, EOS], [4, EOS], [EOS]])
+
+
+def some_pairs(batch: Batch) -> Pairs:
+    generated_NT = padded([[4, EOS], [5, 5, 5, 5], [EOS]])[batch.rows]
+    return Pairs.of(batch, generated_NT, bounds_B=torch.full((len(batch.rows),), BOUND))
+
+
+def test_rows_that_keep_a_rank_company_weigh_nothing_and_micro_batches_add_up():
+    ends, reports = [], []
+    batch = some_batch()
+    company = without_targets(select(batch, [1]))
+    for parts in ([batch], [select(batch, [2, 0]), select(batch, [1])], [batch, company]):
+        judge = judge_of(replace_settings(dropout=0.0))
+        reports.append(learn(judge, [some_pairs(part) for part in parts], 1))
+        ends.append(first_moment(judge))
+    for moment, report in zip(ends[1:], reports[1:], strict=True):
+        torch.testing.assert_close(moment, ends[0], rtol=1e-5, atol=1e-8)
+        assert report == pytest.approx(reports[0], rel=1e-6)
+
+
+def test_ranks_share_a_remembered_turn_row_by_row():
+    pairs = some_pairs(some_batch())
+    shards = [pairs.shard(rank, 2) for rank in (0, 1)]
+    assert [shard.source_BS.size(0) for shard in shards] == [2, 1]
+    assert sorted(row for shard in shards for row in shard.reference_BT.tolist()) == sorted(pairs.reference_BT.tolist())
+    nothing = pairs.shard(3, 4)
+    assert nothing.source_BS.size(0) == 1
+    assert not nothing.counts_B.any()
+    assert nothing.counting() == []
+    assert replace(pairs, counts_B=torch.tensor([True, False, True])).counting()[0].source_BS.size(0) == 2
+
+
+def test_the_last_turns_are_remembered_and_drawn_from():
+    judge = judge_of(replace_settings(replay=3, steps=4))
+    seen = Seen(judge.discriminator)
+    for update in range(1, 31):
+        seen.texts = set()
+        rows = [[*(4 + int(bit) for bit in f"{update:05b}"[-BOUND:]), EOS]] * 4
+        fresh = pairs_of(rows, rows)
+        learn(judge, [fresh], update)
+        newest = tuple(bare(torch.tensor(rows[:1]), torch.tensor([BOUND]))[0].tolist())
+        seen.history.append(newest)
+        assert seen.texts <= set(seen.history[-3:])
+        seen.others += seen.texts != {newest}
+    assert seen.others > 10, "a remembered turn is drawn time and again"
+    assert len(judge.state_dict()["replay"]) == 3
+
+
+class Seen:
+    """Which texts pass through a module while it trains."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.texts: set[tuple[int, ...]] = set()
+        self.history: list[tuple[int, ...]] = []
+        self.others = 0
+        module.register_forward_hook(self._note)
+
+    def _note(self, module: nn.Module, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
+        if module.training:
+            self.texts |= {tuple(F.pad(row, (0, BOUND + 1 - len(row)))[: BOUND + 1].tolist()) for row in inputs[1]}
+
+
+def test_without_replay_nothing_is_kept():
+    judge = judge_of()
+    learn(judge, [some_pairs(some_batch())], 1)
+    assert judge.state_dict()["replay"] == []
+
+
+def test_a_resumed_discriminator_learns_bit_for_bit_the_same():
+    settings = replace_settings(replay=2, steps=2)
+    fresh = [pairs_of(random_rows(6, seed=seed), random_rows(6, seed=seed + 9)) for seed in range(5)]
+    judge, resumed = judge_of(settings), judge_of(settings)
+    for update in (1, 2, 3):
+        learn(judge, [fresh[update]], update)
+    resumed.load_state_dict(round_trip(judge.state_dict()))
+    for continued in (judge, resumed):
+        learn(continued, [fresh[4]], 4)
+    assert_same(judge.state_dict(), resumed.state_dict())
+
+
+def round_trip(state: dict) -> dict:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+def assert_same(one: object, other: object) -> None:
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_scoring_leaves_no_trace():
+    judge = judge_of()
+    judge.discriminator.train()
+    before = {name: tensor.clone() for name, tensor in judge.discriminator.state_dict().items()}
+    source_NS, text_NT, _, _ = some_pairs(some_batch()).labelled()
+    first, second = (judge.score(source_NS, text_NT) for _ in range(2))
+    assert torch.equal(first, second), "no dropout"
+    assert not first.requires_grad
+    assert judge.discriminator.training
+    assert_same(dict(judge.discriminator.state_dict()), before)
+
+
+def test_the_seed_alone_decides_the_weights_and_torch_s_own_draws_go_on_undisturbed():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = build_discriminator(SMALL, toy_model_without_reseeding(), seed=3)
+    assert torch.equal(torch.rand(3), expected)
+    again, other = (build_discriminator(SMALL, toy_model(), seed=seed) for seed in (3, 4))
+    assert_same(dict(first.state_dict()), dict(again.state_dict()))
+    assert not torch.equal(first.output.weight, other.output.weight)
+
+
+def toy_model_without_reseeding() -> nn.Module:
+    with torch.random.fork_rng():
+        return toy_model()
+
+
+def replace_settings(**changes: object) -> Discriminator:
+    return SMALL.model_copy(update=changes)

@@ -1,0 +1,336 @@
+"""The policy gradient is the gradient of the expected reward, and neither player's update touches the other."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_discriminator import assert_same, round_trip
+from torch import Tensor, nn
+from toy import LONGEST, decode, every_output, gradient, output_log_prob, select, toy_batch, toy_model
+
+from intelligen.config.single_strategies import Adversarial, Discriminator, SeqGan, SeqGanConstant, SeqGanRandom
+from intelligen.config.training import Optimizer, Training
+from intelligen.data.batches import Batch
+from intelligen.data.tokens import PAD
+from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.optimization import Updater
+from intelligen.strategies.base import Step, Strategy
+from intelligen.strategies.discriminator import Judge, build_discriminator
+from intelligen.strategies.monte_carlo import Critic, Sampler, prefixes
+from intelligen.strategies.seqgan import SeqGanObjective
+from intelligen.strategies.standard import TeacherForcing
+
+torch.set_num_threads(1)
+BOUND = (0.01, LONGEST)
+SMALL = Discriminator(d_model=8, d_ff=8, heads=2, layers=1, pretraining_updates=0)
+# The game alone: no teacher-forced updates, no pre-training, no whitening.
+PLAIN: dict[str, Any] = {
+    "discriminator": SMALL,
+    "mle_ratio": 0.0,
+    "mle_weight": 0.0,
+    "policy_weight": 1.0,
+    "whiten": False,
+    "clip": None,
+}
+
+
+Wrap = Callable[[nn.Module], nn.Module]
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    return module
+
+
+def judge_of(
+    settings: Adversarial, model: Seq2SeqTransformer, *, wrap: Wrap = unwrapped, world_size: int = 1
+) -> Judge | None:
+    if isinstance(settings, SeqGanConstant):
+        return None
+    return Judge(
+        build_discriminator(settings.discriminator, model, seed=3),
+        settings.discriminator,
+        wrap=wrap,
+        training=Training(),
+        world_size=world_size,
+        frozen=isinstance(settings, SeqGanRandom),
+    )
+
+
+def sharp_judge(settings: Adversarial, model: Seq2SeqTransformer) -> Judge:
+    """A discriminator with opinions: at its random weights it finds all texts nearly alike."""
+    judge = judge_of(settings, model)
+    assert judge is not None
+    judge.discriminator.get_parameter("output.weight").data.mul_(10)
+    return judge
+
+
+def objective_with(settings: Adversarial, model: Seq2SeqTransformer, judge: Judge | None) -> SeqGanObjective:
+    teacher = TeacherForcing(label_smoothing=0.0)
+    return SeqGanObjective(settings, model=model, judge=judge, teacher=teacher, decode=decode, rollout_bound=BOUND)
+
+
+def objective_of(settings: Adversarial, model: Seq2SeqTransformer) -> SeqGanObjective:
+    return objective_with(settings, model, judge_of(settings, model))
+
+
+def step_of(update: int, *, rank: int = 0) -> Step:
+    return Step(seed=1, update=update, total_updates=100, rank=rank)
+
+
+def repeated(batch: Batch, times: int) -> Batch:
+    """Each row many times, as rows of their own, so that each draws for itself."""
+    index = np.tile(np.arange(len(batch.rows)), times)
+    many = select(batch, index.tolist())
+    return replace(
+        many,
+        rows=np.arange(len(index)),
+        update_targets=batch.update_targets * times,
+        update_rows=batch.update_rows * times,
+    )
+
+
+def gradient_of(objective: SeqGanObjective, model: Seq2SeqTransformer, batch: Batch, update: int) -> Tensor:
+    objective.prepare([batch], step_of(update))
+    return gradient(objective(model, batch, step_of(update)).total, model)
+
+
+@pytest.fixture(scope="module")
+def exact_W() -> Tensor:
+    """−∇ Σ_x Σ_y p(y | x)·R(x, y) / target tokens, over every output y: what no baseline and no cut changes."""
+    model, batch, settings = toy_model(), toy_batch(), SeqGanRandom(**PLAIN)
+    sampler = Sampler(model, settings, rollout_bound=BOUND)
+    critic = Critic(settings, sampler=sampler, judge=sharp_judge(settings, model), decode=decode)
+    outputs = every_output()
+    output_NT = torch.tensor([[*output, *[PAD] * (LONGEST - len(output))] for output in outputs])
+    expected = torch.zeros((), dtype=torch.float64)
+    for row in range(len(batch.rows)):
+        one = select(batch, [row])
+        rewards_N, _ = critic.rewards(output_NT, one)
+        log_probs_N = torch.stack([output_log_prob(model, one.source_BS, output) for output in outputs])
+        assert log_probs_N.exp().sum().item() == pytest.approx(1.0)
+        expected = expected + (log_probs_N.exp() * rewards_N).sum()
+    return -gradient(expected, model) / batch.update_targets
+
+
+@pytest.mark.parametrize("cut_points", [0, 2])
+@pytest.mark.parametrize("baseline", ["half", "ema", "greedy", "leave_one_out"])
+def test_the_estimate_is_the_exact_gradient_in_expectation(baseline: str, cut_points: int, exact_W: Tensor) -> None:
+    model, batch = toy_model(), toy_batch()
+    samples = 2 if baseline == "leave_one_out" else 1
+    settings = SeqGanRandom(baseline=baseline, cut_points=cut_points, completions=2, samples=samples, **PLAIN)
+    objective = objective_with(settings, model, sharp_judge(settings, model))
+    # An average of the past: an update's own mean would depend on its samples.
+    objective.load_state_dict({**objective.state_dict(), "average_reward": 0.5})
+    many = repeated(batch, 40)
+    draws_KW = torch.stack([gradient_of(objective, model, many, update) for update in range(1, 17)])
+    # The exact gradient's own direction, and some at random: coordinates by the hundred would surpass any bound.
+    generator = torch.Generator().manual_seed(0)
+    directions_DW = torch.cat([exact_W[None], torch.randn(7, exact_W.numel(), generator=generator).double()])
+    directions_DW /= directions_DW.norm(dim=1, keepdim=True)
+    projected_KD = draws_KW @ directions_DW.T
+    error_D = projected_KD.std(dim=0) / len(projected_KD) ** 0.5
+    off_D = (projected_KD.mean(dim=0) - directions_DW @ exact_W) / error_D
+    print(f"exact {exact_W.norm():.4f}, standard error along it {error_D[0]:.4f}; off by {off_D.tolist()}")
+    assert error_D[0] < 0.15 * exact_W.norm(), "precise enough to tell a wrong estimate"
+    assert off_D.abs().max() < 4
+
+
+def test_rewards_are_the_discriminator_s_and_the_metric_s() -> None:
+    model, batch = toy_model(), toy_batch()
+    settings = SeqGan(adversarial_weight=0.25, reward="chrf", **PLAIN)
+    judge = sharp_judge(settings, model)
+    critic = Critic(settings, sampler=Sampler(model, settings, rollout_bound=BOUND), judge=judge, decode=decode)
+    rewards_N, judged_N = critic.rewards(batch.target_out_BT, batch)
+    torch.testing.assert_close(rewards_N, 0.25 * judged_N + 0.75)
+    longer = torch.nn.functional.pad(batch.target_out_BT, (0, 2))
+    torch.testing.assert_close(critic.rewards(longer, batch)[1], judged_N)
+
+
+def test_completions_go_on_from_their_prefixes() -> None:
+    model, batch = toy_model(), repeated(toy_batch(), 4)
+    settings = SeqGan(samples=2, cut_points=2, completions=3, **PLAIN)
+    sampler = Sampler(model, settings, rollout_bound=BOUND)
+    sampled_NT = sampler.sample(batch, step_of(1), "sample", samples=2)
+    lengths_N1 = (sampled_NT != PAD).sum(dim=1, keepdim=True)
+    kept_NM = torch.minimum(torch.tensor([[1, 2]]).expand(len(sampled_NT), -1), lengths_N1 - 1)
+    prefix_NP = prefixes(sampled_NT, kept_NM).repeat_interleave(3, dim=0)
+    completed_NT = sampler.sample(batch, step_of(1), "completion", samples=12, prefix_NT=prefix_NP)
+    completed = completed_NT.view(len(sampled_NT), 2, 3, -1)
+    ends = set()
+    for row, sample in enumerate(sampled_NT.tolist()):
+        for cut in (0, 1):
+            kept = int(kept_NM[row, cut])
+            for completion in completed[row, cut].tolist():
+                assert completion[:kept] == sample[:kept]
+                assert completion[kept] != PAD, "at least one new token"
+                ends.add((row, cut, tuple(completion[kept:])))
+    assert len(ends) > 2 * len(sampled_NT), "completions of one prefix differ"
+
+
+def log_probs_of_samples(settings: Adversarial, model: Seq2SeqTransformer, batch: Batch, step: Step) -> list[Tensor]:
+    sampler = Sampler(model, settings, rollout_bound=BOUND)
+    sampled_NT = sampler.sample(batch, step, "sample", samples=settings.samples)
+    return [
+        output_log_prob(model, batch.source_BS[row // settings.samples, None], [token for token in output if token])
+        for row, output in enumerate(sampled_NT.tolist())
+    ]
+
+
+def test_the_constant_control_raises_the_probability_of_whatever_is_sampled() -> None:
+    model, batch = toy_model(), toy_batch()
+    settings = SeqGanConstant(
+        discriminator=SMALL.model_copy(update={"pretraining_updates": 9}),
+        samples=2,
+        mle_ratio=0.0,
+        mle_weight=0.3,
+        policy_weight=0.6,
+        clip=0.5,
+    )
+    objective = objective_of(settings, model)
+    found_W = gradient_of(objective, model, batch, 1)
+    summed = torch.stack(log_probs_of_samples(settings, model, batch, step_of(1))).sum()
+    teacher = TeacherForcing(label_smoothing=0.0)(model, batch, step_of(1)).total
+    expected = 0.3 * teacher - 0.6 * summed / (batch.update_targets * 2)
+    torch.testing.assert_close(found_W, gradient(expected, model), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("settings", [SeqGan(**PLAIN), SeqGan(cut_points=1, **PLAIN)], ids=["sequence", "search"])
+def test_the_gradient_weighs_each_token_by_its_advantage_alone(settings: Adversarial) -> None:
+    """Advantages that depended on the weights would add a term of their own."""
+    model, batch = toy_model(), toy_batch()
+    objective = objective_of(settings, model)
+    objective.prepare([batch], step_of(1))
+    (rollout,) = objective._rollouts.values()
+    assert not rollout.advantage_NT.requires_grad
+    weighed = torch.zeros((), dtype=torch.float64)
+    for row, (output, advantages) in enumerate(
+        zip(rollout.sampled_NT.tolist(), rollout.advantage_NT.tolist(), strict=True)
+    ):
+        tokens = [token for token in output if token != PAD]
+        before = torch.zeros((), dtype=torch.float64)
+        for place, advantage in zip(range(len(tokens)), advantages, strict=False):
+            reached = output_log_prob(model, batch.source_BS[row, None], tokens[: place + 1])
+            weighed, before = weighed + advantage * (reached - before), reached
+    found_W = gradient(objective(model, batch, step_of(1)).total, model)
+    torch.testing.assert_close(found_W, -gradient(weighed, model) / batch.update_targets, rtol=1e-5, atol=1e-7)
+
+
+def test_the_policy_gradient_ramps_up_over_adversarial_updates() -> None:
+    model, batch = toy_model(), toy_batch()
+    steep, slow = (objective_of(SeqGanConstant(ramp_updates=ramp, **PLAIN), model) for ramp in (1, 4))
+    for update, share in enumerate([0.25, 0.5, 0.75, 1.0, 1.0], start=1):
+        full_W, ramped_W = (gradient_of(objective, model, batch, update) for objective in (steep, slow))
+        torch.testing.assert_close(ramped_W, share * full_W)
+
+
+def test_kl_anchors_to_the_weights_that_training_started_from() -> None:
+    model, batch = toy_model(), toy_batch()
+    objective = objective_of(SeqGanConstant(kl_weight=0.5, **{**PLAIN, "policy_weight": 1e-12}), model)
+    at_start_W = gradient_of(objective, model, batch, 1)
+    assert at_start_W.abs().max() < 1e-6
+    with torch.no_grad():
+        model.get_parameter("output.weight").add_(torch.randn(model.get_parameter("output.weight").shape).double())
+    objective.prepare([batch], step_of(2))
+    loss = objective(model, batch, step_of(2))
+    (rollout,) = objective._rollouts.values()
+    tokens = int((rollout.sampled_NT != PAD).sum())
+    assert loss.sums.means()["train/kl"] > 0.1
+    expected = 0.5 * loss.sums.means()["train/kl"] * tokens / batch.update_targets
+    assert loss.total.item() == pytest.approx(expected, rel=1e-5)
+    assert gradient(loss.total, model).abs().max() > 1e-3
+
+
+def strategy_of(settings: Adversarial, *, dropout: float = 0.1) -> Strategy:
+    model = toy_model(dropout=dropout)
+    training = Training(optimizer=Optimizer(learning_rate=1e-2))
+    updater = Updater(model, training, total_updates=100, world_size=1)
+    return Strategy(model, forward=model, objective=objective_of(settings, model), updater=updater)
+
+
+def discriminator_of(objective: Any) -> nn.Module:
+    module: nn.Module = objective._judge.discriminator
+    return module
+
+
+def copied(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def untouched(module: nn.Module, before: dict[str, Tensor]) -> bool:
+    same = all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    return same and all(weight.grad is None for weight in module.parameters())
+
+
+def test_neither_player_s_update_touches_the_other() -> None:
+    strategy, batch = strategy_of(SeqGan(**PLAIN)), toy_batch()
+    generator, discriminator = strategy.model, discriminator_of(strategy.objective)
+    before, judge_before = copied(generator), copied(discriminator)
+    strategy.objective.prepare([batch], step_of(1))
+    assert untouched(generator, before), "the discriminator's update"
+    assert not untouched(discriminator, judge_before)
+    judge_before = copied(discriminator)
+    strategy._updater.update([lambda: strategy.objective(generator, batch, step_of(1))], update=1)
+    assert untouched(discriminator, judge_before), "the generator's update"
+    assert not untouched(generator, before)
+    ids = {weight.data_ptr() for weight in generator.parameters()}
+    assert not ids & {weight.data_ptr() for weight in discriminator.parameters()}
+
+
+def test_the_frozen_control_s_discriminator_never_changes() -> None:
+    settings = SeqGanRandom(**{**PLAIN, "discriminator": SMALL.model_copy(update={"pretraining_updates": 9})})
+    strategy = strategy_of(settings)
+    before = copied(discriminator_of(strategy.objective))
+    for update in range(1, 4):
+        metrics = strategy.train_step([toy_batch()], step_of(update)).means()
+        assert metrics["train/pretraining_pct"] == 0
+        assert metrics["train/adversarial_pct"] == 100
+        assert 0 < metrics["train/discriminator_reward"] < 1
+    assert untouched(discriminator_of(strategy.objective), before)
+
+
+def test_the_discriminator_plays_alone_until_the_gate_or_the_phase_s_end() -> None:
+    early = SMALL.model_copy(update={"pretraining_updates": 3, "accuracy_gate": 1.0})
+    settings = SeqGan(**{**PLAIN, "discriminator": early})
+    strategy, teacher = strategy_of(settings), strategy_of(SeqGan(**{**PLAIN, "mle_ratio": 1.0}))
+    for update in range(1, 6):
+        before = copied(discriminator_of(strategy.objective))
+        metrics = strategy.train_step([toy_batch()], step_of(update)).means()
+        assert metrics["train/pretraining_pct"] == (100 if update <= 3 else 0)
+        assert metrics["train/adversarial_pct"] == (0 if update <= 3 else 100)
+        assert ("train/reward" in metrics) == (update > 3)
+        assert not untouched(discriminator_of(strategy.objective), before)
+    assert "train/discriminator_accuracy" not in teacher.train_step([toy_batch()], step_of(1)).means()
+
+
+def test_so_many_updates_are_teacher_forced_as_asked_for() -> None:
+    objective = objective_of(SeqGanConstant(**{**PLAIN, "mle_ratio": 0.7}), toy_model())
+    drawn = [objective.prepare([toy_batch()], step_of(u)).means()["train/adversarial_pct"] for u in range(1, 201)]
+    assert abs(sum(drawn) / 100 - 60) < 4 * (200 * 0.3 * 0.7) ** 0.5
+
+
+REPLAYING = SeqGan(
+    **{**PLAIN, "whiten": True, "mle_weight": 0.5},
+    samples=2,
+    cut_points=1,
+    baseline="leave_one_out",
+    ramp_updates=4,
+    kl_weight=0.1,
+).model_copy(
+    update={"discriminator": SMALL.model_copy(update={"replay": 3, "every": 2, "steps": 2, "pretraining_updates": 2})}
+)
+
+
+def test_a_resumed_game_goes_on_bit_for_bit() -> None:
+    strategy, resumed = strategy_of(REPLAYING), strategy_of(REPLAYING)
+    for update in range(1, 6):
+        strategy.train_step([toy_batch()], step_of(update))
+    resumed.model.load_state_dict(copied(strategy.model))
+    resumed.load_state_dict(round_trip(strategy.state_dict()))
+    for continued in (strategy, resumed):
+        for update in range(6, 10):
+            continued.train_step([toy_batch()], step_of(update))
+    assert_same(copied(strategy.model), copied(resumed.model))
+    assert_same(strategy.state_dict(), resumed.state_dict())
