@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import assert_never
 
 import torch
@@ -10,9 +9,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from intelligen.config.decoding import Beam, Greedy, Sample, Search
+from intelligen.data.tokens import BOS
 from intelligen.decoding.beam import beam_search
 from intelligen.decoding.free_running import Pick, free_run, most_probable
 from intelligen.decoding.hypotheses import Hypotheses
+from intelligen.decoding.prefixes import complete
 from intelligen.decoding.sample import draw
 from intelligen.models.seq2seq import Seq2SeqTransformer
 
@@ -23,8 +24,9 @@ def generate(
     search: Search,
     *,
     max_lengths_B: Tensor,
-    generator: torch.Generator | None = None,
+    uniforms_NT: Tensor | None = None,
     samples: int = 1,
+    prefix_NT: Tensor | None = None,
 ) -> Hypotheses:
     """Search for the continuations of a batch of sources.
 
@@ -34,25 +36,34 @@ def generate(
         search: which search, with its settings.
         max_lengths_B: per source, the largest number of tokens, EOS included: at least 1, and cut to the model's
             positions. A hypothesis that reaches it without EOS stays unfinished.
-        generator: the source of randomness of `Sample`; none = torch's global one.
+        uniforms_NT: the randomness of `Sample`: hypothesis i's new token j is drawn with [i, j], so there are at least
+            as many columns as new tokens; none = torch's default generator.
         samples: adjacent draws per source; `Sample` only.
+        prefix_NT: what each of the B·samples hypotheses begins with, PAD on the left and neither BOS nor EOS; rows may
+            differ in length, and a row may be empty. It counts towards the bound, and a prefix that is as long stays
+            as it is. Not with `Beam`.
 
     Returns:
-        B·samples hypotheses.
+        B·samples hypotheses; the prefixes are part of their tokens, and not of their log-probabilities.
 
     """
     module = model.module if isinstance(model, DistributedDataParallel) else model
     assert isinstance(module, Seq2SeqTransformer)
     assert samples == 1 or isinstance(search, Sample), f"{search.name} finds one hypothesis per source"
+    assert prefix_NT is None or not isinstance(search, Beam), "beam begins with nothing"
     bounds_B = max_lengths_B.to(source_BS.device).clamp(max=module.max_positions)
     # Not `inference_mode`: its tensors could not enter a later gradient pass, and rollouts are trained on.
     with torch.no_grad(), evaluating(module):
         match search:
             case Greedy():
-                return _free_run(module, source_BS, bounds_B, pick=most_probable)
-            case Sample(temperature=temperature, top_k=top_k, top_p=top_p):
-                pick = partial(draw, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
-                return _free_run(module, source_BS, bounds_B, pick=pick, samples=samples)
+                return _free_run(module, source_BS, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
+            case Sample():
+                rows = bounds_B.numel() * samples
+                if uniforms_NT is None:
+                    uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=source_BS.device)
+                assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
+                pick = _drawing(search, uniforms_NT)
+                return _free_run(module, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
             case Beam(size=size, length_penalty=length_penalty):
                 memory = module.encode(source_BS)
                 cache = module.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=size)
@@ -63,12 +74,34 @@ def generate(
                 assert_never(search)
 
 
+def _drawing(search: Sample, uniforms_NT: Tensor) -> Pick:
+    def pick(log_probs_MV: Tensor, row_M: Tensor, step: int) -> Tensor:
+        return draw(
+            log_probs_MV,
+            uniforms_NT[row_M, step],
+            temperature=search.temperature,
+            top_k=search.top_k,
+            top_p=search.top_p,
+        )
+
+    return pick
+
+
 def _free_run(
-    module: Seq2SeqTransformer, source_BS: Tensor, bounds_B: Tensor, *, pick: Pick, samples: int = 1
+    module: Seq2SeqTransformer,
+    source_BS: Tensor,
+    bounds_B: Tensor,
+    *,
+    pick: Pick,
+    prefix_NT: Tensor | None,
+    samples: int = 1,
 ) -> Hypotheses:
     memory = module.encode(source_BS).repeat(samples)
+    bounds_N = bounds_B.repeat_interleave(samples)
+    if prefix_NT is not None:
+        return complete(module, memory, prefix_NT, max_lengths_N=bounds_N, pick=pick)
     cache = module.new_cache(memory, max_length=int(bounds_B.max()))
-    return free_run(module.extend, cache, max_lengths_N=bounds_B.repeat_interleave(samples), pick=pick)
+    return free_run(module.extend, cache, first_N=torch.full_like(bounds_N, BOS), max_lengths_N=bounds_N, pick=pick)
 
 
 @contextmanager

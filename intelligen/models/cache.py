@@ -7,14 +7,25 @@ from torch import Tensor
 class KVCache:
     """Keys and values of every decoder layer, packed side by side (width W): of the target so far and of the source.
 
-    Each of the B sources has n adjacent rows, N = B·n; the rows of one source share its keys and values.
+    Each of the B sources has n adjacent rows, N = B·n; the rows of one source share its keys and values. Targets may
+    begin at different places: the first `left_padding_N` positions of a row are none of its own.
     """
 
-    def __init__(self, source_kv_LBSW: Tensor, visible_keys: Tensor | None, *, rows: int, max_length: int) -> None:
+    def __init__(
+        self,
+        source_kv_LBSW: Tensor,
+        visible_keys: Tensor | None,
+        *,
+        rows: int,
+        max_length: int,
+        left_padding_N: Tensor | None = None,
+    ) -> None:
         layers, sources, _, width = source_kv_LBSW.shape
         assert rows % sources == 0
         self.source_kv_LBSW = source_kv_LBSW
         self.visible_keys = visible_keys
+        self.left_padding_N = left_padding_N
+        """None = no row has any."""
         self.rows_per_source = rows // sources
         self.length = 0
         """Target positions held so far."""
@@ -30,6 +41,24 @@ class KVCache:
     def max_length(self) -> int:
         """Target positions that there is room for."""
         return self._kv_LNTW.size(2)
+
+    def visible_positions(self, count: int) -> Tensor | None:
+        """What `count` further positions may attend to: each to all those up to itself, and to no padding.
+
+        Returns:
+            Boolean mask [T, L] or [N, 1, T, L] over the positions held and the new ones; None where nothing is hidden.
+
+        """
+        if count == 1 and self.left_padding_N is None:
+            return None
+        position_L = torch.arange(self.length + count, device=self._kv_LNTW.device)
+        query_T1 = position_L[self.length :, None]
+        past_TL = position_L <= query_T1
+        if self.left_padding_N is None:
+            return past_TL
+        own_N1TL = past_TL & (position_L >= self.left_padding_N[:, None, None, None])
+        # Padding sees itself: over no key at all, some kernels' softmax is not a number.
+        return own_N1TL | (position_L == query_T1)
 
     def append(self, layer: int, kv_NTW: Tensor) -> Tensor:
         """Store T further positions of a layer; `advance` counts them once every layer has done so.
@@ -67,3 +96,5 @@ class KVCache:
         filled = slice(0, self.length)
         torch.index_select(self._kv_LNTW[:, :, filled], 1, rows_N, out=self._spare_LNTW[:, :, filled])
         self._kv_LNTW, self._spare_LNTW = self._spare_LNTW, self._kv_LNTW
+        if self.left_padding_N is not None:
+            self.left_padding_N = self.left_padding_N.index_select(0, rows_N)

@@ -32,11 +32,17 @@ class Positions(nn.Module):
         else:
             self.register_buffer("table_PD", sinusoids(*shape), persistent=False)
 
-    def forward(self, start: int, count: int) -> Tensor:
-        """The vectors [count, D] of the positions from `start` on."""
-        end = start + count
-        assert end <= self.table_PD.size(0), f"position {end - 1} of {self.table_PD.size(0)}"
-        return self.table_PD[start:end]
+    def forward(self, start: int, count: int, *, left_padding_N: Tensor | None = None) -> Tensor:
+        """The vectors [count, D] of the positions from `start` on; [N, count, D] where rows begin behind padding.
+
+        The padding's vectors mean nothing, and likewise those of rows that are carried on behind the last position.
+        """
+        last = self.table_PD.size(0) - 1
+        if left_padding_N is not None:
+            place_T = torch.arange(start, start + count, device=left_padding_N.device)
+            return self.table_PD[(place_T - left_padding_N[:, None]).clamp(0, last)]
+        assert start + count - 1 <= last, f"position {start + count - 1} of {last + 1}"
+        return self.table_PD[start : start + count]
 
 
 def sinusoids(positions: int, d_model: int) -> Tensor:

@@ -34,6 +34,12 @@ class Memory:
         """The attention mask of `padding_BS`."""
         return visible_keys(self.padding_BS)
 
+    @property
+    def mean_BD(self) -> Tensor:
+        """Mean of the states over the positions without padding; zero for a source of padding alone."""
+        lengths_B = (~self.padding_BS).sum(dim=1).clamp(min=1)
+        return self.states_BSD.masked_fill(self.padding_BS[:, :, None], 0.0).sum(dim=1) / lengths_B[:, None]
+
     def select(self, rows_N: Tensor) -> "Memory":
         """The sources `rows_N`, in that order."""
         return Memory(self.states_BSD.index_select(0, rows_N), self.padding_BS.index_select(0, rows_N))

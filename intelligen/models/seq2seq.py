@@ -44,19 +44,22 @@ class Seq2SeqTransformer(nn.Module):
         self.encoder_norm = final_norm()
         self.decoder_norm = final_norm()
 
-    def forward(self, source_BS: Tensor, *target_in: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, source_BS: Tensor, *target_in: Tensor, pooled: bool = False) -> tuple[Tensor, ...]:
         """Encode once, decode every target; gradients are taken through here only, as DDP requires.
 
         Args:
             source_BS: source tokens.
-            target_in: decoder inputs [N, T], BOS first; N and T may differ between them.
+            target_in: decoder inputs, BOS first: tokens [N, T], or mixtures of tokens [N, T, V], whose embedding is the
+                weighted sum of the tokens' embeddings. N and T may differ between them.
+            pooled: whether the source alone is to predict a target token, too.
 
         Returns:
-            Logits [N, T, V] for each of `target_in`.
+            Logits [N, T, V] for each of `target_in`; if `pooled`, then logits [B, V] of the encoder's mean state.
 
         """
         memory = self.encode(source_BS)
-        return tuple(self.decode(target_in_NT, memory) for target_in_NT in target_in)
+        logits = tuple(self.decode(inputs, memory) for inputs in target_in)
+        return (*logits, self._project(memory.mean_BD)) if pooled else logits
 
     def encode(self, source_BS: Tensor) -> Memory:
         """Run the encoder; a source of nothing but padding gives finite numbers without a meaning."""
@@ -68,31 +71,47 @@ class Seq2SeqTransformer(nn.Module):
             x_BSD = layer(x_BSD, mask)
         return Memory(self.encoder_norm(x_BSD), padding_BS)
 
-    def decode(self, target_in_NT: Tensor, memory: Memory) -> Tensor:
-        """Logits [N, T, V] at all the positions of whole targets, in parallel.
+    def decode(self, target_in: Tensor, memory: Memory) -> Tensor:
+        """Logits [N, T, V] at all the positions of whole targets, tokens [N, T] or mixtures [N, T, V], in parallel.
 
         Causality hides the padding: it stands on the right, and nobody reads the logits at padded positions.
         """
-        x_NTD = self._embed_target(target_in_NT, start=0)
+        x_NTD = self._embed(target_in, self.target_embedding, self.target_positions(0, target_in.size(1)))
         for layer in self._decoder_layers:
             source_kv_BSW = layer.cross_attention.kv(memory.states_BSD)
             x_NTD = layer(x_NTD, source_kv_BSW, source_mask=memory.visible_keys)
         return self._logits(x_NTD)
 
-    def new_cache(self, memory: Memory, *, max_length: int, rows_per_source: int = 1) -> KVCache:
-        """Room for `max_length` target positions of n = `rows_per_source` adjacent rows for each source."""
+    def new_cache(
+        self, memory: Memory, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
+    ) -> KVCache:
+        """Room for `max_length` target positions of n = `rows_per_source` adjacent rows for each source.
+
+        The rows' first `left_padding_N` positions are padding: hidden, and not counted.
+        """
         source_kv_LBSW = torch.stack([layer.cross_attention.kv(memory.states_BSD) for layer in self._decoder_layers])
         rows = memory.states_BSD.size(0) * rows_per_source
-        return KVCache(source_kv_LBSW, memory.visible_keys, rows=rows, max_length=max_length)
+        return KVCache(
+            source_kv_LBSW, memory.visible_keys, rows=rows, max_length=max_length, left_padding_N=left_padding_N
+        )
 
     def extend(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
         """Append T ≥ 1 tokens to every row of the cache; logits [N, T, V] at these positions."""
-        start, count = cache.length, tokens_NT.size(1)
-        x_NTD = self._embed_target(tokens_NT, start=start)
-        # A single new position may see everything before it.
-        mask = None
-        if count > 1:
-            mask = torch.ones(count, start + count, dtype=torch.bool, device=tokens_NT.device).tril(start)
+        return self._logits(self._append(tokens_NT, cache))
+
+    def prefill(self, tokens_NT: Tensor, cache: KVCache) -> None:
+        """Append T ≥ 1 tokens to every row of the cache; nobody asks what comes after them."""
+        self._append(tokens_NT, cache)
+
+    @property
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return cast(list[DecoderLayer], list(self.decoder))
+
+    def _append(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
+        count = tokens_NT.size(1)
+        positions = self.target_positions(cache.length, count, left_padding_N=cache.left_padding_N)
+        x_NTD = self._embed(tokens_NT, self.target_embedding, positions)
+        mask = cache.visible_positions(count)
         for index, layer in enumerate(self._decoder_layers):
             x_NTD = layer(
                 x_NTD,
@@ -102,20 +121,16 @@ class Seq2SeqTransformer(nn.Module):
                 remember=partial(cache.append, index),
             )
         cache.advance(count)
-        return self._logits(x_NTD)
+        return x_NTD
 
-    @property
-    def _decoder_layers(self) -> list[DecoderLayer]:
-        return cast(list[DecoderLayer], list(self.decoder))
-
-    def _embed_target(self, tokens_NT: Tensor, *, start: int) -> Tensor:
-        positions_TD = self.target_positions(start, tokens_NT.size(1))
-        return self._embed(tokens_NT, self.target_embedding, positions_TD)
-
-    def _embed(self, tokens_NT: Tensor, table: nn.Embedding, positions_TD: Tensor) -> Tensor:
-        embedded: Tensor = self.dropout(table(tokens_NT) * self._scale + positions_TD)
+    def _embed(self, inputs: Tensor, table: nn.Embedding, positions: Tensor) -> Tensor:
+        x_NTD = inputs @ table.weight if inputs.is_floating_point() else table(inputs)
+        embedded: Tensor = self.dropout(x_NTD * self._scale + positions)
         return embedded
 
     def _logits(self, x_NTD: Tensor) -> Tensor:
+        return self._project(self.decoder_norm(x_NTD))
+
+    def _project(self, states: Tensor) -> Tensor:
         projection = self.target_embedding if self.output is None else self.output
-        return F.linear(self.decoder_norm(x_NTD), projection.weight)
+        return F.linear(states, projection.weight)

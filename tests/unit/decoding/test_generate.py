@@ -11,6 +11,7 @@ from intelligen.config.model import Seq2Seq
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.hypotheses import Hypotheses
+from intelligen.decoding.sample import draw
 from intelligen.models.cache import KVCache
 from intelligen.models.seq2seq import Seq2SeqTransformer
 
@@ -76,6 +77,25 @@ def test_greedy_equals_a_plain_loop_without_a_cache() -> None:
         assert text(found, row) == prefix[1:]
         assert found.log_probs_N[row].item() == pytest.approx(log_prob, abs=1e-4)
         assert bool(found.finished_N[row]) == (prefix[-1] == EOS)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (0.7, 3)])
+def test_sampling_equals_a_plain_loop_over_each_row_s_own_uniforms(temperature: float, top_k: int) -> None:
+    model, source_BS, search = decided_model().eval(), sources(), Sample(temperature=temperature, top_k=top_k)
+    uniforms_NT = torch.rand(20, 12, generator=torch.Generator().manual_seed(2))
+    bounds = torch.tensor(BOUNDS)
+    found = generate(model, source_BS, search, max_lengths_B=bounds, uniforms_NT=uniforms_NT, samples=2)
+    assert len(found.lengths_N.unique()) > 4
+    for row, uniforms_T in enumerate(uniforms_NT):
+        prefix = [BOS]
+        while len(prefix) <= BOUNDS[row // 2] and prefix[-1] != EOS:
+            logits_V = model(source_BS[row // 2, None], torch.tensor([prefix]))[0][0, -1]
+            logits_V[[PAD, BOS]] = -torch.inf
+            uniform_1 = uniforms_T[len(prefix) - 1, None]
+            log_probs_1V = logits_V.log_softmax(-1)[None]
+            prefix.append(int(draw(log_probs_1V, uniform_1, temperature=temperature, top_k=top_k, top_p=1.0)))
+        assert text(found, row) == prefix[1:]
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)

@@ -1,6 +1,7 @@
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from intelligen.config.decoding import Greedy, Sample
 from intelligen.config.model import Seq2Seq
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
-from intelligen.decoding.sample import draw
+from intelligen.decoding.sample import draw, row_uniforms
 from intelligen.models.seq2seq import Seq2SeqTransformer
 
 torch.set_num_threads(1)
@@ -23,13 +24,16 @@ def small_model() -> Seq2SeqTransformer:
     return Seq2SeqTransformer(CONFIG, source_vocabulary=6, target_vocabulary=6).eval()
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+MODEL = small_model()
+
+
+def uniforms(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def frequencies(*, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, draws: int = 40_000) -> Tensor:
     log_probs_NV = PROBABILITIES.log().expand(draws, -1)
-    drawn_N = draw(log_probs_NV, temperature=temperature, top_k=top_k, top_p=top_p, generator=seeded())
+    drawn_N = draw(log_probs_NV, uniforms(draws), temperature=temperature, top_k=top_k, top_p=top_p)
     return drawn_N.bincount(minlength=PROBABILITIES.numel()) / draws
 
 
@@ -68,8 +72,9 @@ def test_a_draw_never_hits_an_impossible_token() -> None:
 
 
 def test_hypotheses_follow_the_model_s_distribution() -> None:
-    model, draws = small_model(), 8_000
-    drawn = generate(model, SOURCE, Sample(), max_lengths_B=torch.tensor([2, 2]), generator=seeded(), samples=draws)
+    model, draws = MODEL, 8_000
+    bounds, uniforms_NT = torch.tensor([2, 2]), uniforms(2 * draws, 2)
+    drawn = generate(model, SOURCE, Sample(), max_lengths_B=bounds, uniforms_NT=uniforms_NT, samples=draws)
     for row, source_1S in enumerate(SOURCE.split(1)):
         rows = slice(row * draws, (row + 1) * draws)
         counted = Counter(map(tuple, drawn.tokens_NT[rows].tolist()))
@@ -98,35 +103,81 @@ def exact_probabilities(model: Seq2SeqTransformer, source_1S: Tensor) -> dict[tu
 
 
 def test_log_probs_are_the_model_s_own_whatever_the_temperature_and_the_cut() -> None:
-    model = small_model()
-    search = Sample(temperature=0.5, top_k=2)
-    drawn = generate(model, SOURCE, search, max_lengths_B=torch.tensor([2, 2]), generator=seeded(), samples=5)
+    model = MODEL
+    search, bounds = Sample(temperature=0.5, top_k=2), torch.tensor([2, 2])
+    drawn = generate(model, SOURCE, search, max_lengths_B=bounds, uniforms_NT=uniforms(10, 2), samples=5)
     for row in range(10):
         exact = exact_probabilities(model, SOURCE[row // 5 : row // 5 + 1])
         assert drawn.log_probs_N[row].exp().item() == pytest.approx(exact[tuple(drawn.tokens_NT[row].tolist())])
 
 
-def test_the_generator_decides_every_draw() -> None:
-    def drawn(seed: int) -> Tensor:
+@pytest.mark.parametrize("given", [True, False], ids=["given", "global"])
+def test_uniforms_decide_every_draw(given: bool) -> None:
+    def drawn(seed: int) -> list[list[int]]:
+        torch.manual_seed(9 if given else seed)
+        uniforms_NT = uniforms(32, 8, seed=seed) if given else None
         bounds = torch.tensor([8, 8])
-        hypotheses = generate(small_model(), SOURCE, Sample(), max_lengths_B=bounds, generator=seeded(seed), samples=16)
-        return torch.nn.functional.pad(hypotheses.tokens_NT, (0, 8 - hypotheses.tokens_NT.size(1)))
+        found = generate(MODEL, SOURCE, Sample(), max_lengths_B=bounds, uniforms_NT=uniforms_NT, samples=16)
+        return found.tokens_NT.tolist()
 
-    assert torch.equal(drawn(1), drawn(1))
-    assert not torch.equal(drawn(1), drawn(2))
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
 
 
-def test_a_generator_spares_the_global_one() -> None:
-    model = small_model()
+def test_given_uniforms_spare_the_global_generator() -> None:
     before = torch.get_rng_state()
-    generate(model, SOURCE, Sample(), max_lengths_B=torch.tensor([8, 8]), generator=seeded())
+    generate(MODEL, SOURCE, Sample(), max_lengths_B=torch.tensor([8, 8]), uniforms_NT=uniforms(2, 8))
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_uniforms_of_other_rows_are_refused() -> None:
+    with pytest.raises(AssertionError, match="uniforms of 2 rows for 6 hypotheses"):
+        generate(MODEL, SOURCE, Sample(), max_lengths_B=torch.tensor([8, 8]), uniforms_NT=uniforms(2, 8), samples=3)
+
+
 def test_a_very_low_temperature_is_greedy_and_samples_of_a_source_are_adjacent() -> None:
-    model, bounds = small_model(), torch.tensor([7, 4])
+    model, bounds = MODEL, torch.tensor([7, 4])
     greedy = generate(model, SOURCE, Greedy(), max_lengths_B=bounds)
     assert not torch.equal(greedy.tokens_NT[0], greedy.tokens_NT[1])
-    cold = generate(model, SOURCE, Sample(temperature=1e-3), max_lengths_B=bounds, generator=seeded(), samples=3)
+    search = Sample(temperature=1e-3)
+    cold = generate(model, SOURCE, search, max_lengths_B=bounds, uniforms_NT=uniforms(6, 7), samples=3)
     assert torch.equal(cold.tokens_NT, greedy.tokens_NT.repeat_interleave(3, dim=0))
     torch.testing.assert_close(cold.log_probs_N, greedy.log_probs_N.repeat_interleave(3))
+
+
+ROWS = np.array([3, 0, 2**32 + 3, 8], dtype=np.int64)
+
+
+def test_a_row_s_uniforms_depend_on_no_other_row_and_on_no_size() -> None:
+    whole_RSW = row_uniforms(7, ROWS, width=13, samples=5).view(4, 5, 13)
+    assert whole_RSW.dtype == torch.float32
+    order = [2, 0, 3]
+    for samples, width in ((5, 13), (2, 13), (5, 4), (1, 1), (3, 40)):
+        part_RSW = row_uniforms(7, ROWS[order], width=width, samples=samples).view(3, samples, width)
+        shared = slice(None, min(samples, 5)), slice(None, min(width, 13))
+        assert torch.equal(part_RSW[:, *shared], whole_RSW[order][:, *shared])
+
+
+def test_every_key_row_sample_and_column_has_its_own_uniform() -> None:
+    keys = [0, 1, 2**32, 2**56 - 1, 2**64 - 1]
+    drawn = torch.cat([row_uniforms(key, ROWS, width=50, samples=8) for key in keys])
+    # Of 8000 draws among 2²⁴ values, two are the same about 8000² / 2²⁵ = 1.9 times by chance.
+    assert drawn.unique().numel() >= drawn.numel() - 10
+    assert len({tuple(row.tolist()) for row in drawn[:, :2]}) == len(drawn)
+
+
+def test_row_uniforms_are_uniform_within_and_across_rows() -> None:
+    drawn_RSW = row_uniforms(11, np.arange(250), width=20, samples=8).view(250, 8, 20)
+    assert 0.0 <= drawn_RSW.min() < drawn_RSW.max() < 1.0
+    places_C = (drawn_RSW.flatten() * 10).long().bincount(minlength=10)
+    assert_follows(places_C / drawn_RSW.numel(), torch.full((10,), 0.1), draws=drawn_RSW.numel())
+    centred_RSW = drawn_RSW - 0.5
+    for lag in ((1, 0, 0), (0, 1, 0), (0, 0, 1)):
+        product = centred_RSW * centred_RSW.roll(lag, dims=(0, 1, 2))
+        # The product of two independent centred uniforms has variance 1/144.
+        assert abs(product.mean().item()) < 4 / (12 * math.sqrt(product.numel()))
+
+
+def test_no_uniforms_are_drawn_for_no_rows_or_no_columns() -> None:
+    assert row_uniforms(1, ROWS[:0], width=3, samples=2).shape == (0, 3)
+    assert row_uniforms(1, ROWS, width=0, samples=2).shape == (8, 0)

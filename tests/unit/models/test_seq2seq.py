@@ -68,6 +68,37 @@ def test_cached_rows_follow_their_sources(model: Seq2SeqTransformer) -> None:
 
 
 @torch.no_grad()
+def test_rows_that_begin_behind_padding_get_the_logits_they_get_without(model: Seq2SeqTransformer) -> None:
+    memory, padding = model.encode(padded_sources()), [3, 0, 5]
+    target_NT = tokens(3, 9, seed=2)
+    cache = model.new_cache(memory, max_length=9, left_padding_N=torch.tensor(padding))
+    model.prefill(target_NT[:, :4], cache)
+    logits_NTV = model.extend(target_NT[:, 4:6], cache)
+    kept = torch.tensor([2, 0])
+    cache.select(kept)
+    logits_MTV = torch.cat([model.extend(part[kept], cache) for part in target_NT[:, 6:].split(1, dim=1)], dim=1)
+    for row, first in enumerate(padding):
+        expected_TV = model.decode(target_NT[row : row + 1, first:], memory.select(torch.tensor([row])))[0]
+        shown = slice(max(first, 4), 6)
+        torch.testing.assert_close(logits_NTV[row, shown.start - 4 :], expected_TV[shown.start - first : 6 - first])
+        if row in kept:
+            torch.testing.assert_close(logits_MTV[kept.tolist().index(row)], expected_TV[6 - first :])
+
+
+@torch.no_grad()
+def test_what_stands_in_the_padding_before_a_row_changes_nothing(model: Seq2SeqTransformer) -> None:
+    def logits(tokens_NT: Tensor) -> Tensor:
+        cache = model.new_cache(model.encode(padded_sources()), max_length=7, left_padding_N=torch.tensor([3, 0, 4]))
+        model.prefill(tokens_NT[:, :4], cache)
+        return torch.cat([model.extend(part, cache) for part in tokens_NT[:, 4:].split([2, 1], dim=1)], dim=1)
+
+    target_NT = tokens(3, 7, seed=2)
+    changed_NT = target_NT.clone()
+    changed_NT[0, :3], changed_NT[2, :4] = PAD, BOS
+    assert torch.equal(logits(changed_NT), logits(target_NT))
+
+
+@torch.no_grad()
 def test_a_future_token_never_changes_earlier_logits(model: Seq2SeqTransformer) -> None:
     source_BS, target_NT = padded_sources(), tokens(3, 7, seed=2)
     changed_NT = target_NT.clone()
