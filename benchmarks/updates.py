@@ -1,10 +1,11 @@
-"""What one update of each strategy costs against one standard update: same model, same batches, in turn.
+"""What one update of each strategy and control costs against one standard update, and where its time goes.
 
     python benchmarks/updates.py [--rounds 7] [--threads 1]
 
-Each round times one update of every variant on the next batch, so that a busy moment of the machine hits all alike;
-the table gives medians over rounds and the spread of the per-round ratios. The naive autoregressive graph (gradient
-through every step of the rollout) stands beside for comparison.
+Each round times one update of every variant on the next batch, so that a busy moment of the machine hits all alike.
+The table gives medians over rounds, the spread of the per-round ratios, and the shares of the time: making the model's
+own inputs (rollout), scoring sentences (rewards), the discriminator with its own updates, the gradient pass with the
+optimizer's step, and the rest. The naive autoregressive graph (gradient through all of the rollout) stands beside.
 """
 
 import argparse
@@ -12,17 +13,23 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from intelligen.config import single_strategies as single
 from intelligen.config.data import Data, EmbeddedCorpus, Tokenizer
 from intelligen.config.experiment import Experiment, baseline_trial
+from intelligen.config.mixture import Intelligen, Static, Weights
 from intelligen.config.model import Seq2Seq
-from intelligen.config.strategies import Generative, ProbabilitySchedule, Standard, Strategy
+from intelligen.config.schedules import ProbabilitySchedule
+from intelligen.config.strategies import Strategy
 from intelligen.config.training import Training
 from intelligen.data.batches import Batch
 from intelligen.data.loader import Loader
@@ -32,24 +39,80 @@ from intelligen.data.tokens import BOS
 from intelligen.models.likelihood import token_losses
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Updater
-from intelligen.strategies.base import Step
-from intelligen.strategies.base import Strategy as RunningStrategy
+from intelligen.strategies import base, generative, monte_carlo
 from intelligen.strategies.build import build_strategy
+from intelligen.strategies.discriminator import Judge
+from intelligen.strategies.recurrent import RecurrentObjective
 from intelligen.training.fit import build_model
 
 ALWAYS = ProbabilitySchedule(start=1.0)
+# Adversarial from the first update on, and at every update.
+GAME: dict[str, Any] = {"discriminator": single.Discriminator(pretraining_updates=0), "mle_ratio": 0.0}
 VARIANTS: dict[str, Strategy] = {
-    "standard": Standard(),
-    "generative, by position": Generative(probability=ALWAYS),
-    "generative, off-policy": Generative(probability=ALWAYS, target="gold_offpolicy"),
-    "generative, self-critical": Generative(probability=ALWAYS, target="self_critical"),
-    "generative, risk (4 candidates)": Generative(probability=ALWAYS, target="risk", candidates=4),
+    "standard": single.Standard(),
+    "standard_matched": single.StandardMatched(),
+    "standard, R-Drop": single.Standard(r_drop=1.0),
+    "auxiliary, decoder": single.Auxiliary(),
+    "auxiliary, encoder": single.Auxiliary(head="encoder"),
+    "recurrent, 1 pass": single.Recurrent(),
+    "recurrent, 3 passes": single.Recurrent(passes=3),
+    "recurrent, 1 soft pass": single.Recurrent(pick="softmax"),
+    "generative, by position": single.Generative(probability=ALWAYS),
+    "generative, off-policy": single.Generative(probability=ALWAYS, target="gold_offpolicy"),
+    "generative, self-critical": single.Generative(probability=ALWAYS, target="self_critical"),
+    "generative, risk (4 candidates)": single.Generative(probability=ALWAYS, target="risk", candidates=4),
+    "seqgan, M = 0": single.SeqGan(**GAME),
+    "seqgan, M = 2, N = 2": single.SeqGan(**GAME, cut_points=2, completions=2),
+    "seqgan_constant": single.SeqGanConstant(**GAME),
+    "seqgan_random, M = 0": single.SeqGanRandom(**GAME),
+    # Any other mixture costs the weighted mean of its members.
+    "intelligen, all on standard": Intelligen(policy=Static(weights=Weights(standard=1.0))),
 }
-NAIVE = "naive autoregressive graph"
 # Shape T of the first source project.
 SHAPE = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
+PARTS = ("rollout", "rewards", "discriminator", "gradient", "rest")
+CALLS: list[tuple[Any, str, str]] = [
+    (generative, "generate", "rollout"),
+    (monte_carlo, "generate", "rollout"),
+    (base.Step, "uniforms", "rollout"),
+    (RecurrentObjective, "_own_input", "rollout"),
+    (generative, "sentence_rewards", "rewards"),
+    (monte_carlo, "sentence_rewards", "rewards"),
+    (Judge, "score", "discriminator"),
+    (Judge, "learn", "discriminator"),
+    (Updater, "update", "gradient"),
+]
 
-Update = Callable[[list[Batch], Step], object]
+Update = Callable[[list[Batch], base.Step], object]
+
+
+class Stopwatch:
+    """Seconds of each part; a part stands still while another one runs inside it."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inside: list[str] = []
+        self._since = 0.0
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what runs here for a part; whatever the discriminator does is the discriminator's."""
+        self._charge()
+        self._inside.append("discriminator" if "discriminator" in self._inside else name)
+        yield
+        self._charge()
+        self._inside.pop()
+
+    def watch(self) -> None:
+        """Count the real calls for their parts from now on."""
+        for owner, name, part in CALLS:
+            setattr(owner, name, self.part(part)(getattr(owner, name)))
+
+    def _charge(self) -> None:
+        now = time.perf_counter()
+        if self._inside:
+            self.seconds[self._inside[-1]] += now - self._since
+        self._since = now
 
 
 def naive_loss(model: Seq2SeqTransformer, batch: Batch) -> Loss:
@@ -64,13 +127,13 @@ def naive_loss(model: Seq2SeqTransformer, batch: Batch) -> Loss:
     return Loss(summed / batch.update_targets)
 
 
-def strategy_of(settings: Strategy, prepared: Prepared) -> RunningStrategy:
+def strategy_of(settings: Strategy, prepared: Prepared) -> base.Strategy:
     """The strategy over a model of shape T with the seed's weights."""
     experiment = Experiment(version=1, name="benchmark", model=SHAPE, training=Training())
     trial = baseline_trial(experiment, prepared=prepared.identity).model_copy(update={"strategy": settings})
-    model = build_model(trial, prepared)
-    decode = prepared.tokenizer("target").decode
-    return build_strategy(trial, model=model, forward=model, decode=decode, total_updates=1000, world_size=1)
+    model, decode = build_model(trial, prepared), prepared.tokenizer("target").decode
+    build = partial(build_strategy, trial, model=model, decode=decode, total_updates=1000, world_size=1)
+    return build(wrap=lambda module: module)
 
 
 def updates(prepared: Prepared, trained: dict[str, Tensor]) -> dict[str, Update]:
@@ -80,10 +143,10 @@ def updates(prepared: Prepared, trained: dict[str, Tensor]) -> dict[str, Update]
         strategy = strategy_of(settings, prepared)
         strategy.model.load_state_dict(trained)
         calls[name] = strategy.train_step
-    model = strategy_of(Standard(), prepared).model
+    model = strategy_of(single.Standard(), prepared).model
     model.load_state_dict(trained)
     updater = Updater(model, Training(), total_updates=1000, world_size=1)
-    calls[NAIVE] = lambda batches, step: updater.update(
+    calls["naive autoregressive graph"] = lambda batches, step: updater.update(
         [partial(naive_loss, model, batch) for batch in batches], update=step.update
     )
     return calls
@@ -91,9 +154,9 @@ def updates(prepared: Prepared, trained: dict[str, Tensor]) -> dict[str, Update]
 
 def warmed_weights(prepared: Prepared, loader: Loader, *, count: int) -> dict[str, Tensor]:
     """Weights after a few updates: rollouts of random weights have unnatural lengths."""
-    strategy = strategy_of(Standard(), prepared)
+    strategy = strategy_of(VARIANTS["standard"], prepared)
     for update in range(1, count + 1):
-        strategy.train_step(loader.next_update(), Step(1, update, 1000))
+        strategy.train_step(loader.next_update(), base.Step(1, update, 1000))
     return strategy.model.state_dict()
 
 
@@ -108,28 +171,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as store:
         prepared = prepare(data, Path(store))
         loader = Loader(prepared.split("train"), batch_tokens=512, seed=1)
-        calls = updates(prepared, warmed_weights(prepared, loader, count=100))
-        seconds: dict[str, list[float]] = {name: [] for name in calls}
-        for index in range(arguments.rounds + 1):
+        calls = updates(prepared, warmed_weights(prepared, loader, count=50))
+        stopwatch = Stopwatch()
+        stopwatch.watch()
+        rounds: list[dict[str, Counter[str]]] = [{} for _ in range(arguments.rounds + 1)]
+        for update, seconds in enumerate(rounds, start=1):
             batches = loader.next_update()
             for name, call in calls.items():
-                start = time.perf_counter()
-                call(batches, Step(1, index + 1, 1000))
-                if index:  # the first round warms up
-                    seconds[name].append(time.perf_counter() - start)
-    report(seconds, arguments.threads)
+                stopwatch.seconds = seconds[name] = Counter()
+                with stopwatch.part("rest"):
+                    call(batches, base.Step(1, update, 1000))
+    report(rounds[1:], arguments.threads)  # the first round warms up
 
 
-def report(seconds: dict[str, list[float]], threads: int) -> None:
-    """Medians, and the per-round ratios to the standard update."""
-    print(f"{platform.processor() or platform.machine()}, {threads} thread(s), torch {torch.__version__}, shape T")
-    print(f"{'update':34} {'median s':>9} {'ratio':>7} {'lowest':>7} {'highest':>8}")
-    for name, values in seconds.items():
-        ratios = [value / base for value, base in zip(values, seconds["standard"], strict=True)]
-        print(
-            f"{name:34} {statistics.median(values):9.3f} {statistics.median(ratios):7.2f}"
-            f" {min(ratios):7.2f} {max(ratios):8.2f}"
-        )
+def report(rounds: list[dict[str, Counter[str]]], threads: int) -> None:
+    """Print medians, the per-round ratios to the standard update, and the shares of the time of all rounds."""
+    print(f"{platform.machine()}, {threads} thread(s), torch {torch.__version__}, shape T, {len(rounds)} rounds")
+    print(f"{'update':32} {'median s':>8} {'ratio':>7} {'lowest':>7} {'highest':>7}", *(f"{p:>13} %" for p in PARTS))
+    for name in rounds[0]:
+        seconds = [one[name].total() for one in rounds]
+        ratios = [value / one["standard"].total() for value, one in zip(seconds, rounds, strict=True)]
+        columns = [f"{ratio:7.2f}" for ratio in (statistics.median(ratios), min(ratios), max(ratios))]
+        columns += [f"{100 * sum(one[name][part] for one in rounds) / sum(seconds):15.1f}" for part in PARTS]
+        print(f"{name:32} {statistics.median(seconds):8.3f}", *columns)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Objective(ABC):
         return Sums()
 
     def observe(self, metrics: Mapping[str, float], *, epoch: int) -> bool:
-        """Hear a validation's metrics, the same on every rank; epoch 0 is that of the weights that training starts from.
+        """Hear a validation's metrics, the same on every rank; at epoch 0, of the weights that training starts from.
 
         Returns:
             Whether training is to go back to the last good weights.
@@ -82,6 +82,7 @@ class Objective(ABC):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
+        assert not state, "whoever keeps a state must know how to take it up"
 
     def roll_back(self, state: dict[str, Any]) -> None:
         """Take up the state that belongs to earlier weights, which training goes back to."""

@@ -1,16 +1,38 @@
 """From a strategy's settings to the strategy: one match over the union, checked by the type checker."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import assert_never
 
 from torch import nn
 
 from intelligen.config.experiment import Trial
-from intelligen.config.strategies import Generative, Standard
+from intelligen.config.metrics import higher_is_better
+from intelligen.config.mixture import Intelligen, Member
+from intelligen.config.single_strategies import (
+    Adversarial,
+    Auxiliary,
+    Generative,
+    Recurrent,
+    SeqGan,
+    SeqGanConstant,
+    SeqGanRandom,
+    Standard,
+    StandardMatched,
+)
+from intelligen.config.strategies import Strategy as StrategySettings
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Updater
-from intelligen.strategies.base import Objective, ObjectiveStrategy, Strategy
+from intelligen.strategies.auxiliary import AuxiliaryObjective
+from intelligen.strategies.base import Objective, Strategy
+from intelligen.strategies.discriminator import Judge, build_discriminator
 from intelligen.strategies.generative import GenerativeObjective
+from intelligen.strategies.guard import RollBackGuard
+from intelligen.strategies.intelligen import IntelligenObjective, build_policy, members_of
+from intelligen.strategies.policies import Selection
+from intelligen.strategies.recurrent import RecurrentObjective
 from intelligen.strategies.rewards import Decode
+from intelligen.strategies.seqgan import SeqGanObjective
 from intelligen.strategies.standard import TeacherForcing
 
 
@@ -18,7 +40,7 @@ def build_strategy(
     trial: Trial,
     *,
     model: Seq2SeqTransformer,
-    forward: nn.Module,
+    wrap: Callable[[nn.Module], nn.Module],
     decode: Decode,
     total_updates: int,
     world_size: int,
@@ -27,28 +49,90 @@ def build_strategy(
 
     Args:
         trial: Complete settings.
-        model: The unwrapped model, for rollouts and evaluation.
-        forward: The same model as gradient passes call it: wrapped where there are several ranks.
+        model: The unwrapped model on its device, with the weights that training starts from.
+        wrap: Makes a module all-reduce its gradients, where there are several ranks.
         decode: Target token ids → text.
         total_updates: Length of the run.
         world_size: Ranks that share an update.
 
     """
-    smoothing = trial.training.label_smoothing
+    forward = wrap(model)
+    objective = _Parts(trial, model, wrap, decode, world_size).objective(trial.strategy)
     updater = Updater(forward, trial.training, total_updates=total_updates, world_size=world_size)
-    objective: Objective
-    match trial.strategy:
-        case Standard() as standard:
-            objective = TeacherForcing(label_smoothing=smoothing, r_drop=standard.r_drop)
-        case Generative() as generative:
-            objective = GenerativeObjective(
-                generative,
-                model=model,
-                teacher=TeacherForcing(label_smoothing=smoothing),
-                label_smoothing=smoothing,
-                decode=decode,
-                rollout_bound=(trial.decoding.max_length_ratio, trial.decoding.max_length_offset),
-            )
-        case other:
-            assert_never(other)
-    return ObjectiveStrategy(model, forward=forward, objective=objective, updater=updater)
+    return Strategy(model, forward=forward, objective=objective, updater=updater)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What objectives are made from."""
+
+    trial: Trial
+    model: Seq2SeqTransformer
+    wrap: Callable[[nn.Module], nn.Module]
+    decode: Decode
+    world_size: int
+
+    def objective(self, settings: StrategySettings) -> Objective:
+        """What an update learns from."""
+        smoothing = self.trial.training.label_smoothing
+        teacher = TeacherForcing(label_smoothing=smoothing)
+        match settings:
+            case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop):
+                return TeacherForcing(label_smoothing=smoothing, r_drop=r_drop)
+            case Auxiliary():
+                return AuxiliaryObjective(settings, teacher=teacher)
+            case Recurrent():
+                return RecurrentObjective(settings, model=self.model, teacher=teacher, label_smoothing=smoothing)
+            case Generative():
+                return GenerativeObjective(
+                    settings,
+                    model=self.model,
+                    teacher=teacher,
+                    label_smoothing=smoothing,
+                    decode=self.decode,
+                    rollout_bound=self._rollout_bound,
+                )
+            case SeqGan() | SeqGanRandom():
+                return self._adversarial(settings, judge=self._judge(settings))
+            case SeqGanConstant():
+                return self._adversarial(settings, judge=None)
+            case Intelligen():
+                return self._mixture(settings)
+            case other:
+                assert_never(other)
+
+    def _adversarial(self, settings: Adversarial, *, judge: Judge | None) -> SeqGanObjective:
+        return SeqGanObjective(
+            settings,
+            model=self.model,
+            judge=judge,
+            teacher=TeacherForcing(label_smoothing=self.trial.training.label_smoothing),
+            decode=self.decode,
+            rollout_bound=self._rollout_bound,
+        )
+
+    def _judge(self, settings: SeqGan | SeqGanRandom) -> Judge:
+        return Judge(
+            build_discriminator(settings.discriminator, self.model, seed=self.trial.seed),
+            settings.discriminator,
+            wrap=self.wrap,
+            training=self.trial.training,
+            world_size=self.world_size,
+            frozen=isinstance(settings, SeqGanRandom),
+        )
+
+    def _mixture(self, settings: Intelligen) -> IntelligenObjective:
+        metric = self.trial.task.selection_metric
+        selection = Selection(metric, higher_is_better=higher_is_better(metric))
+        members: dict[Member, Objective] = {
+            name: self.objective(getattr(settings, name)) for name in members_of(settings)
+        }
+        return IntelligenObjective(
+            members,
+            policy=build_policy(settings.policy, selection=selection, seed=self.trial.seed),
+            guard=RollBackGuard(settings.guard, selection=selection),
+        )
+
+    @property
+    def _rollout_bound(self) -> tuple[float, int]:
+        return self.trial.decoding.max_length_ratio, self.trial.decoding.max_length_offset

@@ -15,6 +15,7 @@ from intelligen.models.likelihood import token_log_probs, token_losses
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
+from intelligen.strategies.policy_gradient import policy_log_probs
 from intelligen.strategies.rewards import Decode, sentence_rewards
 from intelligen.strategies.schedules import probability_at
 from intelligen.strategies.standard import TeacherForcing
@@ -99,7 +100,8 @@ class GenerativeObjective(Objective):
         teacher_BTV, own_NTV = forward(batch.source_BS, batch.target_in_BT, shift_right(candidate_NT))
         # Length-normalised, as in Edunov et al. (2018), sec. 4: otherwise Q favours short candidates.
         lengths_N = (candidate_NT != PAD).sum(dim=1).clamp(min=1)
-        score_Bn = (token_log_probs(own_NTV, candidate_NT).sum(dim=1) / lengths_N).view(-1, n)
+        log_prob_NT = policy_log_probs(own_NTV, candidate_NT, temperature=1.0)
+        score_Bn = (log_prob_NT.sum(dim=1) / lengths_N).view(-1, n)
         risk_B = (torch.softmax(self._settings.alpha * score_Bn, dim=1) * (1 - reward_Bn)).sum(dim=1)
         real_B = batch.target_out_BT[:, 0] != PAD
         summed = (risk_B * real_B).sum()
@@ -119,7 +121,8 @@ class GenerativeObjective(Objective):
         advantage_B = reward_B - self._rewards(greedy_BT, batch)
         teacher_BTV, own_BTV = forward(batch.source_BS, batch.target_in_BT, shift_right(sampled_BT))
         real_B = batch.target_out_BT[:, 0] != PAD
-        log_prob_B = token_log_probs(own_BTV, sampled_BT).sum(dim=1)
+        temperature = self._settings.temperature or 1.0
+        log_prob_B = policy_log_probs(own_BTV, sampled_BT, temperature=temperature).sum(dim=1)
         summed = -(advantage_B * log_prob_B * real_B).sum()
         sums = Sums(
             {

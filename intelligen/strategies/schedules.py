@@ -8,7 +8,7 @@ from intelligen.strategies.base import Step
 
 
 def probability_at(schedule: ProbabilitySchedule, step: Step) -> float:
-    """end + (start − end)·f(i), where f falls from 1 to 0 over the updates i = 0, 1, …"""
+    """The schedule: end + (start − end)·f(i), where f falls from 1 to 0 over the updates i = 0, 1, …"""
     end = schedule.start if schedule.end is None else schedule.end
     return end + (schedule.start - end) * _share_left(schedule, step)
 

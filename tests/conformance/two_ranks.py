@@ -24,7 +24,7 @@ for index, line in enumerate((directory / "trials.jsonl").read_text().splitlines
     strategy = build_strategy(
         trial,
         model=model,
-        forward=DistributedDataParallel(model),
+        wrap=DistributedDataParallel,
         decode=prepared.tokenizer("target").decode,
         total_updates=40,
         world_size=2,
@@ -32,5 +32,5 @@ for index, line in enumerate((directory / "trials.jsonl").read_text().splitlines
     loader = Loader(prepared.split("train"), batch_tokens=300, seed=1, rank=rank, world_size=2)
     for update in (1, 2):
         strategy.train_step(loader.next_update(), Step(seed=1, update=update, total_updates=40, rank=rank))
-        torch.save(strategy.state_dict()["optimizer"]["state"], directory / f"{index}-{update}-{rank}.pt")
+        torch.save(strategy.state_dict()["updater"]["optimizer"]["state"], directory / f"{index}-{update}-{rank}.pt")
 distributed.destroy_process_group()
