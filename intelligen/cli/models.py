@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from intelligen.config.experiment import Experiment, Trial
     from intelligen.training.testing import TrainedModel
 
+STRATEGIES = "standard, auxiliary, recurrent, generative, seqgan, intelligen (std, aux, rec, gen, slow, intelli)"
+SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
 PIPED_LINES = 64  # translated together; on a terminal every line is answered at once
 
 
@@ -56,13 +58,13 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
 
 @click.command()
 @experiment_argument
-@click.option("--strategy", help="standard (std) or generative (gen); the experiment's own where not given.")
+@click.option("--strategy", help=f"{STRATEGIES}; the experiment's own where not given.")
 @override_option
 @runs_option
 @device_option
 def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str) -> None:
     """Go on from the baseline with a training strategy."""
-    settings = _with_strategy(_load(experiment, overrides), strategy)
+    settings = _load(experiment, overrides, strategy)
     prepared = _prepared(settings, runs).identity
     trial, directory, baseline = _finetuning(settings, prepared, runs)
     _require_result(baseline, f"intelligen train {experiment}")
@@ -104,6 +106,10 @@ def test(
     click.echo(
         f"loss {metrics['loss']:.4f} nats/token  length ratio {metrics['length_ratio']:.3f}"
         f"  unfinished {metrics['unfinished_pct']:.1f} %"
+    )
+    click.echo(
+        f"token accuracy {metrics['teacher_forced_accuracy']:.3f} teacher-forced,"
+        f" {metrics['free_running_accuracy']:.3f} free-running"
     )
 
 
@@ -154,23 +160,18 @@ def _chunks(stream: TextIO) -> Iterator[list[str]]:
         raise DataError(f"standard input: byte {error.start} is not UTF-8; convert it, with iconv say") from error
 
 
-def _load(path: Path, overrides: tuple[str, ...]) -> "Experiment":
+def _load(path: Path, overrides: tuple[str, ...], strategy: str | None = None) -> "Experiment":
+    """The experiment; another strategy comes before the overrides, which may be of its settings."""
     from intelligen.config.loading import load_experiment
-
-    return load_experiment(path, overrides)
-
-
-def _with_strategy(settings: "Experiment", name: str | None) -> "Experiment":
-    from intelligen.config.loading import apply_settings
     from intelligen.config.strategies import ALIASES, STRATEGY_NAMES
 
-    if name is None:
-        return settings
-    full = ALIASES.get(name, name)
+    if strategy is None:
+        return load_experiment(path, overrides)
+    full = ALIASES.get(strategy, strategy)
     if full not in STRATEGY_NAMES:
         known = ", ".join([*STRATEGY_NAMES, *ALIASES])
-        raise ConfigError(f"--strategy: unknown strategy {name!r}; there are {known}")
-    return apply_settings(settings, {"strategy.name": full})
+        raise ConfigError(f"--strategy: unknown strategy {strategy!r}; there are {known}")
+    return load_experiment(path, (f"strategy.name={full}", *overrides))
 
 
 def _prepared(settings: "Experiment", runs: Path):  # type: ignore[no-untyped-def] # heavy type, imported late
@@ -213,7 +214,7 @@ def _trained(
     from intelligen.training.testing import TrainedModel
 
     if trial_directory is None:
-        settings = _with_strategy(_load(experiment, overrides), strategy)
+        settings = _load(experiment, overrides, strategy)
         prepared = _prepared(settings, runs).identity
         if strategy is None:
             trial_directory = _baseline_directory(baseline_trial(settings, prepared=prepared), runs)
@@ -261,6 +262,7 @@ def _fit(trial: "Trial", directory: Path, runs: Path, device: str) -> None:
             store=runs, directory=directory, device=_device(device), report=progress.report, updated=progress.updated
         )
         result = fit(trial, runtime)
-    scores = "  ".join(f"{name} {value:.2f}" for name, value in result.metrics.items())
+    shown = [f"valid/{name}" for name in SHOWN if f"valid/{name}" in result.metrics]
+    scores = "  ".join(f"{name} {result.metrics[name]:.4g}" for name in shown)
     click.echo(f"{directory}: {result.selected}; {result.stop_reason}")
     click.echo(scores)

@@ -46,7 +46,7 @@ class Health(Settings):
     """Collapse: the hypotheses' share of distinct bigrams falls below this share of its start."""
     length_drift: PositiveFloat = 0.3
     """Length drift: hypothesis length / reference length moves by more than this, away from 1."""
-    reward_hacking: PositiveFloat = 0.5
+    reward_hacking: PositiveFloat = 1.0
     """Reward hacking: the discriminator's reward has risen while validation chrF stands more than so many points below
     its start."""
     most_discriminator_accuracy: Annotated[float, Field(ge=0.5, le=1.0)] = 0.95

@@ -1,16 +1,23 @@
-"""One pass over a split: the reference's loss by teacher forcing, and the model's own hypothesis."""
+"""One pass over a split: the reference by teacher forcing, the model's own hypothesis, and one beside the other."""
 
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from intelligen.config.decoding import Decoding, Search
-from intelligen.data.batches import evaluation_batches
+from intelligen.config.decoding import Decoding, Greedy, Sample, Search
+from intelligen.data.batches import Batch, evaluation_batches
 from intelligen.data.prepared import Prepared
 from intelligen.data.tokens import PAD
 from intelligen.decoding.generate import evaluating, generate
+from intelligen.decoding.hypotheses import Hypotheses
+from intelligen.decoding.sample import row_uniforms
+from intelligen.evaluation.exposure import PREFIXES, prefix_switch, rightly_predicted, token_accuracy
+from intelligen.evaluation.text_health import text_shares
 from intelligen.models.likelihood import token_log_probs
+from intelligen.models.memory import Memory
 from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.optimization import Sums
 
 
 @dataclass(frozen=True)
@@ -19,11 +26,8 @@ class Shard:
 
     hypotheses: dict[int, str]
     """Row of the split → detokenised text."""
-    negative_log_likelihood: float
-    """Of the references, in nats, summed."""
-    target_tokens: int
-    unfinished: int
-    """Hypotheses that reached the length bound without EOS."""
+    sums: Sums
+    """Every measure that is a quotient of two sums over rows, on the CPU."""
 
 
 def evaluate_shard(
@@ -47,35 +51,70 @@ def evaluate_shard(
         search: How hypotheses are searched for.
         decoding: Bounds and batch size.
         device: Where the model lies.
-        seed: Of sampled hypotheses.
+        seed: Of sampled hypotheses, which depend on nothing else but their rows.
         rank: This process among `world_size`.
         world_size: Processes that share the split.
 
     """
-    detokenise = prepared.tokenizer("target").decode
-    generator = torch.Generator(device).manual_seed(seed * world_size + rank)
+    data, detokenise = prepared.split(split), prepared.tokenizer("target").decode
     hypotheses: dict[int, str] = {}
-    nll, targets, unfinished = 0.0, 0, 0
-    batches = evaluation_batches(
-        prepared.split(split), batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size
-    )
+    sums = Sums()
+    batches = evaluation_batches(data, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
     with torch.no_grad(), evaluating(model):
         for batch in (found.to(device) for found in batches):
-            # A reference beyond the position table is scored as far as the table goes.
-            target_in_BT, target_out_BT = (
-                side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT)
-            )
-            (logits_BTV,) = model(batch.source_BS, target_in_BT)
-            nll -= token_log_probs(logits_BTV, target_out_BT).sum().item()
-            targets += int((target_out_BT != PAD).sum())
-            bounds_B = length_bounds((batch.source_BS != PAD).sum(dim=1), decoding)
-            hypothesis = generate(model, batch.source_BS, search, max_lengths_B=bounds_B, generator=generator)
-            unfinished += int((~hypothesis.finished_N).sum())
+            hypothesis, measured = _evaluate_batch(model, batch, search=search, decoding=decoding, seed=seed)
             texts = detokenise(hypothesis.tokens_NT.tolist())
             hypotheses.update(zip(batch.rows.tolist(), texts, strict=True))
-    return Shard(hypotheses, nll, targets, unfinished)
+            sums.add(measured)
+    sources, references = ([data.texts(side)[row] for row in hypotheses] for side in ("source", "target"))
+    sums.add(text_shares(list(hypotheses.values()), sources=sources, references=references))
+    return Shard(hypotheses, sums)
 
 
 def length_bounds(source_lengths_B: torch.Tensor, decoding: Decoding) -> torch.Tensor:
     """Most tokens of each hypothesis: ratio × source tokens + offset."""
     return (source_lengths_B * decoding.max_length_ratio).long() + decoding.max_length_offset
+
+
+def _evaluate_batch(
+    model: Seq2SeqTransformer, batch: Batch, *, search: Search, decoding: Decoding, seed: int
+) -> tuple[Hypotheses, Sums]:
+    # A reference beyond the position table is scored as far as the table goes.
+    target_in_BT, target_out_BT = (side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT))
+    memory = model.encode(batch.source_BS)
+    log_probs_BT, right_BT = _teacher_forced(model, memory, target_in_BT, target_out_BT)
+    bounds_B = length_bounds((batch.source_BS != PAD).sum(dim=1), decoding)
+    uniforms_NT = None
+    if isinstance(search, Sample):
+        uniforms_NT = row_uniforms(seed, batch.rows, width=int(bounds_B.max()), samples=1).to(batch.source_BS.device)
+    hypothesis = generate(model, batch.source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_NT)
+    greedy = hypothesis
+    if not isinstance(search, Greedy):
+        greedy = generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B.clamp(max=PREFIXES[-1]))
+    sums = Sums(
+        {
+            "loss": (-log_probs_BT.sum().item(), int((target_out_BT != PAD).sum())),
+            "unfinished_pct": (100 * int((~hypothesis.finished_N).sum()), len(batch.rows)),
+        }
+    )
+    sums.add(token_accuracy(right_BT, hypothesis.tokens_NT, target_out_BT))
+    sums.add(
+        prefix_switch(
+            model,
+            memory,
+            target_in_BT=target_in_BT,
+            target_out_BT=target_out_BT,
+            log_probs_BT=log_probs_BT,
+            greedy_NT=greedy.tokens_NT,
+            rows=batch.rows,
+        )
+    )
+    return hypothesis, sums
+
+
+def _teacher_forced(
+    model: Seq2SeqTransformer, memory: Memory, target_in_BT: Tensor, target_out_BT: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Each reference token's log-probability after the reference's prefix, and whether it is the most probable one."""
+    logits_BTV = model.decode(target_in_BT, memory)
+    return token_log_probs(logits_BTV, target_out_BT), rightly_predicted(logits_BTV, target_out_BT)

@@ -1,11 +1,18 @@
 """Scores by sacreBLEU (Post 2018), always with their signature; the task says which count."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sacrebleu.metrics import BLEU, CHRF
 
 from intelligen.evaluation.corpus import Shard
+from intelligen.evaluation.text_health import TEXT_SHARES, distinct, words
+from intelligen.optimization import Sums
+
+LENGTHS: Final = {"01-10": range(11), "11-20": range(11, 21), "21-30": range(21, 31), "31-up": range(31, sys.maxsize)}
+"""Buckets of reference lengths in tokens; MLflow allows no `+` in a metric's name."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +20,8 @@ class Evaluation:
     """One split, decoded and scored."""
 
     metrics: Mapping[str, float]
-    """`bleu` and `chrf` in 0–100, `loss` in nats per target token, `length_ratio`, `unfinished_pct`."""
+    """`bleu` and `chrf` in 0–100, `loss` in nats per target token, `length_ratio`, and so on: docs/measures.md. All
+    are finite where the model is. A bucket of positions, lengths or prefixes with nothing in it has no entry."""
     hypotheses: tuple[str, ...]
     """In the split's order."""
     signatures: Mapping[str, str]
@@ -42,23 +50,39 @@ def score(shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
     hypotheses = tuple(by_row[row] for row in range(len(references)))
     bleu, chrf = BLEU(), CHRF()
     bleu_score = bleu.corpus_score(hypotheses, [references])
+    sums = Sums()
+    for shard in shards:
+        sums.add(shard.sums)
     metrics = {
         "bleu": bleu_score.score,
         "chrf": chrf.corpus_score(hypotheses, [references]).score,
-        "loss": sum(s.negative_log_likelihood for s in shards) / sum(s.target_tokens for s in shards),
         "length_ratio": bleu_score.ratio,
-        "unfinished_pct": 100 * sum(s.unfinished for s in shards) / len(references),
+        # Hypotheses without a token repeat and copy nothing.
+        **dict.fromkeys(TEXT_SHARES, 0.0),
+        **sums.means(),
+        "distinct_1": distinct(hypotheses, 1),
+        "distinct_2": distinct(hypotheses, 2),
+        **bleu_by_length(hypotheses, references),
     }
     signatures = {"bleu_signature": str(bleu.get_signature()), "chrf_signature": str(chrf.get_signature())}
     return Evaluation(metrics, hypotheses, signatures)
+
+
+def bleu_by_length(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """`bleu_by_length/11-20` and so on: corpus BLEU of the sentences whose references have so many 13a tokens."""
+    lengths = [len(words(reference)) for reference in references]
+    # Of hypotheses that look tokenized, sacreBLEU has warned when it scored all of them.
+    bleu = BLEU(force=True)
+    scores = {}
+    for name, bucket in LENGTHS.items():
+        rows = [row for row, length in enumerate(lengths) if length in bucket]
+        if rows:
+            found = bleu.corpus_score([hypotheses[row] for row in rows], [[references[row] for row in rows]])
+            scores[f"bleu_by_length/{name}"] = found.score
+    return scores
 
 
 def bleu_interval(hypotheses: Sequence[str], references: Sequence[str], *, resamples: int = 1000) -> Interval:
     """Corpus BLEU with the 95 % interval of sacreBLEU's bootstrap over sentences (Koehn 2004)."""
     found = BLEU().corpus_score(hypotheses, [references], n_bootstrap=resamples)
     return Interval(found.score, max(0.0, found._mean - found._ci), found._mean + found._ci)
-
-
-def higher_is_better(metric: str) -> bool:
-    """Losses are minimised, scores maximised."""
-    return not metric.endswith("loss")

@@ -13,7 +13,10 @@ class Sums:
     def __init__(self, pairs: Mapping[str, tuple[Tensor | float, Tensor | float]] | None = None) -> None:
         self._pairs: dict[str, Tensor] = {}
         for name, (numerator, denominator) in (pairs or {}).items():
-            values = [torch.as_tensor(value).detach().double() for value in (numerator, denominator)]
+            values = [
+                value.detach().double() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+                for value in (numerator, denominator)
+            ]
             # Stays on the device: reading it back at every update would make the processor wait.
             device = max((value.device for value in values), key=lambda place: place.type != "cpu")
             self._pairs[name] = torch.stack([value.to(device) for value in values])

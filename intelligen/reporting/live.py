@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from intelligen.config.metrics import higher_is_better
 from intelligen.errors import StorageError
 from intelligen.tracking.leaderboard import best_value, reports_of
 from intelligen.tracking.ledger import read_ledger
@@ -88,7 +89,7 @@ class LiveProgress:
         values = [best_value(histories[name], self._objective) for name, r in trials.items() if r.kind == "trial"]
         known = [value for value in values if value is not None]
         if known:
-            self._best = min(known) if self._objective.endswith("loss") else max(known)
+            self._best = max(known) if higher_is_better(self._objective) else min(known)
         if self._live is not None:
             self._live.update(self._table(trials, histories))
         else:

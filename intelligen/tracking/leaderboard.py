@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from intelligen.config.metrics import higher_is_better
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import read_result
@@ -43,7 +44,7 @@ def best_value(reports: Sequence[Report], metric: str) -> float | None:
     values = [report.metrics[metric] for report in reports]
     if not values:
         return None
-    return min(values) if metric.endswith("loss") else max(values)
+    return max(values) if higher_is_better(metric) else min(values)
 
 
 def best_by_strategy(
@@ -80,7 +81,7 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
     }
     if not values:
         return None
-    choose = min if metric.endswith("loss") else max
+    choose = max if higher_is_better(metric) else min
     best_id = choose(values, key=values.__getitem__)
     reports = [report for history in histories.values() for report in history]
     # A sweep may be resumed on another machine: figures of two kinds of memory do not mix.

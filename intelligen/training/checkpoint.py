@@ -126,6 +126,19 @@ class Checkpoints:
             raise DataError(f"{self._root}: no checkpoint is whole; delete the directory to start anew")
         return None
 
+    def at(self, update: int) -> Checkpoint:
+        """The checkpoint at an update that `keep_only` was told to keep.
+
+        Raises:
+            StorageError: It is damaged or gone.
+
+        """
+        path = self._root / f"{update:010d}"
+        found = _verified(path)
+        if found is None:
+            raise StorageError(f"{path}: the checkpoint to roll back to is damaged or gone; delete it and train again")
+        return found
+
     def weights(self, update: int) -> Path:
         """The weights file of the checkpoint at an update."""
         return self._root / f"{update:010d}" / WEIGHTS

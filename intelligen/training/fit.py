@@ -8,21 +8,23 @@ from typing import Any
 import torch
 
 from intelligen.config.experiment import Trial
+from intelligen.config.metrics import higher_is_better
+from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import IntelligenError
-from intelligen.evaluation import Evaluation, evaluate_shard, higher_is_better, score
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
 from intelligen.training.checkpoint import WEIGHTS, Checkpoints, average_weights, load_weights
-from intelligen.training.history import History, Report, Sample
+from intelligen.training.health import sickness
+from intelligen.training.history import History, Report
 from intelligen.training.resources import ResourceMonitor, Usage
 from intelligen.training.result import Result, claim_directory, read_result, selected_weights, write_result
 from intelligen.training.runtime import Runtime
+from intelligen.training.validating import named, validate
 
-SHOWN_SAMPLES = 8
 FINITE_CHECK_UPDATES = 20  # reading a GPU's numbers makes it wait, so not at every update
 
 
@@ -40,9 +42,13 @@ class Progress:
     epoch: int = 0
     """Whole epochs."""
     target_tokens: int = 0
+    start_metrics: dict[str, float] = field(default_factory=dict)
+    """Validation metrics of the weights that a fine-tuning starts from; empty for a training from random weights."""
     best_value: float | None = None
     best_update: int = 0
     epochs_without_gain: int = 0
+    rolled_back_epoch: int = 0
+    """The last epoch after which training went back to earlier weights; 0 = none."""
     epoch_ends: list[int] = field(default_factory=list)
     """Updates at which the last epochs ended, for averaging."""
     partial_sums: dict[str, list[float]] = field(default_factory=dict)
@@ -106,6 +112,8 @@ class _Run:
             world_size=runtime.world_size,
         )
         self.epoch_updates = trial.training.epoch_updates or self.loader.updates_per_pass
+        if isinstance(trial.strategy, StandardMatched):
+            self.epoch_updates = round(self.epoch_updates * trial.strategy.updates_ratio)
         self.total_updates = self.epoch_updates * trial.training.epochs
         self.checkpoints = Checkpoints(runtime.directory)
         self.progress = Progress()
@@ -113,20 +121,40 @@ class _Run:
         self.history = self._resume()
 
     def to_the_end(self) -> Result:
-        stop_reason = "ran its course"
-        while self.progress.epoch < self.trial.training.epochs:
-            patience = self.trial.training.patience
+        if self.trial.start is not None and self.progress.update == 0:
+            self._measure_start()
+        patience = self.trial.training.patience
+        while True:
+            sick = self._sickness()
+            if sick is not None:
+                return self._select(f"sick: {sick}", healthy=False)
+            if self.progress.epoch == self.trial.training.epochs:
+                return self._select("ran its course")
             if patience is not None and self.progress.epochs_without_gain >= patience:
-                stop_reason = f"no better validation score for {patience} epochs"
-                break
+                return self._select(f"no better validation score for {patience} epochs")
             self._epoch()
-        return self._select(stop_reason)
+
+    def _measure_start(self) -> None:
+        """Validate the weights that the fine-tuning starts from: its strategy and its health are judged by them."""
+        evaluation, _ = validate(self.model, self.trial, self.prepared, self.runtime)
+        self.progress.start_metrics = dict(named(evaluation))
+        self.strategy.objective.observe(self.progress.start_metrics, epoch=0)
+
+    def _sickness(self) -> str | None:
+        """Rank 0 keeps the history, so it is the one to judge."""
+        start = self.progress.start_metrics
+        if not start or self.history is None:
+            return self.runtime.broadcast(None)
+        # What led to a roll-back has been mended by it.
+        since = self.progress.rolled_back_epoch
+        epochs = [report.metrics for report in self.history.reports if report.epoch > since]
+        return self.runtime.broadcast(sickness(self.trial.training.health, start, epochs))
 
     def _strategy(self) -> Strategy:
         return build_strategy(
             self.trial,
             model=self.model,
-            forward=self.runtime.wrap(self.model),
+            wrap=self.runtime.wrap,
             decode=self.prepared.tokenizer("target").decode,
             total_updates=self.total_updates,
             world_size=self.runtime.world_size,
@@ -160,7 +188,7 @@ class _Run:
                 (progress.epoch + 1) * self.epoch_updates, sums=Sums.from_lists(progress.partial_sums)
             )
             validation_start = time.perf_counter()
-            evaluation, samples = self._validate()
+            evaluation, samples = validate(self.model, self.trial, self.prepared, self.runtime)
             validation_s = time.perf_counter() - validation_start
         if not math.isfinite(evaluation.metrics["loss"]):
             raise DivergedError(f"diverged: validation loss {evaluation.metrics['loss']}; lower the learning rate")
@@ -169,10 +197,11 @@ class _Run:
         progress.partial_sums, progress.partial_seconds, progress.partial_tokens = {}, 0.0, 0
         metrics = {
             **self._gathered(sums).means(),
-            **_named(evaluation),
+            **named(evaluation),
             "time/epoch_s": seconds,
             "time/validation_s": validation_s,
             "throughput/target_tokens_per_s": tokens / seconds,
+            "cost/device_s": (seconds + validation_s) * self.runtime.world_size,
             **Usage.metrics(usages, self.runtime.device),
         }
         self._note_best(metrics[self.trial.task.selection_metric])
@@ -187,10 +216,26 @@ class _Run:
                 samples=samples,
             )
         )
+        if self.strategy.objective.observe(report.metrics, epoch=progress.epoch):
+            self._roll_back()
         self._checkpoint(report)
         if self.history is not None:
             self.history.append(report)
         self.runtime.report(report)
+
+    def _roll_back(self) -> None:
+        """Go on from the best weights so far; updates, data order and history go on too."""
+        progress, metric, start = self.progress, self.trial.task.selection_metric, self.trial.start
+        progress.rolled_back_epoch = progress.epoch
+        assert progress.best_value is not None
+        assert start is not None
+        if self._better(progress.best_value, progress.start_metrics[metric]):
+            best = self.checkpoints.at(progress.best_update)
+            load_weights(self.model, best.path / WEIGHTS)
+            self.strategy.roll_back(best.training_state())
+        else:
+            load_weights(self.model, selected_weights(self.runtime.store / "baselines" / start))
+            self.strategy.forget_moments()
 
     def _train_to(self, last_update: int, *, sums: Sums) -> tuple[Sums, float, int]:
         """Updates up to and including `last_update`: what they summed to, their seconds, their target tokens."""
@@ -227,27 +272,6 @@ class _Run:
             total.add(Sums.from_lists(pairs))
         return total
 
-    def _validate(self) -> tuple[Evaluation, tuple[Sample, ...]]:
-        shard = evaluate_shard(
-            self.model,
-            self.prepared,
-            "valid",
-            search=self.trial.decoding.validation,
-            decoding=self.trial.decoding,
-            device=self.runtime.device,
-            seed=self.trial.seed,
-            rank=self.runtime.rank,
-            world_size=self.runtime.world_size,
-        )
-        shards = self.runtime.gather(shard)
-        valid = self.prepared.split("valid")
-        references = valid.texts("target")
-        # Scored once; the other ranks wait for rank 0's numbers, so that all decide alike.
-        evaluation = self.runtime.broadcast(score(shards, references) if self.runtime.rank == 0 else None)
-        assert evaluation is not None
-        triples = zip(valid.texts("source"), evaluation.hypotheses, references, strict=True)
-        return evaluation, tuple(Sample(*triple) for triple, _ in zip(triples, range(SHOWN_SAMPLES), strict=False))
-
     def _note_best(self, value: float) -> None:
         progress = self.progress
         progress.epoch_ends = [*progress.epoch_ends, progress.update][-self.trial.training.average_last :]
@@ -279,7 +303,7 @@ class _Run:
         (report,) = (report for report in self.history.reports if report.update == update)
         return {name: value for name, value in report.metrics.items() if name.startswith("valid/")}
 
-    def _select(self, stop_reason: str) -> Result:
+    def _select(self, stop_reason: str, *, healthy: bool = True) -> Result:
         """The best checkpoint or the average of the last ones, whichever validation prefers."""
         progress, metric = self.progress, self.trial.task.selection_metric
         metrics = self.runtime.broadcast(self._validated_at(progress.best_update))
@@ -288,16 +312,12 @@ class _Run:
         load_weights(self.model, best)
         if len(progress.epoch_ends) > 1:
             load_weights(self.model, average_weights([self.checkpoints.weights(u) for u in progress.epoch_ends]))
-            averaged = _named(self._validate()[0])
+            averaged = dict(named(validate(self.model, self.trial, self.prepared, self.runtime)[0]))
             if self._better(averaged[metric], metrics[metric]):
                 metrics, selected = averaged, f"average of the last {len(progress.epoch_ends)} epochs"
             else:
                 load_weights(self.model, best)
-        result = Result(selected, metrics, stop_reason)
+        result = Result(selected, metrics, stop_reason, healthy=healthy)
         if self.runtime.rank == 0:
             result = write_result(self.runtime.directory, result, model=self.model)
         return self.runtime.broadcast(result)
-
-
-def _named(evaluation: Evaluation) -> dict[str, float]:
-    return {f"valid/{name}": value for name, value in evaluation.metrics.items()}

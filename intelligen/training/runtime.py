@@ -9,6 +9,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from intelligen.optimization import gather_over_ranks
 from intelligen.training.history import Report
 
 Value = TypeVar("Value")
@@ -51,11 +52,7 @@ class Runtime:
 
     def gather(self, value: Value) -> list[Value]:
         """Every rank's value, in rank order, on every rank."""
-        if self.world_size == 1:
-            return [value]
-        values: list[Any] = [None] * self.world_size
-        distributed.all_gather_object(values, value)
-        return values
+        return gather_over_ranks(value)
 
     def broadcast(self, value: Value) -> Value:
         """Rank 0's value on every rank."""

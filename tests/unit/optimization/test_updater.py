@@ -81,3 +81,8 @@ def test_sums_divide_once():
     total.add(Sums({"empty": (0.0, 0)}))
     assert total.means() == {"loss": 2.0, "reward": 1.0}
     assert Sums.from_lists(total.to_lists()).means() == total.means()
+
+
+def test_sums_survive_a_checkpoint_to_the_last_digit():
+    pairs = {"a": [0.1, 16_777_217.0]}
+    assert Sums.from_lists(pairs).to_lists() == pairs

@@ -13,7 +13,8 @@ from conftest import tiny_trial
 from safetensors.torch import load_file
 
 from intelligen.config.experiment import Trial
-from intelligen.config.strategies import Generative, ProbabilitySchedule
+from intelligen.config.schedules import ProbabilitySchedule
+from intelligen.config.single_strategies import Generative
 from intelligen.config.training import Optimizer
 from intelligen.errors import ChangedError
 from intelligen.training.fit import DivergedError, fit
@@ -49,7 +50,7 @@ def run(trial: Trial, store: Path, directory: Path) -> dict[str, torch.Tensor]:
 
 def comparable(report: Report) -> tuple:
     """A report without what the clock and the machine write into it."""
-    measured = ("time/", "throughput/", "cpu/", "gpu/")
+    measured = ("time/", "throughput/", "cost/", "cpu/", "gpu/")
     metrics = {name: value for name, value in report.metrics.items() if not name.startswith(measured)}
     return report.epoch, report.update, report.target_tokens, metrics, report.samples
 

@@ -15,7 +15,7 @@ HEALTHY = {
     "train/advantage_std": 0.1,
     "train/pretraining_pct": 0.0,
 }
-HACKED = {"train/discriminator_reward": 0.625, "valid/chrf": 44.6}
+HACKED = {"train/discriminator_reward": 0.625, "valid/chrf": 43.6}
 SIGNS = {
     "collapse": {"valid/distinct_2": 0.39},
     "length drift": {"valid/length_ratio": 1.52},
@@ -58,7 +58,7 @@ def without(metrics: dict[str, float], *names: str) -> dict[str, float]:
         (
             HACKED,
             "reward hacking: the discriminator's reward is 0.625, at first 0.500,"
-            " while chrF is 44.60, at the start 45.20, for 2 epochs; lower adversarial_weight or raise kl_weight",
+            " while chrF is 43.60, at the start 45.20, for 2 epochs; lower adversarial_weight or raise kl_weight",
         ),
         (
             SIGNS["discriminator saturation"],
@@ -127,10 +127,10 @@ def test_a_poor_length_that_is_mended_is_no_drift(before, now, sick):
 
 
 def test_reward_hacking_takes_both_a_risen_reward_and_a_fallen_chrf():
-    risen, fallen = {"train/discriminator_reward": 0.625}, {"valid/chrf": 44.6}
+    risen, fallen = {"train/discriminator_reward": 0.625}, {"valid/chrf": 43.6}
     assert find({}, risen, risen) is None
     assert find({}, fallen, fallen) is None
-    assert find({}, risen | fallen, risen | fallen, reward_hacking=0.7) is None
+    assert find({}, risen | fallen, risen | fallen, reward_hacking=1.7) is None
     assert find({}, risen | fallen, risen | fallen) is not None
 
 

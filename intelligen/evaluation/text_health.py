@@ -1,0 +1,60 @@
+"""Whether hypotheses are healthy text: no loops, not all alike, none empty, overlong or copied from the source."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+from intelligen.optimization import Sums
+
+TEXT_SHARES: Final = ("repetition_pct", "empty_pct", "overlong_pct", "copy_pct")
+OVERLONG: Final = 2
+"""A hypothesis of more than so many times its reference's tokens is overlong."""
+REPEATED_ORDER: Final = 4
+
+_tokenize = Tokenizer13a()
+
+
+def words(text: str) -> list[str]:
+    """The tokens that sacreBLEU's default tokenizer, of mteval-v13a, cuts a text into."""
+    tokenized: str = _tokenize(text.rstrip())
+    return tokenized.split()
+
+
+def text_shares(hypotheses: Sequence[str], *, sources: Sequence[str], references: Sequence[str]) -> Sums:
+    """What is wrong with hypotheses, in percent.
+
+    Args:
+        hypotheses: Detokenised, as the others.
+        sources: Of each hypothesis.
+        references: Of each hypothesis.
+
+    Returns:
+        `repetition_pct`: 4-grams that stood in the same hypothesis before (seq-rep-4 of Welleck et al. 2020, here
+        pooled over the corpus); `empty_pct` and `overlong_pct`: hypotheses; `copy_pct`: tokens that stand in the source
+        but not in the reference. A share of no 4-grams or no tokens is missing.
+
+    """
+    ngrams, repeated, empty, overlong, tokens, copied = 0, 0, 0, 0, 0, 0
+    for hypothesis, source, reference in zip(map(words, hypotheses), sources, map(words, references), strict=True):
+        found = list(_ngrams(hypothesis, REPEATED_ORDER))
+        ngrams += len(found)
+        repeated += len(found) - len(set(found))
+        empty += not hypothesis
+        overlong += len(hypothesis) > OVERLONG * len(reference)
+        foreign = set(words(source)).difference(reference)
+        tokens += len(hypothesis)
+        copied += sum(word in foreign for word in hypothesis)
+    counts = ((repeated, ngrams), (empty, len(hypotheses)), (overlong, len(hypotheses)), (copied, tokens))
+    return Sums({name: (100 * part, whole) for name, (part, whole) in zip(TEXT_SHARES, counts, strict=True)})
+
+
+def distinct(hypotheses: Sequence[str], order: int) -> float:
+    """Distinct n-grams of all hypotheses / their n-grams (Li et al. 2016), in 0–1; 0 where there is none."""
+    found = list(chain.from_iterable(_ngrams(words(hypothesis), order) for hypothesis in hypotheses))
+    return len(set(found)) / len(found) if found else 0.0
+
+
+def _ngrams(tokens: Sequence[str], order: int) -> Iterator[tuple[str, ...]]:
+    return zip(*(tokens[start:] for start in range(order)), strict=False)

@@ -1,0 +1,31 @@
+"""BLEU by the reference's length: each sentence counts in one bucket."""
+
+import pytest
+from sacrebleu.metrics import BLEU
+
+from intelligen.evaluation.scoring import bleu_by_length
+
+
+def sentence(length: int) -> str:
+    return " ".join(f"w{index}" for index in range(length))
+
+
+def test_each_bucket_is_the_corpus_bleu_of_its_sentences():
+    lengths = [4, 10, 11, 20, 31, 50]
+    references = [sentence(length) for length in lengths]
+    hypotheses = [reference.replace("w3", "x") for reference in references]
+    pairs = list(zip(hypotheses, references, strict=True))
+    expected = {"01-10": pairs[:2], "11-20": pairs[2:4], "31-up": pairs[4:]}
+    assert bleu_by_length(hypotheses, references) == {
+        f"bleu_by_length/{name}": pytest.approx(BLEU().corpus_score([h for h, _ in some], [[r for _, r in some]]).score)
+        for name, some in expected.items()
+    }
+
+
+def test_lengths_are_of_the_reference_in_tokens_with_punctuation_apart():
+    assert bleu_by_length([sentence(10)], [sentence(10)]).keys() == {"bleu_by_length/01-10"}
+    assert bleu_by_length([sentence(3)], [sentence(10) + "."]).keys() == {"bleu_by_length/11-20"}
+
+
+def test_an_empty_reference_and_empty_hypotheses_are_scored():
+    assert bleu_by_length(["", ""], ["", sentence(25)]) == {"bleu_by_length/01-10": 0, "bleu_by_length/21-30": 0}

@@ -1,0 +1,141 @@
+"""`fit` from a baseline: the start is measured, sickness stops, the guard goes back to good weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_trial
+from safetensors.torch import load_file
+
+from intelligen.config.experiment import Trial
+from intelligen.config.mixture import Guard, Intelligen, Static, Weights
+from intelligen.config.single_strategies import Recurrent, Standard, StandardMatched
+from intelligen.config.strategies import Strategy
+from intelligen.config.training import Health, Optimizer
+from intelligen.errors import StorageError
+from intelligen.training.checkpoint import WEIGHTS, Checkpoints
+from intelligen.training.fit import fit
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import read_result, selected_weights
+from intelligen.training.runtime import Runtime
+
+NEVER_SICK = Health(patience=None)
+HARMFUL = Optimizer(learning_rate=0.3)
+
+
+@pytest.fixture(scope="module")
+def baseline(tiny_store: tuple[Path, str]) -> tuple[Path, Trial]:
+    store, identity = tiny_store
+    trial = tiny_trial(identity)
+    fit(trial, Runtime(store, store / "baselines" / trial.identity))
+    return store, trial
+
+
+def finetuning(baseline: Trial, strategy: Strategy, **training: object) -> Trial:
+    changed = baseline.training.model_copy(update=training)
+    return baseline.model_copy(update={"start": baseline.identity, "strategy": strategy, "training": changed})
+
+
+def checkpoint(directory: Path) -> dict:
+    latest = Checkpoints(directory).latest()
+    assert latest is not None
+    return latest.meta
+
+
+def test_the_weights_that_a_finetuning_starts_from_are_measured(baseline, tmp_path):
+    store, trial = baseline
+    fit(finetuning(trial, Standard(), epochs=1, epoch_updates=1), Runtime(store, tmp_path))
+    measured = checkpoint(tmp_path)["start_metrics"]
+    result = read_result(store / "baselines" / trial.identity)
+    assert result is not None
+    assert measured == pytest.approx(result.metrics)
+
+
+def test_a_training_from_random_weights_has_no_start_to_be_judged_by(baseline):
+    store, trial = baseline
+    assert checkpoint(store / "baselines" / trial.identity)["start_metrics"] == {}
+
+
+def test_the_compute_matched_control_makes_so_many_times_the_updates_of_an_epoch(baseline, tmp_path):
+    store, trial = baseline
+    fit(finetuning(trial, StandardMatched(updates_ratio=2.5), epochs=2, epoch_updates=4), Runtime(store, tmp_path))
+    assert [report.update for report in read_history(tmp_path / HISTORY_FILE)] == [10, 20]
+
+
+def test_an_epoch_costs_the_seconds_of_training_and_validation(baseline, tmp_path):
+    store, trial = baseline
+    fit(finetuning(trial, Standard(), epochs=1, epoch_updates=1), Runtime(store, tmp_path))
+    (report,) = read_history(tmp_path / HISTORY_FILE)
+    seconds = report.metrics["time/epoch_s"] + report.metrics["time/validation_s"]
+    assert report.metrics["cost/device_s"] == pytest.approx(seconds)
+
+
+def test_a_sick_finetuning_stops_early_with_its_reason_and_keeps_its_best_epoch(baseline, tmp_path):
+    store, trial = baseline
+    # 0.999 of the start's distinct bigrams and no drift allowed: with such a rate, a sign holds in every epoch.
+    strict = Health(patience=1, length_drift=1e-6, least_distinct=1.0)
+    sick = finetuning(trial, Recurrent(), epochs=6, epoch_updates=4, optimizer=HARMFUL, health=strict)
+    result = fit(sick, Runtime(store, tmp_path))
+    assert not result.healthy
+    assert result.stop_reason.startswith("sick: ")
+    assert len(read_history(tmp_path / HISTORY_FILE)) < 6
+    assert "valid/loss" in result.metrics
+    assert fit(sick, Runtime(store, tmp_path)) == result
+
+
+@pytest.fixture
+def harmful(baseline: tuple[Path, Trial]) -> Trial:
+    """A mixture that only does harm, under a guard of two strikes."""
+    mixture = Intelligen(
+        policy=Static(weights=Weights(standard=0.5, recurrent=0.5)), guard=Guard(drop=0.05, patience=2)
+    )
+    return finetuning(baseline[1], mixture, epochs=3, epoch_updates=4, optimizer=HARMFUL, health=NEVER_SICK)
+
+
+def test_a_mixture_that_does_harm_from_the_beginning_goes_back_to_the_baseline(baseline, harmful, tmp_path):
+    store, trial = baseline
+    reports: list[Report] = []
+
+    def stop_after_two(report: Report) -> None:
+        reports.append(report)
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(harmful, Runtime(store, tmp_path, report=stop_after_two))
+    assert checkpoint(tmp_path)["rolled_back_epoch"] == 2
+    latest = Checkpoints(tmp_path).latest()
+    assert latest is not None
+    now, start = load_file(latest.path / WEIGHTS), load_file(selected_weights(store / "baselines" / trial.identity))
+    assert all(torch.equal(now[name], start[name]) for name in start)
+    assert latest.training_state()["updater"]["optimizer"]["state"] == {}
+
+    fit(harmful, Runtime(store, tmp_path, report=reports.append))
+    assert [report.metrics["train/guard_mass"] for report in reports] == [1.0, 1.0, 0.5]
+
+
+def test_a_mixture_that_does_harm_later_goes_back_to_its_best_epoch(baseline, harmful, tmp_path, monkeypatch):
+    store, _ = baseline
+    gentle = harmful.training.model_copy(update={"optimizer": Optimizer(learning_rate=2e-3), "epochs": 4})
+    trial = harmful.model_copy(update={"training": gentle})
+    seen: list[Report] = []
+
+    def harm_after_the_first_epoch(report: Report) -> None:
+        seen.append(report)
+        if report.epoch == 1:
+            # The rate of the trial at hand, which its frozen settings would not let us change in mid-run.
+            monkeypatch.setattr("intelligen.optimization.updater.learning_rate", lambda *_, **__: 0.3)
+        if report.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(trial, Runtime(store, tmp_path, report=harm_after_the_first_epoch))
+    first, _, third = (Checkpoints(tmp_path).weights(report.update) for report in seen)
+    assert seen[0].metrics["valid/loss"] < seen[2].metrics["valid/loss"]
+    good, now = load_file(first), load_file(third)
+    assert all(torch.equal(good[name], now[name]) for name in good)
+
+
+def test_a_damaged_checkpoint_to_roll_back_to_is_named(tmp_path):
+    with pytest.raises(StorageError, match="roll back to is damaged or gone"):
+        Checkpoints(tmp_path).at(7)
