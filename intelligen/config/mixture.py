@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from intelligen.config.base import Settings
-from intelligen.config.schedules import Share
+from intelligen.config.schedules import ProbabilitySchedule, Share
 from intelligen.config.single_strategies import Auxiliary, Generative, Recurrent, SeqGan, Standard
 
 Member = Literal["standard", "auxiliary", "recurrent", "generative", "seqgan"]
@@ -123,6 +123,20 @@ class Guard(Settings):
     """So many such epochs in a row, and the weights go back and the mass of all strategies but `standard` is halved."""
 
 
+class DrawnGenerative(Generative):
+    """`generative` as a part of a mixture: once drawn, an update is generative, unless ρ is given."""
+
+    probability: ProbabilitySchedule = ProbabilitySchedule(start=1.0)
+    """ρ: the share of generative updates among those that are drawn for this strategy."""
+
+
+class DrawnSeqGan(SeqGan):
+    """`seqgan` as a part of a mixture: once drawn, an update is adversarial, unless a ratio is given."""
+
+    mle_ratio: Share = 0.0
+    """Share of purely teacher-forced updates among those that are drawn for this strategy."""
+
+
 class Intelligen(Settings):
     """A mixture over the single strategies: each update takes one of them, as the policy decides."""
 
@@ -132,5 +146,5 @@ class Intelligen(Settings):
     standard: Standard = Standard()
     auxiliary: Auxiliary = Auxiliary()
     recurrent: Recurrent = Recurrent()
-    generative: Generative = Generative()
-    seqgan: SeqGan = SeqGan()
+    generative: DrawnGenerative = DrawnGenerative()
+    seqgan: DrawnSeqGan = DrawnSeqGan()

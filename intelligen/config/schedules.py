@@ -13,8 +13,8 @@ SHAPES = ("constant", "linear", "cosine", "exponential", "inverse_sigmoid")
 class ProbabilitySchedule(Settings):
     """A probability that moves from `start` to `end` over the run's updates: end + (start − end)·f(i).
 
-    i counts the updates from 0, and f falls from 1 to 0 (Bengio et al. 2015, sec. 2.4, has the last two):
-    `linear` and `cosine` reach 0 at the last update; `exponential` is k^i; `inverse_sigmoid` is k / (k + exp(i/k)).
+    i counts the updates from 0. `linear` and `cosine` fall from 1 to 0 at the last update; `exponential` is k^i and
+    `inverse_sigmoid` is k / (k + exp(i/k)), from k / (k + 1) on (Bengio et al. 2015, sec. 2.4), and both only near 0.
     """
 
     shape: Literal["constant", "linear", "cosine", "exponential", "inverse_sigmoid"] = "constant"

@@ -48,7 +48,7 @@ class Auxiliary(Settings):
     tokens: Annotated[int, Field(ge=1, le=64)] = 1
     """CE_1 covers the first k tokens (`decoder`)."""
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    """Token j of the first k weighs decay^(j−1)."""
+    """Token j of the first k weighs decay^(j−1), divided by the sum of these weights."""
 
     @model_validator(mode="after")
     def _encoder_predicts_one(self) -> "Auxiliary":
@@ -127,7 +127,7 @@ class Discriminator(Settings):
     steps: Annotated[int, Field(ge=1, le=100)] = 1
     """d_steps: its updates at each of its turns; sensible: 1–5."""
     every: PositiveInt = 1
-    """Its turn comes at every n-th update; 1 = ordinary SeqGAN, more = slow."""
+    """Its turn comes at every n-th adversarial update; 1 = ordinary SeqGAN, more = slow."""
     replay: PositiveInt = 1
     """It learns from the generator's output of one of the last n of its turns, drawn at random; 1 = the newest only."""
     pretraining_updates: NonNegativeInt = 40
@@ -148,7 +148,7 @@ class Adversarial(Settings):
     discriminator: Discriminator = Discriminator()
     """d_lr, d_steps, d_pretrain and the slow cadence are its settings; g_lr is finetuning.optimizer.learning_rate."""
     adversarial_weight: Share = 0.7
-    """λ of the reward R = λ·D + (1 − λ)·sentence metric (Wu et al. 2018, eq. 9)."""
+    """λ of the reward R = λ·D + (1 − λ)·sentence metric (Yang et al. 2018)."""
     reward: Literal["bleu", "chrf"] = "bleu"
     """The sentence metric: smoothed sentence BLEU or sentence chrF, both in 0–1."""
     samples: Annotated[int, Field(ge=1, le=64)] = 1
@@ -161,7 +161,8 @@ class Adversarial(Settings):
     """Of samples and completions."""
     baseline: Literal["half", "ema", "greedy", "leave_one_out"] = "ema"
     """What is subtracted from the reward. `half`: 0.5 from D alone (the source's form). `ema`: a moving average of
-    rewards. `greedy`: the greedy hypothesis' reward. `leave_one_out`: the mean of the source's other samples."""
+    rewards. `greedy`: the greedy hypothesis' reward. `leave_one_out`: the mean of the source's other samples. The first
+    two are one number for all samples of an update, which `whiten` subtracts anyhow."""
     whiten: bool = True
     """Divide advantages by their standard deviation over the update, after subtracting their mean."""
     std_floor: PositiveFloat = 0.01
@@ -189,7 +190,7 @@ class Adversarial(Settings):
 
 
 class SeqGan(Adversarial):
-    """Sequence GAN (Yu et al. 2017; Wu et al. 2018): policy gradient on the reward of a discriminator and a metric."""
+    """Sequence GAN (Yu et al. 2017; Yang et al. 2018): policy gradient on a discriminator's and a metric's reward."""
 
     name: Literal["seqgan"] = "seqgan"
 

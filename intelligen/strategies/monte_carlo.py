@@ -108,7 +108,7 @@ class Critic:
         self._decode = decode
 
     def rewards(self, hypothesis_NT: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """R = λ·D + (1 − λ)·metric (Wu et al. 2018, eq. 9) and D of n ≥ 1 hypotheses per source, both (N,)."""
+        """R = λ·D + (1 − λ)·metric (Yang et al. 2018) and D of n ≥ 1 hypotheses per source, both (N,)."""
         share, n = self._settings.adversarial_weight, hypothesis_NT.size(0) // batch.source_BS.size(0)
         bare_NT = bare(hypothesis_NT, self._sampler.bounds(batch).repeat_interleave(n))
         judged_N = self._judge.score(batch.source_BS.repeat_interleave(n, dim=0), bare_NT)

@@ -48,7 +48,7 @@ class Progress:
     best_update: int = 0
     epochs_without_gain: int = 0
     rolled_back_epoch: int = 0
-    """The last epoch after which training went back to earlier weights; 0 = none."""
+    """The last epoch after which training goes back to earlier weights; 0 = none."""
     epoch_ends: list[int] = field(default_factory=list)
     """Updates at which the last epochs ended, for averaging."""
     partial_sums: dict[str, list[float]] = field(default_factory=dict)
@@ -183,6 +183,9 @@ class _Run:
     def _epoch(self) -> None:
         """Train one epoch (or the rest of it), validate, checkpoint, report."""
         progress = self.progress
+        begins = progress.update == progress.epoch * self.epoch_updates
+        if begins and progress.epoch and progress.rolled_back_epoch == progress.epoch:
+            self._roll_back()
         with ResourceMonitor(self.runtime.device) as monitor:
             sums, seconds, tokens = self._train_to(
                 (progress.epoch + 1) * self.epoch_updates, sums=Sums.from_lists(progress.partial_sums)
@@ -217,7 +220,8 @@ class _Run:
             )
         )
         if self.strategy.objective.observe(report.metrics, epoch=progress.epoch):
-            self._roll_back()
+            # Only once the next epoch begins: this one's checkpoint is to hold the weights that it measured.
+            progress.rolled_back_epoch = progress.epoch
         self._checkpoint(report)
         if self.history is not None:
             self.history.append(report)
@@ -226,7 +230,6 @@ class _Run:
     def _roll_back(self) -> None:
         """Go on from the best weights so far; updates, data order and history go on too."""
         progress, metric, start = self.progress, self.trial.task.selection_metric, self.trial.start
-        progress.rolled_back_epoch = progress.epoch
         assert progress.best_value is not None
         assert start is not None
         if self._better(progress.best_value, progress.start_metrics[metric]):

@@ -11,7 +11,7 @@ import torch
 from conftest import tiny_trial
 
 from intelligen.config.experiment import Trial
-from intelligen.config.mixture import Bandit, Curriculum, Gap, Intelligen, Static, Weights
+from intelligen.config.mixture import Bandit, Curriculum, DrawnSeqGan, Gap, Intelligen, Static, Weights
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import (
     Auxiliary,
@@ -72,7 +72,7 @@ STRATEGIES: dict[str, Strategy] = {
         policy=Static(
             weights=Weights(standard=0.2, auxiliary=0.2, recurrent=0.2, generative=0.2, seqgan=0.2),
         ),
-        seqgan=SeqGan(**PLAYING),
+        seqgan=DrawnSeqGan(discriminator=SMALL),
     ),
     "intelligen, curriculum": Intelligen(policy=Curriculum()),
     "intelligen, gap": Intelligen(policy=Gap()),

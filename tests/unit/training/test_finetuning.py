@@ -1,10 +1,12 @@
 """`fit` from a baseline: the start is measured, sickness stops, the guard goes back to good weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import tiny_trial
+from pytest import MonkeyPatch
 from safetensors.torch import load_file
 
 from intelligen.config.experiment import Trial
@@ -13,11 +15,12 @@ from intelligen.config.single_strategies import Recurrent, Standard, StandardMat
 from intelligen.config.strategies import Strategy
 from intelligen.config.training import Health, Optimizer
 from intelligen.errors import StorageError
-from intelligen.training.checkpoint import WEIGHTS, Checkpoints
+from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import read_result, selected_weights
 from intelligen.training.runtime import Runtime
+from intelligen.training.testing import TrainedModel
 
 NEVER_SICK = Health(patience=None)
 HARMFUL = Optimizer(learning_rate=0.3)
@@ -92,48 +95,71 @@ def harmful(baseline: tuple[Path, Trial]) -> Trial:
     return finetuning(baseline[1], mixture, epochs=3, epoch_updates=4, optimizer=HARMFUL, health=NEVER_SICK)
 
 
-def test_a_mixture_that_does_harm_from_the_beginning_goes_back_to_the_baseline(baseline, harmful, tmp_path):
-    store, trial = baseline
-    reports: list[Report] = []
-
-    def stop_after_two(report: Report) -> None:
+def stop_after(epoch: int, reports: list[Report]) -> Callable[[Report], None]:
+    def stop(report: Report) -> None:
         reports.append(report)
-        if report.epoch == 2:
+        if report.epoch == epoch:
             raise KeyboardInterrupt
 
+    return stop
+
+
+def weights_after_standing_still(trial: Trial, store: Path, directory: Path, monkeypatch: MonkeyPatch) -> Path:
+    """What the next epoch begins with: its updates have a learning rate of 0."""
+    monkeypatch.setattr("intelligen.optimization.updater.learning_rate", lambda *_, **__: 0.0)
     with pytest.raises(KeyboardInterrupt):
-        fit(harmful, Runtime(store, tmp_path, report=stop_after_two))
+        fit(trial, Runtime(store, directory, report=stop_after(checkpoint(directory)["epoch"] + 1, [])))
+    return Checkpoints(directory).weights(checkpoint(directory)["update"])
+
+
+def alike(first: Path, second: Path) -> bool:
+    ours, theirs = load_file(first), load_file(second)
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_mixture_that_does_harm_from_the_beginning_goes_back_to_the_baseline(
+    baseline, harmful, tmp_path, monkeypatch
+):
+    store, trial = baseline
+    with pytest.raises(KeyboardInterrupt):
+        fit(harmful, Runtime(store, tmp_path, report=stop_after(2, [])))
     assert checkpoint(tmp_path)["rolled_back_epoch"] == 2
+
+    begun_with = weights_after_standing_still(harmful, store, tmp_path, monkeypatch)
+    assert alike(begun_with, selected_weights(store / "baselines" / trial.identity))
+    third = read_history(tmp_path / HISTORY_FILE)[2]
+    assert third.metrics["train/guard_mass"] == 0.5
     latest = Checkpoints(tmp_path).latest()
     assert latest is not None
-    now, start = load_file(latest.path / WEIGHTS), load_file(selected_weights(store / "baselines" / trial.identity))
-    assert all(torch.equal(now[name], start[name]) for name in start)
-    assert latest.training_state()["updater"]["optimizer"]["state"] == {}
-
-    fit(harmful, Runtime(store, tmp_path, report=reports.append))
-    assert [report.metrics["train/guard_mass"] for report in reports] == [1.0, 1.0, 0.5]
+    moments = latest.training_state()["updater"]["optimizer"]["state"]
+    assert {int(moment["step"]) for moment in moments.values()} == {4}, "the moments of weights that were left are gone"
 
 
 def test_a_mixture_that_does_harm_later_goes_back_to_its_best_epoch(baseline, harmful, tmp_path, monkeypatch):
     store, _ = baseline
     gentle = harmful.training.model_copy(update={"optimizer": Optimizer(learning_rate=2e-3), "epochs": 4})
     trial = harmful.model_copy(update={"training": gentle})
-    seen: list[Report] = []
-
-    def harm_after_the_first_epoch(report: Report) -> None:
-        seen.append(report)
-        if report.epoch == 1:
-            # The rate of the trial at hand, which its frozen settings would not let us change in mid-run.
-            monkeypatch.setattr("intelligen.optimization.updater.learning_rate", lambda *_, **__: 0.3)
-        if report.epoch == 3:
-            raise KeyboardInterrupt
-
+    reports: list[Report] = []
     with pytest.raises(KeyboardInterrupt):
-        fit(trial, Runtime(store, tmp_path, report=harm_after_the_first_epoch))
-    first, _, third = (Checkpoints(tmp_path).weights(report.update) for report in seen)
-    assert seen[0].metrics["valid/loss"] < seen[2].metrics["valid/loss"]
-    good, now = load_file(first), load_file(third)
-    assert all(torch.equal(good[name], now[name]) for name in good)
+        fit(trial, Runtime(store, tmp_path, report=stop_after(1, reports)))
+    monkeypatch.setattr("intelligen.optimization.updater.learning_rate", lambda *_, **__: 0.3)
+    with pytest.raises(KeyboardInterrupt):
+        fit(trial, Runtime(store, tmp_path, report=stop_after(3, reports)))
+    assert reports[0].metrics["valid/loss"] < reports[2].metrics["valid/loss"]
+
+    begun_with = weights_after_standing_still(trial, store, tmp_path, monkeypatch)
+    assert alike(begun_with, Checkpoints(tmp_path).weights(reports[0].update))
+
+
+def test_the_result_is_of_the_selected_weights_though_the_guard_went_back(baseline, harmful, tmp_path):
+    """Each epoch is worse than the start, so each is followed by a roll-back; the best of them is the result."""
+    store, _ = baseline
+    strict = harmful.strategy.model_copy(update={"guard": Guard(drop=0.05, patience=1)})
+    result = fit(harmful.model_copy(update={"strategy": strict}), Runtime(store, tmp_path))
+    assert checkpoint(tmp_path)["rolled_back_epoch"] == 3
+    tested = TrainedModel.load(tmp_path, store=store, device=torch.device("cpu"))
+    scored = tested.score("valid", search=harmful.decoding.validation)
+    assert scored.evaluation.metrics["loss"] == pytest.approx(result.metrics["valid/loss"])
 
 
 def test_a_damaged_checkpoint_to_roll_back_to_is_named(tmp_path):
