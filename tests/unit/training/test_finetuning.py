@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import tiny_trial
-from pytest import MonkeyPatch
 from safetensors.torch import load_file
 
 from intelligen.config.experiment import Trial
@@ -104,7 +103,7 @@ def stop_after(epoch: int, reports: list[Report]) -> Callable[[Report], None]:
     return stop
 
 
-def weights_after_standing_still(trial: Trial, store: Path, directory: Path, monkeypatch: MonkeyPatch) -> Path:
+def weights_after_standing_still(trial: Trial, store: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the next epoch begins with: its updates have a learning rate of 0."""
     monkeypatch.setattr("intelligen.optimization.updater.learning_rate", lambda *_, **__: 0.0)
     with pytest.raises(KeyboardInterrupt):
