@@ -103,6 +103,7 @@ def test(
         f"BLEU {bleu.value:.2f} [{bleu.low:.2f}, {bleu.high:.2f}]  {found.evaluation.signatures['bleu_signature']}"
     )
     click.echo(f"chrF {metrics['chrf']:.2f}  {found.evaluation.signatures['chrf_signature']}")
+    click.echo(f"TER {metrics['ter']:.2f}  {found.evaluation.signatures['ter_signature']}")
     click.echo(
         f"loss {metrics['loss']:.4f} nats/token  length ratio {metrics['length_ratio']:.3f}"
         f"  unfinished {metrics['unfinished_pct']:.1f} %"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics import BLEU, CHRF, TER
 
 from intelligen.evaluation.corpus import Shard
 from intelligen.evaluation.text_health import TEXT_SHARES, distinct, words
@@ -20,12 +20,12 @@ class Evaluation:
     """One split, decoded and scored."""
 
     metrics: Mapping[str, float]
-    """`bleu` and `chrf` in 0–100, `loss` in nats per target token, `length_ratio`, and so on: docs/measures.md. All
+    """`bleu` and `chrf` in 0–100, `ter` in per cent, `loss` in nats per target token, `length_ratio`, and so on: docs/measures.md. All
     are finite where the model is. A bucket of positions, lengths or prefixes with nothing in it has no entry."""
     hypotheses: tuple[str, ...]
     """In the split's order."""
     signatures: Mapping[str, str]
-    """`bleu_signature`, `chrf_signature`: without them a score cannot be compared."""
+    """`bleu_signature`, `chrf_signature`, `ter_signature`: without them a score cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def score(shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
     by_row = {row: text for shard in shards for row, text in shard.hypotheses.items()}
     assert len(by_row) == len(references), f"{len(by_row)} hypotheses for {len(references)} references"
     hypotheses = tuple(by_row[row] for row in range(len(references)))
-    bleu, chrf = BLEU(), CHRF()
+    bleu, chrf, ter = BLEU(), CHRF(), TER()
     bleu_score = bleu.corpus_score(hypotheses, [references])
     sums = Sums()
     for shard in shards:
@@ -56,6 +56,7 @@ def score(shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
     metrics = {
         "bleu": bleu_score.score,
         "chrf": chrf.corpus_score(hypotheses, [references]).score,
+        "ter": ter.corpus_score(hypotheses, [references]).score,
         "length_ratio": bleu_score.ratio,
         # Hypotheses without a token repeat and copy nothing.
         **dict.fromkeys(TEXT_SHARES, 0.0),
@@ -64,7 +65,8 @@ def score(shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
         "distinct_2": distinct(hypotheses, 2),
         **bleu_by_length(hypotheses, references),
     }
-    signatures = {"bleu_signature": str(bleu.get_signature()), "chrf_signature": str(chrf.get_signature())}
+    scorers = {"bleu": bleu, "chrf": chrf, "ter": ter}
+    signatures = {f"{name}_signature": str(scorer.get_signature()) for name, scorer in scorers.items()}
     return Evaluation(metrics, hypotheses, signatures)
 
 

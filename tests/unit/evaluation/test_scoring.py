@@ -1,9 +1,11 @@
-"""BLEU by the reference's length: each sentence counts in one bucket."""
+"""Scores are sacreBLEU's; in BLEU by the reference's length, each sentence counts in one bucket."""
 
 import pytest
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics import BLEU, CHRF, TER
 
-from intelligen.evaluation.scoring import bleu_by_length
+from intelligen.evaluation.corpus import Shard
+from intelligen.evaluation.scoring import bleu_by_length, score
+from intelligen.optimization import Sums
 
 
 def sentence(length: int) -> str:
@@ -29,3 +31,13 @@ def test_lengths_are_of_the_reference_in_tokens_with_punctuation_apart():
 
 def test_an_empty_reference_and_empty_hypotheses_are_scored():
     assert bleu_by_length(["", ""], ["", sentence(25)]) == {"bleu_by_length/01-10": 0, "bleu_by_length/21-30": 0}
+
+
+def test_a_split_is_scored_by_sacrebleu_with_signatures():
+    rows = {0: "a cat sat on the mat", 1: "the dog"}
+    references = ["the cat sat on the mat", "the dog ran"]
+    found = score([Shard(rows, Sums({"loss": (1.0, 9)}))], references)
+    hypotheses = [rows[0], rows[1]]
+    for name, metric in {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}.items():
+        assert found.metrics[name] == metric.corpus_score(hypotheses, [references]).score
+        assert found.signatures[f"{name}_signature"] == str(metric.get_signature())
