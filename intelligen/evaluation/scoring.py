@@ -20,8 +20,9 @@ class Evaluation:
     """One split, decoded and scored."""
 
     metrics: Mapping[str, float]
-    """`bleu` and `chrf` in 0–100, `ter` in per cent, `loss` in nats per target token, `length_ratio`, and so on: docs/measures.md. All
-    are finite where the model is. A bucket of positions, lengths or prefixes with nothing in it has no entry."""
+    """`bleu` and `chrf` in 0–100, `ter` in per cent, `loss` in nats per target token, `length_ratio`, and so on:
+    docs/measures.md. All are finite where the model is. A bucket of positions, lengths or prefixes with nothing in it
+    has no entry."""
     hypotheses: tuple[str, ...]
     """In the split's order."""
     signatures: Mapping[str, str]
