@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from intelligen.config.experiment import Experiment, Trial
     from intelligen.training.testing import TrainedModel
 
-STRATEGIES = "standard, auxiliary, recurrent, generative, seqgan, intelligen (std, aux, rec, gen, slow, intelli)"
+STRATEGIES = (
+    "standard, auxiliary, recurrent, generative, seqgan, intelligen (std, aux, rec, gen, slow, intelli),"
+    " or a control: standard_matched, seqgan_constant, seqgan_random"
+)
 SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
 PIPED_LINES = 64  # translated together; on a terminal every line is answered at once
 

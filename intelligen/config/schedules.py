@@ -20,7 +20,7 @@ class ProbabilitySchedule(Settings):
     shape: Literal["constant", "linear", "cosine", "exponential", "inverse_sigmoid"] = "constant"
     start: Share = 0.1
     end: Share | None = None
-    """Not given = `start`, so nothing moves."""
+    """Of all shapes but `constant`."""
     k: PositiveFloat | None = None
     """Of `exponential`: 0 < k < 1, sensible 0.9–0.999. Of `inverse_sigmoid`: k ≥ 1; half-way is at k·ln k updates."""
 
@@ -28,6 +28,8 @@ class ProbabilitySchedule(Settings):
     def _shape_fits(self) -> "ProbabilitySchedule":
         if self.shape == "constant" and self.end not in (None, self.start):
             raise ValueError(f"a constant schedule cannot end elsewhere (start {self.start}, end {self.end})")
+        if self.shape != "constant" and self.end is None:
+            raise ValueError(f"shape {self.shape} needs end")
         if self.shape in ("exponential", "inverse_sigmoid") and self.k is None:
             raise ValueError(f"shape {self.shape} needs k")
         if self.shape == "exponential" and self.k is not None and self.k >= 1:

@@ -46,15 +46,9 @@ class Auxiliary(Settings):
     weight: Share = 0.1
     """λ; sensible: 0.05–0.5."""
     tokens: Annotated[int, Field(ge=1, le=64)] = 1
-    """CE_1 covers the first k tokens (`decoder`)."""
+    """CE_1 covers the first k tokens with the head `decoder`; the head `encoder` predicts y_1 alone."""
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """Token j of the first k weighs decay^(j−1), divided by the sum of these weights."""
-
-    @model_validator(mode="after")
-    def _encoder_predicts_one(self) -> "Auxiliary":
-        if self.head == "encoder" and self.tokens != 1:
-            raise ValueError(f"head encoder predicts y_1 alone: tokens must be 1, got {self.tokens}")
-        return self
 
 
 class Recurrent(Settings):
@@ -115,9 +109,10 @@ class Generative(Settings):
 class Discriminator(Settings):
     """A Transformer encoder that reads source and translation and tells references from the generator's output."""
 
-    d_model: Annotated[int, Field(ge=2, multiple_of=2)] = 64
-    d_ff: PositiveInt = 128
     heads: PositiveInt = 4
+    head_width: Annotated[int, Field(ge=2, multiple_of=2)] = 16
+    """Its residual stream is heads × head_width wide."""
+    d_ff: PositiveInt = 128
     layers: PositiveInt = 2
     dropout: Probability = 0.1
     learning_rate: PositiveFloat = 1e-3
@@ -131,15 +126,10 @@ class Discriminator(Settings):
     replay: PositiveInt = 1
     """It learns from the generator's output of one of the last n of its turns, drawn at random; 1 = the newest only."""
     pretraining_updates: NonNegativeInt = 40
-    """d_pretrain: longest phase in which it alone plays the game, the generator being teacher-forced meanwhile."""
+    """d_pretrain: longest phase in which it alone plays the game, the generator being teacher-forced meanwhile.
+    The null controls wait for the whole of it."""
     accuracy_gate: Annotated[float, Field(ge=0.5, le=1.0)] = 0.8
     """The phase ends sooner where its accuracy on pairs not yet learnt from (a moving average) reaches this."""
-
-    @model_validator(mode="after")
-    def _heads_divide_the_width(self) -> "Discriminator":
-        if self.d_model % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide d_model ({self.d_model})")
-        return self
 
 
 class Adversarial(Settings):

@@ -6,6 +6,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from intelligen.config.base import Settings
 
+Precision = Literal["fp32", "bf16", "fp16"]
+
 
 class Optimizer(Settings):
     """Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019)."""
@@ -68,7 +70,7 @@ class Training(Settings):
     """ε: the share of the target's probability that is spread over the vocabulary (Szegedy et al. 2016)."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Precision = "fp32"
     """Arithmetic of forward and backward; weights and optimizer stay in fp32."""
     patience: PositiveInt | None = None
     """Stop after so many epochs without a better validation score; not given = never."""

@@ -66,8 +66,14 @@ def evaluate_shard(
             texts = detokenise(hypothesis.tokens_NT.tolist())
             hypotheses.update(zip(batch.rows.tolist(), texts, strict=True))
             sums.add(measured)
-    sources, references = ([data.texts(side)[row] for row in hypotheses] for side in ("source", "target"))
-    sums.add(text_shares(list(hypotheses.values()), sources=sources, references=references))
+    source_texts, target_texts = data.texts("source"), data.texts("target")
+    sums.add(
+        text_shares(
+            list(hypotheses.values()),
+            sources=[source_texts[row] for row in hypotheses],
+            references=[target_texts[row] for row in hypotheses],
+        )
+    )
     return Shard(hypotheses, sums)
 
 

@@ -2,6 +2,6 @@
 
 from intelligen.optimization.loss import Loss, Sums
 from intelligen.optimization.ranks import gather_over_ranks, sum_over_ranks
-from intelligen.optimization.updater import Updater, learning_rate
+from intelligen.optimization.updater import Updater, autocast, learning_rate
 
-__all__ = ["Loss", "Sums", "Updater", "gather_over_ranks", "learning_rate", "sum_over_ranks"]
+__all__ = ["Loss", "Sums", "Updater", "autocast", "gather_over_ranks", "learning_rate", "sum_over_ranks"]

@@ -24,7 +24,8 @@ class Sums:
     def add(self, other: "Sums") -> None:
         """Add another's numerators and denominators to these."""
         for name, pair in other._pairs.items():
-            self._pairs[name] = self._pairs[name] + pair if name in self._pairs else pair
+            # Sums from a checkpoint lie on the processor, those of an update where it was computed.
+            self._pairs[name] = self._pairs[name].to(pair.device) + pair if name in self._pairs else pair
 
     def means(self) -> dict[str, float]:
         """Numerator / denominator of every name whose denominator is not 0."""

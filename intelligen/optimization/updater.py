@@ -9,10 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from intelligen.config.training import Optimizer, Schedule, Training
+from intelligen.config.training import Optimizer, Precision, Schedule, Training
 from intelligen.optimization.loss import Loss, Sums
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Arithmetic of forward passes at the precision; in fp32 nothing is cast."""
+    return torch.autocast(device.type, dtype=DTYPES[precision], enabled=precision != "fp32")
 
 
 def learning_rate(settings: Schedule, *, peak: float, update: int, total_updates: int) -> float:
@@ -95,10 +100,9 @@ class Updater:
         self._optimizer = build_optimizer(self._settings.optimizer, self._model)
 
     def _backward(self, compute: Callable[[], Loss], *, last: bool) -> Sums:
-        dtype = DTYPES[self._settings.precision]
         waits = isinstance(self._model, DistributedDataParallel) and not last
         with self._model.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator]
-            with torch.autocast(self._device.type, dtype=dtype, enabled=dtype != torch.float32):
+            with autocast(self._device, self._settings.precision):
                 loss = compute()
             # DistributedDataParallel divides by the ranks; the shares are to be added.
             self._scaler.scale(loss.total * self._world_size).backward()  # type: ignore[no-untyped-call]

@@ -1,13 +1,11 @@
 """First-token prediction beside teacher forcing: y_1 is the one token without a reference prefix to lean on."""
 
-from dataclasses import replace
-
-import torch
 from torch import Tensor, nn
 
 from intelligen.config.single_strategies import Auxiliary
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
+from intelligen.models.likelihood import token_losses
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.standard import TeacherForcing
@@ -25,13 +23,16 @@ class AuxiliaryObjective(Objective):
     Args:
         settings: The strategy's knobs.
         teacher: The teacher-forced loss.
+        label_smoothing: ε of CE_1.
 
     """
 
-    def __init__(self, settings: Auxiliary, *, teacher: TeacherForcing) -> None:
+    def __init__(self, settings: Auxiliary, *, teacher: TeacherForcing, label_smoothing: float) -> None:
         self._settings = settings
         self._teacher = teacher
-        decayed = [settings.decay**place for place in range(settings.tokens)]
+        self._label_smoothing = label_smoothing
+        tokens = settings.tokens if settings.head == "decoder" else 1
+        decayed = [settings.decay**place for place in range(tokens)]
         self._weights = [weight / sum(decayed) for weight in decayed]
 
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
@@ -51,13 +52,6 @@ class AuxiliaryObjective(Objective):
 
     def _first_tokens(self, logits_BTV: Tensor, batch: Batch) -> Tensor:
         """CE_1, from logits of the first k positions at least, or of all there are."""
-        losses = [
-            weight * self._teacher.loss(logits_BTV[:, place : place + 1], _only(place, batch)).total
-            for place, weight in enumerate(self._weights[: logits_BTV.size(1)])
-        ]
-        return torch.stack(losses).sum()
-
-
-def _only(place: int, batch: Batch) -> Batch:
-    """A batch of one target token per row, of which the update has as many as rows."""
-    return replace(batch, target_out_BT=batch.target_out_BT[:, place : place + 1], update_targets=batch.update_rows)
+        k = min(len(self._weights), logits_BTV.size(1))
+        losses_BK = token_losses(logits_BTV[:, :k], batch.target_out_BT[:, :k], label_smoothing=self._label_smoothing)
+        return (losses_BK * losses_BK.new_tensor(self._weights[:k])).sum() / batch.update_rows

@@ -80,7 +80,7 @@ class _Parts:
             case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop):
                 return TeacherForcing(label_smoothing=smoothing, r_drop=r_drop)
             case Auxiliary():
-                return AuxiliaryObjective(settings, teacher=teacher)
+                return AuxiliaryObjective(settings, teacher=teacher, label_smoothing=smoothing)
             case Recurrent():
                 return RecurrentObjective(settings, model=self.model, teacher=teacher, label_smoothing=smoothing)
             case Generative():
@@ -109,6 +109,7 @@ class _Parts:
             teacher=TeacherForcing(label_smoothing=self.trial.training.label_smoothing),
             decode=self.decode,
             rollout_bound=self._rollout_bound,
+            precision=self.trial.training.precision,
         )
 
     def _judge(self, settings: SeqGan | SeqGanRandom) -> Judge:

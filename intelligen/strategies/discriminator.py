@@ -109,7 +109,7 @@ class Pairs:
 def build_discriminator(settings: Discriminator, generator: Seq2SeqTransformer, *, seed: int) -> TransformerClassifier:
     """A discriminator of the generator's texts, on its device; the same seed gives the same weights anywhere."""
     config = Seq2Seq(
-        d_model=settings.d_model,
+        d_model=settings.heads * settings.head_width,
         d_ff=settings.d_ff,
         heads=settings.heads,
         encoder_layers=settings.layers,
@@ -151,7 +151,7 @@ class Judge:
         self.discriminator = discriminator
         self._settings = settings
         self._world_size = world_size
-        self._frozen = frozen
+        self.learns = not frozen
         self._forward = wrap(discriminator)
         own = {
             "optimizer": Optimizer(name="adam", learning_rate=settings.learning_rate),
@@ -167,11 +167,11 @@ class Judge:
     @property
     def pretrains(self) -> bool:
         """Whether it is still to learn before the generator plays."""
-        return not (self._frozen or self._gate_open or self._turns >= self._settings.pretraining_updates)
+        return self.learns and not (self._gate_open or self._turns >= self._settings.pretraining_updates)
 
     def has_turn(self, adversarial_update: int) -> bool:
         """Whether it learns at the generator's adversarial update of this number, 1, 2, …"""
-        return not self._frozen and adversarial_update % self._settings.every == 0
+        return self.learns and adversarial_update % self._settings.every == 0
 
     def score(self, source_NS: Tensor, text_NT: Tensor) -> Tensor:
         """D(source, text) in 0–1, (N,) fp32: how likely the bare text is a reference. Leaves no trace."""

@@ -108,7 +108,7 @@ class GenerativeObjective(Objective):
         sums = Sums(
             {
                 "train/risk": (summed, real_B.sum()),
-                "train/reward": ((reward_Bn.mean(dim=1) * real_B).sum(), real_B.sum()),
+                "train/generative_reward": ((reward_Bn.mean(dim=1) * real_B).sum(), real_B.sum()),
             }
         )
         return self._anchored(teacher_BTV, batch, summed / batch.update_rows, sums)
@@ -126,8 +126,8 @@ class GenerativeObjective(Objective):
         summed = -(advantage_B * log_prob_B * real_B).sum()
         sums = Sums(
             {
-                "train/reward": ((reward_B * real_B).sum(), real_B.sum()),
-                "train/advantage": ((advantage_B * real_B).sum(), real_B.sum()),
+                "train/generative_reward": ((reward_B * real_B).sum(), real_B.sum()),
+                "train/generative_advantage": ((advantage_B * real_B).sum(), real_B.sum()),
             }
         )
         return self._anchored(teacher_BTV, batch, summed / batch.update_targets, sums)

@@ -4,6 +4,7 @@ from typing import assert_never
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from intelligen.config.decoding import Greedy, Sample
 from intelligen.config.single_strategies import Adversarial
@@ -14,6 +15,9 @@ from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.strategies.base import Step
 from intelligen.strategies.discriminator import Judge, bare
 from intelligen.strategies.rewards import Decode, sentence_rewards
+
+MOST_ROWS = 1024
+"""Rows that are sampled at once, as far as one source's allow."""
 
 
 def cuts(reference_lengths_N: Tensor, cut_points: int) -> Tensor:
@@ -73,17 +77,28 @@ class Sampler:
     def sample(
         self, batch: Batch, step: Step, purpose: str, *, samples: int, prefix_NT: Tensor | None = None
     ) -> Tensor:
-        """(B·samples, T) tokens, prefixes included; draws are named by their purpose."""
+        """(B·samples, T) tokens, prefixes included; draws are named by their purpose.
+
+        So many sources at a time that memory stays bounded: a draw does not depend on the rows beside it.
+        """
         bounds_B, device = self.bounds(batch), batch.source_BS.device
-        return generate(
-            self._model,
-            batch.source_BS,
-            self._search,
-            max_lengths_B=bounds_B,
-            uniforms_NT=step.uniforms(purpose, batch.rows, width=int(bounds_B.max()), samples=samples, device=device),
-            samples=samples,
-            prefix_NT=prefix_NT,
-        ).tokens_NT
+        width, at_once = int(bounds_B.max()), max(1, MOST_ROWS // samples)
+        parts = []
+        for start in range(0, len(batch.rows), at_once):
+            sources, rows = slice(start, start + at_once), slice(start * samples, (start + at_once) * samples)
+            uniforms_NT = step.uniforms(purpose, batch.rows[sources], width=width, samples=samples, device=device)
+            part_NT = generate(
+                self._model,
+                batch.source_BS[sources],
+                self._search,
+                max_lengths_B=bounds_B[sources],
+                uniforms_NT=uniforms_NT,
+                samples=samples,
+                prefix_NT=None if prefix_NT is None else prefix_NT[rows],
+            ).tokens_NT
+            parts.append(part_NT)
+        longest = max(part_NT.size(1) for part_NT in parts)
+        return torch.cat([F.pad(part_NT, (0, longest - part_NT.size(1)), value=PAD) for part_NT in parts])
 
     def most_probable(self, batch: Batch) -> Tensor:
         """(B, T) tokens of the greedy hypotheses."""

@@ -17,7 +17,7 @@ def policy_log_probs(logits_NTV: Tensor, sampled_NT: Tensor, *, temperature: flo
     That is the softmax at the temperature over all tokens but PAD and BOS, which are never drawn.
     """
     impossible_V = torch.zeros(logits_NTV.size(-1), dtype=torch.bool, device=logits_NTV.device)
-    impossible_V[[PAD, BOS]] = True
+    impossible_V[PAD] = impossible_V[BOS] = True
     return token_log_probs((logits_NTV.float() / temperature).masked_fill(impossible_V, -torch.inf), sampled_NT)
 
 

@@ -51,6 +51,7 @@ class RecurrentObjective(Objective):
         self._model = model
         self._teacher = teacher
         self._label_smoothing = label_smoothing
+        self._noise: tuple[Step, Tensor] | None = None
 
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share: both cross entropies over the update's target tokens."""
@@ -125,9 +126,11 @@ class RecurrentObjective(Objective):
         takes for the update.
         """
         vocabulary = self._model.target_embedding.num_embeddings
-        width = _NOISE_TABLE + vocabulary - 1
-        uniforms_1W = step.uniforms("recurrent/noise", np.zeros(1, dtype=np.int64), width=width)
-        noise_W = (-(-uniforms_1W[0].log()).log()).to(batch.target_in_BT.device)
+        if self._noise is None or self._noise[0] != step:
+            width = _NOISE_TABLE + vocabulary - 1
+            uniforms_1W = step.uniforms("recurrent/noise", np.zeros(1, dtype=np.int64), width=width)
+            self._noise = step, (-(-uniforms_1W[0].log()).log()).to(batch.target_in_BT.device)
+        noise_W = self._noise[1]
         place_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
         return noise_W.unfold(0, vocabulary, 1)[place_BT]
 

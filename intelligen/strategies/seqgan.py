@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from intelligen.config.single_strategies import Adversarial
+from intelligen.config.training import Precision
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
 from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.optimization import Loss, Sums, sum_over_ranks
+from intelligen.optimization import Loss, Sums, autocast, sum_over_ranks
 from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.discriminator import Judge, Pairs
 from intelligen.strategies.generative import shift_right
@@ -48,6 +49,7 @@ class SeqGanObjective(Objective):
         teacher: The teacher-forced loss, for the other updates and as an anchor inside adversarial ones.
         decode: Token ids → text, for the sentence metric.
         rollout_bound: (ratio, offset): a rollout has at most ratio × source tokens + offset tokens.
+        precision: Of rollouts and judgements, as of the gradient pass.
 
     """
 
@@ -60,6 +62,7 @@ class SeqGanObjective(Objective):
         teacher: TeacherForcing,
         decode: Decode,
         rollout_bound: tuple[float, int],
+        precision: Precision,
     ) -> None:
         self._settings = settings
         self._judge = judge
@@ -68,6 +71,8 @@ class SeqGanObjective(Objective):
         self._critic = Critic(settings, sampler=self._sampler, judge=judge, decode=decode) if judge else None
         self._start = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_weight > 0 else None
         self._rollouts: dict[Batch, _Rollout] = {}
+        self._precision = precision
+        self._waited = 0
         self._adversarial_updates = 0
         self._average_reward: float | None = None
 
@@ -75,22 +80,27 @@ class SeqGanObjective(Objective):
         """Roll out, judge, and let the discriminator learn, as far as this update does."""
         self._rollouts = {}
         judge = self._judge
-        pretrains = judge is not None and judge.pretrains
+        pretrains = self._pretrains
         adversarial = not pretrains and step.uniform("adversarial") >= self._settings.mle_ratio
         sums = Sums(
             {"train/adversarial_pct": (100.0 * adversarial, 1), "train/pretraining_pct": (100.0 * pretrains, 1)}
         )
-        if not (pretrains or adversarial):
+        self._waited += pretrains
+        learns = judge is not None and judge.learns
+        if not (adversarial or (pretrains and learns)):
             return sums
-        sampled = [self._sample(batch, step) for batch in micro_batches]
+        device = micro_batches[0].source_BS.device
+        with autocast(device, self._precision):
+            sampled = [self._sample(batch, step) for batch in micro_batches]
         for sampled_NT in sampled:
             sums.add(Sums({"train/sample_distinct_2": distinct_bigrams(sampled_NT)}))
         if adversarial:
             self._adversarial_updates += 1
-            advantages = self._advantages(micro_batches, sampled, step, sums)
+            with autocast(device, self._precision):
+                advantages = self._advantages(micro_batches, sampled, step, sums)
             self._rollouts = dict(zip(micro_batches, map(_Rollout, sampled, advantages), strict=True))
         # It learns after it has judged: these samples would not be new to it.
-        if judge is not None and (pretrains or judge.has_turn(self._adversarial_updates)):
+        if judge is not None and learns and (pretrains or judge.has_turn(self._adversarial_updates)):
             generated = zip(micro_batches, sampled, strict=True)
             pairs = [Pairs.of(batch, s_NT, bounds_B=self._sampler.bounds(batch)) for batch, s_NT in generated]
             sums.add(judge.learn(pairs, step))
@@ -123,6 +133,7 @@ class SeqGanObjective(Objective):
         return {
             "judge": self._judge and self._judge.state_dict(),
             "average_reward": self._average_reward,
+            "waited": self._waited,
             "adversarial_updates": self._adversarial_updates,
         }
 
@@ -130,8 +141,15 @@ class SeqGanObjective(Objective):
         """The inverse of `state_dict`."""
         if self._judge is not None:
             self._judge.load_state_dict(state["judge"])
-        self._average_reward = state["average_reward"]
+        self._average_reward, self._waited = state["average_reward"], state["waited"]
         self._adversarial_updates = state["adversarial_updates"]
+
+    @property
+    def _pretrains(self) -> bool:
+        """Whether the game has not begun; without anybody who learns, it begins as late as it might with."""
+        if self._judge is not None and self._judge.learns:
+            return self._judge.pretrains
+        return self._waited < self._settings.discriminator.pretraining_updates
 
     def _sample(self, batch: Batch, step: Step) -> Tensor:
         """(B·samples, T) tokens; rows that only keep a rank company lose theirs, and so weigh nothing."""
@@ -154,7 +172,7 @@ class SeqGanObjective(Objective):
             counts_N = sampled_NT[:, 0] != PAD
             reward, judged, count = (reward_N * counts_N).sum(), (judged_N * counts_N).sum(), counts_N.sum()
             totals += torch.stack([reward, count])
-            sums.add(Sums({"train/reward": (reward, count), "train/discriminator_reward": (judged, count)}))
+            sums.add(Sums({"train/seqgan_reward": (reward, count), "train/discriminator_reward": (judged, count)}))
         average = self._average(totals)
         advantages = [
             self._critic.values(sampled_NT, reward_N, batch, step)

@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 
 from intelligen.config.base import content_hash
 from intelligen.config.sweep import Search, Sweep
+from intelligen.errors import ConfigError
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.space import suggest
 from intelligen.tracking.ledger import TrialState
@@ -68,7 +69,8 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     Args:
         study: Where the truth about trials is kept.
         sweep: Space, sampler, budget.
-        start: Told of every suggestion before it runs; returns Tune's configuration of the trial.
+        start: Told of every suggestion before it runs; returns Tune's configuration, or raises ConfigError.
+        refuse: Told of a suggestion that `start` refused, and why; returns what came of it.
         settle: Told that a trial has ended (`crashed` by Tune's word); returns what came of it.
 
     """
@@ -79,6 +81,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         *,
         sweep: Sweep,
         start: Callable[[Suggestion], dict[str, Any]],
+        refuse: Callable[[Suggestion, str], Outcome],
         settle: Callable[[int, bool], Outcome],
     ) -> None:
         super().__init__(
@@ -87,6 +90,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         self._study = study
         self._sweep = sweep
         self._start = start
+        self._refuse = refuse
         self._settle = settle
         self._running: dict[str, optuna.Trial] = {}
         self._unfinished = [t for t in study.trials if t.state == OptunaState.RUNNING]
@@ -98,13 +102,19 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Tune's question: what next?"""
-        trial = self._next_trial()
-        if trial is None:
-            finished: str = Searcher.FINISHED
-            return finished
-        self._running[trial_id] = trial
-        changes = suggest(trial, self._sweep.space)
-        return self._start(Suggestion(trial.number, dict(trial.params), changes))
+        while (trial := self._next_trial()) is not None:
+            changes = suggest(trial, self._sweep.space)
+            suggestion = Suggestion(trial.number, dict(trial.params), changes)
+            try:
+                config = self._start(suggestion)
+            except ConfigError as error:
+                # Values that are allowed each, but not together: the trial fails, and the search goes on.
+                tell(self._study, trial.number, self._refuse(suggestion, str(error)))
+                continue
+            self._running[trial_id] = trial
+            return config
+        finished: str = Searcher.FINISHED
+        return finished
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An epoch's objective, for Optuna's own model of unfinished trials."""

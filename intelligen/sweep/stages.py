@@ -134,6 +134,7 @@ def search_stage(run: SweepRun) -> bool:
         study,
         sweep=run.sweep,
         start=lambda suggestion: dict(_start_trial(run, suggestion)),
+        refuse=lambda suggestion, reason: _refuse_trial(run, suggestion, reason),
         settle=lambda number, crashed: _settle_trial(run, number, crashed=crashed),
     )
     if searcher.remaining() == 0:
@@ -227,6 +228,25 @@ def _start_trial(run: SweepRun, suggestion: Suggestion) -> WorkerConfig:
     directory = run.directory / "trials" / name
     run.begin(name, trial, directory, params=suggestion.params, number=suggestion.number)
     return run.worker_config(trial, directory, run.sweep.resources)
+
+
+def _refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
+    """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
+    name = trial_name(suggestion.number)
+    if name not in run.ledger.trials:
+        run.ledger.start(
+            name,
+            kind="trial",
+            strategy=str(suggestion.changes.get("strategy.name", run.experiment.strategy.name)),
+            seed=run.experiment.seed,
+            params=suggestion.params,
+            config=suggestion.changes,
+            directory=os.path.join("trials", name),
+            number=suggestion.number,
+        )
+    outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
+    run.ledger.finish(name, outcome.state, outcome.reason)
+    return outcome
 
 
 def _settle_trial(run: SweepRun, number: int, *, crashed: bool) -> Outcome:

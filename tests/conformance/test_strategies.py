@@ -36,7 +36,7 @@ from intelligen.training.fit import build_model
 
 ALWAYS = ProbabilitySchedule(start=1.0)
 HALF = ProbabilitySchedule(start=0.5)
-SMALL = Discriminator(d_model=16, d_ff=32, heads=2, layers=1, dropout=0.0, pretraining_updates=0)
+SMALL = Discriminator(head_width=8, d_ff=32, heads=2, layers=1, dropout=0.0, pretraining_updates=0)
 PLAYING = {"discriminator": SMALL, "mle_ratio": 0.0}
 STRATEGIES: dict[str, Strategy] = {
     "standard": Standard(),

@@ -23,7 +23,7 @@ each_head = pytest.mark.parametrize("settings", HEADS, ids=lambda settings: sett
 
 
 def loss(settings: Auxiliary, model: Seq2SeqTransformer, batch: Batch) -> Loss:
-    return AuxiliaryObjective(settings, teacher=TEACHER)(model, batch, STEP)
+    return AuxiliaryObjective(settings, teacher=TEACHER, label_smoothing=SMOOTHING)(model, batch, STEP)
 
 
 def smoothed(logits_V: Tensor, token: int) -> Tensor:

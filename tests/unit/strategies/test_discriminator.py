@@ -19,7 +19,7 @@ from intelligen.strategies.base import Step
 from intelligen.strategies.discriminator import Judge, Pairs, bare, build_discriminator
 
 torch.set_num_threads(1)
-SMALL = Discriminator(d_model=16, d_ff=24, heads=2, layers=1, learning_rate=3e-3)
+SMALL = Discriminator(head_width=8, d_ff=24, heads=2, layers=1, learning_rate=3e-3)
 BOUND = 4
 
 

@@ -25,7 +25,7 @@ from intelligen.strategies.standard import TeacherForcing
 
 torch.set_num_threads(1)
 BOUND = (0.01, LONGEST)
-SMALL = Discriminator(d_model=8, d_ff=8, heads=2, layers=1, pretraining_updates=0)
+SMALL = Discriminator(head_width=4, d_ff=8, heads=2, layers=1, pretraining_updates=0)
 # The game alone: no teacher-forced updates, no pre-training, no whitening.
 PLAIN: dict[str, Any] = {
     "discriminator": SMALL,
@@ -69,7 +69,9 @@ def sharp_judge(settings: Adversarial, model: Seq2SeqTransformer) -> Judge:
 
 def objective_with(settings: Adversarial, model: Seq2SeqTransformer, judge: Judge | None) -> SeqGanObjective:
     teacher = TeacherForcing(label_smoothing=0.0)
-    return SeqGanObjective(settings, model=model, judge=judge, teacher=teacher, decode=decode, rollout_bound=BOUND)
+    return SeqGanObjective(
+        settings, model=model, judge=judge, teacher=teacher, decode=decode, rollout_bound=BOUND, precision="fp32"
+    )
 
 
 def objective_of(settings: Adversarial, model: Seq2SeqTransformer) -> SeqGanObjective:
@@ -182,7 +184,7 @@ def log_probs_of_samples(settings: Adversarial, model: Seq2SeqTransformer, batch
 def test_the_constant_control_raises_the_probability_of_whatever_is_sampled() -> None:
     model, batch = toy_model(), toy_batch()
     settings = SeqGanConstant(
-        discriminator=SMALL.model_copy(update={"pretraining_updates": 9}),
+        discriminator=SMALL,
         samples=2,
         mle_ratio=0.0,
         mle_weight=0.3,
@@ -280,12 +282,11 @@ def test_neither_player_s_update_touches_the_other() -> None:
 
 
 def test_the_frozen_control_s_discriminator_never_changes() -> None:
-    settings = SeqGanRandom(**{**PLAIN, "discriminator": SMALL.model_copy(update={"pretraining_updates": 9})})
-    strategy = strategy_of(settings)
+    strategy = strategy_of(SeqGanRandom(**PLAIN))
     before = copied(discriminator_of(strategy.objective))
     for update in range(1, 4):
         metrics = strategy.train_step([toy_batch()], step_of(update)).means()
-        assert metrics["train/pretraining_pct"] == 0
+        assert metrics["train/adversarial_pct"] == 100
         assert metrics["train/adversarial_pct"] == 100
         assert 0 < metrics["train/discriminator_reward"] < 1
     assert untouched(discriminator_of(strategy.objective), before)
@@ -300,7 +301,7 @@ def test_the_discriminator_plays_alone_until_the_gate_or_the_phase_s_end() -> No
         metrics = strategy.train_step([toy_batch()], step_of(update)).means()
         assert metrics["train/pretraining_pct"] == (100 if update <= 3 else 0)
         assert metrics["train/adversarial_pct"] == (0 if update <= 3 else 100)
-        assert ("train/reward" in metrics) == (update > 3)
+        assert ("train/seqgan_reward" in metrics) == (update > 3)
         assert not untouched(discriminator_of(strategy.objective), before)
     assert "train/discriminator_accuracy" not in teacher.train_step([toy_batch()], step_of(1)).means()
 
@@ -334,3 +335,14 @@ def test_a_resumed_game_goes_on_bit_for_bit() -> None:
             continued.train_step([toy_batch()], step_of(update))
     assert_same(copied(strategy.model), copied(resumed.model))
     assert_same(strategy.state_dict(), resumed.state_dict())
+
+
+@pytest.mark.parametrize("control", [SeqGanConstant, SeqGanRandom])
+def test_the_null_controls_begin_the_game_as_late_as_seqgan_may(control: type[Adversarial]) -> None:
+    waiting = control(**{**PLAIN, "discriminator": SMALL.model_copy(update={"pretraining_updates": 2})})
+    strategy = strategy_of(waiting)
+    phases = []
+    for update in range(1, 5):
+        metrics = strategy.train_step([toy_batch()], step_of(update)).means()
+        phases.append((metrics["train/pretraining_pct"], metrics["train/adversarial_pct"]))
+    assert phases == [(100, 0), (100, 0), (0, 100), (0, 100)]

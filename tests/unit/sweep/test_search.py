@@ -8,6 +8,7 @@ import pytest
 
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
 from intelligen.config.sweep import Sweep
+from intelligen.errors import ConfigError
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher, Suggestion, open_study
@@ -35,13 +36,25 @@ class Search:
         self.started: list[Suggestion] = []
         self.ends: dict[int, Outcome] = {}
         self.study = open_study(directory, settings)
+        self.refused: dict[int, str] = {}
+        self.refusals: set[int] = set()
         self.searcher = StudySearcher(
-            self.study, sweep=settings, start=self._start, settle=lambda number, crashed: self.ends[number]
+            self.study,
+            sweep=settings,
+            start=self._start,
+            refuse=self._refuse,
+            settle=lambda number, crashed: self.ends[number],
         )
 
     def _start(self, suggestion: Suggestion) -> dict:
+        if suggestion.number in self.refusals:
+            raise ConfigError("strategy: these do not go together")
         self.started.append(suggestion)
         return {}
+
+    def _refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
+        self.refused[suggestion.number] = reason
+        return Outcome(TrialState.FAILED, reason)
 
     def run_one(self, *, value: float = 1.0, state: TrialState = TrialState.COMPLETE) -> Suggestion | None:
         name = f"tune-{len(self.started)}-{id(self)}"
@@ -171,3 +184,15 @@ def test_a_trial_is_never_stopped_after_its_last_epoch(tmp_path):
     asha.on_trial_add(None, trial)
     results = [{"valid/bleu": value, "training_iteration": epoch} for epoch, value in ((3, 60.0), (4, 1.0))]
     assert [asha.on_trial_result(None, trial, result) for result in results] == ["CONTINUE"] * 2
+
+
+def test_values_that_do_not_go_together_fail_one_trial_and_the_search_goes_on(tmp_path):
+    search = Search(tmp_path, sweep())
+    search.refusals = {0, 3, 5}
+    while search.run_one():
+        pass
+    assert [suggestion.number for suggestion in search.started] == [1, 2, 4]
+    assert search.refused == dict.fromkeys((0, 3, 5), "strategy: these do not go together")
+    states = [trial.state for trial in search.study.trials]
+    assert [number for number, state in enumerate(states) if state == optuna.trial.TrialState.FAIL] == [0, 3, 5]
+    assert search.searcher.remaining() == 0
