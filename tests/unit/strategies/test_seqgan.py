@@ -1,25 +1,28 @@
 """The policy gradient is the gradient of the expected reward, and neither player's update touches the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from test_discriminator import assert_same, round_trip
 from torch import Tensor, nn
+from torch.quasirandom import SobolEngine
 from toy import LONGEST, decode, every_output, gradient, output_log_prob, select, toy_batch, toy_model
 
 from intelligen.config.single_strategies import Adversarial, Discriminator, SeqGan, SeqGanConstant, SeqGanRandom
 from intelligen.config.training import Optimizer, Training
-from intelligen.data.batches import Batch
+from intelligen.data.batches import Batch, Rows
 from intelligen.data.tokens import PAD
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Updater
+from intelligen.strategies import monte_carlo
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.discriminator import Judge, build_discriminator
-from intelligen.strategies.monte_carlo import Critic, Sampler, prefixes
+from intelligen.strategies.monte_carlo import Critic, Sampler, cuts, prefixes
+from intelligen.strategies.rewards import sentence_rewards
 from intelligen.strategies.seqgan import SeqGanObjective
 from intelligen.strategies.standard import TeacherForcing
 
@@ -94,9 +97,9 @@ def repeated(batch: Batch, times: int) -> Batch:
     )
 
 
-def gradient_of(objective: SeqGanObjective, model: Seq2SeqTransformer, batch: Batch, update: int) -> Tensor:
-    objective.prepare([batch], step_of(update))
-    return gradient(objective(model, batch, step_of(update)).total, model)
+def gradient_of(objective: SeqGanObjective, model: Seq2SeqTransformer, batch: Batch, step: Step) -> Tensor:
+    objective.prepare([batch], step)
+    return gradient(objective(model, batch, step).total, model)
 
 
 @pytest.fixture(scope="module")
@@ -117,17 +120,16 @@ def exact_W() -> Tensor:
     return -gradient(expected, model) / batch.update_targets
 
 
-@pytest.mark.parametrize("cut_points", [0, 2])
-@pytest.mark.parametrize("baseline", ["half", "ema", "greedy", "leave_one_out"])
-def test_the_estimate_is_the_exact_gradient_in_expectation(baseline: str, cut_points: int, exact_W: Tensor) -> None:
-    model, batch = toy_model(), toy_batch()
-    samples = 2 if baseline == "leave_one_out" else 1
-    settings = SeqGanRandom(baseline=baseline, cut_points=cut_points, completions=2, samples=samples, **PLAIN)
+def deviations(
+    settings: SeqGanRandom, exact_W: Tensor, *, copies: int, steps: Sequence[Step], precision: float
+) -> Tensor:
+    """How far the estimate is off the exact gradient along 8 directions, in standard errors."""
+    model = toy_model()
     objective = objective_with(settings, model, sharp_judge(settings, model))
     # An average of the past: an update's own mean would depend on its samples.
-    objective.load_state_dict({**objective.state_dict(), "average_reward": 0.5})
-    many = repeated(batch, 40)
-    draws_KW = torch.stack([gradient_of(objective, model, many, update) for update in range(1, 17)])
+    objective.load_state_dict({**objective.state_dict(), "average_reward": 0.0})
+    many = repeated(toy_batch(), copies)
+    draws_KW = torch.stack([gradient_of(objective, model, many, step) for step in steps])
     # The exact gradient's own direction, and some at random: coordinates by the hundred would surpass any bound.
     generator = torch.Generator().manual_seed(0)
     directions_DW = torch.cat([exact_W[None], torch.randn(7, exact_W.numel(), generator=generator).double()])
@@ -136,19 +138,86 @@ def test_the_estimate_is_the_exact_gradient_in_expectation(baseline: str, cut_po
     error_D = projected_KD.std(dim=0) / len(projected_KD) ** 0.5
     off_D = (projected_KD.mean(dim=0) - directions_DW @ exact_W) / error_D
     print(f"exact {exact_W.norm():.4f}, standard error along it {error_D[0]:.4f}; off by {off_D.tolist()}")
-    assert error_D[0] < 0.15 * exact_W.norm(), "precise enough to tell a wrong estimate"
-    assert off_D.abs().max() < 4
+    assert error_D[0] < precision * exact_W.norm(), "precise enough to tell a wrong estimate"
+    return off_D
 
 
-def test_rewards_are_the_discriminator_s_and_the_metric_s() -> None:
+@pytest.mark.parametrize(
+    ("baseline", "cut_points"),
+    [("half", 0), ("ema", 0), ("greedy", 0), ("greedy", 2), ("leave_one_out", 0), ("leave_one_out", 2)],
+)
+def test_the_estimate_is_the_exact_gradient_in_expectation(baseline: str, cut_points: int, exact_W: Tensor) -> None:
+    samples = 2 if baseline == "leave_one_out" else 1
+    settings = SeqGanRandom(baseline=baseline, cut_points=cut_points, completions=2, samples=samples, **PLAIN)
+    steps = [step_of(update) for update in range(1, 17)]
+    assert deviations(settings, exact_W, copies=40, steps=steps, precision=0.15).abs().max() < 4
+
+
+class EvenDraws(Step):
+    """Draws that fill the unit cube evenly, scrambled anew at every update: the mean is the same, its error small."""
+
+    def uniforms(
+        self, purpose: str, rows: Rows, *, width: int, samples: int = 1, device: torch.device | None = None
+    ) -> Tensor:
+        """The copies of a source share a Sobol' net; a point has a sample's coordinates and its completion's."""
+        assert samples == 1
+        sources = len(toy_batch().rows)
+        point_NC = SobolEngine(2 * LONGEST, scramble=True, seed=self.update).draw(len(rows))
+        point_NC = point_NC.view(sources, -1, 2 * LONGEST).transpose(0, 1).flatten(0, 1)
+        sample_NT, completion_NT = point_NC.chunk(2, dim=1)
+        return (sample_NT if purpose == "sample" else completion_NT)[:, :width]
+
+
+def deviations_with_a_cut(exact_W: Tensor) -> Tensor:
+    """So precise that one sees where the cut is: a bias of some percent of the gradient."""
+    settings = SeqGanRandom(baseline="ema", cut_points=1, completions=1, **PLAIN)
+    steps = [EvenDraws(seed=1, update=update, total_updates=100) for update in range(1, 17)]
+    return deviations(settings, exact_W, copies=256, steps=steps, precision=0.005)
+
+
+def test_a_cut_leaves_the_gradient_s_expectation_as_it_is(exact_W: Tensor) -> None:
+    assert deviations_with_a_cut(exact_W).abs().max() < 4
+
+
+def test_a_cut_that_depended_on_the_sample_s_own_length_would_be_found_out(
+    exact_W: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Completions from a place that the sample's future chose stand for other futures than that one."""
+    of_samples: list[Tensor] = []
+
+    def noting_lengths(self: Sampler, *args: Any, sample: Any = Sampler.sample, **options: Any) -> Tensor:
+        tokens_NT: Tensor = sample(self, *args, **options)
+        of_samples.append((tokens_NT != PAD).sum(dim=1))
+        return tokens_NT
+
+    monkeypatch.setattr(Sampler, "sample", noting_lengths)
+    # The samples are the newest that were drawn when their cuts are chosen.
+    monkeypatch.setattr(monte_carlo, "cuts", lambda _, cut_points: cuts(of_samples[-1], cut_points))
+    assert deviations_with_a_cut(exact_W).abs().max() > 6
+
+
+@pytest.mark.parametrize("reward", ["bleu", "chrf"])
+def test_rewards_are_the_discriminator_s_and_the_metric_s(reward: Literal["bleu", "chrf"]) -> None:
     model, batch = toy_model(), toy_batch()
-    settings = SeqGan(adversarial_weight=0.25, reward="chrf", **PLAIN)
+    settings = SeqGan(adversarial_weight=0.25, reward=reward, **PLAIN)
     judge = sharp_judge(settings, model)
     critic = Critic(settings, sampler=Sampler(model, settings, rollout_bound=BOUND), judge=judge, decode=decode)
-    rewards_N, judged_N = critic.rewards(batch.target_out_BT, batch)
-    torch.testing.assert_close(rewards_N, 0.25 * judged_N + 0.75)
-    longer = torch.nn.functional.pad(batch.target_out_BT, (0, 2))
-    torch.testing.assert_close(critic.rewards(longer, batch)[1], judged_N)
+    other_NT = batch.target_out_BT.roll(1, dims=0)
+    for hypothesis_NT in (batch.target_out_BT, other_NT):
+        rewards_N, judged_N = critic.rewards(hypothesis_NT, batch)
+        metric_N = sentence_rewards(hypothesis_NT, batch.target_out_BT, decode=decode, name=reward)
+        torch.testing.assert_close(rewards_N, 0.25 * judged_N + 0.75 * metric_N)
+        longer = torch.nn.functional.pad(hypothesis_NT, (0, 2))
+        torch.testing.assert_close(critic.rewards(longer, batch)[1], judged_N)
+    assert (metric_N < 1).any(), "a hypothesis that differs from its reference: there the metrics do, too"
+
+
+def test_a_rollout_keeps_to_the_bound_that_the_settings_give() -> None:
+    model, batch = toy_model(), repeated(toy_batch(), 8)
+    for max_length, longest in ((None, LONGEST), (2, 2), (LONGEST + 1, LONGEST)):
+        sampler = Sampler(model, SeqGan(max_length=max_length, **PLAIN), rollout_bound=BOUND)
+        assert sampler.bounds(batch).tolist() == [longest] * len(batch.rows)
+        assert sampler.sample(batch, step_of(1), "sample", samples=1).size(1) == longest
 
 
 def test_completions_go_on_from_their_prefixes() -> None:
@@ -192,14 +261,18 @@ def test_the_constant_control_raises_the_probability_of_whatever_is_sampled() ->
         clip=0.5,
     )
     objective = objective_of(settings, model)
-    found_W = gradient_of(objective, model, batch, 1)
+    found_W = gradient_of(objective, model, batch, step_of(1))
     summed = torch.stack(log_probs_of_samples(settings, model, batch, step_of(1))).sum()
     teacher = TeacherForcing(label_smoothing=0.0)(model, batch, step_of(1)).total
     expected = 0.3 * teacher - 0.6 * summed / (batch.update_targets * 2)
     torch.testing.assert_close(found_W, gradient(expected, model), rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("settings", [SeqGan(**PLAIN), SeqGan(cut_points=1, **PLAIN)], ids=["sequence", "search"])
+@pytest.mark.parametrize(
+    "settings",
+    [SeqGan(**PLAIN), SeqGan(cut_points=1, **PLAIN), SeqGan(temperature=0.5, **PLAIN)],
+    ids=["sequence", "search", "sharper"],
+)
 def test_the_gradient_weighs_each_token_by_its_advantage_alone(settings: Adversarial) -> None:
     """Advantages that depended on the weights would add a term of their own."""
     model, batch = toy_model(), toy_batch()
@@ -214,7 +287,8 @@ def test_the_gradient_weighs_each_token_by_its_advantage_alone(settings: Adversa
         tokens = [token for token in output if token != PAD]
         before = torch.zeros((), dtype=torch.float64)
         for place, advantage in zip(range(len(tokens)), advantages, strict=False):
-            reached = output_log_prob(model, batch.source_BS[row, None], tokens[: place + 1])
+            source_1S, reached_by = batch.source_BS[row, None], tokens[: place + 1]
+            reached = output_log_prob(model, source_1S, reached_by, temperature=settings.temperature)
             weighed, before = weighed + advantage * (reached - before), reached
     found_W = gradient(objective(model, batch, step_of(1)).total, model)
     torch.testing.assert_close(found_W, -gradient(weighed, model) / batch.update_targets, rtol=1e-5, atol=1e-7)
@@ -224,14 +298,14 @@ def test_the_policy_gradient_ramps_up_over_adversarial_updates() -> None:
     model, batch = toy_model(), toy_batch()
     steep, slow = (objective_of(SeqGanConstant(ramp_updates=ramp, **PLAIN), model) for ramp in (1, 4))
     for update, share in enumerate([0.25, 0.5, 0.75, 1.0, 1.0], start=1):
-        full_W, ramped_W = (gradient_of(objective, model, batch, update) for objective in (steep, slow))
+        full_W, ramped_W = (gradient_of(objective, model, batch, step_of(update)) for objective in (steep, slow))
         torch.testing.assert_close(ramped_W, share * full_W)
 
 
 def test_kl_anchors_to_the_weights_that_training_started_from() -> None:
     model, batch = toy_model(), toy_batch()
     objective = objective_of(SeqGanConstant(kl_weight=0.5, **{**PLAIN, "policy_weight": 1e-12}), model)
-    at_start_W = gradient_of(objective, model, batch, 1)
+    at_start_W = gradient_of(objective, model, batch, step_of(1))
     assert at_start_W.abs().max() < 1e-6
     with torch.no_grad():
         model.get_parameter("output.weight").add_(torch.randn(model.get_parameter("output.weight").shape).double())

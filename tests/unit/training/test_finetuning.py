@@ -16,12 +16,15 @@ from intelligen.config.training import Health, Optimizer
 from intelligen.errors import StorageError
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.fit import fit
+from intelligen.training.health import sickness
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import read_result, selected_weights
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel
 
 NEVER_SICK = Health(patience=None)
+# All of the start's distinct bigrams and no drift allowed: with a harmful rate, a sign holds in every epoch.
+STRICT = Health(patience=2, length_drift=1e-6, least_distinct=1.0)
 HARMFUL = Optimizer(learning_rate=0.3)
 
 
@@ -74,8 +77,7 @@ def test_an_epoch_costs_the_seconds_of_training_and_validation(baseline, tmp_pat
 
 def test_a_sick_finetuning_stops_early_with_its_reason_and_keeps_its_best_epoch(baseline, tmp_path):
     store, trial = baseline
-    # 0.999 of the start's distinct bigrams and no drift allowed: with such a rate, a sign holds in every epoch.
-    strict = Health(patience=1, length_drift=1e-6, least_distinct=1.0)
+    strict = STRICT.model_copy(update={"patience": 1})
     sick = finetuning(trial, Recurrent(), epochs=6, epoch_updates=4, optimizer=HARMFUL, health=strict)
     result = fit(sick, Runtime(store, tmp_path))
     assert not result.healthy
@@ -159,6 +161,36 @@ def test_the_result_is_of_the_selected_weights_though_the_guard_went_back(baseli
     tested = TrainedModel.load(tmp_path, store=store, device=torch.device("cpu"))
     scored = tested.score("valid", search=harmful.decoding.validation)
     assert scored.evaluation.metrics["loss"] == pytest.approx(result.metrics["valid/loss"])
+
+
+def test_a_run_that_is_killed_after_it_went_back_does_not_go_back_again(baseline, harmful, tmp_path):
+    store, _ = baseline
+    training = harmful.training.model_copy(update={"epochs": 2, "checkpoint_updates": 1})
+    strict = harmful.strategy.model_copy(update={"guard": Guard(drop=0.05, patience=1)})
+    trial = harmful.model_copy(update={"strategy": strict, "training": training})
+
+    def kill(update: int, _: int) -> None:
+        if update == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(trial, Runtime(store, tmp_path / "killed", updated=kill))
+    begun = checkpoint(tmp_path / "killed")
+    assert (begun["rolled_back_epoch"], begun["epoch"], begun["update"]) == (1, 1, 6)
+    for name in ("killed", "undisturbed"):
+        fit(trial, Runtime(store, tmp_path / name))
+    assert alike(*(Checkpoints(tmp_path / name).weights(8) for name in ("killed", "undisturbed")))
+
+
+def test_signs_from_before_the_guard_went_back_make_no_run_sick(baseline, harmful, tmp_path):
+    store, _ = baseline
+    training = harmful.training.model_copy(update={"epochs": 2, "health": STRICT})
+    result = fit(harmful.model_copy(update={"training": training}), Runtime(store, tmp_path))
+    assert checkpoint(tmp_path)["rolled_back_epoch"] == 2
+    epochs = [report.metrics for report in read_history(tmp_path / HISTORY_FILE)]
+    assert sickness(STRICT, checkpoint(tmp_path)["start_metrics"], epochs) is not None
+    assert result.healthy
+    assert result.stop_reason == "ran its course"
 
 
 def test_a_damaged_checkpoint_to_roll_back_to_is_named(tmp_path):
