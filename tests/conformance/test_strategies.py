@@ -102,7 +102,7 @@ def build_parts(trial: Trial, store: Path, *, micro: int | None = None) -> tuple
         total_updates=40,
         world_size=1,
     )
-    return strategy, Loader(prepared.split("train"), batch_tokens=300, micro_batch_tokens=micro, seed=1)
+    return strategy, Loader(prepared.split("train"), batch_tokens=300, micro_batch_tokens=micro, seed=3)
 
 
 def train(strategy: RunningStrategy, loader: Loader, *, first: int, last: int) -> list[dict[str, float]]:
@@ -225,6 +225,12 @@ def test_ranks_together_make_the_update_of_one(name, two_ranks, tiny_store):
     train(alone, loader, first=1, last=1)
     first = torch.load(two_ranks / f"{index}-1-0.pt", weights_only=True)
     torch.testing.assert_close(moment(first), gradient_direction(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_the_two_ranks_rolled_out_for_different_lengths(two_ranks):
+    """In the second update; so no strategy waits for the other rank inside a rollout."""
+    first, second = (int((two_ranks / f"rollout-2-{rank}").read_text()) for rank in (0, 1))
+    assert first != second
 
 
 def without_dropout(trial: Trial) -> Trial:

@@ -7,12 +7,25 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from intelligen.config.decoding import Greedy
 from intelligen.config.experiment import Trial
+from intelligen.data.batches import Batch
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
+from intelligen.data.tokens import PAD
+from intelligen.decoding.generate import generate
+from intelligen.evaluation.corpus import length_bounds
+from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
 from intelligen.training.fit import build_model
+
+
+def rollout_steps(model: Seq2SeqTransformer, batch: Batch, trial: Trial) -> int:
+    """Positions of a greedy rollout until its last row is done."""
+    bounds_B = length_bounds((batch.source_BS != PAD).sum(dim=1), trial.decoding)
+    return generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B).tokens_NT.size(1)
+
 
 directory, store, rank = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(1)
@@ -29,8 +42,11 @@ for index, line in enumerate((directory / "trials.jsonl").read_text().splitlines
         total_updates=40,
         world_size=2,
     )
-    loader = Loader(prepared.split("train"), batch_tokens=300, seed=1, rank=rank, world_size=2)
+    loader = Loader(prepared.split("train"), batch_tokens=300, seed=3, rank=rank, world_size=2)
     for update in (1, 2):
-        strategy.train_step(loader.next_update(), Step(seed=1, update=update, total_updates=40, rank=rank))
+        micro_batches = loader.next_update()
+        if index == 0:
+            (directory / f"rollout-{update}-{rank}").write_text(str(rollout_steps(model, micro_batches[0], trial)))
+        strategy.train_step(micro_batches, Step(seed=1, update=update, total_updates=40, rank=rank))
         torch.save(strategy.state_dict()["updater"]["optimizer"]["state"], directory / f"{index}-{update}-{rank}.pt")
 distributed.destroy_process_group()
