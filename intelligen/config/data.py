@@ -23,6 +23,8 @@ def _require_splits(given: dict[str, Any]) -> None:
         raise ValueError(f"splits lack {', '.join(missing)}")
 
 
+MosesLanguage = Annotated[str, Field(pattern="^[a-z]{2}$")]
+"""ISO 639-1 code, such as `de`."""
 RelativeFile = Annotated[str, Field(min_length=1), AfterValidator(_inside_the_folder)]
 
 
@@ -120,6 +122,21 @@ class Filters(Settings):
         return self
 
 
+class Moses(Settings):
+    """Moses' rules (Koehn et al. 2007): punctuation is normalised and split off before pieces are cut, and joined again
+    in what the model writes. Papers that report tokenised BLEU prepare their data so.
+    """
+
+    source: MosesLanguage
+    """Language of the source."""
+    target: MosesLanguage
+    """Language of the target."""
+
+    def language(self, column: str) -> str:
+        """Of the column `source` or `target`."""
+        return self.source if column == "source" else self.target
+
+
 class Tokenizer(Settings):
     """SentencePiece (Kudo & Richardson 2018), trained on the training split only; ids pad 0, unk 1, bos 2, eos 3."""
 
@@ -130,6 +147,8 @@ class Tokenizer(Settings):
     """One vocabulary for both sides (tied embeddings need it), or one each."""
     character_coverage: Annotated[float, Field(gt=0.9, le=1.0)] = 1.0
     """Share of the characters that get pieces of their own: 0.9995 for Chinese or Japanese."""
+    moses: Moses | None = None
+    """Tokenise by Moses' rules first; not given = SentencePiece sees the text as it is."""
 
 
 class Data(Settings):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from intelligen.config.base import Name, Settings, canonical_json, content_hash
-from intelligen.config.data import Data
+from intelligen.config.data import Data, MosesLanguage
 from intelligen.config.decoding import Decoding
 from intelligen.config.model import Model
 from intelligen.config.single_strategies import Standard
@@ -19,6 +19,9 @@ class Translation(Settings):
     name: Literal["translation"] = "translation"
     selection_metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = "valid/bleu"
     """What chooses the best epoch; `valid/loss` is minimised, the others are maximised."""
+    moses_bleu: MosesLanguage | None = None
+    """The target's language: also score BLEU of lower-cased, Moses-tokenised text (`moses_bleu`), the figure of papers
+    that prepare their data so. It is another number than `bleu`, and never comparable with it."""
 
 
 Task = Translation

@@ -137,11 +137,11 @@ class Prepared:
         return Split(name, columns, texts if texts.name in self.manifest.files else None)
 
     def tokenizer(self, column: str) -> Tokenizer:
-        """The vocabulary of a column; columns with a joint vocabulary share one object."""
-        file = self.manifest.tokenizers[column]
-        if file not in self._tokenizers:
-            self._tokenizers[file] = Tokenizer.load(self.directory / file)
-        return self._tokenizers[file]
+        """The vocabulary of a column."""
+        if column not in self._tokenizers:
+            path, settings = self.directory / self.manifest.tokenizers[column], self.manifest.data.tokenizer
+            self._tokenizers[column] = Tokenizer.load(path, settings=settings, column=column)
+        return self._tokenizers[column]
 
 
 def open_prepared(directory: Path) -> Prepared:

@@ -18,7 +18,7 @@ from intelligen.config.data import Data
 from intelligen.data.corpora import PairCorpus, open_corpus
 from intelligen.data.filters import Counts, evaluation_pairs, training_pairs
 from intelligen.data.prepared import FORMAT, MANIFEST, Manifest, Prepared, SplitReport, open_prepared
-from intelligen.data.tokenizer import Tokenizer, train_tokenizer
+from intelligen.data.tokenizer import Tokenizer, moses_of, train_tokenizer
 from intelligen.data.writing import COLUMNS, write_split
 from intelligen.errors import CannotCreateError, DataError, StorageError
 
@@ -84,7 +84,11 @@ class _Build:
         for split in evaluation:
             self._check(split)  # before the long work: a bad test set must not show at its end
         files = self._learn_vocabularies()
-        tokenizers = {column: Tokenizer.load(self._directory / file) for column, file in files.items()}
+        settings = self._data.tokenizer
+        tokenizers = {
+            column: Tokenizer.load(self._directory / file, settings=settings, column=column)
+            for column, file in files.items()
+        }
         splits = {split: self._write(split, tokenizers) for split in ("train", *evaluation)}
         self._check_lengths(splits["train"])
         return Manifest(
@@ -117,9 +121,14 @@ class _Build:
         (self._directory / file).write_bytes(train_tokenizer(lines, self._data.tokenizer))
 
     def _training_text(self) -> Iterator[tuple[str, str]]:
+        """What the vocabularies are learnt from: the training pairs, tokenised by Moses' rules where they apply."""
         counts, kept = Counts(), 0
-        for kept, pair in enumerate(training_pairs(self._corpus, self._data, counts), start=1):
-            yield pair
+        source_moses, target_moses = (moses_of(self._data.tokenizer, column) for column in COLUMNS)
+        for kept, (source, target) in enumerate(training_pairs(self._corpus, self._data, counts), start=1):
+            yield (
+                source_moses.tokenize(source) if source_moses else source,
+                target_moses.tokenize(target) if target_moses else target,
+            )
             if kept % _PROGRESS_PAIRS == 0:
                 self._on_progress("reading train", counts.read)
         if not kept:

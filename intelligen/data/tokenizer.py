@@ -8,6 +8,7 @@ from pathlib import Path
 import sentencepiece
 
 from intelligen.config.data import Tokenizer as TokenizerSettings
+from intelligen.data.moses import Moses
 from intelligen.data.tokens import BOS, EOS, PAD, UNK
 from intelligen.errors import DataError, StorageError
 
@@ -29,22 +30,23 @@ class Tokenizer:
     """Text to token ids and back. The ids 0–3 are PAD, UNK, BOS and EOS.
 
     Encoding changes nothing in the text (no normalisation), so decoding gives it back, save characters that have no
-    piece: they become UNK.
+    piece: they become UNK. With Moses' rules, encoding tokenises first, and decoding ends with joining.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, moses: Moses | None = None) -> None:
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self._moses = moses
 
     @classmethod
-    def load(cls, path: Path) -> "Tokenizer":
-        """Read a model file.
+    def load(cls, path: Path, *, settings: TokenizerSettings, column: str) -> "Tokenizer":
+        """Read a model file for the column `source` or `target`.
 
         Raises:
             StorageError: it is missing or damaged.
 
         """
         try:
-            return cls(path.read_bytes())
+            return cls(path.read_bytes(), moses_of(settings, column))
         except (OSError, RuntimeError) as error:
             raise StorageError(f"{path}: not a readable SentencePiece model ({error})") from error
 
@@ -60,6 +62,8 @@ class Tokenizer:
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, without BOS and EOS."""
+        if self._moses is not None:
+            texts = [self._moses.tokenize(text) for text in texts]
         threads = -1 if len(texts) >= _PARALLEL_TEXTS else 1
         encoded: list[list[int]] = self._processor.encode(texts, num_threads=threads)
         return encoded
@@ -69,7 +73,12 @@ class Tokenizer:
         if not tokens:
             return []  # which SentencePiece would take for one empty sequence
         decoded: list[str] = self._processor.decode([_pieces_only(row) for row in tokens])
-        return decoded
+        return decoded if self._moses is None else [self._moses.detokenize(text) for text in decoded]
+
+
+def moses_of(settings: TokenizerSettings, column: str) -> Moses | None:
+    """Moses' rules for a column, where the settings want them."""
+    return None if settings.moses is None else Moses(settings.moses.language(column))
 
 
 def _pieces_only(tokens: Sequence[int]) -> list[int]:

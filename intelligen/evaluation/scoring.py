@@ -7,6 +7,7 @@ from typing import Final
 
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from intelligen.data.moses import Moses
 from intelligen.evaluation.corpus import Shard
 from intelligen.evaluation.text_health import TEXT_SHARES, distinct, words
 from intelligen.optimization import Sums
@@ -38,12 +39,13 @@ class Interval:
     high: float
 
 
-def score(shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
+def score(shards: Sequence[Shard], references: Sequence[str], *, moses_language: str | None = None) -> Evaluation:
     """Put the ranks' shards together and score them.
 
     Args:
         shards: Of every rank; together they hold each row once.
         references: Detokenised, in the split's order.
+        moses_language: Also score `moses_bleu`, by this language's rules.
 
     """
     by_row = {row: text for shard in shards for row, text in shard.hypotheses.items()}
@@ -66,9 +68,19 @@ def score(shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
         "distinct_2": distinct(hypotheses, 2),
         **bleu_by_length(hypotheses, references),
     }
-    scorers = {"bleu": bleu, "chrf": chrf, "ter": ter}
+    scorers: dict[str, BLEU | CHRF | TER] = {"bleu": bleu, "chrf": chrf, "ter": ter}
+    if moses_language is not None:
+        scorers["moses_bleu"] = moses = BLEU(lowercase=True, tokenize="none", force=True)
+        metrics["moses_bleu"] = moses_bleu(moses, hypotheses, references, language=moses_language)
     signatures = {f"{name}_signature": str(scorer.get_signature()) for name, scorer in scorers.items()}
     return Evaluation(metrics, hypotheses, signatures)
+
+
+def moses_bleu(bleu: BLEU, hypotheses: Sequence[str], references: Sequence[str], *, language: str) -> float:
+    """BLEU of lower-cased text in Moses' tokens, as `multi-bleu.perl -lc` gives it."""
+    rules = Moses(language)
+    hypothesis_tokens, reference_tokens = ([*map(rules.tokenize, texts)] for texts in (hypotheses, references))
+    return float(bleu.corpus_score(hypothesis_tokens, [reference_tokens]).score)
 
 
 def bleu_by_length(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float]:

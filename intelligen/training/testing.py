@@ -75,7 +75,7 @@ class TrainedModel:
             seed=trial.seed,
         )
         references = self.prepared.split(split).texts("target")
-        evaluation = score([shard], references)
+        evaluation = score([shard], references, moses_language=trial.task.moses_bleu)
         found = SplitScore(split, search, evaluation, bleu_interval(evaluation.hypotheses, references))
         record = {
             "search": search.model_dump(),

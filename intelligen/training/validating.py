@@ -31,7 +31,9 @@ def validate(
     valid = prepared.split("valid")
     references = valid.texts("target")
     # Scored once; the other ranks wait for rank 0's numbers, so that all decide alike.
-    evaluation = runtime.broadcast(score(shards, references) if runtime.rank == 0 else None)
+    evaluation = runtime.broadcast(
+        score(shards, references, moses_language=trial.task.moses_bleu) if runtime.rank == 0 else None
+    )
     assert evaluation is not None
     triples = zip(valid.texts("source"), evaluation.hypotheses, references, strict=True)
     return evaluation, tuple(Sample(*triple) for triple, _ in zip(triples, range(SHOWN_SAMPLES), strict=False))

@@ -9,6 +9,9 @@ from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands, guarded
 
+# The tests below use what the first has trained.
+pytestmark = pytest.mark.xdist_group("commands")
+
 # Large and long enough to learn the tiny language.
 EXPERIMENT = (
     TINY_EXPERIMENT.replace("d_model: 32, d_ff: 64", "d_model: 64, d_ff: 128, dropout: 0.0")

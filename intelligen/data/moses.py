@@ -1,0 +1,22 @@
+"""Moses' rules (Koehn et al. 2007) split punctuation off the words, and join it again."""
+
+from sacremoses import MosesDetokenizer, MosesPunctNormalizer, MosesTokenizer
+
+
+class Moses:
+    """The rules of one language, as `normalize-punctuation.perl` and `tokenizer.perl` have them, without escapes."""
+
+    def __init__(self, language: str) -> None:
+        self._normalizer = MosesPunctNormalizer(lang=language)
+        self._tokenizer = MosesTokenizer(lang=language)
+        self._detokenizer = MosesDetokenizer(lang=language)
+
+    def tokenize(self, text: str) -> str:
+        """Normalised tokens with single spaces between them."""
+        tokens: str = self._tokenizer.tokenize(self._normalizer.normalize(text), return_str=True, escape=False)
+        return tokens
+
+    def detokenize(self, text: str) -> str:
+        """The text that such tokens came from."""
+        joined: str = self._detokenizer.detokenize(text.split(), unescape=False)
+        return joined
