@@ -41,3 +41,12 @@ def test_a_split_is_scored_by_sacrebleu_with_signatures():
     for name, metric in {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}.items():
         assert found.metrics[name] == metric.corpus_score(hypotheses, [references]).score
         assert found.signatures[f"{name}_signature"] == str(metric.get_signature())
+
+
+def test_moses_bleu_sees_neither_case_nor_how_punctuation_is_attached():
+    reference, hypothesis = 'Der Hund, sagt er, "bellt" laut.', "der hund , sagt er , „ bellt “ laut ."
+    found = score([Shard({0: hypothesis}, Sums({"loss": (1.0, 9)}))], [reference], moses_language="de")
+    assert found.metrics["moses_bleu"] == pytest.approx(100)
+    assert found.metrics["bleu"] < 60
+    assert "case:lc" in found.signatures["moses_bleu_signature"]
+    assert "tok:none" in found.signatures["moses_bleu_signature"]
