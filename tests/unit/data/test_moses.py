@@ -1,6 +1,5 @@
 """Moses' rules reach the vocabulary and what is encoded, and are undone in what is decoded; raw texts stay raw."""
 
-
 import pytest
 
 from intelligen.config.data import Data, FilesCorpus, ParallelText, Tokenizer
