@@ -1,16 +1,14 @@
 """What one update of each strategy and control costs against one standard update, and where its time goes.
 
-    python benchmarks/updates.py [--rounds 7] [--threads 1]
+    python benchmarks/updates.py [--full] [--threads 1]
 
 Each round times one update of every variant on the next batch, so that a busy moment of the machine hits all alike.
-The table gives medians over rounds, the spread of the per-round ratios, and the shares of the time: making the model's
-own inputs (rollout), scoring sentences (rewards), the discriminator with its own updates, the gradient pass with the
-optimizer's step, and the rest. The naive autoregressive graph (gradient through all of the rollout) stands beside.
+The first table gives medians over rounds and the spread of the per-round ratios, the second the shares of the time:
+making the model's own inputs (rollout), scoring sentences (rewards), the discriminator with its own updates, the
+gradient pass with the optimizer's step, and the rest. The naive autoregressive graph (gradient through all of the
+rollout) stands beside.
 """
 
-import argparse
-import platform
-import statistics
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rounds import Row, Table, compare, machine, markdown, parser
 from torch import Tensor
 
 from intelligen.config import single_strategies as single
@@ -83,6 +82,17 @@ CALLS: list[tuple[Any, str, str]] = [
     (Updater, "update", "gradient"),
 ]
 
+TARGETS = {
+    "auxiliary, decoder": "≤ 1.1",
+    "auxiliary, encoder": "≤ 1.1",
+    "recurrent, 1 pass": "≤ 1.6",
+    "generative, by position": "≤ 2.0",
+    "seqgan, M = 0": "≤ 4.0",
+}
+QUICK = ("standard", *TARGETS, "naive autoregressive graph")
+
+Rounds = list[dict[str, Counter[str]]]
+"""Per round, variant → part → seconds."""
 Update = Callable[[list[Batch], base.Step], object]
 
 
@@ -160,13 +170,9 @@ def warmed_weights(prepared: Prepared, loader: Loader, *, count: int) -> dict[st
     return strategy.model.state_dict()
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+def run(*, full: bool, threads: int) -> Rounds:
+    """The variants in turn, over the same batches."""
+    torch.set_num_threads(threads)
     data = Data(corpus=EmbeddedCorpus(train=5000, valid=50, test=50), tokenizer=Tokenizer(vocabulary=4000))
     with tempfile.TemporaryDirectory() as store:
         prepared = prepare(data, Path(store))
@@ -174,26 +180,52 @@ def main() -> None:
         calls = updates(prepared, warmed_weights(prepared, loader, count=50))
         stopwatch = Stopwatch()
         stopwatch.watch()
-        rounds: list[dict[str, Counter[str]]] = [{} for _ in range(arguments.rounds + 1)]
+        rounds: Rounds = [{} for _ in range(10 if full else 6)]
         for update, seconds in enumerate(rounds, start=1):
             batches = loader.next_update()
-            for name, call in calls.items():
+            for name in calls if full else QUICK:
                 stopwatch.seconds = seconds[name] = Counter()
                 with stopwatch.part("rest"):
-                    call(batches, base.Step(1, update, 1000))
-    report(rounds[1:], arguments.threads)  # the first round warms up
+                    calls[name](batches, base.Step(1, update, 1000))
+    return rounds[1:]  # the first round warms up
 
 
-def report(rounds: list[dict[str, Counter[str]]], threads: int) -> None:
-    """Print medians, the per-round ratios to the standard update, and the shares of the time of all rounds."""
-    print(f"{platform.machine()}, {threads} thread(s), torch {torch.__version__}, shape T, {len(rounds)} rounds")
-    print(f"{'update':32} {'median s':>8} {'ratio':>7} {'lowest':>7} {'highest':>7}", *(f"{p:>13} %" for p in PARTS))
+def ratios(rounds: Rounds) -> list[Row]:
+    """Every variant against the standard update of the same round."""
+
+    def seconds(name: str) -> list[float]:
+        return [one[name].total() for one in rounds]
+
+    return [
+        compare(
+            f"update: {name}, over standard",
+            seconds(name),
+            seconds("standard"),
+            unit="s",
+            target=TARGETS.get(name, ""),
+            faster=False,
+        )
+        for name in rounds[0]
+        if name != "standard"
+    ]
+
+
+def measure(*, full: bool, threads: int) -> Table:
+    """The ratios; quick = the variants that have a target."""
+    return [*ratios(run(full=full, threads=threads))]
+
+
+def main() -> None:
+    """Print the ratios, and where the time goes."""
+    arguments = parser(__doc__).parse_args()
+    rounds = run(full=arguments.full, threads=arguments.threads)
+    print(machine(arguments.threads))
+    print(markdown([*ratios(rounds)]))
+    print("\n| update |", *(f"{part} % |" for part in PARTS))
+    print("| --- |", "---: |" * len(PARTS))
     for name in rounds[0]:
-        seconds = [one[name].total() for one in rounds]
-        ratios = [value / one["standard"].total() for value, one in zip(seconds, rounds, strict=True)]
-        columns = [f"{ratio:7.2f}" for ratio in (statistics.median(ratios), min(ratios), max(ratios))]
-        columns += [f"{100 * sum(one[name][part] for one in rounds) / sum(seconds):15.1f}" for part in PARTS]
-        print(f"{name:32} {statistics.median(seconds):8.3f}", *columns)
+        total = sum(one[name].total() for one in rounds)
+        print(f"| {name} |", *(f"{100 * sum(one[name][part] for one in rounds) / total:.1f} |" for part in PARTS))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,48 @@
+"""Every benchmark, one table: what is compared, both medians, the ratio with its spread over rounds, and the target.
+
+    python benchmarks/run.py [--full] [--threads 1] [--only training --only decoding]
+
+Quick takes some ten minutes on two cores, full some forty. Peers that are not installed are left out, and named:
+`benchmarks/peers/install` makes an environment that has them.
+"""
+
+import sys
+import traceback
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from multiprocessing import get_context
+
+from rounds import Absent, Table, machine, markdown, parser
+
+BENCHMARKS = ("training", "decoding", "updates", "overhead", "scaling", "startup", "preparing")
+
+
+def measure(name: str, full: bool, threads: int) -> Table:
+    """One benchmark's rows."""
+    table: Table = import_module(name).measure(full=full, threads=threads)
+    return table
+
+
+def main() -> int:
+    """Run them one after the other, each in a process of its own."""
+    options = parser(__doc__)
+    options.add_argument("--only", action="append", choices=BENCHMARKS, help="instead of all; may be given again")
+    arguments = options.parse_args()
+    table: Table = []
+    failed = False
+    for name in arguments.only or BENCHMARKS:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            try:
+                table += process.submit(measure, name, arguments.full, arguments.threads).result()
+            except Exception:
+                traceback.print_exc()
+                table.append(Absent(name, "it failed"))
+                failed = True
+    print(machine(arguments.threads))
+    print(markdown(table))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
