@@ -1,9 +1,24 @@
 """What a model's logits say of given tokens: summed over tokens by the caller, PAD counting nothing."""
 
+from typing import Any, NamedTuple, cast
+
+import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from intelligen.data.tokens import PAD
+
+# Logits held at once. A processor's fit into memory that it has at hand; an accelerator's kernels want to be long.
+_LOGITS = {"cpu": 2**22}
+_ACCELERATOR_LOGITS = 2**27
+
+
+class Expected(NamedTuple):
+    """The tokens that should have come, and how their loss is taken."""
+
+    tokens_NT: Tensor
+    label_smoothing: float
 
 
 def token_losses(logits_BTV: Tensor, target_BT: Tensor, *, label_smoothing: float) -> Tensor:
@@ -20,3 +35,58 @@ def token_losses(logits_BTV: Tensor, target_BT: Tensor, *, label_smoothing: floa
 def token_log_probs(logits_BTV: Tensor, token_BT: Tensor) -> Tensor:
     """Log p of each given token, (B, T), in fp32; 0 where the token is PAD."""
     return -token_losses(logits_BTV.float(), token_BT, label_smoothing=0.0)
+
+
+def summed_loss(states_NTD: Tensor, projection_VD: Tensor, expected: Expected) -> Tensor:
+    """The sum of `token_losses` of the projected states, without ever holding the logits of all positions.
+
+    In fp32 it differs from that sum by rounding alone.
+    """
+    loss = _SummedLoss.apply(  # type: ignore[no-untyped-call]
+        states_NTD.flatten(0, 1), projection_VD, expected.tokens_NT.flatten(), expected.label_smoothing
+    )
+    return cast(Tensor, loss)
+
+
+class _SummedLoss(torch.autograd.Function):
+    """Gradients are taken while a chunk's logits are at hand, as in Wijmans et al. (2024): logits are made once."""
+
+    @staticmethod
+    def forward(ctx: Any, states_MD: Tensor, projection_VD: Tensor, target_M: Tensor, label_smoothing: float) -> Tensor:
+        kind = states_MD.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states_MD.dtype
+        vocabulary = len(projection_VD)
+        rows = max(1, _LOGITS.get(kind, _ACCELERATOR_LOGITS) // vocabulary)
+        # Cast here: autocast would remember a cast that no gradient passes through, and use it where one should.
+        with torch.autocast(kind, enabled=False):
+            projection = projection_VD.to(dtype)
+            total = states_MD.new_zeros((), dtype=torch.float32)
+            by_states, by_projection = [], torch.zeros_like(projection_VD)
+            for states, target_C in zip(states_MD.to(dtype).split(rows), target_M.split(rows), strict=True):
+                loss, by_logits_CV = _chunk(F.linear(states, projection).float(), target_C[:, None], label_smoothing)
+                total += loss
+                by_logits_CV = by_logits_CV.to(dtype)
+                by_states.append(by_logits_CV @ projection)
+                by_projection += by_logits_CV.t() @ states
+        ctx.save_for_backward(torch.cat(by_states).to(states_MD.dtype), by_projection)
+        return total
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, by_loss: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        by_states_MD, by_projection_VD = ctx.saved_tensors
+        return by_states_MD * by_loss, by_projection_VD * by_loss, None, None
+
+
+def _chunk(logits_CV: Tensor, target_C1: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
+    """The summed loss, and its gradient by the logits in the logits' own memory."""
+    log_sum_C1 = logits_CV.logsumexp(dim=1, keepdim=True)
+    padding_C1 = target_C1 == PAD
+    confidence = 1 - label_smoothing
+    score_C1 = confidence * logits_CV.gather(1, target_C1) + label_smoothing * logits_CV.mean(dim=1, keepdim=True)
+    loss = (log_sum_C1 - score_C1).masked_fill(padding_C1, 0.0).sum()
+    # Softmax less target distribution; all of it is 0 where the target is PAD.
+    share_C1 = torch.full_like(log_sum_C1, label_smoothing / logits_CV.size(1)).masked_fill_(padding_C1, 0.0)
+    gradient_CV = logits_CV.sub_(log_sum_C1.masked_fill(padding_C1, torch.inf)).exp_().sub_(share_C1)
+    hit_C1 = torch.full_like(log_sum_C1, -confidence).masked_fill_(padding_C1, 0.0)
+    return loss, gradient_CV.scatter_add_(1, target_C1, hit_C1)

@@ -1,7 +1,9 @@
 """Encoder-decoder Transformer (Vaswani et al. 2017): a source is encoded once, a target only ever looks back."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import cast
 
 import torch
@@ -13,6 +15,7 @@ from intelligen.data.tokens import PAD
 from intelligen.models.cache import KVCache
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.layers import DecoderLayer, EncoderLayer
+from intelligen.models.likelihood import Expected, summed_loss
 from intelligen.models.memory import Memory, visible_keys
 
 
@@ -44,7 +47,9 @@ class Seq2SeqTransformer(nn.Module):
         self.encoder_norm = final_norm()
         self.decoder_norm = final_norm()
 
-    def forward(self, source_BS: Tensor, *target_in: Tensor, pooled: bool = False) -> tuple[Tensor, ...]:
+    def forward(
+        self, source_BS: Tensor, *target_in: Tensor, pooled: bool = False, expected: Sequence[Expected] = ()
+    ) -> tuple[Tensor, ...]:
         """Encode once, decode every target; gradients are taken through here only, as DDP requires.
 
         Args:
@@ -52,14 +57,19 @@ class Seq2SeqTransformer(nn.Module):
             target_in: decoder inputs, BOS first: tokens [N, T], or mixtures of tokens [N, T, V], whose embedding is the
                 weighted sum of the tokens' embeddings. N and T may differ between them.
             pooled: whether the source alone is to predict a target token, too.
+            expected: what the first of `target_in` are to predict, where their summed loss is all that is asked for.
 
         Returns:
-            Logits [N, T, V] for each of `target_in`; if `pooled`, then logits [B, V] of the encoder's mean state.
+            For each of `target_in` its summed loss, or logits [N, T, V] where nothing is `expected`; if `pooled`, then
+            logits [B, V] of the encoder's mean state.
 
         """
         memory = self.encode(source_BS)
-        logits = tuple(self.decode(inputs, memory) for inputs in target_in)
-        return (*logits, self._project(memory.mean_BD)) if pooled else logits
+        read = tuple(
+            self.decode(inputs, memory) if tokens is None else self._loss(inputs, memory, tokens)
+            for inputs, tokens in zip_longest(target_in, expected)
+        )
+        return (*read, self._project(memory.mean_BD)) if pooled else read
 
     def encode(self, source_BS: Tensor) -> Memory:
         """Run the encoder; a source of nothing but padding gives finite numbers without a meaning."""
@@ -76,11 +86,7 @@ class Seq2SeqTransformer(nn.Module):
 
         Causality hides the padding: it stands on the right, and nobody reads the logits at padded positions.
         """
-        x_NTD = self._embed(target_in, self.target_embedding, self.target_positions(0, target_in.size(1)))
-        for layer in self._decoder_layers:
-            source_kv_BSW = layer.cross_attention.kv(memory.states_BSD)
-            x_NTD = layer(x_NTD, source_kv_BSW, source_mask=memory.visible_keys)
-        return self._logits(x_NTD)
+        return self._logits(self._decode(target_in, memory))
 
     def new_cache(
         self, memory: Memory, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
@@ -107,6 +113,13 @@ class Seq2SeqTransformer(nn.Module):
     def _decoder_layers(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.decoder))
 
+    def _decode(self, target_in: Tensor, memory: Memory) -> Tensor:
+        x_NTD = self._embed(target_in, self.target_embedding, self.target_positions(0, target_in.size(1)))
+        for layer in self._decoder_layers:
+            source_kv_BSW = layer.cross_attention.kv(memory.states_BSD)
+            x_NTD = layer(x_NTD, source_kv_BSW, source_mask=memory.visible_keys)
+        return x_NTD
+
     def _append(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
         count = tokens_NT.size(1)
         positions = self.target_positions(cache.length, count, left_padding_N=cache.left_padding_N)
@@ -131,6 +144,12 @@ class Seq2SeqTransformer(nn.Module):
     def _logits(self, x_NTD: Tensor) -> Tensor:
         return self._project(self.decoder_norm(x_NTD))
 
+    def _loss(self, target_in: Tensor, memory: Memory, expected: Expected) -> Tensor:
+        return summed_loss(self.decoder_norm(self._decode(target_in, memory)), self._projection_VD, expected)
+
     def _project(self, states: Tensor) -> Tensor:
-        projection = self.target_embedding if self.output is None else self.output
-        return F.linear(states, projection.weight)
+        return F.linear(states, self._projection_VD)
+
+    @property
+    def _projection_VD(self) -> Tensor:
+        return (self.target_embedding if self.output is None else self.output).weight

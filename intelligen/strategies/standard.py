@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
-from intelligen.models.likelihood import token_losses
+from intelligen.models.likelihood import Expected, token_losses
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
 
@@ -27,8 +27,9 @@ class TeacherForcing(Objective):
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share: token losses over the update's target tokens."""
         if self._r_drop == 0:
-            (logits_BTV,) = forward(batch.source_BS, batch.target_in_BT)
-            return self.loss(logits_BTV, batch)
+            expected = Expected(batch.target_out_BT, self._label_smoothing)
+            (summed,) = forward(batch.source_BS, batch.target_in_BT, expected=[expected])
+            return _share(summed, batch)
         # Rows doubled rather than two passes: one gradient pass, and dropout differs between the copies.
         source_BS = batch.source_BS.repeat(2, 1)
         (both_NTV,) = forward(source_BS, batch.target_in_BT.repeat(2, 1))
@@ -41,7 +42,11 @@ class TeacherForcing(Objective):
     def loss(self, logits_BTV: Tensor, batch: Batch) -> Loss:
         """The loss of given teacher-forced logits."""
         summed = token_losses(logits_BTV, batch.target_out_BT, label_smoothing=self._label_smoothing).sum()
-        return Loss(summed / batch.update_targets, Sums({"train/loss": (summed, batch.num_targets)}))
+        return _share(summed, batch)
+
+
+def _share(summed: Tensor, batch: Batch) -> Loss:
+    return Loss(summed / batch.update_targets, Sums({"train/loss": (summed, batch.num_targets)}))
 
 
 def symmetric_kl(first_BTV: Tensor, second_BTV: Tensor, *, keep_BT: Tensor) -> Tensor:

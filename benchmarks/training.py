@@ -1,0 +1,238 @@
+"""How fast we train beside the peers: target tokens per second, optimizer included, on the same batches in turn.
+
+Every side has our shape, tied embeddings, label smoothing, clipping, schedule and a fused Adam; ours goes through the
+`standard` strategy that `fit` trains with. On a processor the shape is T of the first source project; on CUDA it is
+the Transformer base of Vaswani et al. (2017) in bf16, with torch.compile as further variants.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from rounds import Absent, Row, Side, Table, compare, in_turn, machine, markdown, missing, parser
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.experiment import Experiment, baseline_trial
+from intelligen.config.model import Seq2Seq
+from intelligen.config.training import Precision, Training
+from intelligen.data.batches import Batch
+from intelligen.data.loader import Loader
+from intelligen.data.prepared import Prepared
+from intelligen.data.preparing import prepare
+from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.optimization.updater import autocast, build_optimizer, learning_rate
+from intelligen.strategies.base import Step
+from intelligen.strategies.build import build_strategy
+
+SHAPE_T = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
+SHAPE_BASE = Seq2Seq(d_model=512, d_ff=2048, heads=8, encoder_layers=6, decoder_layers=6, max_positions=256)
+UPDATES = 100_000
+OURS, MARIAN, JOEY, PLAIN = "ours", "Hugging Face MarianMT", "JoeyNMT", "nn.Transformer loop"
+NEEDS = {MARIAN: ("transformers",), JOEY: ("joeynmt",), PLAIN: ()}
+TARGETS = {MARIAN: "≥ 1.5", JOEY: "≥ 1.5", PLAIN: "≥ 1.2"}
+CUDA_TARGETS = {MARIAN: "≥ 2.0"}
+# Dense bf16, without sparsity, in TFLOP/s: the vendor's data sheets. The first name that the device's contains counts.
+PEAKS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.4, "H200": 989.4, "A100": 312.0, "L40S": 362.0, "L4": 121.0}
+
+Update = Callable[[list[Batch], int], object]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every side does."""
+
+    prepared: Prepared
+    shape: Seq2Seq
+    vocabulary: int
+    batch_tokens: int
+    precision: Precision
+    device: torch.device
+    updates: int
+    """Of a round."""
+    rounds: int
+
+    @property
+    def training(self) -> Training:
+        """The product's settings of a trial."""
+        return Training(precision=self.precision, batch_tokens=self.batch_tokens)
+
+    @property
+    def label(self) -> str:
+        """What the table says of it."""
+        threads = f"{torch.get_num_threads()} thread(s)" if self.device.type == "cpu" else "CUDA"
+        return f"{self.precision}, {threads}, {self.batch_tokens} tokens"
+
+
+def our_update(work: Work, *, compiled: bool = False) -> Update:
+    """The standard strategy's update of a fresh model."""
+    experiment = Experiment(version=1, name="benchmark", model=work.shape, training=work.training)
+    trial = baseline_trial(experiment, prepared=work.prepared.identity)
+    torch.manual_seed(1)
+    model = Seq2SeqTransformer(work.shape, source_vocabulary=work.vocabulary, target_vocabulary=work.vocabulary)
+    strategy = build_strategy(
+        trial,
+        model=model.to(work.device).train(),
+        wrap=partial(torch.compile, dynamic=True) if compiled else lambda module: module,
+        decode=work.prepared.tokenizer("target").decode,
+        total_updates=UPDATES,
+        world_size=1,
+    )
+    return lambda batches, update: strategy.train_step(batches, Step(1, update, UPDATES))
+
+
+def peer_update(work: Work, name: str, *, compiled: bool = False) -> Update:
+    """A peer's update: its own model and loss in the plainest loop, with our optimizer's settings."""
+    model, mean_loss = build_peer(work, name)
+    model.to(work.device)
+    forward = torch.compile(model, dynamic=True) if compiled else model
+    settings = work.training
+    optimizer = build_optimizer(settings.optimizer, model)
+
+    def update(batches: list[Batch], number: int) -> None:
+        peak = settings.optimizer.learning_rate
+        rate = learning_rate(settings.schedule, peak=peak, update=number, total_updates=UPDATES)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        for batch in batches:
+            with autocast(work.device, work.precision):
+                loss = mean_loss(forward, batch)
+            loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), settings.optimizer.clip_norm or float("inf"))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return update
+
+
+def build_peer(work: Work, name: str) -> tuple[nn.Module, Callable[[nn.Module, Batch], Tensor]]:
+    """A peer's model and its mean loss over a batch; a peer is imported only where it is asked for."""
+    smoothing = work.training.label_smoothing
+    if name == MARIAN:
+        from peers import marian
+
+        return marian.build(work.shape, work.vocabulary), partial(marian.mean_loss, label_smoothing=smoothing)
+    if name == JOEY:
+        from peers import joey
+
+        return joey.build(work.shape, work.vocabulary, label_smoothing=smoothing), joey.mean_loss
+    from peers import plain
+
+    return plain.build(work.shape, work.vocabulary), partial(plain.mean_loss, label_smoothing=smoothing)
+
+
+def batches_of(work: Work) -> list[list[Batch]]:
+    """The updates of all rounds, the one that warms up included; each is one micro-batch."""
+    loader = Loader(work.prepared.split("train"), batch_tokens=work.batch_tokens, seed=1)
+    return [loader.next_update() for _ in range((work.rounds + 1) * work.updates)]
+
+
+def side(work: Work, update: Update, updates: list[list[Batch]]) -> Side:
+    """A side that goes on to the next updates at every call, and returns target tokens per second."""
+    waiting = iter(enumerate(updates, start=1))
+
+    def run() -> float:
+        _wait_for(work.device)
+        started, tokens = time.perf_counter(), 0
+        for _ in range(work.updates):
+            number, batches = next(waiting)
+            update([batch.to(work.device) for batch in batches], number)
+            tokens += batches[0].update_targets
+        _wait_for(work.device)
+        return tokens / (time.perf_counter() - started)
+
+    return run
+
+
+def compared(work: Work) -> Table:
+    """Ours against every peer that is here."""
+    cuda = work.device.type == "cuda"
+    present = [name for name, modules in NEEDS.items() if not missing(*modules)]
+    makers = {OURS: partial(our_update, work), **{name: partial(peer_update, work, name) for name in present}}
+    if cuda:
+        compiling = (OURS, *(name for name in present if name != JOEY))  # its model is no graph
+        makers |= {f"{name}, compiled": partial(makers[name], compiled=True) for name in compiling}
+    updates = batches_of(work)
+    figures = in_turn({name: side(work, make(), updates) for name, make in makers.items()}, rounds=work.rounds)
+    table: Table = []
+    for name, modules in NEEDS.items():
+        title = f"training against {name}, {work.label}"
+        if name not in figures:
+            table.append(Absent(title, missing(*modules)))
+            continue
+        target = (CUDA_TARGETS if cuda else TARGETS).get(name, "")
+        table.append(compare(title, figures[OURS], figures[name], unit="tokens/s", target=target, faster=True))
+        both = [figures.get(f"{one}, compiled") for one in (OURS, name)]
+        if both[0] and both[1]:
+            title = f"{title}, both compiled"
+            table.append(compare(title, both[0], both[1], unit="tokens/s", faster=True))
+    if cuda:
+        compiled = f"{OURS}, compiled"
+        table += [utilisation(work, name, updates, figures[name]) for name in (OURS, compiled)]
+    return table
+
+
+def utilisation(work: Work, name: str, updates: list[list[Batch]], tokens_per_s: list[float]) -> Row | Absent:
+    """Matrix products of forward and backward pass, padding counted, against the chip's peak."""
+    title, chip = f"model-flop utilisation, {name}, {work.label}", torch.cuda.get_device_name(work.device)
+    peak = next((peak for part, peak in PEAKS.items() if part in chip), None)
+    if peak is None:
+        return Absent(title, f"the peak of {chip} is not known here")
+    measured, update = updates[: work.updates], our_update(work)
+    with FlopCounterMode(display=False) as counter:
+        for number, batches in enumerate(measured, start=1):
+            update([batch.to(work.device) for batch in batches], number)
+    flops_per_token = counter.get_total_flops() / sum(batches[0].update_targets for batches in measured)
+    achieved = [flops_per_token * figure / 1e12 for figure in tokens_per_s]
+    return compare(title, achieved, [peak] * len(achieved), unit="TFLOP/s", faster=True)
+
+
+def data_of(folder: Path | None) -> Data:
+    """Parallel text in a folder (`train.en.gz` and so on), or the embedded corpus, which needs no download."""
+    if folder is None:
+        return Data(corpus=EmbeddedCorpus(train=10_000, valid=50, test=50), tokenizer=Tokenizer(vocabulary=8000))
+    names = {"train": "train", "valid": "val", "test": "val"}
+    splits = {split: ParallelText(source=f"{name}.en.gz", target=f"{name}.de.gz") for split, name in names.items()}
+    return Data(corpus=FilesCorpus(folder=str(folder), splits=splits), tokenizer=Tokenizer(vocabulary=8000))
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def measure(*, full: bool, threads: int, folder: Path | None = None) -> Table:
+    """Quick: fp32 in small batches; full: fp32 and bf16, one and two threads, the batch of the product's default."""
+    with tempfile.TemporaryDirectory() as store:
+        prepared = prepare(data_of(folder), Path(store))
+        if torch.cuda.is_available():
+            work = Work(prepared, SHAPE_BASE, 32_000, 25_000, "bf16", torch.device("cuda"), 10, 10 if full else 3)
+            return compared(work)
+        size, rounds = (4096, 5) if full else (1024, 5)
+        table: Table = []
+        for precision in ("fp32", "bf16") if full else ("fp32",):
+            for count in (1, 2) if full else (threads,):
+                torch.set_num_threads(count)
+                vocabulary = prepared.tokenizer("target").size
+                work = Work(prepared, SHAPE_T, vocabulary, size, precision, torch.device("cpu"), 2, rounds)
+                table += compared(work)
+        return table
+
+
+def main() -> None:
+    """Print the table."""
+    options = parser(__doc__)
+    options.add_argument("--folder", type=Path, help="train.en.gz, train.de.gz, val.en.gz, val.de.gz, as of Multi30k")
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
+    print(machine(arguments.threads))
+    print(markdown(measure(full=arguments.full, threads=arguments.threads, folder=arguments.folder)))
+
+
+if __name__ == "__main__":
+    main()
