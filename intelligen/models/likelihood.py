@@ -55,15 +55,17 @@ class _SummedLoss(torch.autograd.Function):
     def forward(ctx: Any, states_MD: Tensor, projection_VD: Tensor, target_M: Tensor, label_smoothing: float) -> Tensor:
         kind = states_MD.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states_MD.dtype
-        vocabulary = len(projection_VD)
-        rows = max(1, _LOGITS.get(kind, _ACCELERATOR_LOGITS) // vocabulary)
+        wide = torch.promote_types(dtype, torch.float32)
+        rows = max(1, _LOGITS.get(kind, _ACCELERATOR_LOGITS) // len(projection_VD))
         # Cast here: autocast would remember a cast that no gradient passes through, and use it where one should.
         with torch.autocast(kind, enabled=False):
             projection = projection_VD.to(dtype)
-            total = states_MD.new_zeros((), dtype=torch.float32)
+            total = states_MD.new_zeros((), dtype=wide)
             by_states, by_projection = [], torch.zeros_like(projection_VD)
-            for states, target_C in zip(states_MD.to(dtype).split(rows), target_M.split(rows), strict=True):
-                loss, by_logits_CV = _chunk(F.linear(states, projection).float(), target_C[:, None], label_smoothing)
+            chunks = zip(torch.split(states_MD.to(dtype), rows), torch.split(target_M, rows), strict=True)
+            for states, target_C in chunks:
+                logits_CV = F.linear(states, projection).to(wide)
+                loss, by_logits_CV = _chunk(logits_CV, target_C[:, None], label_smoothing)
                 total += loss
                 by_logits_CV = by_logits_CV.to(dtype)
                 by_states.append(by_logits_CV @ projection)
@@ -72,7 +74,7 @@ class _SummedLoss(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, by_loss: Tensor) -> tuple[Tensor, Tensor, None, None]:
         by_states_MD, by_projection_VD = ctx.saved_tensors
         return by_states_MD * by_loss, by_projection_VD * by_loss, None, None
