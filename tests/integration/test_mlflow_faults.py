@@ -1,0 +1,182 @@
+"""The mirror loses nothing and doubles nothing: a store that is locked, late, dead or refused, and any kill."""
+
+import os
+import random
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mirrored import (  # noqa: F401  # three are fixtures, under other names
+    EXPERIMENT,
+    Store,
+    add_epoch,
+    mirror,
+    mlflow_store,
+    shown_runs,
+    small_sweep,
+    start,
+    sweep_directory,
+    sync_afresh,
+)
+
+from intelligen.errors import BusyError, ConfigError, StorageError, UnavailableError
+from intelligen.tracking.ledger import Ledger
+from intelligen.tracking.mirror import MlflowMirror
+from intelligen.tracking.records import TrialState
+from intelligen.tracking.store import ensure_store
+
+CLOSED_PORT = "http://127.0.0.1:9"
+
+
+def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.05)
+
+
+def test_the_background_follows_the_files_and_close_says_that_all_is_there(
+    store: Path, sweep: Path, shown: Store
+) -> None:
+    small_sweep(sweep)
+    background = mirror(store, sweep)
+    background.start()
+    wait_until(lambda: len(shown.metrics()) == 20)
+    add_epoch(sweep, "t0002", 2)
+    wait_until(lambda: len(shown.metrics()) == 25)
+    add_epoch(sweep, "t0002", 3)
+    assert background.close(60)
+    assert len(shown.metrics()) == 30
+
+
+def test_a_locked_database_delays_and_loses_nothing(store: Path, sweep: Path, shown: Store) -> None:
+    small_sweep(sweep)
+    background = mirror(store, sweep)
+    background.sync()
+    blocker = sqlite3.connect(store)
+    blocker.execute("BEGIN IMMEDIATE")
+    add_epoch(sweep, "t0002", 2)
+    background.start()
+    assert not background.close(0.3)
+    assert len(shown.metrics()) == 20
+    blocker.rollback()
+    blocker.close()
+    assert background.close(60)
+    assert len(shown.metrics()) == 25
+
+
+@contextmanager
+def tracking_server(store: Path, port: int) -> Iterator[None]:
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{store}"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as server:
+        try:
+            yield
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def test_a_server_that_comes_late_and_dies_loses_nothing(
+    store: Path, sweep: Path, shown: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    small_sweep(sweep)
+    background = MlflowMirror(sweep, tracking_uri=f"http://127.0.0.1:{port}", experiment=EXPERIMENT, interval_s=0.05)
+    background.start()
+    wait_until(lambda: "will catch up" in caplog.text)
+    with tracking_server(store, port):
+        wait_until(lambda: "has caught up" in caplog.text)
+        assert len(shown.metrics()) == 20
+    add_epoch(sweep, "t0002", 2)
+    wait_until(lambda: caplog.text.count("will catch up") == 2)
+    assert not background.close(0.5)
+    sync_afresh(store, sweep)
+    assert len(shown.metrics()) == 25
+    assert len(shown.run_ids()) == 4
+
+
+def test_a_server_that_is_down_is_named_and_costs_seconds(store: Path, sweep: Path) -> None:
+    small_sweep(sweep)
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match=f"MLflow at {CLOSED_PORT}.*refused"):
+        ensure_store(CLOSED_PORT, EXPERIMENT)
+    down = MlflowMirror(sweep, tracking_uri=CLOSED_PORT, experiment=EXPERIMENT)
+    with pytest.raises(UnavailableError):
+        down.sync()
+    assert not down.close(0.1)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/x", "./mlruns", "sqlite://", "sqlite:///", "ftp://host"])
+def test_an_address_that_cannot_hold_a_sweep_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigError, match="tracking address"):
+        ensure_store(uri, EXPERIMENT)
+
+
+def test_only_the_owner_reads_the_database(store: Path) -> None:
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+
+
+def test_a_second_mirror_of_the_same_sweep_is_refused(store: Path, sweep: Path) -> None:
+    small_sweep(sweep)
+    first = mirror(store, sweep)
+    first.sync()
+    with pytest.raises(BusyError, match="held by pid"):
+        mirror(store, sweep).sync()
+    assert first.close(60)
+
+
+def test_a_damaged_history_is_named(store: Path, sweep: Path) -> None:
+    small_sweep(sweep)
+    path = sweep / "trials/t0001/history.jsonl"
+    path.write_text("{]\n")
+    stopped = mirror(store, sweep)
+    with pytest.raises(StorageError, match=str(path)):
+        stopped.sync()
+    assert not stopped.close(0.1)
+
+
+def test_kill_9_in_the_midst_of_writing_neither_loses_nor_doubles(store: Path, sweep: Path, shown: Store) -> None:
+    code = (
+        "import sys, pathlib\n"
+        "from intelligen.tracking.mirror import MlflowMirror\n"
+        "MlflowMirror(pathlib.Path(sys.argv[1]), tracking_uri=sys.argv[2], experiment=sys.argv[3]).sync()\n"
+    )
+    trials = [f"t{number:04d}" for number in range(4)]
+    with Ledger.open(sweep, {}) as ledger:
+        for trial_id in trials:
+            start(ledger, trial_id)
+            for epoch in range(1, 6):
+                add_epoch(sweep, trial_id, epoch)
+            ledger.finish(trial_id, TrialState.COMPLETE)
+    chance = random.Random(2)
+    kills = 0
+    # Killed when so many metrics stand there: at the parent's creation, then ever later.
+    for target in (0, 20, 60):
+        command = [sys.executable, "-c", code, str(sweep), f"sqlite:///{store}", EXPERIMENT]
+        with subprocess.Popen(command) as process:
+            while process.poll() is None and (len(shown.metrics()) < target or not shown.statuses()):
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.0, 0.02))
+            kills += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+    assert kills >= 2
+    sync_afresh(store, sweep)
+    points = [(run_id, key, step) for run_id, key, step, _, _ in shown.metrics()]
+    assert len(points) == len(set(points)) == 4 * 5 * 5
+    assert shown.statuses() == {"sweep": "RUNNING"} | dict.fromkeys(trials, "FINISHED")
+    assert len(shown.rows("SELECT run_uuid FROM runs WHERE run_uuid IN :mine")) == 5
