@@ -1,0 +1,255 @@
+"""A sweep costs a fixed start, and then at most a second a trial more than the same `fit` calls in a bare loop.
+
+    python benchmarks/overhead.py [--full] [--threads 1]
+
+The sweep runs through `launch.py`, in a process of its own, over real Ray, Optuna and MLflow on SQLite; no scheduler
+stops a trial. The bare loop then fits the very trials that stand in the sweep's directory, in one process for every
+trial that ran at a time, with as many threads and as low a priority. A trial's time in the sweep runs from the end of
+the trial whose place it takes to its own end, by the ledger's clock, so that whatever happens between two trials
+counts. Everything up to the end of the first trial is the start: a row of its own.
+
+Tracking is measured in the same sweep: the processor time of the mirror's own thread inside `MlflowMirror.sync`, from
+the first trial's end to the last one's, over the trials' time. What one more report costs is measured apart, on a fresh
+store that holds all of the sweep but its last report: MLflow calls (over HTTP each one is a request), files put
+beside the store, and seconds.
+"""
+
+import json
+import multiprocessing
+import os
+import runpy
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from rounds import Row, Table, compare, machine, markdown, parser
+
+from intelligen.config.experiment import Trial
+from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.mirror import MlflowMirror
+from intelligen.tracking.records import TrialRecord
+from intelligen.training.fit import fit
+from intelligen.training.history import HISTORY_FILE
+from intelligen.training.result import read_trial
+from intelligen.training.runtime import Runtime
+
+LAUNCH = Path(__file__).parents[1] / "launch.py"
+EXPERIMENT = """
+version: 1
+name: overhead
+data:
+  corpus: {name: embedded, train: 2000, valid: 60, test: 20}
+  tokenizer: {vocabulary: 400}
+  max_tokens: 100
+model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 128}
+training: {epochs: 1, epoch_updates: 150, batch_tokens: 500, optimizer: {learning_rate: 5.0e-3}}
+finetuning: {epochs: 4, epoch_updates: 50, batch_tokens: 500, schedule: {name: constant, warmup_updates: 0}}
+"""
+SWEEP = """
+version: 1
+name: overhead
+experiment: experiment.yaml
+space: {{finetuning.optimizer.learning_rate: {{log_uniform: [1.0e-4, 1.0e-3]}}}}
+scheduler: {{name: none}}
+budget: {{trials: {trials}}}
+resources: {{workers: 1, cpus_per_worker: {threads}, concurrent_trials: {concurrent}}}
+baseline: {{workers: 1, cpus_per_worker: {threads}}}
+"""
+CALLS = ("create_run", "delete_tag", "log_batch", "log_inputs", "search_runs", "set_terminated", "update_run")
+FILES = ("log_dict", "log_text")
+
+
+class Watch:
+    """What the mirror does in this process."""
+
+    def __init__(self) -> None:
+        self.passes: list[tuple[float, float, float]] = []
+        """Of each pass: when it ended (seconds since 1970), its seconds, its thread's processor seconds."""
+        self.calls: Counter[str] = Counter()
+
+    def begin(self) -> None:
+        """Count the real calls from now on."""
+        from mlflow import MlflowClient
+
+        for name in (*CALLS, *FILES):
+            setattr(MlflowClient, name, self._counted(name, getattr(MlflowClient, name)))
+        MlflowMirror.sync = self._timed(MlflowMirror.sync)
+
+    def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.calls[name] += 1
+            return call(*arguments, **named)
+
+        return counted
+
+    def _timed(self, sync: Callable[[MlflowMirror], None]) -> Callable[[MlflowMirror], None]:
+        def timed(mirror: MlflowMirror) -> None:
+            started, used = time.perf_counter(), time.thread_time()
+            sync(mirror)
+            self.passes.append((time.time(), time.perf_counter() - started, time.thread_time() - used))
+
+        return timed
+
+
+def launched(place: Path) -> None:
+    """`python launch.py sweep.yaml` in a directory, with the mirror watched."""
+    os.chdir(place)
+    with open("output", "wb") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    watch = Watch()
+    watch.begin()
+    sys.argv = ["launch.py", "sweep.yaml"]
+    try:
+        runpy.run_path(str(LAUNCH), run_name="__main__")
+    finally:
+        Path("passes.json").write_text(json.dumps(watch.passes))
+
+
+def bare_fit(trial: Trial, store: Path, directory: Path, threads: int) -> float:
+    """Seconds of one trial without the platform."""
+    torch.set_num_threads(threads)
+    started = time.perf_counter()
+    fit(trial, Runtime(store=store, directory=directory))
+    return time.perf_counter() - started
+
+
+class SweepTimes:
+    """One sweep, and the bare fits of its trials.
+
+    Args:
+        place: An empty directory.
+        trials: How many.
+        concurrent: At the same time.
+        threads: Of each.
+
+    """
+
+    def __init__(self, place: Path, *, trials: int, concurrent: int, threads: int) -> None:
+        self.place, self.concurrent, self.threads = place, concurrent, threads
+        (place / "experiment.yaml").write_text(EXPERIMENT)
+        (place / "sweep.yaml").write_text(SWEEP.format(trials=trials, concurrent=concurrent, threads=threads))
+        self.sweep = place / "runs" / "sweeps" / "overhead"
+        self.launched_s = time.time()
+        process = multiprocessing.get_context("spawn").Process(target=launched, args=(place,))
+        process.start()
+        process.join()
+        self.exited_s = time.time()
+        if process.exitcode:
+            raise RuntimeError(f"the sweep exited with {process.exitcode}: {(place / 'output').read_text()}")
+        records = read_ledger(self.sweep)[1]
+        self.baseline = next(record for record in records.values() if record.kind == "baseline")
+        self.trials = [record for record in records.values() if record.kind == "trial"]
+        self.bare_baseline, *self.bare = self._bare([self.baseline, *self.trials])
+
+    def _bare(self, records: list[TrialRecord]) -> list[float]:
+        # Ray's workers run at a low priority, which would count against them wherever the machine has other work.
+        spawned = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self.concurrent, mp_context=spawned, initializer=os.nice, initargs=(15,)) as pool:
+            waiting = [
+                pool.submit(
+                    bare_fit,
+                    read_trial(self.sweep / record.directory),
+                    self.place / "runs",
+                    self.place / "bare" / record.id,
+                    self.threads,
+                )
+                for record in records
+            ]
+            return [future.result() for future in waiting]
+
+    @property
+    def periods(self) -> list[float]:
+        """Seconds of every trial but the first ones, from the end of the one whose place it took."""
+        ends = sorted(_ended_s(record) for record in self.trials)
+        return [_ended_s(record) - ends[index] for index, record in enumerate(self.trials[self.concurrent :])]
+
+    @property
+    def tracking(self) -> float:
+        """Processor time of the mirror's thread, as a share of the trials' time after the start."""
+        passes: list[tuple[float, float, float]] = json.loads((self.place / "passes.json").read_text())
+        first, last = (choose(_ended_s(record) for record in self.trials) for choose in (min, max))
+        return sum(used for ended, _, used in passes if first < ended <= last) / (last - first)
+
+
+def _ended_s(record: TrialRecord) -> float:
+    if record.ended_ms is None:
+        raise RuntimeError(f"{record.id} has not ended")
+    return record.ended_ms / 1000
+
+
+def report_cost(sweep: Path, place: Path) -> tuple[Counter[str], float]:
+    """MLflow's calls and the seconds for the last report of a sweep, all else standing there already."""
+    shutil.copytree(sweep, place, ignore=shutil.ignore_patterns("tune", "checkpoints", "*.lock"))
+    _, records, _ = read_ledger(place)
+    history = place / list(records.values())[-1].directory / HISTORY_FILE
+    lines = history.read_text(encoding="utf-8").splitlines(keepends=True)
+    history.write_text("".join(lines[:-1]), encoding="utf-8")
+    mirror = MlflowMirror(place, tracking_uri=f"sqlite:///{place}/mlflow.db", experiment="overhead")
+    mirror.sync()
+    watch = Watch()
+    watch.begin()
+    history.write_text("".join(lines), encoding="utf-8")
+    started = time.perf_counter()
+    mirror.sync()
+    seconds = time.perf_counter() - started
+    mirror.close(60)
+    return watch.calls, seconds
+
+
+def rows(times: SweepTimes) -> list[Row]:
+    """What one sweep shows."""
+    concurrent = times.concurrent
+    title = f"{len(times.trials)} trials, {concurrent} at a time"
+    ours, bare = times.periods, times.bare[concurrent:]
+    overheads = [in_sweep - alone for in_sweep, alone in zip(ours, bare, strict=True)]
+    start = _ended_s(times.trials[0]) - times.launched_s
+    return [
+        compare(f"{title}: a trial against its bare fit", ours, bare, unit="s", faster=False),
+        _bounded(f"{title}: overhead of a trial, against the bound", overheads, bound=1.0, unit="s"),
+        _bounded(f"{title}: tracking, share of a trial's time", [100 * times.tracking], bound=1.0, unit="%"),
+        compare(
+            f"{title}: launch to the end of the first trial, against baseline and trial alone",
+            [start],
+            [times.bare_baseline + times.bare[0]],
+            unit="s",
+            faster=False,
+        ),
+    ]
+
+
+def _bounded(what: str, figures: list[float], *, bound: float, unit: str) -> Row:
+    return compare(what, figures, [bound] * len(figures), unit=unit, target="≤ 1.0", faster=False)
+
+
+def measure(*, full: bool, threads: int) -> Table:
+    """The rows of every variant."""
+    table: Table = []
+    for trials, concurrent in ((16, 1), (16, 2)) if full else ((6, 1),):
+        with tempfile.TemporaryDirectory() as directory:
+            times = SweepTimes(Path(directory), trials=trials, concurrent=concurrent, threads=threads)
+            table += rows(times)
+            if concurrent == 1:
+                calls, seconds = report_cost(times.sweep, Path(directory) / "copy")
+                requests = float(sum(calls[name] for name in CALLS))
+                what = f"one more report in MLflow ({1000 * seconds:.0f} ms; files: {sum(calls[n] for n in FILES)})"
+                table.append(_bounded(what, [requests], bound=1.0, unit="requests"))
+    return table
+
+
+def main() -> None:
+    """Print the table."""
+    arguments = parser(__doc__).parse_args()
+    print(machine(arguments.threads))
+    print(markdown(measure(full=arguments.full, threads=arguments.threads)))
+
+
+if __name__ == "__main__":
+    main()
