@@ -10,10 +10,11 @@ from rich.table import Table
 
 from intelligen.config.metrics import higher_is_better
 from intelligen.errors import StorageError
-from intelligen.tracking.leaderboard import best_value, reports_of
-from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.followed import Followed
+from intelligen.tracking.leaderboard import best_value
+from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import Report
+from intelligen.training.history import HISTORY_FILE, Report, read_history
 
 SHOWN_TRIALS = 12
 
@@ -45,6 +46,8 @@ class LiveProgress:
 
     def __init__(self, directory: Path, *, objective: str, console: Console, interval_s: float = 1.0) -> None:
         self._directory = directory
+        self._ledger = Followed(directory / LEDGER_FILE, lambda path: read_ledger(path.parent))
+        self._histories: dict[str, Followed[list[Report]]] = {}
         self._objective = objective
         self._console = console
         self._interval_s = interval_s
@@ -57,8 +60,8 @@ class LiveProgress:
 
     def __enter__(self) -> "LiveProgress":
         # What earlier launches did is known already.
-        for record in read_ledger(self._directory)[1].values():
-            self._told[record.id] = len(reports_of(self._directory, record))
+        for record in self._ledger.now()[1].values():
+            self._told[record.id] = len(self._reports_of(record))
             if record.state is not TrialState.RUNNING:
                 self._told_ends.add(record.id)
         if self._live is not None:
@@ -81,8 +84,8 @@ class LiveProgress:
 
     def _look(self) -> None:
         try:
-            trials = read_ledger(self._directory)[1]
-            histories = {name: reports_of(self._directory, record) for name, record in trials.items()}
+            trials = self._ledger.now()[1]
+            histories = {name: self._reports_of(record) for name, record in trials.items()}
         except (OSError, StorageError) as error:
             self._console.print(f"progress: {error}", markup=False, highlight=False)
             return
@@ -94,6 +97,10 @@ class LiveProgress:
             self._live.update(self._table(trials, histories))
         else:
             self._print_news(trials, histories)
+
+    def _reports_of(self, record: TrialRecord) -> list[Report]:
+        path = self._directory / record.directory / HISTORY_FILE
+        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
 
     def _print_news(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> None:
         for name, record in trials.items():

@@ -24,6 +24,8 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # A reused actor runs every trial on a new thread: with an arena per thread its memory would only grow.
     "MALLOC_ARENA_MAX": "1",
+    # CSV, JSON and TensorBoard copies of what the histories hold, written while the next trial waits.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from intelligen.errors import IntelligenError, UnavailableError
-from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.followed import Followed
+from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.store import ensure_store, failures, open_client, unavailable
 from intelligen.tracking.sweep_runs import SweepRuns
@@ -24,6 +25,7 @@ class MlflowMirror:
 
     def __init__(self, sweep_directory: Path, *, tracking_uri: str, experiment: str, interval_s: float = 2.0) -> None:
         self._directory = sweep_directory
+        self._ledger = Followed(sweep_directory / LEDGER_FILE, lambda path: read_ledger(path.parent))
         self._tracking_uri = tracking_uri
         self._experiment = experiment
         self._interval_s = interval_s
@@ -78,7 +80,7 @@ class MlflowMirror:
         return self._all_there
 
     def _pass(self) -> None:
-        header, trials, closing = read_ledger(self._directory)
+        header, trials, closing = self._ledger.now()
         if self._runs is None:
             experiment_id = ensure_store(self._tracking_uri, self._experiment)
             client = open_client(self._tracking_uri)

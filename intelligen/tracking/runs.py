@@ -1,18 +1,29 @@
 """An MLflow run is changed only where it differs from what it should be, so every write may be repeated."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
 
 T = TypeVar("T")
 
 _PARAMS_PER_BATCH = 100
 _METRICS_PER_BATCH = 800
 _RUNS_PER_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Points:
+    """Metrics of one step."""
+
+    values: Mapping[str, float]
+    step: int
+    time_ms: int
+    """Milliseconds since 1970."""
 
 
 class MirroredRun:
@@ -31,27 +42,25 @@ class MirroredRun:
     def write(
         self,
         *,
-        metrics: Mapping[str, float] | None = None,
-        step: int = 0,
-        time_ms: int = 0,
+        points: Sequence[Points] = (),
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log the metrics, and those params and tags that differ. MLflow stores a batch's metrics all or none."""
-        from mlflow.entities import Metric, Param, RunTag
+        """Log the points, and those params and tags that differ, in one request wherever MLflow's bounds allow it."""
+        from mlflow.entities import Param, RunTag
 
-        metrics = metrics or {}
         new_params = {name: value for name, value in (params or {}).items() if name not in self.params}
         new_tags = {name: value for name, value in (tags or {}).items() if self.tags.get(name) != value}
         batches = zip_longest(
-            _chunks([Metric(name, value, time_ms, step) for name, value in metrics.items()], _METRICS_PER_BATCH),
+            _batches(points),
             _chunks([Param(name, value) for name, value in new_params.items()], _PARAMS_PER_BATCH),
             _chunks([RunTag(name, value) for name, value in new_tags.items()], _PARAMS_PER_BATCH),
             fillvalue=(),
         )
         for batch in batches:
             self._client.log_batch(self.id, *batch)
-        self.metrics |= metrics
+        for step in points:
+            self.metrics |= step.values
         self.params |= new_params
         self.tags |= new_tags
 
@@ -121,3 +130,17 @@ def find_runs(client: "MlflowClient", experiment_id: str, *, sweep_id: str) -> d
 
 def _chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _batches(points: Sequence[Points]) -> list[list["Metric"]]:
+    """MLflow stores a batch's metrics all or none, so a step is not cut in two: a kill would leave half of it."""
+    from mlflow.entities import Metric
+
+    batches: list[list[Metric]] = []
+    for step in points:
+        metrics = [Metric(name, value, step.time_ms, step.step) for name, value in step.values.items()]
+        for part in _chunks(metrics, _METRICS_PER_BATCH):
+            if not batches or len(batches[-1]) + len(part) > _METRICS_PER_BATCH:
+                batches.append([])
+            batches[-1] += part
+    return batches

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from intelligen.errors import StorageError
 from intelligen.tracking import projection
+from intelligen.tracking.followed import Followed
 from intelligen.tracking.projection import Best
 from intelligen.tracking.records import Closing, TrialRecord
 from intelligen.tracking.redaction import redact, redact_text
-from intelligen.tracking.runs import MirroredRun, create_run, find_runs
+from intelligen.tracking.runs import MirroredRun, Points, create_run, find_runs
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class SweepRuns:
         self._directory = directory
         self._header = header
         self._runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
+        self._histories: dict[str, Followed[list[Report]]] = {}
         self._shown: dict[str, object] = {}
+        self._shown_ledger: object = None
         self._shown_closing: int | None = None
         self._bests: dict[str, Best] = {}
 
@@ -58,6 +61,9 @@ class SweepRuns:
         return run
 
     def _update_parent(self, run: MirroredRun, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
+        # A report alone does not change it: that would be a second request for each one.
+        if (trials, closing) == self._shown_ledger:
+            return
         # The source's tag is written after the artifacts, so it says that they are there.
         if "mlflow.source.name" not in run.tags:
             for part in ("sweep", "experiment"):
@@ -71,27 +77,27 @@ class SweepRuns:
         note = projection.sweep_note(self._header, trials.values(), self._bests, closing)
         run.write(tags={"mlflow.note.content": note})
         run.set_status(*projection.sweep_ending(closing))
+        self._shown_ledger = (trials, closing)
 
     def _show_summary(self, run: MirroredRun, closing: Closing) -> None:
         if "table_markdown" in closing.summary:
             run.put_text(redact_text(closing.summary["table_markdown"]), "results.md")
         # A closing never changes, and MLflow drops what it holds already: showing it again adds nothing.
-        run.write(metrics=projection.finite(closing.summary), step=closing.seq, time_ms=closing.time_ms)
+        run.write(points=_points(projection.finite(closing.summary), step=closing.seq, time_ms=closing.time_ms))
 
     def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> None:
-        history = self._directory / record.directory / HISTORY_FILE
+        reports = self._reports_of(record)
         ending = projection.trial_ending(record, closing)
-        now = (record, ending, _stamp(history))
+        now = (record, ending, reports)
         if self._shown.get(record.id) == now:
             return
-        reports = _read(history)
         run = self._runs.get(record.id) or self._create_child(record, parent_id=parent_id)
         self._describe(run, record)
         status, stop_reason, end_ms = ending
         tags = projection.trial_tags(record, reports, stop_reason=stop_reason)
         _log_reports(run, reports, tags=tags)
         scores = {name: value for name, value in projection.finite(record.scores).items() if name not in run.metrics}
-        run.write(metrics=scores, time_ms=record.ended_ms or record.started_ms, tags=tags)
+        run.write(points=_points(scores, step=0, time_ms=record.ended_ms or record.started_ms), tags=tags)
         if stop_reason is None:
             run.drop_tag("stop_reason")
         run.set_status(status, end_ms)
@@ -99,6 +105,10 @@ class SweepRuns:
         if best is not None:
             self._bests[record.id] = best
         self._shown[record.id] = now
+
+    def _reports_of(self, record: TrialRecord) -> list[Report]:
+        path = self._directory / record.directory / HISTORY_FILE
+        return self._histories.setdefault(record.id, Followed(path, _read)).now()
 
     def _create_child(self, record: TrialRecord, *, parent_id: str) -> MirroredRun:
         identity = projection.trial_identity(record, sweep_id=self._header["sweep_id"])
@@ -123,25 +133,20 @@ class SweepRuns:
 
 
 def _log_reports(run: MirroredRun, reports: Sequence[Report], *, tags: Mapping[str, str]) -> None:
-    """Log the epochs that MLflow lacks, one batch each. An epoch that a resumed trial repeats stands as it was."""
+    """Log the epochs that MLflow lacks. An epoch that a resumed trial repeats stands as it was."""
     known = run.metrics.get("progress/epoch", 0)
     missing = [report for report in reports if report.epoch > known]
     with_samples = [report for report in missing if report.samples]
     if with_samples:
         run.put_json(projection.samples_table(with_samples[-1]), projection.SAMPLES_FILE)
         tags = {**tags, **_SAMPLES_TAG}
-    for report in missing:
-        metrics = projection.report_metrics(report)
-        run.write(metrics=metrics, step=report.epoch, time_ms=report.time_ms, tags=tags)
+    if missing:
+        points = [Points(projection.report_metrics(report), report.epoch, report.time_ms) for report in missing]
+        run.write(points=points, tags=tags)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes whenever the file does."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+def _points(values: Mapping[str, float], *, step: int, time_ms: int) -> list[Points]:
+    return [Points(values, step, time_ms)] if values else []
 
 
 def _read(history: Path) -> list[Report]:

@@ -2,9 +2,12 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
     Store,
     add_epoch,
@@ -16,6 +19,7 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
     sweep_directory,
     sync_afresh,
 )
+from mlflow import MlflowClient
 
 from intelligen.tracking.ledger import LEDGER_FILE, Ledger
 from intelligen.tracking.records import SweepStatus, TrialState
@@ -87,6 +91,38 @@ def test_only_what_is_new_is_added(store: Path, sweep: Path, shown: Store) -> No
     assert {(key, step) for _, key, step, _, _ in added} == {
         (key, 2) for key in ("valid/bleu", "valid/loss", "progress/epoch", "progress/update", "progress/target_tokens")
     }
+
+
+def test_new_reports_are_one_request_and_one_file_however_many(
+    store: Path, sweep: Path, shown: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_sweep(sweep)
+    patient = mirror(store, sweep)
+    patient.sync()
+    sent: list[str] = []
+    for name in ("create_run", "delete_tag", "log_batch", "log_dict", "log_inputs", "log_text", "set_terminated"):
+        monkeypatch.setattr(MlflowClient, name, recorded(sent, name))
+    for epoch in (2, 3, 4):
+        add_epoch(sweep, "t0002", epoch)
+    patient.sync()
+    assert sorted(sent) == ["log_batch", "log_dict"]
+    assert len(shown.metrics()) == (4 + 3) * 5
+    with Ledger.open(sweep, {}) as ledger:
+        ledger.finish("t0002", TrialState.COMPLETE)
+    patient.sync()
+    patient.close(60)
+    (note,) = shown.rows("SELECT value FROM tags WHERE key = 'mlflow.note.content' AND run_uuid IN :mine")
+    assert "| generative | 40 | t0002 | 4 |" in note[0]
+
+
+def recorded(sent: list[str], name: str) -> Callable[..., Any]:
+    real = getattr(MlflowClient, name)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        sent.append(name)
+        return real(*arguments, **named)
+
+    return call
 
 
 def test_an_epoch_that_a_resumed_trial_repeats_stands_once(store: Path, sweep: Path, shown: Store) -> None:
