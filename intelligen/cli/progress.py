@@ -1,11 +1,12 @@
 """Progress: rich bars on a terminal, plain lines in a pipe."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from intelligen.reporting.live import report_line
 from intelligen.training.history import Report
@@ -46,21 +47,42 @@ class TrainingProgress:
 
 
 @contextmanager
-def counting() -> Iterator[Callable[[str, int], None]]:
-    """Hears how many lines each step of a preparation has done; shows them on a terminal."""
+def counting(*, interval_s: float = 10.0) -> Iterator[Callable[[str, int], None]]:
+    """Hears how many lines each step of a preparation has done, and shows them on standard error.
+
+    On a terminal they are counted in place. In a pipe a step has a line when it is first heard of, and another one
+    whenever so many seconds have passed.
+    """
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _PlainCount(console, interval_s).heard
+        return
     with Progress(
-        TextColumn("{task.description}"),
-        TextColumn("{task.completed:,.0f} lines"),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
+        TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} lines"), console=console, transient=True
     ) as bar:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def on_progress(step: str, lines: int) -> None:
             if step not in tasks:
                 tasks[step] = bar.add_task(step, total=None)
-            bar.update(tasks[step], completed=lines)  # type: ignore[arg-type] # TaskID is an int
+            bar.update(tasks[step], completed=lines)
 
         yield on_progress
+
+
+class _PlainCount:
+    """Steps and their lines, for a log."""
+
+    def __init__(self, console: Console, interval_s: float) -> None:
+        self._console = console
+        self._interval_s = interval_s
+        self._step = ""
+        self._told = 0.0
+
+    def heard(self, step: str, lines: int) -> None:
+        """Print a line where it is time for one."""
+        now = time.monotonic()
+        if step == self._step and now - self._told < self._interval_s:
+            return
+        self._step, self._told = step, now
+        self._console.print(f"{step}: {lines:,} lines", markup=False, highlight=False, soft_wrap=True)

@@ -1,12 +1,13 @@
 """Moses' rules (Koehn et al. 2007) split punctuation off the words, and join it again."""
 
-from sacremoses import MosesDetokenizer, MosesPunctNormalizer, MosesTokenizer
-
 
 class Moses:
     """The rules of one language, as `normalize-punctuation.perl` and `tokenizer.perl` have them, without escapes."""
 
     def __init__(self, language: str) -> None:
+        # Most data do without, and it takes most of a second to import.
+        from sacremoses import MosesDetokenizer, MosesPunctNormalizer, MosesTokenizer
+
         self._normalizer = MosesPunctNormalizer(lang=language)
         self._tokenizer = MosesTokenizer(lang=language)
         self._detokenizer = MosesDetokenizer(lang=language)

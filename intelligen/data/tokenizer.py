@@ -18,8 +18,6 @@ _TRAINING_THREADS = 16
 _TRAINING_SENTENCES = 2_000_000
 # Longer lines teach nothing more; SentencePiece's own bound of 4,192 bytes would leave out whole paragraphs.
 _TRAINING_LINE_BYTES = 1 << 18
-# Below this, starting threads costs more than they save.
-_PARALLEL_TEXTS = 512
 
 _SETTING = "data.tokenizer.vocabulary"
 _TOO_LARGE = re.compile(r"Vocabulary size too high \((\d+)\).*value <= (\d+)")
@@ -61,11 +59,10 @@ class Tokenizer:
         return tuple(self._processor.id_to_piece(index) for index in range(self.size))
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text, without BOS and EOS."""
+        """Token ids of each text, without BOS and EOS; SentencePiece lets other threads run meanwhile."""
         if self._moses is not None:
             texts = [self._moses.tokenize(text) for text in texts]
-        threads = -1 if len(texts) >= _PARALLEL_TEXTS else 1
-        encoded: list[list[int]] = self._processor.encode(texts, num_threads=threads)
+        encoded: list[list[int]] = self._processor.encode(texts, num_threads=1)
         return encoded
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:

@@ -1,0 +1,54 @@
+"""What only tells about the commands answers at once: it imports nothing heavy."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from intelligen.cli.main import commands
+
+HEAVY = {"torch", "numpy", "ray", "optuna", "mlflow", "datasets", "sacrebleu", "sacremoses", "sentencepiece"}
+VERBS = list(commands.commands)
+
+
+def imported(entry: str, *arguments: str, **environment: str) -> tuple[str, list[str]]:
+    """What an entry point prints, and which heavy packages it has imported by its end."""
+    code = f"""
+import atexit, sys
+from intelligen.cli.main import {entry}
+atexit.register(lambda: print("imported:", *sorted({HEAVY} & sys.modules.keys())))
+sys.argv[0] = "intelligen"
+{entry}()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not done.stderr
+    printed, _, packages = done.stdout.rpartition("imported:")
+    return printed, packages.split()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    printed, heavy = imported("main", *arguments)
+    assert "intelligen" in printed
+    assert heavy == []
+
+
+def test_the_help_of_launch_imports_nothing_heavy() -> None:
+    printed, heavy = imported("launch", "--help")
+    assert "launch.py [OPTIONS] [FILE]" in printed
+    assert heavy == []
+
+
+def test_completion_in_a_shell_imports_nothing_heavy() -> None:
+    typed = {"COMP_WORDS": "intelligen ", "COMP_CWORD": "1"}
+    printed, heavy = imported("main", _INTELLIGEN_COMPLETE="bash_complete", **typed)
+    assert {line.partition(",")[2] for line in printed.splitlines()} == set(VERBS)
+    assert heavy == []
