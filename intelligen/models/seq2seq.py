@@ -48,7 +48,12 @@ class Seq2SeqTransformer(nn.Module):
         self.decoder_norm = final_norm()
 
     def forward(
-        self, source_BS: Tensor, *target_in: Tensor, pooled: bool = False, expected: Sequence[Expected] = ()
+        self,
+        source_BS: Tensor,
+        *target_in: Tensor,
+        expected: Sequence[Expected] = (),
+        pooled: bool = False,
+        beginning: int = 0,
     ) -> tuple[Tensor, ...]:
         """Encode once, decode every target; gradients are taken through here only, as DDP requires.
 
@@ -56,20 +61,27 @@ class Seq2SeqTransformer(nn.Module):
             source_BS: source tokens.
             target_in: decoder inputs, BOS first: tokens [N, T], or mixtures of tokens [N, T, V], whose embedding is the
                 weighted sum of the tokens' embeddings. N and T may differ between them.
-            pooled: whether the source alone is to predict a target token, too.
             expected: what the first of `target_in` are to predict, where their summed loss is all that is asked for.
+            pooled: whether the source alone is to predict a target token, too.
+            beginning: of how many first positions of the first of `target_in` the logits are asked for, too.
 
         Returns:
             For each of `target_in` its summed loss, or logits [N, T, V] where nothing is `expected`; if `pooled`, then
-            logits [B, V] of the encoder's mean state.
+            logits [B, V] of the encoder's mean state; with a `beginning` k, then logits [N, k, V], fewer where the
+            target is shorter.
 
         """
         memory = self.encode(source_BS)
-        read = tuple(
-            self.decode(inputs, memory) if tokens is None else self._loss(inputs, memory, tokens)
-            for inputs, tokens in zip_longest(target_in, expected)
-        )
-        return (*read, self._project(memory.mean_BD)) if pooled else read
+        states = [self.decoder_norm(self._decode(inputs, memory)) for inputs in target_in]
+        read = [
+            self._project(states_NTD) if tokens is None else summed_loss(states_NTD, self._projection_VD, tokens)
+            for states_NTD, tokens in zip_longest(states, expected)
+        ]
+        if pooled:
+            read.append(self._project(memory.mean_BD))
+        if beginning:
+            read.append(self._project(states[0][:, :beginning]))
+        return tuple(read)
 
     def encode(self, source_BS: Tensor) -> Memory:
         """Run the encoder; a source of nothing but padding gives finite numbers without a meaning."""
@@ -143,9 +155,6 @@ class Seq2SeqTransformer(nn.Module):
 
     def _logits(self, x_NTD: Tensor) -> Tensor:
         return self._project(self.decoder_norm(x_NTD))
-
-    def _loss(self, target_in: Tensor, memory: Memory, expected: Expected) -> Tensor:
-        return summed_loss(self.decoder_norm(self._decode(target_in, memory)), self._projection_VD, expected)
 
     def _project(self, states: Tensor) -> Tensor:
         return F.linear(states, self._projection_VD)

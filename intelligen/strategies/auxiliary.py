@@ -38,20 +38,18 @@ class AuxiliaryObjective(Objective):
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share: token losses over the update's tokens, first-token losses over its rows."""
         settings = self._settings
-        if settings.head == "encoder":
-            logits_BTV, pooled_BV = forward(batch.source_BS, batch.target_in_BT, pooled=True)
-            first = self._first_tokens(pooled_BV[:, None], batch)
-        else:
-            (logits_BTV,) = forward(batch.source_BS, batch.target_in_BT)
-            first = self._first_tokens(logits_BTV, batch)
-        main = self._teacher.loss(logits_BTV, batch)
+        head = {"pooled": True} if settings.head == "encoder" else {"beginning": len(self._weights)}
+        expected = [self._teacher.expected(batch)]
+        summed, logits = forward(batch.source_BS, batch.target_in_BT, expected=expected, **head)
+        first = self._first_tokens(logits[:, None] if settings.head == "encoder" else logits, batch)
+        main = self._teacher.share(summed, batch)
         rows = (batch.target_out_BT[:, 0] != PAD).sum()
         main.sums.add(Sums({"train/auxiliary_loss": (first * batch.update_rows, rows)}))
         main_weight = 1 - settings.weight if settings.combine == "convex" else 1
         return Loss(main_weight * main.total + settings.weight * first, main.sums)
 
-    def _first_tokens(self, logits_BTV: Tensor, batch: Batch) -> Tensor:
-        """CE_1, from logits of the first k positions at least, or of all there are."""
-        k = min(len(self._weights), logits_BTV.size(1))
-        losses_BK = token_losses(logits_BTV[:, :k], batch.target_out_BT[:, :k], label_smoothing=self._label_smoothing)
+    def _first_tokens(self, logits_BKV: Tensor, batch: Batch) -> Tensor:
+        """CE_1, from logits of the first k positions, or of all there are."""
+        k = logits_BKV.size(1)
+        losses_BK = token_losses(logits_BKV, batch.target_out_BT[:, :k], label_smoothing=self._label_smoothing)
         return (losses_BK * losses_BK.new_tensor(self._weights[:k])).sum() / batch.update_rows

@@ -11,7 +11,7 @@ from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
-from intelligen.models.likelihood import token_log_probs, token_losses
+from intelligen.models.likelihood import Expected, token_log_probs
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
@@ -82,22 +82,23 @@ class GenerativeObjective(Objective):
         rollout_BT = self._roll_out(batch, step, bounds_B=lengths_B.clamp(min=1))
         rollout_BT = F.pad(rollout_BT, (0, batch.target_out_BT.size(1) - rollout_BT.size(1)), value=PAD)
         target_BT = batch.target_out_BT.masked_fill(rollout_BT == PAD, PAD)
-        teacher_BTV, own_BTV = forward(batch.source_BS, batch.target_in_BT, shift_right(rollout_BT))
-        summed = token_losses(own_BTV, target_BT, label_smoothing=self._label_smoothing).sum()
+        expected = [self._teacher.expected(batch), Expected(target_BT, self._label_smoothing)]
+        teacher, summed = forward(batch.source_BS, batch.target_in_BT, shift_right(rollout_BT), expected=expected)
         sums = Sums(
             {
                 "train/generative_loss": (summed, (target_BT != PAD).sum()),
                 "train/rollout_agreement": (((rollout_BT == target_BT) & (target_BT != PAD)).sum(), batch.num_targets),
             }
         )
-        return self._anchored(teacher_BTV, batch, summed / batch.update_targets, sums)
+        return self._anchored(self._teacher.share(teacher, batch), summed / batch.update_targets, sums)
 
     def _risk(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
         """Minimum risk training (Shen et al. 2016, eq. 9–11) over n sampled candidates per source."""
         n = self._settings.candidates
         candidate_NT = self._roll_out(batch, step, samples=n)
         reward_Bn = self._rewards(candidate_NT, batch, samples=n).view(-1, n)
-        teacher_BTV, own_NTV = forward(batch.source_BS, batch.target_in_BT, shift_right(candidate_NT))
+        expected = [self._teacher.expected(batch)]
+        teacher, own_NTV = forward(batch.source_BS, batch.target_in_BT, shift_right(candidate_NT), expected=expected)
         # Length-normalised, as in Edunov et al. (2018), sec. 4: otherwise Q favours short candidates.
         lengths_N = (candidate_NT != PAD).sum(dim=1).clamp(min=1)
         log_prob_NT = policy_log_probs(own_NTV, candidate_NT, temperature=1.0)
@@ -111,7 +112,7 @@ class GenerativeObjective(Objective):
                 "train/generative_reward": ((reward_Bn.mean(dim=1) * real_B).sum(), real_B.sum()),
             }
         )
-        return self._anchored(teacher_BTV, batch, summed / batch.update_rows, sums)
+        return self._anchored(self._teacher.share(teacher, batch), summed / batch.update_rows, sums)
 
     def _self_critical(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
         """REINFORCE on one sample, with the greedy hypothesis' reward as baseline (Rennie et al. 2017)."""
@@ -119,7 +120,8 @@ class GenerativeObjective(Objective):
         greedy_BT = generate(self._model, batch.source_BS, Greedy(), max_lengths_B=self._bounds(batch)).tokens_NT
         reward_B = self._rewards(sampled_BT, batch)
         advantage_B = reward_B - self._rewards(greedy_BT, batch)
-        teacher_BTV, own_BTV = forward(batch.source_BS, batch.target_in_BT, shift_right(sampled_BT))
+        expected = [self._teacher.expected(batch)]
+        teacher, own_BTV = forward(batch.source_BS, batch.target_in_BT, shift_right(sampled_BT), expected=expected)
         real_B = batch.target_out_BT[:, 0] != PAD
         temperature = self._settings.temperature or 1.0
         log_prob_B = policy_log_probs(own_BTV, sampled_BT, temperature=temperature).sum(dim=1)
@@ -130,7 +132,7 @@ class GenerativeObjective(Objective):
                 "train/generative_advantage": ((advantage_B * real_B).sum(), real_B.sum()),
             }
         )
-        return self._anchored(teacher_BTV, batch, summed / batch.update_targets, sums)
+        return self._anchored(self._teacher.share(teacher, batch), summed / batch.update_targets, sums)
 
     def _gold_offpolicy(self, forward: nn.Module, batch: Batch) -> Loss:
         """GOLD-δ (Pang & He 2021): reference tokens weighted by the model's own probability of them."""
@@ -139,11 +141,10 @@ class GenerativeObjective(Objective):
         weight_BT = log_prob_BT.detach().exp().clamp(min=self._settings.min_importance)
         summed = -(weight_BT * log_prob_BT).sum()
         sums = Sums({"train/offpolicy_loss": (summed, batch.num_targets)})
-        return self._anchored(logits_BTV, batch, summed / batch.update_targets, sums)
+        return self._anchored(self._teacher.loss(logits_BTV, batch), summed / batch.update_targets, sums)
 
-    def _anchored(self, teacher_BTV: Tensor, batch: Batch, generative: Tensor, sums: Sums) -> Loss:
+    def _anchored(self, anchor: Loss, generative: Tensor, sums: Sums) -> Loss:
         """Add the teacher-forced anchor, without which a model trained on its own output drifts."""
-        anchor = self._teacher.loss(teacher_BTV, batch)
         sums.add(anchor.sums)
         return Loss(self._settings.mle_weight * anchor.total + self._settings.generative_weight * generative, sums)
 

@@ -13,7 +13,7 @@ from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, PAD
 from intelligen.decoding.generate import evaluating
 from intelligen.decoding.sample import draw
-from intelligen.models.likelihood import token_losses
+from intelligen.models.likelihood import Expected
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
@@ -57,9 +57,9 @@ class RecurrentObjective(Objective):
         """The micro-batch's share: both cross entropies over the update's target tokens."""
         kept_BT = self._kept(batch, step)
         own_in = self._own_input(batch, step, kept_BT=kept_BT)
-        teacher_BTV, own_BTV = forward(batch.source_BS, batch.target_in_BT, own_in)
-        main = self._teacher.loss(teacher_BTV, batch)
-        summed = token_losses(own_BTV, batch.target_out_BT, label_smoothing=self._label_smoothing).sum()
+        expected = [self._teacher.expected(batch), Expected(batch.target_out_BT, self._label_smoothing)]
+        teacher, summed = forward(batch.source_BS, batch.target_in_BT, own_in, expected=expected)
+        main = self._teacher.share(teacher, batch)
         replaceable_BT = (batch.target_out_BT != PAD) & (batch.target_in_BT != BOS)
         main.sums.add(
             Sums(

@@ -113,8 +113,9 @@ class SeqGanObjective(Objective):
             return self._teacher(forward, batch, step)
         settings, sampled_NT = self._settings, rollout.sampled_NT
         own_in_NT = shift_right(sampled_NT)
-        teacher_BTV, own_NTV = forward(batch.source_BS, batch.target_in_BT, own_in_NT)
-        anchor = self._teacher.loss(teacher_BTV, batch)
+        expected = [self._teacher.expected(batch)]
+        teacher, own_NTV = forward(batch.source_BS, batch.target_in_BT, own_in_NT, expected=expected)
+        anchor = self._teacher.share(teacher, batch)
         log_prob_NT = policy_log_probs(own_NTV, sampled_NT, temperature=settings.temperature)
         tokens = batch.update_targets * settings.samples
         policy = -(rollout.advantage_NT * log_prob_NT).sum() / tokens

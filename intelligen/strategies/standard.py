@@ -27,9 +27,8 @@ class TeacherForcing(Objective):
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share: token losses over the update's target tokens."""
         if self._r_drop == 0:
-            expected = Expected(batch.target_out_BT, self._label_smoothing)
-            (summed,) = forward(batch.source_BS, batch.target_in_BT, expected=[expected])
-            return _share(summed, batch)
+            (summed,) = forward(batch.source_BS, batch.target_in_BT, expected=[self.expected(batch)])
+            return self.share(summed, batch)
         # Rows doubled rather than two passes: one gradient pass, and dropout differs between the copies.
         source_BS = batch.source_BS.repeat(2, 1)
         (both_NTV,) = forward(source_BS, batch.target_in_BT.repeat(2, 1))
@@ -39,14 +38,18 @@ class TeacherForcing(Objective):
         total = (first.total + second.total) / 2 + self._r_drop * divergence / batch.update_targets
         return Loss(total, first.sums)
 
+    def expected(self, batch: Batch) -> Expected:
+        """What the decoder is to predict after the reference's prefixes."""
+        return Expected(batch.target_out_BT, self._label_smoothing)
+
+    def share(self, summed: Tensor, batch: Batch) -> Loss:
+        """The micro-batch's share, from the sum of its token losses."""
+        return Loss(summed / batch.update_targets, Sums({"train/loss": (summed, batch.num_targets)}))
+
     def loss(self, logits_BTV: Tensor, batch: Batch) -> Loss:
-        """The loss of given teacher-forced logits."""
-        summed = token_losses(logits_BTV, batch.target_out_BT, label_smoothing=self._label_smoothing).sum()
-        return _share(summed, batch)
-
-
-def _share(summed: Tensor, batch: Batch) -> Loss:
-    return Loss(summed / batch.update_targets, Sums({"train/loss": (summed, batch.num_targets)}))
+        """The share of given teacher-forced logits."""
+        losses_BT = token_losses(logits_BTV, batch.target_out_BT, label_smoothing=self._label_smoothing)
+        return self.share(losses_BT.sum(), batch)
 
 
 def symmetric_kl(first_BTV: Tensor, second_BTV: Tensor, *, keep_BT: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch, without_targets
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
+from intelligen.models.likelihood import Expected
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.strategies.base import Step
 from intelligen.strategies.generative import GenerativeObjective, shift_right
@@ -276,10 +277,11 @@ class Listening(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, source_BS: Tensor, *target_in: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, source_BS: Tensor, *target_in: Tensor, expected: Sequence[Expected]) -> tuple[Tensor, ...]:
         self.inputs = target_in
         self.logits: tuple[Tensor, ...] = self.model(source_BS, *target_in)
-        return self.logits
+        read: tuple[Tensor, ...] = self.model(source_BS, *target_in, expected=expected)
+        return read
 
 
 @pytest.mark.parametrize("target", ["gold_position", "risk", "self_critical"])

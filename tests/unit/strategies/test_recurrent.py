@@ -1,5 +1,6 @@
 import math
 import random
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import get_args
@@ -17,6 +18,7 @@ from intelligen.config.single_strategies import Recurrent
 from intelligen.data.batches import Batch, without_targets
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
+from intelligen.models.likelihood import Expected
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss
 from intelligen.strategies.base import Step
@@ -67,10 +69,10 @@ class Listening(nn.Module):
         self.model = model
         self.read: list[Tensor] = []
 
-    def forward(self, source_BS: Tensor, *target_in: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, source_BS: Tensor, *target_in: Tensor, expected: Sequence[Expected]) -> tuple[Tensor, ...]:
         self.read = list(target_in)
-        logits: tuple[Tensor, ...] = self.model(source_BS, *target_in)
-        return logits
+        losses: tuple[Tensor, ...] = self.model(source_BS, *target_in, expected=expected)
+        return losses
 
 
 def knobs(pick: str = "argmax", *, gold: float = 0.0, **others: object) -> Recurrent:
