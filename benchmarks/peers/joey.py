@@ -18,7 +18,7 @@ _SPECIAL = {PAD: "<pad>", UNK: "<unk>", BOS: "<s>", EOS: "</s>"}
 
 def build(shape: Seq2Seq, vocabulary: int, *, label_smoothing: float) -> Model:
     """A model of our arithmetic: JoeyNMT's dropout inside attention and feed-forward blocks is off, as ours is."""
-    logging.getLogger("joeynmt").setLevel(logging.WARNING)
+    logging.getLogger("joeynmt.model").setLevel(logging.WARNING)
     block = {
         "type": "transformer",
         "num_heads": shape.heads,

@@ -57,21 +57,23 @@ class _SummedLoss(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states_MD.dtype
         wide = torch.promote_types(dtype, torch.float32)
         rows = max(1, _LOGITS.get(kind, _ACCELERATOR_LOGITS) // len(projection_VD))
+        padding_M1 = (target_M == PAD)[:, None]
+        # Padding's share of the gradient is 0 in both products, and its logits need not be touched for that.
+        kept_MD = states_MD.to(dtype).masked_fill(padding_M1, 0.0)
         # Cast here: autocast would remember a cast that no gradient passes through, and use it where one should.
         with torch.autocast(kind, enabled=False):
             projection = projection_VD.to(dtype)
-            total = states_MD.new_zeros((), dtype=wide)
-            by_states, by_projection = [], torch.zeros_like(projection_VD)
-            chunks = zip(torch.split(states_MD.to(dtype), rows), torch.split(target_M, rows), strict=True)
-            for states, target_C in chunks:
+            losses, by_states, by_projection = [], [], torch.zeros_like(projection_VD)
+            for states, target_C in zip(torch.split(kept_MD, rows), torch.split(target_M, rows), strict=True):
                 logits_CV = F.linear(states, projection).to(wide)
-                loss, by_logits_CV = _chunk(logits_CV, target_C[:, None], label_smoothing)
-                total += loss
+                loss_C, by_logits_CV = _chunk(logits_CV, target_C[:, None], label_smoothing)
                 by_logits_CV = by_logits_CV.to(dtype)
+                losses.append(loss_C)
                 by_states.append(by_logits_CV @ projection)
                 by_projection += by_logits_CV.t() @ states
-        ctx.save_for_backward(torch.cat(by_states).to(states_MD.dtype), by_projection)
-        return total
+        by_states_MD = torch.cat(by_states).masked_fill_(padding_M1, 0.0)
+        ctx.save_for_backward(by_states_MD.to(states_MD.dtype), by_projection)
+        return torch.cat(losses).masked_fill_(padding_M1.squeeze(1), 0.0).sum()
 
     @staticmethod
     @once_differentiable
@@ -81,14 +83,9 @@ class _SummedLoss(torch.autograd.Function):
 
 
 def _chunk(logits_CV: Tensor, target_C1: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
-    """The summed loss, and its gradient by the logits in the logits' own memory."""
-    log_sum_C1 = logits_CV.logsumexp(dim=1, keepdim=True)
-    padding_C1 = target_C1 == PAD
+    """Each row's loss, and its gradient by the logits: softmax less target distribution."""
+    log_probs_CV = logits_CV.log_softmax(dim=1)
     confidence = 1 - label_smoothing
-    score_C1 = confidence * logits_CV.gather(1, target_C1) + label_smoothing * logits_CV.mean(dim=1, keepdim=True)
-    loss = (log_sum_C1 - score_C1).masked_fill(padding_C1, 0.0).sum()
-    # Softmax less target distribution; all of it is 0 where the target is PAD.
-    share_C1 = torch.full_like(log_sum_C1, label_smoothing / logits_CV.size(1)).masked_fill_(padding_C1, 0.0)
-    gradient_CV = logits_CV.sub_(log_sum_C1.masked_fill(padding_C1, torch.inf)).exp_().sub_(share_C1)
-    hit_C1 = torch.full_like(log_sum_C1, -confidence).masked_fill_(padding_C1, 0.0)
-    return loss, gradient_CV.scatter_add_(1, target_C1, hit_C1)
+    loss_C = -label_smoothing * log_probs_CV.mean(dim=1) - confidence * log_probs_CV.gather(1, target_C1).squeeze(1)
+    gradient_CV = log_probs_CV.exp_().sub_(label_smoothing / logits_CV.size(1))
+    return loss_C, gradient_CV.scatter_add_(1, target_C1, gradient_CV.new_tensor(-confidence).expand_as(target_C1))
