@@ -32,7 +32,7 @@ def read_lines(path: Path, notes: Counter[str]) -> Iterator[str]:
     try:
         with _open(path) as stream:
             for number, raw in enumerate(stream, start=1):
-                line = _decode(raw, f"{path}:{number}")
+                line = _decode(raw, path, number)
                 if number == 1 and line.startswith("\ufeff"):
                     line = line[1:]
                     notes["bom"] += 1
@@ -55,15 +55,16 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _decode(raw: bytes, where: str) -> str:
+def _decode(raw: bytes, path: Path, number: int) -> str:
     try:
         line = raw.decode()
     except UnicodeDecodeError as error:
+        where = f"{path}:{number}:{error.start + 1}"
         raise DataError(
-            f"{where}:{error.start + 1}: byte 0x{raw[error.start]:02x} is not UTF-8; convert the file, e.g. with iconv"
+            f"{where}: byte 0x{raw[error.start]:02x} is not UTF-8; convert the file, e.g. with iconv"
         ) from None
     if "\0" in line:
-        raise DataError(f"{where}:{raw.index(0) + 1}: a NUL character; is this a text file?")
+        raise DataError(f"{path}:{number}:{raw.index(0) + 1}: a NUL character; is this a text file?")
     return line
 
 
