@@ -20,14 +20,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
 from intelligen.config.experiment import Experiment, baseline_trial
 from intelligen.config.model import Seq2Seq
-from intelligen.config.training import Precision, Training
+from intelligen.config.training import Training
 from intelligen.data.batches import Batch
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization.updater import autocast, build_optimizer, learning_rate
-from intelligen.strategies.base import Step
+from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
 
 SHAPE_T = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
@@ -50,32 +50,28 @@ class Work:
     prepared: Prepared
     shape: Seq2Seq
     vocabulary: int
-    batch_tokens: int
-    precision: Precision
+    """The models' tokens: as many as the data's, or more."""
+    training: Training
+    """The product's settings of a trial."""
     device: torch.device
     updates: int
     """Of a round."""
     rounds: int
 
     @property
-    def training(self) -> Training:
-        """The product's settings of a trial."""
-        return Training(precision=self.precision, batch_tokens=self.batch_tokens)
-
-    @property
     def label(self) -> str:
         """What the table says of it."""
         threads = f"{torch.get_num_threads()} thread(s)" if self.device.type == "cpu" else "CUDA"
-        return f"{self.precision}, {threads}, {self.batch_tokens} tokens"
+        return f"{self.training.precision}, {threads}, {self.training.batch_tokens} tokens"
 
 
-def our_update(work: Work, *, compiled: bool = False) -> Update:
-    """The standard strategy's update of a fresh model."""
+def our_strategy(work: Work, *, compiled: bool = False) -> Strategy:
+    """The standard strategy over a fresh model."""
     experiment = Experiment(version=1, name="benchmark", model=work.shape, training=work.training)
     trial = baseline_trial(experiment, prepared=work.prepared.identity)
     torch.manual_seed(1)
     model = Seq2SeqTransformer(work.shape, source_vocabulary=work.vocabulary, target_vocabulary=work.vocabulary)
-    strategy = build_strategy(
+    return build_strategy(
         trial,
         model=model.to(work.device).train(),
         wrap=partial(torch.compile, dynamic=True) if compiled else lambda module: module,
@@ -83,12 +79,23 @@ def our_update(work: Work, *, compiled: bool = False) -> Update:
         total_updates=UPDATES,
         world_size=1,
     )
+
+
+def our_update(work: Work, *, compiled: bool = False) -> Update:
+    """The standard strategy's update."""
+    strategy = our_strategy(work, compiled=compiled)
     return lambda batches, update: strategy.train_step(batches, Step(1, update, UPDATES))
 
 
 def peer_update(work: Work, name: str, *, compiled: bool = False) -> Update:
-    """A peer's update: its own model and loss in the plainest loop, with our optimizer's settings."""
-    model, mean_loss = build_peer(work, name)
+    """A peer's update: its own model and loss."""
+    return plain_loop(work, *build_peer(work, name), compiled=compiled)
+
+
+def plain_loop(
+    work: Work, model: nn.Module, mean_loss: Callable[[nn.Module, Batch], Tensor], *, compiled: bool = False
+) -> Update:
+    """The plainest loop, with our optimizer's settings."""
     model.to(work.device)
     forward = torch.compile(model, dynamic=True) if compiled else model
     settings = work.training
@@ -100,7 +107,7 @@ def peer_update(work: Work, name: str, *, compiled: bool = False) -> Update:
         for group in optimizer.param_groups:
             group["lr"] = rate
         for batch in batches:
-            with autocast(work.device, work.precision):
+            with autocast(work.device, settings.precision):
                 loss = mean_loss(forward, batch)
             loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), settings.optimizer.clip_norm or float("inf"))
@@ -128,7 +135,7 @@ def build_peer(work: Work, name: str) -> tuple[nn.Module, Callable[[nn.Module, B
 
 def batches_of(work: Work) -> list[list[Batch]]:
     """The updates of all rounds, the one that warms up included; each is one micro-batch."""
-    loader = Loader(work.prepared.split("train"), batch_tokens=work.batch_tokens, seed=1)
+    loader = Loader(work.prepared.split("train"), batch_tokens=work.training.batch_tokens, seed=1)
     return [loader.next_update() for _ in range((work.rounds + 1) * work.updates)]
 
 
@@ -211,15 +218,17 @@ def measure(*, full: bool, threads: int, folder: Path | None = None) -> Table:
     with tempfile.TemporaryDirectory() as store:
         prepared = prepare(data_of(folder), Path(store))
         if torch.cuda.is_available():
-            work = Work(prepared, SHAPE_BASE, 32_000, 25_000, "bf16", torch.device("cuda"), 10, 10 if full else 3)
+            training = Training(precision="bf16", batch_tokens=25_000)
+            work = Work(prepared, SHAPE_BASE, 32_000, training, torch.device("cuda"), 10, 10 if full else 3)
             return compared(work)
         size, rounds = (4096, 5) if full else (1024, 5)
         table: Table = []
         for precision in ("fp32", "bf16") if full else ("fp32",):
             for count in (1, 2) if full else (threads,):
                 torch.set_num_threads(count)
+                training = Training(precision=precision, batch_tokens=size)
                 vocabulary = prepared.tokenizer("target").size
-                work = Work(prepared, SHAPE_T, vocabulary, size, precision, torch.device("cpu"), 2, rounds)
+                work = Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), 2, rounds)
                 table += compared(work)
         return table
 
