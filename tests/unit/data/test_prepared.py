@@ -314,8 +314,9 @@ def _peak_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch, *, pairs: int) ->
 
 
 def test_memory_does_not_grow_with_the_corpus(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = _peak_bytes(folder, monkeypatch, pairs=900)
-    assert _peak_bytes(folder, monkeypatch, pairs=18_000) < 1.2 * few
+    few, many = (_peak_bytes(folder, monkeypatch, pairs=pairs) for pairs in (1_800, 36_000))
+    # How many of the chunks in flight are encoded when the peak is taken is the threads' affair.
+    assert many < 2 * few
 
 
 def test_the_embedded_corpus_is_prepared_like_any_other(tmp_path: Path) -> None:

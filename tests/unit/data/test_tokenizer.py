@@ -97,4 +97,4 @@ def test_a_damaged_model_file_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "x.model").write_bytes(MODEL[: len(MODEL) // 2])
     for path in (tmp_path / "x.model", tmp_path / "none.model"):
         with pytest.raises(StorageError, match=r"\.model: not a readable SentencePiece model"):
-            Tokenizer.load(path)
+            Tokenizer.load(path, settings=SETTINGS, column="source")
