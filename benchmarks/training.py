@@ -5,6 +5,7 @@ Every side has our shape, tied embeddings, label smoothing, clipping, schedule a
 the Transformer base of Vaswani et al. (2017) in bf16, with torch.compile as further variants.
 """
 
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,7 +38,7 @@ OURS, MARIAN, JOEY, PLAIN = "ours", "Hugging Face MarianMT", "JoeyNMT", "nn.Tran
 NEEDS = {MARIAN: ("transformers",), JOEY: ("joeynmt",), PLAIN: ()}
 TARGETS = {MARIAN: "≥ 1.5", JOEY: "≥ 1.5", PLAIN: "≥ 1.2"}
 CUDA_TARGETS = {MARIAN: "≥ 2.0"}
-# Dense bf16, without sparsity, in TFLOP/s: the vendor's data sheets. The first name that the device's contains counts.
+# Dense bf16, without sparsity, in TFLOP/s: the vendor's data sheets. The first name within the device's counts.
 PEAKS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.4, "H200": 989.4, "A100": 312.0, "L40S": 362.0, "L4": 121.0}
 
 Update = Callable[[list[Batch], int], object]
@@ -187,7 +188,7 @@ def compared(work: Work) -> Table:
 def utilisation(work: Work, name: str, updates: list[list[Batch]], tokens_per_s: list[float]) -> Row | Absent:
     """Matrix products of forward and backward pass, padding counted, against the chip's peak."""
     title, chip = f"model-flop utilisation, {name}, {work.label}", torch.cuda.get_device_name(work.device)
-    peak = next((peak for part, peak in PEAKS.items() if part in chip), None)
+    peak = next((peak for part, peak in PEAKS.items() if re.search(rf"\b{part}\b", chip)), None)
     if peak is None:
         return Absent(title, f"the peak of {chip} is not known here")
     measured, update = updates[: work.updates], our_update(work)
