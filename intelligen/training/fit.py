@@ -17,6 +17,7 @@ from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
+from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import WEIGHTS, Checkpoints, average_weights, load_weights
 from intelligen.training.health import sickness
 from intelligen.training.history import History, Report
@@ -80,6 +81,7 @@ def fit(trial: Trial, runtime: Runtime) -> Result:
         return done
     if runtime.rank == 0:
         claim_directory(runtime.directory, trial)
+    keep_freed_memory()
     return _Run(trial, runtime).to_the_end()
 
 
