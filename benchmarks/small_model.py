@@ -18,8 +18,8 @@ from intelligen.training.testing import TrainedModel
 SHAPE = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, norm="post", max_positions=256)
 TRAINING = Training(
     epochs=1,
-    epoch_updates=300,
-    batch_tokens=2048,
+    epoch_updates=400,
+    batch_tokens=1024,
     optimizer=Optimizer(learning_rate=1e-3),
     schedule=Schedule(warmup_updates=150),
 )

@@ -19,7 +19,7 @@ def free_run(extend: Extend, cache: KVCache, *, first_N: Tensor, max_lengths_N: 
 
     Args:
         extend: the model's next-token logits.
-        cache: what comes before `first_N`, one row per source.
+        cache: what comes before `first_N`.
         first_N: the first input of each row; no part of its hypothesis.
         max_lengths_N: largest number of tokens, EOS included; a row that may have none gets none.
         pick: chooses among the next tokens.
@@ -45,7 +45,7 @@ def free_run(extend: Extend, cache: KVCache, *, first_N: Tensor, max_lengths_N: 
             break
         if worth_leaving(live=live, computed=cache.rows):
             kept = live_M.nonzero().squeeze(1)
-            cache.select(kept)
+            cache.select_rows(kept)
             row_M, bound_M, token_M, live_M = row_M[kept], bound_M[kept], token_M[kept], live_M[kept]
     return trimmed(tokens_NT, log_probs_N)
 

@@ -52,26 +52,40 @@ def generate(
     assert samples == 1 or isinstance(search, Sample), f"{search.name} finds one hypothesis per source"
     assert prefix_NT is None or not isinstance(search, Beam), "beam begins with nothing"
     bounds_B = max_lengths_B.to(source_BS.device).clamp(max=module.max_positions)
-    # Not `inference_mode`: its tensors could not enter a later gradient pass, and rollouts are trained on.
-    with torch.no_grad(), evaluating(module):
-        match search:
-            case Greedy():
-                return _free_run(module, source_BS, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
-            case Sample():
-                rows = bounds_B.numel() * samples
-                if uniforms_NT is None:
-                    uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=source_BS.device)
-                assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
-                pick = _drawing(search, uniforms_NT)
-                return _free_run(module, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
-            case Beam(size=size, length_penalty=length_penalty):
-                memory = module.encode(source_BS)
-                cache = module.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=size)
-                return beam_search(
-                    module.extend, cache, size=size, length_penalty=length_penalty, max_lengths_B=bounds_B
-                )
-            case _:
-                assert_never(search)
+    # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
+    with torch.inference_mode(), evaluating(module):
+        found = _search(
+            module, source_BS, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT
+        )
+    return Hypotheses(found.tokens_NT.clone(), found.log_probs_N.clone())
+
+
+def _search(
+    module: Seq2SeqTransformer,
+    source_BS: Tensor,
+    search: Search,
+    bounds_B: Tensor,
+    *,
+    uniforms_NT: Tensor | None,
+    samples: int,
+    prefix_NT: Tensor | None,
+) -> Hypotheses:
+    match search:
+        case Greedy():
+            return _free_run(module, source_BS, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
+        case Sample():
+            rows = bounds_B.numel() * samples
+            if uniforms_NT is None:
+                uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=source_BS.device)
+            assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
+            pick = _drawing(search, uniforms_NT)
+            return _free_run(module, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
+        case Beam(size=size, length_penalty=length_penalty):
+            memory = module.encode(source_BS)
+            cache = module.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=size)
+            return beam_search(module.extend, cache, size=size, length_penalty=length_penalty, max_lengths_B=bounds_B)
+        case _:
+            assert_never(search)
 
 
 def _drawing(search: Sample, uniforms_NT: Tensor) -> Pick:
@@ -96,11 +110,11 @@ def _free_run(
     prefix_NT: Tensor | None,
     samples: int = 1,
 ) -> Hypotheses:
-    memory = module.encode(source_BS).repeat(samples)
+    memory = module.encode(source_BS)
     bounds_N = bounds_B.repeat_interleave(samples)
     if prefix_NT is not None:
         return complete(module, memory, prefix_NT, max_lengths_N=bounds_N, pick=pick)
-    cache = module.new_cache(memory, max_length=int(bounds_B.max()))
+    cache = module.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=samples)
     return free_run(module.extend, cache, first_N=torch.full_like(bounds_N, BOS), max_lengths_N=bounds_N, pick=pick)
 
 

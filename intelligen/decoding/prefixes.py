@@ -18,7 +18,7 @@ def complete(
 
     Args:
         module: the model, in evaluation mode.
-        memory: the encoded source of each row.
+        memory: the encoded sources; each has as many adjacent rows as the others.
         prefix_NT: tokens without BOS and EOS, PAD on the left; a row may have none.
         max_lengths_N: largest number of tokens, the prefix and EOS included; a row that is as long gets no new one.
         pick: chooses among the next tokens; its first step is each row's first new token.
@@ -27,7 +27,7 @@ def complete(
         Prefixes with their continuations, and the log-probabilities of the continuations alone.
 
     """
-    rows = memory.padding_BS.size(0)
+    rows = max_lengths_N.numel()
     assert prefix_NT.size(0) == rows, f"prefixes of {prefix_NT.size(0)} rows for {rows} hypotheses"
     lengths_N = (prefix_NT != PAD).sum(dim=1)
     longest = int(lengths_N.max())
@@ -37,7 +37,8 @@ def complete(
     # BOS stands right before a row's first token.
     inputs_NT = F.pad(prefix_NT, (1, 0), value=PAD).scatter(1, padding_N[:, None], BOS)
     room = longest + max(0, int(new_N.max()))
-    cache = module.new_cache(memory, max_length=room, left_padding_N=padding_N)
+    rows_per_source = rows // memory.padding_BS.size(0)
+    cache = module.new_cache(memory, max_length=room, rows_per_source=rows_per_source, left_padding_N=padding_N)
     if longest > 0:
         module.prefill(inputs_NT[:, :-1], cache)
     found = free_run(module.extend, cache, first_N=inputs_NT[:, -1], max_lengths_N=new_N, pick=pick)

@@ -22,25 +22,29 @@ class KVCache:
     ) -> None:
         layers, sources, _, width = source_kv_LBSW.shape
         assert rows % sources == 0
-        self.source_kv_LBSW = source_kv_LBSW
+        self._source = _Rows(source_kv_LBSW)
         self.visible_keys = visible_keys
         self.left_padding_N = left_padding_N
         """None = no row has any."""
         self.rows_per_source = rows // sources
         self.length = 0
         """Target positions held so far."""
-        self._kv_LNTW = source_kv_LBSW.new_empty(layers, rows, max_length, width)
-        self._spare_LNTW: Tensor | None = None
+        self._target = _Rows(source_kv_LBSW.new_empty(layers, rows, max_length, width))
+
+    @property
+    def source_kv_LBSW(self) -> Tensor:
+        """Of the sources, for every layer."""
+        return self._source.held
 
     @property
     def rows(self) -> int:
         """N."""
-        return self._kv_LNTW.size(1)
+        return self._target.held.size(1)
 
     @property
     def max_length(self) -> int:
         """Target positions that there is room for."""
-        return self._kv_LNTW.size(2)
+        return self._target.held.size(2)
 
     def visible_positions(self, count: int) -> Tensor | None:
         """What `count` further positions may attend to: each to all those up to itself, and to no padding.
@@ -51,7 +55,7 @@ class KVCache:
         """
         if count == 1 and self.left_padding_N is None:
             return None
-        position_L = torch.arange(self.length + count, device=self._kv_LNTW.device)
+        position_L = torch.arange(self.length + count, device=self._target.held.device)
         query_T1 = position_L[self.length :, None]
         past_TL = position_L <= query_T1
         if self.left_padding_N is None:
@@ -69,8 +73,9 @@ class KVCache:
         """
         end = self.length + kv_NTW.size(1)
         assert end <= self.max_length, f"{end} positions in a cache of {self.max_length}"
-        self._kv_LNTW[layer, :, self.length : end] = kv_NTW
-        return self._kv_LNTW[layer, :, :end]
+        kv_NLW = self._target.held[layer, :, :end]
+        kv_NLW[:, self.length :] = kv_NTW
+        return kv_NLW
 
     def advance(self, positions: int) -> None:
         """Count the positions that every layer has appended."""
@@ -78,23 +83,40 @@ class KVCache:
 
     def select(self, sources_B: Tensor) -> None:
         """Keep these sources, each with all its rows, in this order."""
-        self.source_kv_LBSW = self.source_kv_LBSW.index_select(1, sources_B)
-        if self.visible_keys is not None:
-            self.visible_keys = self.visible_keys.index_select(0, sources_B)
+        self._pick_sources(sources_B)
         n = self.rows_per_source
-        rows_N = (sources_B[:, None] * n + torch.arange(n, device=sources_B.device)).flatten()
-        layers, _, max_length, width = self._kv_LNTW.shape
-        self._spare_LNTW = self._kv_LNTW.new_empty(layers, rows_N.numel(), max_length, width)
+        self.reorder((sources_B[:, None] * n + torch.arange(n, device=sources_B.device)).flatten())
+
+    def select_rows(self, rows_N: Tensor) -> None:
+        """Keep these rows alone, in this order; from now on each has a source of its own."""
+        self._pick_sources(rows_N // self.rows_per_source)
+        self.rows_per_source = 1
         self.reorder(rows_N)
-        self._spare_LNTW = None
 
     def reorder(self, rows_N: Tensor) -> None:
         """Row i goes on from what row `rows_N[i]` was; both must belong to the same source."""
-        if self._spare_LNTW is None:
-            self._spare_LNTW = torch.empty_like(self._kv_LNTW)
-        # Two buffers that change places save an allocation and a second copy at every step of a beam search.
-        filled = slice(0, self.length)
-        torch.index_select(self._kv_LNTW[:, :, filled], 1, rows_N, out=self._spare_LNTW[:, :, filled])
-        self._kv_LNTW, self._spare_LNTW = self._spare_LNTW, self._kv_LNTW
+        self._target.pick(rows_N, positions=self.length)
         if self.left_padding_N is not None:
             self.left_padding_N = self.left_padding_N.index_select(0, rows_N)
+
+    def _pick_sources(self, sources_B: Tensor) -> None:
+        self._source.pick(sources_B, positions=self.source_kv_LBSW.size(2))
+        if self.visible_keys is not None:
+            self.visible_keys = self.visible_keys.index_select(0, sources_B)
+
+
+class _Rows:
+    """Rows that are picked again and again: two buffers change places, since a new one for each pick costs far more."""
+
+    def __init__(self, held_LNTW: Tensor) -> None:
+        self.held = held_LNTW
+        self._spare_LNTW: Tensor | None = None
+
+    def pick(self, rows_N: Tensor, *, positions: int) -> None:
+        """Hold these rows; of the T positions only the first are carried over."""
+        layers, rows, *shape = self.held.shape
+        if self._spare_LNTW is None or self._spare_LNTW.size(1) < rows_N.numel():
+            self._spare_LNTW = self.held.new_empty(layers, max(rows, rows_N.numel()), *shape)
+        picked = self._spare_LNTW[:, : rows_N.numel()]
+        torch.index_select(self.held[:, :, :positions], 1, rows_N, out=picked[:, :, :positions])
+        self.held, self._spare_LNTW = picked, self.held

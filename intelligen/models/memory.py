@@ -43,9 +43,3 @@ class Memory:
     def select(self, rows_N: Tensor) -> "Memory":
         """The sources `rows_N`, in that order."""
         return Memory(self.states_BSD.index_select(0, rows_N), self.padding_BS.index_select(0, rows_N))
-
-    def repeat(self, n: int) -> "Memory":
-        """Every source n times, its copies adjacent."""
-        if n == 1:
-            return self
-        return Memory(self.states_BSD.repeat_interleave(n, dim=0), self.padding_BS.repeat_interleave(n, dim=0))

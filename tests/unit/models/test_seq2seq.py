@@ -68,6 +68,22 @@ def test_cached_rows_follow_their_sources(model: Seq2SeqTransformer) -> None:
 
 
 @torch.no_grad()
+def test_rows_leave_their_cached_sources_one_by_one(model: Seq2SeqTransformer) -> None:
+    memory = model.encode(padded_sources())
+    target_NT = tokens(6, 6, seed=2)
+    cache = model.new_cache(memory, max_length=6, rows_per_source=2)
+    model.extend(target_NT[:, :3], cache)
+    rows = torch.arange(6)
+    # More rows than there were sources, then twice fewer.
+    for position, kept in enumerate(([5, 0, 1, 2], [3, 0, 1], [2, 1]), start=3):
+        cache.select_rows(torch.tensor(kept))
+        rows = rows[kept]
+        logits_N1V = model.extend(target_NT[rows, position : position + 1], cache)
+        expected_NTV = model.decode(target_NT[rows, : position + 1], memory.select(rows // 2))
+        torch.testing.assert_close(logits_N1V, expected_NTV[:, -1:])
+
+
+@torch.no_grad()
 def test_rows_that_begin_behind_padding_get_the_logits_they_get_without(model: Seq2SeqTransformer) -> None:
     memory, padding = model.encode(padded_sources()), [3, 0, 5]
     target_NT = tokens(3, 9, seed=2)
@@ -125,7 +141,7 @@ def test_rows_per_source_equal_separate_forwards(model: Seq2SeqTransformer) -> N
         (alone,) = model(source_BS, three_NT[candidate::3])
         torch.testing.assert_close(three[candidate::3], alone)
     memory = model.encode(source_BS)
-    torch.testing.assert_close(three, model.decode(three_NT, memory.repeat(3)))
+    torch.testing.assert_close(three, model.decode(three_NT, memory.select(torch.arange(3).repeat_interleave(3))))
 
 
 def test_no_key_is_hidden_where_everything_is_padding_or_nothing_is() -> None:
