@@ -8,6 +8,7 @@ from torch import Tensor
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.step import Extend, next_log_probs, worth_leaving
+from intelligen.decoding.top import best_tokens
 from intelligen.models.cache import KVCache
 
 
@@ -114,7 +115,7 @@ class _Beams:
     def _grow(self, log_probs_NV: Tensor, *, length: int) -> Tensor:
         size = self.log_probs_AK.size(1)
         # No more than K of the K best continuations can come from one prefix.
-        step_NC, token_NC = log_probs_NV.topk(min(size, log_probs_NV.size(1)), dim=-1)
+        step_NC, token_NC = best_tokens(log_probs_NV, min(size, log_probs_NV.size(1)))
         total_AKC = self.log_probs_AK[:, :, None] + step_NC.view(-1, size, step_NC.size(1))
         self.log_probs_AK, choice_AK = total_AKC.flatten(1).topk(size, dim=1)
         origin_AK: Tensor = choice_AK // step_NC.size(1)

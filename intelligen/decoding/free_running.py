@@ -8,6 +8,7 @@ from torch import Tensor
 from intelligen.data.tokens import EOS, PAD
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.step import Extend, next_log_probs, worth_leaving
+from intelligen.decoding.top import best_tokens
 from intelligen.models.cache import KVCache
 
 Pick = Callable[[Tensor, Tensor, int], Tensor]
@@ -52,4 +53,4 @@ def free_run(extend: Extend, cache: KVCache, *, first_N: Tensor, max_lengths_N: 
 
 def most_probable(log_probs_MV: Tensor, _row_M: Tensor, _step: int) -> Tensor:
     """Greedy choice [M]; of equals, any one."""
-    return log_probs_MV.argmax(dim=-1)
+    return best_tokens(log_probs_MV, 1)[1].squeeze(1)

@@ -5,6 +5,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from intelligen.decoding.top import best_tokens
+
 
 def row_uniforms(key: int, rows: npt.NDArray[np.int64], *, width: int, samples: int = 1) -> Tensor:
     """Draw from [0, 1): each draw is a function of (key, row, sample, column), and of nothing else.
@@ -51,7 +53,7 @@ def draw(log_probs_NV: Tensor, uniforms_N: Tensor, *, temperature: float, top_k:
     if top_k == 0 and top_p == 1.0:
         return _draw_index(scores_NV.softmax(dim=-1), uniforms_N)
     vocabulary = scores_NV.size(-1)
-    scores_NK, tokens_NK = scores_NV.topk(min(top_k or vocabulary, vocabulary), dim=-1)
+    scores_NK, tokens_NK = best_tokens(scores_NV, min(top_k or vocabulary, vocabulary))
     probs_NK = scores_NK.softmax(dim=-1)
     before_NK = probs_NK.cumsum(dim=-1) - probs_NK
     # The first token has nothing before it and always stays.

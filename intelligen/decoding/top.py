@@ -1,0 +1,25 @@
+"""The best tokens stand in the blocks with the best maxima, and a maximum costs far less than a selection."""
+
+import torch
+from torch import Tensor
+
+# Of 32, 64 and 128 the fastest at vocabularies of some thousands: a third of argmax, half of topk.
+_BLOCK = 32
+
+
+def best_tokens(scores_NV: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best scores of each row, in descending order, and their tokens: two of [N, k]; of equals, any."""
+    blocks, rest = divmod(scores_NV.size(1), _BLOCK)
+    if blocks <= k:
+        scores_NK, tokens_NK = scores_NV.topk(k, dim=1)
+        return scores_NK, tokens_NK
+    token_V = torch.arange(scores_NV.size(1), device=scores_NV.device)
+    whole_NCX, token_CX = (x[..., : blocks * _BLOCK].unflatten(-1, (blocks, _BLOCK)) for x in (scores_NV, token_V))
+    block_NK = whole_NCX.amax(dim=2).topk(k, dim=1).indices
+    few_NY = whole_NCX.gather(1, block_NK[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
+    token_NY = token_CX[block_NK].flatten(1)
+    if rest:
+        few_NY = torch.cat([few_NY, scores_NV[:, -rest:]], dim=1)
+        token_NY = torch.cat([token_NY, token_V[-rest:].expand(len(token_NY), -1)], dim=1)
+    scores_NK, place_NK = few_NY.topk(k, dim=1)
+    return scores_NK, token_NY.gather(1, place_NK)
