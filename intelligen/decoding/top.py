@@ -14,7 +14,8 @@ def best_tokens(scores_NV: Tensor, k: int) -> tuple[Tensor, Tensor]:
         scores_NK, tokens_NK = scores_NV.topk(k, dim=1)
         return scores_NK, tokens_NK
     token_V = torch.arange(scores_NV.size(1), device=scores_NV.device)
-    whole_NCX, token_CX = (x[..., : blocks * _BLOCK].unflatten(-1, (blocks, _BLOCK)) for x in (scores_NV, token_V))
+    whole = blocks * _BLOCK
+    whole_NCX, token_CX = scores_NV[:, :whole].reshape(-1, blocks, _BLOCK), token_V[:whole].reshape(blocks, _BLOCK)
     block_NK = whole_NCX.amax(dim=2).topk(k, dim=1).indices
     few_NY = whole_NCX.gather(1, block_NK[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
     token_NY = token_CX[block_NK].flatten(1)
