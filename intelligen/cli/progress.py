@@ -50,8 +50,7 @@ class TrainingProgress:
 def counting(*, interval_s: float = 10.0) -> Iterator[Callable[[str, int], None]]:
     """Hears how many lines each step of a preparation has done, and shows them on standard error.
 
-    On a terminal they are counted in place. In a pipe a step has a line when it is first heard of, and another one
-    whenever so many seconds have passed.
+    On a terminal they are counted in place. In a pipe there is a line whenever so many seconds have passed.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -76,13 +75,12 @@ class _PlainCount:
     def __init__(self, console: Console, interval_s: float) -> None:
         self._console = console
         self._interval_s = interval_s
-        self._step = ""
-        self._told = 0.0
+        self._told = time.monotonic()
 
     def heard(self, step: str, lines: int) -> None:
         """Print a line where it is time for one."""
         now = time.monotonic()
-        if step == self._step and now - self._told < self._interval_s:
+        if now - self._told < self._interval_s:
             return
-        self._step, self._told = step, now
+        self._told = now
         self._console.print(f"{step}: {lines:,} lines", markup=False, highlight=False, soft_wrap=True)

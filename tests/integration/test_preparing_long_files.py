@@ -39,17 +39,11 @@ def preparing(directory: Path) -> Iterator["subprocess.Popen[str]"]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_every_step_is_told_in_a_pipe(directory: Path) -> None:
+def test_a_short_preparation_is_silent_in_a_pipe(directory: Path) -> None:
     with preparing(directory) as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert [line.partition(":")[0] for line in err.splitlines()] == [
-        "reading train",
-        "learning the vocabulary",
-        "encoding train",
-        "encoding valid",
-        "encoding test",
-    ]
+    assert len(err.splitlines()) <= 8  # a slow machine may take tens of seconds
     assert "train: 160,000 of 160,000 pairs kept" in out
 
 
@@ -59,7 +53,7 @@ def test_a_long_step_is_told_at_intervals(capsys: pytest.CaptureFixture[str]) ->
             on_progress("encoding train", lines * 10_000)
         time.sleep(0.3)
         on_progress("encoding train", 1_250_000)
-    assert capsys.readouterr().err == "encoding train: 0 lines\nencoding train: 1,250,000 lines\n"
+    assert capsys.readouterr().err == "encoding train: 1,250,000 lines\n"
 
 
 @pytest.mark.parametrize("step", ["reading train", "encoding train"])

@@ -22,8 +22,6 @@ from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import read_history
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 SWEEP = """
 version: 1
 name: tiny
