@@ -15,6 +15,9 @@ from intelligen.config.single_strategies import Standard
 from intelligen.config.training import Optimizer, Schedule, Training
 from intelligen.data.preparing import prepare
 
+# For the commands that tests start: two of them with two threads each would wait for each other on two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).parents[1]
 WORDS = ["ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"]
 TIERE = ["affe", "biene", "katze", "hund", "aal", "fuchs", "gnu", "henne", "ibis", "häher"]

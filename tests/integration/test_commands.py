@@ -12,9 +12,11 @@ from intelligen.cli.main import commands, guarded
 # Large and long enough to learn the tiny language.
 EXPERIMENT = (
     TINY_EXPERIMENT.replace("d_model: 32, d_ff: 64", "d_model: 64, d_ff: 128, dropout: 0.0")
-    .replace("epochs: 2\n  epoch_updates: 20", "epochs: 8\n  epoch_updates: 40")
+    .replace("epochs: 2\n  epoch_updates: 20", "epochs: 12\n  epoch_updates: 40")
+    .replace("learning_rate: 5.0e-3", "learning_rate: 3.0e-3")
+    .replace("{name: constant, warmup_updates: 2}", "{name: inverse_sqrt, warmup_updates: 20}")
     .replace("epochs: 4\n  epoch_updates: 10", "epochs: 1\n  epoch_updates: 5")
-    .replace("learning_rate: 2.0e-3", "learning_rate: 1.0e-3")
+    .replace("learning_rate: 2.0e-3", "learning_rate: 2.0e-4")
 )
 
 
@@ -34,7 +36,7 @@ class Shell:
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     directory = tmp_path_factory.mktemp("a place with spaces, ü")
     (directory / "corpus").mkdir()
-    write_tiny_corpus(directory / "corpus")
+    write_tiny_corpus(directory / "corpus", train=2000)
     (directory / "e.yaml").write_text(EXPERIMENT)
     return Shell(directory)
 
@@ -42,12 +44,12 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 def test_the_modes_work_in_sequence(shell):
     code, out, _ = shell("prepare", "e.yaml")
     assert code == 0
-    assert "train: 400 of 400 pairs kept" in out
+    assert "train: 2,000 of 2,000 pairs kept" in out
 
     code, out, err = shell("train", "e.yaml")
     assert code == 0, err
     lines = [line for line in out.splitlines() if line.startswith("epoch ")]
-    assert len(lines) == 8
+    assert len(lines) == 12
     for word in ("loss", "BLEU", "epoch time", "memory avg", "max"):
         assert word in lines[-1]
 
@@ -60,7 +62,7 @@ def test_the_modes_work_in_sequence(shell):
         assert code == 0, err
         assert "nrefs:1|case:mixed" in out
     bleu = float(out.split("BLEU ")[1].split()[0])
-    assert bleu > 60
+    assert bleu > 80
 
     code, out, err = shell("inference", "e.yaml", "--strategy", "generative", typed="ape bee\n\ncat\n")
     assert code == 0, err

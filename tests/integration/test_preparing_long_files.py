@@ -26,9 +26,18 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
+# The command, telling each progress at once.
+TALKATIVE = """
+import functools, sys
+from intelligen.cli import main, progress
+progress.counting = functools.partial(progress.counting, interval_s=0)
+main.main()
+"""
+
+
 @contextmanager
-def preparing(directory: Path) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "intelligen", "prepare", "e.yaml"]
+def preparing(directory: Path, *start: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, *(start or ("-m", "intelligen")), "prepare", "e.yaml"]
     with subprocess.Popen(
         command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -58,7 +67,7 @@ def test_a_long_step_is_told_at_intervals(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("step", ["reading train", "encoding train"])
 def test_an_interrupt_ends_a_preparation_and_removes_what_it_wrote(directory: Path, step: str) -> None:
-    with preparing(directory) as process:
+    with preparing(directory, "-c", TALKATIVE) as process:
         assert process.stderr is not None
         while not process.stderr.readline().startswith(step):
             assert process.poll() is None
