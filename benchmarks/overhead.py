@@ -70,8 +70,8 @@ class Watch:
     """What the mirror does in this process."""
 
     def __init__(self) -> None:
-        self.passes: list[tuple[float, float, float]] = []
-        """Of each pass: when it ended (seconds since 1970), its seconds, its thread's processor seconds."""
+        self.passes: list[tuple[float, float]] = []
+        """Of each pass: when it ended (seconds since 1970), and its thread's processor seconds."""
         self.calls: Counter[str] = Counter()
 
     def begin(self) -> None:
@@ -91,9 +91,9 @@ class Watch:
 
     def _timed(self, sync: Callable[[MlflowMirror], None]) -> Callable[[MlflowMirror], None]:
         def timed(mirror: MlflowMirror) -> None:
-            started, used = time.perf_counter(), time.thread_time()
+            used = time.thread_time()
             sync(mirror)
-            self.passes.append((time.time(), time.perf_counter() - started, time.thread_time() - used))
+            self.passes.append((time.time(), time.thread_time() - used))
 
         return timed
 
@@ -122,15 +122,7 @@ def bare_fit(trial: Trial, store: Path, directory: Path, threads: int) -> float:
 
 
 class SweepTimes:
-    """One sweep, and the bare fits of its trials.
-
-    Args:
-        place: An empty directory.
-        trials: How many.
-        concurrent: At the same time.
-        threads: Of each.
-
-    """
+    """One sweep in an empty directory, and the bare fits of its trials."""
 
     def __init__(self, place: Path, *, trials: int, concurrent: int, threads: int) -> None:
         self.place, self.concurrent, self.threads = place, concurrent, threads
@@ -174,9 +166,9 @@ class SweepTimes:
     @property
     def tracking(self) -> float:
         """Processor time of the mirror's thread, as a share of the trials' time after the start."""
-        passes: list[tuple[float, float, float]] = json.loads((self.place / "passes.json").read_text())
+        passes: list[tuple[float, float]] = json.loads((self.place / "passes.json").read_text())
         first, last = (choose(_ended_s(record) for record in self.trials) for choose in (min, max))
-        return sum(used for ended, _, used in passes if first < ended <= last) / (last - first)
+        return sum(used for ended, used in passes if first < ended <= last) / (last - first)
 
 
 def _ended_s(record: TrialRecord) -> float:
