@@ -124,7 +124,7 @@ def measure(
         found = TrainedModel.load(trained, store=store, device=torch.device("cpu"))
     torch.set_num_threads(threads)
     ours, shape = Ours.of(found, every=2 if full else 8), read_trial(found.directory).model
-    table: rounds.Table = [rounds.Absent(peer, why) for peer in MODULES if (why := _why_not(peer, shape))]
+    table: rounds.Table = [rounds.Remark(peer, why) for peer in MODULES if (why := _why_not(peer, shape))]
     with tempfile.TemporaryDirectory() as directory:
         peers = _peers(ours, shape, threads=threads, directory=Path(directory))
         for name, search in SEARCHES.items():
@@ -157,11 +157,15 @@ def _compared(
     table: rounds.Table = []
     for peer, output in outputs.items():
         same = sum(a == b for a, b in zip(expected, output, strict=True))
-        note = "own draws" if name == "sampling" else f"{same:,} of {len(expected):,} identical"
-        what, target = f"{name}, {peer} ({note})", TARGETS.get((name, peer), "")
-        table.append(rounds.compare(what, speeds["ours"], speeds[peer], unit="sentences/s", target=target, faster=True))
-        if name != "sampling" and same < len(expected):
-            table.append(rounds.Absent(f"{name}, {peer}: NOT IDENTICAL", model.difference(expected, output)))
+        title, target = f"{name}, {peer}", TARGETS.get((name, peer), "")
+        row = rounds.compare(title, speeds["ours"], speeds[peer], unit="sentences/s", target=target, faster=True)
+        table.append(row)
+        if name != "sampling":
+            counts = [float(same)], [float(len(expected))]
+            title = f"{title}: same tokens"
+            table.append(rounds.compare(title, *counts, unit="sentences", target="≥ 1.0", faster=False))
+            if same < len(expected):
+                table.append(rounds.Remark(f"{title}, or not", model.difference(expected, output)))
     return table
 
 

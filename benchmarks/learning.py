@@ -73,7 +73,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as store:
         prepared = prepare(experiment.data, Path(store))
         vocabulary = prepared.tokenizer("target").size
-        work = Work(prepared, experiment.model, vocabulary, experiment.training, torch.device("cpu"), 1, 1)
+        work = Work(
+            prepared, experiment.model, vocabulary, experiment.training, torch.device("cpu"), arguments.threads, 1, 1
+        )
         loader = Loader(prepared.split("train"), batch_tokens=work.training.batch_tokens, seed=1)
         learners = sides(work, arguments.updates)
         print(machine(arguments.threads))

@@ -5,10 +5,13 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
+from multiprocessing import get_context
 
 Side = Callable[[], float]
 """Does the work once and returns its figure: seconds, or something per second."""
@@ -40,14 +43,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Absent:
-    """A comparison that could not be made here, and why."""
+class Remark:
+    """A line without figures: why there are none, or what stands behind those of the line before."""
 
     what: str
-    why: str
+    text: str
 
 
-Table = list[Row | Absent]
+Table = list[Row | Remark]
 
 
 def in_turn(sides: Mapping[str, Side], *, rounds: int) -> dict[str, list[float]]:
@@ -60,6 +63,20 @@ def in_turn(sides: Mapping[str, Side], *, rounds: int) -> dict[str, list[float]]
             if index:
                 figures[name].append(figure)
     return figures
+
+
+@contextmanager
+def apart(makers: Mapping[str, Callable[[], Side]]) -> Iterator[dict[str, Side]]:
+    """The sides, each made and run in a process of its own: what one sets in its process helps or hinders no other."""
+    with ExitStack() as running:
+
+        def elsewhere(make: Callable[[], Side]) -> Side:
+            spawned = get_context("spawn")
+            pool = ProcessPoolExecutor(1, mp_context=spawned, initializer=_make, initargs=(make,))
+            process = running.enter_context(pool)
+            return lambda: process.submit(_run).result()
+
+        yield {name: elsewhere(make) for name, make in makers.items()}
 
 
 def timed(work: Callable[[], object]) -> Side:
@@ -121,12 +138,24 @@ def markdown(table: Table) -> str:
     """The table as Markdown."""
     lines = ["| what | ours | peer | ratio | spread | target | |", "| --- | ---: | ---: | ---: | --- | --- | --- |"]
     for row in table:
-        if isinstance(row, Absent):
-            lines.append(f"| {row.what} | – | – | – | – | – | not compared: {row.why} |")
+        if isinstance(row, Remark):
+            lines.append(f"| {row.what} | – | – | – | – | – | {row.text} |")
         else:
             figures = (row.ours, row.theirs, f"{row.ratio:.2f}", f"{row.low:.2f}–{row.high:.2f}")
             lines.append(f"| {' | '.join((row.what, *figures, row.target, row.verdict))} |")
     return "\n".join(lines)
+
+
+_sides: list[Side] = []
+"""This process' own, where it is a side's."""
+
+
+def _make(make: Callable[[], Side]) -> None:
+    _sides.append(make())
+
+
+def _run() -> float:
+    return _sides[0]()
 
 
 def _processor_lines() -> list[str]:

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from multiprocessing import get_context
 
-from rounds import Absent, Table, machine, markdown, parser
+from rounds import Remark, Table, machine, markdown, parser
 
 BENCHMARKS = ("training", "decoding", "updates", "overhead", "scaling", "startup", "preparing")
 
@@ -37,7 +37,7 @@ def main() -> int:
                 table += process.submit(measure, name, arguments.full, arguments.threads).result()
             except Exception:
                 traceback.print_exc()
-                table.append(Absent(name, "it failed"))
+                table.append(Remark(name, "it failed"))
                 failed = True
     print(machine(arguments.threads))
     print(markdown(table))

@@ -1,5 +1,7 @@
 """What is to decode must have learnt to end its sentences: shape T, trained for a few minutes by our own loop."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -40,7 +42,9 @@ def trained_model(store: Path, *, folder: Path | None = None) -> TrainedModel:
     )
     trial = baseline_trial(experiment, prepared=prepared.identity)
     directory = store / "baselines" / trial.identity
-    fit(trial, Runtime(store, directory))
+    # Elsewhere: `fit` changes how its process keeps memory, and only where it has something to train.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        process.submit(fit, trial, Runtime(store, directory)).result()
     return TrainedModel.load(directory, store=store, device=torch.device("cpu"))
 
 

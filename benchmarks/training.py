@@ -1,7 +1,8 @@
 """How fast we train beside the peers: target tokens per second, optimizer included, on the same batches in turn.
 
 Every side has our shape, tied embeddings, label smoothing, clipping, schedule and a fused Adam; ours goes through the
-`standard` strategy that `fit` trains with. On a processor the shape is T of the first source project; on CUDA it is
+`standard` strategy that `fit` trains with, and its process keeps freed memory, as `fit` has it. Each side has a
+process of its own. On a processor the shape is T of the first source project; on CUDA it is
 the Transformer base of Vaswani et al. (2017) in bf16, with torch.compile as further variants.
 """
 
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from rounds import Absent, Row, Side, Table, compare, in_turn, machine, markdown, missing, parser
+from rounds import Remark, Row, Side, Table, apart, compare, in_turn, machine, markdown, missing, parser
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -30,6 +31,7 @@ from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization.updater import autocast, build_optimizer, learning_rate
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
+from intelligen.training.allocator import keep_freed_memory
 
 SHAPE_T = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
 SHAPE_BASE = Seq2Seq(d_model=512, d_ff=2048, heads=8, encoder_layers=6, decoder_layers=6, max_positions=256)
@@ -55,6 +57,8 @@ class Work:
     training: Training
     """The product's settings of a trial."""
     device: torch.device
+    threads: int
+    """Processor threads of every side."""
     updates: int
     """Of a round."""
     rounds: int
@@ -62,7 +66,7 @@ class Work:
     @property
     def label(self) -> str:
         """What the table says of it."""
-        threads = f"{torch.get_num_threads()} thread(s)" if self.device.type == "cpu" else "CUDA"
+        threads = f"{self.threads} thread(s)" if self.device.type == "cpu" else "CUDA"
         return f"{self.training.precision}, {threads}, {self.training.batch_tokens} tokens"
 
 
@@ -84,6 +88,7 @@ def our_strategy(work: Work, *, compiled: bool = False) -> Strategy:
 
 def our_update(work: Work, *, compiled: bool = False) -> Update:
     """The standard strategy's update."""
+    keep_freed_memory()
     strategy = our_strategy(work, compiled=compiled)
     return lambda batches, update: strategy.train_step(batches, Step(1, update, UPDATES))
 
@@ -140,9 +145,10 @@ def batches_of(work: Work) -> list[list[Batch]]:
     return [loader.next_update() for _ in range((work.rounds + 1) * work.updates)]
 
 
-def side(work: Work, update: Update, updates: list[list[Batch]]) -> Side:
+def side(work: Work, make_update: Callable[[Work], Update]) -> Side:
     """A side that goes on to the next updates at every call, and returns target tokens per second."""
-    waiting = iter(enumerate(updates, start=1))
+    torch.set_num_threads(work.threads)
+    update, waiting = make_update(work), iter(enumerate(batches_of(work), start=1))
 
     def run() -> float:
         _wait_for(work.device)
@@ -161,17 +167,17 @@ def compared(work: Work) -> Table:
     """Ours against every peer that is here."""
     cuda = work.device.type == "cuda"
     present = [name for name, modules in NEEDS.items() if not missing(*modules)]
-    makers = {OURS: partial(our_update, work), **{name: partial(peer_update, work, name) for name in present}}
+    makers = {OURS: our_update, **{name: partial(peer_update, name=name) for name in present}}
     if cuda:
         compiling = (OURS, *(name for name in present if name != JOEY))  # its model is no graph
         makers |= {f"{name}, compiled": partial(makers[name], compiled=True) for name in compiling}
-    updates = batches_of(work)
-    figures = in_turn({name: side(work, make(), updates) for name, make in makers.items()}, rounds=work.rounds)
+    with apart({name: partial(side, work, make) for name, make in makers.items()}) as sides:
+        figures = in_turn(sides, rounds=work.rounds)
     table: Table = []
     for name, modules in NEEDS.items():
         title = f"training against {name}, {work.label}"
         if name not in figures:
-            table.append(Absent(title, missing(*modules)))
+            table.append(Remark(title, missing(*modules)))
             continue
         target = (CUDA_TARGETS if cuda else TARGETS).get(name, "")
         table.append(compare(title, figures[OURS], figures[name], unit="tokens/s", target=target, faster=True))
@@ -181,17 +187,17 @@ def compared(work: Work) -> Table:
             table.append(compare(title, both[0], both[1], unit="tokens/s", faster=True))
     if cuda:
         compiled = f"{OURS}, compiled"
-        table += [utilisation(work, name, updates, figures[name]) for name in (OURS, compiled)]
+        table += [utilisation(work, name, figures[name]) for name in (OURS, compiled)]
     return table
 
 
-def utilisation(work: Work, name: str, updates: list[list[Batch]], tokens_per_s: list[float]) -> Row | Absent:
+def utilisation(work: Work, name: str, tokens_per_s: list[float]) -> Row | Remark:
     """Matrix products of forward and backward pass, padding counted, against the chip's peak."""
     title, chip = f"model-flop utilisation, {name}, {work.label}", torch.cuda.get_device_name(work.device)
     peak = next((peak for part, peak in PEAKS.items() if re.search(rf"\b{part}\b", chip)), None)
     if peak is None:
-        return Absent(title, f"the peak of {chip} is not known here")
-    measured, update = updates[: work.updates], our_update(work)
+        return Remark(title, f"the peak of {chip} is not known here")
+    measured, update = batches_of(work)[: work.updates], our_update(work)
     with FlopCounterMode(display=False) as counter:
         for number, batches in enumerate(measured, start=1):
             update([batch.to(work.device) for batch in batches], number)
@@ -220,16 +226,15 @@ def measure(*, full: bool, threads: int, folder: Path | None = None) -> Table:
         prepared = prepare(data_of(folder), Path(store))
         if torch.cuda.is_available():
             training = Training(precision="bf16", batch_tokens=25_000)
-            work = Work(prepared, SHAPE_BASE, 32_000, training, torch.device("cuda"), 10, 10 if full else 3)
+            work = Work(prepared, SHAPE_BASE, 32_000, training, torch.device("cuda"), threads, 10, 10 if full else 3)
             return compared(work)
         size, rounds = (4096, 5) if full else (1024, 5)
         table: Table = []
         for precision in ("fp32", "bf16") if full else ("fp32",):
             for count in (1, 2) if full else (threads,):
-                torch.set_num_threads(count)
                 training = Training(precision=precision, batch_tokens=size)
                 vocabulary = prepared.tokenizer("target").size
-                work = Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), 2, rounds)
+                work = Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), count, 2, rounds)
                 table += compared(work)
         return table
 
@@ -239,7 +244,6 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--folder", type=Path, help="train.en.gz, train.de.gz, val.en.gz, val.de.gz, as of Multi30k")
     arguments = options.parse_args()
-    torch.set_num_threads(arguments.threads)
     print(machine(arguments.threads))
     print(markdown(measure(full=arguments.full, threads=arguments.threads, folder=arguments.folder)))
 

@@ -42,6 +42,7 @@ from intelligen.strategies import base, generative, monte_carlo
 from intelligen.strategies.build import build_strategy
 from intelligen.strategies.discriminator import Judge
 from intelligen.strategies.recurrent import RecurrentObjective
+from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.fit import build_model
 
 ALWAYS = ProbabilitySchedule(start=1.0)
@@ -171,7 +172,8 @@ def warmed_weights(prepared: Prepared, loader: Loader, *, count: int) -> dict[st
 
 
 def run(*, full: bool, threads: int) -> Rounds:
-    """The variants in turn, over the same batches."""
+    """The variants in turn, over the same batches; freed memory is kept, as `fit` has it."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     data = Data(corpus=EmbeddedCorpus(train=5000, valid=50, test=50), tokenizer=Tokenizer(vocabulary=4000))
     with tempfile.TemporaryDirectory() as store:
