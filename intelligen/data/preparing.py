@@ -91,12 +91,13 @@ class _Build:
         }
         splits = {split: self._write(split, tokenizers) for split in ("train", *evaluation)}
         self._check_lengths(splits["train"])
+        packages = ("intelligen", "sentencepiece", *(("sacremoses",) if self._data.tokenizer.moses else ()))
         return Manifest(
             format=FORMAT,
             identity=identity,
             fingerprint=fingerprint,
             data=self._data,
-            versions={package: version(package) for package in ("intelligen", "sentencepiece")},
+            versions={package: version(package) for package in packages},
             tokenizers=files,
             splits=splits,
             files={path.name: path.stat().st_size for path in sorted(self._directory.iterdir())},

@@ -52,8 +52,10 @@ def generate(
     assert samples == 1 or isinstance(search, Sample), f"{search.name} finds one hypothesis per source"
     assert prefix_NT is None or not isinstance(search, Beam), "beam begins with nothing"
     bounds_B = max_lengths_B.to(source_BS.device).clamp(max=module.max_positions)
+    # Autocast remembers the weights that it has cast, but not in inference mode: each step would cast them again.
+    no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
-    with torch.inference_mode(), evaluating(module):
+    with no_gradient(), evaluating(module):
         found = _search(
             module, source_BS, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT
         )

@@ -1,4 +1,4 @@
-"""The best tokens stand in the blocks with the best maxima, and a maximum costs far less than a selection."""
+"""The best tokens stand in the blocks with the best maxima: on a processor, maxima cost far less than a selection."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ _BLOCK = 32
 def best_tokens(scores_NV: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k best scores of each row, in descending order, and their tokens: two of [N, k]; of equals, any."""
     blocks, rest = divmod(scores_NV.size(1), _BLOCK)
-    if blocks <= k:
+    if blocks <= k or scores_NV.device.type != "cpu":
         scores_NK, tokens_NK = scores_NV.topk(k, dim=1)
         return scores_NK, tokens_NK
     token_V = torch.arange(scores_NV.size(1), device=scores_NV.device)

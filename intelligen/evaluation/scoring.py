@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
 from sacrebleu.metrics import BLEU, CHRF, TER
@@ -27,7 +28,7 @@ class Evaluation:
     hypotheses: tuple[str, ...]
     """In the split's order."""
     signatures: Mapping[str, str]
-    """`bleu_signature`, `chrf_signature`, `ter_signature`: without them a score cannot be compared."""
+    """`bleu_signature`, `chrf_signature` and so on: without them a score cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,11 @@ def score(shards: Sequence[Shard], references: Sequence[str], *, moses_language:
     }
     scorers: dict[str, BLEU | CHRF | TER] = {"bleu": bleu, "chrf": chrf, "ter": ter}
     if moses_language is not None:
-        scorers["moses_bleu"] = moses = BLEU(lowercase=True, tokenize="none", force=True)
+        scorers["moses_bleu"] = moses = BLEU(lowercase=True, tokenize="none", smooth_method="none", force=True)
         metrics["moses_bleu"] = moses_bleu(moses, hypotheses, references, language=moses_language)
     signatures = {f"{name}_signature": str(scorer.get_signature()) for name, scorer in scorers.items()}
+    if moses_language is not None:
+        signatures["moses_bleu_signature"] += f"|moses:{moses_language}|sacremoses:{version('sacremoses')}"
     return Evaluation(metrics, hypotheses, signatures)
 
 

@@ -60,7 +60,7 @@ class _SummedLoss(torch.autograd.Function):
         padding_M1 = (target_M == PAD)[:, None]
         # Padding's share of the gradient is 0 in both products, and its logits need not be touched for that.
         kept_MD = states_MD.to(dtype).masked_fill(padding_M1, 0.0)
-        # Cast here: autocast would remember a cast that no gradient passes through, and use it where one should.
+        # Cast once, here: autocast would cast the table for each chunk.
         with torch.autocast(kind, enabled=False):
             projection = projection_VD.to(dtype)
             losses, by_states, by_projection = [], [], torch.zeros_like(projection_VD)

@@ -1,5 +1,6 @@
 """Ray, started so that stopped trials give their resources back, or joined where a cluster is named."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -86,6 +87,9 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
     if address is None:
         Capacity.of_this_machine().require(sweep)
     os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
+    # Warnings that help nobody: of the copies that are switched off above, and of half a second on a busy machine.
+    for module in ("analysis.experiment_analysis", "utils.util"):
+        logging.getLogger(f"ray.tune.{module}").setLevel(logging.ERROR)
     try:
         _start(sweep, address)
         if address is not None:

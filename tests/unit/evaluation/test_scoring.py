@@ -1,5 +1,7 @@
 """Scores are sacreBLEU's; in BLEU by the reference's length, each sentence counts in one bucket."""
 
+from importlib.metadata import version
+
 import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
@@ -49,4 +51,5 @@ def test_moses_bleu_sees_neither_case_nor_how_punctuation_is_attached():
     assert found.metrics["moses_bleu"] == pytest.approx(100)
     assert found.metrics["bleu"] < 60
     assert "case:lc" in found.signatures["moses_bleu_signature"]
-    assert "tok:none" in found.signatures["moses_bleu_signature"]
+    assert "tok:none|smooth:none" in found.signatures["moses_bleu_signature"]
+    assert f"moses:de|sacremoses:{version('sacremoses')}" in found.signatures["moses_bleu_signature"]
