@@ -1,22 +1,20 @@
 """The same weights in JoeyNMT, whose search reads the whole prefix again at every step."""
 
-import logging
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import torch
 from joeynmt.batch import Batch
-from joeynmt.model import Model, build_model
+from joeynmt.model import Model
 from joeynmt.search import search as joey_search
 from joeynmt.transformer_layers import MultiHeadedAttention, TransformerDecoderLayer, TransformerEncoderLayer
-from joeynmt.vocabulary import Vocabulary
+from peers.joey import build
 from peers.parts import before_end, copy_linear, copy_norm
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from intelligen.config.decoding import Beam, Greedy, Sample, Search
 from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import BOS, EOS, PAD, UNK
+from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.models.attention import SelfAttention
 from intelligen.models.layers import DecoderLayer, EncoderLayer
 from intelligen.models.seq2seq import Seq2SeqTransformer
@@ -27,28 +25,7 @@ BATCH_ROWS = 64
 
 def carried(model: Seq2SeqTransformer, shape: Seq2Seq) -> Model:
     """A JoeyNMT model that computes what ours does."""
-    logging.getLogger("joeynmt.model").setLevel(logging.WARNING)
-    stack = {
-        "type": "transformer",
-        "hidden_size": shape.d_model,
-        "ff_size": shape.d_ff,
-        "num_heads": shape.heads,
-        "dropout": 0.0,
-        "layer_norm": shape.norm,
-        "activation": shape.activation,
-        "embeddings": {"embedding_dim": shape.d_model, "scale": True},
-    }
-    vocabulary = _vocabulary(model.target_embedding.num_embeddings)
-    joey = build_model(
-        {
-            "tied_embeddings": True,
-            "tied_softmax": True,
-            "encoder": {**stack, "num_layers": shape.encoder_layers},
-            "decoder": {**stack, "num_layers": shape.decoder_layers},
-        },
-        src_vocab=vocabulary,
-        trg_vocab=vocabulary,
-    )
+    joey = build(shape, model.target_embedding.num_embeddings, label_smoothing=0.0)
     with torch.no_grad():
         _copy(model, joey)
         if shape.norm == "pre":
@@ -89,20 +66,6 @@ def _batch(rows: list[torch.Tensor]) -> Batch:
         eos_index=EOS,
         is_train=False,
     )
-
-
-def _vocabulary(size: int) -> Vocabulary:
-    """Numbers for pieces: a search asks for the special ones' ids alone."""
-    special = {"unk": 0, "pad": 1, "bos": BOS, "eos": EOS}
-    ids = {f"{name}_id": place for name, place in special.items()}
-    tokens = {f"{name}_token": f"<{name}>" for name in special}
-    vocabulary = Vocabulary(
-        [str(number) for number in range(len(special), size)],
-        SimpleNamespace(**ids, **tokens, sep_token=None, lang_tags=[]),
-    )
-    # It builds its list with UNK first, ours has PAD there.
-    vocabulary.unk_index, vocabulary.pad_index = UNK, PAD
-    return vocabulary
 
 
 def _copy(model: Seq2SeqTransformer, joey: Model) -> None:

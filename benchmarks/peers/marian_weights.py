@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from peers.marian import build
 from peers.parts import before_end, copy_linear, copy_norm
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import GenerationConfig, MarianConfig, MarianMTModel
+from transformers import GenerationConfig, MarianMTModel
 from transformers.models.marian.modeling_marian import MarianAttention, MarianDecoderLayer, MarianEncoderLayer
 
 from intelligen.config.decoding import Beam, Greedy, Sample, Search
@@ -23,26 +24,7 @@ BATCH_ROWS = 128
 
 def carried(model: Seq2SeqTransformer, shape: Seq2Seq) -> MarianMTModel:
     """A Marian model that computes what ours does."""
-    marian = MarianMTModel(
-        MarianConfig(
-            vocab_size=model.target_embedding.num_embeddings,
-            d_model=shape.d_model,
-            encoder_layers=shape.encoder_layers,
-            decoder_layers=shape.decoder_layers,
-            encoder_attention_heads=shape.heads,
-            decoder_attention_heads=shape.heads,
-            encoder_ffn_dim=shape.d_ff,
-            decoder_ffn_dim=shape.d_ff,
-            activation_function=shape.activation,
-            max_position_embeddings=shape.max_positions,
-            scale_embedding=True,
-            pad_token_id=PAD,
-            bos_token_id=BOS,
-            eos_token_id=EOS,
-            forced_eos_token_id=None,
-            decoder_start_token_id=BOS,
-        )
-    )
+    marian = build(shape, model.target_embedding.num_embeddings)
     with torch.no_grad():
         marian.model.shared.weight.copy_(model.target_embedding.weight)
         # Marian's own way to keep a token out of every hypothesis.
