@@ -63,8 +63,7 @@ budget: {{trials: {trials}}}
 resources: {{workers: 1, cpus_per_worker: {threads}, concurrent_trials: {concurrent}}}
 baseline: {{workers: 1, cpus_per_worker: {threads}}}
 """
-FILES = ("log_artifact", "log_dict", "log_text")
-"""Of these the last two call the first."""
+FILES = ("log_artifact", "log_dict", "log_text")  # the last two call the first
 
 
 class Watch:
@@ -243,8 +242,7 @@ def measure(*, full: bool, threads: int) -> Table:
 def main() -> None:
     """Print the table."""
     arguments = parser(__doc__).parse_args()
-    print(machine(arguments.threads))
-    print(markdown(measure(full=arguments.full, threads=arguments.threads)))
+    print(machine(arguments.threads), markdown(measure(full=arguments.full, threads=arguments.threads)), sep="\n\n")
 
 
 if __name__ == "__main__":
