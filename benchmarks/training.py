@@ -1,9 +1,9 @@
 """How fast we train beside the peers: target tokens per second, optimizer included, on the same batches in turn.
 
 Every side has our shape, tied embeddings, label smoothing, clipping, schedule and a fused Adam; ours goes through the
-`standard` strategy that `fit` trains with, and its process keeps freed memory, as `fit` has it. Each side has a
-process of its own. On a processor the shape is T of the first source project; on CUDA it is
-the Transformer base of Vaswani et al. (2017) in bf16, with torch.compile as further variants.
+`standard` strategy that `fit` trains with, and its process keeps freed memory, as `fit` has it; each side has a process
+of its own. On a processor the shape is T of the first source project; on CUDA it is the Transformer base of Vaswani
+et al. (2017) in bf16, with torch.compile as further variants.
 """
 
 import re
@@ -183,8 +183,7 @@ def compared(work: Work) -> Table:
         table.append(compare(title, figures[OURS], figures[name], unit="tokens/s", target=target, faster=True))
         both = [figures.get(f"{one}, compiled") for one in (OURS, name)]
         if both[0] and both[1]:
-            title = f"{title}, both compiled"
-            table.append(compare(title, both[0], both[1], unit="tokens/s", faster=True))
+            table.append(compare(f"{title}, both compiled", both[0], both[1], unit="tokens/s", faster=True))
     if cuda:
         compiled = f"{OURS}, compiled"
         table += [utilisation(work, name, figures[name]) for name in (OURS, compiled)]
@@ -228,14 +227,12 @@ def measure(*, full: bool, threads: int, folder: Path | None = None) -> Table:
             training = Training(precision="bf16", batch_tokens=25_000)
             work = Work(prepared, SHAPE_BASE, 32_000, training, torch.device("cuda"), threads, 10, 10 if full else 3)
             return compared(work)
-        size, rounds = (4096, 5) if full else (1024, 5)
         table: Table = []
         for precision in ("fp32", "bf16") if full else ("fp32",):
             for count in (1, 2) if full else (threads,):
-                training = Training(precision=precision, batch_tokens=size)
+                training = Training(precision=precision, batch_tokens=4096 if full else 1024)
                 vocabulary = prepared.tokenizer("target").size
-                work = Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), count, 2, rounds)
-                table += compared(work)
+                table += compared(Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), count, 2, 5))
         return table
 
 
@@ -244,8 +241,8 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--folder", type=Path, help="train.en.gz, train.de.gz, val.en.gz, val.de.gz, as of Multi30k")
     arguments = options.parse_args()
-    print(machine(arguments.threads))
-    print(markdown(measure(full=arguments.full, threads=arguments.threads, folder=arguments.folder)))
+    table = measure(full=arguments.full, threads=arguments.threads, folder=arguments.folder)
+    print(machine(arguments.threads), markdown(table), sep="\n\n")
 
 
 if __name__ == "__main__":
