@@ -9,6 +9,7 @@ and samples.png (translations of its newest trial). Needs Chromium, and Playwrig
 
 import argparse
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -122,7 +123,7 @@ def photograph_runs(page: Page, picture: Path) -> None:
     for column in HIDDEN_COLUMNS + SHOWN_COLUMNS:
         search.fill(column)
         page.wait_for_timeout(FILTER_MS)
-        row = page.locator('[class*="tree-treenode"]').filter(has=page.get_by_text(column, exact=True))
+        row = page.locator('[class*="tree-treenode"]').filter(has_text=re.compile(rf"^\s*{re.escape(column)}\s*$"))
         # A sweep that varies something else, or in which no trial was stopped, lacks a column.
         if row.count():
             row.last.locator('[class*="tree-checkbox"]').first.click()
