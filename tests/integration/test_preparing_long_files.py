@@ -26,10 +26,11 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-# The command, telling each progress at once.
+# The command, telling each progress at once, and heeding interrupts where these tests run in a shell's background.
 TALKATIVE = """
-import functools, sys
+import functools, signal
 from intelligen.cli import main, progress
+signal.signal(signal.SIGINT, signal.default_int_handler)
 progress.counting = functools.partial(progress.counting, interval_s=0)
 main.main()
 """
