@@ -28,7 +28,9 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["name", "splits", "hub", "train", "source", "choice", "int", "x"]), inner, max_size=4
+            st.sampled_from(["name", "splits", "hub", "train", "source", "choice", "int", "zip", "x"]),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=12,

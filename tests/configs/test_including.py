@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 import refusals
-from refusals import EXPERIMENT, SWEEP, VARIED, refusal, told
+import yaml
+from hypothesis import HealthCheck, given, settings
+from refusals import EXPERIMENT, SWEEP, VARIED, json_values, refusal, told
 
+from intelligen.config.document import Document
 from intelligen.config.experiment import Experiment
+from intelligen.config.including import with_fragments
 from intelligen.config.loading import load_experiment, load_sweep
 from intelligen.config.mixture import Intelligen
 from intelligen.config.single_strategies import Generative, Standard
@@ -222,3 +226,28 @@ def test_whoever_starts_the_command_may_choose_any_experiment(project: Path) -> 
     write("search_spaces/sweep.yaml", SWEEP.replace("experiment.yaml", name) + "space: {model.dropout: {const: 0}}\n")
     (message,) = refusal(Path("search_spaces/sweep.yaml"))
     assert message.startswith(f'search_spaces/sweep.yaml:3: experiment: "{name}" lies outside of the project')
+
+
+def test_what_is_replaced_leaves_no_lines_behind(folder: Path) -> None:
+    Path("f.yaml").write_text(
+        "space: {strategy: {const: {name: generative, alpha: 1}}, finetuning.epochs: {const: 1}}\n"
+    )
+    own = {"include": ["f.yaml"], "space": {"strategy": {"const": {"name": "standard"}}}}
+    lines = {(): "x:1", ("space",): "x:2", ("space", "strategy"): "x:3", ("space", "strategy", "const"): "x:3"}
+    merged = with_fragments(Document(own, lines), Path("x.yaml"), Sweep)
+    assert merged.data["space"] == own["space"] | {"finetuning.epochs": {"const": 1}}
+    assert merged.origin(("space", "strategy", "const", "alpha")) == "x:3"
+    assert merged.origin(("space", "finetuning.epochs", "const")) == "f.yaml:1"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(include=json_values, above=json_values, below=json_values)
+def test_no_fragment_raises_anything_but_a_told_mistake(
+    folder: Path, include: object, above: object, below: object
+) -> None:
+    Path("x").write_text(yaml.safe_dump({"include": include, "space": below, "scheduler": below}))
+    Path("sweep.yaml").write_text(yaml.safe_dump({"include": ["x"], "space": above, "scheduler": above}))
+    try:
+        load_sweep(Path("sweep.yaml"))
+    except ConfigError as error:
+        told(error)
