@@ -1,5 +1,7 @@
 """Every error a user can cause: one line (what, where, why, the mend) and one documented exit code."""
 
+MOST_PROBLEMS = 10
+
 
 class IntelligenError(Exception):
     """Base of the errors that a user can cause; `exit_code` is what the process ends with."""
@@ -8,9 +10,14 @@ class IntelligenError(Exception):
 
 
 class ConfigError(IntelligenError):
-    """An experiment or sweep file, an override or an option is wrong."""
+    """An experiment or sweep file, an override or an option is wrong; each argument is the line of one problem."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        lines = [str(line) for line in self.args[:MOST_PROBLEMS]]
+        more = len(self.args) - len(lines)
+        return "\n".join([*lines, f"… and {more} more"] if more else lines)
 
 
 class TrialsFailedError(IntelligenError):

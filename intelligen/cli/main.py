@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from intelligen.cli.files import schema, validate
 from intelligen.cli.models import finetune, inference, prepare, test, train
 from intelligen.cli.sweeps import run
 from intelligen.errors import IntelligenError
@@ -25,7 +26,7 @@ def commands() -> None:
     """
 
 
-for command in (prepare, train, finetune, test, inference, run):
+for command in (prepare, train, finetune, test, inference, run, validate, schema):
     commands.add_command(command)
 
 

@@ -40,9 +40,10 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
     -o reaches the sweep's settings (-o budget.trials=20) and the experiment's (-o experiment.training.epochs=3).
     """
     from intelligen.config.loading import load_sweep
-    from intelligen.sweep.cluster import Capacity
 
     sweep, experiment = load_sweep(file, overrides)
+    from intelligen.sweep.cluster import Capacity  # Ray comes with it, and a wrong file needs no Ray
+
     if "RAY_ADDRESS" not in os.environ:
         Capacity.of_this_machine().require(sweep)
     store = runs.absolute()

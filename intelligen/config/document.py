@@ -11,8 +11,6 @@ from intelligen.errors import ConfigError
 
 Key = tuple[str | int, ...]
 
-MOST_PROBLEMS = 10
-
 
 @dataclass(frozen=True)
 class Document:
@@ -66,8 +64,5 @@ def raise_problems(lines: Sequence[str]) -> None:
         ConfigError: there is at least one problem.
 
     """
-    distinct = list(dict.fromkeys(lines))
-    if len(distinct) > MOST_PROBLEMS:
-        distinct = [*distinct[:MOST_PROBLEMS], f"… and {len(distinct) - MOST_PROBLEMS} more"]
-    if distinct:
-        raise ConfigError("\n".join(distinct))
+    if distinct := dict.fromkeys(lines):
+        raise ConfigError(*distinct)

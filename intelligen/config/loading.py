@@ -1,17 +1,20 @@
 """From files and overrides to settings: nothing is used before all of it has been checked."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from intelligen.config.changes import Change, changed, parse_override
-from intelligen.config.document import Document, problem_line
+from intelligen.config.document import Document, problem_line, raise_problems
 from intelligen.config.experiment import Experiment
+from intelligen.config.including import with_fragments
 from intelligen.config.paths import has_setting
 from intelligen.config.problems import validated
+from intelligen.config.project import named_file, project_of
 from intelligen.config.space_check import check_space
 from intelligen.config.sweep import Sweep
 from intelligen.config.text_file import displayed, read_text
@@ -28,11 +31,29 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
 
     """
-    return _experiment(read_document(path), [parse_override(text) for text in overrides])
+    document = with_fragments(read_document(path), path, Experiment)
+    return _experiment(document, [parse_override(text) for text in overrides])
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """What a sweep file says."""
+
+    sweep: Sweep
+    experiment: Experiment
+    """What it names, with its overrides."""
+    document: Document
+    """The file's contents, for the lines in messages."""
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experiment]:
-    """The sweep in a file and the experiment that it names, each checked by itself and against the other.
+    """The sweep in a file and the experiment that it names; see `read_sweep`."""
+    file = read_sweep(path, overrides)
+    return file.sweep, file.experiment
+
+
+def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
+    """A sweep file and the experiment that it names, each checked by itself and against the other.
 
     An override `experiment=PATH` names another experiment file, relative to the working directory;
     `experiment.KEY=VALUE` reaches into the experiment; every other key is the sweep's own.
@@ -41,17 +62,38 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experi
         ConfigError: a file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
 
     """
-    document = read_document(path)
+    document = with_fragments(read_document(path), path, Sweep)
     changes = [parse_override(text) for text in overrides]
     inner = [change for change in changes if change.key.startswith(_INTO_EXPERIMENT)]
     own = [_own_change(change, path) for change in changes if change not in inner]
     document = changed(document, Sweep, own)
-    sweep = validated(Sweep, document)
+    # Whoever starts the command may choose any experiment; the file only one of its project.
+    project = None if any(change.key == "experiment" for change in own) else project_of(path)
     reaching = [replace(change, key=change.key.removeprefix(_INTO_EXPERIMENT)) for change in inner]
-    experiment = _experiment(_named_experiment(path, sweep, document), reaching)
-    check_space(sweep, experiment, document)
-    _require_one_objective(sweep, experiment, document)
-    return sweep, experiment
+    problems: list[str] = []
+    with _noting(problems):
+        sweep = validated(Sweep, document)
+    with _noting(problems):
+        experiment = _experiment(_named_experiment(path, document, project), reaching)
+    raise_problems(problems)
+    with _noting(problems):
+        check_space(sweep, experiment, document)
+    with _noting(problems):
+        _require_one_objective(sweep, experiment, document)
+    raise_problems(problems)
+    return SweepFile(sweep, experiment, document)
+
+
+def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
+    """Whether a file is a sweep or an experiment, by the keys that only one of them has.
+
+    Raises:
+        ConfigError: the file is not strict YAML, or a fragment of it is not.
+
+    """
+    keys = with_fragments(read_document(path), path, Sweep).data.keys()
+    sweep, experiment = Sweep.model_fields.keys(), Experiment.model_fields.keys()
+    return Sweep if len(keys & (sweep - experiment)) > len(keys & (experiment - sweep)) else Experiment
 
 
 def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> Experiment:
@@ -93,10 +135,23 @@ def _own_change(change: Change, sweep_file: Path) -> Change:
     return replace(change, value=os.path.relpath(os.path.realpath(change.value), start))
 
 
-def _named_experiment(sweep_file: Path, sweep: Sweep, document: Document) -> Document:
-    path = sweep_file.parent / sweep.experiment
+def _named_experiment(sweep_file: Path, document: Document, project: Path | None) -> Document:
+    """The experiment file that the sweep's document names, inside the project where there is one."""
+    name = document.data.get("experiment")
+    if not isinstance(name, str) or not name:
+        raise ConfigError  # nothing to add: the sweep's own check tells it
     try:
+        path = named_file(name, by=sweep_file, project=project) if project else sweep_file.parent / name
         text = read_text(path)
     except ConfigError as error:
         raise ConfigError(problem_line(document.origin(("experiment",)), "experiment", str(error))) from None
-    return parse_document(text, displayed(path))
+    return with_fragments(parse_document(text, displayed(path)), path, Experiment)
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    """Go on after a mistake, so that those of several files are told together."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.args

@@ -15,9 +15,10 @@ def resolve_key(parent: str, key: str) -> str:
     """The experiment key that a parameter of an option stands for in a search space.
 
     `probability.start` under `strategy` is `strategy.probability.start`; a key that begins with a group of the
-    experiment, such as `finetuning.optimizer.learning_rate`, is complete already.
+    experiment, such as `finetuning.optimizer.learning_rate`, is complete already, as all keys outside of options are.
     """
-    return key if key.partition(".")[0] in Experiment.model_fields else f"{parent}.{key}"
+    complete = not parent or key.partition(".")[0] in Experiment.model_fields
+    return key if complete else f"{parent}.{key}"
 
 
 def alternatives(annotation: Any) -> dict[str, Any]:

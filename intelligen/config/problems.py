@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -130,13 +130,22 @@ def _unknown(place: _Place) -> str:
 
 def _mentioned(what: str, value: JsonValue) -> Key:
     """The first key that a rule over several settings names and the user wrote."""
-    for word in re.findall(r"[a-z_]+(?:\.[a-z_]+)*", what):
-        inner, key = value, tuple(word.split("."))
-        for part in key:
-            inner = inner[part] if isinstance(inner, dict) and part in inner else None
-        if inner is not None:
+    for word in re.findall(r"[a-z_]+(?:\.[a-z0-9_]+)*", what):
+        if (key := _written(value, word.split("."))) is not None:
             return key
     return ()
+
+
+def _written(value: JsonValue, parts: Sequence[str]) -> Key | None:
+    """The key of those parts, where it has a value; keys of a search space hold dots themselves."""
+    if not parts:
+        return () if value is not None else None
+    if isinstance(value, dict):
+        for length in range(1, len(parts) + 1):
+            head = ".".join(parts[:length])
+            if head in value and (rest := _written(value[head], parts[length:])) is not None:
+                return (head, *rest)
+    return None
 
 
 def _fitting(options: Mapping[str, Any], value: JsonValue) -> str | None:

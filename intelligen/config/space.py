@@ -87,6 +87,32 @@ class Simplex(Settings):
         return self
 
 
+class Zip(Settings):
+    """`{zip: {key: [a, b], key: [c, d]}}`: one row of the settings' values, all of it together.
+
+    The entry's own key is no setting but the name of what is drawn: the number of the row, from 0.
+    """
+
+    zip: dict[str, Annotated[list[Any], Field(min_length=1)]]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Setting as written → value, row by row."""
+        return [dict(zip(self.zip, values, strict=True)) for values in zip(*self.zip.values(), strict=True)]
+
+    @model_validator(mode="after")
+    def _paired(self) -> "Zip":
+        if len(self.zip) < 2:
+            raise ValueError("a zip pairs at least two settings; write a choice for one alone")
+        (first, values), *others = self.zip.items()
+        for key, more in others:
+            if len(more) != len(values):
+                raise ValueError(f"zip.{key} must have as many values as {first} ({len(values)}), got {len(more)}")
+        if len({repr(row) for row in self.rows}) != len(values):
+            raise ValueError("a row of the zip stands twice")
+        return self
+
+
 class ScheduleRanges(Settings):
     """What is drawn of a schedule: of a list `[low, high]` a number, of a list of shapes one; a single value stays."""
 
@@ -156,6 +182,7 @@ FORMS: dict[str, type[Settings]] = {
     "choice": Choice,
     "simplex": Simplex,
     "schedule": SearchedSchedule,
+    "zip": Zip,
     "const": Const,
 }
 
@@ -177,6 +204,7 @@ Space = Annotated[
     | Annotated[Choice, Tag("choice")]
     | Annotated[Simplex, Tag("simplex")]
     | Annotated[SearchedSchedule, Tag("schedule")]
+    | Annotated[Zip, Tag("zip")]
     | Annotated[Const, Tag("const")],
     Discriminator(
         _form,

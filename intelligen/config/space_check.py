@@ -1,12 +1,11 @@
 """Every corner of a search space is a valid experiment, so no trial fails for what could be read beforehand."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from operator import eq
 
-from pydantic import JsonValue
-
+from intelligen.config.base import NAME_PATTERN
 from intelligen.config.changes import Change, changed
 from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems
 from intelligen.config.experiment import Experiment
@@ -14,70 +13,14 @@ from intelligen.config.mixture import Weights
 from intelligen.config.paths import has_setting, holds, option_names, resolve_key
 from intelligen.config.problems import Problem, check
 from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.space import Choice, Const, ScheduleRanges, SearchedSchedule, Simplex, Space
+from intelligen.config.space import Choice, Const, SearchedSchedule, Simplex
+from intelligen.config.space_entries import Entry, Values, draws, entries_of, first_values, with_inner
 from intelligen.config.sweep import Sweep
 from intelligen.config.wording import one_of
 
 # All trials of a sweep start from one baseline, so its shape, its data and its own training are the same for all.
 VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")
 VARIABLE_SETTINGS = ("model.dropout", "model.attention_dropout", "model.activation_dropout")
-
-Values = dict[str, JsonValue]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One line of a search space."""
-
-    setting: str
-    """The experiment key that it varies."""
-    space: Space
-    place: Key
-    """Where it stands in the sweep file."""
-
-    @property
-    def contents(self) -> Key:
-        """Where stands what its form holds."""
-        (form,) = type(self.space).model_fields
-        return (*self.place, form)
-
-    @property
-    def parameter(self) -> str:
-        """What the search calls it: the options around it and its key as written."""
-        return "/".join(str(part) for part in (*self.place[3::3], self.place[-1]))
-
-    def options(self) -> dict[str, "list[_Entry]"]:
-        """Each named option's own entries; empty where options have none."""
-        if not isinstance(self.space, Choice) or isinstance(self.space.choice, list):
-            return {}
-        return {
-            name: _entries(inner, (*self.place, "choice", name), parent=self.setting)
-            for name, inner in self.space.choice.items()
-        }
-
-    def values(self) -> list[tuple[Key, JsonValue]]:
-        """(place, value) of each corner; none where options are named.
-
-        Both ends of a range, every value of a list, a constant, a simplex with all weight on one part, every shape of a
-        schedule with both ends of each of its numbers.
-        """
-        match self.space:
-            case Const(const=value):
-                return [(self.contents, value)]
-            case Simplex(simplex=parts):
-                return [((*self.contents, i), _vertex(parts, part)) for i, part in enumerate(parts)]
-            case SearchedSchedule(schedule=ranges):
-                return list(_schedules(ranges, self.contents))
-        listed = [] if self.options() else getattr(self.space, str(self.contents[-1]))
-        return [((*self.contents, i), value) for i, value in enumerate(listed)]
-
-    def below(self, key: Key) -> Key | None:
-        """What of a problem's key lies below the entry's setting; None where it concerns another setting."""
-        chooses = isinstance(self.space, Choice) and option_names(Experiment, self.setting)
-        setting = f"{self.setting}.name" if chooses else self.setting
-        parts = setting.split(".")
-        own = all(mine == str(theirs) for mine, theirs in zip(parts, key, strict=False))
-        return key[len(parts) :] if own else None
 
 
 def check_space(sweep: Sweep, experiment: Experiment, document: Document) -> None:
@@ -92,8 +35,8 @@ def check_space(sweep: Sweep, experiment: Experiment, document: Document) -> Non
         ConfigError: a key is no setting or may not vary, or a value of it breaks the setting's rule.
 
     """
-    entries = _entries(sweep.space, ("space",))
-    raise_problems([_line(document, entry.place, entry, what) for entry, what in _misplaced(entries)])
+    entries = entries_of(sweep.space, ("space",))
+    raise_problems([_line(document, place, place, what) for place, what in _misplaced(entries)])
     trials = _Trials(experiment, document)
     together = trials.vary(entries, {})
     raise_problems(list(trials.told.values()))
@@ -109,16 +52,19 @@ class _Trials:
         self._document = document
         self._experiment = Document(experiment.model_dump(mode="json"), {})
 
-    def vary(self, entries: Sequence[_Entry], around: Values) -> list[Problem]:
-        """Move one entry at a time off its first value; returns the problems of the first values together."""
-        together = self._problems(around | _first_values(entries))
-        for entry in entries:
-            others = around | _first_values([other for other in entries if other is not entry])
-            for place, value in entry.values():
-                self._tell(entry, place, self._problems(others | {entry.setting: value}), usual=together)
-            for name, inner in entry.options().items():
-                found = self.vary(inner, others | {f"{entry.setting}.name": name})
-                self._tell(entry, (*entry.place, "choice", name), found, usual=together)
+    def vary(self, entries: Sequence[Entry], around: Values) -> list[Problem]:
+        """Move one draw at a time off its first value; returns the problems of the first values together."""
+        together = self._problems(around | first_values(entries))
+        for moving in draws(entries):
+            others = around | first_values([entry for entry in entries if entry.draw != moving[0].draw])
+            for corner in zip(*(entry.values() for entry in moving), strict=True):
+                values = {entry.setting: value for entry, (_, value) in zip(moving, corner, strict=True)}
+                moved = [(entry, place) for entry, (place, _) in zip(moving, corner, strict=True)]
+                self._tell(moved, self._problems(others | values), usual=together)
+            for entry in moving:
+                for name, inner in entry.options().items():
+                    found = self.vary(inner, others | {f"{entry.setting}.name": name})
+                    self._tell([(entry, (*entry.place, "choice", name))], found, usual=together)
         return together
 
     def _problems(self, values: Values) -> list[Problem]:
@@ -126,49 +72,55 @@ class _Trials:
         found = check(Experiment, changed(self._experiment, Experiment, changes).data)
         return found if isinstance(found, list) else []
 
-    def _tell(self, entry: _Entry, place: Key, problems: Sequence[Problem], *, usual: Sequence[Problem]) -> None:
+    def _tell(
+        self, moved: Sequence[tuple[Entry, Key]], problems: Sequence[Problem], *, usual: Sequence[Problem]
+    ) -> None:
+        """Note what goes wrong with entries at places: each at the entry that it concerns, else at the first."""
         for problem in problems:
+            entry, place = next((pair for pair in moved if pair[0].below(problem.key) is not None), moved[0])
             below = entry.below(problem.key)
             if problem in self._known or entry.place in self.told or (below is None and problem in usual):
                 continue
             part = (*entry.contents, *(below or ()))
             where = place if place[: len(part)] == part else part
             key = dotted(problem.key if below is None else below)
-            self.told[entry.place] = _line(self._document, where, entry, f"{key}: {problem.what}".removeprefix(": "))
+            self.told[entry.place] = _line(self._document, where, entry.place, f"{key}: {problem.what}")
             self._known.add(problem)
 
 
-def _line(document: Document, place: Key, entry: _Entry, what: str) -> str:
-    return problem_line(document.origin(place), dotted(entry.place), what)
+def _line(document: Document, written: Key, key: Key, what: str) -> str:
+    return problem_line(document.origin(written), dotted(key), what.removeprefix(": "))
 
 
-def _entries(spaces: Mapping[str, Space], place: Key, *, parent: str = "") -> list[_Entry]:
-    return [_Entry(resolve_key(parent, key) if parent else key, space, (*place, key)) for key, space in spaces.items()]
-
-
-def _misplaced(entries: Sequence[_Entry]) -> Iterator[tuple[_Entry, str]]:
-    """Entries at settings that exist but may not vary, not in this form, or vary already."""
-    everything = list(_with_inner(entries))
+def _misplaced(entries: Sequence[Entry]) -> Iterator[tuple[Key, str]]:
+    """Places of entries at settings that exist but may not vary, not in this form, or vary already."""
+    everything = list(with_inner(entries))
     for position, entry in enumerate(everything):
+        if problem := _unfit_name(entry):
+            yield entry.draw, problem
         exists = has_setting(Experiment, entry.setting)  # if not, trying its values tells which key is near
-        if exists and not _may_vary(entry.setting):
+        if exists and not may_vary(entry.setting):
             allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
-            yield entry, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
+            yield entry.place, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
         elif exists and (problem := _unfit_form(entry)):
-            yield entry, problem
+            yield entry.place, problem
         for earlier in everything[:position]:
             if problem := _clash(entry, earlier):
-                yield entry, problem
+                yield entry.place, problem
 
 
-def _with_inner(entries: Sequence[_Entry]) -> Iterator[_Entry]:
-    for entry in entries:
-        yield entry
-        for inner in entry.options().values():
-            yield from _with_inner(inner)
+def _unfit_name(entry: Entry) -> str | None:
+    """What is wrong with the name of a zip; other forms are named by their setting."""
+    if entry.column is None:
+        return None
+    if has_setting(Experiment, resolve_key(entry.parent, entry.written)):
+        return "is a setting; name a zip by another word, such as pairs, and list this setting among those below `zip`"
+    if not re.fullmatch(NAME_PATTERN, entry.written):
+        return "the name of a zip has at most 64 of A-Z a-z 0-9 . _ -, the first a letter or digit"
+    return None
 
 
-def _unfit_form(entry: _Entry) -> str | None:
+def _unfit_form(entry: Entry) -> str | None:
     match entry.space:
         case Choice(choice=dict()) if not option_names(Experiment, entry.setting):
             return "has no options with settings of their own, as strategy has; write a list of values"
@@ -183,7 +135,7 @@ def _unfit_form(entry: _Entry) -> str | None:
     return None
 
 
-def _clash(entry: _Entry, earlier: _Entry) -> str | None:
+def _clash(entry: Entry, earlier: Entry) -> str | None:
     """What is wrong with both entries in one trial; nothing where they belong to different options of one choice."""
     common = len(list(takewhile(bool, map(eq, entry.place, earlier.place))))
     if entry.place[common - 1] == "choice":
@@ -194,33 +146,12 @@ def _clash(entry: _Entry, earlier: _Entry) -> str | None:
         if isinstance(whole.space, Simplex | SearchedSchedule) and part.setting.startswith(f"{whole.setting}."):
             return f"{part.setting} varies already as a part of {whole.setting}; keep one of them"
     drawn = not isinstance(entry.space, Const) and not isinstance(earlier.space, Const)
-    if drawn and entry.parameter == earlier.parameter:
-        return f"{entry.parameter} names {earlier.setting} already; write the complete key {entry.setting}"
+    if drawn and entry.draw != earlier.draw and entry.parameter == earlier.parameter:
+        mend = f"write the complete key {entry.setting}" if entry.column is None else "give the zip another name"
+        return f"{entry.parameter} names {earlier.setting} already; {mend}"
     return None
 
 
-def _may_vary(setting: str) -> bool:
+def may_vary(setting: str) -> bool:
+    """Whether trials of one sweep may differ in a setting."""
     return setting in VARIABLE_SETTINGS or setting.partition(".")[0] in VARIABLE_GROUPS
-
-
-def _first_values(entries: Sequence[_Entry]) -> Values:
-    values: Values = {}
-    for entry in entries:
-        for name, inner in list(entry.options().items())[:1]:
-            values |= {f"{entry.setting}.name": name, **_first_values(inner)}
-        for _, value in entry.values()[:1]:
-            values[entry.setting] = value
-    return values
-
-
-def _vertex(parts: Sequence[str], heavy: str) -> JsonValue:
-    return {part: float(part == heavy) for part in parts}
-
-
-def _schedules(ranges: ScheduleRanges, place: Key) -> Iterator[tuple[Key, JsonValue]]:
-    for shape in ranges.shapes:
-        ends = {name: both if isinstance(both, list) else [both] for name, both in ranges.numbers(shape).items()}
-        first: Values = {"shape": shape, **{name: both[0] for name, both in ends.items()}}
-        for name, both in ends.items():
-            for i, end in enumerate(both):
-                yield (*place, name, i), first | {name: end}

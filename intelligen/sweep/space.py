@@ -17,6 +17,7 @@ from intelligen.config.space import (
     Simplex,
     Space,
     Uniform,
+    Zip,
 )
 
 
@@ -24,7 +25,8 @@ def suggest(trial: optuna.Trial, space: Mapping[str, Space]) -> dict[str, Any]:
     """Ask Optuna for one point of the space.
 
     Parameters are named by their experiment key (`finetuning.optimizer.learning_rate`), those of an option by the
-    options around them and the key (`generative/probability.start`, `intelligen/static/weights.standard`).
+    options around them and the key (`generative/probability.start`, `intelligen/static/weights.standard`). A zip has
+    one parameter, under its own name: the number of the row, from 0.
 
     Returns:
         Dotted experiment key → value, constants included.
@@ -32,8 +34,15 @@ def suggest(trial: optuna.Trial, space: Mapping[str, Space]) -> dict[str, Any]:
     """
     changes: dict[str, Any] = {}
     for key, form in space.items():
-        _suggest(trial, form, options="", written=key, key=key, changes=changes)
+        _suggest(trial, form, options="", written=key, parent="", changes=changes)
     return changes
+
+
+def random_points(space: Mapping[str, Space], count: int, *, seed: int) -> list[dict[str, Any]]:
+    """So many points of the space, each as `suggest` returns it, drawn by chance and kept nowhere."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    return [suggest(study.ask(), space) for _ in range(count)]
 
 
 def simplex_point(uniforms: Sequence[float]) -> list[float]:
@@ -52,10 +61,10 @@ def simplex_point(uniforms: Sequence[float]) -> list[float]:
 
 
 def _suggest(
-    trial: optuna.Trial, form: Space, *, options: str, written: str, key: str, changes: dict[str, Any]
+    trial: optuna.Trial, form: Space, *, options: str, written: str, parent: str, changes: dict[str, Any]
 ) -> None:
-    """Draw the entry that stands as `written` below the `options` and varies `key`."""
-    parameter = options + written
+    """Draw the entry that stands as `written` below the `options`, which are those of the setting `parent`."""
+    parameter, key = options + written, resolve_key(parent, written)
     match form:
         case Uniform(uniform=(low, high)):
             changes[key] = trial.suggest_float(parameter, low, high)
@@ -72,6 +81,10 @@ def _suggest(
             changes[key] = dict(zip(parts, simplex_point(uniforms), strict=True))
         case SearchedSchedule(schedule=ranges):
             changes[key] = _schedule(trial, ranges, parameter)
+        case Zip():
+            # A category, not a number: rows need not lie in any order.
+            row = trial.suggest_categorical(parameter, range(len(form.rows)))
+            changes.update({resolve_key(parent, name): value for name, value in form.rows[row].items()})
         case Choice(choice=list() as values):
             changes[key] = trial.suggest_categorical(parameter, values)
         case Choice(choice=spaces):
@@ -80,7 +93,7 @@ def _suggest(
             changes[f"{key}.name"] = option
             inner = f"{options}{option}/"
             for name, nested in spaces[option].items():
-                _suggest(trial, nested, options=inner, written=name, key=resolve_key(key, name), changes=changes)
+                _suggest(trial, nested, options=inner, written=name, parent=key, changes=changes)
         case _:
             assert_never(form)
 

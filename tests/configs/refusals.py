@@ -28,7 +28,9 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["name", "splits", "hub", "train", "source", "choice", "int", "x"]), inner, max_size=4
+            st.sampled_from(["name", "splits", "hub", "train", "source", "choice", "int", "zip", "x"]),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=12,
@@ -62,8 +64,13 @@ def refusal(path: Path) -> list[str]:
 def assert_told(path: Path, text: str, key: str, reason: str) -> None:
     """The text, written there, is refused in one line that names the line which holds `#!`, the key and the reason."""
     path.write_text(text, encoding="utf-8")
+    told_at(refusal(path), str(path), text, key, reason)
+
+
+def told_at(messages: list[str], place: str, text: str, key: str, reason: str) -> None:
+    """The only message names that line of the place, the key and the reason."""
     line = text[: text.index("#!")].count("\n") + 1
-    (message,) = refusal(path)
-    assert message.startswith(f"{path}:{line}: "), message
+    (message,) = messages
+    assert message.startswith(f"{place}:{line}: "), message
     assert key in message, message
     assert reason in message, message

@@ -1,21 +1,28 @@
-"""Every experiment and sweep file of the project loads as it stands."""
+"""Every experiment and sweep file of the project is valid as it stands, and so are the trials that a search draws."""
 
+import json
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY
 
+from intelligen.cli.main import commands, guarded
 from intelligen.config.loading import load_experiment, load_sweep
 
-ROOT = Path(__file__).resolve().parents[2]
+POINTS = 50
 
 
 def shipped(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).glob("**/*.yaml"))
+    return sorted((REPOSITORY / folder).glob("**/*.yaml"))
 
 
-@pytest.mark.parametrize("path", shipped("experiments"), ids=lambda path: path.name)
-def test_an_experiment_file_loads(path: Path) -> None:
-    assert load_experiment(path).name
+@pytest.mark.parametrize("path", [*shipped("experiments"), *shipped("search_spaces")], ids=lambda path: path.name)
+def test_a_shipped_file_is_valid_with_fifty_points_of_its_space(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["validate", str(path), "--samples", str(POINTS), "--json"]
+    assert guarded(lambda: commands.main(arguments, standalone_mode=False)) == 0
+    (found,) = json.loads(capfd.readouterr().out)
+    drawn = POINTS if path.parent.name == "search_spaces" else 0
+    assert (found["problems"], found["sampled"], found["resolved"]) == ([], drawn, drawn)
 
 
 @pytest.mark.parametrize("path", shipped("search_spaces"), ids=lambda path: path.name)

@@ -15,7 +15,7 @@ from intelligen.config.mixture import Gap, Intelligen, Static, Weights
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative, Standard
 from intelligen.config.sweep import Sweep
-from intelligen.sweep.space import simplex_point, suggest
+from intelligen.sweep.space import random_points, simplex_point, suggest
 
 DRAWS = 2000
 PARTS = ("standard", "auxiliary", "recurrent", "generative", "seqgan")
@@ -216,3 +216,49 @@ def test_what_a_schedule_fixes_is_no_parameter() -> None:
         "start": trial.params["strategy.gold_probability.start"]
     }
     assert len(trial.params) == 1
+
+
+ZIPPED = {
+    "pairs": {"zip": {"finetuning.optimizer.learning_rate": [1e-3, 5e-4, 2e-4], "finetuning.epochs": [1, 2, 3]}},
+    "strategy": {
+        "choice": {
+            "standard": {},
+            "generative": {"pairs": {"zip": {"target": ["risk", "gold_position"], "finetuning.batch_tokens": [1, 2]}}},
+        }
+    },
+}
+
+
+def test_a_zip_draws_one_row_and_writes_all_its_settings() -> None:
+    entries, searched = space(ZIPPED), study()
+    rows = set()
+    for _ in range(60):
+        trial = searched.ask()
+        changes = suggest(trial, entries)
+        row = trial.params["pairs"]
+        assert changes["finetuning.optimizer.learning_rate"] == [1e-3, 5e-4, 2e-4][row]
+        assert changes["finetuning.epochs"] == row + 1
+        rows.add(row)
+        if changes["strategy.name"] == "standard":
+            assert set(trial.params) == {"pairs", "strategy"}
+            assert "strategy.target" not in changes
+        else:
+            assert set(trial.params) == {"pairs", "strategy", "generative/pairs"}
+            inner = trial.params["generative/pairs"]
+            assert changes["strategy.target"] == ["risk", "gold_position"][inner]
+            assert changes["finetuning.batch_tokens"] == inner + 1
+    assert rows == {0, 1, 2}
+
+
+def test_a_row_can_be_asked_for_by_its_number() -> None:
+    searched = study()
+    searched.enqueue_trial({"pairs": 2, "strategy": "generative", "generative/pairs": 1})
+    changes = suggest(searched.ask(), space(ZIPPED))
+    assert (changes["finetuning.epochs"], changes["strategy.target"]) == (3, "gold_position")
+
+
+def test_points_drawn_at_random_repeat_with_their_seed() -> None:
+    entries = space(ZIPPED | {"model.dropout": {"uniform": [0.0, 0.3]}})
+    assert random_points(entries, 5, seed=1) == random_points(entries, 5, seed=1)
+    assert random_points(entries, 5, seed=1) != random_points(entries, 5, seed=2)
+    assert random_points(entries, 0, seed=1) == []
