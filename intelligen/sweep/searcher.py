@@ -147,27 +147,33 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             # What it was given already comes from the storage; only what a kill cut off is drawn.
             return optuna.Trial(self._study, left._trial_id)
         own = self._own_trials()
+        # Before the question whether the search has ended: a strategy that is left then was left before.
+        turns = self._turns(own)
         if self._end(own) is not None:
             return None
         trials = self._study.get_trials(deepcopy=False)
         waiting = sum(trial.state == OptunaState.WAITING for trial in trials)
         self._study.sampler = sampler(self._sweep.search, len(trials) - waiting)
         # A kill between the two next lines leaves the trial waiting, with all that it was given.
-        if not waiting and (given := self._given(own)) is not None:
+        if not waiting and (given := self._given(own, turns)) is not None:
             self._study.enqueue_trial(given[0], user_attrs=given[1])
         return self._study.ask()
 
-    def _given(self, own: list[FrozenTrial]) -> Given | None:
+    def _turns(self, own: list[FrozenTrial]) -> list[str]:
+        """The strategies that may have the next trial, the one whose turn it is first; empty where any may."""
+        if not self._sweep.in_turn():
+            return []
+        return strategies_left(self._sweep, Counter(map(strategy_of, own)), self._spent)
+
+    def _given(self, own: list[FrozenTrial], turns: list[str]) -> Given | None:
         """What the next trial does not leave to the sampler: a point of the user's, its strategy's turn, the grid's."""
-        started = Counter(map(strategy_of, own))
-        turns = strategies_left(self._sweep, started, self._spent) if self._sweep.in_turn() else []
         tried = {trial.user_attrs[POINT] for trial in own if POINT in trial.user_attrs}
         if (found := untried_point(self._study, tried, allowed=turns)) is not None:
             number, point = found
             return ({"strategy": turns[0]} if turns else {}) | point, {POINT: number}
         if self._grid:
             mine = [point for point in self._grid if not turns or point["strategy"] == turns[0]]
-            return mine[started[turns[0]] if turns else len(own)], {}
+            return mine[sum(not turns or strategy_of(trial) == turns[0] for trial in own)], {}
         # In turn, so that every strategy gets its share of the search, early and late.
         return ({"strategy": turns[0]}, {}) if turns else None
 
