@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from intelligen.config.experiment import Experiment
     from intelligen.config.sweep import Sweep
-    from intelligen.sweep.stages import SweepRun
+    from intelligen.sweep.sweep_run import SweepRun
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.records import SweepStatus
 
@@ -69,7 +69,8 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     from intelligen.data.preparing import prepare
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
-    from intelligen.sweep.stages import SweepRun, is_finished
+    from intelligen.sweep.stages import is_finished
+    from intelligen.sweep.sweep_run import SweepRun
     from intelligen.tracking.ledger import Ledger
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.records import SweepStatus, TrialState
@@ -104,8 +105,9 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
 
 def _stages(launch: "SweepRun", signals: list[int]) -> int:
     from intelligen.sweep.cluster import ray_running
-    from intelligen.sweep.stages import baseline_stage, search_stage, test_stage
+    from intelligen.sweep.stages import baseline_stage, prepare_search, search_stage, test_stage
 
+    prepare_search(launch)
     try:
         # Once more: Ray's start takes the handlers for itself.
         with ray_running(launch.sweep), _termination_as_interrupt(signals):
@@ -122,15 +124,17 @@ def _close(
     launch: "SweepRun", status: "SweepStatus", mirror: "MlflowMirror", console: "Console", tracking_uri: str
 ) -> None:
     """Write the table, let the mirror catch up, and say where to look next."""
+    from intelligen.reporting.front import markdown_front, rich_front
     from intelligen.reporting.table import markdown_table, rich_table
-    from intelligen.sweep.stages import is_finished
+    from intelligen.sweep.stages import is_finished, pareto_front
     from intelligen.tracking.leaderboard import leaderboard
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
 
     objective = launch.sweep.objective.metric
     rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
-    table = markdown_table(rows, objective=objective)
+    front = pareto_front(launch)
+    table = markdown_table(rows, objective=objective) + markdown_front(front, metrics=launch.metrics)
     summary = {"table_markdown": table} | {
         f"best/{row.strategy}/{name}": value for row in rows for name, value in row.best.scores.items()
     }
@@ -139,6 +143,8 @@ def _close(
     mirrored = mirror.close(timeout_s=60.0)
     if rows:
         console.print(rich_table(rows, title=launch.sweep.question or launch.sweep.name, objective=objective))
+    if front:
+        console.print(rich_front(front, metrics=launch.metrics))
     if status is SweepStatus.INTERRUPTED:
         console.print("interrupted: the same command goes on where this one stopped")
     (launch.directory / "table.md").write_text(table, encoding="utf-8")

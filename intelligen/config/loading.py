@@ -9,12 +9,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from intelligen.config.changes import Change, changed, parse_override
-from intelligen.config.document import Document, problem_line, raise_problems
+from intelligen.config.document import Document, dotted, problem_line, raise_problems
 from intelligen.config.experiment import Experiment
 from intelligen.config.including import with_fragments
 from intelligen.config.paths import has_setting
 from intelligen.config.problems import validated
 from intelligen.config.project import named_file, project_of
+from intelligen.config.search_check import check_search
 from intelligen.config.space_check import check_space
 from intelligen.config.sweep import Sweep
 from intelligen.config.text_file import displayed, read_text
@@ -79,9 +80,11 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         check_space(sweep, experiment, document)
     with _noting(problems):
+        check_search(sweep, document, path.parent)
+    with _noting(problems):
         _require_one_objective(sweep, experiment, document)
     raise_problems(problems)
-    return SweepFile(sweep, experiment, document)
+    return SweepFile(_with_table_found(sweep, path.parent), experiment, document)
 
 
 def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
@@ -110,15 +113,25 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     return _experiment(document, [Change(key, value) for key, value in changes.items()])
 
 
+def _with_table_found(sweep: Sweep, folder: Path) -> Sweep:
+    """The path of a table starts at the sweep's file, which nobody knows from here on."""
+    warm_start = sweep.search.warm_start
+    if warm_start is None or warm_start.csv is None:
+        return sweep
+    found = warm_start.model_copy(update={"csv": os.path.realpath(folder / warm_start.csv)})
+    return sweep.model_copy(update={"search": sweep.search.model_copy(update={"warm_start": found})})
+
+
 def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Document) -> None:
     """Trials are compared by the metric that chose their weights: the table must show the model that is tested."""
     asked, selecting = sweep.objective.metric, experiment.task.selection_metric
+    key = ("objective", "metric") if sweep.objectives is None else ("objectives", 0, "metric")
     if asked != selecting:
         what = (
             f"is {asked}, but the experiment selects its epochs by {selecting};"
             f" set -o experiment.task.selection_metric={asked}"
         )
-        raise ConfigError(problem_line(document.origin(("objective", "metric")), "objective.metric", what))
+        raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 
 def _experiment(document: Document, changes: Sequence[Change]) -> Experiment:

@@ -2,5 +2,5 @@
 
 
 def higher_is_better(metric: str) -> bool:
-    """Losses are minimised, scores maximised."""
-    return not metric.endswith("loss")
+    """Losses, times and costs are minimised, scores maximised."""
+    return not metric.endswith("loss") and not metric.startswith(("time/", "cost/"))

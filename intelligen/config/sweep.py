@@ -5,49 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from intelligen.config.base import Name, Settings
+from intelligen.config.budget import Budget
+from intelligen.config.objective import Objective, OneOfSeveral
+from intelligen.config.parameters import grid_size
+from intelligen.config.schedulers import Asha, Scheduler
+from intelligen.config.search import Search
 from intelligen.config.space import Choice, Space
-
-
-class Search(Settings):
-    """Who suggests the next trial."""
-
-    sampler: Literal["tpe", "random"] = "tpe"
-    """`tpe`: tree-structured Parzen estimator (Bergstra et al. 2011), multivariate; both are Optuna's."""
-    seed: NonNegativeInt = 1
-    """Of the suggestions."""
-    startup_trials: PositiveInt = 4
-    """So many trials are drawn at random before TPE's model is used."""
-
-
-class Asha(Settings):
-    """Asynchronous successive halving (Li et al. 2020): of the trials that reach a rung, 1/η go on."""
-
-    name: Literal["asha"] = "asha"
-    grace_epochs: PositiveInt = 1
-    """No trial is stopped earlier."""
-    reduction_factor: Annotated[int, Field(ge=2)] = 2
-    """η"""
-
-
-class NoScheduler(Settings):
-    """Every trial runs its course."""
-
-    name: Literal["none"] = "none"
-
-
-class Budget(Settings):
-    """When the search ends."""
-
-    trials: PositiveInt | None = None
-    """Trials in all; the sampler chooses the strategies."""
-    trials_per_strategy: PositiveInt | None = None
-    """Trials of each strategy, in turn: every strategy gets the same number, so the comparison is fair."""
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> "Budget":
-        if (self.trials is None) == (self.trials_per_strategy is None):
-            raise ValueError("give either `trials` or `trials_per_strategy`")
-        return self
 
 
 class Resources(Settings):
@@ -65,19 +28,6 @@ class Resources(Settings):
     """A trial that crashes is tried so many times in all; it resumes from its last checkpoint."""
 
 
-class Objective(Settings):
-    """What the search optimises; a metric of the validation set, never of a test set."""
-
-    metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = "valid/bleu"
-    direction: Literal["maximize", "minimize"] = "maximize"
-
-    @model_validator(mode="after")
-    def _sensible(self) -> "Objective":
-        if (self.metric == "valid/loss") != (self.direction == "minimize"):
-            raise ValueError(f"{self.metric} cannot be {self.direction}d to any use: turn the direction round")
-        return self
-
-
 class Sweep(Settings):
     """One sweep file."""
 
@@ -90,26 +40,70 @@ class Sweep(Settings):
     space: Annotated[dict[str, Space], Field(min_length=1)]
     """Dotted experiment key (`finetuning.optimizer.learning_rate`) → search space form."""
     search: Search = Search()
-    scheduler: Annotated[Asha | NoScheduler, Field(discriminator="name")] = Asha()
-    budget: Budget
+    scheduler: Scheduler = Asha()
+    budget: Budget = Budget()
     objective: Objective = Objective()
+    objectives: Annotated[tuple[OneOfSeveral, ...], Field(min_length=2)] | None = None
+    """Several objectives in place of `objective`. The first selects weights, stops trials and picks the best trial of a
+    strategy; all together make the Pareto front."""
     resources: Resources = Resources()
     baseline: Resources = Resources()
     """What training the baseline takes (`concurrent_trials` has no meaning there)."""
 
     @model_validator(mode="after")
-    def _strategies_named(self) -> "Sweep":
-        if self.budget.trials_per_strategy is not None and not self.strategies():
-            raise ValueError("budget.trials_per_strategy needs a `choice` of strategies under space.strategy")
+    def _ends(self) -> "Sweep":
+        if not self.budget.given() and self.search.sampler != "grid":
+            raise ValueError(
+                f"budget needs at least one of {', '.join(Budget.model_fields)}: without one no search ends"
+            )
+        for name in self.budget.per_strategy():
+            if not self.strategies():
+                raise ValueError(f"budget.{name} needs a `choice` of strategies under space.strategy")
         return self
 
-    def total_trials(self) -> int:
-        """The budget in trials."""
-        if self.budget.trials is not None:
-            return self.budget.trials
-        return (self.budget.trials_per_strategy or 0) * len(self.strategies())
+    @model_validator(mode="after")
+    def _first_objective_decides(self) -> "Sweep":
+        if self.objectives is None:
+            return self
+        metrics = [one.metric for one in self.objectives]
+        if len(set(metrics)) < len(metrics):
+            raise ValueError("objectives name a metric twice")
+        if not metrics[0].startswith("valid/"):
+            raise ValueError(f"objectives must begin with a metric of the validation set, got {metrics[0]}")
+        first = Objective.model_validate(self.objectives[0].model_dump())
+        if "objective" in self.model_fields_set and self.objective != first:
+            raise ValueError("objective differs from the first of `objectives`: give one of the two")
+        return self.model_copy(update={"objective": first})
+
+    def all_objectives(self) -> tuple[Objective | OneOfSeveral, ...]:
+        """What the search optimises; the first decides where one must."""
+        return self.objectives or (self.objective,)
 
     def strategies(self) -> tuple[str, ...]:
         """The strategies that the space names, in the file's order; empty where the space does not vary them."""
         entry = self.space.get("strategy")
         return tuple(str(option) for option in entry.choice) if isinstance(entry, Choice) else ()
+
+    def in_turn(self) -> bool:
+        """Whether strategies take turns; where they do not, the sampler chooses them."""
+        return bool(self.strategies()) and (bool(self.budget.per_strategy()) or self.search.sampler == "grid")
+
+    def trials_of(self, strategy: str) -> int | None:
+        """Most trials of one strategy; none where their number has no bound of its own."""
+        bounds = [self.budget.trials_per_strategy]
+        entry = self.space.get("strategy")
+        if self.search.sampler == "grid" and isinstance(entry, Choice):
+            options = entry.choice
+            chosen = Choice(choice={strategy: options[strategy]} if isinstance(options, dict) else [strategy])
+            bounds.append(grid_size({**self.space, "strategy": chosen}))
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def total_trials(self) -> int | None:
+        """Most trials in all; none where other budgets alone end the search."""
+        bounds = [self.budget.trials]
+        shares = [self.trials_of(strategy) for strategy in self.strategies()]
+        if shares and None not in shares:
+            bounds.append(sum(share for share in shares if share is not None))
+        elif self.search.sampler == "grid":
+            bounds.append(grid_size(self.space))
+        return min((bound for bound in bounds if bound is not None), default=None)

@@ -12,10 +12,17 @@ from typing import Any
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError
+from intelligen.tracking.redaction import redact
 
 COMPARED = ("sweep", "experiment", "prepared")
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
-MAY_CHANGE = ("sweep.budget", "sweep.resources", "sweep.baseline", "sweep.question")
+MAY_CHANGE = (
+    "sweep.budget",
+    "sweep.resources",
+    "sweep.baseline",
+    "sweep.question",
+    "sweep.search.warm_start.csv",  # its path; what it held was taken at the start
+)
 NAMED_DIFFERENCES = 5
 
 
@@ -24,7 +31,8 @@ def sweep_header(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict
     packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
     return {
         "sweep_id": uuid.uuid4().hex,
-        "sweep": sweep.model_dump(mode="json"),
+        # The address of the study's database may hold a password.
+        "sweep": redact(sweep.model_dump(mode="json")),
         "experiment": experiment.model_dump(mode="json"),
         "prepared": prepared,
         "git_commit": git_commit(),
@@ -48,7 +56,8 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
     Raises:
         ChangedError: Settings or data differ from those that the sweep started with, key by key.
     """
-    before, after = (_flat({key: header[key] for key in COMPARED}) for header in (stored, now))
+    # Secrets are not kept, so what they were is not compared.
+    before, after = (_flat(redact({key: header[key] for key in COMPARED})) for header in (stored, now))
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())

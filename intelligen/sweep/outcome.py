@@ -1,12 +1,15 @@
 """How a trial ended is read from its own directory, not from what a scheduler believes."""
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import TrialState
-from intelligen.training.history import HISTORY_FILE, read_history
-from intelligen.training.result import read_result, write_atomically
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import Result, read_result, write_atomically
 
 FAILURE_FILE = "failure.json"
 
@@ -17,8 +20,10 @@ class Outcome:
 
     state: TrialState
     reason: str
-    value: float | None = None
-    """The objective on the validation set, of the selected weights, where the trial came to select them."""
+    values: tuple[float, ...] = ()
+    """The objectives of the selected weights, in the sweep's order; empty where the trial did not come so far."""
+    curve: Mapping[int, float] = field(default_factory=dict)
+    """The first objective after each epoch."""
 
 
 def write_failure(directory: Path, reason: str) -> None:
@@ -37,23 +42,40 @@ def last_line(error: BaseException) -> str:
     return lines[-1][:300] if lines else type(error).__name__
 
 
-def read_outcome(directory: Path, *, metric: str, crashed: bool) -> Outcome:
+def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, stopped: str | None = None) -> Outcome:
     """What came of a trial that no process works on any more.
 
     Args:
         directory: The trial's.
-        metric: The objective.
+        objectives: Metrics; the first decides where one must.
         crashed: Whether its processes died more often than it was to be tried.
+        stopped: Why it was stopped, where it was not the scheduler that did.
 
     """
+    reports = read_history(directory / HISTORY_FILE)
+    curve = {report.epoch: report.metrics[objectives[0]] for report in reports if objectives[0] in report.metrics}
     result = read_result(directory)
     if result is not None:
+        values = {metric: _value(metric, result, reports) for metric in objectives}
+        if unusable := [metric for metric, value in values.items() if not math.isfinite(value)]:
+            return Outcome(TrialState.FAILED, f"its {unusable[0]} is {values[unusable[0]]}", curve=curve)
         state = TrialState.COMPLETE if result.healthy else TrialState.PRUNED
-        return Outcome(state, result.stop_reason, result.metrics[metric])
+        return Outcome(state, result.stop_reason, tuple(values.values()), curve)
     failure = directory / FAILURE_FILE
     if failure.exists():
-        return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"])
-    reports = read_history(directory / HISTORY_FILE)
-    if crashed or not reports:
-        return Outcome(TrialState.FAILED, "its process died at every attempt; see the log in the sweep's tune/ folder")
-    return Outcome(TrialState.PRUNED, f"stopped by the scheduler after epoch {reports[-1].epoch}")
+        return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"], curve=curve)
+    if crashed or not (reports or stopped):
+        reason = "its process died at every attempt; see the log in the sweep's tune/ folder"
+        return Outcome(TrialState.FAILED, reason, curve=curve)
+    reason = stopped or f"stopped by the scheduler after epoch {reports[-1].epoch}"
+    return Outcome(TrialState.PRUNED, reason, curve=curve)
+
+
+def _value(metric: str, result: Result, reports: Sequence[Report]) -> float:
+    """An objective of a trial that ran its course: of its selected weights, or of all its epochs."""
+    match metric:
+        case "cost/device_s":
+            return sum(device_seconds(report.metrics) for report in reports)
+        case "time/epoch_s":
+            return sum(report.metrics[metric] for report in reports) / len(reports)
+    return result.metrics[metric]

@@ -1,52 +1,130 @@
 """Who is stopped early; a resumed sweep compares new trials with those of earlier launches."""
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, assert_never
 
-from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from intelligen.config.sweep import NoScheduler, Sweep
+from intelligen.config.base import content_hash
+from intelligen.config.schedulers import Asha, Hyperband, Median, NoScheduler
+from intelligen.config.sweep import Sweep
 from intelligen.training.history import HISTORY_FILE, Report, read_history
+
+EPOCH = "training_iteration"
+
+
+@dataclass(frozen=True)
+class EndedTrial:
+    """What the schedulers know of a trial that an earlier launch brought to its end."""
+
+    trial_id: str
 
 
 class ResumableAsha(AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not typed
-    """ASHA whose rungs are filled from the histories of earlier launches.
+    """Successive halving, in one bracket (ASHA) or several (Hyperband), whose rungs remember earlier launches.
 
     Args:
         objective: The metric that is compared.
-        epochs: Of a trial that runs its course; after its last epoch nothing can be saved by stopping it.
+        epochs: Of a trial that runs its course.
+        brackets: A bracket's first rung is η times that of the bracket before.
         arguments: Of AsyncHyperBandScheduler.
 
     """
 
-    def __init__(self, objective: str, *, epochs: int, **arguments: Any) -> None:
+    def __init__(self, objective: str, *, epochs: int, brackets: int = 1, **arguments: Any) -> None:
         # One more than a trial has: at max_t every trial would be stopped before it can select its weights.
-        super().__init__(time_attr="training_iteration", metric=objective, max_t=epochs + 1, **arguments)
-        self._epochs = epochs
+        super().__init__(
+            time_attr=EPOCH,
+            metric=objective,
+            max_t=epochs + 1,
+            brackets=brackets,
+            # A trial may have more epochs than most; beyond the last rung nobody compares.
+            stop_last_trials=False,
+            **arguments,
+        )
 
     def recall(self, trial_id: str, reports: list[Report]) -> None:
         """Take an ended trial's reports into account."""
-        ended = SimpleNamespace(trial_id=trial_id)
-        super().on_trial_add(None, ended)
+        ended = EndedTrial(trial_id)
+        self._join(ended, name=trial_id)
         self._replay(ended, reports)
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Whether the trial goes on."""
-        decision: str = super().on_trial_result(tune_controller, trial, result)
-        return TrialScheduler.CONTINUE if result["training_iteration"] >= self._epochs else decision
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier launch left unfinished brings its reports along, under Tune's new name for it."""
-        super().on_trial_add(tune_controller, trial)
-        self._replay(trial, read_history(Path(trial.config["directory"]) / HISTORY_FILE))
+        directory = Path(trial.config["directory"])
+        self._join(trial, name=directory.name)
+        self._replay(trial, read_history(directory / HISTORY_FILE))
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        return TrialScheduler.CONTINUE if result[EPOCH] >= trial.config["epochs"] else decision
+
+    def _join(self, trial: Any, *, name: str) -> None:
+        # Ray draws the bracket from NumPy's generator, which no kill survives.
+        self._trial_info[trial.trial_id] = self._brackets[bracket_of(name, len(self._brackets), self._reduction_factor)]
 
     def _replay(self, trial: Any, reports: list[Report]) -> None:
         for report in reports:
-            self.on_trial_result(None, trial, {**report.metrics, "training_iteration": report.epoch})
+            super().on_trial_result(None, trial, {**report.metrics, EPOCH: report.epoch})
 
 
-def scheduler(sweep: Sweep, *, epochs: int, ended: dict[str, list[Report]]) -> TrialScheduler:
+class ResumableMedian(MedianStoppingRule):  # type: ignore[misc] # Ray is not typed
+    """Median stopping that remembers earlier launches.
+
+    Args:
+        objective: The metric that is compared.
+        arguments: Of MedianStoppingRule.
+
+    """
+
+    def __init__(self, objective: str, **arguments: Any) -> None:
+        # A trial that waits for others to compare with would have to be paused, which ours cannot be: never yield.
+        super().__init__(time_attr=EPOCH, metric=objective, min_time_slice=math.inf, **arguments)
+
+    def recall(self, trial_id: str, reports: list[Report]) -> None:
+        """Take an ended trial's reports into account."""
+        self._replay(EndedTrial(trial_id), reports)
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """A trial that an earlier launch left unfinished brings its reports along."""
+        super().on_trial_add(tune_controller, trial)
+        self._replay(trial, read_history(Path(trial.config["directory"]) / HISTORY_FILE))
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
+        seen = self._results.get(trial)
+        if seen and result[EPOCH] <= seen[-1][EPOCH]:
+            return str(TrialScheduler.CONTINUE)  # Tune shows a trial's last report once more when it is done
+        if result[EPOCH] >= trial.config["epochs"]:
+            self._results[trial].append(result)
+            return str(TrialScheduler.CONTINUE)
+        return str(super().on_trial_result(tune_controller, trial, result))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """Nothing: every report has been seen."""
+
+    def _replay(self, trial: Any, reports: list[Report]) -> None:
+        if reports:
+            self._results[trial] = [{**report.metrics, EPOCH: report.epoch} for report in reports]
+
+
+def bracket_of(name: str, brackets: int, reduction_factor: int) -> int:
+    """The bracket of the trial with this name, drawn in the proportions of Hyperband (Li et al. 2018, algorithm 1).
+
+    Of B brackets, bracket b halves at most s = B − 1 − b times, and gets a share proportional to η^s / (s + 1).
+    """
+    halvings = range(brackets - 1, -1, -1)
+    shares = list(accumulate(reduction_factor**s / (s + 1) for s in halvings))
+    drawn = int(content_hash(name), 16) / 16**16 * shares[-1]
+    return sum(drawn >= share for share in shares[:-1])
+
+
+def scheduler(sweep: Sweep, *, epochs: int, ended: Mapping[str, list[Report]]) -> TrialScheduler:
     """The sweep's scheduler.
 
     Args:
@@ -55,15 +133,39 @@ def scheduler(sweep: Sweep, *, epochs: int, ended: dict[str, list[Report]]) -> T
         ended: Reports of the trials that earlier launches brought to an end.
 
     """
-    if isinstance(sweep.scheduler, NoScheduler):
-        return FIFOScheduler()
-    asha = ResumableAsha(
-        sweep.objective.metric,
-        mode="max" if sweep.objective.direction == "maximize" else "min",
-        epochs=epochs,
-        grace_period=min(epochs, sweep.scheduler.grace_epochs),
-        reduction_factor=sweep.scheduler.reduction_factor,
-    )
+    settings = sweep.scheduler
+    mode = "max" if sweep.objective.direction == "maximize" else "min"
+    chosen: ResumableAsha | ResumableMedian
+    match settings:
+        case NoScheduler():
+            return FIFOScheduler()
+        case Asha() | Hyperband():
+            grace = min(epochs, settings.grace_epochs)
+            chosen = ResumableAsha(
+                sweep.objective.metric,
+                mode=mode,
+                epochs=epochs,
+                grace_period=grace,
+                reduction_factor=settings.reduction_factor,
+                brackets=_brackets(grace, epochs, settings) if isinstance(settings, Hyperband) else 1,
+            )
+        case Median():
+            chosen = ResumableMedian(
+                sweep.objective.metric,
+                mode=mode,
+                grace_period=settings.grace_epochs,
+                min_samples_required=settings.least_trials,
+            )
+        case _:
+            assert_never(settings)
     for trial_id, reports in ended.items():
-        asha.recall(trial_id, reports)
-    return asha
+        chosen.recall(trial_id, reports)
+    return chosen
+
+
+def _brackets(grace: int, epochs: int, settings: Hyperband) -> int:
+    """As many as have a rung before the last epoch, and one without."""
+    brackets = 1
+    while grace * settings.reduction_factor ** (brackets - 1) < epochs:
+        brackets += 1
+    return brackets

@@ -1,50 +1,28 @@
-"""Optuna suggests and is told the truth: COMPLETE ran its course, PRUNED was stopped, FAIL crashed or diverged."""
+"""The search hands out trials until a budget is spent; those that a kill left running come first."""
 
-import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
+from ray import tune
 from ray.tune.search import Searcher
 
-from intelligen.config.base import content_hash
-from intelligen.config.sweep import Search, Sweep
+from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
+from intelligen.sweep.budget import Spent, search_end, strategies_left
+from intelligen.sweep.grid import grid_points
 from intelligen.sweep.outcome import Outcome
+from intelligen.sweep.samplers import sampler
 from intelligen.sweep.space import suggest
-from intelligen.tracking.ledger import TrialState
+from intelligen.sweep.study import is_own, strategy_of, tell
+from intelligen.sweep.warm_start import POINT, untried_point
 
-STUDY_FILE = "study.journal"
-
-
-def open_study(directory: Path, sweep: Sweep) -> optuna.Study:
-    """The sweep's Optuna study, a journal file in its directory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path = str(directory / STUDY_FILE)
-    # The sweep's own lock keeps others out, so a lock that a killed launcher left may be broken soon.
-    backend = JournalFileBackend(path, lock_obj=JournalFileOpenLock(path, grace_period=5))
-    return optuna.create_study(
-        storage=JournalStorage(backend),
-        study_name=sweep.name,
-        direction=sweep.objective.direction,
-        load_if_exists=True,
-    )
-
-
-def tell(study: optuna.Study, number: int, outcome: Outcome) -> None:
-    """Bring a trial to its end in the study."""
-    match outcome.state:
-        case TrialState.COMPLETE:
-            study.tell(number, outcome.value)
-        case TrialState.PRUNED:
-            study.tell(number, state=OptunaState.PRUNED)
-        case _:
-            study.tell(number, state=OptunaState.FAIL)
+Given = tuple[dict[str, Any], dict[str, Any]]
+"""Parameters that a trial is to have, and what its user attributes say of them."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +47,12 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     Args:
         study: Where the truth about trials is kept.
         sweep: Space, sampler, budget.
-        start: Told of every suggestion before it runs; returns Tune's configuration, or raises ConfigError.
+        spent: Whether a budget other than that of trials has been used up.
+        start: Told of every suggestion before it runs; returns Tune's configuration, with the trial's `epochs`, or
+            raises ConfigError.
         refuse: Told of a suggestion that `start` refused, and why; returns what came of it.
-        settle: Told that a trial has ended (`crashed` by Tune's word); returns what came of it.
+        settle: Told that a trial has ended: `crashed` by Tune's word, and why the budget `stopped` it, where it did;
+            returns what came of it.
 
     """
 
@@ -80,25 +61,40 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         study: optuna.Study,
         *,
         sweep: Sweep,
+        spent: Spent,
         start: Callable[[Suggestion], dict[str, Any]],
         refuse: Callable[[Suggestion, str], Outcome],
-        settle: Callable[[int, bool], Outcome],
+        settle: Callable[[int, bool, str | None], Outcome],
     ) -> None:
         super().__init__(
             metric=sweep.objective.metric, mode="max" if sweep.objective.direction == "maximize" else "min"
         )
         self._study = study
         self._sweep = sweep
+        self._spent = spent
         self._start = start
         self._refuse = refuse
         self._settle = settle
         self._running: dict[str, optuna.Trial] = {}
+        self._epochs: dict[str, int] = {}
+        self._stopped: dict[str, str] = {}
         self._unfinished = [t for t in study.trials if t.state == OptunaState.RUNNING]
+        self._grid = list(grid_points(sweep.space)) if sweep.search.sampler == "grid" else []
 
-    def remaining(self) -> int:
-        """Trials of the budget that have not come to an end."""
-        ended = sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
-        return max(0, self._sweep.total_trials() - ended)
+    def is_over(self) -> bool:
+        """Whether all trials have ended, and the budget allows no further one."""
+        own = self._own_trials()
+        return all(trial.state.is_finished() for trial in own) and self._end(own) is not None
+
+    def stops(self, trial_id: str, epoch: int) -> bool:
+        """Whether a running trial ends with this epoch, because the budget that pays for it is spent."""
+        if epoch >= self._epochs[trial_id]:
+            return False  # after its last epoch a trial selects its weights, and stopping it saves nothing
+        trial = self._running[trial_id]
+        reason = self._spent(None) or self._spent(trial.params.get("strategy"))
+        if reason is not None:
+            self._stopped[trial_id] = reason
+        return reason is not None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Tune's question: what next?"""
@@ -111,20 +107,21 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
                 # Values that are allowed each, but not together: the trial fails, and the search goes on.
                 tell(self._study, trial.number, self._refuse(suggestion, str(error)))
                 continue
-            self._running[trial_id] = trial
+            self._running[trial_id], self._epochs[trial_id] = trial, config["epochs"]
             return config
         finished: str = Searcher.FINISHED
         return finished
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """An epoch's objective, for Optuna's own model of unfinished trials."""
-        if self.metric in result:
-            self._running[trial_id].report(result[self.metric], step=result["training_iteration"])
+        """An epoch's objective, for those who watch the study; Optuna keeps no curves of several objectives."""
+        trial = self._running[trial_id]
+        if self.metric in result and len(self._study.directions) == 1:
+            trial.report(result[self.metric], step=result["training_iteration"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how the trial ended."""
         trial = self._running.pop(trial_id)
-        tell(self._study, trial.number, self._settle(trial.number, error))
+        tell(self._study, trial.number, self._settle(trial.number, error, self._stopped.pop(trial_id, None)))
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher so as to restore from the pickle; a resumed sweep reads study and ledger instead.
@@ -136,32 +133,70 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a resumed sweep reads the study and the ledger."""
 
+    def _own_trials(self) -> list[FrozenTrial]:
+        trials = self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if is_own(trial) and trial.state != OptunaState.WAITING]
+
+    def _end(self, own: list[FrozenTrial]) -> str | None:
+        return search_end(self._sweep, Counter(map(strategy_of, own)), self._spent)
+
     def _next_trial(self) -> optuna.Trial | None:
         if self._unfinished:
             left = self._unfinished.pop(0)
-            self._study.sampler = _sampler(self._sweep.search, left.number)
+            self._study.sampler = sampler(self._sweep.search, left.number)
             # What it was given already comes from the storage; only what a kill cut off is drawn.
             return optuna.Trial(self._study, left._trial_id)
-        trials = self._study.get_trials(deepcopy=False)
-        number = sum(trial.state != OptunaState.WAITING for trial in trials)
-        if number >= self._sweep.total_trials():
+        own = self._own_trials()
+        # Before the question whether the search has ended: a strategy that is left then was left before.
+        turns = self._turns(own)
+        if self._end(own) is not None:
             return None
-        self._study.sampler = _sampler(self._sweep.search, number)
-        strategies = self._sweep.strategies()
-        if self._sweep.budget.trials_per_strategy is not None and number == len(trials):
-            # In turn, so that every strategy gets its share of the search, early and late.
-            self._study.enqueue_trial({"strategy": strategies[number % len(strategies)]})
+        trials = self._study.get_trials(deepcopy=False)
+        waiting = sum(trial.state == OptunaState.WAITING for trial in trials)
+        self._study.sampler = sampler(self._sweep.search, len(trials) - waiting)
+        # A kill between the two next lines leaves the trial waiting, with all that it was given.
+        if not waiting and (given := self._given(own, turns)) is not None:
+            self._study.enqueue_trial(given[0], user_attrs=given[1])
         return self._study.ask()
 
+    def _turns(self, own: list[FrozenTrial]) -> list[str]:
+        """The strategies that may have the next trial, the one whose turn it is first; empty where any may."""
+        if not self._sweep.in_turn():
+            return []
+        return strategies_left(self._sweep, Counter(map(strategy_of, own)), self._spent)
 
-def _sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
-    # Seeded per trial: a sampler's own generator would not survive a kill. Hashed: neighbouring seeds draw alike.
-    seed = int(content_hash(f"{search.seed}", f"{number}")[:8], 16)
-    if search.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        # `group` is marked experimental; without it multivariate TPE cannot model conditional parameters.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=search.startup_trials, multivariate=True, group=True, constant_liar=True
-        )
+    def _given(self, own: list[FrozenTrial], turns: list[str]) -> Given | None:
+        """What the next trial does not leave to the sampler: a point of the user's, its strategy's turn, the grid's."""
+        tried = {trial.user_attrs[POINT] for trial in own if POINT in trial.user_attrs}
+        if (found := untried_point(self._study, tried, allowed=turns)) is not None:
+            number, point = found
+            return ({"strategy": turns[0]} if turns else {}) | point, {POINT: number}
+        if self._grid:
+            mine = [point for point in self._grid if not turns or point["strategy"] == turns[0]]
+            return mine[sum(not turns or strategy_of(trial) == turns[0] for trial in own)], {}
+        # In turn, so that every strategy gets its share of the search, early and late.
+        return ({"strategy": turns[0]}, {}) if turns else None
+
+
+class BudgetStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
+    """Stops a running trial at its next report once the budget that pays for it is spent.
+
+    Args:
+        searcher: Who knows which budget that is.
+
+    """
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        self._searcher = searcher
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Whether the trial ends with this report."""
+        return self._searcher.stops(trial_id, result["training_iteration"])
+
+    def stop_all(self) -> bool:
+        """Never at once: what an epoch has cost, its report is to show."""
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles it with the experiment; a resumed sweep makes its own.
+        return {}

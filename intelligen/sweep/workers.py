@@ -33,6 +33,8 @@ class WorkerConfig(TypedDict):
     directory: str
     resources: str
     """The Resources settings as JSON."""
+    epochs: int
+    """Of a trial that runs its course; nobody stops it after the last one."""
 
 
 def run_trial(config: WorkerConfig) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from intelligen.errors import CannotCreateError, StorageError
 from intelligen.tracking.lock import FileLock
-from intelligen.tracking.records import Closing, Scalar, SweepState, SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.records import Closing, Scalar, SearchSpan, SweepState, SweepStatus, TrialRecord, TrialState
 
 __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
 
@@ -73,6 +73,11 @@ class Ledger:
         """How the last launch ended; none while one goes on, or when it was killed."""
         return self._state.closing
 
+    @property
+    def searches(self) -> list[SearchSpan]:
+        """When each launch searched."""
+        return list(self._state.searches)
+
     def start(
         self,
         trial_id: str,
@@ -112,6 +117,14 @@ class Ledger:
     def score(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
         """Add scores; those already recorded stand."""
         return self._change("score", trial_id, scores=dict(scores))
+
+    def begin_search(self) -> None:
+        """The search stage of this launch begins: its clock runs."""
+        self._append("search")
+
+    def end_search(self, reason: str) -> None:
+        """The search stage of this launch has ended."""
+        self._append("searched", reason=reason)
 
     def close_sweep(self, status: SweepStatus, summary: Mapping[str, Any]) -> None:
         """The launch has ended. `summary` holds `table_markdown` and numbers."""

@@ -64,6 +64,15 @@ class Closing:
     time_ms: int
 
 
+@dataclass(frozen=True)
+class SearchSpan:
+    """The search stage of one launch. Times are milliseconds since 1970."""
+
+    started_ms: int
+    ended_ms: int
+    """Of its end, or of the last event of a trial where a kill cut it short."""
+
+
 @dataclass
 class SweepState:
     """The ledger, summed up."""
@@ -72,6 +81,8 @@ class SweepState:
     trials: dict[str, TrialRecord] = field(default_factory=dict)
     """In the order in which they were started."""
     closing: Closing | None = None
+    searches: list[SearchSpan] = field(default_factory=list)
+    """In the order of the launches."""
 
     def apply(self, entry: Mapping[str, Any]) -> None:
         """Add one entry.
@@ -85,6 +96,14 @@ class SweepState:
             self.closing = Closing(entry["seq"], SweepStatus(entry["status"]), entry["summary"], time_ms)
             return
         self.closing = None
+        if entry["event"] == "search":
+            self.searches.append(SearchSpan(time_ms, time_ms))
+            return
+        if entry["event"] != "score" and self.searches:
+            # The clock may have been set back meanwhile.
+            self.searches[-1] = replace(self.searches[-1], ended_ms=max(time_ms, self.searches[-1].ended_ms))
+        if entry["event"] == "searched":
+            return
         if entry["event"] == "start":
             record = TrialRecord(**entry["trial"], started_ms=time_ms)
             if record.id in self.trials:

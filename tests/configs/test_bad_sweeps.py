@@ -70,11 +70,6 @@ BAD_SWEEPS = {
         "must be a mapping, got nothing; indent its settings below it, or write {}",
     ),
     "zero trials": (f"{VARIED.replace('{trials: 2}', '{trials: 0}  #!')}", "budget.trials", "must be above 0, got 0"),
-    "two budgets": (
-        VARIED.replace("budget: {trials: 2}", "budget:\n  trials: 2  #!\n  trials_per_strategy: 2"),
-        "budget",
-        "give either `trials` or `trials_per_strategy`",
-    ),
     "no strategies to take turns": (
         VARIED.replace("budget: {trials: 2}", "budget:\n  trials_per_strategy: 2  #!"),
         "budget.trials_per_strategy",
@@ -82,9 +77,9 @@ BAD_SWEEPS = {
     ),
     "unknown sampler": (f"{VARIED}search: {{sampler: tpee}}  #!\n", "search.sampler", 'did you mean "tpe"?'),
     "unknown scheduler": (
-        f"{VARIED}scheduler: {{name: hyperband}}  #!\n",
+        f"{VARIED}scheduler: {{name: pbt}}  #!\n",
         "scheduler.name",
-        'must be one of "asha", "none"',
+        'must be one of "asha", "hyperband", "median", "none"',
     ),
     "unproduced metric": (f"{VARIED}objective: {{metric: valid/f1}}  #!\n", "objective.metric", 'one of "valid/bleu"'),
     "bad direction": (

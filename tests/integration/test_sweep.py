@@ -83,9 +83,9 @@ class Place:
     def history(self, record: TrialRecord) -> Path:
         return self.sweep / record.directory / "history.jsonl"
 
-    def study(self) -> dict[int, str]:
+    def study(self) -> list[optuna.trial.FrozenTrial]:
         storage = JournalStorage(JournalFileBackend(str(self.sweep / "study.journal")))
-        return {trial.number: trial.state.name for trial in optuna.load_study(study_name=None, storage=storage).trials}
+        return optuna.load_study(study_name=None, storage=storage).trials
 
     def query(self, sql: str, *values: str) -> list[tuple]:
         with contextlib.closing(sqlite3.connect(self.directory / "mlflow.db")) as database:
@@ -105,7 +105,12 @@ def require_records_agree(place: Place) -> None:
     trials = place.trials()
     searched = {record.number: record for record in trials.values() if record.kind == "trial"}
     study = place.study()
-    assert study == {number: STATES[record.state][0] for number, record in searched.items()}
+    assert {t.number: t.state.name for t in study} == {
+        number: STATES[record.state][0] for number, record in searched.items()
+    }
+    for trial in study:
+        reports = read_history(place.history(searched[trial.number]))
+        assert trial.intermediate_values == {report.epoch: report.metrics["valid/bleu"] for report in reports}
 
     runs = place.query(
         "select t.value, r.status, r.run_uuid from runs r join tags t on r.run_uuid = t.run_uuid"

@@ -20,18 +20,18 @@ def finish(directory: Path, *, stop_reason: str, healthy: bool) -> Result:
 
 
 def outcome(directory: Path, *, crashed: bool = False) -> Outcome:
-    return read_outcome(directory, metric="valid/bleu", crashed=crashed)
+    return read_outcome(directory, objectives=["valid/bleu"], crashed=crashed)
 
 
 @pytest.mark.parametrize("crashed", [False, True])
 def test_a_trial_that_ran_its_course_is_complete_whatever_the_scheduler_saw(tmp_path, crashed):
     finish(tmp_path, stop_reason="ran its course", healthy=True)
-    assert outcome(tmp_path, crashed=crashed) == Outcome(TrialState.COMPLETE, "ran its course", 21.5)
+    assert outcome(tmp_path, crashed=crashed) == Outcome(TrialState.COMPLETE, "ran its course", (21.5,))
 
 
 def test_a_sick_trial_is_pruned_with_its_reason_and_the_value_of_its_weights(tmp_path):
     finish(tmp_path, stop_reason=SICK, healthy=False)
-    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, SICK, 21.5)
+    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, SICK, (21.5,))
 
 
 @pytest.mark.parametrize("healthy", [True, False])
@@ -51,9 +51,34 @@ def test_a_result_that_says_nothing_of_health_is_healthy(tmp_path):
 def test_a_trial_without_a_result_was_stopped_failed_or_never_ran(tmp_path):
     assert outcome(tmp_path).state is TrialState.FAILED
     History(tmp_path).append(Report(1, 10, 100, 0, {"valid/bleu": 20.0}))
-    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, "stopped by the scheduler after epoch 1")
+    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, "stopped by the scheduler after epoch 1", curve={1: 20.0})
     assert outcome(tmp_path, crashed=True).state is TrialState.FAILED
     write_failure(tmp_path, "diverged")
-    assert outcome(tmp_path) == Outcome(TrialState.FAILED, "diverged")
+    assert outcome(tmp_path) == Outcome(TrialState.FAILED, "diverged", curve={1: 20.0})
     forget_failure(tmp_path)
     assert outcome(tmp_path).state is TrialState.PRUNED
+
+
+def test_a_trial_that_the_budget_stopped_says_so_whether_or_not_it_came_to_an_epoch(tmp_path):
+    reason = "the budget of 2 device-hours is spent"
+    ended = read_outcome(tmp_path, objectives=["valid/bleu"], crashed=False, stopped=reason)
+    assert ended == Outcome(TrialState.PRUNED, reason)
+    History(tmp_path).append(Report(1, 10, 100, 0, {"valid/bleu": 20.0}))
+    ended = read_outcome(tmp_path, objectives=["valid/bleu"], crashed=False, stopped=reason)
+    assert ended == Outcome(TrialState.PRUNED, reason, curve={1: 20.0})
+    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    assert read_outcome(tmp_path, objectives=["valid/bleu"], crashed=False, stopped=reason).state is TrialState.COMPLETE
+
+
+def test_a_trial_whose_objective_is_no_number_has_failed(tmp_path):
+    write_result(tmp_path, Result("best", {"valid/bleu": float("nan")}, "ran its course"), model=nn.Linear(1, 1))
+    assert outcome(tmp_path) == Outcome(TrialState.FAILED, "its valid/bleu is nan")
+
+
+def test_time_and_cost_are_of_all_epochs_of_the_trial(tmp_path):
+    for epoch, seconds in ((1, 2.0), (2, 4.0)):
+        metrics = {"valid/bleu": 20.0, "time/epoch_s": seconds, "cost/device_s": 3 * seconds}
+        History(tmp_path).append(Report(epoch, 10, 100, 0, metrics))
+    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    objectives = ["valid/bleu", "time/epoch_s", "cost/device_s"]
+    assert read_outcome(tmp_path, objectives=objectives, crashed=False).values == (21.5, 3.0, 18.0)

@@ -1,0 +1,54 @@
+"""Who is stopped early; all of them compare trials by the (first) objective at the ends of epochs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from intelligen.config.base import Settings
+
+
+class Asha(Settings):
+    """Asynchronous successive halving (Li et al. 2020): of the trials that reach a rung, 1/η go on."""
+
+    name: Literal["asha"] = "asha"
+    grace_epochs: PositiveInt = 1
+    """No trial is stopped earlier."""
+    reduction_factor: Annotated[int, Field(ge=2)] = 2
+    """η"""
+
+
+class Hyperband(Settings):
+    """ASHA in several brackets (Li et al. 2018): each starts its rungs η times later, the last one stops nobody.
+
+    It hedges against an objective whose early epochs mislead. A trial's bracket is drawn from its name, in the
+    proportions of the source's algorithm 1.
+    """
+
+    name: Literal["hyperband"] = "hyperband"
+    grace_epochs: PositiveInt = 1
+    """The first rung of the first bracket: no trial is stopped earlier."""
+    reduction_factor: Annotated[int, Field(ge=2)] = 2
+    """η"""
+
+
+class Median(Settings):
+    """Median stopping (Golovin et al. 2017, sec. 3.2.1): a trial stops whose best falls behind most others' means.
+
+    Its best objective so far is compared with the median, over the trials that came as far, of the mean of their
+    objectives up to the same epoch.
+    """
+
+    name: Literal["median"] = "median"
+    grace_epochs: PositiveInt = 1
+    """No trial is stopped earlier, and earlier epochs do not count."""
+    least_trials: PositiveInt = 3
+    """No trial is stopped before so many others have come as far."""
+
+
+class NoScheduler(Settings):
+    """Every trial runs its course."""
+
+    name: Literal["none"] = "none"
+
+
+Scheduler = Annotated[Asha | Hyperband | Median | NoScheduler, Field(discriminator="name")]

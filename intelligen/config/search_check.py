@@ -1,0 +1,73 @@
+"""What a sampler cannot search, and points that no search could draw, are refused before anything starts."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from intelligen.config.document import Document, dotted, nearest, problem_line, raise_problems
+from intelligen.config.parameters import Parameter, grid_size, parameters
+from intelligen.config.points import read_points
+from intelligen.config.space import Scalar
+from intelligen.config.sweep import Sweep
+from intelligen.errors import ConfigError
+
+MOST_GRID_POINTS = 10_000
+
+
+def check_search(sweep: Sweep, document: Document, folder: Path) -> None:
+    """Try the sampler and the warm start on the space.
+
+    Args:
+        sweep: Whose search is checked.
+        document: The sweep's file, for the lines in messages.
+        folder: Where the sweep's file lies.
+
+    Raises:
+        ConfigError: A grid without end, or a point that does not lie in the space.
+
+    """
+    raise_problems([*_grid_problems(sweep, document), *_point_problems(sweep, document)])
+    warm_start = sweep.search.warm_start
+    if warm_start is None or warm_start.csv is None:
+        return
+    try:
+        read_points(folder / warm_start.csv, sweep)
+    except FileNotFoundError:
+        key = ("search", "warm_start", "csv")
+        raise ConfigError(problem_line(document.origin(key), dotted(key), f"{warm_start.csv}: no such file")) from None
+
+
+def _grid_problems(sweep: Sweep, document: Document) -> Iterator[str]:
+    if sweep.search.sampler != "grid":
+        return
+    endless = [parameter for parameter in parameters(sweep.space) if parameter.continuous]
+    for parameter in endless:
+        what = (
+            f"{parameter.name} has no end of values, and the sampler grid runs every point;"
+            " list values with `choice`, or take another sampler"
+        )
+        yield problem_line(document.origin(parameter.place), dotted(parameter.place), what)
+    if not endless and (size := grid_size(sweep.space)) > MOST_GRID_POINTS:
+        what = f"a grid of {size:,} points; at most {MOST_GRID_POINTS:,}: list fewer values, or take another sampler"
+        yield problem_line(document.origin(("space",)), "space", what)
+
+
+def _point_problems(sweep: Sweep, document: Document) -> Iterator[str]:
+    warm_start = sweep.search.warm_start
+    if warm_start is None:
+        return
+    known = {parameter.name: parameter for parameter in parameters(sweep.space)}
+    for row, point in enumerate(warm_start.points or ()):
+        for name, value in point.items():
+            if what := _problem(known, name, value):
+                place = ("search", "warm_start", "points", row, name)
+                yield problem_line(document.origin(place), dotted(place), what)
+
+
+def _problem(known: Mapping[str, Parameter], name: str, value: Scalar) -> str | None:
+    if name not in known:
+        return f"no parameter of the space; {nearest(name, list(known))}"
+    try:
+        known[name].accepted(value)
+    except ValueError as error:
+        return str(error)
+    return None

@@ -1,0 +1,38 @@
+"""The Pareto front of a sweep with several objectives: the trials between which only taste can choose."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from intelligen.tracking.records import TrialRecord
+
+Front = Sequence[tuple[TrialRecord, Sequence[float]]]
+"""Trials that no other betters in every objective, each with its objectives."""
+
+TITLE = "Pareto front: no other trial that ran its course is better in every objective"
+
+
+def rich_front(front: Front, *, metrics: Sequence[str]) -> Table:
+    """For a terminal or a log."""
+    table = Table(title=TITLE, title_justify="left")
+    for index, heading in enumerate(_headings(metrics)):
+        table.add_column(heading, justify="left" if index < 2 else "right")
+    for row in _rows(front):
+        table.add_row(*row)
+    return table
+
+
+def markdown_front(front: Front, *, metrics: Sequence[str]) -> str:
+    """For the tracking run and for documents; empty where there is no front."""
+    if not front:
+        return ""
+    lines = [_headings(metrics), ["---", "---", *["---:"] * len(metrics)], *_rows(front)]
+    return f"\n{TITLE}.\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _headings(metrics: Sequence[str]) -> list[str]:
+    return ["trial", "strategy", *metrics]
+
+
+def _rows(front: Front) -> list[list[str]]:
+    return [[record.id, record.strategy, *(f"{value:,.2f}" for value in values)] for record, values in front]

@@ -1,0 +1,120 @@
+"""What a sweep has spent is summed from its trials' histories, so that it survives every launch."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from intelligen.config.budget import Budget
+from intelligen.config.sweep import Sweep
+from intelligen.tracking.followed import Followed
+from intelligen.tracking.leaderboard import device_seconds
+from intelligen.tracking.ledger import Ledger
+from intelligen.tracking.records import TrialRecord
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+
+HOUR_S = 3600.0
+
+Spent = Callable[[str | None], str | None]
+"""Strategy, or None for the sweep as a whole → why no further epoch is paid for, or None while one is."""
+
+
+class Account:
+    """What the trials of a sweep have spent, in device-seconds, target tokens and hours of search.
+
+    An epoch counts when its report is durable. What a crash lost was not reported, and does not count.
+
+    Args:
+        budget: The bounds.
+        ledger: The sweep's.
+        directory: The sweep's.
+        searching: Whether this launch searches now, so that the clock runs.
+
+    """
+
+    def __init__(self, budget: Budget, ledger: Ledger, directory: Path, *, searching: bool) -> None:
+        self._budget = budget
+        self._ledger = ledger
+        self._directory = directory
+        self._searching = searching
+        self._histories: dict[str, Followed[list[Report]]] = {}
+        self._known: dict[str | None, str] = {}
+
+    def spent(self, strategy: str | None) -> str | None:
+        """Why no further epoch of a strategy (None: of any) is paid for, or None while one is."""
+        # What is spent stays spent, even where a crash takes an unsaved epoch back.
+        if strategy not in self._known and (reason := self._reason(strategy)) is not None:
+            self._known[strategy] = reason
+        return self._known.get(strategy)
+
+    def _reason(self, strategy: str | None) -> str | None:
+        budget = self._budget
+        trials = [record for record in self._ledger.trials.values() if record.kind == "trial"]
+        if strategy is None:
+            device_hours, tokens, each = budget.device_hours, budget.target_tokens, ""
+            if budget.wall_hours is not None and self.wall_s() >= budget.wall_hours * HOUR_S:
+                return f"the budget of {budget.wall_hours:g} hours is spent"
+        else:
+            device_hours, tokens = budget.device_hours_per_strategy, budget.target_tokens_per_strategy
+            each = " per strategy"
+            trials = [record for record in trials if record.strategy == strategy]
+        if device_hours is not None and self._device_s(trials) >= device_hours * HOUR_S:
+            return f"the budget of {device_hours:g} device-hours{each} is spent"
+        if tokens is not None and self._target_tokens(trials) >= tokens:
+            return f"the budget of {tokens:,} target tokens{each} is spent"
+        return None
+
+    def wall_s(self) -> float:
+        """Seconds for which launches have searched; a killed one searched until it was last heard of."""
+        spans = self._ledger.searches
+        if not spans:
+            return 0.0
+        heard = [report.time_ms for record in self._ledger.trials.values() for report in self._reports(record)]
+        nexts = [span.started_ms for span in spans[1:]]
+        total_ms = 0
+        for span, until in zip(spans, [*nexts, None], strict=True):
+            if until is None and self._searching:
+                end = int(time.time() * 1000)
+            else:
+                end = max([span.ended_ms, *(ms for ms in heard if ms >= span.started_ms and (not until or ms < until))])
+            total_ms += max(0, end - span.started_ms)
+        return total_ms / 1000
+
+    def _device_s(self, trials: Iterable[TrialRecord]) -> float:
+        return sum(device_seconds(report.metrics) for record in trials for report in self._reports(record))
+
+    def _target_tokens(self, trials: Iterable[TrialRecord]) -> int:
+        return sum(reports[-1].target_tokens for record in trials if (reports := self._reports(record)))
+
+    def _reports(self, record: TrialRecord) -> list[Report]:
+        path = self._directory / record.directory / HISTORY_FILE
+        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
+
+
+def strategies_left(sweep: Sweep, started: Mapping[str, int], spent: Spent) -> list[str]:
+    """The strategies that may have another trial; first the one whose turn it is: with the fewest, by the file's order.
+
+    Args:
+        sweep: Its strategies and its budget.
+        started: Strategy → its trials so far.
+        spent: What else a strategy may have used up.
+
+    """
+
+    def may(strategy: str) -> bool:
+        most = sweep.trials_of(strategy)
+        return (most is None or started.get(strategy, 0) < most) and spent(strategy) is None
+
+    return sorted(filter(may, sweep.strategies()), key=lambda strategy: started.get(strategy, 0))
+
+
+def search_end(sweep: Sweep, started: Counter[str], spent: Spent) -> str | None:
+    """Why no further trial is started; None while one may be."""
+    total = sweep.total_trials()
+    if total is not None and started.total() >= total:
+        return f"all {total} trials were started"
+    if reason := spent(None):
+        return reason
+    if sweep.in_turn() and not strategies_left(sweep, started, spent):
+        return "the budget of every strategy is spent"
+    return None

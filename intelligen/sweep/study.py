@@ -1,0 +1,113 @@
+"""Optuna's study is the truth about the search, and it is told the truth.
+
+COMPLETE is a trial that ran its course, PRUNED one that was stopped early, FAIL one that crashed, diverged or has no
+number to show; the objective after each epoch stands beside all of them.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+from sqlalchemy.exc import SQLAlchemyError
+
+from intelligen.config.sweep import Sweep
+from intelligen.errors import UnavailableError
+from intelligen.sweep.outcome import Outcome
+from intelligen.tracking.ledger import TrialState
+from intelligen.tracking.redaction import REDACTED, redact_text
+
+STUDY_FILE = "study.journal"
+# Trials that another search made: the sampler learns from them, and no budget counts them.
+WARM_START = "warm_start"
+
+DATABASE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
+
+
+def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
+    """The sweep's Optuna study: a journal file in its directory, or in the database that the sweep names.
+
+    Args:
+        directory: The sweep's.
+        sweep: Its name, its objectives and its storage.
+        sweep_id: Tells sweeps of one name apart where they share a database; there the study is called NAME-ID.
+
+    Raises:
+        UnavailableError: The database cannot be opened.
+
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = sweep.search.storage
+    if url is None:
+        return _create(JournalStorage(_journal(directory)), sweep.name, sweep)
+    if REDACTED in url:
+        raise UnavailableError(
+            f"search.storage: {url}: its user part is not kept with the sweep; run the sweep's file, or give"
+            " -o search.storage=URL"
+        )
+    try:
+        timeout = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+        return _create(RDBStorage(url, engine_kwargs=timeout), f"{sweep.name}-{sweep_id}", sweep)
+    except (*DATABASE_ERRORS, ImportError, RuntimeError) as error:  # no driver; tables of another version
+        raise unavailable(url, error) from None
+
+
+def unavailable(url: str, error: BaseException) -> UnavailableError:
+    """A database that does not answer, in one line and without its password."""
+    reason = redact_text(str(error.__cause__ or error).strip().partition("\n")[0]).replace(url, redact_text(url))
+    mend = "install its driver" if isinstance(error, ImportError) else "mend the address, or start the database"
+    return UnavailableError(
+        f"search.storage: {redact_text(url)}: {reason[:300] or type(error).__name__}; {mend}, and run the same command"
+    )
+
+
+def tell(study: optuna.Study, number: int, outcome: Outcome) -> None:
+    """Bring a trial to its end in the study.
+
+    Tune shows a searcher neither the report at which a trial is stopped nor those that a killed launcher missed, so the
+    curve comes from the trial's own history.
+    """
+    _report(study, number, outcome)
+    match outcome.state:
+        case TrialState.COMPLETE:
+            study.tell(number, list(outcome.values))
+        case TrialState.PRUNED:
+            study.tell(number, state=OptunaState.PRUNED)
+        case _:
+            study.tell(number, state=OptunaState.FAIL)
+
+
+def is_own(trial: FrozenTrial) -> bool:
+    """Whether the sweep itself started the trial, or is about to."""
+    return WARM_START not in trial.user_attrs
+
+
+def strategy_of(trial: FrozenTrial) -> str:
+    """The trial's strategy; empty where the space does not vary it, or it is not drawn yet."""
+    given: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return str(trial.params.get("strategy", given.get("strategy", "")))
+
+
+def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
+    if len(study.directions) > 1:
+        return  # Optuna keeps no curves of several objectives
+    known = study.get_trials(deepcopy=False)[number]
+    trial = optuna.Trial(study, known._trial_id)
+    for epoch, value in outcome.curve.items():
+        if epoch not in known.intermediate_values and not math.isnan(value):
+            trial.report(value, step=epoch)
+
+
+def _journal(directory: Path) -> JournalFileBackend:
+    path = str(directory / STUDY_FILE)
+    # The sweep's own lock keeps others out, so a lock that a killed launcher left may be broken soon.
+    return JournalFileBackend(path, lock_obj=JournalFileOpenLock(path, grace_period=5))
+
+
+def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:
+    directions = [objective.direction for objective in sweep.all_objectives()]
+    return optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)

@@ -1,0 +1,102 @@
+"""A searched trial is in the ledger before it runs, and its end is read from its files before anybody is told."""
+
+import os
+
+import optuna
+from optuna.trial import TrialState as OptunaState
+
+from intelligen.config.experiment import finetuning_trial
+from intelligen.config.loading import apply_settings
+from intelligen.sweep.budget import Spent
+from intelligen.sweep.outcome import Outcome, read_outcome
+from intelligen.sweep.searcher import Suggestion
+from intelligen.sweep.study import tell
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.sweep.workers import WorkerConfig
+from intelligen.tracking.records import TrialState
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+
+
+def trial_name(number: int) -> str:
+    """The trial's name in the ledger, by Optuna's number."""
+    return f"t{number:04d}"
+
+
+def start_trial(run: SweepRun, suggestion: Suggestion) -> WorkerConfig:
+    """Make a suggestion a trial.
+
+    Raises:
+        ConfigError: Its values do not go together.
+
+    """
+    experiment = apply_settings(run.experiment, suggestion.changes)
+    trial = finetuning_trial(experiment, prepared=run.prepared, start=run.baseline.identity)
+    name = trial_name(suggestion.number)
+    directory = run.directory / "trials" / name
+    run.begin(name, trial, directory, params=suggestion.params, number=suggestion.number)
+    return run.worker_config(trial, directory, run.sweep.resources)
+
+
+def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
+    """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
+    name = trial_name(suggestion.number)
+    if name not in run.ledger.trials:
+        chosen = suggestion.changes.get("strategy.name", suggestion.changes.get("strategy"))
+        run.ledger.start(
+            name,
+            kind="trial",
+            strategy=str(chosen or run.experiment.strategy.name),
+            seed=run.experiment.seed,
+            params=suggestion.params,
+            config=suggestion.changes,
+            directory=os.path.join("trials", name),
+            number=suggestion.number,
+        )
+    outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
+    run.ledger.finish(name, outcome.state, outcome.reason)
+    return outcome
+
+
+def settle_trial(run: SweepRun, number: int, *, crashed: bool, stopped: str | None) -> Outcome:
+    """Write a trial's end into the ledger.
+
+    Args:
+        run: The launch.
+        number: Optuna's.
+        crashed: Whether its processes died more often than it was to be tried.
+        stopped: Why the budget ended it, where it did.
+
+    """
+    record = run.ledger.trials[trial_name(number)]
+    outcome = read_outcome(run.directory_of(record), objectives=run.metrics, crashed=crashed, stopped=stopped)
+    run.ledger.finish(record.id, outcome.state, outcome.reason)
+    return outcome
+
+
+def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:
+    """End what a killed launch left running in the study and what has ended, or can no longer be paid for."""
+    for trial in study.get_trials(states=(OptunaState.RUNNING,)):
+        record = run.ledger.trials.get(trial_name(trial.number))
+        if record is None:
+            continue  # killed before it was written down: it is suggested again
+        if record.state is TrialState.RUNNING:
+            reason = spent(None) or spent(record.strategy)
+            if reason is not None:
+                tell(study, trial.number, settle_trial(run, trial.number, crashed=False, stopped=reason))
+            continue
+        outcome = read_outcome(
+            run.directory_of(record),
+            objectives=run.metrics,
+            crashed=record.state is TrialState.FAILED,
+            stopped=record.stop_reason,
+        )
+        tell(study, trial.number, outcome)
+
+
+def ended_reports(run: SweepRun) -> dict[str, list[Report]]:
+    """The histories of trials that earlier launches brought to an end."""
+    return {
+        record.id: read_history(run.directory_of(record) / HISTORY_FILE)
+        for record in run.ledger.trials.values()
+        if record.kind == "trial" and record.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    }

@@ -1,0 +1,171 @@
+"""Known before the first trial: finished trials of another search teach the sampler, and points wait for their turn."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+from intelligen.config.parameters import parameters
+from intelligen.config.points import Point, read_points
+from intelligen.config.sweep import Sweep
+from intelligen.errors import ConfigError
+from intelligen.sweep.outcome import read_outcome
+from intelligen.sweep.space import suggest
+from intelligen.sweep.study import WARM_START
+from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.records import TrialState
+
+POINT = "point"
+"""The user attribute of a trial that runs a point: its place among them."""
+_POINTS = "points"
+"""The study's attribute that holds them; it is written last, so it says that the rest is there."""
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A trial that somebody else has run."""
+
+    source: str
+    """Where it comes from: `SWEEP/t0003`, `FILE:LINE`."""
+    params: Mapping[str, Any]
+    values: tuple[float, ...] = ()
+    """The objectives; empty where it was stopped early."""
+    curve: Mapping[int, float] = field(default_factory=dict)
+
+
+def warm_start(study: optuna.Study, sweep: Sweep, *, sweeps: Path) -> None:
+    """Give a new study what the sweep's `search.warm_start` names; one that has it already stays as it is.
+
+    Args:
+        study: The sweep's.
+        sweep: Whose space and objectives the trials must have.
+        sweeps: The folder of all sweeps.
+
+    Raises:
+        ConfigError: There is no such sweep, or what is given does not lie in this space.
+
+    """
+    given = sweep.search.warm_start
+    if given is None or _POINTS in study.user_attrs:
+        return
+    rows = read_points(Path(given.csv), sweep) if given.csv is not None else []
+    trials = [_row_as_trial(row, given.csv or "", sweep) for row in rows if row.values]
+    if given.sweep is not None:
+        trials += _trials_of_sweep(sweeps, given.sweep, sweep)
+    known = {trial.user_attrs.get(WARM_START) for trial in study.get_trials(deepcopy=False)}
+    study.add_trials(trial for trial in trials if trial.user_attrs[WARM_START] not in known)
+    accepted = {parameter.name: parameter.accepted for parameter in parameters(sweep.space)}
+    points = [{name: accepted[name](value) for name, value in point.items()} for point in given.points or ()]
+    study.set_user_attr(_POINTS, points + [dict(row.params) for row in rows if not row.values])
+
+
+def untried_point(
+    study: optuna.Study, tried: Collection[int], *, allowed: Sequence[str]
+) -> tuple[int, dict[str, Any]] | None:
+    """The first point that has not run, and its place; none where all have.
+
+    Args:
+        study: The sweep's.
+        tried: Places of those that have run.
+        allowed: Strategies that may have another trial; empty where any may.
+
+    """
+    points: list[dict[str, Any]] = study.user_attrs.get(_POINTS, [])
+    for place, point in enumerate(points):
+        if place not in tried and (not allowed or point.get("strategy", allowed[0]) in allowed):
+            return place, point
+    return None
+
+
+def _row_as_trial(row: Point, file: str, sweep: Sweep) -> FrozenTrial:
+    source = f"{file}:{row.line}"
+    try:
+        return _as_trial(_Finished(source, row.params, row.values), sweep)
+    except ValueError as error:
+        raise ConfigError(
+            f"{source}: a row with objectives must name all that its point has: {error}; complete it, or empty the"
+            " objectives so that it runs"
+        ) from None
+
+
+def _trials_of_sweep(sweeps: Path, name: str, sweep: Sweep) -> list[FrozenTrial]:
+    if not (sweeps / name / LEDGER_FILE).exists():
+        there = sorted(path.parent.name for path in sweeps.glob(f"*/{LEDGER_FILE}"))
+        raise ConfigError(f"search.warm_start.sweep: no sweep {name} in {sweeps}; there are: {', '.join(there)}")
+    finished = list(_finished(sweeps / name, sweep))
+    fitting = []
+    for one in finished:
+        try:
+            fitting.append(_as_trial(one, sweep))
+        except ValueError:
+            continue  # another space had other parameters, or other bounds
+    if not fitting:
+        raise ConfigError(
+            f"search.warm_start.sweep: none of the {len(finished)} finished trials of {name} lies in this space;"
+            " leave it out"
+        )
+    return fitting
+
+
+def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
+    metrics = [objective.metric for objective in sweep.all_objectives()]
+    _, trials, _ = read_ledger(directory)
+    for record in trials.values():
+        if record.kind != "trial" or record.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+            continue
+        outcome = read_outcome(directory / record.directory, objectives=metrics, crashed=False)
+        source = f"{directory.name}/{record.id}"
+        if outcome.state is TrialState.COMPLETE:
+            yield _Finished(source, record.params, outcome.values, outcome.curve)
+        elif len(metrics) == 1:  # of several objectives Optuna keeps no curves, and a stopped trial has nothing else
+            yield _Finished(source, record.params, curve=outcome.curve)
+
+
+def _as_trial(finished: _Finished, sweep: Sweep) -> FrozenTrial:
+    """A trial of this space.
+
+    Raises:
+        ValueError: It lacks a parameter of this space, or has another value than this space allows.
+
+    """
+    told = _Told(finished.params)
+    # To `suggest` a trial is who answers `suggest_float` and its like.
+    suggest(cast(optuna.Trial, told), sweep.space)
+    return create_trial(
+        state=OptunaState.COMPLETE if finished.values else OptunaState.PRUNED,
+        values=list(finished.values) or None,
+        params=told.params,
+        distributions=told.distributions,
+        intermediate_values=dict(finished.curve) if len(sweep.all_objectives()) == 1 else {},
+        user_attrs={WARM_START: finished.source},
+    )
+
+
+class _Told:
+    """Answers with what a trial is known to have had, and remembers what it was asked for."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self._known = known
+        self.params: dict[str, Any] = {}
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> Any:
+        return self._answer(name, FloatDistribution(low, high, log=log))
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> Any:
+        return self._answer(name, IntDistribution(low, high, log=log))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._answer(name, CategoricalDistribution(choices))
+
+    def _answer(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._known:
+            raise ValueError(f"{name} is missing")
+        self.params[name] = self._known[name]
+        self.distributions[name] = distribution
+        return self.params[name]

@@ -1,0 +1,202 @@
+"""What cannot be searched is refused at its line: grids without end, points outside the space, no budget."""
+
+from pathlib import Path
+
+import pytest
+import refusals
+from refusals import SPACE, SWEEP, VARIED, assert_told, refusal
+
+from intelligen.config.loading import load_sweep
+
+folder = refusals.folder
+
+STRATEGIES = "  strategy: {choice: [standard, generative]}\n"
+GRID = SPACE.replace("budget: {trials: 2}\n", "search: {sampler: grid}\n")
+POINTS = f"{VARIED}search:\n  warm_start:\n    points:\n      - "
+TWO = "objectives:\n  - {metric: valid/bleu, direction: maximize}\n  - {metric: time/epoch_s, direction: minimize}\n"
+
+BAD_SEARCHES = {
+    "no budget": (VARIED.replace("budget: {trials: 2}\n", "budget: {}  #!\n"), "budget", "at least one of trials"),
+    "no hours": (
+        VARIED.replace("{trials: 2}", "{wall_hours: 0}  #!"),
+        "budget.wall_hours",
+        "must be above 0, got 0",
+    ),
+    "shares of hours without strategies": (
+        VARIED.replace("budget: {trials: 2}", "budget:\n  device_hours_per_strategy: 2  #!"),
+        "budget.device_hours_per_strategy",
+        "needs a `choice` of strategies",
+    ),
+    "unknown budget": (
+        VARIED.replace("{trials: 2}", "{device_hour: 2}  #!"),
+        "budget.device_hour",
+        'did you mean "device_hours"?',
+    ),
+    "grid over a range": (
+        f"{GRID}  model.dropout: {{uniform: [0.0, 0.3]}}  #!\n",
+        "space.model.dropout",
+        "has no end of values",
+    ),
+    "grid over an option's range": (
+        f"{GRID}  strategy:\n    choice:\n      generative:\n        probability.start: {{uniform: [0.1, 0.2]}}  #!\n",
+        "space.strategy.choice.generative.probability.start",
+        "generative/probability.start has no end of values",
+    ),
+    "grid over a schedule's range": (
+        f"{GRID}  strategy:\n    choice:\n      generative:\n"
+        "        probability: {schedule: {shape: linear, start: [0.1, 0.2], end: 0}}  #!\n",
+        "generative/probability.start",
+        "list values with `choice`",
+    ),
+    "grid too large": (
+        f"{GRID.replace('space:', 'space:  #!')}  finetuning.epochs: {{int: [1, 200]}}\n"
+        "  finetuning.batch_tokens: {int: [1, 200]}\n",
+        "space",
+        "a grid of 40,000 points; at most 10,000",
+    ),
+    "grid with a warm start": (
+        f"{GRID}  finetuning.epochs: {{int: [1, 2]}}\n".replace(
+            "search: {sampler: grid}", "search:\n  sampler: grid\n  warm_start: {points: [{finetuning.epochs: 1}]}  #!"
+        ),
+        "search",
+        "runs every point: leave it out",
+    ),
+    "a generation of one": (
+        f"{VARIED}search:\n  sampler: nsga2\n  startup_trials: 1  #!\n",
+        "search",
+        "at least 2",
+    ),
+    "no database": (f"{VARIED}search: {{storage: studies.db}}  #!\n", "search.storage", "sqlite://, postgresql://"),
+    "empty warm start": (f"{VARIED}search:\n  warm_start: {{}}  #!\n", "search.warm_start", "at least one of `sweep`"),
+    "no points": (f"{VARIED}search:\n  warm_start:\n    points: []  #!\n", "warm_start.points", "must not be empty"),
+    "unknown parameter": (
+        f"{POINTS}{{model.dropuot: 0.1}}  #!\n",
+        "search.warm_start.points[0].model.dropuot",
+        'did you mean "model.dropout"?',
+    ),
+    "point out of range": (
+        f"{POINTS}model.dropout: 0.5  #!\n",
+        "search.warm_start.points[0].model.dropout",
+        "must be a number from 0 to 0.3, got 0.5",
+    ),
+    "point of a wrong type": (f"{POINTS}model.dropout: true  #!\n", "points[0].model.dropout", "got true"),
+    "climbing sweep": (f"{VARIED}search:\n  warm_start: {{sweep: ../x}}  #!\n", "warm_start.sweep", "must be a name"),
+    "no such table": (f"{VARIED}search:\n  warm_start: {{csv: x.csv}}  #!\n", "search.warm_start.csv", "no such file"),
+    "one objective in a list": (
+        f"{VARIED}objectives: [{{metric: valid/bleu, direction: maximize}}]  #!\n",
+        "objectives",
+        "at least 2 entries",
+    ),
+    "time first": (
+        f"{VARIED}objectives:  #!\n  - {{metric: time/epoch_s, direction: minimize}}\n"
+        "  - {metric: valid/bleu, direction: maximize}\n",
+        "objectives",
+        "must begin with a metric of the validation set, got time/epoch_s",
+    ),
+    "the same objective twice": (
+        f"{VARIED}objectives:  #!\n" + "  - {metric: valid/bleu, direction: maximize}\n" * 2,
+        "objectives",
+        "name a metric twice",
+    ),
+    "longer is better": (
+        f"{VARIED}{TWO.replace('time/epoch_s, direction: minimize}', 'time/epoch_s, direction: maximize}  #!')}",
+        "objectives[1]",
+        "turn the direction round",
+    ),
+    "an objective without a direction": (
+        f"{VARIED}{TWO.replace('time/epoch_s, direction: minimize}', 'time/epoch_s}  #!')}",
+        "objectives[1].direction",
+        "required, but missing",
+    ),
+    "objective against objectives": (
+        f"{VARIED}objective: {{metric: valid/chrf}}  #!\n{TWO}",
+        "objective",
+        "differs from the first of `objectives`",
+    ),
+    "objectives against the experiment": (
+        f"{VARIED}{TWO.replace('valid/bleu, direction: maximize}', 'valid/chrf, direction: maximize}  #!')}",
+        "objectives[0].metric",
+        "is valid/chrf, but the experiment selects its epochs by valid/bleu",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "key", "reason"), BAD_SEARCHES.values(), ids=BAD_SEARCHES)
+def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_told(Path("sweep.yaml"), text, key, reason)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("", "known.csv:1: the first line must name the columns; it is empty"),
+        ("model.dropout,model.dropuot\n", 'known.csv:1: model.dropuot: no parameter and no objective; did you mean "m'),
+        ("model.dropout,model.dropout\n", "known.csv:1: model.dropout: stands twice"),
+        ("model.dropout,valid/bleu\n0.1,2\n0.2\n", "known.csv:3: 1 cells where the first line has 2"),
+        ("model.dropout,valid/bleu\n0.5,2\n", "known.csv:2: model.dropout: must be a number from 0 to 0.3, got 0.5"),
+        ("model.dropout,valid/bleu\n0.1,good\n", 'known.csv:2: valid/bleu: must be a finite number, got "good"'),
+        ("model.dropout,valid/bleu\n0.1,nan\n", 'known.csv:2: valid/bleu: must be a finite number, got "nan"'),
+        ('model.dropout,valid/bleu\n"0.1,2\n', "known.csv:"),
+    ],
+)
+def test_a_mistake_in_a_table_is_told_at_its_line(folder: Path, table: str, told: str) -> None:
+    (folder / "known.csv").write_text(table)
+    sweep = folder / "sweep.yaml"
+    sweep.write_text(f"{VARIED}search:\n  warm_start: {{csv: known.csv}}\n")
+    line, *_ = refusal(Path("sweep.yaml"))
+    assert line.startswith(told), line
+
+
+def test_a_row_lacks_no_objective_where_it_has_another(folder: Path) -> None:
+    (folder / "known.csv").write_text("model.dropout,valid/bleu,time/epoch_s\n0.1,2,\n")
+    (folder / "sweep.yaml").write_text(f"{VARIED}{TWO}search:\n  warm_start: {{csv: known.csv}}\n")
+    told = "known.csv:2: time/epoch_s: missing beside valid/bleu; give all objectives, or none"
+    assert refusal(Path("sweep.yaml")) == [told]
+
+
+def test_a_table_is_found_beside_the_sweep_s_file_from_anywhere(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "known.csv").write_text("model.dropout,valid/bleu\n0.1,20\n")
+    text = VARIED.replace("experiment.yaml", "../experiment.yaml")
+    (folder / "elsewhere" / "sweep.yaml").write_text(f"{text}search:\n  warm_start: {{csv: known.csv}}\n")
+    sweep, _ = load_sweep(Path("elsewhere/sweep.yaml"))
+    assert sweep.search.warm_start.csv == str((folder / "elsewhere" / "known.csv").resolve())
+
+
+def test_the_first_of_several_objectives_decides(folder: Path) -> None:
+    (folder / "sweep.yaml").write_text(f"{VARIED}{TWO}")
+    sweep, _ = load_sweep(folder / "sweep.yaml")
+    assert (sweep.objective.metric, sweep.objective.direction) == ("valid/bleu", "maximize")
+    assert [objective.metric for objective in sweep.all_objectives()] == ["valid/bleu", "time/epoch_s"]
+    # What the ledger keeps of it can be read again.
+    assert type(sweep).model_validate_json(sweep.model_dump_json()) == sweep
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        VARIED.replace("{trials: 2}", "{trials: 2, wall_hours: 0.5, device_hours: 3, target_tokens: 1000000}"),
+        f"{SPACE}{STRATEGIES}".replace("{trials: 2}", "{device_hours_per_strategy: 0.5, trials_per_strategy: 9}"),
+        f"{GRID}{STRATEGIES}",
+        f"{VARIED}scheduler: {{name: hyperband, grace_epochs: 2}}\n",
+        f"{VARIED}scheduler: {{name: median, least_trials: 5}}\n",
+        f"{POINTS}{{model.dropout: 0}}\n",
+    ],
+    ids=["budgets", "shares", "grid", "hyperband", "median", "points"],
+)
+def test_what_can_be_searched_loads(folder: Path, text: str) -> None:
+    (folder / "sweep.yaml").write_text(text)
+    assert load_sweep(folder / "sweep.yaml")[0].name == "tiny"
+
+
+def test_yesterday_s_form_still_loads(folder: Path) -> None:
+    text = (
+        f"{SWEEP.replace('{trials: 2}', '{trials_per_strategy: 4}')}space:\n{STRATEGIES}"
+        "search: {sampler: tpe, seed: 1, startup_trials: 4}\n"
+        "scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}\n"
+        "objective: {metric: valid/bleu, direction: maximize}\n"
+    )
+    (folder / "sweep.yaml").write_text(text)
+    sweep, _ = load_sweep(folder / "sweep.yaml")
+    assert sweep.total_trials() == 8
+    assert sweep.in_turn()

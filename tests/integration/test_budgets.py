@@ -1,0 +1,103 @@
+"""A sweep whose budget ends in mid-trial stops cleanly, goes on with a larger one, and teaches the next sweep."""
+
+import sqlite3
+from pathlib import Path
+
+import optuna
+import pytest
+from test_sweep import SWEEP, Place, require_records_agree
+
+from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import read_history
+
+# An epoch is about 2,500 target tokens.
+ONE_AND_A_HALF_TRIALS = 14_000
+UNPRUNED = SWEEP.replace("scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}", "scheduler: {name: none}")
+NEXT = """
+version: 1
+name: next
+experiment: experiment.yaml
+space:
+  finetuning.optimizer.learning_rate: {log_uniform: [1.0e-4, 5.0e-3]}
+  strategy:
+    choice:
+      standard: {}
+      generative: {probability.start: {uniform: [0.05, 0.5]}}
+search:
+  sampler: nsga2
+  startup_trials: 2
+  storage: sqlite:///studies.db
+  warm_start: {sweep: tiny, points: [{strategy: standard, finetuning.optimizer.learning_rate: 1.0e-3}]}
+budget: {target_tokens_per_strategy: 6000}
+objectives:
+  - {metric: valid/bleu, direction: maximize}
+  - {metric: time/epoch_s, direction: minimize}
+scheduler: {name: median}
+"""
+
+
+def tokens(directory: Path, record: TrialRecord) -> int:
+    reports = read_history(directory / record.directory / "history.jsonl")
+    return reports[-1].target_tokens if reports else 0
+
+
+@pytest.mark.slow
+def test_a_budget_of_tokens_ends_a_sweep_in_mid_trial_and_a_larger_one_goes_on(tmp_path):
+    place = Place(tmp_path, UNPRUNED)
+    budget = f"budget={{trials_per_strategy: 2, target_tokens: {ONE_AND_A_HALF_TRIALS}}}"
+    code, output = place.run("-o", budget)
+    assert code == 0, output
+    first, second = (record for record in place.trials().values() if record.kind == "trial")
+    assert first.state is TrialState.COMPLETE
+    assert (second.state, second.stop_reason) == (TrialState.PRUNED, "the budget of 14,000 target tokens is spent")
+    spent = tokens(place.sweep, first) + tokens(place.sweep, second)
+    an_epoch = tokens(place.sweep, first) / 4
+    assert ONE_AND_A_HALF_TRIALS <= spent < ONE_AND_A_HALF_TRIALS + 2 * an_epoch
+    # The rest of the stages has run: the test sets are scored, the table stands.
+    assert "test/bleu" in second.scores
+    assert "| generative | 1 (1 stopped early)" in (place.sweep / "table.md").read_text()
+    require_records_agree(place)
+    before = place.trials()
+
+    code, output = place.run("-o", budget)
+    assert code == 0, output
+    assert place.trials() == before
+
+    code, output = place.run("-o", "budget={trials_per_strategy: 2, wall_hours: 9}")
+    assert code == 0, output
+    after = place.trials()
+    assert len(after) == 1 + 4
+    assert all(after[name].started_ms == record.started_ms for name, record in before.items())
+    require_records_agree(place)
+
+    require_the_next_sweep_learns(place)
+
+
+def require_the_next_sweep_learns(place: Place) -> None:
+    """In a database, by a genetic algorithm, for two objectives, with equal tokens for each strategy."""
+    (place.directory / "sweep.yaml").write_text(NEXT)
+    code, output = place.run()
+    assert code == 0, output
+    directory = place.directory / "runs" / "sweeps" / "next"
+    header, trials, _ = read_ledger(directory)
+    searched = [record for record in trials.values() if record.kind == "trial"]
+    with sqlite3.connect(place.directory / "studies.db") as database:
+        ((name,),) = database.execute("select study_name from studies").fetchall()
+    study = optuna.load_study(study_name=name, storage=f"sqlite:///{place.directory}/studies.db")
+    assert name == f"next-{header['sweep_id']}"
+    taught = [trial.user_attrs["warm_start"] for trial in study.trials if "warm_start" in trial.user_attrs]
+    assert taught == [
+        f"tiny/{record.id}" for record in place.trials().values() if record.id != "baseline-1" and complete(record)
+    ]
+    assert searched[0].number == len(taught)
+    assert searched[0].params["finetuning.optimizer.learning_rate"] == 1e-3
+    for strategy in ("standard", "generative"):
+        mine = [record for record in searched if record.strategy == strategy]
+        assert mine[-1].state is TrialState.PRUNED
+        assert mine[-1].stop_reason == "the budget of 6,000 target tokens per strategy is spent"
+        assert sum(tokens(directory, record) for record in mine) >= 6000
+
+
+def complete(record: TrialRecord) -> bool:
+    return record.state is TrialState.COMPLETE

@@ -1,0 +1,86 @@
+"""What the tests of the search share: a small space, and a searcher over a study on disk whose trials end as told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from intelligen.config.sweep import Sweep
+from intelligen.errors import ConfigError
+from intelligen.sweep.outcome import Outcome
+from intelligen.sweep.searcher import StudySearcher, Suggestion
+from intelligen.sweep.study import open_study
+from intelligen.sweep.warm_start import warm_start
+from intelligen.tracking.records import TrialState
+from intelligen.training.history import Report
+
+EPOCHS = 4
+SPACE = {
+    "finetuning.optimizer.learning_rate": {"log_uniform": [1e-5, 1e-3]},
+    "strategy": {
+        "choice": {"standard": {}, "generative": {"probability.start": {"uniform": [0.1, 0.5]}}},
+    },
+}
+GRID = {
+    "finetuning.optimizer.learning_rate": {"choice": [1e-4, 1e-3]},
+    "strategy": {"choice": {"standard": {}, "generative": {"candidates": {"int": [2, 4]}}}},
+}
+
+
+def sweep(**changes: object) -> Sweep:
+    settings = {"version": 1, "name": "s", "experiment": "e.yaml", "space": SPACE, "budget": {"trials_per_strategy": 3}}
+    return Sweep.model_validate(settings | changes, strict=False)
+
+
+def report(epoch: int, value: float, **metrics: float) -> Report:
+    return Report(epoch, epoch, 100 * epoch, 0, {"valid/bleu": value, **metrics})
+
+
+class Search:
+    """A searcher over a study on disk, whose trials end as told."""
+
+    def __init__(
+        self, directory: Path, settings: Sweep, *, spent: Callable[[str | None], str | None] = lambda strategy: None
+    ) -> None:
+        directory.mkdir(exist_ok=True)
+        self.started: list[Suggestion] = []
+        self.ends: dict[int, Outcome] = {}
+        self.stopped: dict[int, str | None] = {}
+        self.study = open_study(directory, settings, sweep_id="0")
+        warm_start(self.study, settings, sweeps=directory.parent)
+        self.refused: dict[int, str] = {}
+        self.refusals: set[int] = set()
+        self.searcher = StudySearcher(
+            self.study, sweep=settings, spent=spent, start=self._start, refuse=self._refuse, settle=self._settle
+        )
+
+    def _start(self, suggestion: Suggestion) -> dict:
+        if suggestion.number in self.refusals:
+            raise ConfigError("strategy: these do not go together")
+        self.started.append(suggestion)
+        return {"epochs": EPOCHS}
+
+    def _refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
+        self.refused[suggestion.number] = reason
+        return Outcome(TrialState.FAILED, reason)
+
+    def _settle(self, number: int, crashed: bool, stopped: str | None) -> Outcome:
+        self.stopped[number] = stopped
+        return self.ends[number]
+
+    def run_one(
+        self, *values: float, state: TrialState = TrialState.COMPLETE, curve: dict[int, float] | None = None
+    ) -> Suggestion | None:
+        """One trial that reports its first epoch and ends; none where the search is over."""
+        values = values or (1.0,)
+        name = f"tune-{len(self.started)}-{id(self)}"
+        if self.searcher.suggest(name) == StudySearcher.FINISHED:
+            return None
+        number = self.started[-1].number
+        self.searcher.on_trial_result(name, {"valid/bleu": values[0], "training_iteration": 1})
+        self.ends[number] = Outcome(state, "", values if state is TrialState.COMPLETE else (), curve or {})
+        self.searcher.on_trial_complete(name, {}, error=state is TrialState.FAILED)
+        return self.started[-1]
+
+    def run_all(self) -> list[Suggestion]:
+        while self.run_one() is not None:
+            pass
+        return self.started

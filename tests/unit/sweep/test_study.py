@@ -1,0 +1,80 @@
+"""The study on disk: what it is called, where it lies, and that its address keeps its secret."""
+
+import sqlite3
+
+import optuna
+import pytest
+from searches import Search, sweep
+
+from intelligen.config.experiment import Experiment
+from intelligen.errors import UnavailableError
+from intelligen.sweep.header import require_unchanged, sweep_header
+from intelligen.sweep.study import open_study
+from intelligen.tracking.records import TrialState
+
+SECRET = "hunter2-hunter2"  # noqa: S105 # the canary
+
+
+def test_a_search_in_a_database_survives_its_launcher(tmp_path):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    settings = sweep(search={"storage": url, "startup_trials": 2})
+    whole = Search(tmp_path / "journal", sweep(search={"startup_trials": 2}))
+    parts = []
+    for value in (1.0, 2.0, 3.0, 2.5, 4.0, 1.5):
+        whole.run_one(value)
+        launch = Search(tmp_path / "database", settings)
+        launch.run_one(value, state=TrialState.COMPLETE)
+        parts += launch.started
+    assert parts == whole.started
+    study = optuna.load_study(study_name="s-0", storage=url)
+    assert [trial.value for trial in study.trials] == [1.0, 2.0, 3.0, 2.5, 4.0, 1.5]
+    assert not (tmp_path / "database" / "study.journal").exists()
+
+
+def test_two_sweeps_of_one_name_share_a_database_but_no_study(tmp_path):
+    settings = sweep(search={"storage": f"sqlite:///{tmp_path}/studies.db"})
+    first, second = (open_study(tmp_path, settings, sweep_id=sweep_id) for sweep_id in ("a", "b"))
+    first.ask()
+    assert second.trials == []
+    with sqlite3.connect(tmp_path / "studies.db") as database:
+        assert database.execute("select study_name from studies order by 1").fetchall() == [("s-a",), ("s-b",)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////nowhere/at/all/studies.db",
+        f"postgresql://user:{SECRET}@127.0.0.1:9/studies",
+        f"sqlite://user:{SECRET}@[/studies.db",
+    ],
+    ids=["no folder", "no driver or no server", "no address"],
+)
+def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path, url):
+    with pytest.raises(UnavailableError) as told:
+        open_study(tmp_path, sweep(search={"storage": url}), sweep_id="0")
+    assert told.value.exit_code == 69
+    assert "search.storage: " in str(told.value)
+    assert SECRET not in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_the_header_keeps_no_password_and_another_one_is_no_change(tmp_path):
+    experiment = Experiment(version=1, name="e")
+    headers = [
+        sweep_header(sweep(search={"storage": f"postgresql://u:{secret}@h/db"}), experiment, prepared="x")
+        for secret in (SECRET, "another-password")
+    ]
+    assert SECRET not in str(headers)
+    assert headers[0]["sweep"]["search"]["storage"] == "postgresql://[redacted]@h/db"
+    require_unchanged(headers[0], headers[1], tmp_path)
+
+
+def test_a_sweep_begun_before_these_settings_existed_goes_on(tmp_path):
+    """A ledger's header knows only the keys of its day; those that came later stand at their defaults."""
+    experiment = Experiment(version=1, name="e")
+    now = sweep_header(sweep(), experiment, prepared="x")
+    then = {key: dict(value) if isinstance(value, dict) else value for key, value in now.items()}
+    del then["sweep"]["objectives"]
+    then["sweep"]["search"] = {key: now["sweep"]["search"][key] for key in ("sampler", "seed", "startup_trials")}
+    then["sweep"]["budget"] = {key: now["sweep"]["budget"][key] for key in ("trials", "trials_per_strategy")}
+    require_unchanged(then, now, tmp_path)

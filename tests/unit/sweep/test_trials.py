@@ -1,0 +1,122 @@
+"""A launch finds what a killed one left behind: ends that nobody was told of, trials that nobody pays for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from searches import report, sweep
+
+from intelligen.config.experiment import Experiment
+from intelligen.config.sweep import Sweep
+from intelligen.sweep.searcher import Suggestion
+from intelligen.sweep.stages import is_finished, pareto_front
+from intelligen.sweep.study import open_study
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.sweep.trials import refuse_trial, tell_known_ends
+from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState
+from intelligen.training.history import History
+
+REASON = "the budget of 250 target tokens is spent"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "sweeps" / "s"
+
+
+@pytest.fixture
+def ledger(directory: Path) -> Iterator[Ledger]:
+    with Ledger.open(directory, {"sweep_id": "0"}) as ledger:
+        yield ledger
+
+
+def launch(directory: Path, ledger: Ledger, settings: Sweep) -> SweepRun:
+    return SweepRun(settings, Experiment(version=1, name="e"), "x", directory.parents[1], directory, ledger)
+
+
+def start(run: SweepRun, number: int, *, strategy: str = "standard", epochs: int = 0) -> None:
+    name = f"t{number:04d}"
+    folder = run.directory / "trials" / name
+    folder.mkdir(parents=True)
+    run.ledger.start(
+        name,
+        kind="trial",
+        strategy=strategy,
+        seed=1,
+        params={},
+        config={},
+        directory=f"trials/{name}",
+        number=number,
+    )
+    for epoch in range(1, epochs + 1):
+        History(folder).append(report(epoch, 10.0 * epoch))
+
+
+def test_a_trial_left_running_is_ended_where_its_budget_is_spent_and_goes_on_where_not(directory, ledger):
+    run = launch(directory, ledger, sweep())
+    study = open_study(directory, run.sweep, sweep_id="0")
+    for number, strategy in enumerate(("standard", "generative", "standard")):
+        study.ask()
+        start(run, number, strategy=strategy, epochs=2 if number < 2 else 0)
+    study.ask()  # killed before it came into the ledger
+    tell_known_ends(run, study, lambda strategy: REASON if strategy == "standard" else None)
+    records = list(ledger.trials.values())
+    assert [(r.state, r.stop_reason) for r in records] == [
+        (TrialState.PRUNED, REASON),
+        (TrialState.RUNNING, None),
+        (TrialState.PRUNED, REASON),
+    ]
+    assert [t.state.name for t in study.trials] == ["PRUNED", "RUNNING", "PRUNED", "RUNNING"]
+    assert [t.intermediate_values for t in study.trials] == [{1: 10.0, 2: 20.0}, {}, {}, {}]
+
+
+def test_optuna_is_told_of_ends_that_a_kill_kept_from_it(directory, ledger):
+    run = launch(directory, ledger, sweep())
+    study = open_study(directory, run.sweep, sweep_id="0")
+    for number, state in enumerate((TrialState.PRUNED, TrialState.FAILED)):
+        study.ask()
+        start(run, number, epochs=1)
+        ledger.finish(f"t{number:04d}", state, "it ended")
+    tell_known_ends(run, study, lambda strategy: None)
+    assert [t.state.name for t in study.trials] == ["PRUNED", "FAIL"]
+    assert [t.intermediate_values for t in study.trials] == [{1: 10.0}] * 2
+
+
+def test_a_sweep_is_finished_when_its_budget_is_spent_and_no_longer_when_that_is_raised(directory, ledger):
+    run = launch(directory, ledger, sweep(budget={"target_tokens": 250}))
+    start(run, 0, epochs=3)
+    ledger.close_sweep(SweepStatus.COMPLETE, {})
+    assert not is_finished(run)  # its trial has not ended
+    ledger.finish("t0000", TrialState.PRUNED, REASON)
+    assert not is_finished(run)  # the sweep has not been closed since
+    ledger.close_sweep(SweepStatus.COMPLETE, {})
+    assert is_finished(run)
+    assert not is_finished(launch(directory, ledger, sweep(budget={"target_tokens": 350})))
+    assert not is_finished(launch(directory, ledger, sweep(budget={"trials": 2})))
+    assert is_finished(launch(directory, ledger, sweep(budget={"trials": 1, "target_tokens": 350})))
+
+
+def test_a_refused_trial_stands_under_its_strategy_however_the_space_names_it(directory, ledger):
+    run = launch(directory, ledger, sweep())
+    for number, key in enumerate(("strategy", "strategy.name", "finetuning.epochs")):
+        refuse_trial(run, Suggestion(number, {}, {key: "generative"}), "it does not fit")
+    strategies = [record.strategy for record in ledger.trials.values()]
+    assert strategies == ["generative", "generative", "standard"]
+
+
+def test_the_front_lists_the_sweep_s_own_trials_best_first(directory, ledger):
+    objectives = [
+        {"metric": "valid/bleu", "direction": "maximize"},
+        {"metric": "time/epoch_s", "direction": "minimize"},
+    ]
+    run = launch(directory, ledger, sweep(objectives=objectives))
+    study = open_study(directory, run.sweep, sweep_id="0")
+    for number, values in enumerate(((10.0, 2.0), (12.0, 3.0), (9.0, 2.5))):
+        study.ask()
+        study.tell(number, list(values))
+        start(run, number)
+    assert [(record.id, values) for record, values in pareto_front(run)] == [
+        ("t0001", (12.0, 3.0)),
+        ("t0000", (10.0, 2.0)),
+    ]
+    assert pareto_front(launch(directory, ledger, sweep())) == []
