@@ -71,6 +71,7 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     from intelligen.sweep.stages import SweepRun, is_finished
     from intelligen.tracking.ledger import Ledger
     from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus, TrialState
     from intelligen.tracking.store import ensure_store
 
@@ -85,6 +86,7 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     header = sweep_header(sweep, experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         require_unchanged(ledger.header, header, directory)
+        record_provenance(directory)
         ensure_store(tracking_uri, experiment.name)
         mirror = MlflowMirror(directory, tracking_uri=tracking_uri, experiment=experiment.name)
         mirror.start()
@@ -137,7 +139,8 @@ def _close(
         launch.ledger.close_sweep(status, summary)
     mirrored = mirror.close(timeout_s=60.0)
     if rows:
-        console.print(rich_table(rows, title=launch.sweep.question or launch.sweep.name, objective=objective))
+        title = redact_text(launch.sweep.question or launch.sweep.name)
+        console.print(rich_table(rows, title=title, objective=objective))
     if status is SweepStatus.INTERRUPTED:
         console.print("interrupted: the same command goes on where this one stopped")
     (launch.directory / "table.md").write_text(table, encoding="utf-8")
