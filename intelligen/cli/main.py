@@ -9,8 +9,10 @@ import click
 
 from intelligen.cli.files import schema, validate
 from intelligen.cli.models import finetune, inference, prepare, test, train
+from intelligen.cli.registry import promote
 from intelligen.cli.sweeps import run
 from intelligen.errors import IntelligenError
+from intelligen.tracking.redaction import redact_text
 
 CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
 
@@ -26,7 +28,7 @@ def commands() -> None:
     """
 
 
-for command in (prepare, train, finetune, test, inference, run, validate, schema):
+for command in (prepare, train, finetune, test, inference, run, promote, validate, schema):
     commands.add_command(command)
 
 
@@ -51,14 +53,15 @@ def guarded(call: Callable[[], object]) -> int:
         error.show()
         return error.exit_code
     except IntelligenError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(redact_text(f"error: {error}"), err=True)
         return error.exit_code
     except OSError as error:
         click.echo(f"error: {error.filename or 'input/output'}: {error.strerror or error}", err=True)
         return CANNOT_CREATE if isinstance(error, PermissionError) else INPUT_OUTPUT
     except Exception as error:
         with tempfile.NamedTemporaryFile("w", prefix="intelligen-", suffix=".log", delete=False) as log:
-            traceback.print_exc(file=log)
-        click.echo(f"error: a bug of ours: {type(error).__name__}: {error}; details in {log.name}", err=True)
+            log.write(redact_text(traceback.format_exc()))
+        what = redact_text(f"{type(error).__name__}: {error}")
+        click.echo(f"error: a bug of ours: {what}; details in {log.name}", err=True)
         return IntelligenError.exit_code
     return code if isinstance(code, int) else 0

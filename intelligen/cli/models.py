@@ -29,7 +29,6 @@ STRATEGIES = (
     " or a control: standard_matched, seqgan_constant, seqgan_random"
 )
 SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
-PIPED_LINES = 64  # translated together; on a terminal every line is answered at once
 
 
 @click.command()
@@ -137,11 +136,11 @@ def inference(
 ) -> None:
     """Translate standard input line by line; on a terminal, prompt for lines."""
     from intelligen.training.result import read_trial
-    from intelligen.training.translating import translate
+    from intelligen.training.translating import LINES_TOGETHER, translate
 
     trained = _trained(experiment, strategy, trial_directory, overrides, runs, device)
     chosen = _search(search, beam_size) or read_trial(trained.directory).decoding.test
-    for lines in _typed_lines() if sys.stdin.isatty() else _chunks(sys.stdin):
+    for lines in _typed_lines() if sys.stdin.isatty() else _chunks(sys.stdin, LINES_TOGETHER):
         for translation in translate(trained, lines, search=chosen):
             click.echo(translation)
 
@@ -155,10 +154,10 @@ def _typed_lines() -> Iterator[list[str]]:
             return
 
 
-def _chunks(stream: TextIO) -> Iterator[list[str]]:
+def _chunks(stream: TextIO, size: int) -> Iterator[list[str]]:
     lines = (line.rstrip("\r\n") for line in stream)
     try:
-        while chunk := list(islice(lines, PIPED_LINES)):
+        while chunk := list(islice(lines, size)):
             yield chunk
     except UnicodeDecodeError as error:
         raise DataError(f"standard input: byte {error.start} is not UTF-8; convert it, with iconv say") from error

@@ -73,6 +73,7 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.tracking.ledger import Ledger
     from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus, TrialState
     from intelligen.tracking.store import ensure_store
 
@@ -87,6 +88,7 @@ def _run_sweep(sweep: "Sweep", experiment: "Experiment", *, store: Path, trackin
     header = sweep_header(sweep, experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         require_unchanged(ledger.header, header, directory)
+        record_provenance(directory)
         ensure_store(tracking_uri, experiment.name)
         mirror = MlflowMirror(directory, tracking_uri=tracking_uri, experiment=experiment.name)
         mirror.start()
@@ -142,7 +144,8 @@ def _close(
         launch.ledger.close_sweep(status, summary)
     mirrored = mirror.close(timeout_s=60.0)
     if rows:
-        console.print(rich_table(rows, title=launch.sweep.question or launch.sweep.name, objective=objective))
+        title = redact_text(launch.sweep.question or launch.sweep.name)
+        console.print(rich_table(rows, title=title, objective=objective))
     if front:
         console.print(rich_front(front, metrics=launch.metrics))
     if status is SweepStatus.INTERRUPTED:

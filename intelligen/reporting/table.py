@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from intelligen.tracking.leaderboard import Row
 from intelligen.tracking.records import TrialState
@@ -58,7 +59,8 @@ def cells(row: Row, *, splits: Sequence[str], standard_s: float | None) -> list[
 
 def rich_table(rows: Sequence[Row], *, title: str, objective: str) -> Table:
     """For a terminal or a log."""
-    table = Table(title=title, title_justify="left", caption=NOTE, caption_justify="left")
+    # A question may hold brackets, which are no markup.
+    table = Table(title=Text(title), title_justify="left", caption=NOTE, caption_justify="left")
     for index, heading in enumerate(headings(rows, objective=objective)):
         table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:

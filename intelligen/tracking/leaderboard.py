@@ -77,7 +77,7 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
         record.id: value
         for record in records
         if record.state in USABLE
-        and (value := _selected_value(sweep_directory / record.directory, histories[record.id], metric)) is not None
+        and (value := selected_value(sweep_directory / record.directory, histories[record.id], metric)) is not None
     }
     if not values:
         return None
@@ -101,7 +101,7 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
     )
 
 
-def _selected_value(directory: Path, reports: Sequence[Report], metric: str) -> float | None:
+def selected_value(directory: Path, reports: Sequence[Report], metric: str) -> float | None:
     """The objective of the weights that would be tested: selected, or of the best epoch where a trial was stopped."""
     result = read_result(directory)
     return result.metrics[metric] if result is not None else best_value(reports, metric)
@@ -110,7 +110,7 @@ def _selected_value(directory: Path, reports: Sequence[Report], metric: str) -> 
 def device_seconds(metrics: Mapping[str, float]) -> float:
     """Device-seconds of an epoch; histories older than this measure do not say how many devices there were."""
     known = metrics.get("cost/device_s")
-    return metrics["time/epoch_s"] + metrics["time/validation_s"] if known is None else known
+    return metrics.get("time/epoch_s", 0.0) + metrics.get("time/validation_s", 0.0) if known is None else known
 
 
 def _mean(measured: Sequence[Mapping[str, float]], name: str) -> float:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from intelligen.errors import CannotCreateError, StorageError
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.records import Closing, Scalar, SearchSpan, SweepState, SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.redaction import redact
 
 __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
 
@@ -178,7 +179,8 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
 
 
 def _encode(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+    """The state is what this line says, so nothing that is read from a ledger holds a secret."""
+    return json.dumps(redact(entry), ensure_ascii=False).encode() + b"\n"
 
 
 def _create(path: Path, header: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ class MlflowMirror:
         self._stopping = threading.Event()
         self._deadline = 0.0
         self._failing = False
+        self._has_failed = False
         self._all_there = False
 
     def sync(self) -> None:
@@ -92,6 +93,9 @@ class MlflowMirror:
         while not self._stopping.wait(pause_s):
             succeeded = self._try()
             pause_s = self._interval_s if succeeded else min(2 * pause_s + self._interval_s, _LONGEST_PAUSE_S)
+        if self._has_failed:
+            # What was given up for lost may have come about since, and would stand twice: look again.
+            self._runs = None
         while not self._try():
             if time.monotonic() + _FINAL_PAUSE_S >= self._deadline:
                 return
@@ -104,7 +108,7 @@ class MlflowMirror:
         except IntelligenError as error:
             if not self._failing:
                 _log.warning("%s. The sweep goes on; MLflow will catch up.", error)
-            self._failing = True
+            self._failing = self._has_failed = True
             return False
         if self._failing:
             _log.warning("MLflow has caught up.")

@@ -68,7 +68,7 @@ def trial_identity(record: TrialRecord, *, sweep_id: str) -> dict[str, str]:
 
 
 def trial_tags(record: TrialRecord, reports: Sequence[Report], *, stop_reason: str | None) -> dict[str, str]:
-    """What the run of a trial is filtered by."""
+    """What the run of a trial is filtered by, and its description."""
     tags: dict[str, Any] = {"strategy": record.strategy, "seed": record.seed, "attempts": record.attempts}
     for report in reports:
         tags |= report.tags
@@ -76,6 +76,8 @@ def trial_tags(record: TrialRecord, reports: Sequence[Report], *, stop_reason: s
         tags |= {f"nonfinite/{name}": f"{value} at epoch {report.epoch}" for name, value in bad.items()}
     if stop_reason is not None:
         tags["stop_reason"] = stop_reason
+    if reports:
+        tags["mlflow.note.content"] = samples_note(reports[-1])
     return as_tags(tags)
 
 
@@ -116,6 +118,30 @@ def samples_table(report: Report) -> dict[str, Any]:
         "columns": ["epoch", "source", "hypothesis", "reference"],
         "data": [[report.epoch, sample.source, sample.hypothesis, sample.reference] for sample in report.samples],
     }
+
+
+def samples_tags(report: Report) -> dict[str, str]:
+    """They say of which report the samples' file is, and MLflow's interface that it is a table."""
+    shown = [{"path": SAMPLES_FILE, "type": "table"}]
+    return {"samples_epoch": str(report.epoch), "mlflow.loggedArtifacts": json.dumps(shown)}
+
+
+def samples_note(report: Report) -> str:
+    """The newest sample translations as Markdown, as many as MLflow's bound allows."""
+    note = f"Epoch {report.epoch}, update {report.update:,}, {report.target_tokens:,} target tokens."
+    rows = [
+        f"| {' | '.join(one_line(text) for text in (sample.source, sample.hypothesis, sample.reference))} |"
+        for sample in report.samples
+    ]
+    for line in ["", "| source | hypothesis | reference |", "|---|---|---|", *rows] if rows else []:
+        if len(note) + len(line) < _MAX_TAG:
+            note += f"\n{line}"
+    return note
+
+
+def one_line(text: str) -> str:
+    """`text` as a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def trial_ending(record: TrialRecord, closing: Closing | None) -> tuple[str, str | None, int | None]:

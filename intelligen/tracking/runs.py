@@ -1,11 +1,14 @@
 """An MLflow run is changed only where it differs from what it should be, so every write may be repeated."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
@@ -38,6 +41,11 @@ class MirroredRun:
         """Latest value of each metric."""
         self._status: str = run.info.status
         self._end_ms: int | None = run.info.end_time
+
+    @property
+    def content(self) -> int:
+        """How much stands in it."""
+        return len(self.tags) + len(self.params) + len(self.metrics)
 
     def write(
         self,
@@ -79,16 +87,21 @@ class MirroredRun:
             self._end_ms = end_ms
         self._status = status
 
-    def put_json(self, content: Mapping[str, Any], path: str) -> None:
-        """Write an artifact, over an older one."""
-        self._client.log_dict(self.id, dict(content), path)
+    def put_files(self, files: Mapping[str, str]) -> None:
+        """Write artifacts (path → text), over older ones."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            self._client.log_artifacts(self.id, folder)
 
-    def put_text(self, text: str, path: str) -> None:
-        """Write an artifact, over an older one."""
-        self._client.log_text(self.id, text, path)
+    def put_figure(self, figure: "Figure", path: str) -> None:
+        """Write a picture, over an older one."""
+        self._client.log_figure(self.id, figure, path)
 
     def name_inputs(self, datasets: Mapping[str, str], *, digest: str, source_type: str, source: str) -> None:
-        """Link data sets (name → context, such as `train`). MLflow links one name and digest only once."""
+        """Link data sets (name → context, such as `training`). MLflow links one name and digest only once."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         inputs = [
@@ -110,8 +123,8 @@ def create_run(
 
 
 def find_runs(client: "MlflowClient", experiment_id: str, *, sweep_id: str) -> dict[str | None, MirroredRun]:
-    """The sweep's runs by trial id; the sweep's own stands under None."""
-    found: dict[str | None, MirroredRun] = {}
+    """The sweep's runs by trial id; the sweep's own stands under None. Strays are deleted."""
+    found: dict[str | None, list[MirroredRun]] = {}
     token: str | None = None
     while True:
         page = client.search_runs(
@@ -122,10 +135,18 @@ def find_runs(client: "MlflowClient", experiment_id: str, *, sweep_id: str) -> d
             page_token=token,
         )
         for run in page:
-            found.setdefault(run.data.tags.get("trial_id"), MirroredRun(client, run))
+            found.setdefault(run.data.tags.get("trial_id"), []).append(MirroredRun(client, run))
         token = page.token
         if not token:
-            return found
+            return {trial_id: _only(client, runs) for trial_id, runs in found.items()}
+
+
+def _only(client: "MlflowClient", runs: Sequence[MirroredRun]) -> MirroredRun:
+    """The run that was gone on with. Another is a creation that was given up for lost and came about later."""
+    kept, *strays = sorted(runs, key=lambda run: (-run.content, run.id))
+    for stray in strays:
+        client.delete_run(stray.id)
+    return kept
 
 
 def _chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:

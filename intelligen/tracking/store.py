@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
-_PROBE_TIMEOUT_S = 8
+_PROBE_TIMEOUT_S = 5
 _CREATION_TIMEOUT_S = 60
-# MLflow's own defaults block a call for four minutes where the server is down; our caller comes back by itself.
+# By default MLflow blocks a call for four minutes where the server is down, and repeats one whose answer was lost: a
+# run would be created twice. Our caller comes back by itself, and looks first.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # A promoted model is ours: nothing of the project in whose directory the command runs goes along.
+    "MLFLOW_UV_AUTO_DETECT": "false",
 }
 
 

@@ -9,23 +9,23 @@ from intelligen.errors import StorageError
 from intelligen.tracking import projection
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.projection import Best
-from intelligen.tracking.records import Closing, TrialRecord
-from intelligen.tracking.redaction import redact, redact_text
+from intelligen.tracking.provenance import DIFF, read_provenance
+from intelligen.tracking.records import Closing, TrialRecord, TrialState
+from intelligen.tracking.redaction import redact
 from intelligen.tracking.runs import MirroredRun, Points, create_run, find_runs
+from intelligen.tracking.standings import Standing, standing_of
+from intelligen.tracking.sweep_summary import DIFF_FILE, SweepSummary, as_json
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow's interface shows the files that this tag names as tables.
-_SAMPLES_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": projection.SAMPLES_FILE, "type": "table"}])}
-
 
 class SweepRuns:
     """The runs of one sweep, as they stood when last seen. After an error, make a new one: it looks again.
 
-    Of the ledger's header it shows `sweep_id`, `sweep` and `experiment` (the resolved settings as JSON) and, where
-    they are known, `git_commit`, `host` and `versions`.
+    Of the ledger's header it shows `sweep_id`, `prepared`, `sweep` and `experiment` (the resolved settings as JSON)
+    and, where they are known, `git_commit`, `host` and `versions`.
     """
 
     def __init__(
@@ -36,54 +36,37 @@ class SweepRuns:
         self._directory = directory
         self._header = header
         self._runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
+        self._summary: SweepSummary | None = None
         self._histories: dict[str, Followed[list[Report]]] = {}
         self._shown: dict[str, object] = {}
-        self._shown_ledger: object = None
-        self._shown_closing: int | None = None
         self._bests: dict[str, Best] = {}
+        self._standings: dict[str, Standing] = {}
 
     def update(self, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
         """Make the runs equal the files; a sweep is shown from its first trial on."""
         if not trials:
             return
         parent = self._runs.get(None) or self._create_parent(min(record.started_ms for record in trials.values()))
+        if self._summary is None:
+            self._summary = SweepSummary(parent, directory=self._directory, header=self._header)
         for record in trials.values():
             self._update_trial(record, closing, parent_id=parent.id)
-        self._update_parent(parent, trials, closing)
+        self._summary.update(trials, closing, bests=self._bests, standings=self._standings)
 
     def _create_parent(self, start_ms: int) -> MirroredRun:
         tags = {"sweep_id": self._header["sweep_id"], "kind": "sweep"}
         return self._create(None, name=self._header["sweep"]["name"], start_ms=start_ms, tags=tags)
 
+    def _create_child(self, record: TrialRecord, *, parent_id: str) -> MirroredRun:
+        identity = projection.trial_identity(record, sweep_id=self._header["sweep_id"])
+        name = f"{record.id} {record.strategy}"
+        tags = {**identity, "mlflow.parentRunId": parent_id}
+        return self._create(record.id, name=name, start_ms=record.started_ms, tags=tags)
+
     def _create(self, trial_id: str | None, *, name: str, start_ms: int, tags: Mapping[str, str]) -> MirroredRun:
         run = create_run(self._client, self._experiment_id, name=name, start_ms=start_ms, tags=tags)
         self._runs[trial_id] = run
         return run
-
-    def _update_parent(self, run: MirroredRun, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
-        # A report alone does not change it: that would be a second request for each one.
-        if (trials, closing) == self._shown_ledger:
-            return
-        # The source's tag is written after the artifacts, so it says that they are there.
-        if "mlflow.source.name" not in run.tags:
-            for part in ("sweep", "experiment"):
-                run.put_json(redact(self._header[part]), f"config/{part}.json")
-            shown = {"host": self._header.get("host"), "question": self._header["sweep"]["question"]}
-            versions = {f"version/{name}": version for name, version in self._header.get("versions", {}).items()}
-            run.write(tags=projection.source_tags(self._header) | projection.as_tags(shown | versions))
-        if closing is not None and closing.seq != self._shown_closing:
-            self._show_summary(run, closing)
-            self._shown_closing = closing.seq
-        note = projection.sweep_note(self._header, trials.values(), self._bests, closing)
-        run.write(tags={"mlflow.note.content": note})
-        run.set_status(*projection.sweep_ending(closing))
-        self._shown_ledger = (trials, closing)
-
-    def _show_summary(self, run: MirroredRun, closing: Closing) -> None:
-        if "table_markdown" in closing.summary:
-            run.put_text(redact_text(closing.summary["table_markdown"]), "results.md")
-        # A closing never changes, and MLflow drops what it holds already: showing it again adds nothing.
-        run.write(points=_points(projection.finite(closing.summary), step=closing.seq, time_ms=closing.time_ms))
 
     def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> None:
         reports = self._reports_of(record)
@@ -95,58 +78,81 @@ class SweepRuns:
         self._describe(run, record)
         status, stop_reason, end_ms = ending
         tags = projection.trial_tags(record, reports, stop_reason=stop_reason)
-        _log_reports(run, reports, tags=tags)
-        scores = {name: value for name, value in projection.finite(record.scores).items() if name not in run.metrics}
-        run.write(points=_points(scores, step=0, time_ms=record.ended_ms or record.started_ms), tags=tags)
+        if status != "RUNNING":
+            tags |= _put_samples(run, reports)
+        # All that a report tells is one request.
+        run.write(points=_missing_epochs(run, reports) + self._missing_scores(run, record), tags=tags)
         if stop_reason is None:
             run.drop_tag("stop_reason")
         run.set_status(status, end_ms)
-        best = projection.best_report(reports, self._header["sweep"]["objective"])
+        self._judge(record, reports)
+        self._shown[record.id] = now
+
+    def _judge(self, record: TrialRecord, reports: Sequence[Report]) -> None:
+        objective = self._header["sweep"]["objective"]
+        best = projection.best_report(reports, objective)
         if best is not None:
             self._bests[record.id] = best
-        self._shown[record.id] = now
+        self._standings.pop(record.id, None)
+        if record.state is not TrialState.RUNNING:
+            directory = self._directory / record.directory
+            standing = standing_of(record, reports, directory=directory, metric=objective["metric"])
+            self._standings[record.id] = standing
 
     def _reports_of(self, record: TrialRecord) -> list[Report]:
         path = self._directory / record.directory / HISTORY_FILE
         return self._histories.setdefault(record.id, Followed(path, _read)).now()
-
-    def _create_child(self, record: TrialRecord, *, parent_id: str) -> MirroredRun:
-        identity = projection.trial_identity(record, sweep_id=self._header["sweep_id"])
-        name = f"{record.id} {record.strategy}"
-        tags = {**identity, "mlflow.parentRunId": parent_id}
-        return self._create(record.id, name=name, start_ms=record.started_ms, tags=tags)
 
     def _describe(self, run: MirroredRun, record: TrialRecord) -> None:
         params = projection.trial_params(record)
         # The params are written last, so they say that the rest is there.
         if params.keys() <= run.params.keys():
             return
-        run.put_json(redact(record.config), "config/trial.json")
-        name, corpus = record.config["experiment"], self._header["experiment"]["data"]["corpus"]
+        files = {"config/trial.json": as_json(redact(record.config))}
+        diff = read_provenance(self._directory, DIFF)
+        run.put_files(files | ({DIFF_FILE: diff} if diff else {}))
+        self._name_inputs(run, {"train": "training", "valid": "validation"})
+        run.write(params=params, tags=projection.source_tags(self._header))
+
+    def _name_inputs(self, run: MirroredRun, contexts: Mapping[str, str]) -> None:
+        """Link splits (name → what they are used for) of the prepared data."""
+        corpus = self._header["experiment"]["data"]["corpus"]
+        name = self._header["experiment"]["name"]
         run.name_inputs(
-            {f"{name}-train": "train", f"{name}-valid": "valid"},
-            digest=record.config["prepared"],
+            {f"{name}-{split}": context for split, context in contexts.items()},
+            digest=self._header["prepared"],
             source_type=corpus["name"],
             source=json.dumps(redact(corpus)),
         )
-        run.write(params=params, tags=projection.source_tags(self._header))
+
+    def _missing_scores(self, run: MirroredRun, record: TrialRecord) -> list[Points]:
+        """Test scores that MLflow lacks; the test sets that they are of are inputs from now on."""
+        scores = {name: value for name, value in projection.finite(record.scores).items() if name not in run.metrics}
+        if not scores:
+            return []
+        self._name_inputs(run, dict.fromkeys(sorted({name.partition("/")[0] for name in scores}), "test"))
+        return [Points(scores, 0, record.ended_ms or record.started_ms)]
 
 
-def _log_reports(run: MirroredRun, reports: Sequence[Report], *, tags: Mapping[str, str]) -> None:
-    """Log the epochs that MLflow lacks. An epoch that a resumed trial repeats stands as it was."""
+def _missing_epochs(run: MirroredRun, reports: Sequence[Report]) -> list[Points]:
+    """Epochs that MLflow lacks. One that a resumed trial repeats stands as it was."""
     known = run.metrics.get("progress/epoch", 0)
-    missing = [report for report in reports if report.epoch > known]
-    with_samples = [report for report in missing if report.samples]
-    if with_samples:
-        run.put_json(projection.samples_table(with_samples[-1]), projection.SAMPLES_FILE)
-        tags = {**tags, **_SAMPLES_TAG}
-    if missing:
-        points = [Points(projection.report_metrics(report), report.epoch, report.time_ms) for report in missing]
-        run.write(points=points, tags=tags)
+    return [
+        Points(projection.report_metrics(report), report.update, report.time_ms)
+        for report in reports
+        if report.epoch > known
+    ]
 
 
-def _points(values: Mapping[str, float], *, step: int, time_ms: int) -> list[Points]:
-    return [Points(values, step, time_ms)] if values else []
+def _put_samples(run: MirroredRun, reports: Sequence[Report]) -> dict[str, str]:
+    """Write the newest sample translations as a file, where they do not stand there; returns the tags that say so."""
+    told = [report for report in reports if report.samples]
+    if not told:
+        return {}
+    tags = projection.samples_tags(told[-1])
+    if not tags.items() <= run.tags.items():
+        run.put_files({projection.SAMPLES_FILE: as_json(projection.samples_table(told[-1]))})
+    return tags
 
 
 def _read(history: Path) -> list[Report]:

@@ -207,7 +207,7 @@ class _Run:
             "time/validation_s": validation_s,
             "throughput/target_tokens_per_s": tokens / seconds,
             "cost/device_s": (seconds + validation_s) * self.runtime.world_size,
-            **Usage.metrics(usages, self.runtime.device),
+            **Usage.metrics(usages),
         }
         self._note_best(metrics[self.trial.task.selection_metric])
         report = self.runtime.broadcast(
@@ -217,7 +217,7 @@ class _Run:
                 target_tokens=progress.target_tokens,
                 time_ms=int(time.time() * 1000),
                 metrics=metrics,
-                tags=evaluation.signatures,
+                tags={**evaluation.signatures, **Usage.tags(usages)},
                 samples=samples,
             )
         )

@@ -1,11 +1,14 @@
 """What a worker uses of its own device, sampled while it trains; never another process' share."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 import psutil
 import torch
+
+from intelligen.training.gpu import Nvml, uuid_of
 
 MIB = 2**20
 
@@ -18,18 +21,31 @@ class Usage:
     memory_peak_mib: float
     utilization_pct: float | None
     """None where the device does not say, such as a share of a partitioned GPU."""
+    gpu: str = ""
+    """UUID of the worker's GPU; empty where it has none."""
 
     @staticmethod
-    def metrics(usages: list["Usage"], device: torch.device) -> dict[str, float]:
-        """A trial's use: memory added up over its workers, utilisation averaged."""
-        kind = "gpu" if device.type == "cuda" else "cpu"
+    def metrics(usages: Sequence["Usage"]) -> dict[str, float]:
+        """A trial's use of its own devices: memory added up over its workers, utilisation averaged over the devices."""
+        kind = "gpu" if usages[0].gpu else "cpu"
         metrics = {
-            "gpu/count": float(len(usages)) if kind == "gpu" else 0.0,
+            "gpu/count": float(len({usage.gpu for usage in usages if usage.gpu})),
             f"{kind}/memory_avg_mib": sum(usage.memory_avg_mib for usage in usages),
             f"{kind}/memory_peak_mib": sum(usage.memory_peak_mib for usage in usages),
         }
-        told = [usage.utilization_pct for usage in usages if usage.utilization_pct is not None]
-        return metrics | ({f"{kind}/utilization_pct": sum(told) / len(told)} if told else {})
+        # Each worker on a processor is a device; workers that share a GPU have each seen the same one.
+        told: dict[str | int, float] = {
+            usage.gpu or rank: usage.utilization_pct
+            for rank, usage in enumerate(usages)
+            if usage.utilization_pct is not None
+        }
+        return metrics | ({f"{kind}/utilization_pct": sum(told.values()) / len(told)} if told else {})
+
+    @staticmethod
+    def tags(usages: Sequence["Usage"]) -> dict[str, str]:
+        """Which GPUs the figures are of; nothing where there are none."""
+        gpus = sorted({usage.gpu for usage in usages if usage.gpu})
+        return {"gpu_uuids": ", ".join(gpus)} if gpus else {}
 
 
 class ResourceMonitor:
@@ -42,6 +58,8 @@ class ResourceMonitor:
 
     def __init__(self, device: torch.device, *, interval_s: float = 0.2) -> None:
         self._device = device
+        self._gpu = uuid_of(device)
+        self._nvml = Nvml() if self._gpu else None
         self._interval_s = interval_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample_until_stopped, daemon=True)
@@ -68,28 +86,20 @@ class ResourceMonitor:
         memory = list(self._memory)
         peak = torch.cuda.max_memory_reserved(self._device) / MIB if self._device.type == "cuda" else max(memory)
         utilization = list(self._utilization)
-        return Usage(sum(memory) / len(memory), peak, sum(utilization) / len(utilization) if utilization else None)
+        return Usage(
+            sum(memory) / len(memory), peak, sum(utilization) / len(utilization) if utilization else None, self._gpu
+        )
 
     def _sample_until_stopped(self) -> None:
         while not self._stop.wait(self._interval_s):
             self._sample()
 
     def _sample(self) -> None:
-        if self._device.type == "cuda":
-            self._memory.append(torch.cuda.memory_reserved(self._device) / MIB)
-            self._utilization += _gpu_utilization(self._device)
-        else:
+        if self._nvml is None:
             self._memory.append(self._process.memory_info().rss / MIB)
             self._utilization.append(self._process.cpu_percent())
-
-
-def _gpu_utilization(device: torch.device) -> list[float]:
-    """In percent, by NVML; empty where the driver does not tell."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
-        return [float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)]
-    except pynvml.NVMLError:
-        return []
+            return
+        self._memory.append(torch.cuda.memory_reserved(self._device) / MIB)
+        utilization = self._nvml.utilization_pct(self._gpu)
+        if utilization is not None:
+            self._utilization.append(utilization)

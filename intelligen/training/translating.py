@@ -12,6 +12,9 @@ from intelligen.evaluation.corpus import length_bounds
 from intelligen.training.result import read_trial
 from intelligen.training.testing import TrainedModel
 
+LINES_TOGETHER = 64
+"""So many lines of a stream are translated at once. Others would be padded otherwise: not to the last bit the same."""
+
 
 def translate(trained: TrainedModel, lines: Sequence[str], *, search: Search) -> list[str]:
     """Translate lines together; an empty line stays empty.

@@ -33,6 +33,7 @@ def sweep_directory(tmp_path: Path) -> Path:
             "question": "Which strategy wins?",
             "objective": {"metric": "valid/bleu", "direction": "maximize"},
         },
+        "prepared": "d1ge57",
         "experiment": {"name": "multi30k", "data": {"corpus": {"name": "embedded", "seed": 1}}},
         "git_commit": "0123abc",
         "host": "node1",

@@ -1,6 +1,5 @@
 """The mirror loses nothing and doubles nothing: a store that is locked, late, dead or refused, and any kill."""
 
-import os
 import random
 import signal
 import socket
@@ -9,10 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
@@ -27,21 +23,15 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
     sweep_directory,
     sync_afresh,
 )
+from tracking_servers import KINDS, free_port, tracking_server, unreliable, wait_until
 
 from intelligen.errors import BusyError, ConfigError, StorageError, UnavailableError
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.records import TrialState
-from intelligen.tracking.store import ensure_store
+from intelligen.tracking.records import SweepStatus, TrialState
+from intelligen.tracking.store import ensure_store, open_client
 
 CLOSED_PORT = "http://127.0.0.1:9"
-
-
-def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.05)
 
 
 def test_the_background_follows_the_files_and_close_says_that_all_is_there(
@@ -74,26 +64,10 @@ def test_a_locked_database_delays_and_loses_nothing(store: Path, sweep: Path, sh
     assert len(shown.metrics()) == 25
 
 
-@contextmanager
-def tracking_server(store: Path, port: int) -> Iterator[None]:
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{store}"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as server:
-        try:
-            yield
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
 def test_a_server_that_comes_late_and_dies_loses_nothing(
     store: Path, sweep: Path, shown: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     small_sweep(sweep)
     background = MlflowMirror(sweep, tracking_uri=f"http://127.0.0.1:{port}", experiment=EXPERIMENT, interval_s=0.05)
     background.start()
@@ -119,6 +93,54 @@ def test_a_server_that_is_down_is_named_and_costs_seconds(store: Path, sweep: Pa
         down.sync()
     assert not down.close(0.1)
     assert time.monotonic() - began < 10
+
+
+def test_a_server_that_never_answers_is_named_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match=f"MLflow at {uri}.*timed out"):
+            ensure_store(uri, EXPERIMENT)
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_refuses_delays_and_loses_answers_neither_loses_nor_doubles(
+    store: Path, sweep: Path, shown: Store
+) -> None:
+    port = free_port()
+    small_sweep(sweep)
+    with tracking_server(store, port) as uri, unreliable(uri, faults=24, seed=4) as proxy:
+        patient = MlflowMirror(sweep, tracking_uri=proxy.uri, experiment="over http")
+        for epoch in range(2, 7):
+            add_epoch(sweep, "t0002", epoch)
+            wait_until(lambda: passes(patient))
+        with Ledger.open(sweep, {}) as ledger:
+            ledger.finish("t0002", TrialState.COMPLETE)
+            ledger.close_sweep(SweepStatus.COMPLETE, {"best/bleu": 60.0})
+        assert patient.close(60)
+        client = open_client(uri)
+        child = client.get_run(shown.run_ids()["t0002"])
+        files = {file.path for file in client.list_artifacts(child.data.tags["mlflow.parentRunId"])}
+    assert proxy.made.keys() == set(KINDS)
+    points = [(run_id, key, step) for run_id, key, step, _, _ in shown.metrics()]
+    assert len(points) == len(set(points)) == (4 + 5) * 5 + 1
+    assert shown.statuses() == {
+        "sweep": "FINISHED",
+        "baseline-1": "FINISHED",
+        "t0000": "KILLED",
+        "t0001": "FAILED",
+        "t0002": "FINISHED",
+    }
+    assert len(shown.rows("SELECT run_uuid FROM runs WHERE run_uuid IN :mine")) == 5
+    assert {"config", "leaderboard.csv", "leaderboard.md", "plots"} == files
+
+
+def passes(patient: MlflowMirror) -> bool:
+    try:
+        patient.sync()
+    except UnavailableError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("uri", ["file:///tmp/x", "./mlruns", "sqlite://", "sqlite:///", "ftp://host"])

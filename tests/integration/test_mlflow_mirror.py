@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
@@ -20,8 +21,9 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
     sync_afresh,
 )
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from intelligen.tracking.ledger import LEDGER_FILE, Ledger
+from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import SweepStatus, TrialState
 from intelligen.tracking.store import open_client
 from intelligen.training.history import History
@@ -31,7 +33,7 @@ def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, 
     small_sweep(sweep)
     add_epoch(sweep, "t0002", 2)
     with Ledger.open(sweep, {}) as ledger:
-        ledger.score("baseline-1", {"test/bleu": 33.3})
+        ledger.score("baseline-1", {"test/bleu": 33.3, "test_ood/bleu": 3.3})
     sync_afresh(store, sweep)
     assert shown.statuses() == {
         "sweep": "RUNNING",
@@ -48,23 +50,38 @@ def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, 
     assert child.data.params["finetuning.optimizer.learning_rate"] == "0.0001"
     assert child.data.params["model.heads"] == "8"
     bleu = client.get_metric_history(runs["t0002"], "valid/bleu")
-    assert [(point.step, point.value, point.timestamp % 1000) for point in bleu] == [(1, 10.0, 1), (2, 20.0, 2)]
-    assert child.data.metrics["progress/target_tokens"] == 18000
+    assert [(point.step, point.value, point.timestamp % 1000) for point in bleu] == [(50, 10.0, 1), (100, 20.0, 2)]
+    progress = {"progress/epoch": 2.0, "progress/update": 100.0, "progress/target_tokens": 18000.0}
+    assert progress.items() <= child.data.metrics.items()
     tags = {"strategy": "generative", "seed": "7", "git_commit": "0123abc", "bleu_signature": "nrefs:1|case:mixed"}
     assert tags.items() <= child.data.tags.items()
     assert client.get_run(runs["t0000"]).data.tags["stop_reason"] == "why pruned"
     assert client.get_run(runs["baseline-1"]).data.metrics["test/bleu"] == 33.3
-    assert child.inputs is not None
-    inputs = {item.dataset.name: (item.dataset.digest, item.tags[0].value) for item in child.inputs.dataset_inputs}
-    assert inputs == {"multi30k-train": ("d1ge57", "train"), "multi30k-valid": ("d1ge57", "valid")}
-    artifacts = Path(child.info.artifact_uri.removeprefix("file://").replace("%20", " "))
-    assert json.loads((artifacts / "config/trial.json").read_text())["prepared"] == "d1ge57"
-    assert json.loads((artifacts / "samples.json").read_text())["data"] == [[2, "a dog", "ein Hund 2", "ein Hund"]]
+    assert inputs(child) == {"multi30k-train": "training", "multi30k-valid": "validation"}
+    tested = client.get_run(runs["baseline-1"])
+    assert inputs(tested) == inputs(child) | {"multi30k-test": "test", "multi30k-test_ood": "test"}
+    assert json.loads(artifact(child, "config/trial.json"))["prepared"] == "d1ge57"
+    assert "Epoch 2, update 100, 18,000 target tokens." in child.data.tags["mlflow.note.content"]
+    assert "| a dog | ein Hund 2 | ein Hund |" in child.data.tags["mlflow.note.content"]
+    assert json.loads(artifact(tested, "samples.json"))["data"] == [[1, "a dog", "ein Hund 1", "ein Hund"]]
     assert {"version/torch": "2.13.0", "host": "node1"}.items() <= parent.data.tags.items()
     assert "| generative | 20 | t0002 | 2 |" in parent.data.tags["mlflow.note.content"]
     assert {"config/experiment.json", "config/sweep.json"} == {
         file.path for file in client.list_artifacts(parent.info.run_id, "config")
     }
+
+
+def artifact(run: Run, path: str) -> str:
+    """Its text, read where the store has put it."""
+    return Path(unquote(urlsplit(run.info.artifact_uri).path), path).read_text()
+
+
+def inputs(run: Run) -> dict[str, str]:
+    """Data set → context; asserts that each is of the prepared data."""
+    assert run.inputs is not None
+    sets = run.inputs.dataset_inputs
+    assert {(one.dataset.digest, one.dataset.source_type) for one in sets} == {("d1ge57", "embedded")}
+    return {one.dataset.name: one.tags[0].value for one in sets}
 
 
 def test_syncing_again_changes_nothing(store: Path, sweep: Path, shown: Store) -> None:
@@ -89,30 +106,37 @@ def test_only_what_is_new_is_added(store: Path, sweep: Path, shown: Store) -> No
     patient.close(60)
     added = [row for row in shown.metrics() if row not in before]
     assert {(key, step) for _, key, step, _, _ in added} == {
-        (key, 2) for key in ("valid/bleu", "valid/loss", "progress/epoch", "progress/update", "progress/target_tokens")
+        (key, 100)
+        for key in ("valid/bleu", "valid/loss", "progress/epoch", "progress/update", "progress/target_tokens")
     }
 
 
-def test_new_reports_are_one_request_and_one_file_however_many(
+def test_new_reports_are_one_request_however_many(
     store: Path, sweep: Path, shown: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_sweep(sweep)
     patient = mirror(store, sweep)
     patient.sync()
     sent: list[str] = []
-    for name in ("create_run", "delete_tag", "log_batch", "log_dict", "log_inputs", "log_text", "set_terminated"):
+    for name in CALLS:
         monkeypatch.setattr(MlflowClient, name, recorded(sent, name))
     for epoch in (2, 3, 4):
         add_epoch(sweep, "t0002", epoch)
     patient.sync()
-    assert sorted(sent) == ["log_batch", "log_dict"]
+    assert sent == ["log_batch"]
     assert len(shown.metrics()) == (4 + 3) * 5
     with Ledger.open(sweep, {}) as ledger:
         ledger.finish("t0002", TrialState.COMPLETE)
     patient.sync()
     patient.close(60)
-    (note,) = shown.rows("SELECT value FROM tags WHERE key = 'mlflow.note.content' AND run_uuid IN :mine")
-    assert "| generative | 40 | t0002 | 4 |" in note[0]
+    notes = shown.rows("SELECT value FROM tags WHERE key = 'mlflow.note.content' AND run_uuid IN :mine")
+    assert any("| generative | 40 | t0002 | 4 |" in note for (note,) in notes)
+
+
+CALLS = [
+    *("create_run", "delete_run", "delete_tag", "log_artifacts", "log_batch", "log_figure", "log_inputs"),
+    *("set_terminated", "update_run"),
+]
 
 
 def recorded(sent: list[str], name: str) -> Callable[..., Any]:
@@ -148,11 +172,14 @@ def test_an_interrupted_sweep_leaves_no_running_run_and_goes_on(store: Path, swe
     runs = shown.run_ids()
     assert "RUNNING" not in shown.statuses().values()
     assert client.get_run(runs["t0002"]).data.tags["stop_reason"] == "interrupted"
+    parent_id = client.get_run(runs["t0002"]).data.tags["mlflow.parentRunId"]
+    assert client.get_run(parent_id).data.tags["stop_reason"] == "interrupted"
     with Ledger.open(sweep, {}) as ledger:
         ledger.restart("t0002")
         sync_afresh(store, sweep)
         assert (shown.statuses()["sweep"], shown.statuses()["t0002"]) == ("RUNNING", "RUNNING")
         assert "stop_reason" not in client.get_run(runs["t0002"]).data.tags
+        assert "stop_reason" not in client.get_run(parent_id).data.tags
         ledger.finish("t0002", TrialState.COMPLETE)
         ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": "| best |", "best/bleu": 12.0})
     sync_afresh(store, sweep)
@@ -160,10 +187,16 @@ def test_an_interrupted_sweep_leaves_no_running_run_and_goes_on(store: Path, swe
     assert shown.run_ids() == runs
     run = client.get_run(runs["t0002"])
     assert (run.data.tags["attempts"], run.info.end_time is not None) == ("2", True)
-    parent = client.get_run(run.data.tags["mlflow.parentRunId"])
+    parent = client.get_run(parent_id)
     assert parent.data.metrics == {"best/bleu": 12.0}
     assert "| best |" in parent.data.tags["mlflow.note.content"]
-    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["config", "results.md"]
+    assert parent.data.tags["stop_reason"] == "complete"
+    files = ["config", "leaderboard.csv", "leaderboard.md", "plots", "results.md"]
+    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == files
+    assert [file.path for file in client.list_artifacts(parent.info.run_id, "plots")] == [
+        "plots/best_so_far.png",
+        "plots/by_strategy.png",
+    ]
 
 
 def test_numbers_that_mlflow_cannot_store_are_told_in_a_tag(store: Path, sweep: Path, shown: Store) -> None:
@@ -176,14 +209,118 @@ def test_numbers_that_mlflow_cannot_store_are_told_in_a_tag(store: Path, sweep: 
     assert run.data.tags["nonfinite/train/loss"] == "nan at epoch 1"
 
 
-def test_no_secret_reaches_the_store(store: Path, sweep: Path, shown: Store) -> None:
+def test_no_secret_reaches_the_store(store: Path, sweep: Path, shown: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "CANARY-in-environment")
     with Ledger.open(sweep, {}) as ledger:
         start(ledger, "t0001", hub={"api_key": "CANARY-1"}, mirror="https://me:CANARY-2@host/x")
         ledger.finish("t0001", TrialState.FAILED, "cannot reach https://me:CANARY-3@host")
+        ledger.start(
+            "t0002",
+            kind="trial",
+            strategy="generative",
+            seed=1,
+            params={
+                "hub/auth_token": "CANARY-4",
+                "hub/mirror": "https://me:CANARY-5@host",
+                "echo": "CANARY-in-environment",
+            },
+            config={},
+            directory="trials/t0002",
+        )
     sync_afresh(store, sweep)
     for directory in (store.parent, sweep.parent):
         for path in directory.rglob("*"):
-            if path.is_file() and path.name != LEDGER_FILE:
+            if path.is_file():
                 assert b"CANARY" not in path.read_bytes(), path
     tags = open_client(f"sqlite:///{store}").get_run(shown.run_ids()["t0001"]).data.tags
     assert tags["stop_reason"] == "cannot reach https://[redacted]@host"
+
+
+def test_the_leaderboard_is_written_when_a_trial_has_ended_and_only_then(
+    store: Path, sweep: Path, shown: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_sweep(sweep)
+    patient = mirror(store, sweep)
+    patient.sync()
+    client = open_client(f"sqlite:///{store}")
+    parent_id = client.get_run(shown.run_ids()["t0002"]).data.tags["mlflow.parentRunId"]
+    table = artifact(client.get_run(parent_id), "leaderboard.csv").splitlines()
+    assert table[0].startswith("rank,trial,kind,strategy,seed,state,valid/bleu,epochs")
+    assert [line.split(",")[1] for line in table[1:]] == ["baseline-1", "t0000", "t0001"]
+    sent: list[str] = []
+    for name in CALLS:
+        monkeypatch.setattr(MlflowClient, name, recorded(sent, name))
+    with Ledger.open(sweep, {}) as ledger:
+        start(ledger, "t0003")
+        patient.sync()
+        assert sorted(sent) == ["create_run", "log_artifacts", "log_batch", "log_batch", "log_batch", "log_inputs"]
+        sent.clear()
+        ledger.finish("t0003", TrialState.FAILED, "=died")
+    patient.sync()
+    patient.close(60)
+    assert sent == ["log_batch", "set_terminated", "log_artifacts", "log_batch"]
+    assert "t0003,trial,generative,7,failed,,0,0,'=died" in artifact(client.get_run(parent_id), "leaderboard.csv")
+    # Drawing takes long, so it waits for the sweep's end.
+    assert "plots" not in {file.path for file in client.list_artifacts(parent_id)}
+
+
+def test_a_sweep_that_has_ended_is_drawn_once(
+    store: Path, sweep: Path, shown: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_sweep(sweep)
+    with Ledger.open(sweep, {}) as ledger:
+        ledger.finish("t0002", TrialState.COMPLETE)
+        ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": "| best |"})
+    sync_afresh(store, sweep)
+    sent: list[str] = []
+    for name in CALLS:
+        monkeypatch.setattr(MlflowClient, name, recorded(sent, name))
+    sync_afresh(store, sweep)
+    assert set(sent) <= {"log_batch"}
+
+
+def test_code_and_environment_are_those_of_the_sweeps_start(store: Path, sweep: Path, shown: Store) -> None:
+    folder = sweep / "provenance"
+    folder.mkdir()
+    (folder / "diff.patch").write_text("+lr = 2\n")
+    (folder / "packages.txt").write_text("torch==1\n")
+    small_sweep(sweep)
+    sync_afresh(store, sweep)
+    client = open_client(f"sqlite:///{store}")
+    child = client.get_run(shown.run_ids()["t0002"])
+    parent = client.get_run(child.data.tags["mlflow.parentRunId"])
+    assert artifact(child, "code/diff.patch") == artifact(parent, "code/diff.patch") == "+lr = 2\n"
+    assert artifact(parent, "environment/packages.txt") == "torch==1\n"
+
+
+def test_a_trial_that_was_refused_before_it_had_settings_is_shown(store: Path, sweep: Path, shown: Store) -> None:
+    with Ledger.open(sweep, {}) as ledger:
+        ledger.start(
+            "t0000",
+            kind="trial",
+            strategy="generative",
+            seed=1,
+            params={"model/heads": 7},
+            config={"model.heads": 7},
+            directory="trials/t0000",
+            number=0,
+        )
+        ledger.finish("t0000", TrialState.FAILED, "its values do not go together")
+    sync_afresh(store, sweep)
+    run = open_client(f"sqlite:///{store}").get_run(shown.run_ids()["t0000"])
+    assert (run.info.status, run.data.params["model/heads"]) == ("FAILED", "7")
+
+
+def test_a_run_that_was_created_twice_is_one_again(store: Path, sweep: Path, shown: Store) -> None:
+    small_sweep(sweep)
+    sync_afresh(store, sweep)
+    client = open_client(f"sqlite:///{store}")
+    before = shown.run_ids()
+    parent_id = client.get_run(before["t0002"]).data.tags["mlflow.parentRunId"]
+    for run_id in (before["t0002"], parent_id):
+        known = client.get_run(run_id)
+        tags = {name: known.data.tags[name] for name in ("sweep_id", "trial_id", "kind") if name in known.data.tags}
+        client.create_run(known.info.experiment_id, start_time=known.info.start_time, tags=tags)
+    sync_afresh(store, sweep)
+    alive = shown.rows("SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active' AND run_uuid IN :mine")
+    assert {run_id for (run_id,) in alive} == {*before.values(), parent_id}

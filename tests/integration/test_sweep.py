@@ -122,7 +122,7 @@ def require_records_agree(place: Place) -> None:
         assert status == STATES[record.state][1]
         steps = place.query("select step from metrics where run_uuid = ? and key = 'valid/bleu' order by step", run_id)
         history = read_history(place.history(record))
-        assert [step for (step,) in steps] == [report.epoch for report in history]
+        assert [step for (step,) in steps] == [report.update for report in history]
         assert [report.epoch for report in history] == list(range(1, len(history) + 1))
     parents = place.query("select run_uuid from tags where key = 'kind' and value = 'sweep'")
     assert len(parents) == 1

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from intelligen.tracking.projection import (
     flatten,
     mlflow_key,
     report_metrics,
+    samples_note,
     source_tags,
     sweep_note,
     trial_ending,
@@ -20,7 +22,7 @@ from intelligen.tracking.projection import (
 )
 from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact, redact_text
-from intelligen.training.history import Report
+from intelligen.training.history import Report, Sample
 
 MAXIMIZE = {"metric": "valid/bleu", "direction": "maximize"}
 
@@ -128,3 +130,15 @@ def test_secrets_are_blotted_out_and_tokens_are_not() -> None:
     assert clean["uri"] == "postgresql://[redacted]@db:5432/x"
     assert (clean["batch_tokens"], clean["tokenizer"], clean["target_tokens"]) == (4096, {"model": "bpe"}, 7)
     assert not re.search("CANARY", redact_text("failed: https://CANARY@host/a and http://u:CANARY@h"))
+
+
+def test_sample_translations_are_a_table_within_mlflows_bound() -> None:
+    samples = tuple(Sample(f"{number} a|b\nc", "x" * 900, "y") for number in range(20))
+    told = replace(report(3, 1.0), samples=samples)
+    note = trial_tags(record(), [told], stop_reason=None)["mlflow.note.content"]
+    lines = note.splitlines()
+    assert lines[0] == "Epoch 3, update 30, 300 target tokens."
+    assert lines[4].startswith("| 0 a\\|b c | xxx")
+    assert lines[-1].endswith("x | y |")
+    assert 7000 < len(note) <= 8000
+    assert samples_note(report(1, 1.0)) == "Epoch 1, update 10, 100 target tokens."

@@ -1,0 +1,106 @@
+"""Ended trials rank by the objective of the weights that would be tested; those that failed stand last."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intelligen.config.metrics import higher_is_better
+from intelligen.errors import StorageError
+from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_value
+from intelligen.tracking.projection import one_line
+from intelligen.tracking.records import TrialRecord
+from intelligen.tracking.redaction import redact, redact_text
+from intelligen.training.history import Report
+
+# A spreadsheet takes text that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@")
+
+Cell = str | int | float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What came of one trial."""
+
+    record: TrialRecord
+    value: float | None
+    """The objective on the validation set; none where the trial failed."""
+    epochs: int
+    cost_device_s: float
+
+
+def standing_of(record: TrialRecord, reports: Sequence[Report], *, directory: Path, metric: str) -> Standing:
+    """What came of an ended trial whose files lie in `directory`.
+
+    Raises:
+        StorageError: Its result is damaged.
+
+    """
+    try:
+        value = selected_value(directory, reports, metric) if record.state in USABLE else None
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise StorageError(f"{directory}: cannot read the trial's result ({error}): restore it from a copy") from error
+    cost = sum(device_seconds(report.metrics) for report in reports)
+    return Standing(record, value, len(reports), cost)
+
+
+def ranked(standings: Iterable[Standing], *, metric: str) -> list[Standing]:
+    """The best first; of equals the one that began first."""
+    sign = -1 if higher_is_better(metric) else 1
+    return sorted(standings, key=lambda one: (one.value is None, sign * (one.value or 0.0)))
+
+
+def leaderboard_csv(standings: Sequence[Standing], *, metric: str) -> str:
+    """The ranked trials with what the search chose for them, for a spreadsheet: no text in it is a formula."""
+    params = list(dict.fromkeys(name for one in standings for name in one.record.params))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([_harmless(name) for name in [*_headings(standings, metric), *params]])
+    for rank, one in enumerate(ranked(standings, metric=metric), start=1):
+        chosen = redact(one.record.params)
+        cells = [*_cells(rank, one, _scores(standings)), *(chosen.get(name) for name in params)]
+        writer.writerow(["" if cell is None else _harmless(cell) for cell in cells])
+    return file.getvalue()
+
+
+def leaderboard_markdown(standings: Sequence[Standing], *, metric: str) -> str:
+    """The ranked trials as a table."""
+    headings = _headings(standings, metric)
+    lines = [headings, ["---"] * len(headings)]
+    for rank, one in enumerate(ranked(standings, metric=metric), start=1):
+        cells = _cells(rank, one, _scores(standings))
+        lines.append([f"{cell:.4g}" if isinstance(cell, float) else one_line(str(cell)) for cell in cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _headings(standings: Sequence[Standing], metric: str) -> list[str]:
+    return [
+        *("rank", "trial", "kind", "strategy", "seed", "state", metric, "epochs", "cost/device_s"),
+        *_scores(standings),
+        "stop_reason",
+    ]
+
+
+def _scores(standings: Sequence[Standing]) -> list[str]:
+    """`test/bleu` and the like, of every test set that was scored."""
+    return sorted({name for one in standings for name in one.record.scores if name.endswith("/bleu")})
+
+
+def _cells(rank: int, one: Standing, scores: Sequence[str]) -> list[Cell]:
+    record = one.record
+    return [
+        *(rank, record.id, record.kind, record.strategy, record.seed, str(record.state)),
+        *("" if one.value is None else one.value, one.epochs, one.cost_device_s),
+        *(record.scores.get(name, "") for name in scores),
+        redact_text(record.stop_reason or ""),
+    ]
+
+
+def _harmless(cell: Cell | bool) -> Cell:
+    """A number is none of a spreadsheet's formulas, even a negative one; text may be."""
+    if not isinstance(cell, str):
+        return cell
+    text = " ".join(cell.split())
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,120 @@
+"""The sweep's own run tells what was asked, how it stands and what came out, up to the last trial that ended."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.base import content_hash
+from intelligen.tracking import projection
+from intelligen.tracking.plots import plots
+from intelligen.tracking.projection import Best
+from intelligen.tracking.provenance import DIFF, PACKAGES, read_provenance
+from intelligen.tracking.records import Closing, TrialRecord
+from intelligen.tracking.redaction import redact, redact_text
+from intelligen.tracking.runs import MirroredRun, Points
+from intelligen.tracking.standings import Standing, leaderboard_csv, leaderboard_markdown
+
+DIFF_FILE, PACKAGES_FILE = f"code/{DIFF}", f"environment/{PACKAGES}"
+
+# Drawing takes up to a second of the launcher's time: at most every five minutes, and when the sweep has ended.
+_DRAWING_PAUSE_S = 300.0
+
+
+class SweepSummary:
+    """What the sweep's run shows. Tags are written after the artifacts that they tell of, so they say what is there."""
+
+    def __init__(self, run: MirroredRun, *, directory: Path, header: Mapping[str, Any]) -> None:
+        self._run = run
+        self._directory = directory
+        self._header = header
+        self._metric: str = header["sweep"]["objective"]["metric"]
+        self._shown: object = None
+        self._standings: list[Standing] = []
+        self._drawn_at = time.monotonic()
+
+    def update(
+        self,
+        trials: Mapping[str, TrialRecord],
+        closing: Closing | None,
+        *,
+        bests: Mapping[str, Best],
+        standings: Mapping[str, Standing],
+    ) -> None:
+        """Make the run equal what is known.
+
+        Args:
+            trials: All of them.
+            closing: How the last launch ended, if it did.
+            bests: The best epoch of each trial that has one.
+            standings: What came of each trial that has ended.
+
+        """
+        # A report alone does not change it: that would be a second request for each one.
+        if (trials, closing) != self._shown:
+            self._standings = [standings[name] for name in trials if name in standings]
+            self._describe()
+            self._tell(trials, closing, bests)
+            self._shown = (trials, closing)
+        self._draw(closing)
+
+    def _describe(self) -> None:
+        if "mlflow.source.name" in self._run.tags:
+            return
+        files = {f"config/{part}.json": as_json(redact(self._header[part])) for part in ("sweep", "experiment")}
+        for file, name in ((DIFF_FILE, DIFF), (PACKAGES_FILE, PACKAGES)):
+            text = read_provenance(self._directory, name)
+            files |= {file: text} if text else {}
+        self._run.put_files(files)
+        shown = {"host": self._header.get("host"), "question": self._header["sweep"]["question"]}
+        versions = {f"version/{name}": version for name, version in self._header.get("versions", {}).items()}
+        self._run.write(tags=projection.source_tags(self._header) | projection.as_tags(shown | versions))
+
+    def _tell(self, trials: Mapping[str, TrialRecord], closing: Closing | None, bests: Mapping[str, Best]) -> None:
+        tags = {"mlflow.note.content": projection.sweep_note(self._header, trials.values(), bests, closing)}
+        tags |= self._rank()
+        points: list[Points] = []
+        if closing is not None:
+            tags |= self._conclude(closing)
+            scores = projection.finite(closing.summary)
+            # A closing never changes, and MLflow drops what it holds already: showing it again adds nothing.
+            points = [Points(scores, closing.seq, closing.time_ms)] if scores else []
+        else:
+            self._run.drop_tag("stop_reason")
+        self._run.write(points=points, tags=tags)
+        self._run.set_status(*projection.sweep_ending(closing))
+
+    def _conclude(self, closing: Closing) -> dict[str, str]:
+        tags = {"stop_reason": str(closing.status), "closing": str(closing.seq)}
+        if "table_markdown" in closing.summary and self._run.tags.get("closing") != tags["closing"]:
+            self._run.put_files({"results.md": redact_text(closing.summary["table_markdown"])})
+        return tags
+
+    def _rank(self) -> dict[str, str]:
+        """Write the leaderboard where it has changed."""
+        if not self._standings:
+            return {}
+        table = leaderboard_csv(self._standings, metric=self._metric)
+        tag = {"leaderboard": content_hash(table)}
+        if not tag.items() <= self._run.tags.items():
+            markdown = leaderboard_markdown(self._standings, metric=self._metric)
+            self._run.put_files({"leaderboard.csv": table, "leaderboard.md": markdown})
+        return tag
+
+    def _draw(self, closing: Closing | None) -> None:
+        """Draw the plots where the leaderboard has changed, now and then and at the end."""
+        tags = self._run.tags
+        if tags.get("plots") == tags.get("leaderboard"):
+            return
+        if closing is None and time.monotonic() - self._drawn_at < _DRAWING_PAUSE_S:
+            return
+        for file, figure in plots(self._standings, metric=self._metric).items():
+            self._run.put_figure(figure, file)
+        self._run.write(tags={"plots": tags["leaderboard"]})
+        self._drawn_at = time.monotonic()
+
+
+def as_json(content: Any) -> str:
+    """For people to read."""
+    return json.dumps(content, ensure_ascii=False, indent=1)
