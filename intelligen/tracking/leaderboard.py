@@ -94,7 +94,7 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
         trials=len(records),
         ended={state: sum(record.state is state for record in records) for state in TrialState},
         epoch_s=_mean(measured, "time/epoch_s"),
-        cost_device_s=sum(_cost(report.metrics) for report in reports),
+        cost_device_s=sum(cost_device_s(report.metrics) for report in reports),
         memory_kind=kind,
         memory_avg_mib=_mean(measured, f"{kind}/memory_avg_mib"),
         memory_peak_mib=max(metrics[f"{kind}/memory_peak_mib"] for metrics in measured),
@@ -107,10 +107,10 @@ def _selected_value(directory: Path, reports: Sequence[Report], metric: str) -> 
     return result.metrics[metric] if result is not None else best_value(reports, metric)
 
 
-def _cost(metrics: Mapping[str, float]) -> float:
+def cost_device_s(metrics: Mapping[str, float]) -> float:
     """Device-seconds of an epoch; histories older than this measure do not say how many devices there were."""
     known = metrics.get("cost/device_s")
-    return metrics["time/epoch_s"] + metrics["time/validation_s"] if known is None else known
+    return metrics.get("time/epoch_s", 0.0) + metrics.get("time/validation_s", 0.0) if known is None else known
 
 
 def _mean(measured: Sequence[Mapping[str, float]], name: str) -> float:
