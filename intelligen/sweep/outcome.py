@@ -55,5 +55,5 @@ def read_outcome(directory: Path, *, metric: str, crashed: bool) -> Outcome:
         return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"])
     reports = read_history(directory / HISTORY_FILE)
     if crashed or not reports:
-        return Outcome(TrialState.FAILED, "its process died at every attempt; see the log in the sweep's tune/ folder")
+        return Outcome(TrialState.FAILED, "its process died at every attempt; its trial.log shows how far they came")
     return Outcome(TrialState.PRUNED, f"stopped by the scheduler after epoch {reports[-1].epoch}")

@@ -2,8 +2,11 @@
 
 import ctypes
 import gc
+import os
+import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,8 +21,9 @@ from intelligen.config.experiment import Trial
 from intelligen.config.sweep import Resources
 from intelligen.errors import ChangedError, DataError, IntelligenError
 from intelligen.sweep.outcome import forget_failure, last_line, write_failure
+from intelligen.sweep.trial_log import trial_log
 from intelligen.training.fit import DivergedError, fit
-from intelligen.training.history import Report
+from intelligen.training.history import Report, report_line
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel
 
@@ -101,10 +105,25 @@ def run_worker(config: WorkerConfig) -> None:
 def _fit(config: WorkerConfig, *, device: torch.device, report: Callable[[Report], None]) -> None:
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
-    runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device, report=report)
-    if runtime.rank == 0:
-        forget_failure(runtime.directory)
-    fit(Trial.model_validate_json(config["trial"]), runtime)
+    place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
+    if place.rank == 0:
+        forget_failure(place.directory)
+    with trial_log(place.directory, rank=place.rank) as log:
+
+        def told(epoch: Report) -> None:
+            log.info("%s", report_line(epoch))
+            report(epoch)
+
+        log.info(
+            "begins on host %s as process %d, %s, rank %d of %d",
+            socket.gethostname(),
+            os.getpid(),
+            device,
+            place.rank,
+            place.world_size,
+        )
+        result = fit(Trial.model_validate_json(config["trial"]), replace(place, report=told))
+        log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
 
 
 def _return_free_memory() -> None:
