@@ -12,6 +12,7 @@ from typing import Any
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError
+from intelligen.tracking.redaction import redact
 
 COMPARED = ("sweep", "experiment", "prepared")
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
@@ -48,7 +49,8 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
     Raises:
         ChangedError: Settings or data differ from those that the sweep started with, key by key.
     """
-    before, after = (_flat({key: header[key] for key in COMPARED}) for header in (stored, now))
+    # Secrets are not kept, so what they were is not compared.
+    before, after = (_flat(redact({key: header[key] for key in COMPARED})) for header in (stored, now))
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
