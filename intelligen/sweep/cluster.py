@@ -60,6 +60,13 @@ class Capacity:
         ):
             self._require(key, resources, times)
 
+    def fitting(self, resources: Resources) -> int:
+        """Trials that could run at once."""
+        fit = self.cpus // (resources.workers * resources.cpus_per_worker)
+        if resources.gpus_per_worker:
+            fit = min(fit, self.gpus // (resources.workers * resources.gpus_per_worker))
+        return fit
+
     def _require(self, key: str, resources: Resources, times: int) -> None:
         asked = resources.workers * times
         for kind, each, there in (
@@ -94,7 +101,7 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
         _start(sweep, address)
         if address is not None:
             total = ray.cluster_resources()
-            Capacity(int(total.get("CPU", 0)), int(total.get("GPU", 0)), f"the cluster at {address}").require(sweep)
+            _joined_capacity(address).require(sweep)
             if sweep.resources.workers > 1 and total.get(TRIAL_SLOT, 0) < sweep.resources.concurrent_trials:
                 raise UnavailableError(
                     f"the cluster at {address} has {total.get(TRIAL_SLOT, 0):.0f} of the resource {TRIAL_SLOT!r}, the"
@@ -104,6 +111,45 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def cluster_joined(address: str) -> Iterator[None]:
+    """The cluster at an address, for a look at it.
+
+    Raises:
+        UnavailableError: It does not answer.
+
+    """
+    try:
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+        raise _unreachable(f"the Ray cluster at {address}", error) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def capacity_of_cluster(address: str) -> Capacity:
+    """What the cluster at an address has now.
+
+    Raises:
+        UnavailableError: It does not answer.
+
+    """
+    with cluster_joined(address):
+        return _joined_capacity(address)
+
+
+def _joined_capacity(address: str) -> Capacity:
+    total = ray.cluster_resources()
+    return Capacity(int(total.get("CPU", 0)), int(total.get("GPU", 0)), f"the cluster at {address}")
+
+
+def _unreachable(where: str, error: Exception) -> UnavailableError:
+    reason = " ".join(str(error).split())
+    return UnavailableError(f"cannot reach or start {where}: {reason}; unset RAY_ADDRESS to run on this machine")
 
 
 def _start(sweep: Sweep, address: str | None) -> None:
@@ -131,9 +177,7 @@ def _start(sweep: Sweep, address: str | None) -> None:
         )
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-        raise UnavailableError(
-            f"cannot reach or start {where}: {' '.join(str(error).split())}; unset RAY_ADDRESS to run on this machine"
-        ) from error
+        raise _unreachable(where, error) from error
 
 
 def _free_port() -> int:
