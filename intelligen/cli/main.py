@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import click
 
+from intelligen.cli.completion import completion
 from intelligen.cli.models import finetune, inference, prepare, test, train
-from intelligen.cli.sweeps import run
+from intelligen.cli.planning import doctor, plan
+from intelligen.cli.sweeps import extend, resume, run, stop
+from intelligen.cli.watching import logs, status, watch
 from intelligen.errors import IntelligenError
 
 CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
@@ -25,7 +28,11 @@ def commands() -> None:
     """
 
 
-for command in (prepare, train, finetune, test, inference, run):
+VERBS = (
+    *(plan, run, status, watch, logs, stop, resume, extend, doctor),
+    *(prepare, train, finetune, test, inference, completion),
+)
+for command in VERBS:
     commands.add_command(command)
 
 
