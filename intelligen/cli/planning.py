@@ -27,9 +27,10 @@ _WORST_FINDING = 69
 )
 @json_option
 def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, as_json: bool) -> None:
-    """Say what the sweep in FILE would do here: settings, some trials, machines, time and device-hours, doubts.
+    """Say what the sweep in FILE would do here, and cost.
 
-    Nothing is trained. The data are prepared, as the sweep itself would. Exit code 69: it cannot run here.
+    Settings, some trials, machines, time and device-hours, doubts. Nothing is trained; the data are prepared, as the
+    sweep itself would. Exit code 69: it cannot run here.
     """
     from intelligen.cli.launching import order_of_file
     from intelligen.config.loading import load_sweep
@@ -52,9 +53,10 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, as
 @tracking_option
 @json_option
 def doctor(runs: Path, tracking_uri: str | None, as_json: bool) -> int:
-    """Look at all that sweeps need: packages, storage, MLflow, GPUs, disk, clock, tokens, every node of RAY_ADDRESS.
+    """Look at all that sweeps need, and name the mend.
 
-    One line each, with its mend. Nothing is left behind. Exit code 69: something must be mended first.
+    Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster at RAY_ADDRESS: one line each.
+    Nothing is left behind. Exit code 69: something must be mended first.
     """
     from intelligen.cli.launching import default_tracking_uri
     from intelligen.sweep.doctor import Finding, Verdict, examine

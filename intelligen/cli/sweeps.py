@@ -23,9 +23,10 @@ QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
 @tracking_option
 @json_option
 def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool) -> int:
-    """Run the sweep in FILE (the quickstart where none is given); the same command resumes it.
+    """Run the sweep in FILE; the same command resumes it.
 
-    -o reaches the sweep's settings (-o budget.trials=20) and the experiment's (-o experiment.training.epochs=3).
+    The quickstart where no file is given. -o reaches the sweep's settings (-o budget.trials=20) and the
+    experiment's (-o experiment.training.epochs=3).
     """
     from intelligen.cli.launching import order_of_file
     from intelligen.config.loading import load_sweep
@@ -41,9 +42,10 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
 @tracking_option
 @json_option
 def resume(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool) -> int:
-    """Go on with SWEEP from its own directory: settings, data and MLflow store are those of its last launch.
+    """Go on with SWEEP from its own directory.
 
-    -o reaches what may change between launches: budget, resources, baseline, question.
+    Settings, data and MLflow store are those of its last launch, so its file is not needed. -o reaches what may
+    change between launches: budget, resources, baseline, question.
     """
     return _launch(_order(sweep, overrides, runs, tracking_uri), as_json=as_json)
 
@@ -65,9 +67,10 @@ def extend(
     tracking_uri: str | None,
     as_json: bool,
 ) -> int:
-    """Give SWEEP a larger budget, then go on with it as resume does; the same command again changes nothing.
+    """Give SWEEP a larger budget, and go on with it.
 
-    Budgets without an option of their own are given by -o, such as -o budget.KEY=VALUE.
+    Numbers are of trials in all, so the same command again changes nothing. Budgets without an option of their own
+    are given by -o, such as -o budget.KEY=VALUE.
     """
     asked = {"trials": trials, "trials_per_strategy": trials_per_strategy}
     wanted = {key: number for key, number in asked.items() if number is not None}
@@ -84,7 +87,10 @@ def extend(
 @click.option("--timeout", type=click.FloatRange(0), default=120.0, show_default=True, help="Seconds to wait for it.")
 @json_option
 def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
-    """Ask the launcher of SWEEP to stop, on whatever host it runs, and wait until it has; what it did stands."""
+    """Ask the launcher of SWEEP to stop, and wait for it.
+
+    It may run on any host that sees the runs directory. What it did stands.
+    """
     from intelligen.cli.stopping import ask_to_stop, wait_until_stopped
     from intelligen.reporting.standing import SweepState, stand
     from intelligen.reporting.sweeps import SweepFiles, find_sweep

@@ -21,9 +21,10 @@ INTERRUPTED = 130
 @runs_option
 @json_option
 def status(sweep: str | None, runs: Path, as_json: bool) -> None:
-    """Say where SWEEP stands (its name or its file), or list all sweeps.
+    """Say where SWEEP stands, or list all sweeps.
 
-    Trials by state, the best so far and the spend of each strategy, what is left, and who runs it. Takes no lock.
+    SWEEP is a name or a sweep file. Trials by state, the best so far and the spend of each strategy, what is left,
+    and who runs it. Takes no lock.
     """
     from intelligen.reporting.standing import stand
     from intelligen.reporting.standing_view import standing_view
@@ -84,9 +85,10 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
 @click.option("-n", "--lines", type=click.IntRange(1), help="The last N lines of each log; all where not given.")
 @json_option
 def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: int | None, as_json: bool) -> int:
-    """Show the log of a TRIAL of SWEEP, such as t0003 or baseline-1.
+    """Show the log of a TRIAL of SWEEP.
 
-    Without TRIAL, of those under way, or of the last one. Without SWEEP, the sweeps are listed.
+    Such as t0003 or baseline-1. Without TRIAL, of those under way, or of the last one. Without SWEEP, the sweeps
+    are listed.
     """
     from intelligen.reporting.sweeps import SweepFiles, find_sweep
     from intelligen.reporting.trial_logs import TrialLogs
