@@ -14,6 +14,7 @@ from intelligen.config.sweep import Resources, Sweep
 from intelligen.errors import UnavailableError
 
 TRIAL_SLOT = "trial_slot"
+LONGEST_CONNECT_S = 5.0
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -122,8 +123,9 @@ def cluster_joined(address: str) -> Iterator[None]:
 
     """
     try:
+        _require_listening(address)
         ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise _unreachable(f"the Ray cluster at {address}", error) from error
     try:
         yield
@@ -147,6 +149,13 @@ def _joined_capacity(address: str) -> Capacity:
     return Capacity(int(total.get("CPU", 0)), int(total.get("GPU", 0)), f"the cluster at {address}")
 
 
+def _require_listening(address: str) -> None:
+    """Ray itself would try for minutes to reach a head that is gone."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=LONGEST_CONNECT_S).close()
+
+
 def _unreachable(where: str, error: Exception) -> UnavailableError:
     reason = " ".join(str(error).split())
     return UnavailableError(f"cannot reach or start {where}: {reason}; unset RAY_ADDRESS to run on this machine")
@@ -156,6 +165,7 @@ def _start(sweep: Sweep, address: str | None) -> None:
     worker_environment = {key: os.environ[key] for key in ENVIRONMENT}
     try:
         if address is not None:
+            _require_listening(address)
             ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": worker_environment})
             return
         port = _free_port()
@@ -175,7 +185,7 @@ def _start(sweep: Sweep, address: str | None) -> None:
             configure_logging=False,
             runtime_env={"env_vars": worker_environment},
         )
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise _unreachable(where, error) from error
 
