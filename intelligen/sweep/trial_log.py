@@ -4,7 +4,7 @@ import io
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
@@ -18,8 +18,13 @@ def log_file(rank: int) -> str:
 
 
 @contextmanager
-def trial_log(directory: Path, *, rank: int) -> Iterator[logging.Logger]:
+def trial_log(directory: Path, *, rank: int, echo: bool) -> Iterator[logging.Logger]:
     """Append to the trial's log what this process logs, warns of and prints, and the traceback that ends it.
+
+    Args:
+        directory: The trial's.
+        rank: Of this process among the trial's.
+        echo: Whether printed text must be caught; it need not be where it is logged as well.
 
     Raises:
         CannotCreateError: The log cannot be written.
@@ -37,9 +42,11 @@ def trial_log(directory: Path, *, rank: int) -> Iterator[logging.Logger]:
     own.setLevel(logging.INFO)
     root.addHandler(handler)
     logging.captureWarnings(True)
-    output, errors = _Echo(sys.stdout, file), _Echo(sys.stderr, file)
     try:
-        with redirect_stdout(output), redirect_stderr(errors):
+        with ExitStack() as printed:
+            if echo:
+                printed.enter_context(redirect_stdout(_Echo(sys.stdout, file)))
+                printed.enter_context(redirect_stderr(_Echo(sys.stderr, file)))
             yield own
     except SystemExit:  # Tune's way to end a trial at a report
         own.info("stopped at a report, by the scheduler or because the sweep was interrupted")

@@ -45,7 +45,7 @@ def run_trial(config: WorkerConfig) -> None:
     device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
     _return_free_memory()
     try:
-        _fit(config, device=device, report=lambda report: tune.report(_tune_metrics(report)))
+        _fit(config, device=device, echo=True, report=lambda report: tune.report(_tune_metrics(report)))
     except (DivergedError, DataError, ChangedError) as error:
         # Trying again would end the same way, so Tune is not to see a crash.
         write_failure(Path(config["directory"]), str(error))
@@ -94,6 +94,7 @@ def run_worker(config: WorkerConfig) -> None:
         _fit(
             config,
             device=ray.train.torch.get_device(),
+            echo=False,  # Ray Train logs whatever its workers print
             report=lambda report: ray.train.report(_tune_metrics(report)),
         )
     except DivergedError as error:
@@ -102,13 +103,13 @@ def run_worker(config: WorkerConfig) -> None:
             write_failure(Path(config["directory"]), str(error))
 
 
-def _fit(config: WorkerConfig, *, device: torch.device, report: Callable[[Report], None]) -> None:
+def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Callable[[Report], None]) -> None:
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
     place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
     if place.rank == 0:
         forget_failure(place.directory)
-    with trial_log(place.directory, rank=place.rank) as log:
+    with trial_log(place.directory, rank=place.rank, echo=echo) as log:
 
         def told(epoch: Report) -> None:
             log.info("%s", report_line(epoch))

@@ -118,7 +118,8 @@ def test_a_cluster_is_counted_and_every_node_of_it_is_asked(call: Call, monkeypa
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
-        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+        address = cluster.address
+        monkeypatch.setenv("RAY_ADDRESS", address)
         code, out, _ = call("doctor", "--json")
         nodes = [one for one in json.loads(out)["findings"] if one["check"].startswith("node ")]
         code, out, err = call("plan", "sweep.yaml", "--json", "-o", "baseline.workers=2")
@@ -128,4 +129,4 @@ def test_a_cluster_is_counted_and_every_node_of_it_is_asked(call: Call, monkeypa
     document = json.loads(out)
     assert (code, document["cpus"], document["concurrent_fit"]) == (69, 1, 1)
     assert "baseline: asks for 2 CPUs" in err
-    assert document["place"] == f"the cluster at {cluster.address}"
+    assert document["place"] == f"the cluster at {address}"

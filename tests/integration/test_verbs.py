@@ -184,6 +184,7 @@ def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> No
         (trial,) = json.loads(out)["trials"]
         (log,) = trial["logs"]
         told = "\n".join(log["lines"])
+        assert len(set(log["lines"])) == len(log["lines"])
         assert (code, trial["trial"], trial["state"]) == (0, record.id, "complete")
         assert told.count("begins on host") == record.attempts
         for epoch in range(1, len(read_history(story.place.history(record))) + 1):
