@@ -125,11 +125,10 @@ def _order(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str
 def _require_larger(sweep: "Sweep", wanted: dict[str, int]) -> None:
     """A budget is extended in the unit that it has."""
     for key, number in wanted.items():
-        now = getattr(sweep.budget, key)
-        option = f"--{key.replace('_', '-')}"
+        now, option = getattr(sweep.budget, key), f"--{key.replace('_', '-')}"
         if now is None:
-            other = "trials_per_strategy" if key == "trials" else "trials"
-            raise ConfigError(f"{option}: the budget of {sweep.name} is in {other}; use --{other.replace('_', '-')}")
+            given = ", ".join(sweep.budget.model_dump(exclude_none=True))
+            raise ConfigError(f"{option}: the budget of {sweep.name} is in {given}; give more of that")
         if number < now:
             raise ConfigError(f"{option}: {sweep.name} has {now} already; give a larger number than {number}")
 

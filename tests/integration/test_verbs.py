@@ -239,7 +239,7 @@ def test_completion_knows_verbs_and_sweeps(story: Story) -> None:
     ("arguments", "said"),
     [
         ([], "say by how much"),
-        (["--trials", "9"], "use --trials-per-strategy"),
+        (["--trials", "9"], "is in trials_per_strategy"),
         (["--trials-per-strategy", "1", "-o", "budget.trials_per_strategy=3"], "larger number than 1"),
         (["-o", "budget.trails=9"], 'did you mean "trials"'),
     ],
