@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from test_sweep import SWEEP, Place, require_records_agree, wait_for
 
 import intelligen
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 SMALL = SWEEP.replace("trials_per_strategy: 3", "trials_per_strategy: 1").replace(
     "{name: asha, grace_epochs: 1, reduction_factor: 2}", "{name: none}"
 )
+EPOCHS = 8
 Call = Callable[..., tuple[int, str, str]]
 
 
@@ -54,12 +56,17 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Launch, look, stop; resume from another directory, to the end."""
     place = Place(tmp_path_factory.mktemp("place"), SMALL)
+    experiment = place.directory / "experiment.yaml"
+    # Long enough to be looked at.
+    experiment.write_text(experiment.read_text().replace("epochs: 4", f"epochs: {EPOCHS}"))
     launch = place.launch()
     runs = str(place.directory / "runs")
     wait_for(lambda: any(r.kind == "trial" and place.history(r).exists() for r in place.trials().values()), launch)
-    running = verb(place.directory, "status", "tiny", "--json")
-    log = verb(place.directory, "logs", "tiny")
-    stopped = verb(place.directory, "stop", "sweep.yaml", "--json")
+    # In this process, which has all imports: the trial does not wait.
+    running, log, stopped = (
+        CliRunner().invoke(commands, [*arguments, "--runs", runs], catch_exceptions=False).stdout
+        for arguments in (("status", "tiny", "--json"), ("logs", "tiny"), ("stop", "tiny", "--json"))
+    )
     output, _ = launch.communicate(timeout=120)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     resumed = verb(elsewhere, "resume", "tiny", "--runs", runs, "--json")
@@ -67,9 +74,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     return Story(
         place=place,
         pid=launch.pid,
-        running=json.loads(running.stdout),
-        log=log.stdout,
-        stopped=json.loads(stopped.stdout),
+        running=json.loads(running),
+        log=log,
+        stopped=json.loads(stopped),
         launch_code=launch.returncode,
         launch_output=output,
         resumed=resumed,
@@ -96,7 +103,7 @@ def test_a_running_sweep_says_who_runs_it_and_what_is_under_way(story: Story) ->
     assert (running["holder"]["pid"], running["holder"]["certain"]) == (story.pid, True)
     assert running["budget_trials"] == 2
     assert [trial["trial"] for trial in running["under_way"]] == ["t0000"]
-    assert 1 <= running["under_way"][0]["epoch"] <= running["under_way"][0]["epochs"] == 4
+    assert 1 <= running["under_way"][0]["epoch"] <= running["under_way"][0]["epochs"] == EPOCHS
 
 
 def test_stop_ends_the_launcher_as_an_interrupt_does_and_leaves_nothing_running(story: Story) -> None:

@@ -33,8 +33,10 @@ def test_what_is_logged_as_well_as_printed_is_told_once(tmp_path: Path) -> None:
 
 
 def test_after_the_trial_nothing_more_gets_into_its_log(tmp_path: Path) -> None:
+    handlers = list(logging.getLogger().handlers)
     with trial_log(tmp_path, rank=0, echo=True):
         kept = sys.stderr
+    assert logging.getLogger().handlers == handlers
     before = (tmp_path / "trial.log").read_text()
     print("later", file=kept)
     logging.getLogger().warning("later")
