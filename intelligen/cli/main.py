@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 import click
 
+from intelligen.cli.completion import completion
 from intelligen.cli.files import schema, validate
 from intelligen.cli.models import finetune, inference, prepare, test, train
+from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
-from intelligen.cli.sweeps import run
+from intelligen.cli.sweeps import extend, resume, run, stop
+from intelligen.cli.watching import logs, status, watch
 from intelligen.errors import IntelligenError
 from intelligen.tracking.redaction import redact_text
 
@@ -28,7 +31,11 @@ def commands() -> None:
     """
 
 
-for command in (prepare, train, finetune, test, inference, run, promote, validate, schema):
+VERBS = (
+    *(validate, schema, plan, run, status, watch, logs, stop, resume, extend, promote, doctor),
+    *(prepare, train, finetune, test, inference, completion),
+)
+for command in VERBS:
     commands.add_command(command)
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 
 Command = Callable[..., Any]
+DEFAULT_RUNS, RUNS_VARIABLE = "runs", "INTELLIGEN_RUNS"
 
 
 def experiment_argument(command: Command) -> Command:
@@ -31,9 +33,9 @@ def runs_option(command: Command) -> Command:
     return click.option(
         "--runs",
         type=click.Path(file_okay=False, path_type=Path),
-        default=Path("runs"),
+        default=DEFAULT_RUNS,
         show_default=True,
-        envvar="INTELLIGEN_RUNS",
+        envvar=RUNS_VARIABLE,
         help="Where prepared data, baselines, trials and sweeps are kept.",
     )(command)
 
@@ -58,3 +60,29 @@ def search_options(command: Command) -> Command:
         type=click.Choice(["greedy", "beam", "sample"]),
         help="How hypotheses are searched for; the experiment's test search where not given.",
     )(command)
+
+
+def sweep_argument(*, required: bool = True) -> Callable[[Command], Command]:
+    """SWEEP, the name of a sweep that has been started, or its file."""
+    return click.argument("sweep", required=required, shell_complete=_names)
+
+
+def tracking_option(command: Command) -> Command:
+    """`--tracking-uri URI`."""
+    return click.option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow store; mlflow.db in the working directory by default.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
+
+
+def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The sweeps of the runs directory, for a shell's completion; nothing is opened."""
+    runs = context.params.get("runs") or Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS))
+    names = (ledger.parent.name for ledger in runs.glob("sweeps/*/ledger.jsonl"))
+    return sorted(name for name in names if name.startswith(incomplete))

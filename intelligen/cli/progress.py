@@ -8,8 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from intelligen.reporting.live import report_line
-from intelligen.training.history import Report
+from intelligen.training.history import Report, report_line
 
 
 class TrainingProgress:

@@ -10,27 +10,12 @@ from rich.table import Table
 
 from intelligen.config.metrics import higher_is_better
 from intelligen.errors import StorageError
-from intelligen.tracking.followed import Followed
+from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.leaderboard import best_value
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.history import Report, report_line
 
 SHOWN_TRIALS = 12
-
-
-def report_line(report: Report) -> str:
-    """One epoch in one line: loss, scores, time, memory."""
-    metrics = report.metrics
-    kind = "gpu" if metrics["gpu/count"] else "cpu"
-    return (
-        f"epoch {report.epoch}  update {report.update}"
-        f"  loss {metrics['train/loss']:.3f}"
-        f"  valid loss {metrics['valid/loss']:.3f}  BLEU {metrics['valid/bleu']:.2f}  chrF {metrics['valid/chrf']:.2f}"
-        f"  epoch time {metrics['time/epoch_s']:.1f} s  {metrics['throughput/target_tokens_per_s']:,.0f} tokens/s"
-        f"  {kind} memory avg {metrics[f'{kind}/memory_avg_mib']:,.0f}"
-        f" max {metrics[f'{kind}/memory_peak_mib']:,.0f} MiB"
-    )
 
 
 class LiveProgress:
@@ -45,9 +30,7 @@ class LiveProgress:
     """
 
     def __init__(self, directory: Path, *, objective: str, console: Console, interval_s: float = 1.0) -> None:
-        self._directory = directory
-        self._ledger = Followed(directory / LEDGER_FILE, lambda path: read_ledger(path.parent))
-        self._histories: dict[str, Followed[list[Report]]] = {}
+        self._files = SweepFiles(directory)
         self._objective = objective
         self._console = console
         self._interval_s = interval_s
@@ -60,8 +43,8 @@ class LiveProgress:
 
     def __enter__(self) -> "LiveProgress":
         # What earlier launches did is known already.
-        for record in self._ledger.now()[1].values():
-            self._told[record.id] = len(self._reports_of(record))
+        for record in self._files.ledger()[1].values():
+            self._told[record.id] = len(self._files.reports(record))
             if record.state is not TrialState.RUNNING:
                 self._told_ends.add(record.id)
         if self._live is not None:
@@ -84,8 +67,8 @@ class LiveProgress:
 
     def _look(self) -> None:
         try:
-            trials = self._ledger.now()[1]
-            histories = {name: self._reports_of(record) for name, record in trials.items()}
+            trials = self._files.ledger()[1]
+            histories = {name: self._files.reports(record) for name, record in trials.items()}
         except (OSError, StorageError) as error:
             self._console.print(f"progress: {error}", markup=False, highlight=False)
             return
@@ -97,10 +80,6 @@ class LiveProgress:
             self._live.update(self._table(trials, histories))
         else:
             self._print_news(trials, histories)
-
-    def _reports_of(self, record: TrialRecord) -> list[Report]:
-        path = self._directory / record.directory / HISTORY_FILE
-        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
 
     def _print_news(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> None:
         for name, record in trials.items():

@@ -14,6 +14,7 @@ from intelligen.config.sweep import Resources, Sweep
 from intelligen.errors import UnavailableError
 
 TRIAL_SLOT = "trial_slot"
+LONGEST_CONNECT_S = 5.0
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -60,6 +61,13 @@ class Capacity:
         ):
             self._require(key, resources, times)
 
+    def fitting(self, resources: Resources) -> int:
+        """Trials that could run at once."""
+        fit = self.cpus // (resources.workers * resources.cpus_per_worker)
+        if resources.gpus_per_worker:
+            fit = min(fit, self.gpus // (resources.workers * resources.gpus_per_worker))
+        return fit
+
     def _require(self, key: str, resources: Resources, times: int) -> None:
         asked = resources.workers * times
         for kind, each, there in (
@@ -94,7 +102,7 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
         _start(sweep, address)
         if address is not None:
             total = ray.cluster_resources()
-            Capacity(int(total.get("CPU", 0)), int(total.get("GPU", 0)), f"the cluster at {address}").require(sweep)
+            _joined_capacity(address).require(sweep)
             if sweep.resources.workers > 1 and total.get(TRIAL_SLOT, 0) < sweep.resources.concurrent_trials:
                 raise UnavailableError(
                     f"the cluster at {address} has {total.get(TRIAL_SLOT, 0):.0f} of the resource {TRIAL_SLOT!r}, the"
@@ -106,10 +114,58 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
         ray.shutdown()
 
 
+@contextmanager
+def cluster_joined(address: str) -> Iterator[None]:
+    """The cluster at an address, for a look at it.
+
+    Raises:
+        UnavailableError: It does not answer.
+
+    """
+    try:
+        _require_listening(address)
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unreachable(f"the Ray cluster at {address}", error) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def capacity_of_cluster(address: str) -> Capacity:
+    """What the cluster at an address has now.
+
+    Raises:
+        UnavailableError: It does not answer.
+
+    """
+    with cluster_joined(address):
+        return _joined_capacity(address)
+
+
+def _joined_capacity(address: str) -> Capacity:
+    total = ray.cluster_resources()
+    return Capacity(int(total.get("CPU", 0)), int(total.get("GPU", 0)), f"the cluster at {address}")
+
+
+def _require_listening(address: str) -> None:
+    """Ray itself would try for minutes to reach a head that is gone."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=LONGEST_CONNECT_S).close()
+
+
+def _unreachable(where: str, error: Exception) -> UnavailableError:
+    reason = " ".join(str(error).split())
+    return UnavailableError(f"cannot reach or start {where}: {reason}; unset RAY_ADDRESS to run on this machine")
+
+
 def _start(sweep: Sweep, address: str | None) -> None:
     worker_environment = {key: os.environ[key] for key in ENVIRONMENT}
     try:
         if address is not None:
+            _require_listening(address)
             ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": worker_environment})
             return
         port = _free_port()
@@ -129,11 +185,9 @@ def _start(sweep: Sweep, address: str | None) -> None:
             configure_logging=False,
             runtime_env={"env_vars": worker_environment},
         )
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-        raise UnavailableError(
-            f"cannot reach or start {where}: {' '.join(str(error).split())}; unset RAY_ADDRESS to run on this machine"
-        ) from error
+        raise _unreachable(where, error) from error
 
 
 def _free_port() -> int:

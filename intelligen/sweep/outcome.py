@@ -65,7 +65,7 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
     if failure.exists():
         return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"], curve=curve)
     if crashed or not (reports or stopped):
-        reason = "its process died at every attempt; see the log in the sweep's tune/ folder"
+        reason = "its process died at every attempt; its trial.log shows how far they came"
         return Outcome(TrialState.FAILED, reason, curve=curve)
     reason = stopped or f"stopped by the scheduler after epoch {reports[-1].epoch}"
     return Outcome(TrialState.PRUNED, reason, curve=curve)

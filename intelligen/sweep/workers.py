@@ -2,8 +2,11 @@
 
 import ctypes
 import gc
+import os
+import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,8 +21,9 @@ from intelligen.config.experiment import Trial
 from intelligen.config.sweep import Resources
 from intelligen.errors import ChangedError, DataError, IntelligenError
 from intelligen.sweep.outcome import forget_failure, last_line, write_failure
+from intelligen.sweep.trial_log import trial_log
 from intelligen.training.fit import DivergedError, fit
-from intelligen.training.history import Report
+from intelligen.training.history import Report, report_line
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel
 
@@ -43,7 +47,7 @@ def run_trial(config: WorkerConfig) -> None:
     device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
     _return_free_memory()
     try:
-        _fit(config, device=device, report=lambda report: tune.report(_tune_metrics(report)))
+        _fit(config, device=device, echo=True, report=lambda report: tune.report(_tune_metrics(report)))
     except (DivergedError, DataError, ChangedError) as error:
         # Trying again would end the same way, so Tune is not to see a crash.
         write_failure(Path(config["directory"]), str(error))
@@ -92,6 +96,7 @@ def run_worker(config: WorkerConfig) -> None:
         _fit(
             config,
             device=ray.train.torch.get_device(),
+            echo=False,  # Ray Train logs whatever its workers print
             report=lambda report: ray.train.report(_tune_metrics(report)),
         )
     except DivergedError as error:
@@ -100,13 +105,28 @@ def run_worker(config: WorkerConfig) -> None:
             write_failure(Path(config["directory"]), str(error))
 
 
-def _fit(config: WorkerConfig, *, device: torch.device, report: Callable[[Report], None]) -> None:
+def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Callable[[Report], None]) -> None:
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
-    runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device, report=report)
-    if runtime.rank == 0:
-        forget_failure(runtime.directory)
-    fit(Trial.model_validate_json(config["trial"]), runtime)
+    place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
+    if place.rank == 0:
+        forget_failure(place.directory)
+    with trial_log(place.directory, rank=place.rank, echo=echo) as log:
+
+        def told(epoch: Report) -> None:
+            log.info("%s", report_line(epoch))
+            report(epoch)
+
+        log.info(
+            "begins on host %s as process %d, %s, rank %d of %d",
+            socket.gethostname(),
+            os.getpid(),
+            device,
+            place.rank,
+            place.world_size,
+        )
+        result = fit(Trial.model_validate_json(config["trial"]), replace(place, report=told))
+        log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
 
 
 def _return_free_memory() -> None:

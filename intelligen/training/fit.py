@@ -95,6 +95,14 @@ def build_model(trial: Trial, prepared: Prepared) -> Seq2SeqTransformer:
     )
 
 
+def epoch_updates(trial: Trial, loader: Loader) -> int:
+    """Updates of each epoch of a trial."""
+    updates = trial.training.epoch_updates or loader.updates_per_pass
+    if isinstance(trial.strategy, StandardMatched):
+        return round(updates * trial.strategy.updates_ratio)
+    return updates
+
+
 class _Run:
     """One process' view of a running trial."""
 
@@ -113,9 +121,7 @@ class _Run:
             rank=runtime.rank,
             world_size=runtime.world_size,
         )
-        self.epoch_updates = trial.training.epoch_updates or self.loader.updates_per_pass
-        if isinstance(trial.strategy, StandardMatched):
-            self.epoch_updates = round(self.epoch_updates * trial.strategy.updates_ratio)
+        self.epoch_updates = epoch_updates(trial, self.loader)
         self.total_updates = self.epoch_updates * trial.training.epochs
         self.checkpoints = Checkpoints(runtime.directory)
         self.progress = Progress()

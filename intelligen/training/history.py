@@ -97,3 +97,17 @@ def read_history(path: Path) -> list[Report]:
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
     return [Report.from_json(line) for line in text.split("\n")[:-1]]
+
+
+def report_line(report: Report) -> str:
+    """One epoch in one line: loss, scores, time, memory."""
+    metrics = report.metrics
+    kind = "gpu" if metrics["gpu/count"] else "cpu"
+    return (
+        f"epoch {report.epoch}  update {report.update}"
+        f"  loss {metrics['train/loss']:.3f}"
+        f"  valid loss {metrics['valid/loss']:.3f}  BLEU {metrics['valid/bleu']:.2f}  chrF {metrics['valid/chrf']:.2f}"
+        f"  epoch time {metrics['time/epoch_s']:.1f} s  {metrics['throughput/target_tokens_per_s']:,.0f} tokens/s"
+        f"  {kind} memory avg {metrics[f'{kind}/memory_avg_mib']:,.0f}"
+        f" max {metrics[f'{kind}/memory_peak_mib']:,.0f} MiB"
+    )

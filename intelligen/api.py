@@ -1,0 +1,140 @@
+"""What the verbs do, from Python: load, plan, run, resume, and the results as a data frame."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from intelligen.cli.launching import INTERRUPTED, TERMINATED, Order, launch_sweep, order_of_directory, order_of_file
+from intelligen.cli.options import DEFAULT_RUNS, RUNS_VARIABLE
+from intelligen.cli.output import people_console
+from intelligen.config import loading
+from intelligen.config.experiment import Experiment
+from intelligen.config.sweep import Sweep
+from intelligen.reporting.results import results_frame
+from intelligen.reporting.sweeps import find_sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from intelligen.sweep.plan import Plan
+
+Place = str | Path
+
+
+class LoadedSweep(NamedTuple):
+    """A sweep file that has been checked: frozen settings."""
+
+    sweep: Sweep
+    experiment: Experiment
+    """What the file names, with its overrides."""
+
+
+def load_sweep(file: Place, overrides: Sequence[str] = ()) -> LoadedSweep:
+    """Read and check a sweep file.
+
+    Args:
+        file: Its path.
+        overrides: `KEY=VALUE`, as `-o` takes them.
+
+    Raises:
+        ConfigError: The file or an override is wrong; a line for each problem.
+
+    """
+    return LoadedSweep(*loading.load_sweep(Path(file), overrides))
+
+
+def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = True) -> "Plan":
+    """What a sweep would do here, and what it would cost; nothing is trained.
+
+    Args:
+        loaded: From `load_sweep`.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+        calibrate: Whether to time a few updates, which needs the data prepared.
+
+    Returns:
+        Sampled trials, machines, `cost` (spans in seconds and device-hours), `warnings`, and `refusal` where it cannot
+        run here.
+
+    """
+    from intelligen.sweep.plan import make_plan
+
+    order = order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(None))
+    return make_plan(loaded.sweep, loaded.experiment, store=order.store, calibrate=calibrate, prepare=order.prepare)
+
+
+def run(loaded: LoadedSweep, *, runs: Place | None = None, tracking_uri: str | None = None) -> "pd.DataFrame":
+    """Run a sweep, or the rest of it, to its end; its directory lies in the runs directory.
+
+    Args:
+        loaded: From `load_sweep`.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+        tracking_uri: Of MLflow; MLFLOW_TRACKING_URI or `mlflow.db` in the working directory where not given.
+
+    Returns:
+        As `results`; failed trials are in it.
+
+    Raises:
+        IntelligenError: It cannot run here, or cannot go on; the message says why, and the mend.
+        KeyboardInterrupt: It was interrupted, or asked to stop; the same call goes on.
+
+    """
+    return _finished(
+        order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(tracking_uri))
+    )
+
+
+def resume(
+    name: str, overrides: Sequence[str] = (), *, runs: Place | None = None, tracking_uri: str | None = None
+) -> "pd.DataFrame":
+    """Go on with a sweep from its own directory.
+
+    Args:
+        name: The sweep's.
+        overrides: `KEY=VALUE` of what may change between launches, such as `budget.trials=20`.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+        tracking_uri: Of MLflow; that of the last launch where not given.
+
+    Returns:
+        As `results`.
+
+    Raises:
+        IntelligenError: There is no such sweep, or it cannot go on.
+        KeyboardInterrupt: It was interrupted, or asked to stop; the same call goes on.
+
+    """
+    directory = find_sweep(_runs(runs), name)
+    return _finished(order_of_directory(directory, tuple(overrides), tracking_uri=_tracking(tracking_uri)))
+
+
+def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
+    """What came of a sweep so far: one row per trial, the baseline first.
+
+    Args:
+        name: The sweep's.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+
+    Returns:
+        Index: the trial. Columns: kind, strategy, state, stop_reason, seed, attempts, epochs, updates, target_tokens,
+        device_s, the validation metrics of the weights that count (`valid/bleu`), test scores where there are any
+        (`test/bleu`), and what the search suggested (`param/finetuning.optimizer.learning_rate`).
+
+    Raises:
+        ConfigError: There is no such sweep.
+
+    """
+    return results_frame(find_sweep(_runs(runs), name))
+
+
+def _finished(order: Order) -> "pd.DataFrame":
+    if launch_sweep(order, people_console()) in (INTERRUPTED, TERMINATED):
+        raise KeyboardInterrupt
+    return results_frame(order.directory)
+
+
+def _runs(given: Place | None) -> Path:
+    return Path(given or os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
+
+
+def _tracking(given: str | None) -> str | None:
+    return given or os.environ.get("MLFLOW_TRACKING_URI")

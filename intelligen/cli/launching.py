@@ -1,0 +1,246 @@
+"""One launch of a sweep, from its settings to its table: the wiring that run, resume and the Python API share."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intelligen.cli.progress import counting
+from intelligen.cli.stopping import heeding_stop
+from intelligen.errors import ChangedError, ConfigError, UnavailableError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from intelligen.config.experiment import Experiment
+    from intelligen.config.sweep import Sweep
+    from intelligen.data.prepared import Prepared
+    from intelligen.sweep.sweep_run import SweepRun
+    from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.records import SweepStatus
+
+INTERRUPTED, TERMINATED, SOME_FAILED = 130, 143, 3
+_INTERRUPTED_LINE = "interrupted: the same command goes on where this one stopped"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be launched."""
+
+    sweep: "Sweep"
+    experiment: "Experiment"
+    store: Path
+    """The runs directory, absolute."""
+    tracking_uri: str
+    prepare: Callable[[], "Prepared"]
+
+    @property
+    def directory(self) -> Path:
+        """The sweep's own."""
+        return self.store / "sweeps" / self.sweep.name
+
+
+def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
+    """A sweep as its file has it; MLflow's default is a file in the working directory."""
+    store = runs.absolute()
+
+    def prepare() -> "Prepared":
+        from intelligen.data.preparing import prepare as prepare_data
+
+        with counting() as on_progress:
+            return prepare_data(experiment.data, store, on_progress=on_progress)
+
+    return Order(sweep, experiment, store, tracking_uri or default_tracking_uri(), prepare)
+
+
+def default_tracking_uri() -> str:
+    """A file in the working directory."""
+    return f"sqlite:///{Path('mlflow.db').absolute()}"
+
+
+def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_uri: str | None) -> Order:
+    """A sweep as its last launch left it: settings from its ledger, data as they were prepared for it.
+
+    Raises:
+        ConfigError: An override is wrong, or a secret was not given again.
+        ChangedError: Another version wrote the settings, or the data have changed and are to be prepared again.
+
+    """
+    from intelligen.config.changes import changed, parse_override
+    from intelligen.config.document import Document
+    from intelligen.config.experiment import Experiment
+    from intelligen.config.problems import validated
+    from intelligen.config.sweep import Sweep
+    from intelligen.data.prepared import open_prepared
+    from intelligen.tracking.launch import read_launch
+    from intelligen.tracking.ledger import read_ledger
+    from intelligen.tracking.projection import flatten
+    from intelligen.tracking.redaction import REDACTED
+
+    header, _, _ = read_ledger(directory)
+    launch = read_launch(directory, header)
+    document = Document(launch.sweep.model_dump(mode="json"), {})
+    sweep = validated(Sweep, changed(document, Sweep, [parse_override(text) for text in overrides]))
+    lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
+    if lost:
+        raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
+    experiment = validated(Experiment, Document(dict(header["experiment"]), {}))
+    order = order_of_file(
+        sweep, experiment, runs=directory.parents[1], tracking_uri=tracking_uri or launch.tracking_uri
+    )
+
+    def prepare() -> "Prepared":
+        place = order.store / "prepared" / header["prepared"]
+        prepared = open_prepared(place) if place.exists() else order.prepare()
+        if prepared.identity != header["prepared"]:
+            raise ChangedError(
+                f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
+                f" {prepared.identity}; restore them, or give the sweep another name (-o name=…)"
+            )
+        return prepared
+
+    return Order(sweep, experiment, order.store, order.tracking_uri, prepare)
+
+
+def launch_sweep(order: Order, console: "Console") -> int:
+    """Run a sweep, or the rest of it; returns the exit code.
+
+    Raises:
+        IntelligenError: It cannot run here, or cannot go on.
+
+    """
+    from intelligen.sweep.cluster import Capacity
+
+    if threading.current_thread() is not threading.main_thread():
+        raise UnavailableError(
+            "a sweep runs in a process' main thread only: signals reach no other; call it from there"
+        )
+    if "RAY_ADDRESS" not in os.environ:
+        Capacity.of_this_machine().require(order.sweep)
+    signals: list[int] = []
+    try:
+        with _termination_as_interrupt(signals):
+            return _run_sweep(order, console, signals)
+    except KeyboardInterrupt:
+        click.echo(_INTERRUPTED_LINE, err=True)
+        return _interrupt_code(signals)
+
+
+def _interrupt_code(signals: list[int]) -> int:
+    return TERMINATED if signal.SIGTERM in signals else INTERRUPTED
+
+
+def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
+    from intelligen.data.prepared import describe
+    from intelligen.reporting.live import LiveProgress
+    from intelligen.sweep.header import require_unchanged, sweep_header
+    from intelligen.sweep.stages import is_finished
+    from intelligen.sweep.sweep_run import SweepRun
+    from intelligen.tracking.launch import write_launch
+    from intelligen.tracking.ledger import Ledger
+    from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.provenance import record_provenance
+    from intelligen.tracking.records import SweepStatus, TrialState
+    from intelligen.tracking.store import ensure_store
+
+    sweep, directory = order.sweep, order.directory
+    prepared = order.prepare()
+    for line in describe(prepared):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    header = sweep_header(sweep, order.experiment, prepared=prepared.identity)
+    with Ledger.open(directory, header) as ledger:
+        require_unchanged(ledger.header, header, directory)
+        record_provenance(directory)
+        ensure_store(order.tracking_uri, order.experiment.name)
+        write_launch(directory, sweep, tracking_uri=order.tracking_uri)
+        mirror = MlflowMirror(directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
+        mirror.start()
+        launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
+        code, status = 0, SweepStatus.FAILED
+        try:
+            if not is_finished(launch):
+                with LiveProgress(directory, objective=sweep.objective.metric, console=console):
+                    code = _stages(launch, signals)
+            status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else SweepStatus.COMPLETE
+        except KeyboardInterrupt:
+            status = SweepStatus.INTERRUPTED
+            raise
+        finally:
+            _close(launch, status, mirror, console, order.tracking_uri)
+        failed = any(record.state is TrialState.FAILED for record in ledger.trials.values())
+    return code or (SOME_FAILED if failed else 0)
+
+
+def _stages(launch: "SweepRun", signals: list[int]) -> int:
+    from intelligen.sweep.cluster import ray_running
+    from intelligen.sweep.stages import baseline_stage, prepare_search, search_stage, test_stage
+
+    prepare_search(launch)
+    try:
+        # Once more: Ray's start takes the handlers for itself.
+        with heeding_stop(launch.directory), ray_running(launch.sweep), _termination_as_interrupt(signals):
+            baseline_stage(launch)
+            if not search_stage(launch):
+                raise KeyboardInterrupt
+            test_stage(launch)
+    except (KeyboardInterrupt, SystemExit):  # Ray Train answers an interrupt by leaving the process
+        return _interrupt_code(signals)
+    return 0
+
+
+def _close(
+    launch: "SweepRun", status: "SweepStatus", mirror: "MlflowMirror", console: "Console", tracking_uri: str
+) -> None:
+    """Write the table, let the mirror catch up, and say where to look next."""
+    from intelligen.reporting.front import markdown_front, rich_front
+    from intelligen.reporting.table import markdown_table, rich_table
+    from intelligen.sweep.stages import is_finished, pareto_front
+    from intelligen.tracking.leaderboard import leaderboard
+    from intelligen.tracking.records import SweepStatus
+    from intelligen.tracking.redaction import redact_text
+
+    objective = launch.sweep.objective.metric
+    rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
+    front = pareto_front(launch)
+    table = markdown_table(rows, objective=objective) + markdown_front(front, metrics=launch.metrics)
+    summary = {"table_markdown": table} | {
+        f"best/{row.strategy}/{name}": value for row in rows for name, value in row.best.scores.items()
+    }
+    if not is_finished(launch):
+        launch.ledger.close_sweep(status, summary)
+    mirrored = mirror.close(timeout_s=60.0)
+    if rows:
+        title = redact_text(launch.sweep.question or launch.sweep.name)
+        console.print(rich_table(rows, title=title, objective=objective))
+    if front:
+        console.print(rich_front(front, metrics=launch.metrics))
+    if status is SweepStatus.INTERRUPTED:
+        console.print(f"{_INTERRUPTED_LINE}, and so does: intelligen resume {launch.sweep.name}")
+    (launch.directory / "table.md").write_text(table, encoding="utf-8")
+    console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
+    shown = redact_text(tracking_uri)
+    compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shown}"
+    console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
+    if not mirrored:
+        console.print(f"MLflow at {shown} does not hold everything yet: the same command sends the rest")
+
+
+@contextmanager
+def _termination_as_interrupt(signals: list[int]) -> Iterator[None]:
+    """Ray stops cleanly at SIGINT but dies at SIGTERM: make the one the other, and remember which it was."""
+
+    def on_termination(number: int, frame: object) -> None:
+        signals.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, on_termination)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,144 @@
+"""plan, doctor: what a sweep would do and need, said before anything is trained."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intelligen.cli.options import json_option, override_option, runs_option, tracking_option
+from intelligen.cli.output import print_document
+from intelligen.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from intelligen.config.space import Space
+    from intelligen.sweep.plan import Plan, SampledTrial
+    from intelligen.training.calibrating import Span
+
+_WORST_FINDING = 69
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@override_option
+@runs_option
+@click.option(
+    "--calibrate/--no-calibrate", default=True, show_default=True, help="Time some updates; needs the data prepared."
+)
+@json_option
+def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, as_json: bool) -> None:
+    """Say what the sweep in FILE would do here, and cost.
+
+    Settings, some trials, machines, time and device-hours, doubts. Nothing is trained; the data are prepared, as the
+    sweep itself would. Exit code 69: it cannot run here.
+    """
+    from intelligen.cli.launching import order_of_file
+    from intelligen.config.loading import load_sweep
+    from intelligen.sweep.plan import make_plan
+
+    sweep, experiment = load_sweep(file, overrides)
+    order = order_of_file(sweep, experiment, runs=runs, tracking_uri=None)
+    found = make_plan(sweep, experiment, store=order.store, calibrate=calibrate, prepare=order.prepare)
+    if as_json:
+        print_document(found.document())
+    else:
+        for line in plan_lines(found):
+            click.echo(line)
+    if found.refusal is not None:
+        raise UnavailableError(found.refusal)
+
+
+@click.command()
+@runs_option
+@tracking_option
+@json_option
+def doctor(runs: Path, tracking_uri: str | None, as_json: bool) -> int:
+    """Look at all that sweeps need, and name the mend.
+
+    Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster at RAY_ADDRESS: one line each.
+    Nothing is left behind. Exit code 69: something must be mended first.
+    """
+    from intelligen.cli.launching import default_tracking_uri
+    from intelligen.sweep.doctor import Finding, Verdict, examine
+
+    findings: list[Finding] = []
+    for finding in examine(runs.absolute(), tracking_uri=tracking_uri or default_tracking_uri()):
+        findings.append(finding)
+        if not as_json:
+            mend = f"; {finding.mend}" if finding.mend else ""
+            click.echo(f"{finding.verdict:<4}  {finding.check:<12}  {finding.found}{mend}")
+    failed = any(finding.verdict is Verdict.FAIL for finding in findings)
+    if as_json:
+        print_document({"format": 1, "healthy": not failed, "findings": [vars(finding) for finding in findings]})
+    return _WORST_FINDING if failed else 0
+
+
+def plan_lines(plan: "Plan") -> Iterator[str]:
+    """A plan in lines for people."""
+    sweep, resources = plan.sweep, plan.sweep.resources
+    budget = ", ".join(f"{name} {value}" for name, value in sweep.budget.model_dump(exclude_none=True).items())
+    yield f"sweep       {sweep.name}: {sweep.question}" if sweep.question else f"sweep       {sweep.name}"
+    yield f"experiment  {plan.experiment.name}; seed {plan.experiment.seed}"
+    yield f"search      {sweep.search.sampler}, seed {sweep.search.seed}; scheduler {sweep.scheduler.name}"
+    yield f"budget      {budget}"
+    yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
+    yield "space"
+    yield from _space_lines(sweep.space)
+    yield (
+        f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)};"
+        f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
+        f" room for {plan.concurrent_fit} at once"
+    )
+    yield "some trials, drawn at random"
+    for trial in plan.trials:
+        yield f"  {_trial(trial)}"
+    yield from _cost_lines(plan)
+    for warning in plan.warnings:
+        yield f"warning     {warning}"
+
+
+def _space_lines(space: "Mapping[str, Space]", indent: str = "  ") -> Iterator[str]:
+    """A space as its file has it: an option's own parameters stand below it."""
+    for key, form in space.items():
+        options = getattr(form, "choice", None)
+        if not isinstance(options, dict):
+            (shown,) = form.model_dump(mode="json").items()
+            yield f"{indent}{key}: {shown[0]} {shown[1]}"
+            continue
+        yield f"{indent}{key}: one of"
+        for option, inner in options.items():
+            yield f"{indent}  {option}"
+            yield from _space_lines(inner, f"{indent}    ")
+
+
+def _cost_lines(plan: "Plan") -> Iterator[str]:
+    if plan.cost is None:
+        yield f"time        not estimated: {plan.no_cost or 'no number of trials is the budget'}"
+        return
+    cost = plan.cost
+    baseline = "is there already" if not cost.baseline_s.high else _time(cost.baseline_s)
+    hours = cost.device_hours
+    yield f"time        baseline {baseline}; search {_time(cost.search_s)}"
+    yield f"cost        {hours.low:.2g} to {hours.high:.2g} device-hours"
+    yield f"            measured here; left out: {'; '.join(plan.leaves_out)}"
+
+
+def _trial(trial: "SampledTrial") -> str:
+    shown = (
+        f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}" for key, value in trial.settings.items()
+    )
+    settings = ", ".join(shown)
+    if trial.refused is not None:
+        return f"{settings}: would fail: {trial.refused}"
+    return settings if trial.seconds is None else f"{settings}: {_time(trial.seconds)}"
+
+
+def _devices(workers: int, cpus: int, gpus: int) -> str:
+    each = f"{gpus} GPU and {cpus} processors" if gpus else f"{cpus} processors"
+    return f"{workers} workers × {each}"
+
+
+def _time(span: "Span") -> str:
+    from intelligen.reporting.standing_view import duration
+
+    return f"{duration(span.low)} to {duration(span.high)}"

@@ -1,0 +1,68 @@
+"""A sweep is stopped by a file in its directory, on whatever host it runs: its launcher looks for it every second."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from intelligen.errors import StorageError
+
+STOP_FILE = "stop"
+_POLL_S = 1.0
+
+
+@contextmanager
+def heeding_stop(directory: Path) -> Iterator[None]:
+    """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop.
+
+    Whoever asked for an earlier launch to stop is not heeded: hold the sweep's lock.
+    """
+    request = directory / STOP_FILE
+    request.unlink(missing_ok=True)
+    over = threading.Event()
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
+    def look() -> None:
+        while not over.wait(_POLL_S):
+            if request.exists():
+                signal.pthread_kill(main_thread, signal.SIGINT)
+                return
+
+    looking = threading.Thread(target=look, name="stop-file", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        looking.join()
+        request.unlink(missing_ok=True)
+
+
+def ask_to_stop(directory: Path) -> None:
+    """Leave word for the launcher.
+
+    Raises:
+        StorageError: The sweep's directory cannot be written.
+
+    """
+    request = directory / STOP_FILE
+    try:
+        request.touch()
+    except OSError as error:
+        raise StorageError(f"{request}: cannot ask the sweep to stop: {error.strerror}") from error
+
+
+def wait_until_stopped(directory: Path, *, timeout_s: float) -> bool:
+    """Whether the sweep no longer runs; waits for that for a while."""
+    from intelligen.reporting.standing import SweepState, stand
+    from intelligen.reporting.sweeps import SweepFiles
+
+    files, deadline = SweepFiles(directory), time.monotonic() + timeout_s
+    while stand(files).state is SweepState.RUNNING:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.2)
+    return True

@@ -1,0 +1,226 @@
+"""Where a sweep stands, summed up from its ledger and histories: plain values for people, scripts and notebooks."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.metrics import higher_is_better
+from intelligen.reporting.eta import Eta, SearchSize, search_eta
+from intelligen.reporting.sweeps import SweepFiles
+from intelligen.tracking.holder import Holder, find_holder
+from intelligen.tracking.launch import read_launch
+from intelligen.tracking.leaderboard import device_seconds
+from intelligen.tracking.ledger import LOCK_FILE
+from intelligen.tracking.records import Closing, TrialRecord, TrialState
+from intelligen.training.history import Report
+from intelligen.training.result import read_result
+
+Histories = Mapping[str, Sequence[Report]]
+"""Trial → its reports."""
+
+
+class SweepState(StrEnum):
+    """What a sweep does, or how its last launch ended."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    KILLED = "killed"
+    """Its last launch ended without a word."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best of some trials so far, by the objective on the validation set."""
+
+    value: float
+    trial: str
+
+
+@dataclass(frozen=True)
+class StrategyStanding:
+    """One strategy, or the baseline."""
+
+    strategy: str
+    trials: dict[str, int]
+    """State → count."""
+    best: Best | None
+    device_s: float
+    """Device-seconds of all epochs of all its trials."""
+    target_tokens: int
+    """Target tokens that all its trials have trained on."""
+
+
+@dataclass(frozen=True)
+class TrialStanding:
+    """A trial that has not ended."""
+
+    trial: str
+    strategy: str
+    epoch: int
+    """Whole epochs."""
+    epochs: int
+    value: float | None
+    """The objective after the last epoch."""
+    attempts: int
+    started_ms: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A sweep as of now."""
+
+    name: str
+    question: str
+    directory: Path
+    state: SweepState
+    holder: Holder | None
+    """Who runs it; not certain for another host."""
+    objective: str
+    budget: dict[str, float]
+    """What ends the search, as the sweep names it."""
+    budget_trials: int | None
+    """Trials in all; none where other budgets alone end the search."""
+    trials: dict[str, int]
+    """State → count, the baseline apart."""
+    strategies: tuple[StrategyStanding, ...]
+    under_way: tuple[TrialStanding, ...]
+    eta: Eta | None
+    """Of the search, while it runs and one of its trials has ended."""
+    tracking_uri: str | None
+    last_sign_ms: int
+    """When the ledger or a history last changed."""
+
+    @property
+    def ended(self) -> int:
+        """Trials that have ended, however."""
+        return sum(count for state, count in self.trials.items() if state != TrialState.RUNNING)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way the objective points."""
+        return higher_is_better(self.objective)
+
+    @property
+    def ended_words(self) -> str:
+        """`3 of 8`, or `3` where trials have no bound."""
+        return str(self.ended) if self.budget_trials is None else f"{self.ended} of {self.budget_trials}"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it has more to do, and nobody does it."""
+        short = self.budget_trials is not None and self.ended < self.budget_trials
+        return self.state is not SweepState.RUNNING and (self.state is not SweepState.COMPLETE or short)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; the keys are documented in docs/commands.md."""
+        return {"format": 1, **asdict(self), "directory": str(self.directory)}
+
+
+def stand(files: SweepFiles) -> Standing:
+    """Sum up a sweep.
+
+    Raises:
+        StorageError: Its files are damaged.
+        ChangedError: Another version wrote them.
+
+    """
+    holder = find_holder(files.directory / LOCK_FILE)
+    header, trials, closing = files.ledger()
+    launch = read_launch(files.directory, header)
+    sweep = launch.sweep
+    histories = {name: files.reports(record) for name, record in trials.items()}
+    searched = [record for record in trials.values() if record.kind == "trial"]
+    state = _state(holder, closing)
+    epochs = {kind: header["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
+    size = SearchSize(sweep.total_trials(), epochs["trial"], sweep.resources.concurrent_trials)
+    pairs = [(record, histories[record.id]) for record in searched]
+    metric = sweep.objective.metric
+    return Standing(
+        name=sweep.name,
+        question=sweep.question,
+        directory=files.directory,
+        state=state,
+        holder=holder if state is SweepState.RUNNING else None,
+        objective=metric,
+        budget=sweep.budget.model_dump(exclude_none=True),
+        budget_trials=size.trials,
+        trials=_count(searched),
+        strategies=tuple(_strategies(files.directory, trials, histories, metric)),
+        under_way=tuple(
+            _under_way(record, histories[record.id], epochs[record.kind], metric)
+            for record in trials.values()
+            if record.state is TrialState.RUNNING
+        ),
+        eta=search_eta(pairs, size) if state is SweepState.RUNNING else None,
+        tracking_uri=launch.tracking_uri,
+        last_sign_ms=_last_sign_ms(trials, histories, closing),
+    )
+
+
+_GROUPS = {"baseline": "training", "trial": "finetuning"}
+
+
+def _state(holder: Holder | None, closing: Closing | None) -> SweepState:
+    if holder is not None and (holder.certain or closing is None):
+        return SweepState.RUNNING
+    return SweepState.KILLED if closing is None else SweepState(closing.status)
+
+
+def _count(records: Sequence[TrialRecord]) -> dict[str, int]:
+    found = Counter(record.state for record in records)
+    return {str(state): found[state] for state in TrialState}
+
+
+def _strategies(
+    directory: Path, trials: Mapping[str, TrialRecord], histories: Histories, metric: str
+) -> list[StrategyStanding]:
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in trials.values():
+        groups.setdefault("baseline" if record.kind == "baseline" else record.strategy, []).append(record)
+    return [
+        StrategyStanding(
+            strategy=name,
+            trials=_count(records),
+            best=_best(directory, records, histories, metric),
+            device_s=sum(device_seconds(report.metrics) for record in records for report in histories[record.id]),
+            target_tokens=sum(histories[record.id][-1].target_tokens for record in records if histories[record.id]),
+        )
+        for name, records in groups.items()
+    ]
+
+
+def _best(directory: Path, records: Sequence[TrialRecord], histories: Histories, metric: str) -> Best | None:
+    """Of trials that did not fail: the selected weights of those that ran their course, else the best epoch."""
+    found: list[Best] = []
+    for record in records:
+        if record.state is TrialState.FAILED:
+            continue
+        result = read_result(directory / record.directory)
+        values = [result.metrics[metric]] if result else [report.metrics[metric] for report in histories[record.id]]
+        found += [Best(value, record.id) for value in values if math.isfinite(value)]
+    choose = max if higher_is_better(metric) else min
+    return choose(found, key=lambda best: best.value, default=None)
+
+
+def _under_way(record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str) -> TrialStanding:
+    return TrialStanding(
+        trial=record.id,
+        strategy=record.strategy,
+        epoch=len(reports),
+        epochs=epochs,
+        value=reports[-1].metrics[metric] if reports else None,
+        attempts=record.attempts,
+        started_ms=record.started_ms,
+    )
+
+
+def _last_sign_ms(trials: Mapping[str, TrialRecord], histories: Histories, closing: Closing | None) -> int:
+    times = [record.ended_ms or record.started_ms for record in trials.values()]
+    times += [reports[-1].time_ms for reports in histories.values() if reports]
+    return max([*times, closing.time_ms if closing is not None else 0])

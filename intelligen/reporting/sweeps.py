@@ -1,0 +1,64 @@
+"""Sweeps are found by name below the runs directory, and read from their own files, without a lock."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.document import nearest
+from intelligen.config.loading import load_sweep
+from intelligen.errors import ConfigError
+from intelligen.tracking.followed import Followed
+from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.records import Closing, TrialRecord
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+
+SWEEPS = "sweeps"
+
+
+class SweepFiles:
+    """A sweep's ledger and histories as of now; a file is read again only where it has changed.
+
+    Args:
+        directory: The sweep's.
+
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._ledger = Followed(directory / LEDGER_FILE, lambda path: read_ledger(path.parent))
+        self._histories: dict[str, Followed[list[Report]]] = {}
+
+    def ledger(self) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
+        """Header, trials and closing."""
+        return self._ledger.now()
+
+    def reports(self, record: TrialRecord) -> list[Report]:
+        """A trial's history."""
+        path = self.directory / record.directory / HISTORY_FILE
+        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
+
+
+def sweep_names(store: Path) -> list[str]:
+    """All sweeps of a runs directory."""
+    return sorted(ledger.parent.name for ledger in (store / SWEEPS).glob(f"*/{LEDGER_FILE}"))
+
+
+def find_sweep(store: Path, named: str) -> Path:
+    """The directory of a sweep.
+
+    Args:
+        store: The runs directory.
+        named: The sweep's name, or its file.
+
+    Raises:
+        ConfigError: There is no such sweep, or the file is wrong.
+
+    """
+    known = sweep_names(store)
+    name = named
+    if named not in known and Path(named).suffix in (".yaml", ".yml"):
+        name = load_sweep(Path(named))[0].name
+    if name in known:
+        return store / SWEEPS / name
+    mend = nearest(name, known) if known else "there is none yet: intelligen run FILE makes one"
+    raise ConfigError(f"no sweep {name!r} in {store / SWEEPS}; {mend}")

@@ -1,0 +1,239 @@
+"""The doctor looks at all that a sweep will need, leaves nothing behind, and says of each thing how to mend it."""
+
+import os
+import platform
+import resource
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import psutil
+import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from intelligen.sweep.nodes import NodeReport, look_at_nodes
+from intelligen.sweep.probes import ProbeError, probe_store, probe_tracking
+from intelligen.tracking.redaction import redact_text
+
+OLDEST_PYTHON = (3, 11)
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+GIB = 2**30
+LEAST_DISK_GIB, WANTED_DISK_GIB, WANTED_MEMORY_GIB = 1, 10, 2
+WANTED_FILES = 4096
+WORST_SKEW_S = 2.0
+NAMED = 5
+INSTALL = "pip install -c constraints.txt -e . in the repository"
+
+
+class Verdict(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    mend: str = ""
+    """What to do about it; empty where all is well."""
+
+
+def examine(store: Path, *, tracking_uri: str) -> Iterator[Finding]:
+    """Look at this machine, the runs directory, MLflow, and every node of the cluster that RAY_ADDRESS names.
+
+    Args:
+        store: The runs directory; it need not exist.
+        tracking_uri: Of MLflow.
+
+    """
+    place = next(path for path in (store, *store.parents) if path.exists())
+    yield _python()
+    yield from _packages()
+    yield from _machine()
+    yield _gpu()
+    yield _permissions(store)
+    yield from _storage(place)
+    yield _disk(place)
+    yield _tracking(tracking_uri)
+    yield _hub_token()
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        yield Finding("nodes", Verdict.OK, "RAY_ADDRESS is not set: sweeps run on this machine")
+    else:
+        yield from _nodes(address, place)
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} on {platform.platform()}"
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("python", Verdict.FAIL, found, f"use Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+    return Finding("python", Verdict.OK, found)
+
+
+def _packages() -> Iterator[Finding]:
+    """What the package requires, then what its constraints pin."""
+    asked = [Requirement(text) for text in requires("intelligen") or ()]
+    needed = [one for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    installed = {one.name: _installed(one.name) for one in needed}
+    unmet = [
+        f"{one.name} {installed[one.name] or 'is missing'} ({one.specifier})"
+        for one in needed
+        if installed[one.name] is None or not one.specifier.contains(str(installed[one.name]), prereleases=True)
+    ]
+    if unmet:
+        yield Finding("packages", Verdict.FAIL, _listed(unmet), INSTALL)
+    else:
+        yield Finding("packages", Verdict.OK, f"intelligen {version('intelligen')}, all of {len(needed)} requirements")
+    yield _pins({name: found for name, found in installed.items() if found is not None})
+
+
+def _pins(installed: Mapping[str, str]) -> Finding:
+    if not CONSTRAINTS.exists():
+        return Finding("pins", Verdict.OK, "installed without the repository's constraints.txt, so nothing is pinned")
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    pins = {name: pinned for name, _, pinned in (line.partition("==") for line in lines)}
+    moved = [
+        f"{name} {found}, pinned {pins[name]}"
+        for name, found in installed.items()
+        # Of a local version, such as 2.13.0+cpu, only the public part is pinned.
+        if name in pins and Version(found).public != pins[name]
+    ]
+    if moved:
+        return Finding("pins", Verdict.WARN, _listed(moved), INSTALL)
+    return Finding("pins", Verdict.OK, "all requirements are as constraints.txt has them")
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _machine() -> Iterator[Finding]:
+    cpus = len(psutil.Process().cpu_affinity() or ()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
+    free = psutil.virtual_memory().available / GIB
+    found = f"{cpus} processors, {free:.1f} GiB of memory available"
+    if free < WANTED_MEMORY_GIB:
+        yield Finding("machine", Verdict.WARN, found, "a sweep takes about 2 GiB beside its models: free some memory")
+    else:
+        yield Finding("machine", Verdict.OK, found)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files < WANTED_FILES:
+        yield Finding("open files", Verdict.WARN, f"at most {files} per process", "ulimit -n 65536: Ray opens many")
+    else:
+        yield Finding("open files", Verdict.OK, f"at most {files:,} per process")
+
+
+def _gpu() -> Finding:
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if names:
+        return Finding("gpu", Verdict.OK, f"{len(names)} that torch {torch.__version__} can use: {_listed(names)}")
+    present = _driver_gpus()
+    if present:
+        found = f"the driver shows {present}, torch {torch.__version__} none"
+        return Finding(
+            "gpu", Verdict.WARN, found, "install torch for this driver's CUDA, or look at CUDA_VISIBLE_DEVICES"
+        )
+    return Finding("gpu", Verdict.OK, "none: trials run on processors")
+
+
+def _driver_gpus() -> int:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        count: int = pynvml.nvmlDeviceGetCount()
+    except pynvml.NVMLError:
+        return 0
+    return count
+
+
+def _permissions(store: Path) -> Finding:
+    if not store.exists():
+        return Finding("runs folder", Verdict.OK, f"{store}: not there yet, the first command makes it")
+    mode = store.stat().st_mode & 0o777
+    if mode & 0o022:
+        mend = f"chmod go-w {store}: who can write there can change what trials load"
+        return Finding("runs folder", Verdict.WARN, f"{store}: others may write ({mode:o})", mend)
+    return Finding("runs folder", Verdict.OK, f"{store}: only its owner may write ({mode:o})")
+
+
+def _storage(place: Path) -> Iterator[Finding]:
+    mend = "name another place by --runs, or mend this one"
+    try:
+        probe = probe_store(place)
+    except ProbeError as error:
+        yield Finding("storage", Verdict.FAIL, f"{place}: {error}", mend)
+        return
+    found = f"{place}: 1 MiB written, synced, locked and read back in {1000 * probe.seconds:.0f} ms"
+    yield Finding("storage", Verdict.OK, found)
+    if abs(probe.skew_s) > WORST_SKEW_S:
+        found = f"files of {place} are dated {probe.skew_s:+.1f} s from this machine's clock"
+        yield Finding("clock", Verdict.WARN, found, "let NTP set the clocks of this machine and of the file server")
+    else:
+        yield Finding("clock", Verdict.OK, "this machine and its storage agree")
+
+
+def _disk(place: Path) -> Finding:
+    free = shutil.disk_usage(place).free / GIB
+    found = f"{free:.1f} GiB free at {place}"
+    if free >= WANTED_DISK_GIB:
+        return Finding("disk", Verdict.OK, found)
+    mend = "free some, or name another place by --runs: each trial keeps up to three checkpoints"
+    return Finding("disk", Verdict.FAIL if free < LEAST_DISK_GIB else Verdict.WARN, found, mend)
+
+
+def _tracking(tracking_uri: str) -> Finding:
+    try:
+        return Finding("mlflow", Verdict.OK, f"{redact_text(tracking_uri)}: {probe_tracking(tracking_uri)}")
+    except ProbeError as error:
+        mend = "start it again, or name another by --tracking-uri"
+        return Finding("mlflow", Verdict.FAIL, f"{redact_text(tracking_uri)}: {error}", mend)
+
+
+def _hub_token() -> Finding:
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        return Finding("hub token", Verdict.OK, "none: public data sets can be fetched, gated ones need HF_TOKEN")
+    return Finding("hub token", Verdict.OK, "present")
+
+
+def _nodes(address: str, place: Path) -> Iterator[Finding]:
+    try:
+        reports = look_at_nodes(address, place)
+    except ProbeError as error:
+        yield Finding("nodes", Verdict.FAIL, str(error), "start the cluster, or unset RAY_ADDRESS")
+        return
+    for report in reports:
+        yield _node(report, place)
+
+
+def _node(report: NodeReport, place: Path) -> Finding:
+    name = f"node {report.host}"
+    if report.error is not None:
+        return Finding(name, Verdict.FAIL, report.error, "install the same environment there")
+    if report.differences:
+        return Finding(name, Verdict.FAIL, _listed(report.differences), "install the same versions on every node")
+    if not report.sees_store:
+        return Finding(name, Verdict.FAIL, f"does not see {place}", "put --runs on a directory that every node has")
+    if abs(report.skew_s) > WORST_SKEW_S:
+        return Finding(name, Verdict.WARN, f"its clock is {report.skew_s:+.1f} s from ours", "let NTP set both clocks")
+    return Finding(name, Verdict.OK, "same versions, sees the runs folder, same time")
+
+
+def _listed(words: list[str]) -> str:
+    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
+    return ", ".join(words[:NAMED]) + more

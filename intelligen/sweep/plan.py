@@ -1,0 +1,213 @@
+"""A plan says what a sweep would do here, before it does it: settings, some trials, machines, and what they cost."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import optuna
+import torch
+
+from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.loading import apply_settings
+from intelligen.config.sweep import Resources, Sweep
+from intelligen.data.prepared import Prepared
+from intelligen.errors import ConfigError, UnavailableError
+from intelligen.sweep.cluster import Capacity, capacity_of_cluster
+from intelligen.sweep.doubts import doubts
+from intelligen.sweep.space import suggest
+from intelligen.tracking.redaction import redact
+from intelligen.training.calibrating import Bench, Span, time_epoch, time_validation
+from intelligen.training.result import read_result, selected_weights
+
+SAMPLED_TRIALS = 5
+LEAVES_OUT = (
+    "early stops, which shorten the search",
+    "starting Ray and its trials, preparing data, the test stage",
+    "the pre-training of discriminators, trials that fail",
+    "other work on these machines, and trials that share a processor's memory",
+)
+
+
+@dataclass(frozen=True)
+class SampledTrial:
+    """A point of the space."""
+
+    strategy: str
+    settings: dict[str, Any]
+    """Dotted experiment key → value."""
+    refused: str | None
+    """Why its values do not go together; such a trial fails."""
+    seconds: Span | None
+    """Of training and validation, if it runs its course; none where it was not measured."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a sweep is expected to take, from a few updates of its own model on this machine."""
+
+    baseline_s: Span
+    """0 where the baseline is there already."""
+    search_s: Span
+    device_hours: Span
+    """Of baseline and search together."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep would do."""
+
+    sweep: Sweep
+    experiment: Experiment
+    place: str
+    """Whose processors and GPUs were counted: this machine's or a cluster's."""
+    cpus: int
+    gpus: int
+    concurrent_fit: int
+    """Trials that these would hold at once."""
+    trials: tuple[SampledTrial, ...]
+    cost: Cost | None
+    no_cost: str | None
+    """Why nothing was timed; none too where no number of trials bounds the sweep."""
+    leaves_out: tuple[str, ...]
+    """What the cost does not count."""
+    warnings: tuple[str, ...]
+    refusal: str | None
+    """Why the sweep cannot run here."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; the keys are documented in docs/commands.md."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("sweep", "experiment")}
+        plain["trials"] = [asdict(trial) for trial in self.trials]
+        plain["cost"] = None if self.cost is None else asdict(self.cost)
+        settings = {"sweep": self.sweep.model_dump(mode="json"), "experiment": self.experiment.model_dump(mode="json")}
+        document: dict[str, Any] = redact({"format": 1, **settings, **plain})
+        return document
+
+
+def make_plan(
+    sweep: Sweep, experiment: Experiment, *, store: Path, calibrate: bool, prepare: Callable[[], Prepared]
+) -> Plan:
+    """Look at what is there, draw some trials, and time a few updates of each.
+
+    Args:
+        sweep: Its settings.
+        experiment: Its experiment.
+        store: The runs directory: a baseline that is there already costs nothing.
+        calibrate: Whether to time anything.
+        prepare: Finds or makes the experiment's data, where there is something to time.
+
+    Raises:
+        UnavailableError: The cluster that RAY_ADDRESS names does not answer.
+
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    capacity = Capacity.of_this_machine() if address is None else capacity_of_cluster(address)
+    refusal = _refusal(capacity, sweep)
+    no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
+    timed = None if no_cost is not None else _Timed(sweep, experiment, prepare(), store)
+    trials = tuple(_trial(changes, experiment, timed) for changes in _sampled(sweep))
+    return Plan(
+        sweep=sweep,
+        experiment=experiment,
+        place=capacity.place,
+        cpus=capacity.cpus,
+        gpus=capacity.gpus,
+        concurrent_fit=capacity.fitting(sweep.resources),
+        trials=trials,
+        cost=None if timed is None else timed.cost(trials),
+        no_cost=no_cost,
+        leaves_out=LEAVES_OUT,
+        warnings=tuple(doubts(sweep, experiment)),
+        refusal=refusal,
+    )
+
+
+def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
+    """Random points of the space, in turn of each strategy: the search itself draws others."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=sweep.search.seed))
+    strategies = sweep.strategies()
+    for number in range(max(SAMPLED_TRIALS, len(strategies))):
+        if strategies:
+            study.enqueue_trial({"strategy": strategies[number % len(strategies)]})
+    return [suggest(study.ask(), sweep.space) for _ in range(max(SAMPLED_TRIALS, len(strategies)))]
+
+
+def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | None:
+    if not calibrate:
+        return "it was not asked for"
+    if refused:
+        return "the sweep cannot run here"
+    if sweep.resources.gpus_per_worker and not torch.cuda.is_available():
+        return "the trials ask for GPUs, and this machine has none to time them on"
+    return None
+
+
+def _refusal(capacity: Capacity, sweep: Sweep) -> str | None:
+    try:
+        capacity.require(sweep)
+    except UnavailableError as error:
+        return str(error)
+    return None
+
+
+def _trial(changes: Mapping[str, Any], experiment: Experiment, timed: "_Timed | None") -> SampledTrial:
+    try:
+        chosen = apply_settings(experiment, changes)
+    except ConfigError as error:
+        name = str(changes.get("strategy.name", experiment.strategy.name))
+        return SampledTrial(name, dict(changes), " ".join(str(error).split()), None)
+    seconds = None if timed is None else timed.finetuning(chosen)
+    return SampledTrial(chosen.strategy.name, dict(changes), None, seconds)
+
+
+class _Timed:
+    """Measures trials of one sweep; the validation once, since it is the same for all."""
+
+    def __init__(self, sweep: Sweep, experiment: Experiment, prepared: Prepared, store: Path) -> None:
+        self._sweep = sweep
+        self._experiment = experiment
+        self._prepared = prepared
+        self._baseline = baseline_trial(experiment, prepared=prepared.identity)
+        directory = store / "baselines" / self._baseline.identity
+        self._start = selected_weights(directory) if read_result(directory) is not None else None
+        self._validation = time_validation(self._baseline, self._bench(sweep.resources))
+
+    def finetuning(self, experiment: Experiment) -> Span:
+        """Seconds of a trial that runs its course, the validation of its start included."""
+        trial = finetuning_trial(experiment, prepared=self._prepared.identity, start=self._baseline.identity)
+        return self._seconds(trial, self._sweep.resources, validations=trial.training.epochs + 1)
+
+    def cost(self, trials: tuple[SampledTrial, ...]) -> Cost | None:
+        """Of the whole sweep; none where no number of trials bounds it, or none could be timed."""
+        total = self._sweep.total_trials()
+        by_strategy: dict[str, list[Span]] = {}
+        for trial in trials:
+            if trial.seconds is not None:
+                by_strategy.setdefault(trial.strategy, []).append(trial.seconds)
+        if total is None or not by_strategy:
+            return None
+        baseline = Span(0.0, 0.0)
+        if self._start is None:
+            resources, epochs = self._sweep.baseline, self._baseline.training.epochs
+            baseline = self._seconds(self._baseline, resources, validations=epochs)
+        resources = self._sweep.resources
+        # Equal shares: what the budget gives each strategy, or what is known of a sampler's choice.
+        mean = [Span(fmean(s.low for s in spans), fmean(s.high for s in spans)) for spans in by_strategy.values()]
+        one = Span(fmean(span.low for span in mean), fmean(span.high for span in mean))
+        search = one.times(total / min(total, resources.concurrent_trials))
+        devices = baseline.times(self._sweep.baseline.workers) + one.times(total * resources.workers)
+        return Cost(baseline, search, devices.times(1 / 3600))
+
+    def _seconds(self, trial: Trial, resources: Resources, *, validations: int) -> Span:
+        alone = time_epoch(trial, self._bench(resources)).times(trial.training.epochs)
+        alone += self._validation.times(validations)
+        # Workers share an update at best in equal parts, and at worst to no use.
+        return Span(alone.low / resources.workers, alone.high)
+
+    def _bench(self, resources: Resources) -> Bench:
+        device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+        return Bench(self._prepared, device, resources.cpus_per_worker, self._start)

@@ -1,0 +1,113 @@
+"""A probe uses what a sweep will use, for a moment, and takes away whatever it wrote."""
+
+import os
+import sqlite3
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from intelligen.errors import IntelligenError
+from intelligen.tracking.lock import FileLock
+from intelligen.tracking.redaction import redact_text
+from intelligen.tracking.store import failures, open_client
+
+MIB = 2**20
+_SQLITE = "sqlite:///"
+
+
+class ProbeError(Exception):
+    """It cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class StoreProbe:
+    """How a directory took a write."""
+
+    seconds: float
+    skew_s: float
+    """The file's time minus ours."""
+
+
+def probe_store(place: Path) -> StoreProbe:
+    """Write, sync, lock and read back a megabyte below a directory.
+
+    Raises:
+        ProbeError: It cannot be written or locked, or gives back something else.
+
+    """
+    content = os.urandom(MIB)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as folder:
+            path = Path(folder) / "probe"
+            begun = time.perf_counter()
+            with path.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            now, dated = time.time(), path.stat().st_mtime
+            FileLock(path.with_name("lock")).release()
+            same = path.read_bytes() == content
+            seconds = time.perf_counter() - begun
+    except (OSError, IntelligenError) as error:
+        raise ProbeError(getattr(error, "strerror", None) or str(error)) from error
+    if not same:
+        raise ProbeError("what is read back is not what was written")
+    return StoreProbe(seconds, dated - now)
+
+
+def probe_tracking(tracking_uri: str) -> str:
+    """What a look at the MLflow store finds; a store that is not there yet is not made.
+
+    Raises:
+        ProbeError: It does not answer, or cannot be made where it is to be.
+
+    """
+    scheme = urlsplit(tracking_uri).scheme.partition("+")[0]
+    if scheme == "sqlite":
+        return _probe_sqlite(Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0]).absolute())
+    if scheme in ("http", "https"):
+        try:
+            found = open_client(tracking_uri).search_experiments(max_results=1)
+        except failures() as error:
+            raise ProbeError(_reason(error)) from error
+        return "answers" if found else "answers, and holds no experiment yet"
+    return _probe_database(tracking_uri)
+
+
+def _probe_sqlite(database: Path) -> str:
+    if not database.exists():
+        parent = next(path for path in database.parents if path.exists())
+        if not os.access(parent, os.W_OK):
+            raise ProbeError(f"{parent} cannot be written")
+        return "not there yet, the first sweep makes it"
+    try:
+        # Read only: MLflow's own client would bring an old database up to date.
+        connection = sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=5)
+        try:
+            (count,) = connection.execute("SELECT count(*) FROM experiments").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise ProbeError(_reason(error)) from error
+    if not os.access(database, os.W_OK):
+        raise ProbeError("can be read, but not written")
+    return f"holds {count} experiments"
+
+
+def _probe_database(tracking_uri: str) -> str:
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        engine = create_engine(tracking_uri)
+        engine.connect().close()
+        engine.dispose()
+    except (SQLAlchemyError, ImportError) as error:
+        raise ProbeError(_reason(error)) from error
+    return "answers"
+
+
+def _reason(error: Exception) -> str:
+    return (redact_text(str(error).partition("\n")[0]) or type(error).__name__)[:300]

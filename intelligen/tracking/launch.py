@@ -1,0 +1,64 @@
+"""What the last launch was told: the settings that may change between launches, and where it tracked to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from intelligen.config.sweep import Sweep
+from intelligen.errors import ChangedError, StorageError
+from intelligen.tracking.redaction import redact, redact_text
+from intelligen.training.result import write_atomically
+
+LAUNCH_FILE = "launch.json"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch, as far as the next one needs to know it."""
+
+    sweep: Sweep
+    tracking_uri: str | None
+    """None where it is not known, or holds a user part, which is not kept."""
+
+
+def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
+    """Remember a launch, without its secrets; its tracking address only where that holds none."""
+    kept = tracking_uri if redact_text(tracking_uri) == tracking_uri else None
+    told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": kept}
+    write_atomically(directory / LAUNCH_FILE, json.dumps(told, ensure_ascii=False, indent=1))
+
+
+def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
+    """The last launch; the sweep's first settings where none is remembered.
+
+    Args:
+        directory: The sweep's.
+        header: Of its ledger.
+
+    Raises:
+        ChangedError: Another version wrote settings that this one does not know.
+        StorageError: The file is damaged.
+
+    """
+    path = directory / LAUNCH_FILE
+    told: Mapping[str, Any] = {"sweep": header["sweep"], "tracking_uri": None}
+    if path.exists():
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise StorageError(f"{path}: damaged ({error}); delete it and run the sweep's file again") from error
+    try:
+        # By way of JSON a list may fill a tuple.
+        sweep = Sweep.model_validate_json(json.dumps(told["sweep"]))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ChangedError(
+            f"{directory}: another version of IntelliGEN wrote its settings ({key}: {first['msg']});"
+            " use that version, or give the sweep another name (-o name=…)"
+        ) from error
+    return Launch(sweep, told["tracking_uri"])

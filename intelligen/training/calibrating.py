@@ -1,0 +1,164 @@
+"""What an update and a validation cost is measured on a few of them: the work that `fit` does, without its files."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from intelligen.config.decoding import Decoding
+from intelligen.config.experiment import Trial
+from intelligen.data.loader import Loader
+from intelligen.data.prepared import Prepared
+from intelligen.evaluation import evaluate_shard
+from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.strategies.base import Step
+from intelligen.strategies.build import build_strategy
+from intelligen.training.checkpoint import load_weights
+from intelligen.training.fit import build_model, epoch_updates
+
+TIMED_UPDATES = 4
+LONGEST_S = 20.0
+VALIDATED_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Span:
+    """From the least to the most, in seconds or whatever is said beside it."""
+
+    low: float
+    high: float
+
+    def __add__(self, other: "Span") -> "Span":
+        return Span(self.low + other.low, self.high + other.high)
+
+    def times(self, factor: float) -> "Span":
+        """Both ends multiplied."""
+        return Span(self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and on what it is measured."""
+
+    prepared: Prepared
+    device: torch.device
+    threads: int
+    """Of one worker."""
+    start: Path | None
+    """The baseline's selected weights; none = it has not been trained yet, so random weights stand in."""
+
+
+def time_epoch(trial: Trial, bench: Bench) -> Span:
+    """Seconds of one epoch's updates, by one worker.
+
+    The updates that are timed lie all over the run, so that schedules are seen at work: the span is from the mean of
+    the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
+    """
+    settled = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
+    with _threads(bench.threads):
+        loader = Loader(
+            bench.prepared.split("train"),
+            batch_tokens=trial.training.batch_tokens,
+            micro_batch_tokens=trial.training.micro_batch_tokens,
+            seed=trial.seed,
+        )
+        updates = epoch_updates(trial, loader)
+        seconds = _time_updates(settled, bench, loader, total=updates * trial.training.epochs)
+    return _halves(seconds).times(updates)
+
+
+def _time_updates(trial: Trial, bench: Bench, loader: Loader, *, total: int) -> list[float]:
+    """Seconds of some updates from the first to the last of `total`."""
+    strategy = build_strategy(
+        trial,
+        model=_model(trial, bench),
+        wrap=lambda module: module,
+        decode=bench.prepared.tokenizer("target").decode,
+        total_updates=total,
+        world_size=1,
+    )
+
+    def timed_update(number: int) -> float:
+        batches = [batch.to(bench.device) for batch in loader.next_update()]
+        return _timed(lambda: strategy.train_step(batches, Step(trial.seed, number, total)), bench)
+
+    begun = time.perf_counter()
+    # The first one pays for memory and kernels; it counts only where there is time for no other.
+    first = timed_update(1)
+    seconds: list[float] = []
+    while len(seconds) < TIMED_UPDATES and time.perf_counter() - begun < LONGEST_S:
+        seconds.append(timed_update(1 + (total - 1) * len(seconds) // (TIMED_UPDATES - 1)))
+    return seconds or [first]
+
+
+def time_validation(trial: Trial, bench: Bench) -> Span:
+    """Seconds of one validation, by one worker, from a sample of the validation set.
+
+    Random weights write until the length bound; the low end is what references of their own length would take.
+    """
+    rows = len(bench.prepared.split("valid"))
+    shards = max(1, rows // VALIDATED_ROWS)
+    with _threads(bench.threads):
+        model = _model(trial, bench)
+        high = shards * _timed(
+            lambda: evaluate_shard(
+                model,
+                bench.prepared,
+                "valid",
+                search=trial.decoding.validation,
+                decoding=trial.decoding,
+                device=bench.device,
+                seed=trial.seed,
+                world_size=shards,
+            ),
+            bench,
+        )
+    return Span(high if bench.start else high * _shorter(bench.prepared, trial.decoding), high)
+
+
+def _model(trial: Trial, bench: Bench) -> Seq2SeqTransformer:
+    model = build_model(trial, bench.prepared)
+    if bench.start is not None:
+        load_weights(model, bench.start)
+    return model.to(bench.device)
+
+
+def _timed(call: Callable[[], object], bench: Bench) -> float:
+    begun = time.perf_counter()
+    call()
+    if bench.device.type == "cuda":
+        torch.cuda.synchronize(bench.device)
+    return time.perf_counter() - begun
+
+
+def _halves(seconds: list[float]) -> Span:
+    ordered = sorted(seconds)
+    half = (len(ordered) + 1) // 2
+    return Span(sum(ordered[:half]) / half, sum(ordered[-half:]) / half)
+
+
+def _shorter(prepared: Prepared, decoding: Decoding) -> float:
+    """Mean length of the references over the mean length bound of hypotheses, at most 1."""
+    source, target = (prepared.split("valid").columns[side].lengths.mean() for side in ("source", "target"))
+    return float(min(1.0, target / (source * decoding.max_length_ratio + decoding.max_length_offset)))
+
+
+def _without_pretraining(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    return {key: 0 if key == "pretraining_updates" else _without_pretraining(value) for key, value in settings.items()}
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

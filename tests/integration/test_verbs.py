@@ -1,0 +1,289 @@
+"""Each verb, and its equal in Python, on one small sweep: watched, stopped, resumed elsewhere, finished, extended."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from test_sweep import SWEEP, Place, require_records_agree, wait_for
+
+import intelligen
+from intelligen.cli.main import commands, guarded
+from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.records import TrialState
+from intelligen.training.history import read_history
+
+pytestmark = pytest.mark.slow
+
+SMALL = SWEEP.replace("trials_per_strategy: 3", "trials_per_strategy: 1").replace(
+    "{name: asha, grace_epochs: 1, reduction_factor: 2}", "{name: none}"
+)
+EPOCHS = 8
+Call = Callable[..., tuple[int, str, str]]
+
+
+def verb(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A verb in a process of its own, in some directory."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
+    command = [sys.executable, "-m", "intelligen", *arguments]
+    return subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@dataclass
+class Story:
+    """What was seen of the sweep on its way."""
+
+    place: Place
+    pid: int
+    running: dict[str, Any]
+    log: str
+    stopped: dict[str, Any]
+    launch_code: int
+    launch_output: str
+    resumed: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Launch, look, stop; resume from another directory, to the end."""
+    place = Place(tmp_path_factory.mktemp("place"), SMALL)
+    experiment = place.directory / "experiment.yaml"
+    # Long enough to be looked at.
+    experiment.write_text(experiment.read_text().replace("epochs: 4", f"epochs: {EPOCHS}"))
+    launch = place.launch()
+    runs = str(place.directory / "runs")
+    wait_for(lambda: any(r.kind == "trial" and place.history(r).exists() for r in place.trials().values()), launch)
+    # In this process, which has all imports: the trial does not wait.
+    running, log, stopped = (
+        CliRunner().invoke(commands, [*arguments, "--runs", runs], catch_exceptions=False).stdout
+        for arguments in (("status", "tiny", "--json"), ("logs", "tiny"), ("stop", "tiny", "--json"))
+    )
+    output, _ = launch.communicate(timeout=120)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    resumed = verb(elsewhere, "resume", "tiny", "--runs", runs, "--json")
+    assert not list(elsewhere.iterdir())
+    return Story(
+        place=place,
+        pid=launch.pid,
+        running=json.loads(running),
+        log=log,
+        stopped=json.loads(stopped),
+        launch_code=launch.returncode,
+        launch_output=output,
+        resumed=resumed,
+    )
+
+
+@pytest.fixture
+def call(story: Story, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """A verb in this process, in the sweep's working directory."""
+    monkeypatch.chdir(story.place.directory)
+    for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "INTELLIGEN_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def called(*arguments: str) -> tuple[int, str, str]:
+        code = guarded(lambda: commands.main(list(arguments), standalone_mode=False))
+        return code, *capfd.readouterr()
+
+    return called
+
+
+def test_a_running_sweep_says_who_runs_it_and_what_is_under_way(story: Story) -> None:
+    running = story.running
+    assert running["state"] == "running"
+    assert (running["holder"]["pid"], running["holder"]["certain"]) == (story.pid, True)
+    assert running["budget_trials"] == 2
+    assert [trial["trial"] for trial in running["under_way"]] == ["t0000"]
+    assert 1 <= running["under_way"][0]["epoch"] <= running["under_way"][0]["epochs"] == EPOCHS
+
+
+def test_stop_ends_the_launcher_as_an_interrupt_does_and_leaves_nothing_running(story: Story) -> None:
+    assert story.launch_code == 130, story.launch_output
+    assert "intelligen resume tiny" in story.launch_output
+    assert story.stopped["ran"] is True
+    assert (story.stopped["state"], story.stopped["holder"]) == ("interrupted", None)
+    assert not (story.place.sweep / "stop").exists()
+
+
+def test_a_resumed_sweep_needs_nothing_but_its_directory_and_repeats_nothing(story: Story) -> None:
+    assert story.resumed.returncode == 0, story.resumed.stderr
+    document = json.loads(story.resumed.stdout)
+    assert (document["state"], document["exit_code"]) == ("complete", 0)
+    assert all(record.state is TrialState.COMPLETE for record in story.place.trials().values())
+    require_records_agree(story.place)
+
+
+def test_stopping_a_sweep_that_does_not_run_is_no_error(call: Call) -> None:
+    code, out, _ = call("stop", "tiny")
+    assert (code, "does not run" in out) == (0, True)
+
+
+def test_status_tells_the_best_and_the_spend_of_each_strategy(story: Story, call: Call) -> None:
+    code, out, _ = call("status", "tiny", "--json")
+    document = json.loads(out)
+    assert (code, document["format"], document["state"], document["eta"]) == (0, 1, "complete", None)
+    assert document["trials"] == {"running": 0, "complete": 2, "pruned": 0, "failed": 0}
+    by_name = {one["strategy"]: one for one in document["strategies"]}
+    assert list(by_name) == ["baseline", "standard", "generative"]
+    for record in story.place.trials().values():
+        one = by_name["baseline" if record.kind == "baseline" else record.strategy]
+        reports = read_history(story.place.history(record))
+        assert one["best"]["trial"] == record.id
+        assert one["best"]["value"] == max(report.metrics["valid/bleu"] for report in reports)
+        assert one["device_s"] == pytest.approx(sum(report.metrics["cost/device_s"] for report in reports))
+        assert one["target_tokens"] == reports[-1].target_tokens
+
+    assert call("status", "sweep.yaml", "--json")[1] == out
+    assert call("watch", "tiny", "--json")[1] == out
+    for arguments in (("status", "tiny"), ("watch", "tiny", "--once")):
+        code, out, _ = call(*arguments)
+        assert code == 0
+        for said in (
+            "tiny: complete; 2 of 2 trials ended (2 complete)",
+            "Does it resume?",
+            "generative",
+            "target tokens",
+        ):
+            assert said in out
+
+
+def test_without_a_name_all_sweeps_are_listed_and_a_damaged_one_hides_no_other(
+    story: Story, call: Call, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(story.place.sweep, runs / "sweeps" / "tiny")
+    (runs / "sweeps" / "torn").mkdir()
+    (runs / "sweeps" / "torn" / LEDGER_FILE).write_text("{\n")
+    for name in ("status", "watch", "logs"):
+        code, out, err = call(name, "--runs", str(runs))
+        assert (code, "tiny" in out, "ledger.jsonl:1" in err) == (0, True, True)
+    code, out, _ = call("status", "--runs", str(runs), "--json")
+    document = json.loads(out)
+    assert [sweep["name"] for sweep in document["sweeps"]] == ["tiny"]
+    assert [sweep["name"] for sweep in document["unreadable"]] == ["torn"]
+    code, out, _ = call("status", "--runs", str(tmp_path))
+    assert (code, "intelligen run FILE" in out) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["status", "watch", "logs", "stop", "resume", "extend"])
+def test_an_unknown_sweep_is_one_line_with_the_nearest_known_one(call: Call, name: str) -> None:
+    arguments = ["--trials", "3"] if name == "extend" else []
+    code, out, err = call(name, "tinny", *arguments)
+    assert (code, out) == (2, "")
+    assert 'did you mean "tiny"?' in err
+    assert len(err.splitlines()) == 1
+
+
+def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> None:
+    assert "==> t0000 standard:" in story.log
+    assert "begins on host" in story.log
+    for record in story.place.trials().values():
+        code, out, _ = call("logs", "tiny", record.id, "--json")
+        (trial,) = json.loads(out)["trials"]
+        (log,) = trial["logs"]
+        told = "\n".join(log["lines"])
+        assert len(set(log["lines"])) == len(log["lines"])
+        assert (code, trial["trial"], trial["state"]) == (0, record.id, "complete")
+        assert told.count("begins on host") == record.attempts
+        for epoch in range(1, len(read_history(story.place.history(record))) + 1):
+            assert f"epoch {epoch}  update" in told
+        assert "ends: ran its course" in log["lines"][-1]
+    assert record.attempts + story.place.trials()["t0000"].attempts >= 3  # the stop made one of them try again
+
+
+def test_logs_can_be_cut_and_followed_to_the_end(call: Call) -> None:
+    code, out, _ = call("logs", "tiny", "t0001", "-n", "1", "-f")
+    heading, last, ending = out.splitlines()
+    assert code == 0
+    assert heading.startswith("==> t0001 ")
+    assert "ends: ran its course" in last
+    assert ending == "t0001 complete: ran its course"
+    code, _, err = call("logs", "tiny", "t9")
+    assert (code, "no trial 't9'" in err) == (2, True)
+    assert call("logs", "tiny", "-f", "--json")[0] == 2
+
+
+def test_results_are_a_row_per_trial(story: Story) -> None:
+    frame = intelligen.results("tiny", runs=story.place.directory / "runs")
+    trials = story.place.trials()
+    assert list(frame.index) == list(trials)
+    assert list(frame["state"]) == ["complete"] * 3
+    assert frame.loc["t0000", "test/bleu"] == trials["t0000"].scores["test/bleu"]
+    best = frame.groupby("strategy")["valid/bleu"].max()
+    assert set(best.index) == {"standard", "generative"}
+    rate = "finetuning.optimizer.learning_rate"
+    assert frame.loc["t0001", f"param/{rate}"] == trials["t0001"].params[rate]
+    assert frame.loc["baseline-1":, "device_s"].gt(0).all()
+
+
+def test_completion_knows_verbs_and_sweeps(story: Story) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        done = verb(story.place.directory, "completion", shell)
+        assert (done.returncode, f"_INTELLIGEN_COMPLETE={shell}_complete" in done.stdout) == (0, True)
+    typed = {"COMP_WORDS": "intelligen status t", "COMP_CWORD": "2", "_INTELLIGEN_COMPLETE": "bash_complete"}
+    code = "import sys; from intelligen.cli.main import main; sys.argv[0] = 'intelligen'; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=story.place.directory,
+        env=os.environ | typed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["plain,tiny"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "say by how much"),
+        (["--trials", "9"], "is in trials_per_strategy"),
+        (["--trials-per-strategy", "1", "-o", "budget.trials_per_strategy=3"], "larger number than 1"),
+        (["-o", "budget.trails=9"], 'did you mean "trials"'),
+    ],
+)
+def test_a_budget_that_is_no_larger_is_refused(call: Call, arguments: list[str], said: str) -> None:
+    code, out, err = call("extend", "tiny", *arguments)
+    assert (code, out, said in err) == (2, "", True), err
+
+
+def test_what_may_not_change_is_refused_key_by_key(call: Call) -> None:
+    code, _, err = call("resume", "tiny", "-o", "search.seed=7")
+    assert code == 78
+    assert "sweep.search.seed: 1 → 7" in err
+
+
+def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Call) -> None:
+    before = story.place.trials()
+    done = verb(story.place.directory, "extend", "tiny", "--trials-per-strategy", "2")
+    assert done.returncode == 0, done.stderr
+    after = story.place.trials()
+    assert len(after) == 1 + 4
+    assert {name: after[name] for name in before} == before
+    assert json.loads(call("status", "tiny", "--json")[1])["budget_trials"] == 4
+    require_records_agree(story.place)
+
+    ledger = (story.place.sweep / LEDGER_FILE).read_bytes()
+    again = verb(story.place.directory, "extend", "tiny", "--trials-per-strategy", "2")
+    assert again.returncode == 0, again.stderr
+    assert (story.place.sweep / LEDGER_FILE).read_bytes() == ledger
+
+
+def test_a_killed_launcher_is_seen_as_such(story: Story, call: Call, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(story.place.sweep, runs / "sweeps" / "tiny")
+    ledger = runs / "sweeps" / "tiny" / LEDGER_FILE
+    lines = ledger.read_text().splitlines(keepends=True)
+    ledger.write_text("".join(lines[:3]))  # up to the first trial's start
+    assert read_ledger(ledger.parent)[2] is None
+    document = json.loads(call("status", "tiny", "--runs", str(runs), "--json")[1])
+    assert (document["state"], document["holder"]) == ("killed", None)

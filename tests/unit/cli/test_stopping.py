@@ -1,0 +1,72 @@
+"""A request to stop is a file: whoever runs the sweep heeds it once, and whoever asked hears whether it did."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from intelligen.cli.main import commands, guarded
+from intelligen.cli.stopping import STOP_FILE, heeding_stop
+from intelligen.config.loading import load_sweep
+from intelligen.sweep.header import sweep_header
+from intelligen.tracking.ledger import Ledger
+from intelligen.tracking.records import SweepStatus
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A runs directory with one sweep that has just begun."""
+    sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    header = sweep_header(sweep, experiment, prepared="0123456789abcdef")
+    Ledger.open(tmp_path / "sweeps" / "quickstart", header).close()
+    return tmp_path
+
+
+def stop(runs: Path, *arguments: str) -> int:
+    command = ["stop", "quickstart", "--runs", str(runs), *arguments]
+    return guarded(lambda: commands.main(command, standalone_mode=False))
+
+
+def test_a_request_interrupts_the_main_thread_once_and_is_taken_away(tmp_path: Path) -> None:
+    threading.Timer(0.2, (tmp_path / STOP_FILE).touch).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), heeding_stop(tmp_path):
+        time.sleep(60)
+    assert time.monotonic() - begun < 30
+    assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_a_request_for_an_earlier_launch_is_not_heeded(tmp_path: Path) -> None:
+    (tmp_path / STOP_FILE).touch()
+    with heeding_stop(tmp_path):
+        time.sleep(1.5)
+    assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_whoever_does_not_stop_in_time_is_named_and_the_request_stands(runs: Path, capfd) -> None:
+    with Ledger.open(runs / "sweeps" / "quickstart", {}):
+        code = stop(runs, "--timeout", "0.3")
+    out, err = capfd.readouterr()
+    assert (code, out) == (75, "")
+    assert "still runs" in err
+    assert len(err.splitlines()) == 1
+    assert (runs / "sweeps" / "quickstart" / STOP_FILE).exists()
+
+
+def test_a_launcher_on_another_host_has_stopped_once_the_ledger_says_so(runs: Path, capfd) -> None:
+    directory = runs / "sweeps" / "quickstart"
+
+    def close_elsewhere() -> None:
+        with Ledger.open(directory, {}) as ledger:
+            ledger.close_sweep(SweepStatus.INTERRUPTED, {})
+        (directory / "ledger.lock").write_text(json.dumps({"pid": 1, "host": "elsewhere"}))
+
+    (directory / "ledger.lock").write_text(json.dumps({"pid": 1, "host": "elsewhere"}))
+    assert stop(runs, "--timeout", "0") == 75
+    threading.Timer(0.5, close_elsewhere).start()
+    assert stop(runs, "--timeout", "30", "--json") == 0
+    document = json.loads(capfd.readouterr().out)
+    assert (document["ran"], document["state"]) == (True, "interrupted")

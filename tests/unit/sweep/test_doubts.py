@@ -1,0 +1,67 @@
+"""A plan warns of what a sweep can hardly answer or reach, and of nothing else."""
+
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+
+from intelligen.config.experiment import Experiment
+from intelligen.config.loading import load_sweep
+from intelligen.config.sweep import Sweep
+from intelligen.sweep.doubts import doubts
+
+EXPERIMENT = Experiment(version=1, name="e")
+CHOICES: dict[str, Any] = {"finetuning.label_smoothing": {"uniform": (0.0, 0.2)}}
+
+
+def found(*strategies: str, space: dict[str, Any] = CHOICES, **settings: Any) -> str:
+    sweep = Sweep.model_validate(
+        {
+            "version": 1,
+            "name": "s",
+            "experiment": "e.yaml",
+            "space": {**space, "strategy": {"choice": list(strategies)}},
+            "budget": {"trials_per_strategy": 4},
+            **settings,
+        },
+        strict=False,
+    )
+    return "\n".join(doubts(sweep, EXPERIMENT))
+
+
+def test_the_sweep_of_all_strategies_and_controls_raises_no_doubt():
+    assert doubts(*load_sweep(REPOSITORY / "search_spaces" / "strategies.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("strategies", "said"),
+    [
+        (("generative", "standard_matched"), "no `standard` beside generative"),
+        (("standard", "generative"), "no `standard_matched` beside generative"),
+        (("standard", "standard_matched", "seqgan"), "no seqgan_constant and seqgan_random beside seqgan"),
+    ],
+)
+def test_a_strategy_without_its_control_is_named(strategies, said):
+    assert said in found(*strategies)
+
+
+def test_controls_alone_need_no_control():
+    assert found("standard", "standard_matched") == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"budget": {"trials": 1}, "search": {"startup_trials": 1}}, "cannot try all of the 2 strategies"),
+        ({"search": {"startup_trials": 8}}, "the model of tpe is never used"),
+        ({"scheduler": {"name": "asha", "grace_epochs": 10}}, "asha stops nobody"),
+        ({"resources": {"concurrent_trials": 9}}, "concurrent_trials (9) is above the budget of 8 trials"),
+        ({"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}}, "the space has 4 points"),
+    ],
+)
+def test_what_cannot_be_reached_is_named_with_its_mend(settings, said):
+    assert said in found("standard", "standard_matched", **settings)
+
+
+def test_a_space_of_ranges_is_never_used_up():
+    assert "points" not in found("standard", "standard_matched", budget={"trials": 10_000})
