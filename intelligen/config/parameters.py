@@ -19,6 +19,7 @@ from intelligen.config.space import (
     Simplex,
     Space,
     Uniform,
+    Zip,
 )
 
 
@@ -82,6 +83,8 @@ def parameters(space: Mapping[str, Space], *, place: Key = ("space",), options: 
                 for number in ("start", "end", "k"):
                     if isinstance(both := getattr(ranges, number), list):
                         yield Parameter(f"{name}.{number}", here, ends=(both[0], both[1]))
+            case Zip():
+                yield Parameter(name, here, choices=tuple(range(len(form.rows))))
             case Choice(choice=list() as values):
                 yield Parameter(name, here, choices=tuple(values))
             case Choice(choice=spaces):
@@ -106,6 +109,8 @@ def _size(form: Space) -> int:
             return high - low + 1
         case SearchedSchedule(schedule=ranges):
             return len(ranges.shapes)
+        case Zip():
+            return len(form.rows)
         case Choice(choice=list() as values):
             return len(values)
         case Choice(choice=spaces):

@@ -1,11 +1,12 @@
 """What a sweep can hardly answer or reach is said before it costs anything; nothing of it is forbidden."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import prod
 
 from intelligen.config.experiment import Experiment
-from intelligen.config.space import Choice, Const, Int, LogInt, Space
-from intelligen.config.sweep import Asha, Sweep
+from intelligen.config.parameters import grid_size, parameters
+from intelligen.config.schedulers import Asha
+from intelligen.config.space import Space
+from intelligen.config.sweep import Sweep
 
 NULL_CONTROLS = ("seqgan_constant", "seqgan_random")
 COSTLIER = ("recurrent", "generative", "seqgan", "intelligen")
@@ -64,22 +65,7 @@ def _budget(sweep: Sweep) -> Iterator[str]:
 
 def _points(space: Mapping[str, Space]) -> int | None:
     """How many points a space has; none where it is continuous."""
-    counts = [_values(form) for form in space.values()]
-    return None if None in counts else prod(count for count in counts if count is not None)
-
-
-def _values(form: Space) -> int | None:
-    match form:
-        case Const():
-            return 1
-        case Int(int=(low, high)) | LogInt(log_int=(low, high)):
-            return high - low + 1
-        case Choice(choice=list() as values):
-            return len(values)
-        case Choice(choice=dict() as options):
-            counts = [_points(inner) for inner in options.values()]
-            return None if None in counts else sum(count for count in counts if count is not None)
-    return None
+    return None if any(parameter.continuous for parameter in parameters(space)) else grid_size(space)
 
 
 def _listed(names: Iterable[str]) -> str:
