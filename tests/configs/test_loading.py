@@ -13,9 +13,9 @@ from intelligen.config.experiment import Experiment
 from intelligen.config.loading import apply_settings, load_experiment, load_sweep
 from intelligen.config.mixture import Curriculum, Intelligen, Static, Weights
 from intelligen.config.paths import resolve_key
+from intelligen.config.schedulers import NoScheduler
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative, Standard
-from intelligen.config.sweep import NoScheduler
 from intelligen.config.yaml_file import parse_value, plain_value
 from intelligen.errors import ConfigError
 
