@@ -7,6 +7,7 @@ from intelligen.config.parameters import grid_size, parameters
 from intelligen.config.schedulers import Asha
 from intelligen.config.space import Space
 from intelligen.config.sweep import Sweep
+from intelligen.training.calibrating import Span
 
 NULL_CONTROLS = ("seqgan_constant", "seqgan_random")
 COSTLIER = ("recurrent", "generative", "seqgan", "intelligen")
@@ -17,6 +18,28 @@ def doubts(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the mend."""
     names = sweep.strategies() or (experiment.strategy.name,)
     return [*_controls(names), *_search(sweep, experiment), *_budget(sweep)]
+
+
+def too_short(sweep: Sweep, trial_s: Span) -> list[str]:
+    """Budgets in hours that are spent before the trials have run that the others ask for.
+
+    Args:
+        sweep: Its settings.
+        trial_s: Seconds of a trial that runs its course.
+
+    """
+    wanted, workers = sweep.total_trials() or max(1, len(sweep.strategies())), sweep.resources.workers
+    least_s = {
+        "wall_hours": wanted * trial_s.low / sweep.resources.concurrent_trials,
+        "device_hours": wanted * trial_s.low * workers,
+        "device_hours_per_strategy": (sweep.budget.trials_per_strategy or 1) * trial_s.low * workers,
+    }
+    return [
+        f"budget.{key} is {given:g}, and the trials take {seconds / 3600:.2g} or more without early stops; raise it, or"
+        " expect fewer of them"
+        for key, seconds in least_s.items()
+        if (given := getattr(sweep.budget, key)) is not None and 3600 * given < seconds
+    ]
 
 
 def _controls(names: tuple[str, ...]) -> Iterator[str]:

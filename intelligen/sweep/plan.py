@@ -16,7 +16,7 @@ from intelligen.config.sweep import Resources, Sweep
 from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.sweep.cluster import Capacity, capacity_of_cluster
-from intelligen.sweep.doubts import doubts
+from intelligen.sweep.doubts import doubts, too_short
 from intelligen.sweep.space import suggest
 from intelligen.tracking.redaction import redact
 from intelligen.training.calibrating import Bench, Span, time_epoch, time_validation
@@ -109,6 +109,7 @@ def make_plan(
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     timed = None if no_cost is not None else _Timed(sweep, experiment, prepare(), store)
     trials = tuple(_trial(changes, experiment, timed) for changes in _sampled(sweep))
+    one = _mean_trial(trials)
     return Plan(
         sweep=sweep,
         experiment=experiment,
@@ -117,10 +118,10 @@ def make_plan(
         gpus=capacity.gpus,
         concurrent_fit=capacity.fitting(sweep.resources),
         trials=trials,
-        cost=None if timed is None else timed.cost(trials),
+        cost=None if timed is None or one is None else timed.cost(one),
         no_cost=no_cost,
         leaves_out=LEAVES_OUT,
-        warnings=tuple(doubts(sweep, experiment)),
+        warnings=(*doubts(sweep, experiment), *(() if one is None else too_short(sweep, one))),
         refusal=refusal,
     )
 
@@ -164,6 +165,21 @@ def _trial(changes: Mapping[str, Any], experiment: Experiment, timed: "_Timed | 
     return SampledTrial(chosen.strategy.name, dict(changes), None, seconds)
 
 
+def _mean_trial(trials: tuple[SampledTrial, ...]) -> Span | None:
+    """Seconds of a trial, each strategy in equal shares: as the budget gives them, or for want of knowing better."""
+    by_strategy: dict[str, list[Span]] = {}
+    for trial in trials:
+        if trial.seconds is not None:
+            by_strategy.setdefault(trial.strategy, []).append(trial.seconds)
+    if not by_strategy:
+        return None
+    return _mean([_mean(spans) for spans in by_strategy.values()])
+
+
+def _mean(spans: list[Span]) -> Span:
+    return Span(fmean(span.low for span in spans), fmean(span.high for span in spans))
+
+
 class _Timed:
     """Measures trials of one sweep; the validation once, since it is the same for all."""
 
@@ -181,25 +197,18 @@ class _Timed:
         trial = finetuning_trial(experiment, prepared=self._prepared.identity, start=self._baseline.identity)
         return self._seconds(trial, self._sweep.resources, validations=trial.training.epochs + 1)
 
-    def cost(self, trials: tuple[SampledTrial, ...]) -> Cost | None:
-        """Of the whole sweep; none where no number of trials bounds it, or none could be timed."""
+    def cost(self, trial_s: Span) -> Cost | None:
+        """Of the whole sweep; none where no number of trials bounds it."""
         total = self._sweep.total_trials()
-        by_strategy: dict[str, list[Span]] = {}
-        for trial in trials:
-            if trial.seconds is not None:
-                by_strategy.setdefault(trial.strategy, []).append(trial.seconds)
-        if total is None or not by_strategy:
+        if total is None:
             return None
         baseline = Span(0.0, 0.0)
         if self._start is None:
             resources, epochs = self._sweep.baseline, self._baseline.training.epochs
             baseline = self._seconds(self._baseline, resources, validations=epochs)
         resources = self._sweep.resources
-        # Equal shares: what the budget gives each strategy, or what is known of a sampler's choice.
-        mean = [Span(fmean(s.low for s in spans), fmean(s.high for s in spans)) for spans in by_strategy.values()]
-        one = Span(fmean(span.low for span in mean), fmean(span.high for span in mean))
-        search = one.times(total / min(total, resources.concurrent_trials))
-        devices = baseline.times(self._sweep.baseline.workers) + one.times(total * resources.workers)
+        search = trial_s.times(total / min(total, resources.concurrent_trials))
+        devices = baseline.times(self._sweep.baseline.workers) + trial_s.times(total * resources.workers)
         return Cost(baseline, search, devices.times(1 / 3600))
 
     def _seconds(self, trial: Trial, resources: Resources, *, validations: int) -> Span:

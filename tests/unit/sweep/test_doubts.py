@@ -8,9 +8,11 @@ from conftest import REPOSITORY
 from intelligen.config.experiment import Experiment
 from intelligen.config.loading import load_sweep
 from intelligen.config.sweep import Sweep
-from intelligen.sweep.doubts import doubts
+from intelligen.sweep.doubts import doubts, too_short
+from intelligen.training.calibrating import Span
 
 EXPERIMENT = Experiment(version=1, name="e")
+RESOURCES = {"workers": 2, "concurrent_trials": 1}
 CHOICES: dict[str, Any] = {"finetuning.label_smoothing": {"uniform": (0.0, 0.2)}}
 
 
@@ -61,6 +63,24 @@ def test_controls_alone_need_no_control():
 )
 def test_what_cannot_be_reached_is_named_with_its_mend(settings, said):
     assert said in found("standard", "standard_matched", **settings)
+
+
+@pytest.mark.parametrize(
+    ("budget", "named"),
+    [
+        ({"wall_hours": 1.0}, []),
+        ({"wall_hours": 0.9, "trials": 4}, ["budget.wall_hours is 0.9", "1 or more"]),
+        ({"device_hours": 1.9, "trials": 4}, ["budget.device_hours is 1.9", "2 or more"]),
+        ({"device_hours_per_strategy": 0.9, "trials_per_strategy": 2}, ["device_hours_per_strategy", "1 or more"]),
+    ],
+)
+def test_hours_are_held_against_what_the_trials_take(budget, named):
+    settings = {"version": 1, "name": "s", "experiment": "e.yaml", "budget": budget, "resources": RESOURCES}
+    space = {"strategy": {"choice": ["standard", "standard_matched"]}}
+    sweep = Sweep.model_validate({**settings, "space": space}, strict=False)
+    said = too_short(sweep, Span(900.0, 1800.0))
+    assert len(said) == bool(named)
+    assert all(part in said[0] for part in named)
 
 
 def test_a_space_of_ranges_is_never_used_up():
