@@ -191,7 +191,8 @@ class BudgetStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Whether the trial ends with this report."""
-        return self._searcher.stops(trial_id, result["training_iteration"])
+        # A trial that fails before its first epoch has a result of Tune's own, which reports nothing.
+        return "training_iteration" in result and self._searcher.stops(trial_id, result["training_iteration"])
 
     def stop_all(self) -> bool:
         """Never at once: what an epoch has cost, its report is to show."""

@@ -200,3 +200,9 @@ def test_yesterday_s_form_still_loads(folder: Path) -> None:
     sweep, _ = load_sweep(folder / "sweep.yaml")
     assert sweep.total_trials() == 8
     assert sweep.in_turn()
+
+
+def test_a_point_names_a_row_of_a_zip_by_its_number(folder: Path) -> None:
+    pairs = f"{SPACE}  pairs: {{zip: {{finetuning.epochs: [1, 2], finetuning.patience: [3, 4]}}}}\n"
+    points = "search:\n  warm_start:\n    points:\n      - {pairs: 1}\n      - {pairs: 2}  #!\n"
+    assert_told(Path("sweep.yaml"), pairs + points, "search.warm_start.points[1].pairs", "must be one of 0, 1, got 2")

@@ -22,6 +22,17 @@ def test_points_cross_a_parameter_only_with_the_option_that_has_it():
     assert grid_size(space) == len(points) == 8
 
 
+def test_the_rows_of_a_zip_are_points():
+    zipped = {"zip": {LEARNING_RATE: [1e-3, 1e-4, 1e-5], "finetuning.epochs": [1, 2, 3]}}
+    entries = {"pairs": zipped, "finetuning.patience": {"choice": [1, 2]}}
+    space = sweep(space=entries, budget={"trials": 6}).space
+    points = list(grid_points(space))
+    assert [(point["pairs"], point["finetuning.patience"]) for point in points] == [
+        (0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2),
+    ]  # fmt: skip
+    assert grid_size(space) == 6
+
+
 def test_nested_options_schedules_and_constants_are_counted_as_they_are_walked():
     space = sweep(
         space={
