@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from intelligen.cli.progress import counting
-from intelligen.cli.stopping import heeding_stop
+from intelligen.cli.stopping import forget_requests, heeding_stop
 from intelligen.errors import ChangedError, ConfigError, UnavailableError
 
 if TYPE_CHECKING:
@@ -91,9 +91,12 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     if lost:
         raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
     experiment = validated(Experiment, Document(dict(header["experiment"]), {}))
-    order = order_of_file(
-        sweep, experiment, runs=directory.parents[1], tracking_uri=tracking_uri or launch.tracking_uri
-    )
+    uri = tracking_uri or tracked_at(directory)
+    order = order_of_file(sweep, experiment, runs=directory.parents[1], tracking_uri=uri)
+    if order.directory != directory:
+        raise ConfigError(
+            f"{directory}: holds the sweep {sweep.name}, which belongs into {order.directory}; move it there"
+        )
 
     def prepare() -> "Prepared":
         place = order.store / "prepared" / header["prepared"]
@@ -106,6 +109,23 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
         return prepared
 
     return Order(sweep, experiment, order.store, order.tracking_uri, prepare)
+
+
+def tracked_at(directory: Path) -> str:
+    """Where the last launch of a sweep tracked to; MLflow's default where that is not known.
+
+    Raises:
+        ConfigError: The address held a secret.
+
+    """
+    from intelligen.tracking.launch import read_launch
+    from intelligen.tracking.ledger import read_ledger
+    from intelligen.tracking.redaction import REDACTED
+
+    uri = read_launch(directory, read_ledger(directory)[0]).tracking_uri or default_tracking_uri()
+    if REDACTED in uri:
+        raise ConfigError(f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri")
+    return uri
 
 
 def launch_sweep(order: Order, console: "Console") -> int:
@@ -125,7 +145,7 @@ def launch_sweep(order: Order, console: "Console") -> int:
         Capacity.of_this_machine().require(order.sweep)
     signals: list[int] = []
     try:
-        with _termination_as_interrupt(signals):
+        with interruptible(signals):
             return _run_sweep(order, console, signals)
     except KeyboardInterrupt:
         click.echo(_INTERRUPTED_LINE, err=True)
@@ -155,6 +175,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     header = sweep_header(sweep, order.experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
+        forget_requests(directory)
         require_unchanged(ledger.header, header, directory)
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
@@ -184,7 +205,7 @@ def _stages(launch: "SweepRun", signals: list[int]) -> int:
     prepare_search(launch)
     try:
         # Once more: Ray's start takes the handlers for itself.
-        with heeding_stop(launch.directory), ray_running(launch.sweep), _termination_as_interrupt(signals):
+        with heeding_stop(launch.directory), ray_running(launch.sweep), interruptible(signals):
             baseline_stage(launch)
             if not search_stage(launch):
                 raise KeyboardInterrupt
@@ -232,15 +253,20 @@ def _close(
 
 
 @contextmanager
-def _termination_as_interrupt(signals: list[int]) -> Iterator[None]:
+def interruptible(signals: list[int]) -> Iterator[None]:
     """Ray stops cleanly at SIGINT but dies at SIGTERM: make the one the other, and remember which it was."""
 
     def on_termination(number: int, frame: object) -> None:
         signals.append(number)
         signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, on_termination)
+    termination, interrupt = signal.signal(signal.SIGTERM, on_termination), signal.getsignal(signal.SIGINT)
+    if interrupt is signal.SIG_IGN:
+        # So does a shell start what it puts into the background; SIGTERM and `stop` would do nothing.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, termination)
+        if interrupt is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, interrupt)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from intelligen.cli.options import runs_option
+from intelligen.cli.options import json_option, runs_option, sweep_argument, tracking_option
 from intelligen.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -16,17 +16,13 @@ _ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.ASCII | re.IGNORECAS
 
 
 @click.command()
-@click.argument("sweep")
+@sweep_argument()
 @click.option("--trial", "trial_id", help="Promote this trial; where not given, the best of those that were tested.")
 @click.option("--name", "model_name", help="Of the registered model; the sweep's name where not given.")
 @click.option("--alias", default="champion", show_default=True, help="It moves here from an older version.")
 @runs_option
-@click.option(
-    "--tracking-uri",
-    envvar="MLFLOW_TRACKING_URI",
-    help="MLflow store; mlflow.db in the working directory where not given.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+@tracking_option
+@json_option
 def promote(
     sweep: str,
     trial_id: str | None,
@@ -36,21 +32,24 @@ def promote(
     tracking_uri: str | None,
     as_json: bool,
 ) -> None:
-    """Register the best model of SWEEP, a sweep's name, in MLflow; the same weights are registered once.
+    """Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.
 
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
-    name = model_name or sweep
+    from intelligen.cli.launching import tracked_at
+    from intelligen.reporting.sweeps import find_sweep
+
+    directory = find_sweep(runs.absolute(), sweep)
+    name = model_name or directory.name
     if not _NAME.fullmatch(name):
         raise ConfigError(f"--name: {name!r} is no name for a model: letters, digits, dots, - and _, at most 64")
     if not _ALIAS.fullmatch(alias):
         raise ConfigError(f"--alias: {alias!r} is no alias: letters, digits, - and _, but neither `latest` nor `v1`")
-    directory = _directory(runs.absolute(), sweep)
+    uri = tracking_uri or tracked_at(directory)
 
     from intelligen.tracking.registry import best_confirmed, named_trial, register
 
     record = best_confirmed(directory) if trial_id is None else named_trial(directory, trial_id)
-    uri = tracking_uri or f"sqlite:///{Path('mlflow.db').absolute()}"
     promoted = register(record, directory=directory, tracking_uri=uri, name=name, alias=alias)
     if as_json:
         click.echo(json.dumps(asdict(promoted), ensure_ascii=False, indent=1))
@@ -58,16 +57,3 @@ def promote(
     click.echo(f"model    {promoted.name} version {promoted.version}, alias {promoted.alias}")
     click.echo(f"trial    {promoted.trial} ({record.strategy})")
     click.echo(f"uri      {promoted.uri}")
-
-
-def _directory(store: Path, name: str) -> Path:
-    """The sweep's directory.
-
-    Raises:
-        ConfigError: There is no such sweep.
-
-    """
-    known = sorted(ledger.parent.name for ledger in store.glob("sweeps/*/ledger.jsonl"))
-    if name not in known:
-        raise ConfigError(f"no sweep {name!r} in {store / 'sweeps'}; there are {', '.join(known) or 'none yet'}")
-    return store / "sweeps" / name

@@ -15,12 +15,8 @@ _POLL_S = 1.0
 
 @contextmanager
 def heeding_stop(directory: Path) -> Iterator[None]:
-    """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop.
-
-    Whoever asked for an earlier launch to stop is not heeded: hold the sweep's lock.
-    """
+    """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop; hold the sweep's lock."""
     request = directory / STOP_FILE
-    request.unlink(missing_ok=True)
     over = threading.Event()
     main_thread = threading.main_thread().ident
     assert main_thread is not None
@@ -39,6 +35,11 @@ def heeding_stop(directory: Path) -> Iterator[None]:
         over.set()
         looking.join()
         request.unlink(missing_ok=True)
+
+
+def forget_requests(directory: Path) -> None:
+    """Whoever asked an earlier launch to stop is not heeded; call it as soon as the sweep's lock is held."""
+    (directory / STOP_FILE).unlink(missing_ok=True)
 
 
 def ask_to_stop(directory: Path) -> None:

@@ -76,9 +76,12 @@ def extend(
     wanted = {key: number for key, number in asked.items() if number is not None}
     if not wanted and not any(text.startswith("budget.") for text in overrides):
         raise ConfigError("extend: say by how much: --trials N, --trials-per-strategy N or -o budget.KEY=VALUE")
-    _require_larger(_order(sweep, overrides, runs, tracking_uri).sweep, wanted)
+    now = _order(sweep, (), runs, tracking_uri).sweep
+    _require_same_units(now, wanted)
     larger = tuple(f"budget.{key}={number}" for key, number in wanted.items())
-    return _launch(_order(sweep, (*larger, *overrides), runs, tracking_uri), as_json=as_json)
+    order = _order(sweep, (*overrides, *larger), runs, tracking_uri)
+    _require_larger(now, order.sweep)
+    return _launch(order, as_json=as_json)
 
 
 @click.command()
@@ -122,15 +125,19 @@ def _order(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str
     return order_of_directory(find_sweep(runs.absolute(), sweep), overrides, tracking_uri=tracking_uri)
 
 
-def _require_larger(sweep: "Sweep", wanted: dict[str, int]) -> None:
+def _require_same_units(now: "Sweep", wanted: dict[str, int]) -> None:
     """A budget is extended in the unit that it has."""
-    for key, number in wanted.items():
-        now, option = getattr(sweep.budget, key), f"--{key.replace('_', '-')}"
-        if now is None:
-            given = ", ".join(sweep.budget.model_dump(exclude_none=True))
-            raise ConfigError(f"{option}: the budget of {sweep.name} is in {given}; give more of that")
-        if number < now:
-            raise ConfigError(f"{option}: {sweep.name} has {now} already; give a larger number than {number}")
+    for key in wanted:
+        if getattr(now.budget, key) is None:
+            given = ", ".join(now.budget.model_dump(exclude_none=True))
+            raise ConfigError(f"--{key.replace('_', '-')}: the budget of {now.name} is in {given}; give more of that")
+
+
+def _require_larger(now: "Sweep", extended: "Sweep") -> None:
+    for key, number in now.budget.model_dump(exclude_none=True).items():
+        new = getattr(extended.budget, key)
+        if new is not None and new < number:
+            raise ConfigError(f"extend: {now.name} has budget.{key} {number:g} already; give more than {new:g}")
 
 
 def _launch(order: "Order", *, as_json: bool) -> int:

@@ -4,15 +4,17 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import le
 from typing import Any
 
 import optuna
 import ray
 import ray.train
+from optuna.trial import TrialState as OptunaState
 from ray import tune
 
 from intelligen.config.sweep import Resources
-from intelligen.errors import StorageError, TrialsFailedError
+from intelligen.errors import StorageError, TrialsFailedError, UnavailableError
 from intelligen.sweep.budget import Account, search_end
 from intelligen.sweep.outcome import last_line, read_outcome
 from intelligen.sweep.scheduler import scheduler
@@ -162,14 +164,23 @@ def test_stage(run: SweepRun) -> None:
 def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     """The trials that no other of the sweep betters in every objective, with their values; the best by the first first.
 
-    Empty with one objective, and before a trial has run its course.
+    Empty with one objective, before a trial has run its course, and where the study's database does not answer.
     """
     if run.sweep.objectives is None:
         return []
-    sign = -1 if run.sweep.objective.direction == "maximize" else 1
-    best = [trial for trial in _study(run).best_trials if is_own(trial)]
-    front = [(run.ledger.trials[trial_name(trial.number)], tuple(trial.values)) for trial in best]
-    return sorted(front, key=lambda one: sign * one[1][0])
+    try:
+        trials = _study(run).get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
+    except (UnavailableError, *DATABASE_ERRORS):
+        return []  # the end of a launch, which asks, must come about all the same
+    own = [trial for trial in trials if is_own(trial)]
+    signs = [-1 if objective.direction == "maximize" else 1 for objective in run.sweep.objectives]
+    losses = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in own]
+    front = sorted(
+        (loss, trial.number, trial)
+        for loss, trial in zip(losses, own, strict=True)
+        if not any(other != loss and all(map(le, other, loss)) for other in losses)
+    )
+    return [(run.ledger.trials[trial_name(number)], tuple(trial.values)) for _, number, trial in front]
 
 
 def _study(run: SweepRun) -> optuna.Study:

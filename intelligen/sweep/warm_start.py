@@ -166,6 +166,9 @@ class _Told:
     def _answer(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._known:
             raise ValueError(f"{name} is missing")
+        # Optuna's own question raises ValueError for a category that is none of these.
+        if not distribution._contains(distribution.to_internal_repr(self._known[name])):
+            raise ValueError(f"{name} cannot be {self._known[name]!r} here")
         self.params[name] = self._known[name]
         self.distributions[name] = distribution
         return self.params[name]

@@ -22,13 +22,12 @@ class Launch:
 
     sweep: Sweep
     tracking_uri: str | None
-    """None where it is not known, or holds a user part, which is not kept."""
+    """Without the secrets that it held; None where it is not known."""
 
 
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
-    """Remember a launch, without its secrets; its tracking address only where that holds none."""
-    kept = tracking_uri if redact_text(tracking_uri) == tracking_uri else None
-    told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": kept}
+    """Remember a launch, without its secrets."""
+    told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
     write_atomically(directory / LAUNCH_FILE, json.dumps(told, ensure_ascii=False, indent=1))
 
 

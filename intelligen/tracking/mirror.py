@@ -9,6 +9,7 @@ from intelligen.errors import IntelligenError, UnavailableError
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.lock import FileLock
+from intelligen.tracking.redaction import redact_text
 from intelligen.tracking.store import ensure_store, failures, open_client, unavailable
 from intelligen.tracking.sweep_runs import SweepRuns
 
@@ -105,9 +106,11 @@ class MlflowMirror:
     def _try(self) -> bool:
         try:
             self.sync()
-        except IntelligenError as error:
+        except Exception as error:
+            # Of any kind: stores of artifacts raise errors of their own libraries, and no later pass may miss its turn.
             if not self._failing:
-                _log.warning("%s. The sweep goes on; MLflow will catch up.", error)
+                what = str(error) if isinstance(error, IntelligenError) else f"MLflow: {type(error).__name__}: {error}"
+                _log.warning("%s. The sweep goes on; MLflow will catch up.", redact_text(what))
             self._failing = self._has_failed = True
             return False
         if self._failing:

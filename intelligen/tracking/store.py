@@ -1,12 +1,13 @@
 """The MLflow store exists before anything writes to it: processes that create it together ruin it."""
 
+import http.client
 import logging
 import os
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from intelligen.errors import CannotCreateError, ConfigError, UnavailableError
 from intelligen.tracking.lock import FileLock
@@ -88,11 +89,17 @@ def unavailable(tracking_uri: str, error: Exception) -> str:
 def _probe(tracking_uri: str) -> None:
     try:
         # Any answer will do, a refusal too: MLflow's client knows how to log in. The scheme was checked.
-        urllib.request.urlopen(tracking_uri.rstrip("/") + "/health", timeout=_PROBE_TIMEOUT_S).close()  # noqa: S310
+        urllib.request.urlopen(_without_user(tracking_uri) + "/health", timeout=_PROBE_TIMEOUT_S).close()  # noqa: S310
     except urllib.error.HTTPError as answer:
         answer.close()
-    except OSError as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UnavailableError(unavailable(tracking_uri, error)) from error
+
+
+def _without_user(address: str) -> str:
+    """A server's address as `urllib` understands it, which takes a user part for the host."""
+    parts = urlsplit(address.rstrip("/"))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _create_sqlite(tracking_uri: str) -> Path:

@@ -1,15 +1,18 @@
 """A request to stop is a file: whoever runs the sweep heeds it once, and whoever asked hears whether it did."""
 
 import json
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
 
+from intelligen.cli.launching import interruptible
 from intelligen.cli.main import commands, guarded
-from intelligen.cli.stopping import STOP_FILE, heeding_stop
+from intelligen.cli.stopping import STOP_FILE, forget_requests, heeding_stop
 from intelligen.config.loading import load_sweep
 from intelligen.sweep.header import sweep_header
 from intelligen.tracking.ledger import Ledger
@@ -23,6 +26,14 @@ def runs(tmp_path: Path) -> Path:
     header = sweep_header(sweep, experiment, prepared="0123456789abcdef")
     Ledger.open(tmp_path / "sweeps" / "quickstart", header).close()
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def heeded_interrupts() -> Iterator[None]:
+    """Tests may run where SIGINT is ignored, in a shell's background say."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def stop(runs: Path, *arguments: str) -> int:
@@ -41,9 +52,28 @@ def test_a_request_interrupts_the_main_thread_once_and_is_taken_away(tmp_path: P
 
 def test_a_request_for_an_earlier_launch_is_not_heeded(tmp_path: Path) -> None:
     (tmp_path / STOP_FILE).touch()
+    forget_requests(tmp_path)
     with heeding_stop(tmp_path):
         time.sleep(1.5)
-    assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_a_request_made_while_a_launch_begins_is_heeded(tmp_path: Path) -> None:
+    forget_requests(tmp_path)
+    (tmp_path / STOP_FILE).touch()
+    with pytest.raises(KeyboardInterrupt), heeding_stop(tmp_path):
+        time.sleep(60)
+
+
+def test_a_launch_in_the_background_of_a_shell_is_stopped_too(tmp_path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    (tmp_path / STOP_FILE).touch()
+    with pytest.raises(KeyboardInterrupt), interruptible([]), heeding_stop(tmp_path):
+        time.sleep(60)
+    signals: list[int] = []
+    with pytest.raises(KeyboardInterrupt), interruptible(signals):
+        signal.raise_signal(signal.SIGTERM)
+    assert signals == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_whoever_does_not_stop_in_time_is_named_and_the_request_stands(runs: Path, capfd) -> None:

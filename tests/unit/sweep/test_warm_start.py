@@ -41,7 +41,7 @@ def earlier_sweep(directory: Path, trials: list[tuple[dict, TrialState, float]])
 
 
 def test_finished_trials_of_an_earlier_sweep_teach_the_sampler_and_cost_no_budget(tmp_path):
-    outside = {**STANDARD, LEARNING_RATE: 0.5}
+    outside, elsewhere = {**STANDARD, LEARNING_RATE: 0.5}, {**STANDARD, "strategy": "seqgan"}
     earlier_sweep(
         tmp_path / "before",
         [
@@ -49,6 +49,7 @@ def test_finished_trials_of_an_earlier_sweep_teach_the_sampler_and_cost_no_budge
             (GENERATIVE, TrialState.PRUNED, 8.0),
             (STANDARD, TrialState.FAILED, 0.0),
             (outside, TrialState.COMPLETE, 30.0),
+            (elsewhere, TrialState.COMPLETE, 40.0),
             (STANDARD, TrialState.RUNNING, 9.0),
         ],
     )
