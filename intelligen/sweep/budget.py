@@ -10,10 +10,11 @@ from intelligen.config.sweep import Sweep
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.records import TrialRecord
+from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 
 HOUR_S = 3600.0
+_HOPELESS_TRIALS = 10
 
 Spent = Callable[[str | None], str | None]
 """Strategy, or None for the sweep as a whole → why no further epoch is paid for, or None while one is."""
@@ -62,7 +63,14 @@ class Account:
             return f"the budget of {device_hours:g} device-hours{each} is spent"
         if tokens is not None and self._target_tokens(trials) >= tokens:
             return f"the budget of {tokens:,} target tokens{each} is spent"
+        if budget.trials is None and budget.trials_per_strategy is None and self._hopeless(trials):
+            return f"the last {_HOPELESS_TRIALS} trials failed before their first epoch: no budget would ever be spent"
         return None
+
+    def _hopeless(self, trials: list[TrialRecord]) -> bool:
+        last = trials[-_HOPELESS_TRIALS:]
+        failed = [one for one in last if one.state is TrialState.FAILED and not self._reports(one)]
+        return len(failed) == _HOPELESS_TRIALS
 
     def wall_s(self) -> float:
         """Seconds for which launches have searched; a killed one searched until it was last heard of."""

@@ -64,6 +64,21 @@ def test_device_hours_and_tokens_are_summed_over_trials_and_their_epochs(tmp_pat
         assert account(tmp_path, ledger, device_hours=1.0).spent(None) is not None
 
 
+def test_trials_that_fail_before_they_cost_anything_end_a_search_that_counts_no_trials(tmp_path):
+    with Ledger.open(tmp_path, {}) as ledger:
+        start(ledger, "t0000", "standard")
+        for number in range(1, 11):
+            assert account(tmp_path, ledger, device_hours_per_strategy=1.0).spent("generative") is None
+            start(ledger, f"t{number:04d}", "generative")
+            ledger.finish(f"t{number:04d}", TrialState.FAILED, "out of memory")
+        spent = account(tmp_path, ledger, device_hours_per_strategy=1.0).spent
+        assert "failed before their first epoch" in (spent("generative") or "")
+        assert spent("standard") is None
+        assert account(tmp_path, ledger, trials=100, device_hours=1.0).spent("generative") is None
+        epoch(tmp_path, "t0005", 1, device_s=1, tokens=10)
+        assert account(tmp_path, ledger, device_hours_per_strategy=1.0).spent("generative") is None
+
+
 def test_each_strategy_has_a_budget_of_its_own(tmp_path):
     with Ledger.open(tmp_path, {}) as ledger:
         start(ledger, "t0000", "standard")
