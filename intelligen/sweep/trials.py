@@ -98,5 +98,5 @@ def ended_reports(run: SweepRun) -> dict[str, list[Report]]:
     return {
         record.id: read_history(run.directory_of(record) / HISTORY_FILE)
         for record in run.ledger.trials.values()
-        if record.kind == "trial" and record.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        if record.kind == "trial" and record.state is not TrialState.RUNNING
     }

@@ -7,7 +7,7 @@ import pytest
 from searches import Search, sweep
 
 from intelligen.config.experiment import Experiment
-from intelligen.errors import UnavailableError
+from intelligen.errors import ChangedError, UnavailableError
 from intelligen.sweep.header import require_unchanged, sweep_header
 from intelligen.sweep.study import open_study
 from intelligen.tracking.records import TrialState
@@ -78,3 +78,15 @@ def test_a_sweep_begun_before_these_settings_existed_goes_on(tmp_path):
     then["sweep"]["search"] = {key: now["sweep"]["search"][key] for key in ("sampler", "seed", "startup_trials")}
     then["sweep"]["budget"] = {key: now["sweep"]["budget"][key] for key in ("trials", "trials_per_strategy")}
     require_unchanged(then, now, tmp_path)
+
+
+def test_a_table_may_move_but_not_come_in_the_middle_of_a_sweep(tmp_path):
+    experiment = Experiment(version=1, name="e")
+    without, here, there = (
+        sweep_header(sweep(search={"warm_start": warm_start}), experiment, prepared="x")
+        for warm_start in (None, {"csv": "/here/points.csv"}, {"csv": "/there/points.csv"})
+    )
+    require_unchanged(here, there, tmp_path)
+    for stored, now in ((without, here), (here, without)):
+        with pytest.raises(ChangedError, match=r"warm_start\.csv"):
+            require_unchanged(stored, now, tmp_path)
