@@ -105,8 +105,10 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
     try:
         for line in found.lines(last=lines):
             click.echo(printable(line))
-        while follow and found.under_way():
+        going_on = follow
+        while going_on:
             time.sleep(0.5)
+            going_on = found.under_way()  # asked first: what was written until then is in the next lines
             for line in found.lines():
                 click.echo(printable(line))
     except KeyboardInterrupt:

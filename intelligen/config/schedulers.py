@@ -40,7 +40,7 @@ class Median(Settings):
 
     name: Literal["median"] = "median"
     grace_epochs: PositiveInt = 1
-    """No trial is stopped earlier, and earlier epochs do not count."""
+    """No trial is stopped earlier, and the others' earlier epochs do not count."""
     least_trials: PositiveInt = 3
     """No trial is stopped before so many others have come as far."""
 

@@ -62,6 +62,8 @@ def best_confirmed(directory: Path) -> TrialRecord:
         for record in tested
         if (value := selected_value(directory / record.directory, reports_of(directory, record), metric)) is not None
     }
+    if not values:
+        raise UnavailableError(f"{directory}: the files of its trials are gone: restore them, or name a trial")
     choose = max if higher_is_better(metric) else min
     return trials[choose(values, key=values.__getitem__)]
 
