@@ -30,6 +30,7 @@ from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import SweepStatus, TrialState
 from intelligen.tracking.store import ensure_store, open_client
+from intelligen.tracking.sweep_runs import SweepRuns
 
 CLOSED_PORT = "http://127.0.0.1:9"
 
@@ -46,6 +47,25 @@ def test_the_background_follows_the_files_and_close_says_that_all_is_there(
     add_epoch(sweep, "t0002", 3)
     assert background.close(60)
     assert len(shown.metrics()) == 30
+
+
+def test_an_error_of_an_artifact_store_s_own_library_delays_and_loses_nothing(
+    store: Path, sweep: Path, shown: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_sweep(sweep)
+    update, failing = SweepRuns.update, ["no credentials"]
+
+    def fail_once(*arguments: object) -> None:
+        if failing:
+            raise RuntimeError(failing.pop())
+        update(*arguments)
+
+    monkeypatch.setattr(SweepRuns, "update", fail_once)
+    background = mirror(store, sweep)
+    background.start()
+    wait_until(lambda: not failing)
+    assert background.close(60)
+    assert len(shown.metrics()) == 20
 
 
 def test_a_locked_database_delays_and_loses_nothing(store: Path, sweep: Path, shown: Store) -> None:
