@@ -9,7 +9,8 @@ the trial whose place it takes to its own end, by the ledger's clock, so that wh
 counts. Everything up to the end of the first trial is the start: a row of its own.
 
 Tracking is measured in the same sweep: the processor time of the mirror's own thread inside `MlflowMirror.sync`, from
-the first trial's end to the last one's, over the trials' time. What one more report costs is measured apart, on a fresh
+the first trial's end to the last one's, over the trials' time; a full run has a sweep of trials as long as the
+quickstart's for it. Who else uses the processors is sampled once a second. What one more report costs is measured apart, on a fresh
 store that holds all of the sweep but its last report, of a trial that runs: MLflow calls (over HTTP each one is a
 request) and seconds.
 """
@@ -30,7 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rounds import Row, Table, compare, machine, markdown, parser
+from processes import ProcessorTimes
+from rounds import Remark, Row, Table, compare, machine, markdown, parser
 
 from intelligen.config.experiment import Trial
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
@@ -46,12 +48,13 @@ EXPERIMENT = """
 version: 1
 name: overhead
 data:
-  corpus: {name: embedded, train: 2000, valid: 60, test: 20}
-  tokenizer: {vocabulary: 400}
+  corpus: {{name: embedded, train: 2000, valid: 60, test: 20}}
+  tokenizer: {{vocabulary: 400}}
   max_tokens: 100
-model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 128}
-training: {epochs: 1, epoch_updates: 150, batch_tokens: 500, optimizer: {learning_rate: 5.0e-3}}
-finetuning: {epochs: 4, epoch_updates: 50, batch_tokens: 500, schedule: {name: constant, warmup_updates: 0}}
+model: {{d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 128}}
+training: {{epochs: 1, epoch_updates: 150, batch_tokens: 500, optimizer: {{learning_rate: 5.0e-3}}}}
+finetuning:
+  {{epochs: 4, epoch_updates: {epoch_updates}, batch_tokens: 500, schedule: {{name: constant, warmup_updates: 0}}}}
 """
 SWEEP = """
 version: 1
@@ -63,6 +66,8 @@ budget: {{trials: {trials}}}
 resources: {{workers: 1, cpus_per_worker: {threads}, concurrent_trials: {concurrent}}}
 baseline: {{workers: 1, cpus_per_worker: {threads}}}
 """
+SHORT, LONG = 50, 400
+"""Updates between two reports: a second's, and eight seconds' as in the quickstart."""
 
 
 class Watch:
@@ -124,16 +129,17 @@ def bare_fit(trial: Trial, store: Path, directory: Path, threads: int) -> float:
 class SweepTimes:
     """One sweep in an empty directory, and the bare fits of its trials."""
 
-    def __init__(self, place: Path, *, trials: int, concurrent: int, threads: int) -> None:
-        self.place, self.concurrent, self.threads = place, concurrent, threads
-        (place / "experiment.yaml").write_text(EXPERIMENT)
+    def __init__(self, place: Path, *, trials: int, concurrent: int, epoch_updates: int, threads: int) -> None:
+        self.place, self.concurrent, self.epoch_updates, self.threads = place, concurrent, epoch_updates, threads
+        (place / "experiment.yaml").write_text(EXPERIMENT.format(epoch_updates=epoch_updates))
         (place / "sweep.yaml").write_text(SWEEP.format(trials=trials, concurrent=concurrent, threads=threads))
         self.sweep = place / "runs" / "sweeps" / "overhead"
         self.launched_s = time.time()
         process = multiprocessing.get_context("spawn").Process(target=launched, args=(place,))
         process.start()
+        self.processors = ProcessorTimes(process.pid)
         process.join()
-        self.exited_s = time.time()
+        self.processors.stop()
         if process.exitcode:
             raise RuntimeError(f"the sweep exited with {process.exitcode}: {(place / 'output').read_text()}")
         records = read_ledger(self.sweep)[1]
@@ -167,8 +173,21 @@ class SweepTimes:
     def tracking(self) -> float:
         """Processor time of the mirror's thread, as a share of the trials' time after the start."""
         passes: list[tuple[float, float]] = json.loads((self.place / "passes.json").read_text())
-        first, last = (choose(_ended_s(record) for record in self.trials) for choose in (min, max))
+        first, last = self._span_s
         return sum(used for ended, used in passes if first < ended <= last) / (last - first)
+
+    @property
+    def use(self) -> str:
+        """Who used the processors between the first trial's end and the last one's."""
+        first, last = self._span_s
+        kinds = self.processors.between(first, last)
+        used = ", ".join(f"{kind} {seconds:.0f} s" for kind, seconds in kinds.items())
+        return f"processor time in {last - first:.0f} s: {used}"
+
+    @property
+    def _span_s(self) -> tuple[float, float]:
+        ends = [_ended_s(record) for record in self.trials]
+        return min(ends), max(ends)
 
 
 def _ended_s(record: TrialRecord) -> float:
@@ -201,16 +220,17 @@ def report_cost(sweep: Path, place: Path) -> tuple[Counter[str], float]:
     return watch.calls, seconds
 
 
-def rows(times: SweepTimes) -> list[Row]:
+def rows(times: SweepTimes) -> Table:
     """What one sweep shows."""
     concurrent = times.concurrent
-    title = f"{len(times.trials)} trials, {concurrent} at a time"
+    title = f"{len(times.trials)} trials of 4 × {times.epoch_updates} updates, {concurrent} at a time"
     ours, bare = times.periods, times.bare[concurrent:]
     overheads = [in_sweep - alone for in_sweep, alone in zip(ours, bare, strict=True)]
     start = _ended_s(times.trials[0]) - times.launched_s
     return [
         compare(f"{title}: a trial against its bare fit", ours, bare, unit="s", faster=False),
         _bounded(f"{title}: overhead of a trial, against the bound", overheads, bound=1.0, unit="s"),
+        Remark(f"{title}: who used the processors", times.use),
         _bounded(f"{title}: tracking, share of a trial's time", [100 * times.tracking], bound=1.0, unit="%"),
         compare(
             f"{title}: launch to the end of the first trial, against baseline and trial alone",
@@ -229,12 +249,14 @@ def _bounded(what: str, figures: list[float], *, bound: float, unit: str) -> Row
 def measure(*, full: bool, threads: int) -> Table:
     """The rows of every variant."""
     table: Table = []
-    for trials, concurrent in ((16, 1), (16, 2)) if full else ((6, 1),):
+    variants = ((16, 1, SHORT), (16, 2, SHORT), (4, 1, LONG)) if full else ((6, 1, SHORT),)
+    for trials, concurrent, updates in variants:
         with tempfile.TemporaryDirectory() as directory:
-            times = SweepTimes(Path(directory), trials=trials, concurrent=concurrent, threads=threads)
+            place = Path(directory)
+            times = SweepTimes(place, trials=trials, concurrent=concurrent, epoch_updates=updates, threads=threads)
             table += rows(times)
-            if concurrent == 1:
-                calls, seconds = report_cost(times.sweep, Path(directory) / "copy")
+            if (concurrent, updates) == (1, SHORT):
+                calls, seconds = report_cost(times.sweep, place / "copy")
                 what = f"one more report in MLflow ({1000 * seconds:.0f} ms)"
                 table.append(_bounded(what, [float(calls.total())], bound=1.0, unit="requests"))
     return table

@@ -2,7 +2,7 @@
 
     python benchmarks/run.py [--full] [--threads 1] [--only training --only decoding]
 
-Quick takes some ten minutes on two cores, full some forty. Peers that are not installed are left out, and named:
+Quick takes some ten minutes on two cores, full an hour. Peers that are not installed are left out, and named:
 `benchmarks/peers/install` makes an environment that has them.
 """
 
