@@ -9,10 +9,9 @@ the trial whose place it takes to its own end, by the ledger's clock, so that wh
 counts. Everything up to the end of the first trial is the start: a row of its own.
 
 Tracking is measured in the same sweep: the processor time of the mirror's own thread inside `MlflowMirror.sync`, from
-the first trial's end to the last one's, over the trials' time; a full run has a sweep of longer
-trials for it. Who else uses the processors is sampled once a second. What one more report costs is measured apart, on a fresh
-store that holds all of the sweep but its last report, of a trial that runs: MLflow calls (over HTTP each one is a
-request) and seconds.
+the first trial's end to the last one's, over the trials' time; a full run has a sweep of longer trials for it. Who else
+uses the processors is sampled once a second. What one more report costs is measured apart, on a fresh store that holds
+all of the sweep but its last report, of a trial that runs: MLflow calls (over HTTP each one is a request) and seconds.
 """
 
 import inspect
