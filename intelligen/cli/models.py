@@ -29,6 +29,7 @@ STRATEGIES = (
     " or a control: standard_matched, seqgan_constant, seqgan_random"
 )
 SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
+FURTHER_SCORES = {"chrf": "chrF", "ter": "TER", "moses_bleu": "Moses BLEU"}
 
 
 @click.command()
@@ -104,8 +105,9 @@ def test(
     click.echo(
         f"BLEU {bleu.value:.2f} [{bleu.low:.2f}, {bleu.high:.2f}]  {found.evaluation.signatures['bleu_signature']}"
     )
-    click.echo(f"chrF {metrics['chrf']:.2f}  {found.evaluation.signatures['chrf_signature']}")
-    click.echo(f"TER {metrics['ter']:.2f}  {found.evaluation.signatures['ter_signature']}")
+    for metric, shown in FURTHER_SCORES.items():
+        if metric in metrics:
+            click.echo(f"{shown} {metrics[metric]:.2f}  {found.evaluation.signatures[f'{metric}_signature']}")
     click.echo(
         f"loss {metrics['loss']:.4f} nats/token  length ratio {metrics['length_ratio']:.3f}"
         f"  unfinished {metrics['unfinished_pct']:.1f} %"

@@ -1,5 +1,6 @@
 """The source projects' modes in sequence, without Ray: prepare, train, finetune, test, inference."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ EXPERIMENT = (
     .replace("{name: constant, warmup_updates: 2}", "{name: inverse_sqrt, warmup_updates: 20}")
     .replace("epochs: 4\n  epoch_updates: 10", "epochs: 1\n  epoch_updates: 5")
     .replace("learning_rate: 2.0e-3", "learning_rate: 2.0e-4")
+    + "task: {name: translation, moses_bleu: de}\n"
 )
 
 
@@ -61,6 +63,7 @@ def test_the_modes_work_in_sequence(shell):
         code, out, err = shell("test", "e.yaml", *arguments)
         assert code == 0, err
         assert "nrefs:1|case:mixed" in out
+        assert re.search(r"^Moses BLEU [89]\d\.\d\d  nrefs:1\|case:lc\S+\|moses:de\|", out, re.MULTILINE)
     bleu = float(out.split("BLEU ")[1].split()[0])
     assert bleu > 80
 
