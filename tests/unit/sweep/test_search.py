@@ -7,6 +7,7 @@ import pytest
 from searches import EPOCHS, SPACE, Search, sweep
 
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
+from intelligen.errors import StorageError
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.searcher import BudgetStopper, StudySearcher
 from intelligen.sweep.space import suggest
@@ -181,3 +182,39 @@ def test_without_shares_the_sampler_chooses_the_strategies(tmp_path):
     assert len(chosen) == 12
     assert set(chosen) == set(SPACE["strategy"]["choice"])
     assert chosen != ["standard", "generative"] * 6
+
+
+def test_the_first_error_ends_the_search_is_kept_as_it_was_and_no_trial_is_told_an_end(tmp_path):
+    search = Search(tmp_path, sweep())
+    stopper = BudgetStopper(search.searcher)
+    for name in ("a", "b"):
+        search.searcher.suggest(name)
+    assert not stopper.stop_all()
+    search.broken = StorageError("ledger.jsonl: cannot append: No space left on device")
+    search.searcher.on_trial_complete("a", {})
+    assert search.searcher.error is search.broken
+    search.searcher.on_trial_complete("b", {})
+    assert stopper.stop_all()
+    assert stopper("b", {"training_iteration": 1})
+    assert search.searcher.suggest("c") == StudySearcher.FINISHED
+    assert search.searcher.error is search.broken
+    assert [trial.state.name for trial in search.study.trials] == ["RUNNING", "RUNNING"]
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda searcher: searcher.suggest("a"),
+        lambda searcher: searcher.stops("never started", 1),
+        lambda searcher: searcher.on_trial_result("never started", {}),
+        lambda searcher: searcher.on_trial_complete("never started"),
+    ],
+    ids=["suggest", "stops", "result", "complete"],
+)
+def test_no_error_of_a_callback_reaches_tune(tmp_path, callback):
+    def spent(strategy: str | None) -> str | None:
+        raise StorageError("history.jsonl:1: damaged")
+
+    search = Search(tmp_path, sweep(), spent=spent)
+    callback(search.searcher)
+    assert isinstance(search.searcher.error, StorageError | KeyError)
