@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intelligen.config.metrics import higher_is_better
-from intelligen.errors import StorageError
 from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_value
 from intelligen.tracking.projection import one_line
 from intelligen.tracking.records import TrialRecord
@@ -38,10 +37,7 @@ def standing_of(record: TrialRecord, reports: Sequence[Report], *, directory: Pa
         StorageError: Its result is damaged.
 
     """
-    try:
-        value = selected_value(directory, reports, metric) if record.state in USABLE else None
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise StorageError(f"{directory}: cannot read the trial's result ({error}): restore it from a copy") from error
+    value = selected_value(directory, reports, metric) if record.state in USABLE else None
     cost = sum(device_seconds(report.metrics) for report in reports)
     return Standing(record, value, len(reports), cost)
 

@@ -42,7 +42,7 @@ def test_the_weights_that_would_be_tested_count(tmp_path: Path) -> None:
     assert standing_of(record, reports, directory=tmp_path, metric=METRIC).value == 22.5
     assert standing_of(trial("t1", None).record, reports, directory=tmp_path, metric=METRIC).value is None
     (tmp_path / RESULT).write_text("{]")
-    with pytest.raises(StorageError, match="cannot read the trial's result"):
+    with pytest.raises(StorageError, match=r"result\.json: damaged \(JSONDecodeError"):
         standing_of(record, reports, directory=tmp_path, metric=METRIC)
 
 
