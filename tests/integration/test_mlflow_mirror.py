@@ -22,11 +22,22 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
 )
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from rich.console import Console
 
+from intelligen.cli.closing import close_launch
+from intelligen.config.budget import Budget
+from intelligen.config.experiment import Experiment
+from intelligen.config.space import Const
+from intelligen.config.sweep import Sweep
+from intelligen.errors import StorageError
+from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger
+from intelligen.tracking.lock import FileLock
+from intelligen.tracking.mirror import LOCK_FILE
 from intelligen.tracking.records import SweepStatus, TrialState
 from intelligen.tracking.store import open_client
 from intelligen.training.history import History
+from intelligen.training.result import RESULT
 
 
 def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, shown: Store) -> None:
@@ -324,3 +335,21 @@ def test_a_run_that_was_created_twice_is_one_again(store: Path, sweep: Path, sho
     sync_afresh(store, sweep)
     alive = shown.rows("SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active' AND run_uuid IN :mine")
     assert {run_id for (run_id,) in alive} == {*before.values(), parent_id}
+
+
+def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed(
+    store: Path, sweep: Path, shown: Store
+) -> None:
+    small_sweep(sweep)
+    running = mirror(store, sweep)
+    running.sync()
+    (sweep / "trials" / "baseline-1" / RESULT).write_text("{]")
+    settings = Sweep(version=1, name="s", experiment="e.yaml", space={"x": Const(const=1)}, budget=Budget(trials=9))
+    with Ledger.open(sweep, {}) as ledger:
+        launch = SweepRun(settings, Experiment(version=1, name="e"), "x", store.parent, sweep, ledger)
+        with pytest.raises(StorageError, match=r"result\.json: damaged"):
+            close_launch(launch, SweepStatus.COMPLETE, running, Console(quiet=True), tracking_uri=f"sqlite:///{store}")
+        assert ledger.closing is not None
+        assert ledger.closing.status is SweepStatus.FAILED
+    assert (shown.statuses()["sweep"], shown.statuses()["t0002"]) == ("FAILED", "KILLED")
+    FileLock(sweep / LOCK_FILE).release()
