@@ -1,5 +1,6 @@
 """What cannot be searched is refused at its line: grids without end, points outside the space, no budget."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,16 @@ BAD_SEARCHES = {
     "point of a wrong type": (f"{POINTS}model.dropout: true  #!\n", "points[0].model.dropout", "got true"),
     "climbing sweep": (f"{VARIED}search:\n  warm_start: {{sweep: ../x}}  #!\n", "warm_start.sweep", "must be a name"),
     "no such table": (f"{VARIED}search:\n  warm_start: {{csv: x.csv}}  #!\n", "search.warm_start.csv", "no such file"),
+    "table outside of the project": (
+        f"{VARIED}search:\n  warm_start: {{csv: ../../known.csv}}  #!\n",
+        "search.warm_start.csv",
+        "lies outside of the project",
+    ),
+    "table of the system": (
+        f"{VARIED}search:\n  warm_start: {{csv: /etc/passwd}}  #!\n",
+        "search.warm_start.csv",
+        '"/etc/passwd" lies outside of the project',
+    ),
     "one objective in a list": (
         f"{VARIED}objectives: [{{metric: valid/bleu, direction: maximize}}]  #!\n",
         "objectives",
@@ -161,6 +172,26 @@ def test_a_table_is_found_beside_the_sweep_s_file_from_anywhere(folder: Path) ->
     (folder / "elsewhere" / "sweep.yaml").write_text(f"{text}search:\n  warm_start: {{csv: known.csv}}\n")
     sweep, _ = load_sweep(Path("elsewhere/sweep.yaml"))
     assert sweep.search.warm_start.csv == str((folder / "elsewhere" / "known.csv").resolve())
+
+
+def test_who_starts_the_command_may_name_a_table_anywhere(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    table = tmp_path_factory.mktemp("elsewhere") / "known.csv"
+    table.write_text("model.dropout,valid/bleu\n0.1,20\n")
+    (folder / "sweep.yaml").write_text(f"{VARIED}search: {{seed: 2}}\n")
+    for override in (f"search.warm_start.csv={table}", f"search.warm_start={{csv: {table}}}"):
+        sweep, _ = load_sweep(Path("sweep.yaml"), [override])
+        assert sweep.search.warm_start.csv == str(table.resolve())
+
+
+def test_only_a_small_regular_file_is_read_as_a_table(folder: Path) -> None:
+    (folder / "sweep.yaml").write_text(f"{VARIED}search:\n  warm_start: {{csv: known.csv}}\n")
+    os.mkfifo(folder / "known.csv")
+    assert refusal(Path("sweep.yaml")) == ["known.csv: is not a regular file; give a CSV table"]
+    (folder / "known.csv").unlink()
+    (folder / "known.csv").write_text("model.dropout\n" + "0.1\n" * (1 << 18))
+    assert refusal(Path("sweep.yaml")) == ["known.csv: larger than 1 MiB; is this the right file?"]
 
 
 def test_the_first_of_several_objectives_decides(folder: Path) -> None:
