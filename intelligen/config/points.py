@@ -101,6 +101,9 @@ def _cells(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
 
 def _point(line: int, cells: Mapping[str, str], known: Mapping[str, Parameter], metrics: Sequence[str]) -> Point:
     params = {name: _accepted(name, cell, known[name]) for name, cell in cells.items() if name in known}
+    for name in params:
+        if why := known[name].why_absent(params):
+            raise ValueError(f"{name}: {why}")
     told = [metric for metric in metrics if metric in cells]
     for metric in metrics:
         if told and metric not in told:

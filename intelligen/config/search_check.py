@@ -64,17 +64,17 @@ def _point_problems(sweep: Sweep, document: Document) -> Iterator[str]:
         return
     known = {parameter.name: parameter for parameter in parameters(sweep.space)}
     for row, point in enumerate(warm_start.points or ()):
-        for name, value in point.items():
-            if what := _problem(known, name, value):
+        for name in point:
+            if what := _problem(known, name, point):
                 place = ("search", "warm_start", "points", row, name)
                 yield problem_line(document.origin(place), dotted(place), what)
 
 
-def _problem(known: Mapping[str, Parameter], name: str, value: Scalar) -> str | None:
+def _problem(known: Mapping[str, Parameter], name: str, point: Mapping[str, Scalar]) -> str | None:
     if name not in known:
         return f"no parameter of the space; {nearest(name, list(known))}"
     try:
-        known[name].accepted(value)
+        known[name].accepted(point[name])
     except ValueError as error:
         return str(error)
-    return None
+    return known[name].why_absent(point)

@@ -14,6 +14,12 @@ folder = refusals.folder
 STRATEGIES = "  strategy: {choice: [standard, generative]}\n"
 GRID = SPACE.replace("budget: {trials: 2}\n", "search: {sampler: grid}\n")
 POINTS = f"{VARIED}search:\n  warm_start:\n    points:\n      - "
+OPTIONS = (
+    f"{SPACE}  strategy:\n    choice:\n      standard: {{}}\n      generative:\n"
+    "        mle_weight: {uniform: [0.2, 0.8]}\n"
+    "        probability: {schedule: {shape: [constant, linear, cosine], start: 0.5, end: [0.0, 0.2]}}\n"
+    "search:\n  warm_start:\n    points:\n      - {"
+)
 TWO = "objectives:\n  - {metric: valid/bleu, direction: maximize}\n  - {metric: time/epoch_s, direction: minimize}\n"
 
 BAD_SEARCHES = {
@@ -81,6 +87,22 @@ BAD_SEARCHES = {
         "must be a number from 0 to 0.3, got 0.5",
     ),
     "point of a wrong type": (f"{POINTS}model.dropout: true  #!\n", "points[0].model.dropout", "got true"),
+    "point with a parameter of another strategy": (
+        f"{OPTIONS}strategy: standard, generative/mle_weight: 0.3}}  #!\n",
+        "search.warm_start.points[0].generative/mle_weight",
+        'exists only with strategy: generative, and the point has "standard"; leave one of them out',
+    ),
+    "point with a parameter of no strategy": (
+        f"{OPTIONS}generative/mle_weight: 0.3}}  #!\n",
+        "search.warm_start.points[0].generative/mle_weight",
+        "exists only with strategy: generative; name that too, or leave this out",
+    ),
+    "point with a number that its schedule has not": (
+        f"{OPTIONS}strategy: generative, generative/probability.shape: constant,"
+        " generative/probability.end: 0.1}  #!\n",
+        "points[0].generative/probability.end",
+        'exists only with generative/probability.shape: linear or cosine, and the point has "constant"',
+    ),
     "climbing sweep": (f"{VARIED}search:\n  warm_start: {{sweep: ../x}}  #!\n", "warm_start.sweep", "must be a name"),
     "no such table": (f"{VARIED}search:\n  warm_start: {{csv: x.csv}}  #!\n", "search.warm_start.csv", "no such file"),
     "table outside of the project": (
@@ -148,12 +170,17 @@ def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, k
         ("model.dropout,valid/bleu\n0.1,good\n", 'known.csv:2: valid/bleu: must be a finite number, got "good"'),
         ("model.dropout,valid/bleu\n0.1,nan\n", 'known.csv:2: valid/bleu: must be a finite number, got "nan"'),
         ('model.dropout,valid/bleu\n"0.1,2\n', "known.csv:"),
+        (
+            "model.dropout,strategy,generative/mle_weight\n0.1,standard,0.3\n",
+            'known.csv:2: generative/mle_weight: exists only with strategy: generative, and the point has "standard"',
+        ),
     ],
 )
 def test_a_mistake_in_a_table_is_told_at_its_line(folder: Path, table: str, told: str) -> None:
     (folder / "known.csv").write_text(table)
     sweep = folder / "sweep.yaml"
-    sweep.write_text(f"{VARIED}search:\n  warm_start: {{csv: known.csv}}\n")
+    options = "  strategy: {choice: {standard: {}, generative: {mle_weight: {uniform: [0.2, 0.8]}}}}\n"
+    sweep.write_text(f"{VARIED}{options}search:\n  warm_start: {{csv: known.csv}}\n")
     line, *_ = refusal(Path("sweep.yaml"))
     assert line.startswith(told), line
 
@@ -212,8 +239,9 @@ def test_the_first_of_several_objectives_decides(folder: Path) -> None:
         f"{VARIED}scheduler: {{name: hyperband, grace_epochs: 2}}\n",
         f"{VARIED}scheduler: {{name: median, least_trials: 5}}\n",
         f"{POINTS}{{model.dropout: 0}}\n",
+        f"{OPTIONS}strategy: generative, generative/probability.shape: cosine, generative/probability.end: 0.1}}\n",
     ],
-    ids=["budgets", "shares", "grid", "hyperband", "median", "points"],
+    ids=["budgets", "shares", "grid", "hyperband", "median", "points", "a whole point"],
 )
 def test_what_can_be_searched_loads(folder: Path, text: str) -> None:
     (folder / "sweep.yaml").write_text(text)
