@@ -15,9 +15,9 @@ from ray.tune.search import Searcher
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
 from intelligen.sweep.budget import Spent, search_end, strategies_left
+from intelligen.sweep.drawing import drawn_trial
 from intelligen.sweep.grid import grid_points
 from intelligen.sweep.outcome import Outcome
-from intelligen.sweep.samplers import sampler
 from intelligen.sweep.space import suggest
 from intelligen.sweep.study import is_own, strategy_of, tell
 from intelligen.sweep.warm_start import POINT, untried_point
@@ -174,21 +174,19 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
     def _next_trial(self) -> optuna.Trial | None:
         if self._unfinished:
-            left = self._unfinished.pop(0)
-            self._study.sampler = sampler(self._sweep.search, left.number)
-            # What it was given already comes from the storage; only what a kill cut off is drawn.
-            return optuna.Trial(self._study, left._trial_id)
+            # Its parameters come from the storage.
+            return optuna.Trial(self._study, self._unfinished.pop(0)._trial_id)
         own = self._own_trials()
         # Before the question whether the search has ended: a strategy that is left then was left before.
         turns = self._turns(own)
         if self._end(own) is not None:
             return None
         trials = self._study.get_trials(deepcopy=False)
-        waiting = sum(trial.state == OptunaState.WAITING for trial in trials)
-        self._study.sampler = sampler(self._sweep.search, len(trials) - waiting)
-        # A kill between the two next lines leaves the trial waiting, with all that it was given.
-        if not waiting and (given := self._given(own, turns)) is not None:
-            self._study.enqueue_trial(given[0], user_attrs=given[1])
+        if all(trial.state != OptunaState.WAITING for trial in trials):
+            given, attributes = self._given(own, turns)
+            trial = drawn_trial(self._study, self._sweep, number=len(trials), given=given, attributes=attributes)
+            self._study.add_trial(trial)
+        # A kill here leaves the trial waiting, with all its parameters.
         return self._study.ask()
 
     def _turns(self, own: list[FrozenTrial]) -> list[str]:
@@ -197,7 +195,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             return []
         return strategies_left(self._sweep, Counter(map(strategy_of, own)), self._spent)
 
-    def _given(self, own: list[FrozenTrial], turns: list[str]) -> Given | None:
+    def _given(self, own: list[FrozenTrial], turns: list[str]) -> Given:
         """What the next trial does not leave to the sampler: a point of the user's, its strategy's turn, the grid's."""
         tried = {trial.user_attrs[POINT] for trial in own if POINT in trial.user_attrs}
         if (found := untried_point(self._study, tried, allowed=turns)) is not None:
@@ -207,7 +205,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             mine = [point for point in self._grid if not turns or point["strategy"] == turns[0]]
             return mine[sum(not turns or strategy_of(trial) == turns[0] for trial in own)], {}
         # In turn, so that every strategy gets its share of the search, early and late.
-        return ({"strategy": turns[0]}, {}) if turns else None
+        return {"strategy": turns[0]} if turns else {}, {}
 
 
 class BudgetStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed

@@ -8,6 +8,7 @@ from searches import EPOCHS, SPACE, Search, sweep
 
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
 from intelligen.errors import StorageError
+from intelligen.sweep import searcher
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.searcher import BudgetStopper, StudySearcher
 from intelligen.sweep.space import suggest
@@ -67,6 +68,28 @@ def test_a_search_that_is_killed_between_trials_suggests_what_an_undisturbed_one
         parts += launch.started
     assert parts == whole.started
     assert len({s.params["finetuning.optimizer.learning_rate"] for s in parts}) > 2
+
+
+@pytest.mark.parametrize("ended", [0, 3], ids=["at the start", "by the model"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "nsga2"])
+def test_a_kill_in_the_middle_of_a_draw_changes_no_trial(tmp_path, monkeypatch, sampler, ended):
+    space = {**SPACE, "finetuning.label_smoothing": {"uniform": [0.0, 0.2]}}
+    settings = sweep(space=space, search={"sampler": sampler, "startup_trials": 2}, budget={"trials": 9})
+    whole, before = Search(tmp_path / "whole", settings), Search(tmp_path / "killed", settings)
+    for value in (1.0, 3.0, 2.0)[:ended]:
+        assert whole.run_one(value) == before.run_one(value)
+    for parameters in (1, 2):
+
+        def killed(trial: optuna.Trial, space: dict, *, after: int = parameters) -> None:
+            suggest(trial, dict(list(space.items())[:after]))
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(searcher, "suggest", killed)
+            with pytest.raises(KeyboardInterrupt):
+                Search(tmp_path / "killed", settings).searcher.suggest("killed")
+    resumed = Search(tmp_path / "killed", settings)
+    assert [resumed.run_one(4.0), resumed.run_one()] == [whole.run_one(4.0), whole.run_one()]
 
 
 def test_samplers_make_different_things_of_the_same_beginnings(tmp_path):
