@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
+from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
 from intelligen.cli.stopping import forget_requests, heeding_stop
 from intelligen.errors import ChangedError, ConfigError, UnavailableError
@@ -110,7 +111,7 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
 
 
 def tracked_at(directory: Path) -> str:
-    """Where the last launch of a sweep tracked to; MLflow's default where that is not known.
+    """Where the last launch of a sweep tracked to, whatever the environment says; its word where that is not known.
 
     Raises:
         ConfigError: The address held a secret.
@@ -118,12 +119,18 @@ def tracked_at(directory: Path) -> str:
     """
     from intelligen.tracking.launch import read_launch
     from intelligen.tracking.ledger import read_ledger
-    from intelligen.tracking.redaction import REDACTED
+    from intelligen.tracking.redaction import REDACTED, redact_text
 
-    uri = read_launch(directory, read_ledger(directory)[0]).tracking_uri or default_tracking_uri()
-    if REDACTED in uri:
-        raise ConfigError(f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri")
-    return uri
+    recorded = read_launch(directory, read_ledger(directory)[0]).tracking_uri
+    here = os.environ.get(TRACKING_VARIABLE)
+    if here and recorded in (None, redact_text(here)):
+        return here  # it has the secret that is not recorded
+    if recorded is not None and REDACTED in recorded:
+        raise ConfigError(
+            f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
+            f" address by {TRACKING_VARIABLE}"
+        )
+    return recorded or default_tracking_uri()
 
 
 def launch_sweep(order: Order, console: "Console") -> int:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from intelligen.cli.options import json_option, override_option, runs_option, sweep_argument, tracking_option
+from intelligen.cli.options import (
+    json_option,
+    last_tracking_option,
+    override_option,
+    runs_option,
+    sweep_argument,
+    tracking_option,
+)
 from intelligen.cli.output import people_console, print_document
 from intelligen.errors import BusyError, ConfigError
 
@@ -39,7 +46,7 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
 @sweep_argument()
 @override_option
 @runs_option
-@tracking_option
+@last_tracking_option
 @json_option
 def resume(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool) -> int:
     """Go on with SWEEP from its own directory.
@@ -56,7 +63,7 @@ def resume(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str
 @click.option("--trials-per-strategy", type=click.IntRange(1), help="New budget.trials_per_strategy, likewise in all.")
 @override_option
 @runs_option
-@tracking_option
+@last_tracking_option
 @json_option
 def extend(
     sweep: str,
