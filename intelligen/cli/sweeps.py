@@ -102,20 +102,19 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     It may run on any host that sees the runs directory. What it did stands.
     """
     from intelligen.cli.stopping import ask_to_stop, wait_until_stopped
-    from intelligen.reporting.standing import SweepState, stand
+    from intelligen.reporting.standing import runner, stand
     from intelligen.reporting.sweeps import SweepFiles, find_sweep
 
-    directory = find_sweep(runs.absolute(), sweep)
-    before = stand(SweepFiles(directory))
-    ran = before.state is SweepState.RUNNING
-    if ran:
-        ask_to_stop(directory)
-        if not wait_until_stopped(directory, timeout_s=timeout):
+    files = SweepFiles(find_sweep(runs.absolute(), sweep))
+    holder = runner(files)
+    if holder is not None:
+        ask_to_stop(files.directory)
+        if not wait_until_stopped(files, timeout_s=timeout):
             raise BusyError(
-                f"{before.name}: asked to stop, but {before.holder} still runs after {timeout:.0f} s; it stops at its"
+                f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops at its"
                 " next look at its directory, unless it hangs or is gone: wait, `intelligen watch` it, or kill it"
             )
-    now = stand(SweepFiles(directory))
+    now, ran = stand(files), holder is not None
     if as_json:
         print_document({**now.document(), "ran": ran})
     else:

@@ -1,6 +1,7 @@
 """Looking at a sweep whose files are damaged ends in one line, and hides no other sweep."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from conftest import REPOSITORY
 
 from intelligen.cli.main import commands, guarded
 from intelligen.config.loading import load_sweep
+from intelligen.reporting.standing import stand
+from intelligen.reporting.sweeps import SweepFiles
 from intelligen.sweep.header import sweep_header
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialState
@@ -48,3 +51,24 @@ def test_a_damaged_file_of_a_trial_is_one_line_and_input_output_s_code(tmp_path,
     assert status(tmp_path, "--json") == 0
     (unreadable,) = json.loads(capfd.readouterr().out)["unreadable"]
     assert unreadable["name"] == "quickstart"
+
+
+def test_a_look_reads_only_what_has_changed(tmp_path, trial):
+    files = SweepFiles(tmp_path / "sweeps" / "quickstart")
+    result = {"selected": "best", "metrics": {"valid/bleu": 21.5}, "stop_reason": "ran its course"}
+    path = trial / RESULT
+    path.write_text(json.dumps(result))
+    before = path.stat()
+    assert best(files) == 21.5
+    # Of the same length and age: as far as can be seen without reading it, nothing has changed.
+    path.write_text(json.dumps({**result, "metrics": {"valid/bleu": 99.5}}))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert best(files) == 21.5
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
+    assert best(files) == 99.5
+
+
+def best(files: SweepFiles) -> float:
+    (strategy,) = stand(files).strategies
+    assert strategy.best is not None
+    return strategy.best.value
