@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
+    EXPERIMENT,
     Store,
     add_epoch,
     mirror,
@@ -31,11 +32,14 @@ from intelligen.config.space import Const
 from intelligen.config.sweep import Sweep
 from intelligen.errors import StorageError
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.tracking.ledger import Ledger
+from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.mirror import LOCK_FILE
-from intelligen.tracking.records import SweepStatus, TrialState
-from intelligen.tracking.store import open_client
+from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.runs import create_run
+from intelligen.tracking.standings import Standing
+from intelligen.tracking.store import ensure_store, open_client
+from intelligen.tracking.sweep_summary import SweepSummary
 from intelligen.training.history import History
 from intelligen.training.result import RESULT
 
@@ -353,3 +357,24 @@ def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed
         assert ledger.closing.status is SweepStatus.FAILED
     assert (shown.statuses()["sweep"], shown.statuses()["t0002"]) == ("FAILED", "KILLED")
     FileLock(sweep / LOCK_FILE).release()
+
+
+def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, sweep: Path) -> None:
+    client = open_client(f"sqlite:///{store}")
+    run = create_run(client, ensure_store(f"sqlite:///{store}", EXPERIMENT), name="long", start_ms=0, tags={})
+    summary = SweepSummary(run, directory=sweep, header=read_ledger(sweep)[0])
+    fields = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}, "directory": ""}
+    trials = {
+        name: TrialRecord(id=name, number=0, started_ms=0, state=TrialState.FAILED, **fields)
+        for name in (f"t{number:04d}" for number in range(253))
+    }
+
+    def listed(count: int, closing: Closing | None = None) -> int:
+        """Trials in the leaderboard once so many have ended."""
+        ended = {name: trials[name] for name in list(trials)[:count]}
+        standings = {name: Standing(record, None, 0, 0.0) for name, record in ended.items()}
+        summary.update(ended, closing, bests={}, standings=standings)
+        return len(artifact(client.get_run(run.id), "leaderboard.csv").splitlines()) - 1
+
+    assert [listed(count) for count in (1, 2, 250, 251, 252, 253)] == [1, 2, 250, 250, 252, 252]
+    assert listed(253, Closing(9, SweepStatus.COMPLETE, {}, 0)) == 253
