@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import assert_never
+from typing import Any, assert_never
 
 from pydantic import JsonValue
 
@@ -42,6 +42,8 @@ class Parameter:
     whole: bool = False
     """Whether only the whole numbers of the range are meant."""
     needs: Needs = ()
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """Of a zip: the settings that each number stands for."""
 
     @property
     def continuous(self) -> bool:
@@ -99,7 +101,7 @@ def parameters(
             case SearchedSchedule(schedule=ranges):
                 yield from _of_schedule(name, here, ranges, needs)
             case Zip():
-                yield parameter(name, choices=tuple(range(len(form.rows))))
+                yield parameter(name, choices=tuple(range(len(form.rows))), rows=tuple(form.rows))
             case Choice(choice=list() as values):
                 yield parameter(name, choices=tuple(values))
             case Choice(choice=spaces):
