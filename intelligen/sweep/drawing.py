@@ -3,7 +3,8 @@
 So no kill leaves a trial half drawn, whose rest would come out differently.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import optuna
@@ -13,6 +14,7 @@ from optuna.trial import TrialState as OptunaState
 from intelligen.config.sweep import Sweep
 from intelligen.sweep.samplers import sampler
 from intelligen.sweep.space import suggest
+from intelligen.sweep.study import strategy_of
 
 _LEARNT_FROM = (OptunaState.COMPLETE, OptunaState.PRUNED, OptunaState.RUNNING)
 _FIXED = "fixed_params"
@@ -33,7 +35,7 @@ def drawn_trial(
 
     """
     memory = optuna.create_study(directions=study.directions, sampler=sampler(sweep.search, number))
-    memory.add_trials(_known(study, sweep))
+    memory.add_trials(_known(study, sweep, strategy=given.get("strategy")))
     memory.enqueue_trial(dict(given))
     trial = memory.ask()
     suggest(trial, sweep.space)
@@ -44,8 +46,24 @@ def drawn_trial(
     )
 
 
-def _known(study: optuna.Study, sweep: Sweep) -> list[FrozenTrial]:
-    """What the sampler learns from."""
+def _known(study: optuna.Study, sweep: Sweep, *, strategy: str | None) -> Iterator[FrozenTrial]:
+    """What the sampler learns from: all trials, or where strategies take turns those of the strategy.
+
+    A model of all of them would choose what they share, such as the learning rate, for the strategy that it prefers,
+    and the turn would give it to another one.
+    """
     if sweep.search.sampler in ("random", "grid"):
-        return []
-    return study.get_trials(deepcopy=False, states=_LEARNT_FROM)
+        return
+    for trial in study.get_trials(deepcopy=False, states=_LEARNT_FROM):
+        if not sweep.in_turn():
+            yield trial
+        elif strategy_of(trial) == strategy:
+            yield _without(trial, "strategy")
+
+
+def _without(trial: FrozenTrial, parameter: str) -> FrozenTrial:
+    """What all trials have alike is nothing to model."""
+    other = copy(trial)
+    other.params = {name: value for name, value in trial.params.items() if name != parameter}
+    other.distributions = {name: form for name, form in trial.distributions.items() if name != parameter}
+    return other
