@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from intelligen.cli.launching import INTERRUPTED, TERMINATED, Order, launch_sweep, order_of_directory, order_of_file
-from intelligen.cli.options import DEFAULT_RUNS, RUNS_VARIABLE
+from intelligen.cli.options import DEFAULT_RUNS, RUNS_VARIABLE, TRACKING_VARIABLE
 from intelligen.cli.output import people_console
 from intelligen.config import loading
 from intelligen.config.experiment import Experiment
@@ -104,7 +104,7 @@ def resume(
 
     """
     directory = find_sweep(_runs(runs), name)
-    return _finished(order_of_directory(directory, tuple(overrides), tracking_uri=_tracking(tracking_uri)))
+    return _finished(order_of_directory(directory, tuple(overrides), tracking_uri=tracking_uri))
 
 
 def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
@@ -137,4 +137,4 @@ def _runs(given: Place | None) -> Path:
 
 
 def _tracking(given: str | None) -> str | None:
-    return given or os.environ.get("MLFLOW_TRACKING_URI")
+    return given or os.environ.get(TRACKING_VARIABLE)

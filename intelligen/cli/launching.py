@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
+from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
 from intelligen.cli.stopping import forget_requests, heeding_stop
 from intelligen.errors import ChangedError, ConfigError, UnavailableError
@@ -22,11 +24,8 @@ if TYPE_CHECKING:
     from intelligen.config.sweep import Sweep
     from intelligen.data.prepared import Prepared
     from intelligen.sweep.sweep_run import SweepRun
-    from intelligen.tracking.mirror import MlflowMirror
-    from intelligen.tracking.records import SweepStatus
 
 INTERRUPTED, TERMINATED, SOME_FAILED = 130, 143, 3
-_INTERRUPTED_LINE = "interrupted: the same command goes on where this one stopped"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
 
 
 def tracked_at(directory: Path) -> str:
-    """Where the last launch of a sweep tracked to; MLflow's default where that is not known.
+    """Where the last launch of a sweep tracked to, whatever the environment says; its word where that is not known.
 
     Raises:
         ConfigError: The address held a secret.
@@ -120,12 +119,18 @@ def tracked_at(directory: Path) -> str:
     """
     from intelligen.tracking.launch import read_launch
     from intelligen.tracking.ledger import read_ledger
-    from intelligen.tracking.redaction import REDACTED
+    from intelligen.tracking.redaction import REDACTED, redact_text
 
-    uri = read_launch(directory, read_ledger(directory)[0]).tracking_uri or default_tracking_uri()
-    if REDACTED in uri:
-        raise ConfigError(f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri")
-    return uri
+    recorded = read_launch(directory, read_ledger(directory)[0]).tracking_uri
+    here = os.environ.get(TRACKING_VARIABLE)
+    if here and recorded in (None, redact_text(here)):
+        return here  # it has the secret that is not recorded
+    if recorded is not None and REDACTED in recorded:
+        raise ConfigError(
+            f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
+            f" address by {TRACKING_VARIABLE}"
+        )
+    return recorded or default_tracking_uri()
 
 
 def launch_sweep(order: Order, console: "Console") -> int:
@@ -148,7 +153,7 @@ def launch_sweep(order: Order, console: "Console") -> int:
         with interruptible(signals):
             return _run_sweep(order, console, signals)
     except KeyboardInterrupt:
-        click.echo(_INTERRUPTED_LINE, err=True)
+        click.echo(INTERRUPTED_LINE, err=True)
         return _interrupt_code(signals)
 
 
@@ -193,7 +198,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
             status = SweepStatus.INTERRUPTED
             raise
         finally:
-            _close(launch, status, mirror, console, order.tracking_uri)
+            close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
         failed = any(record.state is TrialState.FAILED for record in ledger.trials.values())
     return code or (SOME_FAILED if failed else 0)
 
@@ -213,43 +218,6 @@ def _stages(launch: "SweepRun", signals: list[int]) -> int:
     except (KeyboardInterrupt, SystemExit):  # Ray Train answers an interrupt by leaving the process
         return _interrupt_code(signals)
     return 0
-
-
-def _close(
-    launch: "SweepRun", status: "SweepStatus", mirror: "MlflowMirror", console: "Console", tracking_uri: str
-) -> None:
-    """Write the table, let the mirror catch up, and say where to look next."""
-    from intelligen.reporting.front import markdown_front, rich_front
-    from intelligen.reporting.table import markdown_table, rich_table
-    from intelligen.sweep.stages import is_finished, pareto_front
-    from intelligen.tracking.leaderboard import leaderboard
-    from intelligen.tracking.records import SweepStatus
-    from intelligen.tracking.redaction import redact_text
-
-    objective = launch.sweep.objective.metric
-    rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
-    front = pareto_front(launch)
-    table = markdown_table(rows, objective=objective) + markdown_front(front, metrics=launch.metrics)
-    summary = {"table_markdown": table} | {
-        f"best/{row.strategy}/{name}": value for row in rows for name, value in row.best.scores.items()
-    }
-    if not is_finished(launch):
-        launch.ledger.close_sweep(status, summary)
-    mirrored = mirror.close(timeout_s=60.0)
-    if rows:
-        title = redact_text(launch.sweep.question or launch.sweep.name)
-        console.print(rich_table(rows, title=title, objective=objective))
-    if front:
-        console.print(rich_front(front, metrics=launch.metrics))
-    if status is SweepStatus.INTERRUPTED:
-        console.print(f"{_INTERRUPTED_LINE}, and so does: intelligen resume {launch.sweep.name}")
-    (launch.directory / "table.md").write_text(table, encoding="utf-8")
-    console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
-    shown = redact_text(tracking_uri)
-    compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shown}"
-    console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
-    if not mirrored:
-        console.print(f"MLflow at {shown} does not hold everything yet: the same command sends the rest")
 
 
 @contextmanager

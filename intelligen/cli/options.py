@@ -9,6 +9,7 @@ import click
 
 Command = Callable[..., Any]
 DEFAULT_RUNS, RUNS_VARIABLE = "runs", "INTELLIGEN_RUNS"
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def experiment_argument(command: Command) -> Command:
@@ -71,9 +72,14 @@ def tracking_option(command: Command) -> Command:
     """`--tracking-uri URI`."""
     return click.option(
         "--tracking-uri",
-        envvar="MLFLOW_TRACKING_URI",
+        envvar=TRACKING_VARIABLE,
         help="MLflow store; mlflow.db in the working directory by default.",
     )(command)
+
+
+def last_tracking_option(command: Command) -> Command:
+    """`--tracking-uri URI` of a sweep that was launched before; the environment is not asked, since that launch was."""
+    return click.option("--tracking-uri", help="MLflow store; that of the last launch by default.")(command)
 
 
 def json_option(command: Command) -> Command:

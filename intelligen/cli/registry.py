@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from intelligen.cli.options import json_option, runs_option, sweep_argument, tracking_option
+from intelligen.cli.options import json_option, last_tracking_option, runs_option, sweep_argument
 from intelligen.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -21,7 +21,7 @@ _ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.ASCII | re.IGNORECAS
 @click.option("--name", "model_name", help="Of the registered model; the sweep's name where not given.")
 @click.option("--alias", default="champion", show_default=True, help="It moves here from an older version.")
 @runs_option
-@tracking_option
+@last_tracking_option
 @json_option
 def promote(
     sweep: str,

@@ -6,8 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intelligen.errors import StorageError
+
+if TYPE_CHECKING:
+    from intelligen.reporting.sweeps import SweepFiles
 
 STOP_FILE = "stop"
 _POLL_S = 1.0
@@ -56,13 +60,12 @@ def ask_to_stop(directory: Path) -> None:
         raise StorageError(f"{request}: cannot ask the sweep to stop: {error.strerror}") from error
 
 
-def wait_until_stopped(directory: Path, *, timeout_s: float) -> bool:
+def wait_until_stopped(files: "SweepFiles", *, timeout_s: float) -> bool:
     """Whether the sweep no longer runs; waits for that for a while."""
-    from intelligen.reporting.standing import SweepState, stand
-    from intelligen.reporting.sweeps import SweepFiles
+    from intelligen.reporting.standing import runner
 
-    files, deadline = SweepFiles(directory), time.monotonic() + timeout_s
-    while stand(files).state is SweepState.RUNNING:
+    deadline = time.monotonic() + timeout_s
+    while runner(files) is not None:
         if time.monotonic() >= deadline:
             return False
         time.sleep(0.2)

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from intelligen.cli.options import json_option, override_option, runs_option, sweep_argument, tracking_option
+from intelligen.cli.options import (
+    json_option,
+    last_tracking_option,
+    override_option,
+    runs_option,
+    sweep_argument,
+    tracking_option,
+)
 from intelligen.cli.output import people_console, print_document
 from intelligen.errors import BusyError, ConfigError
 
@@ -39,7 +46,7 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
 @sweep_argument()
 @override_option
 @runs_option
-@tracking_option
+@last_tracking_option
 @json_option
 def resume(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool) -> int:
     """Go on with SWEEP from its own directory.
@@ -56,7 +63,7 @@ def resume(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str
 @click.option("--trials-per-strategy", type=click.IntRange(1), help="New budget.trials_per_strategy, likewise in all.")
 @override_option
 @runs_option
-@tracking_option
+@last_tracking_option
 @json_option
 def extend(
     sweep: str,
@@ -95,20 +102,19 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     It may run on any host that sees the runs directory. What it did stands.
     """
     from intelligen.cli.stopping import ask_to_stop, wait_until_stopped
-    from intelligen.reporting.standing import SweepState, stand
+    from intelligen.reporting.standing import runner, stand
     from intelligen.reporting.sweeps import SweepFiles, find_sweep
 
-    directory = find_sweep(runs.absolute(), sweep)
-    before = stand(SweepFiles(directory))
-    ran = before.state is SweepState.RUNNING
-    if ran:
-        ask_to_stop(directory)
-        if not wait_until_stopped(directory, timeout_s=timeout):
+    files = SweepFiles(find_sweep(runs.absolute(), sweep))
+    holder = runner(files)
+    if holder is not None:
+        ask_to_stop(files.directory)
+        if not wait_until_stopped(files, timeout_s=timeout):
             raise BusyError(
-                f"{before.name}: asked to stop, but {before.holder} still runs after {timeout:.0f} s; it stops at its"
+                f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops at its"
                 " next look at its directory, unless it hangs or is gone: wait, `intelligen watch` it, or kill it"
             )
-    now = stand(SweepFiles(directory))
+    now, ran = stand(files), holder is not None
     if as_json:
         print_document({**now.document(), "ran": ran})
     else:

@@ -23,6 +23,7 @@ from intelligen.config.yaml_file import parse_document, read_document
 from intelligen.errors import ConfigError
 
 _INTO_EXPERIMENT = "experiment."
+_TABLE = "search.warm_start.csv"
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -68,8 +69,8 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     inner = [change for change in changes if change.key.startswith(_INTO_EXPERIMENT)]
     own = [_own_change(change, path) for change in changes if change not in inner]
     document = changed(document, Sweep, own)
-    # Whoever starts the command may choose any experiment; the file only one of its project.
-    project = None if any(change.key == "experiment" for change in own) else project_of(path)
+    # Whoever starts the command may choose any file; the sweep's file only those of its project.
+    project = None if _reaches(own, "experiment") else project_of(path)
     reaching = [replace(change, key=change.key.removeprefix(_INTO_EXPERIMENT)) for change in inner]
     problems: list[str] = []
     with _noting(problems):
@@ -80,7 +81,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         check_space(sweep, experiment, document)
     with _noting(problems):
-        check_search(sweep, document, path.parent)
+        check_search(sweep, document, path, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
         _require_one_objective(sweep, experiment, document)
     raise_problems(problems)
@@ -146,6 +147,11 @@ def _own_change(change: Change, sweep_file: Path) -> Change:
         return change
     start = os.path.realpath(sweep_file.parent)
     return replace(change, value=os.path.relpath(os.path.realpath(change.value), start))
+
+
+def _reaches(changes: Sequence[Change], key: str) -> bool:
+    """Whether one of the changes sets the key, or a group that it is in."""
+    return any(f"{key}.".startswith(f"{change.key}.") for change in changes)
 
 
 def _named_experiment(sweep_file: Path, document: Document, project: Path | None) -> Document:

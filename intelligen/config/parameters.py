@@ -1,9 +1,10 @@
 """What a search space lets vary, parameter by parameter, under the names that the search gives them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import assert_never
+from typing import Any, assert_never
 
 from pydantic import JsonValue
 
@@ -15,12 +16,16 @@ from intelligen.config.space import (
     LogInt,
     LogUniform,
     Scalar,
+    ScheduleRanges,
     SearchedSchedule,
     Simplex,
     Space,
     Uniform,
     Zip,
 )
+
+Needs = tuple[tuple[str, tuple[Scalar, ...]], ...]
+"""Parameters and values: what exists only where each of these has one of its values."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,9 @@ class Parameter:
     ends: tuple[float, float] = (0.0, 1.0)
     whole: bool = False
     """Whether only the whole numbers of the range are meant."""
+    needs: Needs = ()
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """Of a zip: the settings that each number stands for."""
 
     @property
     def continuous(self) -> bool:
@@ -63,37 +71,63 @@ class Parameter:
                 return int(value)
         raise ValueError(f"must be {kind} from {low:g} to {high:g}, got {shown(value)}")
 
+    def why_absent(self, point: Mapping[str, Scalar]) -> str | None:
+        """Why the search would not draw it, by what else the point names; None where it would."""
+        for name, values in self.needs:
+            with_it = f"exists only with {name}: {' or '.join(map(str, values))}"
+            if name not in point:
+                return f"{with_it}; name that too, or leave this out"
+            if point[name] not in values:
+                return f"{with_it}, and the point has {shown(point[name])}; leave one of them out"
+        return None
 
-def parameters(space: Mapping[str, Space], *, place: Key = ("space",), options: str = "") -> Iterator[Parameter]:
+
+def parameters(
+    space: Mapping[str, Space], *, place: Key = ("space",), options: str = "", needs: Needs = ()
+) -> Iterator[Parameter]:
     """Every parameter of the space, those of options included, in the order of the file."""
     for key, form in space.items():
         name, here = options + key, (*place, key)
+        parameter = partial(Parameter, place=here, needs=needs)
         match form:
             case Uniform(uniform=ends) | LogUniform(log_uniform=ends):
-                yield Parameter(name, here, ends=ends)
+                yield parameter(name, ends=ends)
             case Int(int=ends) | LogInt(log_int=ends):
-                yield Parameter(name, here, ends=ends, whole=True)
+                yield parameter(name, ends=ends, whole=True)
             case Const():
                 pass
             case Simplex(simplex=parts):
-                yield from (Parameter(f"{name}.{part}", here) for part in parts[:-1])
+                yield from (parameter(f"{name}.{part}") for part in parts[:-1])
             case SearchedSchedule(schedule=ranges):
-                if isinstance(ranges.shape, list):
-                    yield Parameter(f"{name}.shape", here, choices=ranges.shapes)
-                for number in ("start", "end", "k"):
-                    if isinstance(both := getattr(ranges, number), list):
-                        yield Parameter(f"{name}.{number}", here, ends=(both[0], both[1]))
+                yield from _of_schedule(name, here, ranges, needs)
             case Zip():
-                yield Parameter(name, here, choices=tuple(range(len(form.rows))))
+                yield parameter(name, choices=tuple(range(len(form.rows))), rows=tuple(form.rows))
             case Choice(choice=list() as values):
-                yield Parameter(name, here, choices=tuple(values))
+                yield parameter(name, choices=tuple(values))
             case Choice(choice=spaces):
                 assert isinstance(spaces, dict)
-                yield Parameter(name, here, choices=tuple(spaces))
+                yield parameter(name, choices=tuple(spaces))
                 for option, inner in spaces.items():
-                    yield from parameters(inner, place=(*here, "choice", option), options=f"{options}{option}/")
+                    needed = (*needs, *_needed(name, [option], of=spaces))
+                    yield from parameters(
+                        inner, place=(*here, "choice", option), options=f"{options}{option}/", needs=needed
+                    )
             case _:
                 assert_never(form)
+
+
+def _of_schedule(name: str, place: Key, ranges: ScheduleRanges, needs: Needs) -> Iterator[Parameter]:
+    if isinstance(ranges.shape, list):
+        yield Parameter(f"{name}.shape", place, choices=ranges.shapes, needs=needs)
+    for number in ("start", "end", "k"):
+        if isinstance(ends := getattr(ranges, number), list):
+            having = [shape for shape in ranges.shapes if number in ranges.numbers(shape)]
+            needed = _needed(f"{name}.shape", having, of=ranges.shapes)
+            yield Parameter(f"{name}.{number}", place, ends=(ends[0], ends[1]), needs=(*needs, *needed))
+
+
+def _needed(name: str, values: Sequence[str], *, of: Collection[str]) -> Needs:
+    return ((name, tuple(values)),) if len(values) < len(of) else ()
 
 
 def grid_size(space: Mapping[str, Space]) -> int:

@@ -11,7 +11,7 @@ from intelligen.config.document import nearest, problem_line, raise_problems, sh
 from intelligen.config.parameters import Parameter, parameters
 from intelligen.config.space import Scalar
 from intelligen.config.sweep import Sweep
-from intelligen.config.text_file import displayed
+from intelligen.config.text_file import MAX_BYTES, displayed
 from intelligen.config.yaml_file import plain_value
 from intelligen.errors import ConfigError
 
@@ -59,7 +59,7 @@ def read_points(path: Path, sweep: Sweep) -> list[Point]:
 def _rows(path: Path, place: str) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is not empty."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _bytes(path, place).decode("utf-8-sig")
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         yield from [(rows.line_num, row) for row in rows if any(row)]
     except FileNotFoundError:
@@ -71,6 +71,16 @@ def _rows(path: Path, place: str) -> Iterator[tuple[int, list[str]]]:
         raise ConfigError(problem_line(place, "", what)) from None
     except csv.Error as error:
         raise ConfigError(problem_line(f"{place}:{rows.line_num}", "", f"no CSV: {error}")) from None
+
+
+def _bytes(path: Path, place: str) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe would block, a device would never end
+        raise ConfigError(problem_line(place, "", "is not a regular file; give a CSV table"))
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ConfigError(problem_line(place, "", "larger than 1 MiB; is this the right file?"))
+    return raw
 
 
 def _bad_columns(columns: Sequence[str], known: Sequence[str], place: str) -> Iterator[str]:
@@ -91,6 +101,9 @@ def _cells(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
 
 def _point(line: int, cells: Mapping[str, str], known: Mapping[str, Parameter], metrics: Sequence[str]) -> Point:
     params = {name: _accepted(name, cell, known[name]) for name, cell in cells.items() if name in known}
+    for name in params:
+        if why := known[name].why_absent(params):
+            raise ValueError(f"{name}: {why}")
     told = [metric for metric in metrics if metric in cells]
     for metric in metrics:
         if told and metric not in told:

@@ -14,8 +14,8 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 class WarmStart(Settings):
     """What the search knows before its first trial; several may stand together.
 
-    A point names parameters as the search does (`finetuning.optimizer.learning_rate`, `generative/probability.start`);
-    what it leaves out is drawn.
+    A point names parameters as the search does (`finetuning.optimizer.learning_rate`, `generative/probability.start`),
+    those of an option together with the option; what it leaves out is drawn.
     """
 
     sweep: Name | None = None
@@ -44,7 +44,8 @@ class Search(Settings):
     """Of the suggestions."""
     startup_trials: PositiveInt = 4
     """So many trials are drawn at random before `tpe` or `gp` use their model; with `nsga2` the size of each
-    generation, the first of which is random."""
+    generation, the first of which is random. Where strategies take turns, each has a model or generations of its
+    own."""
     storage: str | None = None
     """A database for Optuna's study (`postgresql://…`, `mysql://…`, `sqlite:///…`); a journal file in the sweep's
     directory where not given."""

@@ -6,23 +6,26 @@ from pathlib import Path
 from intelligen.config.document import Document, dotted, nearest, problem_line, raise_problems
 from intelligen.config.parameters import Parameter, grid_size, parameters
 from intelligen.config.points import read_points
+from intelligen.config.project import named_file
 from intelligen.config.space import Scalar
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
 
 MOST_GRID_POINTS = 10_000
+_TABLE = ("search", "warm_start", "csv")
 
 
-def check_search(sweep: Sweep, document: Document, folder: Path) -> None:
+def check_search(sweep: Sweep, document: Document, file: Path, *, project: Path | None) -> None:
     """Try the sampler and the warm start on the space.
 
     Args:
         sweep: Whose search is checked.
         document: The sweep's file, for the lines in messages.
-        folder: Where the sweep's file lies.
+        file: The sweep's.
+        project: Where the table of a warm start must lie; None = anywhere.
 
     Raises:
-        ConfigError: A grid without end, or a point that does not lie in the space.
+        ConfigError: A grid without end, a point that does not lie in the space, or a table outside of the project.
 
     """
     raise_problems([*_grid_problems(sweep, document), *_point_problems(sweep, document)])
@@ -30,10 +33,14 @@ def check_search(sweep: Sweep, document: Document, folder: Path) -> None:
     if warm_start is None or warm_start.csv is None:
         return
     try:
-        read_points(folder / warm_start.csv, sweep)
+        path = named_file(warm_start.csv, by=file, project=project) if project else file.parent / warm_start.csv
+    except ConfigError as error:
+        raise ConfigError(problem_line(document.origin(_TABLE), dotted(_TABLE), str(error))) from None
+    try:
+        read_points(path, sweep)
     except FileNotFoundError:
-        key = ("search", "warm_start", "csv")
-        raise ConfigError(problem_line(document.origin(key), dotted(key), f"{warm_start.csv}: no such file")) from None
+        what = f"{warm_start.csv}: no such file; check the path"
+        raise ConfigError(problem_line(document.origin(_TABLE), dotted(_TABLE), what)) from None
 
 
 def _grid_problems(sweep: Sweep, document: Document) -> Iterator[str]:
@@ -57,17 +64,17 @@ def _point_problems(sweep: Sweep, document: Document) -> Iterator[str]:
         return
     known = {parameter.name: parameter for parameter in parameters(sweep.space)}
     for row, point in enumerate(warm_start.points or ()):
-        for name, value in point.items():
-            if what := _problem(known, name, value):
+        for name in point:
+            if what := _problem(known, name, point):
                 place = ("search", "warm_start", "points", row, name)
                 yield problem_line(document.origin(place), dotted(place), what)
 
 
-def _problem(known: Mapping[str, Parameter], name: str, value: Scalar) -> str | None:
+def _problem(known: Mapping[str, Parameter], name: str, point: Mapping[str, Scalar]) -> str | None:
     if name not in known:
         return f"no parameter of the space; {nearest(name, list(known))}"
     try:
-        known[name].accepted(value)
+        known[name].accepted(point[name])
     except ValueError as error:
         return str(error)
-    return None
+    return known[name].why_absent(point)

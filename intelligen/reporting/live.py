@@ -39,6 +39,7 @@ class LiveProgress:
         self._told: dict[str, int] = {}
         self._told_ends: set[str] = set()
         self._best: float | None = None
+        self._problem = ""
         self._live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
 
     def __enter__(self) -> "LiveProgress":
@@ -70,7 +71,9 @@ class LiveProgress:
             trials = self._files.ledger()[1]
             histories = {name: self._files.reports(record) for name, record in trials.items()}
         except (OSError, StorageError) as error:
-            self._console.print(f"progress: {error}", markup=False, highlight=False)
+            if str(error) != self._problem:
+                self._say(f"progress: {error}")
+            self._problem = str(error)
             return
         values = [best_value(histories[name], self._objective) for name, r in trials.items() if r.kind == "trial"]
         known = [value for value in values if value is not None]

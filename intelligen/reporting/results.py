@@ -11,7 +11,7 @@ from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.records import TrialRecord
 from intelligen.training.history import Report
-from intelligen.training.result import read_result
+from intelligen.training.result import Result
 
 
 def results_frame(directory: Path) -> pd.DataFrame:
@@ -27,11 +27,12 @@ def results_frame(directory: Path) -> pd.DataFrame:
     files = SweepFiles(directory)
     header, trials, _ = files.ledger()
     metric = header["sweep"]["objective"]["metric"]
-    rows = [_row(directory, record, files.reports(record), metric) for record in trials.values()]
+    rows = [_row(files, record, metric) for record in trials.values()]
     return pd.DataFrame(rows, index=pd.Index(list(trials), name="trial"))
 
 
-def _row(directory: Path, record: TrialRecord, reports: Sequence[Report], metric: str) -> dict[str, Any]:
+def _row(files: SweepFiles, record: TrialRecord, metric: str) -> dict[str, Any]:
+    reports = files.reports(record)
     last = reports[-1] if reports else None
     return {
         "kind": record.kind,
@@ -44,15 +45,14 @@ def _row(directory: Path, record: TrialRecord, reports: Sequence[Report], metric
         "updates": 0 if last is None else last.update,
         "target_tokens": 0 if last is None else last.target_tokens,
         "device_s": sum(device_seconds(report.metrics) for report in reports),
-        **_validation(directory / record.directory, reports, metric),
+        **_validation(files.result(record), reports, metric),
         **record.scores,
         **{f"param/{name}": value for name, value in record.params.items()},
     }
 
 
-def _validation(directory: Path, reports: Sequence[Report], metric: str) -> dict[str, float]:
+def _validation(result: Result | None, reports: Sequence[Report], metric: str) -> dict[str, float]:
     """Of the selected weights, or of the best epoch so far."""
-    result = read_result(directory)
     if result is not None:
         return result.metrics
     if not reports:

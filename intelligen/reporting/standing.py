@@ -12,12 +12,10 @@ from intelligen.config.metrics import higher_is_better
 from intelligen.reporting.eta import Eta, SearchSize, search_eta
 from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.holder import Holder, find_holder
-from intelligen.tracking.launch import read_launch
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import LOCK_FILE
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
 from intelligen.training.history import Report
-from intelligen.training.result import read_result
 
 Histories = Mapping[str, Sequence[Report]]
 """Trial → its reports."""
@@ -132,7 +130,7 @@ def stand(files: SweepFiles) -> Standing:
     """
     holder = find_holder(files.directory / LOCK_FILE)
     header, trials, closing = files.ledger()
-    launch = read_launch(files.directory, header)
+    launch = files.launch()
     sweep = launch.sweep
     histories = {name: files.reports(record) for name, record in trials.items()}
     searched = [record for record in trials.values() if record.kind == "trial"]
@@ -151,7 +149,7 @@ def stand(files: SweepFiles) -> Standing:
         budget=sweep.budget.model_dump(exclude_none=True),
         budget_trials=size.trials,
         trials=_count(searched),
-        strategies=tuple(_strategies(files.directory, trials, histories, metric)),
+        strategies=tuple(_strategies(files, trials, histories, metric)),
         under_way=tuple(
             _under_way(record, histories[record.id], epochs[record.kind], metric)
             for record in trials.values()
@@ -161,6 +159,12 @@ def stand(files: SweepFiles) -> Standing:
         tracking_uri=launch.tracking_uri,
         last_sign_ms=_last_sign_ms(trials, histories, closing),
     )
+
+
+def runner(files: SweepFiles) -> Holder | None:
+    """Who runs the sweep, by its lock and its ledger alone; none where nobody does."""
+    holder = find_holder(files.directory / LOCK_FILE)
+    return holder if _state(holder, files.ledger()[2]) is SweepState.RUNNING else None
 
 
 _GROUPS = {"baseline": "training", "trial": "finetuning"}
@@ -178,7 +182,7 @@ def _count(records: Sequence[TrialRecord]) -> dict[str, int]:
 
 
 def _strategies(
-    directory: Path, trials: Mapping[str, TrialRecord], histories: Histories, metric: str
+    files: SweepFiles, trials: Mapping[str, TrialRecord], histories: Histories, metric: str
 ) -> list[StrategyStanding]:
     groups: dict[str, list[TrialRecord]] = {}
     for record in trials.values():
@@ -187,7 +191,7 @@ def _strategies(
         StrategyStanding(
             strategy=name,
             trials=_count(records),
-            best=_best(directory, records, histories, metric),
+            best=_best(files, records, histories, metric),
             device_s=sum(device_seconds(report.metrics) for record in records for report in histories[record.id]),
             target_tokens=sum(histories[record.id][-1].target_tokens for record in records if histories[record.id]),
         )
@@ -195,13 +199,13 @@ def _strategies(
     ]
 
 
-def _best(directory: Path, records: Sequence[TrialRecord], histories: Histories, metric: str) -> Best | None:
+def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Histories, metric: str) -> Best | None:
     """Of trials that did not fail: the selected weights of those that ran their course, else the best epoch."""
     found: list[Best] = []
     for record in records:
         if record.state is TrialState.FAILED:
             continue
-        result = read_result(directory / record.directory)
+        result = files.result(record)
         values = [result.metrics[metric]] if result else [report.metrics[metric] for report in histories[record.id]]
         found += [Best(value, record.id) for value in values if math.isfinite(value)]
     choose = max if higher_is_better(metric) else min

@@ -8,15 +8,17 @@ from intelligen.config.document import nearest
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError
 from intelligen.tracking.followed import Followed
+from intelligen.tracking.launch import LAUNCH_FILE, Launch, read_launch
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.records import Closing, TrialRecord
 from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import RESULT, Result, read_result
 
 SWEEPS = "sweeps"
 
 
 class SweepFiles:
-    """A sweep's ledger and histories as of now; a file is read again only where it has changed.
+    """A sweep's files as of now; a file is read again only where it has changed.
 
     Args:
         directory: The sweep's.
@@ -26,16 +28,27 @@ class SweepFiles:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._ledger = Followed(directory / LEDGER_FILE, lambda path: read_ledger(path.parent))
+        self._launch = Followed(directory / LAUNCH_FILE, lambda path: read_launch(path.parent, self.ledger()[0]))
         self._histories: dict[str, Followed[list[Report]]] = {}
+        self._results: dict[str, Followed[Result | None]] = {}
 
     def ledger(self) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
         """Header, trials and closing."""
         return self._ledger.now()
 
+    def launch(self) -> Launch:
+        """The last launch."""
+        return self._launch.now()
+
     def reports(self, record: TrialRecord) -> list[Report]:
         """A trial's history."""
         path = self.directory / record.directory / HISTORY_FILE
         return self._histories.setdefault(record.id, Followed(path, read_history)).now()
+
+    def result(self, record: TrialRecord) -> Result | None:
+        """A trial's result, where it ran its course."""
+        path = self.directory / record.directory / RESULT
+        return self._results.setdefault(record.id, Followed(path, lambda path: read_result(path.parent))).now()
 
 
 def sweep_names(store: Path) -> list[str]:

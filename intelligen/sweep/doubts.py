@@ -57,10 +57,13 @@ def _controls(names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
-    total, epochs = sweep.total_trials(), experiment.finetuning.epochs
-    if sweep.search.sampler == "tpe" and total is not None and sweep.search.startup_trials >= total:
+    epochs = experiment.finetuning.epochs
+    # In turns every strategy has a model of its own.
+    most = sweep.budget.trials_per_strategy if sweep.in_turn() else sweep.total_trials()
+    if sweep.search.sampler == "tpe" and most is not None and sweep.search.startup_trials >= most:
+        each = " of each strategy" if sweep.in_turn() else ""
         yield (
-            f"search.startup_trials ({sweep.search.startup_trials}) is not below the budget of {total} trials: the"
+            f"search.startup_trials ({sweep.search.startup_trials}) is not below the budget of {most} trials{each}: the"
             " model of tpe is never used; lower it, or write sampler: random"
         )
     if isinstance(sweep.scheduler, Asha) and sweep.scheduler.grace_epochs >= epochs:

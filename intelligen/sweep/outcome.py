@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from intelligen.errors import StorageError
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
@@ -51,6 +52,9 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
         crashed: Whether its processes died more often than it was to be tried.
         stopped: Why it was stopped, where it was not the scheduler that did.
 
+    Raises:
+        StorageError: Its files are damaged.
+
     """
     reports = read_history(directory / HISTORY_FILE)
     curve = {report.epoch: report.metrics[objectives[0]] for report in reports if objectives[0] in report.metrics}
@@ -61,14 +65,23 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
             return Outcome(TrialState.FAILED, f"its {unusable[0]} is {values[unusable[0]]}", curve=curve)
         state = TrialState.COMPLETE if result.healthy else TrialState.PRUNED
         return Outcome(state, result.stop_reason, tuple(values.values()), curve)
-    failure = directory / FAILURE_FILE
-    if failure.exists():
-        return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"], curve=curve)
+    if (failure := _read_failure(directory / FAILURE_FILE)) is not None:
+        return Outcome(TrialState.FAILED, failure, curve=curve)
     if crashed or not (reports or stopped):
         reason = "its process died at every attempt; its trial.log shows how far they came"
         return Outcome(TrialState.FAILED, reason, curve=curve)
     reason = stopped or f"stopped by the scheduler after epoch {reports[-1].epoch}"
     return Outcome(TrialState.PRUNED, reason, curve=curve)
+
+
+def _read_failure(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["reason"])
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"damaged ({type(error).__name__}: {error}); restore it from a copy, or delete it"
+        raise StorageError(f"{path}: {what}") from error
 
 
 def _value(metric: str, result: Result, reports: Sequence[Report]) -> float:

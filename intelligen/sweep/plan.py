@@ -17,7 +17,7 @@ from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.sweep.cluster import Capacity, capacity_of_cluster
 from intelligen.sweep.doubts import doubts, too_short
-from intelligen.sweep.space import suggest
+from intelligen.sweep.space import chosen_strategy, suggest
 from intelligen.tracking.redaction import redact
 from intelligen.training.calibrating import Bench, Span, time_epoch, time_validation
 from intelligen.training.result import read_result, selected_weights
@@ -159,7 +159,7 @@ def _trial(changes: Mapping[str, Any], experiment: Experiment, timed: "_Timed | 
     try:
         chosen = apply_settings(experiment, changes)
     except ConfigError as error:
-        name = str(changes.get("strategy.name", experiment.strategy.name))
+        name = chosen_strategy(changes) or experiment.strategy.name
         return SampledTrial(name, dict(changes), " ".join(str(error).split()), None)
     seconds = None if timed is None else timed.finetuning(chosen)
     return SampledTrial(chosen.strategy.name, dict(changes), None, seconds)

@@ -1,7 +1,7 @@
 """Each trial gets a sampler of its own, seeded by its number, so that no sampler's state has to survive a kill.
 
-What the samplers know they read from the study: TPE and the Gaussian process fit their models anew for every trial,
-and NSGA-II keeps its generations in the study. So a sequential sweep that was killed and resumed suggests what an
+What the samplers know they read from the trials: TPE and the Gaussian process fit their models anew for every one, and
+NSGA-II notes in each which generation it is of. So a sequential sweep that was killed and resumed suggests what an
 undisturbed one does, with every one of them.
 """
 

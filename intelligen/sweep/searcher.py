@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -14,15 +15,42 @@ from ray.tune.search import Searcher
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
 from intelligen.sweep.budget import Spent, search_end, strategies_left
+from intelligen.sweep.drawing import drawn_trial
 from intelligen.sweep.grid import grid_points
 from intelligen.sweep.outcome import Outcome
-from intelligen.sweep.samplers import sampler
 from intelligen.sweep.space import suggest
 from intelligen.sweep.study import is_own, strategy_of, tell
 from intelligen.sweep.warm_start import POINT, untried_point
 
 Given = tuple[dict[str, Any], dict[str, Any]]
 """Parameters that a trial is to have, and what its user attributes say of them."""
+
+_FINISHED: dict[str, Any] | str = Searcher.FINISHED
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+Callback = Callable[Concatenate["StudySearcher", P], Answer]
+
+
+def _kept_errors(after: Answer) -> Callable[[Callback[P, Answer]], Callback[P, Answer]]:
+    """The first error of a callback is kept in `error`, and every callback answers `after` from then on.
+
+    Tune would make text of it, or take it for the trial's failure and try again.
+    """
+
+    def keeping(callback: Callback[P, Answer]) -> Callback[P, Answer]:
+        @wraps(callback)
+        def kept(searcher: "StudySearcher", /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+            if searcher.error is None:
+                try:
+                    return callback(searcher, *args, **kwargs)
+                except Exception as error:
+                    searcher.error = error  # whoever runs Tune raises it again
+            return after
+
+        return kept
+
+    return keeping
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         self._running: dict[str, optuna.Trial] = {}
         self._epochs: dict[str, int] = {}
         self._stopped: dict[str, str] = {}
+        self.error: Exception | None = None  # of a callback: raise it once Tune has ended
         self._unfinished = [t for t in study.trials if t.state == OptunaState.RUNNING]
         self._grid = list(grid_points(sweep.space)) if sweep.search.sampler == "grid" else []
 
@@ -86,6 +115,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         own = self._own_trials()
         return all(trial.state.is_finished() for trial in own) and self._end(own) is not None
 
+    @_kept_errors(True)
     def stops(self, trial_id: str, epoch: int) -> bool:
         """Whether a running trial ends with this epoch, because the budget that pays for it is spent."""
         if epoch >= self._epochs[trial_id]:
@@ -96,6 +126,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             self._stopped[trial_id] = reason
         return reason is not None
 
+    @_kept_errors(_FINISHED)
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Tune's question: what next?"""
         while (trial := self._next_trial()) is not None:
@@ -109,15 +140,16 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
                 continue
             self._running[trial_id], self._epochs[trial_id] = trial, config["epochs"]
             return config
-        finished: str = Searcher.FINISHED
-        return finished
+        return _FINISHED
 
+    @_kept_errors(None)
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An epoch's objective, for those who watch the study; Optuna keeps no curves of several objectives."""
         trial = self._running[trial_id]
         if self.metric in result and len(self._study.directions) == 1:
             trial.report(result[self.metric], step=result["training_iteration"])
 
+    @_kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how the trial ended."""
         trial = self._running.pop(trial_id)
@@ -142,21 +174,19 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
     def _next_trial(self) -> optuna.Trial | None:
         if self._unfinished:
-            left = self._unfinished.pop(0)
-            self._study.sampler = sampler(self._sweep.search, left.number)
-            # What it was given already comes from the storage; only what a kill cut off is drawn.
-            return optuna.Trial(self._study, left._trial_id)
+            # Its parameters come from the storage.
+            return optuna.Trial(self._study, self._unfinished.pop(0)._trial_id)
         own = self._own_trials()
         # Before the question whether the search has ended: a strategy that is left then was left before.
         turns = self._turns(own)
         if self._end(own) is not None:
             return None
         trials = self._study.get_trials(deepcopy=False)
-        waiting = sum(trial.state == OptunaState.WAITING for trial in trials)
-        self._study.sampler = sampler(self._sweep.search, len(trials) - waiting)
-        # A kill between the two next lines leaves the trial waiting, with all that it was given.
-        if not waiting and (given := self._given(own, turns)) is not None:
-            self._study.enqueue_trial(given[0], user_attrs=given[1])
+        if all(trial.state != OptunaState.WAITING for trial in trials):
+            given, attributes = self._given(own, turns)
+            trial = drawn_trial(self._study, self._sweep, number=len(trials), given=given, attributes=attributes)
+            self._study.add_trial(trial)
+        # A kill here leaves the trial waiting, with all its parameters.
         return self._study.ask()
 
     def _turns(self, own: list[FrozenTrial]) -> list[str]:
@@ -165,7 +195,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             return []
         return strategies_left(self._sweep, Counter(map(strategy_of, own)), self._spent)
 
-    def _given(self, own: list[FrozenTrial], turns: list[str]) -> Given | None:
+    def _given(self, own: list[FrozenTrial], turns: list[str]) -> Given:
         """What the next trial does not leave to the sampler: a point of the user's, its strategy's turn, the grid's."""
         tried = {trial.user_attrs[POINT] for trial in own if POINT in trial.user_attrs}
         if (found := untried_point(self._study, tried, allowed=turns)) is not None:
@@ -175,7 +205,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             mine = [point for point in self._grid if not turns or point["strategy"] == turns[0]]
             return mine[sum(not turns or strategy_of(trial) == turns[0] for trial in own)], {}
         # In turn, so that every strategy gets its share of the search, early and late.
-        return ({"strategy": turns[0]}, {}) if turns else None
+        return {"strategy": turns[0]} if turns else {}, {}
 
 
 class BudgetStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
@@ -195,8 +225,8 @@ class BudgetStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
         return "training_iteration" in result and self._searcher.stops(trial_id, result["training_iteration"])
 
     def stop_all(self) -> bool:
-        """Never at once: what an epoch has cost, its report is to show."""
-        return False
+        """At once where the search has failed; never for a budget: what an epoch has cost, its report is to show."""
+        return self._searcher.error is not None
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles it with the experiment; a resumed sweep makes its own.

@@ -38,6 +38,13 @@ def suggest(trial: optuna.Trial, space: Mapping[str, Space]) -> dict[str, Any]:
     return changes
 
 
+def chosen_strategy(changes: Mapping[str, Any]) -> str | None:
+    """The strategy that a point of the space names, in whatever form; None where it keeps the experiment's."""
+    chosen = changes.get("strategy.name", changes.get("strategy"))
+    name: str | None = chosen["name"] if isinstance(chosen, Mapping) else chosen
+    return name
+
+
 def random_points(space: Mapping[str, Space], count: int, *, seed: int) -> list[dict[str, Any]]:
     """So many points of the space, each as `suggest` returns it, drawn by chance and kept nowhere."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -88,6 +88,7 @@ def search_stage(run: SweepRun) -> bool:
 
     Raises:
         UnavailableError: The study's database does not answer any more.
+        StorageError: Ledger or histories cannot be read or written any more.
 
     """
     study = _study(run)
@@ -137,6 +138,8 @@ def _tune(run: SweepRun, searcher: StudySearcher) -> None:
     )
     with _own_interrupts():
         tuner.fit()
+    if searcher.error is not None:
+        raise searcher.error
 
 
 def test_stage(run: SweepRun) -> None:

@@ -110,4 +110,8 @@ def _journal(directory: Path) -> JournalFileBackend:
 
 def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:
     directions = [objective.direction for objective in sweep.all_objectives()]
-    return optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+    # The sweep's trials come whole; this draws what somebody else enqueued with parameters missing.
+    rest = optuna.samplers.RandomSampler(seed=sweep.search.seed)
+    return optuna.create_study(
+        storage=storage, sampler=rest, study_name=name, directions=directions, load_if_exists=True
+    )

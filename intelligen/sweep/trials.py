@@ -10,6 +10,7 @@ from intelligen.config.loading import apply_settings
 from intelligen.sweep.budget import Spent
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.searcher import Suggestion
+from intelligen.sweep.space import chosen_strategy
 from intelligen.sweep.study import tell
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.workers import WorkerConfig
@@ -41,11 +42,10 @@ def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
     """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
     name = trial_name(suggestion.number)
     if name not in run.ledger.trials:
-        chosen = suggestion.changes.get("strategy.name", suggestion.changes.get("strategy"))
         run.ledger.start(
             name,
             kind="trial",
-            strategy=str(chosen or run.experiment.strategy.name),
+            strategy=chosen_strategy(suggestion.changes) or run.experiment.strategy.name,
             seed=run.experiment.seed,
             params=suggestion.params,
             config=suggestion.changes,

@@ -17,6 +17,7 @@ from intelligen.errors import ConfigError
 from intelligen.sweep.outcome import read_outcome
 from intelligen.sweep.space import suggest
 from intelligen.sweep.study import WARM_START
+from intelligen.tracking.launch import read_launch
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.records import TrialState
 
@@ -24,6 +25,8 @@ POINT = "point"
 """The user attribute of a trial that runs a point: its place among them."""
 _POINTS = "points"
 """The study's attribute that holds them; it is written last, so it says that the rest is there."""
+Rows = Sequence[Mapping[str, Any]]
+"""Of a zip: what each number stands for."""
 
 
 @dataclass(frozen=True)
@@ -114,16 +117,32 @@ def _trials_of_sweep(sweeps: Path, name: str, sweep: Sweep) -> list[FrozenTrial]
 
 def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
     metrics = [objective.metric for objective in sweep.all_objectives()]
-    _, trials, _ = read_ledger(directory)
+    header, trials, _ = read_ledger(directory)
+    now = _zips(sweep)
+    then = _zips(read_launch(directory, header).sweep) if now else {}
     for record in trials.values():
         if record.kind != "trial" or record.state not in (TrialState.COMPLETE, TrialState.PRUNED):
             continue
         outcome = read_outcome(directory / record.directory, objectives=metrics, crashed=False)
         source = f"{directory.name}/{record.id}"
+        params = _renumbered(record.params, then=then, now=now)
         if outcome.state is TrialState.COMPLETE:
-            yield _Finished(source, record.params, outcome.values, outcome.curve)
+            yield _Finished(source, params, outcome.values, outcome.curve)
         elif len(metrics) == 1:  # of several objectives Optuna keeps no curves, and a stopped trial has nothing else
-            yield _Finished(source, record.params, curve=outcome.curve)
+            yield _Finished(source, params, curve=outcome.curve)
+
+
+def _zips(sweep: Sweep) -> dict[str, Rows]:
+    return {parameter.name: parameter.rows for parameter in parameters(sweep.space) if parameter.rows}
+
+
+def _renumbered(params: Mapping[str, Any], *, then: Mapping[str, Rows], now: Mapping[str, Rows]) -> dict[str, Any]:
+    """With the numbers that rows of equal values have in this space; a row that is not here has none."""
+    numbers = dict(params)
+    for name in now.keys() & params.keys():
+        row = then[name][params[name]] if name in then else None
+        numbers[name] = now[name].index(row) if row in now[name] else None
+    return numbers
 
 
 def _as_trial(finished: _Finished, sweep: Sweep) -> FrozenTrial:

@@ -3,11 +3,10 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from intelligen.config.metrics import higher_is_better
-from intelligen.errors import StorageError
 from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_value
 from intelligen.tracking.projection import one_line
 from intelligen.tracking.records import TrialRecord
@@ -25,6 +24,7 @@ class Standing:
     """What came of one trial."""
 
     record: TrialRecord
+    """Without secrets."""
     value: float | None
     """The objective on the validation set; none where the trial failed."""
     epochs: int
@@ -38,12 +38,11 @@ def standing_of(record: TrialRecord, reports: Sequence[Report], *, directory: Pa
         StorageError: Its result is damaged.
 
     """
-    try:
-        value = selected_value(directory, reports, metric) if record.state in USABLE else None
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise StorageError(f"{directory}: cannot read the trial's result ({error}): restore it from a copy") from error
+    value = selected_value(directory, reports, metric) if record.state in USABLE else None
     cost = sum(device_seconds(report.metrics) for report in reports)
-    return Standing(record, value, len(reports), cost)
+    # Here, once for each trial: the tables are made anew whenever one more has ended.
+    reason = None if record.stop_reason is None else redact_text(record.stop_reason)
+    return Standing(replace(record, params=redact(record.params), stop_reason=reason), value, len(reports), cost)
 
 
 def ranked(standings: Iterable[Standing], *, metric: str) -> list[Standing]:
@@ -55,30 +54,31 @@ def ranked(standings: Iterable[Standing], *, metric: str) -> list[Standing]:
 def leaderboard_csv(standings: Sequence[Standing], *, metric: str) -> str:
     """The ranked trials with what the search chose for them, for a spreadsheet: no text in it is a formula."""
     params = list(dict.fromkeys(name for one in standings for name in one.record.params))
+    scores = _scores(standings)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([_harmless(name) for name in [*_headings(standings, metric), *params]])
+    writer.writerow([_harmless(name) for name in [*_headings(scores, metric), *params]])
     for rank, one in enumerate(ranked(standings, metric=metric), start=1):
-        chosen = redact(one.record.params)
-        cells = [*_cells(rank, one, _scores(standings)), *(chosen.get(name) for name in params)]
+        cells = [*_cells(rank, one, scores), *(one.record.params.get(name) for name in params)]
         writer.writerow(["" if cell is None else _harmless(cell) for cell in cells])
     return file.getvalue()
 
 
 def leaderboard_markdown(standings: Sequence[Standing], *, metric: str) -> str:
     """The ranked trials as a table."""
-    headings = _headings(standings, metric)
+    scores = _scores(standings)
+    headings = _headings(scores, metric)
     lines = [headings, ["---"] * len(headings)]
     for rank, one in enumerate(ranked(standings, metric=metric), start=1):
-        cells = _cells(rank, one, _scores(standings))
+        cells = _cells(rank, one, scores)
         lines.append([f"{cell:.4g}" if isinstance(cell, float) else one_line(str(cell)) for cell in cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _headings(standings: Sequence[Standing], metric: str) -> list[str]:
+def _headings(scores: Sequence[str], metric: str) -> list[str]:
     return [
         *("rank", "trial", "kind", "strategy", "seed", "state", metric, "epochs", "cost/device_s"),
-        *_scores(standings),
+        *scores,
         "stop_reason",
     ]
 
@@ -94,7 +94,7 @@ def _cells(rank: int, one: Standing, scores: Sequence[str]) -> list[Cell]:
         *(rank, record.id, record.kind, record.strategy, record.seed, str(record.state)),
         *("" if one.value is None else one.value, one.epochs, one.cost_device_s),
         *(record.scores.get(name, "") for name in scores),
-        redact_text(record.stop_reason or ""),
+        record.stop_reason or "",
     ]
 
 

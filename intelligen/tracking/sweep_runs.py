@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intelligen.errors import StorageError
 from intelligen.tracking import projection
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.projection import Best
@@ -101,7 +100,7 @@ class SweepRuns:
 
     def _reports_of(self, record: TrialRecord) -> list[Report]:
         path = self._directory / record.directory / HISTORY_FILE
-        return self._histories.setdefault(record.id, Followed(path, _read)).now()
+        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
 
     def _describe(self, run: MirroredRun, record: TrialRecord) -> None:
         params = projection.trial_params(record)
@@ -153,10 +152,3 @@ def _put_samples(run: MirroredRun, reports: Sequence[Report]) -> dict[str, str]:
     if not tags.items() <= run.tags.items():
         run.put_files({projection.SAMPLES_FILE: as_json(projection.samples_table(told[-1]))})
     return tags
-
-
-def _read(history: Path) -> list[Report]:
-    try:
-        return read_history(history)
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise StorageError(f"{history}: cannot read ({error}): restore it from a copy, or remove the trial") from error

@@ -20,6 +20,8 @@ DIFF_FILE, PACKAGES_FILE = f"code/{DIFF}", f"environment/{PACKAGES}"
 
 # Drawing takes up to a second of the launcher's time: at most every five minutes, and when the sweep has ended.
 _DRAWING_PAUSE_S = 300.0
+# A table of all trials for every one of thousands would cost their square.
+_RANKED_AT_ONCE = 100
 
 
 class SweepSummary:
@@ -32,6 +34,7 @@ class SweepSummary:
         self._metric: str = header["sweep"]["objective"]["metric"]
         self._shown: object = None
         self._standings: list[Standing] = []
+        self._ranked: list[Standing] = []
         self._drawn_at = time.monotonic()
 
     def update(
@@ -73,7 +76,7 @@ class SweepSummary:
 
     def _tell(self, trials: Mapping[str, TrialRecord], closing: Closing | None, bests: Mapping[str, Best]) -> None:
         tags = {"mlflow.note.content": projection.sweep_note(self._header, trials.values(), bests, closing)}
-        tags |= self._rank()
+        tags |= self._rank(closing)
         points: list[Points] = []
         if closing is not None:
             tags |= self._conclude(closing)
@@ -91,10 +94,12 @@ class SweepSummary:
             self._run.put_files({"results.md": redact_text(closing.summary["table_markdown"])})
         return tags
 
-    def _rank(self) -> dict[str, str]:
-        """Write the leaderboard where it has changed."""
-        if not self._standings:
+    def _rank(self, closing: Closing | None) -> dict[str, str]:
+        """Write the leaderboard where it has changed; a long one when a hundredth has been added, and at the end."""
+        grown = len(self._standings) - len(self._ranked)
+        if self._standings == self._ranked or (closing is None and grown < len(self._ranked) // _RANKED_AT_ONCE):
             return {}
+        self._ranked = self._standings
         table = leaderboard_csv(self._standings, metric=self._metric)
         tag = {"leaderboard": content_hash(table)}
         if not tag.items() <= self._run.tags.items():

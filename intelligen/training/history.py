@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from intelligen.errors import StorageError
+
 HISTORY_FILE = "history.jsonl"
 
 
@@ -92,11 +94,29 @@ class History:
 
 
 def read_history(path: Path) -> list[Report]:
-    """All whole lines of a history file; a last line that a kill cut short does not count."""
-    if not path.exists():
+    """All whole lines of a history file; a last line that a kill cut short does not count.
+
+    Raises:
+        StorageError: It is damaged, or cannot be read.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
         return []
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return [Report.from_json(line) for line in text.split("\n")[:-1]]
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {error.strerror}; mend it, or restore it from a copy") from error
+    return [_report(line, place=f"{path}:{number}") for number, line in enumerate(text.split("\n")[:-1], start=1)]
+
+
+def _report(line: str, *, place: str) -> Report:
+    try:
+        return Report.from_json(line)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{place}: damaged ({type(error).__name__}: {error}); restore the file from a copy, or delete it from this"
+            " line on"
+        ) from error
 
 
 def report_line(report: Report) -> str:

@@ -75,9 +75,24 @@ def write_result(directory: Path, result: Result, *, model: nn.Module) -> Result
 
 
 def read_result(directory: Path) -> Result | None:
-    """The result of a trial that ran its course, or none."""
+    """The result of a trial that ran its course, or none.
+
+    Raises:
+        StorageError: It is damaged, or cannot be read.
+
+    """
     path = directory / RESULT
-    return Result(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    try:
+        return Result(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {error.strerror}; mend it, or restore it from a copy") from error
+    except (TypeError, ValueError) as error:
+        raise StorageError(
+            f"{path}: damaged ({type(error).__name__}: {error}); restore it from a copy, or delete it and run the same"
+            " command again"
+        ) from error
 
 
 def selected_weights(directory: Path) -> Path:

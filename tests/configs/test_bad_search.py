@@ -1,5 +1,6 @@
 """What cannot be searched is refused at its line: grids without end, points outside the space, no budget."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ folder = refusals.folder
 STRATEGIES = "  strategy: {choice: [standard, generative]}\n"
 GRID = SPACE.replace("budget: {trials: 2}\n", "search: {sampler: grid}\n")
 POINTS = f"{VARIED}search:\n  warm_start:\n    points:\n      - "
+OPTIONS = (
+    f"{SPACE}  strategy:\n    choice:\n      standard: {{}}\n      generative:\n"
+    "        mle_weight: {uniform: [0.2, 0.8]}\n"
+    "        probability: {schedule: {shape: [constant, linear, cosine], start: 0.5, end: [0.0, 0.2]}}\n"
+    "search:\n  warm_start:\n    points:\n      - {"
+)
 TWO = "objectives:\n  - {metric: valid/bleu, direction: maximize}\n  - {metric: time/epoch_s, direction: minimize}\n"
 
 BAD_SEARCHES = {
@@ -80,8 +87,34 @@ BAD_SEARCHES = {
         "must be a number from 0 to 0.3, got 0.5",
     ),
     "point of a wrong type": (f"{POINTS}model.dropout: true  #!\n", "points[0].model.dropout", "got true"),
+    "point with a parameter of another strategy": (
+        f"{OPTIONS}strategy: standard, generative/mle_weight: 0.3}}  #!\n",
+        "search.warm_start.points[0].generative/mle_weight",
+        'exists only with strategy: generative, and the point has "standard"; leave one of them out',
+    ),
+    "point with a parameter of no strategy": (
+        f"{OPTIONS}generative/mle_weight: 0.3}}  #!\n",
+        "search.warm_start.points[0].generative/mle_weight",
+        "exists only with strategy: generative; name that too, or leave this out",
+    ),
+    "point with a number that its schedule has not": (
+        f"{OPTIONS}strategy: generative, generative/probability.shape: constant,"
+        " generative/probability.end: 0.1}  #!\n",
+        "points[0].generative/probability.end",
+        'exists only with generative/probability.shape: linear or cosine, and the point has "constant"',
+    ),
     "climbing sweep": (f"{VARIED}search:\n  warm_start: {{sweep: ../x}}  #!\n", "warm_start.sweep", "must be a name"),
     "no such table": (f"{VARIED}search:\n  warm_start: {{csv: x.csv}}  #!\n", "search.warm_start.csv", "no such file"),
+    "table outside of the project": (
+        f"{VARIED}search:\n  warm_start: {{csv: ../../known.csv}}  #!\n",
+        "search.warm_start.csv",
+        "lies outside of the project",
+    ),
+    "table of the system": (
+        f"{VARIED}search:\n  warm_start: {{csv: /etc/passwd}}  #!\n",
+        "search.warm_start.csv",
+        '"/etc/passwd" lies outside of the project',
+    ),
     "one objective in a list": (
         f"{VARIED}objectives: [{{metric: valid/bleu, direction: maximize}}]  #!\n",
         "objectives",
@@ -137,12 +170,17 @@ def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, k
         ("model.dropout,valid/bleu\n0.1,good\n", 'known.csv:2: valid/bleu: must be a finite number, got "good"'),
         ("model.dropout,valid/bleu\n0.1,nan\n", 'known.csv:2: valid/bleu: must be a finite number, got "nan"'),
         ('model.dropout,valid/bleu\n"0.1,2\n', "known.csv:"),
+        (
+            "model.dropout,strategy,generative/mle_weight\n0.1,standard,0.3\n",
+            'known.csv:2: generative/mle_weight: exists only with strategy: generative, and the point has "standard"',
+        ),
     ],
 )
 def test_a_mistake_in_a_table_is_told_at_its_line(folder: Path, table: str, told: str) -> None:
     (folder / "known.csv").write_text(table)
     sweep = folder / "sweep.yaml"
-    sweep.write_text(f"{VARIED}search:\n  warm_start: {{csv: known.csv}}\n")
+    options = "  strategy: {choice: {standard: {}, generative: {mle_weight: {uniform: [0.2, 0.8]}}}}\n"
+    sweep.write_text(f"{VARIED}{options}search:\n  warm_start: {{csv: known.csv}}\n")
     line, *_ = refusal(Path("sweep.yaml"))
     assert line.startswith(told), line
 
@@ -163,6 +201,26 @@ def test_a_table_is_found_beside_the_sweep_s_file_from_anywhere(folder: Path) ->
     assert sweep.search.warm_start.csv == str((folder / "elsewhere" / "known.csv").resolve())
 
 
+def test_who_starts_the_command_may_name_a_table_anywhere(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    table = tmp_path_factory.mktemp("elsewhere") / "known.csv"
+    table.write_text("model.dropout,valid/bleu\n0.1,20\n")
+    (folder / "sweep.yaml").write_text(f"{VARIED}search: {{seed: 2}}\n")
+    for override in (f"search.warm_start.csv={table}", f"search.warm_start={{csv: {table}}}"):
+        sweep, _ = load_sweep(Path("sweep.yaml"), [override])
+        assert sweep.search.warm_start.csv == str(table.resolve())
+
+
+def test_only_a_small_regular_file_is_read_as_a_table(folder: Path) -> None:
+    (folder / "sweep.yaml").write_text(f"{VARIED}search:\n  warm_start: {{csv: known.csv}}\n")
+    os.mkfifo(folder / "known.csv")
+    assert refusal(Path("sweep.yaml")) == ["known.csv: is not a regular file; give a CSV table"]
+    (folder / "known.csv").unlink()
+    (folder / "known.csv").write_text("model.dropout\n" + "0.1\n" * (1 << 18))
+    assert refusal(Path("sweep.yaml")) == ["known.csv: larger than 1 MiB; is this the right file?"]
+
+
 def test_the_first_of_several_objectives_decides(folder: Path) -> None:
     (folder / "sweep.yaml").write_text(f"{VARIED}{TWO}")
     sweep, _ = load_sweep(folder / "sweep.yaml")
@@ -181,8 +239,9 @@ def test_the_first_of_several_objectives_decides(folder: Path) -> None:
         f"{VARIED}scheduler: {{name: hyperband, grace_epochs: 2}}\n",
         f"{VARIED}scheduler: {{name: median, least_trials: 5}}\n",
         f"{POINTS}{{model.dropout: 0}}\n",
+        f"{OPTIONS}strategy: generative, generative/probability.shape: cosine, generative/probability.end: 0.1}}\n",
     ],
-    ids=["budgets", "shares", "grid", "hyperband", "median", "points"],
+    ids=["budgets", "shares", "grid", "hyperband", "median", "points", "a whole point"],
 )
 def test_what_can_be_searched_loads(folder: Path, text: str) -> None:
     (folder / "sweep.yaml").write_text(text)

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
+    EXPERIMENT,
     Store,
     add_epoch,
     mirror,
@@ -22,11 +23,25 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
 )
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from rich.console import Console
 
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.records import SweepStatus, TrialState
-from intelligen.tracking.store import open_client
+from intelligen.cli.closing import close_launch
+from intelligen.config.budget import Budget
+from intelligen.config.experiment import Experiment
+from intelligen.config.space import Const
+from intelligen.config.sweep import Sweep
+from intelligen.errors import StorageError
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.tracking.ledger import Ledger, read_ledger
+from intelligen.tracking.lock import FileLock
+from intelligen.tracking.mirror import LOCK_FILE
+from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.runs import create_run
+from intelligen.tracking.standings import Standing
+from intelligen.tracking.store import ensure_store, open_client
+from intelligen.tracking.sweep_summary import SweepSummary
 from intelligen.training.history import History
+from intelligen.training.result import RESULT
 
 
 def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, shown: Store) -> None:
@@ -324,3 +339,42 @@ def test_a_run_that_was_created_twice_is_one_again(store: Path, sweep: Path, sho
     sync_afresh(store, sweep)
     alive = shown.rows("SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active' AND run_uuid IN :mine")
     assert {run_id for (run_id,) in alive} == {*before.values(), parent_id}
+
+
+def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed(
+    store: Path, sweep: Path, shown: Store
+) -> None:
+    small_sweep(sweep)
+    running = mirror(store, sweep)
+    running.sync()
+    (sweep / "trials" / "baseline-1" / RESULT).write_text("{]")
+    settings = Sweep(version=1, name="s", experiment="e.yaml", space={"x": Const(const=1)}, budget=Budget(trials=9))
+    with Ledger.open(sweep, {}) as ledger:
+        launch = SweepRun(settings, Experiment(version=1, name="e"), "x", store.parent, sweep, ledger)
+        with pytest.raises(StorageError, match=r"result\.json: damaged"):
+            close_launch(launch, SweepStatus.COMPLETE, running, Console(quiet=True), tracking_uri=f"sqlite:///{store}")
+        assert ledger.closing is not None
+        assert ledger.closing.status is SweepStatus.FAILED
+    assert (shown.statuses()["sweep"], shown.statuses()["t0002"]) == ("FAILED", "KILLED")
+    FileLock(sweep / LOCK_FILE).release()
+
+
+def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, sweep: Path) -> None:
+    client = open_client(f"sqlite:///{store}")
+    run = create_run(client, ensure_store(f"sqlite:///{store}", EXPERIMENT), name="long", start_ms=0, tags={})
+    summary = SweepSummary(run, directory=sweep, header=read_ledger(sweep)[0])
+    fields = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}, "directory": ""}
+    trials = {
+        name: TrialRecord(id=name, number=0, started_ms=0, state=TrialState.FAILED, **fields)
+        for name in (f"t{number:04d}" for number in range(253))
+    }
+
+    def listed(count: int, closing: Closing | None = None) -> int:
+        """Trials in the leaderboard once so many have ended."""
+        ended = {name: trials[name] for name in list(trials)[:count]}
+        standings = {name: Standing(record, None, 0, 0.0) for name, record in ended.items()}
+        summary.update(ended, closing, bests={}, standings=standings)
+        return len(artifact(client.get_run(run.id), "leaderboard.csv").splitlines()) - 1
+
+    assert [listed(count) for count in (1, 2, 250, 251, 252, 253)] == [1, 2, 250, 250, 252, 252]
+    assert listed(253, Closing(9, SweepStatus.COMPLETE, {}, 0)) == 253

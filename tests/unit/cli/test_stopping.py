@@ -17,6 +17,7 @@ from intelligen.config.loading import load_sweep
 from intelligen.sweep.header import sweep_header
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import SweepStatus
+from intelligen.training.history import HISTORY_FILE
 
 
 @pytest.fixture
@@ -84,6 +85,18 @@ def test_whoever_does_not_stop_in_time_is_named_and_the_request_stands(runs: Pat
     assert "still runs" in err
     assert len(err.splitlines()) == 1
     assert (runs / "sweeps" / "quickstart" / STOP_FILE).exists()
+
+
+def test_a_sweep_is_asked_to_stop_whatever_has_become_of_its_trials(runs: Path, capfd) -> None:
+    directory = runs / "sweeps" / "quickstart"
+    with Ledger.open(directory, {}) as ledger:
+        place = {"directory": "trials/t0000", "number": 0}
+        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
+        (directory / "trials" / "t0000").mkdir(parents=True)
+        (directory / "trials" / "t0000" / HISTORY_FILE).write_text("{]\n")
+        assert stop(runs, "--timeout", "0.3") == 75
+    assert (directory / STOP_FILE).exists()
+    assert "still runs" in capfd.readouterr().err
 
 
 def test_a_launcher_on_another_host_has_stopped_once_the_ledger_says_so(runs: Path, capfd) -> None:

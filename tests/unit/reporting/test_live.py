@@ -8,7 +8,7 @@ from rich.console import Console
 from intelligen.reporting.live import LiveProgress
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialState
-from intelligen.training.history import History, Report
+from intelligen.training.history import HISTORY_FILE, History, Report
 
 METRICS = {
     "gpu/count": 0.0,
@@ -51,3 +51,25 @@ def test_every_epoch_and_every_end_is_told_once(tmp_path):
         ledger.finish("t0000", TrialState.COMPLETE, "ran its course")
     told = [line.split("  ")[1] for line in output.getvalue().splitlines()]
     assert told == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: ran its course"]
+
+
+def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):
+    output = io.StringIO()
+    trial = tmp_path / "trials" / "t0000"
+    with (
+        Ledger.open(tmp_path, {}) as ledger,
+        LiveProgress(tmp_path, objective="valid/bleu", console=Console(file=output), interval_s=60) as progress,
+    ):
+        ledger.start(
+            "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
+        )
+        add_epoch(trial, 1)
+        whole = (trial / HISTORY_FILE).read_text()
+        (trial / HISTORY_FILE).write_text("{]\n")
+        progress._look()
+        progress._look()
+        (trial / HISTORY_FILE).write_text(whole)
+    told = output.getvalue().splitlines()
+    assert len(told) == 2, told
+    assert f"t0000/{HISTORY_FILE}:1: damaged" in told[0]
+    assert "epoch 1" in told[1]

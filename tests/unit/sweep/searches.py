@@ -44,6 +44,7 @@ class Search:
         self.started: list[Suggestion] = []
         self.ends: dict[int, Outcome] = {}
         self.stopped: dict[int, str | None] = {}
+        self.broken: Exception | None = None
         self.study = open_study(directory, settings, sweep_id="0")
         warm_start(self.study, settings, sweeps=directory.parent)
         self.refused: dict[int, str] = {}
@@ -63,6 +64,8 @@ class Search:
         return Outcome(TrialState.FAILED, reason)
 
     def _settle(self, number: int, crashed: bool, stopped: str | None) -> Outcome:
+        if self.broken is not None:
+            raise self.broken
         self.stopped[number] = stopped
         return self.ends[number]
 
@@ -73,14 +76,20 @@ class Search:
         values = values or (1.0,)
         name = f"tune-{len(self.started)}-{id(self)}"
         if self.searcher.suggest(name) == StudySearcher.FINISHED:
+            self._raise_its_error()
             return None
         number = self.started[-1].number
         self.searcher.on_trial_result(name, {"valid/bleu": values[0], "training_iteration": 1})
         self.ends[number] = Outcome(state, "", values if state is TrialState.COMPLETE else (), curve or {})
         self.searcher.on_trial_complete(name, {}, error=state is TrialState.FAILED)
+        self._raise_its_error()
         return self.started[-1]
 
     def run_all(self) -> list[Suggestion]:
         while self.run_one() is not None:
             pass
         return self.started
+
+    def _raise_its_error(self) -> None:
+        if self.searcher.error is not None:
+            raise self.searcher.error

@@ -24,6 +24,7 @@ def found(*strategies: str, space: dict[str, Any] = CHOICES, **settings: Any) ->
             "experiment": "e.yaml",
             "space": {**space, "strategy": {"choice": list(strategies)}},
             "budget": {"trials_per_strategy": 4},
+            "search": {"startup_trials": 2},
             **settings,
         },
         strict=False,
@@ -55,7 +56,11 @@ def test_controls_alone_need_no_control():
     ("settings", "said"),
     [
         ({"budget": {"trials": 1}, "search": {"startup_trials": 1}}, "cannot try all of the 2 strategies"),
-        ({"search": {"startup_trials": 8}}, "the model of tpe is never used"),
+        ({"search": {"startup_trials": 4}}, "the budget of 4 trials of each strategy: the model of tpe is never used"),
+        (
+            {"search": {"startup_trials": 8}, "budget": {"trials": 8}},
+            "the budget of 8 trials: the model of tpe is never used",
+        ),
         ({"scheduler": {"name": "asha", "grace_epochs": 10}}, "asha stops nobody"),
         ({"resources": {"concurrent_trials": 9}}, "concurrent_trials (9) is above the budget of 8 trials"),
         ({"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}}, "the space has 4 points"),

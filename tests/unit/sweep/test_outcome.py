@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from intelligen.sweep.outcome import Outcome, forget_failure, read_outcome, write_failure
+from intelligen.errors import StorageError
+from intelligen.sweep.outcome import FAILURE_FILE, Outcome, forget_failure, read_outcome, write_failure
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import History, Report
 from intelligen.training.result import RESULT, Result, read_result, write_result
@@ -82,3 +83,11 @@ def test_time_and_cost_are_of_all_epochs_of_the_trial(tmp_path):
     finish(tmp_path, stop_reason="ran its course", healthy=True)
     objectives = ["valid/bleu", "time/epoch_s", "cost/device_s"]
     assert read_outcome(tmp_path, objectives=objectives, crashed=False).values == (21.5, 3.0, 18.0)
+
+
+@pytest.mark.parametrize("text", ["{]", "[]", "{}", '{"selected": "b', '{"unknown": 1}'])
+@pytest.mark.parametrize("file", [RESULT, FAILURE_FILE])
+def test_a_damaged_file_is_named(tmp_path, file, text):
+    (tmp_path / file).write_text(text)
+    with pytest.raises(StorageError, match=rf"{file}: damaged \(\w+: .*restore it from a copy"):
+        outcome(tmp_path)

@@ -7,6 +7,8 @@ import pytest
 from searches import EPOCHS, SPACE, Search, sweep
 
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
+from intelligen.errors import StorageError
+from intelligen.sweep import searcher
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.searcher import BudgetStopper, StudySearcher
 from intelligen.sweep.space import suggest
@@ -66,6 +68,28 @@ def test_a_search_that_is_killed_between_trials_suggests_what_an_undisturbed_one
         parts += launch.started
     assert parts == whole.started
     assert len({s.params["finetuning.optimizer.learning_rate"] for s in parts}) > 2
+
+
+@pytest.mark.parametrize("ended", [0, 3], ids=["at the start", "by the model"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "nsga2"])
+def test_a_kill_in_the_middle_of_a_draw_changes_no_trial(tmp_path, monkeypatch, sampler, ended):
+    space = {**SPACE, "finetuning.label_smoothing": {"uniform": [0.0, 0.2]}}
+    settings = sweep(space=space, search={"sampler": sampler, "startup_trials": 2}, budget={"trials": 9})
+    whole, before = Search(tmp_path / "whole", settings), Search(tmp_path / "killed", settings)
+    for value in (1.0, 3.0, 2.0)[:ended]:
+        assert whole.run_one(value) == before.run_one(value)
+    for parameters in (1, 2):
+
+        def killed(trial: optuna.Trial, space: dict, *, after: int = parameters) -> None:
+            suggest(trial, dict(list(space.items())[:after]))
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(searcher, "suggest", killed)
+            with pytest.raises(KeyboardInterrupt):
+                Search(tmp_path / "killed", settings).searcher.suggest("killed")
+    resumed = Search(tmp_path / "killed", settings)
+    assert [resumed.run_one(4.0), resumed.run_one()] == [whole.run_one(4.0), whole.run_one()]
 
 
 def test_samplers_make_different_things_of_the_same_beginnings(tmp_path):
@@ -181,3 +205,39 @@ def test_without_shares_the_sampler_chooses_the_strategies(tmp_path):
     assert len(chosen) == 12
     assert set(chosen) == set(SPACE["strategy"]["choice"])
     assert chosen != ["standard", "generative"] * 6
+
+
+def test_the_first_error_ends_the_search_is_kept_as_it_was_and_no_trial_is_told_an_end(tmp_path):
+    search = Search(tmp_path, sweep())
+    stopper = BudgetStopper(search.searcher)
+    for name in ("a", "b"):
+        search.searcher.suggest(name)
+    assert not stopper.stop_all()
+    search.broken = StorageError("ledger.jsonl: cannot append: No space left on device")
+    search.searcher.on_trial_complete("a", {})
+    assert search.searcher.error is search.broken
+    search.searcher.on_trial_complete("b", {})
+    assert stopper.stop_all()
+    assert stopper("b", {"training_iteration": 1})
+    assert search.searcher.suggest("c") == StudySearcher.FINISHED
+    assert search.searcher.error is search.broken
+    assert [trial.state.name for trial in search.study.trials] == ["RUNNING", "RUNNING"]
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda searcher: searcher.suggest("a"),
+        lambda searcher: searcher.stops("never started", 1),
+        lambda searcher: searcher.on_trial_result("never started", {}),
+        lambda searcher: searcher.on_trial_complete("never started"),
+    ],
+    ids=["suggest", "stops", "result", "complete"],
+)
+def test_no_error_of_a_callback_reaches_tune(tmp_path, callback):
+    def spent(strategy: str | None) -> str | None:
+        raise StorageError("history.jsonl:1: damaged")
+
+    search = Search(tmp_path, sweep(), spent=spent)
+    callback(search.searcher)
+    assert isinstance(search.searcher.error, StorageError | KeyError)

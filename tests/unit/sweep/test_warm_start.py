@@ -16,9 +16,9 @@ STANDARD = {LEARNING_RATE: 1e-4, "strategy": "standard"}
 GENERATIVE = {LEARNING_RATE: 2e-4, "strategy": "generative", "generative/probability.start": 0.2}
 
 
-def earlier_sweep(directory: Path, trials: list[tuple[dict, TrialState, float]]) -> None:
+def earlier_sweep(directory: Path, trials: list[tuple[dict, TrialState, float]], **settings: object) -> None:
     """A sweep as its files are when trials with these parameters have ended so."""
-    with Ledger.open(directory, {}) as ledger:
+    with Ledger.open(directory, {"sweep": sweep(**settings).model_dump(mode="json")}) as ledger:
         for number, (params, state, bleu) in enumerate(trials):
             name = f"t{number:04d}"
             folder = directory / "trials" / name
@@ -26,7 +26,7 @@ def earlier_sweep(directory: Path, trials: list[tuple[dict, TrialState, float]])
             ledger.start(
                 name,
                 kind="trial",
-                strategy=params["strategy"],
+                strategy=params.get("strategy", "standard"),
                 seed=1,
                 params=params,
                 config={},
@@ -85,6 +85,21 @@ def test_several_objectives_of_an_earlier_sweep_are_measured_anew(tmp_path):
     ]
     search = Search(tmp_path / "now", sweep(search={"warm_start": {"sweep": "before"}}, objectives=objectives))
     assert [trial.values for trial in search.study.trials] == [[10.0, 2.0]]
+
+
+def test_the_rows_of_a_zip_are_known_by_their_values_whatever_their_numbers(tmp_path):
+    then = {"pairs": {"zip": {LEARNING_RATE: [1e-3, 1e-4, 1e-5], "finetuning.epochs": [1, 2, 3]}}}
+    now = {"pairs": {"zip": {LEARNING_RATE: [1e-5, 2e-5, 1e-3], "finetuning.epochs": [3, 2, 1]}}}
+    trials = [({"pairs": row}, TrialState.COMPLETE, 10.0 + row) for row in range(3)]
+    earlier_sweep(tmp_path / "before", trials, space=then, budget={"trials": 3})
+    warm = {"warm_start": {"sweep": "before"}}
+    search = Search(tmp_path / "now", sweep(space=now, search=warm, budget={"trials": 3}))
+    assert [(trial.params["pairs"], trial.value) for trial in search.study.trials] == [(2, 10.0), (0, 12.0)]
+    plain = {"pairs": {"choice": [0, 1, 2]}}
+    earlier_sweep(tmp_path / "before-that", trials, space=plain, budget={"trials": 3})
+    other = sweep(space=now, search={"warm_start": {"sweep": "before-that"}}, budget={"trials": 3})
+    with pytest.raises(ConfigError, match="none of the 3 finished trials"):
+        Search(tmp_path / "then", other)
 
 
 @pytest.mark.parametrize(

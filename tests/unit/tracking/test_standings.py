@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_the_weights_that_would_be_tested_count(tmp_path: Path) -> None:
     assert standing_of(record, reports, directory=tmp_path, metric=METRIC).value == 22.5
     assert standing_of(trial("t1", None).record, reports, directory=tmp_path, metric=METRIC).value is None
     (tmp_path / RESULT).write_text("{]")
-    with pytest.raises(StorageError, match="cannot read the trial's result"):
+    with pytest.raises(StorageError, match=r"result\.json: damaged \(JSONDecodeError"):
         standing_of(record, reports, directory=tmp_path, metric=METRIC)
 
 
@@ -78,10 +79,29 @@ def test_no_text_is_a_formula(text: str) -> None:
     assert f"'{text.strip()}" in next(csv.reader(io.StringIO(leaderboard_csv(standings, metric=METRIC))))
 
 
-def test_no_text_breaks_the_table_or_tells_a_secret() -> None:
-    standings = [trial("t1", None, stop_reason="a | b\nc https://CANARY@host", params={"api_key": "CANARY"})]
+def test_no_text_breaks_the_table_or_tells_a_secret(tmp_path: Path) -> None:
+    record = trial("t1", None, stop_reason="a | b\nc https://CANARY@host", params={"api_key": "CANARY"}).record
+    standings = [standing_of(record, [], directory=tmp_path, metric=METRIC)]
     assert "a \\| b c https://[redacted]@host |" in leaderboard_markdown(standings, metric=METRIC)
     assert "CANARY" not in leaderboard_csv(standings, metric=METRIC)
+
+
+class Looked(list[Standing]):
+    """Counts how often somebody goes through it."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Standing]:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("table", [leaderboard_csv, leaderboard_markdown])
+def test_a_table_of_many_trials_looks_at_them_no_more_often_than_one_of_few(table: Callable[..., str]) -> None:
+    few, many = (Looked(trial(f"t{number}", 1.0) for number in range(count)) for count in (2, 50))
+    for standings in (few, many):
+        table(standings, metric=METRIC)
+    assert many.times == few.times
 
 
 def test_the_best_so_far_only_gets_better() -> None:

@@ -1,0 +1,83 @@
+"""However a launch ends, its ledger says so and its mirror is closed: a table that cannot be made changes neither."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from intelligen.reporting.front import Front
+    from intelligen.sweep.sweep_run import SweepRun
+    from intelligen.tracking.leaderboard import Row
+    from intelligen.tracking.mirror import MlflowMirror
+    from intelligen.tracking.records import SweepStatus
+
+INTERRUPTED_LINE = "interrupted: the same command goes on where this one stopped"
+_MIRROR_S = 60.0
+
+
+def close_launch(
+    launch: "SweepRun", status: "SweepStatus", mirror: "MlflowMirror", console: "Console", *, tracking_uri: str
+) -> None:
+    """Write the table, let the mirror catch up, and say where to look next.
+
+    Raises:
+        StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
+
+    """
+    from intelligen.tracking.redaction import redact_text
+
+    shown, mirrored = redact_text(tracking_uri), False
+    try:
+        try:
+            rows, front, table = _conclude(launch, status)
+        finally:
+            mirrored = mirror.close(timeout_s=_MIRROR_S)
+        _show(launch, status, rows, front, console)
+        (launch.directory / "table.md").write_text(table, encoding="utf-8")
+        console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
+        compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shown}"
+        console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
+    finally:
+        if not mirrored:
+            console.print(f"MLflow at {shown} does not hold everything yet: the same command sends the rest")
+
+
+def _conclude(launch: "SweepRun", status: "SweepStatus") -> tuple["Sequence[Row]", "Front", str]:
+    """Sum the sweep up for the ledger, which says that the launch failed where that cannot be done."""
+    from intelligen.reporting.front import markdown_front
+    from intelligen.reporting.table import markdown_table
+    from intelligen.sweep.stages import is_finished, pareto_front
+    from intelligen.tracking.leaderboard import leaderboard
+    from intelligen.tracking.records import SweepStatus
+
+    objective = launch.sweep.objective.metric
+    ending, closed = SweepStatus.FAILED, False
+    summary: dict[str, Any] = {}
+    try:
+        rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
+        front = pareto_front(launch)
+        table = markdown_table(rows, objective=objective) + markdown_front(front, metrics=launch.metrics)
+        closed = is_finished(launch)
+        scores = {f"best/{row.strategy}/{name}": value for row in rows for name, value in row.best.scores.items()}
+        ending, summary = status, {"table_markdown": table, **scores}
+    finally:
+        if not closed:
+            launch.ledger.close_sweep(ending, summary)
+    return rows, front, table
+
+
+def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", front: "Front", console: "Console") -> None:
+    from intelligen.reporting.front import rich_front
+    from intelligen.reporting.table import rich_table
+    from intelligen.tracking.records import SweepStatus
+    from intelligen.tracking.redaction import redact_text
+
+    if rows:
+        title = redact_text(launch.sweep.question or launch.sweep.name)
+        console.print(rich_table(rows, title=title, objective=launch.sweep.objective.metric))
+    if front:
+        console.print(rich_front(front, metrics=launch.metrics))
+    if status is SweepStatus.INTERRUPTED:
+        console.print(f"{INTERRUPTED_LINE}, and so does: intelligen resume {launch.sweep.name}")

@@ -1,0 +1,69 @@
+"""A sweep that goes on keeps to where its last launch tracked to."""
+
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from intelligen.cli.launching import order_of_directory
+from intelligen.cli.main import commands
+from intelligen.config.loading import load_sweep
+from intelligen.errors import ConfigError
+from intelligen.sweep.header import sweep_header
+from intelligen.tracking.launch import write_launch
+from intelligen.tracking.ledger import Ledger
+
+VARIABLE = "MLFLOW_TRACKING_URI"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A sweep that was launched once, and did nothing."""
+    sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    directory = tmp_path / "sweeps" / "quickstart"
+    Ledger.open(directory, sweep_header(sweep, experiment, prepared="0123456789abcdef")).close()
+    return directory
+
+
+def launched_at(directory: Path, uri: str) -> None:
+    sweep, _ = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    write_launch(directory, sweep, tracking_uri=uri)
+
+
+def tracked_at(directory: Path, *, given: str | None = None) -> str:
+    return order_of_directory(directory, (), tracking_uri=given).tracking_uri
+
+
+@pytest.mark.parametrize("verb", ["resume", "extend", "promote"])
+def test_the_environment_is_no_option_of_a_verb_that_goes_on(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    monkeypatch.setenv(VARIABLE, "http://elsewhere:5000")
+    command = commands.commands[verb]
+    assert command.make_context(verb, ["quickstart"]).params["tracking_uri"] is None
+    given = command.make_context(verb, ["quickstart", "--tracking-uri", "http://here:5000"])
+    assert given.params["tracking_uri"] == "http://here:5000"
+
+
+def test_the_last_launch_counts_before_the_environment(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched_at(directory, "sqlite:////there/mlflow.db")
+    monkeypatch.setenv(VARIABLE, "http://elsewhere:5000")
+    assert tracked_at(directory) == "sqlite:////there/mlflow.db"
+    assert tracked_at(directory, given="http://here:5000") == "http://here:5000"
+
+
+def test_the_environment_knows_the_secret_of_the_same_address(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched_at(directory, "http://me:CANARY@there:5000")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(ConfigError, match=f"give --tracking-uri, or the same address by {VARIABLE}"):
+        tracked_at(directory)
+    monkeypatch.setenv(VARIABLE, "http://me:CANARY@elsewhere:5000")
+    with pytest.raises(ConfigError, match="held a secret"):
+        tracked_at(directory)
+    monkeypatch.setenv(VARIABLE, "http://me:CANARY@there:5000")
+    assert tracked_at(directory) == "http://me:CANARY@there:5000"
+
+
+def test_where_no_launch_is_remembered_the_environment_counts(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "http://here:5000")
+    assert tracked_at(directory) == "http://here:5000"
+    monkeypatch.delenv(VARIABLE)
+    assert tracked_at(directory).endswith("/mlflow.db")

@@ -1,0 +1,74 @@
+"""Looking at a sweep whose files are damaged ends in one line, and hides no other sweep."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from intelligen.cli.main import commands, guarded
+from intelligen.config.loading import load_sweep
+from intelligen.reporting.standing import stand
+from intelligen.reporting.sweeps import SweepFiles
+from intelligen.sweep.header import sweep_header
+from intelligen.tracking.ledger import Ledger
+from intelligen.tracking.records import TrialState
+from intelligen.training.history import HISTORY_FILE, History, Report
+from intelligen.training.result import RESULT
+
+METRICS = {"valid/bleu": 10.0, "time/epoch_s": 1.0, "time/validation_s": 1.0}
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    """The directory of the one trial of the one sweep below `tmp_path`."""
+    sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    header = sweep_header(sweep, experiment, prepared="0123456789abcdef")
+    directory = tmp_path / "sweeps" / "quickstart"
+    with Ledger.open(directory, header) as ledger:
+        place = {"directory": "trials/t0000", "number": 0}
+        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
+        ledger.finish("t0000", TrialState.PRUNED, "stopped")
+    folder = directory / "trials" / "t0000"
+    folder.mkdir(parents=True)
+    History(folder).append(Report(1, 10, 100, 0, METRICS))
+    return folder
+
+
+def status(runs: Path, *arguments: str) -> int:
+    return guarded(lambda: commands.main(["status", *arguments, "--runs", str(runs)], standalone_mode=False))
+
+
+@pytest.mark.parametrize(("file", "place"), [(HISTORY_FILE, f"{HISTORY_FILE}:2"), (RESULT, RESULT)])
+def test_a_damaged_file_of_a_trial_is_one_line_and_input_output_s_code(tmp_path, trial, capfd, file, place):
+    with (trial / file).open("a") as damaged:
+        damaged.write("{]\n")
+    assert status(tmp_path, "quickstart") == 74
+    out, err = capfd.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert f"t0000/{place}: damaged" in err
+    assert status(tmp_path, "--json") == 0
+    (unreadable,) = json.loads(capfd.readouterr().out)["unreadable"]
+    assert unreadable["name"] == "quickstart"
+
+
+def test_a_look_reads_only_what_has_changed(tmp_path, trial):
+    files = SweepFiles(tmp_path / "sweeps" / "quickstart")
+    result = {"selected": "best", "metrics": {"valid/bleu": 21.5}, "stop_reason": "ran its course"}
+    path = trial / RESULT
+    path.write_text(json.dumps(result))
+    before = path.stat()
+    assert best(files) == 21.5
+    # Of the same length and age: as far as can be seen without reading it, nothing has changed.
+    path.write_text(json.dumps({**result, "metrics": {"valid/bleu": 99.5}}))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert best(files) == 21.5
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
+    assert best(files) == 99.5
+
+
+def best(files: SweepFiles) -> float:
+    (strategy,) = stand(files).strategies
+    assert strategy.best is not None
+    return strategy.best.value

@@ -1,0 +1,35 @@
+"""A history holds every epoch once; a line that a kill cut short does not count, and damage elsewhere is named."""
+
+import pytest
+
+from intelligen.errors import StorageError
+from intelligen.training.history import HISTORY_FILE, History, Report, read_history
+
+
+def report(epoch: int) -> Report:
+    return Report(epoch, 10 * epoch, 100 * epoch, 0, {"valid/bleu": 1.0})
+
+
+def test_an_epoch_stands_once_and_a_torn_end_does_not_count(tmp_path):
+    for epoch in (1, 2, 2):
+        History(tmp_path).append(report(epoch))
+    path = tmp_path / HISTORY_FILE
+    path.write_text(path.read_text() + '{"epoch": 3, "upd')
+    assert read_history(path) == [report(1), report(2)]
+    History(tmp_path).append(report(3))
+    assert read_history(path) == [report(1), report(2), report(3)]
+
+
+@pytest.mark.parametrize("line", ["\0\0\0", "{]", "[]", "{}", '{"epoch": 2, "samples": []}'])
+def test_a_damaged_line_is_named_with_its_file(tmp_path, line):
+    path = tmp_path / HISTORY_FILE
+    path.write_text(f"{report(1).to_json()}\n{line}\n{report(3).to_json()}\n")
+    with pytest.raises(StorageError, match=rf"{HISTORY_FILE}:2: damaged \(\w+: .*delete it from this line on$"):
+        read_history(path)
+
+
+def test_no_history_is_none_yet_and_one_that_cannot_be_read_is_named(tmp_path):
+    assert read_history(tmp_path / HISTORY_FILE) == []
+    (tmp_path / HISTORY_FILE).mkdir()
+    with pytest.raises(StorageError, match=f"{HISTORY_FILE}: cannot be read: Is a directory"):
+        read_history(tmp_path / HISTORY_FILE)
