@@ -13,7 +13,7 @@ import click
 
 from intelligen.cli.progress import counting
 from intelligen.cli.stopping import forget_requests, heeding_stop
-from intelligen.errors import ChangedError, ConfigError, UnavailableError
+from intelligen.errors import ChangedError, ClusterLostError, ConfigError, UnavailableError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -189,7 +189,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
                     code = _stages(launch, signals)
             status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else SweepStatus.COMPLETE
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ClusterLostError):
             status = SweepStatus.INTERRUPTED
             raise
         finally:
