@@ -201,11 +201,17 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
 def _stages(launch: "SweepRun", signals: list[int]) -> int:
     from intelligen.sweep.cluster import ray_running
     from intelligen.sweep.stages import baseline_stage, prepare_search, search_stage, test_stage
+    from intelligen.sweep.watchdog import watching_progress
 
     prepare_search(launch)
     try:
         # Once more: Ray's start takes the handlers for itself.
-        with heeding_stop(launch.directory), ray_running(launch.sweep), interruptible(signals):
+        with (
+            heeding_stop(launch.directory),
+            ray_running(launch.sweep),
+            watching_progress(launch),
+            interruptible(signals),
+        ):
             baseline_stage(launch)
             if not search_stage(launch):
                 raise KeyboardInterrupt

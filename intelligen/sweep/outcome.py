@@ -26,9 +26,24 @@ class Outcome:
     """The first objective after each epoch."""
 
 
-def write_failure(directory: Path, reason: str) -> None:
-    """Leave word of a failure that trying again would not mend."""
-    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason}))
+@dataclass(frozen=True)
+class Failure:
+    """What a process says of an attempt that failed."""
+
+    reason: str
+    final: bool = True
+    """Trying again would end the same way."""
+
+
+def write_failure(directory: Path, reason: str, *, final: bool = True) -> None:
+    """Leave word of a failure; a final one is not mended by trying again."""
+    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason, "final": final}))
+
+
+def read_failure(directory: Path) -> Failure | None:
+    """The word that was left of a failure, if any."""
+    path = directory / FAILURE_FILE
+    return Failure(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def forget_failure(directory: Path) -> None:
@@ -61,9 +76,9 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
             return Outcome(TrialState.FAILED, f"its {unusable[0]} is {values[unusable[0]]}", curve=curve)
         state = TrialState.COMPLETE if result.healthy else TrialState.PRUNED
         return Outcome(state, result.stop_reason, tuple(values.values()), curve)
-    failure = directory / FAILURE_FILE
-    if failure.exists():
-        return Outcome(TrialState.FAILED, json.loads(failure.read_text(encoding="utf-8"))["reason"], curve=curve)
+    failure = read_failure(directory)
+    if failure is not None:
+        return Outcome(TrialState.FAILED, failure.reason, curve=curve)
     if crashed or not (reports or stopped):
         reason = "its process died at every attempt; its trial.log shows how far they came"
         return Outcome(TrialState.FAILED, reason, curve=curve)
