@@ -22,7 +22,7 @@ from intelligen.training.history import Report, read_history
 
 pytestmark = pytest.mark.slow
 
-TRIALS, EPOCHS, HANGS_AFTER_S, AWAY_S = 30, 4, 8, 10.0
+TRIALS, EPOCHS, HANGS_AFTER_S, AWAY_S = 30, 4, 15, 10.0
 SWEEP = f"""
 version: 1
 name: tiny
