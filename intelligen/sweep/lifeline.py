@@ -18,7 +18,7 @@ LONGEST_CONNECT_S = 5.0
 POLL_S = 1.0
 LOST_AFTER_S = 10.0
 """What does not answer for so long is gone."""
-LEAVE_WITHIN_S = 20.0
+LEAVE_WITHIN_S = 10.0
 
 Address = tuple[str, int]
 
