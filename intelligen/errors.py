@@ -56,6 +56,12 @@ class BusyError(IntelligenError):
     exit_code = 75
 
 
+class ClusterLostError(IntelligenError):
+    """The Ray cluster died under a sweep; the same command resumes it."""
+
+    exit_code = 75
+
+
 class ChangedError(IntelligenError):
     """The sweep file, the data or the search space changed since the sweep started."""
 

@@ -15,7 +15,7 @@ from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
 from intelligen.cli.stopping import forget_requests, heeding_stop
-from intelligen.errors import ChangedError, ConfigError, UnavailableError
+from intelligen.errors import ChangedError, ClusterLostError, ConfigError, UnavailableError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -194,7 +194,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
                     code = _stages(launch, signals)
             status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else SweepStatus.COMPLETE
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ClusterLostError):
             status = SweepStatus.INTERRUPTED
             raise
         finally:
@@ -206,11 +206,17 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
 def _stages(launch: "SweepRun", signals: list[int]) -> int:
     from intelligen.sweep.cluster import ray_running
     from intelligen.sweep.stages import baseline_stage, prepare_search, search_stage, test_stage
+    from intelligen.sweep.watchdog import watching_progress
 
     prepare_search(launch)
     try:
         # Once more: Ray's start takes the handlers for itself.
-        with heeding_stop(launch.directory), ray_running(launch.sweep), interruptible(signals):
+        with (
+            heeding_stop(launch.directory),
+            ray_running(launch.sweep),
+            watching_progress(launch),
+            interruptible(signals),
+        ):
             baseline_stage(launch)
             if not search_stage(launch):
                 raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from intelligen.config.base import Name, Settings
 from intelligen.config.budget import Budget
@@ -26,6 +26,9 @@ class Resources(Settings):
     """Trials at the same time."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """A trial that crashes is tried so many times in all; it resumes from its last checkpoint."""
+    no_progress_s: PositiveFloat | None = 3600.0
+    """A trial that makes no update for so many seconds hangs, and fails. Validation makes none, nor does the start:
+    give more than these take. null = wait for ever."""
 
 
 class Sweep(Settings):

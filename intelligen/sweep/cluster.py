@@ -12,9 +12,9 @@ import torch
 
 from intelligen.config.sweep import Resources, Sweep
 from intelligen.errors import UnavailableError
+from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss
 
 TRIAL_SLOT = "trial_slot"
-LONGEST_CONNECT_S = 5.0
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -89,6 +89,7 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
 
     Raises:
         UnavailableError: Ray does not start, or the cluster is too small.
+        ClusterLostError: It was there, and is gone.
 
     """
     address = os.environ.get("RAY_ADDRESS")
@@ -109,7 +110,8 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
                     f" sweep needs {sweep.resources.concurrent_trials}: start its head with"
                     f" --resources='{{\"{TRIAL_SLOT}\": 64}}', as cluster.yaml does"
                 )
-        yield
+        with heeding_loss():
+            yield
     finally:
         ray.shutdown()
 

@@ -27,9 +27,35 @@ class Outcome:
     """The first objective after each epoch."""
 
 
-def write_failure(directory: Path, reason: str) -> None:
-    """Leave word of a failure that trying again would not mend."""
-    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason}))
+@dataclass(frozen=True)
+class Failure:
+    """What a process says of an attempt that failed."""
+
+    reason: str
+    final: bool = True
+    """Trying again would end the same way."""
+
+
+def write_failure(directory: Path, reason: str, *, final: bool = True) -> None:
+    """Leave word of a failure; a final one is not mended by trying again."""
+    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason, "final": final}))
+
+
+def read_failure(directory: Path) -> Failure | None:
+    """The word that was left of a failure, if any.
+
+    Raises:
+        StorageError: It is damaged.
+
+    """
+    path = directory / FAILURE_FILE
+    try:
+        return Failure(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (TypeError, ValueError) as error:
+        what = f"damaged ({type(error).__name__}: {error}); restore it from a copy, or delete it"
+        raise StorageError(f"{path}: {what}") from error
 
 
 def forget_failure(directory: Path) -> None:
@@ -65,23 +91,13 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
             return Outcome(TrialState.FAILED, f"its {unusable[0]} is {values[unusable[0]]}", curve=curve)
         state = TrialState.COMPLETE if result.healthy else TrialState.PRUNED
         return Outcome(state, result.stop_reason, tuple(values.values()), curve)
-    if (failure := _read_failure(directory / FAILURE_FILE)) is not None:
-        return Outcome(TrialState.FAILED, failure, curve=curve)
+    if (failure := read_failure(directory)) is not None:
+        return Outcome(TrialState.FAILED, failure.reason, curve=curve)
     if crashed or not (reports or stopped):
         reason = "its process died at every attempt; its trial.log shows how far they came"
         return Outcome(TrialState.FAILED, reason, curve=curve)
     reason = stopped or f"stopped by the scheduler after epoch {reports[-1].epoch}"
     return Outcome(TrialState.PRUNED, reason, curve=curve)
-
-
-def _read_failure(path: Path) -> str | None:
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["reason"])
-    except FileNotFoundError:
-        return None
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"damaged ({type(error).__name__}: {error}); restore it from a copy, or delete it"
-        raise StorageError(f"{path}: {what}") from error
 
 
 def _value(metric: str, result: Result, reports: Sequence[Report]) -> float:

@@ -24,7 +24,17 @@ class EndedTrial:
     trial_id: str
 
 
-class ResumableAsha(AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not typed
+class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
+    """Stops nobody early. Below every scheduler, for Tune's own record of the trials' ends."""
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Have Tune write the failure down: of a trial whose process has died it would say for ever that it runs."""
+        super().on_trial_error(tune_controller, trial)
+        # Ray 2.60: `_schedule_trial_stop` comes to this for living processes only.
+        tune_controller._mark_trial_to_checkpoint(trial)
+
+
+class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not typed
     """Successive halving, in one bracket (ASHA) or several (Hyperband), whose rungs remember earlier launches.
 
     Args:
@@ -73,7 +83,7 @@ class ResumableAsha(AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not
             super().on_trial_result(None, trial, {**report.metrics, EPOCH: report.epoch})
 
 
-class ResumableMedian(MedianStoppingRule):  # type: ignore[misc] # Ray is not typed
+class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] # Ray is not typed
     """Median stopping that remembers earlier launches.
 
     Args:
@@ -138,7 +148,7 @@ def scheduler(sweep: Sweep, *, epochs: int, ended: Mapping[str, list[Report]]) -
     chosen: ResumableAsha | ResumableMedian
     match settings:
         case NoScheduler():
-            return FIFOScheduler()
+            return FailuresKept()
         case Asha() | Hyperband():
             grace = min(epochs, settings.grace_epochs)
             chosen = ResumableAsha(

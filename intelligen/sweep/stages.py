@@ -16,6 +16,7 @@ from ray import tune
 from intelligen.config.sweep import Resources
 from intelligen.errors import StorageError, TrialsFailedError, UnavailableError
 from intelligen.sweep.budget import Account, search_end
+from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import last_line, read_outcome
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import BudgetStopper, StudySearcher
@@ -57,6 +58,7 @@ def baseline_stage(run: SweepRun) -> None:
 
     Raises:
         TrialsFailedError: It did not run its course, so nothing can be compared.
+        ClusterLostError: The cluster that it ran on is gone.
 
     """
     trial = run.baseline
@@ -72,6 +74,7 @@ def baseline_stage(run: SweepRun) -> None:
             if read_result(directory) is None:
                 trainer(run.worker_config(trial, directory, run.sweep.baseline), name="train").fit()
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
+            require_cluster()
             error = last_line(failure)
     outcome = read_outcome(directory, objectives=run.metrics[:1], crashed=True)
     reason = outcome.reason if outcome.state is TrialState.COMPLETE else error or outcome.reason

@@ -7,6 +7,7 @@ from typing import Any
 
 from intelligen.config.experiment import Experiment, Trial, baseline_trial
 from intelligen.config.sweep import Resources, Sweep
+from intelligen.sweep.outcome import forget_failure
 from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialRecord
@@ -59,6 +60,7 @@ class SweepRun:
         number: int | None = None,
     ) -> None:
         """Write a trial, or another attempt at it, into the ledger before it runs."""
+        forget_failure(directory)
         if name in self.ledger.trials:
             self.ledger.restart(name)
             return

@@ -8,6 +8,7 @@ from optuna.trial import TrialState as OptunaState
 from intelligen.config.experiment import finetuning_trial
 from intelligen.config.loading import apply_settings
 from intelligen.sweep.budget import Spent
+from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.space import chosen_strategy
@@ -66,9 +67,14 @@ def settle_trial(run: SweepRun, number: int, *, crashed: bool, stopped: str | No
         crashed: Whether its processes died more often than it was to be tried.
         stopped: Why the budget ended it, where it did.
 
+    Raises:
+        ClusterLostError: It failed, but its cluster is gone: it runs again once there is one.
+
     """
     record = run.ledger.trials[trial_name(number)]
     outcome = read_outcome(run.directory_of(record), objectives=run.metrics, crashed=crashed, stopped=stopped)
+    if outcome.state is TrialState.FAILED:
+        require_cluster()
     run.ledger.finish(record.id, outcome.state, outcome.reason)
     return outcome
 

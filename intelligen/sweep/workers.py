@@ -20,10 +20,11 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from intelligen.config.experiment import Trial
 from intelligen.config.sweep import Resources
 from intelligen.errors import ChangedError, DataError, IntelligenError
-from intelligen.sweep.outcome import forget_failure, last_line, write_failure
+from intelligen.sweep.outcome import forget_failure, last_line, read_failure, write_failure
+from intelligen.sweep.pulse import pulse
 from intelligen.sweep.trial_log import trial_log
 from intelligen.training.fit import DivergedError, fit
-from intelligen.training.history import Report, report_line
+from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel
 
@@ -41,22 +42,26 @@ class WorkerConfig(TypedDict):
     """Of a trial that runs its course; nobody stops it after the last one."""
 
 
-def run_trial(config: WorkerConfig) -> None:
+def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
     """A Tune trial of one worker: `fit` inside the (reused) Tune actor."""
     resources = Resources.model_validate_json(config["resources"])
+    directory = Path(config["directory"])
+    if _has_failed_for_good(directory):
+        return _last_result(directory)
     device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
     _return_free_memory()
     try:
         _fit(config, device=device, echo=True, report=lambda report: tune.report(_tune_metrics(report)))
     except (DivergedError, DataError, ChangedError) as error:
         # Trying again would end the same way, so Tune is not to see a crash.
-        write_failure(Path(config["directory"]), str(error))
+        write_failure(directory, str(error))
     except IntelligenError as error:
-        write_failure(Path(config["directory"]), str(error))
+        write_failure(directory, str(error), final=False)
         raise
+    return _last_result(directory)
 
 
-def run_distributed_trial(config: WorkerConfig) -> None:
+def run_distributed_trial(config: WorkerConfig) -> dict[str, Any] | None:
     """A Tune trial of several workers: this driver holds no processor and waits for its Ray Train group."""
     directory = Path(config["directory"])
     try:
@@ -64,6 +69,7 @@ def run_distributed_trial(config: WorkerConfig) -> None:
     except ray.train.TrainingFailedError as error:
         # Train has made all its attempts; Tune is to try again only where this driver itself dies.
         write_failure(directory, f"its workers failed at every attempt: {last_line(error)}")
+    return _last_result(directory)
 
 
 def trainer(config: WorkerConfig, *, name: str, callbacks: list[Any] | None = None) -> ray.train.torch.TorchTrainer:
@@ -92,6 +98,8 @@ def trainer(config: WorkerConfig, *, name: str, callbacks: list[Any] | None = No
 
 def run_worker(config: WorkerConfig) -> None:
     """One process of a Ray Train group."""
+    if _has_failed_for_good(Path(config["directory"])):
+        return  # on every rank: whoever ended the group's last attempt did so for this trial's whole life
     try:
         _fit(
             config,
@@ -111,9 +119,13 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
     place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
     if place.rank == 0:
         forget_failure(place.directory)
-    with trial_log(place.directory, rank=place.rank, echo=echo) as log:
+    with (
+        trial_log(place.directory, rank=place.rank, echo=echo) as log,
+        pulse(place.directory, rank=place.rank) as beat,
+    ):
 
         def told(epoch: Report) -> None:
+            beat()
             log.info("%s", report_line(epoch))
             report(epoch)
 
@@ -125,7 +137,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             place.rank,
             place.world_size,
         )
-        result = fit(Trial.model_validate_json(config["trial"]), replace(place, report=told))
+        result = fit(Trial.model_validate_json(config["trial"]), replace(place, report=told, updated=lambda *_: beat()))
         log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
 
 
@@ -139,6 +151,22 @@ def _return_free_memory() -> None:
         torch.cuda.empty_cache()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _has_failed_for_good(directory: Path) -> bool:
+    """Whether this attempt follows one that was ended from outside; a new launch forgets that."""
+    failure = read_failure(directory)
+    return failure is not None and failure.final
+
+
+def _last_result(directory: Path) -> dict[str, Any] | None:
+    """What Tune's own record is to say of a trial that failed for good: a crash, which it knows, it would try again."""
+    failure = read_failure(directory)
+    if failure is None:
+        return None
+    epochs = len(read_history(directory / HISTORY_FILE))
+    # A result that is `done` is no epoch's: Tune shows it to neither scheduler nor search.
+    return {"failure": failure.reason, "training_iteration": epochs, "done": True}
 
 
 def _tune_metrics(report: Report) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+from click.testing import CliRunner
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState as OptunaState
 
+from intelligen.cli.main import commands
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import read_history
@@ -38,6 +41,8 @@ scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}
 resources: {workers: 1, concurrent_trials: 1}
 baseline: {workers: 1}
 """
+# What a launcher starts inherits it.
+MARK = "LAUNCHED_IN"
 STATES = {
     TrialState.COMPLETE: ("COMPLETE", "FINISHED"),
     TrialState.PRUNED: ("PRUNED", "KILLED"),
@@ -55,12 +60,17 @@ class Place:
         (directory / "experiment.yaml").write_text(TINY_EXPERIMENT)
         (directory / "sweep.yaml").write_text(sweep)
 
-    def launch(self, *arguments: str) -> subprocess.Popen[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
+    def train_baseline(self) -> None:
+        """Here, where everything is imported; the sweep finds it."""
+        with contextlib.chdir(self.directory):
+            CliRunner().invoke(commands, ["train", "experiment.yaml", "--runs", "runs"], catch_exceptions=False)
+
+    def launch(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
         return subprocess.Popen(
             [sys.executable, REPOSITORY / "launch.py", "sweep.yaml", *arguments],
             cwd=self.directory,
-            env=environment,
+            env=inherited | environment | {MARK: str(self.directory)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -111,6 +121,8 @@ def require_records_agree(place: Place) -> None:
     for trial in study:
         reports = read_history(place.history(searched[trial.number]))
         assert trial.intermediate_values == {report.epoch: report.metrics["valid/bleu"] for report in reports}
+        if trial.state is OptunaState.COMPLETE:
+            assert trial.value == max(trial.intermediate_values.values())
 
     runs = place.query(
         "select t.value, r.status, r.run_uuid from runs r join tags t on r.run_uuid = t.run_uuid"
@@ -120,17 +132,33 @@ def require_records_agree(place: Place) -> None:
     for name, status, run_id in runs:
         record = trials[name]
         assert status == STATES[record.state][1]
-        steps = place.query("select step from metrics where run_uuid = ? and key = 'valid/bleu' order by step", run_id)
         history = read_history(place.history(record))
-        assert [step for (step,) in steps] == [report.update for report in history]
+        shown = "select step, value from metrics where run_uuid = ? and key = 'valid/bleu' order by step"
+        assert place.query(shown, run_id) == [(report.update, report.metrics["valid/bleu"]) for report in history]
+        assert place.query("select value from tags where run_uuid = ? and key = 'stop_reason'", run_id) == [
+            (record.stop_reason,)
+        ]
         assert [report.epoch for report in history] == list(range(1, len(history) + 1))
     parents = place.query("select run_uuid from tags where key = 'kind' and value = 'sweep'")
     assert len(parents) == 1
     assert place.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
 
 
-def ray_processes() -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["name", "cmdline"]) if "raylet" in (p.info["name"] or "")]
+def processes_of(place: Place) -> list[psutil.Process]:
+    """Whatever its launchers have started that still lives."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == str(place.directory):
+                found.append(process)
+    return found
+
+
+def require_nothing_left(place: Place) -> None:
+    deadline = time.monotonic() + 60
+    while (left := processes_of(place)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not left
 
 
 @pytest.mark.slow
@@ -194,10 +222,7 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
     assert code == 0, output
     assert len(place.trials()) == 1 + 2
     require_records_agree(place)
-    deadline = time.monotonic() + 30
-    while ray_processes() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert not ray_processes()
+    require_nothing_left(place)
 
 
 @pytest.mark.slow

@@ -44,9 +44,8 @@ def _answers(uri: str) -> bool:
 
 
 @contextmanager
-def tracking_server(store: Path, port: int) -> Iterator[str]:
-    """A server over a SQLite store, at its address, once it answers."""
-    uri = f"http://127.0.0.1:{port}"
+def serving(store: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A server over a SQLite store, once it answers; it leads a process group."""
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{store}"]
@@ -55,10 +54,21 @@ def tracking_server(store: Path, port: int) -> Iterator[str]:
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as server:
         try:
-            wait_until(lambda: _answers(uri))
-            yield uri
+            wait_until(lambda: _answers(address(port)))
+            yield server
         finally:
             os.killpg(server.pid, signal.SIGKILL)
+
+
+@contextmanager
+def tracking_server(store: Path, port: int) -> Iterator[str]:
+    """The address of a server over a SQLite store, once it answers."""
+    with serving(store, port):
+        yield address(port)
+
+
+def address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 class UnreliableProxy(ThreadingHTTPServer):

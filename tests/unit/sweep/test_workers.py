@@ -1,9 +1,11 @@
-"""A reused actor keeps nothing of the trials before."""
+"""A reused actor keeps nothing of the trials before; a trial that has failed for good is not tried again."""
 
 import gc
 import weakref
 
-from intelligen.sweep.workers import _return_free_memory
+from intelligen.config.sweep import Resources
+from intelligen.sweep.outcome import read_failure, write_failure
+from intelligen.sweep.workers import WorkerConfig, _return_free_memory, run_trial
 
 
 class Cycle:
@@ -21,3 +23,17 @@ def test_what_a_trial_leaves_is_freed_however_late_it_lets_go(request):
     del held
     _return_free_memory()
     assert left() is None
+
+
+def test_an_attempt_after_one_that_was_ended_from_outside_tells_tune_why_and_trains_nothing(tmp_path):
+    write_failure(tmp_path, "no progress for 8 s")
+    config = WorkerConfig(
+        trial="{}", store=str(tmp_path), directory=str(tmp_path), resources=Resources().model_dump_json(), epochs=4
+    )
+    assert run_trial(config) == {"failure": "no progress for 8 s", "training_iteration": 0, "done": True}
+    assert [path.name for path in tmp_path.iterdir()] == ["failure.json"]
+
+
+def test_a_failure_that_may_be_mended_is_not_final(tmp_path):
+    write_failure(tmp_path, "disk full", final=False)
+    assert not read_failure(tmp_path).final

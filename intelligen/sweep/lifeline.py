@@ -1,0 +1,122 @@
+"""Where the Ray cluster is gone, a sweep says so and ends: Ray would wait for a minute, then leave without a word."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from intelligen.errors import ClusterLostError
+
+LOST = "the Ray cluster was lost; run the same command to resume"
+LONGEST_CONNECT_S = 5.0
+POLL_S = 1.0
+LOST_AFTER_S = 10.0
+"""What does not answer for so long is gone."""
+LEAVE_WITHIN_S = 10.0
+
+Address = tuple[str, int]
+
+
+class Lifeline:
+    """What no trial can do without: the cluster's head, and the raylet of this node.
+
+    Args:
+        addresses: Of both.
+
+    """
+
+    def __init__(self, addresses: list[Address]) -> None:
+        self._addresses = addresses
+        self.is_cut = threading.Event()
+
+    def require(self) -> None:
+        """Return once it answers; wait a while for that.
+
+        Raises:
+            ClusterLostError: It does not.
+
+        """
+        deadline = time.monotonic() + LOST_AFTER_S
+        while not all(listens(address) for address in self._addresses):
+            if self.is_cut.is_set() or time.monotonic() >= deadline:
+                self.is_cut.set()
+                raise ClusterLostError(LOST)
+            time.sleep(POLL_S)
+
+
+_held: Lifeline | None = None
+"""One in a process, as there is one Ray."""
+
+
+def require_cluster() -> None:
+    """Ask it before a trial is blamed for its end: the cluster that it ran on is there still.
+
+    Raises:
+        ClusterLostError: It is gone.
+
+    """
+    if _held is not None:
+        _held.require()
+
+
+@contextmanager
+def heeding_loss() -> Iterator[None]:
+    """Interrupt the main thread, as Ctrl-C does, once the cluster is lost. Ray is left at the end.
+
+    Raises:
+        ClusterLostError: In place of whatever came of the loss.
+
+    """
+    global _held
+    _held = lifeline = Lifeline(_addresses())
+    ended, left = threading.Event(), threading.Event()
+    threading.Thread(target=_watch, args=(lifeline, ended, left), name="lifeline", daemon=True).start()
+    try:
+        yield
+    except BaseException:
+        ended.set()  # what has ended by itself needs no interrupt
+        lifeline.require()
+        raise
+    finally:
+        _held = None
+        ended.set()
+        ray.shutdown()
+        left.set()
+
+
+def listens(address: Address) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(address, timeout=LONGEST_CONNECT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _addresses() -> list[Address]:
+    context = ray.get_runtime_context()
+    host, _, port = context.gcs_address.rpartition(":")
+    (node,) = (node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+    return [(host, int(port)), (node["NodeManagerAddress"], node["NodeManagerPort"])]
+
+
+def _watch(lifeline: Lifeline, ended: threading.Event, left: threading.Event) -> None:
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    while not ended.wait(POLL_S):
+        try:
+            lifeline.require()
+        except ClusterLostError:
+            if not ended.is_set():
+                signal.pthread_kill(main_thread, signal.SIGINT)
+            break
+    if lifeline.is_cut.is_set() and not left.wait(LEAVE_WITHIN_S):
+        # Some of Ray's calls wait for its head, and nothing ends them. What was done is on disk.
+        print(f"error: {LOST}", file=sys.stderr, flush=True)
+        os._exit(ClusterLostError.exit_code)

@@ -1,0 +1,86 @@
+"""A trial's pulse is a file that names its process, there while it works, touched whenever it got somewhere."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from intelligen.training.result import write_atomically
+
+PULSE_FILE = "pulse.json"
+EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The process that works on a trial; of several, the one of rank 0."""
+
+    host: str
+    pid: int
+    started_s: float
+    """Seconds since 1970: a process' number is given again, but with another start."""
+
+    @classmethod
+    def this_process(cls) -> "Worker":
+        """The one that asks."""
+        process = psutil.Process()
+        return cls(socket.gethostname(), process.pid, process.create_time())
+
+    def process(self) -> psutil.Process | None:
+        """The process, where it still lives; ask on its own host."""
+        try:
+            found = psutil.Process(self.pid)
+            return found if found.create_time() == self.started_s else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+@contextmanager
+def pulse(directory: Path, *, rank: int) -> Iterator[Callable[[], None]]:
+    """What a trial's process calls when it got somewhere; the file changes at most once a second.
+
+    Args:
+        directory: The trial's.
+        rank: The process' place among the trial's; only the first one leaves a file.
+
+    """
+    if rank != 0:
+        yield lambda: None
+        return
+    path = directory / PULSE_FILE
+    write_atomically(path, json.dumps(asdict(Worker.this_process())))
+    beaten_s = time.monotonic()
+
+    def beat() -> None:
+        nonlocal beaten_s
+        if time.monotonic() - beaten_s >= EVERY_S:
+            os.utime(path)
+            beaten_s = time.monotonic()
+
+    try:
+        yield beat
+    finally:
+        # A reused process goes on with another trial.
+        path.unlink(missing_ok=True)
+
+
+def read_worker(directory: Path) -> Worker | None:
+    """Who works on a trial, or did when it was killed."""
+    try:
+        return Worker(**json.loads((directory / PULSE_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def last_beat(directory: Path) -> int | None:
+    """What changes with every beat. It tells no time, for the clocks of two hosts differ."""
+    try:
+        return (directory / PULSE_FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,98 @@
+"""A trial that lives but gets nowhere fails, and the sweep goes on: Ray waits for a process as long as it exists."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from intelligen.config.sweep import Resources
+from intelligen.sweep.outcome import last_line, write_failure
+from intelligen.sweep.pulse import last_beat, read_worker
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.tracking.records import TrialRecord, TrialState
+
+POLL_S = 1.0
+LONGEST_ANSWER_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def watching_progress(run: SweepRun) -> Iterator[None]:
+    """End trials that make no progress for as long as their resources allow, from a thread."""
+    over = threading.Event()
+    watchdog = Watchdog(run)
+
+    def look() -> None:
+        while not over.wait(POLL_S):
+            watchdog.look()
+
+    looking = threading.Thread(target=look, name="watchdog", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        looking.join()
+
+
+class Watchdog:
+    """Remembers when it last saw each running trial's pulse beat, by its own clock.
+
+    Args:
+        run: The launch.
+
+    """
+
+    def __init__(self, run: SweepRun) -> None:
+        self._run = run
+        self._beats: dict[str, tuple[int, float]] = {}
+
+    def look(self) -> None:
+        """End what has not got anywhere for too long."""
+        for record in self._run.ledger.trials.values():
+            longest_s = self._resources(record).no_progress_s
+            if record.state is not TrialState.RUNNING or longest_s is None:
+                continue
+            beat = last_beat(self._run.directory_of(record))
+            if beat is None:
+                continue
+            known, since_s = self._beats.setdefault(record.id, (beat, time.monotonic()))
+            if known != beat:
+                self._beats[record.id] = beat, time.monotonic()
+            elif time.monotonic() - since_s >= longest_s:
+                self._end(record, longest_s)
+                self._beats[record.id] = beat, time.monotonic()
+
+    def _resources(self, record: TrialRecord) -> Resources:
+        sweep = self._run.sweep
+        return sweep.baseline if record.kind == "baseline" else sweep.resources
+
+    def _end(self, record: TrialRecord, longest_s: float) -> None:
+        directory = self._run.directory_of(record)
+        worker = read_worker(directory)
+        if worker is None:
+            return
+        try:
+            nodes = [node for node in ray.nodes() if node["Alive"] and node["NodeManagerHostname"] == worker.host]
+            for node in nodes[:1]:
+                there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+                asked = end_worker.options(scheduling_strategy=there)
+                ray.get(asked.remote(str(directory), f"no progress for {longest_s:g} s"), timeout=LONGEST_ANSWER_S)
+        except ray.exceptions.RayError as error:
+            _log.warning("%s makes no progress, and its process cannot be ended: %s", record.id, last_line(error))
+
+
+@ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed
+def end_worker(directory: str, reason: str) -> None:
+    """On its own host: kill the process that works on a trial, where it still lives, and leave word why."""
+    worker = read_worker(Path(directory))
+    process = None if worker is None else worker.process()
+    if process is not None:
+        write_failure(Path(directory), reason)
+        process.kill()

@@ -1,0 +1,117 @@
+"""A node dies: its trial goes on elsewhere. The cluster dies: the same command goes on. Neither changes a weight."""
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+from test_sweep import SWEEP, Place, require_nothing_left, require_records_agree, wait_for
+
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.fit import fit
+from intelligen.training.history import read_history
+from intelligen.training.result import read_result, read_trial
+from intelligen.training.runtime import Runtime
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 10
+UNPRUNED = SWEEP.replace("{name: asha, grace_epochs: 1, reduction_factor: 2}", "{name: none}")
+# A dead node is to be known in seconds.
+HASTY = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+
+
+def long_trials(directory: Path, *, trials: int) -> Place:
+    """A sweep whose trials last long enough for something to happen to them; its baseline is there."""
+    place = Place(directory, UNPRUNED.replace("trials_per_strategy: 3", f"trials: {trials}"))
+    experiment = place.directory / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("epochs: 4", f"epochs: {EPOCHS}"))
+    place.train_baseline()
+    return place
+
+
+def searched(place: Place) -> list[TrialRecord]:
+    return [record for record in place.trials().values() if record.kind == "trial"]
+
+
+def is_in_the_midst_of_a_trial(place: Place) -> bool:
+    return any(
+        record.state is TrialState.RUNNING and 0 < len(read_history(place.history(record))) < EPOCHS
+        for record in searched(place)
+    )
+
+
+def require_as_undisturbed(place: Place, elsewhere: Path) -> None:
+    """The weights of every trial are those that the loop makes by itself."""
+    for record in searched(place):
+        assert record.state is TrialState.COMPLETE
+        directory = place.sweep / record.directory
+        runtime = Runtime(store=place.directory / "runs", directory=elsewhere / record.id)
+        alone = fit(read_trial(directory), runtime)
+        assert read_result(directory) == alone
+
+
+@contextmanager
+def two_nodes() -> Iterator[Cluster]:
+    """A head without a processor, and two nodes with one each."""
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": HASTY}
+    handler = signal.getsignal(signal.SIGTERM)
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
+        yield cluster
+    finally:
+        cluster.shutdown()
+        signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
+
+
+def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(tmp_path: Path) -> None:
+    place = long_trials(tmp_path, trials=1)
+    with two_nodes() as cluster:
+        launch = place.launch(RAY_ADDRESS=cluster.address)
+        wait_for(lambda: is_in_the_midst_of_a_trial(place), launch)
+        (trial,) = searched(place)
+        (first,) = attempts(place, trial)
+        raylets = {process.pid for process in psutil.Process(first).parents()}
+        (node,) = (node for node in cluster.worker_nodes if node.all_processes["raylet"][0].process.pid in raylets)
+        reported = place.history(trial).read_text()
+        cluster.remove_node(node, allow_graceful=False)
+        output, _ = launch.communicate(timeout=240)
+    assert launch.returncode == 0, output
+    again = attempts(place, trial)
+    assert len(again) == 2
+    assert place.history(trial).read_text().startswith(reported)
+    assert len(read_history(place.history(trial))) == EPOCHS
+    require_records_agree(place)
+    require_as_undisturbed(place, tmp_path / "alone")
+
+
+def attempts(place: Place, trial: TrialRecord) -> list[int]:
+    """The processes that worked on a trial."""
+    log = (place.sweep / trial.directory / "trial.log").read_text()
+    return [int(pid) for pid in re.findall(r" as process (\d+)", log)]
+
+
+def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    place = long_trials(tmp_path, trials=2)
+    launch = place.launch()
+    wait_for(lambda: is_in_the_midst_of_a_trial(place), launch)
+    (head,) = (process for process in psutil.Process(launch.pid).children() if process.name() == "gcs_server")
+    head.send_signal(signal.SIGKILL)
+    output, _ = launch.communicate(timeout=240)
+    assert launch.returncode == 75, output
+    assert output.splitlines()[-1] == "error: the Ray cluster was lost; run the same command to resume"
+    assert "Traceback" not in output
+    assert all(record.state is not TrialState.FAILED for record in searched(place))
+    require_nothing_left(place)
+
+    code, output = place.run()
+    assert code == 0, output
+    assert len(searched(place)) == 2
+    require_records_agree(place)
+    require_as_undisturbed(place, tmp_path / "alone")
