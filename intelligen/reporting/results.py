@@ -46,7 +46,7 @@ def _row(directory: Path, record: TrialRecord, reports: Sequence[Report], metric
         "device_s": sum(device_seconds(report.metrics) for report in reports),
         **_validation(directory / record.directory, reports, metric),
         **record.scores,
-        **{f"param/{name}": value for name, value in record.params.items()},
+        **{f"param/{name}": value for name, value in record.schedule().items()},
     }
 
 
