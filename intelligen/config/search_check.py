@@ -6,6 +6,7 @@ from pathlib import Path
 from intelligen.config.document import Document, dotted, nearest, problem_line, raise_problems
 from intelligen.config.parameters import Parameter, grid_size, parameters
 from intelligen.config.points import read_points
+from intelligen.config.population_check import population_problems
 from intelligen.config.space import Scalar
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
@@ -22,10 +23,16 @@ def check_search(sweep: Sweep, document: Document, folder: Path) -> None:
         folder: Where the sweep's file lies.
 
     Raises:
-        ConfigError: A grid without end, or a point that does not lie in the space.
+        ConfigError: A grid without end, a point that does not lie in the space, or a population that cannot exchange.
 
     """
-    raise_problems([*_grid_problems(sweep, document), *_point_problems(sweep, document)])
+    raise_problems(
+        [
+            *_grid_problems(sweep, document),
+            *_point_problems(sweep, document),
+            *population_problems(sweep, document),
+        ]
+    )
     warm_start = sweep.search.warm_start
     if warm_start is None or warm_start.csv is None:
         return
