@@ -1,10 +1,11 @@
-"""Who is stopped early; all of them compare trials by the (first) objective at the ends of epochs."""
+"""Who is stopped early, or goes on from another: trials compare by the (first) objective at the ends of epochs."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
 from intelligen.config.base import Settings
+from intelligen.config.schedules import Share
 
 
 class Asha(Settings):
@@ -45,10 +46,30 @@ class Median(Settings):
     """No trial is stopped before so many others have come as far."""
 
 
+class Pbt(Settings):
+    """Population-based training (Jaderberg et al. 2017): trials train in turns, and the worst go on from the best.
+
+    After a turn, each trial of the lower quantile takes over weights, optimizer and values from one of the upper, and
+    changes the values. All of them are of one strategy. It stops nobody.
+    """
+
+    name: Literal["pbt"] = "pbt"
+    population: Annotated[int, Field(ge=2)] = 4
+    """Trials of one strategy that train together, in the order in which they were started."""
+    interval_epochs: PositiveInt = 1
+    """Epochs of a turn."""
+    quantile: Annotated[float, Field(gt=0.0, le=0.5)] = 0.25
+    """Share of the trials that take over, and of those that are taken from; at least one each."""
+    perturbation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """A value that was taken over is multiplied by 1 − this or 1 + this; where that leaves its range, it stays."""
+    resample_probability: Share = 0.25
+    """A value that was taken over is so often drawn anew from its range instead."""
+
+
 class NoScheduler(Settings):
     """Every trial runs its course."""
 
     name: Literal["none"] = "none"
 
 
-Scheduler = Annotated[Asha | Hyperband | Median | NoScheduler, Field(discriminator="name")]
+Scheduler = Annotated[Asha | Hyperband | Median | Pbt | NoScheduler, Field(discriminator="name")]

@@ -6,6 +6,7 @@ from pathlib import Path
 from intelligen.config.document import Document, dotted, nearest, problem_line, raise_problems
 from intelligen.config.parameters import Parameter, grid_size, parameters
 from intelligen.config.points import read_points
+from intelligen.config.population_check import population_problems
 from intelligen.config.project import named_file
 from intelligen.config.space import Scalar
 from intelligen.config.sweep import Sweep
@@ -25,10 +26,17 @@ def check_search(sweep: Sweep, document: Document, file: Path, *, project: Path 
         project: Where the table of a warm start must lie; None = anywhere.
 
     Raises:
-        ConfigError: A grid without end, a point that does not lie in the space, or a table outside of the project.
+        ConfigError: A grid without end, a point that does not lie in the space, a population that cannot exchange, or
+            a table outside of the project.
 
     """
-    raise_problems([*_grid_problems(sweep, document), *_point_problems(sweep, document)])
+    raise_problems(
+        [
+            *_grid_problems(sweep, document),
+            *_point_problems(sweep, document),
+            *population_problems(sweep, document),
+        ]
+    )
     warm_start = sweep.search.warm_start
     if warm_start is None or warm_start.csv is None:
         return

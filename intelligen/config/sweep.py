@@ -8,7 +8,7 @@ from intelligen.config.base import Name, Settings
 from intelligen.config.budget import Budget
 from intelligen.config.objective import Objective, OneOfSeveral
 from intelligen.config.parameters import grid_size
-from intelligen.config.schedulers import Asha, Scheduler
+from intelligen.config.schedulers import Asha, Pbt, Scheduler
 from intelligen.config.search import Search
 from intelligen.config.space import Choice, Space
 
@@ -77,6 +77,24 @@ class Sweep(Settings):
         if "objective" in self.model_fields_set and self.objective != first:
             raise ValueError("objective differs from the first of `objectives`: give one of the two")
         return self.model_copy(update={"objective": first})
+
+    @model_validator(mode="after")
+    def _population_exchanges(self) -> "Sweep":
+        if not isinstance(self.scheduler, Pbt):
+            return self
+        if self.search.sampler != "random":
+            raise ValueError(
+                f"search.sampler must be random with the scheduler pbt, got {self.search.sampler}: values change"
+                " while a trial trains, so its result teaches nothing of those it began with"
+            )
+        if self.search.warm_start is not None:
+            raise ValueError("search.warm_start has no meaning with the scheduler pbt: leave it out")
+        if self.resources.workers > 1:
+            raise ValueError(
+                f"resources.workers must be 1 with the scheduler pbt, got {self.resources.workers}: let more trials run"
+                " at once instead"
+            )
+        return self
 
     def all_objectives(self) -> tuple[Objective | OneOfSeveral, ...]:
         """What the search optimises; the first decides where one must."""

@@ -47,7 +47,7 @@ def _row(files: SweepFiles, record: TrialRecord, metric: str) -> dict[str, Any]:
         "device_s": sum(device_seconds(report.metrics) for report in reports),
         **_validation(files.result(record), reports, metric),
         **record.scores,
-        **{f"param/{name}": value for name, value in record.params.items()},
+        **{f"param/{name}": value for name, value in record.schedule().items()},
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from intelligen.config.experiment import Experiment
 from intelligen.config.parameters import grid_size, parameters
-from intelligen.config.schedulers import Asha
+from intelligen.config.schedulers import Asha, Pbt
 from intelligen.config.space import Space
 from intelligen.config.sweep import Sweep
 from intelligen.training.calibrating import Span
@@ -70,6 +70,11 @@ def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
         yield (
             f"scheduler.grace_epochs ({sweep.scheduler.grace_epochs}) is not below finetuning.epochs ({epochs}): asha"
             " stops nobody; lower it, or write scheduler: {name: none}"
+        )
+    if isinstance(sweep.scheduler, Pbt) and sweep.scheduler.interval_epochs >= epochs:
+        yield (
+            f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below finetuning.epochs ({epochs}):"
+            " no trial takes over from another; lower it"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from intelligen.config.base import content_hash
-from intelligen.config.schedulers import Asha, Hyperband, Median, NoScheduler
+from intelligen.config.schedulers import Asha, Hyperband, Median, NoScheduler, Pbt
 from intelligen.config.sweep import Sweep
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 
@@ -147,7 +147,7 @@ def scheduler(sweep: Sweep, *, epochs: int, ended: Mapping[str, list[Report]]) -
     mode = "max" if sweep.objective.direction == "maximize" else "min"
     chosen: ResumableAsha | ResumableMedian
     match settings:
-        case NoScheduler():
+        case NoScheduler() | Pbt():  # a population's turns are the search's to hand out
             return FailuresKept()
         case Asha() | Hyperband():
             grace = min(epochs, settings.grace_epochs)

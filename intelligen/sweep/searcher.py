@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,14 +18,15 @@ from intelligen.sweep.budget import Spent, search_end, strategies_left
 from intelligen.sweep.drawing import drawn_trial
 from intelligen.sweep.grid import grid_points
 from intelligen.sweep.outcome import Outcome
+from intelligen.sweep.populations import Populations
 from intelligen.sweep.space import suggest
-from intelligen.sweep.study import is_own, strategy_of, tell
+from intelligen.sweep.study import TAKEOVERS, is_own, strategy_of, tell
 from intelligen.sweep.warm_start import POINT, untried_point
 
 Given = tuple[dict[str, Any], dict[str, Any]]
 """Parameters that a trial is to have, and what its user attributes say of them."""
 
-_FINISHED: dict[str, Any] | str = Searcher.FINISHED
+_FINISHED: dict[str, Any] | str | None = Searcher.FINISHED
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
@@ -63,6 +64,8 @@ class Suggestion:
     """As Optuna names them."""
     changes: dict[str, Any]
     """Dotted experiment key → value."""
+    begins: bool = True
+    """Whether an attempt begins; none does where a trial of a population goes on after a turn."""
 
 
 class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
@@ -81,6 +84,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         refuse: Told of a suggestion that `start` refused, and why; returns what came of it.
         settle: Told that a trial has ended: `crashed` by Tune's word, and why the budget `stopped` it, where it did;
             returns what came of it.
+        populations: Who lets trials rest and go on; none where each trains to its end at once.
 
     """
 
@@ -93,6 +97,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         start: Callable[[Suggestion], dict[str, Any]],
         refuse: Callable[[Suggestion, str], Outcome],
         settle: Callable[[int, bool, str | None], Outcome],
+        populations: Populations | None = None,
     ) -> None:
         super().__init__(
             metric=sweep.objective.metric, mode="max" if sweep.objective.direction == "maximize" else "min"
@@ -103,11 +108,15 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         self._start = start
         self._refuse = refuse
         self._settle = settle
+        self._populations = populations
+        self._begun: set[int] = set()
         self._running: dict[str, optuna.Trial] = {}
         self._epochs: dict[str, int] = {}
         self._stopped: dict[str, str] = {}
         self.error: Exception | None = None  # of a callback: raise it once Tune has ended
-        self._unfinished = [t for t in study.trials if t.state == OptunaState.RUNNING]
+        known = populations.idle(()) if populations is not None else {}
+        running = [trial for trial in study.trials if trial.state == OptunaState.RUNNING]
+        self._unfinished = [trial for trial in running if trial.number not in known]
         self._grid = list(grid_points(sweep.space)) if sweep.search.sampler == "grid" else []
 
     def is_over(self) -> bool:
@@ -127,11 +136,11 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         return reason is not None
 
     @_kept_errors(_FINISHED)
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Tune's question: what next?"""
-        while (trial := self._next_trial()) is not None:
+        while (trial := self._next_turn() or self._next_trial()) is not None:
             changes = suggest(trial, self._sweep.space)
-            suggestion = Suggestion(trial.number, dict(trial.params), changes)
+            suggestion = Suggestion(trial.number, dict(trial.params), changes, begins=trial.number not in self._begun)
             try:
                 config = self._start(suggestion)
             except ConfigError as error:
@@ -139,7 +148,10 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
                 tell(self._study, trial.number, self._refuse(suggestion, str(error)))
                 continue
             self._running[trial_id], self._epochs[trial_id] = trial, config["epochs"]
+            self._begun.add(trial.number)
             return config
+        if self._populations is not None and self._running:
+            return None  # what comes next depends on those that train now
         return _FINISHED
 
     @_kept_errors(None)
@@ -151,9 +163,11 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
     @_kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell Optuna how the trial ended."""
-        trial = self._running.pop(trial_id)
-        tell(self._study, trial.number, self._settle(trial.number, error, self._stopped.pop(trial_id, None)))
+        """Tell Optuna how the trial ended; of a population it may only have ended its turn."""
+        trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
+        if self._populations is not None and not error and stopped is None and self._populations.rests(trial.number):
+            return
+        tell(self._study, trial.number, self._settle(trial.number, error, stopped))
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher so as to restore from the pickle; a resumed sweep reads study and ledger instead.
@@ -172,10 +186,32 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     def _end(self, own: list[FrozenTrial]) -> str | None:
         return search_end(self._sweep, Counter(map(strategy_of, own)), self._spent)
 
+    def _next_turn(self) -> optuna.Trial | None:
+        """A trial of a population that goes on; those that rest end where nobody pays for them any more."""
+        if self._populations is None:
+            return None
+        busy = {trial.number for trial in self._running.values()}
+        for number, record in self._populations.idle(busy).items():
+            reason = self._spent(None) or self._spent(record.strategy)
+            if reason is not None:
+                tell(self._study, number, self._settle(number, False, reason))
+        if (due := self._populations.due(busy, complete=self._is_complete)) is None:
+            return None
+        number, record = due
+        trial = self._known(self._study.get_trials(deepcopy=False)[number])
+        if record.takeovers:
+            trial.set_user_attr(TAKEOVERS, [asdict(takeover) for takeover in record.takeovers])
+        return trial
+
+    def _is_complete(self, strategy: str) -> bool:
+        """Whether no further trial of a strategy will be started."""
+        own = self._own_trials()
+        turns = self._turns(own)
+        return not self._unfinished and (self._end(own) is not None or (bool(turns) and strategy not in turns))
+
     def _next_trial(self) -> optuna.Trial | None:
         if self._unfinished:
-            # Its parameters come from the storage.
-            return optuna.Trial(self._study, self._unfinished.pop(0)._trial_id)
+            return self._known(self._unfinished.pop(0))
         own = self._own_trials()
         # Before the question whether the search has ended: a strategy that is left then was left before.
         turns = self._turns(own)
@@ -188,6 +224,10 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             self._study.add_trial(trial)
         # A kill here leaves the trial waiting, with all its parameters.
         return self._study.ask()
+
+    def _known(self, trial: FrozenTrial) -> optuna.Trial:
+        """A trial that was begun before; its parameters come from the storage."""
+        return optuna.Trial(self._study, trial._trial_id)
 
     def _turns(self, own: list[FrozenTrial]) -> list[str]:
         """The strategies that may have the next trial, the one whose turn it is first; empty where any may."""

@@ -13,11 +13,13 @@ import ray.train
 from optuna.trial import TrialState as OptunaState
 from ray import tune
 
+from intelligen.config.schedulers import Pbt
 from intelligen.config.sweep import Resources
 from intelligen.errors import StorageError, TrialsFailedError, UnavailableError
 from intelligen.sweep.budget import Account, search_end
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import last_line, read_outcome
+from intelligen.sweep.populations import Populations
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import BudgetStopper, StudySearcher
 from intelligen.sweep.study import DATABASE_ERRORS, is_own, open_study, unavailable
@@ -99,13 +101,15 @@ def search_stage(run: SweepRun) -> bool:
     account = Account(run.sweep.budget, run.ledger, run.directory, searching=True)
     try:
         tell_known_ends(run, study, account.spent)
+        populations = Populations(run, run.sweep.scheduler) if isinstance(run.sweep.scheduler, Pbt) else None
         searcher = StudySearcher(
             study,
             sweep=run.sweep,
             spent=account.spent,
-            start=lambda suggestion: dict(start_trial(run, suggestion)),
+            start=lambda suggestion: dict(start_trial(run, suggestion, populations)),
             refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
             settle=lambda number, crashed, stopped: settle_trial(run, number, crashed=crashed, stopped=stopped),
+            populations=populations,
         )
         if not searcher.is_over():
             _tune(run, searcher)

@@ -24,6 +24,8 @@ from intelligen.tracking.redaction import REDACTED, redact_text
 STUDY_FILE = "study.journal"
 # Trials that another search made: the sampler learns from them, and no budget counts them.
 WARM_START = "warm_start"
+# What a trial of a population took over: its parameters in the study are those with which it began.
+TAKEOVERS = "takeovers"
 
 DATABASE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
 

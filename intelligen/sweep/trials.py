@@ -5,11 +5,10 @@ import os
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from intelligen.config.experiment import finetuning_trial
-from intelligen.config.loading import apply_settings
 from intelligen.sweep.budget import Spent
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import Outcome, read_outcome
+from intelligen.sweep.populations import Populations
 from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.space import chosen_strategy
 from intelligen.sweep.study import tell
@@ -24,19 +23,25 @@ def trial_name(number: int) -> str:
     return f"t{number:04d}"
 
 
-def start_trial(run: SweepRun, suggestion: Suggestion) -> WorkerConfig:
+def start_trial(run: SweepRun, suggestion: Suggestion, populations: Populations | None = None) -> WorkerConfig:
     """Make a suggestion a trial.
+
+    Args:
+        run: The launch.
+        suggestion: What the search wants run.
+        populations: Who knows how far a trial trains now, and with what; none where it trains to its end.
 
     Raises:
         ConfigError: Its values do not go together.
 
     """
-    experiment = apply_settings(run.experiment, suggestion.changes)
-    trial = finetuning_trial(experiment, prepared=run.prepared, start=run.baseline.identity)
+    trial = run.trial(suggestion.changes)
     name = trial_name(suggestion.number)
     directory = run.directory / "trials" / name
-    run.begin(name, trial, directory, params=suggestion.params, number=suggestion.number)
-    return run.worker_config(trial, directory, run.sweep.resources)
+    if suggestion.begins:
+        run.begin(name, trial, directory, params=suggestion.params, number=suggestion.number)
+    turn = None if populations is None else populations.turn(run.ledger.trials[name])
+    return run.worker_config(trial, directory, run.sweep.resources, turn=turn)
 
 
 def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:

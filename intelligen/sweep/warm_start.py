@@ -123,6 +123,8 @@ def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
     for record in trials.values():
         if record.kind != "trial" or record.state not in (TrialState.COMPLETE, TrialState.PRUNED):
             continue
+        if record.takeovers:
+            continue  # what it came to is due to a schedule, and to other trials' weights: it is no point of a space
         outcome = read_outcome(directory / record.directory, objectives=metrics, crashed=False)
         source = f"{directory.name}/{record.id}"
         params = _renumbered(record.params, then=then, now=now)

@@ -23,10 +23,11 @@ from intelligen.errors import ChangedError, DataError, IntelligenError
 from intelligen.sweep.outcome import forget_failure, last_line, read_failure, write_failure
 from intelligen.sweep.pulse import pulse
 from intelligen.sweep.trial_log import trial_log
-from intelligen.training.fit import DivergedError, fit
+from intelligen.training.fit import DivergedError, fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel
+from intelligen.training.turn import Turn
 
 
 class WorkerConfig(TypedDict):
@@ -40,6 +41,12 @@ class WorkerConfig(TypedDict):
     """The Resources settings as JSON."""
     epochs: int
     """Of a trial that runs its course; nobody stops it after the last one."""
+    settings: str
+    """As JSON: with what it trains now. They are the trial's, unless it took over another's."""
+    until_epoch: int
+    """After which it rests, in a population; its last epoch elsewhere."""
+    adopted_update: int | None
+    """Of the other trial's checkpoint from which it goes on."""
 
 
 def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
@@ -137,8 +144,17 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             place.rank,
             place.world_size,
         )
-        result = fit(Trial.model_validate_json(config["trial"]), replace(place, report=told, updated=lambda *_: beat()))
-        log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
+        trial = Trial.model_validate_json(config["trial"])
+        result = fit_turn(trial, replace(place, report=told, updated=lambda *_: beat()), _turn(config))
+        if result is None:
+            log.info("rests after epoch %d, until its population has come so far", config["until_epoch"])
+        else:
+            log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
+
+
+def _turn(config: WorkerConfig) -> Turn:
+    settings = Trial.model_validate_json(config["settings"])
+    return Turn(settings, config["until_epoch"], config["adopted_update"])
 
 
 def _return_free_memory() -> None:

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,16 @@ from typing import Any, Literal
 
 from intelligen.errors import CannotCreateError, StorageError
 from intelligen.tracking.lock import FileLock
-from intelligen.tracking.records import Closing, Scalar, SearchSpan, SweepState, SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.records import (
+    Closing,
+    Scalar,
+    SearchSpan,
+    SweepState,
+    SweepStatus,
+    Takeover,
+    TrialRecord,
+    TrialState,
+)
 from intelligen.tracking.redaction import redact
 
 __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
@@ -90,6 +99,7 @@ class Ledger:
         config: Mapping[str, Any],
         directory: str,
         number: int | None = None,
+        turn_epochs: int = 0,
     ) -> TrialRecord:
         """A new trial runs."""
         assert trial_id not in self._state.trials, f"{trial_id} was started before"
@@ -102,6 +112,7 @@ class Ledger:
             "config": dict(config),
             "directory": directory,
             "number": number,
+            "turn_epochs": turn_epochs,
         }
         self._append("start", trial=trial)
         return self._state.trials[trial_id]
@@ -118,6 +129,11 @@ class Ledger:
     def score(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
         """Add scores; those already recorded stand."""
         return self._change("score", trial_id, scores=dict(scores))
+
+    def turn(self, epoch: int, trials: Sequence[str], takeovers: Mapping[str, Takeover]) -> None:
+        """A population has come to an epoch: its trials under way, and what some of them (by name) go on from."""
+        told = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in takeovers.items()}
+        self._append("turn", epoch=epoch, trials=list(trials), takeovers=told)
 
     def begin_search(self) -> None:
         """The search stage of this launch begins: its clock runs."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.records import Closing, SweepStatus, Takeover, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact, redact_text
 from intelligen.training.history import Report
 
@@ -76,6 +76,8 @@ def trial_tags(record: TrialRecord, reports: Sequence[Report], *, stop_reason: s
         tags |= {f"nonfinite/{name}": f"{value} at epoch {report.epoch}" for name, value in bad.items()}
     if stop_reason is not None:
         tags["stop_reason"] = stop_reason
+    if record.takeovers:
+        tags["takeovers"] = "; ".join(_told(takeover) for takeover in record.takeovers)
     if reports:
         tags["mlflow.note.content"] = samples_note(reports[-1])
     return as_tags(tags)
@@ -93,14 +95,28 @@ def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
     return {mlflow_key(name): _text(value)[:_MAX_TAG] for name, value in known.items()}
 
 
-def report_metrics(report: Report) -> dict[str, float]:
-    """Everything finite that a report measured. `progress/epoch` says that the epoch stands in MLflow."""
+def report_metrics(record: TrialRecord, report: Report) -> dict[str, float]:
+    """Everything finite that a report measured. `progress/epoch` says that the epoch stands in MLflow.
+
+    Of a trial in a population also what it trained with: `pbt/finetuning.optimizer.learning_rate`.
+    """
     progress = {
         "progress/update": report.update,
         "progress/target_tokens": report.target_tokens,
         "progress/epoch": report.epoch,
     }
-    return finite(report.metrics) | progress
+    values = record.params_in(report.epoch) if record.turn_epochs else {}
+    return finite(report.metrics) | finite({f"pbt/{name}": value for name, value in values.items()}) | progress
+
+
+def told_reports(record: TrialRecord, reports: list[Report]) -> list[Report]:
+    """The reports of which it is known what the trial trained with.
+
+    A history is read after the ledger, and the newest epoch may follow a decision that the ledger did not hold yet.
+    """
+    if not record.turn_epochs:
+        return reports
+    return [report for report in reports if report.epoch <= record.next_turn_epoch]
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, float]:
@@ -202,6 +218,11 @@ def _best_table(trials: Sequence[TrialRecord], bests: Mapping[str, Best], object
         for row, leader in leaders.items()
     ]
     return "\n".join([f"| strategy | best {objective['metric']} | trial | epoch |", "|---|---|---|---|", *rows])
+
+
+def _told(takeover: Takeover) -> str:
+    values = ", ".join(f"{name} {_text(value)}" for name, value in takeover.params.items())
+    return f"after epoch {takeover.epoch} from {takeover.donor}: {values}"
 
 
 def _text(value: Any) -> str:

@@ -28,6 +28,18 @@ class SweepStatus(StrEnum):
 
 
 @dataclass(frozen=True)
+class Takeover:
+    """A trial of a population goes on from what another one has come to."""
+
+    epoch: int
+    """After which it does."""
+    donor: str
+    """Whose weights and optimizer it takes."""
+    params: Mapping[str, Scalar]
+    """What it trains with from then on, as the search names it."""
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """One trial as the ledger knows it. Times are milliseconds since 1970."""
 
@@ -51,6 +63,26 @@ class TrialRecord:
     attempts: int = 1
     scores: Mapping[str, float] = field(default_factory=dict)
     """`test/bleu`, …: known only after the search."""
+    turn_epochs: int = 0
+    """Epochs of a turn, in a population; 0 elsewhere."""
+    turn_epoch: int = 0
+    """The last epoch after which its population has decided who takes over; 0 before that."""
+    takeovers: tuple[Takeover, ...] = ()
+    """By epoch."""
+
+    @property
+    def next_turn_epoch(self) -> int:
+        """After which its population decides next; 0 where it is in none."""
+        return self.turn_epoch + self.turn_epochs
+
+    def params_in(self, epoch: int) -> Mapping[str, Scalar]:
+        """What it trained with in an epoch."""
+        earlier = [takeover for takeover in self.takeovers if takeover.epoch < epoch]
+        return earlier[-1].params if earlier else self.params
+
+    def schedule(self) -> dict[str, Scalar]:
+        """Each parameter: its value, or `0.001; from epoch 3: 0.0008` where it changed while the trial trained."""
+        return {name: _over_time(self, name) for name in self.params}
 
 
 @dataclass(frozen=True)
@@ -104,6 +136,10 @@ class SweepState:
             self.searches[-1] = replace(self.searches[-1], ended_ms=max(time_ms, self.searches[-1].ended_ms))
         if entry["event"] == "searched":
             return
+        if entry["event"] == "turn":
+            for trial_id in entry["trials"]:
+                self.trials[trial_id] = _turned(self.trials[trial_id], entry)
+            return
         if entry["event"] == "start":
             record = TrialRecord(**entry["trial"], started_ms=time_ms)
             if record.id in self.trials:
@@ -111,6 +147,20 @@ class SweepState:
         else:
             record = _changed(self.trials[entry["id"]], entry)
         self.trials[record.id] = record
+
+
+def _turned(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
+    taken = entry["takeovers"].get(record.id)
+    new = () if taken is None else (Takeover(entry["epoch"], taken["donor"], taken["params"]),)
+    return replace(record, turn_epoch=entry["epoch"], takeovers=record.takeovers + new)
+
+
+def _over_time(record: TrialRecord, name: str) -> Scalar:
+    changes = [takeover for takeover in record.takeovers if takeover.params.get(name) != record.params[name]]
+    if not changes:
+        return record.params[name]
+    later = (f"from epoch {takeover.epoch + 1}: {takeover.params.get(name)}" for takeover in record.takeovers)
+    return "; ".join([str(record.params[name]), *later])
 
 
 def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:

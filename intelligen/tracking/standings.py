@@ -52,14 +52,15 @@ def ranked(standings: Iterable[Standing], *, metric: str) -> list[Standing]:
 
 
 def leaderboard_csv(standings: Sequence[Standing], *, metric: str) -> str:
-    """The ranked trials with what the search chose for them, for a spreadsheet: no text in it is a formula."""
+    """The ranked trials with what they trained with, for a spreadsheet: no text in it is a formula."""
     params = list(dict.fromkeys(name for one in standings for name in one.record.params))
     scores = _scores(standings)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([_harmless(name) for name in [*_headings(scores, metric), *params]])
     for rank, one in enumerate(ranked(standings, metric=metric), start=1):
-        cells = [*_cells(rank, one, scores), *(one.record.params.get(name) for name in params)]
+        chosen = redact(one.record.schedule())
+        cells = [*_cells(rank, one, scores), *(chosen.get(name) for name in params)]
         writer.writerow(["" if cell is None else _harmless(cell) for cell in cells])
     return file.getvalue()
 

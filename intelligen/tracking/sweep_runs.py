@@ -68,7 +68,7 @@ class SweepRuns:
         return run
 
     def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> None:
-        reports = self._reports_of(record)
+        reports = projection.told_reports(record, self._reports_of(record))
         ending = projection.trial_ending(record, closing)
         now = (record, ending, reports)
         if self._shown.get(record.id) == now:
@@ -80,7 +80,7 @@ class SweepRuns:
         if status != "RUNNING":
             tags |= _put_samples(run, reports)
         # All that a report tells is one request.
-        run.write(points=_missing_epochs(run, reports) + self._missing_scores(run, record), tags=tags)
+        run.write(points=_missing_epochs(run, record, reports) + self._missing_scores(run, record), tags=tags)
         if stop_reason is None:
             run.drop_tag("stop_reason")
         run.set_status(status, end_ms)
@@ -133,11 +133,11 @@ class SweepRuns:
         return [Points(scores, 0, record.ended_ms or record.started_ms)]
 
 
-def _missing_epochs(run: MirroredRun, reports: Sequence[Report]) -> list[Points]:
+def _missing_epochs(run: MirroredRun, record: TrialRecord, reports: Sequence[Report]) -> list[Points]:
     """Epochs that MLflow lacks. One that a resumed trial repeats stands as it was."""
     known = run.metrics.get("progress/epoch", 0)
     return [
-        Points(projection.report_metrics(report), report.update, report.time_ms)
+        Points(projection.report_metrics(record, report), report.update, report.time_ms)
         for report in reports
         if report.epoch > known
     ]

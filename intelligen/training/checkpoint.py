@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from intelligen.errors import DataError, StorageError
 
 WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
+ADOPTED = "adopted"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Checkpoints:
 
     def __init__(self, directory: Path) -> None:
         self._root = directory / "checkpoints"
+        self._adopted = directory / ADOPTED
 
     def save(self, update: int, *, model: nn.Module, training: Mapping[str, Any], meta: Mapping[str, Any]) -> Path:
         """Write one checkpoint durably.
@@ -137,6 +139,43 @@ class Checkpoints:
         found = _verified(path)
         if found is None:
             raise StorageError(f"{path}: the checkpoint to roll back to is damaged or gone; delete it and train again")
+        return found
+
+    def adopt(self, donor: "Checkpoints", update: int) -> None:
+        """Copy another trial's checkpoint, to go on from; may be repeated. An earlier one has served its purpose.
+
+        Raises:
+            StorageError: The checkpoint is damaged or gone, or the disk is full or fails.
+
+        """
+        source = donor.weights(update).parent
+        if _verified(source) is None:
+            raise StorageError(f"{source}: the checkpoint to take over is damaged or gone; restore it from a copy")
+        final, temporary = self._adopted / source.name, self._adopted / f".{source.name}.partial"
+        try:
+            shutil.rmtree(self._adopted, ignore_errors=True)
+            shutil.copytree(source, temporary)
+            for file in temporary.iterdir():
+                fsync(file)
+            temporary.rename(final)
+            fsync(self._adopted)
+            fsync(self._adopted.parent)
+        except OSError as error:
+            raise StorageError(
+                f"{final}: cannot copy a checkpoint: {error}; make room and run the same command"
+            ) from error
+
+    def adopted(self, update: int) -> Checkpoint:
+        """The copy that `adopt` made of another trial's checkpoint at an update.
+
+        Raises:
+            StorageError: It is damaged or gone.
+
+        """
+        path = self._adopted / f"{update:010d}"
+        found = _verified(path)
+        if found is None:
+            raise StorageError(f"{path}: the checkpoint taken over is damaged or gone; restore it from a copy")
         return found
 
     def weights(self, update: int) -> Path:

@@ -12,18 +12,19 @@ from intelligen.config.metrics import higher_is_better
 from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared, open_prepared
-from intelligen.errors import IntelligenError
+from intelligen.errors import IntelligenError, StorageError
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
 from intelligen.training.allocator import keep_freed_memory
-from intelligen.training.checkpoint import WEIGHTS, Checkpoints, average_weights, load_weights
+from intelligen.training.checkpoint import WEIGHTS, Checkpoint, Checkpoints, average_weights, load_weights
 from intelligen.training.health import sickness
 from intelligen.training.history import History, Report
 from intelligen.training.resources import ResourceMonitor, Usage
 from intelligen.training.result import Result, claim_directory, read_result, selected_weights, write_result
 from intelligen.training.runtime import Runtime
+from intelligen.training.turn import Turn
 from intelligen.training.validating import named, validate
 
 FINITE_CHECK_UPDATES = 20  # reading a GPU's numbers makes it wait, so not at every update
@@ -50,6 +51,8 @@ class Progress:
     epochs_without_gain: int = 0
     rolled_back_epoch: int = 0
     """The last epoch after which training goes back to earlier weights; 0 = none."""
+    adopted_epoch: int = 0
+    """The last epoch after which it went on from another trial's weights; 0 = none."""
     epoch_ends: list[int] = field(default_factory=list)
     """Updates at which the last epochs ended, for averaging."""
     partial_sums: dict[str, list[float]] = field(default_factory=dict)
@@ -76,13 +79,34 @@ def fit(trial: Trial, runtime: Runtime) -> Result:
         StorageError: A checkpoint cannot be written or read.
 
     """
+    result = fit_turn(trial, runtime, Turn.whole(trial))
+    assert result is not None
+    return result
+
+
+def fit_turn(trial: Trial, runtime: Runtime, turn: Turn) -> Result | None:
+    """Train a trial of a population until its turn ends.
+
+    Args:
+        trial: The settings with which it began.
+        runtime: Where it runs.
+        turn: The settings that it has now, and how far it trains with them.
+
+    Returns:
+        The selected weights' validation metrics; none where the trial rests and is to go on.
+
+    Raises:
+        DivergedError: NaN or infinity in the loss or gradient.
+        StorageError: A checkpoint cannot be written or read.
+
+    """
     done = read_result(runtime.directory)
     if done is not None:
         return done
     if runtime.rank == 0:
         claim_directory(runtime.directory, trial)
     keep_freed_memory()
-    return _Run(trial, runtime).to_the_end()
+    return _Run(turn, runtime).train()
 
 
 def build_model(trial: Trial, prepared: Prepared) -> Seq2SeqTransformer:
@@ -106,8 +130,9 @@ def epoch_updates(trial: Trial, loader: Loader) -> int:
 class _Run:
     """One process' view of a running trial."""
 
-    def __init__(self, trial: Trial, runtime: Runtime) -> None:
-        self.trial, self.runtime = trial, runtime
+    def __init__(self, turn: Turn, runtime: Runtime) -> None:
+        trial = turn.settings
+        self.turn, self.trial, self.runtime = turn, trial, runtime
         self.prepared = open_prepared(runtime.store / "prepared" / trial.prepared)
         self.model = build_model(trial, self.prepared)
         if trial.start is not None:
@@ -128,7 +153,7 @@ class _Run:
         self.strategy = self._strategy()
         self.history = self._resume()
 
-    def to_the_end(self) -> Result:
+    def train(self) -> Result | None:
         if self.trial.start is not None and self.progress.update == 0:
             self._measure_start()
         patience = self.trial.training.patience
@@ -140,6 +165,8 @@ class _Run:
                 return self._select("ran its course")
             if patience is not None and self.progress.epochs_without_gain >= patience:
                 return self._select(f"no better validation score for {patience} epochs")
+            if self.progress.epoch >= self.turn.until_epoch:
+                return None
             self._epoch()
 
     def _measure_start(self) -> None:
@@ -153,8 +180,8 @@ class _Run:
         start = self.progress.start_metrics
         if not start or self.history is None:
             return self.runtime.broadcast(None)
-        # What led to a roll-back has been mended by it.
-        since = self.progress.rolled_back_epoch
+        # What led to a roll-back has been mended by it, and other weights have another past.
+        since = max(self.progress.rolled_back_epoch, self.progress.adopted_epoch)
         epochs = [report.metrics for report in self.history.reports if report.epoch > since]
         return self.runtime.broadcast(sickness(self.trial.training.health, start, epochs))
 
@@ -174,11 +201,15 @@ class _Run:
         history = History(self.runtime.directory) if self.runtime.rank == 0 else None
         if latest is not None:
             meta = dict(latest.meta)
-            load_weights(self.model, latest.path / WEIGHTS)
-            self.strategy.load_state_dict(latest.training_state())
+            adopts = self._adopts(latest)
+            trained = self.checkpoints.adopted(latest.update) if adopts else latest
+            load_weights(self.model, trained.path / WEIGHTS)
+            self.strategy.load_state_dict(trained.training_state())
             self.loader.load_state_dict(meta.pop("loader"))
             report = meta.pop("report")
             self.progress = Progress(**meta)
+            if adopts:
+                self._begin_anew()
             if self.runtime.rank > 0:
                 self.progress.partial_sums = {}  # they are of all ranks together: rank 0 carries them on
             if history is not None and report is not None:
@@ -187,6 +218,19 @@ class _Run:
         if history is not None:
             history.truncate(after_epoch=self.progress.epoch)
         return history
+
+    def _adopts(self, latest: Checkpoint) -> bool:
+        """Whether it is to go on from another trial's weights, and has not begun to."""
+        adopted = self.turn.adopted_update
+        if adopted is not None and latest.update < adopted:
+            raise StorageError(f"{latest.path}: it takes over at update {adopted}, and what it had by then is damaged")
+        return latest.update == adopted
+
+    def _begin_anew(self) -> None:
+        """With another trial's weights: what was to be averaged, waited for or rolled back belongs to those before."""
+        progress = self.progress
+        progress.adopted_epoch = progress.epoch
+        progress.epoch_ends, progress.epochs_without_gain, progress.rolled_back_epoch = [], 0, 0
 
     def _epoch(self) -> None:
         """Train one epoch (or the rest of it), validate, checkpoint, report."""

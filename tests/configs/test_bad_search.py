@@ -8,6 +8,7 @@ import refusals
 from refusals import SPACE, SWEEP, VARIED, assert_told, refusal
 
 from intelligen.config.loading import load_sweep
+from intelligen.config.schedulers import Pbt
 
 folder = refusals.folder
 
@@ -20,6 +21,9 @@ OPTIONS = (
     "        probability: {schedule: {shape: [constant, linear, cosine], start: 0.5, end: [0.0, 0.2]}}\n"
     "search:\n  warm_start:\n    points:\n      - {"
 )
+POPULATION = f"{SWEEP}scheduler:\n  name: pbt\nsearch:\n  sampler: random\n"
+RATE = "finetuning.optimizer.learning_rate"
+EVOLVING = f"{POPULATION}space:\n  {RATE}: {{log_uniform: [1.0e-4, 1.0e-3]}}\n"
 TWO = "objectives:\n  - {metric: valid/bleu, direction: maximize}\n  - {metric: time/epoch_s, direction: minimize}\n"
 
 BAD_SEARCHES = {
@@ -72,6 +76,54 @@ BAD_SEARCHES = {
         f"{VARIED}search:\n  sampler: nsga2\n  startup_trials: 1  #!\n",
         "search",
         "at least 2",
+    ),
+    "a population with a model": (
+        EVOLVING.replace("sampler: random", "sampler: tpe  #!"),
+        "search.sampler",
+        "must be random with the scheduler pbt, got tpe",
+    ),
+    "a population with points": (
+        EVOLVING.replace("sampler: random", f"sampler: random\n  warm_start: {{points: [{{{RATE}: 5.0e-4}}]}}  #!"),
+        "search.warm_start",
+        "has no meaning with the scheduler pbt",
+    ),
+    "a population of groups": (
+        f"{EVOLVING}resources:\n  workers: 2  #!\n",
+        "resources.workers",
+        "must be 1 with the scheduler pbt, got 2",
+    ),
+    "a population of one": (
+        EVOLVING.replace("name: pbt", "name: pbt\n  population: 1  #!"),
+        "scheduler.population",
+        "at least 2",
+    ),
+    "a population of several batch sizes": (
+        f"{POPULATION}space:\n  finetuning.batch_tokens: {{int: [100, 200]}}  #!\n",
+        "space.finetuning.batch_tokens",
+        "has no continuous range, as the scheduler pbt asks",
+    ),
+    "a population of several epochs": (
+        f"{POPULATION}space:\n  strategy:\n    choice:\n      standard_matched:\n"
+        "        updates_ratio: {uniform: [1.0, 2.0]}  #!\n",
+        "space.strategy.choice.standard_matched.updates_ratio",
+        "cannot change while a trial trains",
+    ),
+    "a population of several optimizers": (
+        f"{POPULATION}space:\n  finetuning.optimizer.weight_decay: {{uniform: [0.0, 0.1]}}  #!\n",
+        "space.finetuning.optimizer.weight_decay",
+        "write a const, or take another scheduler",
+    ),
+    "a population of several targets": (
+        f"{POPULATION}space:\n  strategy:\n    choice:\n      generative:\n"
+        "        target: {choice: [risk, self_critical]}  #!\n",
+        "space.strategy.choice.generative.target",
+        "has no continuous range",
+    ),
+    "a population of several shapes": (
+        f"{POPULATION}space:\n  strategy:\n    choice:\n      generative:\n"
+        "        probability: {schedule: {shape: [linear, cosine], start: [0.1, 0.2], end: 0}}  #!\n",
+        "generative.probability",
+        "cannot change while a trial trains",
     ),
     "no database": (f"{VARIED}search: {{storage: studies.db}}  #!\n", "search.storage", "sqlite://, postgresql://"),
     "empty warm start": (f"{VARIED}search:\n  warm_start: {{}}  #!\n", "search.warm_start", "at least one of `sweep`"),
@@ -265,3 +317,16 @@ def test_a_point_names_a_row_of_a_zip_by_its_number(folder: Path) -> None:
     pairs = f"{SPACE}  pairs: {{zip: {{finetuning.epochs: [1, 2], finetuning.patience: [3, 4]}}}}\n"
     points = "search:\n  warm_start:\n    points:\n      - {pairs: 1}\n      - {pairs: 2}  #!\n"
     assert_told(Path("sweep.yaml"), pairs + points, "search.warm_start.points[1].pairs", "must be one of 0, 1, got 2")
+
+
+def test_a_population_may_evolve_rates_schedules_and_mixtures(folder: Path) -> None:
+    sweep = folder / "sweep.yaml"
+    sweep.write_text(
+        f"{EVOLVING}"
+        "  model.dropout: {const: 0.1}\n"
+        "  strategy:\n    choice:\n      standard: {finetuning.label_smoothing: {uniform: [0.0, 0.2]}}\n"
+        "      generative: {probability: {schedule: {shape: linear, start: [0.2, 0.4], end: [0.0, 0.2]}}}\n"
+        "      intelligen:\n        policy: {choice: {static: {weights: {simplex: [standard, recurrent]}}}}\n"
+        "        recurrent.mle_weight: {uniform: [0.2, 0.8]}\n"
+    )
+    assert load_sweep(sweep)[0].scheduler == Pbt()

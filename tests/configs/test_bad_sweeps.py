@@ -77,9 +77,9 @@ BAD_SWEEPS = {
     ),
     "unknown sampler": (f"{VARIED}search: {{sampler: tpee}}  #!\n", "search.sampler", 'did you mean "tpe"?'),
     "unknown scheduler": (
-        f"{VARIED}scheduler: {{name: pbt}}  #!\n",
+        f"{VARIED}scheduler: {{name: pb2}}  #!\n",
         "scheduler.name",
-        'must be one of "asha", "hyperband", "median", "none"',
+        'must be one of "asha", "hyperband", "median", "pbt", "none"',
     ),
     "unproduced metric": (f"{VARIED}objective: {{metric: valid/f1}}  #!\n", "objective.metric", 'one of "valid/bleu"'),
     "bad direction": (

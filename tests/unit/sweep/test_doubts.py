@@ -62,6 +62,10 @@ def test_controls_alone_need_no_control():
             "the budget of 8 trials: the model of tpe is never used",
         ),
         ({"scheduler": {"name": "asha", "grace_epochs": 10}}, "asha stops nobody"),
+        (
+            {"scheduler": {"name": "pbt", "interval_epochs": 10}, "search": {"sampler": "random"}},
+            "no trial takes over",
+        ),
         ({"resources": {"concurrent_trials": 9}}, "concurrent_trials (9) is above the budget of 8 trials"),
         ({"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}}, "the space has 4 points"),
     ],

@@ -78,7 +78,7 @@ def test_an_unknown_commit_is_no_tag() -> None:
 
 def test_numbers_that_are_none_become_a_tag() -> None:
     reports = [report(1, math.inf), report(2, 3.0)]
-    assert "valid/bleu" not in report_metrics(reports[0])
+    assert "valid/bleu" not in report_metrics(record(), reports[0])
     assert trial_tags(record(), reports, stop_reason=None)["nonfinite/valid/bleu"] == "inf at epoch 1"
 
 

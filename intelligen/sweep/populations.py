@@ -1,0 +1,159 @@
+"""A population's trials rest after each turn until all of them have come so far; then it is decided who takes over.
+
+What a trial has done stands in its history, what its population has decided in the ledger: after a kill both are read,
+and the turns go on.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import groupby
+from typing import Any, cast
+
+import optuna
+
+from intelligen.config.experiment import Trial
+from intelligen.config.schedulers import Pbt
+from intelligen.errors import ConfigError
+from intelligen.sweep.outcome import FAILURE_FILE
+from intelligen.sweep.space import suggest
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.sweep.takeover import Member, takeovers
+from intelligen.tracking.followed import Followed
+from intelligen.tracking.records import Takeover, TrialRecord, TrialState
+from intelligen.training.checkpoint import Checkpoints
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import read_result
+from intelligen.training.turn import Turn
+
+
+class Populations:
+    """The populations of a sweep: each strategy's trials in the order of their numbers, so many at a time.
+
+    Args:
+        run: The launch.
+        settings: Size of a population, length of a turn, and what is decided after it.
+
+    """
+
+    def __init__(self, run: SweepRun, settings: Pbt) -> None:
+        self._run = run
+        self._settings = settings
+        self._histories: dict[str, Followed[list[Report]]] = {}
+
+    def idle(self, busy: Collection[int]) -> dict[int, TrialRecord]:
+        """Number → trial under way that nothing works on.
+
+        Args:
+            busy: Numbers of those that train now.
+
+        """
+        begun = self._begun().items()
+        return {number: record for number, record in begun if _is_under_way(record) and number not in busy}
+
+    def due(self, busy: Collection[int], *, complete: Callable[[str], bool]) -> tuple[int, TrialRecord] | None:
+        """The first trial whose next turn may begin, and its number.
+
+        Where a turn has ended for a whole population, it is decided first who takes over.
+
+        Args:
+            busy: Numbers of the trials that train now.
+            complete: Whether no further trial of a strategy will be started.
+
+        Raises:
+            StorageError: A checkpoint cannot be copied, or the decision not be written.
+
+        """
+        for population in self._populations():
+            if len(population) == self._settings.population or complete(population[0].strategy):
+                for members in _by_turn(population):
+                    if all(record.number not in busy and self._rests(record) for record in members):
+                        self._decide(members)
+        return next(((number, one) for number, one in self.idle(busy).items() if not self._rests(one)), None)
+
+    def turn(self, record: TrialRecord) -> Turn:
+        """What a trial does next."""
+        took_over = record.takeovers and record.takeovers[-1].epoch == record.turn_epoch
+        return Turn(
+            self._with(record.params_in(record.turn_epoch + 1)),
+            until_epoch=record.next_turn_epoch,
+            adopted_update=self._report(record, record.turn_epoch).update if took_over else None,
+        )
+
+    def rests(self, number: int) -> bool:
+        """Whether the trial of this number has come to the end of a turn that is not its last."""
+        return self._rests(self._begun()[number])
+
+    def _rests(self, record: TrialRecord) -> bool:
+        epoch = record.next_turn_epoch
+        reports, directory = self._reports(record), self._run.directory_of(record)
+        return (
+            epoch < record.config["training"]["epochs"]
+            and bool(reports)
+            and reports[-1].epoch >= epoch
+            # Neither sick nor out of patience just then.
+            and read_result(directory) is None
+            and not (directory / FAILURE_FILE).exists()
+        )
+
+    def _begun(self) -> dict[int, TrialRecord]:
+        trials = self._run.ledger.trials.values()
+        numbered = {record.number: record for record in trials if record.number is not None}
+        return {number: numbered[number] for number in sorted(numbered)}
+
+    def _populations(self) -> Iterator[list[TrialRecord]]:
+        size = self._settings.population
+        by_strategy = sorted(self._begun().values(), key=lambda record: record.strategy)  # a stable sort
+        for _, group in groupby(by_strategy, key=lambda record: record.strategy):
+            trials = list(group)
+            yield from (trials[start : start + size] for start in range(0, len(trials), size))
+
+    def _decide(self, members: list[TrialRecord]) -> None:
+        """Copy checkpoints, then write down who took over: a kill between the two leaves the same to be done."""
+        sweep, epoch = self._run.sweep, members[0].next_turn_epoch
+        sign = 1 if sweep.objective.direction == "maximize" else -1
+        reports = {record.id: self._report(record, epoch) for record in members}
+        taken = takeovers(
+            [
+                Member(one.id, sign * reports[one.id].metrics[sweep.objective.metric], one.params_in(epoch))
+                for one in members
+            ],
+            settings=self._settings,
+            space=sweep.space,
+            seed=sweep.search.seed,
+            epoch=epoch,
+        )
+        for trial_id, takeover in taken.items():
+            own, donor = (self._run.directory_of(self._run.ledger.trials[name]) for name in (trial_id, takeover.donor))
+            Checkpoints(own).adopt(Checkpoints(donor), reports[takeover.donor].update)
+        allowed = {trial_id: self._allowed(takeover) for trial_id, takeover in taken.items()}
+        self._run.ledger.turn(epoch, [record.id for record in members], allowed)
+
+    def _allowed(self, takeover: Takeover) -> Takeover:
+        """Values that are allowed each, but not together, are not explored: the donor's own stand."""
+        try:
+            self._with(takeover.params)
+        except ConfigError:
+            donor = self._run.ledger.trials[takeover.donor]
+            return Takeover(takeover.epoch, takeover.donor, donor.params_in(takeover.epoch))
+        return takeover
+
+    def _with(self, params: Mapping[str, Any]) -> Trial:
+        # To `suggest` a trial is who answers `suggest_float` and its like.
+        told = optuna.trial.FixedTrial(dict(params))
+        return self._run.trial(suggest(cast(optuna.Trial, told), self._run.sweep.space))
+
+    def _report(self, record: TrialRecord, epoch: int) -> Report:
+        return next(report for report in self._reports(record) if report.epoch == epoch)
+
+    def _reports(self, record: TrialRecord) -> list[Report]:
+        path = self._run.directory_of(record) / HISTORY_FILE
+        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
+
+
+def _by_turn(population: list[TrialRecord]) -> list[list[TrialRecord]]:
+    """Those under way that are in the same turn; a raised budget may add trials to a population that has begun."""
+    under_way = sorted(filter(_is_under_way, population), key=lambda record: record.next_turn_epoch)
+    return [list(members) for _, members in groupby(under_way, key=lambda record: record.next_turn_epoch)]
+
+
+def _is_under_way(record: TrialRecord) -> bool:
+    return record.state is TrialState.RUNNING

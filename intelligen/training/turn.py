@@ -1,0 +1,22 @@
+"""A trial of a population trains in turns; between two it may take over another one's settings and weights."""
+
+from dataclasses import dataclass
+
+from intelligen.config.experiment import Trial
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a trial does until its population looks at it again."""
+
+    settings: Trial
+    """What it trains with; the same network, data and updates as at its beginning."""
+    until_epoch: int
+    """After which it rests, unless it has come to its end."""
+    adopted_update: int | None = None
+    """Where it goes on from another trial's checkpoint, as `Checkpoints.adopt` copied it: that checkpoint's update."""
+
+    @classmethod
+    def whole(cls, trial: Trial) -> "Turn":
+        """Of a trial that is in no population."""
+        return cls(trial, trial.training.epochs)
