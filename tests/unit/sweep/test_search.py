@@ -1,9 +1,12 @@
 """The search: conditional parameters, equal shares, draws that survive a kill, the truth told to Optuna."""
 
+import contextlib
 import math
+from itertools import product
 
 import optuna
 import pytest
+from optuna.storages import JournalStorage
 from searches import EPOCHS, SPACE, Search, sweep
 
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
@@ -66,6 +69,35 @@ def test_a_search_that_is_killed_between_trials_suggests_what_an_undisturbed_one
         parts += launch.started
     assert parts == whole.started
     assert len({s.params["finetuning.optimizer.learning_rate"] for s in parts}) > 2
+
+
+@pytest.mark.parametrize(
+    ("sampler", "drawn"),
+    # What gp and nsga2 keep of a trial of theirs before its first parameter, they would take for another's.
+    [*product(["tpe", "random"], [0, 1, 2]), *product(["gp", "nsga2"], [1, 2])],
+)
+def test_a_search_that_is_killed_between_two_draws_suggests_what_an_undisturbed_one_does(
+    tmp_path, monkeypatch, sampler, drawn
+):
+    settings = sweep(search={"sampler": sampler, "seed": 3, "startup_trials": 2})
+    whole = Search(tmp_path / "a", settings).run_all()
+    parts = []
+    for _ in whole:
+        killed, left = Search(tmp_path / "b", settings), iter([True] * drawn)
+        write = JournalStorage.set_trial_param
+
+        def die(*arguments, left=left, write=write):
+            if not next(left, False):
+                raise KeyboardInterrupt
+            write(*arguments)
+
+        with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+            patched.setattr(JournalStorage, "set_trial_param", die)
+            killed.searcher.suggest("never told")
+        launch = Search(tmp_path / "b", settings)
+        launch.run_one()
+        parts += launch.started
+    assert parts == whole
 
 
 def test_samplers_make_different_things_of_the_same_beginnings(tmp_path):
