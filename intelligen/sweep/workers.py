@@ -125,7 +125,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             place.rank,
             place.world_size,
         )
-        result = fit(Trial.model_validate_json(config["trial"]), replace(place, report=told))
+        result = fit(Trial.model_validate_json(config["trial"]), replace(place, report=told, resumed=report))
         log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
 
 
