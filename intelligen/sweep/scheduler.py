@@ -34,6 +34,29 @@ class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         tune_controller._mark_trial_to_checkpoint(trial)
 
 
+class Unjudged:
+    """The last report of each trial that an earlier launch left unfinished: a kill may have come before its judgement.
+
+    A trial that goes on at an epoch's end tells that epoch's report again, and is judged then. One that goes on in the
+    middle of an epoch does not: it was let go on.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Report] = {}
+
+    def hold(self, trial: Any) -> list[Report]:
+        """The reports of a trial's history but for the last one."""
+        reports = read_history(Path(trial.config["directory"]) / HISTORY_FILE)
+        if reports:
+            self._held[trial.trial_id] = reports[-1]
+        return reports[:-1]
+
+    def before(self, trial: Any, epoch: float) -> list[Report]:
+        """The last one, where it is older than what the trial tells now."""
+        last = self._held.pop(trial.trial_id, None)
+        return [] if last is None or last.epoch >= epoch else [last]
+
+
 class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not typed
     """Successive halving, in one bracket (ASHA) or several (Hyperband), whose rungs remember earlier launches.
 
@@ -56,6 +79,7 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
             stop_last_trials=False,
             **arguments,
         )
+        self._unjudged = Unjudged()
 
     def recall(self, trial_id: str, reports: list[Report]) -> None:
         """Take an ended trial's reports into account."""
@@ -65,14 +89,19 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier launch left unfinished brings its reports along, under Tune's new name for it."""
-        directory = Path(trial.config["directory"])
-        self._join(trial, name=directory.name)
-        self._replay(trial, read_history(directory / HISTORY_FILE))
+        self._join(trial, name=Path(trial.config["directory"]).name)
+        self._replay(trial, self._unjudged.hold(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
+        self._replay(trial, self._unjudged.before(trial, result[EPOCH]))
         decision: str = super().on_trial_result(tune_controller, trial, result)
         return TrialScheduler.CONTINUE if result[EPOCH] >= trial.config["epochs"] else decision
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """A trial that had ended before its launcher was killed tells nothing again."""
+        self._replay(trial, self._unjudged.before(trial, math.inf))
+        super().on_trial_complete(tune_controller, trial, result)
 
     def _join(self, trial: Any, *, name: str) -> None:
         # Ray draws the bracket from NumPy's generator, which no kill survives.
@@ -95,6 +124,7 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
     def __init__(self, objective: str, **arguments: Any) -> None:
         # A trial that waits for others to compare with would have to be paused, which ours cannot be: never yield.
         super().__init__(time_attr=EPOCH, metric=objective, min_time_slice=math.inf, **arguments)
+        self._unjudged = Unjudged()
 
     def recall(self, trial_id: str, reports: list[Report]) -> None:
         """Take an ended trial's reports into account."""
@@ -103,10 +133,11 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier launch left unfinished brings its reports along."""
         super().on_trial_add(tune_controller, trial)
-        self._replay(trial, read_history(Path(trial.config["directory"]) / HISTORY_FILE))
+        self._replay(trial, self._unjudged.hold(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
+        self._replay(trial, self._unjudged.before(trial, result[EPOCH]))
         seen = self._results.get(trial)
         if seen and result[EPOCH] <= seen[-1][EPOCH]:
             return str(TrialScheduler.CONTINUE)  # Tune shows a trial's last report once more when it is done
@@ -116,11 +147,12 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
         return str(super().on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Nothing: every report has been seen."""
+        """A trial that had ended before its launcher was killed tells nothing again; of others all has been seen."""
+        self._replay(trial, self._unjudged.before(trial, math.inf))
 
     def _replay(self, trial: Any, reports: list[Report]) -> None:
         if reports:
-            self._results[trial] = [{**report.metrics, EPOCH: report.epoch} for report in reports]
+            self._results[trial] += [{**report.metrics, EPOCH: report.epoch} for report in reports]
 
 
 def bracket_of(name: str, brackets: int, reduction_factor: int) -> int:

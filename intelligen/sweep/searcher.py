@@ -157,9 +157,12 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     @_kept_errors(None)
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An epoch's objective, for those who watch the study; Optuna keeps no curves of several objectives."""
-        trial = self._running[trial_id]
-        if self.metric in result and len(self._study.directions) == 1:
-            trial.report(result[self.metric], step=result["training_iteration"])
+        if self.metric not in result or len(self._study.directions) > 1:
+            return
+        trial, epoch = self._running[trial_id], result["training_iteration"]
+        # A trial that a kill interrupted tells its last report again.
+        if epoch not in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+            trial.report(result[self.metric], step=epoch)
 
     @_kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

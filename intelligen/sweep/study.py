@@ -5,6 +5,7 @@ number to show; the objective after each epoch stands beside all of them.
 """
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,17 @@ def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
 
 def _journal(directory: Path) -> JournalFileBackend:
     path = str(directory / STUDY_FILE)
+    _drop_torn_end(directory / STUDY_FILE)
     # The sweep's own lock keeps others out, so a lock that a killed launcher left may be broken soon.
     return JournalFileBackend(path, lock_obj=JournalFileOpenLock(path, grace_period=5))
+
+
+def _drop_torn_end(journal: Path) -> None:
+    """What lies behind the last whole line is an append that was cut short; Optuna would go on in the middle of it."""
+    content = journal.read_bytes() if journal.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(journal, whole)
 
 
 def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:

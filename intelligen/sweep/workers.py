@@ -145,7 +145,8 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             place.world_size,
         )
         trial = Trial.model_validate_json(config["trial"])
-        result = fit_turn(trial, replace(place, report=told, updated=lambda *_: beat()), _turn(config))
+        followed = replace(place, report=told, resumed=report, updated=lambda *_: beat())
+        result = fit_turn(trial, followed, _turn(config))
         if result is None:
             log.info("rests after epoch %d, until its population has come so far", config["until_epoch"])
         else:

@@ -64,9 +64,10 @@ def ensure_store(tracking_uri: str, experiment: str) -> str:
         )
     if scheme != "sqlite":
         return _experiment_id(tracking_uri, experiment, artifacts=None)
-    database = _create_sqlite(tracking_uri)
+    database = _sqlite_file(tracking_uri)
     lock = FileLock(database.with_name(f"{database.name}.lock"), wait_s=_CREATION_TIMEOUT_S)
     try:
+        _create_sqlite(database)
         return _experiment_id(tracking_uri, experiment, artifacts=(database.parent / "mlartifacts").as_uri())
     finally:
         lock.release()
@@ -102,17 +103,41 @@ def _without_user(address: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _create_sqlite(tracking_uri: str) -> Path:
-    """Make sure of a database that only its owner reads; a new one is empty."""
+def _sqlite_file(tracking_uri: str) -> Path:
+    """Where the database is, or is to be; its directory is there."""
     if not tracking_uri.startswith(_SQLITE) or tracking_uri == _SQLITE:
         raise ConfigError(f"tracking address {tracking_uri!r}: name a file, such as sqlite:///mlflow.db")
     database = Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise CannotCreateError(f"{database}: cannot create the tracking database: {error.strerror}") from error
+        raise _cannot_create(database, error) from error
     return database
+
+
+def _create_sqlite(database: Path) -> None:
+    """Make sure of a database that only its owner reads. A new one has all its tables, or is not there.
+
+    MLflow makes it by migrations that no transaction holds together, and cannot go on from the middle of one.
+    """
+    new = database.with_name(f".{database.name}.new")
+    try:
+        if database.exists() and database.stat().st_size:
+            os.close(os.open(database, os.O_RDWR))
+            return
+        for left_by_a_kill in (new, new.with_name(f"{new.name}-journal")):
+            left_by_a_kill.unlink(missing_ok=True)
+        os.close(os.open(new, os.O_CREAT | os.O_RDWR, 0o600))
+        open_client(f"{_SQLITE}{new}").search_experiments(max_results=1)
+        new.replace(database)
+    except OSError as error:
+        raise _cannot_create(database, error) from error
+    except failures() as error:
+        raise UnavailableError(unavailable(f"{_SQLITE}{database}", error)) from error
+
+
+def _cannot_create(database: Path, error: OSError) -> CannotCreateError:
+    return CannotCreateError(f"{database}: cannot create the tracking database: {error.strerror}")
 
 
 def _experiment_id(tracking_uri: str, name: str, *, artifacts: str | None) -> str:

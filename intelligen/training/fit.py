@@ -151,11 +151,14 @@ class _Run:
         self.checkpoints = Checkpoints(runtime.directory)
         self.progress = Progress()
         self.strategy = self._strategy()
+        self.last_report: Report | None = None
         self.history = self._resume()
 
     def train(self) -> Result | None:
         if self.trial.start is not None and self.progress.update == 0:
             self._measure_start()
+        if self.last_report is not None:
+            self.runtime.resumed(self.last_report)
         patience = self.trial.training.patience
         while True:
             sick = self._sickness()
@@ -212,9 +215,10 @@ class _Run:
                 self._begin_anew()
             if self.runtime.rank > 0:
                 self.progress.partial_sums = {}  # they are of all ranks together: rank 0 carries them on
-            if history is not None and report is not None:
+            self.last_report = None if report is None else Report.from_json(report)
+            if history is not None and self.last_report is not None:
                 # Killed between checkpoint and history: the checkpoint holds the report.
-                history.append(Report.from_json(report))
+                history.append(self.last_report)
         if history is not None:
             history.truncate(after_epoch=self.progress.epoch)
         return history

@@ -30,6 +30,9 @@ class Runtime:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     report: Callable[[Report], None] = _nobody
     """Called on every rank at every epoch's end, after the checkpoint; what it raises ends the trial there."""
+    resumed: Callable[[Report], None] = _nobody
+    """Called on every rank where training goes on at an epoch's end, with its report: whoever was to judge it may have
+    died before. What it raises ends the trial there."""
     updated: Callable[[int, int], None] = _nobody
     """Called after every update with its number and the total."""
 

@@ -222,3 +222,30 @@ def test_kill_9_in_the_midst_of_writing_neither_loses_nor_doubles(store: Path, s
     assert len(points) == len(set(points)) == 4 * 5 * 5
     assert shown.statuses() == {"sweep": "RUNNING"} | dict.fromkeys(trials, "FINISHED")
     assert len(shown.rows("SELECT run_uuid FROM runs WHERE run_uuid IN :mine")) == 5
+
+
+KILLED_IN_THE_MIDST = """
+import os, signal, sys
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from intelligen.tracking.store import ensure_store
+
+def before(connection, cursor, statement, *rest):
+    executed.append(statement)
+    if len(executed) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+executed = []
+event.listen(Engine, "before_cursor_execute", before)
+ensure_store(sys.argv[1], "killed")
+"""
+
+
+def test_a_database_whose_creation_was_killed_is_made_by_the_next_launch(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    for statement in ("150", "400"):
+        killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDST, uri, statement], check=False)
+        assert killed.returncode == -signal.SIGKILL
+    assert ensure_store(uri, EXPERIMENT) == ensure_store(uri, EXPERIMENT)
+    assert stat.S_IMODE((tmp_path / "mlflow.db").stat().st_mode) == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}

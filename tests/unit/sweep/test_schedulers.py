@@ -107,6 +107,33 @@ def test_a_resumed_trial_stands_on_each_rung_once(tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", COMPARING)
+def test_a_report_that_nobody_judged_before_the_kill_is_judged_when_it_is_told_again(tmp_path, name):
+    left = TuneTrial(directory_in(tmp_path, bracket=0))
+    History(left.directory).append(report(1, 1.0))
+    comparing = scheduler(
+        sweep(scheduler={"name": name}), epochs=EPOCHS, ended=in_first_bracket(10.0, 11.0, 12.0, 13.0)
+    )
+    comparing.on_trial_add(None, left)
+    assert decision(comparing, left, epoch=1, value=1.0) == "STOP"
+
+
+@pytest.mark.parametrize("name", ["asha", "median"])
+def test_a_trial_that_had_ended_when_its_launcher_was_killed_is_compared_with(tmp_path, name):
+    """It tells nothing again: its result stands."""
+    ended = TuneTrial(tmp_path / "ended", trial_id="ended")
+    history = History(ended.directory)
+    for epoch in (1, 2, 3, 4):
+        history.append(report(epoch, 50.0))
+    settings = sweep(scheduler={"name": name, **({"least_trials": 1} if name == "median" else {"grace_epochs": 4})})
+    comparing = scheduler(settings, epochs=5, ended={})
+    comparing.on_trial_add(None, ended)
+    comparing.on_trial_complete(None, ended, {})
+    weak = TuneTrial(tmp_path / "weak", epochs=5)
+    comparing.on_trial_add(None, weak)
+    assert decision(comparing, weak, epoch=4, value=1.0) == "STOP"
+
+
 def test_a_resumed_trial_counts_once_in_the_median(tmp_path):
     left = TuneTrial(tmp_path / "t")
     History(left.directory).append(report(1, 10.0))

@@ -1,5 +1,6 @@
 """The study on disk: what it is called, where it lies, and that its address keeps its secret."""
 
+import os
 import sqlite3
 
 import optuna
@@ -29,6 +30,18 @@ def test_a_search_in_a_database_survives_its_launcher(tmp_path):
     study = optuna.load_study(study_name="s-0", storage=url)
     assert [trial.value for trial in study.trials] == [1.0, 2.0, 3.0, 2.5, 4.0, 1.5]
     assert not (tmp_path / "database" / "study.journal").exists()
+
+
+def test_an_append_to_the_journal_that_was_cut_short_did_not_happen(tmp_path):
+    study = open_study(tmp_path, sweep(), sweep_id="0")
+    study.ask()
+    whole = (tmp_path / "study.journal").stat().st_size
+    study.ask()
+    os.truncate(tmp_path / "study.journal", whole + 20)
+    again = open_study(tmp_path, sweep(), sweep_id="0")
+    assert len(again.trials) == 1
+    assert [again.ask().number, again.ask().number] == [1, 2]
+    assert len(open_study(tmp_path, sweep(), sweep_id="0").trials) == 3
 
 
 def test_two_sweeps_of_one_name_share_a_database_but_no_study(tmp_path):

@@ -1,5 +1,6 @@
 """`fit`: resumed runs equal undisturbed ones, the history holds every epoch once, selection is by validation."""
 
+import contextlib
 import json
 import os
 import signal
@@ -91,6 +92,21 @@ def test_a_report_that_a_kill_kept_out_of_the_history_comes_from_the_checkpoint(
     fit(trial, Runtime(store, tmp_path / "t"))
     assert read_history(path)[0] == first
     assert [report.epoch for report in read_history(path)] == [1, 2]
+
+
+def test_a_report_is_told_again_where_training_goes_on_at_its_epoch_s_end_and_nowhere_else(tiny_store, tmp_path):
+    store, identity = tiny_store
+    trial = with_training(tiny_trial(identity), checkpoint_updates=2)
+    told: list[Report] = []
+
+    def halt(update: int, total: int) -> None:
+        if update == 9:
+            raise KeyboardInterrupt
+
+    for interruption in ({"report": _interrupt}, {"updated": halt}, {}):
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(trial, Runtime(store, tmp_path / "t", resumed=told.append, **interruption))
+    assert told == read_history(tmp_path / "t" / HISTORY_FILE)[:1]
 
 
 def test_a_finished_trial_is_not_run_again(tiny_store, tmp_path):
