@@ -229,7 +229,7 @@ def test_the_first_error_ends_the_search_is_kept_as_it_was_and_no_trial_is_told_
     [
         lambda searcher: searcher.suggest("a"),
         lambda searcher: searcher.stops("never started", 1),
-        lambda searcher: searcher.on_trial_result("never started", {}),
+        lambda searcher: searcher.on_trial_result("never started", {searcher.metric: 1.0, "training_iteration": 1}),
         lambda searcher: searcher.on_trial_complete("never started"),
     ],
     ids=["suggest", "stops", "result", "complete"],
