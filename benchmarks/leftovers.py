@@ -39,7 +39,12 @@ data:
   max_tokens: 100
 model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 128}
 training: {epochs: 1, epoch_updates: 50, batch_tokens: 500, optimizer: {learning_rate: 5.0e-3}}
-finetuning: {epochs: 3, epoch_updates: 20, batch_tokens: 500, schedule: {name: constant, warmup_updates: 0}}
+finetuning:
+  epochs: 3
+  epoch_updates: 20
+  batch_tokens: 500
+  schedule: {name: constant, warmup_updates: 0}
+  health: {patience: null}
 task: {selection_metric: valid/loss}
 """
 SWEEP = """
