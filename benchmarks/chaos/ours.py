@@ -1,0 +1,238 @@
+"""Our side of the killing: a small sweep in an empty directory, and what it left behind."""
+
+import json
+import re
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chaos.moments import Moment
+from chaos.story import MEASURED, Row, Story, Value, params_key, weights_hash
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from safetensors.torch import load_file
+
+from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.projection import report_metrics
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.checkpoint import Checkpoints
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import RESULT, SELECTED
+
+LAUNCH = Path(__file__).parents[2] / "launch.py"
+DYING = Path(__file__).with_name("dying.py")
+UNENDED = "select count(*) from runs where status = 'RUNNING' and lifecycle_stage = 'active'"
+DESCRIBED = {
+    "status": "select status from runs where run_uuid = ?",
+    "reason": "select value from tags where run_uuid = ? and key = 'stop_reason'",
+    "parameters": "select key, value from params where run_uuid = ? order by key",
+}
+# Every kind of resume: epochs, checkpoints inside them, early stops, a sampler that learns, a strategy that draws.
+EXPERIMENT = """
+version: 1
+name: kills
+task: {selection_metric: valid/loss}
+data:
+  corpus: {name: embedded, train: 2000, valid: 60, test: 20}
+  tokenizer: {vocabulary: 400}
+  max_tokens: 100
+model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 128}
+training: {epochs: 2, epoch_updates: 60, batch_tokens: 500, optimizer: {learning_rate: 5.0e-3}}
+finetuning:
+  epochs: 4
+  epoch_updates: 30
+  checkpoint_updates: 12
+  batch_tokens: 500
+  average_last: 2
+  schedule: {name: constant, warmup_updates: 0}
+"""
+SWEEP = """
+version: 1
+name: kills
+question: Is a killed sweep the sweep that it would have been?
+experiment: experiment.yaml
+space:
+  finetuning.optimizer.learning_rate: {{log_uniform: [1.0e-4, 1.0e-2]}}
+  strategy: {{choice: {{standard: {{}}, generative: {{probability.start: {{uniform: [0.05, 0.5]}}}}}}}}
+search: {{startup_trials: 2}}
+scheduler: {{name: asha, grace_epochs: 1, reduction_factor: 2}}
+objective: {{metric: valid/loss, direction: minimize}}
+budget: {{trials_per_strategy: {trials}}}
+resources: {{workers: 1, concurrent_trials: 1, attempts: {attempts}}}
+baseline: {{workers: 1, attempts: {attempts}}}
+"""
+
+
+class Ours:
+    """One sweep of the platform.
+
+    Args:
+        directory: Its own, empty.
+        trials: Of each of its two strategies.
+        attempts: At each trial, where its process dies.
+
+    """
+
+    def __init__(self, directory: Path, *, trials: int, attempts: int) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "experiment.yaml").write_text(EXPERIMENT)
+        (directory / "sweep.yaml").write_text(SWEEP.format(trials=trials, attempts=attempts))
+        self.sweep = directory / "runs" / "sweeps" / "kills"
+
+    def command(self, moment: Moment | None) -> list[str]:
+        """The same every time, but for a moment at which the launcher is to kill itself."""
+        launch = [str(LAUNCH), "sweep.yaml"]
+        dying = [str(DYING), json.dumps(asdict(moment))] if moment is not None and moment.is_own else []
+        return [sys.executable, *dying, *launch]
+
+    def reports(self) -> int:
+        """Epochs that stand in histories."""
+        return sum(map(_lines, self._histories()))
+
+    def has_reached(self, moment: Moment) -> bool:
+        """Whether the course has come to a moment that the launcher does not find by itself."""
+        if moment.is_own:
+            return False
+        path, _, line = moment.of.partition(":")
+        match moment.where:
+            case "checkpoint":
+                final = self.sweep / path
+                return final.exists() or final.with_name(f".{final.name}.partial").exists()
+            case "history":
+                return _lines(self.sweep / path) >= int(line)
+        return self.reports() >= moment.reports
+
+    def training_pid(self) -> int | None:
+        """The process that trains now, by the log of the running trial."""
+        if not (self.sweep / LEDGER_FILE).exists():
+            return None
+        for record in read_ledger(self.sweep)[1].values():
+            log = self.sweep / record.directory / "trial.log"
+            if record.state is TrialState.RUNNING and log.exists():
+                begun = re.findall(r" as process (\d+),", log.read_text(encoding="utf-8"))
+                return int(begun[-1]) if begun else None
+        return None
+
+    def story(self) -> Story:
+        """What the sweep left behind."""
+        _, records, ended = read_ledger(self.sweep)
+        keys = {name: _key(record) for name, record in records.items()}
+        details: dict[str, Any] = {"sweep": ended and ended.status, **self._study()}
+        weights, epochs = {}, Counter[tuple[str, int]]()
+        for name, record in records.items():
+            weights[keys[name]] = self._weights(record)
+            details |= {f"{name} {what}": value for what, value in self._trial(record).items()}
+            log = (self.sweep / record.directory / "trial.log").read_text(encoding="utf-8")
+            epochs.update((keys[name], int(epoch)) for epoch in re.findall(r" epoch (\d+)  update ", log))
+        with closing(sqlite3.connect(self.directory / "mlflow.db")) as database:
+            runs = self._runs(database)
+            values = {name: _values(database, [run for run, of in runs.items() if of == name]) for name in records}
+            details |= _described(database, runs)
+            (unended,) = database.execute(UNENDED).fetchone()
+        faults = [f"trained {times} times: {key}" for key, times in epochs.items() if times > 1]
+        faults += [f"MLflow shows {unended} runs as RUNNING"] * bool(unended)
+        return Story(
+            trials=Counter(keys.values()),
+            weights=weights,
+            runs=Counter(keys.get(name, name) for name in runs.values()),
+            unended=unended,
+            rows=Counter(_rows(values, keys)),
+            epochs=epochs,
+            details=details,
+            faults=[*faults, *self._disagreements(records, values)],
+        )
+
+    def _histories(self) -> list[Path]:
+        runs = self.directory / "runs"
+        return [*runs.glob(f"baselines/*/{HISTORY_FILE}"), *self.sweep.glob(f"trials/*/{HISTORY_FILE}")]
+
+    def _history(self, record: TrialRecord) -> list[Report]:
+        return read_history(self.sweep / record.directory / HISTORY_FILE)
+
+    def _weights(self, record: TrialRecord) -> str:
+        directory = self.sweep / record.directory
+        checkpoints = Checkpoints(directory)
+        latest = checkpoints.latest()
+        if latest is None:
+            return "none"
+        updates = (latest.update, latest.meta["best_update"])
+        files = [checkpoints.weights(update) for update in updates if update]
+        files += [directory / SELECTED] * (directory / SELECTED).exists()
+        return weights_hash(*map(load_file, files))
+
+    def _trial(self, record: TrialRecord) -> dict[str, Any]:
+        result = self.sweep / record.directory / RESULT
+        return {
+            "ledger": (record.state, record.stop_reason, dict(record.params), dict(record.config)),
+            "scores": _unmeasured(record.scores),
+            "result": result.read_text(encoding="utf-8") if result.exists() else None,
+            "history": [
+                (report.epoch, report.update, report.target_tokens, _unmeasured(report.metrics), report.samples)
+                for report in self._history(record)
+            ],
+        }
+
+    def _study(self) -> dict[str, Any]:
+        storage = JournalStorage(JournalFileBackend(str(self.sweep / "study.journal")))
+        return {
+            f"Optuna's trial {trial.number}": (trial.state, trial.values, trial.params, trial.intermediate_values)
+            for study in storage.get_all_studies()
+            for trial in storage.get_all_trials(study._study_id)
+        }
+
+    def _runs(self, database: sqlite3.Connection) -> dict[str, str]:
+        """Run → its trial in the ledger, or `sweep`; without those in MLflow's bin."""
+        query = (
+            "select runs.run_uuid, tags.value from runs left join tags on tags.run_uuid = runs.run_uuid"
+            " and tags.key = 'trial_id' where lifecycle_stage = 'active'"
+        )
+        return {run: name or "sweep" for run, name in database.execute(query)}
+
+    def _disagreements(self, records: dict[str, TrialRecord], values: Mapping[str, list[Value]]) -> Iterator[str]:
+        """Whatever MLflow lacks of the trials' own files or has more than once, measured times included."""
+        for name, record in records.items():
+            told = [
+                (metric, report.update, value)
+                for report in self._history(record)
+                for metric, value in report_metrics(report).items()
+            ]
+            scored = [(metric, 0, value) for metric, value in record.scores.items()]
+            stands, due = Counter(values[name]), Counter(told + scored)
+            if stands != due:
+                yield f"{name}: MLflow has too much: {stands - due}, and lacks: {due - stands}"
+
+
+def _values(database: sqlite3.Connection, runs: list[str]) -> list[Value]:
+    query = "select key, step, value from metrics where run_uuid = ?"
+    return [value for run in runs for value in database.execute(query, [run])]
+
+
+def _described(database: sqlite3.Connection, runs: dict[str, str]) -> dict[str, Any]:
+    """Status, reason and parameters of every run."""
+    found: dict[str, Any] = {}
+    for run, name in runs.items():
+        for what, query in DESCRIBED.items():
+            found[f"{name} in MLflow: {what}"] = database.execute(query, [run]).fetchall()
+    return found
+
+
+def _rows(values: Mapping[str, list[Value]], keys: Mapping[str, str]) -> list[Row]:
+    return [(keys[name], *value) for name, own in values.items() for value in own if not value[0].startswith(MEASURED)]
+
+
+def _key(record: TrialRecord) -> str:
+    return record.id if record.kind == "baseline" else params_key(record.params)
+
+
+def _unmeasured(metrics: Any) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if not name.startswith(MEASURED)}
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
