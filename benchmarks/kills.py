@@ -26,6 +26,7 @@ from typing import Any
 from chaos.killing import Killer, Ordeal, Side
 from chaos.moments import Moment, driver_moments, worker_moments
 from chaos.ours import Ours
+from chaos.story import Story
 from chaos.theirs import Theirs
 from rounds import machine
 
@@ -78,8 +79,8 @@ class Undisturbed:
 
 
 def figures(ordeal: Ordeal, side: Side, undisturbed: Undisturbed) -> Figures:
-    """What a killed sweep differs in from the undisturbed one, in numbers."""
-    story, whole = side.story(), undisturbed.story
+    """What a killed sweep differs in from the undisturbed one, in numbers; one that never ended has lost everything."""
+    story, whole = side.story() if ordeal.ended else Story(), undisturbed.story
     shared = story.weights.keys() & whole.weights.keys()
     return {
         "kills": ordeal.struck,
@@ -96,6 +97,7 @@ def figures(ordeal: Ordeal, side: Side, undisturbed: Undisturbed) -> Figures:
         "rows too many": (story.rows - whole.rows).total(),
         "epochs again": story.epochs.total() - len(story.epochs),
         "orphans": ordeal.orphans,
+        "gone after": [ordeal.gone_after],
         "seconds": ordeal.seconds - undisturbed.seconds,
         "differences": story.differences(whole),
     }
@@ -174,7 +176,8 @@ ROWS: Mapping[str, Callable[[Figures], str]] = {
     "MLflow runs left RUNNING": lambda found: str(found["runs RUNNING"]),
     "rows of MLflow's history lost · too many": lambda found: f"{found['rows lost']:,} · {found['rows too many']:,}",
     "whole epochs trained again, per kill": lambda found: f"{found['epochs again'] / found['kills']:.2f}",
-    "processes left": lambda found: str(len(found["orphans"])),
+    "processes left after two minutes": lambda found: str(len(found["orphans"])),
+    "seconds until the last one was gone, at most": lambda found: f"{max(found['gone after']):.0f}",
     "seconds that a kill costs": lambda found: f"{found['seconds'] / found['kills']:.1f}",
 }
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.projection import report_metrics
+from intelligen.tracking.records import TrialRecord
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 
 LAUNCH = Path(__file__).parents[1] / "launch.py"
@@ -149,17 +150,17 @@ def sweep_through(place: Path, *, seconds: float) -> tuple[int, Outage]:
     return code, Outage(1000 * began, 1000 * ended, before, after)
 
 
-def histories(place: Path) -> dict[str, list[Report]]:
-    """Trial → its reports."""
+def histories(place: Path) -> list[tuple[TrialRecord, list[Report]]]:
+    """Trials with their reports."""
     sweep = place / "runs" / "sweeps" / "outage"
     records = read_ledger(sweep)[1].values()
-    return {record.id: read_history(sweep / record.directory / HISTORY_FILE) for record in records}
+    return [(record, read_history(sweep / record.directory / HISTORY_FILE)) for record in records]
 
 
-def paces(told: dict[str, list[Report]], outage: Outage) -> tuple[list[float], list[float]]:
+def paces(told: list[tuple[TrialRecord, list[Report]]], outage: Outage) -> tuple[list[float], list[float]]:
     """Seconds between one report of a trial and its next: while the server was away, and otherwise."""
     away, otherwise = [], []
-    for reports in told.values():
+    for _, reports in told:
         for one, other in pairwise(reports):
             overlaps = one.time_ms < outage.ended_ms and other.time_ms > outage.began_ms
             (away if overlaps else otherwise).append((other.time_ms - one.time_ms) / 1000)
@@ -175,13 +176,13 @@ def main() -> int:
         place = Path(name)
         code, outage = sweep_through(place, seconds=seconds)
         told, stand = histories(place), points(place / "mlflow.db")
-    times_ms = [report.time_ms for reports in told.values() for report in reports]
+    times_ms = [report.time_ms for _, reports in told for report in reports]
     meanwhile = sum(outage.began_ms < time_ms < outage.ended_ms for time_ms in times_ms)
     due = Counter(
-        (trial, metric, report.update)
-        for trial, reports in told.items()
+        (record.id, metric, report.update)
+        for record, reports in told
         for report in reports
-        for metric in report_metrics(report)
+        for metric in report_metrics(record, report)
     )
     missing = due - stand
     doubled = sum(times - 1 for times in stand.values())

@@ -16,7 +16,7 @@ from chaos.story import Story
 
 POLL_S = 0.005
 LAUNCH_TIMEOUT_S = 300.0
-ORPHANS_TIMEOUT_S = 30.0
+ORPHANS_TIMEOUT_S = 120.0
 MOST_REFUSALS = 3
 
 
@@ -56,8 +56,10 @@ class Ordeal:
     """What launches said that ended by themselves, and not with 0."""
     ended: bool = False
     """Whether the last launch exited with 0."""
+    gone_after: float = 0.0
+    """Seconds from the end of the last launch to that of the last process of any."""
     orphans: list[str] = field(default_factory=list)
-    """Processes of any launch that live on half a minute after the last one."""
+    """Processes of any launch that live on two minutes after the last one."""
 
 
 class Killer:
@@ -98,6 +100,7 @@ class Killer:
         self.ordeal.missed = [str(moment) for moment in left]
         self.ordeal.seconds = time.monotonic() - started
         self.ordeal.orphans = self._orphans()
+        self.ordeal.gone_after = time.monotonic() - started - self.ordeal.seconds
         return self.ordeal
 
     def _kill_launcher(self, process: subprocess.Popen[bytes], moment: Moment) -> None:

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import optuna
 from chaos.moments import Moment
 from chaos.story import MEASURED, Row, Story, Value, params_key, weights_hash
 from optuna.storages import JournalStorage
@@ -180,11 +179,11 @@ class Ours:
         }
 
     def _study(self) -> dict[str, Any]:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = JournalStorage(JournalFileBackend(str(self.sweep / "study.journal")))
         return {
             f"Optuna's trial {trial.number}": (trial.state, trial.values, trial.params, trial.intermediate_values)
-            for trial in optuna.load_study(study_name=None, storage=storage).trials
+            for study in storage.get_all_studies()
+            for trial in storage.get_all_trials(study._study_id)
         }
 
     def _runs(self, database: sqlite3.Connection) -> dict[str, str]:
@@ -201,7 +200,7 @@ class Ours:
             told = [
                 (metric, report.update, value)
                 for report in self._history(record)
-                for metric, value in report_metrics(report).items()
+                for metric, value in report_metrics(record, report).items()
             ]
             scored = [(metric, 0, value) for metric, value in record.scores.items()]
             stands, due = Counter(values[name]), Counter(told + scored)

@@ -39,7 +39,7 @@ class Theirs:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         records = [record for record in read_ledger(undisturbed.sweep)[1].values() if record.kind == "trial"]
-        trial = Trial.model_validate(records[0].config)
+        trial = Trial.model_validate_json(json.dumps(records[0].config))
         settings = {
             "trial": trial.model_dump_json(),
             "store": str(undisturbed.directory / "runs"),

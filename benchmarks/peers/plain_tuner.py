@@ -120,7 +120,7 @@ class _Run:
 def _configured(settings: dict[str, Any], config: dict[str, Any]) -> Trial:
     settings["training"]["optimizer"]["learning_rate"] = config["learning_rate"]
     settings["strategy"] = {"name": config["strategy"]}
-    return Trial.model_validate(settings)
+    return Trial.model_validate_json(json.dumps(settings))
 
 
 def sweep(settings: dict[str, Any], place: Path) -> tune.ResultGrid:

@@ -231,7 +231,8 @@ def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path)
         "      generative: {probability.start: {uniform: [0.05, 0.5]}}\n",
         "      generative: {finetuning.optimizer.clip_norm: {const: null}}\n",
     )
-    place = Place(tmp_path, diverging)
+    # Every point, so that none is left to chance.
+    place = Place(tmp_path, f"{diverging}search: {{sampler: grid}}\n")
     code, output = place.run("-o", "experiment.finetuning.optimizer.clip_norm=null")
     trials = [record for record in place.trials().values() if record.kind == "trial"]
     failed = [record for record in trials if record.state is TrialState.FAILED]
