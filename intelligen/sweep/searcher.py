@@ -84,6 +84,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         refuse: Told of a suggestion that `start` refused, and why; returns what came of it.
         settle: Told that a trial has ended: `crashed` by Tune's word, and why the budget `stopped` it, where it did;
             returns what came of it.
+        let_go_on: Told which trial nobody has stopped with the report of which epoch.
         populations: Who lets trials rest and go on; none where each trains to its end at once.
 
     """
@@ -97,6 +98,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         start: Callable[[Suggestion], dict[str, Any]],
         refuse: Callable[[Suggestion, str], Outcome],
         settle: Callable[[int, bool, str | None], Outcome],
+        let_go_on: Callable[[int, int], None],
         populations: Populations | None = None,
     ) -> None:
         super().__init__(
@@ -108,6 +110,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         self._start = start
         self._refuse = refuse
         self._settle = settle
+        self._let_go_on = let_go_on
         self._populations = populations
         self._begun: set[int] = set()
         self._running: dict[str, optuna.Trial] = {}
@@ -156,13 +159,15 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
     @_kept_errors(None)
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """An epoch's objective, for those who watch the study; Optuna keeps no curves of several objectives."""
-        if self.metric not in result or len(self._study.directions) > 1:
+        """An epoch after which the trial goes on. Its objective is for those who watch the study."""
+        if self.metric not in result:
             return
         trial, epoch = self._running[trial_id], result["training_iteration"]
-        # A trial that a kill interrupted tells its last report again.
-        if epoch not in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+        known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        # Optuna keeps no curves of several objectives. A trial that a kill interrupted tells its last report again.
+        if len(self._study.directions) == 1 and epoch not in known:
             trial.report(result[self.metric], step=epoch)
+        self._let_go_on(trial.number, epoch)
 
     @_kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

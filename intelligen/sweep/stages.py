@@ -24,7 +24,15 @@ from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import BudgetStopper, StudySearcher
 from intelligen.sweep.study import DATABASE_ERRORS, is_own, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import ended_reports, refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
+from intelligen.sweep.trials import (
+    ended_reports,
+    let_trial_go_on,
+    refuse_trial,
+    settle_trial,
+    start_trial,
+    tell_known_ends,
+    trial_name,
+)
 from intelligen.sweep.warm_start import warm_start
 from intelligen.sweep.workers import run_distributed_trial, run_trial, score_tests, trainer
 from intelligen.tracking.leaderboard import best_by_strategy
@@ -109,6 +117,7 @@ def search_stage(run: SweepRun) -> bool:
             start=lambda suggestion: dict(start_trial(run, suggestion, populations)),
             refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
             settle=lambda number, crashed, stopped: settle_trial(run, number, crashed=crashed, stopped=stopped),
+            let_go_on=lambda number, epoch: let_trial_go_on(run, number, epoch),
             populations=populations,
         )
         if not searcher.is_over():

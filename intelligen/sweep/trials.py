@@ -13,6 +13,7 @@ from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.space import chosen_strategy
 from intelligen.sweep.study import tell
 from intelligen.sweep.sweep_run import SweepRun
+from intelligen.sweep.verdict import forget_verdicts, let_go_on
 from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
@@ -39,6 +40,7 @@ def start_trial(run: SweepRun, suggestion: Suggestion, populations: Populations 
     name = trial_name(suggestion.number)
     directory = run.directory / "trials" / name
     if suggestion.begins:
+        forget_verdicts(directory)
         run.begin(name, trial, directory, params=suggestion.params, number=suggestion.number)
     turn = None if populations is None else populations.turn(run.ledger.trials[name])
     return run.worker_config(trial, directory, run.sweep.resources, turn=turn)
@@ -82,6 +84,12 @@ def settle_trial(run: SweepRun, number: int, *, crashed: bool, stopped: str | No
         require_cluster()
     run.ledger.finish(record.id, outcome.state, outcome.reason)
     return outcome
+
+
+def let_trial_go_on(run: SweepRun, number: int, epoch: int) -> None:
+    """Have a trial of several workers go on after an epoch; one of one worker waits in its report to Tune."""
+    if run.sweep.resources.workers > 1:
+        let_go_on(run.directory_of(run.ledger.trials[trial_name(number)]), epoch)
 
 
 def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:

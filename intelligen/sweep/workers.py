@@ -23,6 +23,7 @@ from intelligen.errors import ChangedError, DataError, IntelligenError
 from intelligen.sweep.outcome import forget_failure, last_line, read_failure, write_failure
 from intelligen.sweep.pulse import pulse
 from intelligen.sweep.trial_log import trial_log
+from intelligen.sweep.verdict import await_verdict
 from intelligen.training.fit import DivergedError, fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
 from intelligen.training.runtime import Runtime
@@ -72,21 +73,21 @@ def run_distributed_trial(config: WorkerConfig) -> dict[str, Any] | None:
     """A Tune trial of several workers: this driver holds no processor and waits for its Ray Train group."""
     directory = Path(config["directory"])
     try:
-        trainer(config, name=f"train-{directory.name}", callbacks=[TuneReportCallback()]).fit()
+        trainer(config, name=f"train-{directory.name}", judged=True).fit()
     except ray.train.TrainingFailedError as error:
         # Train has made all its attempts; Tune is to try again only where this driver itself dies.
         write_failure(directory, f"its workers failed at every attempt: {last_line(error)}")
     return _last_result(directory)
 
 
-def trainer(config: WorkerConfig, *, name: str, callbacks: list[Any] | None = None) -> ray.train.torch.TorchTrainer:
-    """A Ray Train run over the workers that the resources ask for."""
+def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.train.torch.TorchTrainer:
+    """A Ray Train run over the workers that the resources ask for; a trial of Tune's has its reports judged."""
     resources = Resources.model_validate_json(config["resources"])
     per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
     if resources.gpus_per_worker:
         per_worker["GPU"] = resources.gpus_per_worker
     return ray.train.torch.TorchTrainer(
-        run_worker,
+        run_judged_worker if judged else run_worker,
         train_loop_config=dict(config),
         scaling_config=ray.train.ScalingConfig(
             num_workers=resources.workers,
@@ -96,15 +97,29 @@ def trainer(config: WorkerConfig, *, name: str, callbacks: list[Any] | None = No
         run_config=ray.train.RunConfig(
             name=name,
             storage_path=str(Path(config["directory"]) / "ray"),
-            callbacks=callbacks or [],
+            callbacks=[TuneReportCallback()] if judged else [],
             # A starved controller retries for ever unless it is bounded.
             failure_config=ray.train.FailureConfig(max_failures=resources.attempts - 1, controller_failure_limit=3),
         ),
     )
 
 
+def run_judged_worker(config: WorkerConfig) -> None:
+    """One process of a Ray Train group that Tune may stop: Train would have it run ahead of its reports."""
+
+    def report(epoch: Report) -> None:
+        ray.train.report(_tune_metrics(epoch))
+        await_verdict(Path(config["directory"]), epoch.epoch)
+
+    _work_in_group(config, report)
+
+
 def run_worker(config: WorkerConfig) -> None:
-    """One process of a Ray Train group."""
+    """One process of a Ray Train group that nobody stops."""
+    _work_in_group(config, lambda report: ray.train.report(_tune_metrics(report)))
+
+
+def _work_in_group(config: WorkerConfig, report: Callable[[Report], None]) -> None:
     if _has_failed_for_good(Path(config["directory"])):
         return  # on every rank: whoever ended the group's last attempt did so for this trial's whole life
     try:
@@ -112,7 +127,7 @@ def run_worker(config: WorkerConfig) -> None:
             config,
             device=ray.train.torch.get_device(),
             echo=False,  # Ray Train logs whatever its workers print
-            report=lambda report: ray.train.report(_tune_metrics(report)),
+            report=report,
         )
     except DivergedError as error:
         # All ranks see the same gradient norm, so all of them end here, and a restart would too.

@@ -49,8 +49,15 @@ class Search:
         warm_start(self.study, settings, sweeps=directory.parent)
         self.refused: dict[int, str] = {}
         self.refusals: set[int] = set()
+        self.let_go_on: list[tuple[int, int]] = []
         self.searcher = StudySearcher(
-            self.study, sweep=settings, spent=spent, start=self._start, refuse=self._refuse, settle=self._settle
+            self.study,
+            sweep=settings,
+            spent=spent,
+            start=self._start,
+            refuse=self._refuse,
+            settle=self._settle,
+            let_go_on=lambda number, epoch: self.let_go_on.append((number, epoch)),
         )
 
     def _start(self, suggestion: Suggestion) -> dict:

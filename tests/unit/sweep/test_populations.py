@@ -55,6 +55,7 @@ class Crew:
             start=lambda suggestion: dict(start_trial(self.run, suggestion, populations)),
             refuse=lambda suggestion, reason: refuse_trial(self.run, suggestion, reason),
             settle=lambda number, crashed, stopped: settle_trial(self.run, number, crashed=crashed, stopped=stopped),
+            let_go_on=lambda number, epoch: None,
             populations=populations,
         )
 

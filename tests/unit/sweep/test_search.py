@@ -143,6 +143,16 @@ def test_a_curve_is_whole_although_tune_hides_the_report_at_which_a_trial_is_sto
     assert failed.intermediate_values == {1: 5.0}
 
 
+@pytest.mark.parametrize("objectives", [None, TWO_OBJECTIVES], ids=["one", "two"])
+def test_whoever_trains_is_told_which_reports_nobody_stopped(tmp_path, objectives):
+    search = Search(tmp_path, sweep(objectives=objectives))
+    search.searcher.suggest("a")
+    search.searcher.suggest("b")
+    for trial, epoch in (("a", 1), ("b", 1), ("a", 1), ("a", 2)):
+        search.searcher.on_trial_result(trial, {"valid/bleu": 1.0, "training_iteration": epoch})
+    assert search.let_go_on == [(0, 1), (1, 1), (0, 1), (0, 2)]
+
+
 def test_several_objectives_make_a_pareto_front(tmp_path):
     search = Search(tmp_path, sweep(objectives=TWO_OBJECTIVES))
     for values in ((10.0, 5.0), (12.0, 7.0), (9.0, 6.0), (12.0, 8.0)):
