@@ -12,7 +12,7 @@ import torch
 
 from intelligen.config.sweep import Resources, Sweep
 from intelligen.errors import UnavailableError
-from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss
+from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
 
 TRIAL_SLOT = "trial_slot"
 ENVIRONMENT = {
@@ -113,7 +113,7 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
         with heeding_loss():
             yield
     finally:
-        ray.shutdown()
+        leave_ray()
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def cluster_joined(address: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        leave_ray()
 
 
 def capacity_of_cluster(address: str) -> Capacity:

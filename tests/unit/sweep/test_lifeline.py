@@ -1,6 +1,8 @@
 """What goes wrong where the cluster is gone is the cluster's fault, and no trial's."""
 
+import gc
 import socket
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +62,17 @@ def test_no_trial_has_failed_whose_cluster_is_gone(
         monkeypatch.setattr(lifeline, "_held", None)
         settle_trial(run, 0, crashed=crashed, stopped=None)
         assert ledger.trials["t0000"].state is TrialState.FAILED
+
+
+def test_while_ray_is_left_no_thread_drops_what_was_garbage(monkeypatch):
+    class Cycle:
+        pass
+
+    garbage = Cycle()
+    garbage.itself = garbage
+    left, seen = weakref.ref(garbage), []
+    del garbage
+    monkeypatch.setattr(lifeline.ray, "shutdown", lambda: seen.append((left() is None, gc.isenabled())))
+    lifeline.leave_ray()
+    assert seen == [(True, False)]
+    assert gc.isenabled()
