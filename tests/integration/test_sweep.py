@@ -162,41 +162,6 @@ def require_nothing_left(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_whose_launcher_is_killed_twice_resumes_and_repeats_nothing(tmp_path):
-    place = Place(tmp_path)
-    first = place.launch()
-    wait_for(lambda: any(record.kind == "baseline" for record in place.trials().values()), first)
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-
-    second = place.launch()
-    wait_for(lambda: sum(r.state is TrialState.COMPLETE for r in place.trials().values()) >= 2, second)
-    second.send_signal(signal.SIGKILL)
-    second.communicate()
-    before = {name: r for name, r in place.trials().items() if r.state is not TrialState.RUNNING}
-    results = {name: place.history(r).read_text() for name, r in before.items()}
-
-    code, output = place.run()
-    assert code == 0, output
-    after = place.trials()
-    assert len(after) == 1 + 6
-    for name, record in before.items():
-        assert after[name].started_ms == record.started_ms
-        assert after[name].attempts == record.attempts
-        assert place.history(record).read_text() == results[name]
-    strategies = [record.strategy for record in after.values() if record.kind == "trial"]
-    assert sorted(strategies) == ["generative"] * 3 + ["standard"] * 3
-    require_records_agree(place)
-    assert "Does it resume?" in output
-    assert (place.sweep / "table.md").read_text().count("| generative |") == 1
-
-    code, again = place.run()
-    assert code == 0, again
-    assert place.trials() == after
-    require_records_agree(place)
-
-
-@pytest.mark.slow
 def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_back(tmp_path):
     two_workers = SWEEP.replace("{workers: 1, concurrent_trials: 1}", "{workers: 2, concurrent_trials: 1}").replace(
         "trials_per_strategy: 3", "trials_per_strategy: 1"
