@@ -1,7 +1,7 @@
 """Who is stopped early; a resumed sweep compares new trials with those of earlier launches."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -12,16 +12,19 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianSt
 from intelligen.config.base import content_hash
 from intelligen.config.schedulers import Asha, Hyperband, Median, NoScheduler, Pbt
 from intelligen.config.sweep import Sweep
+from intelligen.sweep.within_strategy import WithinStrategy
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 
 EPOCH = "training_iteration"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # Tune's schedulers keep trials as keys
 class EndedTrial:
     """What the schedulers know of a trial that an earlier launch brought to its end."""
 
     trial_id: str
+    strategy: str
+    reports: tuple[Report, ...]
 
 
 class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
@@ -81,11 +84,10 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
         )
         self._unjudged = Unjudged()
 
-    def recall(self, trial_id: str, reports: list[Report]) -> None:
+    def recall(self, ended: EndedTrial) -> None:
         """Take an ended trial's reports into account."""
-        ended = EndedTrial(trial_id)
-        self._join(ended, name=trial_id)
-        self._replay(ended, reports)
+        self._join(ended, name=ended.trial_id)
+        self._replay(ended, ended.reports)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier launch left unfinished brings its reports along, under Tune's new name for it."""
@@ -107,7 +109,7 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
         # Ray draws the bracket from NumPy's generator, which no kill survives.
         self._trial_info[trial.trial_id] = self._brackets[bracket_of(name, len(self._brackets), self._reduction_factor)]
 
-    def _replay(self, trial: Any, reports: list[Report]) -> None:
+    def _replay(self, trial: Any, reports: Iterable[Report]) -> None:
         for report in reports:
             super().on_trial_result(None, trial, {**report.metrics, EPOCH: report.epoch})
 
@@ -126,9 +128,9 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
         super().__init__(time_attr=EPOCH, metric=objective, min_time_slice=math.inf, **arguments)
         self._unjudged = Unjudged()
 
-    def recall(self, trial_id: str, reports: list[Report]) -> None:
+    def recall(self, ended: EndedTrial) -> None:
         """Take an ended trial's reports into account."""
-        self._replay(EndedTrial(trial_id), reports)
+        self._replay(ended, ended.reports)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier launch left unfinished brings its reports along."""
@@ -150,7 +152,7 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
         """A trial that had ended before its launcher was killed tells nothing again; of others all has been seen."""
         self._replay(trial, self._unjudged.before(trial, math.inf))
 
-    def _replay(self, trial: Any, reports: list[Report]) -> None:
+    def _replay(self, trial: Any, reports: Sequence[Report]) -> None:
         if reports:
             self._results[trial] += [{**report.metrics, EPOCH: report.epoch} for report in reports]
 
@@ -166,15 +168,24 @@ def bracket_of(name: str, brackets: int, reduction_factor: int) -> int:
     return sum(drawn >= share for share in shares[:-1])
 
 
-def scheduler(sweep: Sweep, *, epochs: int, ended: Mapping[str, list[Report]]) -> TrialScheduler:
+def scheduler(sweep: Sweep, *, epochs: int, ended: Sequence[EndedTrial]) -> TrialScheduler:
     """The sweep's scheduler.
 
     Args:
         sweep: Its settings.
         epochs: Of a trial that runs its course.
-        ended: Reports of the trials that earlier launches brought to an end.
+        ended: The trials that earlier launches brought to an end.
 
     """
+    if not sweep.in_turn():
+        return _comparing(sweep, epochs, ended)
+    return WithinStrategy(
+        lambda strategy: _comparing(sweep, epochs, [trial for trial in ended if trial.strategy == strategy])
+    )
+
+
+def _comparing(sweep: Sweep, epochs: int, ended: Iterable[EndedTrial]) -> TrialScheduler:
+    """One that compares all trials with each other."""
     settings = sweep.scheduler
     mode = "max" if sweep.objective.direction == "maximize" else "min"
     chosen: ResumableAsha | ResumableMedian
@@ -200,8 +211,8 @@ def scheduler(sweep: Sweep, *, epochs: int, ended: Mapping[str, list[Report]]) -
             )
         case _:
             assert_never(settings)
-    for trial_id, reports in ended.items():
-        chosen.recall(trial_id, reports)
+    for trial in ended:
+        chosen.recall(trial)
     return chosen
 
 

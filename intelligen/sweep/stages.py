@@ -25,7 +25,7 @@ from intelligen.sweep.searcher import BudgetStopper, StudySearcher
 from intelligen.sweep.study import DATABASE_ERRORS, is_own, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import (
-    ended_reports,
+    ended_trials,
     let_trial_go_on,
     refuse_trial,
     settle_trial,
@@ -138,7 +138,7 @@ def _tune(run: SweepRun, searcher: StudySearcher) -> None:
         _trainable(resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=scheduler(run.sweep, epochs=run.experiment.finetuning.epochs, ended=ended_reports(run)),
+            scheduler=scheduler(run.sweep, epochs=run.experiment.finetuning.epochs, ended=ended_trials(run)),
             num_samples=-1,  # until the searcher says that it has finished
             max_concurrent_trials=resources.concurrent_trials,
             # An old Train controller survives in a reused actor, and the next trial hangs.

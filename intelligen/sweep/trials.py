@@ -9,6 +9,7 @@ from intelligen.sweep.budget import Spent
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.populations import Populations
+from intelligen.sweep.scheduler import EndedTrial
 from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.space import chosen_strategy
 from intelligen.sweep.study import tell
@@ -16,7 +17,7 @@ from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.verdict import forget_verdicts, let_go_on
 from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.records import TrialState
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.history import HISTORY_FILE, read_history
 
 
 def trial_name(number: int) -> str:
@@ -112,10 +113,10 @@ def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:
         tell(study, trial.number, outcome)
 
 
-def ended_reports(run: SweepRun) -> dict[str, list[Report]]:
-    """The histories of trials that earlier launches brought to an end."""
-    return {
-        record.id: read_history(run.directory_of(record) / HISTORY_FILE)
+def ended_trials(run: SweepRun) -> list[EndedTrial]:
+    """Those that earlier launches brought to an end, with their histories."""
+    return [
+        EndedTrial(record.id, record.strategy, tuple(read_history(run.directory_of(record) / HISTORY_FILE)))
         for record in run.ledger.trials.values()
         if record.kind == "trial" and record.state is not TrialState.RUNNING
-    }
+    ]

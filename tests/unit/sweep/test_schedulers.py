@@ -1,13 +1,14 @@
 """Early stops: rungs and medians that remember earlier launches, and no stop after a trial's last epoch."""
 
+import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from searches import EPOCHS, report, sweep
 
-from intelligen.sweep.scheduler import bracket_of, scheduler
+from intelligen.sweep.scheduler import EndedTrial, bracket_of, scheduler
 from intelligen.training.history import History, Report
 
 COMPARING = ["asha", "hyperband", "median"]
@@ -20,15 +21,21 @@ class TuneTrial:
     directory: Path
     trial_id: str = "new-name"
     epochs: int = EPOCHS
+    strategy: str = "standard"
     config: dict = field(init=False)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(exist_ok=True)
-        self.config = {"directory": str(self.directory), "epochs": self.epochs}
+        settings = json.dumps({"strategy": {"name": self.strategy}})
+        self.config = {"directory": str(self.directory), "epochs": self.epochs, "trial": settings}
 
 
-def curves(*values: float) -> dict[str, list[Report]]:
-    return {f"t{index}": [report(epoch, value) for epoch in (1, 2, 3, 4)] for index, value in enumerate(values)}
+def ended(name: str, value: float, *, strategy: str = "standard") -> EndedTrial:
+    return EndedTrial(name, strategy, tuple(report(epoch, value) for epoch in (1, 2, 3, 4)))
+
+
+def curves(*values: float) -> list[EndedTrial]:
+    return [ended(f"t{index}", value) for index, value in enumerate(values)]
 
 
 def decision(of: object, trial: TuneTrial, *, epoch: int, value: float) -> str:
@@ -40,9 +47,9 @@ def directory_in(parent: Path, *, bracket: int) -> Path:
     return next(parent / f"t{i:04d}" for i in range(99) if bracket_of(f"t{i:04d}", 3, 2) == bracket)
 
 
-def in_first_bracket(*values: float) -> dict[str, list[Report]]:
+def in_first_bracket(*values: float, strategy: str = "standard") -> list[EndedTrial]:
     names = [f"t{i:04d}" for i in range(99) if bracket_of(f"t{i:04d}", 3, 2) == 0]
-    return {name: [report(epoch, value) for epoch in (1, 2, 3, 4)] for name, value in zip(names, values, strict=False)}
+    return [ended(name, value, strategy=strategy) for name, value in zip(names, values, strict=False)]
 
 
 @pytest.mark.parametrize("name", COMPARING)
@@ -52,9 +59,24 @@ def test_a_resumed_scheduler_compares_with_trials_that_ended_before(tmp_path, na
     remembering = scheduler(settings, epochs=EPOCHS, ended=in_first_bracket(10.0, 11.0, 12.0, 13.0))
     remembering.on_trial_add(None, weak)
     assert decision(remembering, weak, epoch=1, value=1.0) == "STOP"
-    fresh = scheduler(settings, epochs=EPOCHS, ended={})
+    fresh = scheduler(settings, epochs=EPOCHS, ended=[])
     fresh.on_trial_add(None, weak)
     assert decision(fresh, weak, epoch=1, value=1.0) == "CONTINUE"
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_a_slow_strategy_is_not_stopped_by_the_curves_of_another(tmp_path, name):
+    better = in_first_bracket(10.0, 11.0, 12.0, 13.0)
+    slow = TuneTrial(directory_in(tmp_path, bracket=0), strategy="generative")
+    within = scheduler(sweep(scheduler={"name": name}), epochs=EPOCHS, ended=better)
+    across = scheduler(sweep(scheduler={"name": name}, budget={"trials": 6}), epochs=EPOCHS, ended=better)
+    for comparing, said in ((within, "CONTINUE"), (across, "STOP")):
+        comparing.on_trial_add(None, slow)
+        assert decision(comparing, slow, epoch=1, value=1.0) == said
+    own = in_first_bracket(10.0, 11.0, 12.0, 13.0, strategy="generative")
+    within = scheduler(sweep(scheduler={"name": name}), epochs=EPOCHS, ended=own)
+    within.on_trial_add(None, slow)
+    assert decision(within, slow, epoch=1, value=1.0) == "STOP"
 
 
 @pytest.mark.parametrize("name", COMPARING)
@@ -82,11 +104,14 @@ def test_a_trial_is_never_stopped_after_its_own_last_epoch(tmp_path, name, epoch
 @pytest.mark.parametrize("name", COMPARING)
 def test_a_loss_is_compared_the_other_way_round(tmp_path, name):
     settings = sweep(scheduler={"name": name}, objective={"metric": "valid/loss", "direction": "minimize"})
-    ended = {
-        trial: [Report(r.epoch, 1, 1, 0, {"valid/loss": r.metrics["valid/bleu"]}) for r in reports]
-        for trial, reports in in_first_bracket(1.0, 1.1, 1.2, 1.3).items()
-    }
-    comparing = scheduler(settings, epochs=EPOCHS, ended=ended)
+    better = [
+        replace(
+            trial,
+            reports=tuple(Report(r.epoch, 1, 1, 0, {"valid/loss": r.metrics["valid/bleu"]}) for r in trial.reports),
+        )
+        for trial in in_first_bracket(1.0, 1.1, 1.2, 1.3)
+    ]
+    comparing = scheduler(settings, epochs=EPOCHS, ended=better)
     weak = TuneTrial(directory_in(tmp_path, bracket=0))
     comparing.on_trial_add(None, weak)
     assert comparing.on_trial_result(None, weak, {"valid/loss": 9.0, "training_iteration": 1}) == "STOP"
@@ -97,7 +122,7 @@ def test_a_resumed_trial_stands_on_each_rung_once(tmp_path):
     history = History(left.directory)
     for epoch in (1, 2):
         history.append(report(epoch, 10.0 * epoch))
-    asha = scheduler(sweep(), epochs=8, ended={})
+    asha = scheduler(sweep(budget={"trials": 3}), epochs=8, ended=[])
     asha.on_trial_add(None, left)
     decision(asha, left, epoch=3, value=30.0)
     rungs = asha._brackets[0]._rungs
@@ -121,14 +146,14 @@ def test_a_report_that_nobody_judged_before_the_kill_is_judged_when_it_is_told_a
 @pytest.mark.parametrize("name", ["asha", "median"])
 def test_a_trial_that_had_ended_when_its_launcher_was_killed_is_compared_with(tmp_path, name):
     """It tells nothing again: its result stands."""
-    ended = TuneTrial(tmp_path / "ended", trial_id="ended")
-    history = History(ended.directory)
+    earlier = TuneTrial(tmp_path / "ended", trial_id="ended")
+    history = History(earlier.directory)
     for epoch in (1, 2, 3, 4):
         history.append(report(epoch, 50.0))
     settings = sweep(scheduler={"name": name, **({"least_trials": 1} if name == "median" else {"grace_epochs": 4})})
-    comparing = scheduler(settings, epochs=5, ended={})
-    comparing.on_trial_add(None, ended)
-    comparing.on_trial_complete(None, ended, {})
+    comparing = scheduler(settings, epochs=5, ended=[])
+    comparing.on_trial_add(None, earlier)
+    comparing.on_trial_complete(None, earlier, {})
     weak = TuneTrial(tmp_path / "weak", epochs=5)
     comparing.on_trial_add(None, weak)
     assert decision(comparing, weak, epoch=4, value=1.0) == "STOP"
@@ -137,7 +162,8 @@ def test_a_trial_that_had_ended_when_its_launcher_was_killed_is_compared_with(tm
 def test_a_resumed_trial_counts_once_in_the_median(tmp_path):
     left = TuneTrial(tmp_path / "t")
     History(left.directory).append(report(1, 10.0))
-    median = scheduler(sweep(scheduler={"name": "median", "least_trials": 1}), epochs=EPOCHS, ended={})
+    settings = sweep(scheduler={"name": "median", "least_trials": 1}, budget={"trials": 3})
+    median = scheduler(settings, epochs=EPOCHS, ended=[])
     median.on_trial_add(None, left)
     assert decision(median, left, epoch=1, value=10.0) == "CONTINUE"
     assert len(median._results[left]) == 1
@@ -156,8 +182,8 @@ def test_median_stops_no_trial_before_enough_others_and_the_grace_period(tmp_pat
 
 def test_hyperband_s_last_bracket_stops_nobody_and_a_bracket_depends_on_the_trial_s_name_alone(tmp_path):
     settings = sweep(scheduler={"name": "hyperband"})
-    ended = {f"t{i:04d}": [report(epoch, 50.0) for epoch in (1, 2, 3, 4)] for i in range(60)}
-    comparing = scheduler(settings, epochs=EPOCHS, ended=ended)
+    better = [ended(f"t{i:04d}", 50.0) for i in range(60)]
+    comparing = scheduler(settings, epochs=EPOCHS, ended=better)
     stops = {}
     for bracket in (0, 1, 2):
         weak = TuneTrial(directory_in(tmp_path, bracket=bracket), trial_id=f"new-{bracket}")
