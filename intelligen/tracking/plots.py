@@ -57,7 +57,7 @@ def _best_so_far(
     axes.step(list(places.values()), best, where="post", color="black", label="best so far")
     axes.set_xlabel("trial, in the order of their beginnings")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure
 
 
@@ -70,7 +70,7 @@ def _by_strategy(
     axes.set_xticks(range(len(strategies)), [f"{name} ({len(ids)})" for name, ids in strategies.items()])
     axes.margins(x=0.2)
     if baseline is not None:
-        axes.legend()
+        figure.legend(loc="outside right upper")
     return figure
 
 
