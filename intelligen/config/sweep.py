@@ -55,7 +55,8 @@ class Sweep(Settings):
     test: Scoring = Scoring()
     resources: Resources = Resources()
     baseline: Resources = Resources()
-    """What training a baseline takes (`concurrent_trials` has no meaning there)."""
+    """What training a baseline takes. Those of several seeds train `concurrent_trials` at the same time if each has one
+    worker, and one after the other if more."""
 
     @model_validator(mode="after")
     def _ends(self) -> "Sweep":
@@ -145,3 +146,8 @@ class Sweep(Settings):
     def total_repetitions(self) -> int:
         """Trainings that confirm what the search found, where every strategy has a trial to repeat."""
         return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.strategies()))
+
+    def baselines_at_once(self) -> int:
+        """Most of them that train at the same time."""
+        several = self.confirm is not None and self.baseline.workers == 1
+        return self.baseline.concurrent_trials if several else 1

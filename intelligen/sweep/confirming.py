@@ -1,11 +1,10 @@
 """What validation preferred is trained again with seeds that the search has not seen, from those seeds' baselines."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from intelligen.sweep.callbacks import FINISHED, DrivenSearcher, kept_errors
+from intelligen.sweep.listed import run_listed
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import let_trial_go_on, settle_trial
 from intelligen.sweep.verdict import forget_verdicts
 from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.leaderboard import best_by_strategy
@@ -35,40 +34,16 @@ def repetitions_left(run: SweepRun) -> list[Repetition]:
     return [one for one in wanted if one.id not in trials or trials[one.id].state is TrialState.RUNNING]
 
 
-class RepetitionSearcher(DrivenSearcher):
-    """Hands repetitions out in their order. Nobody stops them early.
+def train_repetitions(run: SweepRun) -> None:
+    """Train what has not ended yet.
 
-    Args:
-        run: The launch.
-        repetitions: What is to be trained, or to go on.
+    Raises:
+        KeyboardInterrupt: Somebody interrupted it.
+        StorageError: Ledger or histories cannot be read or written any more.
 
     """
-
-    def __init__(self, run: SweepRun, repetitions: list[Repetition]) -> None:
-        super().__init__(run.sweep)
-        self._run = run
-        self._left = list(repetitions)
-        self._running: dict[str, str] = {}
-
-    @kept_errors(FINISHED)
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Tune's question: what next?"""
-        if not self._left:
-            return FINISHED
-        repetition = self._left.pop(0)
-        self._running[trial_id] = repetition.id
-        return dict(_begin(self._run, repetition))
-
-    @kept_errors(None)
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """An epoch has ended, and so it goes on."""
-        if self.metric in result:
-            let_trial_go_on(self._run, self._running[trial_id], result["training_iteration"])
-
-    @kept_errors(None)
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Write its end into the ledger."""
-        settle_trial(self._run, self._running.pop(trial_id), crashed=error)
+    left = {one.id: partial(_begin, run, one) for one in repetitions_left(run)}
+    run_listed(run, left, resources=run.sweep.resources, name="confirm")
 
 
 def _begin(run: SweepRun, repetition: Repetition) -> WorkerConfig:

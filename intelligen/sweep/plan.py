@@ -217,7 +217,8 @@ class _Timed:
             trial_s.times(count / max(1, min(count, resources.concurrent_trials))) for count in (total, again)
         )
         devices = baseline.times(self._sweep.baseline.workers) + trial_s.times((total + again) * resources.workers)
-        return Cost(baseline, search, confirm, devices.times(1 / 3600))
+        at_once = min(max(1, len(missing)), self._sweep.baselines_at_once())
+        return Cost(baseline.times(1 / at_once), search, confirm, devices.times(1 / 3600))
 
     def _is_there(self, baseline: Trial) -> bool:
         return read_result(self._store / "baselines" / baseline.identity) is not None

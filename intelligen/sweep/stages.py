@@ -8,16 +8,15 @@ import ray
 import ray.train
 from optuna.trial import TrialState as OptunaState
 
-from intelligen.config.experiment import Trial
 from intelligen.config.schedulers import Pbt
 from intelligen.config.stages import STAGES
-from intelligen.errors import ChangedError, StorageError, TrialsFailedError, UnavailableError
+from intelligen.errors import ChangedError, StorageError, UnavailableError
+from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.budget import Account, search_end
-from intelligen.sweep.confirming import RepetitionSearcher, repetitions_left
-from intelligen.sweep.lifeline import require_cluster
-from intelligen.sweep.outcome import last_line, read_outcome
+from intelligen.sweep.confirming import repetitions_left, train_repetitions
+from intelligen.sweep.outcome import last_line
 from intelligen.sweep.populations import Populations
-from intelligen.sweep.scheduler import FailuresKept, scheduler
+from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher
 from intelligen.sweep.study import DATABASE_ERRORS, is_own, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
@@ -30,13 +29,11 @@ from intelligen.sweep.trials import (
     tell_known_ends,
     trial_name,
 )
-from intelligen.sweep.tuning import own_interrupts, run_trials
+from intelligen.sweep.tuning import run_trials
 from intelligen.sweep.warm_start import warm_start
-from intelligen.sweep.workers import score_tests, trainer
+from intelligen.sweep.workers import score_tests
 from intelligen.tracking.leaderboard import USABLE, best_by_strategy
-from intelligen.tracking.lock import trial_lock
 from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
-from intelligen.training.result import read_result
 
 
 def is_finished(run: SweepRun) -> bool:
@@ -81,40 +78,6 @@ def _search_is_over(run: SweepRun) -> bool:
     return search_end(run.sweep, Counter(record.strategy for record in trials), account.spent) is not None
 
 
-def baseline_stage(run: SweepRun) -> None:
-    """Train the baseline of each seed over Ray Train, unless its directory already holds its result.
-
-    Raises:
-        TrialsFailedError: One did not run its course, so nothing can be compared.
-        ClusterLostError: The cluster that it ran on is gone.
-
-    """
-    for trial in run.baselines:
-        _train_baseline(run, trial)
-
-
-def _train_baseline(run: SweepRun, trial: Trial) -> None:
-    name = f"baseline-{trial.seed}"
-    directory = run.store / "baselines" / trial.identity
-    known = run.ledger.trials.get(name)
-    if known is not None and known.state is TrialState.COMPLETE:
-        return
-    run.begin(name, trial, directory, kind="baseline")
-    error = ""
-    with trial_lock(directory), own_interrupts():
-        try:
-            if read_result(directory) is None:
-                trainer(run.worker_config(trial, directory, run.sweep.baseline), name="train").fit()
-        except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
-            require_cluster()
-            error = last_line(failure)
-    outcome = read_outcome(directory, objectives=run.metrics[:1], crashed=True)
-    reason = outcome.reason if outcome.state is TrialState.COMPLETE else error or outcome.reason
-    run.ledger.finish(name, outcome.state, reason)
-    if outcome.state is not TrialState.COMPLETE:
-        raise TrialsFailedError(f"{directory}: the baseline failed: {reason}")
-
-
 def search_stage(run: SweepRun) -> None:
     """Run the trials that the budget still holds.
 
@@ -144,7 +107,7 @@ def search_stage(run: SweepRun) -> None:
         )
         if not searcher.is_over():
             stopping = scheduler(run.sweep, epochs=run.experiment.finetuning.epochs, ended=ended_reports(run))
-            run_trials(run, searcher, scheduler=stopping, name="launch")
+            run_trials(run, searcher, resources=run.sweep.resources, scheduler=stopping, name="launch")
         over = searcher.is_over()
     except DATABASE_ERRORS as error:
         if run.sweep.search.storage is None:
@@ -153,21 +116,6 @@ def search_stage(run: SweepRun) -> None:
     run.ledger.end_search("the budget is spent" if over else "interrupted")
     if not over:
         raise KeyboardInterrupt  # which Tune keeps to itself
-
-
-def confirm_stage(run: SweepRun) -> None:
-    """Train each strategy's best configuration again with every seed of `confirm`.
-
-    Raises:
-        KeyboardInterrupt: Somebody interrupted it.
-        StorageError: Ledger or histories cannot be read or written any more.
-
-    """
-    left = repetitions_left(run)
-    if left:
-        run_trials(run, RepetitionSearcher(run, left), scheduler=FailuresKept(), name="confirm")
-    if repetitions_left(run):
-        raise KeyboardInterrupt
 
 
 def test_stage(run: SweepRun) -> None:
@@ -203,7 +151,7 @@ def _tested(run: SweepRun) -> list[TrialRecord]:
     return [record for record in repeated if record.state in USABLE]
 
 
-_BY_NAME = dict(zip(STAGES, (baseline_stage, search_stage, confirm_stage, test_stage), strict=True))
+_BY_NAME = dict(zip(STAGES, (train_baselines, search_stage, train_repetitions, test_stage), strict=True))
 
 
 def run_stages(run: SweepRun, *, until: str) -> None:

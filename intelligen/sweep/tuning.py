@@ -14,12 +14,15 @@ from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.workers import run_distributed_trial, run_trial
 
 
-def run_trials(run: SweepRun, searcher: DrivenSearcher, *, scheduler: TrialScheduler, name: str) -> None:
+def run_trials(
+    run: SweepRun, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
+) -> None:
     """Run trials until the searcher has no more, or somebody interrupts.
 
     Args:
         run: The launch.
         searcher: What runs next, and who is told of its reports and its end.
+        resources: What a trial takes, and how many run at once.
         scheduler: Who stops trials early.
         name: Of the folder for Tune's own files, before its number.
 
@@ -27,7 +30,6 @@ def run_trials(run: SweepRun, searcher: DrivenSearcher, *, scheduler: TrialSched
         Exception: The first that the searcher raised.
 
     """
-    resources = run.sweep.resources
     launches = run.directory / "tune"
     tuner = tune.Tuner(
         _trainable(resources),
