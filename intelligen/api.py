@@ -108,16 +108,17 @@ def resume(
 
 
 def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
-    """What came of a sweep so far: one row per trial, the baseline first.
+    """What came of a sweep so far: one row per baseline, trial and repetition of a trial, as they were started.
 
     Args:
         name: The sweep's.
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
 
     Returns:
-        Index: the trial. Columns: kind, strategy, state, stop_reason, seed, attempts, epochs, updates, target_tokens,
-        device_s, the validation metrics of the weights that count (`valid/bleu`), test scores where there are any
-        (`test/bleu`), and what the search suggested (`param/finetuning.optimizer.learning_rate`).
+        Index: the trial. Columns: kind (baseline, trial, confirm), strategy, state, stop_reason, seed, confirms (the
+        trial that is repeated with this seed), attempts, epochs, updates, target_tokens, device_s, the validation
+        metrics of the weights that count (`valid/bleu`), test scores where there are any (`test/bleu`), and what the
+        search suggested (`param/finetuning.optimizer.learning_rate`).
 
     Raises:
         ConfigError: There is no such sweep.

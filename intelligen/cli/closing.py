@@ -60,12 +60,20 @@ def _conclude(launch: "SweepRun", status: "SweepStatus") -> tuple["Sequence[Row]
         front = pareto_front(launch)
         table = markdown_table(rows, objective=objective) + markdown_front(front, metrics=launch.metrics)
         closed = is_finished(launch)
-        scores = {f"best/{row.strategy}/{name}": value for row in rows for name, value in row.best.scores.items()}
-        ending, summary = status, {"table_markdown": table, **scores}
+        ending, summary = status, {"table_markdown": table} | _scores(rows)
     finally:
         if not closed:
             launch.ledger.close_sweep(ending, summary)
     return rows, front, table
+
+
+def _scores(rows: "Sequence[Row]") -> dict[str, float]:
+    """`best/STRATEGY/test/bleu` of one model, `confirmed/STRATEGY/test/bleu` as the mean over seeds."""
+    return {
+        f"{'confirmed' if row.over_seeds else 'best'}/{row.strategy}/{name}": value
+        for row in rows
+        for name, value in row.mean_scores().items()
+    }
 
 
 def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", front: "Front", console: "Console") -> None:
@@ -79,5 +87,7 @@ def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", fron
         console.print(rich_table(rows, title=title, objective=launch.sweep.objective.metric))
     if front:
         console.print(rich_front(front, metrics=launch.metrics))
+    if status is SweepStatus.PAUSED:
+        console.print(f"paused, as asked: intelligen resume {launch.sweep.name} does the stages that are left")
     if status is SweepStatus.INTERRUPTED:
         console.print(f"{INTERRUPTED_LINE}, and so does: intelligen resume {launch.sweep.name}")

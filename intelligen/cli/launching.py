@@ -15,6 +15,7 @@ from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
 from intelligen.cli.stopping import forget_requests, heeding_stop
+from intelligen.config.stages import STAGES
 from intelligen.errors import ChangedError, ClusterLostError, ConfigError, UnavailableError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Order:
     """The runs directory, absolute."""
     tracking_uri: str
     prepare: Callable[[], "Prepared"]
+    until: str = STAGES[-1]
+    """The last stage of this launch."""
 
     @property
     def directory(self) -> Path:
@@ -165,7 +168,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     from intelligen.data.prepared import describe
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
-    from intelligen.sweep.stages import is_finished
+    from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import Ledger
@@ -182,18 +185,21 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     with Ledger.open(directory, header) as ledger:
         forget_requests(directory)
         require_unchanged(ledger.header, header, directory)
+        launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
+        require_no_late_search(launch)
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
         write_launch(directory, sweep, tracking_uri=order.tracking_uri)
         mirror = MlflowMirror(directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
         mirror.start()
-        launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
         code, status = 0, SweepStatus.FAILED
         try:
-            if not is_finished(launch):
+            done = is_finished(launch)
+            if not done:
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
-                    code = _stages(launch, signals)
-            status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else SweepStatus.COMPLETE
+                    code = _stages(launch, order.until, signals)
+            status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
+            status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else status
         except (KeyboardInterrupt, ClusterLostError):
             status = SweepStatus.INTERRUPTED
             raise
@@ -203,9 +209,9 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     return code or (SOME_FAILED if failed else 0)
 
 
-def _stages(launch: "SweepRun", signals: list[int]) -> int:
+def _stages(launch: "SweepRun", until: str, signals: list[int]) -> int:
     from intelligen.sweep.cluster import ray_running
-    from intelligen.sweep.stages import baseline_stage, prepare_search, search_stage, test_stage
+    from intelligen.sweep.stages import prepare_search, run_stages
     from intelligen.sweep.watchdog import watching_progress
 
     prepare_search(launch)
@@ -217,10 +223,7 @@ def _stages(launch: "SweepRun", signals: list[int]) -> int:
             watching_progress(launch),
             interruptible(signals),
         ):
-            baseline_stage(launch)
-            if not search_stage(launch):
-                raise KeyboardInterrupt
-            test_stage(launch)
+            run_stages(launch, until=until)
     except (KeyboardInterrupt, SystemExit):  # Ray Train answers an interrupt by leaving the process
         return _interrupt_code(signals)
     return 0

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from intelligen.config.stages import STAGES
+
 Command = Callable[..., Any]
 DEFAULT_RUNS, RUNS_VARIABLE = "runs", "INTELLIGEN_RUNS"
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -80,6 +82,17 @@ def tracking_option(command: Command) -> Command:
 def last_tracking_option(command: Command) -> Command:
     """`--tracking-uri URI` of a sweep that was launched before; the environment is not asked, since that launch was."""
     return click.option("--tracking-uri", help="MLflow store; that of the last launch by default.")(command)
+
+
+def until_option(command: Command) -> Command:
+    """`--until STAGE`."""
+    return click.option(
+        "--until",
+        type=click.Choice(STAGES),
+        default=STAGES[-1],
+        show_default=True,
+        help="The last stage of this launch.",
+    )(command)
 
 
 def json_option(command: Command) -> Command:

@@ -82,6 +82,9 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     yield f"search      {sweep.search.sampler}, seed {sweep.search.seed}; scheduler {sweep.scheduler.name}"
     yield f"budget      {budget}"
     yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
+    if sweep.confirm is not None:
+        seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
+        yield f"confirm     the best of each strategy is trained again with the seeds {seeds}, and then tested"
     yield "space"
     yield from _space_lines(sweep.space)
     yield (
@@ -117,8 +120,9 @@ def _cost_lines(plan: "Plan") -> Iterator[str]:
         return
     cost = plan.cost
     baseline = "is there already" if not cost.baseline_s.high else _time(cost.baseline_s)
+    confirmation = f"; confirmation {_time(cost.confirm_s)}" if cost.confirm_s.high else ""
     hours = cost.device_hours
-    yield f"time        baseline {baseline}; search {_time(cost.search_s)}"
+    yield f"time        baseline {baseline}; search {_time(cost.search_s)}{confirmation}"
     yield f"cost        {hours.low:.2g} to {hours.high:.2g} device-hours"
     yield f"            measured here; left out: {'; '.join(plan.leaves_out)}"
 

@@ -1,5 +1,6 @@
 """run, resume, extend, stop: a sweep is started from its file, and goes on from its file or from its directory."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from intelligen.cli.options import (
     runs_option,
     sweep_argument,
     tracking_option,
+    until_option,
 )
 from intelligen.cli.output import people_console, print_document
 from intelligen.errors import BusyError, ConfigError
@@ -28,18 +30,20 @@ QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
 @override_option
 @runs_option
 @tracking_option
+@until_option
 @json_option
-def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool) -> int:
+def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, until: str, as_json: bool) -> int:
     """Run the sweep in FILE; the same command resumes it.
 
     The quickstart where no file is given. -o reaches the sweep's settings (-o budget.trials=20) and the
-    experiment's (-o experiment.training.epochs=3).
+    experiment's (-o experiment.training.epochs=3). --until ends the launch after a stage; a later one goes on.
     """
     from intelligen.cli.launching import order_of_file
     from intelligen.config.loading import load_sweep
 
     sweep, experiment = load_sweep(file, overrides)
-    return _launch(order_of_file(sweep, experiment, runs=runs, tracking_uri=tracking_uri), as_json=as_json)
+    order = order_of_file(sweep, experiment, runs=runs, tracking_uri=tracking_uri)
+    return _launch(replace(order, until=until), as_json=as_json)
 
 
 @click.command()
@@ -77,12 +81,14 @@ def extend(
     """Give SWEEP a larger budget, and go on with it.
 
     Numbers are of trials in all, so the same command again changes nothing. Budgets without an option of their own
-    are given by -o, such as -o budget.KEY=VALUE.
+    are given by -o, such as -o budget.KEY=VALUE; so are further seeds to confirm with: -o confirm.seeds=5.
     """
     asked = {"trials": trials, "trials_per_strategy": trials_per_strategy}
     wanted = {key: number for key, number in asked.items() if number is not None}
-    if not wanted and not any(text.startswith("budget.") for text in overrides):
-        raise ConfigError("extend: say by how much: --trials N, --trials-per-strategy N or -o budget.KEY=VALUE")
+    if not wanted and not any(text.startswith(("budget.", "confirm.")) for text in overrides):
+        raise ConfigError(
+            "extend: say by how much: --trials N, --trials-per-strategy N, -o budget.KEY=VALUE or -o confirm.seeds=N"
+        )
     now = _order(sweep, (), runs, tracking_uri).sweep
     _require_same_units(now, wanted)
     larger = tuple(f"budget.{key}={number}" for key, number in wanted.items())

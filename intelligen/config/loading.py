@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from intelligen.config.changes import Change, changed, parse_override
+from intelligen.config.data import EmbeddedCorpus
 from intelligen.config.document import Document, dotted, problem_line, raise_problems
 from intelligen.config.experiment import Experiment
 from intelligen.config.including import with_fragments
@@ -84,6 +85,8 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
         check_search(sweep, document, path, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
         _require_one_objective(sweep, experiment, document)
+    with _noting(problems):
+        _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
     return SweepFile(_with_table_found(sweep, path.parent), experiment, document)
 
@@ -133,6 +136,16 @@ def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Docum
             f" set -o experiment.task.selection_metric={asked}"
         )
         raise ConfigError(problem_line(document.origin(key), dotted(key), what))
+
+
+def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+    """The scores of a split and of another one under a search have two names."""
+    splits = {} if isinstance(experiment.data.corpus, EmbeddedCorpus) else experiment.data.corpus.splits
+    for place, search in enumerate(sweep.test.searches or ()):
+        if clashing := [split for split in splits if split.endswith(f"-{search}")]:
+            key = ("test", "searches", place)
+            what = f"scores by {search} could be taken for those of the split {clashing[0]}; name the split otherwise"
+            raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 
 def _experiment(document: Document, changes: Sequence[Change]) -> Experiment:

@@ -11,6 +11,7 @@ from intelligen.config.parameters import grid_size
 from intelligen.config.schedulers import Asha, Pbt, Scheduler
 from intelligen.config.search import Search
 from intelligen.config.space import Choice, Space
+from intelligen.config.stages import Confirmation, Scoring
 
 
 class Resources(Settings):
@@ -49,9 +50,13 @@ class Sweep(Settings):
     objectives: Annotated[tuple[OneOfSeveral, ...], Field(min_length=2)] | None = None
     """Several objectives in place of `objective`. The first selects weights, stops trials and picks the best trial of a
     strategy; all together make the Pareto front."""
+    confirm: Confirmation | None = None
+    """What the search found is confirmed by fresh seeds; not given = the best trial of each strategy is tested."""
+    test: Scoring = Scoring()
     resources: Resources = Resources()
     baseline: Resources = Resources()
-    """What training the baseline takes (`concurrent_trials` has no meaning there)."""
+    """What training a baseline takes. Those of several seeds train `concurrent_trials` at the same time if each has one
+    worker, and one after the other if more."""
 
     @model_validator(mode="after")
     def _ends(self) -> "Sweep":
@@ -89,6 +94,11 @@ class Sweep(Settings):
             )
         if self.search.warm_start is not None:
             raise ValueError("search.warm_start has no meaning with the scheduler pbt: leave it out")
+        if self.confirm is not None:
+            raise ValueError(
+                "confirm cannot stand with the scheduler pbt: what a trial comes to there is made of others' weights,"
+                " which no other seed can repeat; leave it out, or take another scheduler"
+            )
         if self.resources.workers > 1:
             raise ValueError(
                 f"resources.workers must be 1 with the scheduler pbt, got {self.resources.workers}: let more trials run"
@@ -104,6 +114,10 @@ class Sweep(Settings):
         """The strategies that the space names, in the file's order; empty where the space does not vary them."""
         entry = self.space.get("strategy")
         return tuple(str(option) for option in entry.choice) if isinstance(entry, Choice) else ()
+
+    def confirmation_seeds(self, seed: int) -> tuple[int, ...]:
+        """With which the best configurations are trained again, where the search has this seed; empty without that."""
+        return () if self.confirm is None else self.confirm.after(seed)
 
     def in_turn(self) -> bool:
         """Whether strategies take turns; where they do not, the sampler chooses them."""
@@ -128,3 +142,12 @@ class Sweep(Settings):
         elif self.search.sampler == "grid":
             bounds.append(grid_size(self.space))
         return min((bound for bound in bounds if bound is not None), default=None)
+
+    def total_repetitions(self) -> int:
+        """Trainings that confirm what the search found, where every strategy has a trial to repeat."""
+        return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.strategies()))
+
+    def baselines_at_once(self) -> int:
+        """Most of them that train at the same time."""
+        several = self.confirm is not None and self.baseline.workers == 1
+        return self.baseline.concurrent_trials if several else 1

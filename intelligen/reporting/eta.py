@@ -10,7 +10,7 @@ from intelligen.training.history import Report
 
 @dataclass(frozen=True)
 class Eta:
-    """Seconds until the search has ended; starting trials and scoring the test sets come on top."""
+    """Seconds until search and confirmation have ended; starting trials and scoring the test sets come on top."""
 
     low_s: float
     """If the rest of it is stopped as early as what has ended so far."""
@@ -27,25 +27,38 @@ class SearchSize:
     epochs: int
     """Of a trial that runs its course."""
     concurrent: int
+    repetitions: int = 0
+    """Trainings after it that repeat its best trials with other seeds; nobody stops these early."""
 
 
-def search_eta(searched: Sequence[tuple[TrialRecord, Sequence[Report]]], size: SearchSize) -> Eta | None:
+Ran = Sequence[tuple[TrialRecord, Sequence[Report]]]
+"""Trials that have been started, with their histories."""
+
+
+def search_eta(searched: Ran, size: SearchSize, *, repeated: Ran = ()) -> Eta | None:
     """What is left of a search, judged by its own epochs; none before a trial has ended, or without a number of trials.
 
     Args:
-        searched: The trials that have been started, with their histories; not the baseline.
-        size: The whole search.
+        searched: The search's trials; not the baselines.
+        size: The whole of it.
+        repeated: What confirms its best ones.
 
     """
     ended = [_seconds(reports) for record, reports in searched if record.state in USABLE]
     epochs = [epoch_seconds(report) for _, reports in searched for report in reports]
     if size.trials is None or not ended or not epochs:
         return None
-    spent = [_seconds(reports) for record, reports in searched if record.state is TrialState.RUNNING]
-    spent += [0.0] * (size.trials - len(searched))
     as_so_far, whole = sum(ended) / len(ended), size.epochs * sum(epochs) / len(epochs)
+    spent, spent_again = _spent(searched, size.trials), _spent(repeated, size.repetitions)
     low, high = (_shared([each - seconds for seconds in spent], size.concurrent) for each in (as_so_far, whole))
-    return Eta(low, max(low, high))
+    again = _shared([whole - seconds for seconds in spent_again], size.concurrent)
+    return Eta(low + again, max(low, high) + again)
+
+
+def _spent(ran: Ran, count: int) -> list[float]:
+    """Seconds that each of so many trials has had which has not ended; 0 for those that have not begun."""
+    under_way = [_seconds(reports) for record, reports in ran if record.state is TrialState.RUNNING]
+    return under_way + [0.0] * (count - len(ran))
 
 
 def epoch_seconds(report: Report) -> float:

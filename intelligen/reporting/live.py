@@ -86,16 +86,15 @@ class LiveProgress:
 
     def _print_news(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> None:
         for name, record in trials.items():
-            title = name if record.kind == "baseline" else f"{name} {record.strategy}"
             for report in histories[name][self._told.get(name, 0) :]:
                 best = "" if self._best is None else f"  best {self._objective} so far {self._best:.2f}"
-                self._say(f"{title}  {report_line(report)}{best}")
+                self._say(f"{record.title}  {report_line(report)}{best}")
             self._told[name] = len(histories[name])
             if record.state is TrialState.RUNNING:
                 self._told_ends.discard(name)
             elif name not in self._told_ends:
                 self._told_ends.add(name)
-                self._say(f"{title}  {record.state}: {record.stop_reason}")
+                self._say(f"{record.title}  {record.state}: {record.stop_reason}")
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -40,6 +40,7 @@ def _row(files: SweepFiles, record: TrialRecord, metric: str) -> dict[str, Any]:
         "state": str(record.state),
         "stop_reason": record.stop_reason,
         "seed": record.seed,
+        "confirms": record.confirms,
         "attempts": record.attempts,
         "epochs": len(reports),
         "updates": 0 if last is None else last.update,

@@ -26,6 +26,8 @@ class SweepState(StrEnum):
 
     RUNNING = "running"
     COMPLETE = "complete"
+    PAUSED = "paused"
+    """Its last launch was to end with a stage before the last one."""
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     KILLED = "killed"
@@ -46,12 +48,15 @@ class StrategyStanding:
 
     strategy: str
     trials: dict[str, int]
-    """State → count."""
+    """State → count; of the baseline, of all seeds'."""
+    confirmed: dict[str, int]
+    """State → count of the trainings that repeat its best trial with other seeds."""
     best: Best | None
+    """Of its trials in the search."""
     device_s: float
-    """Device-seconds of all epochs of all its trials."""
+    """Device-seconds of all epochs of all its trials, repetitions included."""
     target_tokens: int
-    """Target tokens that all its trials have trained on."""
+    """Target tokens that all of these have trained on."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,15 @@ class Standing:
     budget_trials: int | None
     """Trials in all; none where other budgets alone end the search."""
     trials: dict[str, int]
-    """State → count, the baseline apart."""
+    """State → count in the search; baselines and repetitions apart."""
+    confirmed: dict[str, int]
+    """State → count of the trainings that repeat the best trials with other seeds."""
+    confirmations: int
+    """How many of these there are to be, where every strategy has a trial to repeat."""
     strategies: tuple[StrategyStanding, ...]
     under_way: tuple[TrialStanding, ...]
     eta: Eta | None
-    """Of the search, while it runs and one of its trials has ended."""
+    """Of search and confirmation, while the sweep runs and a trial has ended."""
     tracking_uri: str | None
     last_sign_ms: int
     """When the ledger or a history last changed."""
@@ -133,11 +142,16 @@ def stand(files: SweepFiles) -> Standing:
     launch = files.launch()
     sweep = launch.sweep
     histories = {name: files.reports(record) for name, record in trials.items()}
-    searched = [record for record in trials.values() if record.kind == "trial"]
+    searched, repeated = (_of_kind(kind, trials) for kind in ("trial", "confirm"))
     state = _state(holder, closing)
     epochs = {kind: header["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
-    size = SearchSize(sweep.total_trials(), epochs["trial"], sweep.resources.concurrent_trials)
-    pairs = [(record, histories[record.id]) for record in searched]
+    size = SearchSize(
+        trials=sweep.total_trials(),
+        epochs=epochs["trial"],
+        concurrent=sweep.resources.concurrent_trials,
+        repetitions=sweep.total_repetitions(),
+    )
+    ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
     return Standing(
         name=sweep.name,
@@ -149,13 +163,15 @@ def stand(files: SweepFiles) -> Standing:
         budget=sweep.budget.model_dump(exclude_none=True),
         budget_trials=size.trials,
         trials=_count(searched),
+        confirmed=_count(repeated),
+        confirmations=size.repetitions,
         strategies=tuple(_strategies(files, trials, histories, metric)),
         under_way=tuple(
             _under_way(record, histories[record.id], epochs[record.kind], metric)
             for record in trials.values()
             if record.state is TrialState.RUNNING
         ),
-        eta=search_eta(pairs, size) if state is SweepState.RUNNING else None,
+        eta=search_eta(ran, size, repeated=ran_again) if state is SweepState.RUNNING else None,
         tracking_uri=launch.tracking_uri,
         last_sign_ms=_last_sign_ms(trials, histories, closing),
     )
@@ -167,7 +183,11 @@ def runner(files: SweepFiles) -> Holder | None:
     return holder if _state(holder, files.ledger()[2]) is SweepState.RUNNING else None
 
 
-_GROUPS = {"baseline": "training", "trial": "finetuning"}
+_GROUPS = {"baseline": "training", "trial": "finetuning", "confirm": "finetuning"}
+
+
+def _of_kind(kind: str, trials: Mapping[str, TrialRecord]) -> list[TrialRecord]:
+    return [record for record in trials.values() if record.kind == kind]
 
 
 def _state(holder: Holder | None, closing: Closing | None) -> SweepState:
@@ -190,8 +210,9 @@ def _strategies(
     return [
         StrategyStanding(
             strategy=name,
-            trials=_count(records),
-            best=_best(files, records, histories, metric),
+            trials=_count([record for record in records if record.kind != "confirm"]),
+            confirmed=_count([record for record in records if record.kind == "confirm"]),
+            best=_best(files, [record for record in records if record.kind != "confirm"], histories, metric),
             device_s=sum(device_seconds(report.metrics) for record in records for report in histories[record.id]),
             target_tokens=sum(histories[record.id][-1].target_tokens for record in records if histories[record.id]),
         )

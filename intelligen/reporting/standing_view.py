@@ -63,6 +63,9 @@ def _heading(standing: Standing) -> list[str]:
     trials = f"{standing.ended_words} trials ended"
     counted = _counted(standing.trials)
     lines = [f"{standing.name}: {state_words(standing)}; {trials}{f' ({counted})' if counted else ''}"]
+    if standing.confirmations:
+        confirmed = _counted(standing.confirmed) or "none yet"
+        lines.append(f"trained again with other seeds: {confirmed}, of {standing.confirmations}")
     return [*lines, standing.question] if standing.question else lines
 
 
@@ -88,8 +91,9 @@ def _ending(standing: Standing) -> list[str]:
     if standing.state is SweepState.RUNNING:
         if standing.eta is None:
             return ["left     cannot be told: no trial has ended yet, or no number of trials is the budget"]
+        training = "search and confirmation" if standing.confirmations else "search"
         return [
-            f"left     {eta_words(standing.eta)} of search (as many early stops as so far, or none), then the tests"
+            f"left     {eta_words(standing.eta)} of {training} (as many early stops as so far, or none), then the tests"
         ]
     lines = [f"files    {standing.directory}"]
     if standing.tracking_uri is not None:

@@ -1,6 +1,7 @@
 """The results table: which strategy, how good, how sure, at what cost."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,11 @@ NOTE = (
     " time over that of the strategy standard. Cost = seconds of training and validation × devices, summed over all"
     " epochs; a device is a GPU, or a worker's processors."
 )
+SEEDS_NOTE = (
+    " Here test is not of those weights: each best trial's settings were trained again with seeds that the search has"
+    " not seen, and test = the mean over these seeds, from the least to the most. Trials, epoch time, cost and memory"
+    " are of the search alone."
+)
 
 
 def headings(rows: Sequence[Row], *, objective: str) -> list[str]:
@@ -23,6 +29,7 @@ def headings(rows: Sequence[Row], *, objective: str) -> list[str]:
         "strategy",
         "trials",
         f"{objective}",
+        *(["seeds"] if _over_seeds(rows) else []),
         *test_splits(rows),
         "epoch time",
         "× standard",
@@ -34,7 +41,13 @@ def headings(rows: Sequence[Row], *, objective: str) -> list[str]:
 
 def test_splits(rows: Sequence[Row]) -> list[str]:
     """`test/bleu` and the like, of every test set that was scored."""
-    return sorted({name for row in rows for name in row.best.scores if name.endswith("/bleu")})
+    found = {name for row in rows for name in row.mean_scores() if name.endswith("/bleu")}
+    return sorted(found, key=lambda name: name.removesuffix("/bleu"))
+
+
+def note(rows: Sequence[Row]) -> str:
+    """What the columns mean."""
+    return NOTE + (SEEDS_NOTE if _over_seeds(rows) else "")
 
 
 def standard_epoch_s(rows: Sequence[Row]) -> float | None:
@@ -42,15 +55,16 @@ def standard_epoch_s(rows: Sequence[Row]) -> float | None:
     return next((row.epoch_s for row in rows if row.strategy == "standard"), None)
 
 
-def cells(row: Row, *, splits: Sequence[str], standard_s: float | None) -> list[str]:
-    """One row in words; `standard_s` is the epoch time to compare with."""
+def cells(row: Row, rows: Sequence[Row]) -> list[str]:
+    """One of the rows in words."""
     return [
         row.strategy,
         _trials(row),
         f"{row.best_value:.2f}",
-        *(_scored(row, split) for split in splits),
+        *([_seeds(row)] if _over_seeds(rows) else []),
+        *(_scored(row, split) for split in test_splits(rows)),
         f"{row.epoch_s:.1f} s",
-        _relative(row, standard_s),
+        _relative(row, standard_epoch_s(rows)),
         f"{row.cost_device_s:,.0f} device-s",
         f"{row.memory_avg_mib:,.0f} MiB {row.memory_kind.upper()}",
         f"{row.memory_peak_mib:,.0f} MiB {row.memory_kind.upper()}",
@@ -60,11 +74,11 @@ def cells(row: Row, *, splits: Sequence[str], standard_s: float | None) -> list[
 def rich_table(rows: Sequence[Row], *, title: str, objective: str) -> Table:
     """For a terminal or a log."""
     # A question may hold brackets, which are no markup.
-    table = Table(title=Text(title), title_justify="left", caption=NOTE, caption_justify="left")
+    table = Table(title=Text(title), title_justify="left", caption=note(rows), caption_justify="left")
     for index, heading in enumerate(headings(rows, objective=objective)):
         table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*cells(row, splits=test_splits(rows), standard_s=standard_epoch_s(rows)))
+        table.add_row(*cells(row, rows))
     return table
 
 
@@ -72,14 +86,26 @@ def markdown_table(rows: Sequence[Row], *, objective: str) -> str:
     """For the tracking run and for documents."""
     titles = headings(rows, objective=objective)
     lines = [titles, ["---"] + ["---:"] * (len(titles) - 1)]
-    lines += [cells(row, splits=test_splits(rows), standard_s=standard_epoch_s(rows)) for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{NOTE}\n"
+    lines += [cells(row, rows) for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(rows)}\n"
 
 
 def _trials(row: Row) -> str:
-    stopped, failed = row.ended[TrialState.PRUNED], row.ended[TrialState.FAILED]
-    notes = [f"{count} {word}" for count, word in ((stopped, "stopped early"), (failed, "failed")) if count]
-    return f"{row.trials}" + (f" ({', '.join(notes)})" if notes else "")
+    return _counted(row.trials, stopped=row.ended[TrialState.PRUNED], failed=row.ended[TrialState.FAILED])
+
+
+def _seeds(row: Row) -> str:
+    states = [record.state for record in row.repeated]
+    return _counted(len(states), stopped=states.count(TrialState.PRUNED), failed=states.count(TrialState.FAILED))
+
+
+def _counted(count: int, *, stopped: int, failed: int) -> str:
+    notes = [f"{number} {word}" for number, word in ((stopped, "stopped early"), (failed, "failed")) if number]
+    return f"{count}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _over_seeds(rows: Sequence[Row]) -> bool:
+    return any(row.over_seeds for row in rows)
 
 
 def _relative(row: Row, standard_s: float | None) -> str:
@@ -90,7 +116,9 @@ def _relative(row: Row, standard_s: float | None) -> str:
 
 
 def _scored(row: Row, split: str) -> str:
-    scores = row.best.scores
-    if split not in scores:
+    scores = row.scores(split)
+    if not scores:
         return "–"
-    return f"{scores[split]:.2f} [{scores[f'{split}_low']:.2f}, {scores[f'{split}_high']:.2f}]"
+    if row.over_seeds:
+        return f"{fmean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
+    return f"{scores[0]:.2f} [{row.best.scores[f'{split}_low']:.2f}, {row.best.scores[f'{split}_high']:.2f}]"

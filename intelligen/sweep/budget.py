@@ -50,7 +50,7 @@ class Account:
 
     def _reason(self, strategy: str | None) -> str | None:
         budget = self._budget
-        trials = [record for record in self._ledger.trials.values() if record.kind == "trial"]
+        trials = self._searched()
         if strategy is None:
             device_hours, tokens, each = budget.device_hours, budget.target_tokens, ""
             if budget.wall_hours is not None and self.wall_s() >= budget.wall_hours * HOUR_S:
@@ -67,6 +67,9 @@ class Account:
             return f"the last {_HOPELESS_TRIALS} trials failed before their first epoch: no budget would ever be spent"
         return None
 
+    def _searched(self) -> list[TrialRecord]:
+        return [record for record in self._ledger.trials.values() if record.kind == "trial"]
+
     def _hopeless(self, trials: list[TrialRecord]) -> bool:
         last = trials[-_HOPELESS_TRIALS:]
         failed = [one for one in last if one.state is TrialState.FAILED and not self._reports(one)]
@@ -77,7 +80,7 @@ class Account:
         spans = self._ledger.searches
         if not spans:
             return 0.0
-        heard = [report.time_ms for record in self._ledger.trials.values() for report in self._reports(record)]
+        heard = [report.time_ms for record in self._searched() for report in self._reports(record)]
         nexts = [span.started_ms for span in spans[1:]]
         total_ms = 0
         for span, until in zip(spans, [*nexts, None], strict=True):

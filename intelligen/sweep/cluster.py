@@ -56,7 +56,7 @@ class Capacity:
 
         """
         for key, resources, times in (
-            ("baseline", sweep.baseline, 1),
+            ("baseline", sweep.baseline, sweep.baselines_at_once()),
             ("resources", sweep.resources, sweep.resources.concurrent_trials),
         ):
             self._require(key, resources, times)

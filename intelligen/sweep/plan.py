@@ -49,10 +49,12 @@ class Cost:
     """What a sweep is expected to take, from a few updates of its own model on this machine."""
 
     baseline_s: Span
-    """0 where the baseline is there already."""
+    """Of the baselines that are not there yet; 0 where all of them are."""
     search_s: Span
+    confirm_s: Span
+    """Of the trainings that repeat the best trials with other seeds; 0 without any."""
     device_hours: Span
-    """Of baseline and search together."""
+    """Of all of these together."""
 
 
 @dataclass(frozen=True)
@@ -187,29 +189,39 @@ class _Timed:
         self._sweep = sweep
         self._experiment = experiment
         self._prepared = prepared
-        self._baseline = baseline_trial(experiment, prepared=prepared.identity)
-        directory = store / "baselines" / self._baseline.identity
-        self._start = selected_weights(directory) if read_result(directory) is not None else None
-        self._validation = time_validation(self._baseline, self._bench(sweep.resources))
+        self._store = store
+        seeds = (experiment.seed, *sweep.confirmation_seeds(experiment.seed))
+        self._baselines = [
+            baseline_trial(experiment.model_copy(update={"seed": seed}), prepared=prepared.identity) for seed in seeds
+        ]
+        first = self._baselines[0]
+        self._start = selected_weights(store / "baselines" / first.identity) if self._is_there(first) else None
+        self._validation = time_validation(first, self._bench(sweep.resources))
 
     def finetuning(self, experiment: Experiment) -> Span:
         """Seconds of a trial that runs its course, the validation of its start included."""
-        trial = finetuning_trial(experiment, prepared=self._prepared.identity, start=self._baseline.identity)
+        trial = finetuning_trial(experiment, prepared=self._prepared.identity, start=self._baselines[0].identity)
         return self._seconds(trial, self._sweep.resources, validations=trial.training.epochs + 1)
 
     def cost(self, trial_s: Span) -> Cost | None:
         """Of the whole sweep; none where no number of trials bounds it."""
-        total = self._sweep.total_trials()
+        total, again = self._sweep.total_trials(), self._sweep.total_repetitions()
         if total is None:
             return None
         baseline = Span(0.0, 0.0)
-        if self._start is None:
-            resources, epochs = self._sweep.baseline, self._baseline.training.epochs
-            baseline = self._seconds(self._baseline, resources, validations=epochs)
+        if missing := [trial for trial in self._baselines if not self._is_there(trial)]:
+            one = self._seconds(missing[0], self._sweep.baseline, validations=missing[0].training.epochs)
+            baseline = one.times(len(missing))
         resources = self._sweep.resources
-        search = trial_s.times(total / min(total, resources.concurrent_trials))
-        devices = baseline.times(self._sweep.baseline.workers) + trial_s.times(total * resources.workers)
-        return Cost(baseline, search, devices.times(1 / 3600))
+        search, confirm = (
+            trial_s.times(count / max(1, min(count, resources.concurrent_trials))) for count in (total, again)
+        )
+        devices = baseline.times(self._sweep.baseline.workers) + trial_s.times((total + again) * resources.workers)
+        at_once = min(max(1, len(missing)), self._sweep.baselines_at_once())
+        return Cost(baseline.times(1 / at_once), search, confirm, devices.times(1 / 3600))
+
+    def _is_there(self, baseline: Trial) -> bool:
+        return read_result(self._store / "baselines" / baseline.identity) is not None
 
     def _seconds(self, trial: Trial, resources: Resources, *, validations: int) -> Span:
         alone = time_epoch(trial, self._bench(resources)).times(trial.training.epochs)

@@ -1,20 +1,18 @@
 """The search hands out trials until a budget is spent; those that a kill left running come first."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
-from ray import tune
-from ray.tune.search import Searcher
 
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
 from intelligen.sweep.budget import Spent, search_end, strategies_left
+from intelligen.sweep.callbacks import FINISHED, DrivenSearcher, kept_errors
 from intelligen.sweep.drawing import drawn_trial
 from intelligen.sweep.grid import grid_points
 from intelligen.sweep.outcome import Outcome
@@ -25,33 +23,6 @@ from intelligen.sweep.warm_start import POINT, untried_point
 
 Given = tuple[dict[str, Any], dict[str, Any]]
 """Parameters that a trial is to have, and what its user attributes say of them."""
-
-_FINISHED: dict[str, Any] | str | None = Searcher.FINISHED
-
-P = ParamSpec("P")
-Answer = TypeVar("Answer")
-Callback = Callable[Concatenate["StudySearcher", P], Answer]
-
-
-def _kept_errors(after: Answer) -> Callable[[Callback[P, Answer]], Callback[P, Answer]]:
-    """The first error of a callback is kept in `error`, and every callback answers `after` from then on.
-
-    Tune would make text of it, or take it for the trial's failure and try again.
-    """
-
-    def keeping(callback: Callback[P, Answer]) -> Callback[P, Answer]:
-        @wraps(callback)
-        def kept(searcher: "StudySearcher", /, *args: P.args, **kwargs: P.kwargs) -> Answer:
-            if searcher.error is None:
-                try:
-                    return callback(searcher, *args, **kwargs)
-                except Exception as error:
-                    searcher.error = error  # whoever runs Tune raises it again
-            return after
-
-        return kept
-
-    return keeping
 
 
 @dataclass(frozen=True)
@@ -68,7 +39,7 @@ class Suggestion:
     """Whether an attempt begins; none does where a trial of a population goes on after a turn."""
 
 
-class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
+class StudySearcher(DrivenSearcher):
     """Tune's searcher over an Optuna study that outlives the launcher.
 
     Trials that an earlier launch left running come first, with the same parameters; then new ones until the
@@ -101,9 +72,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         let_go_on: Callable[[int, int], None],
         populations: Populations | None = None,
     ) -> None:
-        super().__init__(
-            metric=sweep.objective.metric, mode="max" if sweep.objective.direction == "maximize" else "min"
-        )
+        super().__init__(sweep)
         self._study = study
         self._sweep = sweep
         self._spent = spent
@@ -116,7 +85,6 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         self._running: dict[str, optuna.Trial] = {}
         self._epochs: dict[str, int] = {}
         self._stopped: dict[str, str] = {}
-        self.error: Exception | None = None  # of a callback: raise it once Tune has ended
         known = populations.idle(()) if populations is not None else {}
         running = [trial for trial in study.trials if trial.state == OptunaState.RUNNING]
         self._unfinished = [trial for trial in running if trial.number not in known]
@@ -127,7 +95,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         own = self._own_trials()
         return all(trial.state.is_finished() for trial in own) and self._end(own) is not None
 
-    @_kept_errors(True)
+    @kept_errors(True)
     def stops(self, trial_id: str, epoch: int) -> bool:
         """Whether a running trial ends with this epoch, because the budget that pays for it is spent."""
         if epoch >= self._epochs[trial_id]:
@@ -138,7 +106,7 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             self._stopped[trial_id] = reason
         return reason is not None
 
-    @_kept_errors(_FINISHED)
+    @kept_errors(FINISHED)
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Tune's question: what next?"""
         while (trial := self._next_turn() or self._next_trial()) is not None:
@@ -155,9 +123,9 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             return config
         if self._populations is not None and self._running:
             return None  # what comes next depends on those that train now
-        return _FINISHED
+        return FINISHED
 
-    @_kept_errors(None)
+    @kept_errors(None)
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An epoch after which the trial goes on. Its objective is for those who watch the study."""
         if self.metric not in result:
@@ -169,23 +137,13 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             trial.report(result[self.metric], step=epoch)
         self._let_go_on(trial.number, epoch)
 
-    @_kept_errors(None)
+    @kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how the trial ended; of a population it may only have ended its turn."""
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
         if self._populations is not None and not error and stopped is None and self._populations.rests(trial.number):
             return
         tell(self._study, trial.number, self._settle(trial.number, error, stopped))
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its searcher so as to restore from the pickle; a resumed sweep reads study and ledger instead.
-        return {}
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study and the ledger are on disk already."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing: a resumed sweep reads the study and the ledger."""
 
     def _own_trials(self) -> list[FrozenTrial]:
         trials = self._study.get_trials(deepcopy=False)
@@ -254,28 +212,3 @@ class StudySearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             return mine[sum(not turns or strategy_of(trial) == turns[0] for trial in own)], {}
         # In turn, so that every strategy gets its share of the search, early and late.
         return {"strategy": turns[0]} if turns else {}, {}
-
-
-class BudgetStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
-    """Stops a running trial at its next report once the budget that pays for it is spent.
-
-    Args:
-        searcher: Who knows which budget that is.
-
-    """
-
-    def __init__(self, searcher: StudySearcher) -> None:
-        self._searcher = searcher
-
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Whether the trial ends with this report."""
-        # A trial that fails before its first epoch has a result of Tune's own, which reports nothing.
-        return "training_iteration" in result and self._searcher.stops(trial_id, result["training_iteration"])
-
-    def stop_all(self) -> bool:
-        """At once where the search has failed; never for a budget: what an epoch has cost, its report is to show."""
-        return self._searcher.error is not None
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles it with the experiment; a resumed sweep makes its own.
-        return {}

@@ -1,6 +1,7 @@
 """One launch of a sweep: what its stages share."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from intelligen.config.sweep import Resources, Sweep
 from intelligen.sweep.outcome import forget_failure
 from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.records import TrialRecord
+from intelligen.tracking.records import Kind, Scalar, TrialRecord
+from intelligen.training.result import read_trial
 from intelligen.training.turn import Turn
 
 
@@ -30,9 +32,18 @@ class SweepRun:
     ledger: Ledger
 
     @property
-    def baseline(self) -> Trial:
-        """What every trial starts from."""
-        return baseline_trial(self.experiment, prepared=self.prepared)
+    def confirmation_seeds(self) -> tuple[int, ...]:
+        """With which the best configurations are trained again; the search has not seen them."""
+        return self.sweep.confirmation_seeds(self.experiment.seed)
+
+    @property
+    def baselines(self) -> list[Trial]:
+        """One for each seed: first the one that the search starts from."""
+        return [self.baseline(seed) for seed in (self.experiment.seed, *self.confirmation_seeds)]
+
+    def baseline(self, seed: int) -> Trial:
+        """What every trial of this seed starts from."""
+        return baseline_trial(self.experiment.model_copy(update={"seed": seed}), prepared=self.prepared)
 
     @property
     def metrics(self) -> list[str]:
@@ -47,7 +58,18 @@ class SweepRun:
 
         """
         experiment = apply_settings(self.experiment, changes)
-        return finetuning_trial(experiment, prepared=self.prepared, start=self.baseline.identity)
+        start = self.baseline(self.experiment.seed).identity
+        return finetuning_trial(experiment, prepared=self.prepared, start=start)
+
+    def repeated(self, record: TrialRecord, *, seed: int) -> Trial:
+        """A trial of the search with another seed, from that seed's baseline.
+
+        Raises:
+            DataError: Its directory does not say what it was.
+
+        """
+        changes = {"seed": seed, "start": self.baseline(seed).identity}
+        return read_trial(self.directory_of(record)).model_copy(update=changes)
 
     def directory_of(self, record: TrialRecord) -> Path:
         """Where a trial's files lie."""
@@ -75,8 +97,10 @@ class SweepRun:
         trial: Trial,
         directory: Path,
         *,
-        params: dict[str, Any] | None = None,
+        kind: Kind,
+        params: Mapping[str, Scalar] | None = None,
         number: int | None = None,
+        confirms: str | None = None,
     ) -> None:
         """Write a trial, or another attempt at it, into the ledger before it runs."""
         forget_failure(directory)
@@ -85,7 +109,7 @@ class SweepRun:
             return
         self.ledger.start(
             name,
-            kind="baseline" if number is None else "trial",
+            kind=kind,
             strategy=trial.strategy.name,
             seed=trial.seed,
             params=params or {},
@@ -93,7 +117,8 @@ class SweepRun:
             # Relative, so that a runs folder can be moved.
             directory=os.path.relpath(directory, self.directory),
             number=number,
-            turn_epochs=0 if number is None else self._turn_epochs,
+            turn_epochs=self._turn_epochs if kind == "trial" else 0,
+            confirms=confirms,
         )
 
     @property

@@ -42,7 +42,7 @@ def start_trial(run: SweepRun, suggestion: Suggestion, populations: Populations 
     directory = run.directory / "trials" / name
     if suggestion.begins:
         forget_verdicts(directory)
-        run.begin(name, trial, directory, params=suggestion.params, number=suggestion.number)
+        run.begin(name, trial, directory, kind="trial", params=suggestion.params, number=suggestion.number)
     turn = None if populations is None else populations.turn(run.ledger.trials[name])
     return run.worker_config(trial, directory, run.sweep.resources, turn=turn)
 
@@ -66,12 +66,12 @@ def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
     return outcome
 
 
-def settle_trial(run: SweepRun, number: int, *, crashed: bool, stopped: str | None) -> Outcome:
+def settle_trial(run: SweepRun, name: str, *, crashed: bool, stopped: str | None = None) -> Outcome:
     """Write a trial's end into the ledger.
 
     Args:
         run: The launch.
-        number: Optuna's.
+        name: The trial's.
         crashed: Whether its processes died more often than it was to be tried.
         stopped: Why the budget ended it, where it did.
 
@@ -79,7 +79,7 @@ def settle_trial(run: SweepRun, number: int, *, crashed: bool, stopped: str | No
         ClusterLostError: It failed, but its cluster is gone: it runs again once there is one.
 
     """
-    record = run.ledger.trials[trial_name(number)]
+    record = run.ledger.trials[name]
     outcome = read_outcome(run.directory_of(record), objectives=run.metrics, crashed=crashed, stopped=stopped)
     if outcome.state is TrialState.FAILED:
         require_cluster()
@@ -87,10 +87,10 @@ def settle_trial(run: SweepRun, number: int, *, crashed: bool, stopped: str | No
     return outcome
 
 
-def let_trial_go_on(run: SweepRun, number: int, epoch: int) -> None:
+def let_trial_go_on(run: SweepRun, name: str, epoch: int) -> None:
     """Have a trial of several workers go on after an epoch; one of one worker waits in its report to Tune."""
     if run.sweep.resources.workers > 1:
-        let_go_on(run.directory_of(run.ledger.trials[trial_name(number)]), epoch)
+        let_go_on(run.directory_of(run.ledger.trials[name]), epoch)
 
 
 def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:
@@ -102,7 +102,7 @@ def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:
         if record.state is TrialState.RUNNING:
             reason = spent(None) or spent(record.strategy)
             if reason is not None:
-                tell(study, trial.number, settle_trial(run, trial.number, crashed=False, stopped=reason))
+                tell(study, trial.number, settle_trial(run, record.id, crashed=False, stopped=reason))
             continue
         outcome = read_outcome(
             run.directory_of(record),

@@ -18,6 +18,7 @@ from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from intelligen.config.experiment import Trial
+from intelligen.config.stages import Scoring, scored_as
 from intelligen.config.sweep import Resources
 from intelligen.errors import ChangedError, DataError, IntelligenError
 from intelligen.sweep.outcome import forget_failure, last_line, read_failure, write_failure
@@ -26,6 +27,7 @@ from intelligen.sweep.trial_log import trial_log
 from intelligen.sweep.verdict import await_verdict
 from intelligen.training.fit import DivergedError, fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
+from intelligen.training.result import read_trial
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel
 from intelligen.training.turn import Turn
@@ -207,13 +209,15 @@ def _tune_metrics(report: Report) -> dict[str, Any]:
 
 
 @ray.remote  # type: ignore[untyped-decorator] # Ray is not typed
-def score_tests(directory: str, store: str, resources_json: str) -> dict[str, float]:
-    """Every test set of a trial's data, decoded by its selected weights."""
-    resources = Resources.model_validate_json(resources_json)
+def score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
+    """Every test set of a trial's data, decoded by its selected weights with each search."""
+    resources, scoring = Resources.model_validate_json(resources_json), Scoring.model_validate_json(scoring_json)
     torch.set_num_threads(resources.cpus_per_worker)
     device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
     trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
+    decoding = read_trial(Path(directory)).decoding
     scores: dict[str, float] = {}
     for split in set(trained.prepared.splits) - {"train", "valid"}:
-        scores.update(trained.score(split).metrics())
+        for search in scoring.of(decoding):
+            scores.update(trained.score(split, search=search).metrics(scored_as(split, search, decoding)))
     return scores

@@ -1,8 +1,9 @@
 """The table that a sweep fills: of each strategy its best trial by validation, its costs over all its trials."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 from intelligen.config.metrics import higher_is_better
 from intelligen.tracking.records import TrialRecord, TrialState
@@ -32,6 +33,25 @@ class Row:
     """Mean over all epochs of all its trials."""
     memory_peak_mib: float
     """Largest of any epoch of any trial."""
+    repeated: tuple[TrialRecord, ...] = ()
+    """The best trial's settings, trained with seeds that the search has not seen; of the baseline, those seeds'."""
+
+    @property
+    def over_seeds(self) -> bool:
+        """Whether the test scores are of repetitions, not of the best trial."""
+        return bool(self.repeated)
+
+    def scores(self, name: str) -> list[float]:
+        """A test score (`test/bleu`) of each model that has it: of the best trial, or of its repetitions."""
+        tested = self.repeated or (self.best,)
+        return [record.scores[name] for record in tested if name in record.scores]
+
+    def mean_scores(self) -> dict[str, float]:
+        """Each test score as the mean over its models; bounds of intervals of one model are no such score."""
+        names = dict.fromkeys(name for record in self.repeated or (self.best,) for name in record.scores)
+        if self.over_seeds:
+            names = {name: None for name in names if not name.endswith(("/bleu_low", "/bleu_high"))}
+        return {name: fmean(self.scores(name)) for name in names}
 
 
 def reports_of(sweep_directory: Path, record: TrialRecord) -> list[Report]:
@@ -60,14 +80,18 @@ def best_by_strategy(
 
 def leaderboard(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, metric: str) -> list[Row]:
     """The baseline's row, then the strategies' in the order in which they first ran."""
-    groups: dict[tuple[str, str], list[TrialRecord]] = {}
+    groups: dict[str, list[TrialRecord]] = {"baseline": []}
+    repeated: dict[str, list[TrialRecord]] = {}
     for record in trials.values():
-        groups.setdefault((record.kind, record.strategy), []).append(record)
+        row_name = "baseline" if record.kind == "baseline" else record.strategy
+        # The search starts from the first baseline; the others are those of the seeds that confirm what it found.
+        again = record.kind == "confirm" or (record.kind == "baseline" and bool(groups["baseline"]))
+        (repeated if again else groups).setdefault(row_name, []).append(record)
     rows = []
-    for (kind, strategy), records in sorted(groups.items(), key=lambda group: group[0][0] != "baseline"):
-        row = _row("baseline" if kind == "baseline" else strategy, records, sweep_directory, metric)
+    for name, records in groups.items():
+        row = _row(name, records, sweep_directory, metric)
         if row is not None:
-            rows.append(row)
+            rows.append(replace(row, repeated=tuple(repeated.get(name, ()))))
     return rows
 
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from intelligen.errors import CannotCreateError, StorageError
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.records import (
     Closing,
+    Kind,
     Scalar,
     SearchSpan,
     SweepState,
@@ -92,7 +92,7 @@ class Ledger:
         self,
         trial_id: str,
         *,
-        kind: Literal["baseline", "trial"],
+        kind: Kind,
         strategy: str,
         seed: int,
         params: Mapping[str, Scalar],
@@ -100,6 +100,7 @@ class Ledger:
         directory: str,
         number: int | None = None,
         turn_epochs: int = 0,
+        confirms: str | None = None,
     ) -> TrialRecord:
         """A new trial runs."""
         assert trial_id not in self._state.trials, f"{trial_id} was started before"
@@ -113,6 +114,7 @@ class Ledger:
             "directory": directory,
             "number": number,
             "turn_epochs": turn_epochs,
+            "confirms": confirms,
         }
         self._append("start", trial=trial)
         return self._state.trials[trial_id]
@@ -155,9 +157,7 @@ class Ledger:
     def __enter__(self) -> "Ledger":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _change(self, event: str, trial_id: str, **fields: Any) -> TrialRecord:

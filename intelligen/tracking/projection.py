@@ -26,6 +26,7 @@ _STATUS = {
 }
 _SWEEP_STATUS = {
     SweepStatus.COMPLETE: "FINISHED",
+    SweepStatus.PAUSED: "KILLED",
     SweepStatus.INTERRUPTED: "KILLED",
     SweepStatus.FAILED: "FAILED",
 }
@@ -76,6 +77,8 @@ def trial_tags(record: TrialRecord, reports: Sequence[Report], *, stop_reason: s
         tags |= {f"nonfinite/{name}": f"{value} at epoch {report.epoch}" for name, value in bad.items()}
     if stop_reason is not None:
         tags["stop_reason"] = stop_reason
+    if record.confirms is not None:
+        tags["confirms"] = record.confirms
     if record.takeovers:
         tags["takeovers"] = "; ".join(_told(takeover) for takeover in record.takeovers)
     if reports:
@@ -189,11 +192,12 @@ def sweep_note(
     """Markdown for the head of the sweep's run: the question, where it stands, the best of each strategy."""
     trials = list(trials)
     objective = header["sweep"]["objective"]
-    states = Counter(record.state for record in trials)
-    standing = ", ".join(f"{states[state]} {state}" for state in TrialState if states[state]) or "none yet"
+    again = [record for record in trials if record.kind == "confirm"]
+    confirmed = f" **Trained again with other seeds:** {_counted(again)}." if again else ""
     lines = [
         header["sweep"]["question"],
-        f"**Trials:** {standing}. **Sweep:** {closing.status if closing else 'running'}.",
+        f"**Trials:** {_counted(record for record in trials if record.kind != 'confirm') or 'none yet'}.{confirmed}"
+        f" **Sweep:** {closing.status if closing else 'running'}.",
     ]
     if closing is not None and "table_markdown" in closing.summary:
         lines.append(str(closing.summary["table_markdown"]))
@@ -206,7 +210,7 @@ def _best_table(trials: Sequence[TrialRecord], bests: Mapping[str, Best], object
     sign = 1 if objective["direction"] == "maximize" else -1
     leaders: dict[str, TrialRecord] = {}
     # The baseline is a row of its own: it is what the strategies start from.
-    for record in (record for record in trials if record.id in bests):
+    for record in (record for record in trials if record.id in bests and record.kind != "confirm"):
         row = record.strategy if record.kind == "trial" else "(baseline)"
         leader = leaders.setdefault(row, record)
         if sign * bests[record.id].value > sign * bests[leader.id].value:
@@ -218,6 +222,11 @@ def _best_table(trials: Sequence[TrialRecord], bests: Mapping[str, Best], object
         for row, leader in leaders.items()
     ]
     return "\n".join([f"| strategy | best {objective['metric']} | trial | epoch |", "|---|---|---|---|", *rows])
+
+
+def _counted(records: Iterable[TrialRecord]) -> str:
+    states = Counter(record.state for record in records)
+    return ", ".join(f"{states[state]} {state}" for state in TrialState if states[state])
 
 
 def _told(takeover: Takeover) -> str:

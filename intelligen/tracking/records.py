@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 Scalar = bool | int | float | str | None
 
+Kind = Literal["baseline", "trial", "confirm"]
+"""A `confirm` repeats a trial of the search with another seed, from that seed's baseline."""
+
 
 class TrialState(StrEnum):
     """How far a trial is."""
@@ -23,6 +26,8 @@ class SweepStatus(StrEnum):
     """How a launch of the sweep ended."""
 
     COMPLETE = "complete"
+    PAUSED = "paused"
+    """After the stage that it was to end with."""
     INTERRUPTED = "interrupted"
     FAILED = "failed"
 
@@ -44,12 +49,12 @@ class TrialRecord:
     """One trial as the ledger knows it. Times are milliseconds since 1970."""
 
     id: str
-    """`baseline-1`, `t0003`"""
-    kind: Literal["baseline", "trial"]
+    """`baseline-1`, `t0003`, `generative-s2`"""
+    kind: Kind
     strategy: str
     seed: int
     params: Mapping[str, Scalar]
-    """What the search suggested."""
+    """What the search suggested, for it or for the trial that it repeats."""
     config: Mapping[str, Any]
     """The resolved `Trial` settings as JSON."""
     directory: str
@@ -62,13 +67,20 @@ class TrialRecord:
     ended_ms: int | None = None
     attempts: int = 1
     scores: Mapping[str, float] = field(default_factory=dict)
-    """`test/bleu`, …: known only after the search."""
+    """`test/bleu`, … by its own test search, `test-greedy/bleu`, … by another: known only after the search."""
+    confirms: str | None = None
+    """The trial that it repeats with another seed."""
     turn_epochs: int = 0
     """Epochs of a turn, in a population; 0 elsewhere."""
     turn_epoch: int = 0
     """The last epoch after which its population has decided who takes over; 0 before that."""
     takeovers: tuple[Takeover, ...] = ()
     """By epoch."""
+
+    @property
+    def title(self) -> str:
+        """Its name, with its strategy where the name does not tell it."""
+        return f"{self.id} {self.strategy}" if self.kind == "trial" else self.id
 
     @property
     def next_turn_epoch(self) -> int:
@@ -128,25 +140,31 @@ class SweepState:
             self.closing = Closing(entry["seq"], SweepStatus(entry["status"]), entry["summary"], time_ms)
             return
         self.closing = None
-        if entry["event"] == "search":
-            self.searches.append(SearchSpan(time_ms, time_ms))
-            return
-        if entry["event"] != "score" and self.searches:
-            # The clock may have been set back meanwhile.
+        match entry["event"]:
+            case "search":
+                self.searches.append(SearchSpan(time_ms, time_ms))
+            case "searched":
+                self._search_until(time_ms)
+            case "turn":
+                self._search_until(time_ms)
+                for trial_id in entry["trials"]:
+                    self.trials[trial_id] = _turned(self.trials[trial_id], entry)
+            case event:
+                record = self._begun(entry) if event == "start" else _changed(self.trials[entry["id"]], entry)
+                self.trials[record.id] = record
+                if record.kind == "trial" and event != "score":
+                    self._search_until(time_ms)
+
+    def _begun(self, entry: Mapping[str, Any]) -> TrialRecord:
+        record = TrialRecord(**entry["trial"], started_ms=entry["time_ms"])
+        if record.id in self.trials:
+            raise ValueError(f"trial {record.id} starts twice")
+        return record
+
+    def _search_until(self, time_ms: int) -> None:
+        """The last search has been heard of; the clock may have been set back meanwhile."""
+        if self.searches:
             self.searches[-1] = replace(self.searches[-1], ended_ms=max(time_ms, self.searches[-1].ended_ms))
-        if entry["event"] == "searched":
-            return
-        if entry["event"] == "turn":
-            for trial_id in entry["trials"]:
-                self.trials[trial_id] = _turned(self.trials[trial_id], entry)
-            return
-        if entry["event"] == "start":
-            record = TrialRecord(**entry["trial"], started_ms=time_ms)
-            if record.id in self.trials:
-                raise ValueError(f"trial {record.id} starts twice")
-        else:
-            record = _changed(self.trials[entry["id"]], entry)
-        self.trials[record.id] = record
 
 
 def _turned(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:

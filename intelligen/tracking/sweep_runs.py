@@ -58,9 +58,8 @@ class SweepRuns:
 
     def _create_child(self, record: TrialRecord, *, parent_id: str) -> MirroredRun:
         identity = projection.trial_identity(record, sweep_id=self._header["sweep_id"])
-        name = f"{record.id} {record.strategy}"
         tags = {**identity, "mlflow.parentRunId": parent_id}
-        return self._create(record.id, name=name, start_ms=record.started_ms, tags=tags)
+        return self._create(record.id, name=record.title, start_ms=record.started_ms, tags=tags)
 
     def _create(self, trial_id: str | None, *, name: str, start_ms: int, tags: Mapping[str, str]) -> MirroredRun:
         run = create_run(self._client, self._experiment_id, name=name, start_ms=start_ms, tags=tags)
@@ -129,8 +128,15 @@ class SweepRuns:
         scores = {name: value for name, value in projection.finite(record.scores).items() if name not in run.metrics}
         if not scores:
             return []
-        self._name_inputs(run, dict.fromkeys(sorted({name.partition("/")[0] for name in scores}), "test"))
+        self._name_inputs(run, dict.fromkeys(sorted({self._split_of(name) for name in scores}), "test"))
         return [Points(scores, 0, record.ended_ms or record.started_ms)]
+
+    def _split_of(self, score: str) -> str:
+        """`test` of `test-greedy/bleu`: no split ends in the name of one of the sweep's searches."""
+        split = score.partition("/")[0]
+        for search in (self._header["sweep"].get("test") or {}).get("searches") or ():
+            split = split.removesuffix(f"-{search}")
+        return split
 
 
 def _missing_epochs(run: MirroredRun, record: TrialRecord, reports: Sequence[Report]) -> list[Points]:

@@ -25,10 +25,11 @@ class SplitScore:
     bleu: Interval
     """With its 95 % bootstrap interval over sentences."""
 
-    def metrics(self) -> dict[str, float]:
-        """Named `test/bleu`, `test/bleu_low`, …"""
-        metrics = {f"{self.split}/{name}": value for name, value in self.evaluation.metrics.items()}
-        return {**metrics, f"{self.split}/bleu_low": self.bleu.low, f"{self.split}/bleu_high": self.bleu.high}
+    def metrics(self, name: str | None = None) -> dict[str, float]:
+        """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
+        interval = {"bleu_low": self.bleu.low, "bleu_high": self.bleu.high}
+        found = {**self.evaluation.metrics, **interval}
+        return {f"{name or self.split}/{metric}": value for metric, value in found.items()}
 
 
 @dataclass(frozen=True)

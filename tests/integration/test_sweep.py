@@ -60,10 +60,11 @@ class Place:
         (directory / "experiment.yaml").write_text(TINY_EXPERIMENT)
         (directory / "sweep.yaml").write_text(sweep)
 
-    def train_baseline(self) -> None:
+    def train_baseline(self, *overrides: str) -> None:
         """Here, where everything is imported; the sweep finds it."""
+        command = ["train", "experiment.yaml", "--runs", "runs", *overrides]
         with contextlib.chdir(self.directory):
-            CliRunner().invoke(commands, ["train", "experiment.yaml", "--runs", "runs"], catch_exceptions=False)
+            CliRunner().invoke(commands, command, catch_exceptions=False)
 
     def launch(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}

@@ -9,8 +9,9 @@ from searches import EPOCHS, SPACE, Search, sweep
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
 from intelligen.errors import StorageError
 from intelligen.sweep import searcher
+from intelligen.sweep.callbacks import SearcherStopper
 from intelligen.sweep.outcome import Outcome
-from intelligen.sweep.searcher import BudgetStopper, StudySearcher
+from intelligen.sweep.searcher import StudySearcher
 from intelligen.sweep.space import suggest
 from intelligen.tracking.records import TrialState
 
@@ -196,7 +197,7 @@ def test_a_search_ends_when_every_strategy_has_spent_its_budget(tmp_path):
 def test_a_running_trial_is_stopped_at_its_next_report_with_the_reason_save_at_its_last_epoch(tmp_path):
     reason: list[str] = []
     search = Search(tmp_path, sweep(), spent=lambda strategy: reason[0] if reason and strategy is None else None)
-    stopper = BudgetStopper(search.searcher)
+    stopper = SearcherStopper(search.searcher)
     search.searcher.suggest("a")
     assert not stopper("a", {"training_iteration": 1})
     reason.append("the budget of 2 hours is spent")
@@ -219,7 +220,7 @@ def test_without_shares_the_sampler_chooses_the_strategies(tmp_path):
 
 def test_the_first_error_ends_the_search_is_kept_as_it_was_and_no_trial_is_told_an_end(tmp_path):
     search = Search(tmp_path, sweep())
-    stopper = BudgetStopper(search.searcher)
+    stopper = SearcherStopper(search.searcher)
     for name in ("a", "b"):
         search.searcher.suggest(name)
     assert not stopper.stop_all()

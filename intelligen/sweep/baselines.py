@@ -1,0 +1,80 @@
+"""Each seed has one baseline; it is trained once, whoever needs it, and found again by its content hash."""
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import ray
+import ray.train
+
+from intelligen.config.experiment import Trial
+from intelligen.errors import TrialsFailedError
+from intelligen.sweep.lifeline import require_cluster
+from intelligen.sweep.listed import run_listed
+from intelligen.sweep.outcome import last_line, write_failure
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.sweep.trials import settle_trial
+from intelligen.sweep.tuning import own_interrupts
+from intelligen.sweep.workers import WorkerConfig, trainer
+from intelligen.tracking.lock import trial_lock
+from intelligen.tracking.records import TrialState
+from intelligen.training.result import read_result
+
+
+def train_baselines(run: SweepRun) -> None:
+    """Train what is missing: baselines of one worker inside Tune's actors, others over Ray Train, one by one.
+
+    Raises:
+        BusyError: Another process trains one of them.
+        TrialsFailedError: One did not run its course, so nothing can be compared.
+        ClusterLostError: The cluster that it ran on is gone.
+
+    """
+    known = run.ledger.trials
+    wanted = {f"baseline-{trial.seed}": trial for trial in run.baselines}
+    left = {
+        name: one for name, one in wanted.items() if name not in known or known[name].state is not TrialState.COMPLETE
+    }
+    with ExitStack() as locks:
+        for trial in left.values():
+            locks.enter_context(trial_lock(_directory(run, trial)))
+        missing = {}
+        for name, trial in left.items():
+            if read_result(_directory(run, trial)) is None:
+                missing[name] = partial(_begin, run, name, trial)
+            else:
+                _begin(run, name, trial)
+                settle_trial(run, name, crashed=False)
+        if run.sweep.baseline.workers == 1:
+            run_listed(run, missing, resources=run.sweep.baseline, name="baseline")
+        else:
+            for name, begin in missing.items():
+                _train_in_group(run, name, begin())
+    for name in left:
+        _require_complete(run, name)
+
+
+def _directory(run: SweepRun, trial: Trial) -> Path:
+    return run.store / "baselines" / trial.identity
+
+
+def _begin(run: SweepRun, name: str, trial: Trial) -> WorkerConfig:
+    directory = _directory(run, trial)
+    run.begin(name, trial, directory, kind="baseline")
+    return run.worker_config(trial, directory, run.sweep.baseline)
+
+
+def _train_in_group(run: SweepRun, name: str, config: WorkerConfig) -> None:
+    try:
+        with own_interrupts():
+            trainer(config, name="train").fit()
+    except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
+        require_cluster()
+        write_failure(Path(config["directory"]), last_line(failure))
+    settle_trial(run, name, crashed=True)
+
+
+def _require_complete(run: SweepRun, name: str) -> None:
+    record = run.ledger.trials[name]
+    if record.state is not TrialState.COMPLETE:
+        raise TrialsFailedError(f"{run.directory_of(record)}: the baseline failed: {record.stop_reason}")

@@ -1,0 +1,203 @@
+"""A study in stages: paused after its search, killed while it confirms what it found, and brought to its end."""
+
+import json
+import signal
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sacrebleu.metrics import BLEU
+from test_sweep import Place, require_nothing_left, require_records_agree, wait_for
+
+from intelligen.api import results
+from intelligen.cli.main import commands, guarded
+from intelligen.reporting.standing import SweepState, stand
+from intelligen.reporting.sweeps import SweepFiles
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import read_history
+from intelligen.training.result import read_trial
+
+pytestmark = pytest.mark.slow
+
+SWEEP = """
+version: 1
+name: tiny
+question: Does the winner win again?
+experiment: experiment.yaml
+space:
+  finetuning.optimizer.learning_rate: {log_uniform: [1.0e-3, 5.0e-3]}
+  strategy: {choice: {standard: {}, generative: {}}}
+budget: {trials_per_strategy: 2}
+scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}
+confirm: {seeds: 2}
+test: {searches: [greedy, beam]}
+"""
+SEEDS, STRATEGIES = (2, 3), ("standard", "generative")
+BASELINES = {"baseline-1", "baseline-2", "baseline-3"}
+TRIALS = {"t0000", "t0001", "t0002", "t0003"}
+CONFIRMED = {f"{strategy}-s{seed}" for strategy in STRATEGIES for seed in SEEDS}
+
+
+@dataclass
+class Story:
+    """The study's way."""
+
+    place: Place
+    paused: dict[str, TrialRecord]
+    paused_state: SweepState
+    paused_exit: int
+    killed: dict[str, TrialRecord]
+    histories: dict[str, str]
+    """As the kill left them."""
+    exit: int
+    output: str
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    place = Place(tmp_path_factory.mktemp("study"), SWEEP)
+    # A model that has learnt so little soon drifts.
+    experiment = place.directory / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("finetuning:\n", "finetuning:\n  health: {patience: null}\n"))
+    place.train_baseline()
+    paused_exit, output = place.run("--until", "search")
+    paused, paused_state = place.trials(), stand(SweepFiles(place.sweep)).state
+    launch = place.launch()
+    wait_for(lambda: in_the_middle(place), launch)
+    launch.send_signal(signal.SIGKILL)
+    launch.communicate()
+    killed = place.trials()
+    histories = {name: place.history(record).read_text() for name, record in killed.items()}
+    code, output = place.run()
+    return Story(place, paused, paused_state, paused_exit, killed, histories, code, output)
+
+
+def in_the_middle(place: Place) -> bool:
+    """Whether one repetition has ended, and another has come to its first checkpoint."""
+    repeated = [record for record in place.trials().values() if record.kind == "confirm"]
+    states = [record.state for record in repeated]
+    return TrialState.COMPLETE in states and any(
+        record.state is TrialState.RUNNING and read_history(place.history(record)) for record in repeated
+    )
+
+
+def test_a_launch_ends_with_the_stage_that_it_was_asked_for(story: Story) -> None:
+    assert (story.paused_exit, story.paused_state) == (0, SweepState.PAUSED)
+    assert story.paused.keys() == BASELINES | TRIALS
+    assert not any(record.scores for record in story.paused.values())
+
+
+def test_what_had_ended_is_not_repeated_and_the_rest_goes_on(story: Story) -> None:
+    assert story.exit == 0, story.output
+    after = story.place.trials()
+    assert after.keys() == BASELINES | TRIALS | CONFIRMED
+    (cut,) = (name for name, record in story.killed.items() if record.state is TrialState.RUNNING)
+    for name, text in story.histories.items():
+        found = story.place.history(after[name]).read_text()
+        assert (after[name].started_ms, after[name].attempts) == (story.killed[name].started_ms, 1 + (name == cut))
+        assert found.startswith(text) if name == cut else found == text
+    assert after[cut].state is TrialState.COMPLETE
+    require_nothing_left(story.place)
+
+
+def test_the_same_command_repeats_nothing_and_another_is_refused(
+    story: Story, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(story.place.directory)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        code = guarded(lambda: commands.main(["run", "sweep.yaml", *arguments], standalone_mode=False))
+        return code, capfd.readouterr().err
+
+    before = (story.place.sweep / "ledger.jsonl").read_text()
+    assert run()[0] == 0
+    for override, why in (
+        ("test.searches=[greedy]", "sweep.test.searches: ['greedy', 'beam'] → ['greedy']"),
+        ("confirm=null", "sweep.confirm.seeds: 2 → None"),
+        ("budget.trials_per_strategy=3", "its best configurations are being confirmed, so its search is over"),
+    ):
+        code, output = run("-o", override)
+        assert (code, why in output) == (78, True), output
+    assert (story.place.sweep / "ledger.jsonl").read_text() == before
+
+
+def test_a_repetition_has_the_settings_of_its_trial_and_the_baseline_of_its_seed(story: Story) -> None:
+    trials = story.place.trials()
+    by_strategy = {
+        strategy: max(
+            (record for record in trials.values() if record.kind == "trial" and record.strategy == strategy),
+            key=lambda record: max(r.metrics["valid/bleu"] for r in read_history(story.place.history(record))),
+        )
+        for strategy in STRATEGIES
+    }
+    for strategy in STRATEGIES:
+        for seed in SEEDS:
+            record = trials[f"{strategy}-s{seed}"]
+            chosen = by_strategy[strategy]
+            assert (record.kind, record.confirms, record.number) == ("confirm", chosen.id, None)
+            assert (record.strategy, record.seed, record.params) == (strategy, seed, chosen.params)
+            trial = read_trial(story.place.sweep / record.directory)
+            baseline = story.place.sweep / trials[f"baseline-{seed}"].directory
+            changes = {"seed": seed, "start": read_trial(baseline).identity}
+            assert trial == read_trial(story.place.sweep / chosen.directory).model_copy(update=changes)
+            assert len(read_history(story.place.history(record))) == trial.training.epochs
+
+
+def test_only_what_was_confirmed_and_its_baselines_are_tested_with_every_search(story: Story) -> None:
+    trials = story.place.trials()
+    tested = {name for name, record in trials.items() if record.scores}
+    assert tested == CONFIRMED | (BASELINES - {"baseline-1"})
+    references = (story.place.directory / "corpus" / "test.de").read_text().splitlines()
+    for name in tested:
+        files = {path.stem: json.loads(path.read_text()) for path in scores_of(story, trials[name])}
+        assert files.keys() == {"test-beam", "test-greedy"}
+        for file, prefix in (("test-beam", "test"), ("test-greedy", "test-greedy")):
+            bleu = BLEU().corpus_score(files[file]["hypotheses"], [references]).score
+            assert trials[name].scores[f"{prefix}/bleu"] == pytest.approx(bleu)
+    for name in trials.keys() - tested:
+        assert scores_of(story, trials[name]) == []
+
+
+def scores_of(story: Story, record: TrialRecord) -> list[Path]:
+    return sorted((story.place.sweep / record.directory).glob("scores/*.json"))
+
+
+def test_mlflow_shows_repetitions_below_the_sweep_once(story: Story) -> None:
+    require_records_agree(story.place)
+    trials = story.place.trials()
+    tags = story.place.query("select run_uuid, key, value from tags")
+    runs: dict[str, dict[str, str]] = {}
+    for run, key, value in tags:
+        runs.setdefault(run, {})[key] = value
+    (sweep,) = (run for run, found in runs.items() if found["kind"] == "sweep")
+    shown = {found["trial_id"]: found for found in runs.values() if found["kind"] == "confirm"}
+    assert shown.keys() == CONFIRMED
+    for name, found in shown.items():
+        assert (found["confirms"], found["mlflow.parentRunId"]) == (trials[name].confirms, sweep)
+    note = runs[sweep]["mlflow.note.content"]
+    assert "**Trained again with other seeds:** 4 complete." in note
+    counted = Counter(story.place.query("select run_uuid, key, step from metrics"))
+    assert set(counted.values()) == {1}
+    means = dict(story.place.query("select key, value from latest_metrics where run_uuid = ?", sweep))
+    for strategy in STRATEGIES:
+        scores = [trials[f"{strategy}-s{seed}"].scores["test-greedy/bleu"] for seed in SEEDS]
+        assert means[f"confirmed/{strategy}/test-greedy/bleu"] == pytest.approx(sum(scores) / 2)
+    inputs = story.place.query("select distinct name from datasets")
+    assert {name for (name,) in inputs} == {"tiny-train", "tiny-valid", "tiny-test"}
+
+
+def test_table_standing_and_data_frame_tell_the_same(story: Story) -> None:
+    trials = story.place.trials()
+    table = (story.place.sweep / "table.md").read_text()
+    scores = sorted(trials[f"generative-s{seed}"].scores["test/bleu"] for seed in SEEDS)
+    shown = f"{sum(scores) / 2:.2f} ({scores[0]:.2f} to {scores[1]:.2f})"
+    (row,) = (line for line in table.splitlines() if line.startswith("| generative |"))
+    assert shown in row
+    now = stand(SweepFiles(story.place.sweep))
+    assert (now.state, now.ended, now.confirmed["complete"], now.confirmations) == (SweepState.COMPLETE, 4, 4, 4)
+    counts = {one.strategy: (sum(one.trials.values()), one.confirmed["complete"]) for one in now.strategies}
+    assert counts == {"baseline": (3, 0), "standard": (2, 2), "generative": (2, 2)}
+    frame = results("tiny", runs=story.place.directory / "runs")
+    assert dict(frame["kind"].value_counts()) == {"baseline": 3, "trial": 4, "confirm": 4}
+    assert frame.loc["generative-s3", "confirms"] == trials["generative-s3"].confirms
