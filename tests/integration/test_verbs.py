@@ -131,7 +131,7 @@ def test_status_tells_the_best_and_the_spend_of_each_strategy(story: Story, call
     code, out, _ = call("status", "tiny", "--json")
     document = json.loads(out)
     assert (code, document["format"], document["state"], document["eta"]) == (0, 1, "complete", None)
-    assert document["trials"] == {"running": 0, "complete": 2, "pruned": 0, "failed": 0}
+    assert document["trials"] == {"running": 0, "resting": 0, "complete": 2, "pruned": 0, "failed": 0}
     by_name = {one["strategy"]: one for one in document["strategies"]}
     assert list(by_name) == ["baseline", "standard", "generative"]
     for record in story.place.trials().values():
