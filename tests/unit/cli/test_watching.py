@@ -108,5 +108,5 @@ def test_a_member_of_a_population_that_nothing_works_on_rests(tmp_path, trial, c
             ]
             assert status(tmp_path, "quickstart") == 0
     out = capfd.readouterr().out
-    assert "1 of 24 trials ended (2 running, 1 resting, 1 pruned)" in out
+    assert "1 of 8 trials ended (2 running, 1 resting, 1 pruned)" in out
     assert [line.split()[-1] for line in out.splitlines() if line.startswith("t0002")] == ["rests"]
