@@ -130,6 +130,8 @@ def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
 def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None) -> "Replay":
     """Run a trial again from its lock, and compare.
 
+    One of several processes starts as many, which import the main module: a script needs its `__main__` guard.
+
     Args:
         sweep: Its sweep's name; a trial's directory where `trial` is not given.
         trial: Its name in the sweep.

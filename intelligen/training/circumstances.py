@@ -145,7 +145,7 @@ def processor() -> str:
 
 def _lock_files(directory: Path) -> dict[int, Path]:
     """By update, the earliest first."""
-    found = {int(path.stem.removeprefix("lock-")): path for path in directory.glob("lock-*.json")}
+    found = {int(path.stem.removeprefix("lock-")): path for path in directory.glob("lock-[0-9]*.json")}
     if (directory / LOCK).exists():
         found[0] = directory / LOCK
     return dict(sorted(found.items()))

@@ -1,12 +1,14 @@
 """Two trainings of one trial are held against each other: every epoch's numbers, the weights, the hypotheses."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from intelligen.config.decoding import Search
+from intelligen.errors import StorageError
 from intelligen.training.checkpoint import sha256
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import SELECTED, Result, read_result, selected_weights
@@ -34,6 +36,13 @@ class Comparison:
     """The first that differs."""
 
 
+class Scores(BaseModel):
+    """Of a file that `TrainedModel.score` wrote, how it was decoded, and what came out."""
+
+    search: Search
+    hypotheses: tuple[str, ...]
+
+
 def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparison]:
     """Compare two directories of one trial; the second has the same `scores/` decoded.
 
@@ -58,6 +67,21 @@ def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparis
 def score_files(directory: Path) -> list[Path]:
     """Of every split that a trial's weights have decoded."""
     return sorted((directory / "scores").glob("*.json"))
+
+
+def read_scores(path: Path) -> Scores:
+    """What one of these files holds.
+
+    Raises:
+        StorageError: It is damaged.
+
+    """
+    try:
+        return Scores.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise StorageError(
+            f"{path}: damaged ({error.errors()[0]['msg']}); delete it, and score the split again"
+        ) from error
 
 
 def _by_key(reports: Sequence[Report]) -> dict[str, dict[int, float]]:
@@ -110,16 +134,10 @@ def _weights(directory: Path, *, finished: bool) -> str | None:
 
 
 def _hypotheses(recorded: Path, replayed: Path, *, exact: bool) -> Comparison:
-    first = _stored(recorded)
-    second = _stored(replayed) if replayed.exists() else []
+    first = read_scores(recorded).hypotheses
+    second = read_scores(replayed).hypotheses if replayed.exists() else ()
     other = sum(one != two for one, two in zip(first, second, strict=False)) + abs(len(first) - len(second))
     told = "the same" if not other else f"{other} differ"
     return Comparison(
         f"hypotheses/{recorded.stem}", f"{len(first)} sentences", told, agrees=not other if exact else None
     )
-
-
-def _stored(path: Path) -> list[Any]:
-    record = json.loads(path.read_text(encoding="utf-8"))
-    found: list[Any] = record["hypotheses"]
-    return found

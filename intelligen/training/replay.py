@@ -1,25 +1,22 @@
 """A trial is trained again from its lock, in a directory of its own and as far as it came, and compared."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
-from pydantic import TypeAdapter
 
-from intelligen.config.decoding import Search
 from intelligen.config.experiment import Trial
 from intelligen.config.mixture import Bandit, Intelligen
 from intelligen.data.prepared import MANIFEST
 from intelligen.errors import UnavailableError
 from intelligen.training.checkpoint import ADOPTED
 from intelligen.training.circumstances import LOCK, Lock, changes, read_locks, take_lock
-from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare, score_files
+from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare, read_scores, score_files
 from intelligen.training.fit import DivergedError, fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.local_group import in_group
@@ -27,12 +24,6 @@ from intelligen.training.result import read_result, read_trial
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel
 from intelligen.training.turn import Turn
-
-Told = Callable[..., None]
-
-
-def _nobody(*heard: object) -> None:
-    """Nobody follows it."""
 
 
 @dataclass(frozen=True)
@@ -110,32 +101,35 @@ class Replay:
         return all(one.agrees is not False for one in self.comparisons)
 
 
-def replay(recorded: Recorded, into: Path, *, report: Told = _nobody, updated: Told = _nobody) -> Replay:
+def replay(
+    recorded: Recorded,
+    into: Path,
+    *,
+    report: Callable[[Report], None] = lambda report: None,
+    updated: Callable[[int, int], None] = lambda update, total: None,
+) -> Replay:
     """Train a trial again, decode again what it decoded, and compare.
 
     Args:
         recorded: The trial.
         into: An empty directory.
-        report: Told every epoch's report, where one process trains.
-        updated: Told every update and the total, likewise.
+        report: Called after every epoch, where one process trains.
+        updated: Called after every update with its number and the total, likewise.
 
     Raises:
         StorageError: It cannot be written, or the prepared data cannot be read.
 
     """
     lock, diverged = recorded.lock, None
-    place = Runtime(recorded.store, into, device=_device(lock), report=report, updated=updated)
-    with _threads(lock.threads):
-        try:
-            if _processes(lock) == 1:
-                _train(recorded, place)
-            else:
-                alone = replace(place, report=_nobody, updated=_nobody)
-                in_group(partial(_train, recorded, alone), processes=_processes(lock))
-        except DivergedError as error:
-            diverged = str(error)
+    place = Runtime(recorded.store, into, device=_device(lock))
+    try:
+        if _processes(lock) == 1:
+            _train(recorded, replace(place, report=report, updated=updated))
         else:
-            _decode(recorded, place)
+            in_group(partial(_train, recorded, place), processes=_processes(lock))
+        _decode(recorded, place)
+    except DivergedError as error:
+        diverged = str(error)
     return Replay(recorded, into, tuple(compare(recorded.directory, into, exact=recorded.inexact is None)), diverged)
 
 
@@ -144,27 +138,25 @@ class _StoppedError(Exception):
 
 
 def _train(recorded: Recorded, place: Runtime) -> None:
-    torch.set_num_threads(recorded.lock.threads)
-
     def told(report: Report) -> None:
         place.report(report)
         if not recorded.ended and report.epoch == recorded.epochs:
             raise _StoppedError
 
-    with suppress(_StoppedError):
+    with _threads(recorded.lock.threads), suppress(_StoppedError):
         fit_turn(recorded.trial, replace(place, report=told), Turn(recorded.trial, recorded.epochs))
 
 
 def _decode(recorded: Recorded, place: Runtime) -> None:
     """The splits that the trial's weights have decoded, by the same searches."""
-    trained: TrainedModel | None = None
-    for path in score_files(recorded.directory):
-        trained = trained or TrainedModel.load(place.directory, store=place.store, device=place.device)
-        search: Any = _SEARCH.validate_python(json.loads(path.read_text(encoding="utf-8"))["search"])
-        trained.score(path.stem.removesuffix(f"-{search.name}"), search=search)
-
-
-_SEARCH: TypeAdapter[Any] = TypeAdapter(Search)
+    files = score_files(recorded.directory)
+    if not files:
+        return
+    with _threads(recorded.lock.threads):
+        trained = TrainedModel.load(place.directory, store=place.store, device=place.device)
+        for path in files:
+            search = read_scores(path).search
+            trained.score(path.stem.removesuffix(f"-{search.name}"), search=search)
 
 
 def _require_material(directory: Path, trial: Trial, lock: Lock, *, store: Path) -> None:

@@ -222,7 +222,10 @@ def test_a_trial_of_a_gpu_is_not_replayed_without_one(own_store):
         Recorded.read(own_store / "trial", store=own_store)
 
 
-def test_a_damaged_lock_is_named(own_store):
+def test_damaged_files_are_named(own_store, tmp_path):
+    (own_store / "trial" / "scores" / "test-greedy.json").write_text('{"search": {"name": "gready"}}')
+    with pytest.raises(StorageError, match=r"test-greedy\.json: damaged"):
+        replayed(own_store, own_store / "trial", tmp_path / "again")
     (own_store / "trial" / LOCK).write_text("{}")
     with pytest.raises(StorageError, match=r"lock\.json: damaged"):
         Recorded.read(own_store / "trial", store=own_store)
