@@ -105,6 +105,17 @@ def test_a_trial_that_was_stopped_is_the_same_as_far_as_it_came_and_a_resumed_on
     assert "weights" in {one.key for one in found.comparisons}
 
 
+def test_a_trial_that_was_stopped_at_its_last_epoch_is_not_replayed_beyond_it(store, tmp_path):
+    def stop(report: Report) -> None:
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        fit(fine_tuning(store), Runtime(store, tmp_path / "t", report=stop))
+    assert replayed(store, tmp_path / "t", tmp_path / "again").identical
+    assert not (tmp_path / "again" / RESULT).exists()
+
+
 def test_the_lock_is_written_before_training_and_other_circumstances_get_their_own(store, tmp_path):
     seen: list[str] = []
 
