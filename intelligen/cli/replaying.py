@@ -44,13 +44,13 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     if found.inexact is not None:
         click.echo(f"warning: not bit for bit: {found.inexact}", err=True)
     try:
-        told = followed(found, new_directory(runs.absolute(), found.directory), stderr=as_json)
+        told = _followed(found, new_directory(runs.absolute(), found.directory), stderr=as_json)
     except KeyboardInterrupt:
         click.echo("interrupted: a replay begins anew", err=True)
         return INTERRUPTED
-    code = exit_code(told)
+    code = _exit_code(told)
     if as_json:
-        print_document({**document(told), "exit_code": code})
+        print_document({**_document(told), "exit_code": code})
     else:
         _show(told)
     return code
@@ -103,7 +103,7 @@ def new_directory(store: Path, directory: Path) -> Path:
     raise AssertionError("numbers do not end")
 
 
-def followed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
+def _followed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
     """Replay a trial, with its progress on a terminal and a line per epoch everywhere."""
     from intelligen.cli.progress import TrainingProgress
     from intelligen.training.replay import replay
@@ -112,14 +112,14 @@ def followed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
         return replay(recorded, into, report=progress.report, updated=progress.updated)
 
 
-def exit_code(replay: "Replay") -> int:
+def _exit_code(replay: "Replay") -> int:
     """What differs under other circumstances says nothing of the trial."""
     if replay.identical:
         return 0
     return DIFFERS_ELSEWHERE if replay.recorded.changes else DIFFERS
 
 
-def document(replay: "Replay") -> dict[str, Any]:
+def _document(replay: "Replay") -> dict[str, Any]:
     """As JSON; the keys are documented in docs/commands.md."""
     recorded = replay.recorded
     return {

@@ -17,7 +17,7 @@ from intelligen.config.experiment import Trial
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import StorageError
 from intelligen.training.checkpoint import sha256
-from intelligen.training.result import selected_weights, write_atomically
+from intelligen.training.result import read_result, selected_weights, write_atomically
 
 LOCK = "lock.json"
 PACKAGES = ("torch", "numpy", "safetensors", "sacrebleu", "sentencepiece")
@@ -77,7 +77,7 @@ def take_lock(trial: Trial, *, store: Path, device: torch.device, threads: int, 
     return Lock(
         settings=trial.identity,
         data=_data_hash(open_prepared(store / "prepared" / trial.prepared)),
-        start=None if start is None else sha256(selected_weights(store / "baselines" / start)),
+        start=None if start is None else _weights_hash(store / "baselines" / start),
         code=_code_hash(),
         commit=git_commit(),
         versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
@@ -135,6 +135,7 @@ def git_commit() -> str | None:
         return None
 
 
+@cache
 def processor() -> str:
     """The processor's name; Linux tells it in a file alone."""
     described = Path("/proc/cpuinfo")
@@ -169,6 +170,12 @@ def _data_hash(prepared: Prepared) -> str:
     for name in sorted(prepared.manifest.files):
         digest.update(f"{name} {sha256(prepared.directory / name)}\n".encode())
     return digest.hexdigest()
+
+
+def _weights_hash(directory: Path) -> str:
+    """Of the selected weights: whoever loads those of a finished trial holds them against its result's."""
+    result = read_result(directory)
+    return sha256(selected_weights(directory)) if result is None else result.sha256
 
 
 @cache
