@@ -1,4 +1,4 @@
-"""What the verbs do, from Python: load, plan, run, resume, and the results as a data frame."""
+"""What the verbs do, from Python: load, plan, run, resume, the results as a data frame, and a trial run again."""
 
 import os
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from intelligen.sweep.plan import Plan
+    from intelligen.training.replay import Replay
 
 Place = str | Path
 
@@ -125,6 +126,31 @@ def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
 
     """
     return results_frame(find_sweep(_runs(runs), name))
+
+
+def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None) -> "Replay":
+    """Run a trial again from its lock, and compare.
+
+    One of several processes starts as many, which import the main module: a script needs its `__main__` guard.
+
+    Args:
+        sweep: Its sweep's name; a trial's directory where `trial` is not given.
+        trial: Its name in the sweep.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+
+    Returns:
+        `identical`, `comparisons`, and in `recorded.changes` what is not as it was.
+
+    Raises:
+        IntelligenError: There is no such trial, or it cannot be replayed.
+
+    """
+    from intelligen.cli.replaying import new_directory, trial_directory
+    from intelligen.training.replay import Recorded, replay
+
+    store = _runs(runs)
+    recorded = Recorded.read(trial_directory(store, sweep, trial), store=store)
+    return replay(recorded, new_directory(store, recorded.directory))
 
 
 def _finished(order: Order) -> "pd.DataFrame":

@@ -41,7 +41,9 @@ def close_launch(
         console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
     finally:
         if not mirrored:
-            console.print(f"MLflow at {shown} does not hold everything yet: the same command sends the rest")
+            why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
+            then = "; then the same command sends the rest" if mirror.refusal else ": the same command sends the rest"
+            console.print(f"{why}{then}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _conclude(launch: "SweepRun", status: "SweepStatus") -> tuple["Sequence[Row]", "Front", str]:

@@ -14,8 +14,8 @@ from intelligen.training.history import Report, report_line
 class TrainingProgress:
     """A bar of updates on a terminal, and a line per epoch everywhere."""
 
-    def __init__(self) -> None:
-        self._console = Console()
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._console = Console(stderr=stderr)
         self._bar = Progress(
             TextColumn("updates"),
             BarColumn(),

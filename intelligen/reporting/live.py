@@ -1,6 +1,7 @@
 """A sweep's progress, read from its ledger and histories: a live table on a terminal, plain lines in a pipe."""
 
 import threading
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from intelligen.config.metrics import higher_is_better
 from intelligen.errors import StorageError
-from intelligen.reporting.sweeps import SweepFiles
+from intelligen.reporting.sweeps import STATES, SweepFiles
 from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import Report, report_line
@@ -100,8 +101,8 @@ class LiveProgress:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _table(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> Table:
-        counts = {state: sum(record.state is state for record in trials.values()) for state in TrialState}
-        title = "  ".join(f"{count} {state}" for state, count in counts.items() if count)
+        counts = Counter(self._files.state(record) for record in trials.values())
+        title = "  ".join(f"{count} {state}" for state in STATES if (count := counts[state]))
         if self._best is not None:
             title += f"  best {self._objective} {self._best:.2f}"
         table = Table(title=title, title_justify="left")
@@ -113,7 +114,7 @@ class LiveProgress:
             table.add_row(
                 name,
                 record.strategy,
-                str(record.state),
+                self._files.state(record),
                 "" if last is None else str(last.epoch),
                 "" if last is None else f"{last.metrics['valid/bleu']:.2f}",
                 "" if best is None else f"{best:.2f}",

@@ -10,7 +10,7 @@ from typing import Any
 
 from intelligen.config.metrics import higher_is_better
 from intelligen.reporting.eta import Eta, SearchSize, search_eta
-from intelligen.reporting.sweeps import SweepFiles
+from intelligen.reporting.sweeps import RESTING, STATES, SweepFiles
 from intelligen.tracking.holder import Holder, find_holder
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import LOCK_FILE
@@ -72,6 +72,8 @@ class TrialStanding:
     """The objective after the last epoch."""
     attempts: int
     started_ms: int
+    resting: bool
+    """Nothing works on it now: it waits for its population, or for a place to train."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Standing:
     @property
     def ended(self) -> int:
         """Trials that have ended, however."""
-        return sum(count for state, count in self.trials.items() if state != TrialState.RUNNING)
+        return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, RESTING))
 
     @property
     def higher_is_better(self) -> bool:
@@ -162,12 +164,14 @@ def stand(files: SweepFiles) -> Standing:
         objective=metric,
         budget=sweep.budget.model_dump(exclude_none=True),
         budget_trials=size.trials,
-        trials=_count(searched),
-        confirmed=_count(repeated),
+        trials=_count(files, searched),
+        confirmed=_count(files, repeated),
         confirmations=size.repetitions,
         strategies=tuple(_strategies(files, trials, histories, metric)),
         under_way=tuple(
-            _under_way(record, histories[record.id], epochs[record.kind], metric)
+            _under_way(
+                record, histories[record.id], epochs[record.kind], metric, resting=files.state(record) == RESTING
+            )
             for record in trials.values()
             if record.state is TrialState.RUNNING
         ),
@@ -196,9 +200,9 @@ def _state(holder: Holder | None, closing: Closing | None) -> SweepState:
     return SweepState.KILLED if closing is None else SweepState(closing.status)
 
 
-def _count(records: Sequence[TrialRecord]) -> dict[str, int]:
-    found = Counter(record.state for record in records)
-    return {str(state): found[state] for state in TrialState}
+def _count(files: SweepFiles, records: Sequence[TrialRecord]) -> dict[str, int]:
+    found = Counter(files.state(record) for record in records)
+    return {state: found[state] for state in STATES}
 
 
 def _strategies(
@@ -210,8 +214,8 @@ def _strategies(
     return [
         StrategyStanding(
             strategy=name,
-            trials=_count([record for record in records if record.kind != "confirm"]),
-            confirmed=_count([record for record in records if record.kind == "confirm"]),
+            trials=_count(files, [record for record in records if record.kind != "confirm"]),
+            confirmed=_count(files, [record for record in records if record.kind == "confirm"]),
             best=_best(files, [record for record in records if record.kind != "confirm"], histories, metric),
             device_s=sum(device_seconds(report.metrics) for record in records for report in histories[record.id]),
             target_tokens=sum(histories[record.id][-1].target_tokens for record in records if histories[record.id]),
@@ -233,7 +237,9 @@ def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Historie
     return choose(found, key=lambda best: best.value, default=None)
 
 
-def _under_way(record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str) -> TrialStanding:
+def _under_way(
+    record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str, *, resting: bool
+) -> TrialStanding:
     return TrialStanding(
         trial=record.id,
         strategy=record.strategy,
@@ -242,6 +248,7 @@ def _under_way(record: TrialRecord, reports: Sequence[Report], epochs: int, metr
         value=reports[-1].metrics[metric] if reports else None,
         attempts=record.attempts,
         started_ms=record.started_ms,
+        resting=resting,
     )
 
 

@@ -82,6 +82,8 @@ def _under_way(standing: Standing) -> Table:
     for trial in standing.under_way:
         value = "" if trial.value is None else f"{trial.value:.2f}"
         age = duration(_since_s(trial.started_ms)) if standing.state is SweepState.RUNNING else "stands still"
+        if trial.resting:
+            age = "rests"
         epoch = f"{trial.epoch} of {trial.epochs}"
         table.add_row(trial.trial, trial.strategy, epoch, value, str(trial.attempts), age)
     return table

@@ -10,11 +10,16 @@ from intelligen.errors import ConfigError
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.launch import LAUNCH_FILE, Launch, read_launch
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
-from intelligen.tracking.records import Closing, TrialRecord
+from intelligen.tracking.records import Closing, TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import RESULT, Result, read_result
 
 SWEEPS = "sweeps"
+RESTING = "resting"
+"""Of a trial of a population that nothing works on now: it waits for the others, or for a place to train."""
+STATES = (TrialState.RUNNING.value, RESTING, *(state.value for state in TrialState if state is not TrialState.RUNNING))
+# What a trial's process leaves there while it works.
+_PULSE_FILE = "pulse.json"
 
 
 class SweepFiles:
@@ -49,6 +54,13 @@ class SweepFiles:
         """A trial's result, where it ran its course."""
         path = self.directory / record.directory / RESULT
         return self._results.setdefault(record.id, Followed(path, lambda path: read_result(path.parent))).now()
+
+    def state(self, record: TrialRecord) -> str:
+        """What a trial does, or how it ended: its state in the ledger, or resting."""
+        rests = record.state is TrialState.RUNNING and record.turn_epochs > 0
+        if rests and not (self.directory / record.directory / _PULSE_FILE).exists():
+            return RESTING
+        return str(record.state)
 
 
 def sweep_names(store: Path) -> list[str]:

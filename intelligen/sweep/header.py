@@ -2,7 +2,6 @@
 
 import platform
 import socket
-import subprocess
 import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError
 from intelligen.tracking.redaction import redact
+from intelligen.training.circumstances import git_commit
 
 COMPARED = ("sweep", "experiment", "prepared")
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
@@ -42,15 +42,6 @@ def sweep_header(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict
         "host": socket.gethostname(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
     }
-
-
-def git_commit() -> str | None:
-    """The commit that this package runs from, `-dirty` where files differ from it; none outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:

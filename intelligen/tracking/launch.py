@@ -43,16 +43,10 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
         StorageError: The file is damaged.
 
     """
-    path = directory / LAUNCH_FILE
-    told: Mapping[str, Any] = {"sweep": header["sweep"], "tracking_uri": None}
-    if path.exists():
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise StorageError(f"{path}: damaged ({error}); delete it and run the sweep's file again") from error
+    told, tracking_uri = _told(directory / LAUNCH_FILE) or (header["sweep"], None)
     try:
         # By way of JSON a list may fill a tuple.
-        sweep = Sweep.model_validate_json(json.dumps(told["sweep"]))
+        sweep = Sweep.model_validate_json(json.dumps(told))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -60,4 +54,19 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
             f"{directory}: another version of IntelliGEN wrote its settings ({key}: {first['msg']});"
             " use that version, or give the sweep another name (-o name=…)"
         ) from error
-    return Launch(sweep, told["tracking_uri"])
+    return Launch(sweep, tracking_uri)
+
+
+def _told(path: Path) -> tuple[Any, str | None] | None:
+    """The settings and the address that stand there; none where nothing does."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        uri = told["tracking_uri"]
+        if not isinstance(uri, str | None):
+            raise TypeError(f"tracking_uri is {uri!r}")
+        return told["sweep"], uri
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"damaged ({type(error).__name__}: {error}); delete it and run the sweep's file again"
+        raise StorageError(f"{path}: {what}") from error

@@ -5,12 +5,12 @@ import threading
 import time
 from pathlib import Path
 
-from intelligen.errors import IntelligenError, UnavailableError
+from intelligen.errors import IntelligenError, StorageError
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.redaction import redact_text
-from intelligen.tracking.store import ensure_store, failures, open_client, unavailable
+from intelligen.tracking.store import RefusedError, ensure_store, failed, failures, open_client
 from intelligen.tracking.sweep_runs import SweepRuns
 
 LOCK_FILE = "mirror.lock"
@@ -39,11 +39,14 @@ class MlflowMirror:
         self._failing = False
         self._has_failed = False
         self._all_there = False
+        self.refusal: str | None = None
+        """Why MLflow will not hold everything, however often it is tried: it says no, or a file is damaged."""
 
     def sync(self) -> None:
         """One pass: afterwards MLflow holds what the files held when the pass began.
 
         Raises:
+            RefusedError: MLflow says no; so it will until somebody mends that.
             UnavailableError: MLflow failed; nothing is lost, and the next pass goes on from what stands there.
             BusyError: another process mirrors this sweep.
             StorageError: the sweep's files are damaged.
@@ -58,7 +61,7 @@ class MlflowMirror:
                 # It is not known whether the last write arrived.
                 self._runs = None
                 if isinstance(error, failures()):
-                    raise UnavailableError(unavailable(self._tracking_uri, error)) from error
+                    raise failed(self._tracking_uri, error) from error
                 raise
 
     def start(self) -> None:
@@ -67,7 +70,7 @@ class MlflowMirror:
         self._thread.start()
 
     def close(self, timeout_s: float) -> bool:
-        """Sync a last time, trying again until the time is over; True says that all is there."""
+        """Sync a last time, trying again until the time is over or MLflow refuses; True says that all is there."""
         self._deadline = time.monotonic() + timeout_s
         self._stopping.set()
         if self._thread is None:
@@ -97,9 +100,12 @@ class MlflowMirror:
         if self._has_failed:
             # What was given up for lost may have come about since, and would stand twice: look again.
             self._runs = None
+        refused = False
         while not self._try():
-            if time.monotonic() + _FINAL_PAUSE_S >= self._deadline:
+            # A pass that follows a failure looks afresh: what is refused then is not what was remembered wrongly.
+            if (refused and self.refusal) or time.monotonic() + _FINAL_PAUSE_S >= self._deadline:
                 return
+            refused = self.refusal is not None
             time.sleep(_FINAL_PAUSE_S)
         self._all_there = True
 
@@ -108,6 +114,7 @@ class MlflowMirror:
             self.sync()
         except Exception as error:
             # Of any kind: stores of artifacts raise errors of their own libraries, and no later pass may miss its turn.
+            self.refusal = str(error) if isinstance(error, RefusedError | StorageError) else None
             if not self._failing:
                 what = str(error) if isinstance(error, IntelligenError) else f"MLflow: {type(error).__name__}: {error}"
                 _log.warning("%s. The sweep goes on; MLflow will catch up.", redact_text(what))
@@ -115,5 +122,5 @@ class MlflowMirror:
             return False
         if self._failing:
             _log.warning("MLflow has caught up.")
-        self._failing = False
+        self._failing, self.refusal = False, None
         return True

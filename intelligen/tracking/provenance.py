@@ -7,6 +7,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from intelligen.tracking.redaction import redact_text
+from intelligen.training.circumstances import processor
 from intelligen.training.gpu import Nvml
 from intelligen.training.result import write_atomically
 
@@ -64,18 +65,10 @@ def environment() -> str:
     machine = [
         f"python {platform.python_version()} ({platform.python_implementation()})",
         f"system {platform.platform()}",
-        f"cpu {os.cpu_count()} × {_processor()}",
+        f"cpu {os.cpu_count()} × {processor()}",
         *(f"gpu {name}" for name in Nvml().names() or ["none"]),
     ]
     return "".join(f"{line}\n" for line in [*(f"# {fact}" for fact in machine), *sorted(packages, key=str.lower)])
-
-
-def _processor() -> str:
-    """The processor's name; Linux tells it in a file alone."""
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text(encoding="utf-8").splitlines() if described.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _git(place: Path, *arguments: str) -> str:

@@ -21,6 +21,16 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
 _PROBE_TIMEOUT_S = 5
 _CREATION_TIMEOUT_S = 60
+# What MLflow calls a bad request may be its database's trouble, and a conflict may pass.
+_REFUSALS = {
+    "CUSTOMER_UNAUTHORIZED",
+    "ENDPOINT_NOT_FOUND",
+    "INVALID_PARAMETER_VALUE",
+    "NOT_FOUND",
+    "PERMISSION_DENIED",
+    "RESOURCE_DOES_NOT_EXIST",
+    "UNAUTHENTICATED",
+}
 # By default MLflow blocks a call for four minutes where the server is down, and repeats one whose answer was lost: a
 # run would be created twice. Our caller comes back by itself, and looks first.
 _ENVIRONMENT = {
@@ -73,6 +83,10 @@ def ensure_store(tracking_uri: str, experiment: str) -> str:
         lock.release()
 
 
+class RefusedError(UnavailableError):
+    """MLflow answers, and says no: trying again mends nothing."""
+
+
 def failures() -> tuple[type[Exception], ...]:
     """What MLflow's client raises where a server, a database or an artifact directory fails."""
     from mlflow.exceptions import MlflowException
@@ -83,8 +97,26 @@ def failures() -> tuple[type[Exception], ...]:
 
 def unavailable(tracking_uri: str, error: Exception) -> str:
     """One line: which store, why not, and the mend."""
-    reason = redact_text(str(error).partition("\n")[0]) or type(error).__name__
-    return f"MLflow at {redact_text(tracking_uri)}: {reason[:300]}: start it again, or name another tracking address"
+    return f"MLflow at {redact_text(tracking_uri)}: {_reason(error)}: start it again, or name another tracking address"
+
+
+def failed(tracking_uri: str, error: Exception) -> UnavailableError:
+    """What a failure of MLflow's is to whoever launches a sweep: no answer, or a refusal."""
+    if not _is_refusal(error):
+        return UnavailableError(unavailable(tracking_uri, error))
+    return RefusedError(
+        f"MLflow at {redact_text(tracking_uri)} refuses: {_reason(error)}: mend that, or name another tracking address"
+    )
+
+
+def _is_refusal(error: Exception) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    return isinstance(error, PermissionError) or (isinstance(error, MlflowException) and error.error_code in _REFUSALS)
+
+
+def _reason(error: Exception) -> str:
+    return (redact_text(str(error).partition("\n")[0]) or type(error).__name__)[:300]
 
 
 def _probe(tracking_uri: str) -> None:
@@ -147,9 +179,9 @@ def _experiment_id(tracking_uri: str, name: str, *, artifacts: str | None) -> st
         if known is None:
             return str(client.create_experiment(name, artifact_location=artifacts))
     except failures() as error:
-        raise UnavailableError(unavailable(tracking_uri, error)) from error
+        raise failed(tracking_uri, error) from error
     if known.lifecycle_stage != "active":
-        raise UnavailableError(
+        raise RefusedError(
             f"MLflow experiment {name!r} in {redact_text(tracking_uri)} is deleted: restore it"
             f" (`mlflow experiments restore --experiment-id {known.experiment_id}`), or name another"
         )

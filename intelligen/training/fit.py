@@ -19,6 +19,7 @@ from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
 from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import WEIGHTS, Checkpoint, Checkpoints, average_weights, load_weights
+from intelligen.training.circumstances import keep_lock, take_lock
 from intelligen.training.health import sickness
 from intelligen.training.history import History, Report
 from intelligen.training.resources import ResourceMonitor, Usage
@@ -153,6 +154,8 @@ class _Run:
         self.strategy = self._strategy()
         self.last_report: Report | None = None
         self.history = self._resume()
+        if runtime.rank == 0:
+            self._keep_lock()
 
     def train(self) -> Result | None:
         if self.trial.start is not None and self.progress.update == 0:
@@ -171,6 +174,13 @@ class _Run:
             if self.progress.epoch >= self.turn.until_epoch:
                 return None
             self._epoch()
+
+    def _keep_lock(self) -> None:
+        """Write down what the numbers will follow from, before there are any."""
+        place, trial = self.runtime, self.trial
+        threads, processes = torch.get_num_threads(), place.world_size
+        lock = take_lock(trial, store=place.store, device=place.device, threads=threads, processes=processes)
+        keep_lock(place.directory, lock, update=self.progress.update)
 
     def _measure_start(self) -> None:
         """Validate the weights that the fine-tuning starts from: its strategy and its health are judged by them."""

@@ -23,13 +23,13 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
     sweep_directory,
     sync_afresh,
 )
-from tracking_servers import KINDS, free_port, tracking_server, unreliable, wait_until
+from tracking_servers import KINDS, forbidding, free_port, tracking_server, unreliable, wait_until
 
 from intelligen.errors import BusyError, ConfigError, StorageError, UnavailableError
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import SweepStatus, TrialState
-from intelligen.tracking.store import ensure_store, open_client
+from intelligen.tracking.store import RefusedError, ensure_store, open_client
 from intelligen.tracking.sweep_runs import SweepRuns
 
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -115,6 +115,31 @@ def test_a_server_that_is_down_is_named_and_costs_seconds(store: Path, sweep: Pa
     assert time.monotonic() - began < 10
 
 
+def test_what_mlflow_refuses_is_not_tried_again_until_the_time_is_over(store: Path, sweep: Path, shown: Store) -> None:
+    small_sweep(sweep)
+    uri = f"sqlite:///{store}"
+    background = MlflowMirror(sweep, tracking_uri=uri, experiment="to be deleted", interval_s=0.05)
+    background.sync()
+    client = open_client(uri)
+    client.delete_experiment(ensure_store(uri, "to be deleted"))
+    add_epoch(sweep, "t0002", 2)
+    began = time.monotonic()
+    assert not background.close(60)
+    assert time.monotonic() - began < 30
+    assert "'to be deleted'" in (background.refusal or "")
+    assert "is deleted: restore it" in (background.refusal or "")
+
+    client.restore_experiment(client.get_experiment_by_name("to be deleted").experiment_id)
+    again = MlflowMirror(sweep, tracking_uri=uri, experiment="to be deleted")
+    assert again.close(60)
+    assert (len(shown.metrics()), again.refusal) == (25, None)
+
+
+def test_a_server_that_forbids_is_named_with_its_own_words() -> None:
+    with forbidding() as uri, pytest.raises(RefusedError, match=f"MLflow at {uri} refuses: .*not yours.*: mend that"):
+        ensure_store(uri, EXPERIMENT)
+
+
 def test_a_server_that_never_answers_is_named_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -189,7 +214,10 @@ def test_a_damaged_history_is_named(store: Path, sweep: Path) -> None:
     stopped = mirror(store, sweep)
     with pytest.raises(StorageError, match=str(path)):
         stopped.sync()
-    assert not stopped.close(0.1)
+    began = time.monotonic()
+    assert not stopped.close(60)
+    assert time.monotonic() - began < 30
+    assert str(path) in (stopped.refusal or "")
 
 
 def test_kill_9_in_the_midst_of_writing_neither_loses_nor_doubles(store: Path, sweep: Path, shown: Store) -> None:

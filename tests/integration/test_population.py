@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from test_sweep import SWEEP, Place, require_records_agree, wait_for
 
+import intelligen
+from intelligen.errors import UnavailableError
 from intelligen.training.history import read_history
 
 POPULATION = SWEEP.replace(
@@ -67,6 +69,12 @@ def test_a_killed_population_ends_as_an_undisturbed_one(tmp_path):
     assert code == 0, output
 
     assert what_came_of(killed) == what_came_of(calm)
+    for record in calm.trials().values():
+        if record.takeovers:
+            with pytest.raises(UnavailableError, match="went on from another trial's weights"):
+                intelligen.reproduce("tiny", record.id, runs=calm.directory / "runs")
+        elif record.kind == "trial":
+            assert intelligen.reproduce("tiny", record.id, runs=calm.directory / "runs").identical
     for one in (calm, killed):
         require_records_agree(one)
         require_values_by_epoch_in_mlflow(one)

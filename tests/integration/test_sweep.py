@@ -20,6 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
 
+import intelligen
 from intelligen.cli.main import commands
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
@@ -189,6 +190,8 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
     assert len(place.trials()) == 1 + 2
     require_records_agree(place)
     require_nothing_left(place)
+    replay = intelligen.reproduce("tiny", "t0001", runs=place.directory / "runs")
+    assert (replay.identical, replay.recorded.lock.processes, replay.recorded.changes) == (True, 2, ())
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ def test_status_tells_the_best_and_the_spend_of_each_strategy(story: Story, call
     code, out, _ = call("status", "tiny", "--json")
     document = json.loads(out)
     assert (code, document["format"], document["state"], document["eta"]) == (0, 1, "complete", None)
-    assert document["trials"] == {"running": 0, "complete": 2, "pruned": 0, "failed": 0}
+    assert document["trials"] == {"running": 0, "resting": 0, "complete": 2, "pruned": 0, "failed": 0}
     by_name = {one["strategy"]: one for one in document["strategies"]}
     assert list(by_name) == ["baseline", "standard", "generative"]
     for record in story.place.trials().values():
@@ -172,6 +172,20 @@ def test_without_a_name_all_sweeps_are_listed_and_a_damaged_one_hides_no_other(
     assert [sweep["name"] for sweep in document["unreadable"]] == ["torn"]
     code, out, _ = call("status", "--runs", str(tmp_path))
     assert (code, "intelligen run FILE" in out) == (0, True)
+
+
+def test_a_trial_is_replayed_without_ray_and_is_the_same_bit_for_bit(story: Story, call: Call) -> None:
+    code, out, err = call("reproduce", "tiny", "t0000", "--json")  # which was stopped, and resumed by another launch
+    document = json.loads(out)
+    assert (code, document["exact"], document["changed"], document["epochs"]) == (0, True, [], EPOCHS), err
+    agreeing = {one["key"] for one in document["comparisons"] if one["agrees"]}
+    assert agreeing >= {"train/loss", "valid/bleu", "weights", "hypotheses/test-beam"}
+    replay = intelligen.reproduce("tiny", "baseline-1", runs=story.place.directory / "runs")
+    assert (replay.identical, replay.recorded.changes) == (True, ())
+    code, _, err = call("reproduce", "tiny")
+    assert (code, "baseline-1, t0000" in err) == (2, True)
+    code, _, err = call("reproduce", "tiny", "t0009")
+    assert (code, "no trial 't0009'" in err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["status", "watch", "logs", "stop", "resume", "extend"])

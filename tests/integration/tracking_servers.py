@@ -146,3 +146,29 @@ def unreliable(target: str, *, faults: int, seed: int) -> Iterator[UnreliablePro
         finally:
             proxy.shutdown()
             thread.join()
+
+
+class _Forbid(BaseHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Nobody reads it."""
+
+    def do_GET(self) -> None:
+        content = b'{"error_code": "PERMISSION_DENIED", "message": "the experiment is not yours"}'
+        self.send_response(403)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@contextmanager
+def forbidding() -> Iterator[str]:
+    """The address of a server that knows who asks, and forbids it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Forbid) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield address(server.server_address[1])
+        finally:
+            server.shutdown()
+            thread.join()

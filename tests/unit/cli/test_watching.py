@@ -12,6 +12,8 @@ from intelligen.config.loading import load_sweep
 from intelligen.reporting.standing import stand
 from intelligen.reporting.sweeps import SweepFiles
 from intelligen.sweep.header import sweep_header
+from intelligen.sweep.pulse import pulse
+from intelligen.tracking.launch import LAUNCH_FILE
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import HISTORY_FILE, History, Report
@@ -72,3 +74,39 @@ def best(files: SweepFiles) -> float:
     (strategy,) = stand(files).strategies
     assert strategy.best is not None
     return strategy.best.value
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '"x"', "3", '{"sweep": {}}', '{"sweep": {}, "tracking_uri": 3}', "{]", "\xff"]
+)
+def test_a_damaged_memory_of_the_last_launch_is_one_line_and_input_output_s_code(tmp_path, trial, capfd, text):
+    (tmp_path / "sweeps" / "quickstart" / LAUNCH_FILE).write_bytes(text.encode("latin-1"))
+    assert status(tmp_path, "quickstart") == 74
+    out, err = capfd.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert f"{LAUNCH_FILE}: damaged" in err
+    assert "delete it and run the sweep's file again" in err
+
+
+def test_a_member_of_a_population_that_nothing_works_on_rests(tmp_path, trial, capfd):
+    directory = tmp_path / "sweeps" / "quickstart"
+    with Ledger.open(directory, {}) as ledger:
+        for number, turn_epochs in ((1, 2), (2, 2), (3, 0)):
+            name = f"t{number:04d}"
+            place = {"directory": f"trials/{name}", "number": number, "turn_epochs": turn_epochs}
+            ledger.start(name, kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
+            (directory / "trials" / name).mkdir()
+        with pulse(directory / "trials" / "t0001", rank=0):
+            assert status(tmp_path, "quickstart", "--json") == 0
+            document = json.loads(capfd.readouterr().out)
+            assert document["trials"] == {"running": 2, "resting": 1, "complete": 0, "pruned": 1, "failed": 0}
+            assert document["strategies"][0]["trials"] == document["trials"]
+            assert [(one["trial"], one["resting"]) for one in document["under_way"]] == [
+                ("t0001", False),
+                ("t0002", True),
+                ("t0003", False),
+            ]
+            assert status(tmp_path, "quickstart") == 0
+    out = capfd.readouterr().out
+    assert "1 of 8 trials ended (2 running, 1 resting, 1 pruned)" in out
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith("t0002")] == ["rests"]

@@ -1,0 +1,192 @@
+"""What decides a trial's bits beside its settings stands in its lock, written before it trains, and kept as it is."""
+
+import hashlib
+import platform
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import ValidationError
+
+from intelligen.config.base import Settings
+from intelligen.config.experiment import Trial
+from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.errors import StorageError
+from intelligen.training.checkpoint import sha256
+from intelligen.training.result import read_result, selected_weights, write_atomically
+
+LOCK = "lock.json"
+PACKAGES = ("torch", "numpy", "safetensors", "sacrebleu", "sentencepiece")
+
+_NAME_ONLY = {"format", "commit"}
+_PACKAGE = Path(__file__).parents[1]
+
+Fact = str | int | None
+
+
+class Lock(Settings):
+    """lock.json: with trial.json beside it, all that a trial's numbers follow from. Hashes are SHA-256."""
+
+    format: Literal[1] = 1
+    settings: str
+    """Identity of the trial's settings: trial.json is what it was."""
+    data: str
+    """Of the prepared data's files."""
+    start: str | None
+    """Of the weights that it starts from; none = random ones."""
+    code: str
+    """Of this package's source files."""
+    commit: str | None
+    """That they come from, `-dirty` where they differ from it."""
+    versions: dict[str, str]
+    processor: str
+    """Its name, and the instructions that torch uses there: sums in another order are other sums."""
+    device: str
+    """`cpu`, or the name of a GPU."""
+    threads: int
+    """Of each process."""
+    processes: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """A circumstance that was one thing and is another."""
+
+    key: str
+    """`data`, `versions.torch`, …"""
+    before: Fact
+    after: Fact
+
+    def __str__(self) -> str:
+        return f"{self.key}: {_shown(self.before)} → {_shown(self.after)}"
+
+
+def take_lock(trial: Trial, *, store: Path, device: torch.device, threads: int, processes: int) -> Lock:
+    """The circumstances here and now.
+
+    Raises:
+        DataError: No epoch of what the trial starts from has ended.
+        StorageError: The prepared data or the weights to start from are gone or damaged.
+
+    """
+    start = trial.start
+    return Lock(
+        settings=trial.identity,
+        data=_data_hash(open_prepared(store / "prepared" / trial.prepared)),
+        start=None if start is None else _weights_hash(store / "baselines" / start),
+        code=_code_hash(),
+        commit=git_commit(),
+        versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
+        processor=f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        threads=threads,
+        processes=processes,
+    )
+
+
+def keep_lock(directory: Path, lock: Lock, *, update: int) -> None:
+    """Write the lock of an attempt that goes on after an update: only where circumstances are not what they were.
+
+    The first attempt's is lock.json; `lock-40.json` is that of one that went on after update 40 in other circumstances.
+
+    Raises:
+        StorageError: An earlier lock is damaged.
+
+    """
+    known = _lock_files(directory)
+    for later in [at for at in known if at >= update]:
+        known.pop(later).unlink()  # nothing is left of what was trained under it
+    if not known or changes(_read(known[max(known)]), lock):
+        name = LOCK if update == 0 else f"lock-{update}.json"
+        write_atomically(directory / name, lock.model_dump_json(indent=1))
+
+
+def read_locks(directory: Path) -> dict[int, Lock]:
+    """The update after which a trial went on in other circumstances → what they were; 0 → those of its beginning.
+
+    Raises:
+        StorageError: A lock is damaged.
+
+    """
+    return {at: _read(path) for at, path in _lock_files(directory).items()}
+
+
+def changes(before: Lock, after: Lock) -> list[Change]:
+    """What differs; a commit only names the code, which is compared itself."""
+    facts, others = _flat(before), _flat(after)
+    return [
+        Change(key, facts.get(key), others.get(key))
+        for key in dict.fromkeys([*facts, *others])
+        if facts.get(key) != others.get(key)
+    ]
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit that this package runs from, `-dirty` where files differ from it; none outside a repository."""
+    command = ["git", "-C", str(_PACKAGE), "describe", "--always", "--abbrev=40", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+@cache
+def processor() -> str:
+    """The processor's name; Linux tells it in a file alone."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text(encoding="utf-8").splitlines() if described.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _lock_files(directory: Path) -> dict[int, Path]:
+    """By update, the earliest first."""
+    found = {int(path.stem.removeprefix("lock-")): path for path in directory.glob("lock-[0-9]*.json")}
+    if (directory / LOCK).exists():
+        found[0] = directory / LOCK
+    return dict(sorted(found.items()))
+
+
+def _read(path: Path) -> Lock:
+    try:
+        return Lock.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise StorageError(f"{path}: damaged ({error.errors()[0]['msg']}); restore it from a copy") from error
+
+
+def _flat(lock: Lock) -> dict[str, Fact]:
+    facts = lock.model_dump(exclude=_NAME_ONLY | {"versions"})
+    return facts | {f"versions.{package}": number for package, number in lock.versions.items()}
+
+
+def _data_hash(prepared: Prepared) -> str:
+    """Of the names and hashes of all files: what was prepared again elsewhere from the same data has the same."""
+    digest = hashlib.sha256()
+    for name in sorted(prepared.manifest.files):
+        digest.update(f"{name} {sha256(prepared.directory / name)}\n".encode())
+    return digest.hexdigest()
+
+
+def _weights_hash(directory: Path) -> str:
+    """Of the selected weights: whoever loads those of a finished trial holds them against its result's."""
+    result = read_result(directory)
+    return sha256(selected_weights(directory)) if result is None else result.sha256
+
+
+@cache
+def _code_hash() -> str:
+    """As it is when the process first asks, which has then loaded it."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(_PACKAGE)} {sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _shown(fact: Fact) -> str:
+    """Hashes by their first digits."""
+    return fact[:12] if isinstance(fact, str) and len(fact) == 64 else str(fact)

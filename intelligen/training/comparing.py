@@ -1,0 +1,143 @@
+"""Two trainings of one trial are held against each other: every epoch's numbers, the weights, the hypotheses."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from intelligen.config.decoding import Search
+from intelligen.errors import StorageError
+from intelligen.training.checkpoint import sha256
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import SELECTED, Result, read_result, selected_weights
+
+LOSS_TOLERANCE = 0.05
+"""Relative; where bits are not to be expected."""
+MEASURED = ("time/", "throughput/", "cost/", "cpu/", "gpu/")
+"""By the clock and the machine: no two trainings have the same."""
+
+Value = float | str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One thing that was recorded, and what the replay made of it."""
+
+    key: str
+    """`train/loss`, `valid/bleu`, `selected`, `weights`, `hypotheses/test-beam`, …"""
+    recorded: Value
+    """After the last epoch, or after the first one that differs."""
+    replayed: Value
+    agrees: bool | None
+    """None where it is shown, and not judged."""
+    epoch: int | None = None
+    """The first that differs."""
+
+
+class Scores(BaseModel):
+    """Of a file that `TrainedModel.score` wrote, how it was decoded, and what came out."""
+
+    search: Search
+    hypotheses: tuple[str, ...]
+
+
+def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparison]:
+    """Compare two directories of one trial; the second has the same `scores/` decoded.
+
+    Args:
+        recorded: The trial's.
+        replayed: Its replay's.
+        exact: Whether each bit is to be the same. Otherwise only losses are judged, by `LOSS_TOLERANCE`.
+
+    """
+    first, second = (_by_key(read_history(place / HISTORY_FILE)) for place in (recorded, replayed))
+    for key in sorted(first.keys() | second.keys()):
+        yield _over_epochs(key, first.get(key, {}), second.get(key, {}), exact=exact)
+    results = read_result(recorded), read_result(replayed)
+    for key in ("selected", "stop_reason") if results[0] else ():
+        yield _same(key, *(_word(result, key) for result in results), exact=exact)
+    finished = results[0] is not None
+    yield _same("weights", *(_weights(place, finished=finished) for place in (recorded, replayed)), exact=exact)
+    for path in score_files(recorded):
+        yield _hypotheses(path, replayed / "scores" / path.name, exact=exact)
+
+
+def score_files(directory: Path) -> list[Path]:
+    """Of every split that a trial's weights have decoded."""
+    return sorted((directory / "scores").glob("*.json"))
+
+
+def read_scores(path: Path) -> Scores:
+    """What one of these files holds.
+
+    Raises:
+        StorageError: It is damaged.
+
+    """
+    try:
+        return Scores.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise StorageError(
+            f"{path}: damaged ({error.errors()[0]['msg']}); delete it, and score the split again"
+        ) from error
+
+
+def _by_key(reports: Sequence[Report]) -> dict[str, dict[int, float]]:
+    """Metric → epoch → value."""
+    found: dict[str, dict[int, float]] = {}
+    for report in reports:
+        counts = {"update": float(report.update), "target_tokens": float(report.target_tokens)}
+        for key, value in {**counts, **report.metrics}.items():
+            if not key.startswith(MEASURED):
+                found.setdefault(key, {})[report.epoch] = value
+    return found
+
+
+def _over_epochs(key: str, first: Mapping[int, float], second: Mapping[int, float], *, exact: bool) -> Comparison:
+    epochs = sorted(first.keys() | second.keys())
+    judged = exact or key.endswith("loss")
+    for epoch in epochs if judged else ():
+        one, other = first.get(epoch), second.get(epoch)
+        if not (_bits_agree(one, other) if exact else _about_agree(one, other)):
+            return Comparison(key, one, other, agrees=False, epoch=epoch)
+    return Comparison(key, first.get(epochs[-1]), second.get(epochs[-1]), agrees=True if judged else None)
+
+
+def _bits_agree(one: float | None, other: float | None) -> bool:
+    """NaN is NaN, and -0.0 is not 0.0; the shortest spelling of a float names its bits."""
+    return repr(one) == repr(other)
+
+
+def _about_agree(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and math.isclose(one, other, rel_tol=LOSS_TOLERANCE)
+
+
+def _same(key: str, recorded: Value, replayed: Value, *, exact: bool) -> Comparison:
+    return Comparison(key, recorded, replayed, agrees=recorded == replayed if exact else None)
+
+
+def _word(result: Result | None, key: str) -> str | None:
+    return None if result is None else str(getattr(result, key))
+
+
+def _weights(directory: Path, *, finished: bool) -> str | None:
+    """The hash of the file as it is now, whatever its result says of it."""
+    if finished:
+        path = directory / SELECTED
+    elif (directory / HISTORY_FILE).exists():
+        path = selected_weights(directory)
+    else:
+        return None
+    return sha256(path) if path.exists() else None
+
+
+def _hypotheses(recorded: Path, replayed: Path, *, exact: bool) -> Comparison:
+    first = read_scores(recorded).hypotheses
+    second = read_scores(replayed).hypotheses if replayed.exists() else ()
+    other = sum(one != two for one, two in zip(first, second, strict=False)) + abs(len(first) - len(second))
+    told = "the same" if not other else f"{other} differ"
+    return Comparison(
+        f"hypotheses/{recorded.stem}", f"{len(first)} sentences", told, agrees=not other if exact else None
+    )

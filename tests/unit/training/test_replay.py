@@ -1,0 +1,300 @@
+"""A replay is the same bit for bit, whatever came between; what was planted is found, and named by its key."""
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_trial
+
+from intelligen.config.decoding import Greedy
+from intelligen.config.experiment import Trial
+from intelligen.config.mixture import Bandit, Intelligen
+from intelligen.config.schedules import ProbabilitySchedule
+from intelligen.config.single_strategies import Generative
+from intelligen.config.training import Optimizer
+from intelligen.errors import StorageError, UnavailableError
+from intelligen.training.circumstances import LOCK, Lock
+from intelligen.training.comparing import compare
+from intelligen.training.fit import DivergedError, fit
+from intelligen.training.history import HISTORY_FILE, Report
+from intelligen.training.local_group import in_group
+from intelligen.training.replay import Recorded, Replay, replay
+from intelligen.training.result import RESULT, SELECTED, TRIAL
+from intelligen.training.runtime import Runtime
+from intelligen.training.testing import TrainedModel
+
+UPDATES = 6  # of an epoch of the tiny trial
+
+
+@pytest.fixture(scope="module")
+def store(tiny_store: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A baseline, and `trial`, which was fine-tuned from it and has decoded a test set. Look, and do not touch."""
+    place = tmp_path_factory.mktemp("place") / "store"
+    shutil.copytree(tiny_store[0], place)
+    baseline = tiny_trial(tiny_store[1])
+    fit(baseline, Runtime(place, place / "baselines" / baseline.identity))
+    fit(fine_tuning(place), Runtime(place, place / "trial"))
+    trained = TrainedModel.load(place / "trial", store=place, device=torch.device("cpu"))
+    trained.score("test", search=Greedy())
+    return place
+
+
+@pytest.fixture
+def own_store(store: Path, tmp_path: Path) -> Path:
+    """A copy in which something may be planted."""
+    return Path(shutil.copytree(store, tmp_path / "own"))
+
+
+def prepared(store: Path) -> Path:
+    (found,) = (store / "prepared").iterdir()
+    return found
+
+
+def fine_tuning(store: Path, **changes: object) -> Trial:
+    identity = prepared(store).name
+    strategy = Generative(probability=ProbabilitySchedule(start=0.5))
+    return tiny_trial(identity, strategy=strategy, start=tiny_trial(identity).identity).model_copy(update=changes)
+
+
+def replayed(store: Path, directory: Path, into: Path) -> Replay:
+    return replay(Recorded.read(directory, store=store), into)
+
+
+def differing(found: Replay) -> dict[str, int | None]:
+    """Key → first epoch."""
+    return {one.key: one.epoch for one in found.comparisons if one.agrees is False}
+
+
+def interrupt_after_an_epoch(report: Report) -> None:
+    raise KeyboardInterrupt
+
+
+def interrupt_within_an_epoch(update: int, total: int) -> None:
+    if update == UPDATES + 3:
+        raise KeyboardInterrupt
+
+
+def test_a_trial_that_ran_its_course_is_the_same_to_its_hypotheses(store, tmp_path):
+    found = replayed(store, store / "trial", tmp_path / "again")
+    assert found.identical
+    assert found.recorded.changes == ()
+    keys = {one.key for one in found.comparisons if one.agrees}
+    assert {"train/loss", "valid/loss", "valid/bleu", "weights", "selected", "hypotheses/test-greedy"} <= keys
+    assert not {key for key in keys if key.startswith(("time/", "cpu/", "cost/"))}
+    assert (tmp_path / "again" / SELECTED).read_bytes() == (store / "trial" / SELECTED).read_bytes()
+
+
+@pytest.mark.parametrize("told", [{"report": interrupt_after_an_epoch}, {"updated": interrupt_within_an_epoch}])
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_trial_that_was_stopped_is_the_same_as_far_as_it_came_and_a_resumed_one_to_its_end(
+    told: dict[str, Callable[..., None]], resumed: bool, store, tmp_path
+):
+    with suppress(KeyboardInterrupt):
+        fit(fine_tuning(store), Runtime(store, tmp_path / "t", **told))
+    if resumed:
+        fit(fine_tuning(store), Runtime(store, tmp_path / "t"))
+    found = replayed(store, tmp_path / "t", tmp_path / "again")
+    assert found.identical
+    assert found.recorded.epochs == (2 if resumed else 1)
+    assert (tmp_path / "again" / RESULT).exists() is resumed
+    assert "weights" in {one.key for one in found.comparisons}
+
+
+def test_a_trial_that_was_stopped_at_its_last_epoch_is_not_replayed_beyond_it(store, tmp_path):
+    def stop(report: Report) -> None:
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        fit(fine_tuning(store), Runtime(store, tmp_path / "t", report=stop))
+    assert replayed(store, tmp_path / "t", tmp_path / "again").identical
+    assert not (tmp_path / "again" / RESULT).exists()
+
+
+def test_the_lock_is_written_before_training_and_other_circumstances_get_their_own(store, tmp_path):
+    seen: list[str] = []
+
+    def look(update: int, total: int) -> None:
+        seen.append((tmp_path / "t" / LOCK).read_text())
+
+    with suppress(KeyboardInterrupt):
+        fit(fine_tuning(store), Runtime(store, tmp_path / "t", updated=look, report=interrupt_after_an_epoch))
+    torch.set_num_threads(2)
+    try:
+        fit(fine_tuning(store), Runtime(store, tmp_path / "t", updated=look))
+    finally:
+        torch.set_num_threads(1)
+    assert set(seen) == {(tmp_path / "t" / LOCK).read_text()}
+    lock = Lock.model_validate_json(seen[0])
+    assert (lock.settings, lock.device, lock.threads, lock.processes) == (fine_tuning(store).identity, "cpu", 1, 1)
+    assert lock.versions["torch"] == torch.__version__
+    recorded = Recorded.read(tmp_path / "t", store=store)
+    assert (recorded.lock, recorded.changes) == (lock, (f"from update {UPDATES}: threads: 1 → 2",))
+
+
+def test_a_replay_runs_with_the_threads_of_its_lock_and_leaves_the_caller_its_own(own_store, tmp_path):
+    lock = json.loads((own_store / "trial" / LOCK).read_text())
+    (own_store / "trial" / LOCK).write_text(json.dumps({**lock, "threads": 2}))
+    assert replayed(own_store, own_store / "trial", tmp_path / "again").recorded.changes == ()
+    assert json.loads((tmp_path / "again" / LOCK).read_text())["threads"] == 2
+    assert torch.get_num_threads() == 1
+
+
+def test_another_seed_is_found_in_the_settings_and_in_the_first_epoch(own_store, tmp_path):
+    path = own_store / "trial" / TRIAL
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
+    found = replayed(own_store, own_store / "trial", tmp_path / "again")
+    (change,) = found.recorded.changes
+    assert change.startswith("settings: ")
+    assert differing(found)["train/loss"] == 1
+    assert "weights" in differing(found)
+
+
+def test_a_flipped_weight_is_found_and_nothing_else(own_store, tmp_path):
+    path = own_store / "trial" / SELECTED
+    weights = bytearray(path.read_bytes())
+    weights[-1] ^= 1
+    path.write_bytes(weights)
+    found = replayed(own_store, own_store / "trial", tmp_path / "again")
+    assert (differing(found), found.recorded.changes) == ({"weights": None}, ())
+
+
+def test_a_changed_epoch_and_a_changed_hypothesis_are_found_by_their_keys(own_store, tmp_path):
+    path = own_store / "trial" / HISTORY_FILE
+    first, second = map(json.loads, path.read_text().splitlines())
+    second["metrics"]["valid/chrf"] += 1e-12
+    path.write_text("".join(json.dumps(line) + "\n" for line in (first, second)))
+    scores = own_store / "trial" / "scores" / "test-greedy.json"
+    stored = json.loads(scores.read_text())
+    stored["hypotheses"][3] += "!"
+    scores.write_text(json.dumps(stored))
+    found = replayed(own_store, own_store / "trial", tmp_path / "again")
+    assert differing(found) == {"valid/chrf": 2, "hypotheses/test-greedy": None}
+
+
+def test_other_data_under_the_same_name_are_found(own_store, tmp_path):
+    path = prepared(own_store) / "train.target.tokens"
+    tokens = bytearray(path.read_bytes())
+    tokens[::2] = tokens[::2][::-1]  # tokens of two bytes, all below 256, the other way round
+    path.write_bytes(tokens)
+    found = replayed(own_store, own_store / "trial", tmp_path / "again")
+    (change,) = found.recorded.changes
+    assert change.startswith("data: ")
+    assert differing(found)["train/loss"] == 1
+
+
+def without_data(store: Path) -> None:
+    shutil.rmtree(prepared(store))
+
+
+def without_start(store: Path) -> None:
+    shutil.rmtree(store / "baselines")
+
+
+def without_lock(store: Path) -> None:
+    (store / "trial" / LOCK).unlink()
+
+
+def without_epochs(store: Path) -> None:
+    (store / "trial" / HISTORY_FILE).unlink()
+
+
+def with_a_takeover(store: Path) -> None:
+    (store / "trial" / "adopted").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (without_data, "its data are gone from .*; make them again"),
+        (without_start, "the baseline that it starts from is gone"),
+        (without_lock, "it has no lock.json"),
+        (without_epochs, "none of its epochs has ended"),
+        (with_a_takeover, "another trial's weights, in a population"),
+    ],
+)
+def test_what_cannot_be_replayed_says_why_in_a_line(plant: Callable[[Path], None], said: str, own_store):
+    plant(own_store)
+    with pytest.raises(UnavailableError, match=said) as caught:
+        Recorded.read(own_store / "trial", store=own_store)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_trial_of_a_gpu_is_not_replayed_without_one(own_store):
+    lock = json.loads((own_store / "trial" / LOCK).read_text())
+    (own_store / "trial" / LOCK).write_text(json.dumps({**lock, "device": "NVIDIA H100"}))
+    with pytest.raises(UnavailableError, match="trained on NVIDIA H100, and this machine has no GPU"):
+        Recorded.read(own_store / "trial", store=own_store)
+
+
+def test_damaged_files_are_named(own_store, tmp_path):
+    (own_store / "trial" / "scores" / "test-greedy.json").write_text('{"search": {"name": "gready"}}')
+    with pytest.raises(StorageError, match=r"test-greedy\.json: damaged"):
+        replayed(own_store, own_store / "trial", tmp_path / "again")
+    (own_store / "trial" / LOCK).write_text("{}")
+    with pytest.raises(StorageError, match=r"lock\.json: damaged"):
+        Recorded.read(own_store / "trial", store=own_store)
+
+
+def test_a_replay_that_diverges_is_compared_as_far_as_it_came(own_store, tmp_path):
+    path = own_store / "trial" / TRIAL
+    settings = json.loads(path.read_text())
+    settings["training"]["optimizer"] |= {"learning_rate": 1e30, "clip_norm": None}
+    path.write_text(json.dumps(settings))
+    found = replayed(own_store, own_store / "trial", tmp_path / "again")
+    assert "lower the learning rate" in (found.diverged or "")
+    assert differing(found)["train/loss"] == 1
+
+
+def test_a_bandit_by_the_clock_is_judged_by_its_losses_alone(store, tmp_path):
+    by_the_clock, by_updates = (
+        fine_tuning(store, strategy=Intelligen(policy=Bandit(arms=("standard", "generative"), per=per)))
+        for per in ("second", "update")
+    )
+    for name, trial in (("clock", by_the_clock), ("updates", by_updates)):
+        with suppress(KeyboardInterrupt):
+            fit(trial, Runtime(store, tmp_path / name, report=interrupt_after_an_epoch))
+    assert "follows the clock" in (Recorded.read(tmp_path / "clock", store=store).inexact or "")
+    assert Recorded.read(tmp_path / "updates", store=store).inexact is None
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.04, True), (0.9, False)])
+def test_where_bits_are_not_to_be_expected_a_loss_may_differ_a_little_and_the_rest_is_shown(
+    factor: float, verdict: bool, own_store, tmp_path
+):
+    shutil.copytree(own_store / "trial", tmp_path / "other")
+    path = tmp_path / "other" / HISTORY_FILE
+    first, second = map(json.loads, path.read_text().splitlines())
+    second["metrics"]["valid/loss"] *= factor
+    path.write_text("".join(json.dumps(line) + "\n" for line in (first, second)))
+    found = {one.key: one.agrees for one in compare(own_store / "trial", tmp_path / "other", exact=False)}
+    assert (found["train/loss"], found["valid/loss"], found["valid/bleu"], found["weights"]) == (
+        True,
+        verdict,
+        None,
+        None,
+    )
+
+
+def test_a_trial_of_two_processes_is_replayed_by_two_and_is_the_same(store, tmp_path):
+    work = partial(fit, fine_tuning(store), Runtime(store, tmp_path / "t"))
+    in_group(work, processes=2)
+    found = replayed(store, tmp_path / "t", tmp_path / "again")
+    assert found.identical
+    assert (found.recorded.lock.processes, found.recorded.changes) == (2, ())
+    assert json.loads((tmp_path / "again" / LOCK).read_text())["processes"] == 2
+
+
+def test_what_a_group_raises_reaches_its_caller(store, tmp_path):
+    training = fine_tuning(store).training.model_copy(
+        update={"optimizer": Optimizer(learning_rate=1e30, clip_norm=None)}
+    )
+    work = partial(fit, fine_tuning(store, training=training), Runtime(store, tmp_path / "t"))
+    with pytest.raises(DivergedError, match="lower the learning rate"):
+        in_group(work, processes=2)
