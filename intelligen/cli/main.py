@@ -12,6 +12,7 @@ from intelligen.cli.files import schema, validate
 from intelligen.cli.models import finetune, inference, prepare, test, train
 from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
+from intelligen.cli.reports import compare, export, report
 from intelligen.cli.sweeps import extend, resume, run, stop
 from intelligen.cli.watching import logs, status, watch
 from intelligen.errors import IntelligenError
@@ -33,6 +34,7 @@ def commands() -> None:
 
 VERBS = (
     *(validate, schema, plan, run, status, watch, logs, stop, resume, extend, promote, doctor),
+    *(report, compare, export),
     *(prepare, train, finetune, test, inference, completion),
 )
 for command in VERBS:
