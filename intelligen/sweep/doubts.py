@@ -1,7 +1,8 @@
 """What a sweep can hardly answer or reach is said before it costs anything; nothing of it is forbidden."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from intelligen.config.controls import missing_controls
 from intelligen.config.experiment import Experiment
 from intelligen.config.parameters import grid_size, parameters
 from intelligen.config.schedulers import Asha, Pbt
@@ -9,15 +10,11 @@ from intelligen.config.space import Space
 from intelligen.config.sweep import Sweep
 from intelligen.training.calibrating import Span
 
-NULL_CONTROLS = ("seqgan_constant", "seqgan_random")
-COSTLIER = ("recurrent", "generative", "seqgan", "intelligen")
-"""An update of these takes longer than a teacher-forced one: docs/strategies.md, costs."""
-
 
 def doubts(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the mend."""
     names = sweep.strategies() or (experiment.strategy.name,)
-    return [*_controls(names), *_search(sweep, experiment), *_budget(sweep)]
+    return [*missing_controls(names), *_search(sweep, experiment), *_budget(sweep)]
 
 
 def too_short(sweep: Sweep, trial_s: Span) -> list[str]:
@@ -40,20 +37,6 @@ def too_short(sweep: Sweep, trial_s: Span) -> list[str]:
         for key, seconds in least_s.items()
         if (given := getattr(sweep.budget, key)) is not None and 3600 * given < seconds
     ]
-
-
-def _controls(names: tuple[str, ...]) -> Iterator[str]:
-    own = [name for name in names if name not in ("standard", "standard_matched", *NULL_CONTROLS)]
-    if own and "standard" not in names:
-        yield f"no `standard` beside {_listed(own)}: what more teacher forcing alone brings stays unknown; add it"
-    costly = [name for name in own if name in COSTLIER]
-    if costly and "standard_matched" not in names:
-        yield (
-            f"no `standard_matched` beside {_listed(costly)}: equal updates are not equal time; add it to see what"
-            " teacher forcing does in theirs"
-        )
-    if "seqgan" in names and (missing := [name for name in NULL_CONTROLS if name not in names]):
-        yield f"no {_listed(missing)} beside seqgan: a gain may be due to something else than its reward; add them"
 
 
 def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
@@ -97,7 +80,3 @@ def _budget(sweep: Sweep) -> Iterator[str]:
 def _points(space: Mapping[str, Space]) -> int | None:
     """How many points a space has; none where it is continuous."""
     return None if any(parameter.continuous for parameter in parameters(space)) else grid_size(space)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return " and ".join(names)

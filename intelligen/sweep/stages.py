@@ -1,13 +1,13 @@
 """The stages of a sweep; each finds what an earlier launch has finished and does only the rest."""
 
 from collections import Counter
-from operator import le
 
 import optuna
 import ray
 import ray.train
 from optuna.trial import TrialState as OptunaState
 
+from intelligen.config.metrics import unbettered
 from intelligen.config.schedulers import Pbt
 from intelligen.config.stages import STAGES
 from intelligen.errors import ChangedError, StorageError, UnavailableError
@@ -182,11 +182,7 @@ def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     own = [trial for trial in trials if is_own(trial)]
     signs = [-1 if objective.direction == "maximize" else 1 for objective in run.sweep.objectives]
     losses = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in own]
-    front = sorted(
-        (loss, trial.number, trial)
-        for loss, trial in zip(losses, own, strict=True)
-        if not any(other != loss and all(map(le, other, loss)) for other in losses)
-    )
+    front = sorted((losses[place], own[place].number, own[place]) for place in unbettered(losses))
     return [(run.ledger.trials[trial_name(number)], tuple(trial.values)) for _, number, trial in front]
 
 

@@ -1,0 +1,198 @@
+"""A/A: how often two copies of one strategy, which differ by their seeds alone, are called different at α = 0.05.
+
+    python benchmarks/aa.py [--studies 2000] [--seeds 3 5] [--only taste]
+
+Studies are simulated. A hypothesis is its reference with a share of the tokens changed, dropped or doubled; which share
+depends on the sentence, on the baseline of the seed (which both copies start from), on the run, and on chance. In some
+settings it also depends on what each copy does well: these copies are equal over all sentences, but not over those of a
+test set. sacreBLEU's statistics of all hypotheses are counted once, and every study draws from them.
+
+Beside `compare_systems` stand what is often done instead: a bootstrap over the sentences of one pair of runs, and
+Student's t over the seeds' scores, unpaired and paired. A second table gives the power at true differences, and how
+often the interval holds the truth. Exits with 1 where ours is above 5 % by more than chance explains.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from intelligen.config.data import EmbeddedCorpus
+from intelligen.data.embedded.corpus import sentence_pairs
+from intelligen.evaluation.significance import ALPHA, compare_statistics
+from intelligen.evaluation.significance_statistics import Floats, bleu_of, bleu_statistics
+
+SHARES = np.linspace(0.4, 1.0, 25)
+"""Of tokens that stay as they are: the levels of quality."""
+DRAWS = 3
+"""Ways in which each sentence gets worse."""
+CHANGES: tuple[Callable[[str, str], list[str]], ...] = (
+    *3 * (lambda _, other: [other],),
+    lambda _, __: [],
+    lambda own, _: [own, own],
+)
+MIDDLE, DIFFICULTY = 9.0, 3.0
+"""Level of an average sentence, and how sentences differ, both copies alike."""
+SHIFTS = (0.25, 0.5)
+"""By how many levels ours is better where the copies are none."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Standard deviations of a sentence's level, in levels."""
+
+    baseline: float
+    """Between seeds, both copies alike."""
+    run: float
+    """Between runs: a good run is better in every sentence."""
+    taste: float
+    """Between sentences, for all runs of a copy alike."""
+    chance: float
+    """Between sentences, for each run anew."""
+
+
+SETTINGS = {
+    "chance alone": Setting(baseline=0.1, run=0.0, taste=0.0, chance=2.0),
+    "runs differ": Setting(baseline=0.1, run=0.1, taste=0.0, chance=2.0),
+    "runs differ much": Setting(baseline=0.1, run=0.4, taste=0.0, chance=2.0),
+    "taste": Setting(baseline=0.1, run=0.0, taste=3.0, chance=1.0),
+    "taste, runs differ": Setting(baseline=0.1, run=0.1, taste=3.0, chance=1.0),
+    "taste, runs differ much": Setting(baseline=0.1, run=0.4, taste=3.0, chance=1.0),
+}
+METHODS = ("ours", "one pair, sentences", "t over seeds", "paired t over seeds")
+
+
+def ladder(sentences: int, *, seed: int) -> Floats:
+    """Statistics of every sentence at every level, (sentences, draws, levels, K)."""
+    rng = np.random.default_rng(seed)
+    pairs = sentence_pairs("test", EmbeddedCorpus(test=sentences))
+    references = [german for _, german in pairs]
+    words = [word for reference in references for word in reference.split()]
+
+    def hypotheses(reference: str) -> Iterator[str]:
+        """From the worst level to the best; what is wrong at one was wrong at those below."""
+        tokens = reference.split()
+        fates, kinds = rng.random(len(tokens)), rng.integers(5, size=len(tokens))
+        others = rng.integers(len(words), size=len(tokens))
+        for share in SHARES:
+            kept: list[str] = []
+            for token, fate, kind, other in zip(tokens, fates, kinds, others, strict=True):
+                kept += [token] if fate < share else CHANGES[kind](token, words[other])
+            yield " ".join(kept)
+
+    repeated = [text for text in references for _ in range(DRAWS * len(SHARES))]
+    found = [text for reference in references for _ in range(DRAWS) for text in hypotheses(reference)]
+    return bleu_statistics(found, repeated).reshape(len(references), DRAWS, len(SHARES), -1)
+
+
+def study(
+    statistics: Floats, setting: Setting, rng: np.random.Generator, *, seeds: int, sentences: int, shift: float
+) -> tuple[Floats, Floats]:
+    """The statistics of ours and of its control, (seeds, sentences, K) each; ours is better by so many levels."""
+    chosen_M, way_M = rng.integers(len(statistics), size=sentences), rng.integers(DRAWS, size=sentences)
+    alike_SM = MIDDLE + rng.normal(0, DIFFICULTY, sentences) + rng.normal(0, setting.baseline, (seeds, 1))
+    sides = []
+    for better in (shift, 0.0):
+        level_SM = alike_SM + better + rng.normal(0, setting.run, (seeds, 1)) + rng.normal(0, setting.taste, sentences)
+        level_SM = level_SM + rng.normal(0, setting.chance, (seeds, sentences))
+        level_SM = level_SM.round().astype(int).clip(0, len(SHARES) - 1)
+        sides.append(statistics[chosen_M, way_M, level_SM])
+    return sides[0], sides[1]
+
+
+def studies(
+    statistics: Floats, setting: Setting, *, count: int, seeds: int, sentences: int, shift: float = 0
+) -> Iterator[tuple[Floats, Floats]]:
+    """So many studies of one setting, always the same ones."""
+    for number in range(count):
+        rng = np.random.default_rng([number, seeds])
+        yield study(statistics, setting, rng, seeds=seeds, sentences=sentences, shift=shift)
+
+
+def p_values(ours_SMK: Floats, control_SMK: Floats, *, resamples: int, seed: int) -> list[float]:
+    """By each of the methods."""
+    ours_S, control_S = (bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK))
+    return [
+        compare_statistics(ours_SMK, control_SMK, resamples=resamples, seed=seed).p_value,
+        compare_statistics(ours_SMK[:1], control_SMK[:1], resamples=resamples, seed=seed).p_value,
+        float(stats.ttest_ind(ours_S, control_S).pvalue),
+        float(stats.ttest_rel(ours_S, control_S).pvalue),
+    ]
+
+
+def aa_row(found: Iterable[tuple[Floats, Floats]], *, resamples: int) -> tuple[list[str], list[float]]:
+    """What studies look like to a user, and how often each method calls the copies different."""
+    scores, called = [], []
+    for number, sides in enumerate(found):
+        scores.append([bleu_of(side_SMK.sum(axis=1)) for side_SMK in sides])
+        called.append([p_value < ALPHA for p_value in p_values(*sides, resamples=resamples, seed=number)])
+    ours_NS, control_NS = np.array(scores).transpose(1, 0, 2)
+    deltas_NS = ours_NS - control_NS
+    looks = [control_NS.mean(), deltas_NS.var(axis=1, ddof=1).mean() ** 0.5, deltas_NS.mean(axis=1).std()]
+    return [f"{look:.2f}" for look in looks], [float(rate) for rate in np.mean(called, axis=0)]
+
+
+def power_row(found: Iterable[tuple[Floats, Floats]], *, resamples: int) -> list[str]:
+    """The true difference, how often it is found, how often the interval holds it, and the seeds asked for."""
+    ours = [compare_statistics(*sides, resamples=resamples, seed=number) for number, sides in enumerate(found)]
+    truth = float(np.mean([one.delta for one in ours]))
+    power = np.mean([one.p_value < ALPHA for one in ours])
+    held = np.mean([one.low <= truth <= one.high for one in ours])
+    needed = np.median([np.inf if one.seeds_needed is None else one.seeds_needed for one in ours])
+    return [f"{truth:.2f}", percent(power), percent(held), f"{needed:.0f}" if np.isfinite(needed) else "–"]
+
+
+def tolerance(count: int) -> float:
+    """How many in 100 a true 5 in 100 may look like in so many studies, but for one simulation in 100."""
+    return float(stats.binom.ppf(0.99, count, ALPHA)) / count
+
+
+def percent(share: float) -> str:
+    """With one digit behind the point."""
+    return f"{100 * share:.1f} %"
+
+
+def print_row(*cells: str) -> None:
+    """At once: the next one takes minutes."""
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def main() -> int:
+    """Print both tables."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--studies", type=int, default=2000, help="of each setting")
+    options.add_argument("--seeds", type=int, nargs="+", default=[3, 5])
+    options.add_argument("--sentences", type=int, default=300, help="of a test set")
+    options.add_argument("--resamples", type=int, default=1000)
+    options.add_argument("--only", action="append", choices=list(SETTINGS), help="may be given again")
+    options.add_argument("--part", choices=["aa", "power"], help="instead of both")
+    arguments = options.parse_args()
+    statistics = ladder(400, seed=1)
+    size = {"count": arguments.studies, "sentences": arguments.sentences}
+    cases = [(name, seeds) for name in arguments.only or SETTINGS for seeds in arguments.seeds]
+    most = 0.0
+    if arguments.part != "power":
+        print_row("setting", "seeds", "BLEU", "sd of a pair's difference", "sd of the mean difference", *METHODS)
+        print_row("---", *["---:"] * (4 + len(METHODS)))
+    for name, seeds in cases if arguments.part != "power" else []:
+        found = studies(statistics, SETTINGS[name], seeds=seeds, **size)
+        looks, rates = aa_row(found, resamples=arguments.resamples)
+        most = max(most, rates[0])
+        print_row(name, str(seeds), *looks, *map(percent, rates))
+    if arguments.part != "aa":
+        print()
+        print_row("setting", "seeds", "true difference", "found", "interval holds it", "seeds needed, median")
+        print_row("---", *["---:"] * 5)
+    for name, seeds in cases if arguments.part != "aa" else []:
+        for shift in SHIFTS:
+            found = studies(statistics, SETTINGS[name], seeds=seeds, shift=shift, **size)
+            print_row(name, str(seeds), *power_row(found, resamples=arguments.resamples))
+    print(f"\nMost of ours in A/A: {percent(most)}; 5 % may look like {percent(tolerance(arguments.studies))}.")
+    return most > tolerance(arguments.studies)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

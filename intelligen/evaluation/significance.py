@@ -1,0 +1,248 @@
+"""A difference is claimed for other seeds and other sentences than those at hand, so both vary in its interval.
+
+Formulas, sources and what all this does not say: docs/statistics.md. Axes: S seeds, M sentences, R resamples.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from typing import Final, Literal
+
+import numpy as np
+from sacrebleu.metrics import BLEU
+from sacrebleu.significance import PairedTest
+from scipy import optimize, special
+
+from intelligen.evaluation.scoring import Interval
+from intelligen.evaluation.significance_statistics import Floats, bleu_of, bleu_statistics, resampled_sums
+
+ALPHA: Final = 0.05
+POWER: Final = 0.8
+# Nobody trains more.
+_MOST_SEEDS: Final = 10_000
+_LEAST_TAIL: Final = 1e-300
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A strategy beside its control, in BLEU."""
+
+    delta: float
+    """Mean over the seeds of the difference in corpus BLEU; above 0 the strategy is better."""
+    low: float
+    high: float
+    """Bounds of its 95 % interval."""
+    p_value: float
+    """Two-sided, of no difference. Below 0.05 exactly where the interval leaves 0 out."""
+    effect_size: float | None
+    """Hedges' g: the difference in units of its standard deviation between seeds, corrected for few seeds. None below
+    three seeds, or where seeds do not differ."""
+    seeds: int
+    seeds_needed: int | None
+    """Seeds with which a difference of this size is found in four of five studies. None where it is zero, where no
+    number of seeds suffices on this test set, and with one seed, which does not show how seeds differ."""
+    over: Literal["seeds × sentences", "sentences"]
+    """What the interval is over; with one seed it holds for this seed alone."""
+    standard_error: float
+    """Of `delta`. The interval reaches further than twice so far where few seeds tell little of it."""
+
+
+@dataclass(frozen=True)
+class PairTest:
+    """Two systems with one seed each, by sacreBLEU."""
+
+    ours: float
+    control: float
+    """Corpus BLEU."""
+    p_value: float
+    signature: str
+    """BLEU's, with the test, its repetitions and its seed."""
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """How a mean over seeds varies, by two causes."""
+
+    between: float
+    """Variance between seeds, with what the choice of sentences does to a seed alone."""
+    common: float
+    """Variance by the choice of sentences, of what it does to all seeds alike; more seeds do not lower it."""
+    seeds: int
+    sentences: int
+
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return sqrt(self.between / self.seeds + self.common)
+
+    def reach(self, tail: float, *, seeds: int | None = None, power: float = 0.5) -> float:
+        """How far a mean of so many seeds may lie from its expectation, with this probability beyond on either side.
+
+        Each cause's own half-width, squared, summed (Banerjee 1960): for normal errors it covers at least as often as
+        it says, whatever the shares of the two causes, and exactly so where there is one. With a power, how far an
+        expectation must lie from 0 to be found with it.
+        """
+        seeds = seeds or self.seeds
+        parts = [(self.common, self.sentences - 1)] + ([(self.between / seeds, seeds - 1)] if seeds > 1 else [])
+        return sqrt(sum(variance * _quantiles(tail, power, degrees) ** 2 for variance, degrees in parts))
+
+
+def compare_systems(
+    ours: Sequence[Sequence[str]],
+    control: Sequence[Sequence[str]],
+    references: Sequence[str],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """The difference of mean corpus BLEU over seeds between a strategy and its control.
+
+    Args:
+        ours: Hypotheses by seed, in the test set's order.
+        control: Of the same seeds in the same order: differences are paired.
+        references: Detokenised.
+        resamples: Of the sentences.
+        seed: Of the resampling.
+
+    Raises:
+        ValueError: Seeds or sentences do not match, or there is no seed, or fewer than two sentences.
+
+    """
+    if not ours or len(ours) != len(control):
+        raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
+    return compare_statistics(
+        _statistics(ours, references), _statistics(control, references), resamples=resamples, seed=seed
+    )
+
+
+def compare_statistics(ours_SMK: Floats, control_SMK: Floats, *, resamples: int = 1000, seed: int = 0) -> Comparison:
+    """The same from the sentences' statistics (`bleu_statistics`)."""
+    seeds, sentences, _ = ours_SMK.shape
+    both = np.stack([bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
+    sums_RSK = resampled_sums(np.concatenate([ours_SMK, control_SMK]), resamples=resamples, seed=seed)
+    scores_RS = bleu_of(sums_RSK)
+    deltas_S, deltas_RS = both[0] - both[1], scores_RS[:, :seeds] - scores_RS[:, seeds:]
+    spread = _spread(deltas_S, deltas_RS, sentences=sentences)
+    delta, reach = float(deltas_S.mean()), spread.reach(ALPHA / 2)
+    return Comparison(
+        delta=delta,
+        low=delta - reach,
+        high=delta + reach,
+        p_value=_p_value(delta, spread),
+        effect_size=_hedges_g(delta, spread),
+        seeds=seeds,
+        seeds_needed=_seeds_needed(delta, spread),
+        over="sentences" if seeds == 1 else "seeds × sentences",
+        standard_error=spread.error(),
+    )
+
+
+def mean_interval(
+    systems: Sequence[Sequence[str]], references: Sequence[str], *, resamples: int = 1000, seed: int = 0
+) -> Interval:
+    """Mean corpus BLEU over seeds with its 95 % interval over seeds × sentences; with one seed over sentences only.
+
+    Args:
+        systems: Hypotheses by seed, in the test set's order.
+        references: Detokenised.
+        resamples: Of the sentences.
+        seed: Of the resampling.
+
+    Raises:
+        ValueError: There is no seed, hypotheses and references are not as many, or fewer than two.
+
+    """
+    if not systems:
+        raise ValueError("a mean over seeds needs a seed")
+    statistics_SMK = _statistics(systems, references)
+    scores_S = bleu_of(statistics_SMK.sum(axis=1))
+    scores_RS = bleu_of(resampled_sums(statistics_SMK, resamples=resamples, seed=seed))
+    spread = _spread(scores_S, scores_RS, sentences=len(references))
+    mean, reach = float(scores_S.mean()), spread.reach(ALPHA / 2)
+    return Interval(mean, max(0.0, mean - reach), min(100.0, mean + reach))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values that may be held against α together, in the order given (Holm 1979, step-down)."""
+    rising = np.argsort(p_values, kind="stable")
+    times = np.arange(len(p_values), 0, -1)
+    corrected = np.minimum(1.0, np.maximum.accumulate(times * np.asarray(p_values)[rising]))
+    return [float(corrected[place]) for place in np.argsort(rising)]
+
+
+def paired_bootstrap(
+    ours: Sequence[str], control: Sequence[str], references: Sequence[str], *, resamples: int = 1000
+) -> PairTest:
+    """The `--paired-bs` of sacreBLEU (Koehn 2004) for one pair: over sentences, not over seeds."""
+    return _pair_test(ours, control, references, test="bs", repetitions=resamples)
+
+
+def approximate_randomisation(
+    ours: Sequence[str], control: Sequence[str], references: Sequence[str], *, trials: int = 10_000
+) -> PairTest:
+    """The `--paired-ar` of sacreBLEU (Riezler & Maxwell 2005) for one pair: over sentences, not over seeds."""
+    return _pair_test(ours, control, references, test="ar", repetitions=trials)
+
+
+def _pair_test(
+    ours: Sequence[str], control: Sequence[str], references: Sequence[str], *, test: str, repetitions: int
+) -> PairTest:
+    if not len(ours) == len(control) == len(references) > 0:
+        raise ValueError(f"{len(ours)} and {len(control)} hypotheses for {len(references)} references")
+    systems = [("control", control), ("ours", ours)]
+    signatures, found = PairedTest(systems, {"BLEU": BLEU()}, [references], test_type=test, n_samples=repetitions)()
+    theirs, own = found["BLEU"]
+    return PairTest(own.score, theirs.score, own.p_value, str(signatures["BLEU"]))
+
+
+def _statistics(systems: Sequence[Sequence[str]], references: Sequence[str]) -> Floats:
+    return np.stack([bleu_statistics(hypotheses, references) for hypotheses in systems])
+
+
+def _spread(values_S: Floats, values_RS: Floats, *, sentences: int) -> _Spread:
+    """Variance components as Obuchowski & Rockette (1995) have them: seeds are their readers, sentences their cases."""
+    seeds = len(values_S)
+    covariance_SS = np.atleast_2d(np.cov(values_RS, rowvar=False))
+    if seeds == 1:
+        return _Spread(0.0, float(covariance_SS[0, 0]), seeds, sentences)
+    alike = float(covariance_SS[~np.eye(seeds, dtype=bool)].mean())
+    return _Spread(float(values_S.var(ddof=1)), max(0.0, alike), seeds, sentences)
+
+
+def _quantiles(tail: float, power: float, degrees: int) -> float:
+    return float(special.stdtrit(degrees, power) - special.stdtrit(degrees, tail))
+
+
+def _p_value(delta: float, spread: _Spread) -> float:
+    """Twice the tail whose reach is the difference itself."""
+    if delta == 0:
+        return 1.0
+
+    def beyond(log_tail: float) -> float:
+        return abs(delta) - spread.reach(exp(log_tail))
+
+    low, high = log(_LEAST_TAIL), log(0.5)
+    if beyond(low) > 0:
+        return 0.0
+    return 1.0 if beyond(high) <= 0 else 2 * exp(optimize.brentq(beyond, low, high))
+
+
+def _hedges_g(delta: float, spread: _Spread) -> float | None:
+    degrees = spread.seeds - 1
+    if degrees < 2 or spread.between == 0:
+        return None
+    # Hedges 1981, the exact correction.
+    log_correction = special.gammaln(degrees / 2) - special.gammaln((degrees - 1) / 2) - np.log(degrees / 2) / 2
+    return float(delta / spread.between**0.5 * np.exp(log_correction))
+
+
+def _seeds_needed(delta: float, spread: _Spread) -> int | None:
+    if delta == 0 or spread.seeds == 1:
+        return None
+
+    def suffices(seeds: int) -> bool:
+        return spread.reach(ALPHA / 2, seeds=seeds, power=POWER) <= abs(delta)
+
+    numbers = range(2, _MOST_SEEDS + 1)
+    place = bisect_left(numbers, True, key=suffices)
+    return numbers[place] if place < len(numbers) else None

@@ -1,0 +1,254 @@
+"""Intervals agree with closed forms and with sacreBLEU; seeds and sentences both count; the odd cases are defined."""
+
+import json
+import subprocess
+import sys
+from random import Random
+
+import numpy as np
+import pytest
+from sacrebleu.metrics import BLEU
+from scipy import stats
+
+from intelligen.evaluation.corpus import Shard
+from intelligen.evaluation.scoring import bleu_interval, score
+from intelligen.evaluation.significance import (
+    approximate_randomisation,
+    compare_statistics,
+    compare_systems,
+    holm,
+    mean_interval,
+    paired_bootstrap,
+)
+from intelligen.evaluation.significance_statistics import bleu_of, bleu_statistics, resampled_sums
+from intelligen.optimization import Sums
+
+WORDS = [f"w{index}" for index in range(60)]
+
+
+def references(count: int = 60) -> list[str]:
+    random = Random(1)
+    return [" ".join(random.choices(WORDS, k=random.randint(1, 14))) + "." for _ in range(count)]
+
+
+def translated(right: float, *, seed: int, count: int = 60) -> list[str]:
+    """The references with a share of their words kept."""
+    random = Random(seed)
+    return [
+        " ".join(word if random.random() < right else random.choice(WORDS) for word in reference.split())
+        for reference in references(count)
+    ]
+
+
+def systems(right: float, *, seeds: int, first: int = 0) -> list[list[str]]:
+    return [translated(right, seed=first + seed) for seed in range(seeds)]
+
+
+def alike(*rights: int) -> np.ndarray:
+    """By seed, 40 sentences of 20 tokens that are all equally right: sentences do not vary, seeds do."""
+    return np.array([[[20, 20, right, 9, 8, 7, 20, 19, 18, 17]] * 40 for right in rights], dtype=float)
+
+
+@pytest.mark.parametrize(
+    "hypotheses",
+    [
+        translated(0.8, seed=1),
+        translated(0.0, seed=2),
+        ["nothing is right here"] * 60,
+        [""] * 60,
+        ["", *translated(0.9, seed=3)[1:]],
+        [text.split()[0] for text in references()],
+        [f"{text} {text}" for text in references()],
+    ],
+    ids=["good", "bad", "no match", "empty", "one empty", "one word", "too long"],
+)
+def test_summed_statistics_score_as_sacrebleu_does(hypotheses):
+    found = bleu_of(bleu_statistics(hypotheses, references()).sum(axis=0))
+    assert found == pytest.approx(BLEU().corpus_score(hypotheses, [references()]).score, rel=1e-12)
+    shard = Shard(dict(enumerate(hypotheses)), Sums({"loss": (1.0, 1)}))
+    assert found == pytest.approx(score([shard], references()).metrics["bleu"], rel=1e-12)
+
+
+def test_the_bootstrap_of_a_mean_has_the_variance_of_the_closed_form():
+    values = np.random.default_rng(5).gamma(2.0, size=(2, 300, 1))
+    values[1] += values[0]
+    means = resampled_sums(values, resamples=4000, seed=1)[..., 0] / 300
+    expected = np.cov(values[..., 0], ddof=0) / 300
+    # The standard error of a variance from R resamples is its √(2/R).
+    assert np.cov(means, rowvar=False) == pytest.approx(expected, rel=4 * (2 / 4000) ** 0.5)
+
+
+def test_many_sentences_are_resampled_in_parts():
+    values = np.ones((1, 3_000_000, 1))
+    assert resampled_sums(values, resamples=3, seed=1).ravel().tolist() == [3e6] * 3
+
+
+def test_a_mean_over_one_seed_has_the_interval_of_sacrebleus_bootstrap():
+    hypotheses = translated(0.7, seed=4)
+    ours, theirs = mean_interval([hypotheses], references()), bleu_interval(hypotheses, references())
+    assert ours.value == pytest.approx(theirs.value)
+    assert ours.high - ours.low == pytest.approx(theirs.high - theirs.low, rel=0.1)
+
+
+def test_where_sentences_do_not_vary_the_interval_is_students_over_seeds():
+    ours, control = alike(15, 17, 16), alike(13, 14, 15)
+    scores = [bleu_of(side.sum(axis=1)) for side in (ours, control)]
+    expected = stats.ttest_rel(*scores)
+    found = compare_statistics(ours, control)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert found.p_value == pytest.approx(expected.pvalue)
+
+
+def test_where_seeds_do_not_vary_the_interval_is_that_of_one_seed():
+    ours, control = translated(0.8, seed=1), translated(0.7, seed=2)
+    one, three = (compare_systems([ours] * seeds, [control] * seeds, references()) for seeds in (1, 3))
+    assert (three.delta, three.low, three.high) == pytest.approx((one.delta, one.low, one.high))
+    assert three.p_value == pytest.approx(one.p_value)
+    assert (one.over, three.over) == ("sentences", "seeds × sentences")
+
+
+def test_the_half_widths_of_seeds_and_of_sentences_add_as_squares():
+    statistics = [
+        np.stack([bleu_statistics(text, references()) for text in systems(0.7, seeds=4, first=f)]) for f in (0, 9)
+    ]
+    deltas = np.subtract(*(bleu_of(side.sum(axis=1)) for side in statistics))
+    resampled = bleu_of(resampled_sums(np.concatenate(statistics), resamples=1000, seed=0))
+    covariance = np.cov(resampled[:, :4] - resampled[:, 4:], rowvar=False)
+    common = max(0.0, (covariance.sum() - covariance.trace()) / 12)
+    over_seeds, over_sentences = stats.t.ppf(0.975, 3) * stats.sem(deltas), stats.t.ppf(0.975, 59) * common**0.5
+    found = compare_statistics(*statistics)
+    assert (found.high - found.low) / 2 == pytest.approx(np.hypot(over_seeds, over_sentences))
+
+
+def test_p_is_below_5_percent_exactly_where_the_interval_leaves_0_out():
+    found = [
+        compare_systems(
+            systems(0.7 + step / 100, seeds=3, first=7 * step), systems(0.7, seeds=3, first=90), references()
+        )
+        for step in range(1, 16)
+    ]
+    outside = [one.low > 0 or one.high < 0 for one in found]
+    assert [one.p_value < 0.05 for one in found] == outside
+    assert 0 < sum(outside) < len(outside)
+
+
+def test_the_sides_and_the_order_of_seeds_make_no_other_difference():
+    ours, control = systems(0.8, seeds=3), systems(0.7, seeds=3, first=5)
+    found, turned = compare_systems(ours, control, references()), compare_systems(control, ours, references())
+    assert (turned.delta, turned.low, turned.p_value) == pytest.approx((-found.delta, -found.high, found.p_value))
+    reversed_seeds = compare_systems(ours[::-1], control[::-1], references())
+    assert (reversed_seeds.low, reversed_seeds.p_value) == pytest.approx((found.low, found.p_value))
+
+
+def test_the_same_systems_do_not_differ():
+    ours = systems(0.7, seeds=3)
+    found = compare_systems(ours, ours, references())
+    assert (found.delta, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+    assert (found.effect_size, found.seeds_needed) == (None, None)
+
+
+def test_a_difference_that_never_varies_is_certain():
+    found = compare_statistics(alike(16, 16), alike(14, 14))
+    assert found.low == found.high == found.delta > 0
+    assert (found.p_value, found.effect_size, found.seeds_needed) == (0, None, 2)
+
+
+def test_one_seed_shows_neither_effect_nor_seeds_needed():
+    found = compare_systems(systems(0.8, seeds=1), systems(0.7, seeds=1, first=5), references())
+    assert (found.seeds, found.over, found.effect_size, found.seeds_needed) == (1, "sentences", None, None)
+    assert found.p_value < 1
+
+
+def test_empty_hypotheses_are_compared():
+    empty, good = [[""] * 60] * 3, systems(0.8, seeds=3)
+    found = compare_systems(empty, good, references())
+    assert found.delta == pytest.approx(-np.mean([BLEU().corpus_score(text, [references()]).score for text in good]))
+    assert compare_systems(empty, empty, references()).p_value == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "control", "told"),
+    [
+        ([], [], "got 0 and 0"),
+        (systems(0.8, seeds=2), systems(0.8, seeds=3), "got 2 and 3"),
+        ([["a"] * 59], [["a"] * 60], "59 hypotheses for 60 references"),
+    ],
+)
+def test_what_does_not_match_is_refused(ours, control, told):
+    with pytest.raises(ValueError, match=told):
+        compare_systems(ours, control, references())
+
+
+def test_one_sentence_has_no_interval():
+    with pytest.raises(ValueError, match="two or more"):
+        mean_interval([["a b c d"]], ["a b c d"])
+    with pytest.raises(ValueError, match="needs a seed"):
+        mean_interval([], references())
+
+
+def test_a_mean_stays_within_the_scale():
+    found = mean_interval([references(), [""] * 60], references())
+    assert (found.low, found.value, found.high) == (0, 50, 100)
+
+
+def test_hedges_g_is_the_difference_in_deviations_between_seeds_less_its_bias():
+    found = compare_statistics(alike(15, 17, 16), alike(13, 14, 15))
+    deltas = bleu_of(alike(15, 17, 16).sum(axis=1)) - bleu_of(alike(13, 14, 15).sum(axis=1))
+    # Γ(1) / (√(2/2) Γ(1/2)) for two degrees of freedom.
+    assert found.effect_size == pytest.approx(deltas.mean() / deltas.std(ddof=1) / np.pi**0.5)
+    assert compare_statistics(alike(15, 17), alike(13, 14)).effect_size is None
+
+
+def test_so_many_seeds_find_the_difference_in_four_of_five_studies():
+    found = compare_statistics(alike(13, 17, 16), alike(13, 14, 15))
+    deltas = bleu_of(alike(13, 17, 16).sum(axis=1)) - bleu_of(alike(13, 14, 15).sum(axis=1))
+    assert found.seeds_needed is not None
+    assert found.seeds_needed > 3
+    noise = np.random.default_rng(1).normal(size=(20_000, found.seeds_needed))
+    studies = deltas.mean() + deltas.std(ddof=1) * noise
+    assert np.mean(stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05) == pytest.approx(0.82, abs=0.04)
+
+
+def test_no_number_of_seeds_makes_up_for_a_test_set_that_is_too_small():
+    ours, control = translated(0.74, seed=1), translated(0.7, seed=2)
+    found = compare_systems([ours] * 3, [control] * 3, references())
+    assert found.p_value > 0.05
+    assert found.seeds_needed is None
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        # 4 × 0.005, 3 × 0.01, 2 × 0.03, and 1 × 0.04, which may not fall below the one before.
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.04, 0.04], [0.08, 0.08]),
+        ([0.9, 0.6], [1.0, 1.0]),
+        ([0.2], [0.2]),
+        ([], []),
+    ],
+)
+def test_holms_correction_steps_down_from_the_smallest(p_values, corrected):
+    assert holm(p_values) == pytest.approx(corrected)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--paired-bs"], paired_bootstrap),
+        (["--paired-ar", "--paired-ar-n", "2000"], lambda *texts: approximate_randomisation(*texts, trials=2000)),
+    ],
+    ids=["bootstrap", "randomisation"],
+)
+def test_a_pair_is_tested_as_by_sacrebleus_command_line(options, found, tmp_path):
+    texts = {"reference": references(), "control": translated(0.7, seed=2), "ours": translated(0.8, seed=1)}
+    for name, lines in texts.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    command = [sys.executable, "-m", "sacrebleu", "reference", "-i", "control", "ours", "-m", "bleu", *options]
+    ran = subprocess.run([*command, "-f", "json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    control, ours = (row["BLEU"] for row in json.loads(ran.stdout))
+    test = found(texts["ours"], texts["control"], texts["reference"])
+    assert (test.control, test.ours, test.p_value) == (control["score"], ours["score"], ours["p_value"])
+    plain = subprocess.run([*command, "-f", "text"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert test.signature in plain.stdout
+    with pytest.raises(ValueError, match="59 hypotheses for 60 references"):
+        found(texts["ours"], texts["control"][:59], texts["reference"])
