@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from intelligen.config.controls import CONTROLS, missing_controls
+from intelligen.evaluation.significance import Comparison
 from intelligen.reporting.report.costs import Cost
 from intelligen.reporting.report.scores import CONTROL, LEAST_SEEDS, Score
 from intelligen.reporting.search_analysis import Spent, budget_differences
@@ -69,6 +70,7 @@ def _verdict(rows: Sequence[Score], costs: Mapping[str, Cost]) -> str:
     sentence = f"{best.system} wins: {_told(best, compared)}{_price(best, costs)}"
     if best.system in CONTROLS:
         sentence += "; it is a control, so the gain is due to what it controls for, not to a strategy"
+    sentence += "".join(_beside(control, found) for control, found in best.beside.items())
     if others:
         named = ", ".join(f"{row.system} ({_delta(row):+.2f})" for row in others)
         sentence += f"; {named} beat{'s' if len(others) == 1 else ''} {CONTROL} too, and between these no test was made"
@@ -94,10 +96,19 @@ def _told(row: Score, compared: Sequence[Score]) -> str:
     assert found is not None
     assert row.p_holm is not None
     p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
-    family = "the only comparison" if len(compared) == 1 else f"after Holm over {len(compared)} comparisons"
+    family = "in the only comparison" if len(compared) == 1 else f"after Holm over {len(compared)} comparisons"
     return (
         f"{found.delta:+.2f} BLEU against {CONTROL} (95 % interval {found.low:.2f} to {found.high:.2f}, {p_value}"
         f" {family}, {found.seeds} seeds)"
+    )
+
+
+def _beside(control: str, found: Comparison) -> str:
+    """What is left of a gain over `standard` beside a further control."""
+    explained = found.p_value >= ALPHA or found.delta <= 0
+    return (
+        f"; against {control} {found.delta:+.2f} ({found.low:.2f} to {found.high:.2f}, p = {found.p_value:.3f},"
+        f" uncorrected), so {'the gain may be due to what that controls for' if explained else 'it is more than that'}"
     )
 
 

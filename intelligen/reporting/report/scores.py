@@ -1,8 +1,9 @@
 """What every system scores on every test set, beside the standard control: differences are paired by seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from intelligen.config.controls import COSTLIER, NULL_CONTROLS
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison, compare_systems, holm, mean_interval
 from intelligen.reporting.study import BASELINE, Decoded, Setting, StudyResults, System
@@ -27,6 +28,8 @@ class Score:
     """To the standard control, over the seeds that both have; none where that is not confirmed, and of it itself."""
     p_holm: float | None
     """Of the difference, by Holm's correction for all differences of the same test set and search."""
+    beside: Mapping[str, Comparison]
+    """Further control → the difference to that; of strategies that have such."""
     signature: str
 
 
@@ -34,14 +37,21 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     """A test set's scores: the baseline, then the strategies in the order in which they first ran."""
     references = study.test_sets[setting[0]].references
     systems = [(system, found) for system in study.systems if (found := system.of(setting))]
-    control = next((found for system, found in systems if system.name == CONTROL), {})
+    by_name = {system.name: found for system, found in systems}
     rows = []
     for system, found in systems:
-        difference = None
-        if study.confirmations and system.name not in (BASELINE, CONTROL):
-            difference = compare(found, control, references)
-        rows.append(_score(system, setting, found, references, difference))
+        controls = held_against(system.name) if study.confirmations else ()
+        differences = {name: compare(found, by_name[name], references) for name in controls if name in by_name}
+        rows.append(_score(system, setting, found, references, differences))
     return _corrected(rows)
+
+
+def held_against(system: str) -> tuple[str, ...]:
+    """The controls that a gain of this system must be held against, `standard` first."""
+    if system in (BASELINE, CONTROL):
+        return ()
+    matched = ("standard_matched",) if system in COSTLIER else ()
+    return (CONTROL, *matched, *(NULL_CONTROLS if system == "seqgan" else ()))
 
 
 def compare(ours: dict[int, Decoded], control: dict[int, Decoded], references: Sequence[str]) -> Comparison | None:
@@ -59,7 +69,7 @@ def _score(
     setting: Setting,
     found: dict[int, Decoded],
     references: Sequence[str],
-    difference: Comparison | None,
+    differences: Mapping[str, Comparison | None],
 ) -> Score:
     members = [member for member in system.members if setting in member.decoded]
     return Score(
@@ -68,8 +78,9 @@ def _score(
         trials=tuple(member.record.id for member in members),
         seeds=tuple(found),
         bleu=mean_interval([decoded.hypotheses for decoded in found.values()], references),
-        difference=difference,
+        difference=differences.get(CONTROL),
         p_holm=None,
+        beside={name: one for name, one in differences.items() if name != CONTROL and one is not None},
         signature=" ".join(sorted({decoded.signatures["bleu_signature"] for decoded in found.values()})),
     )
 

@@ -26,6 +26,7 @@ _HOW_TO_READ = (
     " search and confirmation, the stopped and the failed included; a device is a GPU, or a worker's processors."
     " Memory is the GPU's, or resident memory of processes without one."
 )
+_HOW_EXPOSED = "What a model does after words of its own, mean over its seeds; docs/measures.md has the formulas."
 
 
 def study_sections(study: StudyResults, rows: Sequence[Row], marks: Marks) -> list[Section]:
@@ -64,12 +65,10 @@ def _training(study: StudyResults, marks: Marks) -> list[Section]:
         Section(
             "exposure",
             "Exposure",
-            text="What a model does after words of its own, mean over its seeds; docs/measures.md has the formulas.",
+            text=_HOW_EXPOSED if exposure else "",
             figures=exposure,
             small=True,
-        )
-        if exposure
-        else Section("exposure", "Exposure"),
+        ),
     ]
 
 
@@ -130,31 +129,31 @@ def _what_was_run(study: StudyResults) -> Section:
     signatures = sorted(
         {(name, text) for m in study.members for d in m.decoded.values() for name, text in d.signatures.items()}
     )
-    facts = {
-        "sweep": study.sweep.name,
-        "sweep id": study.sweep_id,
-        "git commit": header.get("git_commit") or "not known",
-        "host": header.get("host") or "not known",
-        "prepared data": header["prepared"],
-        "seeds": ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members})),
-        **{f"version of {name}": version for name, version in header.get("versions", {}).items()},
-        **{f"{name.replace('_', ' ')}": text for name, text in signatures},
-        **{line.partition(" ")[0]: line.partition(" ")[2] for line in _machine(study.environment)},
-    }
+    facts = [
+        ("sweep", study.sweep.name),
+        ("sweep id", study.sweep_id),
+        ("git commit", header.get("git_commit") or "not known"),
+        ("host", header.get("host") or "not known"),
+        ("prepared data", header["prepared"]),
+        ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
+        *((f"version of {name}", version) for name, version in header.get("versions", {}).items()),
+        *((name.replace("_", " "), text) for name, text in signatures),
+        *_machine(study.environment),
+    ]
     texts = {
         "The sweep file": _readable(study.sweep.model_dump(mode="json")),
         "The experiment": _readable(header["experiment"]),
     }
     if study.environment:
         texts["Machine and packages"] = study.environment
-    table = Table(
-        "What was run, on what", ["what", "which"], [[word(name), word(text)] for name, text in facts.items()]
-    )
+    table = Table("What was run, on what", ["what", "which"], [[word(name), word(text)] for name, text in facts])
     return Section("run", "What was run", tables=[table], texts=texts)
 
 
-def _machine(environment: str) -> list[str]:
-    return [line.removeprefix("# ") for line in environment.splitlines() if line.startswith("# ")]
+def _machine(environment: str) -> list[tuple[str, str]]:
+    """`# cpu 2 × …` and the like, at the head of what was installed."""
+    lines = (line.removeprefix("# ") for line in environment.splitlines() if line.startswith("# "))
+    return [(name, text) for name, _, text in (line.partition(" ") for line in lines)]
 
 
 def _readable(settings: Any) -> str:

@@ -29,7 +29,16 @@ def test_the_winner_is_named_with_difference_interval_p_value_seeds_and_cost(tmp
     assert f"p = {row['p_holm']:.3f} after Holm over 2 comparisons, 3 seeds" in sentence
     assert f"{row['device_hours']:.3g} device-hours" in sentence
     assert "× 2.00" in sentence
+    assert "; against standard_matched +" in sentence
+    assert sentence.endswith("so it is more than that.")
     assert compared.answer.refusals == ()
+
+
+def test_a_gain_that_a_control_has_too_is_not_called_more(tmp_path: Path) -> None:
+    alike = {**QUALITY, "standard": 0.4, "standard_matched": 0.85, "intelligen": 0.86}
+    sentence = answer(SmallStudy(tmp_path / "runs", quality=alike)).sentence
+    assert "wins: " in sentence
+    assert "the gain may be due to what that controls for" in sentence or "it is a control" in sentence
 
 
 def test_no_difference_is_claimed_where_none_is_shown(tmp_path: Path) -> None:
