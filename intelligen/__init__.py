@@ -4,10 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from intelligen.api import LoadedSweep, load_sweep, plan, reproduce, results, resume, run
+    from intelligen.api import LoadedSweep, compare, load_sweep, plan, report, reproduce, results, resume, run
 
 __version__ = "0.1.0"
-__all__ = ["LoadedSweep", "__version__", "load_sweep", "plan", "reproduce", "results", "resume", "run"]
+__all__ = [
+    "LoadedSweep",
+    "__version__",
+    "compare",
+    "load_sweep",
+    "plan",
+    "report",
+    "reproduce",
+    "results",
+    "resume",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the verbs do, from Python: load, plan, run, resume, the results as a data frame, and a trial run again."""
+"""What the verbs do, from Python: load, plan, run, resume, results as a data frame, the report, a trial run again."""
 
 import os
 from collections.abc import Sequence
@@ -151,6 +151,51 @@ def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None
     store = _runs(runs)
     recorded = Recorded.read(trial_directory(store, sweep, trial), store=store)
     return replay(recorded, new_directory(store, recorded.directory))
+
+
+def report(name: str, *, runs: Place | None = None) -> Path:
+    """Write the report of a sweep, one HTML file, into the sweep's directory.
+
+    Args:
+        name: The sweep's.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+
+    Returns:
+        Where it lies.
+
+    Raises:
+        ConfigError: There is no such sweep.
+        StorageError: Its files are damaged.
+
+    """
+    from intelligen.reporting.report.writing import write_report
+
+    return write_report(find_sweep(_runs(runs), name), store=_runs(runs))
+
+
+def compare(names: Sequence[str], *, runs: Place | None = None) -> "pd.DataFrame":
+    """What several sweeps, or one, came to on their test sets: a row per sweep, strategy, test set and search.
+
+    Args:
+        names: The sweeps'.
+        runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
+
+    Returns:
+        Index: sweep, strategy, test_set, search. Columns: as of `intelligen export --csv`.
+
+    Raises:
+        ConfigError: There is no such sweep.
+        StorageError: Its files are damaged.
+
+    """
+    import pandas as pd
+
+    from intelligen.reporting.report.writing import read_compared
+
+    compared = [read_compared(find_sweep(_runs(runs), name), store=_runs(runs)) for name in names]
+    records = [{"sweep": one.name, **row.values()} for one in compared for row in one.rows]
+    keys = ["sweep", "strategy", "test_set", "search"]
+    return pd.DataFrame(records, columns=None if records else keys).set_index(keys)
 
 
 def _finished(order: Order) -> "pd.DataFrame":

@@ -1,9 +1,10 @@
-"""However a launch ends, its ledger says so and its mirror is closed: a table that cannot be made changes neither."""
+"""However a launch ends, its ledger says so and its mirror is closed: what cannot be told of it changes neither."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -20,23 +21,28 @@ _MIRROR_S = 60.0
 def close_launch(
     launch: "SweepRun", status: "SweepStatus", mirror: "MlflowMirror", console: "Console", *, tracking_uri: str
 ) -> None:
-    """Write the table, let the mirror catch up, and say where to look next.
+    """Write table and report, let the mirror catch up, and say where to look next.
 
     Raises:
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
 
     """
+    from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
 
-    shown, mirrored = redact_text(tracking_uri), False
+    shown, mirrored, report = redact_text(tracking_uri), False, None
     try:
         try:
             rows, front, table = _conclude(launch, status)
+            if status is SweepStatus.COMPLETE:
+                report = _write_report(launch, console)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         _show(launch, status, rows, front, console)
         (launch.directory / "table.md").write_text(table, encoding="utf-8")
         console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
+        if report is not None:
+            console.print(f"report   {report}", soft_wrap=True, highlight=False)
         compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shown}"
         console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
     finally:
@@ -67,6 +73,19 @@ def _conclude(launch: "SweepRun", status: "SweepStatus") -> tuple["Sequence[Row]
         if not closed:
             launch.ledger.close_sweep(ending, summary)
     return rows, front, table
+
+
+def _write_report(launch: "SweepRun", console: "Console") -> "Path | None":
+    try:
+        from intelligen.reporting.report.writing import write_report
+
+        return write_report(launch.directory, store=launch.store)
+    except Exception as error:
+        # Of any kind: the sweep has come to its end, and its results stand without a page about them.
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        line = f"no report: {what}; its results stand; try again: intelligen report {launch.sweep.name}"
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
+        return None
 
 
 def _scores(rows: "Sequence[Row]") -> dict[str, float]:

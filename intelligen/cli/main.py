@@ -13,6 +13,7 @@ from intelligen.cli.models import finetune, inference, prepare, test, train
 from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
 from intelligen.cli.replaying import reproduce
+from intelligen.cli.reports import compare, export, report
 from intelligen.cli.sweeps import extend, resume, run, stop
 from intelligen.cli.watching import logs, status, watch
 from intelligen.errors import IntelligenError
@@ -33,7 +34,8 @@ def commands() -> None:
 
 
 VERBS = (
-    *(validate, schema, plan, run, status, watch, logs, stop, resume, extend, promote, reproduce, doctor),
+    *(validate, schema, plan, run, status, watch, logs, stop, resume, extend),
+    *(report, compare, export, promote, reproduce, doctor),
     *(prepare, train, finetune, test, inference, completion),
 )
 for command in VERBS:

@@ -57,11 +57,11 @@ def leaderboard_csv(standings: Sequence[Standing], *, metric: str) -> str:
     scores = _scores(standings)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([_harmless(name) for name in [*_headings(scores, metric), *params]])
+    writer.writerow([harmless(name) for name in [*_headings(scores, metric), *params]])
     for rank, one in enumerate(ranked(standings, metric=metric), start=1):
         chosen = redact(one.record.schedule())
         cells = [*_cells(rank, one, scores), *(chosen.get(name) for name in params)]
-        writer.writerow(["" if cell is None else _harmless(cell) for cell in cells])
+        writer.writerow(["" if cell is None else harmless(cell) for cell in cells])
     return file.getvalue()
 
 
@@ -99,8 +99,8 @@ def _cells(rank: int, one: Standing, scores: Sequence[str]) -> list[Cell]:
     ]
 
 
-def _harmless(cell: Cell | bool) -> Cell:
-    """A number is none of a spreadsheet's formulas, even a negative one; text may be."""
+def harmless(cell: Cell | bool) -> Cell:
+    """What a spreadsheet may read: a number is none of its formulas, even a negative one; text may be."""
     if not isinstance(cell, str):
         return cell
     text = " ".join(cell.split())

@@ -8,6 +8,7 @@ from typing import Any
 
 from intelligen.config.base import content_hash
 from intelligen.tracking import projection
+from intelligen.tracking.followed import Followed
 from intelligen.tracking.plots import plots
 from intelligen.tracking.projection import Best
 from intelligen.tracking.provenance import DIFF, PACKAGES, read_provenance
@@ -16,6 +17,7 @@ from intelligen.tracking.redaction import redact, redact_text
 from intelligen.tracking.runs import MirroredRun, Points
 from intelligen.tracking.standings import Standing, leaderboard_csv, leaderboard_markdown
 
+REPORT_FILE = "report.html"
 DIFF_FILE, PACKAGES_FILE = f"code/{DIFF}", f"environment/{PACKAGES}"
 
 # Drawing takes up to a second of the launcher's time: at most every five minutes, and when the sweep has ended.
@@ -32,6 +34,7 @@ class SweepSummary:
         self._directory = directory
         self._header = header
         self._metric: str = header["sweep"]["objective"]["metric"]
+        self._report = Followed(directory / REPORT_FILE, _read_page)
         self._shown: object = None
         self._standings: list[Standing] = []
         self._ranked: list[Standing] = []
@@ -54,12 +57,13 @@ class SweepSummary:
             standings: What came of each trial that has ended.
 
         """
-        # A report alone does not change it: that would be a second request for each one.
-        if (trials, closing) != self._shown:
+        now = (trials, closing, self._report.now())
+        # What a trial reports does not change it: that would be a second request for each one.
+        if now != self._shown:
             self._standings = [standings[name] for name in trials if name in standings]
             self._describe()
             self._tell(trials, closing, bests)
-            self._shown = (trials, closing)
+            self._shown = now
         self._draw(closing)
 
     def _describe(self) -> None:
@@ -76,7 +80,7 @@ class SweepSummary:
 
     def _tell(self, trials: Mapping[str, TrialRecord], closing: Closing | None, bests: Mapping[str, Best]) -> None:
         tags = {"mlflow.note.content": projection.sweep_note(self._header, trials.values(), bests, closing)}
-        tags |= self._rank(closing)
+        tags |= self._rank(closing) | self._put_page()
         points: list[Points] = []
         if closing is not None:
             tags |= self._conclude(closing)
@@ -93,6 +97,16 @@ class SweepSummary:
         if "table_markdown" in closing.summary and self._run.tags.get("closing") != tags["closing"]:
             self._run.put_files({"results.md": redact_text(closing.summary["table_markdown"])})
         return tags
+
+    def _put_page(self) -> dict[str, str]:
+        """Write the sweep's report where one has been made that does not stand there yet."""
+        page = self._report.now()
+        if page is None:
+            return {}
+        tag = {"report": content_hash(page)}
+        if not tag.items() <= self._run.tags.items():
+            self._run.put_files({REPORT_FILE: page})
+        return tag
 
     def _rank(self, closing: Closing | None) -> dict[str, str]:
         """Write the leaderboard where it has changed; a long one when a hundredth has been added, and at the end."""
@@ -118,6 +132,10 @@ class SweepSummary:
             self._run.put_figure(figure, file)
         self._run.write(tags={"plots": tags["leaderboard"]})
         self._drawn_at = time.monotonic()
+
+
+def _read_page(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def as_json(content: Any) -> str:

@@ -1,0 +1,122 @@
+"""Parallel coordinates: a trial is a line over what the search drew for it, and ends at what it came to."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from intelligen.config.document import Key
+from intelligen.config.parameters import Parameter, parameters
+from intelligen.config.space import LogInt, LogUniform
+from intelligen.config.space_entries import entries_of, with_inner
+from intelligen.reporting.report.drawing import Figure, axes
+from intelligen.reporting.report.marks import Mark
+from intelligen.reporting.study import Member, StudyResults
+from intelligen.tracking.records import Scalar
+
+_STRATEGY = "strategy"
+# The best of a strategy's trials stand out by so many.
+_BEST_SHARE = 5
+_LONGEST_LABEL = 14
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A parameter, or the objective: where its values lie between 0 and 1."""
+
+    label: str
+    low: float = 0.0
+    high: float = 1.0
+    logarithmic: bool = False
+    choices: tuple[Scalar, ...] = ()
+
+    def place(self, value: Scalar) -> float:
+        if self.choices:
+            return (self.choices.index(value) + 0.5) / len(self.choices)
+        assert isinstance(value, int | float)
+        low, high, number = (
+            map(math.log, (self.low, self.high, value)) if self.logarithmic else (self.low, self.high, value)
+        )
+        return 0.5 if high == low else (number - low) / (high - low)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        if self.choices:
+            return [(self.place(choice), str(choice)[:_LONGEST_LABEL]) for choice in self.choices]
+        return [(0.0, f"{self.low:.3g}"), (1.0, f"{self.high:.3g}")]
+
+
+def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator[Figure]:
+    """One figure per strategy, since each has parameters of its own."""
+    logarithmic = logarithmic_places(study)
+    known = list(parameters(study.sweep.space))
+    for strategy in study.strategies:
+        own = [m for m in study.searched if m.record.strategy == strategy and m.value(study.metric) is not None]
+        drawn = [one for one in known if one.name != _STRATEGY and any(one.name in m.record.params for m in own)]
+        if own and drawn:
+            figure = _figure(own, [_axis(one, logarithmic) for one in drawn], drawn, study, marks[strategy])
+            yield Figure(
+                f"parallel-{strategy}",
+                strategy,
+                f"{len(own)} trials; the best fifth is drawn boldly. A parameter that a trial does not have breaks its"
+                " line.",
+                figure,
+            )
+
+
+def logarithmic_places(study: StudyResults) -> set[Key]:
+    """Where in the sweep file stand the ranges that are searched by their logarithm."""
+    entries = with_inner(entries_of(study.sweep.space, ("space",)))
+    return {entry.draw for entry in entries if isinstance(entry.space, LogUniform | LogInt)}
+
+
+def _axis(parameter: Parameter, logarithmic: set[Key]) -> _Axis:
+    label = parameter.name.rpartition("/")[2].removeprefix("finetuning.")
+    return _Axis(label, *parameter.ends, logarithmic=parameter.place in logarithmic, choices=parameter.choices)
+
+
+def _figure(
+    own: Sequence[Member], drawn: Sequence[_Axis], names: Sequence[Parameter], study: StudyResults, mark: Mark
+) -> go.Figure:
+    values = {m.record.id: m.value(study.metric) or 0.0 for m in own}
+    all_axes = [*drawn, _Axis(study.metric, min(values.values()), max(values.values()))]
+    ranked = sorted(values, key=values.__getitem__, reverse=study.maximizes)
+    bold = set(ranked[: -(-len(ranked) // _BEST_SHARE)])
+    figure = axes(x="", y="")
+    for member in own:
+        trial = member.record.id
+        params = [member.record.params.get(one.name) for one in names]
+        places = [None if value is None else axis.place(value) for axis, value in zip(drawn, params, strict=True)]
+        figure.add_scatter(
+            x=list(range(len(all_axes))),
+            y=[*places, all_axes[-1].place(values[trial])],
+            mode="lines+markers",
+            name=trial,
+            text=[
+                *(f"{axis.label} = {value}" for axis, value in zip(drawn, params, strict=True)),
+                f"{values[trial]:.2f}",
+            ],
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
+            opacity=1.0 if trial in bold else 0.35,
+            line={"color": mark.colour, "width": 3 if trial in bold else 1.5, "dash": "solid"},
+            marker={"color": mark.colour, "symbol": mark.symbol, "size": 7},
+        )
+    _draw_axes(figure, all_axes)
+    return figure
+
+
+def _draw_axes(figure: go.Figure, all_axes: Sequence[_Axis]) -> None:
+    for place, axis in enumerate(all_axes):
+        figure.add_vline(x=place, line={"color": "#888888", "width": 1}, layer="below")
+        for height, label in axis.ticks():
+            figure.add_annotation(
+                x=place, y=height, text=label, showarrow=False, xanchor="left", xshift=5, yshift=9, font={"size": 11}
+            )
+    figure.update_xaxes(
+        tickvals=list(range(len(all_axes))),
+        ticktext=[axis.label for axis in all_axes],
+        tickangle=-30,
+        showgrid=False,
+        range=[-0.2, len(all_axes) - 0.45],
+    )
+    figure.update_yaxes(visible=False, range=[-0.06, 1.12])

@@ -1,0 +1,69 @@
+"""One row per system, test set and search holds all numbers of the results: page, exports and programs agree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from intelligen.reporting.report.costs import Cost, costs
+from intelligen.reporting.report.scores import Score, score_table
+from intelligen.reporting.study import StudyResults
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system's score and what the system cost."""
+
+    score: Score
+    cost: Cost | None
+    """None of the systems that are no strategy of this sweep."""
+
+    @property
+    def bleu_per_device_hour(self) -> float | None:
+        """Mean BLEU over the device-hours of all the system's trials."""
+        return None if self.cost is None else self.score.bleu.value / self.cost.device_hours
+
+    def values(self) -> dict[str, Any]:
+        """Everything under the names that the exports have; what is not known is None."""
+        score, found, cost = self.score, self.score.difference, self.cost
+        return {
+            "strategy": score.system,
+            "test_set": score.setting[0],
+            "search": score.setting[1],
+            "seeds": len(score.seeds),
+            "bleu": score.bleu.value,
+            "bleu_low": score.bleu.low,
+            "bleu_high": score.bleu.high,
+            "delta": found and found.delta,
+            "delta_low": found and found.low,
+            "delta_high": found and found.high,
+            "p_value": found and found.p_value,
+            "p_holm": score.p_holm,
+            "effect_size": found and found.effect_size,
+            "seeds_needed": found and found.seeds_needed,
+            "epoch_s": cost and cost.epoch_s,
+            "memory_kind": cost and cost.memory_kind,
+            "memory_avg_mib": cost and cost.memory_avg_mib,
+            "memory_peak_mib": cost and cost.memory_peak_mib,
+            "trials_run": cost and cost.trials,
+            "target_tokens": cost and cost.target_tokens,
+            "device_hours": cost and cost.device_hours,
+            "bleu_per_device_hour": self.bleu_per_device_hour,
+            "trials": " ".join(score.trials),
+            "signature": score.signature,
+        }
+
+
+def result_rows(study: StudyResults) -> list[Row]:
+    """All test sets and searches, the primary one first."""
+    spent = costs(study)
+    return [Row(score, spent.get(score.system)) for setting in study.settings for score in score_table(study, setting)]
+
+
+def primary(study: StudyResults, rows: Sequence[Row]) -> list[Row]:
+    """The rows that the answer rests on."""
+    return [row for row in rows if row.score.setting == study.primary]
+
+
+def costs_of(rows: Sequence[Row]) -> Mapping[str, Cost]:
+    """System → cost."""
+    return {row.score.system: row.cost for row in rows if row.cost is not None}

@@ -1,0 +1,105 @@
+"""The test sets in pictures: intervals beside each other, and what a model does after its own words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from intelligen.evaluation.exposure import POSITIONS, PREFIXES
+from intelligen.evaluation.scoring import LENGTHS
+from intelligen.reporting.report.drawing import Figure, Span, add_line, axes, intervals
+from intelligen.reporting.report.marks import Mark
+from intelligen.reporting.report.scores import CONTROL, Score
+from intelligen.reporting.study import Setting, StudyResults
+
+Marks = Mapping[str, Mark]
+
+_HOW = "Mean over the seeds with its 95 % interval."
+
+
+def score_figures(study: StudyResults, rows: Sequence[Score], marks: Marks) -> Iterator[Figure]:
+    """Of the primary test set: scores and differences with their intervals, BLEU by length."""
+    yield _scores(rows, marks)
+    yield from _differences(rows, marks)
+    lengths = axes(x="tokens of the reference", y="BLEU")
+    by_length = _means(study, study.primary, [f"bleu_by_length/{bucket}" for bucket in LENGTHS])
+    for name, values in by_length.items():
+        points = [(metric.partition("/")[2], value) for metric, value in values.items()]
+        add_line(lengths, marks[name], points, name=name)
+    # Without it a bucket that only some systems have would be sorted behind those that all have.
+    lengths.update_xaxes(type="category", categoryorder="array", categoryarray=list(LENGTHS))
+    yield Figure(
+        "lengths",
+        "BLEU by length of the reference",
+        "Mean over the seeds. Errors add up along a sentence, so a remedy should gain most on the right.",
+        lengths,
+    )
+
+
+def exposure_by_place(study: StudyResults, marks: Marks) -> Iterator[Figure]:
+    """Of the primary test set: what a prefix of its own costs a model, and where in the sentence it does worse."""
+    switch = axes(x="k, tokens of the model's own", y="nats per token", small=True)
+    names = [f"{prefix:02}" for prefix in PREFIXES]
+    for name, values in _pairs(study, "prefix_switch/{}_model", "prefix_switch/{}_reference", names).items():
+        add_line(switch, marks[name], [(str(int(prefix)), value) for prefix, value in values.items()], name=name)
+    switch.update_xaxes(type="category")
+    yield Figure(
+        "prefix-switch",
+        "Prefix switch, test set",
+        "Loss of the reference's rest after k tokens of the model's own, less that after k of the reference's."
+        " 0 = its own words do it no harm.",
+        switch,
+    )
+    places = axes(x="position in the sentence", y="accuracy lost", small=True)
+    pairs = _pairs(study, "teacher_forced_accuracy_at/{}", "free_running_accuracy_at/{}", POSITIONS)
+    for name, values in pairs.items():
+        add_line(places, marks[name], list(values.items()), name=name)
+    places.update_xaxes(type="category", categoryorder="array", categoryarray=list(POSITIONS))
+    yield Figure(
+        "positions",
+        "Exposure gap by position, test set",
+        "Teacher-forced accuracy less free-running accuracy.",
+        places,
+    )
+
+
+def _scores(rows: Sequence[Score], marks: Marks) -> Figure:
+    spans = [
+        Span(row.system, marks[row.system], row.bleu.value, row.bleu.low, row.bleu.high, ", ".join(row.trials))
+        for row in rows
+    ]
+    return Figure("scores", "BLEU", _HOW, intervals("BLEU", spans))
+
+
+def _differences(rows: Sequence[Score], marks: Marks) -> Iterator[Figure]:
+    spans = [
+        Span(row.system, marks[row.system], found.delta, found.low, found.high, ", ".join(row.trials))
+        for row in rows
+        if (found := row.difference) is not None
+    ]
+    if spans:
+        title = f"Δ BLEU to {CONTROL}"
+        figure = intervals(title, spans)
+        figure.add_vline(x=0, line={"color": "#888888", "width": 1, "dash": "dot"})
+        yield Figure("differences", title, _HOW, figure)
+
+
+def _means(study: StudyResults, setting: Setting, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+    """System → metric → mean over its seeds; metrics that a system lacks are left out."""
+    found: dict[str, dict[str, float]] = {}
+    for system in study.systems:
+        told = [decoded.metrics for decoded in system.of(setting).values()]
+        known = [metric for metric in metrics if told and all(metric in values for values in told)]
+        if known:
+            found[system.name] = {metric: sum(values[metric] for values in told) / len(told) for metric in known}
+    return found
+
+
+def _pairs(study: StudyResults, ours: str, theirs: str, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """System → bucket → the one metric less the other, where both are known."""
+    both = [form.format(name) for name in names for form in (ours, theirs)]
+    return {
+        system: {
+            name: values[ours.format(name)] - values[theirs.format(name)]
+            for name in names
+            if ours.format(name) in values and theirs.format(name) in values
+        }
+        for system, values in _means(study, study.primary, both).items()
+    }

@@ -1,0 +1,160 @@
+"""What a study's page shows, from the answer's numbers down to what was run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from intelligen.reporting.report.curves import exposure_curves, learning_curves
+from intelligen.reporting.report.effort import expected_best_figures, importance_figures, importance_note
+from intelligen.reporting.report.marks import Mark
+from intelligen.reporting.report.page import Section
+from intelligen.reporting.report.parallel import parallel_figures
+from intelligen.reporting.report.rows import Row, primary
+from intelligen.reporting.report.score_figures import exposure_by_place, score_figures
+from intelligen.reporting.report.search_figures import pareto_figure, simplex_figures
+from intelligen.reporting.report.tables import Table, result_table, trial_table, word
+from intelligen.reporting.report.translations import SAMPLES, samples
+from intelligen.reporting.study import StudyResults
+
+Marks = Mapping[str, Mark]
+
+_HOW_TO_READ = (
+    "BLEU is sacreBLEU's, the mean over seeds, with its 95 % interval over seeds × sentences. Δ is the difference"
+    " to standard over the seeds that both have, p corrected by Holm for all strategies of the table. Effect size"
+    " is Hedges' g: Δ over its standard deviation between seeds. With so many seeds as needed, a Δ of this size is"
+    " found in four of five studies. Epoch time, memory and device-hours are over all trials of a strategy, in"
+    " search and confirmation, the stopped and the failed included; a device is a GPU, or a worker's processors."
+    " Memory is the GPU's, or resident memory of processes without one."
+)
+_HOW_EXPOSED = "What a model does after words of its own, mean over its seeds; docs/measures.md has the formulas."
+
+
+def study_sections(study: StudyResults, rows: Sequence[Row], marks: Marks) -> list[Section]:
+    """All parts of a study's page below the answer."""
+    return [_results(study, rows, marks), *_training(study, marks), *_search(study, marks), *_material(study)]
+
+
+def _results(study: StudyResults, rows: Sequence[Row], marks: Marks) -> Section:
+    first = primary(study, rows)
+    tables = [result_table(first, _caption(study, study.primary), with_costs=True)] if first else []
+    for setting in study.settings:
+        if setting != study.primary:
+            found = [row for row in rows if row.score.setting == setting]
+            tables.append(result_table(found, _caption(study, setting), with_costs=False))
+    return Section(
+        "results",
+        "Results",
+        text="" if tables else "No test set has been decoded yet.",
+        below=_HOW_TO_READ if tables else "",
+        tables=tables,
+        figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
+    )
+
+
+def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
+    split, search = setting
+    place = "in the domain" if split == "test" else "another test set"
+    return f"{split} ({place}), {len(study.test_sets[split].references):,} sentences, {search} search"
+
+
+def _training(study: StudyResults, marks: Marks) -> list[Section]:
+    curves = learning_curves(study, marks)
+    exposure = [*exposure_curves(study, marks), *(exposure_by_place(study, marks) if study.settings else ())]
+    return [
+        Section("learning", "Learning curves", figures=[curves] if curves.content.data else []),
+        Section(
+            "exposure",
+            "Exposure",
+            text=_HOW_EXPOSED if exposure else "",
+            figures=exposure,
+            small=True,
+        ),
+    ]
+
+
+def _search(study: StudyResults, marks: Marks) -> list[Section]:
+    if not study.searched:
+        return []
+    return [
+        Section(
+            "search",
+            "The search",
+            text="On the validation set alone.",
+            figures=[*expected_best_figures(study, marks), pareto_figure(study, marks)],
+            small=True,
+        ),
+        Section(
+            "importance",
+            "What mattered",
+            text=importance_note(study),
+            figures=list(importance_figures(study, marks)),
+            legend=False,
+            small=True,
+        ),
+        Section(
+            "parallel",
+            "Parallel coordinates",
+            figures=list(parallel_figures(study, marks)),
+            legend=False,
+            folded=True,
+        ),
+        Section("mixtures", "Mixing ratios", figures=list(simplex_figures(study, marks)), legend=False),
+    ]
+
+
+def _material(study: StudyResults) -> list[Section]:
+    chosen = samples(study, study.primary) if study.primary in study.settings else []
+    how = (
+        f"The middle sentence of each of {SAMPLES} equal parts of {study.primary[0]}, as the models of the first seed"
+        f" translate it by {study.primary[1]} search; nobody chose them for what they say. Marked: words that the"
+        " reference does not have there; struck out: words of the reference that are missing there."
+    )
+    return [
+        Section("samples", "Sample translations", text=how if chosen else "", samples=chosen),
+        Section("trials", "Every trial", text=_traced(study), tables=[trial_table(study)]),
+        _what_was_run(study),
+    ]
+
+
+def _traced(study: StudyResults) -> str:
+    place = f" at {study.tracking_uri}" if study.tracking_uri else ""
+    return (
+        f"All numbers come from the files in these directories, which start at {study.directory}. In MLflow{place} the"
+        f" run of a trial is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's name."
+    )
+
+
+def _what_was_run(study: StudyResults) -> Section:
+    header = study.header
+    signatures = sorted(
+        {(name, text) for m in study.members for d in m.decoded.values() for name, text in d.signatures.items()}
+    )
+    facts = [
+        ("sweep", study.sweep.name),
+        ("sweep id", study.sweep_id),
+        ("git commit", header.get("git_commit") or "not known"),
+        ("host", header.get("host") or "not known"),
+        ("prepared data", header["prepared"]),
+        ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
+        *((f"version of {name}", version) for name, version in header.get("versions", {}).items()),
+        *((name.replace("_", " "), text) for name, text in signatures),
+        *_machine(study.environment),
+    ]
+    texts = {
+        "The sweep file": _readable(study.sweep.model_dump(mode="json")),
+        "The experiment": _readable(header["experiment"]),
+    }
+    if study.environment:
+        texts["Machine and packages"] = study.environment
+    table = Table("What was run, on what", ["what", "which"], [[word(name), word(text)] for name, text in facts])
+    return Section("run", "What was run", tables=[table], texts=texts)
+
+
+def _machine(environment: str) -> list[tuple[str, str]]:
+    """`# cpu 2 × …` and the like, at the head of what was installed."""
+    lines = (line.removeprefix("# ") for line in environment.splitlines() if line.startswith("# "))
+    return [(name, text) for name, _, text in (line.partition(" ") for line in lines)]
+
+
+def _readable(settings: Any) -> str:
+    return json.dumps(settings, ensure_ascii=False, indent=1)

@@ -1,0 +1,118 @@
+"""The page's tables: every cell has a text for people and a value to sort by, every row the trials it comes from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from intelligen.reporting.report.rows import Row
+from intelligen.reporting.report.scores import CONTROL
+from intelligen.reporting.study import StudyResults
+
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell."""
+
+    text: str
+    value: str
+    """A number or a word; empty where nothing is known."""
+    is_number: bool
+    is_long: bool = False
+    """Whether it may take several lines."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its heading."""
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def word(text: object) -> Cell:
+    """A cell of text."""
+    return Cell(str(text), str(text), is_number=False)
+
+
+def long(text: str) -> Cell:
+    """A cell of text that may take several lines."""
+    return Cell(text, text, is_number=False, is_long=True)
+
+
+def number(value: float | None, form: str = "{:.2f}") -> Cell:
+    """A cell of a number; a dash where it is not known."""
+    return Cell(UNKNOWN, "", is_number=True) if value is None else Cell(form.format(value), repr(value), is_number=True)
+
+
+def spread(value: float | None, low: float | None, high: float | None, form: str = "{:.2f}") -> Cell:
+    """A cell of a number and its interval, sorted by the number."""
+    if value is None:
+        return number(None)
+    return Cell(f"{form.format(value)} [{low:.2f}, {high:.2f}]", repr(value), is_number=True)
+
+
+def result_table(rows: Sequence[Row], caption: str, *, with_costs: bool) -> Table:
+    """One test set by one search."""
+    headings = ["strategy", "BLEU [95 %]", f"Δ to {CONTROL} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"]
+    if with_costs:
+        headings += ["epoch time", "avg memory", "max memory", "device-hours", "BLEU per device-hour"]
+    return Table(caption, [*headings, "trials"], [_cells(row, with_costs=with_costs) for row in rows])
+
+
+def _cells(row: Row, *, with_costs: bool) -> list[Cell]:
+    values = row.values()
+    cells = [
+        word(values["strategy"]),
+        spread(values["bleu"], values["bleu_low"], values["bleu_high"]),
+        spread(values["delta"], values["delta_low"], values["delta_high"], "{:+.2f}"),
+        number(values["p_holm"], "{:.4f}"),
+        number(values["effect_size"]),
+        number(values["seeds"], "{}"),
+        number(values["seeds_needed"], "{}"),
+    ]
+    if with_costs:
+        kind = (values["memory_kind"] or "").upper()
+        cells += [
+            number(values["epoch_s"], "{:.1f} s"),
+            number(values["memory_avg_mib"], f"{{:,.0f}} MiB {kind}"),
+            number(values["memory_peak_mib"], f"{{:,.0f}} MiB {kind}"),
+            number(values["device_hours"], "{:.3g}"),
+            number(values["bleu_per_device_hour"], "{:,.1f}"),
+        ]
+    return [*cells, long(values["trials"])]
+
+
+def trial_table(study: StudyResults) -> Table:
+    """Every trial, and where its files lie."""
+    headings = [
+        "trial",
+        "stage",
+        "strategy",
+        "seed",
+        "state",
+        study.metric,
+        "epochs",
+        "device-seconds",
+        "repeats",
+        "why it ended",
+        "directory",
+    ]
+    rows = [
+        [
+            word(member.record.id),
+            word(member.record.kind),
+            word(member.record.strategy),
+            number(member.record.seed, "{}"),
+            word(member.record.state),
+            number(member.value(study.metric)),
+            number(len(member.reports), "{}"),
+            number(member.device_s, "{:,.1f}"),
+            word(member.record.confirms or ""),
+            long(member.record.stop_reason or ""),
+            word(member.record.directory),
+        ]
+        for member in study.members
+    ]
+    return Table(f"{len(rows)} trials, in the order in which they were started", headings, rows)

@@ -1,0 +1,25 @@
+"""Several sweeps in a terminal: what each reached, how sure that is, and at what cost."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from intelligen.reporting.report.comparison import Compared
+from intelligen.reporting.report.comparison import comparison_table as page_table
+
+# All columns of the page would not fit.
+_LEFT_OUT = ("effect size", "seeds needed", "avg memory", "max memory", "BLEU per device-hour", "trials")
+
+
+def comparison_table(compared: Sequence[Compared]) -> Table:
+    """The most telling columns of the page's table."""
+    whole = page_table(compared)
+    table = Table(title=Text(whole.caption), title_justify="left")
+    shown = [place for place, heading in enumerate(whole.headings) if heading not in _LEFT_OUT]
+    for place in shown:
+        is_number = all(row[place].is_number for row in whole.rows)
+        table.add_column(Text(whole.headings[place]), justify="right" if is_number else "left")
+    for row in whole.rows:
+        table.add_row(*(Text(row[place].text) for place in shown))
+    return table

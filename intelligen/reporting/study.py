@@ -1,0 +1,238 @@
+"""A study is what a sweep's own files say: its ledger, its trials' histories, and the hypotheses of its test sets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.metrics import higher_is_better
+from intelligen.config.sweep import Sweep
+from intelligen.data.prepared import open_prepared
+from intelligen.errors import StorageError
+from intelligen.evaluation import Interval
+from intelligen.reporting.sweeps import SweepFiles
+from intelligen.tracking.leaderboard import USABLE, best_value, device_seconds
+from intelligen.tracking.provenance import PACKAGES, read_provenance
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import Report
+from intelligen.training.result import Result
+
+BASELINE = "baseline"
+
+Setting = tuple[str, str]
+"""A test set and the search that decoded it, by their names."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A test set as one model translates it by one search."""
+
+    hypotheses: tuple[str, ...]
+    """In the test set's order."""
+    bleu: Interval
+    """With the 95 % interval over sentences."""
+    metrics: Mapping[str, float]
+    """`bleu`, `prefix_switch_gap`, `bleu_by_length/11-20`, …"""
+    signatures: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What was to be translated, and how people did it."""
+
+    __test__ = False  # no test of pytest's
+
+    sources: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trial, its history and what it scored."""
+
+    record: TrialRecord
+    reports: tuple[Report, ...]
+    result: Result | None
+    decoded: Mapping[Setting, Decoded]
+
+    @property
+    def device_s(self) -> float:
+        """Device-seconds of all its epochs."""
+        return sum(device_seconds(report.metrics) for report in self.reports)
+
+    @property
+    def target_tokens(self) -> int:
+        """Target tokens that it trained on."""
+        return self.reports[-1].target_tokens if self.reports else 0
+
+    def value(self, metric: str) -> float | None:
+        """A validation metric of the weights that count; none where it failed, or no epoch has ended."""
+        if self.record.state not in USABLE:
+            return None
+        return self.result.metrics[metric] if self.result else best_value(self.reports, metric)
+
+
+@dataclass(frozen=True)
+class System:
+    """A strategy, or the baseline, by the models that stand for it on the test sets."""
+
+    name: str
+    members: tuple[Member, ...]
+    """One per seed, in the order of the seeds."""
+
+    def of(self, setting: Setting) -> dict[int, Decoded]:
+        """Seed → a test set as the model of that seed translates it."""
+        found = {member.record.seed: member.decoded.get(setting) for member in self.members}
+        return {seed: decoded for seed, decoded in found.items() if decoded is not None}
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything that a report says, as plain values."""
+
+    directory: Path
+    sweep: Sweep
+    """As last launched."""
+    header: Mapping[str, Any]
+    """Of the ledger: what it started with."""
+    members: tuple[Member, ...]
+    """All trials, in the order in which they were started."""
+    test_sets: Mapping[str, TestSet]
+    """The test set in the domain first."""
+    tracking_uri: str | None
+    environment: str
+    """Machine and packages at the start; empty where nobody wrote them down."""
+
+    @property
+    def metric(self) -> str:
+        """The objective, measured on the validation set."""
+        return self.sweep.objective.metric
+
+    @property
+    def maximizes(self) -> bool:
+        """Which way the objective points."""
+        return higher_is_better(self.metric)
+
+    @property
+    def primary(self) -> Setting:
+        """The comparison that the answer rests on: the first test set, by the experiment's own test search."""
+        return next(iter(self.test_sets), "test"), self.header["experiment"]["decoding"]["test"]["name"]
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """Every test set and search with hypotheses, the primary one first."""
+        found = {setting for member in self.members for setting in member.decoded}
+        order = list(self.test_sets)
+        return tuple(sorted(found, key=lambda one: (order.index(one[0]), one[1] != self.primary[1], one[1])))
+
+    @property
+    def searched(self) -> tuple[Member, ...]:
+        """The trials of the search."""
+        return tuple(member for member in self.members if member.record.kind == "trial")
+
+    @property
+    def confirmations(self) -> tuple[Member, ...]:
+        """The trials that repeat a strategy's best under another seed, failed ones among them."""
+        return tuple(member for member in self.members if member.record.kind == "confirm")
+
+    @cached_property
+    def strategies(self) -> tuple[str, ...]:
+        """In the order in which they first ran."""
+        return tuple(dict.fromkeys(member.record.strategy for member in self.searched + self.confirmations))
+
+    @cached_property
+    def systems(self) -> tuple[System, ...]:
+        """What the test sets compare: the baseline, then each strategy's confirmed models, else its tested trial."""
+        ran = [member for member in self.members if member.record.state in USABLE]
+        kind = "confirm" if self.confirmations else "trial"
+        seeds = {member.record.seed for member in self.confirmations or self.members}
+        groups = {BASELINE: [m for m in ran if m.record.kind == "baseline" and m.record.seed in seeds]}
+        for name in self.strategies:
+            groups[name] = [m for m in ran if m.record.kind == kind and m.record.strategy == name and m.decoded]
+        return tuple(
+            System(name, tuple(sorted(members, key=lambda member: member.record.seed)))
+            for name, members in groups.items()
+            if members
+        )
+
+    @property
+    def failed(self) -> tuple[Member, ...]:
+        """Trials that failed, of any stage."""
+        return tuple(member for member in self.members if member.record.state is TrialState.FAILED)
+
+    @property
+    def sweep_id(self) -> str:
+        """By which MLflow's runs of the sweep are found."""
+        return str(self.header["sweep_id"])
+
+
+def read_study(directory: Path, *, store: Path) -> StudyResults:
+    """Read a sweep.
+
+    Args:
+        directory: The sweep's.
+        store: The runs directory, which holds the prepared data.
+
+    Raises:
+        StorageError: Its files, or the prepared data, are damaged or gone.
+        ChangedError: Another version wrote them.
+
+    """
+    files = SweepFiles(directory)
+    header, trials, _ = files.ledger()
+    launch = files.launch()
+    members = tuple(
+        Member(record, tuple(files.reports(record)), files.result(record), _read_decoded(directory / record.directory))
+        for record in trials.values()
+    )
+    named = {split for member in members for split, _ in member.decoded}
+    study = StudyResults(
+        directory=directory,
+        sweep=launch.sweep,
+        header=header,
+        members=members,
+        test_sets=_read_test_sets(store / "prepared" / header["prepared"], named),
+        tracking_uri=launch.tracking_uri,
+        environment=read_provenance(directory, PACKAGES),
+    )
+    _require_whole(study)
+    return study
+
+
+def _read_test_sets(prepared: Path, named: set[str]) -> dict[str, TestSet]:
+    """The test sets that were decoded; `test`, which every corpus has, comes first."""
+    if not named:
+        return {}
+    data = open_prepared(prepared)
+    splits = {name: data.split(name) for name in sorted(named, key=lambda name: (name != "test", name))}
+    return {name: TestSet(tuple(split.texts("source")), tuple(split.texts("target"))) for name, split in splits.items()}
+
+
+def _read_decoded(directory: Path) -> dict[Setting, Decoded]:
+    """All hypotheses of a trial that a test stage has written."""
+    found = {}
+    for path in sorted((directory / "scores").glob("*.json")):
+        split, _, search = path.stem.rpartition("-")
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            metrics = {name.partition("/")[2]: value for name, value in told["metrics"].items()}
+            decoded = Decoded(tuple(told["hypotheses"]), Interval(**told["bleu"]), metrics, told["signatures"])
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be read: {error.strerror}; mend it, or restore a copy") from error
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"damaged ({type(error).__name__}: {error})"
+            raise StorageError(f"{path}: {what}; restore a copy, or decode the test set again") from error
+        found[split, search] = decoded
+    return found
+
+
+def _require_whole(study: StudyResults) -> None:
+    for member in study.members:
+        for (split, search), decoded in member.decoded.items():
+            found, wanted = len(decoded.hypotheses), len(study.test_sets[split].references)
+            if found != wanted:
+                path = study.directory / member.record.directory / "scores" / f"{split}-{search}.json"
+                what = f"has {found} hypotheses for {wanted} references"
+                raise StorageError(f"{path}: {what}: restore a copy, or decode the test set again")

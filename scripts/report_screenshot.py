@@ -1,0 +1,55 @@
+"""Photograph a report in a real browser, wide and narrow, light and dark, for the documentation and to look at it.
+
+    python scripts/report_screenshot.py runs/sweeps/study/report.html docs/images/report
+
+writes wide-light.png, wide-dark.png, narrow-light.png and narrow-dark.png: the whole page, or with `--part answer`
+one section of it. Needs Chromium, and Playwright beside this package: `pip install playwright`.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, sync_playwright
+
+WIDTHS = {"wide": 1280, "narrow": 400}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+HEIGHT = 900
+BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+DRAWN = "document.documentElement.dataset.ready === 'true'"
+
+
+def main() -> None:
+    """Take the four pictures."""
+    parser = argparse.ArgumentParser(description="Photograph a report, wide and narrow, light and dark.")
+    parser.add_argument("report", type=Path, help="the HTML file")
+    parser.add_argument("directory", type=Path, help="where the pictures go")
+    parser.add_argument("--part", help="id of the section to show; the whole page where not given")
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's executable")
+    arguments = parser.parse_args()
+    arguments.directory.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=arguments.chromium, args=BROWSER_OPTIONS)
+        for name, width in WIDTHS.items():
+            for scheme in SCHEMES:
+                picture = arguments.directory / f"{name}-{scheme}.png"
+                photograph(browser, arguments.report, picture, width=width, scheme=scheme, part=arguments.part)
+        browser.close()
+
+
+def photograph(
+    browser: Browser, report: Path, picture: Path, *, width: int, scheme: Literal["light", "dark"], part: str | None
+) -> None:
+    """One picture, once all figures are drawn."""
+    page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
+    page.goto(report.absolute().as_uri())
+    page.wait_for_function(DRAWN)
+    if part is None:
+        page.screenshot(path=picture, full_page=True)
+    else:
+        page.locator(f"#{part}").screenshot(path=picture)
+    page.close()
+
+
+if __name__ == "__main__":
+    main()

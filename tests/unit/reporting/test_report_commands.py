@@ -1,0 +1,100 @@
+"""report, compare and export: files for people, one document for programs, one line for what is wrong."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from small_study import SmallStudy
+
+from intelligen.api import compare as compare_from_python
+from intelligen.api import report as report_from_python
+from intelligen.cli.main import commands, guarded
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("reports") / "runs"
+    SmallStudy(runs).write()
+    SmallStudy(runs, name="plain", confirm=False).write()
+    return runs
+
+
+def call(runs: Path, *words: str) -> Result:
+    return CliRunner().invoke(commands, [*words, "--runs", str(runs)], catch_exceptions=False)
+
+
+def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
+    lines = call(runs, "report", "small").output.splitlines()
+    page = runs / "sweeps" / "small" / "report.html"
+    assert lines[0].startswith("answer   intelligen wins: ")
+    assert lines[1] == f"report   {page}"
+    assert page.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_report_for_programs(runs: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    document = json.loads(call(runs, "report", "plain", "--json", "--output", str(page)).output)
+    assert (document["format"], document["name"], document["ranked"], document["report"]) == (
+        1,
+        "plain",
+        False,
+        str(page),
+    )
+    assert document["refusals"][0].startswith("nothing is confirmed")
+    assert [row["strategy"] for row in document["rows"]] == ["baseline", "standard", "standard_matched", "intelligen"]
+    assert document["rows"][1]["p_holm"] is None
+    assert page.exists()
+
+
+def test_export_writes_what_is_named_and_all_forms_agree(runs: Path, tmp_path: Path) -> None:
+    files = {form: tmp_path / f"table.{form}" for form in ("csv", "latex", "markdown")}
+    words = [word for form, path in files.items() for word in (f"--{form}", str(path))]
+    document = json.loads(call(runs, "export", "small", *words, "--json").output)
+    read = list(csv.DictReader(io.StringIO(files["csv"].read_text())))
+    assert len(read) == len(document["rows"]) == 8
+    assert [float(row["bleu"]) for row in read] == [row["bleu"] for row in document["rows"]]
+    for row in document["rows"]:
+        for form in ("latex", "markdown"):
+            assert f"{row['bleu']:.2f} [{row['bleu_low']:.2f}, {row['bleu_high']:.2f}]" in files[form].read_text()
+
+
+def test_compare_puts_sweeps_beside_each_other(runs: Path, tmp_path: Path) -> None:
+    page = tmp_path / "both.html"
+    shown = call(runs, "compare", "small", "plain", "--output", str(page))
+    assert shown.exit_code == 0
+    assert {"baseline", "standard", "standard_matched", "intelligen"} <= set(shown.output.split())
+    assert "small · plain" in page.read_text()
+    document = json.loads(call(runs, "compare", "small", "plain", "--output", str(page), "--json").output)
+    assert [sweep["name"] for sweep in document["sweeps"]] == ["small", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("export", "small"), "say into what: --csv FILE"),
+        (("compare", "small"), "name at least two sweeps"),
+        (("report", "smal"), "no sweep 'smal'"),
+        (("report", "small", "--output", "/nowhere/page.html"), "/nowhere/page.html: cannot be written"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    runs: Path, words: tuple[str, ...], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = guarded(lambda: commands.main([*words, "--runs", str(runs)], standalone_mode=False))
+    error = capsys.readouterr().err
+    assert code == (73 if "/nowhere" in what else 2)
+    assert what in error
+    assert error.count("\n") == 1
+
+
+def test_the_same_from_python(runs: Path) -> None:
+    assert report_from_python("small", runs=runs) == runs / "sweeps" / "small" / "report.html"
+    frame = compare_from_python(["small", "plain"], runs=runs)
+    assert frame.index.names == ["sweep", "strategy", "test_set", "search"]
+    assert (
+        frame.loc[("small", "intelligen", "test", "beam"), "bleu"]
+        > frame.loc[("small", "standard", "test", "beam"), "bleu"]
+    )

@@ -1,0 +1,87 @@
+"""A launch ends with its report, which MLflow gets too; a report that cannot be made changes nothing else."""
+
+import io
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from mlflow.entities import Run
+from rich.console import Console
+from small_study import SmallStudy
+
+from intelligen.cli.closing import close_launch
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.tracking.ledger import Ledger, read_ledger
+from intelligen.tracking.mirror import MlflowMirror
+from intelligen.tracking.records import SweepStatus
+from intelligen.tracking.store import open_client
+
+EXPERIMENT = "tiny"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
+    files = SmallStudy(tmp_path_factory.mktemp("launch") / "runs")
+    files.write()
+    return files
+
+
+def end_launch(study: SmallStudy, status: SweepStatus) -> str:
+    """Close a launch of the study as `run` does; returns what it printed."""
+    sweep, experiment = study.settings()
+    output = io.StringIO()
+    uri = tracked_at(study)
+    mirror = MlflowMirror(study.directory, tracking_uri=uri, experiment=EXPERIMENT)
+    with Ledger.open(study.directory, {}) as ledger:
+        launch = SweepRun(sweep, experiment, ledger.header["prepared"], study.store, study.directory, ledger)
+        close_launch(launch, status, mirror, Console(file=output, width=400), tracking_uri=uri)
+    return output.getvalue()
+
+
+def tracked_at(study: SmallStudy) -> str:
+    return f"sqlite:///{study.store / 'mlflow.db'}"
+
+
+def parent_run(study: SmallStudy) -> Run:
+    client = open_client(tracked_at(study))
+    found = client.get_experiment_by_name(EXPERIMENT)
+    (run,) = client.search_runs([found.experiment_id], "tags.kind = 'sweep'")
+    return run
+
+
+def test_the_report_lies_beside_the_table_and_in_mlflow(study: SmallStudy) -> None:
+    output = end_launch(study, SweepStatus.COMPLETE)
+    page = study.directory / "report.html"
+    assert f"report   {page}" in output
+    artifacts = Path(unquote(urlsplit(parent_run(study).info.artifact_uri).path))
+    assert (artifacts / "report.html").read_bytes() == page.read_bytes()
+
+
+def test_a_newer_report_replaces_the_old_one_in_mlflow(study: SmallStudy) -> None:
+    page = study.directory / "report.html"
+    page.write_text("<p>newer</p>")
+    before = parent_run(study)
+    assert MlflowMirror(study.directory, tracking_uri=tracked_at(study), experiment=EXPERIMENT).close(timeout_s=60)
+    after = parent_run(study)
+    assert after.data.tags["report"] != before.data.tags["report"]
+    artifacts = Path(unquote(urlsplit(after.info.artifact_uri).path))
+    assert (artifacts / "report.html").read_text() == "<p>newer</p>"
+
+
+def test_an_interrupted_launch_writes_none(study: SmallStudy) -> None:
+    (study.directory / "report.html").unlink(missing_ok=True)
+    assert "report   " not in end_launch(study, SweepStatus.INTERRUPTED)
+    assert not (study.directory / "report.html").exists()
+
+
+def test_a_report_that_cannot_be_made_is_one_line_and_the_sweep_stays_complete(study: SmallStudy) -> None:
+    stored = study.directory / "confirm" / "standard-s2" / "scores" / "test-beam.json"
+    stored.write_text("{")
+    output = end_launch(study, SweepStatus.COMPLETE)
+    (line,) = (line for line in output.splitlines() if line.startswith("no report: "))
+    assert str(stored) in line
+    assert "intelligen report small" in line
+    _, _, closing = read_ledger(study.directory)
+    assert closing is not None
+    assert closing.status is SweepStatus.COMPLETE
+    assert (study.directory / "table.md").exists()
