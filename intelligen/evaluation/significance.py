@@ -21,7 +21,7 @@ ALPHA: Final = 0.05
 POWER: Final = 0.8
 # Nobody trains more.
 _MOST_SEEDS: Final = 10_000
-_LEAST_TAIL: Final = 1e-300
+_LEAST_TAIL: Final = 1e-100
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,9 @@ def _spread(values_S: Floats, values_RS: Floats, *, sentences: int) -> _Spread:
     if seeds == 1:
         return _Spread(0.0, float(covariance_SS[0, 0]), seeds, sentences)
     alike = float(covariance_SS[~np.eye(seeds, dtype=bool)].mean())
-    return _Spread(float(values_S.var(ddof=1)), max(0.0, alike), seeds, sentences)
+    # The mean of equal numbers may not be equal to them.
+    between = float(values_S.var(ddof=1)) if np.ptp(values_S) else 0.0
+    return _Spread(between, max(0.0, alike), seeds, sentences)
 
 
 def _quantiles(tail: float, power: float, degrees: int) -> float:
