@@ -21,6 +21,7 @@ ALPHA: Final = 0.05
 POWER: Final = 0.8
 # Nobody trains more.
 _MOST_SEEDS: Final = 10_000
+# Of a smaller one, with two seeds, the quantile's square is more than a float holds.
 _LEAST_TAIL: Final = 1e-100
 
 
@@ -245,6 +246,5 @@ def _seeds_needed(delta: float, spread: _Spread) -> int | None:
     def suffices(seeds: int) -> bool:
         return spread.reach(ALPHA / 2, seeds=seeds, power=POWER) <= abs(delta)
 
-    numbers = range(2, _MOST_SEEDS + 1)
-    place = bisect_left(numbers, True, key=suffices)
-    return numbers[place] if place < len(numbers) else None
+    found = bisect_left(range(_MOST_SEEDS + 1), True, lo=2, key=suffices)
+    return found if found <= _MOST_SEEDS else None
