@@ -117,7 +117,7 @@ def p_values(ours_SMK: Floats, control_SMK: Floats, *, resamples: int, seed: int
     ours_S, control_S = (bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK))
     return [
         compare_statistics(ours_SMK, control_SMK, resamples=resamples, seed=seed).p_value,
-        compare_statistics(ours_SMK[:1], control_SMK[:1], resamples=resamples, seed=seed).p_value,
+        compare_statistics(ours_SMK[:1], control_SMK[:1], resamples=resamples // 5, seed=seed).p_value,
         float(stats.ttest_ind(ours_S, control_S).pvalue),
         float(stats.ttest_rel(ours_S, control_S).pvalue),
     ]

@@ -3,6 +3,7 @@
 Formulas, sources and what all this does not say: docs/statistics.md.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Final
@@ -108,7 +109,7 @@ def importance(study: optuna.Study, records: Iterable[TrialRecord] | None = None
 
     Returns:
         Parameter → share, the largest first, summing to 1; a parameter that only some trials have counts where it
-        exists (Ito et al. 2026). None where too few trials have run their course, or none is better than the others.
+        exists. None where too few trials have run their course, or none is better than the others.
 
     """
     numbers = None if records is None else {record.number for record in records if not record.takeovers}
@@ -119,13 +120,17 @@ def importance(study: optuna.Study, records: Iterable[TrialRecord] | None = None
     ]
     if len(chosen) < LEAST_TRIALS or len({trial.values[0] for trial in chosen}) == 1:
         return None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     alone = optuna.create_study(direction=study.directions[0])
     alone.add_trials(
         optuna.trial.create_trial(value=trial.values[0], params=trial.params, distributions=trial.distributions)
         for trial in chosen
     )
     best = PedAnovaImportanceEvaluator(target_quantile=max(_BEST_SHARE, _BEST_TRIALS / len(chosen)))
-    found: dict[str, float] = get_param_importances(alone, evaluator=best)
+    with warnings.catch_warnings():
+        # That options which a single trial chose are left out.
+        warnings.filterwarnings("ignore", "Some regimes for parameter", UserWarning)
+        found: dict[str, float] = get_param_importances(alone, evaluator=best)
     return found
 
 
@@ -177,6 +182,6 @@ _WORDS: Final = {"trials": "trials", "device_s": "device-seconds", "target_token
 def _difference(allotment: Allotment) -> str:
     least, most = (choose(allotment.spent, key=allotment.spent.__getitem__) for choose in (min, max))
     return (
-        f"budgets differ by more than {FAIR_SHARE:.0%}: {most} had {allotment.spent[most]:,.0f}"
+        f"budgets differ by more than {100 * FAIR_SHARE:g} %: {most} had {allotment.spent[most]:,.0f}"
         f" {_WORDS[allotment.kind]}, {least} {allotment.spent[least]:,.0f}"
     )

@@ -147,7 +147,7 @@ def test_budgets_that_differ_where_they_were_to_be_equal_are_named(budget, amoun
 def test_a_difference_of_5_percent_is_no_difference():
     most, more = spent(a=(21, 1.0, 1), b=(20, 1.0, 1)), spent(a=(22, 1.0, 1), b=(20, 1.0, 1))
     assert budget_differences(most, Budget(trials=41)) == []
-    assert budget_differences(more, Budget(trials=42)) == ["budgets differ by more than 5%: a had 22 trials, b 20"]
+    assert budget_differences(more, Budget(trials=42)) == ["budgets differ by more than 5 %: a had 22 trials, b 20"]
 
 
 def test_every_kind_of_budget_is_shown_with_whether_it_was_meant():
