@@ -194,10 +194,11 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
         mirror.start()
         code, status = 0, SweepStatus.FAILED
         try:
-            if not is_finished(launch):
+            done = is_finished(launch)
+            if not done:
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
                     code = _stages(launch, order.until, signals)
-            status = SweepStatus.COMPLETE if order.until == STAGES[-1] else SweepStatus.PAUSED
+            status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
             status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else status
         except (KeyboardInterrupt, ClusterLostError):
             status = SweepStatus.INTERRUPTED

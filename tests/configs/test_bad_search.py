@@ -92,6 +92,11 @@ BAD_SEARCHES = {
         "resources.workers",
         "must be 1 with the scheduler pbt, got 2",
     ),
+    "a population to be confirmed": (
+        f"{EVOLVING}confirm: {{seeds: 3}}  #!\n",
+        "confirm",
+        "cannot stand with the scheduler pbt",
+    ),
     "a population of one": (
         EVOLVING.replace("name: pbt", "name: pbt\n  population: 1  #!"),
         "scheduler.population",

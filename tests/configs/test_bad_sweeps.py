@@ -88,6 +88,18 @@ BAD_SWEEPS = {
         '"maximize", "minimize", got "up"',
     ),
     "useless direction": (f"{VARIED}objective:  #!\n  metric: valid/loss\n", "objective", "turn the direction round"),
+    "one seed to confirm with": (f"{VARIED}confirm:\n  seeds: 1  #!\n", "confirm.seeds", "must be at least 2, got 1"),
+    "a crowd of seeds": (f"{VARIED}confirm:\n  seeds: 21  #!\n", "confirm.seeds", "must be at most 20, got 21"),
+    "seeds by name": (f"{VARIED}confirm:\n  seeds: [2, 3]  #!\n", "confirm.seeds", "must be a whole number"),
+    "confirm without a mapping": (f"{VARIED}confirm: 3  #!\n", "confirm", "must be a mapping, got 3"),
+    "unknown key of confirm": (f"{VARIED}confirm: {{sedes: 3}}  #!\n", "confirm.sedes", 'did you mean "seeds"?'),
+    "no search to test with": (f"{VARIED}test: {{searches: []}}  #!\n", "test.searches", "must not be empty"),
+    "unknown search": (
+        f"{VARIED}test:\n  searches:\n    - greedy\n    - beem  #!\n",
+        "test.searches[1]",
+        'did you mean "beam"?',
+    ),
+    "a search twice": (f"{VARIED}test:\n  searches: [beam, beam]  #!\n", "test.searches", "names a search twice"),
     "climbing name": (VARIED.replace("name: tiny", "name: ../x  #!"), "name", "must be a name"),
     "no experiment file": (
         VARIED.replace("experiment.yaml", "experimint.yaml  #!"),

@@ -48,3 +48,11 @@ def test_trials_at_once_share_the_time_but_none_is_shorter_than_itself():
     eta = search_eta(ended, SearchSize(trials=2, epochs=10, concurrent=8))
     assert eta is not None
     assert eta.high_s == pytest.approx(100.0)
+
+
+def test_what_confirms_the_search_comes_on_top_whole():
+    size = SearchSize(trials=1, epochs=10, concurrent=1, repetitions=3)
+    repeated = [trial(TrialState.COMPLETE, epochs=10), trial(TrialState.RUNNING, epochs=4)]
+    eta = search_eta([trial(TrialState.PRUNED, epochs=2)], size, repeated=repeated)
+    assert eta is not None
+    assert (eta.low_s, eta.high_s) == (60.0 + 100.0,) * 2

@@ -1,10 +1,11 @@
 """The table says what every strategy reached and what it cost."""
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
 
-from intelligen.reporting.table import NOTE, markdown_table, rich_table
+from intelligen.reporting.table import NOTE, SEEDS_NOTE, markdown_table, rich_table
 from intelligen.tracking.leaderboard import Row
 from intelligen.tracking.records import TrialRecord, TrialState
 
@@ -81,3 +82,21 @@ def test_terminal_and_markdown_say_the_same_and_explain_it():
     assert NOTE in shown
     assert NOTE in markdown_table(rows, objective="valid/bleu")
     assert all(word in NOTE for word in ("× standard", "Cost", "device"))
+
+
+def repetition(bleu: float, *, state: TrialState = TrialState.COMPLETE) -> TrialRecord:
+    scores = {} if state is TrialState.FAILED else {"test/bleu": bleu, "test-greedy/bleu": bleu - 1}
+    return TrialRecord("s", "confirm", "seqgan", 2, {}, {}, "s", None, 0, state=state, scores=scores)
+
+
+def test_repetitions_are_shown_as_their_mean_and_their_range_and_counted():
+    failed = repetition(0.0, state=TrialState.FAILED)
+    rows = [STANDARD, replace(SEQGAN, repeated=(repetition(20.0), repetition(23.0), failed))]
+    cells = table(*rows)
+    assert list(cells["seqgan"])[:6] == ["strategy", "trials", "valid/bleu", "seeds", "test/bleu", "test-greedy/bleu"]
+    assert cells["seqgan"]["seeds"] == "3 (1 failed)"
+    assert cells["seqgan"]["test/bleu"] == "21.50 (20.00 to 23.00)"
+    assert cells["seqgan"]["test-greedy/bleu"] == "20.50 (19.00 to 22.00)"
+    assert (cells["standard"]["seeds"], cells["standard"]["test-greedy/bleu"]) == ("0", "–")
+    assert SEEDS_NOTE in markdown_table(rows, objective="valid/bleu")
+    assert SEEDS_NOTE not in markdown_table([STANDARD], objective="valid/bleu")

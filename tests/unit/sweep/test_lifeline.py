@@ -55,8 +55,8 @@ def test_no_trial_has_failed_whose_cluster_is_gone(
         )
         monkeypatch.setattr(lifeline, "_held", Lifeline([gone]))
         with pytest.raises(ClusterLostError):
-            settle_trial(run, 0, crashed=crashed, stopped=None)
+            settle_trial(run, "t0000", crashed=crashed, stopped=None)
         assert ledger.trials["t0000"].state is TrialState.RUNNING
         monkeypatch.setattr(lifeline, "_held", None)
-        settle_trial(run, 0, crashed=crashed, stopped=None)
+        settle_trial(run, "t0000", crashed=crashed, stopped=None)
         assert ledger.trials["t0000"].state is TrialState.FAILED

@@ -18,7 +18,7 @@ from intelligen.sweep.populations import Populations
 from intelligen.sweep.searcher import StudySearcher
 from intelligen.sweep.study import TAKEOVERS, open_study
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends
+from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
 from intelligen.sweep.warm_start import warm_start
 from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
@@ -54,7 +54,9 @@ class Crew:
             spent=lambda strategy: self.over,
             start=lambda suggestion: dict(start_trial(self.run, suggestion, populations)),
             refuse=lambda suggestion, reason: refuse_trial(self.run, suggestion, reason),
-            settle=lambda number, crashed, stopped: settle_trial(self.run, number, crashed=crashed, stopped=stopped),
+            settle=lambda number, crashed, stopped: settle_trial(
+                self.run, trial_name(number), crashed=crashed, stopped=stopped
+            ),
             let_go_on=lambda number, epoch: None,
             populations=populations,
         )

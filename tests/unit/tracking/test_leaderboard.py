@@ -27,14 +27,21 @@ class Sweep:
         self.trials: dict[str, TrialRecord] = {}
 
     def add(
-        self, strategy: str, *epochs: dict[str, float], state: TrialState = TrialState.COMPLETE, kind: str = "trial"
+        self,
+        strategy: str,
+        *epochs: dict[str, float],
+        state: TrialState = TrialState.COMPLETE,
+        kind: str = "trial",
+        scores: dict[str, float] | None = None,
     ) -> str:
         name = f"t{len(self.trials)}"
         (self.directory / name).mkdir()
         history = History(self.directory / name)
         for number, metrics in enumerate(epochs, start=1):
             history.append(Report(number, number, number, 0, {**MEASURED, "valid/bleu": 1.0, **metrics}))
-        self.trials[name] = TrialRecord(name, kind, strategy, 1, {}, {}, name, len(self.trials), 0, state=state)
+        self.trials[name] = TrialRecord(
+            name, kind, strategy, 1, {}, {}, name, len(self.trials), 0, state=state, scores=scores or {}
+        )
         return name
 
     def select(self, name: str, *, bleu: float, healthy: bool = True) -> None:
@@ -102,3 +109,29 @@ def test_a_strategy_whose_trials_all_failed_has_no_row(sweep):
     sweep.add("seqgan", {}, state=TrialState.FAILED)
     best = best_by_strategy(sweep.directory, sweep.trials, metric="valid/bleu")
     assert list(best) == ["standard"]
+
+
+def test_repetitions_are_tested_in_place_of_the_trial_that_they_repeat_and_choose_nothing(sweep):
+    def scores(bleu: float) -> dict[str, float]:
+        return {"test/bleu": bleu, "test/bleu_low": bleu - 1, "test/bleu_high": bleu + 1, "test/chrf": 2 * bleu}
+
+    sweep.add("standard", {}, kind="baseline")
+    sweep.add("standard", {"valid/bleu": 50.0}, kind="baseline", scores=scores(10.0))
+    sweep.add("standard", {"valid/bleu": 60.0}, kind="baseline", scores=scores(12.0))
+    best = sweep.add("seqgan", {"valid/bleu": 20.0, "cost/device_s": 5.0}, scores=scores(99.0))
+    sweep.add("seqgan", {"valid/bleu": 90.0, "cost/device_s": 70.0}, kind="confirm", scores=scores(20.0))
+    sweep.add("seqgan", {"valid/bleu": 90.0}, kind="confirm", scores=scores(23.0))
+    sweep.add("seqgan", {}, kind="confirm", state=TrialState.FAILED)
+    baseline, seqgan = sweep.rows()
+    assert (baseline.strategy, baseline.trials, baseline.best_value) == ("baseline", 1, 1.0)
+    assert baseline.mean_scores() == {"test/bleu": 11.0, "test/chrf": 22.0}
+    assert (seqgan.best.id, seqgan.trials, seqgan.cost_device_s, len(seqgan.repeated)) == (best, 1, 5.0, 3)
+    assert seqgan.scores("test/bleu") == [20.0, 23.0]
+    assert seqgan.mean_scores() == {"test/bleu": 21.5, "test/chrf": 43.0}
+
+
+def test_one_tested_model_has_its_own_scores(sweep):
+    scores = {"test/bleu": 3.0, "test/bleu_low": 2.0, "test/bleu_high": 4.0}
+    sweep.add("standard", {}, scores=scores)
+    (row,) = sweep.rows()
+    assert (row.over_seeds, row.mean_scores()) == (False, scores)

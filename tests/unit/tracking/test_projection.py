@@ -142,3 +142,15 @@ def test_sample_translations_are_a_table_within_mlflows_bound() -> None:
     assert lines[-1].endswith("x | y |")
     assert 7000 < len(note) <= 8000
     assert samples_note(report(1, 1.0)) == "Epoch 1, update 10, 100 target tokens."
+
+
+def test_a_repetition_says_what_it_repeats_and_is_counted_apart() -> None:
+    again = record("generative-s2", kind="confirm", number=None, confirms="t0001", state=TrialState.COMPLETE)
+    assert trial_tags(again, [], stop_reason=None)["confirms"] == "t0001"
+    assert "confirms" not in trial_tags(record(), [], stop_reason=None)
+    header = {"sweep": {"question": "", "objective": MAXIMIZE}}
+    bests = {"t0001": Best(20.0, 1), "generative-s2": Best(30.0, 1)}
+    note = sweep_note(header, [record(state=TrialState.PRUNED), again], bests, None)
+    assert "**Trials:** 1 pruned. **Trained again with other seeds:** 1 complete." in note
+    assert "| generative | 20 | t0001 | 1 |" in note
+    assert "generative-s2" not in note

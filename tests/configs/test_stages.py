@@ -1,0 +1,55 @@
+"""What follows the search: seeds that it has not seen, and searches whose scores have names of their own."""
+
+from pathlib import Path
+
+import refusals
+from refusals import EXPERIMENT, VARIED, assert_told
+
+from intelligen.config.decoding import Beam, Decoding, Greedy, Sample
+from intelligen.config.loading import load_sweep
+from intelligen.config.stages import Confirmation, Scoring, scored_as
+
+folder = refusals.folder
+
+FILES = """
+data:
+  corpus:
+    name: files
+    folder: .
+    splits:
+      train: {source: a, target: b}
+      valid: {source: a, target: b}
+      test: {source: a, target: b}
+      news-greedy: {source: a, target: b}
+"""
+
+
+def test_no_seed_of_a_confirmation_is_the_search_s() -> None:
+    assert Confirmation(seeds=3).after(1) == (2, 3, 4)
+
+
+def test_without_confirm_there_are_no_other_seeds(folder: Path) -> None:
+    Path("sweep.yaml").write_text(VARIED)
+    sweep, _ = load_sweep(Path("sweep.yaml"))
+    assert (sweep.confirmation_seeds(1), sweep.total_repetitions()) == ((), 0)
+
+
+def test_every_strategy_is_repeated_with_every_seed(folder: Path) -> None:
+    strategies = "  strategy: {choice: [standard, generative, seqgan]}\nconfirm: {seeds: 4}\n"
+    Path("sweep.yaml").write_text(VARIED + strategies)
+    assert load_sweep(Path("sweep.yaml"))[0].total_repetitions() == 12
+
+
+def test_the_trial_s_own_search_comes_first_and_none_comes_twice() -> None:
+    decoding = Decoding(validation=Sample(top_k=3), test=Beam(size=7))
+    assert Scoring().of(decoding) == (Beam(size=7),)
+    searches = Scoring(searches=("greedy", "sample", "beam")).of(decoding)
+    assert searches == (Beam(size=7), Greedy(), Sample(top_k=3))
+    assert [scored_as("test", search, decoding) for search in searches] == ["test", "test-greedy", "test-sample"]
+    assert Scoring(searches=("greedy", "beam")).of(Decoding(test=Greedy())) == (Greedy(), Beam())
+
+
+def test_scores_of_a_search_and_of_a_split_never_share_a_name(folder: Path) -> None:
+    Path("experiment.yaml").write_text(EXPERIMENT + FILES)
+    text = f"{VARIED}test:\n  searches:\n    - beam\n    - greedy  #!\n"
+    assert_told(Path("sweep.yaml"), text, "test.searches[1]", "split news-greedy")
