@@ -144,18 +144,27 @@ class StudyResults:
 
     @cached_property
     def systems(self) -> tuple[System, ...]:
-        """What the test sets compare: the baseline, then each strategy's confirmed models, else its tested trial."""
+        """What stands beside each other: the baseline, then each strategy's confirmed models, else its best trial."""
         ran = [member for member in self.members if member.record.state in USABLE]
         kind = "confirm" if self.confirmations else "trial"
         seeds = {member.record.seed for member in self.confirmations or self.members}
         groups = {BASELINE: [m for m in ran if m.record.kind == "baseline" and m.record.seed in seeds]}
         for name in self.strategies:
-            groups[name] = [m for m in ran if m.record.kind == kind and m.record.strategy == name and m.decoded]
+            own = [member for member in ran if member.record.kind == kind and member.record.strategy == name]
+            groups[name] = [member for member in own if member.decoded] or (
+                own if self.confirmations else self._best(own)
+            )
         return tuple(
             System(name, tuple(sorted(members, key=lambda member: member.record.seed)))
             for name, members in groups.items()
             if members
         )
+
+    def _best(self, members: list[Member]) -> list[Member]:
+        values = {m.record.id: value for m in members if (value := m.value(self.metric)) is not None}
+        choose = max if self.maximizes else min
+        best = choose(values, key=values.__getitem__, default=None)
+        return [member for member in members if member.record.id == best]
 
     @property
     def failed(self) -> tuple[Member, ...]:

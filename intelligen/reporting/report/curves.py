@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from intelligen.reporting.report.drawing import Figure, add_line, axes
+from intelligen.reporting.report.drawing import Figure, add_line, axes, whole_steps
 from intelligen.reporting.report.marks import Mark
 from intelligen.reporting.study import BASELINE, Member, StudyResults, System
 
@@ -52,13 +52,8 @@ def exposure_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
             if points:
                 add_line(figure, marks[system.name], points, name=system.name)
         if figure.data:
-            figure.update_xaxes(tickformat="d", dtick=_whole_steps(max(max(line.x) for line in figure.data)))
+            figure.update_xaxes(tickformat="d", dtick=whole_steps(max(max(line.x) for line in figure.data)))
             yield Figure(metric.replace("/", "-"), title, caption, figure)
-
-
-def _whole_steps(epochs: int) -> int:
-    """Between the marks of an axis, so that none stands at half an epoch."""
-    return max(1, epochs // 6)
 
 
 def _mean_by_epoch(system: System, metric: str) -> list[tuple[int, float]]:

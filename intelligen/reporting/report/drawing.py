@@ -38,6 +38,11 @@ def axes(*, x: str, y: str, small: bool = False) -> go.Figure:
     return figure
 
 
+def whole_steps(longest: int) -> int:
+    """From mark to mark of an axis that counts epochs or trials, so that none stands at a half."""
+    return max(1, longest // 6)
+
+
 def add_line(
     figure: go.Figure,
     mark: Mark,

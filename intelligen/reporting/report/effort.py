@@ -13,7 +13,7 @@ from optuna.distributions import (
 
 from intelligen.config.parameters import Parameter, parameters
 from intelligen.reporting.report.costs import SECONDS_PER_HOUR
-from intelligen.reporting.report.drawing import Figure, add_line, axes
+from intelligen.reporting.report.drawing import Figure, add_line, axes, whole_steps
 from intelligen.reporting.report.marks import Mark
 from intelligen.reporting.report.parallel import logarithmic_places
 from intelligen.reporting.search_analysis import LEAST_TRIALS, Curve, expected_best, importance
@@ -40,6 +40,8 @@ def expected_best_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]
                 f"{count} trials, ± {spread:.2f}" for count, spread in zip(curve.trials, curve.deviation, strict=True)
             ]
             add_line(figure, marks[name], list(zip(x, curve.expected, strict=True)), name=name, text=text)
+        if effort == "trials" and curves:
+            figure.update_xaxes(tickformat="d", dtick=whole_steps(max(curve.trials[-1] for curve in curves.values())))
         if curves:
             yield Figure(
                 f"expected-{effort.replace('_', '-')}",

@@ -85,15 +85,17 @@ def _figure(
     figure = axes(x="", y="")
     for member in own:
         trial = member.record.id
-        params = [member.record.params.get(one.name) for one in names]
-        places = [None if value is None else axis.place(value) for axis, value in zip(drawn, params, strict=True)]
+        params = member.record.params
+        places = [
+            axis.place(params[one.name]) if one.name in params else None for axis, one in zip(drawn, names, strict=True)
+        ]
         figure.add_scatter(
             x=list(range(len(all_axes))),
             y=[*places, all_axes[-1].place(values[trial])],
             mode="lines+markers",
             name=trial,
             text=[
-                *(f"{axis.label} = {value}" for axis, value in zip(drawn, params, strict=True)),
+                *(f"{axis.label} = {params.get(one.name)}" for axis, one in zip(drawn, names, strict=True)),
                 f"{values[trial]:.2f}",
             ],
             hovertemplate="%{text}<extra>%{fullData.name}</extra>",
@@ -115,7 +117,7 @@ def _draw_axes(figure: go.Figure, all_axes: Sequence[_Axis]) -> None:
     figure.update_xaxes(
         tickvals=list(range(len(all_axes))),
         ticktext=[axis.label for axis in all_axes],
-        tickangle=-30,
+        tickangle=30,
         showgrid=False,
         range=[-0.2, len(all_axes) - 0.45],
     )

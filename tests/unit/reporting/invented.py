@@ -19,7 +19,7 @@ def drawn(strategy: str, turn: int, rate: float) -> tuple[dict[str, Any], dict[s
     changes: dict[str, Any] = {name: rate, "strategy.name": strategy}
     match strategy:
         case "standard":
-            params["standard/finetuning.label_smoothing"] = changes["finetuning.label_smoothing"] = 0.05 * turn
+            params["standard/finetuning.label_smoothing"] = changes["finetuning.label_smoothing"] = 0.05 * (turn % 5)
         case "standard_matched":
             ratio = (2.0, 4.0)[turn % 2]
             params["standard_matched/updates_ratio"] = changes["strategy.updates_ratio"] = ratio

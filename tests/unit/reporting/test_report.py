@@ -86,7 +86,9 @@ def test_it_is_written_of_a_sweep_that_was_not_confirmed_and_of_one_that_was_not
     assert "nothing is confirmed" in write_report(plain.directory, store=plain.store).read_text()
     for scores in [*plain.directory.glob("trials/*/scores/*"), *plain.store.glob("baselines/*/scores/*")]:
         scores.unlink()
-    assert "No test set has been decoded yet" in write_report(plain.directory, store=plain.store).read_text()
+    untested = write_report(plain.directory, store=plain.store).read_text()
+    assert "No test set has been decoded yet" in untested
+    assert "valid/bleu while training" in untested
 
 
 def test_sample_sentences_are_chosen_by_number_alone() -> None:

@@ -1,0 +1,91 @@
+"""Figures show what the trials had and came to, and no two systems by colour alone."""
+
+import pytest
+from small_study import EPOCHS, SmallStudy
+
+from intelligen.reporting.report.curves import exposure_curves, learning_curves
+from intelligen.reporting.report.effort import expected_best_figures, importance_figures, importance_note
+from intelligen.reporting.report.marks import marks
+from intelligen.reporting.report.parallel import parallel_figures
+from intelligen.reporting.report.search_figures import pareto_figure, simplex_figures
+from intelligen.reporting.study import StudyResults, read_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
+    files = SmallStudy(tmp_path_factory.mktemp("figures") / "runs", confirm=False, trials_of={"standard": 24})
+    return read_study(files.write(), store=files.store)
+
+
+def test_systems_differ_in_more_than_their_colour() -> None:
+    found = marks([f"strategy {number}" for number in range(30)])
+    assert len({(mark.dash, mark.symbol) for mark in found.values()}) == len(found)
+
+
+def test_importance_is_told_where_trials_suffice(study: StudyResults) -> None:
+    (figure,) = importance_figures(study, marks(study.strategies))
+    (bars,) = figure.content.data
+    assert figure.key == "importance-standard"
+    assert set(bars.y) == {"finetuning.optimizer.learning_rate", "standard/finetuning.label_smoothing"}
+    assert sum(bars.x) == pytest.approx(1)
+    assert "standard_matched (3), intelligen (3)" in importance_note(study)
+
+
+def test_expected_best_ends_at_the_best_of_all_and_at_what_was_spent(study: StudyResults) -> None:
+    by_trials, by_hours, by_tokens = expected_best_figures(study, marks(study.strategies))
+    for name, trials in (("standard", 24), ("intelligen", 4)):
+        lines = {
+            f.key: next(line for line in f.content.data if line.name == name) for f in (by_trials, by_hours, by_tokens)
+        }
+        members = [member for member in study.searched if member.record.strategy == name]
+        ends = {key: line.x[-1] for key, line in lines.items()}
+        assert ends == pytest.approx(
+            {
+                "expected-trials": trials,
+                "expected-device-hours": sum(member.device_s for member in members) / 3600,
+                "expected-target-tokens": sum(member.target_tokens for member in members),
+            }
+        )
+        assert max(member.value("valid/bleu") or 0 for member in members) > lines["expected-trials"].y[0]
+
+
+def test_the_triangle_shows_the_weights_that_trained(study: StudyResults) -> None:
+    (figure,) = simplex_figures(study, marks(study.strategies))
+    (points,) = figure.content.data
+    trials = [member for member in study.searched if member.record.strategy == "intelligen"]
+    weights = [member.record.config["strategy"]["policy"]["weights"] for member in trials]
+    assert list(points.a) == [one["auxiliary"] for one in weights]
+    assert list(points.b) == [one["recurrent"] for one in weights]
+    assert list(points.marker.size) == sorted(points.marker.size)
+
+
+def test_parallel_lines_lie_where_the_values_are_and_a_logarithm_is_one(study: StudyResults) -> None:
+    by_key = {figure.key: figure.content for figure in parallel_figures(study, marks(study.strategies))}
+    assert by_key.keys() == {"parallel-standard", "parallel-standard_matched", "parallel-intelligen"}
+    # The second of 24 trials: 1.5 of 24 parts of the logarithmic range, label smoothing 0.05 of 0.2.
+    line = next(one for one in by_key["parallel-standard"].data if one.name == "t0001")
+    assert list(line.y[:2]) == pytest.approx([1.5 / 24, 0.25])
+    best = [one.name for one in by_key["parallel-standard"].data if one.opacity == 1.0]
+    assert best == [f"t{number:04d}" for number in range(19, 24)]
+
+
+def test_the_front_is_of_trials_that_ran_their_course(study: StudyResults) -> None:
+    figure = pareto_figure(study, marks(study.strategies))
+    assert "t0000" not in figure.caption
+    assert figure.caption.endswith("t0023, t0031.")
+
+
+def test_curves_have_a_point_per_epoch_of_every_model(study: StudyResults) -> None:
+    lines = learning_curves(study, marks(study.strategies)).content.data
+    assert [(line.name, len(line.x)) for line in lines] == [
+        (name, EPOCHS) for name in ("standard", "standard_matched", "intelligen")
+    ]
+    keys = [figure.key for figure in exposure_curves(study, marks(study.strategies))]
+    assert keys == ["valid-exposure_gap", "valid-prefix_switch_gap", "valid-repetition_pct", "valid-length_ratio"]
+
+
+def test_a_figure_without_a_value_is_valid_json(study: StudyResults) -> None:
+    figure = learning_curves(study, marks(study.strategies)).content
+    figure.add_scatter(x=[1, 2], y=[float("nan"), float("inf")])
+    assert "NaN" not in figure.to_json()
+    assert "Infinity" not in figure.to_json()
