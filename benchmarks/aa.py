@@ -112,27 +112,20 @@ def studies(
         yield study(statistics, setting, rng, seeds=seeds, sentences=sentences, shift=shift)
 
 
-def p_values(ours_SMK: Floats, control_SMK: Floats, *, resamples: int, seed: int) -> list[float]:
-    """By each of the methods."""
-    ours_S, control_S = (bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK))
-    return [
-        compare_statistics(ours_SMK, control_SMK, resamples=resamples, seed=seed).p_value,
-        compare_statistics(ours_SMK[:1], control_SMK[:1], resamples=resamples // 5, seed=seed).p_value,
-        float(stats.ttest_ind(ours_S, control_S).pvalue),
-        float(stats.ttest_rel(ours_S, control_S).pvalue),
-    ]
-
-
 def aa_row(found: Iterable[tuple[Floats, Floats]], *, resamples: int) -> tuple[list[str], list[float]]:
-    """What studies look like to a user, and how often each method calls the copies different."""
-    scores, called = [], []
-    for number, sides in enumerate(found):
-        scores.append([bleu_of(side_SMK.sum(axis=1)) for side_SMK in sides])
-        called.append([p_value < ALPHA for p_value in p_values(*sides, resamples=resamples, seed=number)])
+    """What studies look like to a user, and how often each of the methods calls the copies different."""
+    scores, p_values = [], []
+    for number, (ours_SMK, control_SMK) in enumerate(found):
+        scores.append([bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
+        ours = compare_statistics(ours_SMK, control_SMK, resamples=resamples, seed=number)
+        one_pair = compare_statistics(ours_SMK[:1], control_SMK[:1], resamples=resamples, seed=number)
+        p_values.append([ours.p_value, one_pair.p_value])
     ours_NS, control_NS = np.array(scores).transpose(1, 0, 2)
+    by_seeds = [test(ours_NS, control_NS, axis=1).pvalue for test in (stats.ttest_ind, stats.ttest_rel)]
+    rates = (np.column_stack([np.array(p_values), *by_seeds]) < ALPHA).mean(axis=0)
     deltas_NS = ours_NS - control_NS
     looks = [control_NS.mean(), deltas_NS.var(axis=1, ddof=1).mean() ** 0.5, deltas_NS.mean(axis=1).std()]
-    return [f"{look:.2f}" for look in looks], [float(rate) for rate in np.mean(called, axis=0)]
+    return [f"{look:.2f}" for look in looks], [float(rate) for rate in rates]
 
 
 def power_row(found: Iterable[tuple[Floats, Floats]], *, resamples: int) -> list[str]:

@@ -21,7 +21,8 @@ ALPHA: Final = 0.05
 POWER: Final = 0.8
 # Nobody trains more.
 _MOST_SEEDS: Final = 10_000
-_LEAST_TAIL: Final = 1e-300
+# Of a smaller one, with two seeds, the quantile's square is more than a float holds.
+_LEAST_TAIL: Final = 1e-100
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,9 @@ def _spread(values_S: Floats, values_RS: Floats, *, sentences: int) -> _Spread:
     if seeds == 1:
         return _Spread(0.0, float(covariance_SS[0, 0]), seeds, sentences)
     alike = float(covariance_SS[~np.eye(seeds, dtype=bool)].mean())
-    return _Spread(float(values_S.var(ddof=1)), max(0.0, alike), seeds, sentences)
+    # The mean of equal numbers may not be equal to them.
+    between = float(values_S.var(ddof=1)) if np.ptp(values_S) else 0.0
+    return _Spread(between, max(0.0, alike), seeds, sentences)
 
 
 def _quantiles(tail: float, power: float, degrees: int) -> float:
@@ -244,6 +247,5 @@ def _seeds_needed(delta: float, spread: _Spread) -> int | None:
     def suffices(seeds: int) -> bool:
         return spread.reach(ALPHA / 2, seeds=seeds, power=POWER) <= abs(delta)
 
-    numbers = range(2, _MOST_SEEDS + 1)
-    place = bisect_left(numbers, True, key=suffices)
-    return numbers[place] if place < len(numbers) else None
+    found = bisect_left(range(_MOST_SEEDS + 1), True, lo=2, key=suffices)
+    return found if found <= _MOST_SEEDS else None

@@ -67,7 +67,7 @@ class Allotment:
     @property
     def fair(self) -> bool:
         """Whether all strategies have spent the same, within 5 %."""
-        return self.excess <= FAIR_SHARE
+        return max(self.spent.values()) <= (1 + FAIR_SHARE) * min(self.spent.values())
 
 
 def expected_best(
@@ -109,7 +109,8 @@ def importance(study: optuna.Study, records: Iterable[TrialRecord] | None = None
 
     Returns:
         Parameter → share, the largest first, summing to 1; a parameter that only some trials have counts where it
-        exists. None where too few trials have run their course, or none is better than the others.
+        exists, and one that all have alike has no entry. None where too few trials have run their course, or none is
+        better than the others.
 
     """
     numbers = None if records is None else {record.number for record in records if not record.takeovers}
@@ -120,6 +121,11 @@ def importance(study: optuna.Study, records: Iterable[TrialRecord] | None = None
     ]
     if len(chosen) < LEAST_TRIALS or len({trial.values[0] for trial in chosen}) == 1:
         return None
+    values: dict[str, set[object]] = {}
+    for trial in chosen:
+        for name, value in trial.params.items():
+            values.setdefault(name, set()).add(value)
+    varied = [name for name, found in values.items() if len(found) > 1]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     alone = optuna.create_study(direction=study.directions[0])
     alone.add_trials(
@@ -130,8 +136,8 @@ def importance(study: optuna.Study, records: Iterable[TrialRecord] | None = None
     with warnings.catch_warnings():
         # That options which a single trial chose are left out.
         warnings.filterwarnings("ignore", "Some regimes for parameter", UserWarning)
-        found: dict[str, float] = get_param_importances(alone, evaluator=best)
-    return found
+        shares: dict[str, float] = get_param_importances(alone, evaluator=best, params=varied)
+    return shares
 
 
 def pareto_front(

@@ -108,13 +108,16 @@ def test_where_seeds_do_not_vary_the_interval_is_that_of_one_seed():
 
 
 def test_the_half_widths_of_seeds_and_of_sentences_add_as_squares():
-    statistics = [
-        np.stack([bleu_statistics(text, references()) for text in systems(0.7, seeds=4, first=f)]) for f in (0, 9)
-    ]
+    # Ours is better in the first half, the control in the second, with every seed.
+    better, worse = systems(0.9, seeds=4), systems(0.5, seeds=4, first=9)
+    ours = [good[:30] + bad[30:] for good, bad in zip(better, worse, strict=True)]
+    control = [bad[:30] + good[30:] for good, bad in zip(better, worse, strict=True)]
+    statistics = [np.stack([bleu_statistics(text, references()) for text in side]) for side in (ours, control)]
     deltas = np.subtract(*(bleu_of(side.sum(axis=1)) for side in statistics))
     resampled = bleu_of(resampled_sums(np.concatenate(statistics), resamples=1000, seed=0))
     covariance = np.cov(resampled[:, :4] - resampled[:, 4:], rowvar=False)
-    common = max(0.0, (covariance.sum() - covariance.trace()) / 12)
+    common = (covariance.sum() - covariance.trace()) / 12
+    assert common > 1
     over_seeds, over_sentences = stats.t.ppf(0.975, 3) * stats.sem(deltas), stats.t.ppf(0.975, 59) * common**0.5
     found = compare_statistics(*statistics)
     assert (found.high - found.low) / 2 == pytest.approx(np.hypot(over_seeds, over_sentences))
@@ -148,9 +151,10 @@ def test_the_same_systems_do_not_differ():
 
 
 def test_a_difference_that_never_varies_is_certain():
-    found = compare_statistics(alike(16, 16), alike(14, 14))
-    assert found.low == found.high == found.delta > 0
-    assert (found.p_value, found.effect_size, found.seeds_needed) == (0, None, 2)
+    found = compare_statistics(alike(16, 16, 16), alike(14, 14, 14))
+    assert found.delta > 0
+    assert (found.low, found.high) == pytest.approx((found.delta, found.delta))
+    assert (found.p_value, found.effect_size, found.seeds_needed) == (pytest.approx(0), None, 2)
 
 
 def test_one_seed_shows_neither_effect_nor_seeds_needed():

@@ -55,7 +55,7 @@ def searched(count: int, *, direction: str = "maximize", objectives: int = 1) ->
     for _ in range(count):
         trial = study.ask()
         rate, _ = trial.suggest_float("rate", 0, 1), trial.suggest_float("warmup", 0, 1)
-        value = -abs(rate - 0.5)
+        value = -4 * abs(rate - 0.5)
         if trial.suggest_categorical("strategy", ["standard", "generative"]) == "generative":
             value -= 3 * trial.suggest_float("generative/probability", 0, 1)
         study.tell(trial, [sign * value, *[float(trial.number)] * (objectives - 1)])
@@ -73,7 +73,8 @@ def test_what_decides_is_important(direction, objectives):
     found = importance(study)
     assert found is not None
     assert sum(found.values()) == pytest.approx(1)
-    assert found["warmup"] < min(found["rate"], found["strategy"])
+    assert next(iter(found)) == "rate"
+    assert found["warmup"] < found["rate"] / 5
 
 
 def test_importance_within_a_strategy_is_that_of_its_own_trials():
@@ -82,7 +83,7 @@ def test_importance_within_a_strategy_is_that_of_its_own_trials():
     found = importance(study, map(record, own))
     assert found is not None
     assert next(iter(found)) == "generative/probability"
-    assert found["strategy"] == 0
+    assert "strategy" not in found
 
 
 def test_too_few_trials_tell_nothing_of_importance():
@@ -95,8 +96,8 @@ def test_too_few_trials_tell_nothing_of_importance():
     assert importance(searched(LEAST_TRIALS - 1)) is None
 
 
-def test_trials_that_are_all_alike_tell_nothing_of_importance():
-    study = optuna.create_study()
+def test_trials_with_the_same_result_tell_nothing_of_importance():
+    study = searched(0)
     for _ in range(LEAST_TRIALS):
         study.tell(study.ask({"rate": optuna.distributions.FloatDistribution(0, 1)}), 1.0)
     assert importance(study) is None
