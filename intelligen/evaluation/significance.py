@@ -6,7 +6,7 @@ Formulas, sources and what all this does not say: docs/statistics.md. Axes: S se
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, hypot, log, sqrt
+from math import exp, log, sqrt
 from typing import Final, Literal
 
 import numpy as np
@@ -85,8 +85,7 @@ class _Spread:
         """
         seeds = seeds or self.seeds
         parts = [(self.common, self.sentences - 1)] + ([(self.between / seeds, seeds - 1)] if seeds > 1 else [])
-        # The square of a quantile of one degree of freedom may be beyond what a float holds.
-        return hypot(*(sqrt(variance) * _quantiles(tail, power, degrees) for variance, degrees in parts))
+        return sqrt(sum(variance * _quantiles(tail, power, degrees) ** 2 for variance, degrees in parts))
 
 
 def compare_systems(

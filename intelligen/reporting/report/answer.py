@@ -73,7 +73,9 @@ def _verdict(rows: Sequence[Score], costs: Mapping[str, Cost]) -> str:
     sentence += "".join(_beside(control, found) for control, found in best.beside.items())
     if others:
         named = ", ".join(f"{row.system} ({_delta(row):+.2f})" for row in others)
-        sentence += f"; {named} beat{'s' if len(others) == 1 else ''} {CONTROL} too, and between these no test was made"
+        sentence += f"; {named} beat{'s' if len(others) == 1 else ''} {CONTROL} too"
+    if untested := [row.system for row in others if row.system not in best.beside]:
+        sentence += f"; no test was made between {best.system} and {', '.join(untested)}"
     return sentence + "."
 
 
