@@ -43,6 +43,10 @@ class WithinStrategy(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         """A trial is taken away before its end."""
         self._of(trial).on_trial_remove(tune_controller, trial)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles it with the experiment, secrets of the sweep and all; a resumed sweep makes its own.
+        return {}
+
     def _of(self, trial: Any) -> TrialScheduler:
         strategy = json.loads(trial.config["trial"])["strategy"]["name"]
         if strategy not in self._schedulers:

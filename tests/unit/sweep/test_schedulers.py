@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from ray import cloudpickle
 from searches import EPOCHS, report, sweep
 
 from intelligen.sweep.scheduler import EndedTrial, bracket_of, scheduler
@@ -77,6 +78,13 @@ def test_a_slow_strategy_is_not_stopped_by_the_curves_of_another(tmp_path, name)
     within = scheduler(sweep(scheduler={"name": name}), epochs=EPOCHS, ended=own)
     within.on_trial_add(None, slow)
     assert decision(within, slow, epoch=1, value=1.0) == "STOP"
+
+
+@pytest.mark.parametrize("budget", [{"trials_per_strategy": 3}, {"trials": 3}], ids=["each", "all"])
+@pytest.mark.parametrize("name", [*COMPARING, "none"])
+def test_no_secret_of_the_sweep_goes_where_tune_pickles_its_scheduler(name, budget):
+    settings = sweep(scheduler={"name": name}, budget=budget, search={"storage": "postgresql://me:canary@host/studies"})
+    assert b"canary" not in cloudpickle.dumps(scheduler(settings, epochs=EPOCHS, ended=[]))
 
 
 @pytest.mark.parametrize("name", COMPARING)
