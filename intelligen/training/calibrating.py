@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.fit import build_model, epoch_updates
+from intelligen.training.runtime import threads_used
 
 TIMED_UPDATES = 4
 LONGEST_S = 20.0
@@ -60,7 +60,7 @@ def time_epoch(trial: Trial, bench: Bench) -> Span:
     the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
     """
     settled = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
-    with _threads(bench.threads):
+    with threads_used(bench.threads):
         loader = Loader(
             bench.prepared.split("train"),
             batch_tokens=trial.training.batch_tokens,
@@ -103,7 +103,7 @@ def time_validation(trial: Trial, bench: Bench) -> Span:
     """
     rows = len(bench.prepared.split("valid"))
     shards = max(1, rows // VALIDATED_ROWS)
-    with _threads(bench.threads):
+    with threads_used(bench.threads):
         model = _model(trial, bench)
         high = shards * _timed(
             lambda: evaluate_shard(
@@ -152,13 +152,3 @@ def _without_pretraining(settings: Any) -> Any:
     if not isinstance(settings, dict):
         return settings
     return {key: 0 if key == "pretraining_updates" else _without_pretraining(value) for key, value in settings.items()}
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

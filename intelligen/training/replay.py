@@ -1,7 +1,7 @@
 """A trial is trained again from its lock, in a directory of its own and as far as it came, and compared."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -21,7 +21,7 @@ from intelligen.training.fit import DivergedError, fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.local_group import in_group
 from intelligen.training.result import read_result, read_trial
-from intelligen.training.runtime import Runtime
+from intelligen.training.runtime import Runtime, threads_used
 from intelligen.training.testing import TrainedModel
 from intelligen.training.turn import Turn
 
@@ -143,7 +143,7 @@ def _train(recorded: Recorded, place: Runtime) -> None:
         if not recorded.ended and report.epoch == recorded.epochs:
             raise _StoppedError
 
-    with _threads(recorded.lock.threads), suppress(_StoppedError):
+    with threads_used(recorded.lock.threads), suppress(_StoppedError):
         fit_turn(recorded.trial, replace(place, report=told), Turn(recorded.trial, recorded.epochs))
 
 
@@ -152,7 +152,7 @@ def _decode(recorded: Recorded, place: Runtime) -> None:
     files = score_files(recorded.directory)
     if not files:
         return
-    with _threads(recorded.lock.threads):
+    with threads_used(recorded.lock.threads):
         trained = TrainedModel.load(place.directory, store=place.store, device=place.device)
         for path in files:
             search = read_scores(path).search
@@ -193,13 +193,3 @@ def _device(lock: Lock) -> torch.device:
 def _processes(lock: Lock) -> int:
     """Bits depend on their number, and only on processors are bits to be expected."""
     return lock.processes if lock.device == "cpu" else 1
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

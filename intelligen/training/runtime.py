@@ -1,6 +1,7 @@
 """The place where a trial runs: its directory, its device, its ranks, and who hears its reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,3 +66,14 @@ class Runtime:
         distributed.broadcast_object_list(values, src=0)
         received: Value = values[0]
         return received
+
+
+@contextmanager
+def threads_used(count: int) -> Iterator[None]:
+    """So many threads of this process compute, for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
