@@ -41,8 +41,9 @@ class Comparison:
     three seeds, or where seeds do not differ."""
     seeds: int
     seeds_needed: int | None
-    """Seeds with which a difference of this size is found in four of five studies. None where it is zero, where no
-    number of seeds suffices on this test set, and with one seed, which does not show how seeds differ."""
+    """Seeds with which a difference of this size is found in four of five studies, however many comparisons were to
+    be corrected together. None where it is zero, where no number of seeds suffices on this test set, and with one seed,
+    which does not show how seeds differ."""
     over: Literal["seeds × sentences", "sentences"]
     """What the interval is over; with one seed it holds for this seed alone."""
     standard_error: float
@@ -93,6 +94,7 @@ def compare_systems(
     control: Sequence[Sequence[str]],
     references: Sequence[str],
     *,
+    family: int = 1,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Comparison:
@@ -102,6 +104,8 @@ def compare_systems(
         ours: Hypotheses by seed, in the test set's order.
         control: Of the same seeds in the same order: differences are paired.
         references: Detokenised.
+        family: With how many comparisons, itself among them, its p-value will be corrected. So many seeds are needed
+            that it is found at α / family, which Holm's correction never undercuts; p and interval are its own.
         resamples: Of the sentences.
         seed: Of the resampling.
 
@@ -112,11 +116,17 @@ def compare_systems(
     if not ours or len(ours) != len(control):
         raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
     return compare_statistics(
-        _statistics(ours, references), _statistics(control, references), resamples=resamples, seed=seed
+        _statistics(ours, references),
+        _statistics(control, references),
+        family=family,
+        resamples=resamples,
+        seed=seed,
     )
 
 
-def compare_statistics(ours_SMK: Floats, control_SMK: Floats, *, resamples: int = 1000, seed: int = 0) -> Comparison:
+def compare_statistics(
+    ours_SMK: Floats, control_SMK: Floats, *, family: int = 1, resamples: int = 1000, seed: int = 0
+) -> Comparison:
     """The same from the sentences' statistics (`bleu_statistics`)."""
     seeds, sentences, _ = ours_SMK.shape
     both = np.stack([bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
@@ -132,7 +142,7 @@ def compare_statistics(ours_SMK: Floats, control_SMK: Floats, *, resamples: int 
         p_value=_p_value(delta, spread),
         effect_size=_hedges_g(delta, spread),
         seeds=seeds,
-        seeds_needed=_seeds_needed(delta, spread),
+        seeds_needed=_seeds_needed(delta, spread, tail=ALPHA / family / 2),
         over="sentences" if seeds == 1 else "seeds × sentences",
         standard_error=spread.error(),
     )
@@ -239,12 +249,12 @@ def _hedges_g(delta: float, spread: _Spread) -> float | None:
     return float(delta / spread.between**0.5 * np.exp(log_correction))
 
 
-def _seeds_needed(delta: float, spread: _Spread) -> int | None:
+def _seeds_needed(delta: float, spread: _Spread, *, tail: float) -> int | None:
     if delta == 0 or spread.seeds == 1:
         return None
 
     def suffices(seeds: int) -> bool:
-        return spread.reach(ALPHA / 2, seeds=seeds, power=POWER) <= abs(delta)
+        return spread.reach(tail, seeds=seeds, power=POWER) <= abs(delta)
 
     found = bisect_left(range(_MOST_SEEDS + 1), True, lo=2, key=suffices)
     return found if found <= _MOST_SEEDS else None

@@ -1,6 +1,5 @@
 """A study is what a sweep's own files say: its ledger, its trials' histories, and the hypotheses of its test sets."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +15,10 @@ from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.leaderboard import USABLE, best_value, device_seconds
 from intelligen.tracking.provenance import PACKAGES, read_provenance
 from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.run_ids import RunIds, read_run_ids
 from intelligen.training.history import Report
 from intelligen.training.result import Result
+from intelligen.training.scored import SCORES, read_scores, score_files
 
 BASELINE = "baseline"
 
@@ -102,6 +103,8 @@ class StudyResults:
     test_sets: Mapping[str, TestSet]
     """The test set in the domain first."""
     tracking_uri: str | None
+    runs: RunIds
+    """The runs that show it in MLflow, as far as they are known."""
     environment: str
     """Machine and packages at the start; empty where nobody wrote them down."""
 
@@ -204,6 +207,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         members=members,
         test_sets=_read_test_sets(store / "prepared" / header["prepared"], named),
         tracking_uri=launch.tracking_uri,
+        runs=read_run_ids(directory),
         environment=read_provenance(directory, PACKAGES),
     )
     _require_whole(study)
@@ -222,18 +226,11 @@ def _read_test_sets(prepared: Path, named: set[str]) -> dict[str, TestSet]:
 def _read_decoded(directory: Path) -> dict[Setting, Decoded]:
     """All hypotheses of a trial that a test stage has written."""
     found = {}
-    for path in sorted((directory / "scores").glob("*.json")):
+    for path in score_files(directory):
         split, _, search = path.stem.rpartition("-")
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            metrics = {name.partition("/")[2]: value for name, value in told["metrics"].items()}
-            decoded = Decoded(tuple(told["hypotheses"]), Interval(**told["bleu"]), metrics, told["signatures"])
-        except OSError as error:
-            raise StorageError(f"{path}: cannot be read: {error.strerror}; mend it, or restore a copy") from error
-        except (KeyError, TypeError, ValueError) as error:
-            what = f"damaged ({type(error).__name__}: {error})"
-            raise StorageError(f"{path}: {what}; restore a copy, or decode the test set again") from error
-        found[split, search] = decoded
+        told = read_scores(path)
+        metrics = {name.partition("/")[2]: value for name, value in told.metrics.items()}
+        found[split, search] = Decoded(told.hypotheses, told.bleu, metrics, told.signatures)
     return found
 
 
@@ -242,6 +239,6 @@ def _require_whole(study: StudyResults) -> None:
         for (split, search), decoded in member.decoded.items():
             found, wanted = len(decoded.hypotheses), len(study.test_sets[split].references)
             if found != wanted:
-                path = study.directory / member.record.directory / "scores" / f"{split}-{search}.json"
+                path = study.directory / member.record.directory / SCORES / f"{split}-{search}.json"
                 what = f"has {found} hypotheses for {wanted} references"
                 raise StorageError(f"{path}: {what}: restore a copy, or decode the test set again")

@@ -11,10 +11,12 @@ from intelligen.tracking.projection import Best
 from intelligen.tracking.provenance import DIFF, read_provenance
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact
+from intelligen.tracking.run_ids import RunIds, write_run_ids
 from intelligen.tracking.runs import MirroredRun, Points, create_run, find_runs
 from intelligen.tracking.standings import Standing, standing_of
 from intelligen.tracking.sweep_summary import DIFF_FILE, SweepSummary, as_json
 from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.scored import SCORES, score_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,6 +42,7 @@ class SweepRuns:
         self._shown: dict[str, object] = {}
         self._bests: dict[str, Best] = {}
         self._standings: dict[str, Standing] = {}
+        self._remembered = RunIds()
 
     def update(self, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
         """Make the runs equal the files; a sweep is shown from its first trial on."""
@@ -50,7 +53,16 @@ class SweepRuns:
             self._summary = SweepSummary(parent, directory=self._directory, header=self._header)
         for record in trials.values():
             self._update_trial(record, closing, parent_id=parent.id)
+        self._remember(parent)
         self._summary.update(trials, closing, bests=self._bests, standings=self._standings)
+
+    def _remember(self, parent: MirroredRun) -> None:
+        """Write down which run shows which trial, where that is new."""
+        trials = {trial_id: run.id for trial_id, run in self._runs.items() if trial_id is not None}
+        runs = RunIds(self._experiment_id, parent.id, trials)
+        if runs != self._remembered:
+            write_run_ids(self._directory, runs)
+            self._remembered = runs
 
     def _create_parent(self, start_ms: int) -> MirroredRun:
         tags = {"sweep_id": self._header["sweep_id"], "kind": "sweep"}
@@ -124,11 +136,15 @@ class SweepRuns:
         )
 
     def _missing_scores(self, run: MirroredRun, record: TrialRecord) -> list[Points]:
-        """Test scores that MLflow lacks; the test sets that they are of are inputs from now on."""
+        """Test scores that MLflow lacks; their hypotheses are artifacts from now on, and their test sets inputs."""
         scores = {name: value for name, value in projection.finite(record.scores).items() if name not in run.metrics}
         if not scores:
             return []
         self._name_inputs(run, dict.fromkeys(sorted({self._split_of(name) for name in scores}), "test"))
+        files = score_files(self._directory / record.directory)
+        if files:
+            # Beforehand: where the scores stand, their hypotheses do.
+            run.put_files({f"{SCORES}/{path.name}": path.read_text(encoding="utf-8") for path in files})
         return [Points(scores, 0, record.ended_ms or record.started_ms)]
 
     def _split_of(self, score: str) -> str:

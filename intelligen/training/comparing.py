@@ -5,13 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
-
-from intelligen.config.decoding import Search
-from intelligen.errors import StorageError
 from intelligen.training.checkpoint import sha256
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import SELECTED, Result, read_result, selected_weights
+from intelligen.training.scored import SCORES, read_scores, score_files
 
 LOSS_TOLERANCE = 0.05
 """Relative; where bits are not to be expected."""
@@ -36,13 +33,6 @@ class Comparison:
     """The first that differs."""
 
 
-class Scores(BaseModel):
-    """Of a file that `TrainedModel.score` wrote, how it was decoded, and what came out."""
-
-    search: Search
-    hypotheses: tuple[str, ...]
-
-
 def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparison]:
     """Compare two directories of one trial; the second has the same `scores/` decoded.
 
@@ -61,27 +51,7 @@ def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparis
     finished = results[0] is not None
     yield _same("weights", *(_weights(place, finished=finished) for place in (recorded, replayed)), exact=exact)
     for path in score_files(recorded):
-        yield _hypotheses(path, replayed / "scores" / path.name, exact=exact)
-
-
-def score_files(directory: Path) -> list[Path]:
-    """Of every split that a trial's weights have decoded."""
-    return sorted((directory / "scores").glob("*.json"))
-
-
-def read_scores(path: Path) -> Scores:
-    """What one of these files holds.
-
-    Raises:
-        StorageError: It is damaged.
-
-    """
-    try:
-        return Scores.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise StorageError(
-            f"{path}: damaged ({error.errors()[0]['msg']}); delete it, and score the split again"
-        ) from error
+        yield _hypotheses(path, replayed / SCORES / path.name, exact=exact)
 
 
 def _by_key(reports: Sequence[Report]) -> dict[str, dict[int, float]]:

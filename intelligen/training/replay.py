@@ -16,12 +16,13 @@ from intelligen.data.prepared import MANIFEST
 from intelligen.errors import UnavailableError
 from intelligen.training.checkpoint import ADOPTED
 from intelligen.training.circumstances import LOCK, Lock, changes, read_locks, take_lock
-from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare, read_scores, score_files
+from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare
 from intelligen.training.fit import DivergedError, fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.local_group import in_group
 from intelligen.training.result import read_result, read_trial
 from intelligen.training.runtime import Runtime, threads_used
+from intelligen.training.scored import read_scores, score_files
 from intelligen.training.testing import TrainedModel
 from intelligen.training.turn import Turn
 

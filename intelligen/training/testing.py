@@ -1,7 +1,6 @@
 """A test set is decoded by the weights that validation selected, and its hypotheses are kept."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,7 +11,8 @@ from intelligen.evaluation import Evaluation, Interval, bleu_interval, evaluate_
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.fit import build_model
-from intelligen.training.result import read_trial, selected_weights, write_atomically
+from intelligen.training.result import read_trial, selected_weights
+from intelligen.training.scored import Scores, write_scores
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,12 @@ class TrainedModel:
         references = self.prepared.split(split).texts("target")
         evaluation = score([shard], references, moses_language=trial.task.moses_bleu)
         found = SplitScore(split, search, evaluation, bleu_interval(evaluation.hypotheses, references))
-        record = {
-            "search": search.model_dump(),
-            "metrics": found.metrics(),
-            "bleu": asdict(found.bleu),
-            "signatures": dict(evaluation.signatures),
-            "hypotheses": evaluation.hypotheses,
-        }
-        folder = self.directory / "scores"
-        folder.mkdir(exist_ok=True)
-        write_atomically(folder / f"{split}-{search.name}.json", json.dumps(record, ensure_ascii=False, indent=1))
+        scores = Scores(
+            search=search,
+            metrics=found.metrics(),
+            bleu=found.bleu,
+            signatures=dict(evaluation.signatures),
+            hypotheses=tuple(evaluation.hypotheses),
+        )
+        write_scores(self.directory, split, scores)
         return found

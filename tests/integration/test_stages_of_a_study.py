@@ -12,9 +12,12 @@ from test_sweep import Place, require_nothing_left, require_records_agree, wait_
 
 from intelligen.api import results
 from intelligen.cli.main import commands, guarded
+from intelligen.reporting.report.rows import result_rows
 from intelligen.reporting.standing import SweepState, stand
+from intelligen.reporting.study import read_study
 from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.store import open_client
 from intelligen.training.history import read_history
 from intelligen.training.result import read_trial
 
@@ -185,6 +188,39 @@ def test_mlflow_shows_repetitions_below_the_sweep_once(story: Story) -> None:
         assert means[f"confirmed/{strategy}/test-greedy/bleu"] == pytest.approx(sum(scores) / 2)
     inputs = story.place.query("select distinct name from datasets")
     assert {name for (name,) in inputs} == {"tiny-train", "tiny-valid", "tiny-test"}
+
+
+def test_every_number_of_the_report_leads_to_runs_in_mlflow_that_make_it_again(story: Story) -> None:
+    store = story.place.directory / "runs"
+    client = open_client(f"sqlite:///{story.place.directory / 'mlflow.db'}")
+    study = read_study(story.place.sweep, store=store)
+    references = (story.place.directory / "corpus" / "test.de").read_text().splitlines()
+    page = (story.place.sweep / "report.html").read_text()
+    assert study.runs.trials.keys() == story.place.trials().keys()
+    assert all(run_id in page for run_id in [study.runs.sweep, *study.runs.trials.values()])
+    of_sweep = f"tags.sweep_id = '{study.sweep_id}'"
+    found = [row.values() for row in result_rows(study)]
+    assert len(found) == 3 * 2
+    for row in found:
+        scores = []
+        for run_id in row["mlflow_runs"].split():
+            run = client.get_run(run_id)
+            assert run.data.tags["trial_id"] in row["trials"].split()
+            path = Path(client.download_artifacts(run_id, f"scores/{row['test_set']}-{row['search']}.json"))
+            scores.append(BLEU().corpus_score(json.loads(path.read_text())["hypotheses"], [references]).score)
+        assert row["bleu"] == pytest.approx(sum(scores) / len(SEEDS))
+        strategy = row["strategy"]
+        name = "kind = 'baseline'" if strategy == "baseline" else f"strategy = '{strategy}' AND tags.kind != 'baseline'"
+        runs = client.search_runs([study.runs.experiment], f"{of_sweep} AND tags.{name}")
+        points = {
+            key: [point.value for run in runs for point in client.get_metric_history(run.info.run_id, key)]
+            for key in ("cost/device_s", "time/epoch_s", "cpu/memory_avg_mib", "cpu/memory_peak_mib")
+        }
+        assert row["trials_run"] == len(runs)
+        assert row["device_hours"] == pytest.approx(sum(points["cost/device_s"]) / 3600)
+        for column, key in (("epoch_s", "time/epoch_s"), ("memory_avg_mib", "cpu/memory_avg_mib")):
+            assert row[column] == pytest.approx(sum(points[key]) / len(points[key]))
+        assert row["memory_peak_mib"] == max(points["cpu/memory_peak_mib"])
 
 
 def test_table_standing_and_data_frame_tell_the_same(story: Story) -> None:

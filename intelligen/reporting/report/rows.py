@@ -16,6 +16,8 @@ class Row:
     score: Score
     cost: Cost | None
     """None of the systems that are no strategy of this sweep."""
+    runs: tuple[str, ...]
+    """In MLflow, of the trials that the score is of, as far as they are known."""
 
     @property
     def bleu_per_device_hour(self) -> float | None:
@@ -49,14 +51,19 @@ class Row:
             "device_hours": cost and cost.device_hours,
             "bleu_per_device_hour": self.bleu_per_device_hour,
             "trials": " ".join(score.trials),
+            "mlflow_runs": " ".join(self.runs),
             "signature": score.signature,
         }
 
 
 def result_rows(study: StudyResults) -> list[Row]:
     """All test sets and searches, the primary one first."""
-    spent = costs(study)
-    return [Row(score, spent.get(score.system)) for setting in study.settings for score in score_table(study, setting)]
+    spent, runs = costs(study), study.runs.trials
+    return [
+        Row(score, spent.get(score.system), tuple(runs[name] for name in score.trials if name in runs))
+        for setting in study.settings
+        for score in score_table(study, setting)
+    ]
 
 
 def primary(study: StudyResults, rows: Sequence[Row]) -> list[Row]:

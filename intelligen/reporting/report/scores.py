@@ -12,6 +12,9 @@ CONTROL = "standard"
 LEAST_SEEDS = 2
 """Fewer do not tell a strategy from its seed."""
 
+Models = Mapping[int, Decoded]
+"""Seed → a test set as the model of that seed translates it."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -36,13 +39,17 @@ class Score:
 def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     """A test set's scores: the baseline, then the strategies in the order in which they first ran."""
     references = study.test_sets[setting[0]].references
-    systems = [(system, found) for system in study.systems if (found := system.of(setting))]
-    by_name = {system.name: found for system, found in systems}
+    models = {system.name: found for system in study.systems if (found := system.of(setting))}
+    controls = {name: held_against(name) if study.confirmations else () for name in models}
+    compared = [name for name, held in controls.items() if CONTROL in held and _seeds(name, CONTROL, models)]
     rows = []
-    for system, found in systems:
-        controls = held_against(system.name) if study.confirmations else ()
-        differences = {name: compare(found, by_name[name], references) for name in controls if name in by_name}
-        rows.append(_score(system, setting, found, references, differences))
+    for system in study.systems:
+        if system.name in models:
+            differences = {
+                control: _compare(system.name, control, models, references, family=max(1, len(compared)))
+                for control in controls[system.name]
+            }
+            rows.append(_score(system, setting, models[system.name], references, differences))
     return _corrected(rows)
 
 
@@ -54,20 +61,27 @@ def held_against(system: str) -> tuple[str, ...]:
     return (CONTROL, *matched, *(NULL_CONTROLS if system == "seqgan" else ()))
 
 
-def compare(ours: dict[int, Decoded], control: dict[int, Decoded], references: Sequence[str]) -> Comparison | None:
-    """The difference over the seeds that both have; none where those are too few."""
-    seeds = sorted(ours.keys() & control.keys())
-    if len(seeds) < LEAST_SEEDS:
+def _seeds(system: str, control: str, models: Mapping[str, Models]) -> list[int]:
+    """Those that both have; none where they are too few."""
+    common = sorted(models[system].keys() & models.get(control, {}).keys())
+    return common if len(common) >= LEAST_SEEDS else []
+
+
+def _compare(
+    system: str, control: str, models: Mapping[str, Models], references: Sequence[str], *, family: int
+) -> Comparison | None:
+    """The difference over the seeds that both have."""
+    seeds = _seeds(system, control, models)
+    if not seeds:
         return None
-    return compare_systems(
-        [ours[seed].hypotheses for seed in seeds], [control[seed].hypotheses for seed in seeds], references
-    )
+    ours, theirs = ([models[name][seed].hypotheses for seed in seeds] for name in (system, control))
+    return compare_systems(ours, theirs, references, family=family)
 
 
 def _score(
     system: System,
     setting: Setting,
-    found: dict[int, Decoded],
+    found: Models,
     references: Sequence[str],
     differences: Mapping[str, Comparison | None],
 ) -> Score:

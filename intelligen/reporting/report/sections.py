@@ -22,7 +22,8 @@ _HOW_TO_READ = (
     "BLEU is sacreBLEU's, the mean over seeds, with its 95 % interval over seeds × sentences. Δ is the difference"
     " to standard over the seeds that both have, p corrected by Holm for all strategies of the table. Effect size"
     " is Hedges' g: Δ over its standard deviation between seeds. With so many seeds as needed, a Δ of this size is"
-    " found in four of five studies. Epoch time, memory and device-hours are over all trials of a strategy, in"
+    " found in four of five studies, corrected alike. The seeds say which trials a row comes from: every trial stands"
+    " below, with its run in MLflow. Epoch time, memory and device-hours are over all trials of a strategy, in"
     " search and confirmation, the stopped and the failed included; a device is a GPU, or a worker's processors."
     " Memory is the GPU's, or resident memory of processes without one."
 )
@@ -118,9 +119,15 @@ def _material(study: StudyResults) -> list[Section]:
 
 def _traced(study: StudyResults) -> str:
     place = f" at {study.tracking_uri}" if study.tracking_uri else ""
+    of_sweep = (
+        f" Run {study.runs.sweep} of experiment {study.runs.experiment} is the sweep's." if study.runs.sweep else ""
+    )
     return (
-        f"All numbers come from the files in these directories, which start at {study.directory}. In MLflow{place} the"
-        f" run of a trial is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's name."
+        "Every number of this page comes from these trials: scores from the hypotheses of those of a row's strategy and"
+        " seeds, costs from the epochs of all of a strategy's. Their files lie in these directories, which start at"
+        f" {study.directory}. In MLflow{place} a trial's run has its epochs as metrics and its hypotheses as"
+        f" artifacts, and is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's name."
+        f"{of_sweep}"
     )
 
 

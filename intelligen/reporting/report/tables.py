@@ -1,7 +1,7 @@
-"""The page's tables: every cell has a text for people and a value to sort by, every row the trials it comes from."""
+"""The page's tables: every cell has a text for people and a value to sort by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from intelligen.reporting.report.rows import Row
 from intelligen.reporting.report.scores import CONTROL
@@ -20,6 +20,8 @@ class Cell:
     is_number: bool
     is_long: bool = False
     """Whether it may take several lines."""
+    below: str = ""
+    """What stands below the text, in small."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,17 @@ def number(value: float | None, form: str = "{:.2f}") -> Cell:
 
 
 def spread(value: float | None, low: float | None, high: float | None, form: str = "{:.2f}") -> Cell:
-    """A cell of a number and its interval, sorted by the number."""
-    if value is None:
-        return number(None)
-    return Cell(f"{form.format(value)} [{low:.2f}, {high:.2f}]", repr(value), is_number=True)
+    """A cell of a number above its interval, sorted by the number."""
+    cell = number(value, form)
+    return cell if value is None else replace(cell, below=f"[{low:.2f}, {high:.2f}]")
 
 
 def result_table(rows: Sequence[Row], caption: str, *, with_costs: bool) -> Table:
-    """One test set by one search."""
+    """One test set by one search. A row's seeds say which trials, or which baselines, it comes from."""
     headings = ["strategy", "BLEU [95 %]", f"Δ to {CONTROL} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"]
     if with_costs:
         headings += ["epoch time", "avg memory", "max memory", "device-hours", "BLEU per device-hour"]
-    return Table(caption, [*headings, "trials"], [_cells(row, with_costs=with_costs) for row in rows])
+    return Table(caption, headings, [_cells(row, with_costs=with_costs) for row in rows])
 
 
 def _cells(row: Row, *, with_costs: bool) -> list[Cell]:
@@ -69,23 +70,24 @@ def _cells(row: Row, *, with_costs: bool) -> list[Cell]:
         spread(values["delta"], values["delta_low"], values["delta_high"], "{:+.2f}"),
         number(values["p_holm"], "{:.4f}"),
         number(values["effect_size"]),
-        number(values["seeds"], "{}"),
+        Cell(", ".join(map(str, row.score.seeds)), str(values["seeds"]), is_number=True),
         number(values["seeds_needed"], "{}"),
     ]
     if with_costs:
         kind = (values["memory_kind"] or "").upper()
         cells += [
             number(values["epoch_s"], "{:.1f} s"),
-            number(values["memory_avg_mib"], f"{{:,.0f}} MiB {kind}"),
-            number(values["memory_peak_mib"], f"{{:,.0f}} MiB {kind}"),
+            replace(number(values["memory_avg_mib"], "{:,.0f} MiB"), below=kind),
+            replace(number(values["memory_peak_mib"], "{:,.0f} MiB"), below=kind),
             number(values["device_hours"], "{:.3g}"),
             number(values["bleu_per_device_hour"], "{:,.1f}"),
         ]
-    return [*cells, long(values["trials"])]
+    return cells
 
 
 def trial_table(study: StudyResults) -> Table:
-    """Every trial, and where its files lie."""
+    """Every trial, the runs that show it in MLflow, and where its files lie."""
+    split, search = study.primary
     headings = [
         "trial",
         "stage",
@@ -93,10 +95,12 @@ def trial_table(study: StudyResults) -> Table:
         "seed",
         "state",
         study.metric,
+        f"BLEU of {split}, {search}",
         "epochs",
         "device-seconds",
         "repeats",
         "why it ended",
+        "MLflow run",
         "directory",
     ]
     rows = [
@@ -107,10 +111,12 @@ def trial_table(study: StudyResults) -> Table:
             number(member.record.seed, "{}"),
             word(member.record.state),
             number(member.value(study.metric)),
+            number(member.decoded[study.primary].bleu.value if study.primary in member.decoded else None),
             number(len(member.reports), "{}"),
             number(member.device_s, "{:,.1f}"),
             word(member.record.confirms or ""),
             long(member.record.stop_reason or ""),
+            word(study.runs.trials.get(member.record.id, UNKNOWN)),
             word(member.record.directory),
         ]
         for member in study.members

@@ -213,6 +213,19 @@ def test_so_many_seeds_find_the_difference_in_four_of_five_studies():
     assert np.mean(stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05) == pytest.approx(0.82, abs=0.04)
 
 
+def test_a_comparison_among_several_needs_the_seeds_for_its_share_of_the_level():
+    sides = alike(13, 17, 16), alike(13, 14, 15)
+    alone, among = compare_statistics(*sides), compare_statistics(*sides, family=8)
+    assert (among.p_value, among.low, among.high) == (alone.p_value, alone.low, alone.high)
+    assert alone.seeds_needed is not None
+    assert among.seeds_needed is not None
+    assert among.seeds_needed > alone.seeds_needed
+    deltas = bleu_of(sides[0].sum(axis=1)) - bleu_of(sides[1].sum(axis=1))
+    noise = np.random.default_rng(1).normal(size=(20_000, among.seeds_needed))
+    studies = deltas.mean() + deltas.std(ddof=1) * noise
+    assert np.mean(stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05 / 8) == pytest.approx(0.82, abs=0.04)
+
+
 def test_no_number_of_seeds_makes_up_for_a_test_set_that_is_too_small():
     ours, control = translated(0.74, seed=1), translated(0.7, seed=2)
     found = compare_systems([ours] * 3, [control] * 3, references())

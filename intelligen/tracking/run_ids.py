@@ -1,0 +1,55 @@
+"""Which MLflow run shows which trial, for whoever wants to look up where a number comes from."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from intelligen.errors import StorageError
+from intelligen.training.result import write_atomically
+
+RUN_IDS_FILE = "mlflow.json"
+
+
+@dataclass(frozen=True)
+class RunIds:
+    """The runs of one sweep, as the mirror last saw them."""
+
+    experiment: str | None = None
+    sweep: str | None = None
+    """Of the sweep's own run."""
+    trials: dict[str, str] = field(default_factory=dict)
+    """Trial id → run id."""
+
+
+def write_run_ids(directory: Path, runs: RunIds) -> None:
+    """Keep them in a sweep's directory.
+
+    Raises:
+        StorageError: They cannot be written.
+
+    """
+    path = directory / RUN_IDS_FILE
+    try:
+        write_atomically(path, json.dumps(asdict(runs), indent=1))
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written: {error.strerror}; make room, or mend its permissions"
+        ) from error
+
+
+def read_run_ids(directory: Path) -> RunIds:
+    """What is known of a sweep's runs; nothing where no mirror has come so far.
+
+    Raises:
+        StorageError: The file is damaged.
+
+    """
+    path = directory / RUN_IDS_FILE
+    try:
+        return RunIds(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return RunIds()
+    except (OSError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{path}: damaged ({type(error).__name__}); delete it: the next launch writes it anew"
+        ) from error
