@@ -3,7 +3,7 @@
     python scripts/report_screenshot.py runs/sweeps/study/report.html docs/images/report
 
 writes wide-light.png, wide-dark.png, narrow-light.png and narrow-dark.png: the whole page, or with `--part answer`
-one section of it. Needs Chromium, and Playwright beside this package: `pip install playwright`.
+one section of it. Needs Chromium, and the extra `dev`.
 """
 
 import argparse
