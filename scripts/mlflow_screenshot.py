@@ -3,8 +3,8 @@
     python scripts/mlflow_screenshot.py sqlite:///mlflow.db docs/images/mlflow
 
 writes runs.png (the sweep's run above its trials), curves.png (validation by epoch), sweep.png (the sweep's page)
-and samples.png (translations of its newest trial). Needs Chromium, and the extra `dev`. Written for MLflow 3.17: another
-version may name its buttons otherwise.
+and samples.png (translations of its newest trial). Needs Chromium, and the extra `dev`. Written for MLflow 3.17:
+another version may name its buttons otherwise.
 """
 
 import argparse

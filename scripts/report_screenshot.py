@@ -2,15 +2,15 @@
 
     python scripts/report_screenshot.py runs/sweeps/study/report.html docs/images/report
 
-writes wide-light.png, wide-dark.png, narrow-light.png and narrow-dark.png: the whole page, or with `--part answer`
-one section of it. Needs Chromium, and the extra `dev`.
+writes wide-light.png, wide-dark.png, narrow-light.png and narrow-dark.png: the whole page, with `--top 1000` so many
+pixels of it, with `--part answer` one section. Needs Chromium, and the extra `dev`.
 """
 
 import argparse
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 WIDTHS = {"wide": 1280, "narrow": 400}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -24,7 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Photograph a report, wide and narrow, light and dark.")
     parser.add_argument("report", type=Path, help="the HTML file")
     parser.add_argument("directory", type=Path, help="where the pictures go")
-    parser.add_argument("--part", help="id of the section to show; the whole page where not given")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--top", type=int, help="show so many pixels; the whole page where not given")
+    shown.add_argument("--part", help="id of the section to show")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's executable")
     arguments = parser.parse_args()
     arguments.directory.mkdir(parents=True, exist_ok=True)
@@ -33,22 +35,22 @@ def main() -> None:
         for name, width in WIDTHS.items():
             for scheme in SCHEMES:
                 picture = arguments.directory / f"{name}-{scheme}.png"
-                photograph(browser, arguments.report, picture, width=width, scheme=scheme, part=arguments.part)
+                page = browser.new_page(
+                    viewport={"width": width, "height": arguments.top or HEIGHT}, color_scheme=scheme
+                )
+                photograph(page, arguments.report, picture, part=arguments.part, whole=arguments.top is None)
+                page.close()
         browser.close()
 
 
-def photograph(
-    browser: Browser, report: Path, picture: Path, *, width: int, scheme: Literal["light", "dark"], part: str | None
-) -> None:
+def photograph(page: Page, report: Path, picture: Path, *, part: str | None, whole: bool) -> None:
     """One picture, once all figures are drawn."""
-    page = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
     page.goto(report.absolute().as_uri())
     page.wait_for_function(DRAWN)
     if part is None:
-        page.screenshot(path=picture, full_page=True)
+        page.screenshot(path=picture, full_page=whole)
     else:
         page.locator(f"#{part}").screenshot(path=picture)
-    page.close()
 
 
 if __name__ == "__main__":
