@@ -110,6 +110,11 @@ def test_a_table_sorts_by_click_and_by_enter(browser: Any, report: Path) -> None
     assert opened.direction(2) == "none"
 
 
+def test_a_desktop_shows_the_results_with_all_their_columns(wide: Opened) -> None:
+    place = "document.querySelector('#results .wide')"
+    assert wide.page.evaluate(f"{place}.scrollWidth <= {place}.clientWidth")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, report: Path, scheme: str) -> None:
     opened = Opened(browser, report, width=400, scheme=scheme)
