@@ -35,6 +35,8 @@ def close_launch(
         try:
             rows, front, table = _conclude(launch, status)
             if status is SweepStatus.COMPLETE:
+                # The report names MLflow's runs.
+                mirror.try_sync()
                 report = _write_report(launch, console)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)

@@ -4,7 +4,7 @@ Formulas, sources and what all this does not say: docs/statistics.md.
 """
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Final
 
@@ -15,7 +15,6 @@ from optuna.trial import TrialState
 
 from intelligen.config.budget import Budget
 from intelligen.config.metrics import unbettered
-from intelligen.tracking.records import TrialRecord
 
 FAIR_SHARE: Final = 0.05
 """Budgets that differ by more, as a share of the smaller one, are not equal."""
@@ -59,12 +58,6 @@ class Allotment:
     """Whether it was meant to be equal."""
 
     @property
-    def excess(self) -> float:
-        """What the strategy with most has spent over the one with least, as a share of that; 0 = all have the same."""
-        least, most = min(self.spent.values()), max(self.spent.values())
-        return 0.0 if least == most else float("inf") if least == 0 else most / least - 1
-
-    @property
     def fair(self) -> bool:
         """Whether all strategies have spent the same, within 5 %."""
         return max(self.spent.values()) <= (1 + FAIR_SHARE) * min(self.spent.values())
@@ -99,13 +92,11 @@ def expected_best(
     )
 
 
-def importance(study: optuna.Study, records: Iterable[TrialRecord] | None = None) -> dict[str, float] | None:
+def importance(study: optuna.Study) -> dict[str, float] | None:
     """How much each parameter decides whether a trial is among the best, by PED-ANOVA (Watanabe et al. 2023).
 
     Args:
-        study: The search; of several objectives, the first counts.
-        records: The trials that count, such as those of one strategy; all of the study's where not given. A trial of a
-            population that took over from another says nothing about the values with which it began.
+        study: The trials that count; of several objectives, the first does.
 
     Returns:
         Parameter → share, the largest first, summing to 1; a parameter that only some trials have counts where it
@@ -113,12 +104,7 @@ def importance(study: optuna.Study, records: Iterable[TrialRecord] | None = None
         better than the others.
 
     """
-    numbers = None if records is None else {record.number for record in records if not record.takeovers}
-    chosen = [
-        trial
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if numbers is None or trial.number in numbers
-    ]
+    chosen = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(chosen) < LEAST_TRIALS or len({trial.values[0] for trial in chosen}) == 1:
         return None
     values: dict[str, set[object]] = {}

@@ -14,7 +14,7 @@ from intelligen.evaluation import Interval
 from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.leaderboard import USABLE, best_value, device_seconds
 from intelligen.tracking.provenance import PACKAGES, read_provenance
-from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.run_ids import RunIds, read_run_ids
 from intelligen.training.history import Report
 from intelligen.training.result import Result
@@ -154,9 +154,8 @@ class StudyResults:
         groups = {BASELINE: [m for m in ran if m.record.kind == "baseline" and m.record.seed in seeds]}
         for name in self.strategies:
             own = [member for member in ran if member.record.kind == kind and member.record.strategy == name]
-            groups[name] = [member for member in own if member.decoded] or (
-                own if self.confirmations else self._best(own)
-            )
+            tested = [member for member in own if member.decoded] or own
+            groups[name] = tested if self.confirmations else self._best(tested)
         return tuple(
             System(name, tuple(sorted(members, key=lambda member: member.record.seed)))
             for name, members in groups.items()
@@ -168,11 +167,6 @@ class StudyResults:
         choose = max if self.maximizes else min
         best = choose(values, key=values.__getitem__, default=None)
         return [member for member in members if member.record.id == best]
-
-    @property
-    def failed(self) -> tuple[Member, ...]:
-        """Trials that failed, of any stage."""
-        return tuple(member for member in self.members if member.record.state is TrialState.FAILED)
 
     @property
     def sweep_id(self) -> str:
@@ -195,8 +189,9 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
     files = SweepFiles(directory)
     header, trials, _ = files.ledger()
     launch = files.launch()
+    own_search = header["experiment"]["decoding"]["test"]["name"]
     members = tuple(
-        Member(record, tuple(files.reports(record)), files.result(record), _read_decoded(directory / record.directory))
+        Member(record, tuple(files.reports(record)), files.result(record), _read_decoded(directory, record, own_search))
         for record in trials.values()
     )
     named = {split for member in members for split, _ in member.decoded}
@@ -223,15 +218,22 @@ def _read_test_sets(prepared: Path, named: set[str]) -> dict[str, TestSet]:
     return {name: TestSet(tuple(split.texts("source")), tuple(split.texts("target"))) for name, split in splits.items()}
 
 
-def _read_decoded(directory: Path) -> dict[Setting, Decoded]:
-    """All hypotheses of a trial that a test stage has written."""
+def _read_decoded(directory: Path, record: TrialRecord, own_search: str) -> dict[Setting, Decoded]:
+    """The hypotheses that this sweep's test stage has scored: others may lie beside them."""
     found = {}
-    for path in score_files(directory):
+    for path in score_files(directory / record.directory):
         split, _, search = path.stem.rpartition("-")
-        told = read_scores(path)
-        metrics = {name.partition("/")[2]: value for name, value in told.metrics.items()}
-        found[split, search] = Decoded(told.hypotheses, told.bleu, metrics, told.signatures)
+        if scored_as((split, search), own_search) in record.scores:
+            told = read_scores(path)
+            metrics = {name.partition("/")[2]: value for name, value in told.metrics.items()}
+            found[split, search] = Decoded(told.hypotheses, told.bleu, metrics, told.signatures)
     return found
+
+
+def scored_as(setting: Setting, own_search: str) -> str:
+    """What the ledger calls the BLEU of a test set by a search: `test/bleu` where that is the experiment's own."""
+    split, search = setting
+    return f"{split}/bleu" if search == own_search else f"{split}-{search}/bleu"
 
 
 def _require_whole(study: StudyResults) -> None:

@@ -124,21 +124,26 @@ def test_stage(run: SweepRun) -> None:
     Without confirmation the baseline, and of each strategy the trial that validation prefers.
     """
     resources = run.sweep.resources
-    pending = {
-        record.id: score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker).remote(
+    tasks = {
+        score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker).remote(
             str(run.directory_of(record)), str(run.store), resources.model_dump_json(), run.sweep.test.model_dump_json()
-        )
+        ): record.id
         for record in _tested(run)
         if not record.scores
     }
-    for trial_id, scores in pending.items():
+    failed: list[tuple[TrialRecord, ray.exceptions.RayError]] = []
+    left = list(tasks)
+    while left:
+        (done, *_), left = ray.wait(left)
+        record = run.ledger.trials[tasks[done]]
         try:
-            run.ledger.score(trial_id, ray.get(scores))
+            run.ledger.score(record.id, ray.get(done))
         except ray.exceptions.RayError as error:
-            raise StorageError(
-                f"{run.directory_of(run.ledger.trials[trial_id])}: cannot score the test sets: {last_line(error)};"
-                " the same command tries again"
-            ) from error
+            # The others' scores count all the same.
+            failed.append((record, error))
+    for record, why in failed:
+        what = f"cannot score the test sets: {last_line(why)}; the same command tries again"
+        raise StorageError(f"{run.directory_of(record)}: {what}") from why
 
 
 def _tested(run: SweepRun) -> list[TrialRecord]:

@@ -95,13 +95,13 @@ class MlflowMirror:
     def _keep_in_step(self) -> None:
         pause_s = 0.0
         while not self._stopping.wait(pause_s):
-            succeeded = self._try()
+            succeeded = self.try_sync()
             pause_s = self._interval_s if succeeded else min(2 * pause_s + self._interval_s, _LONGEST_PAUSE_S)
         if self._has_failed:
             # What was given up for lost may have come about since, and would stand twice: look again.
             self._runs = None
         refused = False
-        while not self._try():
+        while not self.try_sync():
             # A pass that follows a failure looks afresh: what is refused then is not what was remembered wrongly.
             if (refused and self.refusal) or time.monotonic() + _FINAL_PAUSE_S >= self._deadline:
                 return
@@ -109,7 +109,8 @@ class MlflowMirror:
             time.sleep(_FINAL_PAUSE_S)
         self._all_there = True
 
-    def _try(self) -> bool:
+    def try_sync(self) -> bool:
+        """One pass; False, after one line in the log, where MLflow does not hold everything yet."""
         try:
             self.sync()
         except Exception as error:

@@ -15,6 +15,9 @@ LOSS_TOLERANCE = 0.05
 MEASURED = ("time/", "throughput/", "cost/", "cpu/", "gpu/")
 """By the clock and the machine: no two trainings have the same."""
 
+# Those of discriminators and rewards may come near 0, where a share of them says nothing.
+_LOSSES = ("train/loss", "valid/loss")
+
 Value = float | str | None
 
 
@@ -39,7 +42,8 @@ def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparis
     Args:
         recorded: The trial's.
         replayed: Its replay's.
-        exact: Whether each bit is to be the same. Otherwise only losses are judged, by `LOSS_TOLERANCE`.
+        exact: Whether each bit is to be the same. Otherwise the training and validation losses alone are judged, by
+            `LOSS_TOLERANCE`.
 
     """
     first, second = (_by_key(read_history(place / HISTORY_FILE)) for place in (recorded, replayed))
@@ -67,7 +71,7 @@ def _by_key(reports: Sequence[Report]) -> dict[str, dict[int, float]]:
 
 def _over_epochs(key: str, first: Mapping[int, float], second: Mapping[int, float], *, exact: bool) -> Comparison:
     epochs = sorted(first.keys() | second.keys())
-    judged = exact or key.endswith("loss")
+    judged = exact or key in _LOSSES
     for epoch in epochs if judged else ():
         one, other = first.get(epoch), second.get(epoch)
         if not (_bits_agree(one, other) if exact else _about_agree(one, other)):

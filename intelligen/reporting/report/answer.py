@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from intelligen.config.controls import CONTROLS, missing_controls
-from intelligen.evaluation.significance import Comparison
+from intelligen.evaluation.significance import ALPHA, Comparison
 from intelligen.reporting.report.costs import Cost
-from intelligen.reporting.report.scores import CONTROL, LEAST_SEEDS, Score
+from intelligen.reporting.report.scores import CONTROL, LEAST_SEEDS, Score, held_against
 from intelligen.reporting.search_analysis import Spent, budget_differences
-from intelligen.reporting.study import StudyResults
+from intelligen.reporting.study import StudyResults, scored_as
 from intelligen.tracking.records import TrialState
 
-ALPHA = 0.05
 _SAME_BLEU = 1e-6
 
 
@@ -45,10 +44,30 @@ def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
     if not study.confirmations:
         why = "its sweep file has no section `confirm`" if study.sweep.confirm is None else "it has not come so far"
         return [f"nothing is confirmed under other seeds ({why}), and one seed does not tell a strategy from its luck"]
+    if waiting := _undecoded(study):
+        return [waiting]
     found = [*budget_differences(spent(study), study.sweep.budget), *missing_controls(study.strategies)]
     if not found and not any(row.difference for row in rows):
         found.append(f"no strategy shares {LEAST_SEEDS} confirmed seeds with {CONTROL}")
-    return found
+    return found + list(_uncompared(study, rows))
+
+
+def _undecoded(study: StudyResults) -> str:
+    """What the test stage has left to do; empty where it has come to its end."""
+    split, search = study.primary
+    due = [member for member in study.confirmations if member.record.state is not TrialState.FAILED]
+    left = [member for member in due if study.primary not in member.decoded]
+    if not left:
+        return ""
+    return f"{len(left)} of {len(due)} confirmed models have not translated {split} by {search} search yet"
+
+
+def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:
+    """Controls that ran, and of which too little is left to hold a strategy against."""
+    for row in rows:
+        for control in held_against(row.system)[1:] if row.difference else ():
+            if control in study.strategies and control not in row.beside:
+                yield f"{row.system} and its control {control} share fewer than {LEAST_SEEDS} confirmed seeds"
 
 
 def spent(study: StudyResults) -> dict[str, Spent]:
@@ -145,9 +164,8 @@ def _decoded_anew(study: StudyResults) -> Iterator[str]:
     """Hypotheses that are not those which the test stage scored."""
     for member in study.members:
         for (split, search), decoded in member.decoded.items():
-            name = split if search == study.primary[1] else f"{split}-{search}"
-            scored = member.record.scores.get(f"{name}/bleu")
-            if scored is not None and abs(scored - decoded.bleu.value) > _SAME_BLEU:
+            scored = member.record.scores[scored_as((split, search), study.primary[1])]
+            if abs(scored - decoded.bleu.value) > _SAME_BLEU:
                 yield (
                     f"{member.record.id}: its hypotheses for {split} by {search} search were written anew since the"
                     f" sweep scored them: BLEU was {scored:.2f} and is {decoded.bleu.value:.2f}"

@@ -34,11 +34,6 @@ class Compared:
         return primary(self.study, self.rows)
 
 
-def comparison_records(compared: Sequence[Compared]) -> list[dict[str, Any]]:
-    """A row per sweep and system, of each sweep's primary test set and search."""
-    return [{"sweep": one.name, **row.values()} for one in compared for row in one.primary]
-
-
 def incomparable(compared: Sequence[Compared]) -> list[str]:
     """Why numbers of different sweeps must not be compared, one line each; empty where they may be."""
     return [line for one, other in pairwise(compared) for line in _differences(one, other)]
@@ -71,12 +66,19 @@ def _differences(one: Compared, other: Compared) -> Iterator[str]:
     if one.study.header["prepared"] != other.study.header["prepared"]:
         named = ", ".join(compared.study.header["prepared"] for compared in (one, other))
         yield f"{pair} have other data or vocabularies ({named})"
-    if one.study.primary != other.study.primary:
-        named = " and ".join("/".join(compared.study.primary) for compared in (one, other))
+    if one.study.primary[0] != other.study.primary[0]:
+        named = " and ".join(compared.study.primary[0] for compared in (one, other))
         yield f"{pair} are tested otherwise: {named}"
+    decodings = [compared.study.header["experiment"]["decoding"] for compared in (one, other)]
+    if decodings[0]["test"] != decodings[1]["test"]:
+        yield f"{pair} search otherwise: {' and '.join(map(_told, (each['test'] for each in decodings)))}"
     signatures = [{row.score.signature for row in compared.primary} for compared in (one, other)]
     if signatures[0] != signatures[1]:
         yield f"{pair} have BLEU of other signatures: {' and '.join(' '.join(sorted(each)) for each in signatures)}"
+
+
+def _told(search: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in search.items())
 
 
 def comparison_table(compared: Sequence[Compared]) -> Table:

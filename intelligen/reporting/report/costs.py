@@ -15,7 +15,7 @@ class Cost:
     system: str
     trials: int
     epoch_s: float
-    """Mean over all epochs."""
+    """Mean over all epochs with the same kind of memory, as the memory's figures are."""
     memory_kind: str
     """`gpu`, or `cpu` where there was none: then it is resident memory of processes."""
     memory_avg_mib: float
@@ -46,7 +46,7 @@ def _cost(name: str, members: Sequence[Member]) -> Cost:
     return Cost(
         system=name,
         trials=len(members),
-        epoch_s=sum(metrics["time/epoch_s"] for metrics in epochs) / len(epochs),
+        epoch_s=sum(metrics["time/epoch_s"] for metrics in measured) / len(measured),
         memory_kind=kind,
         memory_avg_mib=sum(metrics[f"{kind}/memory_avg_mib"] for metrics in measured) / len(measured),
         memory_peak_mib=max(metrics[f"{kind}/memory_peak_mib"] for metrics in measured),

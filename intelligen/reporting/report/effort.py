@@ -15,7 +15,7 @@ from intelligen.config.parameters import Parameter, parameters
 from intelligen.reporting.report.costs import SECONDS_PER_HOUR
 from intelligen.reporting.report.drawing import Figure, add_line, axes, whole_steps
 from intelligen.reporting.report.marks import Mark
-from intelligen.reporting.report.parallel import logarithmic_places
+from intelligen.reporting.report.parallel import logarithmic_places, mixtures
 from intelligen.reporting.search_analysis import LEAST_TRIALS, Curve, expected_best, importance
 from intelligen.reporting.study import Member, StudyResults
 from intelligen.tracking.records import TrialState
@@ -65,8 +65,10 @@ def _curve(study: StudyResults, strategy: str) -> Curve | None:
 
 def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """Of each strategy with trials enough, how much each parameter decided which of them were the best."""
+    places = mixtures(study)
+    mixed = {parameter.name for parameter in parameters(study.sweep.space) if parameter.place in places}
     for name in study.strategies:
-        own = [member for member in study.searched if member.record.strategy == name and not member.record.takeovers]
+        own = _completed(study, name)
         shares = importance(_as_optuna(study, own))
         if not shares:
             continue
@@ -74,7 +76,7 @@ def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
         least_first = list(reversed(shares.items()))
         figure.add_bar(
             x=[share for _, share in least_first],
-            y=[parameter for parameter, _ in least_first],
+            y=[f"{parameter} (as drawn)" if parameter in mixed else parameter for parameter, _ in least_first],
             orientation="h",
             marker={"color": marks[name].colour},
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
@@ -90,23 +92,31 @@ def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
 
 def importance_note(study: StudyResults) -> str:
     """Why some strategies have no figure."""
-    ran = {
-        name: sum(m.record.state is TrialState.COMPLETE for m in study.searched if m.record.strategy == name)
-        for name in study.strategies
-    }
+    ran = {name: len(_completed(study, name)) for name in study.strategies}
     few = [f"{name} ({count})" for name, count in ran.items() if count < LEAST_TRIALS]
     return f"Too few trials that ran their course to tell, {LEAST_TRIALS} are needed: {', '.join(few)}." if few else ""
 
 
+def _completed(study: StudyResults, strategy: str) -> list[Member]:
+    """Trials that ran their course with the values that they began with: a population's may have taken over others."""
+    return [
+        member
+        for member in study.searched
+        if member.record.strategy == strategy
+        and member.record.state is TrialState.COMPLETE
+        and not member.record.takeovers
+    ]
+
+
 def _as_optuna(study: StudyResults, members: Sequence[Member]) -> optuna.Study:
-    """The trials that ran their course as a study in memory: the search's own may lie in a database that is gone."""
+    """Trials that ran their course as a study in memory: the search's own may lie in a database that is gone."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logarithmic = logarithmic_places(study)
     known = {one.name: _distribution(one, one.place in logarithmic) for one in parameters(study.sweep.space)}
     found = optuna.create_study(direction="maximize" if study.maximizes else "minimize")
     for member in members:
         value = member.value(study.metric)
-        if member.record.state is TrialState.COMPLETE and value is not None:
+        if value is not None:
             # The strategy is the same in all.
             params = {
                 name: drawn for name, drawn in member.record.params.items() if name in known and name != "strategy"

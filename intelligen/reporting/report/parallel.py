@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 
 from intelligen.config.document import Key
 from intelligen.config.parameters import Parameter, parameters
-from intelligen.config.space import LogInt, LogUniform
-from intelligen.config.space_entries import entries_of, with_inner
+from intelligen.config.space import LogInt, LogUniform, Simplex
+from intelligen.config.space_entries import Entry, entries_of, with_inner
 from intelligen.reporting.report.drawing import Figure, axes
 from intelligen.reporting.report.marks import Mark
 from intelligen.reporting.study import Member, StudyResults
@@ -49,12 +49,15 @@ class _Axis:
 def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator[Figure]:
     """One figure per strategy, since each has parameters of its own."""
     logarithmic = logarithmic_places(study)
+    mixed = mixtures(study)
     known = list(parameters(study.sweep.space))
     for strategy in study.strategies:
         own = [m for m in study.searched if m.record.strategy == strategy and m.value(study.metric) is not None]
         drawn = [one for one in known if one.name != _STRATEGY and any(one.name in m.record.params for m in own)]
         if own and drawn:
-            figure = _figure(own, [_axis(one, logarithmic) for one in drawn], drawn, study, marks[strategy])
+            axes_drawn = [_axis(one, logarithmic) for one in drawn]
+            values = [[_value(member, one, mixed.get(one.place)) for one in drawn] for member in own]
+            figure = _figure(own, axes_drawn, values, study, marks[strategy])
             yield Figure(
                 f"parallel-{strategy}",
                 strategy,
@@ -70,32 +73,57 @@ def logarithmic_places(study: StudyResults) -> set[Key]:
     return {entry.draw for entry in entries if isinstance(entry.space, LogUniform | LogInt)}
 
 
+def mixtures(study: StudyResults) -> dict[Key, Entry]:
+    """The simplices of the space by where they are drawn."""
+    entries = with_inner(entries_of(study.sweep.space, ("space",)))
+    return {entry.draw: entry for entry in entries if isinstance(entry.space, Simplex)}
+
+
+def weights(member: Member, entry: Entry) -> dict[str, float]:
+    """Part → weight, as the trial's settings have it: what is drawn for a simplex are not its weights."""
+    found = member.record.config
+    for key in entry.setting.split("."):
+        found = found[key]
+    assert isinstance(entry.space, Simplex)
+    return {part: found[part] for part in entry.space.simplex}
+
+
+def _value(member: Member, parameter: Parameter, mixture: Entry | None) -> Scalar | None:
+    """What the trial trained with; none where it does not have the parameter."""
+    if parameter.name not in member.record.params:
+        return None
+    if mixture is not None:
+        return weights(member, mixture)[parameter.name.rpartition(".")[2]]
+    return member.record.params[parameter.name]
+
+
 def _axis(parameter: Parameter, logarithmic: set[Key]) -> _Axis:
     label = parameter.name.rpartition("/")[2].removeprefix("finetuning.")
     return _Axis(label, *parameter.ends, logarithmic=parameter.place in logarithmic, choices=parameter.choices)
 
 
 def _figure(
-    own: Sequence[Member], drawn: Sequence[_Axis], names: Sequence[Parameter], study: StudyResults, mark: Mark
+    own: Sequence[Member],
+    drawn: Sequence[_Axis],
+    drawn_values: Sequence[Sequence[Scalar | None]],
+    study: StudyResults,
+    mark: Mark,
 ) -> go.Figure:
     values = {m.record.id: m.value(study.metric) or 0.0 for m in own}
     all_axes = [*drawn, _Axis(study.metric, min(values.values()), max(values.values()))]
     ranked = sorted(values, key=values.__getitem__, reverse=study.maximizes)
     bold = set(ranked[: -(-len(ranked) // _BEST_SHARE)])
     figure = axes(x="", y="")
-    for member in own:
+    for member, found in zip(own, drawn_values, strict=True):
         trial = member.record.id
-        params = member.record.params
-        places = [
-            axis.place(params[one.name]) if one.name in params else None for axis, one in zip(drawn, names, strict=True)
-        ]
+        places = [None if value is None else axis.place(value) for axis, value in zip(drawn, found, strict=True)]
         figure.add_scatter(
             x=list(range(len(all_axes))),
             y=[*places, all_axes[-1].place(values[trial])],
             mode="lines+markers",
             name=trial,
             text=[
-                *(f"{axis.label} = {params.get(one.name)}" for axis, one in zip(drawn, names, strict=True)),
+                *(f"{axis.label} = {value}" for axis, value in zip(drawn, found, strict=True)),
                 f"{values[trial]:.2f}",
             ],
             hovertemplate="%{text}<extra>%{fullData.name}</extra>",

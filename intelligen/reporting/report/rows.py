@@ -40,6 +40,7 @@ class Row:
             "delta_high": found and found.high,
             "p_value": found and found.p_value,
             "p_holm": score.p_holm,
+            "delta_seeds": " ".join(map(str, score.shared)) or None,
             "effect_size": found and found.effect_size,
             "seeds_needed": found and found.seeds_needed,
             "epoch_s": cost and cost.epoch_s,

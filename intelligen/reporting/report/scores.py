@@ -29,6 +29,8 @@ class Score:
     """Mean over the seeds, with its 95 % interval over seeds × sentences."""
     difference: Comparison | None
     """To the standard control, over the seeds that both have; none where that is not confirmed, and of it itself."""
+    shared: tuple[int, ...]
+    """The seeds of the difference."""
     p_holm: float | None
     """Of the difference, by Holm's correction for all differences of the same test set and search."""
     beside: Mapping[str, Comparison]
@@ -49,7 +51,8 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
                 control: _compare(system.name, control, models, references, family=max(1, len(compared)))
                 for control in controls[system.name]
             }
-            rows.append(_score(system, setting, models[system.name], references, differences))
+            shared = tuple(_seeds(system.name, CONTROL, models)) if CONTROL in differences else ()
+            rows.append(_score(system, setting, models[system.name], references, differences, shared))
     return _corrected(rows)
 
 
@@ -84,6 +87,7 @@ def _score(
     found: Models,
     references: Sequence[str],
     differences: Mapping[str, Comparison | None],
+    shared: tuple[int, ...],
 ) -> Score:
     members = [member for member in system.members if setting in member.decoded]
     return Score(
@@ -93,6 +97,7 @@ def _score(
         seeds=tuple(found),
         bleu=mean_interval([decoded.hypotheses for decoded in found.values()], references),
         difference=differences.get(CONTROL),
+        shared=shared,
         p_holm=None,
         beside={name: one for name, one in differences.items() if name != CONTROL and one is not None},
         signature=" ".join(sorted({decoded.signatures["bleu_signature"] for decoded in found.values()})),

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import plotly.graph_objects as go
 
 from intelligen.config.parameters import parameters
-from intelligen.config.space import Simplex
-from intelligen.config.space_entries import Entry, entries_of, with_inner
 from intelligen.reporting.report.drawing import Figure, add_points, axes
 from intelligen.reporting.report.marks import Mark
+from intelligen.reporting.report.parallel import mixtures, weights
 from intelligen.reporting.search_analysis import pareto_front
 from intelligen.reporting.study import Member, StudyResults
 from intelligen.tracking.records import TrialState
@@ -52,27 +51,16 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
 def simplex_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """Mixing ratios: three parts in a triangle, two on a line, more as bars."""
     names = {parameter.place: parameter.name for parameter in parameters(study.sweep.space)}
-    for entry in with_inner(entries_of(study.sweep.space, ("space",))):
-        if not isinstance(entry.space, Simplex):
-            continue
+    for entry in mixtures(study).values():
         mixed = [
             (member, weights(member, entry), value)
             for member in study.searched
             if names[entry.draw] in member.record.params and (value := member.value(study.metric)) is not None
         ]
         if mixed:
-            parts = entry.space.simplex
+            parts = list(mixed[0][1])
             figure = _triangle if len(parts) == 3 else _line if len(parts) == 2 else _bars
             yield figure(names[entry.draw].rpartition(".")[0], parts, mixed, study, marks)
-
-
-def weights(member: Member, entry: Entry) -> dict[str, float]:
-    """Part → weight, as the trial's settings have it."""
-    found = member.record.config
-    for key in entry.setting.split("."):
-        found = found[key]
-    assert isinstance(entry.space, Simplex)
-    return {part: found[part] for part in entry.space.simplex}
 
 
 Mixed = Sequence[tuple[Member, dict[str, float], float]]

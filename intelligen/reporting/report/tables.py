@@ -67,7 +67,7 @@ def _cells(row: Row, *, with_costs: bool) -> list[Cell]:
     cells = [
         word(values["strategy"]),
         spread(values["bleu"], values["bleu_low"], values["bleu_high"]),
-        spread(values["delta"], values["delta_low"], values["delta_high"], "{:+.2f}"),
+        _difference(row),
         number(values["p_holm"], "{:.4f}"),
         number(values["effect_size"]),
         Cell(", ".join(map(str, row.score.seeds)), str(values["seeds"]), is_number=True),
@@ -83,6 +83,15 @@ def _cells(row: Row, *, with_costs: bool) -> list[Cell]:
             number(values["bleu_per_device_hour"], "{:,.1f}"),
         ]
     return cells
+
+
+def _difference(row: Row) -> Cell:
+    """Δ above its interval, and above its seeds where the control lacks some of the row's."""
+    values = row.values()
+    cell = spread(values["delta"], values["delta_low"], values["delta_high"], "{:+.2f}")
+    if row.score.difference is None or row.score.shared == row.score.seeds:
+        return cell
+    return replace(cell, below=f"{cell.below} seeds {', '.join(map(str, row.score.shared))}")
 
 
 def trial_table(study: StudyResults) -> Table:

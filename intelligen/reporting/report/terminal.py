@@ -9,7 +9,7 @@ from intelligen.reporting.report.comparison import Compared
 from intelligen.reporting.report.comparison import comparison_table as page_table
 
 # All columns of the page would not fit.
-_LEFT_OUT = ("effect size", "seeds needed", "avg memory", "max memory", "BLEU per device-hour", "trials")
+_LEFT_OUT = ("effect size", "seeds needed", "avg memory", "max memory", "BLEU per device-hour")
 
 
 def comparison_table(compared: Sequence[Compared]) -> Table:
@@ -21,5 +21,5 @@ def comparison_table(compared: Sequence[Compared]) -> Table:
         is_number = all(row[place].is_number for row in whole.rows)
         table.add_column(Text(whole.headings[place]), justify="right" if is_number else "left")
     for row in whole.rows:
-        table.add_row(*(Text(row[place].text) for place in shown))
+        table.add_row(*(Text(f"{row[place].text} {row[place].below}".strip()) for place in shown))
     return table

@@ -8,7 +8,7 @@ from small_study import QUALITY, SmallStudy
 
 from intelligen.reporting.report.answer import Answer
 from intelligen.reporting.report.comparison import Compared
-from intelligen.reporting.report.writing import read_compared
+from intelligen.reporting.report.writing import read_compared, study_page
 
 
 def told(files: SmallStudy) -> Compared:
@@ -78,6 +78,20 @@ def test_a_missing_control_forbids_a_ranking_and_is_named(tmp_path: Path, missin
     assert f"`{missing}`" in found.sentence
 
 
+def test_a_control_that_failed_forbids_a_ranking_and_is_named(tmp_path: Path) -> None:
+    lost = ("standard_matched-s2", "standard_matched-s3")
+    found = answer(SmallStudy(tmp_path / "runs", failed=lost))
+    assert found.sentence.startswith("No strategy is ranked: ")
+    assert "intelligen and its control standard_matched share fewer than 2 confirmed seeds" in found.sentence
+
+
+def test_a_test_stage_that_goes_on_forbids_a_ranking(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs")
+    (files.write() / "confirm" / "intelligen-s2" / "scores" / "test-beam.json").unlink()
+    found = read_compared(files.directory, store=files.store).answer
+    assert found.refusals == ("1 of 9 confirmed models have not translated test by beam search yet",)
+
+
 def test_budgets_that_differ_forbid_a_ranking_and_are_named(tmp_path: Path) -> None:
     found = answer(SmallStudy(tmp_path / "runs", trials_of={"intelligen": 6}))
     assert found.sentence.startswith("No strategy is ranked: ")
@@ -102,3 +116,10 @@ def test_a_failed_repetition_is_told_and_the_other_seeds_are_compared(tmp_path: 
     assert row.score.seeds == (2, 4)
     assert row.score.difference is not None
     assert row.score.difference.seeds == 2
+
+
+def test_a_control_that_lost_a_seed_leaves_the_others_and_the_row_says_which(tmp_path: Path) -> None:
+    compared = told(SmallStudy(tmp_path / "runs", failed=("standard-s3",)))
+    row = next(row for row in compared.primary if row.score.system == "intelligen")
+    assert (row.score.seeds, row.score.shared, row.values()["delta_seeds"]) == ((2, 3, 4), (2, 4), "2 4")
+    assert "seeds 2, 4" in study_page(compared)

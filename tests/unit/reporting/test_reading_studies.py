@@ -8,6 +8,7 @@ from small_study import EPOCHS, SENTENCES, SmallStudy
 
 from intelligen.errors import StorageError
 from intelligen.reporting.study import BASELINE, StudyResults, read_study
+from intelligen.tracking.ledger import Ledger
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,34 @@ def test_a_failed_repetition_is_no_model_but_is_known(tmp_path: Path) -> None:
     files = SmallStudy(tmp_path / "runs", failed=("intelligen-s3",))
     study = read_study(files.write(), store=files.store)
     assert [member.record.seed for member in study.systems[-1].members] == [2, 4]
-    assert [member.record.id for member in study.failed] == ["intelligen-s3"]
-    assert study.failed[0].value("valid/bleu") is None
+    (failed,) = (member for member in study.members if member.record.id == "intelligen-s3")
+    assert failed.value("valid/bleu") is None
+
+
+def test_hypotheses_that_no_test_stage_of_this_sweep_has_scored_do_not_count(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", confirm=False)
+    files.write()
+    (tested,) = files.directory.glob("trials/t0003/scores/test-beam.json")
+    for stray in ("trials/t0003/scores/valid-beam", "trials/t0003/scores/old-beam", "trials/t0002/scores/test-beam"):
+        path = files.directory / f"{stray}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(tested.read_text())
+    study = read_study(files.directory, store=files.store)
+    assert study.settings == (("test", "beam"),)
+    assert [member.record.id for member in study.systems[1].members] == ["t0003"]
+
+
+def test_of_several_tested_trials_the_best_stands_for_its_strategy(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", confirm=False)
+    files.write()
+    (tested,) = files.directory.glob("trials/t0003/scores/test-beam.json")
+    other = files.directory / "trials" / "t0002" / "scores"
+    other.mkdir()
+    (other / tested.name).write_text(tested.read_text())
+    with Ledger.open(files.directory, {}) as ledger:
+        ledger.score("t0002", dict(ledger.trials["t0003"].scores))
+    study = read_study(files.directory, store=files.store)
+    assert [member.record.id for member in study.systems[1].members] == ["t0003"]
 
 
 def test_without_confirmation_the_tested_trials_stand_for_their_strategies(tmp_path: Path) -> None:

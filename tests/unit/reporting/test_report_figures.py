@@ -28,10 +28,12 @@ def test_importance_is_told_where_trials_suffice(study: StudyResults) -> None:
     assert figure.key == "importance-standard"
     assert set(bars.y) == {"finetuning.optimizer.learning_rate", "standard/finetuning.label_smoothing"}
     assert sum(bars.x) == pytest.approx(1)
+    # One of the 24 was stopped early.
+    assert "over 23 trials" in figure.caption
     assert "standard_matched (3), intelligen (3)" in importance_note(study)
 
 
-def test_expected_best_ends_at_the_best_of_all_and_at_what_was_spent(study: StudyResults) -> None:
+def test_expected_best_begins_at_the_mean_and_ends_at_the_best_and_at_what_was_spent(study: StudyResults) -> None:
     by_trials, by_hours, by_tokens = expected_best_figures(study, marks(study.strategies))
     for name, trials in (("standard", 24), ("intelligen", 4)):
         lines = {
@@ -46,7 +48,13 @@ def test_expected_best_ends_at_the_best_of_all_and_at_what_was_spent(study: Stud
                 "expected-target-tokens": sum(member.target_tokens for member in members),
             }
         )
-        assert max(member.value("valid/bleu") or 0 for member in members) > lines["expected-trials"].y[0]
+        values = sorted(member.value("valid/bleu") or 0 for member in members)
+        count = len(values)
+        best_of_all = sum(
+            value * ((i / count) ** count - ((i - 1) / count) ** count) for i, value in enumerate(values, 1)
+        )
+        assert lines["expected-trials"].y[0] == pytest.approx(sum(values) / count)
+        assert lines["expected-trials"].y[-1] == pytest.approx(best_of_all)
 
 
 def test_the_triangle_shows_the_weights_that_trained(study: StudyResults) -> None:
@@ -65,6 +73,12 @@ def test_parallel_lines_lie_where_the_values_are_and_a_logarithm_is_one(study: S
     # The second of 24 trials: 1.5 of 24 parts of the logarithmic range, label smoothing 0.05 of 0.2.
     line = next(one for one in by_key["parallel-standard"].data if one.name == "t0001")
     assert list(line.y[:2]) == pytest.approx([1.5 / 24, 0.25])
+    trial = next(member for member in study.searched if member.record.id == "t0029")
+    line = next(one for one in by_key["parallel-intelligen"].data if one.name == "t0029")
+    weights = trial.record.config["strategy"]["policy"]["weights"]
+    assert [text for text in line.text if "weights" in text] == [
+        f"weights.{part} = {weights[part]}" for part in ("auxiliary", "recurrent")
+    ]
     best = [one.name for one in by_key["parallel-standard"].data if one.opacity == 1.0]
     assert best == [f"t{number:04d}" for number in range(19, 24)]
 

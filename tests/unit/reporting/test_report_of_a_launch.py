@@ -14,6 +14,7 @@ from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import SweepStatus
+from intelligen.tracking.run_ids import read_run_ids
 from intelligen.tracking.store import open_client
 
 EXPERIMENT = "tiny"
@@ -55,6 +56,9 @@ def test_the_report_lies_beside_the_table_and_in_mlflow(study: SmallStudy) -> No
     assert f"report   {page}" in output
     artifacts = Path(unquote(urlsplit(parent_run(study).info.artifact_uri).path))
     assert (artifacts / "report.html").read_bytes() == page.read_bytes()
+    runs = read_run_ids(study.directory)
+    assert len(runs.trials) == len(read_ledger(study.directory)[1])
+    assert all(run_id in page.read_text() for run_id in [runs.sweep, *runs.trials.values()])
 
 
 def test_a_newer_report_replaces_the_old_one_in_mlflow(study: SmallStudy) -> None:

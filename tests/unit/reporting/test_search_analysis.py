@@ -2,7 +2,6 @@
 
 from itertools import product
 from statistics import fmean, pstdev
-from typing import Any
 
 import optuna
 import pytest
@@ -18,7 +17,6 @@ from intelligen.reporting.search_analysis import (
     importance,
     pareto_front,
 )
-from intelligen.tracking.records import Takeover, TrialRecord
 
 
 def test_the_expected_best_of_two_values_is_worked_out_by_hand():
@@ -62,10 +60,6 @@ def searched(count: int, *, direction: str = "maximize", objectives: int = 1) ->
     return study
 
 
-def record(number: int, **known: Any) -> TrialRecord:
-    return TrialRecord(f"t{number:04}", "trial", "generative", 1, {}, {}, f"trials/t{number:04}", number, 0, **known)
-
-
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 @pytest.mark.parametrize("objectives", [1, 2])
 def test_what_decides_is_important(direction, objectives):
@@ -78,21 +72,16 @@ def test_what_decides_is_important(direction, objectives):
 
 
 def test_importance_within_a_strategy_is_that_of_its_own_trials():
-    study = searched(120)
-    own = [trial.number for trial in study.trials if trial.params["strategy"] == "generative"]
-    found = importance(study, map(record, own))
+    own = optuna.create_study(direction="maximize")
+    own.add_trials([trial for trial in searched(120).trials if trial.params["strategy"] == "generative"])
+    found = importance(own)
     assert found is not None
     assert next(iter(found)) == "generative/probability"
     assert "strategy" not in found
 
 
 def test_too_few_trials_tell_nothing_of_importance():
-    study = searched(LEAST_TRIALS)
-    everything = [record(trial.number) for trial in study.trials]
-    assert importance(study, everything) is not None
-    assert importance(study, everything[1:]) is None
-    taken_over = record(0, takeovers=(Takeover(1, "t0001", {}),))
-    assert importance(study, [taken_over, *everything[1:]]) is None
+    assert importance(searched(LEAST_TRIALS)) is not None
     assert importance(searched(LEAST_TRIALS - 1)) is None
 
 
@@ -153,10 +142,10 @@ def test_a_difference_of_5_percent_is_no_difference():
 
 def test_every_kind_of_budget_is_shown_with_whether_it_was_meant():
     found = allotments(spent(a=(8, 100.0, 5), b=(8, 150.0, 5)), Budget(trials_per_strategy=8, wall_hours=1.0))
-    assert [(one.kind, one.meant, one.excess) for one in found] == [
-        ("trials", True, 0.0),
-        ("device_s", False, 0.5),
-        ("target_tokens", False, 0.0),
+    assert [(one.kind, one.meant, one.fair) for one in found] == [
+        ("trials", True, True),
+        ("device_s", False, False),
+        ("target_tokens", False, True),
     ]
     assert found[1].spent == {"a": 100.0, "b": 150.0}
 
