@@ -39,6 +39,8 @@ test: {searches: [greedy, beam]}
 SEEDS, STRATEGIES = (2, 3), ("standard", "generative")
 BASELINES = {"baseline-1", "baseline-2", "baseline-3"}
 TRIALS = {"t0000", "t0001", "t0002", "t0003"}
+DAMAGED = "standard-s2"
+"""The first that is tested; its weights are damaged meanwhile."""
 CONFIRMED = {f"{strategy}-s{seed}" for strategy in STRATEGIES for seed in SEEDS}
 
 
@@ -53,6 +55,9 @@ class Story:
     killed: dict[str, TrialRecord]
     histories: dict[str, str]
     """As the kill left them."""
+    damaged: dict[str, TrialRecord]
+    damaged_exit: int
+    damaged_output: str
     exit: int
     output: str
 
@@ -72,8 +77,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     launch.communicate()
     killed = place.trials()
     histories = {name: place.history(record).read_text() for name, record in killed.items()}
+    place.run("--until", "confirm")
+    weights = place.sweep / "confirm" / DAMAGED / "selected.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    damaged_exit, damaged_output = place.run()
+    damaged = place.trials()
+    weights.write_bytes(whole)
     code, output = place.run()
-    return Story(place, paused, paused_state, paused_exit, killed, histories, code, output)
+    return Story(
+        *(place, paused, paused_state, paused_exit, killed, histories, damaged, damaged_exit, damaged_output),
+        *(code, output),
+    )
 
 
 def in_the_middle(place: Place) -> bool:
@@ -102,6 +117,14 @@ def test_what_had_ended_is_not_repeated_and_the_rest_goes_on(story: Story) -> No
         assert found.startswith(text) if name == cut else found == text
     assert after[cut].state is TrialState.COMPLETE
     require_nothing_left(story.place)
+
+
+def test_a_model_that_cannot_be_tested_is_named_and_the_others_are(story: Story) -> None:
+    assert story.damaged_exit == 74, story.damaged_output
+    assert f"{DAMAGED}: cannot score the test sets: " in story.damaged_output
+    assert "Traceback" not in story.damaged_output
+    scored = {name for name, record in story.damaged.items() if record.scores}
+    assert scored == CONFIRMED - {DAMAGED} | BASELINES - {"baseline-1"}
 
 
 def test_the_same_command_repeats_nothing_and_another_is_refused(
