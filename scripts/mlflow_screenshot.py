@@ -46,6 +46,7 @@ def main() -> None:
     with served(arguments.store) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=BROWSER_OPTIONS)
         page = browser.new_page(viewport=VIEWPORT)
+        page.set_default_timeout(1000 * START_TIMEOUT_S)
         experiment = f"{address}/#/experiments/{experiment_id}/runs"
         make_room(page, experiment)
         photograph_runs(page, arguments.directory / "runs.png")
