@@ -16,7 +16,8 @@ WIDTHS = {"wide": 1280, "narrow": 400}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HEIGHT = 900
 BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-DRAWN = "document.documentElement.dataset.ready === 'true'"
+# Looked for as an element: the page's security policy forbids to poll by evaluating a text.
+DRAWN = "html[data-ready=true]"
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
 def photograph(page: Page, report: Path, picture: Path, *, part: str | None, whole: bool) -> None:
     """One picture, once all figures are drawn."""
     page.goto(report.absolute().as_uri())
-    page.wait_for_function(DRAWN)
+    page.locator(DRAWN).wait_for(state="attached")
     if part is None:
         page.screenshot(path=picture, full_page=whole)
     else:

@@ -13,7 +13,8 @@ from intelligen.reporting.report.writing import write_report
 
 CHROMIUM = shutil.which("chromium")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-DRAWN = "document.documentElement.dataset.ready === 'true'"
+# Looked for as an element: the page's security policy forbids to poll by evaluating a text.
+DRAWN = "html[data-ready=true]"
 PARTS = ("answer", "results", "learning", "exposure", "search", "importance", "parallel", "mixtures", "samples", "run")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
@@ -44,7 +45,7 @@ class Opened:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(report.as_uri())
-        self.page.wait_for_function(DRAWN)
+        self.page.locator(DRAWN).wait_for(state="attached")
 
     def column(self, number: int) -> list[str]:
         """Of the first table, from above."""
