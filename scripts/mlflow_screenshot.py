@@ -2,7 +2,7 @@
 
     python scripts/mlflow_screenshot.py sqlite:///mlflow.db docs/images/mlflow
 
-writes runs.png (the sweep's run above its trials), curves.png (validation by epoch), sweep.png (the sweep's page)
+writes runs.png (the sweep's run above its trials), curves.png (validation by update), sweep.png (the sweep's page)
 and samples.png (translations of its newest trial). Needs Chromium, and the extra `dev`. Written for MLflow 3.17:
 another version may name its buttons otherwise.
 """
@@ -134,7 +134,7 @@ def photograph_runs(page: Page, picture: Path) -> None:
 
 
 def photograph_curves(page: Page, experiment: str, picture: Path) -> None:
-    """The trials' validation metrics by epoch."""
+    """The trials' validation metrics by update."""
     page.goto(f"{experiment}?compareRunsMode=CHART")
     page.get_by_placeholder("Search metric charts").fill("valid/")
     page.locator(".js-line").first.wait_for(state="attached")
