@@ -4,8 +4,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from mlflow.entities import Run
 
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.mirror import MlflowMirror
@@ -128,3 +130,8 @@ def small_sweep(sweep: Path) -> None:
             add_epoch(sweep, f"t{number:04d}", 1)
             if state is not None:
                 ledger.finish(f"t{number:04d}", state, f"why {state}")
+
+
+def artifact(run: Run, path: str) -> str:
+    """Its text, read where the store has put it."""
+    return Path(unquote(urlsplit(run.info.artifact_uri).path), path).read_text()

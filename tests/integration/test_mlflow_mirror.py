@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
     EXPERIMENT,
     Store,
     add_epoch,
+    artifact,
     mirror,
     mlflow_store,
     shown_runs,
@@ -36,7 +36,6 @@ from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.mirror import LOCK_FILE
 from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
-from intelligen.tracking.run_ids import RUN_IDS_FILE, RunIds, read_run_ids
 from intelligen.tracking.runs import create_run
 from intelligen.tracking.standings import Standing
 from intelligen.tracking.store import ensure_store, open_client
@@ -85,42 +84,6 @@ def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, 
     assert {"config/experiment.json", "config/sweep.json"} == {
         file.path for file in client.list_artifacts(parent.info.run_id, "config")
     }
-
-
-def test_hypotheses_stand_beside_their_scores_and_the_runs_are_written_down(
-    store: Path, sweep: Path, shown: Store
-) -> None:
-    small_sweep(sweep)
-    folder = sweep / "trials" / "t0000" / "scores"
-    folder.mkdir()
-    (folder / "test-beam.json").write_text('{"hypotheses": ["ein Hund"]}')
-    patient = mirror(store, sweep)
-    patient.sync()
-    client, known = open_client(f"sqlite:///{store}"), read_run_ids(sweep)
-    assert known.trials == shown.run_ids()
-    assert client.get_run(known.sweep).data.tags["kind"] == "sweep"
-    assert client.get_run(known.sweep).info.experiment_id == known.experiment
-    assert client.list_artifacts(known.trials["t0000"], "scores") == []
-    with Ledger.open(sweep, {}) as ledger:
-        ledger.score("t0000", {"test/bleu": 33.3})
-        start(ledger, "t0003")
-    patient.sync()
-    assert patient.close(60)
-    assert artifact(client.get_run(known.trials["t0000"]), "scores/test-beam.json") == '{"hypotheses": ["ein Hund"]}'
-    assert read_run_ids(sweep).trials == shown.run_ids()
-    assert "t0003" in read_run_ids(sweep).trials
-
-
-def test_run_ids_that_cannot_be_read_are_one_line(sweep: Path) -> None:
-    assert read_run_ids(sweep) == RunIds()
-    (sweep / RUN_IDS_FILE).write_text('{"experiment": ')
-    with pytest.raises(StorageError, match=r"mlflow\.json: damaged .* delete it"):
-        read_run_ids(sweep)
-
-
-def artifact(run: Run, path: str) -> str:
-    """Its text, read where the store has put it."""
-    return Path(unquote(urlsplit(run.info.artifact_uri).path), path).read_text()
 
 
 def inputs(run: Run) -> dict[str, str]:

@@ -69,9 +69,9 @@ def _differences(one: Compared, other: Compared) -> Iterator[str]:
     if one.study.primary[0] != other.study.primary[0]:
         named = " and ".join(compared.study.primary[0] for compared in (one, other))
         yield f"{pair} are tested otherwise: {named}"
-    decodings = [compared.study.header["experiment"]["decoding"] for compared in (one, other)]
-    if decodings[0]["test"] != decodings[1]["test"]:
-        yield f"{pair} search otherwise: {' and '.join(map(_told, (each['test'] for each in decodings)))}"
+    searches = [compared.study.header["experiment"]["decoding"]["test"] for compared in (one, other)]
+    if searches[0] != searches[1]:
+        yield f"{pair} search otherwise: {' and '.join(map(_told, searches))}"
     signatures = [{row.score.signature for row in compared.primary} for compared in (one, other)]
     if signatures[0] != signatures[1]:
         yield f"{pair} have BLEU of other signatures: {' and '.join(' '.join(sorted(each)) for each in signatures)}"
