@@ -2,7 +2,7 @@
 
     python benchmarks/aa.py
 
-makes the tables of docs/statistics.md, in some twenty minutes; `--sentences 300 --resamples 1000` looks closer.
+makes the tables of docs/statistics.md, in some three minutes; `--sentences 300 --resamples 1000` looks closer.
 
 Studies are simulated. A hypothesis is its reference with a share of the tokens changed, dropped or doubled; which share
 depends on the sentence, on the baseline of the seed (which both copies start from), on the run, and on chance. In some
