@@ -2,13 +2,30 @@
 
 import hashlib
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 # Names become directory names, so they can neither climb out of their root nor hide in it.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+
+ADDED = "added after the first release"
+"""Marks a key that earlier files and directories do not know: `key: Annotated[int, ADDED] = 3`.
+
+While it has its default it is left out of whatever settings are hashed or compared by, so that a new key neither trains
+a baseline again nor keeps a sweep from resuming.
+"""
+
+_FOR_COMPARISON = {"for": "comparison"}
 
 
 class Settings(BaseModel):
@@ -18,10 +35,24 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
+    @model_serializer(mode="wrap")
+    def _serialized(self, serialize: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        data: dict[str, Any] = serialize(self)
+        if info.context is _FOR_COMPARISON:
+            for name, field in type(self).model_fields.items():
+                if ADDED in field.metadata and getattr(self, name) == field.default:
+                    data.pop(name, None)
+        return data
+
+
+def comparable(settings: Settings, *, exclude: set[str] | None = None) -> dict[str, Any]:
+    """The settings by which hashes and comparisons go, as JSON values: without the `ADDED` keys at their defaults."""
+    return settings.model_dump(mode="json", exclude=exclude, context=_FOR_COMPARISON)
+
 
 def canonical_json(settings: Settings) -> str:
     """The one spelling of settings that hashes and comparisons use."""
-    return json.dumps(settings.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(comparable(settings), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def content_hash(*parts: str) -> str:

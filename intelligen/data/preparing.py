@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
-from intelligen.config.base import content_hash
+from intelligen.config.base import comparable, content_hash
 from intelligen.config.data import Data
 from intelligen.data.corpora import PairCorpus, open_corpus
 from intelligen.data.filters import Counts, evaluation_pairs, training_pairs
@@ -65,7 +65,7 @@ def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -
 
 def data_identity(data: Data, fingerprint: str) -> str:
     """Content hash of the corpus' content, the settings that shape it, and the format; paths do not count."""
-    settings = data.model_dump(mode="json", exclude={"corpus"})
+    settings = comparable(data, exclude={"corpus"})
     return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT))
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from intelligen.config.base import comparable
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError
@@ -35,8 +36,8 @@ def sweep_header(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict
     return {
         "sweep_id": uuid.uuid4().hex,
         # The address of the study's database may hold a password.
-        "sweep": redact(sweep.model_dump(mode="json")),
-        "experiment": experiment.model_dump(mode="json"),
+        "sweep": redact(comparable(sweep)),
+        "experiment": comparable(experiment),
         "prepared": prepared,
         "git_commit": git_commit(),
         "host": socket.gethostname(),

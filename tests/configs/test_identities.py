@@ -1,0 +1,64 @@
+"""New keys change nothing: what was trained, prepared or begun by the first release is found again.
+
+`tests/golden/identities.json` holds what revision 6fbe00f made of the shipped files of that time. It is never written
+again: a difference means that every baseline would be trained once more and no unfinished sweep would resume.
+"""
+
+import json
+from typing import Annotated
+
+import pytest
+from conftest import REPOSITORY
+from pydantic import Field
+
+from intelligen.config.base import ADDED, Settings, canonical_json, comparable, content_hash
+from intelligen.config.experiment import baseline_trial, finetuning_trial
+from intelligen.config.loading import load_experiment, load_sweep
+from intelligen.data.preparing import data_identity
+from intelligen.sweep.header import require_unchanged, sweep_header
+
+GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "identities.json").read_text())
+
+
+def identities_of_experiment(path: str) -> dict[str, str]:
+    experiment = load_experiment(REPOSITORY / path)
+    return {
+        "baseline": baseline_trial(experiment, prepared="prepared").identity,
+        "finetuning": finetuning_trial(experiment, prepared="prepared", start="start").identity,
+        "data": data_identity(experiment.data, "fingerprint"),
+        "corpus": content_hash(canonical_json(experiment.data.corpus)),
+    }
+
+
+@pytest.mark.parametrize("path", GOLDEN["experiments"])
+def test_shipped_experiments_have_the_identities_of_the_first_release(path: str) -> None:
+    assert identities_of_experiment(path) == GOLDEN["experiments"][path]
+
+
+@pytest.mark.parametrize("path", GOLDEN["sweeps"])
+def test_a_sweep_that_the_first_release_began_may_go_on(path: str) -> None:
+    sweep, experiment = load_sweep(REPOSITORY / path)
+    now = sweep_header(sweep, experiment, prepared="prepared")
+    require_unchanged(GOLDEN["sweeps"][path], now, REPOSITORY)
+
+
+class Inner(Settings):
+    old: int = 1
+    new: Annotated[int, ADDED] = 2
+
+
+class Outer(Settings):
+    inner: Inner = Inner()
+    several: tuple[Inner, ...] = (Inner(),)
+    named: dict[str, Inner] = Field(default={"one": Inner()})
+
+
+def test_an_added_key_at_its_default_is_left_out_of_comparisons_wherever_it_stands() -> None:
+    assert comparable(Outer()) == {"inner": {"old": 1}, "several": [{"old": 1}], "named": {"one": {"old": 1}}}
+    assert comparable(Outer(), exclude={"several", "named"}) == {"inner": {"old": 1}}
+    assert comparable(Outer(inner=Inner(new=3)))["inner"] == {"old": 1, "new": 3}
+
+
+def test_an_added_key_stands_in_all_that_is_written_down() -> None:
+    assert Outer().model_dump()["inner"] == {"old": 1, "new": 2}
+    assert Outer.model_validate(comparable(Outer(inner=Inner(new=3)), exclude={"several"})).inner.new == 3
