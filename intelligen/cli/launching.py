@@ -165,13 +165,14 @@ def _interrupt_code(signals: list[int]) -> int:
 
 
 def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
+    from intelligen.data.bleu import require_bleu_tokenizer
     from intelligen.data.prepared import describe
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.tracking.launch import write_launch
-    from intelligen.tracking.ledger import Ledger
+    from intelligen.tracking.ledger import LEDGER_FILE, Ledger
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus, TrialState
@@ -181,6 +182,8 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     prepared = order.prepare()
     for line in describe(prepared):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not (directory / LEDGER_FILE).exists():  # what has begun is scored as it was
+        require_bleu_tokenizer(order.experiment.task, prepared, key="experiment.task.bleu_tokenizer")
     header = sweep_header(sweep, order.experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         forget_requests(directory)

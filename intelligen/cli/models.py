@@ -38,11 +38,14 @@ FURTHER_SCORES = {"chrf": "chrF", "ter": "TER", "moses_bleu": "Moses BLEU"}
 @runs_option
 def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Read, filter and tokenise an experiment's data; say what was found in them."""
+    from intelligen.data.bleu import require_bleu_tokenizer
     from intelligen.data.prepared import describe
 
     settings = _load(experiment, overrides)
-    for line in describe(_prepared(settings, runs)):
+    prepared = _prepared(settings, runs)
+    for line in describe(prepared):
         click.echo(line)
+    require_bleu_tokenizer(settings.task, prepared)
 
 
 @click.command()
@@ -55,7 +58,7 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
     from intelligen.config.experiment import baseline_trial
 
     settings = _load(experiment, overrides)
-    trial = baseline_trial(settings, prepared=_prepared(settings, runs).identity)
+    trial = baseline_trial(settings, prepared=_prepared_for_training(settings, runs).identity)
     _fit(trial, _baseline_directory(trial, runs), runs, device)
 
 
@@ -68,7 +71,7 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
 def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str) -> None:
     """Go on from the baseline with a training strategy."""
     settings = _load(experiment, overrides, strategy)
-    prepared = _prepared(settings, runs).identity
+    prepared = _prepared_for_training(settings, runs).identity
     trial, directory, baseline = _finetuning(settings, prepared, runs)
     _require_result(baseline, f"intelligen train {experiment}")
     _fit(trial, directory, runs, device)
@@ -185,6 +188,14 @@ def _prepared(settings: "Experiment", runs: Path):  # type: ignore[no-untyped-de
 
     with counting() as on_progress:
         return prepare_data(settings.data, runs, on_progress=on_progress)
+
+
+def _prepared_for_training(settings: "Experiment", runs: Path):  # type: ignore[no-untyped-def] # likewise
+    from intelligen.data.bleu import require_bleu_tokenizer
+
+    prepared = _prepared(settings, runs)
+    require_bleu_tokenizer(settings.task, prepared)
+    return prepared
 
 
 def _baseline_directory(trial: "Trial", runs: Path) -> Path:

@@ -132,6 +132,10 @@ class Ledger:
         """Add scores; those already recorded stand."""
         return self._change("score", trial_id, scores=dict(scores))
 
+    def correct(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
+        """Replace recorded scores by what the same hypotheses come to now."""
+        return self._change("correct", trial_id, scores=dict(scores))
+
     def turn(self, epoch: int, trials: Sequence[str], takeovers: Mapping[str, Takeover]) -> None:
         """A population has come to an epoch: its trials under way, and what some of them (by name) go on from."""
         told = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in takeovers.items()}

@@ -152,7 +152,7 @@ class SweepState:
             case event:
                 record = self._begun(entry) if event == "start" else _changed(self.trials[entry["id"]], entry)
                 self.trials[record.id] = record
-                if record.kind == "trial" and event != "score":
+                if record.kind == "trial" and event not in ("score", "correct"):
                     self._search_until(time_ms)
 
     def _begun(self, entry: Mapping[str, Any]) -> TrialRecord:
@@ -198,5 +198,7 @@ def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
         case "score":
             # A score stands once it is recorded, so that a resumed test stage changes nothing.
             return replace(record, scores={**entry["scores"], **record.scores})
+        case "correct":
+            return replace(record, scores={**record.scores, **entry["scores"]})
         case event:
             raise ValueError(f"unknown event {event!r}")

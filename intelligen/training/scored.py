@@ -21,6 +21,9 @@ class Scores(BaseModel):
     """`test/bleu`, …, after the split."""
     bleu: Interval
     """With the 95 % interval over sentences."""
+    resamples: int = 0
+    """Of the sentences, whose percentiles the bounds are. 0 in files of the first revisions: theirs lie symmetrically
+    about the resamples' mean, and may leave the scale."""
     signatures: dict[str, str]
     hypotheses: tuple[str, ...]
     """In the split's order."""
