@@ -81,6 +81,14 @@ def test_a_recorded_score_stands(tmp_path: Path) -> None:
     assert record.scores == {"test/bleu": 30.0, "test_ood/bleu": 12.0}
 
 
+def test_a_correction_replaces_what_was_recorded(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path, HEADER) as ledger:
+        start(ledger, "t0001")
+        ledger.score("t0001", {"test/bleu": 30.0, "test/bleu_high": 131.0})
+        record = ledger.correct("t0001", {"test/bleu_high": 99.0})
+    assert record.scores == read_ledger(tmp_path)[1]["t0001"].scores == {"test/bleu": 30.0, "test/bleu_high": 99.0}
+
+
 def test_whatever_happens_after_the_closing_reopens_the_sweep(tmp_path: Path) -> None:
     with Ledger.open(tmp_path, HEADER) as ledger:
         start(ledger, "t0001")
