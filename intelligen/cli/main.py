@@ -9,12 +9,13 @@ import click
 
 from intelligen.cli.completion import completion
 from intelligen.cli.files import schema, validate
-from intelligen.cli.models import finetune, inference, prepare, test, train
+from intelligen.cli.models import inference, test
 from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
 from intelligen.cli.replaying import reproduce
 from intelligen.cli.reports import compare, export, report
 from intelligen.cli.sweeps import extend, resume, run, stop
+from intelligen.cli.training import finetune, prepare, train
 from intelligen.cli.watching import logs, status, watch
 from intelligen.errors import IntelligenError
 from intelligen.tracking.redaction import redact_text
