@@ -17,7 +17,8 @@ from intelligen.errors import UnavailableError
 from intelligen.training.checkpoint import ADOPTED
 from intelligen.training.circumstances import LOCK, Lock, changes, read_locks, take_lock
 from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare
-from intelligen.training.fit import DivergedError, fit_turn
+from intelligen.training.divergence import DivergedError
+from intelligen.training.fit import fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.local_group import in_group
 from intelligen.training.result import read_result, read_trial
