@@ -58,7 +58,7 @@ def guarded(call: Callable[[], object]) -> int:
     try:
         code = call()
     except click.exceptions.Abort:
-        click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
+        click.echo("interrupted: run the same command again; training goes on from its last checkpoint", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -24,7 +24,7 @@ from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import TrialState
 from intelligen.tracking.store import open_client
 from intelligen.training.replay import Recorded, replay
-from intelligen.training.result import RESULT
+from intelligen.training.result import RESULT, SELECTED
 from intelligen.training.scored import current_score_files
 from intelligen.training.testing import TrainedModel
 
@@ -165,6 +165,9 @@ def test_what_a_trained_trial_would_not_use_is_refused(
         ("test tiny/t0001 --data new=absent.tsv", 65, "absent.tsv: no such file"),
         ("test tiny/t0001 --data new=corpus/valid.en", 2, "must be a .tsv or .jsonl file"),
         ("test tiny/t0001 --data new=corpus/valid.en,corpus/train.de", 65, "has 24 lines"),
+        ("resume tiny -o name=other", 2, "intelligen run FILE -o name=NEW"),
+        ("resume tiny -o experiment.seed=3", 2, "keeps its name and experiment"),
+        ("finetune sweep.yaml", 2, "a sweep file; give the experiment file"),
         ("logs tiny/t0001 t0001", 2, "names a trial already"),
         ("promote tiny/t0001 --trial t0001", 2, "names a trial already"),
         ("logs --lines 3", 2, "--lines: without SWEEP"),
@@ -256,6 +259,34 @@ def test_an_unfinished_model_says_so(place: Place) -> None:
     found = call(place, "test", "tiny/t0001", "--json")
     assert json.loads(found.stdout)["finished"] is False
     assert "not trained to its end" in found.stderr
+
+
+def test_weights_that_are_gone_are_made_again_as_the_message_says(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(words: list[str]) -> int:
+        return guarded(lambda: commands.main(words, standalone_mode=False))
+
+    (tuned,) = (place.runs / "finetuned").iterdir()
+    before = (tuned / SELECTED).read_bytes()
+    (tuned / SELECTED).write_bytes(before[:-1])
+    assert run(["test", "experiment.yaml", "--strategy", "gen"]) == 74
+    result = capfd.readouterr().err.partition("delete ")[2].partition(" and train again")[0]
+    Path(result).unlink()
+    assert run(["finetune", "experiment.yaml", "--strategy", "gen"]) == 0
+    assert run(["test", "experiment.yaml", "--strategy", "gen"]) == 0
+    assert (tuned / SELECTED).read_bytes() == before
+
+
+def test_damaged_hypotheses_are_decoded_again_as_the_message_says(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place.trial / "scores" / "test-beam.json").write_text("{}")
+    words = ["report", "tiny"]
+    assert guarded(lambda: commands.main(words, standalone_mode=False)) == 74
+    assert "decode the split again" in capfd.readouterr().err
+    assert call(place, "test", "tiny/t0001").exit_code == 0
+    assert guarded(lambda: commands.main(words, standalone_mode=False)) == 0
 
 
 def test_the_command_that_a_message_names_makes_the_model(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
