@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen.addresses import SqliteAddress, absolute_address
 from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
@@ -49,7 +50,7 @@ class Order:
 
 
 def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
-    """A sweep as its file has it; MLflow's default is a file in the working directory."""
+    """A sweep as its file has it."""
     store = runs.absolute()
 
     def prepare() -> "Prepared":
@@ -58,12 +59,12 @@ def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, track
         with counting() as on_progress:
             return prepare_data(experiment.data, store, on_progress=on_progress)
 
-    return Order(sweep, experiment, store, tracking_uri or default_tracking_uri(), prepare)
+    return Order(sweep, experiment, store, tracking_address(tracking_uri), prepare)
 
 
-def default_tracking_uri() -> str:
-    """A file in the working directory."""
-    return f"sqlite:///{Path('mlflow.db').absolute()}"
+def tracking_address(given: str | None) -> str:
+    """Where to track to, whatever the working directory is later; a file in it where nothing is given."""
+    return absolute_address(given) if given else str(SqliteAddress(Path("mlflow.db").absolute()))
 
 
 def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_uri: str | None) -> Order:
@@ -138,7 +139,7 @@ def tracked_at(directory: Path) -> str:
             f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
             f" address by {TRACKING_VARIABLE}"
         )
-    return recorded or default_tracking_uri()
+    return recorded or tracking_address(None)
 
 
 def launch_sweep(order: Order, console: "Console") -> int:

@@ -38,7 +38,7 @@ def promote(
 
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
-    from intelligen.cli.launching import tracked_at
+    from intelligen.cli.launching import tracked_at, tracking_address
     from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
 
     sweep, trial_id = sweep_and_trial(sweep, trial_id)
@@ -48,7 +48,7 @@ def promote(
         raise ConfigError(f"--name: {name!r} is no name for a model: letters, digits, dots, - and _, at most 64")
     if not _ALIAS.fullmatch(alias):
         raise ConfigError(f"--alias: {alias!r} is no alias: letters, digits, - and _, but neither `latest` nor `v1`")
-    uri = tracking_uri or tracked_at(directory)
+    uri = tracking_address(tracking_uri) if tracking_uri else tracked_at(directory)
 
     from intelligen.tracking.registry import best_confirmed, named_trial, register
 

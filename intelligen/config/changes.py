@@ -51,11 +51,12 @@ def changed(document: Document, settings: type[Settings], changes: Sequence[Chan
     def order(change: Change) -> tuple[bool, int]:
         return not change.key.endswith(".name"), change.key.count(".")
 
-    written = Document(copy.deepcopy(document.data), dict(document.origins))
+    written = Document(copy.deepcopy(document.data), dict(document.origins), dict(document.problems))
     for change in sorted((_spelt_out(change, settings) for change in changes), key=order):
         replaced = _write(written.data, settings, change.key.split("."), change.value, ())
-        for key in [key for key in written.origins if key[: len(replaced)] == replaced]:
-            del written.origins[key]
+        for told in (written.origins, written.problems):
+            for key in [key for key in told if key[: len(replaced)] == replaced]:
+                del told[key]
         if change.origin:
             written.origins[replaced] = change.origin
     return written

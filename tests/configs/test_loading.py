@@ -260,7 +260,7 @@ def test_a_sweep_loads_with_the_experiment_beside_it(files: Path, monkeypatch: p
 def test_an_override_of_the_experiment_starts_at_the_working_directory(files: Path) -> None:
     sweep, named = load_sweep(Path("search spaces/süß.yaml"), ["experiment=experiments/other.yaml"])
     assert named.name == "other"
-    assert sweep.experiment == "../experiments/other.yaml"
+    assert sweep.experiment == str(files / "experiments/other.yaml")
 
 
 def test_overrides_reach_into_the_sweep_and_its_experiment(files: Path) -> None:
