@@ -1,10 +1,7 @@
 """prepare, train, finetune, test, inference: the source projects' modes, without Ray."""
 
-import sys
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +12,7 @@ from intelligen.cli.options import (
     runs_option,
     search_options,
 )
-from intelligen.errors import ConfigError, DataError, UnavailableError
+from intelligen.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +35,7 @@ FURTHER_SCORES = {"chrf": "chrF", "ter": "TER", "moses_bleu": "Moses BLEU"}
 @runs_option
 def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Read, filter and tokenise an experiment's data; say what was found in them."""
-    from intelligen.data.prepared import describe
+    from intelligen.data.describing import describe
 
     settings = _load(experiment, overrides)
     for line in describe(_prepared(settings, runs)):
@@ -137,32 +134,11 @@ def inference(
     device: str,
 ) -> None:
     """Translate standard input line by line; on a terminal, prompt for lines."""
+    from intelligen.cli.translating import translate_standard_input
     from intelligen.training.result import read_trial
-    from intelligen.training.translating import LINES_TOGETHER, translate
 
     trained = _trained(experiment, strategy, trial_directory, overrides, runs, device)
-    chosen = _search(search, beam_size) or read_trial(trained.directory).decoding.test
-    for lines in _typed_lines() if sys.stdin.isatty() else _chunks(sys.stdin, LINES_TOGETHER):
-        for translation in translate(trained, lines, search=chosen):
-            click.echo(translation)
-
-
-def _typed_lines() -> Iterator[list[str]]:
-    click.echo("Type a sentence and press Enter; end with Ctrl-D.", err=True)
-    while True:
-        try:
-            yield [input("> ")]
-        except EOFError:
-            return
-
-
-def _chunks(stream: TextIO, size: int) -> Iterator[list[str]]:
-    lines = (line.rstrip("\r\n") for line in stream)
-    try:
-        while chunk := list(islice(lines, size)):
-            yield chunk
-    except UnicodeDecodeError as error:
-        raise DataError(f"standard input: byte {error.start} is not UTF-8; convert it, with iconv say") from error
+    translate_standard_input(trained, _search(search, beam_size) or read_trial(trained.directory).decoding.test)
 
 
 def _load(path: Path, overrides: tuple[str, ...], strategy: str | None = None) -> "Experiment":
