@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from intelligen.config.data import Data, FilesCorpus, PairTable, ParallelText
 from intelligen.data.files import FilePairs
 from intelligen.data.filters import Counts, evaluation_pairs
-from intelligen.data.prepared import Prepared, Split, SplitReport
+from intelligen.data.manifest import SplitReport
+from intelligen.data.prepared import Prepared, Split
 from intelligen.data.writing import COLUMNS, write_split
 from intelligen.errors import DataError
 
@@ -43,11 +44,14 @@ class NewTestSet:
                 max_tokens=data.max_tokens,
                 counts=counts,
                 on_progress=lambda stage, count: None,
+                on_rows=lambda pairs: None,
             )
             if not report.kept:
                 raise DataError(f"{self.files[0]}: holds no pair")
             files = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
-            manifest = prepared.manifest.model_copy(update={"splits": {self.name: report}, "files": files})
+            manifest = prepared.manifest.model_copy(
+                update={"splits": {self.name: report}, "files": files, "sha256": None}
+            )
             yield Prepared(Path(folder), manifest).split(self.name), report
 
     def _pairs(self, data: Data) -> FilePairs:
@@ -59,7 +63,7 @@ class NewTestSet:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         names = [os.path.relpath(path, folder) for path in paths]
         files = ParallelText(source=names[0], target=names[1]) if len(names) == 2 else _table(names[0], data)
-        return FilePairs(Path(folder), {self.name: files})
+        return FilePairs(Path(folder), {self.name: files}, key="")
 
 
 def _table(file: str, data: Data) -> PairTable:
