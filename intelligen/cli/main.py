@@ -10,6 +10,7 @@ import click
 from intelligen.cli.completion import completion
 from intelligen.cli.files import schema, validate
 from intelligen.cli.models import inference, test
+from intelligen.cli.output import print_any_character
 from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
 from intelligen.cli.replaying import reproduce
@@ -55,8 +56,11 @@ def launch() -> None:
 
 def guarded(call: Callable[[], object]) -> int:
     """Run a command; turn what it raises into a line and an exit code."""
+    print_any_character()
     try:
         code = call()
+    except SystemExit:
+        return 0  # click and rich leave so where the reader of a pipe has what it wanted
     except click.exceptions.Abort:
         click.echo("interrupted: run the same command again; training goes on from its last checkpoint", err=True)
         return INTERRUPTED

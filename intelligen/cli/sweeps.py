@@ -15,7 +15,7 @@ from intelligen.cli.options import (
     tracking_option,
     until_option,
 )
-from intelligen.cli.output import people_console, print_document
+from intelligen.cli.output import lasting_output, people_console, print_document
 from intelligen.errors import BusyError, ConfigError
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def _launch(order: "Order", *, as_json: bool) -> int:
     from intelligen.reporting.standing import stand
     from intelligen.reporting.sweeps import SweepFiles
 
-    code = launch_sweep(order, people_console(stderr=as_json))
-    if as_json:
-        print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
+    with lasting_output():
+        code = launch_sweep(order, people_console(stderr=as_json))
+        if as_json:
+            print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
     return code
