@@ -23,6 +23,8 @@ class NewTestSet:
     name: str
     files: tuple[Path, ...]
     """One table (.tsv or .jsonl), or two texts, source and target; all plain or .gz."""
+    table: PairTable | None = None
+    """How the table is read; not given = as the experiment's own test set, if that is a table."""
 
     @contextmanager
     def encoded(self, prepared: Prepared) -> Iterator[tuple[Split, SplitReport]]:
@@ -62,11 +64,15 @@ class NewTestSet:
         paths = [os.path.abspath(path) for path in self.files]
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         names = [os.path.relpath(path, folder) for path in paths]
-        files = ParallelText(source=names[0], target=names[1]) if len(names) == 2 else _table(names[0], data)
-        return FilePairs(Path(folder), {self.name: files}, key="")
+        if len(names) == 2:
+            return FilePairs(Path(folder), {self.name: ParallelText(source=names[0], target=names[1])})
+        table = self.table or _fields_of(data)
+        return FilePairs(Path(folder), {self.name: table.model_copy(update={"file": names[0]})}, key="")
 
 
-def _table(file: str, data: Data) -> PairTable:
-    """Its columns are called as those of the experiment's own test set, where that is a table."""
+def _fields_of(data: Data) -> PairTable:
+    """A table whose columns are called as those of the experiment's own test set, if that is one."""
     own = data.corpus.splits["test"] if isinstance(data.corpus, FilesCorpus) else None
-    return own.model_copy(update={"file": file}) if isinstance(own, PairTable) else PairTable(file=file)
+    if not isinstance(own, PairTable):
+        return PairTable(file="table")
+    return PairTable(file=own.file, source_field=own.source_field, target_field=own.target_field)
