@@ -134,7 +134,7 @@ def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None
     One of several processes starts as many, which import the main module: a script needs its `__main__` guard.
 
     Args:
-        sweep: Its sweep's name; a trial's directory where `trial` is not given.
+        sweep: Its sweep's name; `SWEEP/TRIAL` or a trial's directory where `trial` is not given.
         trial: Its name in the sweep.
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
 

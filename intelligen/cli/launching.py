@@ -89,7 +89,12 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     header, _, _ = read_ledger(directory)
     launch = read_launch(directory, header)
     document = Document(launch.sweep.model_dump(mode="json"), {})
-    sweep = validated(Sweep, changed(document, Sweep, [parse_override(text) for text in overrides]))
+    changes = [parse_override(text) for text in overrides]
+    for change in changes:
+        if change.key == "name" or change.key.startswith("experiment."):
+            fix = "start another: intelligen run FILE -o name=NEW"
+            raise ConfigError(f"{change.origin}: a sweep that was started keeps its name and experiment; {fix}")
+    sweep = validated(Sweep, changed(document, Sweep, changes))
     lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
     if lost:
         raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")

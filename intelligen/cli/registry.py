@@ -34,11 +34,14 @@ def promote(
 ) -> None:
     """Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.
 
+    SWEEP/TRIAL promotes that trial.
+
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
     from intelligen.cli.launching import tracked_at, tracking_address
-    from intelligen.reporting.sweeps import find_sweep
+    from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
 
+    sweep, trial_id = sweep_and_trial(sweep, trial_id)
     directory = find_sweep(runs.absolute(), sweep)
     name = model_name or directory.name
     if not _NAME.fullmatch(name):

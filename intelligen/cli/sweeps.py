@@ -89,6 +89,10 @@ def extend(
         raise ConfigError(
             "extend: say by how much: --trials N, --trials-per-strategy N, -o budget.KEY=VALUE or -o confirm.seeds=N"
         )
+    twice = [text for text in overrides for key in wanted if text.partition("=")[0] in ("budget", f"budget.{key}")]
+    if twice:
+        option = f"--{next(iter(wanted)).replace('_', '-')}"
+        raise ConfigError(f"-o {twice[0]}: {option} gives a budget too: give one of them")
     now = _order(sweep, (), runs, tracking_uri).sweep
     _require_same_units(now, wanted)
     larger = tuple(f"budget.{key}={number}" for key, number in wanted.items())

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Protocol, assert_never
 
 from intelligen.config.base import canonical_json, content_hash
@@ -72,7 +73,8 @@ def open_corpus(corpus: Corpus) -> PairCorpus:
             assert corpus.hub is not None
             return HubPairs(corpus.hub)
         case FilesCorpus():
-            return FilePairs(corpus)
+            assert corpus.folder is not None
+            return FilePairs(Path(corpus.folder), corpus.splits)
         case HubCorpus():
             return HubPairs(corpus)
         case _:

@@ -5,14 +5,14 @@ import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from intelligen.config.base import content_hash
-from intelligen.config.data import FilesCorpus, PairTable, ParallelText
+from intelligen.config.data import PairTable, ParallelText
 from intelligen.errors import ConfigError, DataError, StorageError
 
 _MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH (in a sweep: -o experiment.data…)"
@@ -69,7 +69,11 @@ def _decode(raw: bytes, path: Path, number: int) -> str:
 
 
 class FilePairs:
-    """The splits of a `files` corpus whose folder is named.
+    """Splits that lie in the files of a folder.
+
+    Args:
+        folder: Where they lie.
+        splits: Split → its files.
 
     Raises:
         ConfigError: a table is neither .tsv nor .jsonl.
@@ -77,14 +81,13 @@ class FilePairs:
 
     """
 
-    def __init__(self, corpus: FilesCorpus) -> None:
-        assert corpus.folder is not None
-        self._folder = Path(corpus.folder)
-        self._files = corpus.splits
-        self.splits = tuple(corpus.splits)
+    def __init__(self, folder: Path, splits: Mapping[str, ParallelText | PairTable]) -> None:
+        self._folder = folder
+        self._files = splits
+        self.splits = tuple(splits)
         if not self._folder.is_dir():
             raise DataError(f"{self._folder}: no such folder; {_MEND_FOLDER}")
-        for split, files in corpus.splits.items():
+        for split, files in splits.items():
             if isinstance(files, PairTable):
                 _kind(files)
             for path in self._paths(files):

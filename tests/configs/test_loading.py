@@ -195,7 +195,9 @@ def test_an_override_adds_an_entry_to_a_default_mapping(files: Path) -> None:
     assert loaded.data.corpus.splits == {"train": "train", "valid": "validation", "test": "test", "extra": "test2"}
 
 
-@pytest.mark.parametrize("spelling", ["strategy.name=standard", "strategy=standard"])
+@pytest.mark.parametrize(
+    "spelling", ["strategy.name=standard", "strategy=standard", "strategy=std", "strategy.name=std"]
+)
 def test_another_option_drops_the_former_options_settings(files: Path, spelling: str) -> None:
     assert experiment("strategy.r_drop=0.5", spelling).strategy == Standard(r_drop=0.5)
     assert experiment(spelling).strategy == Standard()

@@ -213,16 +213,13 @@ def test_a_promoted_model_translates_elsewhere_as_inference_does(
     )
     assert done.returncode == 0, done.stderr
     translations, package, signature = json.loads(done.stdout.splitlines()[-1])
-    directory = read_ledger(place / "runs" / "sweeps" / "tiny")[1][promoted["trial"]].directory
     inferred = subprocess.run(
         [
             sys.executable,
             "-m",
             "intelligen",
             "inference",
-            "experiment.yaml",
-            "--trial",
-            f"runs/sweeps/tiny/{directory}",
+            f"tiny/{promoted['trial']}",
         ],
         cwd=place,
         input="".join(f"{line}\n" for line in lines),

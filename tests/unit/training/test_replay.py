@@ -21,7 +21,8 @@ from intelligen.config.training import Optimizer
 from intelligen.errors import StorageError, UnavailableError
 from intelligen.training.circumstances import LOCK, Lock
 from intelligen.training.comparing import compare
-from intelligen.training.fit import DivergedError, fit
+from intelligen.training.divergence import DivergedError
+from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report
 from intelligen.training.local_group import in_group
 from intelligen.training.replay import Recorded, Replay, replay

@@ -1,0 +1,51 @@
+"""`--data NAME=FILE` or `--data NAME=SOURCE,TARGET`: a test set that no split of the prepared data is."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intelligen.cli.options import Command
+from intelligen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from intelligen.data.new_test_set import NewTestSet
+
+
+def new_test_set_option(command: Command) -> Command:
+    """`--data`, any number of times."""
+    return click.option(
+        "--data",
+        multiple=True,
+        metavar="NAME=FILE | NAME=SOURCE,TARGET",
+        help="Score a new test set: a .tsv or .jsonl file, or two text files, plain or .gz. May be given again.",
+    )(command)
+
+
+def new_test_sets(texts: tuple[str, ...]) -> "list[NewTestSet]":
+    """What the options say; the files are looked at later.
+
+    Raises:
+        ConfigError: One is not written so, a name is none, or two are the same.
+
+    """
+    found = [_new_test_set(text) for text in texts]
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"--data: two test sets are called {name}; give each a name of its own")
+    return found
+
+
+def _new_test_set(text: str) -> "NewTestSet":
+    from intelligen.config.base import NAME_PATTERN
+    from intelligen.data.new_test_set import NewTestSet
+
+    name, _, files = text.partition("=")
+    paths = [files] if Path(files).is_file() else files.split(",")
+    if not all(paths) or len(paths) > 2:
+        raise ConfigError(f"--data {text}: write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET")
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ConfigError(f"--data: {name!r} is no name: letters, digits, dots, - and _, at most 64")
+    return NewTestSet(name, tuple(map(Path, paths)))
