@@ -84,7 +84,7 @@ class _Quotes:
             f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
             " (in a sweep: -o experiment.data…)"
             if self.key
-            else f"read them as CSV with --data 'NAME={{file: {self.path}, quoting: csv}}', or as text with quoting: none"
+            else f"read them as CSV with --data 'NAME={{file: {self.path}, quoting: csv}}', or as text with `none`"
         )
         raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
 
