@@ -14,6 +14,7 @@ from intelligen.config.experiment import Experiment, Trial, baseline_trial, fine
 from intelligen.config.loading import apply_settings
 from intelligen.config.sweep import Resources, Sweep
 from intelligen.data.bleu import require_bleu_tokenizer
+from intelligen.data.describing import shared_rows
 from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.sweep.cluster import Capacity, capacity_of_cluster
@@ -70,6 +71,8 @@ class Plan:
     gpus: int
     concurrent_fit: int
     """Trials that these would hold at once."""
+    data: tuple[str, ...]
+    """What the prepared splits share, a line each; empty where nothing was prepared."""
     trials: tuple[SampledTrial, ...]
     cost: Cost | None
     no_cost: str | None
@@ -111,7 +114,8 @@ def make_plan(
     capacity = Capacity.of_this_machine() if address is None else capacity_of_cluster(address)
     refusal = _refusal(capacity, sweep)
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
-    timed = None if no_cost is not None else _Timed(sweep, experiment, prepare(), store)
+    prepared = None if no_cost is not None else prepare()
+    timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
     trials = tuple(_trial(changes, experiment, timed) for changes in _sampled(sweep))
     one = _mean_trial(trials)
     return Plan(
@@ -121,6 +125,7 @@ def make_plan(
         cpus=capacity.cpus,
         gpus=capacity.gpus,
         concurrent_fit=capacity.fitting(sweep.resources),
+        data=() if prepared is None else tuple(shared_rows(prepared.manifest)),
         trials=trials,
         cost=None if timed is None or one is None else timed.cost(one),
         no_cost=no_cost,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from intelligen.tracking import projection
 from intelligen.tracking.followed import Followed
-from intelligen.tracking.projection import Best
+from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.provenance import DIFF, read_provenance
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact
@@ -16,6 +16,7 @@ from intelligen.tracking.runs import MirroredRun, Points, create_run, find_runs
 from intelligen.tracking.standings import Standing, standing_of
 from intelligen.tracking.sweep_summary import DIFF_FILE, SweepSummary, as_json
 from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.result import read_result
 from intelligen.training.scored import SCORES, score_files
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ class SweepRuns:
         self._experiment_id = experiment_id
         self._directory = directory
         self._header = header
+        self._metric: str = header["sweep"]["objective"]["metric"]
         self._runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
         self._summary: SweepSummary | None = None
         self._histories: dict[str, Followed[list[Report]]] = {}
         self._shown: dict[str, object] = {}
-        self._bests: dict[str, Best] = {}
+        self._values: dict[str, float] = {}
         self._standings: dict[str, Standing] = {}
         self._remembered = RunIds()
 
@@ -54,7 +56,7 @@ class SweepRuns:
         for record in trials.values():
             self._update_trial(record, closing, parent_id=parent.id)
         self._remember(parent)
-        self._summary.update(trials, closing, bests=self._bests, standings=self._standings)
+        self._summary.update(trials, closing, values=self._values, standings=self._standings)
 
     def _remember(self, parent: MirroredRun) -> None:
         """Write down which run shows which trial, where that is new."""
@@ -86,28 +88,29 @@ class SweepRuns:
             return
         run = self._runs.get(record.id) or self._create_child(record, parent_id=parent_id)
         self._describe(run, record)
-        status, stop_reason, end_ms = ending
-        tags = projection.trial_tags(record, reports, stop_reason=stop_reason)
-        if status != "RUNNING":
+        tags = projection.trial_tags(record, reports, ending=ending)
+        if ending.status != "RUNNING":
             tags |= _put_samples(run, reports)
+        points = _missing_epochs(run, record, reports) + self._missing_summary(run, record, reports)
         # All that a report tells is one request.
-        run.write(points=_missing_epochs(run, record, reports) + self._missing_scores(run, record), tags=tags)
-        if stop_reason is None:
+        run.write(points=points + self._missing_scores(run, record), tags=tags)
+        if ending.reason is None:
             run.drop_tag("stop_reason")
-        run.set_status(status, end_ms)
+        run.set_status(ending.status, ending.end_ms)
         self._judge(record, reports)
         self._shown[record.id] = now
 
     def _judge(self, record: TrialRecord, reports: Sequence[Report]) -> None:
-        objective = self._header["sweep"]["objective"]
-        best = projection.best_report(reports, objective)
-        if best is not None:
-            self._bests[record.id] = best
         self._standings.pop(record.id, None)
-        if record.state is not TrialState.RUNNING:
+        self._values.pop(record.id, None)
+        if record.state is TrialState.RUNNING:
+            value = best_value(reports, self._metric)
+        else:
             directory = self._directory / record.directory
-            standing = standing_of(record, reports, directory=directory, metric=objective["metric"])
-            self._standings[record.id] = standing
+            standing = standing_of(record, reports, directory=directory, metric=self._metric)
+            self._standings[record.id], value = standing, standing.value
+        if value is not None:
+            self._values[record.id] = value
 
     def _reports_of(self, record: TrialRecord) -> list[Report]:
         path = self._directory / record.directory / HISTORY_FILE
@@ -134,6 +137,13 @@ class SweepRuns:
             source_type=corpus["name"],
             source=json.dumps(redact(corpus)),
         )
+
+    def _missing_summary(self, run: MirroredRun, record: TrialRecord, reports: Sequence[Report]) -> list[Points]:
+        """What an ended trial comes to, where MLflow lacks it: once, at the trial's last update."""
+        result = read_result(self._directory / record.directory)
+        values = projection.summary_metrics(record, reports, result, metric=self._metric)
+        missing = {name: value for name, value in values.items() if name not in run.metrics}
+        return [Points(missing, reports[-1].update, record.ended_ms or record.started_ms)] if missing else []
 
     def _missing_scores(self, run: MirroredRun, record: TrialRecord) -> list[Points]:
         """Test scores that MLflow lacks or has otherwise.
@@ -181,4 +191,6 @@ def _put_samples(run: MirroredRun, reports: Sequence[Report]) -> dict[str, str]:
     tags = projection.samples_tags(told[-1])
     if not tags.items() <= run.tags.items():
         run.put_files({projection.SAMPLES_FILE: as_json(projection.samples_table(told[-1]))})
+    # What the first release called it, where everybody saw it.
+    run.drop_tag("samples_epoch")
     return tags

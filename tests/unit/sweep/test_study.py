@@ -10,9 +10,10 @@ from searches import Search, sweep
 from intelligen.config.experiment import Experiment
 from intelligen.errors import ChangedError, UnavailableError
 from intelligen.sweep.header import require_unchanged, sweep_header
+from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.samplers import sampler
 from intelligen.sweep.space import random_points, suggest
-from intelligen.sweep.study import open_study
+from intelligen.sweep.study import open_study, tell
 from intelligen.tracking.records import TrialState
 
 SECRET = "hunter2-hunter2"  # noqa: S105 # the canary
@@ -44,6 +45,23 @@ def test_an_append_to_the_journal_that_was_cut_short_did_not_happen(tmp_path):
     assert len(again.trials) == 1
     assert [again.ask().number, again.ask().number] == [1, 2]
     assert len(open_study(tmp_path, sweep(), sweep_id="0").trials) == 3
+
+
+def test_every_ended_trial_has_its_worth_in_the_study_also_one_that_optuna_takes_no_value_of(tmp_path):
+    study = open_study(tmp_path, sweep(), sweep_id="0")
+    ends = [
+        Outcome(TrialState.COMPLETE, "ran its course", (2.0,), {1: 2.0}, {"valid/bleu": 2.0}),
+        Outcome(TrialState.PRUNED, "stopped by the scheduler", curve={1: 3.0, 2: 1.0}, selected={"valid/bleu": 3.0}),
+        Outcome(TrialState.FAILED, "cannot reach https://me:CANARY@host", curve={1: 9.0}),
+    ]
+    for outcome in ends:
+        tell(study, study.ask().number, outcome)
+    told = open_study(tmp_path, sweep(), sweep_id="0").trials
+    assert [trial.user_attrs for trial in told] == [
+        {"selected/valid/bleu": 2.0, "stop_reason": "ran its course"},
+        {"selected/valid/bleu": 3.0, "stop_reason": "stopped by the scheduler"},
+        {"stop_reason": "cannot reach https://[redacted]@host"},
+    ]
 
 
 def test_two_sweeps_of_one_name_share_a_database_but_no_study(tmp_path):
