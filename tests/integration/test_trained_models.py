@@ -200,7 +200,8 @@ def test_a_new_test_set_is_scored_as_a_split_of_the_same_pairs(place: Place) -> 
         stored = json.loads((place.trial / "scores" / f"{one['name']}-beam.json").read_text())
         assert (stored["files"], len(stored["hypotheses"])) == (one["files"], 24)
     assert list(document["scores"][2]["files"]) == ["corpus/valid.en", "corpus/valid.de"]
-    lines = call(place, "test", "tiny/t0001", "--data", "a=new.tsv", "--search", "greedy").stdout
+    words = ["test", "tiny/t0001", "--data", "a=new.tsv", "--data", "z=absent.tsv", "--search", "greedy"]
+    lines = CliRunner().invoke(commands, words).stdout  # what was scored before the mistake is told
     assert "a, greedy search, 24 pairs" in lines
     assert "nrefs:1|case:mixed" in lines
     assert (place.trial / "scores" / "a-greedy.json").exists()
