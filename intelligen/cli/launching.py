@@ -108,7 +108,11 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
 
     def prepare() -> "Prepared":
         place = order.store / "prepared" / header["prepared"]
-        prepared = open_prepared(place) if place.exists() else order.prepare()
+        if not place.exists():
+            prepared = order.prepare()
+        else:
+            prepared = open_prepared(place)
+            prepared.verify()  # damage shows before anything is trained
         if prepared.identity != header["prepared"]:
             raise ChangedError(
                 f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
@@ -171,7 +175,7 @@ def _interrupt_code(signals: list[int]) -> int:
 
 
 def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
-    from intelligen.data.prepared import describe
+    from intelligen.data.describing import describe
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search

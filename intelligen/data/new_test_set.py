@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from intelligen.config.data import Data, FilesCorpus, PairTable, ParallelText
 from intelligen.data.files import FilePairs
 from intelligen.data.filters import Counts, evaluation_pairs
-from intelligen.data.prepared import Prepared, Split, SplitReport
+from intelligen.data.manifest import SplitReport
+from intelligen.data.prepared import Prepared, Split
 from intelligen.data.writing import COLUMNS, write_split
 from intelligen.errors import DataError
 
@@ -45,11 +46,14 @@ class NewTestSet:
                 max_tokens=data.max_tokens,
                 counts=counts,
                 on_progress=lambda stage, count: None,
+                on_rows=lambda pairs: None,
             )
             if not report.kept:
                 raise DataError(f"{self.files[0]}: holds no pair")
             files = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
-            manifest = prepared.manifest.model_copy(update={"splits": {self.name: report}, "files": files})
+            manifest = prepared.manifest.model_copy(
+                update={"splits": {self.name: report}, "files": files, "sha256": None}
+            )
             yield Prepared(Path(folder), manifest).split(self.name), report
 
     def _pairs(self, data: Data) -> FilePairs:
@@ -63,7 +67,7 @@ class NewTestSet:
         if len(names) == 2:
             return FilePairs(Path(folder), {self.name: ParallelText(source=names[0], target=names[1])})
         table = self.table or _fields_of(data)
-        return FilePairs(Path(folder), {self.name: table.model_copy(update={"file": names[0]})})
+        return FilePairs(Path(folder), {self.name: table.model_copy(update={"file": names[0]})}, key="")
 
 
 def _fields_of(data: Data) -> PairTable:

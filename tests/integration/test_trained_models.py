@@ -219,6 +219,16 @@ def test_a_new_test_set_is_read_by_the_rules_of_the_splits(place: Place) -> None
     assert "bad.tsv:2: empty reference" in str(found.exception)
 
 
+def test_a_new_table_of_quoted_fields_is_refused_with_a_fix_that_works(place: Place) -> None:
+    (place.directory / "quoted.tsv").write_text('source\ttarget\n"ape"\t"affe"\n')
+    found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "new=quoted.tsv"])
+    fix = shlex.split(str(found.exception).partition("with ")[2].partition(", or as text")[0])
+    document = json.loads(
+        call(place, "test", "tiny/t0001", *(word.replace("NAME", "new") for word in fix), "--json").stdout
+    )
+    assert document["scores"][0]["pairs"] == 1
+
+
 def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(place: Place, tmp_path: Path) -> None:
     ledger, study = (place.sweep / LEDGER_FILE).read_bytes(), read_study(place.sweep, store=place.runs)
     words = ["--data", "new=new.tsv", "--data", "test-greedy=new.tsv"]
