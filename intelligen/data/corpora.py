@@ -71,7 +71,7 @@ def open_corpus(corpus: Corpus) -> PairCorpus:
             return EmbeddedPairs(corpus)
         case FilesCorpus(folder=None):
             assert corpus.hub is not None
-            return HubPairs(corpus.hub)
+            return HubPairs(corpus.hub, key="data.corpus.hub.dataset")
         case FilesCorpus():
             assert corpus.folder is not None
             return FilePairs(Path(corpus.folder), corpus.splits)

@@ -15,7 +15,7 @@ from intelligen.config.base import content_hash
 from intelligen.config.data import PairTable, ParallelText
 from intelligen.errors import ConfigError, DataError, StorageError
 
-_MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH (in a sweep: -o experiment.data…)"
+_MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH"
 
 
 def read_lines(path: Path, notes: Counter[str]) -> Iterator[str]:

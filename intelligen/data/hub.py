@@ -19,8 +19,9 @@ _ROWS_AT_ONCE = 1000
 class HubPairs:
     """The splits of a data set on the hub, of a clone of its repository, or of a `save_to_disk` directory."""
 
-    def __init__(self, corpus: HubCorpus) -> None:
+    def __init__(self, corpus: HubCorpus, *, key: str = "data.corpus.dataset") -> None:
         self._corpus = corpus
+        self._key = key
         self._saved = (Path(corpus.dataset) / "dataset_dict.json").is_file()
         self.splits = tuple(corpus.splits)
 
@@ -104,7 +105,7 @@ class HubPairs:
         except (OSError, DatasetsError) as error:
             raise UnavailableError(
                 f"data set {name} cannot be read: {_one_line(error)}; check its name and the network, or give the path"
-                " of a directory that `save_to_disk` wrote: -o data.corpus.dataset=PATH (sweep: -o experiment.data…)"
+                f" of a directory that `save_to_disk` wrote: -o {self._key}=PATH"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise DataError(f"data set {name}: {_one_line(error)}") from error
