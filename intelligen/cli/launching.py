@@ -116,8 +116,12 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
 
     def prepare() -> "Prepared":
         place = order.store / "prepared" / header["prepared"]
-        with told_to_a_sweep("intelligen run FILE "):
-            prepared = open_prepared(place) if place.exists() else _prepared(experiment, order.store)
+        if not place.exists():
+            with told_to_a_sweep("intelligen run FILE "):
+                prepared = _prepared(experiment, order.store)
+        else:
+            prepared = open_prepared(place)
+            prepared.verify()  # damage shows before anything is trained
         if prepared.identity != header["prepared"]:
             raise ChangedError(
                 f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
@@ -180,7 +184,7 @@ def _interrupt_code(signals: list[int]) -> int:
 
 
 def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
-    from intelligen.data.prepared import describe
+    from intelligen.data.describing import describe
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search

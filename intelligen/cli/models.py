@@ -1,10 +1,7 @@
 """test, inference: what a trained model scores on a test set, and what it makes of other text; without Ray."""
 
-import sys
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +10,7 @@ from intelligen.cli.options import json_option, search_options
 from intelligen.cli.output import print_document
 from intelligen.cli.scored import score_document, score_lines
 from intelligen.cli.trained import chosen_search, load_model, model_options
-from intelligen.errors import ConfigError, DataError
+from intelligen.errors import ConfigError
 
 if TYPE_CHECKING:
     from intelligen.config.stages import SearchName
@@ -87,29 +84,9 @@ def inference(
     MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
     or with --strategy what that fine-tuned.
     """
+    from intelligen.cli.translating import translate_standard_input
     from intelligen.training.result import read_trial
-    from intelligen.training.translating import LINES_TOGETHER, translate
 
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
-    for lines in _typed_lines() if sys.stdin.isatty() else _chunks(sys.stdin, LINES_TOGETHER):
-        for translation in translate(trained, lines, search=chosen):
-            click.echo(translation)
-
-
-def _typed_lines() -> Iterator[list[str]]:
-    click.echo("Type a sentence and press Enter; end with Ctrl-D.", err=True)
-    while True:
-        try:
-            yield [input("> ")]
-        except EOFError:
-            return
-
-
-def _chunks(stream: TextIO, size: int) -> Iterator[list[str]]:
-    lines = (line.rstrip("\r\n") for line in stream)
-    try:
-        while chunk := list(islice(lines, size)):
-            yield chunk
-    except UnicodeDecodeError as error:
-        raise DataError(f"standard input: byte {error.start} is not UTF-8; convert it, with iconv say") from error
+    translate_standard_input(trained, chosen)

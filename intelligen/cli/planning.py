@@ -92,6 +92,8 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
         f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
         f" room for {plan.concurrent_fit} at once"
     )
+    for line in plan.data or (f"not looked at: {plan.no_cost}",):
+        yield f"data        {line}"
     yield "some trials, drawn at random"
     for trial in plan.trials:
         yield f"  {_trial(trial)}"

@@ -24,7 +24,7 @@ SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
 @runs_option
 def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Read, filter and tokenise an experiment's data; say what was found in them."""
-    from intelligen.data.prepared import describe
+    from intelligen.data.describing import describe
 
     settings = ExperimentFile(experiment, overrides, runs).settings()
     for line in describe(prepared_data(settings, runs)):

@@ -11,7 +11,7 @@ from intelligen.errors import IntelligenError
 INTO_EXPERIMENT = "experiment."
 ANOTHER_SWEEP = "start another sweep: intelligen run FILE -o name=NEW"
 
-_OVERRIDE = re.compile(r"(?<!\S)-o (?P<group>[a-z_]+)(?=[.=])")
+_OVERRIDE = re.compile(r"(?<!\S)-o (?P<quote>'?)(?P<group>[a-z_]+)(?=[.=])")
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def told_to_a_sweep(command: str = "") -> Iterator[None]:
 
     def respelt(found: re.Match[str]) -> str:
         of_experiment = found["group"] in Experiment.model_fields.keys() - Sweep.model_fields.keys()
-        return f"{command}-o {INTO_EXPERIMENT}{found['group']}" if of_experiment else found[0]
+        return f"{command}-o {found['quote']}{INTO_EXPERIMENT}{found['group']}" if of_experiment else found[0]
 
     try:
         yield

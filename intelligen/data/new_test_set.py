@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from intelligen.config.data import Data, FilesCorpus, PairTable, ParallelText
 from intelligen.data.files import FilePairs
 from intelligen.data.filters import Counts, evaluation_pairs
-from intelligen.data.prepared import Prepared, Split, SplitReport
+from intelligen.data.manifest import SplitReport
+from intelligen.data.prepared import Prepared, Split
 from intelligen.data.writing import COLUMNS, write_split
 from intelligen.errors import DataError
 
@@ -22,6 +23,8 @@ class NewTestSet:
     name: str
     files: tuple[Path, ...]
     """One table (.tsv or .jsonl), or two texts, source and target; all plain or .gz."""
+    table: PairTable | None = None
+    """How the table is read; not given = as the experiment's own test set, if that is a table."""
 
     @contextmanager
     def encoded(self, prepared: Prepared) -> Iterator[tuple[Split, SplitReport]]:
@@ -43,11 +46,14 @@ class NewTestSet:
                 max_tokens=data.max_tokens,
                 counts=counts,
                 on_progress=lambda stage, count: None,
+                on_rows=lambda pairs: None,
             )
             if not report.kept:
                 raise DataError(f"{self.files[0]}: holds no pair")
             files = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
-            manifest = prepared.manifest.model_copy(update={"splits": {self.name: report}, "files": files})
+            manifest = prepared.manifest.model_copy(
+                update={"splits": {self.name: report}, "files": files, "sha256": None}
+            )
             yield Prepared(Path(folder), manifest).split(self.name), report
 
     def _pairs(self, data: Data) -> FilePairs:
@@ -58,11 +64,15 @@ class NewTestSet:
         paths = [os.path.abspath(path) for path in self.files]
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         names = [os.path.relpath(path, folder) for path in paths]
-        files = ParallelText(source=names[0], target=names[1]) if len(names) == 2 else _table(names[0], data)
-        return FilePairs(Path(folder), {self.name: files})
+        if len(names) == 2:
+            return FilePairs(Path(folder), {self.name: ParallelText(source=names[0], target=names[1])})
+        table = self.table or _fields_of(data)
+        return FilePairs(Path(folder), {self.name: table.model_copy(update={"file": names[0]})}, key="")
 
 
-def _table(file: str, data: Data) -> PairTable:
-    """Its columns are called as those of the experiment's own test set, where that is a table."""
+def _fields_of(data: Data) -> PairTable:
+    """A table whose columns are called as those of the experiment's own test set, if that is one."""
     own = data.corpus.splits["test"] if isinstance(data.corpus, FilesCorpus) else None
-    return own.model_copy(update={"file": file}) if isinstance(own, PairTable) else PairTable(file=file)
+    if not isinstance(own, PairTable):
+        return PairTable(file="table")
+    return PairTable(file=own.file, source_field=own.source_field, target_field=own.target_field)

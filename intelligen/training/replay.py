@@ -12,7 +12,7 @@ import torch
 
 from intelligen.config.experiment import Trial
 from intelligen.config.mixture import Bandit, Intelligen
-from intelligen.data.prepared import MANIFEST
+from intelligen.data.manifest import MANIFEST
 from intelligen.errors import UnavailableError
 from intelligen.training.checkpoint import ADOPTED
 from intelligen.training.circumstances import LOCK, Lock, changes, read_locks, take_lock

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from intelligen.config.decoding import Search
+from intelligen.data.manifest import SplitReport
 from intelligen.data.new_test_set import NewTestSet
-from intelligen.data.prepared import Prepared, Split, SplitReport, open_prepared
+from intelligen.data.prepared import Prepared, Split, open_prepared
 from intelligen.errors import ConfigError
 from intelligen.evaluation import Evaluation, Interval, bleu_interval, evaluate_shard, score
 from intelligen.models.seq2seq import Seq2SeqTransformer

@@ -1,5 +1,6 @@
 """The source projects' modes in sequence, without Ray: prepare, train, finetune, test, inference."""
 
+import os
 import re
 import subprocess
 import sys
@@ -77,6 +78,38 @@ def test_training_again_does_nothing_again(shell):
     code, out, _ = shell("train", "e.yaml")
     assert code == 0
     assert "epoch " not in out.replace("epochs", "")
+
+
+def test_inference_prints_one_line_for_each_line_whatever_is_in_it(shell):
+    shell("train", "e.yaml")
+    lines = [
+        b"\xef\xbb\xbfape bee\r\n",
+        b"\n",
+        b"ape\xe2\x80\xa8bee\x0c\n",
+        b"cat " * 60 + b"\n",
+        b"ape\r\xc2\x85bee\n",
+    ]
+    # Where the locale is C.UTF-8, as in most containers, Python's own standard input lets bad bytes pass.
+    done = subprocess.run(
+        [sys.executable, "-m", "intelligen", "inference", "e.yaml"],
+        cwd=shell.directory,
+        input=b"".join([*lines, b"cat\n", b"b\xff\n", b"ape\n"]),
+        env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": ""},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    translations, said = done.stdout.decode().split("\n"), done.stderr.decode().splitlines()
+    assert done.returncode == 65, said
+    assert translations[:3] == ["biene affe", "", "biene affe"]
+    assert set(translations[3].split()) == {"katze"}
+    assert translations[4:] == ["biene affe", "katze", ""]
+    assert done.stdout.decode().splitlines() == translations[:-1]
+    assert said == [
+        "1 line cut after 40 pieces (data.max_tokens); what follows was not translated",
+        "2 lines with line breaks inside, such as U+2028, which became spaces",
+        "error: standard input:7:2: byte 0xff is not UTF-8; convert it, e.g. with iconv",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,9 @@ def test_what_a_trained_trial_would_not_use_is_refused(
         ("test tiny/t0001 --data ../new=new.tsv", 2, "'../new' is no name"),
         ("test tiny/t0001 --data new.tsv", 2, "write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET"),
         ("test tiny/t0001 --data new=a,b,c", 2, "write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET"),
+        ("test tiny/t0001 --data 'new={file: new.tsv, source_feld: src}'", 2, 'did you mean "source_field"'),
+        ("test tiny/t0001 --data 'new={file: '", 2, "--data new={file: "),
+        ("test tiny/t0001 --data 'new={}'", 2, "--data new={}: file: required, but missing"),
         ("test tiny/t0001 --data a=new.tsv --data a=new.jsonl.gz", 2, "two test sets are called a"),
         ("test tiny/t0001 --data new=absent.tsv", 65, "absent.tsv: no such file"),
         ("test tiny/t0001 --data new=corpus/valid.en", 2, "must be a .tsv or .jsonl file"),
@@ -207,9 +210,22 @@ def test_a_new_test_set_is_read_by_the_rules_of_the_splits(place: Place) -> None
     (place.directory / "odd.tsv").write_bytes("\ufeffsource\ttarget\r\n\taffe\r\nape\tbiene\r\n".encode())
     document = json.loads(call(place, "test", "tiny/t0001", "--data", "odd=odd.tsv", "--json").stdout)
     assert document["scores"][0]["notes"] == {"bom": 1, "crlf": 3, "empty_source": 1}
+    (place.directory / "columns.tsv").write_text("src\ttgt\nape\taffe\n")
+    form = "new={file: columns.tsv, source_field: src, target_field: tgt}"
+    assert call(place, "test", "tiny/t0001", "--data", form).exit_code == 0
     (place.directory / "bad.tsv").write_text("source\ttarget\nape\t\n")
     found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "bad=bad.tsv"])
     assert "bad.tsv:2: empty reference" in str(found.exception)
+
+
+def test_a_new_table_of_quoted_fields_is_refused_with_a_fix_that_works(place: Place) -> None:
+    (place.directory / "quoted.tsv").write_text('source\ttarget\n"ape"\t"affe"\n')
+    found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "new=quoted.tsv"])
+    fix = shlex.split(str(found.exception).partition("with ")[2].partition(", or as text")[0])
+    document = json.loads(
+        call(place, "test", "tiny/t0001", *(word.replace("NAME", "new") for word in fix), "--json").stdout
+    )
+    assert document["scores"][0]["pairs"] == 1
 
 
 def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(place: Place, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands, guarded
+from intelligen.config.fixes import told_to_a_sweep
 from intelligen.config.loading import load_sweep
-from intelligen.errors import ChangedError
+from intelligen.errors import ChangedError, DataError
 from intelligen.reporting.sweeps import command_line
 from intelligen.sweep.header import require_unchanged, sweep_header
 
@@ -106,6 +107,17 @@ def test_an_override_is_corrected_as_its_message_says(run: Run, wrong: str, patt
     found = re.search(pattern, error)
     assert found, error
     assert run(f"intelligen validate sweep.yaml {right.format(*found.groups())}") == (0, "")
+
+
+def test_an_override_in_quotation_marks_is_spelt_for_a_sweep_too() -> None:
+    told = "draw it: -o 'data.corpus.splits.valid={from: train}', or -o name=NEW; -o is an option"
+    with (
+        pytest.raises(
+            DataError, match=r"^draw it: -o 'experiment.data.corpus.splits.valid=.*, or -o name=NEW; -o is an"
+        ),
+        told_to_a_sweep(),
+    ):
+        raise DataError(told)
 
 
 def test_another_sweep_is_started_as_the_message_says(run: Run, tmp_path: Path) -> None:

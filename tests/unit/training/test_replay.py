@@ -18,6 +18,8 @@ from intelligen.config.mixture import Bandit, Intelligen
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative
 from intelligen.config.training import Optimizer
+from intelligen.data.checksums import sha256
+from intelligen.data.manifest import read_manifest, write_manifest
 from intelligen.errors import StorageError, UnavailableError
 from intelligen.training.circumstances import LOCK, Lock
 from intelligen.training.comparing import compare
@@ -184,6 +186,9 @@ def test_other_data_under_the_same_name_are_found(own_store, tmp_path):
     tokens = bytearray(path.read_bytes())
     tokens[::2] = tokens[::2][::-1]  # tokens of two bytes, all below 256, the other way round
     path.write_bytes(tokens)
+    manifest = read_manifest(path.parent)  # as another version of SentencePiece would have prepared them
+    told = {**manifest.model_dump(mode="json"), "sha256": {**(manifest.sha256 or {}), path.name: sha256(path)}}
+    write_manifest(path.parent, told)
     found = replayed(own_store, own_store / "trial", tmp_path / "again")
     (change,) = found.recorded.changes
     assert change.startswith("data: ")
