@@ -89,9 +89,11 @@ def _write_report(launch: "SweepRun", console: "Console") -> "Path | None":
 
         return write_report(launch.directory, store=launch.store)
     except Exception as error:
+        from intelligen.reporting.sweeps import command_line
+
         # Of any kind: the sweep has come to its end, and its results stand without a page about them.
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"no report: {what}; its results stand; try again: intelligen report {launch.sweep.name}"
+        line = f"no report: {what}; its results stand; try again: {command_line('report', launch.directory)}"
         _say(console, line)
         return None
 
@@ -107,6 +109,7 @@ def _scores(rows: "Sequence[Row]") -> dict[str, float]:
 
 def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", front: "Front", console: "Console") -> None:
     from intelligen.reporting.front import rich_front
+    from intelligen.reporting.sweeps import command_line
     from intelligen.reporting.table import rich_table
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
@@ -117,6 +120,6 @@ def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", fron
     if front:
         console.print(rich_front(front, metrics=launch.metrics))
     if status is SweepStatus.PAUSED:
-        _say(console, f"paused, as asked: intelligen resume {launch.sweep.name} does the stages that are left")
+        _say(console, f"paused, as asked: {command_line('resume', launch.directory)} does the stages that are left")
     if status is SweepStatus.INTERRUPTED:
-        _say(console, f"{INTERRUPTED_LINE}, and so does: intelligen resume {launch.sweep.name}")
+        _say(console, f"{INTERRUPTED_LINE}, and so does: {command_line('resume', launch.directory)}")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from intelligen.reporting.eta import Eta
 from intelligen.reporting.standing import Best, Standing, SweepState
+from intelligen.reporting.sweeps import command_line
 from intelligen.tracking.redaction import redact_text
 
 
@@ -101,7 +102,7 @@ def _ending(standing: Standing) -> list[str]:
     if standing.tracking_uri is not None:
         lines.append(f"MLflow   {redact_text(standing.tracking_uri)}")
     if standing.unfinished:
-        lines.append(f"go on    intelligen resume {standing.name}")
+        lines.append(f"go on    {command_line('resume', standing.directory)}")
     return lines
 
 

@@ -56,8 +56,8 @@ def require_no_late_search(run: SweepRun) -> None:
     if any(record.kind == "confirm" for record in run.ledger.trials.values()) and not _search_is_over(run):
         raise ChangedError(
             f"{run.directory}: its best configurations are being confirmed, so its search is over, and a larger budget"
-            " comes too late; search on under another name (-o name=…), from what it has learnt"
-            f" (-o search.warm_start.sweep={run.sweep.name})"
+            " comes too late; search on in another sweep, from what this one has learnt: intelligen run FILE"
+            f" -o name=NEW -o search.warm_start.sweep={run.sweep.name}"
         )
 
 
