@@ -27,8 +27,10 @@ def close_launch(
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
 
     """
+    from intelligen.tracking.links import compare_lines
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
+    from intelligen.tracking.run_ids import read_run_ids
 
     shown, mirrored, report = redact_text(tracking_uri), False, None
     try:
@@ -45,8 +47,8 @@ def close_launch(
         console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
         if report is not None:
             console.print(f"report   {report}", soft_wrap=True, highlight=False)
-        compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shown}"
-        console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
+        for place, line in enumerate(compare_lines(tracking_uri, read_run_ids(launch.directory))):
+            console.print(f"{'' if place else 'compare':8} {line}", soft_wrap=True, highlight=False, markup=False)
     finally:
         if not mirrored:
             why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
