@@ -27,6 +27,7 @@ def close_launch(
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
 
     """
+    from intelligen.sweep.stages import link_runs
     from intelligen.tracking.links import compare_lines
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
@@ -42,6 +43,7 @@ def close_launch(
                 report = _write_report(launch, console)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
+        link_runs(launch, tracking_uri=tracking_uri)
         _show(launch, status, rows, front, console)
         (launch.directory / "table.md").write_text(table, encoding="utf-8")
         console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)

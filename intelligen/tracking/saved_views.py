@@ -30,6 +30,11 @@ _LONGEST, _MOST_VIEWS, _MOST_OURS = 20_000, 40, 20
 _log = logging.getLogger(__name__)
 
 
+def view_key(sweep_id: str) -> str:
+    """Of a sweep's view: the same again when the sweep is resumed."""
+    return _OURS + sweep_id
+
+
 class SavedViews:
     """Writes the comparison of a sweep into its experiment."""
 
@@ -44,12 +49,12 @@ class SavedViews:
         Args:
             client: Of the store.
             experiment_id: The sweep's experiment.
-            sweep_id: Makes the key, so that a resumed sweep has the same view.
+            sweep_id: Makes the view's key.
             name: The sweep's, which the page shows.
             state: The page's.
 
         """
-        key = _OURS + sweep_id
+        key = view_key(sweep_id)
         try:
             tags = client.get_experiment(experiment_id).tags
             wanted = wanted_tags(tags, experiment_id, key=key, name=name, state=state, now_ms=int(time.time() * 1000))
