@@ -3,7 +3,8 @@
     python scripts/mlflow_screenshot.py sqlite:///mlflow.db docs/images/mlflow
 
 writes comparison.png and charts.png (the prepared comparison), runs.png (the sweep's run above its trials), curves.png
-(validation by update), sweep.png (the sweep's page) and samples.png (translations of its newest trial). Needs Chromium, and the extra `dev`. Written for MLflow 3.17: another version may name its buttons otherwise.
+(validation by update), sweep.png (the sweep's page) and samples.png (translations of its newest trial). Needs Chromium,
+and the extra `dev`. Written for MLflow 3.17: another version may name its buttons otherwise.
 """
 
 import argparse

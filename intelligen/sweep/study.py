@@ -142,7 +142,7 @@ def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:
         storage=storage, sampler=rest, study_name=name, directions=directions, load_if_exists=True
     )
     # For who looks at it in optuna-dashboard; a study of the first release has none.
-    metrics = [objective.metric for objective in sweep.all_objectives()]
+    metrics: list[str] = [objective.metric for objective in sweep.all_objectives()]
     if study.metric_names != metrics:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
