@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen.addresses import SqliteAddress, absolute_address
 from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
@@ -49,7 +50,7 @@ class Order:
 
 
 def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
-    """A sweep as its file has it; MLflow's default is a file in the working directory."""
+    """A sweep as its file has it."""
     store = runs.absolute()
 
     def prepare() -> "Prepared":
@@ -58,12 +59,12 @@ def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, track
         with counting() as on_progress:
             return prepare_data(experiment.data, store, on_progress=on_progress)
 
-    return Order(sweep, experiment, store, tracking_uri or default_tracking_uri(), prepare)
+    return Order(sweep, experiment, store, tracking_address(tracking_uri), prepare)
 
 
-def default_tracking_uri() -> str:
-    """A file in the working directory."""
-    return f"sqlite:///{Path('mlflow.db').absolute()}"
+def tracking_address(given: str | None) -> str:
+    """Where to track to, whatever the working directory is later; a file in it where nothing is given."""
+    return absolute_address(given) if given else str(SqliteAddress(Path("mlflow.db").absolute()))
 
 
 def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_uri: str | None) -> Order:
@@ -88,7 +89,12 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     header, _, _ = read_ledger(directory)
     launch = read_launch(directory, header)
     document = Document(launch.sweep.model_dump(mode="json"), {})
-    sweep = validated(Sweep, changed(document, Sweep, [parse_override(text) for text in overrides]))
+    changes = [parse_override(text) for text in overrides]
+    for change in changes:
+        if change.key == "name" or change.key.startswith("experiment."):
+            fix = "start another: intelligen run FILE -o name=NEW"
+            raise ConfigError(f"{change.origin}: a sweep that was started keeps its name and experiment; {fix}")
+    sweep = validated(Sweep, changed(document, Sweep, changes))
     lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
     if lost:
         raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
@@ -102,7 +108,11 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
 
     def prepare() -> "Prepared":
         place = order.store / "prepared" / header["prepared"]
-        prepared = open_prepared(place) if place.exists() else order.prepare()
+        if not place.exists():
+            prepared = order.prepare()
+        else:
+            prepared = open_prepared(place)
+            prepared.verify()  # damage shows before anything is trained
         if prepared.identity != header["prepared"]:
             raise ChangedError(
                 f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
@@ -133,7 +143,7 @@ def tracked_at(directory: Path) -> str:
             f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
             f" address by {TRACKING_VARIABLE}"
         )
-    return recorded or default_tracking_uri()
+    return recorded or tracking_address(None)
 
 
 def launch_sweep(order: Order, console: "Console") -> int:
@@ -165,7 +175,7 @@ def _interrupt_code(signals: list[int]) -> int:
 
 
 def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
-    from intelligen.data.prepared import describe
+    from intelligen.data.describing import describe
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search

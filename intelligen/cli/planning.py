@@ -58,11 +58,11 @@ def doctor(runs: Path, tracking_uri: str | None, as_json: bool) -> int:
     Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster at RAY_ADDRESS: one line each.
     Nothing is left behind. Exit code 69: something must be mended first.
     """
-    from intelligen.cli.launching import default_tracking_uri
+    from intelligen.cli.launching import tracking_address
     from intelligen.sweep.doctor import Finding, Verdict, examine
 
     findings: list[Finding] = []
-    for finding in examine(runs.absolute(), tracking_uri=tracking_uri or default_tracking_uri()):
+    for finding in examine(runs.absolute(), tracking_uri=tracking_address(tracking_uri)):
         findings.append(finding)
         if not as_json:
             mend = f"; {finding.mend}" if finding.mend else ""
@@ -92,6 +92,8 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
         f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
         f" room for {plan.concurrent_fit} at once"
     )
+    for line in plan.data or (f"not looked at: {plan.no_cost}",):
+        yield f"data        {line}"
     yield "some trials, drawn at random"
     for trial in plan.trials:
         yield f"  {_trial(trial)}"

@@ -31,10 +31,13 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
     one = _read([sweep], runs)[0]
     path = output or one.study.directory / REPORT_FILE
     _write(path, study_page(one))
+    document = _document(one)
     if as_json:
-        print_document({**_document(one), "report": str(path.absolute())})
+        print_document({**document, "report": str(path.absolute())})
         return
     click.echo(f"answer   {one.answer.sentence}")
+    for line in document["data"]:
+        click.echo(f"data     {line}")
     click.echo(f"report   {path}")
 
 
@@ -115,6 +118,8 @@ def _read(sweeps: list[str], runs: Path) -> "list[Compared]":
 
 def _document(one: "Compared") -> dict[str, Any]:
     """As documented in docs/report.md."""
+    from intelligen.data.describing import shared_rows
+
     return {
         "format": 1,
         "name": one.name,
@@ -124,6 +129,7 @@ def _document(one: "Compared") -> dict[str, Any]:
         "refusals": list(one.answer.refusals),
         "notes": list(one.answer.notes),
         "primary": list(one.study.primary),
+        "data": shared_rows(one.study.data) if one.study.data else [],
         "rows": [row.values() for row in one.rows],
     }
 
@@ -131,7 +137,12 @@ def _document(one: "Compared") -> dict[str, Any]:
 def _write(path: Path, text: str) -> None:
     from intelligen.training.result import write_atomically
 
+    # A rename would put a file in the place of a link, a pipe or a device such as /dev/stdout.
+    into_it = path.is_symlink() or (path.exists() and not path.is_file())
     try:
-        write_atomically(path, text)
+        if into_it:
+            path.write_text(text, encoding="utf-8")
+        else:
+            write_atomically(path, text)
     except OSError as error:
         raise CannotCreateError(f"{path}: cannot be written: {error.strerror}; name another place") from error

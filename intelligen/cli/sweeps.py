@@ -15,7 +15,7 @@ from intelligen.cli.options import (
     tracking_option,
     until_option,
 )
-from intelligen.cli.output import people_console, print_document
+from intelligen.cli.output import lasting_output, people_console, print_document
 from intelligen.errors import BusyError, ConfigError
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ def extend(
         raise ConfigError(
             "extend: say by how much: --trials N, --trials-per-strategy N, -o budget.KEY=VALUE or -o confirm.seeds=N"
         )
+    twice = [text for text in overrides for key in wanted if text.partition("=")[0] in ("budget", f"budget.{key}")]
+    if twice:
+        option = f"--{next(iter(wanted)).replace('_', '-')}"
+        raise ConfigError(f"-o {twice[0]}: {option} gives a budget too: give one of them")
     now = _order(sweep, (), runs, tracking_uri).sweep
     _require_same_units(now, wanted)
     larger = tuple(f"budget.{key}={number}" for key, number in wanted.items())
@@ -157,7 +161,8 @@ def _launch(order: "Order", *, as_json: bool) -> int:
     from intelligen.reporting.standing import stand
     from intelligen.reporting.sweeps import SweepFiles
 
-    code = launch_sweep(order, people_console(stderr=as_json))
-    if as_json:
-        print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
+    with lasting_output():
+        code = launch_sweep(order, people_console(stderr=as_json))
+        if as_json:
+            print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
     return code

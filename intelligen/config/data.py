@@ -3,9 +3,10 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
-from intelligen.config.base import Name, Settings
+from intelligen.config.base import ADDED, Name, Settings
+from intelligen.config.local import DatasetPath, LocalPath
 
 REQUIRED_SPLITS = ("train", "valid", "test")
 
@@ -21,6 +22,8 @@ def _require_splits(given: dict[str, Any]) -> None:
     missing = [split for split in REQUIRED_SPLITS if split not in given]
     if missing:
         raise ValueError(f"splits lack {', '.join(missing)}")
+    if isinstance(given["train"], HeldOut):
+        raise ValueError("splits.train must be data of its own: other splits are drawn from it")
 
 
 MosesLanguage = Annotated[str, Field(pattern="^[a-z]{2}$")]
@@ -54,15 +57,39 @@ class PairTable(Settings):
 
     file: RelativeFile
     source_field: str = "source"
+    """Column or field of the source text; in .jsonl a dot descends into a nested object (`translation.en`)."""
     target_field: str = "target"
+    quoting: Annotated[Literal["csv", "none"] | None, ADDED] = None
+    """Of a .tsv: `csv` = fields may be quoted as in CSV; `none` = quotation marks are text; not given = they are text,
+    and a file in which 90 % of the fields are quoted is refused.
+    """
+
+
+# `from` is a keyword of Python, so that no class body can declare it.
+_FROM: dict[str, Any] = {
+    "from": (Literal["train"], Field(description="The split that the rows are drawn and removed from."))
+}
+
+
+class HeldOut(create_model("_HeldOut", __base__=Settings, **_FROM)):  # type: ignore[misc] # the base is made by a call
+    """Distinct pairs drawn from the training split, which loses them and their duplicates.
+
+    Those with the smallest hashes of their content are drawn: the order of the rows does not matter, and rows that are
+    added displace a drawn pair only where they are drawn themselves.
+    """
+
+    rows: PositiveInt
+    """How many pairs."""
 
 
 class HubCorpus(Settings):
     """A Hugging Face data set, or a directory saved with `datasets`' own `save_to_disk`."""
 
     name: Literal["hub"] = "hub"
-    dataset: str = "wmt14"
-    """A repository on the hub, or the path of a directory that `save_to_disk` wrote."""
+    dataset: DatasetPath = "wmt14"
+    """A repository on the hub, or the path of a directory that `save_to_disk` wrote (a single `Dataset` there is
+    `train`), relative to this file.
+    """
     subset: str | None = None
     """The data set's configuration, such as `de-en`."""
     revision: str | None = None
@@ -70,8 +97,10 @@ class HubCorpus(Settings):
     source_field: str = "translation.en"
     """Column of the source text; a dot descends into a nested column."""
     target_field: str = "translation.de"
-    splits: dict[Name, str] = Field(default={"train": "train", "valid": "validation", "test": "test"})
-    """Our split → the data set's split. Splits beyond train, valid and test are further test sets."""
+    splits: dict[Name, str | HeldOut] = Field(default={"train": "train", "valid": "validation", "test": "test"})
+    """Our split → the data set's split, or rows drawn from `train`. Splits beyond train, valid and test are further
+    test sets.
+    """
     streaming: bool = False
     """Read over the network without first storing the whole data set."""
     limit: PositiveInt | None = None
@@ -87,10 +116,10 @@ class FilesCorpus(Settings):
     """Files in a folder, or the hub's copy of the same data set where no folder is named."""
 
     name: Literal["files"] = "files"
-    folder: str | None = None
-    """Where the files lie; relative paths start at the working directory."""
-    splits: dict[Name, ParallelText | PairTable]
-    """Split → files. Splits beyond train, valid and test are further test sets."""
+    folder: LocalPath | None = None
+    """Where the files are, relative to this file."""
+    splits: dict[Name, ParallelText | PairTable | HeldOut]
+    """Split → files, or rows drawn from `train`. Splits beyond train, valid and test are further test sets."""
     hub: HubCorpus | None = None
     """Where the same splits come from while `folder` is not set."""
 

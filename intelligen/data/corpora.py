@@ -1,14 +1,16 @@
-"""Every corpus is named splits of (source, target) pairs, wherever it lies."""
+"""Every corpus is named splits of (source, target) pairs of one line each, wherever it lies."""
 
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Protocol, assert_never
+from pathlib import Path
+from typing import Protocol
 
 from intelligen.config.base import canonical_json, content_hash
-from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus
+from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.files import FilePairs
+from intelligen.data.held_out import HeldOutPairs, drawn_splits
 from intelligen.data.hub import HubPairs
 
 
@@ -16,9 +18,11 @@ class PairCorpus(Protocol):
     """What every corpus can do."""
 
     splits: tuple[str, ...]
+    key: str
+    """Of the splits in the settings, for messages that name a fix."""
 
     def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
-        """The pairs of a split, always in the same order; what had to be mended is counted in `notes`."""
+        """The pairs of a split, always in the same order; what had to be fixed is counted in `notes`."""
 
     def locate(self, split: str, row: int) -> str:
         """Where a pair stands, for an error message; rows count from 0."""
@@ -34,6 +38,7 @@ class EmbeddedPairs:
         self._corpus = corpus
         self._written: dict[str, list[tuple[str, str]]] = {}
         self.splits: tuple[str, ...] = EMBEDDED_SPLITS
+        self.key = "data.corpus"
 
     def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
         """The split's pairs; the grammar leaves nothing to mend."""
@@ -65,15 +70,18 @@ def open_corpus(corpus: Corpus) -> PairCorpus:
         ConfigError, DataError: see `FilePairs`.
 
     """
-    match corpus:
-        case EmbeddedCorpus():
-            return EmbeddedPairs(corpus)
-        case FilesCorpus(folder=None):
-            assert corpus.hub is not None
-            return HubPairs(corpus.hub)
-        case FilesCorpus():
-            return FilePairs(corpus)
-        case HubCorpus():
-            return HubPairs(corpus)
-        case _:
-            assert_never(corpus)
+    if isinstance(corpus, EmbeddedCorpus):
+        return EmbeddedPairs(corpus)
+    key, place = "data.corpus", corpus
+    if isinstance(corpus, FilesCorpus) and corpus.folder is None:
+        assert corpus.hub is not None
+        key, place = "data.corpus.hub", corpus.hub
+    drawn = drawn_splits(place.splits)
+    found: PairCorpus
+    if isinstance(place, HubCorpus):
+        found = HubPairs(place, key=key)
+    else:
+        assert place.folder is not None
+        files = {split: files for split, files in place.splits.items() if not isinstance(files, HeldOut)}
+        found = FilePairs(Path(place.folder), files, key=f"{key}.splits")
+    return HeldOutPairs(found, drawn) if drawn else found

@@ -1,4 +1,4 @@
-"""Hugging Face data sets are one more place where pairs come from; the library is imported only when it is used."""
+"""Pairs of Hugging Face data sets; their library is imported only when it is used."""
 
 import hashlib
 import sys
@@ -11,40 +11,53 @@ from typing import Any
 
 from intelligen.config.base import content_hash
 from intelligen.config.data import HubCorpus
+from intelligen.data.held_out import held_out_fix
+from intelligen.data.lines import one_line_pairs
+from intelligen.data.records import first_key, nearest_of, text_of
 from intelligen.errors import DataError, UnavailableError
 
 _ROWS_AT_ONCE = 1000
 
 
 class HubPairs:
-    """The splits of a data set on the hub, of a clone of its repository, or of a `save_to_disk` directory."""
+    """The splits of a data set on the hub, of a clone of its repository, or of a `save_to_disk` directory.
 
-    def __init__(self, corpus: HubCorpus) -> None:
+    Args:
+        corpus: Settings.
+        key: Theirs, for messages that name a fix.
+
+    """
+
+    def __init__(self, corpus: HubCorpus, *, key: str = "data.corpus") -> None:
         self._corpus = corpus
-        self._saved = (Path(corpus.dataset) / "dataset_dict.json").is_file()
-        self.splits = tuple(corpus.splits)
+        self.key = f"{key}.splits"
+        self._dataset_key = f"{key}.dataset"
+        # What `save_to_disk` writes of a data set with splits, and of a single one.
+        self._saved = any((Path(corpus.dataset) / name).is_file() for name in ("dataset_dict.json", "state.json"))
+        self._names = {split: name for split, name in corpus.splits.items() if isinstance(name, str)}
+        self.splits = tuple(self._names)
 
     def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
-        """The split's pairs in the data set's order; training rows end at the limit.
+        """The split's pairs in the data set's order; training rows end at the limit, and line breaks are counted.
 
         Raises:
             DataError: no such split or column, or a row without text.
             UnavailableError: the hub or the data set cannot be reached.
 
         """
-        rows = self._rows(split)
+        rows = one_line_pairs(self._rows(split), Counter() if notes is None else notes)
         return islice(rows, self._corpus.limit) if split == "train" else rows
 
     def locate(self, split: str, row: int) -> str:
         """The data set, its split and the row, counted from 0."""
-        return f"{self._corpus.dataset}[{self._corpus.splits[split]}]:{row}"
+        return f"{self._corpus.dataset}[{self._names[split]}]:{row}"
 
     def fingerprint(self) -> str:
         """Content hash of what is read (the saved bytes, or the repository's commit) and of how it is read."""
         corpus = self._corpus
         with self._translated_errors():
             content = _saved_content(Path(corpus.dataset)) if self._saved else self._revision()
-        splits = [text for names in corpus.splits.items() for text in names]
+        splits = [text for names in self._names.items() for text in names]
         return content_hash("hub", content, corpus.source_field, corpus.target_field, str(corpus.limit), *splits)
 
     def _revision(self) -> str:
@@ -61,14 +74,11 @@ class HubPairs:
         with self._translated_errors():
             dataset = self._open(split)
             names = dataset.column_names or list(next(iter(dataset), {}))
-            roots = [self._column(field, names) for field in fields]
-            for batch in dataset.select_columns(sorted(set(roots))).iter(batch_size=_ROWS_AT_ONCE):
+            roots = sorted({self._column(field, names) for field in fields})
+            for batch in dataset.select_columns(roots).iter(batch_size=_ROWS_AT_ONCE):
                 for cells in zip(*(batch[root] for root in roots), strict=True):
-                    source, target = (
-                        _text(cell, field[len(root) + 1 :], self.locate(split, row))
-                        for cell, field, root in zip(cells, fields, roots, strict=True)
-                    )
-                    yield source, target
+                    record, where = dict(zip(roots, cells, strict=True)), self.locate(split, row)
+                    yield text_of(record, fields[0], where), text_of(record, fields[1], where)
                     row += 1
 
     def _open(self, split: str) -> Any:
@@ -77,22 +87,28 @@ class HubPairs:
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
         corpus = self._corpus
-        theirs = corpus.splits[split]
-        if not self._saved:
-            return datasets.load_dataset(
-                corpus.dataset, corpus.subset, split=theirs, streaming=corpus.streaming, revision=corpus.revision
-            )
-        saved = datasets.load_from_disk(corpus.dataset)
-        if theirs not in saved:
-            raise DataError(f"{corpus.dataset}: no split `{theirs}` (there are {', '.join(saved)})")
+        theirs = self._names[split]
+        try:
+            if not self._saved:
+                return datasets.load_dataset(
+                    corpus.dataset, corpus.subset, split=theirs, streaming=corpus.streaming, revision=corpus.revision
+                )
+            found = datasets.load_from_disk(corpus.dataset)
+            saved = {"train": found} if isinstance(found, datasets.Dataset) else found
+            if theirs not in saved:
+                raise ValueError(f"Unknown split `{theirs}`{nearest_of(theirs, saved)}")
+        except ValueError as error:  # so does `load_dataset` tell of a split that is not there
+            can_be_drawn = "split" in str(error) and split != "train"
+            fix = f"; {held_out_fix(self.key, split)}" if can_be_drawn else ""
+            raise DataError(f"data set {corpus.dataset}: {_one_line(error)}{fix}") from error
         return saved[theirs]
 
     def _column(self, field: str, names: list[str]) -> str:
-        """The column that holds the field: itself, or the one that its first dot descends from."""
-        for name in (field, field.partition(".")[0]):
-            if name in names:
-                return name
-        raise DataError(f"{self._corpus.dataset}: no column `{field}` (there are {', '.join(names)})")
+        """The column that holds the field."""
+        name = first_key(field, names)
+        if name not in names:
+            raise DataError(f"{self._corpus.dataset}: no column `{field}`{nearest_of(field, names)}")
+        return name
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -104,22 +120,10 @@ class HubPairs:
         except (OSError, DatasetsError) as error:
             raise UnavailableError(
                 f"data set {name} cannot be read: {_one_line(error)}; check its name and the network, or give the path"
-                " of a directory that `save_to_disk` wrote: -o data.corpus.dataset=PATH (sweep: -o experiment.data…)"
+                f" of a directory that `save_to_disk` wrote: -o {self._dataset_key}=PATH (sweep: -o experiment.data…)"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise DataError(f"data set {name}: {_one_line(error)}") from error
-
-
-def _text(cell: Any, path: str, where: str) -> str:
-    """Descend into a nested cell along the dotted path; an empty path is the cell itself."""
-    for key in path.split(".") if path else ():
-        if not isinstance(cell, dict) or key not in cell:
-            there = ", ".join(cell) if isinstance(cell, dict) else type(cell).__name__
-            raise DataError(f"{where}: no field `{key}` (there are {there})")
-        cell = cell[key]
-    if not isinstance(cell, str):
-        raise DataError(f"{where}: must be text, got {cell!r:.40}")
-    return cell
 
 
 def _one_line(error: Exception) -> str:

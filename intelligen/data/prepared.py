@@ -5,62 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
-from intelligen.config.base import Settings
-from intelligen.config.data import Data
+from intelligen.data.checksums import sha256_once
+from intelligen.data.manifest import ColumnReport, Manifest, prepare_again, read_manifest
 from intelligen.data.tokenizer import Tokenizer
 from intelligen.errors import StorageError
 
-FORMAT = 1
-"""Raised with every change of the files' meaning; part of the identity."""
-MANIFEST = "manifest.json"
-
 Int64s = npt.NDArray[np.int64]
-
-
-class ColumnReport(Settings):
-    """One side of a split in numbers."""
-
-    dtype: Literal["uint16", "int32"]
-    tokens: int
-    """Without EOS."""
-    unknown: int
-    """Tokens that are UNK."""
-    longest: int
-    """Tokens of the longest row, without EOS."""
-
-
-class SplitReport(Settings):
-    """What became of a split's pairs."""
-
-    read: int
-    kept: int
-    dropped: dict[str, int]
-    """Reason → training pairs left out."""
-    notes: dict[str, int]
-    """What was mended or is odd, and stayed: `bom`, `crlf`, `empty_source`, `truncated_source`, `overlong_target`."""
-    columns: dict[str, ColumnReport]
-
-
-class Manifest(Settings):
-    """manifest.json: what was prepared from what, and the sizes by which damage is found."""
-
-    format: int
-    identity: str
-    fingerprint: str
-    """Of the corpus' content."""
-    data: Data
-    versions: dict[str, str]
-    tokenizers: dict[str, str]
-    """Column → file of its SentencePiece model."""
-    splits: dict[str, SplitReport]
-    files: dict[str, int]
-    """File → bytes."""
 
 
 @dataclass(frozen=True)
@@ -130,69 +85,72 @@ class Prepared:
         return tuple(self.manifest.splits)
 
     def split(self, name: str) -> Split:
-        """The split of that name."""
-        reports = self.manifest.splits[name].columns
-        columns = {column: _map_column(self.directory, name, column, reports[column]) for column in reports}
-        texts = self.directory / texts_file(name)
-        return Split(name, columns, texts if texts.name in self.manifest.files else None)
+        """The split of that name.
+
+        Raises:
+            StorageError: one of its files is damaged.
+
+        """
+        columns = {
+            column: _map_column(self._whole(tokens_file(name, column)), self._whole(offsets_file(name, column)), report)
+            for column, report in self.manifest.splits[name].columns.items()
+        }
+        texts = texts_file(name)
+        return Split(name, columns, self._whole(texts) if texts in self.manifest.files else None)
 
     def tokenizer(self, column: str) -> Tokenizer:
-        """The vocabulary of a column."""
+        """The vocabulary of a column.
+
+        Raises:
+            StorageError: its file is damaged.
+
+        """
         if column not in self._tokenizers:
-            path, settings = self.directory / self.manifest.tokenizers[column], self.manifest.data.tokenizer
+            path, settings = self._whole(self.manifest.tokenizers[column]), self.manifest.data.tokenizer
             self._tokenizers[column] = Tokenizer.load(path, settings=settings, column=column)
         return self._tokenizers[column]
 
+    def file_hash(self, name: str) -> str:
+        """SHA-256 of a file, which is what was prepared.
+
+        Raises:
+            StorageError: it is damaged.
+
+        """
+        return sha256_once(self._whole(name))
+
+    def verify(self) -> None:
+        """Look at every file's content.
+
+        Raises:
+            StorageError: one is damaged.
+
+        """
+        for name in self.manifest.files:
+            self._whole(name)
+
+    def _whole(self, name: str) -> Path:
+        """The path of a file whose content is what was prepared; the first release wrote no hashes to tell by."""
+        path, hashes = self.directory / name, self.manifest.sha256
+        if hashes is not None and sha256_once(path) != hashes.get(name):
+            raise StorageError(f"{path}: damaged (its SHA-256 is another); {prepare_again(self.directory)}")
+        return path
+
 
 def open_prepared(directory: Path) -> Prepared:
-    """Open prepared data after a look at the manifest and every file's size.
+    """Open prepared data after a look at the manifest and every file's size; contents are checked when they are read.
 
     Raises:
         StorageError: nothing is there, or something is damaged.
 
     """
-    mend = "delete the directory and prepare the data again"
-    path = directory / MANIFEST
-    try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise StorageError(f"{directory}: no prepared data; make them with `intelligen prepare`") from None
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise StorageError(f"{path}: damaged ({first['msg']}); {mend}") from error
+    manifest = read_manifest(directory)
     for name, size in manifest.files.items():
         found = (directory / name).stat().st_size if (directory / name).is_file() else None
         if found != size:
             state = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
-            raise StorageError(f"{directory / name}: {state}; {mend}")
+            raise StorageError(f"{directory / name}: {state}; {prepare_again(directory)}")
     return Prepared(directory, manifest)
-
-
-def describe(prepared: Prepared) -> list[str]:
-    """What was read, kept, left out and odd, in lines for people."""
-    manifest = prepared.manifest
-    settings = manifest.data.tokenizer
-    sizes = {prepared.tokenizer(column).size for column in manifest.tokenizers}
-    lines = [
-        f"{'joint' if settings.joint else 'separate'} {settings.model} vocabulary:"
-        f" {' and '.join(f'{size:,}' for size in sorted(sizes))} pieces"
-    ]
-    for name, split in manifest.splits.items():
-        odd = [f"{count:,} {note.replace('_', ' ')}" for note, count in split.notes.items()]
-        left_out = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in split.dropped.items()]
-        lines.append(
-            f"{name}: {split.kept:,} of {split.read:,} pairs kept"
-            + (f"; left out: {', '.join(left_out)}" if left_out else "")
-            + (f"; noted: {', '.join(odd)}" if odd else "")
-        )
-        lines += [
-            f"  {column}: {report.tokens:,} tokens, {report.unknown / max(report.tokens, 1):.2%} unknown,"
-            f" longest {report.longest}"
-            for column, report in split.columns.items()
-        ]
-    return lines
 
 
 def texts_file(split: str) -> str:
@@ -210,10 +168,8 @@ def offsets_file(split: str, column: str) -> str:
     return f"{split}.{column}.offsets"
 
 
-def _map_column(directory: Path, split: str, column: str, report: ColumnReport) -> TokenColumn:
-    tokens = directory / tokens_file(split, column)
+def _map_column(tokens: Path, offsets: Path, report: ColumnReport) -> TokenColumn:
     # An empty file cannot be mapped.
     mapped = np.memmap(tokens, dtype=report.dtype, mode="r") if report.tokens else np.empty(0, dtype=report.dtype)
-    offsets = np.memmap(directory / offsets_file(split, column), dtype=np.int64, mode="r")
     # Plain arrays over the same pages: indexing a memmap object is several times slower.
-    return TokenColumn(np.asarray(mapped), np.asarray(offsets))
+    return TokenColumn(np.asarray(mapped), np.asarray(np.memmap(offsets, dtype=np.int64, mode="r")))

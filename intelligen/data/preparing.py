@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -15,11 +14,15 @@ from uuid import uuid4
 
 from intelligen.config.base import comparable, content_hash
 from intelligen.config.data import Data
+from intelligen.data.checksums import sha256
 from intelligen.data.corpora import PairCorpus, open_corpus
 from intelligen.data.filters import Counts, evaluation_pairs, training_pairs
-from intelligen.data.prepared import FORMAT, MANIFEST, Manifest, Prepared, SplitReport, open_prepared
+from intelligen.data.held_out import held_out_fix
+from intelligen.data.manifest import FORMAT, Manifest, SplitReport, write_manifest
+from intelligen.data.overlaps import Comparison, RowHashes
+from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.data.tokenizer import Tokenizer, moses_of, train_tokenizer
-from intelligen.data.writing import COLUMNS, write_split
+from intelligen.data.writing import COLUMNS, Pair, write_split
 from intelligen.errors import CannotCreateError, DataError, StorageError
 
 _PROGRESS_PAIRS = 10_000
@@ -50,11 +53,13 @@ def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -
     identity = data_identity(data, fingerprint)
     directory = store / "prepared" / identity
     if directory.exists():
-        return open_prepared(directory)
+        found = open_prepared(directory)
+        found.verify()  # damage shows before anything is trained
+        return found
     building = _make_building(directory)
     try:
         manifest = _Build(data, corpus, building, on_progress or _silent).run(identity, fingerprint)
-        (building / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        write_manifest(building, manifest.model_dump(mode="json"))
         _publish(building, directory)
     except OSError as error:
         raise _storage_error(error, building) from error
@@ -81,8 +86,10 @@ class _Build:
     def run(self, identity: str, fingerprint: str) -> Manifest:
         """Write every file but the manifest, which is returned."""
         evaluation = [split for split in self._corpus.splits if split != "train"]
-        for split in evaluation:
-            self._check(split)  # before the long work: a bad test set must not show at its end
+        # Before the long work: a bad test set must not show at its end.
+        rows = {split: self._checked(split) for split in evaluation}
+        self._require_other_rows(rows)
+        self._comparison = Comparison(rows)
         files = self._learn_vocabularies()
         settings = self._data.tokenizer
         tokenizers = {
@@ -91,6 +98,8 @@ class _Build:
         }
         splits = {split: self._write(split, tokenizers) for split in ("train", *evaluation)}
         self._check_lengths(splits["train"])
+        duplicates = self._comparison.duplicates()
+        written = sorted(self._directory.iterdir())
         packages = ("intelligen", "sentencepiece", *(("sacremoses",) if self._data.tokenizer.moses else ()))
         return Manifest(
             format=FORMAT,
@@ -99,15 +108,31 @@ class _Build:
             data=self._data,
             versions={package: version(package) for package in packages},
             tokenizers=files,
-            splits=splits,
-            files={path.name: path.stat().st_size for path in sorted(self._directory.iterdir())},
+            splits={
+                split: report.model_copy(update={"duplicates": duplicates[split]}) for split, report in splits.items()
+            },
+            files={path.name: path.stat().st_size for path in written},
+            sha256={path.name: sha256(path) for path in written},
+            overlaps=self._comparison.overlaps(),
         )
 
-    def _check(self, split: str) -> None:
-        counts = Counts()
-        deque(evaluation_pairs(self._corpus, split, self._data, counts), maxlen=0)
-        if not counts.read:
+    def _checked(self, split: str) -> RowHashes:
+        """An evaluation split's rows, after all of them were read."""
+        rows = RowHashes.of(evaluation_pairs(self._corpus, split, self._data, Counts()))
+        if not len(rows.pairs):
             raise DataError(f"split `{split}` is empty")
+        return rows
+
+    def _require_other_rows(self, evaluation: dict[str, RowHashes]) -> None:
+        """Refuse a validation set that is a test set: what it selects is then measured on what selected it."""
+        valid = evaluation["valid"]
+        for split, rows in evaluation.items():
+            if split != "valid" and rows.holds_the_same_as(valid):
+                fix = held_out_fix(self._corpus.key, "valid", rows=min(len(valid.pairs), 500))
+                raise DataError(
+                    f"splits `valid` and `{split}` hold the same {len(valid.pairs):,} pairs: a model would be selected"
+                    f" by the data that it is tested on; give valid data of its own, or {fix}"
+                )
 
     def _learn_vocabularies(self) -> dict[str, str]:
         """Column → file of the vocabulary that was learnt from the training split."""
@@ -155,6 +180,7 @@ class _Build:
             max_tokens=self._data.max_tokens,
             counts=counts,
             on_progress=self._on_progress,
+            on_rows=self._comparison.add_train if split == "train" else _ignored,
         )
 
     def _check_lengths(self, train: SplitReport) -> None:
@@ -168,6 +194,10 @@ class _Build:
 
 def _silent(stage: str, pairs: int) -> None:
     """Progress that nobody asked for."""
+
+
+def _ignored(rows: Sequence[Pair]) -> None:
+    """Rows that nothing is counted of."""
 
 
 def _make_building(directory: Path) -> Path:

@@ -3,17 +3,18 @@
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 
 from intelligen.data.filters import Counts
-from intelligen.data.prepared import ColumnReport, SplitReport, offsets_file, texts_file, tokens_file
+from intelligen.data.manifest import ColumnReport, SplitReport
+from intelligen.data.prepared import offsets_file, texts_file, tokens_file
 from intelligen.data.tokenizer import Tokenizer
 from intelligen.data.tokens import UNK
 
@@ -37,6 +38,7 @@ def write_split(
     max_tokens: int,
     counts: Counts,
     on_progress: Callable[[str, int], None],
+    on_rows: Callable[[Sequence[Pair]], None],
 ) -> SplitReport:
     """Encode a split's pairs into its files.
 
@@ -49,6 +51,7 @@ def write_split(
         max_tokens: Pieces per side.
         counts: Counters that `pairs` moves as it is read; token-level reasons are added.
         on_progress: Told the stage's name and the pairs read so far.
+        on_rows: Told the pairs that are written, in pieces.
 
     """
     kept = 0
@@ -68,13 +71,14 @@ def write_split(
         texts = None if split == "train" else create(texts_file(split))
         for chunk, encoded in _encoded(_chunks(pairs), tokenizers):
             if texts is None:
-                encoded = _without_overlong(encoded, max_tokens, counts)
+                chunk, encoded = _without_overlong(chunk, encoded, max_tokens, counts)
             else:
                 encoded = _with_cut_sources(encoded, max_tokens, counts)
                 texts.writelines(map(_json_line, chunk))
             for column, writer in writers.items():
                 writer.append(encoded[column])
-            kept += len(encoded["target"])
+            on_rows(chunk)
+            kept += len(chunk)
             on_progress(f"encoding {split}", counts.read)
     return SplitReport(
         read=counts.read,
@@ -139,12 +143,14 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _without_overlong(encoded: Encoded, max_tokens: int, counts: Counts) -> Encoded:
+def _without_overlong(
+    chunk: list[Pair], encoded: Encoded, max_tokens: int, counts: Counts
+) -> tuple[list[Pair], Encoded]:
     fits = [max(map(len, row)) <= max_tokens for row in zip(*encoded.values(), strict=True)]
     if all(fits):
-        return encoded
+        return chunk, encoded
     counts.dropped["too_many_tokens"] += fits.count(False)
-    return {column: [row for row, fit in zip(rows, fits, strict=True) if fit] for column, rows in encoded.items()}
+    return list(compress(chunk, fits)), {column: list(compress(rows, fits)) for column, rows in encoded.items()}
 
 
 def _with_cut_sources(encoded: Encoded, max_tokens: int, counts: Counts) -> Encoded:

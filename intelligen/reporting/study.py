@@ -8,7 +8,8 @@ from typing import Any
 
 from intelligen.config.metrics import higher_is_better
 from intelligen.config.sweep import Sweep
-from intelligen.data.prepared import open_prepared
+from intelligen.data.manifest import Manifest
+from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.reporting.sweeps import SweepFiles
@@ -102,6 +103,8 @@ class StudyResults:
     """All trials, in the order in which they were started."""
     test_sets: Mapping[str, TestSet]
     """The test set in the domain first."""
+    data: Manifest | None
+    """Of the prepared data; none as long as no test set was decoded."""
     tracking_uri: str | None
     runs: RunIds
     """The runs that show it in MLflow, as far as they are known."""
@@ -195,12 +198,14 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         for record in trials.values()
     )
     named = {split for member in members for split, _ in member.decoded}
+    data = open_prepared(store / "prepared" / header["prepared"]) if named else None
     study = StudyResults(
         directory=directory,
         sweep=launch.sweep,
         header=header,
         members=members,
-        test_sets=_read_test_sets(store / "prepared" / header["prepared"], named),
+        test_sets={} if data is None else _read_test_sets(data, named),
+        data=None if data is None else data.manifest,
         tracking_uri=launch.tracking_uri,
         runs=read_run_ids(directory),
         environment=read_provenance(directory, PACKAGES),
@@ -209,11 +214,8 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
     return study
 
 
-def _read_test_sets(prepared: Path, named: set[str]) -> dict[str, TestSet]:
+def _read_test_sets(data: Prepared, named: set[str]) -> dict[str, TestSet]:
     """The test sets that were decoded; `test`, which every corpus has, comes first."""
-    if not named:
-        return {}
-    data = open_prepared(prepared)
     splits = {name: data.split(name) for name in sorted(named, key=lambda name: (name != "test", name))}
     return {name: TestSet(tuple(split.texts("source")), tuple(split.texts("target"))) for name, split in splits.items()}
 

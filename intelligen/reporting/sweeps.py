@@ -62,6 +62,18 @@ class SweepFiles:
             return RESTING
         return str(record.state)
 
+    def trial(self, named: str) -> TrialRecord:
+        """The trial of that name.
+
+        Raises:
+            ConfigError: There is none.
+
+        """
+        known = self.ledger()[1]
+        if named not in known:
+            raise ConfigError(f"no trial {named!r} in {self.directory}; {nearest(named, list(known))}")
+        return known[named]
+
 
 def sweep_names(store: Path) -> list[str]:
     """All sweeps of a runs directory."""
@@ -87,3 +99,41 @@ def find_sweep(store: Path, named: str) -> Path:
         return store / SWEEPS / name
     mend = nearest(name, known) if known else "there is none yet: intelligen run FILE makes one"
     raise ConfigError(f"no sweep {name!r} in {store / SWEEPS}; {mend}")
+
+
+def find_trial(store: Path, named: str, trial: str | None = None) -> tuple[SweepFiles, TrialRecord]:
+    """A trial, and the files of its sweep.
+
+    Args:
+        store: The runs directory.
+        named: As `sweep_and_trial` takes it.
+        trial: Likewise.
+
+    Raises:
+        ConfigError: There is no such sweep or trial, or no trial is named.
+
+    """
+    sweep, trial = sweep_and_trial(named, trial)
+    files = SweepFiles(find_sweep(store, sweep))
+    if trial is None:
+        raise ConfigError(f"say which trial of {sweep}: {', '.join(f'{sweep}/{one}' for one in files.ledger()[1])}")
+    return files, files.trial(trial)
+
+
+def sweep_and_trial(named: str, trial: str | None = None) -> tuple[str, str | None]:
+    """The two parts of `SWEEP/TRIAL`, or a sweep and the trial that is named beside it.
+
+    Args:
+        named: `quickstart/t0001`, or a sweep's name or file alone.
+        trial: The trial's name, where it stands apart.
+
+    Raises:
+        ConfigError: A trial is named twice.
+
+    """
+    sweep, slash, inner = named.rpartition("/")
+    if not slash or Path(named).suffix in (".yaml", ".yml"):
+        return named, trial
+    if trial is not None:
+        raise ConfigError(f"{named} names a trial already, and {trial} is another: give one of them")
+    return sweep, inner

@@ -13,6 +13,7 @@ import torch
 from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.loading import apply_settings
 from intelligen.config.sweep import Resources, Sweep
+from intelligen.data.describing import shared_rows
 from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.sweep.cluster import Capacity, capacity_of_cluster
@@ -69,6 +70,8 @@ class Plan:
     gpus: int
     concurrent_fit: int
     """Trials that these would hold at once."""
+    data: tuple[str, ...]
+    """What the prepared splits share, a line each; empty where nothing was prepared."""
     trials: tuple[SampledTrial, ...]
     cost: Cost | None
     no_cost: str | None
@@ -109,7 +112,8 @@ def make_plan(
     capacity = Capacity.of_this_machine() if address is None else capacity_of_cluster(address)
     refusal = _refusal(capacity, sweep)
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
-    timed = None if no_cost is not None else _Timed(sweep, experiment, prepare(), store)
+    prepared = None if no_cost is not None else prepare()
+    timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
     trials = tuple(_trial(changes, experiment, timed) for changes in _sampled(sweep))
     one = _mean_trial(trials)
     return Plan(
@@ -119,6 +123,7 @@ def make_plan(
         cpus=capacity.cpus,
         gpus=capacity.gpus,
         concurrent_fit=capacity.fitting(sweep.resources),
+        data=() if prepared is None else tuple(shared_rows(prepared.manifest)),
         trials=trials,
         cost=None if timed is None or one is None else timed.cost(one),
         no_cost=no_cost,

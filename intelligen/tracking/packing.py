@@ -5,7 +5,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from intelligen.data.prepared import MANIFEST, Prepared, open_prepared
+from intelligen.data.manifest import write_manifest
+from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.tracking.redaction import redact
 from intelligen.training.checkpoint import sha256
 from intelligen.training.result import RESULT, SELECTED, TRIAL, Result, read_result, read_trial, selected_weights
@@ -47,11 +48,16 @@ def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
 
 def _pack_vocabularies(prepared: Prepared, folder: Path) -> None:
     folder.mkdir(parents=True)
-    sizes = {}
-    for name in sorted(set(prepared.manifest.tokenizers.values())):
+    manifest = prepared.manifest
+    models = sorted(set(manifest.tokenizers.values()))
+    for name in models:
         shutil.copyfile(prepared.directory / name, folder / name)
-        sizes[name] = (folder / name).stat().st_size
-    manifest = prepared.manifest.model_copy(update={"splits": {}, "files": sizes})
+    kept = {
+        "splits": {},
+        "overlaps": None,
+        "files": {name: manifest.files[name] for name in models},
+        "sha256": {name: prepared.file_hash(name) for name in models},
+    }
+    packed = manifest.model_copy(update=kept)
     # The address of a corpus may hold a user's name and password.
-    text = json.dumps(redact(manifest.model_dump(mode="json")), ensure_ascii=False, indent=1)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    write_manifest(folder, redact(packed.model_dump(mode="json")))

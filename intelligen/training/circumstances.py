@@ -168,7 +168,7 @@ def _data_hash(prepared: Prepared) -> str:
     """Of the names and hashes of all files: what was prepared again elsewhere from the same data has the same."""
     digest = hashlib.sha256()
     for name in sorted(prepared.manifest.files):
-        digest.update(f"{name} {sha256(prepared.directory / name)}\n".encode())
+        digest.update(f"{name} {prepared.file_hash(name)}\n".encode())
     return digest.hexdigest()
 
 

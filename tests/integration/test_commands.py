@@ -1,5 +1,6 @@
 """The source projects' modes in sequence, without Ray: prepare, train, finetune, test, inference."""
 
+import os
 import re
 import subprocess
 import sys
@@ -79,20 +80,51 @@ def test_training_again_does_nothing_again(shell):
     assert "epoch " not in out.replace("epochs", "")
 
 
+def test_inference_prints_one_line_for_each_line_whatever_is_in_it(shell):
+    shell("train", "e.yaml")
+    lines = [
+        b"\xef\xbb\xbfape bee\r\n",
+        b"\n",
+        b"ape\xe2\x80\xa8bee\x0c\n",
+        b"cat " * 60 + b"\n",
+        b"ape\r\xc2\x85bee\n",
+    ]
+    # Where the locale is C.UTF-8, as in most containers, Python's own standard input lets bad bytes pass.
+    done = subprocess.run(
+        [sys.executable, "-m", "intelligen", "inference", "e.yaml"],
+        cwd=shell.directory,
+        input=b"".join([*lines, b"cat\n", b"b\xff\n", b"ape\n"]),
+        env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": ""},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    translations, said = done.stdout.decode().split("\n"), done.stderr.decode().splitlines()
+    assert done.returncode == 65, said
+    assert translations[:3] == ["biene affe", "", "biene affe"]
+    assert set(translations[3].split()) == {"katze"}
+    assert translations[4:] == ["biene affe", "katze", ""]
+    assert done.stdout.decode().splitlines() == translations[:-1]
+    assert said == [
+        "1 line cut after 40 pieces (data.max_tokens); what follows was not translated",
+        "2 lines with line breaks inside, such as U+2028, which became spaces",
+        "error: standard input:7:2: byte 0xff is not UTF-8; convert it, e.g. with iconv",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["train", "absent.yaml"], 2, "absent.yaml"),
         (["train", "e.yaml", "-o", "training.epchs=3"], 2, 'did you mean "epochs"'),
         (["finetune", "e.yaml", "--strategy", "magic"], 2, "unknown strategy 'magic'"),
-        (["test", "e.yaml", "-o", "seed=9"], 69, "intelligen train e.yaml"),
+        (["test", "e.yaml", "-o", "seed=9"], 69, "intelligen train e.yaml -o seed=9"),
         (["test", "e.yaml", "--split", "tset"], 2, "no split 'tset'"),
         (["test", "e.yaml", "--search", "greedy", "--beam-size", "3"], 2, "greedy search has no beam"),
         (["train", "e.yaml", "--device", "cuda:7", "-o", "seed=8"], 69, "cuda:7"),
         (["train", "e.yaml", "--device", "abacus", "-o", "seed=8"], 2, "no such device 'abacus'"),
         (["prepare", "e.yaml", "-o", "data.corpus.folder=nowhere"], 65, "nowhere"),
         (["prepare", "e.yaml", "-o", "data.tokenizer.vocabulary=5000"], 65, "vocabulary"),
-        (["test", "e.yaml", "--trial", "corpus"], 65, "not the directory of a trial"),
         (["prepare", "e.yaml", "--runs", "/proc/nowhere"], 73, "/proc/nowhere"),
     ],
 )

@@ -1,14 +1,19 @@
 """A whole sweep as MLflow shows it: what went in and came out, no secret, and a model that translates elsewhere."""
 
+import contextlib
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import psutil
 import pytest
 from conftest import REPOSITORY, TIERE, TINY_EXPERIMENT, WORDS, write_tiny_corpus
 from mlflow import MlflowClient
@@ -37,27 +42,57 @@ EXPERIMENT = TINY_EXPERIMENT.replace(
     "    folder: corpus\n",
     f"    folder: corpus\n    hub: {{name: hub, dataset: 'https://me:{CANARY}@hub/data'}}\n",
 ).replace("epochs: 4", "epochs: 2")
-SECRETS = {"HF_TOKEN": f"hf_{CANARY}", "MLFLOW_TRACKING_PASSWORD": f"pw_{CANARY}", "SOME_API_KEY": f"key_{CANARY}"}
+SECRETS = {
+    "HF_TOKEN": f"hf_{CANARY}",
+    "MLFLOW_TRACKING_PASSWORD": f"pw_{CANARY}",
+    "SOME_API_KEY": f"key_{CANARY}",
+    "AWS_ACCESS_KEY_ID": f"aws_{CANARY}-id",
+    "AWS_SECRET_ACCESS_KEY": f"aws_{CANARY}-secret",
+    "AWS_SESSION_TOKEN": f"aws_{CANARY}-session",
+}
 
 Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory in which a sweep has run, with all that it printed in `output`."""
+    """A working directory in which a sweep has run.
+
+    All that it printed is in `output`, the command lines of its processes are in `processes`, Ray's own files in `ray`.
+    """
     directory = tmp_path_factory.mktemp("tracked sweep")
     (directory / "corpus").mkdir()
     write_tiny_corpus(directory / "corpus")
     (directory / "experiment.yaml").write_text(EXPERIMENT)
     (directory / "sweep.yaml").write_text(SWEEP)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
-    with (directory / "output").open("w") as output:
-        command = [sys.executable, REPOSITORY / "launch.py", "sweep.yaml"]
-        done = subprocess.run(
-            command, cwd=directory, env=environment | SECRETS, stdout=output, stderr=output, timeout=300, check=False
+    with (directory / "output").open("w") as output, tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as short:
+        launched = subprocess.Popen(
+            [sys.executable, REPOSITORY / "launch.py", "sweep.yaml"],
+            cwd=directory,
+            env=environment | SECRETS | {"RAY_TMPDIR": short},
+            stdout=output,
+            stderr=output,
         )
-    assert done.returncode == 0, (directory / "output").read_text()
+        (directory / "processes").write_text("\n".join(command_lines(launched, timeout_s=300)))
+        shutil.copytree(short, directory / "ray", ignore=lambda _, names: [n for n in names if n == "sockets"])
+    assert launched.returncode == 0, (directory / "output").read_text()
     return directory
+
+
+def command_lines(launched: subprocess.Popen[bytes], *, timeout_s: float) -> set[str]:
+    """Those of a process and of all that it starts, until it has ended."""
+    seen: set[str] = set()
+    deadline = time.monotonic() + timeout_s
+    while launched.poll() is None:
+        assert time.monotonic() < deadline, "it has not ended in time"
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(launched.pid)
+            for one in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                    seen.add(" ".join(one.cmdline()))
+        time.sleep(0.02)
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +135,8 @@ def test_no_secret_is_in_any_output(place: Path) -> None:
         "mlflow.db",
         "table.md",
         "output",
+        "processes",
+        "runtime_env_agent.log",
         "leaderboard.csv",
         "sweep.json",
     } <= names
@@ -176,16 +213,13 @@ def test_a_promoted_model_translates_elsewhere_as_inference_does(
     )
     assert done.returncode == 0, done.stderr
     translations, package, signature = json.loads(done.stdout.splitlines()[-1])
-    directory = read_ledger(place / "runs" / "sweeps" / "tiny")[1][promoted["trial"]].directory
     inferred = subprocess.run(
         [
             sys.executable,
             "-m",
             "intelligen",
             "inference",
-            "experiment.yaml",
-            "--trial",
-            f"runs/sweeps/tiny/{directory}",
+            f"tiny/{promoted['trial']}",
         ],
         cwd=place,
         input="".join(f"{line}\n" for line in lines),

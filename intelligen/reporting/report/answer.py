@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from intelligen.config.controls import CONTROLS, missing_controls
+from intelligen.data.describing import leaks
 from intelligen.evaluation.significance import ALPHA, Comparison
 from intelligen.reporting.report.costs import Cost
 from intelligen.reporting.report.scores import CONTROL, LEAST_SEEDS, Score, held_against
@@ -153,6 +154,7 @@ def _notes(study: StudyResults) -> list[str]:
     failed = sum(member.record.state is TrialState.FAILED for member in study.searched)
     if failed:
         notes.append(f"{failed} of {len(study.searched)} trials of the search failed")
+    notes += leaks(study.data) if study.data else []
     notes += _decoded_anew(study)
     going_on = [member.record.id for member in study.members if member.record.state is TrialState.RUNNING]
     if going_on:

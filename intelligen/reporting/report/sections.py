@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from intelligen.data.describing import shared_rows
 from intelligen.reporting.report.curves import exposure_curves, learning_curves
 from intelligen.reporting.report.effort import expected_best_figures, importance_figures, importance_note
 from intelligen.reporting.report.marks import Mark
@@ -142,6 +143,7 @@ def _what_was_run(study: StudyResults) -> Section:
         ("git commit", header.get("git_commit") or "not known"),
         ("host", header.get("host") or "not known"),
         ("prepared data", header["prepared"]),
+        *(("rows of the splits", line) for line in (shared_rows(study.data) if study.data else ())),
         ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
         *((f"version of {name}", version) for name, version in header.get("versions", {}).items()),
         *((name.replace("_", " "), text) for name, text in signatures),

@@ -10,14 +10,15 @@ import pytest
 
 from intelligen.config.data import FilesCorpus, HubCorpus, PairTable, ParallelText
 from intelligen.data.corpora import open_corpus
-from intelligen.data.files import FilePairs, read_lines
+from intelligen.data.files import FilePairs
+from intelligen.data.lines import read_lines
 from intelligen.errors import ConfigError, DataError, StorageError
 
 PARALLEL = ParallelText(source="a.en", target="a.de")
 
 
 def corpus(folder: Path, files: ParallelText | PairTable = PARALLEL) -> FilePairs:
-    return FilePairs(FilesCorpus(folder=str(folder), splits={"train": files, "valid": files, "test": files}))
+    return FilePairs(folder, {"train": files, "valid": files, "test": files})
 
 
 def parallel(folder: Path, source: bytes, target: bytes) -> FilePairs:
@@ -64,9 +65,9 @@ def test_tsv_columns_are_found_by_the_header(tmp_path: Path, name: str) -> None:
 
 
 def test_jsonl_fields_are_found_by_name(tmp_path: Path) -> None:
-    lines = [{"source": "one\nline", "target": "eins", "id": 1}, {"target": "zwei", "source": "two"}]
+    lines = [{"source": "one", "target": "eins", "id": 1}, {"target": "zwei", "source": "two"}]
     pairs = table(tmp_path, "a.jsonl", "\n".join(map(json.dumps, lines)).encode())
-    assert list(pairs.pairs("train")) == [("one\nline", "eins"), ("two", "zwei")]
+    assert list(pairs.pairs("train")) == [("one", "eins"), ("two", "zwei")]
 
 
 TRUNCATED = gzip.compress(b"one\n" + bytes(range(32, 127)) * 400)[:-20]
@@ -75,9 +76,9 @@ TRUNCATED = gzip.compress(b"one\n" + bytes(range(32, 127)) * 400)[:-20]
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (b"fine\nbad \xff\n", "a.en:2:5: byte 0xff is not UTF-8; convert the file, e.g. with iconv"),
-        (b"fine\nok\nx\0\n", "a.en:3:2: a NUL character; is this a text file?"),
-        ("hello\n".encode("utf-16"), "a.en:1:1: byte 0xff is not UTF-8; convert the file, e.g. with iconv"),
+        (b"fine\nbad \xff\n", "a.en:2:5: byte 0xff is not UTF-8; convert it, e.g. with iconv"),
+        (b"fine\nok\nx\0\n", "a.en:3:2: a NUL character; is this text?"),
+        ("hello\n".encode("utf-16"), "a.en:1:1: byte 0xff is not UTF-8; convert it, e.g. with iconv"),
     ],
 )
 def test_bytes_that_are_not_text_are_named_by_file_line_and_byte(tmp_path: Path, source: bytes, message: str) -> None:
@@ -121,10 +122,11 @@ def test_different_line_counts_are_both_named(tmp_path: Path, source_lines: int,
         ("t.tsv", "source\ttarget\na\tb\tc\n", "t.tsv:2: 3 fields where the header has 2"),
         ("t.tsv", "", "t.tsv:1: no column `source` (there are )"),
         ("t.jsonl", '{"source": "a", "target": "b"}\n{"source"\n', "t.jsonl:2: not JSON: Expecting ':' delimiter"),
-        ("t.jsonl", "\n", "t.jsonl:1: not JSON: Expecting value"),
+        ("t.jsonl", "x\n", "t.jsonl:1: not JSON: Expecting value"),
+        ("t.jsonl", '{"source": ' + "[" * 100_000, "t.jsonl:1: nested too deeply to be read as JSON"),
         ("t.jsonl", '["a", "b"]\n', "t.jsonl:1: must be a JSON object, got list"),
         ("t.jsonl", '{"source": "a"}\n', "t.jsonl:1: no field `target` (there are source)"),
-        ("t.jsonl", '{"source": "a", "target": null}\n', "t.jsonl:1:target: must be a string, got null"),
+        ("t.jsonl", '{"source": "a", "target": null}\n', "t.jsonl:1:target: must be text, got null"),
         ("t.jsonl", '{"source": "\\ud800", "target": "b"}\n', "t.jsonl:1:source: a NUL character or half a surrogate"),
     ],
 )

@@ -78,13 +78,13 @@ def test_a_missing_nested_field_is_an_error_with_the_fields_there_are(saved: str
 def test_a_row_without_text_is_named(tmp_path: Path) -> None:
     rows = [{"en": "one", "de": "eins"}, {"en": "two", "de": None}]
     corpus = HubPairs(HubCorpus(dataset=save(tmp_path / "gap", rows), source_field="en", target_field="de"))
-    with pytest.raises(DataError, match=r"gap\[validation\]:1: must be text, got None"):
+    with pytest.raises(DataError, match=r"gap\[validation\]:1:de: must be text, got null"):
         list(corpus.pairs("valid"))
 
 
 def test_a_missing_split_is_an_error_with_the_splits_there_are(saved: str, repository: str) -> None:
     splits = {"train": "train", "valid": "dev", "test": "test"}
-    with pytest.raises(DataError, match=r"no split `dev` \(there are train, validation, test\)"):
+    with pytest.raises(DataError, match=r"Unknown split `dev` \(there are train, validation, test\)"):
         list(HubPairs(HubCorpus(dataset=saved, splits=splits)).pairs("valid"))
     with pytest.raises(DataError, match=r'Unknown split "dev"\. Should be one of'):
         list(HubPairs(HubCorpus(dataset=repository, splits=splits)).pairs("valid"))

@@ -17,8 +17,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     folder = tmp_path_factory.mktemp("corpus")
     for split in ("train", "valid", "test"):
         repeat = 20 if split == "train" else 1
-        (folder / f"{split}.en").write_text("".join(f"{line}\n" for line in SOURCE * repeat), encoding="utf-8")
-        (folder / f"{split}.de").write_text("".join(f"{line}\n" for line in TARGET * repeat), encoding="utf-8")
+        for language, lines in (("en", SOURCE), ("de", TARGET)):
+            own = lines[:-1] if split == "valid" else lines * repeat
+            (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in own), encoding="utf-8")
     splits = {name: ParallelText(source=f"{name}.en", target=f"{name}.de") for name in ("train", "valid", "test")}
     tokenizer = Tokenizer(vocabulary=70, moses=MosesSettings(source="en", target="de"))
     return prepare(Data(corpus=FilesCorpus(folder=str(folder), splits=splits), tokenizer=tokenizer), folder / "store")

@@ -17,8 +17,10 @@ import pytest
 from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, Filters, ParallelText
 from intelligen.config.data import Tokenizer as TokenizerSettings
 from intelligen.data.corpora import open_corpus
+from intelligen.data.describing import describe
 from intelligen.data.filters import Counts, training_pairs
-from intelligen.data.prepared import MANIFEST, describe, open_prepared
+from intelligen.data.manifest import MANIFEST
+from intelligen.data.prepared import open_prepared
 from intelligen.data.preparing import prepare
 from intelligen.data.tokenizer import Tokenizer, train_tokenizer
 from intelligen.data.tokens import UNK
@@ -78,7 +80,7 @@ def test_chunks_follow_each_other_without_a_seam(folder: Path, tmp_path: Path, m
 
 
 def test_evaluation_texts_are_kept_exactly(folder: Path, tmp_path: Path) -> None:
-    pairs = [(' a  "cat"\u2028x\\', "Ä\u00a0😀\t. "), ("", "empty source")]
+    pairs = [(' a  "cat"\u200bx\\', "Ä\u00a0😀\t. "), ("", "empty source")]
     write(folder, valid=pairs)
     prepared = prepare(settings(folder), tmp_path)
     valid = prepared.split("valid")
@@ -306,6 +308,7 @@ def _peak_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch, *, pairs: int) ->
         max_tokens=128,
         counts=counts,
         on_progress=lambda stage, read: None,
+        on_rows=lambda rows: None,
     )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

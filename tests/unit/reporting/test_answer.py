@@ -105,7 +105,7 @@ def test_hypotheses_that_are_not_those_that_were_scored_are_told(tmp_path: Path)
     record = json.loads(path.read_text())
     record["bleu"]["value"] += 1.0
     path.write_text(json.dumps(record))
-    (note,) = read_compared(files.directory, store=files.store).answer.notes
+    *_, note = read_compared(files.directory, store=files.store).answer.notes
     assert note.startswith("intelligen-s2: its hypotheses for test by greedy search were written anew")
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,12 @@ def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
     lines = call(runs, "report", "small").output.splitlines()
     page = runs / "sweeps" / "small" / "report.html"
     assert lines[0].startswith("answer   intelligen wins: ")
-    assert lines[1] == f"report   {page}"
-    assert page.read_text().startswith("<!DOCTYPE html>")
+    *shared, last = lines[1:]
+    assert shared[0] == "data     in two splits: 8 of the 30 pairs of valid are in train too, and 8 of its sources"
+    assert last == f"report   {page}"
+    text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert all(text.count(line.removeprefix("data     ")) >= 1 for line in shared)
 
 
 def test_report_for_programs(runs: Path, tmp_path: Path) -> None:
@@ -44,6 +49,7 @@ def test_report_for_programs(runs: Path, tmp_path: Path) -> None:
         str(page),
     )
     assert document["refusals"][0].startswith("nothing is confirmed")
+    assert document["data"][0].startswith("in two splits: 8 of the 30 pairs of valid are in train too")
     assert [row["strategy"] for row in document["rows"]] == ["baseline", "standard", "standard_matched", "intelligen"]
     assert document["rows"][1]["p_holm"] is None
     assert page.exists()
@@ -98,3 +104,18 @@ def test_the_same_from_python(runs: Path) -> None:
         frame.loc[("small", "intelligen", "test", "beam"), "bleu"]
         > frame.loc[("small", "standard", "test", "beam"), "bleu"]
     )
+
+
+def test_what_is_no_plain_file_is_written_into_and_not_replaced(runs: Path, tmp_path: Path) -> None:
+    link, target = tmp_path / "link.csv", tmp_path / "elsewhere.csv"
+    link.symlink_to(target)
+    call(runs, "export", "small", "--csv", str(link))
+    assert link.is_symlink()
+    assert target.read_text().startswith("strategy,")
+    link.unlink()
+    os.mkfifo(link)
+    reader = os.open(link, os.O_RDONLY | os.O_NONBLOCK)
+    call(runs, "export", "small", "--csv", str(link))
+    assert os.read(reader, 9) == b"strategy,"
+    os.close(reader)
+    assert link.is_fifo()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -17,10 +18,13 @@ from intelligen.config.mixture import Bandit, Intelligen
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative
 from intelligen.config.training import Optimizer
+from intelligen.data.checksums import sha256
+from intelligen.data.manifest import read_manifest, write_manifest
 from intelligen.errors import StorageError, UnavailableError
 from intelligen.training.circumstances import LOCK, Lock
 from intelligen.training.comparing import compare
-from intelligen.training.fit import DivergedError, fit
+from intelligen.training.divergence import DivergedError
+from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report
 from intelligen.training.local_group import in_group
 from intelligen.training.replay import Recorded, Replay, replay
@@ -182,6 +186,9 @@ def test_other_data_under_the_same_name_are_found(own_store, tmp_path):
     tokens = bytearray(path.read_bytes())
     tokens[::2] = tokens[::2][::-1]  # tokens of two bytes, all below 256, the other way round
     path.write_bytes(tokens)
+    manifest = read_manifest(path.parent)  # as another version of SentencePiece would have prepared them
+    told = {**manifest.model_dump(mode="json"), "sha256": {**(manifest.sha256 or {}), path.name: sha256(path)}}
+    write_manifest(path.parent, told)
     found = replayed(own_store, own_store / "trial", tmp_path / "again")
     (change,) = found.recorded.changes
     assert change.startswith("data: ")
@@ -291,7 +298,10 @@ def test_a_trial_of_two_processes_is_replayed_by_two_and_is_the_same(store, tmp_
     assert json.loads((tmp_path / "again" / LOCK).read_text())["processes"] == 2
 
 
-def test_what_a_group_raises_reaches_its_caller(store, tmp_path):
+def test_what_a_group_raises_reaches_its_caller_whatever_the_temporary_folder_is_called(store, tmp_path, monkeypatch):
+    odd = tmp_path / "q ?x=1 a%41"
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
     training = fine_tuning(store).training.model_copy(
         update={"optimizer": Optimizer(learning_rate=1e30, clip_norm=None)}
     )

@@ -1,0 +1,134 @@
+"""Splits that are drawn from the training split: by a hash of a pair's content, so that the same pairs are drawn
+wherever they stand in it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from intelligen.config.base import content_hash
+from intelligen.config.data import HeldOut
+from intelligen.errors import DataError
+
+if TYPE_CHECKING:
+    from intelligen.data.corpora import PairCorpus
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A pair, and where it first stands in the training split."""
+
+    pair: Pair
+    row: int
+
+
+class HeldOutPairs:
+    """A corpus some of whose splits are drawn from `train`, which loses them.
+
+    A drawn pair is in one split alone: whatever equals it is removed from `train`, and splits draw in turn.
+
+    Args:
+        corpus: Has `train`, and the splits that are not drawn.
+        held_out: Split → how many distinct pairs it draws.
+
+    """
+
+    def __init__(self, corpus: "PairCorpus", held_out: Mapping[str, int]) -> None:
+        self._corpus = corpus
+        self.key = corpus.key
+        # In an order of its own, so that the order of the settings does not matter.
+        self.splits = ("train", "valid", "test", *sorted({*corpus.splits, *held_out} - {"train", "valid", "test"}))
+        self._held_out = {split: held_out[split] for split in self.splits if split in held_out}
+
+    def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[Pair]:
+        """The split's pairs; those of `train` in its order, drawn ones in the order of their hashes.
+
+        What `train` has lost is counted in `notes` as `held_out`.
+
+        Raises:
+            DataError: see the corpus; `train` has too few pairs to draw from.
+
+        """
+        if split in self._held_out:
+            return (drawn.pair for drawn in self._draws[split])
+        pairs = self._corpus.pairs(split, notes)
+        return self._left(pairs, Counter() if notes is None else notes) if split == "train" else pairs
+
+    def locate(self, split: str, row: int) -> str:
+        """Where the pair is in the corpus that it comes from."""
+        if split in self._held_out:
+            return self._corpus.locate("train", self._draws[split][row].row)
+        if split == "train":
+            taken = self._taken
+            rows = (row for row, pair in enumerate(self._corpus.pairs("train")) if pair not in taken)
+            row = next(islice(rows, row, None))
+        return self._corpus.locate(split, row)
+
+    def fingerprint(self) -> str:
+        """Content hash of the corpus and of what is drawn from it."""
+        drawn = (text for split, rows in self._held_out.items() for text in (split, str(rows)))
+        return content_hash("held out", self._corpus.fingerprint(), *drawn)
+
+    @cached_property
+    def _draws(self) -> dict[str, list[_Drawn]]:
+        draws: dict[str, list[_Drawn]] = {}
+        taken: set[Pair] = set()
+        for split, wanted in self._held_out.items():
+            found = _smallest(self._corpus.pairs("train"), wanted + 1, split, taken)
+            if len(found) <= wanted:
+                most = len(found) - 1
+                raise DataError(
+                    f"split `{split}` draws {wanted:,} pairs from train, which can give {max(most, 0):,} and must keep"
+                    f" one: -o {self.key}.{split}.rows={max(most, 1)} (in a sweep: -o experiment.data…)"
+                )
+            draws[split] = found[:wanted]
+            taken |= {drawn.pair for drawn in draws[split]}
+        return draws
+
+    @cached_property
+    def _taken(self) -> set[Pair]:
+        return {drawn.pair for draws in self._draws.values() for drawn in draws}
+
+    def _left(self, pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
+        taken = self._taken
+        for pair in pairs:
+            if pair in taken:
+                notes["held_out"] += 1
+            else:
+                yield pair
+
+
+def held_out_fix(key: str, split: str, *, rows: int = 500) -> str:
+    """What to type so that a split is drawn from the training data; `key` is that of the splits."""
+    drawn = f"{{from: train, rows: {rows}}}"
+    return f"draw it from train: -o '{key}.{split}={drawn}' (in a sweep: -o 'experiment.data…')"
+
+
+def drawn_splits(splits: Mapping[str, object]) -> dict[str, int]:
+    """The splits of a corpus' settings that are drawn, and how many pairs each."""
+    return {split: value.rows for split, value in splits.items() if isinstance(value, HeldOut)}
+
+
+def _smallest(pairs: Iterable[Pair], count: int, salt: str, taken: set[Pair]) -> list[_Drawn]:
+    """The `count` distinct pairs with the smallest hashes, smallest first; pairs with an empty side are not drawn.
+
+    Memory is bounded by the count. Each split has its own salt: how many pairs another one draws moves none of its own
+    but those that both would draw.
+    """
+    kept: dict[bytes, _Drawn] = {}
+    bound = b"\xff" * 16
+    for row, pair in enumerate(pairs):
+        key = blake2b("\n".join(pair).encode(), digest_size=16, key=salt.encode()).digest()
+        if key >= bound or key in kept or pair in taken or not all(map(str.strip, pair)):
+            continue
+        kept[key] = _Drawn(pair, row)
+        if len(kept) >= 2 * count:
+            kept = dict(sorted(kept.items())[:count])
+            bound = max(kept)
+    return [drawn for _, drawn in sorted(kept.items())[:count]]

@@ -1,0 +1,160 @@
+"""Tables of pairs, .tsv and .jsonl: rows with the number of their line; blank lines are passed over and counted."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intelligen.config.data import PairTable
+from intelligen.data.lines import read_lines
+from intelligen.data.records import nearest_of, text_of
+from intelligen.errors import ConfigError, DataError
+
+Row = tuple[int, str, str]
+"""Number of the line at which the row ends, source, target."""
+
+_MOSTLY_QUOTED = 0.9
+
+
+def kind_of(table: PairTable) -> str:
+    """`.tsv` or `.jsonl`.
+
+    Raises:
+        ConfigError: the file is neither; `quoting` is given for .jsonl.
+
+    """
+    kind = Path(table.file.removesuffix(".gz")).suffix
+    if kind not in (".tsv", ".jsonl"):
+        raise ConfigError(f"a table of pairs must be a .tsv or .jsonl file, plain or .gz; got {table.file!r}")
+    if kind == ".jsonl" and table.quoting is not None:
+        raise ConfigError(f"quoting is for .tsv files; remove it from the table {table.file!r}")
+    return kind
+
+
+def read_table(path: Path, table: PairTable, notes: Counter[str], *, key: str) -> Iterator[Row]:
+    """The rows of a table.
+
+    Args:
+        path: Of its file.
+        table: How it is read.
+        notes: Counters: `blank_lines`, and those of `read_lines`.
+        key: Of the table in the settings, for messages that name a fix; empty where no settings name it.
+
+    Raises:
+        DataError: see `read_lines`; a malformed row (file:line); a .tsv whose fields are quoted unless `quoting` says
+            what that means.
+
+    """
+    fields = table.source_field, table.target_field
+    if kind_of(table) == ".jsonl":
+        return _jsonl(path, fields, notes)
+    if table.quoting == "csv":
+        return _quoted_tsv(path, fields, notes)
+    return _plain_tsv(path, fields, notes, _Quotes(path, key, ignored=table.quoting == "none"))
+
+
+@dataclass
+class _Quotes:
+    """Counts the fields that are quoted as in CSV: where nearly all are, the quotation marks are not text."""
+
+    path: Path
+    key: str
+    ignored: bool
+    """Whether the settings say that quotation marks are text."""
+    fields: int = 0
+    quoted: int = 0
+
+    def count(self, fields: Sequence[str]) -> None:
+        """Count fields of one row."""
+        self.fields += len(fields)
+        self.quoted += sum(len(field) > 1 and field[0] == field[-1] == '"' for field in fields)
+
+    def require_text(self) -> None:
+        """Refuse a file in which 90 % of the fields are quoted.
+
+        Raises:
+            DataError: it is one.
+
+        """
+        if self.ignored or self.quoted < max(1, _MOSTLY_QUOTED * self.fields):
+            return
+        fix = (
+            f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
+            " (in a sweep: -o experiment.data…)"
+            if self.key
+            else f"read them as CSV with --data 'NAME={{file: {self.path}, quoting: csv}}', or as text with `none`"
+        )
+        raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
+
+
+def _plain_tsv(path: Path, fields: tuple[str, str], notes: Counter[str], quotes: _Quotes) -> Iterator[Row]:
+    """Tabs split, and a quotation mark is text; so a stray tab shows as a wrong number of fields."""
+    lines = read_lines(path, notes)
+    header = next(lines, "").split("\t")
+    columns = _columns(path, fields, header, quotes)
+    for number, line in enumerate(lines, start=2):
+        if not line.strip("\r "):
+            notes["blank_lines"] += 1
+            continue
+        cells = line.split("\t")
+        if len(cells) != len(header):
+            quotes.require_text()
+            raise DataError(f"{path}:{number}: {len(cells)} fields where the header has {len(header)}")
+        texts = [cells[column] for column in columns]
+        quotes.count(texts)
+        yield number, texts[0], texts[1]
+    quotes.require_text()
+
+
+def _columns(path: Path, fields: tuple[str, str], header: list[str], quotes: _Quotes | None = None) -> list[int]:
+    for field in fields:
+        if field not in header:
+            if quotes is not None:
+                quotes.count(header)
+                quotes.require_text()
+            raise DataError(
+                f"{path}:1: no column `{field}`{nearest_of(field, header)}; the first line must name the columns"
+            )
+    return [header.index(field) for field in fields]
+
+
+def _quoted_tsv(path: Path, fields: tuple[str, str], notes: Counter[str]) -> Iterator[Row]:
+    """Fields may be quoted as in CSV, and a quoted one may hold tabs, line breaks and doubled quotation marks."""
+    reader = csv.reader((f"{line}\n" for line in read_lines(path, notes)), delimiter="\t", strict=True)
+    try:
+        header = next(reader, [])
+        columns = _columns(path, fields, header)
+        for cells in reader:
+            if not any(cell.strip() for cell in cells) and len(cells) < len(header):
+                notes["blank_lines"] += 1
+                continue
+            if len(cells) != len(header):
+                raise DataError(f"{path}:{reader.line_num}: {len(cells)} fields where the header has {len(header)}")
+            source, target = (cells[column] for column in columns)
+            yield reader.line_num, source, target
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; see its quotation marks") from error
+
+
+def _jsonl(path: Path, fields: tuple[str, str], notes: Counter[str]) -> Iterator[Row]:
+    for number, line in enumerate(read_lines(path, notes), start=1):
+        if not line.strip():
+            notes["blank_lines"] += 1
+            continue
+        where = f"{path}:{number}"
+        record = _parsed(line, where)
+        yield number, text_of(record, fields[0], where), text_of(record, fields[1], where)
+
+
+def _parsed(line: str, where: str) -> dict[str, object]:
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        raise DataError(f"{where}: nested too deeply to be read as JSON; is this a table of pairs?") from None
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: must be a JSON object, got {type(record).__name__}")
+    return record
