@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+DEFAULT_RUNS, RUNS_VARIABLE = "runs", "INTELLIGEN_RUNS"
 _SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<path>[^?]*)(?P<query>\?.*)?", re.DOTALL)
 _MEMORY = ":memory:"
 

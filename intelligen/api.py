@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.cli.launching import INTERRUPTED, TERMINATED, Order, launch_sweep, order_of_directory, order_of_file
-from intelligen.cli.options import DEFAULT_RUNS, RUNS_VARIABLE, TRACKING_VARIABLE
+from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.output import lasting_output, people_console
 from intelligen.config import loading
 from intelligen.config.experiment import Experiment

@@ -1,6 +1,5 @@
 """However a launch ends, its ledger says so and its mirror is closed: what cannot be told of it changes neither."""
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,8 +27,11 @@ def close_launch(
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
 
     """
+    from intelligen.sweep.stages import link_runs
+    from intelligen.tracking.links import compare_lines
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
+    from intelligen.tracking.run_ids import read_run_ids
 
     shown, mirrored, report = redact_text(tracking_uri), False, None
     try:
@@ -42,12 +44,13 @@ def close_launch(
                 report = _write_report(launch, console)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
+        link_runs(launch, tracking_uri=tracking_uri)
         _show(launch, status, rows, front, console)
         _say(console, f"table    {launch.directory / 'table.md'}")
         if report is not None:
             _say(console, f"report   {report}")
-        compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(shown)}"
-        _say(console, f"compare  {compare}")
+        for place, line in enumerate(compare_lines(tracking_uri, read_run_ids(launch.directory))):
+            _say(console, f"{'' if place else 'compare':8} {line}")
     finally:
         if not mirrored:
             why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
@@ -89,9 +92,11 @@ def _write_report(launch: "SweepRun", console: "Console") -> "Path | None":
 
         return write_report(launch.directory, store=launch.store)
     except Exception as error:
+        from intelligen.reporting.sweeps import command_line
+
         # Of any kind: the sweep has come to its end, and its results stand without a page about them.
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"no report: {what}; its results stand; try again: intelligen report {launch.sweep.name}"
+        line = f"no report: {what}; its results stand; try again: {command_line('report', launch.directory)}"
         _say(console, line)
         return None
 
@@ -107,6 +112,7 @@ def _scores(rows: "Sequence[Row]") -> dict[str, float]:
 
 def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", front: "Front", console: "Console") -> None:
     from intelligen.reporting.front import rich_front
+    from intelligen.reporting.sweeps import command_line
     from intelligen.reporting.table import rich_table
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
@@ -117,6 +123,6 @@ def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", fron
     if front:
         console.print(rich_front(front, metrics=launch.metrics))
     if status is SweepStatus.PAUSED:
-        _say(console, f"paused, as asked: intelligen resume {launch.sweep.name} does the stages that are left")
+        _say(console, f"paused, as asked: {command_line('resume', launch.directory)} does the stages that are left")
     if status is SweepStatus.INTERRUPTED:
-        _say(console, f"{INTERRUPTED_LINE}, and so does: intelligen resume {launch.sweep.name}")
+        _say(console, f"{INTERRUPTED_LINE}, and so does: {command_line('resume', launch.directory)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intelligen.cli.options import DEFAULT_RUNS, RUNS_VARIABLE
+from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:

@@ -51,15 +51,22 @@ class Order:
 
 def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
     """A sweep as its file has it."""
+    from intelligen.config.fixes import told_to_a_sweep
+
     store = runs.absolute()
 
     def prepare() -> "Prepared":
-        from intelligen.data.preparing import prepare as prepare_data
-
-        with counting() as on_progress:
-            return prepare_data(experiment.data, store, on_progress=on_progress)
+        with told_to_a_sweep():
+            return _prepared(experiment, store)
 
     return Order(sweep, experiment, store, tracking_address(tracking_uri), prepare)
+
+
+def _prepared(experiment: "Experiment", store: Path) -> "Prepared":
+    from intelligen.data.preparing import prepare
+
+    with counting() as on_progress:
+        return prepare(experiment.data, store, on_progress=on_progress)
 
 
 def tracking_address(given: str | None) -> str:
@@ -78,6 +85,7 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     from intelligen.config.changes import changed, parse_override
     from intelligen.config.document import Document
     from intelligen.config.experiment import Experiment
+    from intelligen.config.fixes import ANOTHER_SWEEP, told_to_a_sweep
     from intelligen.config.problems import validated
     from intelligen.config.sweep import Sweep
     from intelligen.data.prepared import open_prepared
@@ -92,8 +100,8 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     changes = [parse_override(text) for text in overrides]
     for change in changes:
         if change.key == "name" or change.key.startswith("experiment."):
-            fix = "start another: intelligen run FILE -o name=NEW"
-            raise ConfigError(f"{change.origin}: a sweep that was started keeps its name and experiment; {fix}")
+            what = f"a sweep that was started keeps its name and experiment; {ANOTHER_SWEEP}"
+            raise ConfigError(f"{change.origin}: {what}")
     sweep = validated(Sweep, changed(document, Sweep, changes))
     lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
     if lost:
@@ -109,14 +117,15 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     def prepare() -> "Prepared":
         place = order.store / "prepared" / header["prepared"]
         if not place.exists():
-            prepared = order.prepare()
+            with told_to_a_sweep("intelligen run FILE "):
+                prepared = _prepared(experiment, order.store)
         else:
             prepared = open_prepared(place)
             prepared.verify()  # damage shows before anything is trained
         if prepared.identity != header["prepared"]:
             raise ChangedError(
                 f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
-                f" {prepared.identity}; restore them, or give the sweep another name (-o name=…)"
+                f" {prepared.identity}; restore them, or {ANOTHER_SWEEP}"
             )
         return prepared
 

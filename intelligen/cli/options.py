@@ -8,11 +8,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.stages import STAGES
 from intelligen.errors import ConfigError
 
 Command = Callable[..., Any]
-DEFAULT_RUNS, RUNS_VARIABLE = "runs", "INTELLIGEN_RUNS"
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 

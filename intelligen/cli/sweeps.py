@@ -113,16 +113,17 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     """
     from intelligen.cli.stopping import ask_to_stop, wait_until_stopped
     from intelligen.reporting.standing import runner, stand
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep
+    from intelligen.reporting.sweeps import SweepFiles, command_line, find_sweep
 
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
     holder = runner(files)
     if holder is not None:
         ask_to_stop(files.directory)
         if not wait_until_stopped(files, timeout_s=timeout):
+            watch = command_line("watch", files.directory)
             raise BusyError(
                 f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops at its"
-                " next look at its directory, unless it hangs or is gone: wait, `intelligen watch` it, or kill it"
+                f" next look at its directory, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
             )
     now, ran = stand(files), holder is not None
     if as_json:
@@ -131,7 +132,7 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
         word = "has stopped" if ran else "does not run"
         click.echo(f"{now.name}: {word}; {now.ended_words} trials ended")
         if now.unfinished:
-            click.echo(f"go on    intelligen resume {now.name}")
+            click.echo(f"go on    {command_line('resume', files.directory)}")
 
 
 def _order(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None) -> "Order":

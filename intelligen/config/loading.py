@@ -11,6 +11,7 @@ from intelligen.config.changes import Change, changed, parse_override
 from intelligen.config.data import EmbeddedCorpus
 from intelligen.config.document import Document, dotted, problem_line, raise_problems
 from intelligen.config.experiment import Experiment
+from intelligen.config.fixes import INTO_EXPERIMENT
 from intelligen.config.including import with_fragments
 from intelligen.config.paths import has_setting
 from intelligen.config.problems import validated
@@ -22,7 +23,6 @@ from intelligen.config.text_file import displayed, read_text
 from intelligen.config.yaml_file import parse_document, read_document
 from intelligen.errors import ConfigError
 
-_INTO_EXPERIMENT = "experiment."
 _TABLE = "search.warm_start.csv"
 
 
@@ -66,13 +66,13 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     """
     document = with_fragments(read_document(path), path, Sweep)
     changes = [parse_override(text) for text in overrides]
-    inner = [change for change in changes if change.key.startswith(_INTO_EXPERIMENT)]
+    inner = [change for change in changes if change.key.startswith(INTO_EXPERIMENT)]
     own = [change for change in changes if change not in inner]
     _require_keys_of_a_sweep(own)
     document = changed(document, Sweep, own)
     # Whoever starts the command may choose any file; the sweep's file only those of its project.
     project = None if _reaches(own, "experiment") else project_of(path)
-    reaching = [replace(change, key=change.key.removeprefix(_INTO_EXPERIMENT)) for change in inner]
+    reaching = [replace(change, key=change.key.removeprefix(INTO_EXPERIMENT)) for change in inner]
     problems: list[str] = []
     with _noting(problems):
         sweep = validated(Sweep, document)
@@ -146,7 +146,7 @@ def _experiment(document: Document, changes: Sequence[Change]) -> Experiment:
 def _require_keys_of_a_sweep(changes: Sequence[Change]) -> None:
     for change in changes:
         if not has_setting(Sweep, change.key) and has_setting(Experiment, change.key):
-            what = f'no key of a sweep; did you mean "{_INTO_EXPERIMENT}{change.key}"?'
+            what = f'no key of a sweep; did you mean "{INTO_EXPERIMENT}{change.key}"?'
             raise ConfigError(problem_line(change.origin, change.key, what))
 
 

@@ -12,7 +12,7 @@ from intelligen.data.lines import one_line_pairs, read_lines
 from intelligen.data.tables import Row, kind_of, read_table
 from intelligen.errors import DataError
 
-_MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH (in a sweep: -o experiment.data…)"
+_MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH"
 
 
 class FilePairs:

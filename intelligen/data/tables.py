@@ -82,7 +82,6 @@ class _Quotes:
             return
         fix = (
             f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
-            " (in a sweep: -o experiment.data…)"
             if self.key
             else f"read them as CSV with --data 'NAME={{file: {self.path}, quoting: csv}}', or as text with `none`"
         )

@@ -11,6 +11,7 @@ from typing import Any
 from intelligen.config.base import comparable
 from intelligen.config.document import dotted
 from intelligen.config.experiment import Experiment
+from intelligen.config.fixes import ANOTHER_SWEEP
 from intelligen.config.local import Local
 from intelligen.config.relative_paths import local_keys
 from intelligen.config.sweep import Sweep
@@ -67,7 +68,7 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
         more = f"; and {len(different) - NAMED_DIFFERENCES} more" if len(different) > NAMED_DIFFERENCES else ""
         raise ChangedError(
             f"{directory}: the sweep was started with other settings: {'; '.join(different[:NAMED_DIFFERENCES])}{more};"
-            " restore them, or give the sweep another name (-o name=…)"
+            f" restore them, or {ANOTHER_SWEEP}"
         )
 
 
