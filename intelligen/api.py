@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.cli.launching import INTERRUPTED, TERMINATED, Order, launch_sweep, order_of_directory, order_of_file
-from intelligen.cli.options import DEFAULT_RUNS, RUNS_VARIABLE, TRACKING_VARIABLE
-from intelligen.cli.output import people_console
+from intelligen.cli.options import TRACKING_VARIABLE
+from intelligen.cli.output import lasting_output, people_console
 from intelligen.config import loading
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
@@ -134,7 +135,7 @@ def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None
     One of several processes starts as many, which import the main module: a script needs its `__main__` guard.
 
     Args:
-        sweep: Its sweep's name; a trial's directory where `trial` is not given.
+        sweep: Its sweep's name; `SWEEP/TRIAL` or a trial's directory where `trial` is not given.
         trial: Its name in the sweep.
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
 
@@ -199,7 +200,9 @@ def compare(names: Sequence[str], *, runs: Place | None = None) -> "pd.DataFrame
 
 
 def _finished(order: Order) -> "pd.DataFrame":
-    if launch_sweep(order, people_console()) in (INTERRUPTED, TERMINATED):
+    with lasting_output():
+        code = launch_sweep(order, people_console())
+    if code in (INTERRUPTED, TERMINATED):
         raise KeyboardInterrupt
     return results_frame(order.directory)
 

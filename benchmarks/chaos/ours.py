@@ -18,11 +18,11 @@ from optuna.storages.journal import JournalFileBackend
 from safetensors.torch import load_file
 
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
-from intelligen.tracking.projection import report_metrics
+from intelligen.tracking.projection import report_metrics, summary_metrics
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import RESULT, SELECTED
+from intelligen.training.result import RESULT, SELECTED, read_result
 
 LAUNCH = Path(__file__).parents[2] / "launch.py"
 DYING = Path(__file__).with_name("dying.py")
@@ -203,6 +203,9 @@ class Ours:
                 for metric, value in report_metrics(record, report).items()
             ]
             scored = [(metric, 0, value) for metric, value in record.scores.items()]
+            reports, result = self._history(record), read_result(self.sweep / record.directory)
+            came_to = summary_metrics(record, reports, result, metric="valid/loss")
+            told += [(metric, reports[-1].update, value) for metric, value in came_to.items()]
             stands, due = Counter(values[name]), Counter(told + scored)
             if stands != due:
                 yield f"{name}: MLflow has too much: {stands - due}, and lacks: {due - stands}"

@@ -13,7 +13,7 @@ Value = tuple[str, int, float]
 """Metric, step, value."""
 Row = tuple[str, str, int, float]
 """Parameters of a trial, metric, step, value."""
-MEASURED = ("time/", "throughput/", "cost/", "cpu/", "gpu/")
+MEASURED = ("time/", "throughput/", "cost/", "cpu/", "gpu/", "system/", "trial/")
 """Metrics that no two runs share."""
 
 

@@ -21,37 +21,46 @@ _MIRROR_S = 60.0
 def close_launch(
     launch: "SweepRun", status: "SweepStatus", mirror: "MlflowMirror", console: "Console", *, tracking_uri: str
 ) -> None:
-    """Write table and report, let the mirror catch up, and say where to look next.
+    """Write table and report, let the mirror catch up, and say where to look next: files first, then the terminal.
 
     Raises:
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
 
     """
+    from intelligen.sweep.stages import link_runs
+    from intelligen.tracking.links import compare_lines
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
+    from intelligen.tracking.run_ids import read_run_ids
 
     shown, mirrored, report = redact_text(tracking_uri), False, None
     try:
         try:
             rows, front, table = _conclude(launch, status)
+            (launch.directory / "table.md").write_text(table, encoding="utf-8")
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
                 report = _write_report(launch, console)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
+        link_runs(launch, tracking_uri=tracking_uri)
         _show(launch, status, rows, front, console)
-        (launch.directory / "table.md").write_text(table, encoding="utf-8")
-        console.print(f"table    {launch.directory / 'table.md'}", soft_wrap=True, highlight=False)
+        _say(console, f"table    {launch.directory / 'table.md'}")
         if report is not None:
-            console.print(f"report   {report}", soft_wrap=True, highlight=False)
-        compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shown}"
-        console.print(f"compare  {compare}", soft_wrap=True, highlight=False)
+            _say(console, f"report   {report}")
+        for place, line in enumerate(compare_lines(tracking_uri, read_run_ids(launch.directory))):
+            _say(console, f"{'' if place else 'compare':8} {line}")
     finally:
         if not mirrored:
             why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
             then = "; then the same command sends the rest" if mirror.refusal else ": the same command sends the rest"
-            console.print(f"{why}{then}", soft_wrap=True, highlight=False, markup=False)
+            _say(console, f"{why}{then}")
+
+
+def _say(console: "Console", line: str) -> None:
+    """A whole line, in which brackets are no markup."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _conclude(launch: "SweepRun", status: "SweepStatus") -> tuple["Sequence[Row]", "Front", str]:
@@ -83,10 +92,12 @@ def _write_report(launch: "SweepRun", console: "Console") -> "Path | None":
 
         return write_report(launch.directory, store=launch.store)
     except Exception as error:
+        from intelligen.reporting.sweeps import command_line
+
         # Of any kind: the sweep has come to its end, and its results stand without a page about them.
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"no report: {what}; its results stand; try again: intelligen report {launch.sweep.name}"
-        console.print(line, markup=False, soft_wrap=True, highlight=False)
+        line = f"no report: {what}; its results stand; try again: {command_line('report', launch.directory)}"
+        _say(console, line)
         return None
 
 
@@ -101,6 +112,7 @@ def _scores(rows: "Sequence[Row]") -> dict[str, float]:
 
 def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", front: "Front", console: "Console") -> None:
     from intelligen.reporting.front import rich_front
+    from intelligen.reporting.sweeps import command_line
     from intelligen.reporting.table import rich_table
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
@@ -111,6 +123,6 @@ def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", fron
     if front:
         console.print(rich_front(front, metrics=launch.metrics))
     if status is SweepStatus.PAUSED:
-        console.print(f"paused, as asked: intelligen resume {launch.sweep.name} does the stages that are left")
+        _say(console, f"paused, as asked: {command_line('resume', launch.directory)} does the stages that are left")
     if status is SweepStatus.INTERRUPTED:
-        console.print(f"{INTERRUPTED_LINE}, and so does: intelligen resume {launch.sweep.name}")
+        _say(console, f"{INTERRUPTED_LINE}, and so does: {command_line('resume', launch.directory)}")

@@ -1,6 +1,5 @@
 """validate, schema: what a sweep or experiment file may say, and whether it says it."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from intelligen.cli.options import override_option
+from intelligen.cli.output import print_document
 from intelligen.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, 
     """
     findings = [_examined(file, overrides, samples) for file in files]
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        print_document([asdict(finding) for finding in findings])
     for finding in [] if as_json else findings:
         for problem in finding.problems:
             click.echo(problem, err=True)

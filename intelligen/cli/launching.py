@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen.addresses import SqliteAddress, absolute_address
 from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
@@ -49,21 +50,28 @@ class Order:
 
 
 def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
-    """A sweep as its file has it; MLflow's default is a file in the working directory."""
+    """A sweep as its file has it."""
+    from intelligen.config.fixes import told_to_a_sweep
+
     store = runs.absolute()
 
     def prepare() -> "Prepared":
-        from intelligen.data.preparing import prepare as prepare_data
+        with told_to_a_sweep():
+            return _prepared(experiment, store)
 
-        with counting() as on_progress:
-            return prepare_data(experiment.data, store, on_progress=on_progress)
-
-    return Order(sweep, experiment, store, tracking_uri or default_tracking_uri(), prepare)
+    return Order(sweep, experiment, store, tracking_address(tracking_uri), prepare)
 
 
-def default_tracking_uri() -> str:
-    """A file in the working directory."""
-    return f"sqlite:///{Path('mlflow.db').absolute()}"
+def _prepared(experiment: "Experiment", store: Path) -> "Prepared":
+    from intelligen.data.preparing import prepare
+
+    with counting() as on_progress:
+        return prepare(experiment.data, store, on_progress=on_progress)
+
+
+def tracking_address(given: str | None) -> str:
+    """Where to track to, whatever the working directory is later; a file in it where nothing is given."""
+    return absolute_address(given) if given else str(SqliteAddress(Path("mlflow.db").absolute()))
 
 
 def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_uri: str | None) -> Order:
@@ -77,6 +85,7 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     from intelligen.config.changes import changed, parse_override
     from intelligen.config.document import Document
     from intelligen.config.experiment import Experiment
+    from intelligen.config.fixes import ANOTHER_SWEEP, told_to_a_sweep
     from intelligen.config.problems import validated
     from intelligen.config.sweep import Sweep
     from intelligen.data.prepared import open_prepared
@@ -88,7 +97,12 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     header, _, _ = read_ledger(directory)
     launch = read_launch(directory, header)
     document = Document(launch.sweep.model_dump(mode="json"), {})
-    sweep = validated(Sweep, changed(document, Sweep, [parse_override(text) for text in overrides]))
+    changes = [parse_override(text) for text in overrides]
+    for change in changes:
+        if change.key == "name" or change.key.startswith("experiment."):
+            what = f"a sweep that was started keeps its name and experiment; {ANOTHER_SWEEP}"
+            raise ConfigError(f"{change.origin}: {what}")
+    sweep = validated(Sweep, changed(document, Sweep, changes))
     lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
     if lost:
         raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
@@ -103,14 +117,15 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     def prepare() -> "Prepared":
         place = order.store / "prepared" / header["prepared"]
         if not place.exists():
-            prepared = order.prepare()
+            with told_to_a_sweep("intelligen run FILE "):
+                prepared = _prepared(experiment, order.store)
         else:
             prepared = open_prepared(place)
             prepared.verify()  # damage shows before anything is trained
         if prepared.identity != header["prepared"]:
             raise ChangedError(
                 f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
-                f" {prepared.identity}; restore them, or give the sweep another name (-o name=…)"
+                f" {prepared.identity}; restore them, or {ANOTHER_SWEEP}"
             )
         return prepared
 
@@ -137,7 +152,7 @@ def tracked_at(directory: Path) -> str:
             f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
             f" address by {TRACKING_VARIABLE}"
         )
-    return recorded or default_tracking_uri()
+    return recorded or tracking_address(None)
 
 
 def launch_sweep(order: Order, console: "Console") -> int:

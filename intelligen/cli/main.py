@@ -9,12 +9,14 @@ import click
 
 from intelligen.cli.completion import completion
 from intelligen.cli.files import schema, validate
-from intelligen.cli.models import finetune, inference, prepare, test, train
+from intelligen.cli.models import inference, test
+from intelligen.cli.output import print_any_character
 from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
 from intelligen.cli.replaying import reproduce
 from intelligen.cli.reports import compare, export, report
 from intelligen.cli.sweeps import extend, resume, run, stop
+from intelligen.cli.training import finetune, prepare, train
 from intelligen.cli.watching import logs, status, watch
 from intelligen.errors import IntelligenError
 from intelligen.tracking.redaction import redact_text
@@ -54,10 +56,13 @@ def launch() -> None:
 
 def guarded(call: Callable[[], object]) -> int:
     """Run a command; turn what it raises into a line and an exit code."""
+    print_any_character()
     try:
         code = call()
+    except SystemExit:
+        return 0  # click and rich leave so where the reader of a pipe has what it wanted
     except click.exceptions.Abort:
-        click.echo("interrupted: the same command goes on from the last checkpoint", err=True)
+        click.echo("interrupted: run the same command again; training goes on from its last checkpoint", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.stages import STAGES
+from intelligen.errors import ConfigError
 
 Command = Callable[..., Any]
-DEFAULT_RUNS, RUNS_VARIABLE = "runs", "INTELLIGEN_RUNS"
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
@@ -98,6 +100,19 @@ def until_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
+
+
+def refuse_given(*names: str, why: str) -> None:
+    """Refuse options that stand on the command line and would not be used.
+
+    Raises:
+        ConfigError: One does.
+
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise ConfigError(f"--{name}: {why}")
 
 
 def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -58,11 +58,11 @@ def doctor(runs: Path, tracking_uri: str | None, as_json: bool) -> int:
     Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster at RAY_ADDRESS: one line each.
     Nothing is left behind. Exit code 69: something must be mended first.
     """
-    from intelligen.cli.launching import default_tracking_uri
+    from intelligen.cli.launching import tracking_address
     from intelligen.sweep.doctor import Finding, Verdict, examine
 
     findings: list[Finding] = []
-    for finding in examine(runs.absolute(), tracking_uri=tracking_uri or default_tracking_uri()):
+    for finding in examine(runs.absolute(), tracking_uri=tracking_address(tracking_uri)):
         findings.append(finding)
         if not as_json:
             mend = f"; {finding.mend}" if finding.mend else ""

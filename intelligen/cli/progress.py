@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from intelligen.cli.output import people_console
 from intelligen.training.history import Report, report_line
 
 
@@ -15,7 +16,7 @@ class TrainingProgress:
     """A bar of updates on a terminal, and a line per epoch everywhere."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        self._console = Console(stderr=stderr)
+        self._console = people_console(stderr=stderr)
         self._bar = Progress(
             TextColumn("updates"),
             BarColumn(),
@@ -51,7 +52,7 @@ def counting(*, interval_s: float = 10.0) -> Iterator[Callable[[str, int], None]
 
     On a terminal they are counted in place. In a pipe there is a line whenever so many seconds have passed.
     """
-    console = Console(stderr=True)
+    console = people_console(stderr=True)
     if not console.is_terminal:
         yield _PlainCount(console, interval_s).heard
         return

@@ -34,18 +34,21 @@ def promote(
 ) -> None:
     """Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.
 
+    SWEEP/TRIAL promotes that trial.
+
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
-    from intelligen.cli.launching import tracked_at
-    from intelligen.reporting.sweeps import find_sweep
+    from intelligen.cli.launching import tracked_at, tracking_address
+    from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
 
+    sweep, trial_id = sweep_and_trial(sweep, trial_id)
     directory = find_sweep(runs.absolute(), sweep)
     name = model_name or directory.name
     if not _NAME.fullmatch(name):
         raise ConfigError(f"--name: {name!r} is no name for a model: letters, digits, dots, - and _, at most 64")
     if not _ALIAS.fullmatch(alias):
         raise ConfigError(f"--alias: {alias!r} is no alias: letters, digits, - and _, but neither `latest` nor `v1`")
-    uri = tracking_uri or tracked_at(directory)
+    uri = tracking_address(tracking_uri) if tracking_uri else tracked_at(directory)
 
     from intelligen.tracking.registry import best_confirmed, named_trial, register
 

@@ -10,7 +10,7 @@ import click
 
 from intelligen.cli.options import json_option, runs_option, sweep_argument
 from intelligen.cli.output import people_console, print_document
-from intelligen.errors import BusyError, CannotCreateError, ConfigError
+from intelligen.errors import BusyError, CannotCreateError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,9 +32,9 @@ _WIDEST_WORD = 44
 def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     """Run TRIAL of SWEEP again from its lock, and compare every epoch, the weights and the hypotheses.
 
-    Without TRIAL, SWEEP is a trial's directory. Each bit is to be the same, except on a GPU; a warning names what is
-    not as it was: data, code, libraries, processor. Exit code 0: the same; 3: it differs; 78: it differs, and so do the
-    circumstances; 69: it cannot be replayed.
+    SWEEP/TRIAL names both. Without TRIAL, SWEEP may be a trial's directory. Each bit is to be the same, except on a
+    GPU; a warning names what is not as it was: data, code, libraries, processor. Exit code 0: the same; 3: it differs;
+    78: it differs, and so do the circumstances; 69: it cannot be replayed.
     """
     from intelligen.training.replay import Recorded
 
@@ -64,24 +64,18 @@ def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
         ConfigError: There is no such sweep or trial.
 
     """
-    from intelligen.config.document import nearest
     from intelligen.reporting.standing import runner
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep
+    from intelligen.reporting.sweeps import find_trial
     from intelligen.tracking.records import TrialState
     from intelligen.training.result import TRIAL
 
     if trial is None and (Path(sweep) / TRIAL).exists():
         return Path(sweep).resolve()
-    files = SweepFiles(find_sweep(store, sweep))
-    known = files.ledger()[1]
-    if trial is None:
-        raise ConfigError(f"reproduce: say which trial of {sweep}: {', '.join(known)}")
-    if trial not in known:
-        raise ConfigError(f"no trial {trial!r} in {files.directory}; {nearest(trial, list(known))}")
-    holder = runner(files) if known[trial].state is TrialState.RUNNING else None
+    files, record = find_trial(store, sweep, trial)
+    holder = runner(files) if record.state is TrialState.RUNNING else None
     if holder is not None:
-        raise BusyError(f"{files.directory}: {trial} is under way, by {holder}; wait for its end")
-    return (files.directory / known[trial].directory).resolve()
+        raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
+    return (files.directory / record.directory).resolve()
 
 
 def new_directory(store: Path, directory: Path) -> Path:

@@ -15,7 +15,7 @@ from intelligen.cli.options import (
     tracking_option,
     until_option,
 )
-from intelligen.cli.output import people_console, print_document
+from intelligen.cli.output import lasting_output, people_console, print_document
 from intelligen.errors import BusyError, ConfigError
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ def extend(
         raise ConfigError(
             "extend: say by how much: --trials N, --trials-per-strategy N, -o budget.KEY=VALUE or -o confirm.seeds=N"
         )
+    twice = [text for text in overrides for key in wanted if text.partition("=")[0] in ("budget", f"budget.{key}")]
+    if twice:
+        option = f"--{next(iter(wanted)).replace('_', '-')}"
+        raise ConfigError(f"-o {twice[0]}: {option} gives a budget too: give one of them")
     now = _order(sweep, (), runs, tracking_uri).sweep
     _require_same_units(now, wanted)
     larger = tuple(f"budget.{key}={number}" for key, number in wanted.items())
@@ -109,16 +113,17 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     """
     from intelligen.cli.stopping import ask_to_stop, wait_until_stopped
     from intelligen.reporting.standing import runner, stand
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep
+    from intelligen.reporting.sweeps import SweepFiles, command_line, find_sweep
 
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
     holder = runner(files)
     if holder is not None:
         ask_to_stop(files.directory)
         if not wait_until_stopped(files, timeout_s=timeout):
+            watch = command_line("watch", files.directory)
             raise BusyError(
                 f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops at its"
-                " next look at its directory, unless it hangs or is gone: wait, `intelligen watch` it, or kill it"
+                f" next look at its directory, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
             )
     now, ran = stand(files), holder is not None
     if as_json:
@@ -127,7 +132,7 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
         word = "has stopped" if ran else "does not run"
         click.echo(f"{now.name}: {word}; {now.ended_words} trials ended")
         if now.unfinished:
-            click.echo(f"go on    intelligen resume {now.name}")
+            click.echo(f"go on    {command_line('resume', files.directory)}")
 
 
 def _order(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None) -> "Order":
@@ -157,7 +162,8 @@ def _launch(order: "Order", *, as_json: bool) -> int:
     from intelligen.reporting.standing import stand
     from intelligen.reporting.sweeps import SweepFiles
 
-    code = launch_sweep(order, people_console(stderr=as_json))
-    if as_json:
-        print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
+    with lasting_output():
+        code = launch_sweep(order, people_console(stderr=as_json))
+        if as_json:
+            print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
     return code

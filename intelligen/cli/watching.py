@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intelligen.cli.options import json_option, runs_option, sweep_argument
+from intelligen.cli.options import json_option, refuse_given, runs_option, sweep_argument
 from intelligen.cli.output import people_console, print_document, printable
 from intelligen.errors import IntelligenError
 
@@ -58,6 +58,7 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
     from intelligen.reporting.sweeps import SweepFiles, find_sweep
 
     if sweep is None:
+        refuse_given("interval", why="without SWEEP the sweeps are listed once; name a sweep")
         _list(runs.absolute(), as_json=as_json)
         return 0
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
@@ -87,17 +88,19 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
 def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: int | None, as_json: bool) -> int:
     """Show the log of a TRIAL of SWEEP.
 
-    Such as t0003 or baseline-1. Without TRIAL, of those under way, or of the last one. Without SWEEP, the sweeps
-    are listed.
+    Such as t0003 or baseline-1; SWEEP/TRIAL names both. Without TRIAL, of those under way, or of the last one.
+    Without SWEEP, the sweeps are listed.
     """
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep
+    from intelligen.reporting.sweeps import SweepFiles, find_sweep, sweep_and_trial
     from intelligen.reporting.trial_logs import TrialLogs
 
     if follow and as_json:
         raise click.UsageError("--follow has no end, so there is no document: leave out --json")
     if sweep is None:
+        refuse_given("follow", "lines", why="without SWEEP the sweeps are listed; name a sweep")
         _list(runs.absolute(), as_json=as_json)
         return 0
+    sweep, trial = sweep_and_trial(sweep, trial)
     found = TrialLogs(SweepFiles(find_sweep(runs.absolute(), sweep)), trial)
     if as_json:
         print_document(found.document(lines))

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, problem_line
 from intelligen.config.paths import alternatives, child, is_settings, named_options, numbered, option_names
+from intelligen.config.strategies import ALIASES
 from intelligen.config.yaml_file import parse_value
 from intelligen.errors import ConfigError
 
@@ -42,28 +43,32 @@ def parse_override(text: str) -> Change:
 def changed(document: Document, settings: type[Settings], changes: Sequence[Change]) -> Document:
     """The document with the changes written into it, unchecked.
 
-    Text at a setting with options is short for its `name`. A new `name` drops the former option's settings, and names
-    are written first. Then whole groups are written before their parts. Groups that the document leaves out appear with
-    their defaults.
+    Text at a setting with options is short for its `name`; the command line may give an alias (`gen`). A new `name`
+    drops the former option's settings, and names are written first. Then whole groups are written before their parts.
+    Groups that the document leaves out appear with their defaults.
     """
 
     def order(change: Change) -> tuple[bool, int]:
         return not change.key.endswith(".name"), change.key.count(".")
 
-    written = Document(copy.deepcopy(document.data), dict(document.origins))
+    written = Document(copy.deepcopy(document.data), dict(document.origins), dict(document.problems))
     for change in sorted((_spelt_out(change, settings) for change in changes), key=order):
         replaced = _write(written.data, settings, change.key.split("."), change.value, ())
-        for key in [key for key in written.origins if key[: len(replaced)] == replaced]:
-            del written.origins[key]
+        for told in (written.origins, written.problems):
+            for key in [key for key in told if key[: len(replaced)] == replaced]:
+                del told[key]
         if change.origin:
             written.origins[replaced] = change.origin
     return written
 
 
 def _spelt_out(change: Change, settings: type[Settings]) -> Change:
-    if isinstance(change.value, str) and option_names(settings, change.key):
-        return Change(f"{change.key}.name", change.value, change.origin)
-    return change
+    if not isinstance(change.value, str):
+        return change
+    key = change.key if option_names(settings, change.key) else change.key.removesuffix(".name")
+    options = option_names(settings, key)
+    full = ALIASES.get(change.value) if change.origin else None
+    return Change(f"{key}.name", full if full in options else change.value, change.origin) if options else change
 
 
 def _write(node: Any, annotation: Any, parts: list[str], value: JsonValue, path: Key) -> Key:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings
+from intelligen.config.local import DatasetPath, LocalPath
 
 REQUIRED_SPLITS = ("train", "valid", "test")
 
@@ -85,9 +86,9 @@ class HubCorpus(Settings):
     """A Hugging Face data set, or a directory saved with `datasets`' own `save_to_disk`."""
 
     name: Literal["hub"] = "hub"
-    dataset: str = "wmt14"
+    dataset: DatasetPath = "wmt14"
     """A repository on the hub, or the path of a directory that `save_to_disk` wrote (a single `Dataset` there is
-    `train`).
+    `train`), relative to this file.
     """
     subset: str | None = None
     """The data set's configuration, such as `de-en`."""
@@ -115,8 +116,8 @@ class FilesCorpus(Settings):
     """Files in a folder, or the hub's copy of the same data set where no folder is named."""
 
     name: Literal["files"] = "files"
-    folder: str | None = None
-    """Where the files lie; relative paths start at the working directory."""
+    folder: LocalPath | None = None
+    """Where the files are, relative to this file."""
     splits: dict[Name, ParallelText | PairTable | HeldOut]
     """Split → files, or rows drawn from `train`. Splits beyond train, valid and test are further test sets."""
     hub: HubCorpus | None = None

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from pydantic import JsonValue
@@ -20,6 +20,8 @@ class Document:
     """The root mapping."""
     origins: dict[Key, str]
     """Key → where it was written: `FILE:LINE`, or `-o KEY=VALUE`. The root's key is ()."""
+    problems: dict[Key, str] = field(default_factory=dict)
+    """Key → the line that refuses its value, as long as no other value replaces it."""
 
     def origin(self, key: Key) -> str:
         """Where the key was written, or else its nearest enclosing group; empty where data came from no file."""

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, dotted, problem_line, shown
 from intelligen.config.paths import alternatives, child, is_settings, named_options
-from intelligen.config.project import named_file, project_of
+from intelligen.config.project import project_of, require_inside
+from intelligen.config.relative_paths import from_folder
 from intelligen.config.text_file import displayed, read_text
 from intelligen.config.yaml_file import parse_document
 from intelligen.errors import ConfigError
@@ -56,10 +57,12 @@ class _Including:
             contents = self.complete(contents, fragment, (*around, Path(os.path.realpath(fragment))))
             below = _overlaid(below, contents, self._settings)
         own = {key: value for key, value in document.data.items() if key != INCLUDE}
-        return _overlaid(below, Document(own, document.origins), self._settings)
+        above = from_folder(Document(own, document.origins), path.parent, self._settings)
+        return _overlaid(below, above, self._settings)
 
     def _read(self, name: str, by: Path, around: tuple[Path, ...]) -> tuple[Path, str]:
-        path = named_file(name, by=by, project=self._project)
+        path = by.parent / name
+        require_inside(self._project, path)
         if Path(os.path.realpath(path)) in around:
             raise ConfigError(f"{displayed(path)} would include itself; take one of the two includes out")
         self._fragments += 1
@@ -87,12 +90,15 @@ def _overlaid(below: Document, above: Document, settings: type[Settings]) -> Doc
     replaced: set[Key] = set()
     merged = _merged(below.data, above.data, settings, (), replaced)
     assert isinstance(merged, dict)
-    left = {
-        key: origin
-        for key, origin in below.origins.items()
-        if replaced.isdisjoint(key[:length] for length in range(1, len(key) + 1))
-    }
-    return Document(merged, left | above.origins)
+
+    def left(of_keys: dict[Key, str]) -> dict[Key, str]:
+        return {
+            key: text
+            for key, text in of_keys.items()
+            if replaced.isdisjoint(key[:length] for length in range(1, len(key) + 1))
+        }
+
+    return Document(merged, left(below.origins) | above.origins, left(below.problems) | above.problems)
 
 
 def _merged(below: JsonValue, above: JsonValue, annotation: Any, key: Key, replaced: set[Key]) -> JsonValue:

@@ -1,6 +1,5 @@
 """From files and overrides to settings: nothing is used before all of it has been checked."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,10 +11,11 @@ from intelligen.config.changes import Change, changed, parse_override
 from intelligen.config.data import EmbeddedCorpus
 from intelligen.config.document import Document, dotted, problem_line, raise_problems
 from intelligen.config.experiment import Experiment
+from intelligen.config.fixes import INTO_EXPERIMENT
 from intelligen.config.including import with_fragments
 from intelligen.config.paths import has_setting
 from intelligen.config.problems import validated
-from intelligen.config.project import named_file, project_of
+from intelligen.config.project import project_of, require_inside
 from intelligen.config.search_check import check_search
 from intelligen.config.space_check import check_space
 from intelligen.config.sweep import Sweep
@@ -23,7 +23,6 @@ from intelligen.config.text_file import displayed, read_text
 from intelligen.config.yaml_file import parse_document, read_document
 from intelligen.errors import ConfigError
 
-_INTO_EXPERIMENT = "experiment."
 _TABLE = "search.warm_start.csv"
 
 
@@ -58,8 +57,8 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experi
 def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     """A sweep file and the experiment that it names, each checked by itself and against the other.
 
-    An override `experiment=PATH` names another experiment file, relative to the working directory;
-    `experiment.KEY=VALUE` reaches into the experiment; every other key is the sweep's own.
+    An override `experiment=PATH` names another experiment file; `experiment.KEY=VALUE` reaches into the experiment;
+    every other key is the sweep's own. Paths of overrides start at the working directory, those of a file at its own.
 
     Raises:
         ConfigError: a file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
@@ -67,28 +66,29 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     """
     document = with_fragments(read_document(path), path, Sweep)
     changes = [parse_override(text) for text in overrides]
-    inner = [change for change in changes if change.key.startswith(_INTO_EXPERIMENT)]
-    own = [_own_change(change, path) for change in changes if change not in inner]
+    inner = [change for change in changes if change.key.startswith(INTO_EXPERIMENT)]
+    own = [change for change in changes if change not in inner]
+    _require_keys_of_a_sweep(own)
     document = changed(document, Sweep, own)
     # Whoever starts the command may choose any file; the sweep's file only those of its project.
     project = None if _reaches(own, "experiment") else project_of(path)
-    reaching = [replace(change, key=change.key.removeprefix(_INTO_EXPERIMENT)) for change in inner]
+    reaching = [replace(change, key=change.key.removeprefix(INTO_EXPERIMENT)) for change in inner]
     problems: list[str] = []
     with _noting(problems):
         sweep = validated(Sweep, document)
     with _noting(problems):
-        experiment = _experiment(_named_experiment(path, document, project), reaching)
+        experiment = _experiment(_named_experiment(document, project), reaching)
     raise_problems(problems)
     with _noting(problems):
         check_space(sweep, experiment, document)
     with _noting(problems):
-        check_search(sweep, document, path, project=None if _reaches(own, _TABLE) else project_of(path))
+        check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
         _require_one_objective(sweep, experiment, document)
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
-    return SweepFile(_with_table_found(sweep, path.parent), experiment, document)
+    return SweepFile(sweep, experiment, document)
 
 
 def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
@@ -117,15 +117,6 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     return _experiment(document, [Change(key, value) for key, value in changes.items()])
 
 
-def _with_table_found(sweep: Sweep, folder: Path) -> Sweep:
-    """The path of a table starts at the sweep's file, which nobody knows from here on."""
-    warm_start = sweep.search.warm_start
-    if warm_start is None or warm_start.csv is None:
-        return sweep
-    found = warm_start.model_copy(update={"csv": os.path.realpath(folder / warm_start.csv)})
-    return sweep.model_copy(update={"search": sweep.search.model_copy(update={"warm_start": found})})
-
-
 def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Document) -> None:
     """Trials are compared by the metric that chose their weights: the table must show the model that is tested."""
     asked, selecting = sweep.objective.metric, experiment.task.selection_metric
@@ -152,14 +143,11 @@ def _experiment(document: Document, changes: Sequence[Change]) -> Experiment:
     return validated(Experiment, changed(document, Experiment, changes))
 
 
-def _own_change(change: Change, sweep_file: Path) -> Change:
-    if not has_setting(Sweep, change.key) and has_setting(Experiment, change.key):
-        what = f'no key of a sweep; did you mean "{_INTO_EXPERIMENT}{change.key}"?'
-        raise ConfigError(problem_line(change.origin, change.key, what))
-    if change.key != "experiment" or not isinstance(change.value, str):
-        return change
-    start = os.path.realpath(sweep_file.parent)
-    return replace(change, value=os.path.relpath(os.path.realpath(change.value), start))
+def _require_keys_of_a_sweep(changes: Sequence[Change]) -> None:
+    for change in changes:
+        if not has_setting(Sweep, change.key) and has_setting(Experiment, change.key):
+            what = f'no key of a sweep; did you mean "{INTO_EXPERIMENT}{change.key}"?'
+            raise ConfigError(problem_line(change.origin, change.key, what))
 
 
 def _reaches(changes: Sequence[Change], key: str) -> bool:
@@ -167,13 +155,15 @@ def _reaches(changes: Sequence[Change], key: str) -> bool:
     return any(f"{key}.".startswith(f"{change.key}.") for change in changes)
 
 
-def _named_experiment(sweep_file: Path, document: Document, project: Path | None) -> Document:
+def _named_experiment(document: Document, project: Path | None) -> Document:
     """The experiment file that the sweep's document names, inside the project where there is one."""
     name = document.data.get("experiment")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or ("experiment",) in document.problems:
         raise ConfigError  # nothing to add: the sweep's own check tells it
+    path = Path(name)
     try:
-        path = named_file(name, by=sweep_file, project=project) if project else sweep_file.parent / name
+        if project is not None:
+            require_inside(project, path)
         text = read_text(path)
     except ConfigError as error:
         raise ConfigError(problem_line(document.origin(("experiment",)), "experiment", str(error))) from None

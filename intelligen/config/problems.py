@@ -39,8 +39,8 @@ def validated(settings: type[S], document: Document) -> S:
 
     """
     found = check(settings, document.data)
-    if isinstance(found, list):
-        raise_problems([problem.line(document) for problem in found])
+    problems = [problem.line(document) for problem in found] if isinstance(found, list) else []
+    raise_problems([*document.problems.values(), *problems])
     assert isinstance(found, settings)
     return found
 

@@ -11,19 +11,12 @@ def project_of(file: Path) -> Path:
     return Path(os.path.realpath(file.parent)).parent
 
 
-def named_file(name: str, *, by: Path, project: Path) -> Path:
-    """The path of a file that another file names.
-
-    Args:
-        name: a path; a relative one starts where `by` lies.
-        by: the file that names it.
-        project: where it must lie, symbolic links followed.
+def require_inside(project: Path, path: Path) -> None:
+    """Refuse a file of another project, symbolic links followed.
 
     Raises:
         ConfigError: it lies elsewhere; the message has neither place nor key.
 
     """
-    path = by.parent / name
     if not Path(os.path.realpath(path)).is_relative_to(project):
-        raise ConfigError(f'"{name}" lies outside of the project, {project}; name a file inside it')
-    return path
+        raise ConfigError(f'"{path}" lies outside of the project, {project}; name a file inside it')

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from intelligen.config.base import Name, Settings
+from intelligen.config.local import DatabaseAddress, LocalPath
 from intelligen.config.space import Scalar
 
 DATABASES = ("sqlite", "postgresql", "mysql")
@@ -20,7 +21,7 @@ class WarmStart(Settings):
 
     sweep: Name | None = None
     """An earlier sweep in the same runs folder: the sampler learns from its finished trials that fit this space."""
-    csv: Annotated[str, Field(min_length=1)] | None = None
+    csv: LocalPath | None = None
     """A table, relative to this file: a column per parameter, and one per objective. The sampler learns from rows with
     objectives; rows without are points."""
     points: Annotated[tuple[dict[str, Scalar], ...], Field(min_length=1)] | None = None
@@ -46,9 +47,9 @@ class Search(Settings):
     """So many trials are drawn at random before `tpe` or `gp` use their model; with `nsga2` the size of each
     generation, the first of which is random. Where strategies take turns, each has a model or generations of its
     own."""
-    storage: str | None = None
-    """A database for Optuna's study (`postgresql://…`, `mysql://…`, `sqlite:///…`); a journal file in the sweep's
-    directory where not given."""
+    storage: DatabaseAddress | None = None
+    """A database for Optuna's study (`postgresql://…`, `mysql://…`, `sqlite:///…`, relative to this file); a journal
+    file in the sweep's directory where not given."""
     warm_start: WarmStart | None = None
 
     @field_validator("storage")

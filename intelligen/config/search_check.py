@@ -7,22 +7,22 @@ from intelligen.config.document import Document, dotted, nearest, problem_line, 
 from intelligen.config.parameters import Parameter, grid_size, parameters
 from intelligen.config.points import read_points
 from intelligen.config.population_check import population_problems
-from intelligen.config.project import named_file
+from intelligen.config.project import require_inside
 from intelligen.config.space import Scalar
 from intelligen.config.sweep import Sweep
+from intelligen.config.text_file import from_here
 from intelligen.errors import ConfigError
 
 MOST_GRID_POINTS = 10_000
 _TABLE = ("search", "warm_start", "csv")
 
 
-def check_search(sweep: Sweep, document: Document, file: Path, *, project: Path | None) -> None:
+def check_search(sweep: Sweep, document: Document, *, project: Path | None) -> None:
     """Try the sampler and the warm start on the space.
 
     Args:
         sweep: Whose search is checked.
         document: The sweep's file, for the lines in messages.
-        file: The sweep's.
         project: Where the table of a warm start must lie; None = anywhere.
 
     Raises:
@@ -40,14 +40,16 @@ def check_search(sweep: Sweep, document: Document, file: Path, *, project: Path 
     warm_start = sweep.search.warm_start
     if warm_start is None or warm_start.csv is None:
         return
+    path = from_here(Path(warm_start.csv))
     try:
-        path = named_file(warm_start.csv, by=file, project=project) if project else file.parent / warm_start.csv
+        if project is not None:
+            require_inside(project, path)
     except ConfigError as error:
         raise ConfigError(problem_line(document.origin(_TABLE), dotted(_TABLE), str(error))) from None
     try:
         read_points(path, sweep)
     except FileNotFoundError:
-        what = f"{warm_start.csv}: no such file; check the path"
+        what = f"{path}: no such file; check the path"
         raise ConfigError(problem_line(document.origin(_TABLE), dotted(_TABLE), what)) from None
 
 

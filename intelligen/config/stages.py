@@ -44,7 +44,7 @@ class Scoring(Settings):
     def of(self, decoding: Decoding) -> tuple[Search, ...]:
         """The searches of a trial with these settings; its own comes first."""
         others = (name for name in self.searches or () if name != decoding.test.name)
-        return (decoding.test, *(_named(name, decoding) for name in others))
+        return (decoding.test, *(search_named(name, decoding) for name in others))
 
 
 def scored_as(split: str, search: Search, decoding: Decoding) -> str:
@@ -52,9 +52,11 @@ def scored_as(split: str, search: Search, decoding: Decoding) -> str:
     return split if search.name == decoding.test.name else f"{split}-{search.name}"
 
 
-def _named(name: SearchName, decoding: Decoding) -> Search:
-    if decoding.validation.name == name:
-        return decoding.validation
+def search_named(name: SearchName, decoding: Decoding) -> Search:
+    """The search of that name, with the settings that it has in the experiment, else with its defaults."""
+    for own in (decoding.test, decoding.validation):
+        if own.name == name:
+            return own
     match name:
         case "greedy":
             return Greedy()

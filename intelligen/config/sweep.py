@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from intelligen.config.base import Name, Settings
 from intelligen.config.budget import Budget
+from intelligen.config.local import LocalPath
 from intelligen.config.objective import Objective, OneOfSeveral
 from intelligen.config.parameters import grid_size
 from intelligen.config.schedulers import Asha, Pbt, Scheduler
@@ -39,7 +40,7 @@ class Sweep(Settings):
     name: Name
     question: str = ""
     """What the sweep is to answer; it heads the report and the tracking run."""
-    experiment: Annotated[str, Field(min_length=1)]
+    experiment: LocalPath
     """Path of the experiment file, relative to this file."""
     space: Annotated[dict[str, Space], Field(min_length=1)]
     """Dotted experiment key (`finetuning.optimizer.learning_rate`) → search space form."""

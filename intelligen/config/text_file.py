@@ -52,6 +52,12 @@ def displayed(path: Path) -> str:
         return str(path)
 
 
+def from_here(path: Path) -> Path:
+    """An absolute path as it is written in the working directory, where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def about_character(character: str) -> str:
     """The problem with a character that settings must not hold."""
     if character == "\t":

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Protocol
 
 from intelligen.config.base import canonical_json, content_hash
-from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus
+from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.files import FilePairs
 from intelligen.data.held_out import HeldOutPairs, drawn_splits
@@ -75,6 +76,12 @@ def open_corpus(corpus: Corpus) -> PairCorpus:
     if isinstance(corpus, FilesCorpus) and corpus.folder is None:
         assert corpus.hub is not None
         key, place = "data.corpus.hub", corpus.hub
-    found: PairCorpus = HubPairs(place, key=key) if isinstance(place, HubCorpus) else FilePairs(place)
     drawn = drawn_splits(place.splits)
+    found: PairCorpus
+    if isinstance(place, HubCorpus):
+        found = HubPairs(place, key=key)
+    else:
+        assert place.folder is not None
+        files = {split: files for split, files in place.splits.items() if not isinstance(files, HeldOut)}
+        found = FilePairs(Path(place.folder), files, key=f"{key}.splits")
     return HeldOutPairs(found, drawn) if drawn else found

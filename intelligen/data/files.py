@@ -1,22 +1,27 @@
 """Parallel files and tables in a folder: what is wrong is an error with file and line, what is fixed is counted."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice, zip_longest
 from pathlib import Path
 
 from intelligen.config.base import content_hash
-from intelligen.config.data import FilesCorpus, HeldOut, PairTable, ParallelText
+from intelligen.config.data import PairTable, ParallelText
 from intelligen.data.checksums import sha256
 from intelligen.data.lines import one_line_pairs, read_lines
 from intelligen.data.tables import Row, kind_of, read_table
 from intelligen.errors import DataError
 
-_MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH (in a sweep: -o experiment.data…)"
+_MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH"
 
 
 class FilePairs:
-    """The splits of a `files` corpus whose folder is named.
+    """Splits that lie in the files of a folder.
+
+    Args:
+        folder: Where they lie.
+        splits: Split → its files.
+        key: Of the splits in the settings, for messages that name a fix; empty where no settings name them.
 
     Raises:
         ConfigError: see `kind_of`.
@@ -24,15 +29,16 @@ class FilePairs:
 
     """
 
-    def __init__(self, corpus: FilesCorpus) -> None:
-        assert corpus.folder is not None
-        self.key = "data.corpus.splits"
-        self._folder = Path(corpus.folder)
-        self._files = {split: files for split, files in corpus.splits.items() if not isinstance(files, HeldOut)}
-        self.splits = tuple(self._files)
+    def __init__(
+        self, folder: Path, splits: Mapping[str, ParallelText | PairTable], *, key: str = "data.corpus.splits"
+    ) -> None:
+        self._folder = folder
+        self._files = splits
+        self.key = key
+        self.splits = tuple(splits)
         if not self._folder.is_dir():
             raise DataError(f"{self._folder}: no such folder; {_MEND_FOLDER}")
-        for split, files in self._files.items():
+        for split, files in splits.items():
             if isinstance(files, PairTable):
                 kind_of(files)
             for path in self._paths(files):
@@ -62,7 +68,7 @@ class FilePairs:
 
     def _rows(self, split: str, table: PairTable, notes: Counter[str]) -> Iterator[Row]:
         (path,) = self._paths(table)
-        return read_table(path, table, notes, key=f"{self.key}.{split}")
+        return read_table(path, table, notes, key=f"{self.key}.{split}" if self.key else "")
 
     def fingerprint(self) -> str:
         """Content hash of the files' bytes and of how they are read; paths do not count."""

@@ -85,7 +85,7 @@ class HeldOutPairs:
                 most = len(found) - 1
                 raise DataError(
                     f"split `{split}` draws {wanted:,} pairs from train, which can give {max(most, 0):,} and must keep"
-                    f" one: -o {self.key}.{split}.rows={max(most, 1)} (in a sweep: -o experiment.data…)"
+                    f" one: -o {self.key}.{split}.rows={max(most, 1)}"
                 )
             draws[split] = found[:wanted]
             taken |= {drawn.pair for drawn in draws[split]}
@@ -107,7 +107,7 @@ class HeldOutPairs:
 def held_out_fix(key: str, split: str, *, rows: int = 500) -> str:
     """What to type so that a split is drawn from the training data; `key` is that of the splits."""
     drawn = f"{{from: train, rows: {rows}}}"
-    return f"draw it from train: -o '{key}.{split}={drawn}' (in a sweep: -o 'experiment.data…')"
+    return f"draw it from train: -o '{key}.{split}={drawn}'"
 
 
 def drawn_splits(splits: Mapping[str, object]) -> dict[str, int]:

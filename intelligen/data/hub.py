@@ -120,7 +120,7 @@ class HubPairs:
         except (OSError, DatasetsError) as error:
             raise UnavailableError(
                 f"data set {name} cannot be read: {_one_line(error)}; check its name and the network, or give the path"
-                f" of a directory that `save_to_disk` wrote: -o {self._dataset_key}=PATH (sweep: -o experiment.data…)"
+                f" of a directory that `save_to_disk` wrote: -o {self._dataset_key}=PATH"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise DataError(f"data set {name}: {_one_line(error)}") from error

@@ -40,7 +40,7 @@ def read_table(path: Path, table: PairTable, notes: Counter[str], *, key: str) -
         path: Of its file.
         table: How it is read.
         notes: Counters: `blank_lines`, and those of `read_lines`.
-        key: Of the table in the settings, for messages that name a fix.
+        key: Of the table in the settings, for messages that name a fix; empty where no settings name it.
 
     Raises:
         DataError: see `read_lines`; a malformed row (file:line); a .tsv whose fields are quoted unless `quoting` says
@@ -80,10 +80,12 @@ class _Quotes:
         """
         if self.ignored or self.quoted < max(1, _MOSTLY_QUOTED * self.fields):
             return
-        raise DataError(
-            f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: read them as CSV with"
-            f" -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none (in a sweep: -o experiment.data…)"
+        fix = (
+            f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
+            if self.key
+            else f"read them as CSV with --data 'NAME={{file: {self.path}, quoting: csv}}', or as text with `none`"
         )
+        raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
 
 
 def _plain_tsv(path: Path, fields: tuple[str, str], notes: Counter[str], quotes: _Quotes) -> Iterator[Row]:

@@ -67,4 +67,6 @@ def _draw_index(weights_NV: Tensor, uniforms_N: Tensor) -> Tensor:
     total_N1 = cumulative_NV[:, -1:]
     # Rounding may lift the product to the total itself, behind the last token that has any weight.
     below_total_N1 = torch.minimum(uniforms_N[:, None] * total_N1, total_N1.nextafter(torch.zeros_like(total_N1)))
-    return torch.searchsorted(cumulative_NV, below_total_N1, right=True).squeeze(1)
+    index_N = torch.searchsorted(cumulative_NV, below_total_N1, right=True).squeeze(1)
+    # Behind all tokens only where the distribution is NaN: the loss will be too, and its check names it.
+    return index_N.clamp(max=weights_NV.size(-1) - 1)

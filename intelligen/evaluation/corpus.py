@@ -7,7 +7,8 @@ from torch import Tensor
 
 from intelligen.config.decoding import Decoding, Greedy, Sample, Search
 from intelligen.data.batches import Batch, evaluation_batches
-from intelligen.data.prepared import Prepared
+from intelligen.data.prepared import Split
+from intelligen.data.tokenizer import Tokenizer
 from intelligen.data.tokens import PAD
 from intelligen.decoding.generate import evaluating, generate
 from intelligen.decoding.hypotheses import Hypotheses
@@ -32,9 +33,9 @@ class Shard:
 
 def evaluate_shard(
     model: Seq2SeqTransformer,
-    prepared: Prepared,
-    split: str,
+    split: Split,
     *,
+    vocabulary: Tokenizer,
     search: Search,
     decoding: Decoding,
     device: torch.device,
@@ -46,8 +47,8 @@ def evaluate_shard(
 
     Args:
         model: Unwrapped; found in its own mode again after.
-        prepared: The data.
-        split: Its name.
+        split: What is decoded.
+        vocabulary: Of the target side.
         search: How hypotheses are searched for.
         decoding: Bounds and batch size.
         device: Where the model lies.
@@ -56,17 +57,16 @@ def evaluate_shard(
         world_size: Processes that share the split.
 
     """
-    data, detokenise = prepared.split(split), prepared.tokenizer("target").decode
     hypotheses: dict[int, str] = {}
     sums = Sums()
-    batches = evaluation_batches(data, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
+    batches = evaluation_batches(split, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
     with torch.no_grad(), evaluating(model):
         for batch in (found.to(device) for found in batches):
             hypothesis, measured = _evaluate_batch(model, batch, search=search, decoding=decoding, seed=seed)
-            texts = detokenise(hypothesis.tokens_NT.tolist())
+            texts = vocabulary.decode(hypothesis.tokens_NT.tolist())
             hypotheses.update(zip(batch.rows.tolist(), texts, strict=True))
             sums.add(measured)
-    source_texts, target_texts = data.texts("source"), data.texts("target")
+    source_texts, target_texts = split.texts("source"), split.texts("target")
     sums.add(
         text_shares(
             list(hypotheses.values()),

@@ -12,6 +12,11 @@ from torch.nn.parallel import DistributedDataParallel
 from intelligen.config.training import Optimizer, Precision, Schedule, Training
 from intelligen.optimization.loss import Loss, Sums
 
+MOST_SKIPPED = 25
+"""So many updates in a row that fp16 skips are no search for a loss scale any more."""
+LEAST_SCALE = 1.0
+"""Below it the gradient itself, and not what it was multiplied with, overflows fp16."""
+
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -64,12 +69,15 @@ class Updater:
         self._device = next(model.parameters()).device
         self._optimizer = build_optimizer(settings.optimizer, model)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=settings.precision == "fp16")
+        # On the device: reading a GPU's numbers makes it wait, so `divergence` alone does it.
+        self._bad_in_row = torch.zeros((), dtype=torch.long, device=self._device)
+        self._most_bad_in_row = self._bad_in_row
 
     def update(self, losses: Sequence[Callable[[], Loss]], *, update: int) -> Sums:
         """Make update number `update` (1, 2, …) from this rank's micro-batches.
 
         Returns:
-            The losses' sums, the gradient norm before clipping, and the learning rate.
+            The losses' sums, the gradient norm before clipping where it is finite, and the learning rate.
 
         """
         rate = learning_rate(
@@ -83,17 +91,43 @@ class Updater:
         sums = Sums()
         for index, loss in enumerate(losses):
             sums.add(self._backward(loss, last=index == len(losses) - 1))
-        sums.add(Sums({"train/gradient_norm": (self._step(), 1), "train/learning_rate": (rate, 1)}))
+        norm = self._step()
+        finite = norm.isfinite()
+        self._bad_in_row = torch.where(finite, 0, self._bad_in_row + 1)
+        self._most_bad_in_row = torch.maximum(self._most_bad_in_row, self._bad_in_row)
+        sums.add(Sums({"train/gradient_norm": (norm.where(finite, 0), finite), "train/learning_rate": (rate, 1)}))
         return sums
 
+    def divergence(self) -> str | None:
+        """Why training cannot go on from here, the same on every rank; none where it can.
+
+        In fp16 an update whose gradient is not finite is skipped and lowers the loss scale, as it should at the start.
+        It diverges after 25 of them in a row, or where the scale has fallen below 1.
+        """
+        bad = int(self._most_bad_in_row)
+        if not self._scaler.is_enabled():
+            return "gradient norm not finite" if bad else None
+        if bad >= MOST_SKIPPED:
+            return f"gradient norm not finite, so fp16 skipped {bad} updates in a row"
+        if (scale := self._scaler.get_scale()) < LEAST_SCALE:
+            return f"gradient norm not finite, so fp16 lowered its loss scale to {scale:g}"
+        return None
+
     def state_dict(self) -> dict[str, Any]:
-        """Optimizer moments and the loss scale; the schedule is a function of the update's number."""
-        return {"optimizer": self._optimizer.state_dict(), "scaler": self._scaler.state_dict()}
+        """Optimizer moments, loss scale and skipped updates; the schedule is a function of the update's number."""
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "bad_in_row": int(self._bad_in_row),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
+        # Checkpoints of 0.1.0's first revisions do not know the number.
+        self._bad_in_row = torch.full_like(self._bad_in_row, state.get("bad_in_row", 0))
+        self._most_bad_in_row = self._bad_in_row
 
     def forget_moments(self) -> None:
         """Start the optimizer anew."""

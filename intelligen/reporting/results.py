@@ -1,17 +1,13 @@
 """A sweep's results as a table for computing: one row per trial, one column per thing that is known of it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from intelligen.config.metrics import higher_is_better
 from intelligen.reporting.sweeps import SweepFiles
-from intelligen.tracking.leaderboard import device_seconds
+from intelligen.tracking.leaderboard import device_seconds, selected_scores
 from intelligen.tracking.records import TrialRecord
-from intelligen.training.history import Report
-from intelligen.training.result import Result
 
 
 def results_frame(directory: Path) -> pd.DataFrame:
@@ -46,18 +42,7 @@ def _row(files: SweepFiles, record: TrialRecord, metric: str) -> dict[str, Any]:
         "updates": 0 if last is None else last.update,
         "target_tokens": 0 if last is None else last.target_tokens,
         "device_s": sum(device_seconds(report.metrics) for report in reports),
-        **_validation(files.result(record), reports, metric),
+        **selected_scores(files.result(record), reports, metric),
         **record.scores,
         **{f"param/{name}": value for name, value in record.schedule().items()},
     }
-
-
-def _validation(result: Result | None, reports: Sequence[Report], metric: str) -> dict[str, float]:
-    """Of the selected weights, or of the best epoch so far."""
-    if result is not None:
-        return result.metrics
-    if not reports:
-        return {}
-    choose = max if higher_is_better(metric) else min
-    best = choose(reports, key=lambda report: report.metrics[metric])
-    return {name: value for name, value in best.metrics.items() if name.startswith("valid/")}

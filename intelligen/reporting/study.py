@@ -13,7 +13,7 @@ from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.reporting.sweeps import SweepFiles
-from intelligen.tracking.leaderboard import USABLE, best_value, device_seconds
+from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_scores
 from intelligen.tracking.provenance import PACKAGES, read_provenance
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.run_ids import RunIds, read_run_ids
@@ -73,7 +73,7 @@ class Member:
         """A validation metric of the weights that count; none where it failed, or no epoch has ended."""
         if self.record.state not in USABLE:
             return None
-        return self.result.metrics[metric] if self.result else best_value(self.reports, metric)
+        return selected_scores(self.result, self.reports, metric).get(metric)
 
 
 @dataclass(frozen=True)

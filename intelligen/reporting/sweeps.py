@@ -1,9 +1,12 @@
 """Sweeps are found by name below the runs directory, and read from their own files, without a lock."""
 
+import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.document import nearest
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError
@@ -62,6 +65,26 @@ class SweepFiles:
             return RESTING
         return str(record.state)
 
+    def trial(self, named: str) -> TrialRecord:
+        """The trial of that name.
+
+        Raises:
+            ConfigError: There is none.
+
+        """
+        known = self.ledger()[1]
+        if named not in known:
+            raise ConfigError(f"no trial {named!r} in {self.directory}; {nearest(named, list(known))}")
+        return known[named]
+
+
+def command_line(verb: str, directory: Path) -> str:
+    """`intelligen VERB SWEEP` as a shell takes it, with `--runs` where the command would look elsewhere without."""
+    store = directory.parents[1]
+    usual = Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
+    runs = () if store.absolute() == usual else ("--runs", str(store))
+    return shlex.join(["intelligen", verb, directory.name, *runs])
+
 
 def sweep_names(store: Path) -> list[str]:
     """All sweeps of a runs directory."""
@@ -87,3 +110,41 @@ def find_sweep(store: Path, named: str) -> Path:
         return store / SWEEPS / name
     mend = nearest(name, known) if known else "there is none yet: intelligen run FILE makes one"
     raise ConfigError(f"no sweep {name!r} in {store / SWEEPS}; {mend}")
+
+
+def find_trial(store: Path, named: str, trial: str | None = None) -> tuple[SweepFiles, TrialRecord]:
+    """A trial, and the files of its sweep.
+
+    Args:
+        store: The runs directory.
+        named: As `sweep_and_trial` takes it.
+        trial: Likewise.
+
+    Raises:
+        ConfigError: There is no such sweep or trial, or no trial is named.
+
+    """
+    sweep, trial = sweep_and_trial(named, trial)
+    files = SweepFiles(find_sweep(store, sweep))
+    if trial is None:
+        raise ConfigError(f"say which trial of {sweep}: {', '.join(f'{sweep}/{one}' for one in files.ledger()[1])}")
+    return files, files.trial(trial)
+
+
+def sweep_and_trial(named: str, trial: str | None = None) -> tuple[str, str | None]:
+    """The two parts of `SWEEP/TRIAL`, or a sweep and the trial that is named beside it.
+
+    Args:
+        named: `quickstart/t0001`, or a sweep's name or file alone.
+        trial: The trial's name, where it stands apart.
+
+    Raises:
+        ConfigError: A trial is named twice.
+
+    """
+    sweep, slash, inner = named.rpartition("/")
+    if not slash or Path(named).suffix in (".yaml", ".yml"):
+        return named, trial
+    if trial is not None:
+        raise ConfigError(f"{named} names a trial already, and {trial} is another: give one of them")
+    return sweep, inner

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from intelligen.config.document import nearest
-from intelligen.errors import ConfigError
 from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.holder import find_holder
 from intelligen.tracking.ledger import LOCK_FILE
@@ -34,9 +32,8 @@ class TrialLogs:
         self._read: dict[Path, int] = {}
         self._shown: Path | None = None
         self._chosen: dict[str, None] = {}
-        known = files.ledger()[1]
-        if trial is not None and trial not in known:
-            raise ConfigError(f"no trial {trial!r} in {files.directory}; {nearest(trial, list(known))}")
+        if trial is not None:
+            files.trial(trial)
 
     def lines(self, *, last: int | None = None) -> Iterator[str]:
         """Lines that were not told before, below a heading wherever another file begins; only the last of each file."""

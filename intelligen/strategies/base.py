@@ -76,6 +76,10 @@ class Objective(ABC):
         """
         return False
 
+    def divergence(self) -> str | None:
+        """Why what this objective itself trains cannot go on, the same on every rank; none where it can."""
+        return None
+
     def state_dict(self) -> dict[str, Any]:
         """All that a resume needs beside the model and its optimizer; the same on every rank."""
         return {}
@@ -113,6 +117,10 @@ class Strategy:
         losses = [lambda batch=batch: self.objective(self._forward, batch, step) for batch in micro_batches]
         sums.add(self._updater.update(losses, update=step.update))
         return sums
+
+    def divergence(self) -> str | None:
+        """Why training cannot go on, the same on every rank; none where it can."""
+        return self._updater.divergence() or self.objective.divergence()
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resume needs beside the model's weights."""

@@ -190,6 +190,11 @@ class Judge:
         self._turns += 1
         return sums
 
+    def divergence(self) -> str | None:
+        """Why it cannot go on learning; none where it can."""
+        why = self._updater.divergence()
+        return why and f"the discriminator's {why}"
+
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimizer, replay, and how far the pre-training is."""
         return {

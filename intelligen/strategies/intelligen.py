@@ -57,6 +57,10 @@ class IntelligenObjective(Objective):
         self._policy.observe(heard, epoch=epoch, rolled_back=back)
         return back
 
+    def divergence(self) -> str | None:
+        """The first strategy's that diverged."""
+        return next((why for member in self._members.values() if (why := member.divergence())), None)
+
     def state_dict(self) -> dict[str, Any]:
         """What policy and guard know, and every strategy's own state."""
         return {

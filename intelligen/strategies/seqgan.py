@@ -129,6 +129,10 @@ class SeqGanObjective(Objective):
             anchor.sums.add(Sums({"train/kl": (kl, (sampled_NT != PAD).sum())}))
         return Loss(total, anchor.sums)
 
+    def divergence(self) -> str | None:
+        """The discriminator's: it has an optimizer of its own."""
+        return None if self._judge is None else self._judge.divergence()
+
     def state_dict(self) -> dict[str, Any]:
         """The discriminator's state, the moving average of rewards, and how far the ramp is."""
         return {

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.base import comparable
+from intelligen.config.document import dotted
 from intelligen.config.experiment import Experiment
+from intelligen.config.fixes import ANOTHER_SWEEP
+from intelligen.config.local import Local
+from intelligen.config.relative_paths import local_keys
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError
 from intelligen.tracking.redaction import redact
@@ -25,8 +29,6 @@ MAY_CHANGE = (
 )
 # More seeds add to what is there.
 MAY_RISE = "sweep.confirm.seeds"
-# Its path may: what it held was taken at the start. One that is there only now was not.
-MAY_MOVE = "sweep.search.warm_start.csv"
 NAMED_DIFFERENCES = 5
 
 
@@ -53,20 +55,30 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
     """
     # Secrets are not kept, so what they were is not compared.
     before, after = (_flat(redact({key: header[key] for key in COMPARED})) for header in (stored, now))
+    places = _places(now)
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
         and not key.startswith(MAY_CHANGE)
-        and not (key == MAY_MOVE and before.get(key) and after.get(key))
+        and not (key in places and places[key].may_be(before.get(key), after.get(key)))
         and not (key == MAY_RISE and (after.get(key) or 0) > (before.get(key) or 0))
     ]
     if different:
         more = f"; and {len(different) - NAMED_DIFFERENCES} more" if len(different) > NAMED_DIFFERENCES else ""
         raise ChangedError(
             f"{directory}: the sweep was started with other settings: {'; '.join(different[:NAMED_DIFFERENCES])}{more};"
-            " restore them, or give the sweep another name (-o name=…)"
+            f" restore them, or {ANOTHER_SWEEP}"
         )
+
+
+def _places(header: Mapping[str, Any]) -> dict[str, Local]:
+    """The keys that name places, which may be others where a sweep was moved: what is there is compared itself."""
+    return {
+        f"{part}.{dotted(key)}": local
+        for part, settings in (("sweep", Sweep), ("experiment", Experiment))
+        for key, local in local_keys(settings, header[part]).items()
+    }
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from intelligen.errors import StorageError
-from intelligen.tracking.leaderboard import device_seconds
+from intelligen.tracking.leaderboard import device_seconds, selected_scores
 from intelligen.tracking.ledger import TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import Result, read_result, write_atomically
+from intelligen.training.result import read_result, write_atomically
 
 FAILURE_FILE = "failure.json"
 
@@ -25,6 +25,8 @@ class Outcome:
     """The objectives of the selected weights, in the sweep's order; empty where the trial did not come so far."""
     curve: Mapping[int, float] = field(default_factory=dict)
     """The first objective after each epoch."""
+    selected: Mapping[str, float] = field(default_factory=dict)
+    """The objectives of the weights that would be tested, also of a trial that was stopped early: by its best epoch."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +87,27 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
     reports = read_history(directory / HISTORY_FILE)
     curve = {report.epoch: report.metrics[objectives[0]] for report in reports if objectives[0] in report.metrics}
     result = read_result(directory)
+    scores = selected_scores(result, reports, objectives[0])
+    values = {metric: _value(metric, scores, reports) for metric in objectives} if scores else {}
     if result is not None:
-        values = {metric: _value(metric, result, reports) for metric in objectives}
         if unusable := [metric for metric, value in values.items() if not math.isfinite(value)]:
             return Outcome(TrialState.FAILED, f"its {unusable[0]} is {values[unusable[0]]}", curve=curve)
         state = TrialState.COMPLETE if result.healthy else TrialState.PRUNED
-        return Outcome(state, result.stop_reason, tuple(values.values()), curve)
+        return Outcome(state, result.stop_reason, tuple(values.values()), curve, values)
     if (failure := read_failure(directory)) is not None:
         return Outcome(TrialState.FAILED, failure.reason, curve=curve)
     if crashed or not (reports or stopped):
         reason = "its process died at every attempt; its trial.log shows how far they came"
         return Outcome(TrialState.FAILED, reason, curve=curve)
     reason = stopped or f"stopped by the scheduler after epoch {reports[-1].epoch}"
-    return Outcome(TrialState.PRUNED, reason, curve=curve)
+    return Outcome(TrialState.PRUNED, reason, curve=curve, selected=values)
 
 
-def _value(metric: str, result: Result, reports: Sequence[Report]) -> float:
-    """An objective of a trial that ran its course: of its selected weights, or of all its epochs."""
+def _value(metric: str, scores: Mapping[str, float], reports: Sequence[Report]) -> float:
+    """An objective of a trial: of the weights that would be tested, or of all its epochs."""
     match metric:
         case "cost/device_s":
             return sum(device_seconds(report.metrics) for report in reports)
         case "time/epoch_s":
             return sum(report.metrics[metric] for report in reports) / len(reports)
-    return result.metrics[metric]
+    return scores[metric]

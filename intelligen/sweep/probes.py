@@ -6,15 +6,15 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
+from intelligen.addresses import SqliteAddress
 from intelligen.errors import IntelligenError
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.redaction import redact_text
 from intelligen.tracking.store import failures, open_client
 
 MIB = 2**20
-_SQLITE = "sqlite:///"
 
 
 class ProbeError(Exception):
@@ -64,9 +64,9 @@ def probe_tracking(tracking_uri: str) -> str:
         ProbeError: It does not answer, or cannot be made where it is to be.
 
     """
+    if (address := SqliteAddress.parse(tracking_uri)) is not None:
+        return _probe_sqlite(address.path)
     scheme = urlsplit(tracking_uri).scheme.partition("+")[0]
-    if scheme == "sqlite":
-        return _probe_sqlite(Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0]).absolute())
     if scheme in ("http", "https"):
         try:
             found = open_client(tracking_uri).search_experiments(max_results=1)
@@ -84,7 +84,7 @@ def _probe_sqlite(database: Path) -> str:
         return "not there yet, the first sweep makes it"
     try:
         # Read only: MLflow's own client would bring an old database up to date.
-        connection = sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=5)
+        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=5)
         try:
             (count,) = connection.execute("SELECT count(*) FROM experiments").fetchone()
         finally:

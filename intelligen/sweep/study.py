@@ -6,6 +6,7 @@ number to show; the objective after each epoch stands beside all of them.
 
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from intelligen.config.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.sweep.outcome import Outcome
+from intelligen.tracking.leaderboard import SELECTED
 from intelligen.tracking.ledger import TrialState
 from intelligen.tracking.redaction import REDACTED, redact_text
 
@@ -27,6 +29,8 @@ STUDY_FILE = "study.journal"
 WARM_START = "warm_start"
 # What a trial of a population took over: its parameters in the study are those with which it began.
 TAKEOVERS = "takeovers"
+# Why a trial ended.
+STOP_REASON = "stop_reason"
 
 DATABASE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
 
@@ -72,9 +76,12 @@ def tell(study: optuna.Study, number: int, outcome: Outcome) -> None:
     """Bring a trial to its end in the study.
 
     Tune shows a searcher neither the report at which a trial is stopped nor those that a killed launcher missed, so the
-    curve comes from the trial's own history.
+    curve comes from the trial's own history. Optuna takes no value for a pruned trial: what it is worth stands in its
+    user attribute `selected/METRIC`, as it does for every trial that did not fail.
     """
+    # Beforehand: a trial that has ended takes no more attributes.
     _report(study, number, outcome)
+    _describe(study, number, outcome)
     match outcome.state:
         case TrialState.COMPLETE:
             study.tell(number, list(outcome.values))
@@ -93,6 +100,13 @@ def strategy_of(trial: FrozenTrial) -> str:
     """The trial's strategy; empty where the space does not vary it, or it is not drawn yet."""
     given: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
     return str(trial.params.get("strategy", given.get("strategy", "")))
+
+
+def _describe(study: optuna.Study, number: int, outcome: Outcome) -> None:
+    trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+    for metric, value in outcome.selected.items():
+        trial.set_user_attr(SELECTED + metric, value)
+    trial.set_user_attr(STOP_REASON, redact_text(outcome.reason))
 
 
 def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
@@ -124,6 +138,13 @@ def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:
     directions = [objective.direction for objective in sweep.all_objectives()]
     # The sweep's trials come whole; this draws what somebody else enqueued with parameters missing.
     rest = optuna.samplers.RandomSampler(seed=sweep.search.seed)
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=storage, sampler=rest, study_name=name, directions=directions, load_if_exists=True
     )
+    # For who looks at it in optuna-dashboard; a study of the first release has none.
+    metrics: list[str] = [objective.metric for objective in sweep.all_objectives()]
+    if study.metric_names != metrics:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(metrics)
+    return study

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ray import tune
+from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 from ray.tune.schedulers import TrialScheduler
 
 from intelligen.config.sweep import Resources
@@ -30,6 +31,7 @@ def run_trials(
         Exception: The first that the searcher raised.
 
     """
+    withhold_credentials()
     launches = run.directory / "tune"
     tuner = tune.Tuner(
         _trainable(resources),
@@ -53,6 +55,15 @@ def run_trials(
         tuner.fit()
     if searcher.error is not None:
         raise searcher.error
+
+
+def withhold_credentials() -> None:
+    """Keep Tune from handing the launcher's AWS keys to trials, which need none.
+
+    It has no setting for that. What it hands over stands on the command line of each trial's process, which every user
+    can list, and in a log of Ray's.
+    """
+    ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from intelligen.sweep.outcome import forget_failure, last_line, read_failure, wr
 from intelligen.sweep.pulse import pulse
 from intelligen.sweep.trial_log import trial_log
 from intelligen.sweep.verdict import await_verdict
-from intelligen.training.fit import DivergedError, fit_turn
+from intelligen.training.divergence import DivergedError
+from intelligen.training.fit import fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
 from intelligen.training.result import read_trial
 from intelligen.training.runtime import Runtime

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from intelligen.config.fixes import ANOTHER_SWEEP
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError, StorageError
 from intelligen.tracking.redaction import redact, redact_text
@@ -52,7 +53,7 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
         key = ".".join(str(part) for part in first["loc"])
         raise ChangedError(
             f"{directory}: another version of IntelliGEN wrote its settings ({key}: {first['msg']});"
-            " use that version, or give the sweep another name (-o name=…)"
+            f" use that version, or {ANOTHER_SWEEP}"
         ) from error
     return Launch(sweep, tracking_uri)
 

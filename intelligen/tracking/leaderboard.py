@@ -1,5 +1,6 @@
 """The table that a sweep fills: of each strategy its best trial by validation, its costs over all its trials."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +9,11 @@ from statistics import fmean
 from intelligen.config.metrics import higher_is_better
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import read_result
+from intelligen.training.result import Result, read_result
 
 USABLE = (TrialState.COMPLETE, TrialState.PRUNED)
+SELECTED = "selected/"
+"""Before the name of a score of the weights that would be tested, in MLflow and in Optuna's study."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,62 @@ def reports_of(sweep_directory: Path, record: TrialRecord) -> list[Report]:
     return read_history(sweep_directory / record.directory / HISTORY_FILE)
 
 
+@dataclass(frozen=True)
+class Effort:
+    """What some epochs took."""
+
+    epoch_s: float
+    """Mean."""
+    cost_device_s: float
+    """Sum; a device is a GPU, or a worker's processors."""
+    memory_kind: str
+    """`gpu`, or `cpu` where the last epoch ran without one: figures of two kinds of memory do not mix."""
+    memory_avg_mib: float
+    """Mean over the epochs of this kind."""
+    memory_peak_mib: float
+    """Largest of any epoch of this kind."""
+
+
+def effort_of(reports: Sequence[Report]) -> Effort:
+    """What epochs took; there is at least one."""
+    # A sweep may be resumed on another machine.
+    kind = "gpu" if reports[-1].metrics["gpu/count"] else "cpu"
+    measured = [report.metrics for report in reports if f"{kind}/memory_avg_mib" in report.metrics]
+    return Effort(
+        epoch_s=_mean(measured, "time/epoch_s"),
+        cost_device_s=sum(device_seconds(report.metrics) for report in reports),
+        memory_kind=kind,
+        memory_avg_mib=_mean(measured, f"{kind}/memory_avg_mib"),
+        memory_peak_mib=max(metrics[f"{kind}/memory_peak_mib"] for metrics in measured),
+    )
+
+
+def best_report(reports: Sequence[Report], metric: str) -> Report | None:
+    """The epoch with the best finite value of a metric, the earliest of equals; none before the first has ended."""
+    known = [report for report in reports if math.isfinite(report.metrics.get(metric, math.nan))]
+    choose = max if higher_is_better(metric) else min
+    return choose(known, key=lambda report: report.metrics[metric], default=None)
+
+
 def best_value(reports: Sequence[Report], metric: str) -> float | None:
     """The objective of the best epoch; none before the first has ended."""
-    values = [report.metrics[metric] for report in reports]
-    if not values:
-        return None
-    return max(values) if higher_is_better(metric) else min(values)
+    best = best_report(reports, metric)
+    return None if best is None else best.metrics[metric]
+
+
+def selected_scores(result: Result | None, reports: Sequence[Report], metric: str) -> dict[str, float]:
+    """Validation scores of the weights that would be tested: `valid/bleu`, …; empty before the first epoch has ended.
+
+    Args:
+        result: The trial's, which has the scores of the selected weights; none where the trial was stopped.
+        reports: Its history: of a stopped trial the weights of the best epoch count.
+        metric: The objective, by which an epoch is the best.
+
+    """
+    if result is not None:
+        return dict(result.metrics)
+    best = best_report(reports, metric)
+    return {} if best is None else {name: value for name, value in best.metrics.items() if name.startswith("valid/")}
 
 
 def best_by_strategy(
@@ -107,28 +160,24 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
         return None
     choose = max if higher_is_better(metric) else min
     best_id = choose(values, key=values.__getitem__)
-    reports = [report for history in histories.values() for report in history]
-    # A sweep may be resumed on another machine: figures of two kinds of memory do not mix.
-    kind = "gpu" if reports[-1].metrics["gpu/count"] else "cpu"
-    measured = [report.metrics for report in reports if f"{kind}/memory_avg_mib" in report.metrics]
+    effort = effort_of([report for history in histories.values() for report in history])
     return Row(
         strategy=name,
         best=next(record for record in records if record.id == best_id),
         best_value=values[best_id],
         trials=len(records),
         ended={state: sum(record.state is state for record in records) for state in TrialState},
-        epoch_s=_mean(measured, "time/epoch_s"),
-        cost_device_s=sum(device_seconds(report.metrics) for report in reports),
-        memory_kind=kind,
-        memory_avg_mib=_mean(measured, f"{kind}/memory_avg_mib"),
-        memory_peak_mib=max(metrics[f"{kind}/memory_peak_mib"] for metrics in measured),
+        epoch_s=effort.epoch_s,
+        cost_device_s=effort.cost_device_s,
+        memory_kind=effort.memory_kind,
+        memory_avg_mib=effort.memory_avg_mib,
+        memory_peak_mib=effort.memory_peak_mib,
     )
 
 
 def selected_value(directory: Path, reports: Sequence[Report], metric: str) -> float | None:
-    """The objective of the weights that would be tested: selected, or of the best epoch where a trial was stopped."""
-    result = read_result(directory)
-    return result.metrics[metric] if result is not None else best_value(reports, metric)
+    """The objective of the weights that would be tested; none before the first epoch has ended."""
+    return selected_scores(read_result(directory), reports, metric).get(metric)
 
 
 def device_seconds(metrics: Mapping[str, float]) -> float:

@@ -4,40 +4,41 @@ import json
 import math
 import posixpath
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from intelligen.tracking.records import Closing, SweepStatus, Takeover, TrialRecord, TrialState
-from intelligen.tracking.redaction import redact, redact_text
+from intelligen.tracking.leaderboard import SELECTED, USABLE, effort_of, selected_scores
+from intelligen.tracking.records import Closing, Takeover, TrialRecord, TrialState
+from intelligen.tracking.redaction import redact
 from intelligen.training.history import Report
+from intelligen.training.result import Result
 
 SAMPLES_FILE = "samples.json"
+INTERNAL = "mlflow.intelligen."
+"""Before the names of tags that are for the mirror alone: MLflow's interface hides those that begin so."""
+MAX_TAG = 8000
 
 _MAX_KEY = 250
 _MAX_PARAM = 6000
-_MAX_TAG = 8000
 _STATUS = {
     TrialState.RUNNING: "RUNNING",
     TrialState.COMPLETE: "FINISHED",
-    TrialState.PRUNED: "KILLED",
+    # MLflow shows KILLED with the red cross of a failure; the tag `state` tells the two apart.
+    TrialState.PRUNED: "FINISHED",
     TrialState.FAILED: "FAILED",
 }
-_SWEEP_STATUS = {
-    SweepStatus.COMPLETE: "FINISHED",
-    SweepStatus.PAUSED: "KILLED",
-    SweepStatus.INTERRUPTED: "KILLED",
-    SweepStatus.FAILED: "FAILED",
-}
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best epoch of a trial by the sweep's objective."""
+class Ending(NamedTuple):
+    """How a run ends, or that it goes on."""
 
-    value: float
-    epoch: int
+    status: str
+    """MLflow's."""
+    state: str
+    """The tag `state`: complete, pruned, failed, interrupted or running."""
+    reason: str | None
+    end_ms: int | None
+    """Milliseconds since 1970."""
 
 
 def mlflow_key(name: str) -> str:
@@ -68,15 +69,16 @@ def trial_identity(record: TrialRecord, *, sweep_id: str) -> dict[str, str]:
     return {"sweep_id": sweep_id, "trial_id": record.id, "kind": record.kind}
 
 
-def trial_tags(record: TrialRecord, reports: Sequence[Report], *, stop_reason: str | None) -> dict[str, str]:
+def trial_tags(record: TrialRecord, reports: Sequence[Report], *, ending: Ending) -> dict[str, str]:
     """What the run of a trial is filtered by, and its description."""
     tags: dict[str, Any] = {"strategy": record.strategy, "seed": record.seed, "attempts": record.attempts}
+    tags["state"] = ending.state
     for report in reports:
         tags |= report.tags
         bad = {name: value for name, value in report.metrics.items() if not math.isfinite(value)}
         tags |= {f"nonfinite/{name}": f"{value} at epoch {report.epoch}" for name, value in bad.items()}
-    if stop_reason is not None:
-        tags["stop_reason"] = stop_reason
+    if ending.reason is not None:
+        tags["stop_reason"] = ending.reason
     if record.confirms is not None:
         tags["confirms"] = record.confirms
     if record.takeovers:
@@ -95,7 +97,7 @@ def source_tags(header: Mapping[str, Any]) -> dict[str, str]:
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
     """What is known of `values`, without secrets, as MLflow takes tags."""
     known = {name: value for name, value in redact(values).items() if value is not None}
-    return {mlflow_key(name): _text(value)[:_MAX_TAG] for name, value in known.items()}
+    return {mlflow_key(name): _text(value)[:MAX_TAG] for name, value in known.items()}
 
 
 def report_metrics(record: TrialRecord, report: Report) -> dict[str, float]:
@@ -103,13 +105,51 @@ def report_metrics(record: TrialRecord, report: Report) -> dict[str, float]:
 
     Of a trial in a population also what it trained with: `pbt/finetuning.optimizer.learning_rate`.
     """
+    # MLflow's tab of system metrics shows these names alone.
+    system = {
+        f"system/{name.replace('/', '_')}": value
+        for name, value in report.metrics.items()
+        if name.startswith(("gpu/", "cpu/")) and name != "gpu/count"
+    }
     progress = {
         "progress/update": report.update,
         "progress/target_tokens": report.target_tokens,
         "progress/epoch": report.epoch,
     }
     values = record.params_in(report.epoch) if record.turn_epochs else {}
-    return finite(report.metrics) | finite({f"pbt/{name}": value for name, value in values.items()}) | progress
+    return (
+        finite({**report.metrics, **system})
+        | finite({f"pbt/{name}": value for name, value in values.items()})
+        | progress
+    )
+
+
+def summary_metrics(
+    record: TrialRecord, reports: Sequence[Report], result: Result | None, *, metric: str
+) -> dict[str, float]:
+    """What a trial that has ended comes to, as the table has it; nothing of one that failed.
+
+    MLflow sorts runs by the newest value of a metric, which of `valid/bleu` is the last epoch's. `selected/valid/bleu`
+    is of the weights that would be tested, and `trial/…` is of all epochs.
+
+    Args:
+        record: The trial.
+        reports: Its history.
+        result: The scores of its selected weights; none where it was stopped.
+        metric: The objective.
+
+    """
+    if record.state not in USABLE or not reports:
+        return {}
+    effort = effort_of(reports)
+    whole = {
+        "trial/epoch_s": effort.epoch_s,
+        "trial/cost_device_s": effort.cost_device_s,
+        "trial/memory_avg_mib": effort.memory_avg_mib,
+        "trial/memory_peak_mib": effort.memory_peak_mib,
+    }
+    selected = {SELECTED + name: value for name, value in selected_scores(result, reports, metric).items()}
+    return finite(selected | whole)
 
 
 def told_reports(record: TrialRecord, reports: list[Report]) -> list[Report]:
@@ -141,8 +181,12 @@ def samples_table(report: Report) -> dict[str, Any]:
 
 def samples_tags(report: Report) -> dict[str, str]:
     """They say of which report the samples' file is, and MLflow's interface that it is a table."""
-    shown = [{"path": SAMPLES_FILE, "type": "table"}]
-    return {"samples_epoch": str(report.epoch), "mlflow.loggedArtifacts": json.dumps(shown)}
+    return {INTERNAL + "samples_epoch": str(report.epoch)} | shown_as_table(SAMPLES_FILE)
+
+
+def shown_as_table(file: str) -> dict[str, str]:
+    """The tag by which MLflow's interface shows a file in the form of `log_table` as a table."""
+    return {"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"}])}
 
 
 def samples_note(report: Report) -> str:
@@ -153,7 +197,7 @@ def samples_note(report: Report) -> str:
         for sample in report.samples
     ]
     for line in ["", "| source | hypothesis | reference |", "|---|---|---|", *rows] if rows else []:
-        if len(note) + len(line) < _MAX_TAG:
+        if len(note) + len(line) < MAX_TAG:
             note += f"\n{line}"
     return note
 
@@ -163,70 +207,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def trial_ending(record: TrialRecord, closing: Closing | None) -> tuple[str, str | None, int | None]:
-    """MLflow's status, the reason and the end in milliseconds. No trial outlives its sweep."""
+def trial_ending(record: TrialRecord, closing: Closing | None) -> Ending:
+    """How a trial's run ends. No trial outlives its sweep."""
     if record.state is TrialState.RUNNING and closing is not None:
-        return "KILLED", str(closing.status), max(closing.time_ms, record.started_ms)
-    return _STATUS[record.state], record.stop_reason, record.ended_ms
-
-
-def sweep_ending(closing: Closing | None) -> tuple[str, int | None]:
-    """MLflow's status of the sweep's run and its end in milliseconds."""
-    return ("RUNNING", None) if closing is None else (_SWEEP_STATUS[closing.status], closing.time_ms)
-
-
-def best_report(reports: Iterable[Report], objective: Mapping[str, str]) -> Best | None:
-    """The best of the reports that have a finite value of the objective; the earliest of equals."""
-    values = [Best(report.metrics.get(objective["metric"], math.nan), report.epoch) for report in reports]
-    known = [best for best in values if math.isfinite(best.value)]
-    choose = max if objective["direction"] == "maximize" else min
-    return choose(known, key=lambda best: best.value, default=None)
-
-
-def sweep_note(
-    header: Mapping[str, Any],
-    trials: Iterable[TrialRecord],
-    bests: Mapping[str, Best],
-    closing: Closing | None,
-) -> str:
-    """Markdown for the head of the sweep's run: the question, where it stands, the best of each strategy."""
-    trials = list(trials)
-    objective = header["sweep"]["objective"]
-    again = [record for record in trials if record.kind == "confirm"]
-    confirmed = f" **Trained again with other seeds:** {_counted(again)}." if again else ""
-    lines = [
-        header["sweep"]["question"],
-        f"**Trials:** {_counted(record for record in trials if record.kind != 'confirm') or 'none yet'}.{confirmed}"
-        f" **Sweep:** {closing.status if closing else 'running'}.",
-    ]
-    if closing is not None and "table_markdown" in closing.summary:
-        lines.append(str(closing.summary["table_markdown"]))
-    else:
-        lines.append(_best_table(trials, bests, objective))
-    return redact_text("\n\n".join(line for line in lines if line))[:_MAX_TAG]
-
-
-def _best_table(trials: Sequence[TrialRecord], bests: Mapping[str, Best], objective: Mapping[str, str]) -> str:
-    sign = 1 if objective["direction"] == "maximize" else -1
-    leaders: dict[str, TrialRecord] = {}
-    # The baseline is a row of its own: it is what the strategies start from.
-    for record in (record for record in trials if record.id in bests and record.kind != "confirm"):
-        row = record.strategy if record.kind == "trial" else "(baseline)"
-        leader = leaders.setdefault(row, record)
-        if sign * bests[record.id].value > sign * bests[leader.id].value:
-            leaders[row] = record
-    if not leaders:
-        return ""
-    rows = [
-        f"| {row} | {bests[leader.id].value:.4g} | {leader.id} | {bests[leader.id].epoch} |"
-        for row, leader in leaders.items()
-    ]
-    return "\n".join([f"| strategy | best {objective['metric']} | trial | epoch |", "|---|---|---|---|", *rows])
-
-
-def _counted(records: Iterable[TrialRecord]) -> str:
-    states = Counter(record.state for record in records)
-    return ", ".join(f"{states[state]} {state}" for state in TrialState if states[state])
+        return Ending("KILLED", "interrupted", str(closing.status), max(closing.time_ms, record.started_ms))
+    return Ending(_STATUS[record.state], str(record.state), record.stop_reason, record.ended_ms)
 
 
 def _told(takeover: Takeover) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from intelligen.addresses import SqliteAddress, absolute_address
 from intelligen.errors import CannotCreateError, ConfigError, UnavailableError
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.redaction import redact_text
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-_SQLITE = "sqlite:///"
 _PROBE_TIMEOUT_S = 5
 _CREATION_TIMEOUT_S = 60
 # What MLflow calls a bad request may be its database's trouble, and a conflict may pass.
@@ -45,14 +45,20 @@ _ENVIRONMENT = {
 
 def open_client(tracking_uri: str) -> "MlflowClient":
     """A client that gives up early, prints nothing and sends nothing elsewhere. Its import takes seconds."""
-    os.environ.update(_ENVIRONMENT)
+    _settle_mlflow()
     from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking_uri)
+
+
+def _settle_mlflow() -> None:
+    os.environ.update(_ENVIRONMENT)
+    import mlflow  # noqa: F401 # it sets its log levels when it is imported
 
     # Creating a database announces some sixty migrations, and a failure that is raised is logged with its trace too.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    return MlflowClient(tracking_uri=tracking_uri)
 
 
 def ensure_store(tracking_uri: str, experiment: str) -> str:
@@ -74,11 +80,15 @@ def ensure_store(tracking_uri: str, experiment: str) -> str:
         )
     if scheme != "sqlite":
         return _experiment_id(tracking_uri, experiment, artifacts=None)
-    database = _sqlite_file(tracking_uri)
+    address = SqliteAddress.parse(absolute_address(tracking_uri))
+    if address is None:
+        raise ConfigError(f"tracking address {tracking_uri!r}: name a file, such as sqlite:///mlflow.db")
+    database, artifacts = address.path, (address.path.parent / "mlartifacts").as_uri()
+    _make_directory(database)
     lock = FileLock(database.with_name(f"{database.name}.lock"), wait_s=_CREATION_TIMEOUT_S)
     try:
-        _create_sqlite(database)
-        return _experiment_id(tracking_uri, experiment, artifacts=(database.parent / "mlartifacts").as_uri())
+        _create_sqlite(database, artifacts=artifacts)
+        return _experiment_id(tracking_uri, experiment, artifacts=artifacts)
     finally:
         lock.release()
 
@@ -135,19 +145,14 @@ def _without_user(address: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _sqlite_file(tracking_uri: str) -> Path:
-    """Where the database is, or is to be; its directory is there."""
-    if not tracking_uri.startswith(_SQLITE) or tracking_uri == _SQLITE:
-        raise ConfigError(f"tracking address {tracking_uri!r}: name a file, such as sqlite:///mlflow.db")
-    database = Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+def _make_directory(database: Path) -> None:
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_create(database, error) from error
-    return database
 
 
-def _create_sqlite(database: Path) -> None:
+def _create_sqlite(database: Path, *, artifacts: str) -> None:
     """Make sure of a database that only its owner reads. A new one has all its tables, or is not there.
 
     MLflow makes it by migrations that no transaction holds together, and cannot go on from the middle of one.
@@ -160,12 +165,23 @@ def _create_sqlite(database: Path) -> None:
         for left_by_a_kill in (new, new.with_name(f"{new.name}-journal")):
             left_by_a_kill.unlink(missing_ok=True)
         os.close(os.open(new, os.O_CREAT | os.O_RDWR, 0o600))
-        open_client(f"{_SQLITE}{new}").search_experiments(max_results=1)
+        _make_tables(new, artifacts=artifacts)
         new.replace(database)
     except OSError as error:
         raise _cannot_create(database, error) from error
     except failures() as error:
-        raise UnavailableError(unavailable(f"{_SQLITE}{database}", error)) from error
+        raise UnavailableError(unavailable(str(SqliteAddress(database)), error)) from error
+
+
+def _make_tables(database: Path, *, artifacts: str) -> None:
+    """All tables, and MLflow's default experiment with artifacts there.
+
+    By a client they would be in the working directory, whose name MLflow writes into SQL as it stands.
+    """
+    _settle_mlflow()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(str(SqliteAddress(database)), artifacts)  # type: ignore[no-untyped-call]
 
 
 def _cannot_create(database: Path, error: OSError) -> CannotCreateError:

@@ -10,15 +10,22 @@ from intelligen.config.base import content_hash
 from intelligen.tracking import projection
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.plots import plots
-from intelligen.tracking.projection import Best
+from intelligen.tracking.projection import INTERNAL
 from intelligen.tracking.provenance import DIFF, PACKAGES, read_provenance
 from intelligen.tracking.records import Closing, TrialRecord
 from intelligen.tracking.redaction import redact, redact_text
-from intelligen.tracking.runs import MirroredRun, Points
+from intelligen.tracking.runs import MirroredRun
 from intelligen.tracking.standings import Standing, leaderboard_csv, leaderboard_markdown
+from intelligen.tracking.sweep_note import sweep_ending, sweep_note
 
 REPORT_FILE = "report.html"
+SCORES_FILE = "scores.json"
 DIFF_FILE, PACKAGES_FILE = f"code/{DIFF}", f"environment/{PACKAGES}"
+
+# The first release wrote these tags where everybody saw them.
+_FORMER = ("closing", "leaderboard", "plots", "report")
+# They say of what the artifacts are.
+_CLOSING, _LEADERBOARD, _PLOTS, _REPORT = (INTERNAL + name for name in _FORMER)
 
 # Drawing takes up to a second of the launcher's time: at most every five minutes, and when the sweep has ended.
 _DRAWING_PAUSE_S = 300.0
@@ -45,24 +52,26 @@ class SweepSummary:
         trials: Mapping[str, TrialRecord],
         closing: Closing | None,
         *,
-        bests: Mapping[str, Best],
+        values: Mapping[str, float],
         standings: Mapping[str, Standing],
+        comparison: str | None = None,
     ) -> None:
         """Make the run equal what is known.
 
         Args:
             trials: All of them.
             closing: How the last launch ended, if it did.
-            bests: The best epoch of each trial that has one.
+            values: The objective of each trial that counts: of the weights that would be tested, or of its best epoch.
             standings: What came of each trial that has ended.
+            comparison: The path of the prepared comparison in MLflow's interface, where it is there.
 
         """
-        now = (trials, closing, self._report.now())
+        now = (trials, closing, self._report.now(), comparison)
         # What a trial reports does not change it: that would be a second request for each one.
         if now != self._shown:
             self._standings = [standings[name] for name in trials if name in standings]
             self._describe()
-            self._tell(trials, closing, bests)
+            self._tell(closing, sweep_note(self._header, trials.values(), values, closing, comparison=comparison))
             self._shown = now
         self._draw(closing)
 
@@ -78,24 +87,31 @@ class SweepSummary:
         versions = {f"version/{name}": version for name, version in self._header.get("versions", {}).items()}
         self._run.write(tags=projection.source_tags(self._header) | projection.as_tags(shown | versions))
 
-    def _tell(self, trials: Mapping[str, TrialRecord], closing: Closing | None, bests: Mapping[str, Best]) -> None:
-        tags = {"mlflow.note.content": projection.sweep_note(self._header, trials.values(), bests, closing)}
-        tags |= self._rank(closing) | self._put_page()
-        points: list[Points] = []
+    def _tell(self, closing: Closing | None, note: str) -> None:
+        ending = sweep_ending(closing)
+        tags = {"mlflow.note.content": note}
+        tags |= self._rank(closing) | self._put_page() | {"state": ending.state}
         if closing is not None:
             tags |= self._conclude(closing)
-            scores = projection.finite(closing.summary)
-            # A closing never changes, and MLflow drops what it holds already: showing it again adds nothing.
-            points = [Points(scores, closing.seq, closing.time_ms)] if scores else []
         else:
             self._run.drop_tag("stop_reason")
-        self._run.write(points=points, tags=tags)
-        self._run.set_status(*projection.sweep_ending(closing))
+        self._run.write(tags=tags)
+        for name in _FORMER:
+            self._run.drop_tag(name)
+        self._run.set_status(ending.status, ending.end_ms)
 
     def _conclude(self, closing: Closing) -> dict[str, str]:
-        tags = {"stop_reason": str(closing.status), "closing": str(closing.seq)}
-        if "table_markdown" in closing.summary and self._run.tags.get("closing") != tags["closing"]:
-            self._run.put_files({"results.md": redact_text(closing.summary["table_markdown"])})
+        tags = {"stop_reason": str(closing.status), _CLOSING: str(closing.seq)}
+        if self._run.tags.get(_CLOSING) == tags[_CLOSING]:
+            return tags
+        table, scores = closing.summary.get("table_markdown"), projection.finite(closing.summary)
+        if table is not None:
+            self._run.put_files({"results.md": redact_text(table)})
+        if scores:
+            # As a file: as metrics of one point they would be hundreds of charts before those of the trials.
+            rows = {"columns": ["score", "value"], "data": [list(pair) for pair in scores.items()]}
+            self._run.put_files({SCORES_FILE: as_json(rows)})
+            tags |= projection.shown_as_table(SCORES_FILE)
         return tags
 
     def _put_page(self) -> dict[str, str]:
@@ -103,7 +119,7 @@ class SweepSummary:
         page = self._report.now()
         if page is None:
             return {}
-        tag = {"report": content_hash(page)}
+        tag = {_REPORT: content_hash(page)}
         if not tag.items() <= self._run.tags.items():
             self._run.put_files({REPORT_FILE: page})
         return tag
@@ -115,7 +131,7 @@ class SweepSummary:
             return {}
         self._ranked = self._standings
         table = leaderboard_csv(self._standings, metric=self._metric)
-        tag = {"leaderboard": content_hash(table)}
+        tag = {_LEADERBOARD: content_hash(table)}
         if not tag.items() <= self._run.tags.items():
             markdown = leaderboard_markdown(self._standings, metric=self._metric)
             self._run.put_files({"leaderboard.csv": table, "leaderboard.md": markdown})
@@ -124,13 +140,13 @@ class SweepSummary:
     def _draw(self, closing: Closing | None) -> None:
         """Draw the plots where the leaderboard has changed, now and then and at the end."""
         tags = self._run.tags
-        if tags.get("plots") == tags.get("leaderboard"):
+        if tags.get(_PLOTS) == tags.get(_LEADERBOARD):
             return
         if closing is None and time.monotonic() - self._drawn_at < _DRAWING_PAUSE_S:
             return
         for file, figure in plots(self._standings, metric=self._metric).items():
             self._run.put_figure(figure, file)
-        self._run.write(tags={"plots": tags["leaderboard"]})
+        self._run.write(tags={_PLOTS: tags[_LEADERBOARD]})
         self._drawn_at = time.monotonic()
 
 

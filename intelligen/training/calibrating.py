@@ -108,8 +108,8 @@ def time_validation(trial: Trial, bench: Bench) -> Span:
         high = shards * _timed(
             lambda: evaluate_shard(
                 model,
-                bench.prepared,
-                "valid",
+                bench.prepared.split("valid"),
+                vocabulary=bench.prepared.tokenizer("target"),
                 search=trial.decoding.validation,
                 decoding=trial.decoding,
                 device=bench.device,

@@ -8,7 +8,7 @@ from pathlib import Path
 from intelligen.training.checkpoint import sha256
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import SELECTED, Result, read_result, selected_weights
-from intelligen.training.scored import SCORES, read_scores, score_files
+from intelligen.training.scored import SCORES, current_score_files, read_scores
 
 LOSS_TOLERANCE = 0.05
 """Relative; where bits are not to be expected."""
@@ -54,7 +54,7 @@ def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparis
         yield _same(key, *(_word(result, key) for result in results), exact=exact)
     finished = results[0] is not None
     yield _same("weights", *(_weights(place, finished=finished) for place in (recorded, replayed)), exact=exact)
-    for path in score_files(recorded):
+    for path in current_score_files(recorded):
         yield _hypotheses(path, replayed / SCORES / path.name, exact=exact)
 
 

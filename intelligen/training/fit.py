@@ -1,6 +1,5 @@
 """The training loop: the same for every strategy, for one process or many, with or without Ray."""
 
-import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,8 @@ from intelligen.config.metrics import higher_is_better
 from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared, open_prepared
-from intelligen.errors import IntelligenError, StorageError
+from intelligen.errors import StorageError
+from intelligen.evaluation import Evaluation
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step, Strategy
@@ -20,8 +20,9 @@ from intelligen.strategies.build import build_strategy
 from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import WEIGHTS, Checkpoint, Checkpoints, average_weights, load_weights
 from intelligen.training.circumstances import keep_lock, take_lock
+from intelligen.training.divergence import DivergedError, not_finite
 from intelligen.training.health import sickness
-from intelligen.training.history import History, Report
+from intelligen.training.history import History, Report, Sample
 from intelligen.training.resources import ResourceMonitor, Usage
 from intelligen.training.result import Result, claim_directory, read_result, selected_weights, write_result
 from intelligen.training.runtime import Runtime
@@ -29,12 +30,6 @@ from intelligen.training.turn import Turn
 from intelligen.training.validating import named, validate
 
 FINITE_CHECK_UPDATES = 20  # reading a GPU's numbers makes it wait, so not at every update
-
-
-class DivergedError(IntelligenError):
-    """The loss or the gradient is NaN or infinite."""
-
-    exit_code = 3
 
 
 @dataclass
@@ -76,7 +71,7 @@ def fit(trial: Trial, runtime: Runtime) -> Result:
         The selected weights' validation metrics.
 
     Raises:
-        DivergedError: NaN or infinity in the loss or gradient.
+        DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
         StorageError: A checkpoint cannot be written or read.
 
     """
@@ -97,7 +92,7 @@ def fit_turn(trial: Trial, runtime: Runtime, turn: Turn) -> Result | None:
         The selected weights' validation metrics; none where the trial rests and is to go on.
 
     Raises:
-        DivergedError: NaN or infinity in the loss or gradient.
+        DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
         StorageError: A checkpoint cannot be written or read.
 
     """
@@ -184,7 +179,7 @@ class _Run:
 
     def _measure_start(self) -> None:
         """Validate the weights that the fine-tuning starts from: its strategy and its health are judged by them."""
-        evaluation, _ = validate(self.model, self.trial, self.prepared, self.runtime)
+        evaluation, _ = self._validated()
         self.progress.start_metrics = dict(named(evaluation))
         self.strategy.objective.observe(self.progress.start_metrics, epoch=0)
 
@@ -257,10 +252,8 @@ class _Run:
                 (progress.epoch + 1) * self.epoch_updates, sums=Sums.from_lists(progress.partial_sums)
             )
             validation_start = time.perf_counter()
-            evaluation, samples = validate(self.model, self.trial, self.prepared, self.runtime)
+            evaluation, samples = self._validated()
             validation_s = time.perf_counter() - validation_start
-        if not math.isfinite(evaluation.metrics["loss"]):
-            raise DivergedError(f"diverged: validation loss {evaluation.metrics['loss']}; lower the learning rate")
         usages = self.runtime.gather(monitor.usage())
         progress.epoch += 1
         progress.partial_sums, progress.partial_seconds, progress.partial_tokens = {}, 0.0, 0
@@ -318,22 +311,29 @@ class _Run:
             progress.target_tokens += micro_batches[0].update_targets
             progress.partial_tokens += micro_batches[0].update_targets
             self.runtime.updated(progress.update, self.total_updates)
-            if progress.update % FINITE_CHECK_UPDATES == 0 or progress.update == last_update:
+            saves = every is not None and progress.update % every == 0 and progress.update < last_update
+            if saves or progress.update % FINITE_CHECK_UPDATES == 0 or progress.update == last_update:
                 self._require_finite(sums)
-            if every is not None and progress.update % every == 0 and progress.update < last_update:
+            if saves:
                 progress.partial_seconds = before + time.perf_counter() - start
                 progress.partial_sums = self._gathered(sums).to_lists()
                 self._checkpoint(None)
         return sums, before + time.perf_counter() - start, progress.partial_tokens
 
     def _require_finite(self, sums: Sums) -> None:
-        """The gradient norm is the same on all ranks, so all of them stop at the same update."""
-        norm = sums.means()["train/gradient_norm"]
-        if self.trial.training.precision != "fp16" and not math.isfinite(norm):
-            raise DivergedError(
-                f"diverged: gradient norm {norm} by update {self.progress.update};"
-                " lower the learning rate or warm up longer"
-            )
+        """All ranks hear the same, so all of them stop at the same update."""
+        why = self.strategy.divergence() or not_finite(self._gathered(sums).means())
+        if why is not None:
+            update = self.progress.update
+            raise DivergedError(f"diverged: {why} by update {update}; lower the learning rate or warm up longer")
+
+    def _validated(self) -> tuple[Evaluation, tuple[Sample, ...]]:
+        """Validate the weights as they are now."""
+        evaluation, samples = validate(self.model, self.trial, self.prepared, self.runtime)
+        why = not_finite(named(evaluation))
+        if why is not None:
+            raise DivergedError(f"diverged: {why} at update {self.progress.update}; lower the learning rate")
+        return evaluation, samples
 
     def _gathered(self, sums: Sums) -> Sums:
         total = Sums()

@@ -37,7 +37,8 @@ def in_group(work: Callable[[], None], *, processes: int) -> None:
 
 
 def _work_as_rank(rank: int, processes: int, work: Callable[[], None], rendezvous: Path, raised: Any) -> None:
-    distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=processes)
+    store = distributed.FileStore(str(rendezvous), processes)  # type: ignore[attr-defined]
+    distributed.init_process_group("gloo", store=store, rank=rank, world_size=processes)
     try:
         work()
     except IntelligenError as error:

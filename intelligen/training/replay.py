@@ -17,12 +17,13 @@ from intelligen.errors import UnavailableError
 from intelligen.training.checkpoint import ADOPTED
 from intelligen.training.circumstances import LOCK, Lock, changes, read_locks, take_lock
 from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare
-from intelligen.training.fit import DivergedError, fit_turn
+from intelligen.training.divergence import DivergedError
+from intelligen.training.fit import fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.local_group import in_group
 from intelligen.training.result import read_result, read_trial
 from intelligen.training.runtime import Runtime, threads_used
-from intelligen.training.scored import read_scores, score_files
+from intelligen.training.scored import current_score_files, read_scores, scored_split
 from intelligen.training.testing import TrainedModel
 from intelligen.training.turn import Turn
 
@@ -150,14 +151,13 @@ def _train(recorded: Recorded, place: Runtime) -> None:
 
 def _decode(recorded: Recorded, place: Runtime) -> None:
     """The splits that the trial's weights have decoded, by the same searches."""
-    files = score_files(recorded.directory)
+    files = current_score_files(recorded.directory)
     if not files:
         return
     with threads_used(recorded.lock.threads):
         trained = TrainedModel.load(place.directory, store=place.store, device=place.device)
         for path in files:
-            search = read_scores(path).search
-            trained.score(path.stem.removesuffix(f"-{search.name}"), search=search)
+            trained.score(scored_split(path), search=read_scores(path).search)
 
 
 def _require_material(directory: Path, trial: Trial, lock: Lock, *, store: Path) -> None:

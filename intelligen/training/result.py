@@ -116,6 +116,18 @@ def selected_weights(directory: Path) -> Path:
     return checkpoints.weights(latest.meta["best_update"])
 
 
+def selected_sha256(directory: Path) -> str:
+    """Of those weights: of a finished trial as its result has it.
+
+    Raises:
+        DataError: No epoch of the trial has ended yet.
+        StorageError: The result is damaged.
+
+    """
+    result = read_result(directory)
+    return sha256(selected_weights(directory)) if result is None else result.sha256
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a whole file durably, or leave the old one."""
     temporary = path.with_name(f".{path.name}.tmp")

@@ -1,20 +1,22 @@
-"""What a trial's weights made of a split: a file `scores/SPLIT-SEARCH.json` in the trial's directory."""
+"""What a trial's weights made of a test set: a file `scores/NAME-SEARCH.json` in the trial's directory."""
 
 import json
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from intelligen.config.decoding import Search
+from intelligen.config.base import comparable
+from intelligen.config.decoding import Decoding, Search
+from intelligen.config.stages import search_named
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
-from intelligen.training.result import write_atomically
+from intelligen.training.result import selected_sha256, write_atomically
 
 SCORES = "scores"
 
 
 class Scores(BaseModel):
-    """How a split was decoded, and what came out."""
+    """How a test set was decoded, and what came out."""
 
     search: Search
     metrics: dict[str, float]
@@ -23,20 +25,50 @@ class Scores(BaseModel):
     """With the 95 % interval over sentences."""
     signatures: dict[str, str]
     hypotheses: tuple[str, ...]
-    """In the split's order."""
+    """In the test set's order."""
+    weights: str | None = None
+    """SHA-256 of the weights that decoded it; none in files of earlier versions."""
+    files: dict[str, str] | None = None
+    """File → SHA-256 of what it held, of a new test set; none where it is a split of the prepared data."""
 
 
-def write_scores(directory: Path, split: str, scores: Scores) -> None:
-    """Keep what came out of a split, over what an earlier decoding by the same search left."""
+def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decoding) -> Path:
+    """Keep what came out of a test set, over what an earlier decoding by the same search left.
+
+    Args:
+        directory: The trial's.
+        name: Of the split or of the new test set.
+        scores: What came out.
+        decoding: The trial's.
+
+    """
     folder = directory / SCORES
     folder.mkdir(exist_ok=True)
-    text = json.dumps(scores.model_dump(), ensure_ascii=False, indent=1)
-    write_atomically(folder / f"{split}-{scores.search.name}.json", text)
+    path = folder / f"{name}-{_searched_by(scores.search, decoding)}.json"
+    write_atomically(path, json.dumps(scores.model_dump(), ensure_ascii=False, indent=1))
+    return path
 
 
 def score_files(directory: Path) -> list[Path]:
-    """Of every split and search that a trial's weights have decoded."""
-    return sorted((directory / SCORES).glob("*.json"))
+    """Of every split and search that a trial's weights have decoded; those of new test sets are not among them."""
+    return [path for path in sorted((directory / SCORES).glob("*.json")) if not _is_of_new_test_set(path)]
+
+
+def current_score_files(directory: Path) -> list[Path]:
+    """Those of the weights that are selected now: a trial that has gone on since a decoding has others.
+
+    Raises:
+        StorageError: One is damaged.
+
+    """
+    files = score_files(directory)
+    now = selected_sha256(directory) if files else None
+    return [path for path in files if read_scores(path).weights in (None, now)]
+
+
+def scored_split(path: Path) -> str:
+    """The split of such a file: no search has a hyphen in its name."""
+    return path.stem.rpartition("-")[0]
 
 
 def read_scores(path: Path) -> Scores:
@@ -54,3 +86,18 @@ def read_scores(path: Path) -> Scores:
         first = error.errors()[0]
         what = " ".join([*(f"{part}:" for part in first["loc"]), first["msg"]])
         raise StorageError(f"{path}: damaged ({what}); restore a copy, or decode the split again") from error
+
+
+def _is_of_new_test_set(path: Path) -> bool:
+    """Of a damaged file nobody knows; `read_scores` says what is wrong with it."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("files") is not None
+
+
+def _searched_by(search: Search, decoding: Decoding) -> str:
+    """`beam` with the settings of a sweep's test stage; else `beam_size8`, so that neither replaces the other."""
+    usual, given = comparable(search_named(search.name, decoding)), comparable(search)
+    return "_".join([search.name, *(f"{key}{value}" for key, value in given.items() if value != usual[key])])

@@ -6,10 +6,13 @@ from pathlib import Path
 import torch
 
 from intelligen.config.decoding import Search
-from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.data.manifest import SplitReport
+from intelligen.data.new_test_set import NewTestSet
+from intelligen.data.prepared import Prepared, Split, open_prepared
+from intelligen.errors import ConfigError
 from intelligen.evaluation import Evaluation, Interval, bleu_interval, evaluate_shard, score
 from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.training.checkpoint import load_weights
+from intelligen.training.checkpoint import load_weights, sha256
 from intelligen.training.fit import build_model
 from intelligen.training.result import read_trial, selected_weights
 from intelligen.training.scored import Scores, write_scores
@@ -17,19 +20,24 @@ from intelligen.training.scored import Scores, write_scores
 
 @dataclass(frozen=True)
 class SplitScore:
-    """What a model scores on one split."""
+    """What a model scores on one split, or on a new test set."""
 
     split: str
+    """Its name."""
+    report: SplitReport
+    """What was found in its data."""
     search: Search
     evaluation: Evaluation
     bleu: Interval
     """With its 95 % bootstrap interval over sentences."""
+    path: Path
+    """Where scores and hypotheses are kept."""
+    files: dict[str, str] | None
+    """File → SHA-256 of a new test set; none where it is a split."""
 
     def metrics(self, name: str | None = None) -> dict[str, float]:
         """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
-        interval = {"bleu_low": self.bleu.low, "bleu_high": self.bleu.high}
-        found = {**self.evaluation.metrics, **interval}
-        return {f"{name or self.split}/{metric}": value for metric, value in found.items()}
+        return named_scores(name or self.split, self.evaluation, self.bleu)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class TrainedModel:
     model: Seq2SeqTransformer
     prepared: Prepared
     device: torch.device
+    weights: str
+    """Their SHA-256."""
 
     @classmethod
     def load(cls, directory: Path, *, store: Path, device: torch.device) -> "TrainedModel":
@@ -53,8 +63,9 @@ class TrainedModel:
         trial = read_trial(directory)
         prepared = open_prepared(store / "prepared" / trial.prepared)
         model = build_model(trial, prepared)
-        load_weights(model, selected_weights(directory))
-        return cls(directory, model.to(device).eval(), prepared, device)
+        weights = selected_weights(directory)
+        load_weights(model, weights)
+        return cls(directory, model.to(device).eval(), prepared, device, sha256(weights))
 
     def score(self, split: str, *, search: Search | None = None) -> SplitScore:
         """Decode and score a split; hypotheses go to `scores/SPLIT-SEARCH.json` in the trial's directory.
@@ -64,26 +75,62 @@ class TrainedModel:
             search: The trial's own test search where not given.
 
         """
+        return self._score(self.prepared.split(split), self.prepared.manifest.splits[split], search)
+
+    def score_new(self, test_set: NewTestSet, *, search: Search | None = None) -> SplitScore:
+        """Decode and score a new test set; hypotheses go to `scores/NAME-SEARCH.json` in the trial's directory.
+
+        No other part of the trial's record takes it up: neither ledger nor MLflow, neither report nor replay.
+
+        Args:
+            test_set: Its name and files.
+            search: The trial's own test search where not given.
+
+        Raises:
+            ConfigError: One of the splits has that name.
+            DataError: Its files are missing, empty or malformed.
+
+        """
+        # Some file systems take names that differ in case alone for one.
+        if test_set.name.lower() in map(str.lower, self.prepared.splits):
+            raise ConfigError(
+                f"{test_set.name}: {self.directory} has a split of that name; name the test set otherwise"
+            )
+        with test_set.encoded(self.prepared) as (split, report):
+            files = {str(path): sha256(path) for path in test_set.files}
+            return self._score(split, report, search, files=files)
+
+    def _score(
+        self, split: Split, report: SplitReport, search: Search | None, *, files: dict[str, str] | None = None
+    ) -> SplitScore:
         trial = read_trial(self.directory)
         search = search or trial.decoding.test
         shard = evaluate_shard(
             self.model,
-            self.prepared,
             split,
+            vocabulary=self.prepared.tokenizer("target"),
             search=search,
             decoding=trial.decoding,
             device=self.device,
             seed=trial.seed,
         )
-        references = self.prepared.split(split).texts("target")
+        references = split.texts("target")
         evaluation = score([shard], references, moses_language=trial.task.moses_bleu)
-        found = SplitScore(split, search, evaluation, bleu_interval(evaluation.hypotheses, references))
+        bleu = bleu_interval(evaluation.hypotheses, references)
         scores = Scores(
             search=search,
-            metrics=found.metrics(),
-            bleu=found.bleu,
+            metrics=named_scores(split.name, evaluation, bleu),
+            bleu=bleu,
             signatures=dict(evaluation.signatures),
             hypotheses=tuple(evaluation.hypotheses),
+            weights=self.weights,
+            files=files,
         )
-        write_scores(self.directory, split, scores)
-        return found
+        path = write_scores(self.directory, split.name, scores, decoding=trial.decoding)
+        return SplitScore(split.name, report, search, evaluation, bleu, path, files)
+
+
+def named_scores(name: str, evaluation: Evaluation, bleu: Interval) -> dict[str, float]:
+    """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
+    found = {**evaluation.metrics, "bleu_low": bleu.low, "bleu_high": bleu.high}
+    return {f"{name}/{metric}": value for metric, value in found.items()}

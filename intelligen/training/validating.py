@@ -16,10 +16,11 @@ def validate(
     model: Seq2SeqTransformer, trial: Trial, prepared: Prepared, runtime: Runtime
 ) -> tuple[Evaluation, tuple[Sample, ...]]:
     """What a model scores on the validation set, the same on every rank, and its first sentences."""
+    valid = prepared.split("valid")
     shard = evaluate_shard(
         model,
-        prepared,
-        "valid",
+        valid,
+        vocabulary=prepared.tokenizer("target"),
         search=trial.decoding.validation,
         decoding=trial.decoding,
         device=runtime.device,
@@ -28,7 +29,6 @@ def validate(
         world_size=runtime.world_size,
     )
     shards = runtime.gather(shard)
-    valid = prepared.split("valid")
     references = valid.texts("target")
     # Scored once; the other ranks wait for rank 0's numbers, so that all decide alike.
     evaluation = runtime.broadcast(

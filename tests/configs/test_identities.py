@@ -5,6 +5,7 @@ again: a difference means that every baseline would be trained once more and no 
 """
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import REPOSITORY
 from pydantic import Field
 
 from intelligen.config.base import ADDED, Settings, canonical_json, comparable, content_hash
+from intelligen.config.data import FilesCorpus
 from intelligen.config.experiment import baseline_trial, finetuning_trial
 from intelligen.config.loading import load_experiment, load_sweep
 from intelligen.data.preparing import data_identity
@@ -22,11 +24,14 @@ GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "identities.json").read_t
 
 def identities_of_experiment(path: str) -> dict[str, str]:
     experiment = load_experiment(REPOSITORY / path)
+    corpus = experiment.data.corpus
+    if isinstance(corpus, FilesCorpus) and corpus.folder is not None:  # it was kept as it was written
+        corpus = corpus.model_copy(update={"folder": str(Path(corpus.folder).relative_to(REPOSITORY))})
     return {
         "baseline": baseline_trial(experiment, prepared="prepared").identity,
         "finetuning": finetuning_trial(experiment, prepared="prepared", start="start").identity,
         "data": data_identity(experiment.data, "fingerprint"),
-        "corpus": content_hash(canonical_json(experiment.data.corpus)),
+        "corpus": content_hash(canonical_json(corpus)),
     }
 
 

@@ -161,7 +161,7 @@ def test_a_mistake_in_a_fragments_space_is_told_where_it_was_written(project: Pa
     ("include", "reason"),
     [
         ("[/etc/passwd]", 'include[0]: "/etc/passwd" lies outside of the project'),
-        ("[../../x.yaml]", 'include[0]: "../../x.yaml" lies outside of the project'),
+        ("[../../x.yaml]", 'include[0]: "search_spaces/../../x.yaml" lies outside of the project'),
         ("[../fragments/f.yaml, nowhere.yaml]", "include[1]: search_spaces/nowhere.yaml: no such file"),
         ("[fragments]", "include[0]: search_spaces/fragments: is a directory"),
         ("../fragments/f.yaml", 'include: must be a list of paths, got "../fragments/f.yaml"; write ['),
@@ -169,7 +169,7 @@ def test_a_mistake_in_a_fragments_space_is_told_where_it_was_written(project: Pa
         ("[3]", "include[0]: must be a path, got 3"),
         ('[""]', 'include[0]: must be a path, got ""'),
         ("[sweep.yaml]", "include[0]: search_spaces/sweep.yaml would include itself"),
-        ("[../fragments/link.yaml]", 'include[0]: "../fragments/link.yaml" lies outside of the project'),
+        ("[../fragments/link.yaml]", 'include[0]: "search_spaces/../fragments/link.yaml" lies outside of the project'),
     ],
 )
 def test_a_fragment_that_cannot_be_included_is_told_where_it_is_named(project: Path, include: str, reason: str) -> None:
@@ -225,7 +225,8 @@ def test_whoever_starts_the_command_may_choose_any_experiment(project: Path) -> 
     name = os.path.relpath(elsewhere, "search_spaces")
     write("search_spaces/sweep.yaml", SWEEP.replace("experiment.yaml", name) + "space: {model.dropout: {const: 0}}\n")
     (message,) = refusal(Path("search_spaces/sweep.yaml"))
-    assert message.startswith(f'search_spaces/sweep.yaml:3: experiment: "{name}" lies outside of the project')
+    told = f'search_spaces/sweep.yaml:3: experiment: "search_spaces/{name}" lies outside of the project'
+    assert message.startswith(told)
 
 
 def test_what_is_replaced_leaves_no_lines_behind(folder: Path) -> None:

@@ -195,7 +195,9 @@ def test_an_override_adds_an_entry_to_a_default_mapping(files: Path) -> None:
     assert loaded.data.corpus.splits == {"train": "train", "valid": "validation", "test": "test", "extra": "test2"}
 
 
-@pytest.mark.parametrize("spelling", ["strategy.name=standard", "strategy=standard"])
+@pytest.mark.parametrize(
+    "spelling", ["strategy.name=standard", "strategy=standard", "strategy=std", "strategy.name=std"]
+)
 def test_another_option_drops_the_former_options_settings(files: Path, spelling: str) -> None:
     assert experiment("strategy.r_drop=0.5", spelling).strategy == Standard(r_drop=0.5)
     assert experiment(spelling).strategy == Standard()
@@ -258,7 +260,7 @@ def test_a_sweep_loads_with_the_experiment_beside_it(files: Path, monkeypatch: p
 def test_an_override_of_the_experiment_starts_at_the_working_directory(files: Path) -> None:
     sweep, named = load_sweep(Path("search spaces/süß.yaml"), ["experiment=experiments/other.yaml"])
     assert named.name == "other"
-    assert sweep.experiment == "../experiments/other.yaml"
+    assert sweep.experiment == str(files / "experiments/other.yaml")
 
 
 def test_overrides_reach_into_the_sweep_and_its_experiment(files: Path) -> None:

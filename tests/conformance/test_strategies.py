@@ -133,6 +133,17 @@ def test_the_reference_loss_falls(settings, build):
 
 
 @every_strategy
+def test_weights_that_are_no_numbers_any_more_are_found_by_the_check_and_crash_nothing_before(settings, build):
+    strategy, loader = build(settings)
+    assert strategy.divergence() is None
+    with torch.no_grad():
+        for weight in strategy.model.parameters():
+            weight.fill_(torch.nan)
+    train(strategy, loader, first=1, last=2)
+    assert strategy.divergence() == "gradient norm not finite"
+
+
+@every_strategy
 def test_the_same_seed_makes_the_same_weights(settings, build):
     ends = []
     for _ in range(2):

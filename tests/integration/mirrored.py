@@ -16,6 +16,18 @@ from intelligen.tracking.store import ensure_store
 from intelligen.training.history import History, Report, Sample
 
 EXPERIMENT = "behaviour"
+MEASURED = {
+    "gpu/count": 0.0,
+    "cpu/memory_avg_mib": 300.0,
+    "cpu/memory_peak_mib": 400.0,
+    "time/epoch_s": 2.0,
+    "cost/device_s": 3.0,
+}
+EPOCH_ROWS = len(("valid/bleu", "valid/loss", *MEASURED)) + 2 + 3
+"""What stands in MLflow of an epoch: two figures of the machine are `system/…` too, three say how far it is."""
+SUMMARY_ROWS = 2 + 4
+"""Of a trial that has ended and did not fail: `selected/…` and `trial/…`."""
+SMALL_SWEEP_ROWS = 4 * EPOCH_ROWS + 2 * SUMMARY_ROWS
 
 
 @pytest.fixture(scope="module", name="store")
@@ -101,7 +113,7 @@ def add_epoch(sweep: Path, trial_id: str, epoch: int, **metrics: float) -> Repor
         update=50 * epoch,
         target_tokens=9000 * epoch,
         time_ms=1_700_000_000_000 + epoch,
-        metrics={"valid/bleu": 10.0 * epoch, "valid/loss": 1 / epoch, **metrics},
+        metrics={"valid/bleu": 10.0 * epoch, "valid/loss": 1 / epoch, **MEASURED, **metrics},
         tags={"bleu_signature": "nrefs:1|case:mixed"},
         samples=(Sample("a dog", f"ein Hund {epoch}", "ein Hund"),),
     )

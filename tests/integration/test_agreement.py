@@ -67,7 +67,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     place = Place(tmp_path_factory.mktemp("place"), SWEEP)
     experiment = place.directory / "experiment.yaml"
     experiment.write_text(
-        experiment.read_text().replace("optimizer: {learning_rate: 2.0e-3}", "optimizer: {clip_norm: null}")
+        experiment.read_text().replace(
+            "optimizer: {learning_rate: 2.0e-3}", "optimizer: {clip_norm: null}\n  precision: fp16"
+        )
     )
     place.train_baseline()
     store, port = place.directory / "mlflow.db", free_port()

@@ -25,7 +25,7 @@ def test_a_study_that_is_lost_in_mid_search_is_named_and_no_trial_is_lost(tmp_pa
     rename("trials", "lost")
     output, _ = first.communicate(timeout=120)
     assert first.returncode == 69, output
-    assert "error: search.storage: sqlite:///studies.db: " in output
+    assert f"error: search.storage: sqlite:///{tmp_path}/studies.db: " in output
     assert "Traceback" not in output
 
     rename("lost", "trials")

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
+    EPOCH_ROWS,
     EXPERIMENT,
+    SMALL_SWEEP_ROWS,
+    SUMMARY_ROWS,
     Store,
     add_epoch,
     mirror,
@@ -41,12 +44,12 @@ def test_the_background_follows_the_files_and_close_says_that_all_is_there(
     small_sweep(sweep)
     background = mirror(store, sweep)
     background.start()
-    wait_until(lambda: len(shown.metrics()) == 20)
+    wait_until(lambda: len(shown.metrics()) == SMALL_SWEEP_ROWS)
     add_epoch(sweep, "t0002", 2)
-    wait_until(lambda: len(shown.metrics()) == 25)
+    wait_until(lambda: len(shown.metrics()) == SMALL_SWEEP_ROWS + EPOCH_ROWS)
     add_epoch(sweep, "t0002", 3)
     assert background.close(60)
-    assert len(shown.metrics()) == 30
+    assert len(shown.metrics()) == SMALL_SWEEP_ROWS + 2 * EPOCH_ROWS
 
 
 def test_an_error_of_an_artifact_store_s_own_library_delays_and_loses_nothing(
@@ -65,7 +68,7 @@ def test_an_error_of_an_artifact_store_s_own_library_delays_and_loses_nothing(
     background.start()
     wait_until(lambda: not failing)
     assert background.close(60)
-    assert len(shown.metrics()) == 20
+    assert len(shown.metrics()) == SMALL_SWEEP_ROWS
 
 
 def test_a_locked_database_delays_and_loses_nothing(store: Path, sweep: Path, shown: Store) -> None:
@@ -77,11 +80,11 @@ def test_a_locked_database_delays_and_loses_nothing(store: Path, sweep: Path, sh
     add_epoch(sweep, "t0002", 2)
     background.start()
     assert not background.close(0.3)
-    assert len(shown.metrics()) == 20
+    assert len(shown.metrics()) == SMALL_SWEEP_ROWS
     blocker.rollback()
     blocker.close()
     assert background.close(60)
-    assert len(shown.metrics()) == 25
+    assert len(shown.metrics()) == SMALL_SWEEP_ROWS + EPOCH_ROWS
 
 
 def test_a_server_that_comes_late_and_dies_loses_nothing(
@@ -94,12 +97,12 @@ def test_a_server_that_comes_late_and_dies_loses_nothing(
     wait_until(lambda: "will catch up" in caplog.text)
     with tracking_server(store, port):
         wait_until(lambda: "has caught up" in caplog.text)
-        assert len(shown.metrics()) == 20
+        assert len(shown.metrics()) == SMALL_SWEEP_ROWS
     add_epoch(sweep, "t0002", 2)
     wait_until(lambda: caplog.text.count("will catch up") == 2)
     assert not background.close(0.5)
     sync_afresh(store, sweep)
-    assert len(shown.metrics()) == 25
+    assert len(shown.metrics()) == SMALL_SWEEP_ROWS + EPOCH_ROWS
     assert len(shown.run_ids()) == 4
 
 
@@ -132,7 +135,7 @@ def test_what_mlflow_refuses_is_not_tried_again_until_the_time_is_over(store: Pa
     client.restore_experiment(client.get_experiment_by_name("to be deleted").experiment_id)
     again = MlflowMirror(sweep, tracking_uri=uri, experiment="to be deleted")
     assert again.close(60)
-    assert (len(shown.metrics()), again.refusal) == (25, None)
+    assert (len(shown.metrics()), again.refusal) == (SMALL_SWEEP_ROWS + EPOCH_ROWS, None)
 
 
 def test_a_server_that_forbids_is_named_with_its_own_words() -> None:
@@ -168,16 +171,16 @@ def test_a_server_that_refuses_delays_and_loses_answers_neither_loses_nor_double
         files = {file.path for file in client.list_artifacts(child.data.tags["mlflow.parentRunId"])}
     assert proxy.made.keys() == set(KINDS)
     points = [(run_id, key, step) for run_id, key, step, _, _ in shown.metrics()]
-    assert len(points) == len(set(points)) == (4 + 5) * 5 + 1
+    assert len(points) == len(set(points)) == SMALL_SWEEP_ROWS + 5 * EPOCH_ROWS + SUMMARY_ROWS
     assert shown.statuses() == {
         "sweep": "FINISHED",
         "baseline-1": "FINISHED",
-        "t0000": "KILLED",
+        "t0000": "FINISHED",
         "t0001": "FAILED",
         "t0002": "FINISHED",
     }
     assert len(shown.rows("SELECT run_uuid FROM runs WHERE run_uuid IN :mine")) == 5
-    assert {"config", "leaderboard.csv", "leaderboard.md", "plots"} == files
+    assert {"config", "leaderboard.csv", "leaderboard.md", "plots", "scores.json"} == files
 
 
 def passes(patient: MlflowMirror) -> bool:
@@ -247,7 +250,7 @@ def test_kill_9_in_the_midst_of_writing_neither_loses_nor_doubles(store: Path, s
     assert kills >= 2
     sync_afresh(store, sweep)
     points = [(run_id, key, step) for run_id, key, step, _, _ in shown.metrics()]
-    assert len(points) == len(set(points)) == 4 * 5 * 5
+    assert len(points) == len(set(points)) == 4 * (5 * EPOCH_ROWS + SUMMARY_ROWS)
     assert shown.statuses() == {"sweep": "RUNNING"} | dict.fromkeys(trials, "FINISHED")
     assert len(shown.rows("SELECT run_uuid FROM runs WHERE run_uuid IN :mine")) == 5
 

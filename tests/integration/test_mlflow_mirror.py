@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from mirrored import (  # noqa: F401  # three are fixtures, under other names
+    EPOCH_ROWS,
     EXPERIMENT,
+    MEASURED,
+    SMALL_SWEEP_ROWS,
     Store,
     add_epoch,
     artifact,
@@ -35,7 +38,9 @@ from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.mirror import LOCK_FILE
+from intelligen.tracking.projection import INTERNAL
 from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.run_ids import read_run_ids
 from intelligen.tracking.runs import create_run
 from intelligen.tracking.standings import Standing
 from intelligen.tracking.store import ensure_store, open_client
@@ -53,7 +58,7 @@ def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, 
     assert shown.statuses() == {
         "sweep": "RUNNING",
         "baseline-1": "FINISHED",
-        "t0000": "KILLED",
+        "t0000": "FINISHED",
         "t0001": "FAILED",
         "t0002": "RUNNING",
     }
@@ -80,7 +85,7 @@ def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, 
     assert "| a dog | ein Hund 2 | ein Hund |" in child.data.tags["mlflow.note.content"]
     assert json.loads(artifact(tested, "samples.json"))["data"] == [[1, "a dog", "ein Hund 1", "ein Hund"]]
     assert {"version/torch": "2.13.0", "host": "node1"}.items() <= parent.data.tags.items()
-    assert "| generative | 20 | t0002 | 2 |" in parent.data.tags["mlflow.note.content"]
+    assert "| generative | 20 | t0002 |" in parent.data.tags["mlflow.note.content"]
     assert {"config/experiment.json", "config/sweep.json"} == {
         file.path for file in client.list_artifacts(parent.info.run_id, "config")
     }
@@ -103,7 +108,7 @@ def test_syncing_again_changes_nothing(store: Path, sweep: Path, shown: Store) -
     assert patient.close(60)
     sync_afresh(store, sweep)
     assert (shown.metrics(), shown.statuses()) == before
-    assert len(before[0]) == 4 * 5
+    assert len(before[0]) == SMALL_SWEEP_ROWS
 
 
 def test_only_what_is_new_is_added(store: Path, sweep: Path, shown: Store) -> None:
@@ -117,7 +122,10 @@ def test_only_what_is_new_is_added(store: Path, sweep: Path, shown: Store) -> No
     added = [row for row in shown.metrics() if row not in before]
     assert {(key, step) for _, key, step, _, _ in added} == {
         (key, 100)
-        for key in ("valid/bleu", "valid/loss", "progress/epoch", "progress/update", "progress/target_tokens")
+        for key in (
+            *("valid/bleu", "valid/loss", "progress/epoch", "progress/update", "progress/target_tokens", *MEASURED),
+            *("system/cpu_memory_avg_mib", "system/cpu_memory_peak_mib"),
+        )
     }
 
 
@@ -134,15 +142,17 @@ def test_new_reports_are_one_request_however_many(
         add_epoch(sweep, "t0002", epoch)
     patient.sync()
     assert sent == ["log_batch"]
-    assert len(shown.metrics()) == (4 + 3) * 5
+    assert len(shown.metrics()) == SMALL_SWEEP_ROWS + 3 * EPOCH_ROWS
     with Ledger.open(sweep, {}) as ledger:
         ledger.finish("t0002", TrialState.COMPLETE)
     patient.sync()
     patient.close(60)
     notes = shown.rows("SELECT value FROM tags WHERE key = 'mlflow.note.content' AND run_uuid IN :mine")
-    assert any("| generative | 40 | t0002 | 4 |" in note for (note,) in notes)
+    assert any("| generative | 40 | t0002 |" in note for (note,) in notes)
 
 
+# What the first release called its internal tags, which it showed to everybody.
+FORMER = ("closing", "leaderboard", "plots")
 CALLS = [
     *("create_run", "delete_run", "delete_tag", "log_artifacts", "log_batch", "log_figure", "log_inputs"),
     *("set_terminated", "update_run"),
@@ -166,11 +176,11 @@ def test_an_epoch_that_a_resumed_trial_repeats_stands_once(store: Path, sweep: P
     history = History(sweep / "trials/t0002")
     second = history.reports[1]
     history.truncate(after_epoch=1)
-    history.append(replace(second, time_ms=second.time_ms + 99, metrics={"valid/bleu": 21.0, "valid/loss": 0.4}))
+    history.append(replace(second, time_ms=second.time_ms + 99, metrics={**second.metrics, "valid/bleu": 21.0}))
     add_epoch(sweep, "t0002", 3)
     sync_afresh(store, sweep)
     points = [(key, step) for run_id, key, step, _, _ in shown.metrics() if run_id == shown.run_ids()["t0002"]]
-    assert len(points) == len(set(points)) == 3 * 5
+    assert len(points) == len(set(points)) == 3 * EPOCH_ROWS
 
 
 def test_an_interrupted_sweep_leaves_no_running_run_and_goes_on(store: Path, sweep: Path, shown: Store) -> None:
@@ -198,10 +208,12 @@ def test_an_interrupted_sweep_leaves_no_running_run_and_goes_on(store: Path, swe
     run = client.get_run(runs["t0002"])
     assert (run.data.tags["attempts"], run.info.end_time is not None) == ("2", True)
     parent = client.get_run(parent_id)
-    assert parent.data.metrics == {"best/bleu": 12.0}
+    assert parent.data.metrics == {}
+    scores = json.loads(artifact(parent, "scores.json"))
+    assert scores == {"columns": ["score", "value"], "data": [["best/bleu", 12.0]]}
     assert "| best |" in parent.data.tags["mlflow.note.content"]
     assert parent.data.tags["stop_reason"] == "complete"
-    files = ["config", "leaderboard.csv", "leaderboard.md", "plots", "results.md"]
+    files = ["config", "leaderboard.csv", "leaderboard.md", "plots", "results.md", "scores.json"]
     assert [file.path for file in client.list_artifacts(parent.info.run_id)] == files
     assert [file.path for file in client.list_artifacts(parent.info.run_id, "plots")] == [
         "plots/best_so_far.png",
@@ -289,6 +301,33 @@ def test_a_sweep_that_has_ended_is_drawn_once(
     assert set(sent) <= {"log_batch"}
 
 
+def test_runs_of_the_first_release_are_brought_up_to_date_and_none_of_their_rows_stands_twice(
+    store: Path, sweep: Path, shown: Store
+) -> None:
+    small_sweep(sweep)
+    with Ledger.open(sweep, {}) as ledger:
+        ledger.finish("t0002", TrialState.COMPLETE)
+        ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": "| best |", "best/bleu": 12.0})
+    sync_afresh(store, sweep)
+    client = open_client(f"sqlite:///{store}")
+    stopped, parent_id = shown.run_ids()["t0000"], read_run_ids(sweep).sweep
+    before = shown.metrics()
+    # As that release left them.
+    client.set_terminated(stopped, status="KILLED", end_time=client.get_run(stopped).info.end_time)
+    for run_id, name in ((stopped, "samples_epoch"), *((parent_id, name) for name in FORMER)):
+        client.delete_tag(run_id, f"{INTERNAL}{name}")
+        client.set_tag(run_id, name, "7")
+    for run_id in (*shown.run_ids().values(), parent_id):
+        client.delete_tag(run_id, "state")
+    client.log_metric(parent_id, "best/bleu", 12.0, timestamp=1, step=9)
+    sync_afresh(store, sweep)
+    assert [row for row in shown.metrics() if row[0] != parent_id] == before
+    run, parent = client.get_run(stopped), client.get_run(parent_id)
+    assert (run.info.status, run.data.tags["state"], parent.data.tags["state"]) == ("FINISHED", "pruned", "complete")
+    assert not {"samples_epoch", *FORMER} & {*run.data.tags, *parent.data.tags}
+    assert {f"{INTERNAL}{name}" for name in FORMER} <= parent.data.tags.keys()
+
+
 def test_code_and_environment_are_those_of_the_sweeps_start(store: Path, sweep: Path, shown: Store) -> None:
     folder = sweep / "provenance"
     folder.mkdir()
@@ -368,7 +407,7 @@ def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, swe
         """Trials in the leaderboard once so many have ended."""
         ended = {name: trials[name] for name in list(trials)[:count]}
         standings = {name: Standing(record, None, 0, 0.0) for name, record in ended.items()}
-        summary.update(ended, closing, bests={}, standings=standings)
+        summary.update(ended, closing, values={}, standings=standings)
         return len(artifact(client.get_run(run.id), "leaderboard.csv").splitlines()) - 1
 
     assert [listed(count) for count in (1, 2, 250, 251, 252, 253)] == [1, 2, 250, 250, 252, 252]

@@ -1,6 +1,7 @@
 """Whole sweeps over real Ray, Optuna and MLflow on the tiny corpus: killed, interrupted, resumed, compared."""
 
 import contextlib
+import csv
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import optuna
 import psutil
@@ -22,8 +24,10 @@ from optuna.trial import TrialState as OptunaState
 
 import intelligen
 from intelligen.cli.main import commands
+from intelligen.tracking.leaderboard import leaderboard
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.store import open_client
 from intelligen.training.history import read_history
 
 SWEEP = """
@@ -46,7 +50,7 @@ baseline: {workers: 1}
 MARK = "LAUNCHED_IN"
 STATES = {
     TrialState.COMPLETE: ("COMPLETE", "FINISHED"),
-    TrialState.PRUNED: ("PRUNED", "KILLED"),
+    TrialState.PRUNED: ("PRUNED", "FINISHED"),
     TrialState.FAILED: ("FAIL", "FAILED"),
 }
 
@@ -125,6 +129,9 @@ def require_records_agree(place: Place) -> None:
         assert trial.intermediate_values == {report.epoch: report.metrics["valid/bleu"] for report in reports}
         if trial.state is OptunaState.COMPLETE:
             assert trial.value == max(trial.intermediate_values.values())
+        if trial.state is not OptunaState.FAIL:
+            assert trial.user_attrs["selected/valid/bleu"] == max(trial.intermediate_values.values())
+        assert trial.user_attrs["stop_reason"] == searched[trial.number].stop_reason
 
     runs = place.query(
         "select t.value, r.status, r.run_uuid from runs r join tags t on r.run_uuid = t.run_uuid"
@@ -140,10 +147,33 @@ def require_records_agree(place: Place) -> None:
         assert place.query("select value from tags where run_uuid = ? and key = 'stop_reason'", run_id) == [
             (record.stop_reason,)
         ]
+        assert place.query("select value from tags where run_uuid = ? and key = 'state'", run_id) == [(record.state,)]
+        shown = "select step, value from metrics where run_uuid = ? and key = 'selected/valid/bleu'"
+        best = max((report.metrics["valid/bleu"] for report in history), default=None)
+        ended = record.state is not TrialState.FAILED
+        assert place.query(shown, run_id) == ([(history[-1].update, best)] if ended else [])
         assert [report.epoch for report in history] == list(range(1, len(history) + 1))
+    require_mlflow_ranks_as_the_table(place)
     parents = place.query("select run_uuid from tags where key = 'kind' and value = 'sweep'")
     assert len(parents) == 1
     assert place.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
+
+
+def require_mlflow_ranks_as_the_table(place: Place) -> None:
+    """Sorted by the score of the selected weights, as a person sorts them, the runs stand as in the leaderboard."""
+    uri = f"sqlite:///{place.directory}/mlflow.db"
+    client = open_client(uri)
+    order = ["metrics.`selected/valid/bleu` DESC", "attributes.start_time ASC"]
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id], order_by=order)
+    ranked = [run for run in runs if "selected/valid/bleu" in run.data.metrics]
+    (parent,) = {run.data.tags["mlflow.parentRunId"] for run in ranked}
+    folder = Path(unquote(urlsplit(client.get_run(parent).info.artifact_uri).path))
+    rows = list(csv.DictReader((folder / "leaderboard.csv").read_text().splitlines()))
+    assert [run.data.tags["trial_id"] for run in ranked] == [row["trial"] for row in rows if row["valid/bleu"]]
+    for row in leaderboard(place.sweep, place.trials(), metric="valid/bleu"):
+        kind = (row.best.kind, row.best.strategy)
+        own = [run for run in ranked if (run.data.tags["kind"], run.data.tags["strategy"]) == kind]
+        assert own[0].data.metrics["selected/valid/bleu"] == row.best_value
 
 
 def processes_of(place: Place) -> list[psutil.Process]:

@@ -175,7 +175,7 @@ def test_without_a_name_all_sweeps_are_listed_and_a_damaged_one_hides_no_other(
 
 
 def test_a_trial_is_replayed_without_ray_and_is_the_same_bit_for_bit(story: Story, call: Call) -> None:
-    code, out, err = call("reproduce", "tiny", "t0000", "--json")  # which was stopped, and resumed by another launch
+    code, out, err = call("reproduce", "tiny/t0000", "--json")  # which was stopped, and resumed by another launch
     document = json.loads(out)
     assert (code, document["exact"], document["changed"], document["epochs"]) == (0, True, [], EPOCHS), err
     agreeing = {one["key"] for one in document["comparisons"] if one["agrees"]}
@@ -183,7 +183,7 @@ def test_a_trial_is_replayed_without_ray_and_is_the_same_bit_for_bit(story: Stor
     replay = intelligen.reproduce("tiny", "baseline-1", runs=story.place.directory / "runs")
     assert (replay.identical, replay.recorded.changes) == (True, ())
     code, _, err = call("reproduce", "tiny")
-    assert (code, "baseline-1, t0000" in err) == (2, True)
+    assert (code, "tiny/baseline-1, tiny/t0000" in err) == (2, True)
     code, _, err = call("reproduce", "tiny", "t0009")
     assert (code, "no trial 't0009'" in err) == (2, True)
 

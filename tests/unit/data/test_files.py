@@ -18,7 +18,7 @@ PARALLEL = ParallelText(source="a.en", target="a.de")
 
 
 def corpus(folder: Path, files: ParallelText | PairTable = PARALLEL) -> FilePairs:
-    return FilePairs(FilesCorpus(folder=str(folder), splits={"train": files, "valid": files, "test": files}))
+    return FilePairs(folder, {"train": files, "valid": files, "test": files})
 
 
 def parallel(folder: Path, source: bytes, target: bytes) -> FilePairs:

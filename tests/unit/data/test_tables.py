@@ -8,14 +8,14 @@ from pathlib import Path
 import datasets
 import pytest
 
-from intelligen.config.data import FilesCorpus, HubCorpus, PairTable
+from intelligen.config.data import HubCorpus, PairTable
 from intelligen.data.files import FilePairs
 from intelligen.data.hub import HubPairs
 from intelligen.errors import ConfigError, DataError
 
 
 def corpus(folder: Path, table: PairTable) -> FilePairs:
-    return FilePairs(FilesCorpus(folder=str(folder), splits=dict.fromkeys(("train", "valid", "test"), table)))
+    return FilePairs(folder, dict.fromkeys(("train", "valid", "test"), table))
 
 
 def tsv(folder: Path, text: str, **settings: str) -> FilePairs:

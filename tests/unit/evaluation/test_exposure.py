@@ -61,8 +61,8 @@ def evaluate(
     shards = [
         evaluate_shard(
             model,
-            prepared,
-            "valid",
+            prepared.split("valid"),
+            vocabulary=prepared.tokenizer("target"),
             search=search or Greedy(),
             decoding=Decoding(batch_tokens=batch_tokens),
             device=torch.device("cpu"),

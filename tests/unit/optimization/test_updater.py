@@ -86,3 +86,72 @@ def test_sums_divide_once():
 def test_sums_survive_a_checkpoint_to_the_last_digit():
     pairs = {"a": [0.1, 16_777_217.0]}
     assert Sums.from_lists(pairs).to_lists() == pairs
+
+
+def scaled_sum(model: nn.Linear, steepness: float) -> Loss:
+    """In fp16 its gradient is steepness × loss scale, which overflows above 65,504."""
+    return Loss(model(torch.full((1, 3), 1e-3)).float().sum() * steepness)
+
+
+def half_updater(model: nn.Linear, *, scale: float = 2.0**16) -> Updater:
+    updater = Updater(model, Training(precision="fp16"), total_updates=100, world_size=1)
+    state = updater.state_dict()
+    state["scaler"]["scale"] = scale
+    updater.load_state_dict(state)
+    return updater
+
+
+def updates_until_divergence(updater: Updater, model: nn.Linear, steepness: float, *, most: int = 60) -> int | None:
+    for update in range(1, most + 1):
+        updater.update([partial(scaled_sum, model, steepness)], update=update)
+        if updater.divergence() is not None:
+            return update
+    return None
+
+
+def test_fp16_finds_its_loss_scale_by_sixteen_skipped_updates_and_then_learns():
+    model = nn.Linear(3, 1)
+    updater, before, norms = half_updater(model), model.weight.clone(), []
+    for update in range(1, 31):
+        # At a scale of 1 the first gradient that is finite.
+        norms.append(updater.update([partial(scaled_sum, model, 60_000.0)], update=update).means())
+        assert updater.divergence() is None
+        assert torch.equal(model.weight, before) == (update <= 16)
+    assert ["train/gradient_norm" in sums for sums in norms] == [False] * 16 + [True] * 14
+    assert all(math.isfinite(value) for sums in norms for value in sums.values())
+
+
+def test_fp16_diverges_where_its_loss_scale_falls_below_one():
+    model = nn.Linear(3, 1)
+    updater = half_updater(model)
+    assert updates_until_divergence(updater, model, 70_000.0) == 17
+    assert "loss scale to 0.5" in updater.divergence()
+
+
+def test_fp16_diverges_after_25_skipped_updates_in_a_row_and_not_after_24():
+    model = nn.Linear(3, 1)
+    updater = half_updater(model, scale=2.0**40)
+    assert updates_until_divergence(updater, model, 70_000.0) == 25
+    assert "skipped 25 updates in a row" in updater.divergence()
+    # What follows does not hide it until somebody asks.
+    updater.update([partial(scaled_sum, model, 1e-3)], update=26)
+    assert "skipped 25 updates in a row" in updater.divergence()
+    assert updates_until_divergence(half_updater(model, scale=2.0**24), model, 60_000.0) is None
+
+
+@pytest.mark.parametrize("halt", [1, 12, 24])
+def test_a_resumed_updater_has_not_forgotten_the_skipped_updates(halt):
+    model = nn.Linear(3, 1)
+    updater = half_updater(model, scale=2.0**40)
+    assert updates_until_divergence(updater, model, 70_000.0, most=halt) is None
+    resumed = Updater(model, Training(precision="fp16"), total_updates=100, world_size=1)
+    resumed.load_state_dict(updater.state_dict())
+    assert updates_until_divergence(resumed, model, 70_000.0) == 25 - halt
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_without_a_loss_scale_one_gradient_that_is_not_finite_is_divergence(precision):
+    model = nn.Linear(3, 1)
+    updater = Updater(model, Training(precision=precision), total_updates=5, world_size=1)
+    updater.update([partial(scaled_sum, model, math.inf)], update=1)
+    assert updater.divergence() == "gradient norm not finite"

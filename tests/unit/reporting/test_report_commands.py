@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,18 @@ def test_the_same_from_python(runs: Path) -> None:
         frame.loc[("small", "intelligen", "test", "beam"), "bleu"]
         > frame.loc[("small", "standard", "test", "beam"), "bleu"]
     )
+
+
+def test_what_is_no_plain_file_is_written_into_and_not_replaced(runs: Path, tmp_path: Path) -> None:
+    link, target = tmp_path / "link.csv", tmp_path / "elsewhere.csv"
+    link.symlink_to(target)
+    call(runs, "export", "small", "--csv", str(link))
+    assert link.is_symlink()
+    assert target.read_text().startswith("strategy,")
+    link.unlink()
+    os.mkfifo(link)
+    reader = os.open(link, os.O_RDONLY | os.O_NONBLOCK)
+    call(runs, "export", "small", "--csv", str(link))
+    assert os.read(reader, 9) == b"strategy,"
+    os.close(reader)
+    assert link.is_fifo()

@@ -13,6 +13,7 @@ from intelligen.cli.closing import close_launch
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.mirror import MlflowMirror
+from intelligen.tracking.projection import INTERNAL
 from intelligen.tracking.records import SweepStatus
 from intelligen.tracking.run_ids import read_run_ids
 from intelligen.tracking.store import open_client
@@ -67,7 +68,7 @@ def test_a_newer_report_replaces_the_old_one_in_mlflow(study: SmallStudy) -> Non
     before = parent_run(study)
     assert MlflowMirror(study.directory, tracking_uri=tracked_at(study), experiment=EXPERIMENT).close(timeout_s=60)
     after = parent_run(study)
-    assert after.data.tags["report"] != before.data.tags["report"]
+    assert after.data.tags[INTERNAL + "report"] != before.data.tags[INTERNAL + "report"]
     artifacts = Path(unquote(urlsplit(after.info.artifact_uri).path))
     assert (artifacts / "report.html").read_text() == "<p>newer</p>"
 

@@ -1,11 +1,12 @@
 """Of each strategy the best trial counts, and the cost of all of them."""
 
+import math
 from pathlib import Path
 
 import pytest
 from torch import nn
 
-from intelligen.tracking.leaderboard import Row, best_by_strategy, leaderboard
+from intelligen.tracking.leaderboard import Row, best_by_strategy, best_report, leaderboard
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import History, Report
 from intelligen.training.result import Result, write_result
@@ -102,6 +103,13 @@ def test_a_sick_trial_still_counts_by_the_weights_it_selected(sweep):
     sweep.select(sick, bleu=21.0, healthy=False)
     (row,) = sweep.rows()
     assert (row.best.id, row.best_value, row.ended[TrialState.PRUNED]) == (sick, 21.0, 1)
+
+
+def test_the_best_epoch_is_finite_and_the_earliest_of_equals():
+    reports = [Report(n, n, n, 0, {"valid/bleu": value}) for n, value in enumerate([2.0, math.nan, 7.0, 7.0], start=1)]
+    assert best_report(reports, "valid/bleu") is reports[2]
+    assert best_report(reports[1:2], "valid/bleu") is None
+    assert best_report([], "valid/bleu") is None
 
 
 def test_a_strategy_whose_trials_all_failed_has_no_row(sweep):

@@ -9,7 +9,7 @@ import pytest
 
 from intelligen.errors import StorageError
 from intelligen.tracking.ledger import LEDGER_FILE, Ledger, read_ledger
-from intelligen.tracking.projection import report_metrics, told_reports, trial_tags
+from intelligen.tracking.projection import report_metrics, told_reports, trial_ending, trial_tags
 from intelligen.tracking.records import Takeover, TrialRecord
 from intelligen.tracking.standings import Standing, leaderboard_csv
 from intelligen.training.history import Report
@@ -70,7 +70,7 @@ def test_an_epoch_is_not_shown_before_it_is_known_what_it_trained_with(record):
 
 
 def test_a_tag_tells_each_takeover(record):
-    assert trial_tags(record, [], stop_reason=None)["takeovers"] == (
+    assert trial_tags(record, [], ending=trial_ending(record, None))["takeovers"] == (
         f"after epoch 2 from t0001: {RATE} 0.5, {DROP} 1.0, strategy standard;"
         f" after epoch 6 from t0002: {RATE} 0.25, {DROP} 1.0, strategy standard"
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,10 +16,11 @@ from safetensors.torch import load_file
 
 from intelligen.config.experiment import Trial
 from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import Generative
+from intelligen.config.single_strategies import Discriminator, Generative, SeqGan
 from intelligen.config.training import Optimizer
 from intelligen.errors import ChangedError
-from intelligen.training.fit import DivergedError, fit
+from intelligen.training.divergence import DivergedError
+from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import SELECTED, read_result, selected_weights
 from intelligen.training.runtime import Runtime
@@ -56,11 +58,13 @@ def comparable(report: Report) -> tuple:
     return report.epoch, report.update, report.target_tokens, metrics, report.samples
 
 
-@pytest.mark.parametrize("halt", [3, 5, 6, 8, 11])
-def test_a_killed_run_ends_with_the_same_weights_and_history(halt, tiny_store, tmp_path):
+@pytest.mark.parametrize(("halt", "precision"), [(3, "fp32"), (5, "fp32"), (6, "fp32"), (8, "fp16"), (11, "fp32")])
+def test_a_killed_run_ends_with_the_same_weights_and_history(halt, precision, tiny_store, tmp_path):
     store, identity = tiny_store
     trial = with_training(
-        tiny_trial(identity, strategy=Generative(probability=ProbabilitySchedule(start=0.5))), checkpoint_updates=4
+        tiny_trial(identity, strategy=Generative(probability=ProbabilitySchedule(start=0.5))),
+        checkpoint_updates=4,
+        precision=precision,
     )
     undisturbed = run(trial, store, tmp_path / "undisturbed")
 
@@ -157,12 +161,45 @@ def test_patience_ends_a_run_that_no_longer_gains(tiny_store, tmp_path):
     assert len(read_history(tmp_path / "t" / HISTORY_FILE)) == 3
 
 
-def test_divergence_is_named_and_not_selected(tiny_store, tmp_path):
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_divergence_is_named_and_not_selected_in_every_precision(precision, tiny_store, tmp_path):
     store, identity = tiny_store
-    trial = with_training(tiny_trial(identity), optimizer=Optimizer(learning_rate=1e30, clip_norm=None))
-    with pytest.raises(DivergedError, match="learning rate"):
+    trial = with_training(
+        tiny_trial(identity), precision=precision, optimizer=Optimizer(learning_rate=1e30, clip_norm=None)
+    )
+    with pytest.raises(DivergedError, match="lower the learning rate"):
         fit(trial, Runtime(store, tmp_path / "t"))
     assert read_result(tmp_path / "t") is None
+    assert read_history(tmp_path / "t" / HISTORY_FILE) == []
+
+
+def test_weights_that_fp16_can_no_longer_update_are_not_selected(tiny_store, tmp_path):
+    store, identity = tiny_store
+    # Finite weights, finite in fp32: what they compute in fp16 is not.
+    trial = with_training(tiny_trial(identity), precision="fp16", optimizer=Optimizer(learning_rate=5e4))
+    with pytest.raises(DivergedError, match=r"diverged: .* by update 6; lower the learning rate"):
+        fit(trial, Runtime(store, tmp_path / "t"))
+    assert read_result(tmp_path / "t") is None
+
+
+def test_fp16_trains_as_fp32_does_and_all_that_it_reports_is_finite(tiny_store, tmp_path):
+    store, identity = tiny_store
+    losses = {}
+    for precision in ("fp32", "fp16"):
+        trial = with_training(tiny_trial(identity), precision=precision, checkpoint_updates=4)
+        losses[precision] = fit(trial, Runtime(store, tmp_path / precision)).metrics["valid/loss"]
+        for report in read_history(tmp_path / precision / HISTORY_FILE):
+            assert [name for name, value in report.metrics.items() if not math.isfinite(value)] == []
+    assert losses["fp16"] == pytest.approx(losses["fp32"], rel=0.02)
+
+
+def test_a_discriminator_that_diverges_ends_its_trial_in_every_precision(tiny_store, tmp_path):
+    store, identity = tiny_store
+    for precision in ("fp32", "fp16"):
+        strategy = SeqGan(discriminator=Discriminator(learning_rate=1e30, pretraining_updates=6))
+        trial = with_training(tiny_trial(identity, strategy=strategy), precision=precision)
+        with pytest.raises(DivergedError, match="discriminator"):
+            fit(trial, Runtime(store, tmp_path / precision))
 
 
 def test_a_stopped_trial_offers_its_best_epoch(tiny_store, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,8 @@ from intelligen.data.manifest import read_manifest, write_manifest
 from intelligen.errors import StorageError, UnavailableError
 from intelligen.training.circumstances import LOCK, Lock
 from intelligen.training.comparing import compare
-from intelligen.training.fit import DivergedError, fit
+from intelligen.training.divergence import DivergedError
+from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report
 from intelligen.training.local_group import in_group
 from intelligen.training.replay import Recorded, Replay, replay
@@ -296,7 +298,10 @@ def test_a_trial_of_two_processes_is_replayed_by_two_and_is_the_same(store, tmp_
     assert json.loads((tmp_path / "again" / LOCK).read_text())["processes"] == 2
 
 
-def test_what_a_group_raises_reaches_its_caller(store, tmp_path):
+def test_what_a_group_raises_reaches_its_caller_whatever_the_temporary_folder_is_called(store, tmp_path, monkeypatch):
+    odd = tmp_path / "q ?x=1 a%41"
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
     training = fine_tuning(store).training.model_copy(
         update={"optimizer": Optimizer(learning_rate=1e30, clip_norm=None)}
     )

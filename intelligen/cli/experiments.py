@@ -1,0 +1,155 @@
+"""An experiment file on the command line, and where what it trains lies: every override is used, or refused."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
+from intelligen.errors import ConfigError, UnavailableError
+
+if TYPE_CHECKING:
+    import torch
+
+    from intelligen.config.experiment import Experiment, Trial
+    from intelligen.data.prepared import Prepared
+
+STRATEGY_HELP = (
+    "standard, auxiliary, recurrent, generative, seqgan, intelligen (std, aux, rec, gen, slow, intelli),"
+    " or a control: standard_matched, seqgan_constant, seqgan_random"
+)
+_OF_FINETUNING = ("strategy", "finetuning")
+
+
+@dataclass(frozen=True)
+class ExperimentFile:
+    """An experiment as a command names it."""
+
+    path: Path
+    overrides: tuple[str, ...]
+    runs: Path
+    strategy: str | None = None
+    """Another strategy than its own."""
+
+    def settings(self) -> "Experiment":
+        """The experiment; another strategy comes before the overrides, which may be of its settings.
+
+        Raises:
+            ConfigError: The file, an override or the strategy is wrong.
+
+        """
+        from intelligen.config.experiment import Experiment
+        from intelligen.config.loading import load_experiment, settings_in
+
+        if settings_in(self.path) is not Experiment:
+            raise ConfigError(f"{self.path}: a sweep file; give the experiment file that it names under `experiment`")
+        if self.strategy is None:
+            return load_experiment(self.path, self.overrides)
+        twice = [text for text in self.overrides if text.partition("=")[0] in ("strategy", "strategy.name")]
+        if twice:
+            raise ConfigError(f"-o {twice[0]}: --strategy {self.strategy} names a strategy already: give one of them")
+        return load_experiment(self.path, (f"strategy.name={_full_name(self.strategy)}", *self.overrides))
+
+    def require_no_finetuning(self, why: str) -> None:
+        """Refuse overrides that a baseline has no use for.
+
+        Args:
+            why: What the message says after the override.
+
+        Raises:
+            ConfigError: There is one.
+
+        """
+        for text in self.overrides:
+            if _is_of_finetuning(text):
+                raise ConfigError(f"-o {text}: {why}")
+
+    def command(self, verb: str) -> str:
+        """A command line that runs another verb on it, as a shell takes it."""
+        strategy = () if self.strategy is None or verb == "train" else ("--strategy", self.strategy)
+        used = [text for text in self.overrides if verb != "train" or not _is_of_finetuning(text)]
+        usual = Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS))
+        runs = () if self.runs == usual else ("--runs", str(self.runs))
+        overrides = [word for text in used for word in ("-o", text)]
+        return shlex.join(["intelligen", verb, str(self.path), *strategy, *overrides, *runs])
+
+
+@dataclass(frozen=True)
+class Place:
+    """A trial, and its directory."""
+
+    trial: "Trial"
+    directory: Path
+
+    def require_result(self, command: str) -> None:
+        """Refuse to go on without it.
+
+        Raises:
+            UnavailableError: It was not trained to its end; the command does that.
+
+        """
+        from intelligen.training.result import read_result
+
+        if read_result(self.directory) is None:
+            raise UnavailableError(f"{self.directory}: has not been trained to its end; run: {command}")
+
+
+def baseline_place(settings: "Experiment", *, prepared: str, runs: Path) -> Place:
+    """Of the experiment's baseline."""
+    from intelligen.config.experiment import baseline_trial
+
+    trial = baseline_trial(settings, prepared=prepared)
+    return Place(trial, runs / "baselines" / trial.identity)
+
+
+def finetuning_place(settings: "Experiment", baseline: Place, *, runs: Path) -> Place:
+    """Of its strategy's fine-tuning, which starts from that baseline."""
+    from intelligen.config.experiment import finetuning_trial
+
+    trial = finetuning_trial(settings, prepared=baseline.trial.prepared, start=baseline.trial.identity)
+    return Place(trial, runs / "finetuned" / f"{trial.strategy.name}-{trial.identity}")
+
+
+def prepared_data(settings: "Experiment", runs: Path) -> "Prepared":
+    """The experiment's data, found or made, with progress on a terminal."""
+    from intelligen.cli.progress import counting
+    from intelligen.data.preparing import prepare
+
+    with counting() as on_progress:
+        return prepare(settings.data, runs, on_progress=on_progress)
+
+
+def named_device(name: str) -> "torch.device":
+    """What `--device` says.
+
+    Raises:
+        ConfigError: There is no device of such a name.
+        UnavailableError: This machine lacks it.
+
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"--device: no such device {name!r}; use auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UnavailableError(f"--device: asks for {name}, this machine has {torch.cuda.device_count()} GPUs; use cpu")
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def _full_name(strategy: str) -> str:
+    from intelligen.config.strategies import ALIASES, STRATEGY_NAMES
+
+    full = ALIASES.get(strategy, strategy)
+    if full not in STRATEGY_NAMES:
+        known = ", ".join([*STRATEGY_NAMES, *ALIASES])
+        raise ConfigError(f"--strategy: unknown strategy {strategy!r}; there are {known}")
+    return full
+
+
+def _is_of_finetuning(override: str) -> bool:
+    return override.partition("=")[0].partition(".")[0] in _OF_FINETUNING

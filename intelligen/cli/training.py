@@ -1,0 +1,80 @@
+"""prepare, train, finetune: one model of an experiment is trained, without Ray."""
+
+from pathlib import Path
+
+import click
+
+from intelligen.cli.experiments import (
+    STRATEGY_HELP,
+    ExperimentFile,
+    Place,
+    baseline_place,
+    finetuning_place,
+    named_device,
+    prepared_data,
+)
+from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
+
+SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
+
+
+@click.command()
+@experiment_argument
+@override_option
+@runs_option
+def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
+    """Read, filter and tokenise an experiment's data; say what was found in them."""
+    from intelligen.data.describing import describe
+
+    settings = ExperimentFile(experiment, overrides, runs).settings()
+    for line in describe(prepared_data(settings, runs)):
+        click.echo(line)
+
+
+@click.command()
+@experiment_argument
+@override_option
+@runs_option
+@device_option
+def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str) -> None:
+    """Train an experiment's baseline by teacher forcing, from random weights."""
+    file = ExperimentFile(experiment, overrides, runs)
+    settings = file.settings()
+    file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
+    _fit(baseline_place(settings, prepared=prepared_data(settings, runs).identity, runs=runs), runs, device)
+
+
+@click.command()
+@experiment_argument
+@click.option("--strategy", help=f"{STRATEGY_HELP}; the experiment's own where not given.")
+@override_option
+@runs_option
+@device_option
+def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str) -> None:
+    """Go on from the baseline with a training strategy."""
+    file = ExperimentFile(experiment, overrides, runs, strategy)
+    settings = file.settings()
+    baseline = baseline_place(settings, prepared=prepared_data(settings, runs).identity, runs=runs)
+    baseline.require_result(file.command("train"))
+    _fit(finetuning_place(settings, baseline, runs=runs), runs, device)
+
+
+def _fit(place: Place, runs: Path, device: str) -> None:
+    from intelligen.cli.progress import TrainingProgress
+    from intelligen.tracking.lock import trial_lock
+    from intelligen.training.fit import fit
+    from intelligen.training.runtime import Runtime
+
+    with trial_lock(place.directory), TrainingProgress() as progress:
+        runtime = Runtime(
+            store=runs,
+            directory=place.directory,
+            device=named_device(device),
+            report=progress.report,
+            updated=progress.updated,
+        )
+        result = fit(place.trial, runtime)
+    shown = [f"valid/{name}" for name in SHOWN if f"valid/{name}" in result.metrics]
+    scores = "  ".join(f"{name} {result.metrics[name]:.4g}" for name in shown)
+    click.echo(f"{place.directory}: {result.selected}; {result.stop_reason}")
+    click.echo(scores)

@@ -1,0 +1,78 @@
+"""A new test set: files that are read, checked and encoded as the prepared splits were, and kept nowhere."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from intelligen.config.data import Data, FilesCorpus, PairTable, ParallelText
+from intelligen.data.files import FilePairs
+from intelligen.data.filters import Counts, evaluation_pairs
+from intelligen.data.manifest import SplitReport
+from intelligen.data.prepared import Prepared, Split
+from intelligen.data.writing import COLUMNS, write_split
+from intelligen.errors import DataError
+
+
+@dataclass(frozen=True)
+class NewTestSet:
+    """A test set that was not among the splits when the data were prepared."""
+
+    name: str
+    files: tuple[Path, ...]
+    """One table (.tsv or .jsonl), or two texts, source and target; all plain or .gz."""
+    table: PairTable | None = None
+    """How the table is read; not given = as the experiment's own test set, if that is a table."""
+
+    @contextmanager
+    def encoded(self, prepared: Prepared) -> Iterator[tuple[Split, SplitReport]]:
+        """Encode it by the vocabularies and the rules of prepared data; its arrays last as long as the context.
+
+        Raises:
+            ConfigError: A single file is no table.
+            DataError: A file is missing, empty or malformed; the message names file and line.
+
+        """
+        data, counts = prepared.manifest.data, Counts()
+        pairs = self._pairs(data)
+        with TemporaryDirectory(prefix="intelligen-") as folder:
+            report = write_split(
+                self.name,
+                evaluation_pairs(pairs, self.name, data, counts),
+                directory=Path(folder),
+                tokenizers={column: prepared.tokenizer(column) for column in COLUMNS},
+                max_tokens=data.max_tokens,
+                counts=counts,
+                on_progress=lambda stage, count: None,
+                on_rows=lambda pairs: None,
+            )
+            if not report.kept:
+                raise DataError(f"{self.files[0]}: holds no pair")
+            files = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
+            manifest = prepared.manifest.model_copy(
+                update={"splits": {self.name: report}, "files": files, "sha256": None}
+            )
+            yield Prepared(Path(folder), manifest).split(self.name), report
+
+    def _pairs(self, data: Data) -> FilePairs:
+        for path in self.files:
+            if not path.is_file():
+                raise DataError(f"{path}: no such file (test set `{self.name}`)")
+        # Without `..`, so that what they have in common is a folder that holds them.
+        paths = [os.path.abspath(path) for path in self.files]
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+        names = [os.path.relpath(path, folder) for path in paths]
+        if len(names) == 2:
+            return FilePairs(Path(folder), {self.name: ParallelText(source=names[0], target=names[1])})
+        table = self.table or _fields_of(data)
+        return FilePairs(Path(folder), {self.name: table.model_copy(update={"file": names[0]})}, key="")
+
+
+def _fields_of(data: Data) -> PairTable:
+    """A table whose columns are called as those of the experiment's own test set, if that is one."""
+    own = data.corpus.splits["test"] if isinstance(data.corpus, FilesCorpus) else None
+    if not isinstance(own, PairTable):
+        return PairTable(file="table")
+    return PairTable(file=own.file, source_field=own.source_field, target_field=own.target_field)

@@ -1,0 +1,331 @@
+"""A trained model is named as SWEEP/TRIAL, by its directory or by its experiment; it scores test sets old and new."""
+
+import gzip
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from conftest import TINY_EXPERIMENT, write_tiny_corpus
+from test_sweep import SWEEP
+
+from intelligen.cli.main import commands, guarded
+from intelligen.config.loading import load_sweep
+from intelligen.reporting.study import read_study
+from intelligen.sweep.header import sweep_header
+from intelligen.tracking.ledger import LEDGER_FILE, Ledger
+from intelligen.tracking.mirror import MlflowMirror
+from intelligen.tracking.records import TrialState
+from intelligen.tracking.store import open_client
+from intelligen.training.replay import Recorded, replay
+from intelligen.training.result import RESULT, SELECTED
+from intelligen.training.scored import current_score_files
+from intelligen.training.testing import TrainedModel
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@dataclass
+class Place:
+    """A working directory: a baseline, a fine-tuned model, and a sweep whose two trials are these."""
+
+    directory: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.directory / "runs"
+
+    @property
+    def sweep(self) -> Path:
+        return self.runs / "sweeps" / "tiny"
+
+    @property
+    def trial(self) -> Path:
+        return self.sweep / "trials" / "t0001"
+
+    def copy(self, directory: Path) -> "Place":
+        return Place(Path(shutil.copytree(self.directory, directory / "copy")))
+
+
+def call(place: Place, *words: str, typed: str | bytes = "") -> Result:
+    return CliRunner().invoke(commands, [*words, "--runs", str(place.runs)], input=typed, catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("place"))
+    (place.directory / "corpus").mkdir()
+    write_tiny_corpus(place.directory / "corpus")
+    experiment, sweep = place.directory / "experiment.yaml", place.directory / "sweep.yaml"
+    experiment.write_text(TINY_EXPERIMENT.replace("folder: corpus", f"folder: {place.directory / 'corpus'}"))
+    sweep.write_text(SWEEP)
+    assert call(place, "train", str(experiment)).exit_code == 0
+    assert call(place, "finetune", str(experiment), "--strategy", "gen").exit_code == 0
+    write_sweep(place, sweep)
+    return place
+
+
+def write_sweep(place: Place, file: Path) -> None:
+    """As a sweep leaves it whose test stage has scored the trial, and the baseline of all sweeps on these data."""
+    (prepared,) = (place.runs / "prepared").iterdir()
+    (baseline,) = (place.runs / "baselines").iterdir()
+    (tuned,) = (place.runs / "finetuned").iterdir()
+    shutil.copytree(tuned, place.trial)
+    kept: dict[str, Any] = {"seed": 1, "params": {}, "config": {}}
+    with Ledger.open(place.sweep, sweep_header(*load_sweep(file), prepared=prepared.name)) as ledger:
+        ledger.start("baseline-1", kind="baseline", strategy="standard", directory=str(baseline), **kept)
+        ledger.start("t0001", kind="trial", strategy="generative", directory="trials/t0001", number=1, **kept)
+        for name, directory in (("baseline-1", baseline), ("t0001", place.trial)):
+            ledger.finish(name, TrialState.COMPLETE, "trained to its end")
+            model = TrainedModel.load(directory, store=place.runs, device=torch.device("cpu"))
+            ledger.score(name, model.score("test").metrics())
+
+
+@pytest.fixture
+def place(trained: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A copy to write into, and the working directory."""
+    for name in ("MLFLOW_TRACKING_URI", "INTELLIGEN_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    place = trained.copy(tmp_path)
+    monkeypatch.chdir(place.directory)
+    write_tables(place.directory)
+    return place
+
+
+def write_tables(directory: Path) -> None:
+    """The validation set in each form that a new test set may have."""
+    sides = [(directory / "corpus" / f"valid.{side}").read_text().splitlines() for side in ("en", "de")]
+    pairs = list(zip(*sides, strict=True))
+    table = "source\ttarget\n" + "".join(f"{source}\t{target}\n" for source, target in pairs)
+    (directory / "new.tsv").write_text(table)
+    lines = "".join(json.dumps({"source": source, "target": target}) + "\n" for source, target in pairs)
+    (directory / "new.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+
+
+def test_a_model_is_named_by_its_sweep_its_directory_or_its_experiment(place: Place) -> None:
+    forms = (
+        ["tiny/t0001"],
+        ["sweep.yaml/t0001"],
+        [str(place.trial)],
+        [str(place.trial.relative_to(place.directory))],
+        ["experiment.yaml", "--strategy", "gen"],
+    )
+    scored = [call(place, "test", *form, "--json") for form in forms]
+    documents = [json.loads(found.stdout) for found in scored]
+    assert all(document["scores"][0]["metrics"] == documents[0]["scores"][0]["metrics"] for document in documents)
+    translations = [call(place, "inference", *form, typed="ape bee\n\n").stdout for form in forms]
+    assert translations == [translations[0]] * len(forms)
+    baseline = [call(place, "test", *form, "--json").stdout for form in (["tiny/baseline-1"], ["experiment.yaml"])]
+    assert json.loads(baseline[0])["scores"][0]["bleu"] == json.loads(baseline[1])["scores"][0]["bleu"]
+    assert json.loads(baseline[0])["scores"][0]["bleu"] != documents[0]["scores"][0]["bleu"]
+
+
+def test_a_directory_finds_its_data_whatever_the_runs_directory_is(place: Place, tmp_path: Path) -> None:
+    found = CliRunner().invoke(commands, ["test", str(place.trial), "--runs", str(tmp_path / "none")])
+    assert found.exit_code == 0, found.output
+
+
+@pytest.mark.parametrize("verb", ["test", "inference"])
+@pytest.mark.parametrize("model", ["tiny/t0001", "runs/sweeps/tiny/trials/t0001"])
+@pytest.mark.parametrize("unused", [["-o", "seed=3"], ["-o", "no.such.key=3"], ["--strategy", "gen"]])
+def test_what_a_trained_trial_would_not_use_is_refused(
+    place: Place, capfd: pytest.CaptureFixture[str], verb: str, model: str, unused: list[str]
+) -> None:
+    assert guarded(lambda: commands.main([verb, model, *unused], standalone_mode=False)) == 2
+    out, err = capfd.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert err.startswith(f"error: {' '.join(unused)}: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("test tiny", 2, "say which trial of tiny: tiny/baseline-1, tiny/t0001"),
+        ("test tiny/t0009", 2, "no trial 't0009'"),
+        ("test tinny/t0001", 2, 'did you mean "tiny"?'),
+        ("test corpus", 65, "not the directory of a trial"),
+        ("test sweep.yaml", 2, "a sweep file; give the experiment file"),
+        ("test experiment.yaml --search greedy --beam-size 3", 2, "greedy search has no beam"),
+        ("test experiment.yaml -o strategy.name=generative", 2, "name the strategy by --strategy NAME"),
+        ("test experiment.yaml --strategy gen -o strategy=standard", 2, "--strategy gen names a strategy already"),
+        ("train experiment.yaml -o finetuning.epochs=3", 2, "give it to finetune"),
+        ("test tiny/t0001 --data new=new.tsv --split test", 2, "--split test: --data scores new test sets alone"),
+        ("test tiny/t0001 --data test=new.tsv", 2, "has a split of that name"),
+        ("test tiny/t0001 --data Train=new.tsv", 2, "has a split of that name"),
+        ("test tiny/t0001 --data ../new=new.tsv", 2, "'../new' is no name"),
+        ("test tiny/t0001 --data new.tsv", 2, "write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET"),
+        ("test tiny/t0001 --data new=a,b,c", 2, "write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET"),
+        ("test tiny/t0001 --data 'new={file: new.tsv, source_feld: src}'", 2, 'did you mean "source_field"'),
+        ("test tiny/t0001 --data 'new={file: '", 2, "--data new={file: "),
+        ("test tiny/t0001 --data 'new={}'", 2, "--data new={}: file: required, but missing"),
+        ("test tiny/t0001 --data a=new.tsv --data a=new.jsonl.gz", 2, "two test sets are called a"),
+        ("test tiny/t0001 --data new=absent.tsv", 65, "absent.tsv: no such file"),
+        ("test tiny/t0001 --data new=corpus/valid.en", 2, "must be a .tsv or .jsonl file"),
+        ("test tiny/t0001 --data new=corpus/valid.en,corpus/train.de", 65, "has 24 lines"),
+        ("resume tiny -o name=other", 2, "intelligen run FILE -o name=NEW"),
+        ("resume tiny -o experiment.seed=3", 2, "keeps its name and experiment"),
+        ("finetune sweep.yaml", 2, "a sweep file; give the experiment file"),
+        ("logs tiny/t0001 t0001", 2, "names a trial already"),
+        ("promote tiny/t0001 --trial t0001", 2, "names a trial already"),
+        ("logs --lines 3", 2, "--lines: without SWEEP"),
+        ("logs --follow", 2, "--follow: without SWEEP"),
+        ("watch --interval 3", 2, "--interval: without SWEEP"),
+        ("extend tiny --trials-per-strategy 4 -o budget.trials_per_strategy=5", 2, "give one of them"),
+    ],
+)
+def test_what_would_be_ignored_or_is_wrong_is_one_line(
+    place: Place, capfd: pytest.CaptureFixture[str], words: str, code: int, said: str
+) -> None:
+    assert guarded(lambda: commands.main(shlex.split(words), standalone_mode=False)) == code
+    out, err = capfd.readouterr()
+    assert (out, len(err.splitlines()), said in err) == ("", 1, True), out + err
+
+
+def test_a_new_test_set_is_scored_as_a_split_of_the_same_pairs(place: Place) -> None:
+    split = json.loads(call(place, "test", "tiny/t0001", "--split", "valid", "--json").stdout)["scores"][0]
+    forms = ("a=new.tsv", "b=new.jsonl.gz", "c=corpus/valid.en,corpus/valid.de")
+    data = [word for form in forms for word in ("--data", form)]
+    document = json.loads(call(place, "test", "tiny/t0001", *data, "--json").stdout)
+    assert [one["name"] for one in document["scores"]] == ["a", "b", "c"]
+    for one in document["scores"]:
+        assert {key: one[key] for key in ("metrics", "bleu", "signatures", "pairs")} == {
+            key: split[key] for key in ("metrics", "bleu", "signatures", "pairs")
+        }
+        stored = json.loads((place.trial / "scores" / f"{one['name']}-beam.json").read_text())
+        assert (stored["files"], len(stored["hypotheses"])) == (one["files"], 24)
+    assert list(document["scores"][2]["files"]) == ["corpus/valid.en", "corpus/valid.de"]
+    words = ["test", "tiny/t0001", "--data", "a=new.tsv", "--data", "z=absent.tsv", "--search", "greedy"]
+    lines = CliRunner().invoke(commands, words).stdout  # what was scored before the mistake is told
+    assert "a, greedy search, 24 pairs" in lines
+    assert "nrefs:1|case:mixed" in lines
+    assert (place.trial / "scores" / "a-greedy.json").exists()
+
+
+def test_a_new_test_set_is_read_by_the_rules_of_the_splits(place: Place) -> None:
+    (place.directory / "odd.tsv").write_bytes("\ufeffsource\ttarget\r\n\taffe\r\nape\tbiene\r\n".encode())
+    document = json.loads(call(place, "test", "tiny/t0001", "--data", "odd=odd.tsv", "--json").stdout)
+    assert document["scores"][0]["notes"] == {"bom": 1, "crlf": 3, "empty_source": 1}
+    (place.directory / "columns.tsv").write_text("src\ttgt\nape\taffe\n")
+    form = "new={file: columns.tsv, source_field: src, target_field: tgt}"
+    assert call(place, "test", "tiny/t0001", "--data", form).exit_code == 0
+    (place.directory / "bad.tsv").write_text("source\ttarget\nape\t\n")
+    found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "bad=bad.tsv"])
+    assert "bad.tsv:2: empty reference" in str(found.exception)
+
+
+def test_a_new_table_of_quoted_fields_is_refused_with_a_fix_that_works(place: Place) -> None:
+    (place.directory / "quoted.tsv").write_text('source\ttarget\n"ape"\t"affe"\n')
+    found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "new=quoted.tsv"])
+    fix = shlex.split(str(found.exception).partition("with ")[2].partition(", or as text")[0])
+    document = json.loads(
+        call(place, "test", "tiny/t0001", *(word.replace("NAME", "new") for word in fix), "--json").stdout
+    )
+    assert document["scores"][0]["pairs"] == 1
+
+
+def test_a_quoted_table_is_read_as_the_message_says(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    quoted = (place.directory / "new.tsv").read_text().splitlines()
+    lines = ["\t".join(f'"{cell}"' for cell in line.split("\t")) for line in quoted]
+    (place.directory / "quoted.tsv").write_text("\n".join(lines) + "\n")
+    words = ["test", "tiny/t0001", "--data", "new=quoted.tsv"]
+    assert guarded(lambda: commands.main(words, standalone_mode=False)) == 65
+    fix = shlex.split(capfd.readouterr().err.partition("CSV with ")[2].partition(", or as text")[0])
+    read = json.loads(call(place, *words[:2], *(word.replace("NAME", "new") for word in fix), "--json").stdout)
+    plain = json.loads(call(place, *words[:3], "plain=new.tsv", "--json").stdout)
+    assert read["scores"][0]["bleu"] == plain["scores"][0]["bleu"]
+
+
+def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(place: Place, tmp_path: Path) -> None:
+    ledger, study = (place.sweep / LEDGER_FILE).read_bytes(), read_study(place.sweep, store=place.runs)
+    words = ["--data", "new=new.tsv", "--data", "test-greedy=new.tsv"]
+    assert call(place, "test", "tiny/t0001", *words).exit_code == 0
+    for further in (["--beam-size", "1"], ["--search", "sample"], ["--data", "new=new.tsv", "--search", "greedy"]):
+        assert call(place, "test", "tiny/t0001", *further).exit_code == 0
+    assert (place.sweep / LEDGER_FILE).read_bytes() == ledger
+    with Ledger.open(place.sweep, {}) as opened:
+        # Also where a test set is called as the ledger calls a split by another search.
+        opened.score("t0001", {"test-greedy/bleu": 1.0})
+    again = read_study(place.sweep, store=place.runs)
+    assert (again.members[1].decoded, again.test_sets) == (study.members[1].decoded, study.test_sets)
+
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    mirror = MlflowMirror(place.sweep, tracking_uri=uri, experiment="tiny")
+    mirror.sync()
+    mirror.close(60)
+    client = open_client(uri)
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    (run,) = (run for run in runs if run.data.tags.get("trial_id") == "t0001")
+    assert run.data.metrics["test/bleu"] == study.members[1].record.scores["test/bleu"]
+    assert not [name for run in runs for name in run.data.metrics if name.startswith("new")]
+    artifacts = {Path(file.path).stem for file in client.list_artifacts(run.info.run_id, "scores")}
+    assert artifacts == {"test-beam", "test-beam_size1", "test-sample"}
+
+
+def test_a_replay_decodes_the_splits_again_and_no_new_test_set(place: Place, tmp_path: Path) -> None:
+    assert call(place, "test", "tiny/t0001", "--data", "new=new.tsv", "--beam-size", "2").exit_code == 0
+    assert call(place, "test", "tiny/t0001", "--beam-size", "2").exit_code == 0
+    (place.directory / "new.tsv").unlink()
+    found = replay(Recorded.read(place.trial, store=place.runs), tmp_path / "again")
+    keys = {one.key for one in found.comparisons if one.key.startswith("hypotheses/")}
+    assert (found.identical, keys) == (True, {"hypotheses/test-beam", "hypotheses/test-beam_size2"})
+
+
+def test_what_earlier_weights_have_decoded_is_not_compared(place: Place) -> None:
+    result = json.loads((place.trial / RESULT).read_text())
+    assert [path.stem for path in current_score_files(place.trial)] == ["test-beam"]
+    (place.trial / RESULT).write_text(json.dumps(result | {"sha256": "0" * 64}))
+    assert current_score_files(place.trial) == []
+
+
+def test_an_unfinished_model_says_so(place: Place) -> None:
+    (place.trial / RESULT).unlink()
+    found = call(place, "test", "tiny/t0001", "--json")
+    assert json.loads(found.stdout)["finished"] is False
+    assert "not trained to its end" in found.stderr
+
+
+def test_weights_that_are_gone_are_made_again_as_the_message_says(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(words: list[str]) -> int:
+        return guarded(lambda: commands.main(words, standalone_mode=False))
+
+    (tuned,) = (place.runs / "finetuned").iterdir()
+    before = (tuned / SELECTED).read_bytes()
+    (tuned / SELECTED).write_bytes(before[:-1])
+    assert run(["test", "experiment.yaml", "--strategy", "gen"]) == 74
+    result = capfd.readouterr().err.partition("delete ")[2].partition(" and train again")[0]
+    Path(result).unlink()
+    assert run(["finetune", "experiment.yaml", "--strategy", "gen"]) == 0
+    assert run(["test", "experiment.yaml", "--strategy", "gen"]) == 0
+    assert (tuned / SELECTED).read_bytes() == before
+
+
+def test_damaged_hypotheses_are_decoded_again_as_the_message_says(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place.trial / "scores" / "test-beam.json").write_text("{}")
+    words = ["report", "tiny"]
+    assert guarded(lambda: commands.main(words, standalone_mode=False)) == 74
+    assert "decode the split again" in capfd.readouterr().err
+    assert call(place, "test", "tiny/t0001").exit_code == 0
+    assert guarded(lambda: commands.main(words, standalone_mode=False)) == 0
+
+
+def test_the_command_that_a_message_names_makes_the_model(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    wanted = ["experiment.yaml", "--strategy", "gen", "-o", "seed=9", "-o", "strategy.mle_weight=0.25"]
+    wanted += ["--runs", "other runs"]
+    for _ in range(2):
+        assert guarded(lambda: commands.main(["test", *wanted], standalone_mode=False)) == 69
+        first = capfd.readouterr().err.strip().partition("run: ")[2]
+        code = guarded(lambda first=first: commands.main(shlex.split(first)[1:], standalone_mode=False))
+        if code == 69:  # its own start is missing
+            second = capfd.readouterr().err.strip().partition("run: ")[2]
+            assert guarded(lambda second=second: commands.main(shlex.split(second)[1:], standalone_mode=False)) == 0
+    assert guarded(lambda: commands.main(["test", *wanted], standalone_mode=False)) == 0
