@@ -51,13 +51,22 @@ def test_a_plan_shows_settings_trials_machines_and_cost_and_trains_nothing(direc
     assert cost["device_hours"]["high"] == pytest.approx(both / 3600)
     assert any("early stops" in left for left in document["leaves_out"])
     assert any("no `standard_matched`" in warning for warning in document["warnings"])
+    assert any(
+        line.startswith("in two splits: ") and " pairs of valid are in train" in line for line in document["data"]
+    )
     assert [path.name for path in (directory / "runs").iterdir()] == ["prepared"]
 
 
 def test_a_plan_says_the_same_to_people_and_to_python(directory: Path, call: Call) -> None:
     code, out, _ = call("plan", "sweep.yaml", "--no-calibrate")
     assert code == 0
-    for said in ("sweep       tiny: Does it resume?", "tpe, seed 1", "room for", "not estimated: it was not asked for"):
+    for said in (
+        "sweep       tiny: Does it resume?",
+        "tpe, seed 1",
+        "room for",
+        "not estimated: it was not asked for",
+        "data        not looked at: it was not asked for",
+    ):
         assert said in out
     loaded = intelligen.load_sweep(directory / "sweep.yaml")
     plan = intelligen.plan(loaded, calibrate=False)
