@@ -2,9 +2,9 @@
 
     python scripts/mlflow_screenshot.py sqlite:///mlflow.db docs/images/mlflow
 
-writes runs.png (the sweep's run above its trials), curves.png (validation by update), sweep.png (the sweep's page)
-and samples.png (translations of its newest trial). Needs Chromium, and the extra `dev`. Written for MLflow 3.17:
-another version may name its buttons otherwise.
+writes comparison.png and charts.png (the prepared comparison), runs.png (the sweep's run above its trials), curves.png
+(validation by update), sweep.png (the sweep's page) and samples.png (translations of its newest trial). Needs Chromium,
+and the extra `dev`. Written for MLflow 3.17: another version may name its buttons otherwise.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from intelligen.tracking.links import comparison_path
+from intelligen.tracking.saved_views import view_key
 from intelligen.tracking.store import open_client
 
 VIEWPORT = {"width": 1500, "height": 900}
@@ -42,13 +44,14 @@ def main() -> None:
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's executable")
     arguments = parser.parse_args()
     arguments.directory.mkdir(parents=True, exist_ok=True)
-    experiment_id, sweep_run, trial_run = newest_sweep(arguments.store)
+    experiment_id, sweep_id, sweep_run, trial_run = newest_sweep(arguments.store)
     with served(arguments.store) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=BROWSER_OPTIONS)
         page = browser.new_page(viewport=VIEWPORT)
         page.set_default_timeout(1000 * START_TIMEOUT_S)
         experiment = f"{address}/#/experiments/{experiment_id}/runs"
         make_room(page, experiment)
+        photograph_comparison(page, address + comparison_path(experiment_id, view_key(sweep_id)), arguments.directory)
         photograph_runs(page, arguments.directory / "runs.png")
         photograph_curves(page, experiment, arguments.directory / "curves.png")
         photograph(page, f"{experiment}/{sweep_run}", arguments.directory / "sweep.png", awaited="About this run")
@@ -57,8 +60,8 @@ def main() -> None:
         browser.close()
 
 
-def newest_sweep(store: str) -> tuple[str, str, str]:
-    """Ids of the experiment, of the sweep's run and of its newest trial's run."""
+def newest_sweep(store: str) -> tuple[str, str, str, str]:
+    """Ids of the experiment, of the sweep, of the sweep's run and of its newest trial's run."""
     client = open_client(store)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     sweeps = client.search_runs(experiments, "tags.kind = 'sweep'", order_by=["attributes.start_time DESC"])
@@ -71,7 +74,7 @@ def newest_sweep(store: str) -> tuple[str, str, str]:
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
-    return sweep.experiment_id, sweep.run_id, trials[0].info.run_id
+    return sweep.experiment_id, sweeps[0].data.tags["sweep_id"], sweep.run_id, trials[0].info.run_id
 
 
 @contextmanager
@@ -114,6 +117,22 @@ def make_room(page: Page, experiment: str) -> None:
     page.locator('[data-component-id="mlflow.assistant.chat_panel.close"]').click()
     page.get_by_text("Model training", exact=True).first.click()
     page.goto(experiment)
+
+
+def photograph_comparison(page: Page, address: str, directory: Path) -> None:
+    """The table and the charts of the prepared comparison."""
+    for mode, name, shown in (
+        ("", "comparison.png", "a[href*='/runs/']"),
+        ("&compareRunsMode=CHART", "charts.png", ".parcoords"),
+    ):
+        page.goto("about:blank")
+        page.goto(address + mode)
+        page.locator(shown).first.wait_for(state="attached")
+        page.wait_for_timeout(SETTLE_MS)
+        page.set_viewport_size(VIEWPORT | ({"height": 1700} if mode else {}))
+        page.wait_for_timeout(SETTLE_MS)
+        page.screenshot(path=directory / name)
+    page.set_viewport_size(VIEWPORT)
 
 
 def photograph_runs(page: Page, picture: Path) -> None:

@@ -1,6 +1,5 @@
 """However a launch ends, its ledger says so and its mirror is closed: what cannot be told of it changes neither."""
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,8 +27,11 @@ def close_launch(
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
 
     """
+    from intelligen.sweep.stages import link_runs
+    from intelligen.tracking.links import compare_lines
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.redaction import redact_text
+    from intelligen.tracking.run_ids import read_run_ids
 
     shown, mirrored, report = redact_text(tracking_uri), False, None
     try:
@@ -42,12 +44,13 @@ def close_launch(
                 report = _write_report(launch, console)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
+        link_runs(launch, tracking_uri=tracking_uri)
         _show(launch, status, rows, front, console)
         _say(console, f"table    {launch.directory / 'table.md'}")
         if report is not None:
             _say(console, f"report   {report}")
-        compare = shown if shown.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(shown)}"
-        _say(console, f"compare  {compare}")
+        for place, line in enumerate(compare_lines(tracking_uri, read_run_ids(launch.directory))):
+            _say(console, f"{'' if place else 'compare':8} {line}")
     finally:
         if not mirrored:
             why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"

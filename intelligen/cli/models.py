@@ -1,5 +1,6 @@
 """test, inference: what a trained model scores on a test set, and what it makes of other text; without Ray."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,15 +55,13 @@ def test(
     finished = read_result(trained.directory) is not None
     if not finished:
         click.echo(f"note: {trained.directory}: not trained to its end; its best epoch so far is scored", err=True)
-    if new:
-        found = [trained.score_new(test_set, search=chosen) for test_set in new]
-    else:
-        found = [trained.score(split or "test", search=chosen)]
+    tests = [partial(trained.score_new, test_set) for test_set in new] or [partial(trained.score, split or "test")]
+    scored = (score_one(search=chosen) for score_one in tests)
     if as_json:
-        scores = [score_document(one) for one in found]
+        scores = [score_document(one) for one in scored]
         print_document({"format": 1, "trial": str(trained.directory), "finished": finished, "scores": scores})
         return
-    for one in found:
+    for one in scored:
         for line in score_lines(one, trained.directory):
             click.echo(line)
 

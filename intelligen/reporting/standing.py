@@ -14,7 +14,9 @@ from intelligen.reporting.sweeps import RESTING, STATES, SweepFiles
 from intelligen.tracking.holder import Holder, find_holder
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import LOCK_FILE
+from intelligen.tracking.links import compare_lines
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
+from intelligen.tracking.run_ids import read_run_ids
 from intelligen.training.history import Report
 
 Histories = Mapping[str, Sequence[Report]]
@@ -102,6 +104,8 @@ class Standing:
     eta: Eta | None
     """Of search and confirmation, while the sweep runs and a trial has ended."""
     tracking_uri: str | None
+    comparison: tuple[str, ...]
+    """How to open the prepared comparison in MLflow: a command where one is needed, then the address."""
     last_sign_ms: int
     """When the ledger or a history last changed."""
 
@@ -177,8 +181,13 @@ def stand(files: SweepFiles) -> Standing:
         ),
         eta=search_eta(ran, size, repeated=ran_again) if state is SweepState.RUNNING else None,
         tracking_uri=launch.tracking_uri,
+        comparison=_comparison(files.directory, launch.tracking_uri),
         last_sign_ms=_last_sign_ms(trials, histories, closing),
     )
+
+
+def _comparison(directory: Path, tracking_uri: str | None) -> tuple[str, ...]:
+    return () if tracking_uri is None else tuple(compare_lines(tracking_uri, read_run_ids(directory)))
 
 
 def runner(files: SweepFiles) -> Holder | None:

@@ -91,19 +91,23 @@ def _under_way(standing: Standing) -> Table:
 
 
 def _ending(standing: Standing) -> list[str]:
+    compare = [f"{'' if place else 'compare':8} {line}" for place, line in enumerate(standing.comparison)]
     if standing.state is SweepState.RUNNING:
-        if standing.eta is None:
-            return ["left     cannot be told: no trial has ended yet, or no number of trials is the budget"]
-        training = "search and confirmation" if standing.confirmations else "search"
-        return [
-            f"left     {eta_words(standing.eta)} of {training} (as many early stops as so far, or none), then the tests"
-        ]
+        return [_left(standing), *compare]
     lines = [f"files    {standing.directory}"]
     if standing.tracking_uri is not None:
         lines.append(f"MLflow   {redact_text(standing.tracking_uri)}")
+    lines += compare
     if standing.unfinished:
         lines.append(f"go on    {command_line('resume', standing.directory)}")
     return lines
+
+
+def _left(standing: Standing) -> str:
+    if standing.eta is None:
+        return "left     cannot be told: no trial has ended yet, or no number of trials is the budget"
+    training = "search and confirmation" if standing.confirmations else "search"
+    return f"left     {eta_words(standing.eta)} of {training} (as many early stops as so far, or none), then the tests"
 
 
 def _leader(standing: Standing) -> tuple[str, Best] | None:

@@ -1,6 +1,7 @@
 """The stages of a sweep; each finds what an earlier launch has finished and does only the rest."""
 
 from collections import Counter
+from contextlib import suppress
 
 import optuna
 import ray
@@ -14,11 +15,12 @@ from intelligen.errors import ChangedError, StorageError, UnavailableError
 from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.budget import Account, search_end
 from intelligen.sweep.confirming import repetitions_left, train_repetitions
+from intelligen.sweep.dashboard import run_note, write_notes
 from intelligen.sweep.outcome import last_line
 from intelligen.sweep.populations import Populations
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher
-from intelligen.sweep.study import DATABASE_ERRORS, is_own, open_study, unavailable
+from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, is_own, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import (
     ended_trials,
@@ -33,7 +35,9 @@ from intelligen.sweep.tuning import run_trials
 from intelligen.sweep.warm_start import warm_start
 from intelligen.sweep.workers import score_tests
 from intelligen.tracking.leaderboard import USABLE, best_by_strategy
+from intelligen.tracking.links import interface, interface_command, run_path
 from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.run_ids import read_run_ids
 
 
 def is_finished(run: SweepRun) -> bool:
@@ -189,6 +193,23 @@ def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     losses = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in own]
     front = sorted((losses[place], own[place].number, own[place]) for place in unbettered(losses))
     return [(run.ledger.trials[trial_name(number)], tuple(trial.values)) for _, number, trial in front]
+
+
+def link_runs(run: SweepRun, *, tracking_uri: str) -> None:
+    """Note beside each trial of the study which run shows it in MLflow, for who looks at it in optuna-dashboard.
+
+    Nothing where there is no study, or it does not answer: the next launch writes what is missing.
+    """
+    if run.sweep.search.storage is None and not (run.directory / STUDY_FILE).exists():
+        return
+    runs, command = read_run_ids(run.directory), interface_command(tracking_uri)
+    place = interface(tracking_uri)
+    notes = {
+        trial: run_note(place + run_path(runs.experiment or "", run_id), command)
+        for trial, run_id in runs.trials.items()
+    }
+    with suppress(UnavailableError, OSError, *DATABASE_ERRORS):
+        write_notes(_study(run), notes)
 
 
 def _study(run: SweepRun) -> optuna.Study:

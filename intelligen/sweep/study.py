@@ -6,6 +6,7 @@ number to show; the objective after each epoch stands beside all of them.
 
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,13 @@ def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:
     directions = [objective.direction for objective in sweep.all_objectives()]
     # The sweep's trials come whole; this draws what somebody else enqueued with parameters missing.
     rest = optuna.samplers.RandomSampler(seed=sweep.search.seed)
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=storage, sampler=rest, study_name=name, directions=directions, load_if_exists=True
     )
+    # For who looks at it in optuna-dashboard; a study of the first release has none.
+    metrics: list[str] = [objective.metric for objective in sweep.all_objectives()]
+    if study.metric_names != metrics:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(metrics)
+    return study

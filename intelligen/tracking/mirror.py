@@ -10,6 +10,7 @@ from intelligen.tracking.followed import Followed
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.redaction import redact_text
+from intelligen.tracking.saved_views import SavedViews
 from intelligen.tracking.store import RefusedError, ensure_store, failed, failures, open_client
 from intelligen.tracking.sweep_runs import SweepRuns
 
@@ -33,6 +34,7 @@ class MlflowMirror:
         self._turn = threading.Lock()
         self._lock: FileLock | None = None
         self._runs: SweepRuns | None = None
+        self._views = SavedViews()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._deadline = 0.0
@@ -89,7 +91,7 @@ class MlflowMirror:
         if self._runs is None:
             experiment_id = ensure_store(self._tracking_uri, self._experiment)
             client = open_client(self._tracking_uri)
-            self._runs = SweepRuns(client, experiment_id, directory=self._directory, header=header)
+            self._runs = SweepRuns(client, experiment_id, directory=self._directory, header=header, views=self._views)
         self._runs.update(trials, closing)
 
     def _keep_in_step(self) -> None:

@@ -19,6 +19,8 @@ class RunIds:
     """Of the sweep's own run."""
     trials: dict[str, str] = field(default_factory=dict)
     """Trial id → run id."""
+    view: str | None = None
+    """The key of the sweep's prepared comparison among the experiment's saved views, once it is there."""
 
 
 def write_run_ids(directory: Path, runs: RunIds) -> None:

@@ -28,6 +28,8 @@ def sweep_note(
     trials: Iterable[TrialRecord],
     values: Mapping[str, float],
     closing: Closing | None,
+    *,
+    comparison: str | None = None,
 ) -> str:
     """Markdown for the head of the sweep's run: the question, where it stands, the best of each strategy.
 
@@ -36,6 +38,7 @@ def sweep_note(
         trials: All of them.
         values: The objective of each trial that counts: of the weights that would be tested, or of its best epoch.
         closing: How the last launch ended, if it did.
+        comparison: The path of the prepared comparison in MLflow's interface, where it is there.
 
     """
     trials = list(trials)
@@ -43,6 +46,8 @@ def sweep_note(
     lines = [
         header["sweep"]["question"],
         f"{_counts(trials)} **Sweep:** {closing.status if closing else 'running'}.",
+        # Without its slash, so that it also holds where a server has MLflow below a path.
+        "" if comparison is None else f"[All trials, prepared for comparison]({comparison.removeprefix('/')})",
     ]
     if closing is not None and "table_markdown" in closing.summary:
         lines.append(str(closing.summary["table_markdown"]))

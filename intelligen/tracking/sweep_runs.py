@@ -1,18 +1,21 @@
 """One MLflow run for the sweep and one below it per trial: created once, found again by tag, brought up to date."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intelligen.tracking import projection
+from intelligen.tracking.comparison import Settings
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.leaderboard import best_value
+from intelligen.tracking.links import comparison_path
 from intelligen.tracking.provenance import DIFF, read_provenance
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact
 from intelligen.tracking.run_ids import RunIds, write_run_ids
 from intelligen.tracking.runs import MirroredRun, Points, create_run, find_runs
+from intelligen.tracking.saved_views import SavedViews, fitting_state
 from intelligen.tracking.standings import Standing, standing_of
 from intelligen.tracking.sweep_summary import DIFF_FILE, SweepSummary, as_json
 from intelligen.training.history import HISTORY_FILE, Report, read_history
@@ -31,7 +34,13 @@ class SweepRuns:
     """
 
     def __init__(
-        self, client: "MlflowClient", experiment_id: str, *, directory: Path, header: Mapping[str, Any]
+        self,
+        client: "MlflowClient",
+        experiment_id: str,
+        *,
+        directory: Path,
+        header: Mapping[str, Any],
+        views: SavedViews,
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
@@ -44,6 +53,9 @@ class SweepRuns:
         self._shown: dict[str, object] = {}
         self._values: dict[str, float] = {}
         self._standings: dict[str, Standing] = {}
+        self._views = views
+        self._view: str | None = None
+        self._compared: object = None
         self._remembered = RunIds()
 
     def update(self, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
@@ -53,15 +65,29 @@ class SweepRuns:
         parent = self._runs.get(None) or self._create_parent(min(record.started_ms for record in trials.values()))
         if self._summary is None:
             self._summary = SweepSummary(parent, directory=self._directory, header=self._header)
-        for record in trials.values():
-            self._update_trial(record, closing, parent_id=parent.id)
+        changed = [self._update_trial(record, closing, parent_id=parent.id) for record in trials.values()]
+        if any(changed) or (closing is not None and self._view is None):
+            self._prepare_comparison(trials.values(), parent)
         self._remember(parent)
-        self._summary.update(trials, closing, values=self._values, standings=self._standings)
+        path = None if self._view is None else comparison_path(self._experiment_id, self._view)
+        self._summary.update(trials, closing, values=self._values, standings=self._standings, comparison=path)
+
+    def _prepare_comparison(self, trials: Iterable[TrialRecord], parent: MirroredRun) -> None:
+        sweep = self._header["sweep"]
+        objectives = [one["metric"] for one in sweep.get("objectives") or [sweep["objective"]]]
+        metrics = {name for run in self._runs.values() if run is not parent for name in run.metrics}
+        if self._compared == (now := (Settings.of(trials), metrics)) and self._view is not None:
+            return
+        state = fitting_state(sweep["name"], parent.id, objectives, now[0], metrics=metrics)
+        self._view = self._views.write(
+            self._client, self._experiment_id, sweep_id=self._header["sweep_id"], name=sweep["name"], state=state
+        )
+        self._compared = now
 
     def _remember(self, parent: MirroredRun) -> None:
         """Write down which run shows which trial, where that is new."""
         trials = {trial_id: run.id for trial_id, run in self._runs.items() if trial_id is not None}
-        runs = RunIds(self._experiment_id, parent.id, trials)
+        runs = RunIds(self._experiment_id, parent.id, trials, self._view)
         if runs != self._remembered:
             write_run_ids(self._directory, runs)
             self._remembered = runs
@@ -80,12 +106,13 @@ class SweepRuns:
         self._runs[trial_id] = run
         return run
 
-    def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> None:
+    def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> bool:
+        """Make a trial's run equal its files; returns whether they have changed."""
         reports = projection.told_reports(record, self._reports_of(record))
         ending = projection.trial_ending(record, closing)
         now = (record, ending, reports)
         if self._shown.get(record.id) == now:
-            return
+            return False
         run = self._runs.get(record.id) or self._create_child(record, parent_id=parent_id)
         self._describe(run, record)
         tags = projection.trial_tags(record, reports, ending=ending)
@@ -99,6 +126,7 @@ class SweepRuns:
         run.set_status(ending.status, ending.end_ms)
         self._judge(record, reports)
         self._shown[record.id] = now
+        return True
 
     def _judge(self, record: TrialRecord, reports: Sequence[Report]) -> None:
         self._standings.pop(record.id, None)

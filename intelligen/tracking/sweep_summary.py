@@ -54,6 +54,7 @@ class SweepSummary:
         *,
         values: Mapping[str, float],
         standings: Mapping[str, Standing],
+        comparison: str | None = None,
     ) -> None:
         """Make the run equal what is known.
 
@@ -62,14 +63,15 @@ class SweepSummary:
             closing: How the last launch ended, if it did.
             values: The objective of each trial that counts: of the weights that would be tested, or of its best epoch.
             standings: What came of each trial that has ended.
+            comparison: The path of the prepared comparison in MLflow's interface, where it is there.
 
         """
-        now = (trials, closing, self._report.now())
+        now = (trials, closing, self._report.now(), comparison)
         # What a trial reports does not change it: that would be a second request for each one.
         if now != self._shown:
             self._standings = [standings[name] for name in trials if name in standings]
             self._describe()
-            self._tell(trials, closing, values)
+            self._tell(closing, sweep_note(self._header, trials.values(), values, closing, comparison=comparison))
             self._shown = now
         self._draw(closing)
 
@@ -85,9 +87,9 @@ class SweepSummary:
         versions = {f"version/{name}": version for name, version in self._header.get("versions", {}).items()}
         self._run.write(tags=projection.source_tags(self._header) | projection.as_tags(shown | versions))
 
-    def _tell(self, trials: Mapping[str, TrialRecord], closing: Closing | None, values: Mapping[str, float]) -> None:
+    def _tell(self, closing: Closing | None, note: str) -> None:
         ending = sweep_ending(closing)
-        tags = {"mlflow.note.content": sweep_note(self._header, trials.values(), values, closing)}
+        tags = {"mlflow.note.content": note}
         tags |= self._rank(closing) | self._put_page() | {"state": ending.state}
         if closing is not None:
             tags |= self._conclude(closing)

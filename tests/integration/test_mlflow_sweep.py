@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -13,11 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import optuna
 import psutil
 import pytest
 from conftest import REPOSITORY, TIERE, TINY_EXPERIMENT, WORDS, write_tiny_corpus
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from tracking_servers import free_port, tracking_server
 
 from intelligen.cli.main import commands, guarded
@@ -155,7 +159,8 @@ def test_a_trial_shows_what_went_in_and_what_came_out(place: Path, runs: dict[st
         progress = {"progress/epoch", "progress/update", "progress/target_tokens", "time/epoch_s", "cost/device_s"}
         assert measured | exposure | progress <= run.data.metrics.keys()
         assert run.data.metrics["gpu/count"] == 0
-        assert run.data.metrics["cpu/memory_peak_mib"] > 0
+        assert run.data.metrics["cpu/memory_peak_mib"] == run.data.metrics["system/cpu_memory_peak_mib"] > 0
+        assert run.data.tags["state"] == "complete"
         assert {"bleu_signature", "chrf_signature", "ter_signature", "git_commit"} <= run.data.tags.keys()
         assert run.data.params["strategy.name"] == record.strategy
         assert {(one.dataset.name, one.tags[0].value, one.dataset.digest) for one in run.inputs.dataset_inputs} == {
@@ -170,7 +175,9 @@ def test_the_sweep_shows_its_question_its_answer_and_where_it_ran(runs: dict[str
     run = runs["sweep"]
     assert (run.info.status, run.data.tags["stop_reason"]) == ("FINISHED", "complete")
     note = run.data.tags["mlflow.note.content"]
-    assert note.startswith("Which wins? See https://[redacted]@host/plan\n\n**Trials:** 3 complete.")
+    assert note.startswith(
+        "Which wins? See https://[redacted]@host/plan\n\n**Trials:** 2 complete. **Baselines:** 1 complete."
+    )
     assert "| generative | 1 |" in note
     folder = artifacts(run)
     packages = (folder / "environment" / "packages.txt").read_text()
@@ -179,6 +186,33 @@ def test_the_sweep_shows_its_question_its_answer_and_where_it_ran(runs: dict[str
     assert len((folder / "leaderboard.csv").read_text().splitlines()) == 1 + 3
     for name in ("best_so_far.png", "by_strategy.png"):
         assert (folder / "plots" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_last_lines_of_the_launch_open_the_prepared_comparison_and_status_says_the_same(
+    place: Path, client: MlflowClient, runs: dict[str, Run], command: Command
+) -> None:
+    lines = (place / "output").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("compare  "))
+    opening = [line.removeprefix("compare").strip() for line in lines[at : at + 2]]
+    assert shlex.split(opening[0]) == ["mlflow", "ui", "--backend-store-uri", f"sqlite:///{place / 'mlflow.db'}"]
+    key = opening[1].partition("viewStateShareKey=")[2].partition("&")[0]
+    experiment = client.get_experiment_by_name("tiny")
+    assert f"mlflow.sharedViewState.{key}" in experiment.tags
+    assert key in experiment.tags["mlflow.note.content"]
+    assert key in runs["sweep"].data.tags["mlflow.note.content"]
+    assert json.loads(command("status", "tiny", "--json")[1])["comparison"] == opening
+    assert [line.removeprefix("compare").strip() for line in command("status", "tiny")[1].splitlines()][-2:] == opening
+
+
+def test_optuna_s_study_links_each_trial_to_its_run(place: Path, runs: dict[str, Run]) -> None:
+    storage = JournalStorage(JournalFileBackend(str(place / "runs" / "sweeps" / "tiny" / "study.journal")))
+    study = optuna.load_study(study_name=None, storage=storage)
+    notes = storage.get_study_system_attrs(study._study_id)
+    for trial in study.trials:
+        run = runs[f"t{trial.number:04d}"]
+        assert run.info.run_id in notes[f"dashboard:{trial._trial_id}:note_str:0"]
+        assert trial.user_attrs["selected/valid/bleu"] == run.data.metrics["selected/valid/bleu"] == trial.value
+    assert study.metric_names == ["valid/bleu"]
 
 
 def test_only_the_owner_reads_the_database(place: Path) -> None:

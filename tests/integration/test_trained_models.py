@@ -200,7 +200,8 @@ def test_a_new_test_set_is_scored_as_a_split_of_the_same_pairs(place: Place) -> 
         stored = json.loads((place.trial / "scores" / f"{one['name']}-beam.json").read_text())
         assert (stored["files"], len(stored["hypotheses"])) == (one["files"], 24)
     assert list(document["scores"][2]["files"]) == ["corpus/valid.en", "corpus/valid.de"]
-    lines = call(place, "test", "tiny/t0001", "--data", "a=new.tsv", "--search", "greedy").stdout
+    words = ["test", "tiny/t0001", "--data", "a=new.tsv", "--data", "z=absent.tsv", "--search", "greedy"]
+    lines = CliRunner().invoke(commands, words).stdout  # what was scored before the mistake is told
     assert "a, greedy search, 24 pairs" in lines
     assert "nrefs:1|case:mixed" in lines
     assert (place.trial / "scores" / "a-greedy.json").exists()
@@ -226,6 +227,18 @@ def test_a_new_table_of_quoted_fields_is_refused_with_a_fix_that_works(place: Pl
         call(place, "test", "tiny/t0001", *(word.replace("NAME", "new") for word in fix), "--json").stdout
     )
     assert document["scores"][0]["pairs"] == 1
+
+
+def test_a_quoted_table_is_read_as_the_message_says(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    quoted = (place.directory / "new.tsv").read_text().splitlines()
+    lines = ["\t".join(f'"{cell}"' for cell in line.split("\t")) for line in quoted]
+    (place.directory / "quoted.tsv").write_text("\n".join(lines) + "\n")
+    words = ["test", "tiny/t0001", "--data", "new=quoted.tsv"]
+    assert guarded(lambda: commands.main(words, standalone_mode=False)) == 65
+    fix = shlex.split(capfd.readouterr().err.partition("CSV with ")[2].partition(", or as text")[0])
+    read = json.loads(call(place, *words[:2], *(word.replace("NAME", "new") for word in fix), "--json").stdout)
+    plain = json.loads(call(place, *words[:3], "plain=new.tsv", "--json").stdout)
+    assert read["scores"][0]["bleu"] == plain["scores"][0]["bleu"]
 
 
 def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(place: Place, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import warnings
 
 import optuna
 import pytest
@@ -9,6 +10,7 @@ from searches import Search, sweep
 
 from intelligen.config.experiment import Experiment
 from intelligen.errors import ChangedError, UnavailableError
+from intelligen.sweep.dashboard import run_note, write_notes
 from intelligen.sweep.header import require_unchanged, sweep_header
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.study import open_study, tell
@@ -60,6 +62,45 @@ def test_every_ended_trial_has_its_worth_in_the_study_also_one_that_optuna_takes
         {"selected/valid/bleu": 3.0, "stop_reason": "stopped by the scheduler"},
         {"stop_reason": "cannot reach https://[redacted]@host"},
     ]
+
+
+@pytest.mark.parametrize("storage", ["journal", "database"])
+def test_a_study_names_its_objectives_also_one_that_was_begun_without_names(tmp_path, storage):
+    url = f"sqlite:///{tmp_path}/studies.db" if storage == "database" else None
+    two = [{"metric": "valid/bleu", "direction": "maximize"}, {"metric": "cost/device_s", "direction": "minimize"}]
+    settings = sweep(search={"storage": url}, objectives=two)
+    study = open_study(tmp_path, settings, sweep_id="0")
+    study._storage.set_study_system_attr(study._study_id, "study:metric_names", None)
+    study.ask()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = open_study(tmp_path, settings, sweep_id="0")
+    assert (again.metric_names, len(again.trials)) == (["valid/bleu", "cost/device_s"], 1)
+
+
+def test_each_trial_gets_a_note_that_optuna_dashboard_shows_and_a_person_s_own_stays(tmp_path):
+    study = open_study(tmp_path, sweep(), sweep_id="0")
+    trials = [study.ask() for _ in range(3)]
+    by_hand = f"dashboard:{trials[1]._trial_id}:note_"
+    study._storage.set_study_system_attr(study._study_id, f"{by_hand}str:0", "mine")
+    study._storage.set_study_system_attr(study._study_id, f"{by_hand}ver", 4)
+    note = run_note("http://h/#/experiments/1/runs/abc?workflowType=machine_learning", "mlflow ui --x y")
+    assert note == (
+        "[The trial's run in MLflow](http://h/#/experiments/1/runs/abc?workflowType=machine_learning),"
+        " once `mlflow ui --x y` runs"
+    )
+    for _ in range(2):
+        write_notes(open_study(tmp_path, sweep(), sweep_id="0"), {"t0000": note, "t0001": note})
+    told = open_study(tmp_path, sweep(), sweep_id="0")
+    attributes = told._storage.get_study_system_attrs(told._study_id)
+    assert {name: value for name, value in attributes.items() if name.startswith("dashboard:")} == {
+        f"dashboard:{trials[0]._trial_id}:note_ver": 1,
+        f"dashboard:{trials[0]._trial_id}:note_str:0": note,
+        f"{by_hand}ver": 4,
+        f"{by_hand}str:0": "mine",
+    }
+    notes = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    assert [notes.get_note(trial) for trial in trials] == [note, "mine", ""]
 
 
 def test_two_sweeps_of_one_name_share_a_database_but_no_study(tmp_path):
