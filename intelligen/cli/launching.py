@@ -162,6 +162,9 @@ def launch_sweep(order: Order, console: "Console") -> int:
         IntelligenError: It cannot run here, or cannot go on.
 
     """
+    from intelligen.sweep.ray_places import require_home
+
+    require_home()
     from intelligen.sweep.cluster import Capacity
 
     if threading.current_thread() is not threading.main_thread():
@@ -233,6 +236,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
 
 def _stages(launch: "SweepRun", until: str, signals: list[int]) -> int:
     from intelligen.sweep.cluster import ray_running
+    from intelligen.sweep.ray_places import short_temporary_directory
     from intelligen.sweep.stages import prepare_search, run_stages
     from intelligen.sweep.watchdog import watching_progress
 
@@ -241,6 +245,7 @@ def _stages(launch: "SweepRun", until: str, signals: list[int]) -> int:
         # Once more: Ray's start takes the handlers for itself.
         with (
             heeding_stop(launch.directory),
+            short_temporary_directory(),
             ray_running(launch.sweep),
             watching_progress(launch),
             interruptible(signals),

@@ -89,9 +89,13 @@ def test_a_plan_that_cannot_run_here_says_so_and_prepares_nothing(call: Call, tm
 
 
 def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
-    directory: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+    directory: Path, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_canary")
+    # Too deep for Ray's sockets, which a launch puts elsewhere.
+    deep = tmp_path_factory.mktemp("deep") / "/".join(["deeper"] * 20)
+    deep.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(deep))
     before = sorted(directory.rglob("*"))
     code, out, err = call("doctor", "--json")
     document = json.loads(out)
@@ -100,15 +104,18 @@ def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
     assert set(findings) >= CHECKS
     assert findings["mlflow"]["found"].endswith("not there yet, the first sweep makes it")
     assert findings["hub"]["found"] == "present"
+    assert findings["ray"]["found"].startswith("starts on this machine")
     assert "canary" not in out + err
     assert sorted(directory.rglob("*")) == before
 
 
-def test_a_doctor_names_what_is_broken_with_its_mend(call: Call) -> None:
+def test_a_doctor_names_what_is_broken_with_its_mend(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/proc/nowhere")
     code, out, _ = call("doctor", "--runs", "/proc/nowhere", "--tracking-uri", "http://me:canary@127.0.0.1:9")
     failed = {line.split()[1]: line for line in out.splitlines() if line.startswith("fail")}
     assert code == 69
-    assert {"storage", "mlflow"} <= set(failed) <= {"storage", "mlflow", "disk"}
+    assert {"storage", "mlflow", "ray"} <= set(failed) <= {"storage", "mlflow", "ray", "disk"}
+    assert "set HOME to a directory of yours" in failed["ray"]
     assert "name another place by --runs" in failed["storage"]
     assert "--tracking-uri" in failed["mlflow"]
     assert "canary" not in out
