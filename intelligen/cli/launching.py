@@ -79,6 +79,7 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     Raises:
         ConfigError: An override is wrong, or a secret was not given again.
         ChangedError: Another version wrote the settings, or the data have changed and are to be prepared again.
+        StorageError: Ledger or settings are damaged or gone.
 
     """
     from intelligen.config.changes import changed, parse_override
@@ -88,12 +89,13 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     from intelligen.config.problems import validated
     from intelligen.config.sweep import Sweep
     from intelligen.data.prepared import open_prepared
-    from intelligen.tracking.launch import read_launch
+    from intelligen.tracking.launch import read_launch, require_launch
     from intelligen.tracking.ledger import read_ledger
     from intelligen.tracking.projection import flatten
     from intelligen.tracking.redaction import REDACTED
 
-    header, _, _ = read_ledger(directory)
+    header, trials, _ = read_ledger(directory)
+    require_launch(directory, trials)
     launch = read_launch(directory, header)
     document = Document(launch.sweep.model_dump(mode="json"), {})
     changes = [parse_override(text) for text in overrides]
@@ -189,6 +191,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
+    from intelligen.sweep.verifying import require_files
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import Ledger
     from intelligen.tracking.mirror import MlflowMirror
@@ -205,6 +208,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
         forget_requests(directory)
         require_unchanged(ledger.header, header, directory)
         launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
+        require_files(launch)
         require_no_late_search(launch)
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
