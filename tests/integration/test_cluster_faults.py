@@ -58,9 +58,11 @@ def is_in_the_midst_of_a_trial(place: Place) -> bool:
 
 def works_anew_on_a_trial(place: Place) -> bool:
     """The second launch has reported an epoch of a trial that is not its last."""
-    records = [record for record in searched(place) if record.state is TrialState.RUNNING]
-    logs = [(place.sweep / record.directory / "trial.log").read_text() for record in records if record.attempts > 1]
-    return any("epoch" in log.rpartition("begins on host")[2] for log in logs)
+    for record in searched(place):
+        attempts_told = (place.sweep / record.directory / "trial.log").read_text().split("begins on host")[1:]
+        if record.state is TrialState.RUNNING and len(attempts_told) == 2 and " INFO epoch" in attempts_told[-1]:
+            return True
+    return False
 
 
 def require_as_undisturbed(place: Place, elsewhere: Path) -> None:
