@@ -3,7 +3,6 @@
 from collections import Counter
 from contextlib import suppress
 
-import optuna
 import ray
 import ray.train
 from optuna.trial import TrialState as OptunaState
@@ -18,9 +17,10 @@ from intelligen.sweep.confirming import repetitions_left, train_repetitions
 from intelligen.sweep.dashboard import run_note, write_notes
 from intelligen.sweep.outcome import last_line
 from intelligen.sweep.populations import Populations
+from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher
-from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, is_own, open_study, unavailable
+from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, is_own, unavailable
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import (
     ended_trials,
@@ -32,7 +32,7 @@ from intelligen.sweep.trials import (
     trial_name,
 )
 from intelligen.sweep.tuning import run_trials
-from intelligen.sweep.warm_start import warm_start
+from intelligen.sweep.warm_start import learnt, warm_start
 from intelligen.sweep.workers import score_tests
 from intelligen.tracking.leaderboard import USABLE, best_by_strategy
 from intelligen.tracking.links import interface, interface_command, run_path
@@ -72,9 +72,13 @@ def prepare_search(run: SweepRun) -> None:
     Raises:
         ConfigError: The warm start names what is not there, or does not fit.
         UnavailableError: The study's database does not answer.
+        StorageError: The study is lost, and the ledger does not hold what it is rebuilt from.
 
     """
-    warm_start(_study(run), run.sweep, sweeps=run.store / "sweeps")
+    study = ledgers_study(run)
+    warm_start(study, run.sweep, sweeps=run.store / "sweeps")
+    if run.sweep.search.warm_start is not None and run.ledger.learnt is None:
+        run.ledger.learn(learnt(study))
 
 
 def _search_is_over(run: SweepRun) -> bool:
@@ -92,7 +96,7 @@ def search_stage(run: SweepRun) -> None:
         StorageError: Ledger or histories cannot be read or written any more.
 
     """
-    study = _study(run)
+    study = ledgers_study(run)
     run.ledger.begin_search()
     account = Account(run.sweep.budget, run.ledger, run.directory, searching=True)
     try:
@@ -194,7 +198,7 @@ def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     if run.sweep.objectives is None:
         return []
     try:
-        trials = _study(run).get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
+        trials = ledgers_study(run).get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
     except (UnavailableError, *DATABASE_ERRORS):
         return []  # the end of a launch, which asks, must come about all the same
     own = [trial for trial in trials if is_own(trial)]
@@ -217,9 +221,5 @@ def link_runs(run: SweepRun, *, tracking_uri: str) -> None:
         trial: run_note(place + run_path(runs.experiment or "", run_id), command)
         for trial, run_id in runs.trials.items()
     }
-    with suppress(UnavailableError, OSError, *DATABASE_ERRORS):
-        write_notes(_study(run), notes)
-
-
-def _study(run: SweepRun) -> optuna.Study:
-    return open_study(run.directory, run.sweep, sweep_id=run.ledger.header["sweep_id"])
+    with suppress(UnavailableError, StorageError, OSError, *DATABASE_ERRORS):
+        write_notes(ledgers_study(run), notes)
