@@ -20,7 +20,7 @@ from intelligen.sweep.populations import Populations
 from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher
-from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, is_own, unavailable
+from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, DamagedStudyError, is_own, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import (
     ended_trials,
@@ -221,5 +221,7 @@ def link_runs(run: SweepRun, *, tracking_uri: str) -> None:
         trial: run_note(place + run_path(runs.experiment or "", run_id), command)
         for trial, run_id in runs.trials.items()
     }
-    with suppress(UnavailableError, StorageError, OSError, *DATABASE_ERRORS):
-        write_notes(ledgers_study(run), notes)
+    with suppress(UnavailableError, StorageError, DamagedStudyError, *DATABASE_ERRORS):
+        # As it is: a launch that lost its study does not rebuild it at its end.
+        study = open_study(run.directory, run.sweep, sweep_id=run.ledger.header["sweep_id"])
+        write_notes(study, notes)
