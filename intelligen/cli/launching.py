@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,14 @@ from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
 from intelligen.cli.stopping import forget_requests, heeding_stop
 from intelligen.config.stages import STAGES
-from intelligen.errors import ChangedError, ClusterLostError, ConfigError, UnavailableError
+from intelligen.errors import (
+    ChangedError,
+    ClusterLostError,
+    ConfigError,
+    IntelligenError,
+    NodeLostError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +49,8 @@ class Order:
     prepare: Callable[[], "Prepared"]
     until: str = STAGES[-1]
     """The last stage of this launch."""
+    failed_again: bool = False
+    """Whether the trials that failed run again."""
 
     @property
     def directory(self) -> Path:
@@ -177,6 +186,10 @@ def launch_sweep(order: Order, console: "Console") -> int:
     except KeyboardInterrupt:
         click.echo(INTERRUPTED_LINE, err=True)
         return _interrupt_code(signals)
+    except OSError as error:
+        from intelligen.sweep.causes import fault_of
+
+        raise (fault_of(error, place=order.directory) or error) from None
 
 
 def _interrupt_code(signals: list[int]) -> int:
@@ -189,6 +202,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
+    from intelligen.sweep.trials import reopen_failed
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import Ledger
     from intelligen.tracking.mirror import MlflowMirror
@@ -209,6 +223,10 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
         write_launch(directory, sweep, tracking_uri=order.tracking_uri)
+        if order.failed_again:
+            again = reopen_failed(launch)
+            line = f"runs again: {', '.join(again)}" if again else "no trial has failed: there is none to run again"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         mirror = MlflowMirror(directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
         mirror.start()
         code, status = 0, SweepStatus.FAILED
@@ -219,11 +237,14 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
                     code = _stages(launch, order.until, signals)
             status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
             status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else status
-        except (KeyboardInterrupt, ClusterLostError):
-            status = SweepStatus.INTERRUPTED
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | ClusterLostError | NodeLostError):
+                status = SweepStatus.INTERRUPTED
+            # Of a full disk, say, the launch may not be closed either: what came first is told.
+            with suppress(IntelligenError, OSError):
+                close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
             raise
-        finally:
-            close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
+        close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
         failed = any(record.state is TrialState.FAILED for record in ledger.trials.values())
     return code or (SOME_FAILED if failed else 0)
 
