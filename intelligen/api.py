@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
-from intelligen.cli.launching import INTERRUPTED, TERMINATED, Order, launch_sweep, order_of_directory, order_of_file
+from intelligen.cli.launching import Order, launch_sweep, order_of_directory, order_of_file
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.output import lasting_output, people_console
 from intelligen.config import loading
@@ -14,6 +14,7 @@ from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.reporting.results import results_frame
 from intelligen.reporting.sweeps import find_sweep
+from intelligen.sweep.interrupts import EXIT_CODES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,8 +202,8 @@ def compare(names: Sequence[str], *, runs: Place | None = None) -> "pd.DataFrame
 
 def _finished(order: Order) -> "pd.DataFrame":
     with lasting_output():
-        code = launch_sweep(order, people_console())
-    if code in (INTERRUPTED, TERMINATED):
+        code = launch_sweep(order, people_console(), ends_process=False)
+    if code in EXIT_CODES.values():
         raise KeyboardInterrupt
     return results_frame(order.directory)
 

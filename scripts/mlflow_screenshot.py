@@ -51,12 +51,12 @@ def main() -> None:
         page.set_default_timeout(1000 * START_TIMEOUT_S)
         experiment = f"{address}/#/experiments/{experiment_id}/runs"
         make_room(page, experiment)
-        photograph_comparison(page, address + comparison_path(experiment_id, view_key(sweep_id)), arguments.directory)
         photograph_runs(page, arguments.directory / "runs.png")
         photograph_curves(page, experiment, arguments.directory / "curves.png")
         photograph(page, f"{experiment}/{sweep_run}", arguments.directory / "sweep.png", awaited="About this run")
         samples = f"{experiment}/{trial_run}/artifacts/samples.json"
         photograph(page, samples, arguments.directory / "samples.png", awaited="View as table")
+        photograph_comparison(page, address + comparison_path(experiment_id, view_key(sweep_id)), arguments.directory)
         browser.close()
 
 
@@ -121,15 +121,15 @@ def make_room(page: Page, experiment: str) -> None:
 
 def photograph_comparison(page: Page, address: str, directory: Path) -> None:
     """The table and the charts of the prepared comparison."""
-    for mode, name, shown in (
-        ("", "comparison.png", "a[href*='/runs/']"),
-        ("&compareRunsMode=CHART", "charts.png", ".parcoords"),
+    for mode, name, shown, height in (
+        ("", "comparison.png", "a[href*='/runs/']", VIEWPORT["height"]),
+        ("&compareRunsMode=CHART", "charts.png", ".parcoords", 1800),
     ):
+        # Beforehand: charts that are not seen are not drawn.
+        page.set_viewport_size({**VIEWPORT, "height": height})
         page.goto("about:blank")
         page.goto(address + mode)
         page.locator(shown).first.wait_for(state="attached")
-        page.wait_for_timeout(SETTLE_MS)
-        page.set_viewport_size(VIEWPORT | ({"height": 1700} if mode else {}))
         page.wait_for_timeout(SETTLE_MS)
         page.screenshot(path=directory / name)
     page.set_viewport_size(VIEWPORT)

@@ -120,6 +120,21 @@ def prepared_data(settings: "Experiment", runs: Path) -> "Prepared":
         return prepare(settings.data, runs, on_progress=on_progress)
 
 
+def data_to_train_on(settings: "Experiment", runs: Path) -> "Prepared":
+    """The experiment's data, of which BLEU can score the references.
+
+    Raises:
+        ConfigError: The experiment names no tokenizer for BLEU, and its references need one.
+        UnavailableError: What its tokenizer needs is not on this machine.
+
+    """
+    from intelligen.data.bleu import require_bleu_tokenizer
+
+    prepared = prepared_data(settings, runs)
+    require_bleu_tokenizer(settings.task, prepared)
+    return prepared
+
+
 def named_device(name: str) -> "torch.device":
     """What `--device` says.
 

@@ -1,10 +1,9 @@
 """One launch of a sweep, from its settings to its table: the wiring that run, resume and the Python API share."""
 
 import os
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from intelligen.errors import (
     NodeLostError,
     UnavailableError,
 )
+from intelligen.sweep.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from intelligen.data.prepared import Prepared
     from intelligen.sweep.sweep_run import SweepRun
 
-INTERRUPTED, TERMINATED, SOME_FAILED = 130, 143, 3
+SOME_FAILED = 3
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     Raises:
         ConfigError: An override is wrong, or a secret was not given again.
         ChangedError: Another version wrote the settings, or the data have changed and are to be prepared again.
+        StorageError: Ledger or settings are damaged or gone.
 
     """
     from intelligen.config.changes import changed, parse_override
@@ -98,12 +99,13 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     from intelligen.config.problems import validated
     from intelligen.config.sweep import Sweep
     from intelligen.data.prepared import open_prepared
-    from intelligen.tracking.launch import read_launch
+    from intelligen.tracking.launch import read_launch, require_launch
     from intelligen.tracking.ledger import read_ledger
     from intelligen.tracking.projection import flatten
     from intelligen.tracking.redaction import REDACTED
 
-    header, _, _ = read_ledger(directory)
+    header, trials, _ = read_ledger(directory)
+    require_launch(directory, trials)
     launch = read_launch(directory, header)
     document = Document(launch.sweep.model_dump(mode="json"), {})
     changes = [parse_override(text) for text in overrides]
@@ -164,47 +166,53 @@ def tracked_at(directory: Path) -> str:
     return recorded or tracking_address(None)
 
 
-def launch_sweep(order: Order, console: "Console") -> int:
+def launch_sweep(order: Order, console: "Console", *, ends_process: bool) -> int:
     """Run a sweep, or the rest of it; returns the exit code.
+
+    Args:
+        order: What is launched.
+        console: Told how it goes.
+        ends_process: Whether a second Ctrl-C ends the process at once; else it raises KeyboardInterrupt.
 
     Raises:
         IntelligenError: It cannot run here, or cannot go on.
 
     """
-    from intelligen.sweep.cluster import Capacity
+    from intelligen.sweep.ray_places import require_home
+
+    require_home()
+    from intelligen.sweep.cluster import Capacity, require_no_ray
 
     if threading.current_thread() is not threading.main_thread():
         raise UnavailableError(
             "a sweep runs in a process' main thread only: signals reach no other; call it from there"
         )
+    require_no_ray()
     if "RAY_ADDRESS" not in os.environ:
         Capacity.of_this_machine().require(order.sweep)
-    signals: list[int] = []
-    try:
-        with interruptible(signals):
-            return _run_sweep(order, console, signals)
-    except KeyboardInterrupt:
-        click.echo(INTERRUPTED_LINE, err=True)
-        return _interrupt_code(signals)
-    except OSError as error:
-        from intelligen.sweep.causes import fault_of
+    with Interrupts(ends_process=ends_process) as interrupts:
+        try:
+            return _run_sweep(order, console, interrupts)
+        except KeyboardInterrupt:
+            click.echo(INTERRUPTED_LINE, err=True)
+            return interrupts.exit_code
+        except OSError as error:
+            from intelligen.sweep.causes import fault_of
 
-        raise (fault_of(error, place=order.directory) or error) from None
-
-
-def _interrupt_code(signals: list[int]) -> int:
-    return TERMINATED if signal.SIGTERM in signals else INTERRUPTED
+            raise (fault_of(error, place=order.directory) or error) from None
 
 
-def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
+def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
+    from intelligen.data.bleu import require_bleu_tokenizer
     from intelligen.data.describing import describe
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.sweep.trials import reopen_failed
+    from intelligen.sweep.verifying import require_files
     from intelligen.tracking.launch import write_launch
-    from intelligen.tracking.ledger import Ledger
+    from intelligen.tracking.ledger import LEDGER_FILE, Ledger
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus, TrialState
@@ -214,11 +222,14 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     prepared = order.prepare()
     for line in describe(prepared):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not (directory / LEDGER_FILE).exists():  # what has begun is scored as it was
+        require_bleu_tokenizer(order.experiment.task, prepared, key="experiment.task.bleu_tokenizer")
     header = sweep_header(sweep, order.experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         forget_requests(directory)
         require_unchanged(ledger.header, header, directory)
         launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
+        require_files(launch)
         require_no_late_search(launch)
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
@@ -229,61 +240,53 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         mirror = MlflowMirror(directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
         mirror.start()
-        code, status = 0, SweepStatus.FAILED
+        code, status, closing = 0, SweepStatus.FAILED, threading.Lock()
+
+        def close_lost() -> int:
+            closing.acquire()  # for good: the process ends here
+            close_launch(launch, SweepStatus.INTERRUPTED, mirror, console, tracking_uri=order.tracking_uri)
+            return interrupts.exit_code if interrupts.requested else ClusterLostError.exit_code
+
         try:
             done = is_finished(launch)
             if not done:
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
-                    code = _stages(launch, order.until, signals)
+                    _stages(launch, order.until, interrupts, close_lost)
             status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
-            status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else status
+        except KeyboardInterrupt:
+            code, status = interrupts.exit_code, SweepStatus.INTERRUPTED
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | ClusterLostError | NodeLostError):
+            if isinstance(error, ClusterLostError | NodeLostError):
                 status = SweepStatus.INTERRUPTED
             # Of a full disk, say, the launch may not be closed either: what came first is told.
-            with suppress(IntelligenError, OSError):
+            with closing, suppress(IntelligenError, OSError):
                 close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
             raise
-        close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
+        with closing:
+            close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
         failed = any(record.state is TrialState.FAILED for record in ledger.trials.values())
     return code or (SOME_FAILED if failed else 0)
 
 
-def _stages(launch: "SweepRun", until: str, signals: list[int]) -> int:
+def _stages(launch: "SweepRun", until: str, interrupts: Interrupts, close_lost: Callable[[], int]) -> None:
     from intelligen.sweep.cluster import ray_running
+    from intelligen.sweep.ray_places import short_temporary_directory
     from intelligen.sweep.stages import prepare_search, run_stages
     from intelligen.sweep.watchdog import watching_progress
 
     prepare_search(launch)
     try:
-        # Once more: Ray's start takes the handlers for itself.
         with (
             heeding_stop(launch.directory),
-            ray_running(launch.sweep),
+            short_temporary_directory(),
+            ray_running(launch.sweep, close_lost),
             watching_progress(launch),
-            interruptible(signals),
         ):
+            interrupts.take_handlers()  # once more: Ray's start takes them for itself
             run_stages(launch, until=until)
-    except (KeyboardInterrupt, SystemExit):  # Ray Train answers an interrupt by leaving the process
-        return _interrupt_code(signals)
-    return 0
-
-
-@contextmanager
-def interruptible(signals: list[int]) -> Iterator[None]:
-    """Ray stops cleanly at SIGINT but dies at SIGTERM: make the one the other, and remember which it was."""
-
-    def on_termination(number: int, frame: object) -> None:
-        signals.append(number)
-        signal.raise_signal(signal.SIGINT)
-
-    termination, interrupt = signal.signal(signal.SIGTERM, on_termination), signal.getsignal(signal.SIGINT)
-    if interrupt is signal.SIG_IGN:
-        # So does a shell start what it puts into the background; SIGTERM and `stop` would do nothing.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, termination)
-        if interrupt is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, interrupt)
+    except SystemExit as left:  # Ray Train answers an interrupt by leaving the process
+        raise KeyboardInterrupt from left
+    except ClusterLostError as lost:
+        if interrupts.requested:  # Ray's processes had the same signal
+            raise KeyboardInterrupt from lost
+        raise

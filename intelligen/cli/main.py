@@ -31,7 +31,7 @@ def commands() -> None:
 
     \b
     Exit codes: 0 all good, 1 our bug, 2 bad file or option, 3 some trials failed, 65 bad data, 69 a resource or
-    service is missing, 73 cannot create, 74 input/output, 75 busy, 78 changed since the start, 130/143 interrupted.
+    service is missing, 73 cannot create, 74 input/output, 75 busy, 78 changed since the start, 130/143/129 interrupted.
     """
 
 

@@ -1,6 +1,5 @@
 """A sweep is stopped by a file in its directory, on whatever host it runs: its launcher looks for it every second."""
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen.errors import StorageError
+from intelligen.sweep.interrupts import interrupt_main_thread
 
 if TYPE_CHECKING:
     from intelligen.reporting.sweeps import SweepFiles
@@ -22,13 +22,11 @@ def heeding_stop(directory: Path) -> Iterator[None]:
     """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop; hold the sweep's lock."""
     request = directory / STOP_FILE
     over = threading.Event()
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
 
     def look() -> None:
         while not over.wait(_POLL_S):
             if request.exists():
-                signal.pthread_kill(main_thread, signal.SIGINT)
+                interrupt_main_thread()
                 return
 
     looking = threading.Thread(target=look, name="stop-file", daemon=True)

@@ -167,7 +167,7 @@ def _launch(order: "Order", *, as_json: bool) -> int:
     from intelligen.reporting.sweeps import SweepFiles
 
     with lasting_output():
-        code = launch_sweep(order, people_console(stderr=as_json))
+        code = launch_sweep(order, people_console(stderr=as_json), ends_process=True)
         if as_json:
             print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
     return code

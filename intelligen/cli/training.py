@@ -9,6 +9,7 @@ from intelligen.cli.experiments import (
     ExperimentFile,
     Place,
     baseline_place,
+    data_to_train_on,
     finetuning_place,
     named_device,
     prepared_data,
@@ -24,11 +25,14 @@ SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
 @runs_option
 def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Read, filter and tokenise an experiment's data; say what was found in them."""
+    from intelligen.data.bleu import require_bleu_tokenizer
     from intelligen.data.describing import describe
 
     settings = ExperimentFile(experiment, overrides, runs).settings()
-    for line in describe(prepared_data(settings, runs)):
+    prepared = prepared_data(settings, runs)
+    for line in describe(prepared):
         click.echo(line)
+    require_bleu_tokenizer(settings.task, prepared)
 
 
 @click.command()
@@ -41,7 +45,7 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
     file = ExperimentFile(experiment, overrides, runs)
     settings = file.settings()
     file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
-    _fit(baseline_place(settings, prepared=prepared_data(settings, runs).identity, runs=runs), runs, device)
+    _fit(baseline_place(settings, prepared=data_to_train_on(settings, runs).identity, runs=runs), runs, device)
 
 
 @click.command()
@@ -54,7 +58,7 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
     """Go on from the baseline with a training strategy."""
     file = ExperimentFile(experiment, overrides, runs, strategy)
     settings = file.settings()
-    baseline = baseline_place(settings, prepared=prepared_data(settings, runs).identity, runs=runs)
+    baseline = baseline_place(settings, prepared=data_to_train_on(settings, runs).identity, runs=runs)
     baseline.require_result(file.command("train"))
     _fit(finetuning_place(settings, baseline, runs=runs), runs, device)
 

@@ -44,7 +44,7 @@ class Decoding(Settings):
     test: Search = Beam()
     """Used when a test set is scored."""
     max_length_ratio: Annotated[float, Field(gt=0.0, le=20.0)] = 1.5
-    max_length_offset: PositiveInt = 10
+    max_length_offset: Annotated[int, Field(ge=1, le=8192)] = 10
     """A hypothesis has at most ratio × source tokens + offset tokens."""
     batch_tokens: PositiveInt = 4096
     """Padded source tokens decoded at once (times the beam size)."""

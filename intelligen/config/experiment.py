@@ -1,16 +1,19 @@
 """An experiment is one complete base trial; a trial is one complete, frozen configuration derived from it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from intelligen.config.base import Name, Settings, canonical_json, content_hash
+from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
 from intelligen.config.data import Data, MosesLanguage
 from intelligen.config.decoding import Decoding
 from intelligen.config.model import Model
 from intelligen.config.single_strategies import Standard
 from intelligen.config.strategies import Strategy
 from intelligen.config.training import Training
+
+BleuTokenizer = Literal["13a", "zh", "char", "ja-mecab", "ko-mecab", "flores101", "flores200"]
+DEFAULT_BLEU_TOKENIZER: Final = "13a"
 
 
 class Translation(Settings):
@@ -22,6 +25,17 @@ class Translation(Settings):
     moses_bleu: MosesLanguage | None = None
     """The target's language: also score BLEU of lower-cased, Moses-tokenised text (`moses_bleu`), the figure of papers
     that prepare their data so. It is another number than `bleu`, and never comparable with it."""
+    bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
+    """What cuts text into words for BLEU, for rewards by sentence BLEU and for the measures of the hypotheses' text;
+    BLEU's signature names it. Not chosen, it is `13a`, for languages with spaces between words; references that are
+    mostly in a script without them are then refused. `zh` is for Chinese; `char` takes each character for a word;
+    `ja-mecab` and `ko-mecab` need the extra `cjk`; `flores101` and `flores200` read a SentencePiece model from
+    sacreBLEU's folder, and download nothing."""
+
+    @property
+    def tokenizer(self) -> BleuTokenizer:
+        """BLEU's, chosen or not."""
+        return self.bleu_tokenizer or DEFAULT_BLEU_TOKENIZER
 
 
 Task = Translation

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from intelligen.config.base import Name, Settings
 from intelligen.config.local import DatabaseAddress, LocalPath
@@ -41,7 +41,7 @@ class Search(Settings):
     """`tpe`: tree-structured Parzen estimator (Bergstra et al. 2011), multivariate, with a constant liar for trials
     under way; `gp`: Gaussian process with expected improvement; `nsga2`: a genetic algorithm (Deb et al. 2002), for
     several objectives; `random`: all Optuna's. `grid`: every point of a space without continuous ranges, once."""
-    seed: NonNegativeInt = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Of the suggestions."""
     startup_trials: PositiveInt = 4
     """So many trials are drawn at random before `tpe` or `gp` use their model; with `nsga2` the size of each

@@ -14,6 +14,8 @@ from intelligen.config.text_file import from_here
 from intelligen.errors import ConfigError
 
 MOST_GRID_POINTS = 10_000
+MOST_LISTED = 1_000_000
+"""Whole numbers of a range, of which the Gaussian process lists all."""
 _TABLE = ("search", "warm_start", "csv")
 
 
@@ -33,6 +35,7 @@ def check_search(sweep: Sweep, document: Document, *, project: Path | None) -> N
     raise_problems(
         [
             *_grid_problems(sweep, document),
+            *_process_problems(sweep, document),
             *_point_problems(sweep, document),
             *population_problems(sweep, document),
         ]
@@ -66,6 +69,17 @@ def _grid_problems(sweep: Sweep, document: Document) -> Iterator[str]:
     if not endless and (size := grid_size(sweep.space)) > MOST_GRID_POINTS:
         what = f"a grid of {size:,} points; at most {MOST_GRID_POINTS:,}: list fewer values, or take another sampler"
         yield problem_line(document.origin(("space",)), "space", what)
+
+
+def _process_problems(sweep: Sweep, document: Document) -> Iterator[str]:
+    for parameter in parameters(sweep.space) if sweep.search.sampler == "gp" else ():
+        low, high = parameter.ends
+        if parameter.whole and high - low >= MOST_LISTED:
+            what = (
+                f"{parameter.name} has {high - low + 1:,.0f} values, and the sampler gp lists all, at most"
+                f" {MOST_LISTED:,}: take a smaller range, or another sampler"
+            )
+            yield problem_line(document.origin(parameter.place), dotted(parameter.place), what)
 
 
 def _point_problems(sweep: Sweep, document: Document) -> Iterator[str]:

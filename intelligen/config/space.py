@@ -11,6 +11,8 @@ from intelligen.config.document import nearest
 from intelligen.config.schedules import SHAPES
 
 Scalar = bool | int | float | str | None
+# Samplers compute with floats, to which the ends of 64 bits are not whole numbers any more.
+_End = Annotated[int, Field(gt=-(2**31), lt=2**31)]
 _SHAPES_WITH_K = ("exponential", "inverse_sigmoid")
 
 
@@ -43,13 +45,13 @@ class LogUniform(_Range):
 class Int(_Range):
     """`{int: [low, high]}`: whole numbers, both ends included."""
 
-    int: tuple[int, int]
+    int: tuple[_End, _End]
 
 
 class LogInt(_Range):
     """`{log_int: [low, high]}`: whole numbers, uniform in the logarithm."""
 
-    log_int: tuple[int, int]
+    log_int: tuple[_End, _End]
 
 
 class Const(Settings):

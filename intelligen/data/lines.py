@@ -14,7 +14,6 @@ from intelligen.errors import DataError, StorageError
 
 # All characters at which `str.splitlines` ends a line.
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_BREAK = re.compile(f"\r\n|[{_BREAKS}]")
 _HALF_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -27,16 +26,11 @@ def read_lines(path: Path, notes: Counter[str]) -> Iterator[str]:
 
     """
     number = 0
-
-    def raw_lines(stream: BinaryIO) -> Iterator[bytes]:
-        nonlocal number
-        for raw in stream:
-            number += 1
-            yield raw
-
     try:
         with _open(path) as stream:
-            yield from decoded_lines(raw_lines(stream), str(path), notes)
+            for line in decoded_lines(stream, str(path), notes):
+                number += 1
+                yield line
     except EOFError:
         raise DataError(f"{path}:{number + 1}: the gzip file is truncated here; copy it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -76,10 +70,10 @@ def one_line(text: str, notes: Counter[str]) -> str:
     A line break is any character at which `str.splitlines` breaks, so that what reads a translation line by line finds
     as many lines as there were texts, whatever tool it is.
     """
-    if _BREAK.search(text) is None:
+    if not text or text.splitlines() == [text]:
         return text
     notes["line_breaks"] += 1
-    return _BREAK.sub(" ", text.strip(_BREAKS))
+    return " ".join(text.strip(_BREAKS).splitlines())
 
 
 def one_line_pairs(pairs: Iterable[tuple[str, str]], notes: Counter[str]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from intelligen.config.decoding import Decoding, Greedy, Sample, Search
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.batches import Batch, evaluation_batches
 from intelligen.data.prepared import Split
 from intelligen.data.tokenizer import Tokenizer
@@ -39,6 +40,7 @@ def evaluate_shard(
     search: Search,
     decoding: Decoding,
     device: torch.device,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
     seed: int = 0,
     rank: int = 0,
     world_size: int = 1,
@@ -52,6 +54,7 @@ def evaluate_shard(
         search: How hypotheses are searched for.
         decoding: Bounds and batch size.
         device: Where the model lies.
+        tokenizer: BLEU's, by which the measures of the hypotheses' text count.
         seed: Of sampled hypotheses, which depend on nothing else but their rows.
         rank: This process among `world_size`.
         world_size: Processes that share the split.
@@ -72,6 +75,7 @@ def evaluate_shard(
             list(hypotheses.values()),
             sources=[source_texts[row] for row in hypotheses],
             references=[target_texts[row] for row in hypotheses],
+            tokenizer=tokenizer,
         )
     )
     return Shard(hypotheses, sums)

@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
+import numpy as np
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu import bleu_metric, word_splitter
 from intelligen.data.moses import Moses
 from intelligen.evaluation.corpus import Shard
-from intelligen.evaluation.text_health import TEXT_SHARES, distinct, words
+from intelligen.evaluation.significance_statistics import bleu_of, bleu_statistics, resampled_sums
+from intelligen.evaluation.text_health import TEXT_SHARES, distinct
 from intelligen.optimization import Sums
 
 LENGTHS: Final = {"01-10": range(11), "11-20": range(11, 21), "21-30": range(21, 31), "31-up": range(31, sys.maxsize)}
 """Buckets of reference lengths in tokens; MLflow allows no `+` in a metric's name."""
+RESAMPLES: Final = 1000
+"""Of the sentences, for an interval."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +46,26 @@ class Interval:
     high: float
 
 
-def score(shards: Sequence[Shard], references: Sequence[str], *, moses_language: str | None = None) -> Evaluation:
+def score(
+    shards: Sequence[Shard],
+    references: Sequence[str],
+    *,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    moses_language: str | None = None,
+) -> Evaluation:
     """Put the ranks' shards together and score them.
 
     Args:
         shards: Of every rank; together they hold each row once.
         references: Detokenised, in the split's order.
+        tokenizer: BLEU's.
         moses_language: Also score `moses_bleu`, by this language's rules.
 
     """
     by_row = {row: text for shard in shards for row, text in shard.hypotheses.items()}
     assert len(by_row) == len(references), f"{len(by_row)} hypotheses for {len(references)} references"
     hypotheses = tuple(by_row[row] for row in range(len(references)))
-    bleu, chrf, ter = BLEU(), CHRF(), TER()
+    bleu, chrf, ter = bleu_metric(tokenizer), CHRF(), TER()
     bleu_score = bleu.corpus_score(hypotheses, [references])
     sums = Sums()
     for shard in shards:
@@ -65,9 +78,9 @@ def score(shards: Sequence[Shard], references: Sequence[str], *, moses_language:
         # Hypotheses without a token repeat and copy nothing.
         **dict.fromkeys(TEXT_SHARES, 0.0),
         **sums.means(),
-        "distinct_1": distinct(hypotheses, 1),
-        "distinct_2": distinct(hypotheses, 2),
-        **bleu_by_length(hypotheses, references),
+        "distinct_1": distinct(hypotheses, 1, tokenizer=tokenizer),
+        "distinct_2": distinct(hypotheses, 2, tokenizer=tokenizer),
+        **bleu_by_length(hypotheses, references, tokenizer=tokenizer),
     }
     scorers: dict[str, BLEU | CHRF | TER] = {"bleu": bleu, "chrf": chrf, "ter": ter}
     if moses_language is not None:
@@ -86,11 +99,13 @@ def moses_bleu(bleu: BLEU, hypotheses: Sequence[str], references: Sequence[str],
     return float(bleu.corpus_score(hypothesis_tokens, [reference_tokens]).score)
 
 
-def bleu_by_length(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """`bleu_by_length/11-20` and so on: corpus BLEU of the sentences whose references have so many 13a tokens."""
-    lengths = [len(words(reference)) for reference in references]
+def bleu_by_length(
+    hypotheses: Sequence[str], references: Sequence[str], *, tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER
+) -> dict[str, float]:
+    """`bleu_by_length/11-20` and so on: corpus BLEU of the sentences whose references have so many of its tokens."""
+    lengths = [*map(len, map(word_splitter(tokenizer), references))]
     # Of hypotheses that look tokenized, sacreBLEU has warned when it scored all of them.
-    bleu = BLEU(force=True)
+    bleu = bleu_metric(tokenizer, force=True)
     scores = {}
     for name, bucket in LENGTHS.items():
         rows = [row for row, length in enumerate(lengths) if length in bucket]
@@ -100,7 +115,24 @@ def bleu_by_length(hypotheses: Sequence[str], references: Sequence[str]) -> dict
     return scores
 
 
-def bleu_interval(hypotheses: Sequence[str], references: Sequence[str], *, resamples: int = 1000) -> Interval:
-    """Corpus BLEU with the 95 % interval of sacreBLEU's bootstrap over sentences (Koehn 2004)."""
-    found = BLEU().corpus_score(hypotheses, [references], n_bootstrap=resamples)
-    return Interval(found.score, max(0.0, found._mean - found._ci), found._mean + found._ci)
+def bleu_interval(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Corpus BLEU of one system with its 95 % interval, wherever one is shown: percentiles of the bootstrap.
+
+    The sentences are drawn with replacement (Efron 1979; Koehn 2004), and the bounds are the 2.5th and the 97.5th
+    percentile of the scores, so they are scores themselves, in 0–100.
+
+    Raises:
+        ValueError: Hypotheses and references are not as many.
+
+    """
+    statistics_1MK = bleu_statistics(hypotheses, references, tokenizer=tokenizer)[None]
+    scores_R = bleu_of(resampled_sums(statistics_1MK, resamples=resamples, seed=seed))[:, 0]
+    low, high = np.percentile(scores_R, (2.5, 97.5))
+    return Interval(float(bleu_of(statistics_1MK[0].sum(axis=0))), float(low), float(high))

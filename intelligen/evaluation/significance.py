@@ -10,11 +10,12 @@ from math import exp, log, sqrt
 from typing import Final, Literal
 
 import numpy as np
-from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 from scipy import optimize, special
 
-from intelligen.evaluation.scoring import Interval
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu import bleu_metric
+from intelligen.evaluation.scoring import RESAMPLES, Interval, bleu_interval
 from intelligen.evaluation.significance_statistics import Floats, bleu_of, bleu_statistics, resampled_sums
 
 ALPHA: Final = 0.05
@@ -94,8 +95,9 @@ def compare_systems(
     control: Sequence[Sequence[str]],
     references: Sequence[str],
     *,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
     family: int = 1,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
     """The difference of mean corpus BLEU over seeds between a strategy and its control.
@@ -104,6 +106,7 @@ def compare_systems(
         ours: Hypotheses by seed, in the test set's order.
         control: Of the same seeds in the same order: differences are paired.
         references: Detokenised.
+        tokenizer: BLEU's.
         family: With how many comparisons, itself among them, its p-value will be corrected. So many seeds are needed
             that it is found at α / family, which Holm's correction never undercuts; p and interval are its own.
         resamples: Of the sentences.
@@ -116,8 +119,8 @@ def compare_systems(
     if not ours or len(ours) != len(control):
         raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
     return compare_statistics(
-        _statistics(ours, references),
-        _statistics(control, references),
+        _statistics(ours, references, tokenizer),
+        _statistics(control, references, tokenizer),
         family=family,
         resamples=resamples,
         seed=seed,
@@ -125,7 +128,7 @@ def compare_systems(
 
 
 def compare_statistics(
-    ours_SMK: Floats, control_SMK: Floats, *, family: int = 1, resamples: int = 1000, seed: int = 0
+    ours_SMK: Floats, control_SMK: Floats, *, family: int = 1, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison:
     """The same from the sentences' statistics (`bleu_statistics`)."""
     seeds, sentences, _ = ours_SMK.shape
@@ -149,23 +152,31 @@ def compare_statistics(
 
 
 def mean_interval(
-    systems: Sequence[Sequence[str]], references: Sequence[str], *, resamples: int = 1000, seed: int = 0
+    systems: Sequence[Sequence[str]],
+    references: Sequence[str],
+    *,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Interval:
-    """Mean corpus BLEU over seeds with its 95 % interval over seeds × sentences; with one seed over sentences only.
+    """Mean corpus BLEU over seeds with its 95 % interval over seeds × sentences; of one seed its `bleu_interval`.
 
     Args:
         systems: Hypotheses by seed, in the test set's order.
         references: Detokenised.
+        tokenizer: BLEU's.
         resamples: Of the sentences.
         seed: Of the resampling.
 
     Raises:
-        ValueError: There is no seed, hypotheses and references are not as many, or fewer than two.
+        ValueError: There is no seed, hypotheses and references are not as many, or with several seeds fewer than two.
 
     """
     if not systems:
         raise ValueError("a mean over seeds needs a seed")
-    statistics_SMK = _statistics(systems, references)
+    if len(systems) == 1:
+        return bleu_interval(systems[0], references, tokenizer=tokenizer, resamples=resamples, seed=seed)
+    statistics_SMK = _statistics(systems, references, tokenizer)
     scores_S = bleu_of(statistics_SMK.sum(axis=1))
     scores_RS = bleu_of(resampled_sums(statistics_SMK, resamples=resamples, seed=seed))
     spread = _spread(scores_S, scores_RS, sentences=len(references))
@@ -182,36 +193,56 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def paired_bootstrap(
-    ours: Sequence[str], control: Sequence[str], references: Sequence[str], *, resamples: int = 1000
+    ours: Sequence[str],
+    control: Sequence[str],
+    references: Sequence[str],
+    *,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    resamples: int = RESAMPLES,
 ) -> PairTest:
     """The `--paired-bs` of sacreBLEU (Koehn 2004) for one pair: over sentences, not over seeds."""
-    return _pair_test(ours, control, references, test="bs", repetitions=resamples)
+    return _pair_test(ours, control, references, tokenizer, test="bs", repetitions=resamples)
 
 
 def approximate_randomisation(
-    ours: Sequence[str], control: Sequence[str], references: Sequence[str], *, trials: int = 10_000
+    ours: Sequence[str],
+    control: Sequence[str],
+    references: Sequence[str],
+    *,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    trials: int = 10_000,
 ) -> PairTest:
     """The `--paired-ar` of sacreBLEU (Riezler & Maxwell 2005) for one pair: over sentences, not over seeds."""
-    return _pair_test(ours, control, references, test="ar", repetitions=trials)
+    return _pair_test(ours, control, references, tokenizer, test="ar", repetitions=trials)
 
 
 def _pair_test(
-    ours: Sequence[str], control: Sequence[str], references: Sequence[str], *, test: str, repetitions: int
+    ours: Sequence[str],
+    control: Sequence[str],
+    references: Sequence[str],
+    tokenizer: BleuTokenizer,
+    *,
+    test: str,
+    repetitions: int,
 ) -> PairTest:
     if not len(ours) == len(control) == len(references) > 0:
         raise ValueError(f"{len(ours)} and {len(control)} hypotheses for {len(references)} references")
     systems = [("control", control), ("ours", ours)]
-    signatures, found = PairedTest(systems, {"BLEU": BLEU()}, [references], test_type=test, n_samples=repetitions)()
+    signatures, found = PairedTest(
+        systems, {"BLEU": bleu_metric(tokenizer)}, [references], test_type=test, n_samples=repetitions
+    )()
     theirs, own = found["BLEU"]
     return PairTest(own.score, theirs.score, own.p_value, str(signatures["BLEU"]))
 
 
-def _statistics(systems: Sequence[Sequence[str]], references: Sequence[str]) -> Floats:
-    return np.stack([bleu_statistics(hypotheses, references) for hypotheses in systems])
+def _statistics(systems: Sequence[Sequence[str]], references: Sequence[str], tokenizer: BleuTokenizer) -> Floats:
+    return np.stack([bleu_statistics(hypotheses, references, tokenizer=tokenizer) for hypotheses in systems])
 
 
 def _spread(values_S: Floats, values_RS: Floats, *, sentences: int) -> _Spread:
     """Variance components as Obuchowski & Rockette (1995) have them: seeds are their readers, sentences their cases."""
+    if sentences < 2:
+        raise ValueError(f"sentences vary only among two or more, got {sentences}")
     seeds = len(values_S)
     covariance_SS = np.atleast_2d(np.cov(values_RS, rowvar=False))
     if seeds == 1:

@@ -10,7 +10,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sacrebleu.metrics import BLEU
+
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu import bleu_metric
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,26 +21,26 @@ ORDERS: Final = 4
 _WEIGHTS_AT_ONCE: Final = 2**22
 
 
-def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> Floats:
+def bleu_statistics(
+    hypotheses: Sequence[str], references: Sequence[str], *, tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER
+) -> Floats:
     """What sacreBLEU counts in each sentence, (M, K), with the settings of `intelligen.evaluation.scoring`.
 
     Read-only: a report compares each system several times, and its text is counted once.
 
     Raises:
-        ValueError: There are not as many hypotheses as references, or fewer than two.
+        ValueError: There are not as many hypotheses as references.
 
     """
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses for {len(references)} references")
-    if len(references) < 2:
-        raise ValueError(f"sentences vary only among two or more, got {len(references)}")
-    return _counted(tuple(hypotheses), tuple(references))
+    return _counted(tuple(hypotheses), tuple(references), tokenizer)
 
 
 @lru_cache(maxsize=128)
-def _counted(hypotheses: tuple[str, ...], references: tuple[str, ...]) -> Floats:
+def _counted(hypotheses: tuple[str, ...], references: tuple[str, ...], tokenizer: BleuTokenizer) -> Floats:
     # Of hypotheses that look tokenized, sacreBLEU has warned when it scored all of them.
-    bleu = BLEU(force=True)
+    bleu = bleu_metric(tokenizer, force=True)
     found = [bleu.corpus_score([ours], [[right]]) for ours, right in zip(hypotheses, references, strict=True)]
     counted = np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in found], dtype=np.float64)
     counted.setflags(write=False)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
-
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu import word_splitter
 from intelligen.optimization import Sums
 
 TEXT_SHARES: Final = ("repetition_pct", "empty_pct", "overlong_pct", "copy_pct")
@@ -13,22 +13,21 @@ OVERLONG: Final = 2
 """A hypothesis of more than so many times its reference's tokens is overlong."""
 REPEATED_ORDER: Final = 4
 
-_tokenize = Tokenizer13a()
 
-
-def words(text: str) -> list[str]:
-    """The tokens that sacreBLEU's default tokenizer, of mteval-v13a, cuts a text into."""
-    tokenized: str = _tokenize(text.rstrip())
-    return tokenized.split()
-
-
-def text_shares(hypotheses: Sequence[str], *, sources: Sequence[str], references: Sequence[str]) -> Sums:
+def text_shares(
+    hypotheses: Sequence[str],
+    *,
+    sources: Sequence[str],
+    references: Sequence[str],
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+) -> Sums:
     """What is wrong with hypotheses, in percent.
 
     Args:
         hypotheses: Detokenised, as the others.
         sources: Of each hypothesis.
         references: Of each hypothesis.
+        tokenizer: BLEU's, whose tokens are counted.
 
     Returns:
         `repetition_pct`: 4-grams that stood in the same hypothesis before (seq-rep-4 of Welleck et al. 2020, here
@@ -36,6 +35,7 @@ def text_shares(hypotheses: Sequence[str], *, sources: Sequence[str], references
         but not in the reference. A share of no 4-grams or no tokens is missing.
 
     """
+    words = word_splitter(tokenizer)
     ngrams, repeated, empty, overlong, tokens, copied = 0, 0, 0, 0, 0, 0
     for hypothesis, source, reference in zip(map(words, hypotheses), sources, map(words, references), strict=True):
         found = list(_ngrams(hypothesis, REPEATED_ORDER))
@@ -50,8 +50,9 @@ def text_shares(hypotheses: Sequence[str], *, sources: Sequence[str], references
     return Sums({name: (100 * part, whole) for name, (part, whole) in zip(TEXT_SHARES, counts, strict=True)})
 
 
-def distinct(hypotheses: Sequence[str], order: int) -> float:
+def distinct(hypotheses: Sequence[str], order: int, *, tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER) -> float:
     """Distinct n-grams of all hypotheses / their n-grams (Li et al. 2016), in 0–1; 0 where there is none."""
+    words = word_splitter(tokenizer)
     found = list(chain.from_iterable(_ngrams(words(hypothesis), order) for hypothesis in hypotheses))
     return len(set(found)) / len(found) if found else 0.0
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from intelligen.config.experiment import BleuTokenizer, Translation
 from intelligen.config.metrics import higher_is_better
 from intelligen.config.sweep import Sweep
 from intelligen.data.manifest import Manifest
@@ -115,6 +116,11 @@ class StudyResults:
     def metric(self) -> str:
         """The objective, measured on the validation set."""
         return self.sweep.objective.metric
+
+    @property
+    def tokenizer(self) -> BleuTokenizer:
+        """BLEU's."""
+        return Translation.model_validate(self.header["experiment"]["task"]).tokenizer
 
     @property
     def maximizes(self) -> bool:

@@ -10,9 +10,10 @@ from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.document import nearest
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError
+from intelligen.tracking.evidence import require_reports
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.launch import LAUNCH_FILE, Launch, read_launch
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.ledger import LEDGER_FILE, read_ledger, require_no_lost_ledger
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import RESULT, Result, read_result
@@ -51,7 +52,9 @@ class SweepFiles:
     def reports(self, record: TrialRecord) -> list[Report]:
         """A trial's history."""
         path = self.directory / record.directory / HISTORY_FILE
-        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
+        reports = self._histories.setdefault(record.id, Followed(path, read_history)).now()
+        require_reports(record, path, reports)
+        return reports
 
     def result(self, record: TrialRecord) -> Result | None:
         """A trial's result, where it ran its course."""
@@ -100,6 +103,7 @@ def find_sweep(store: Path, named: str) -> Path:
 
     Raises:
         ConfigError: There is no such sweep, or the file is wrong.
+        StorageError: Its ledger is gone.
 
     """
     known = sweep_names(store)
@@ -108,6 +112,7 @@ def find_sweep(store: Path, named: str) -> Path:
         name = load_sweep(Path(named))[0].name
     if name in known:
         return store / SWEEPS / name
+    require_no_lost_ledger(store / SWEEPS / name)
     mend = nearest(name, known) if known else "there is none yet: intelligen run FILE makes one"
     raise ConfigError(f"no sweep {name!r} in {store / SWEEPS}; {mend}")
 

@@ -90,6 +90,7 @@ class _Parts:
                     teacher=teacher,
                     label_smoothing=smoothing,
                     decode=self.decode,
+                    tokenizer=self.trial.task.tokenizer,
                     rollout_bound=self._rollout_bound,
                 )
             case SeqGan() | SeqGanRandom():
@@ -108,6 +109,7 @@ class _Parts:
             judge=judge,
             teacher=TeacherForcing(label_smoothing=self.trial.training.label_smoothing),
             decode=self.decode,
+            tokenizer=self.trial.task.tokenizer,
             rollout_bound=self._rollout_bound,
             precision=self.trial.training.precision,
         )

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from intelligen.config.decoding import Greedy, Sample
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD
@@ -36,6 +37,7 @@ class GenerativeObjective(Objective):
         teacher: The teacher-forced loss, for the other updates and as an anchor inside generative ones.
         label_smoothing: ε of the generated-prefix cross entropy.
         decode: Token ids → text, for rewards.
+        tokenizer: BLEU's, for rewards.
         rollout_bound: (ratio, offset): a rollout has at most ratio × source tokens + offset tokens.
 
     """
@@ -48,6 +50,7 @@ class GenerativeObjective(Objective):
         teacher: TeacherForcing,
         label_smoothing: float,
         decode: Decode,
+        tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
         rollout_bound: tuple[float, int],
     ) -> None:
         self._settings = settings
@@ -55,6 +58,7 @@ class GenerativeObjective(Objective):
         self._teacher = teacher
         self._label_smoothing = label_smoothing
         self._decode = decode
+        self._tokenizer: BleuTokenizer = tokenizer
         self._rollout_bound = rollout_bound
 
     def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
@@ -175,4 +179,6 @@ class GenerativeObjective(Objective):
 
     def _rewards(self, hypothesis_NT: Tensor, batch: Batch, *, samples: int = 1) -> Tensor:
         references_NT = batch.target_out_BT.repeat_interleave(samples, dim=0)
-        return sentence_rewards(hypothesis_NT, references_NT, decode=self._decode, name=self._settings.reward)
+        return sentence_rewards(
+            hypothesis_NT, references_NT, decode=self._decode, name=self._settings.reward, tokenizer=self._tokenizer
+        )

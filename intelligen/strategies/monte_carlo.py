@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intelligen.config.decoding import Greedy, Sample
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Adversarial
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
@@ -113,14 +114,24 @@ class Critic:
         sampler: Completes prefixes.
         judge: Scores texts by the discriminator.
         decode: Token ids → text, for the sentence metric.
+        tokenizer: BLEU's, likewise.
 
     """
 
-    def __init__(self, settings: Adversarial, *, sampler: Sampler, judge: Judge, decode: Decode) -> None:
+    def __init__(
+        self,
+        settings: Adversarial,
+        *,
+        sampler: Sampler,
+        judge: Judge,
+        decode: Decode,
+        tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    ) -> None:
         self._settings = settings
         self._sampler = sampler
         self._judge = judge
         self._decode = decode
+        self._tokenizer: BleuTokenizer = tokenizer
 
     def rewards(self, hypothesis_NT: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """R = λ·D + (1 − λ)·metric (Yang et al. 2018) and D of n ≥ 1 hypotheses per source, both (N,)."""
@@ -128,7 +139,9 @@ class Critic:
         bare_NT = bare(hypothesis_NT, self._sampler.bounds(batch).repeat_interleave(n))
         judged_N = self._judge.score(batch.source_BS.repeat_interleave(n, dim=0), bare_NT)
         references_NT = batch.target_out_BT.repeat_interleave(n, dim=0)
-        metric_N = sentence_rewards(hypothesis_NT, references_NT, decode=self._decode, name=self._settings.reward)
+        metric_N = sentence_rewards(
+            hypothesis_NT, references_NT, decode=self._decode, name=self._settings.reward, tokenizer=self._tokenizer
+        )
         return share * judged_N + (1 - share) * metric_N, judged_N
 
     def values(self, sampled_NT: Tensor, rewards_N: Tensor, batch: Batch, step: Step) -> Tensor:

@@ -8,19 +8,26 @@ import torch
 from sacrebleu.metrics import BLEU, CHRF
 from torch import Tensor
 
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu import bleu_metric
 from intelligen.data.tokens import EOS, PAD
 
 Decode = Callable[[Sequence[Sequence[int]]], list[str]]
 
 
 @cache
-def _metric(name: Literal["bleu", "chrf"]) -> BLEU | CHRF:
+def _metric(name: Literal["bleu", "chrf"], tokenizer: BleuTokenizer) -> BLEU | CHRF:
     # Effective order and exponential smoothing: without them a short sentence without a 4-gram match scores 0.
-    return BLEU(effective_order=True, smooth_method="exp") if name == "bleu" else CHRF()
+    return bleu_metric(tokenizer, effective_order=True) if name == "bleu" else CHRF()
 
 
 def sentence_rewards(
-    hypothesis_NT: Tensor, reference_NT: Tensor, *, decode: Decode, name: Literal["bleu", "chrf"]
+    hypothesis_NT: Tensor,
+    reference_NT: Tensor,
+    *,
+    decode: Decode,
+    name: Literal["bleu", "chrf"],
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
 ) -> Tensor:
     """Reward of each row against the reference row of the same index.
 
@@ -29,13 +36,14 @@ def sentence_rewards(
         reference_NT: Token ids, likewise; any width.
         decode: Token ids → detokenised text.
         name: Smoothed sentence BLEU, or sentence chrF.
+        tokenizer: BLEU's: what is rewarded is what is measured.
 
     Returns:
         (N,) fp32 on the hypotheses' device, each in 0–1.
 
     """
     hypotheses, references = decode(_rows(hypothesis_NT)), decode(_rows(reference_NT))
-    metric = _metric(name)
+    metric = _metric(name, tokenizer)
     scores = [metric.sentence_score(h, [r]).score / 100 for h, r in zip(hypotheses, references, strict=True)]
     return torch.tensor(scores, device=hypothesis_NT.device)
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Adversarial
 from intelligen.config.training import Precision
 from intelligen.data.batches import Batch
@@ -48,6 +49,7 @@ class SeqGanObjective(Objective):
         judge: Rewards the samples; none = each has advantage 1.
         teacher: The teacher-forced loss, for the other updates and as an anchor inside adversarial ones.
         decode: Token ids → text, for the sentence metric.
+        tokenizer: BLEU's, likewise.
         rollout_bound: (ratio, offset): a rollout has at most ratio × source tokens + offset tokens.
         precision: Of rollouts and judgements, as of the gradient pass.
 
@@ -61,6 +63,7 @@ class SeqGanObjective(Objective):
         judge: Judge | None,
         teacher: TeacherForcing,
         decode: Decode,
+        tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
         rollout_bound: tuple[float, int],
         precision: Precision,
     ) -> None:
@@ -68,7 +71,9 @@ class SeqGanObjective(Objective):
         self._judge = judge
         self._teacher = teacher
         self._sampler = Sampler(model, settings, rollout_bound=rollout_bound)
-        self._critic = Critic(settings, sampler=self._sampler, judge=judge, decode=decode) if judge else None
+        self._critic = (
+            Critic(settings, sampler=self._sampler, judge=judge, decode=decode, tokenizer=tokenizer) if judge else None
+        )
         self._start = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_weight > 0 else None
         self._rollouts: dict[Batch, _Rollout] = {}
         self._precision = precision

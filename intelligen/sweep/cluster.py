@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ import torch
 
 from intelligen.config.sweep import Resources, Sweep
 from intelligen.errors import UnavailableError
+from intelligen.sweep.interrupts import processes_apart
 from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
 
 TRIAL_SLOT = "trial_slot"
@@ -34,6 +35,8 @@ ENVIRONMENT = {
     "RAY_task_oom_retries": "0",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # Ctrl-C comes to us, who pass it on to Tune.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
 
 
@@ -87,15 +90,34 @@ class Capacity:
                 )
 
 
+def require_no_ray() -> None:
+    """Refuse to go on beside a Ray that whoever calls has started in this process: there can be one, and it is theirs.
+
+    Raises:
+        UnavailableError: There is one.
+
+    """
+    if ray.is_initialized():
+        raise UnavailableError(
+            "this process has started or joined Ray itself, and can hold one only: call ray.shutdown() first; a sweep"
+            " starts its own, or joins the cluster that RAY_ADDRESS names"
+        )
+
+
 @contextmanager
-def ray_running(sweep: Sweep) -> Iterator[None]:
+def ray_running(sweep: Sweep, last_words: Callable[[], int]) -> Iterator[None]:
     """Ray for the time of a sweep: the cluster that RAY_ADDRESS names, or one of our own on this machine.
+
+    Args:
+        sweep: What it is to hold.
+        last_words: Called where the cluster is lost and the main thread waits for it all the same; see `heeding_loss`.
 
     Raises:
         UnavailableError: Ray does not start, or the cluster is too small.
         ClusterLostError: It was there, and is gone.
 
     """
+    require_no_ray()
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
         Capacity.of_this_machine().require(sweep)
@@ -114,7 +136,7 @@ def ray_running(sweep: Sweep) -> Iterator[None]:
                     f" sweep needs {sweep.resources.concurrent_trials}: start its head with"
                     f" --resources='{{\"{TRIAL_SLOT}\": 64}}', as cluster.yaml does"
                 )
-        with heeding_loss():
+        with heeding_loss(last_words):
             yield
     finally:
         leave_ray()
@@ -128,6 +150,7 @@ def cluster_joined(address: str) -> Iterator[None]:
         UnavailableError: It does not answer.
 
     """
+    require_no_ray()
     try:
         _require_listening(address)
         ray.init(address=address, log_to_driver=False, configure_logging=False)
@@ -179,18 +202,19 @@ def _start(sweep: Sweep, address: str | None) -> None:
         # machine the workers would ask that one's unless they are told.
         worker_environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{port}"
         capacity = Capacity.of_this_machine()
-        ray.init(
-            address="local",
-            num_cpus=capacity.cpus,
-            num_gpus=capacity.gpus,
-            resources={TRIAL_SLOT: sweep.resources.concurrent_trials},
-            include_dashboard=True,
-            dashboard_host="127.0.0.1",
-            dashboard_port=port,
-            log_to_driver=False,
-            configure_logging=False,
-            runtime_env={"env_vars": worker_environment},
-        )
+        with processes_apart():
+            ray.init(
+                address="local",
+                num_cpus=capacity.cpus,
+                num_gpus=capacity.gpus,
+                resources={TRIAL_SLOT: sweep.resources.concurrent_trials},
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+                dashboard_port=port,
+                log_to_driver=False,
+                configure_logging=False,
+                runtime_env={"env_vars": worker_environment},
+            )
     except (OSError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise _unreachable(where, error) from error

@@ -16,8 +16,10 @@ import torch
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from intelligen.errors import UnavailableError
 from intelligen.sweep.nodes import NodeReport, look_at_nodes
-from intelligen.sweep.probes import ProbeError, probe_store, probe_tracking
+from intelligen.sweep.probes import ProbeError, probe_ray, probe_store, probe_tracking
+from intelligen.sweep.ray_places import require_home, short_temporary_directory
 from intelligen.tracking.redaction import redact_text
 
 OLDEST_PYTHON = (3, 11)
@@ -70,6 +72,7 @@ def examine(store: Path, *, tracking_uri: str) -> Iterator[Finding]:
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
         yield Finding("nodes", Verdict.OK, "RAY_ADDRESS is not set: sweeps run on this machine")
+        yield _ray()
     else:
         yield from _nodes(address, place)
 
@@ -209,6 +212,17 @@ def _hub_token() -> Finding:
     if get_token() is None:
         return Finding("hub token", Verdict.OK, "none: public data sets can be fetched, gated ones need HF_TOKEN")
     return Finding("hub token", Verdict.OK, "present")
+
+
+def _ray() -> Finding:
+    try:
+        require_home()
+        with short_temporary_directory():
+            return Finding("ray", Verdict.OK, f"starts on this machine in {probe_ray():.0f} s")
+    except UnavailableError as error:
+        return Finding("ray", Verdict.FAIL, str(error))
+    except ProbeError as error:
+        return Finding("ray", Verdict.FAIL, str(error), "sweeps cannot run here before Ray starts")
 
 
 def _nodes(address: str, place: Path) -> Iterator[Finding]:

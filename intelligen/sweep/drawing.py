@@ -17,7 +17,7 @@ from intelligen.sweep.space import suggest
 from intelligen.sweep.study import strategy_of
 
 _LEARNT_FROM = (OptunaState.COMPLETE, OptunaState.PRUNED, OptunaState.RUNNING)
-_FIXED = "fixed_params"
+FIXED = "fixed_params"
 """The system attribute under which Optuna's `enqueue_trial` writes what a trial is to have."""
 
 
@@ -42,7 +42,7 @@ def drawn_trial(
     # With what the sampler has noted of it, such as its generation.
     noted = memory.get_trials(deepcopy=False)[-1].system_attrs
     return create_trial(
-        state=OptunaState.WAITING, system_attrs={**noted, _FIXED: trial.params}, user_attrs=dict(attributes)
+        state=OptunaState.WAITING, system_attrs={**noted, FIXED: trial.params}, user_attrs=dict(attributes)
     )
 
 

@@ -1,18 +1,16 @@
 """Where the Ray cluster is gone, a sweep says so and ends: Ray would wait for a minute, then leave without a word."""
 
 import gc
-import os
-import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ray
 
 from intelligen.errors import ClusterLostError
+from intelligen.sweep.interrupts import end_process, interrupt_main_thread, interrupt_requested
 
 LOST = "the Ray cluster was lost; run the same command to resume"
 LONGEST_CONNECT_S = 5.0
@@ -45,7 +43,8 @@ class Lifeline:
         """
         deadline = time.monotonic() + LOST_AFTER_S
         while not all(listens(address) for address in self._addresses):
-            if self.is_cut.is_set() or time.monotonic() >= deadline:
+            # A signal that ends us may have been for every process of the machine, Ray's too.
+            if self.is_cut.is_set() or interrupt_requested() or time.monotonic() >= deadline:
                 self.is_cut.set()
                 raise ClusterLostError(LOST)
             time.sleep(POLL_S)
@@ -56,19 +55,25 @@ _held: Lifeline | None = None
 
 
 def require_cluster() -> None:
-    """Ask it before a trial is blamed for its end: the cluster that it ran on is there still.
+    """Ask it before a trial is blamed for its end: the cluster that it ran on is there still, and is to be.
 
     Raises:
-        ClusterLostError: It is gone.
+        ClusterLostError: It is gone, or the launch is being ended by a signal, which its workers may have had as well.
 
     """
     if _held is not None:
+        if interrupt_requested():
+            raise ClusterLostError(LOST)
         _held.require()
 
 
 @contextmanager
-def heeding_loss() -> Iterator[None]:
+def heeding_loss(last_words: Callable[[], int]) -> Iterator[None]:
     """Interrupt the main thread, as Ctrl-C does, once the cluster is lost. Ray is left at the end.
+
+    Args:
+        last_words: Called by another thread where the main one waits for a lost cluster and nothing ends that: closes
+            what is open within a bound, and returns the exit code with which the process then ends.
 
     Raises:
         ClusterLostError: In place of whatever came of the loss.
@@ -77,7 +82,7 @@ def heeding_loss() -> Iterator[None]:
     global _held
     _held = lifeline = Lifeline(_addresses())
     ended, left = threading.Event(), threading.Event()
-    threading.Thread(target=_watch, args=(lifeline, ended, left), name="lifeline", daemon=True).start()
+    threading.Thread(target=_watch, args=(lifeline, ended, left, last_words), name="lifeline", daemon=True).start()
     try:
         yield
     except BaseException:
@@ -117,17 +122,18 @@ def _addresses() -> list[Address]:
     return [(host, int(port)), (node["NodeManagerAddress"], node["NodeManagerPort"])]
 
 
-def _watch(lifeline: Lifeline, ended: threading.Event, left: threading.Event) -> None:
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
+def _watch(lifeline: Lifeline, ended: threading.Event, left: threading.Event, last_words: Callable[[], int]) -> None:
     while not ended.wait(POLL_S):
         try:
             lifeline.require()
         except ClusterLostError:
             if not ended.is_set():
-                signal.pthread_kill(main_thread, signal.SIGINT)
+                interrupt_main_thread()
             break
     if lifeline.is_cut.is_set() and not left.wait(LEAVE_WITHIN_S):
-        # Some of Ray's calls wait for its head, and nothing ends them. What was done is on disk.
-        print(f"error: {LOST}", file=sys.stderr, flush=True)
-        os._exit(ClusterLostError.exit_code)
+        # Some of Ray's calls wait for its head, and nothing ends them.
+        code = ClusterLostError.exit_code
+        try:
+            code = last_words()
+        finally:
+            end_process(code, f"error: {LOST}\n" if code == ClusterLostError.exit_code else "")

@@ -13,6 +13,7 @@ import torch
 from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.loading import apply_settings
 from intelligen.config.sweep import Resources, Sweep
+from intelligen.data.bleu import require_bleu_tokenizer
 from intelligen.data.describing import shared_rows
 from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
@@ -105,6 +106,7 @@ def make_plan(
         prepare: Finds or makes the experiment's data, where there is something to time.
 
     Raises:
+        ConfigError: The experiment names no tokenizer for BLEU, and its references need one.
         UnavailableError: The cluster that RAY_ADDRESS names does not answer.
 
     """
@@ -191,6 +193,7 @@ class _Timed:
     """Measures trials of one sweep; the validation once, since it is the same for all."""
 
     def __init__(self, sweep: Sweep, experiment: Experiment, prepared: Prepared, store: Path) -> None:
+        require_bleu_tokenizer(experiment.task, prepared, key="experiment.task.bleu_tokenizer")
         self._sweep = sweep
         self._experiment = experiment
         self._prepared = prepared

@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +17,13 @@ from intelligen.tracking.redaction import redact_text
 from intelligen.tracking.store import failures, open_client
 
 MIB = 2**20
+_START_TIMEOUT_S = 120
+_START_RAY = """
+import ray, ray.train
+ray.init(address="local", num_cpus=1, include_dashboard=True, dashboard_host="127.0.0.1", log_to_driver=False,
+         configure_logging=False)
+assert ray.get(ray.remote(lambda: 1).remote(), timeout=60) == 1
+"""
 
 
 class ProbeError(Exception):
@@ -74,6 +83,31 @@ def probe_tracking(tracking_uri: str) -> str:
             raise ProbeError(_reason(error)) from error
         return "answers" if found else "answers, and holds no experiment yet"
     return _probe_database(tracking_uri)
+
+
+def probe_ray() -> float:
+    """Start Ray, with its dashboard as a sweep does, run one task and stop it; returns the seconds that it took.
+
+    Raises:
+        ProbeError: It does not start, or not in time.
+
+    """
+    begun = time.perf_counter()
+    try:
+        done = subprocess.run(  # noqa: S603 # a process of its own: the caller's may have joined a cluster
+            [sys.executable, "-c", _START_RAY],
+            env={"RAY_USAGE_STATS_ENABLED": "0", **os.environ},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_START_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProbeError(f"does not start within {_START_TIMEOUT_S} s") from error
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise ProbeError(f"does not start: {redact_text(lines[-1] if lines else 'it says nothing')}")
+    return time.perf_counter() - begun
 
 
 def _probe_sqlite(database: Path) -> str:

@@ -14,7 +14,7 @@ from intelligen.errors import ConfigError
 from intelligen.sweep.attempts import Next
 from intelligen.sweep.budget import Spent, search_end, strategies_left
 from intelligen.sweep.callbacks import FINISHED, DrivenSearcher, kept_errors
-from intelligen.sweep.drawing import drawn_trial
+from intelligen.sweep.drawing import FIXED, drawn_trial
 from intelligen.sweep.grid import grid_points
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.populations import Populations
@@ -36,6 +36,8 @@ class Suggestion:
     """As Optuna names them."""
     changes: dict[str, Any]
     """Dotted experiment key → value."""
+    attributes: dict[str, Any]
+    """What the study knows of it beside its parameters: `user` and `system` attributes, from which it is rebuilt."""
     begins: bool = True
     """Whether an attempt begins; none does where a trial of a population goes on after a turn."""
 
@@ -121,7 +123,8 @@ class StudySearcher(DrivenSearcher):
             return None
         while (trial := self._next_turn() or self._next_trial()) is not None:
             changes = suggest(trial, self._sweep.space)
-            suggestion = Suggestion(trial.number, dict(trial.params), changes, begins=trial.number not in self._begun)
+            begins, attributes = trial.number not in self._begun, self._attributes(trial)
+            suggestion = Suggestion(trial.number, dict(trial.params), changes, attributes, begins=begins)
             try:
                 config = self._start(suggestion)
             except ConfigError as error:
@@ -173,6 +176,12 @@ class StudySearcher(DrivenSearcher):
         """Trials under way that nothing works on."""
         idle = [] if self._populations is None else list(self._populations.idle(self._busy()))
         return [trial.number for trial in self._unfinished] + idle
+
+    def _attributes(self, trial: optuna.Trial) -> dict[str, Any]:
+        known = self._study.get_trials(deepcopy=False)[trial.number]
+        # Its parameters are known without what they were given by.
+        noted = {name: value for name, value in known.system_attrs.items() if name != FIXED}
+        return {"user": dict(known.user_attrs), "system": noted}
 
     def _own_trials(self) -> list[FrozenTrial]:
         trials = self._study.get_trials(deepcopy=False)

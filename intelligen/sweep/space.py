@@ -1,9 +1,10 @@
 """A search space becomes a define-by-run function: a parameter exists only where its option is chosen."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from intelligen.config.paths import resolve_key
 from intelligen.config.space import (
@@ -50,6 +51,21 @@ def random_points(space: Mapping[str, Space], count: int, *, seed: int) -> list[
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     return [suggest(study.ask(), space) for _ in range(count)]
+
+
+def known_point(
+    space: Mapping[str, Space], known: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """The parameters of a point that is known already, and their distributions.
+
+    Raises:
+        ValueError: It lacks a parameter of this space, or has another value than this space allows.
+
+    """
+    told = _Told(known)
+    # To `suggest` a trial is who answers `suggest_float` and its like.
+    suggest(cast(optuna.Trial, told), space)
+    return told.params, told.distributions
 
 
 def simplex_point(uniforms: Sequence[float]) -> list[float]:
@@ -114,3 +130,31 @@ def _schedule(trial: optuna.Trial, ranges: ScheduleRanges, parameter: str) -> di
     for name, ends in ranges.numbers(shape).items():
         drawn[name] = trial.suggest_float(f"{parameter}.{name}", *ends) if isinstance(ends, list) else ends
     return drawn
+
+
+class _Told:
+    """Answers with what a trial is known to have had, and remembers what it was asked for."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self._known = known
+        self.params: dict[str, Any] = {}
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> Any:
+        return self._answer(name, FloatDistribution(low, high, log=log))
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> Any:
+        return self._answer(name, IntDistribution(low, high, log=log))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._answer(name, CategoricalDistribution(choices))
+
+    def _answer(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._known:
+            raise ValueError(f"{name} is missing")
+        # Optuna's own question raises ValueError for a category that is none of these.
+        if not distribution._contains(distribution.to_internal_repr(self._known[name])):
+            raise ValueError(f"{name} cannot be {self._known[name]!r} here")
+        self.params[name] = self._known[name]
+        self.distributions[name] = distribution
+        return self.params[name]

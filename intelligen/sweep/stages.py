@@ -3,7 +3,6 @@
 from collections import Counter
 from contextlib import suppress
 
-import optuna
 import ray
 import ray.train
 from optuna.trial import TrialState as OptunaState
@@ -20,9 +19,10 @@ from intelligen.sweep.confirming import repetitions_left, train_repetitions
 from intelligen.sweep.dashboard import run_note, write_notes
 from intelligen.sweep.outcome import last_line
 from intelligen.sweep.populations import Populations
+from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher
-from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, is_own, open_study, unavailable
+from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, is_own, unavailable
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import (
     ended_trials,
@@ -34,12 +34,13 @@ from intelligen.sweep.trials import (
     trial_name,
 )
 from intelligen.sweep.tuning import run_trials
-from intelligen.sweep.warm_start import warm_start
+from intelligen.sweep.warm_start import learnt, warm_start
 from intelligen.sweep.workers import score_tests
 from intelligen.tracking.leaderboard import USABLE, best_by_strategy
 from intelligen.tracking.links import interface, interface_command, run_path
 from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
 from intelligen.tracking.run_ids import read_run_ids
+from intelligen.training.testing import present_bounds
 
 
 def is_finished(run: SweepRun) -> bool:
@@ -73,9 +74,13 @@ def prepare_search(run: SweepRun) -> None:
     Raises:
         ConfigError: The warm start names what is not there, or does not fit.
         UnavailableError: The study's database does not answer.
+        StorageError: The study is lost, and the ledger does not hold what it is rebuilt from.
 
     """
-    warm_start(_study(run), run.sweep, sweeps=run.store / "sweeps")
+    study = ledgers_study(run)
+    warm_start(study, run.sweep, sweeps=run.store / "sweeps")
+    if run.sweep.search.warm_start is not None and run.ledger.learnt is None:
+        run.ledger.learn(learnt(study))
 
 
 def _search_is_over(run: SweepRun) -> bool:
@@ -93,7 +98,7 @@ def search_stage(run: SweepRun) -> None:
         StorageError: Ledger or histories cannot be read or written any more.
 
     """
-    study = _study(run)
+    study = ledgers_study(run)
     run.ledger.begin_search()
     account = Account(run.sweep.budget, run.ledger, run.directory, searching=True)
     try:
@@ -131,6 +136,7 @@ def test_stage(run: SweepRun) -> None:
 
     Without confirmation the baseline, and of each strategy the trial that validation prefers.
     """
+    _bring_up_to_date(run)
     resources = run.sweep.resources
     tasks = {
         score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker).remote(
@@ -153,6 +159,13 @@ def test_stage(run: SweepRun) -> None:
         directory = run.directory_of(record)
         fault = fault_of(why, place=directory) or StorageError(last_line(why))
         raise type(fault)(f"{directory}: cannot score the test sets: {fault}; the same command tries again") from why
+
+
+def _bring_up_to_date(run: SweepRun) -> None:
+    """A sweep that the first revisions began shows one kind of interval, theirs in the present form too."""
+    for record in _tested(run):
+        if record.scores and (bounds := present_bounds(run.directory_of(record), record.scores, store=run.store)):
+            run.ledger.correct(record.id, bounds)
 
 
 def _tested(run: SweepRun) -> list[TrialRecord]:
@@ -190,7 +203,7 @@ def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     if run.sweep.objectives is None:
         return []
     try:
-        trials = _study(run).get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
+        trials = ledgers_study(run).get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
     except (UnavailableError, *DATABASE_ERRORS):
         return []  # the end of a launch, which asks, must come about all the same
     own = [trial for trial in trials if is_own(trial)]
@@ -213,9 +226,5 @@ def link_runs(run: SweepRun, *, tracking_uri: str) -> None:
         trial: run_note(place + run_path(runs.experiment or "", run_id), command)
         for trial, run_id in runs.trials.items()
     }
-    with suppress(UnavailableError, OSError, *DATABASE_ERRORS):
-        write_notes(_study(run), notes)
-
-
-def _study(run: SweepRun) -> optuna.Study:
-    return open_study(run.directory, run.sweep, sweep_id=run.ledger.header["sweep_id"])
+    with suppress(UnavailableError, StorageError, OSError, *DATABASE_ERRORS):
+        write_notes(ledgers_study(run), notes)

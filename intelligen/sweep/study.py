@@ -7,6 +7,7 @@ number to show; the objective after each epoch stands beside all of them.
 import math
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from optuna.trial import TrialState as OptunaState
 from sqlalchemy.exc import SQLAlchemyError
 
 from intelligen.config.sweep import Sweep
-from intelligen.errors import UnavailableError
+from intelligen.errors import StorageError, UnavailableError
 from intelligen.sweep.outcome import Outcome
 from intelligen.tracking.leaderboard import SELECTED
 from intelligen.tracking.ledger import TrialState
@@ -32,7 +33,16 @@ TAKEOVERS = "takeovers"
 # Why a trial ended.
 STOP_REASON = "stop_reason"
 
+OPTUNA_STATES = {
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.PRUNED: OptunaState.PRUNED,
+    TrialState.FAILED: OptunaState.FAIL,
+}
 DATABASE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
+
+
+class DamagedStudyError(Exception):
+    """The journal of a study cannot be read; the ledger knows what it held."""
 
 
 def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
@@ -44,13 +54,23 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
         sweep_id: Tells sweeps of one name apart where they share a database; there the study is called NAME-ID.
 
     Raises:
+        DamagedStudyError: The journal is damaged.
+        StorageError: It cannot be read or written.
         UnavailableError: The database cannot be opened.
 
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = sweep.search.storage
     if url is None:
-        return _create(JournalStorage(_journal(directory)), sweep.name, sweep)
+        try:
+            study = _create(JournalStorage(_journal(directory)), sweep.name, sweep)
+            study.get_trials(deepcopy=False)
+        except OSError as error:
+            what = f"{error.strerror}; see to its disk and run the same command"
+            raise StorageError(f"{directory / STUDY_FILE}: {what}") from error
+        except Exception as error:  # of any kind: Optuna trusts every line that it reads
+            raise DamagedStudyError(f"is damaged ({type(error).__name__})") from error
+        return study
     if REDACTED in url:
         raise UnavailableError(
             f"search.storage: {url}: its user part is not kept with the sweep; run the sweep's file, or give"
@@ -61,6 +81,17 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
         return _create(RDBStorage(url, engine_kwargs=timeout), f"{sweep.name}-{sweep_id}", sweep)
     except (*DATABASE_ERRORS, ImportError, RuntimeError) as error:  # no driver; tables of another version
         raise unavailable(url, error) from None
+
+
+def forget_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> None:
+    """Make room for a study that is rebuilt; a journal stays beside it as `study.journal.replaced`."""
+    url = sweep.search.storage
+    if url is not None:
+        optuna.delete_study(study_name=f"{sweep.name}-{sweep_id}", storage=url)
+        return
+    journal = directory / STUDY_FILE
+    with suppress(FileNotFoundError):
+        journal.replace(journal.with_name(f"{STUDY_FILE}.replaced"))
 
 
 def unavailable(url: str, error: BaseException) -> UnavailableError:
@@ -104,9 +135,14 @@ def strategy_of(trial: FrozenTrial) -> str:
 
 def _describe(study: optuna.Study, number: int, outcome: Outcome) -> None:
     trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-    for metric, value in outcome.selected.items():
-        trial.set_user_attr(SELECTED + metric, value)
-    trial.set_user_attr(STOP_REASON, redact_text(outcome.reason))
+    for name, value in told_attributes(outcome).items():
+        trial.set_user_attr(name, value)
+
+
+def told_attributes(outcome: Outcome) -> dict[str, float | str]:
+    """What a trial's user attributes say of its end."""
+    scores = {SELECTED + metric: value for metric, value in outcome.selected.items()}
+    return {**scores, STOP_REASON: redact_text(outcome.reason)}
 
 
 def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
@@ -114,9 +150,14 @@ def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
         return  # Optuna keeps no curves of several objectives
     known = study.get_trials(deepcopy=False)[number]
     trial = optuna.Trial(study, known._trial_id)
-    for epoch, value in outcome.curve.items():
-        if epoch not in known.intermediate_values and not math.isnan(value):
+    for epoch, value in told_curve(outcome).items():
+        if epoch not in known.intermediate_values:
             trial.report(value, step=epoch)
+
+
+def told_curve(outcome: Outcome) -> dict[int, float]:
+    """The epochs that Optuna is told of: it takes no NaN."""
+    return {epoch: value for epoch, value in outcome.curve.items() if not math.isnan(value)}
 
 
 def _journal(directory: Path) -> JournalFileBackend:

@@ -105,6 +105,7 @@ class SweepRun:
         params: Mapping[str, Scalar] | None = None,
         number: int | None = None,
         confirms: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a trial, or another attempt at it, into the ledger before it runs."""
         forget_failure(directory)
@@ -126,6 +127,7 @@ class SweepRun:
             number=number,
             turn_epochs=self._turn_epochs if kind == "trial" else 0,
             confirms=confirms,
+            attributes=attributes,
         )
 
     @property

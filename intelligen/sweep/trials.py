@@ -15,7 +15,9 @@ from intelligen.sweep.space import chosen_strategy
 from intelligen.sweep.study import tell
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.verdict import forget_verdicts, let_go_on
+from intelligen.sweep.verifying import known_outcome
 from intelligen.sweep.workers import WorkerConfig
+from intelligen.tracking.evidence import take_evidence
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import HISTORY_FILE, read_history
 
@@ -42,7 +44,15 @@ def start_trial(run: SweepRun, suggestion: Suggestion, populations: Populations 
     directory = run.directory / "trials" / name
     if suggestion.begins:
         forget_verdicts(directory)
-        run.begin(name, trial, directory, kind="trial", params=suggestion.params, number=suggestion.number)
+        run.begin(
+            name,
+            trial,
+            directory,
+            kind="trial",
+            params=suggestion.params,
+            number=suggestion.number,
+            attributes=suggestion.attributes,
+        )
     turn = None if populations is None else populations.turn(run.ledger.trials[name])
     return run.worker_config(trial, directory, run.sweep.resources, turn=turn)
 
@@ -60,6 +70,7 @@ def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
             config=suggestion.changes,
             directory=os.path.join("trials", name),
             number=suggestion.number,
+            attributes=suggestion.attributes,
         )
     outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
     run.ledger.finish(name, outcome.state, outcome.reason)
@@ -83,7 +94,8 @@ def settle_trial(run: SweepRun, name: str, *, crashed: bool, stopped: str | None
     outcome = read_outcome(run.directory_of(record), objectives=run.metrics, crashed=crashed, stopped=stopped)
     if outcome.state is TrialState.FAILED:
         require_cluster()
-    run.ledger.finish(record.id, outcome.state, outcome.reason)
+    evidence = take_evidence(record, run.directory_of(record), outcome.curve)
+    run.ledger.finish(record.id, outcome.state, outcome.reason, evidence=evidence)
     return outcome
 
 
@@ -119,13 +131,7 @@ def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:
             if reason is not None:
                 tell(study, trial.number, settle_trial(run, record.id, crashed=False, stopped=reason))
             continue
-        outcome = read_outcome(
-            run.directory_of(record),
-            objectives=run.metrics,
-            crashed=record.state is TrialState.FAILED,
-            stopped=record.stop_reason,
-        )
-        tell(study, trial.number, outcome)
+        tell(study, trial.number, known_outcome(run, record))
 
 
 def ended_trials(run: SweepRun) -> list[EndedTrial]:

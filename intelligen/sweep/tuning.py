@@ -107,12 +107,13 @@ def withhold_credentials() -> None:
 
 @contextmanager
 def own_interrupts() -> Iterator[None]:
-    """Train and Tune leave their SIGINT handlers behind, which would swallow a later Ctrl-C."""
-    before = signal.getsignal(signal.SIGINT)
+    """Train and Tune leave their handlers behind, which would swallow a later Ctrl-C."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _trainable(resources: Resources) -> Any:

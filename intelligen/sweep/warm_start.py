@@ -1,12 +1,11 @@
 """Known before the first trial: finished trials of another search teach the sampler, and points wait for their turn."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
@@ -15,15 +14,15 @@ from intelligen.config.points import Point, read_points
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
 from intelligen.sweep.outcome import read_outcome
-from intelligen.sweep.space import suggest
-from intelligen.sweep.study import WARM_START
+from intelligen.sweep.space import known_point
+from intelligen.sweep.study import WARM_START, is_own
 from intelligen.tracking.launch import read_launch
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
-from intelligen.tracking.records import TrialState
+from intelligen.tracking.records import Learnt, TrialState
 
 POINT = "point"
 """The user attribute of a trial that runs a point: its place among them."""
-_POINTS = "points"
+POINTS = "points"
 """The study's attribute that holds them; it is written last, so it says that the rest is there."""
 Rows = Sequence[Mapping[str, Any]]
 """Of a zip: what each number stands for."""
@@ -54,7 +53,7 @@ def warm_start(study: optuna.Study, sweep: Sweep, *, sweeps: Path) -> None:
 
     """
     given = sweep.search.warm_start
-    if given is None or _POINTS in study.user_attrs:
+    if given is None or POINTS in study.user_attrs:
         return
     rows = read_points(Path(given.csv), sweep) if given.csv is not None else []
     trials = [_row_as_trial(row, given.csv or "", sweep) for row in rows if row.values]
@@ -64,7 +63,39 @@ def warm_start(study: optuna.Study, sweep: Sweep, *, sweeps: Path) -> None:
     study.add_trials(trial for trial in trials if trial.user_attrs[WARM_START] not in known)
     accepted = {parameter.name: parameter.accepted for parameter in parameters(sweep.space)}
     points = [{name: accepted[name](value) for name, value in point.items()} for point in given.points or ()]
-    study.set_user_attr(_POINTS, points + [dict(row.params) for row in rows if not row.values])
+    study.set_user_attr(POINTS, points + [dict(row.params) for row in rows if not row.values])
+
+
+def learnt(study: optuna.Study) -> Learnt:
+    """What a study holds that has been given a warm start."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if not is_own(trial)]
+    return Learnt(
+        [
+            asdict(
+                _Finished(
+                    trial.user_attrs[WARM_START], trial.params, tuple(trial.values or ()), trial.intermediate_values
+                )
+            )
+            for trial in trials
+        ],
+        study.user_attrs.get(POINTS, []),
+    )
+
+
+def learnt_trials(learnt: Learnt | None, sweep: Sweep) -> list[FrozenTrial]:
+    """The trials of another search that a study was given, in its order."""
+    return [
+        _as_trial(
+            _Finished(
+                told["source"],
+                told["params"],
+                tuple(told["values"]),
+                {int(epoch): value for epoch, value in told["curve"].items()},
+            ),
+            sweep,
+        )
+        for told in (learnt.trials if learnt is not None else ())
+    ]
 
 
 def untried_point(
@@ -78,7 +109,7 @@ def untried_point(
         allowed: Strategies that may have another trial; empty where any may.
 
     """
-    points: list[dict[str, Any]] = study.user_attrs.get(_POINTS, [])
+    points: list[dict[str, Any]] = study.user_attrs.get(POINTS, [])
     for place, point in enumerate(points):
         if place not in tried and (not allowed or point.get("strategy", allowed[0]) in allowed):
             return place, point
@@ -154,42 +185,12 @@ def _as_trial(finished: _Finished, sweep: Sweep) -> FrozenTrial:
         ValueError: It lacks a parameter of this space, or has another value than this space allows.
 
     """
-    told = _Told(finished.params)
-    # To `suggest` a trial is who answers `suggest_float` and its like.
-    suggest(cast(optuna.Trial, told), sweep.space)
+    params, distributions = known_point(sweep.space, finished.params)
     return create_trial(
         state=OptunaState.COMPLETE if finished.values else OptunaState.PRUNED,
         values=list(finished.values) or None,
-        params=told.params,
-        distributions=told.distributions,
+        params=params,
+        distributions=distributions,
         intermediate_values=dict(finished.curve) if len(sweep.all_objectives()) == 1 else {},
         user_attrs={WARM_START: finished.source},
     )
-
-
-class _Told:
-    """Answers with what a trial is known to have had, and remembers what it was asked for."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self._known = known
-        self.params: dict[str, Any] = {}
-        self.distributions: dict[str, BaseDistribution] = {}
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> Any:
-        return self._answer(name, FloatDistribution(low, high, log=log))
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> Any:
-        return self._answer(name, IntDistribution(low, high, log=log))
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._answer(name, CategoricalDistribution(choices))
-
-    def _answer(self, name: str, distribution: BaseDistribution) -> Any:
-        if name not in self._known:
-            raise ValueError(f"{name} is missing")
-        # Optuna's own question raises ValueError for a category that is none of these.
-        if not distribution._contains(distribution.to_internal_repr(self._known[name])):
-            raise ValueError(f"{name} cannot be {self._known[name]!r} here")
-        self.params[name] = self._known[name]
-        self.distributions[name] = distribution
-        return self.params[name]

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from intelligen.config.fixes import ANOTHER_SWEEP
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError, StorageError
+from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.redaction import redact, redact_text
 from intelligen.training.result import write_atomically
+from intelligen.training.sealing import seal, unseal
 
 LAUNCH_FILE = "launch.json"
 
@@ -29,7 +31,23 @@ class Launch:
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
     """Remember a launch, without its secrets."""
     told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
-    write_atomically(directory / LAUNCH_FILE, json.dumps(told, ensure_ascii=False, indent=1))
+    write_atomically(directory / LAUNCH_FILE, seal(json.dumps(told, ensure_ascii=False, indent=1)))
+
+
+def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
+    """Refuse to go on without the settings of the last launch, such as a budget that was raised.
+
+    Args:
+        directory: The sweep's.
+        trials: Of its ledger: before the first one, no launch may have come so far as to be remembered.
+
+    Raises:
+        StorageError: They are gone.
+
+    """
+    path = directory / LAUNCH_FILE
+    if trials and not path.exists():
+        raise StorageError(f"{path}: missing; run the sweep's file again: intelligen run FILE")
 
 
 def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
@@ -61,7 +79,7 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
 def _told(path: Path) -> tuple[Any, str | None] | None:
     """The settings and the address that stand there; none where nothing does."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = unseal(path.read_text(encoding="utf-8"))
         uri = told["tracking_uri"]
         if not isinstance(uri, str | None):
             raise TypeError(f"tracking_uri is {uri!r}")

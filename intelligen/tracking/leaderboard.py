@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from intelligen.config.metrics import higher_is_better
+from intelligen.tracking.evidence import require_reports
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 from intelligen.training.result import Result, read_result
@@ -58,8 +59,16 @@ class Row:
 
 
 def reports_of(sweep_directory: Path, record: TrialRecord) -> list[Report]:
-    """A trial's history."""
-    return read_history(sweep_directory / record.directory / HISTORY_FILE)
+    """A trial's history.
+
+    Raises:
+        StorageError: It is damaged, or lacks what it held when the trial ended.
+
+    """
+    path = sweep_directory / record.directory / HISTORY_FILE
+    reports = read_history(path)
+    require_reports(record, path, reports)
+    return reports
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from intelligen.errors import CannotCreateError, StorageError, unwritten, writin
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.records import (
     Closing,
+    Evidence,
     Kind,
+    Learnt,
     Scalar,
     SearchSpan,
     SweepState,
@@ -23,11 +25,14 @@ from intelligen.tracking.records import (
     TrialState,
 )
 from intelligen.tracking.redaction import redact
+from intelligen.training.sealing import seal, unseal
 
 __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
 
 LEDGER_FILE = "ledger.jsonl"
 LOCK_FILE = "ledger.lock"
+# What a launch leaves beside its ledger, and never before it.
+_WRITTEN_AFTER = ("launch.json", "trials", "confirm")
 
 
 class Ledger:
@@ -51,7 +56,7 @@ class Ledger:
         Raises:
             BusyError: another process holds the sweep.
             CannotCreateError: the directory cannot be written.
-            StorageError: the ledger is damaged.
+            StorageError: the ledger is damaged, or gone while its trials are there.
 
         """
         try:
@@ -62,6 +67,7 @@ class Ledger:
         path = directory / LEDGER_FILE
         try:
             if not path.exists():
+                require_no_lost_ledger(directory)
                 _create(path, header)
             return cls(path, lock)
         except BaseException:
@@ -84,6 +90,11 @@ class Ledger:
         return self._state.closing
 
     @property
+    def learnt(self) -> Learnt | None:
+        """What the study held before the first trial; none where that is not known."""
+        return self._state.learnt
+
+    @property
     def searches(self) -> list[SearchSpan]:
         """When each launch searched."""
         return list(self._state.searches)
@@ -101,6 +112,7 @@ class Ledger:
         number: int | None = None,
         turn_epochs: int = 0,
         confirms: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> TrialRecord:
         """A new trial runs."""
         assert trial_id not in self._state.trials, f"{trial_id} was started before"
@@ -115,6 +127,7 @@ class Ledger:
             "number": number,
             "turn_epochs": turn_epochs,
             "confirms": confirms,
+            "attributes": attributes,
         }
         self._append("start", trial=trial)
         return self._state.trials[trial_id]
@@ -123,19 +136,30 @@ class Ledger:
         """Another attempt at a trial: it runs again, and its beginning stays."""
         return self._change("restart", trial_id)
 
-    def finish(self, trial_id: str, state: TrialState, stop_reason: str | None = None) -> TrialRecord:
-        """The trial's attempt has ended."""
+    def finish(
+        self, trial_id: str, state: TrialState, stop_reason: str | None = None, *, evidence: Evidence | None = None
+    ) -> TrialRecord:
+        """The trial's attempt has ended, and its files held this."""
         assert state is not TrialState.RUNNING
-        return self._change("finish", trial_id, state=state, stop_reason=stop_reason)
+        told = None if evidence is None else {"curve": dict(evidence.curve), "weights": evidence.weights}
+        return self._change("finish", trial_id, state=state, stop_reason=stop_reason, evidence=told)
 
     def score(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
         """Add scores; those already recorded stand."""
         return self._change("score", trial_id, scores=dict(scores))
 
+    def correct(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
+        """Replace recorded scores by what the same hypotheses come to now."""
+        return self._change("correct", trial_id, scores=dict(scores))
+
     def turn(self, epoch: int, trials: Sequence[str], takeovers: Mapping[str, Takeover]) -> None:
         """A population has come to an epoch: its trials under way, and what some of them (by name) go on from."""
         told = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in takeovers.items()}
         self._append("turn", epoch=epoch, trials=list(trials), takeovers=told)
+
+    def learn(self, learnt: Learnt) -> None:
+        """What the study holds before its first trial."""
+        self._append("learnt", trials=list(learnt.trials), points=list(learnt.points))
 
     def begin_search(self) -> None:
         """The search stage of this launch begins: its clock runs."""
@@ -178,7 +202,7 @@ class Ledger:
             raise unwritten(self._path, error, needed=len(line)) from error
         self._length += len(line)
         self._seq += 1
-        self._state.apply(json.loads(line))
+        self._state.apply(unseal(line.decode()))
 
 
 def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
@@ -192,9 +216,25 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
     return state.header, state.trials, state.closing
 
 
+def require_no_lost_ledger(directory: Path) -> None:
+    """Refuse a directory without a ledger in which a sweep has been run.
+
+    Raises:
+        StorageError: It is one.
+
+    """
+    path = directory / LEDGER_FILE
+    left = [name for name in _WRITTEN_AFTER if (directory / name).exists()]
+    if left and not path.exists():
+        raise StorageError(
+            f"{path}: the ledger is gone, though {left[0]} of its sweep is there; restore it from a copy, or begin anew"
+            " under another name (intelligen run FILE -o name=…)"
+        )
+
+
 def _encode(entry: Mapping[str, Any]) -> bytes:
     """The state is what this line says, so nothing that is read from a ledger holds a secret."""
-    return json.dumps(redact(entry), ensure_ascii=False).encode() + b"\n"
+    return seal(json.dumps(redact(entry), ensure_ascii=False)).encode() + b"\n"
 
 
 def _create(path: Path, header: Mapping[str, Any]) -> None:
@@ -229,7 +269,7 @@ def _read(path: Path) -> tuple[SweepState, int, int]:
     state: SweepState | None = None
     for seq, line in enumerate(lines):
         try:
-            entry = json.loads(line)
+            entry = unseal(line.decode())
             if entry["seq"] != seq:
                 raise ValueError(f"sequence number {entry['seq']} where {seq} belongs")
             if state is None:

@@ -1,6 +1,6 @@
 """What a sweep knows about its trials is the sum of the ledger's entries, in the order of their sequence numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
@@ -45,6 +45,16 @@ class Takeover:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a trial's files held when it ended: later they are to say the same."""
+
+    curve: Mapping[int, float | None]
+    """The sweep's first objective after each epoch; none of a baseline, which another sweep may train anew."""
+    weights: str | None
+    """SHA-256 of the selected weights; none where it did not run its course."""
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """One trial as the ledger knows it. Times are milliseconds since 1970."""
 
@@ -76,6 +86,13 @@ class TrialRecord:
     """The last epoch after which its population has decided who takes over; 0 before that."""
     takeovers: tuple[Takeover, ...] = ()
     """By epoch."""
+    attributes: Mapping[str, Mapping[str, Any]] | None = None
+    """What Optuna's study knows of it beside its parameters when it begins: `user` and `system` attributes.
+
+    None in a ledger that was begun before they were written down.
+    """
+    evidence: Evidence | None = None
+    """None while it runs, and where it ended before evidence was written down."""
 
     @property
     def title(self) -> str:
@@ -117,6 +134,16 @@ class SearchSpan:
     """Of its end, or of the last event of a trial where a kill cut it short."""
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What the study held before the sweep's first trial."""
+
+    trials: Sequence[Mapping[str, Any]]
+    """Trials of another search, in the study's order: source, params, values, curve."""
+    points: Sequence[Mapping[str, Any]]
+    """Parameters of trials that are to run first."""
+
+
 @dataclass
 class SweepState:
     """The ledger, summed up."""
@@ -127,6 +154,8 @@ class SweepState:
     closing: Closing | None = None
     searches: list[SearchSpan] = field(default_factory=list)
     """In the order of the launches."""
+    learnt: Learnt | None = None
+    """None where the study began empty, and in a ledger that was begun before it was written down."""
 
     def apply(self, entry: Mapping[str, Any]) -> None:
         """Add one entry.
@@ -143,6 +172,8 @@ class SweepState:
         match entry["event"]:
             case "search":
                 self.searches.append(SearchSpan(time_ms, time_ms))
+            case "learnt":
+                self.learnt = Learnt(entry["trials"], entry["points"])
             case "searched":
                 self._search_until(time_ms)
             case "turn":
@@ -152,7 +183,7 @@ class SweepState:
             case event:
                 record = self._begun(entry) if event == "start" else _changed(self.trials[entry["id"]], entry)
                 self.trials[record.id] = record
-                if record.kind == "trial" and event != "score":
+                if record.kind == "trial" and event not in ("score", "correct"):
                     self._search_until(time_ms)
 
     def _begun(self, entry: Mapping[str, Any]) -> TrialRecord:
@@ -165,6 +196,13 @@ class SweepState:
         """The last search has been heard of; the clock may have been set back meanwhile."""
         if self.searches:
             self.searches[-1] = replace(self.searches[-1], ended_ms=max(time_ms, self.searches[-1].ended_ms))
+
+
+def _evidence(told: Mapping[str, Any] | None) -> Evidence | None:
+    if told is None:
+        return None
+    # The keys of an object are text in JSON.
+    return Evidence({int(epoch): value for epoch, value in told["curve"].items()}, told["weights"])
 
 
 def _turned(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
@@ -185,7 +223,12 @@ def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
     match entry["event"]:
         case "restart":
             return replace(
-                record, state=TrialState.RUNNING, stop_reason=None, ended_ms=None, attempts=record.attempts + 1
+                record,
+                state=TrialState.RUNNING,
+                stop_reason=None,
+                ended_ms=None,
+                attempts=record.attempts + 1,
+                evidence=None,
             )
         case "finish":
             return replace(
@@ -194,9 +237,12 @@ def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
                 stop_reason=entry["stop_reason"],
                 # The clock may have been set back meanwhile; no trial ends before it starts.
                 ended_ms=max(entry["time_ms"], record.started_ms),
+                evidence=_evidence(entry.get("evidence")),
             )
         case "score":
             # A score stands once it is recorded, so that a resumed test stage changes nothing.
             return replace(record, scores={**entry["scores"], **record.scores})
+        case "correct":
+            return replace(record, scores={**record.scores, **entry["scores"]})
         case event:
             raise ValueError(f"unknown event {event!r}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from intelligen.errors import StorageError
 from intelligen.training.result import write_atomically
+from intelligen.training.sealing import seal, unseal
 
 RUN_IDS_FILE = "mlflow.json"
 
@@ -32,7 +33,7 @@ def write_run_ids(directory: Path, runs: RunIds) -> None:
     """
     path = directory / RUN_IDS_FILE
     try:
-        write_atomically(path, json.dumps(asdict(runs), indent=1))
+        write_atomically(path, seal(json.dumps(asdict(runs), indent=1)))
     except OSError as error:
         raise StorageError(
             f"{path}: cannot be written: {error.strerror}; make room, or mend its permissions"
@@ -48,7 +49,7 @@ def read_run_ids(directory: Path) -> RunIds:
     """
     path = directory / RUN_IDS_FILE
     try:
-        return RunIds(**json.loads(path.read_text(encoding="utf-8")))
+        return RunIds(**unseal(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return RunIds()
     except (OSError, TypeError, ValueError) as error:

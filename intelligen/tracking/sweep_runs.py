@@ -174,8 +174,14 @@ class SweepRuns:
         return [Points(missing, reports[-1].update, record.ended_ms or record.started_ms)] if missing else []
 
     def _missing_scores(self, run: MirroredRun, record: TrialRecord) -> list[Points]:
-        """Test scores that MLflow lacks; their hypotheses are artifacts from now on, and their test sets inputs."""
-        scores = {name: value for name, value in projection.finite(record.scores).items() if name not in run.metrics}
+        """Test scores that MLflow lacks or has otherwise.
+
+        Their hypotheses are artifacts from now on, and their test sets inputs.
+        """
+        recorded = projection.finite(record.scores)
+        missing = {name: value for name, value in recorded.items() if name not in run.metrics}
+        corrected = {name: value for name, value in recorded.items() if run.metrics.get(name, value) != value}
+        scores = missing | corrected
         if not scores:
             return []
         self._name_inputs(run, dict.fromkeys(sorted({self._split_of(name) for name in scores}), "test"))
@@ -183,7 +189,9 @@ class SweepRuns:
         if files:
             # Beforehand: where the scores stand, their hypotheses do.
             run.put_files({f"{SCORES}/{path.name}": path.read_text(encoding="utf-8") for path in files})
-        return [Points(scores, 0, record.ended_ms or record.started_ms)]
+        time_ms = record.ended_ms or record.started_ms
+        # MLflow shows the last step, which is the correction.
+        return [Points(missing, 0, time_ms), Points(corrected, 1, time_ms)]
 
     def _split_of(self, score: str) -> str:
         """`test` of `test-greedy/bleu`: no split ends in the name of one of the sweep's searches."""

@@ -113,6 +113,7 @@ def time_validation(trial: Trial, bench: Bench) -> Span:
                 search=trial.decoding.validation,
                 decoding=trial.decoding,
                 device=bench.device,
+                tokenizer=trial.task.tokenizer,
                 seed=trial.seed,
                 world_size=shards,
             ),

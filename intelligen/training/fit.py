@@ -226,6 +226,7 @@ class _Run:
                 history.append(self.last_report)
         if history is not None:
             history.truncate(after_epoch=self.progress.epoch)
+            history.require_epochs(self.progress.epoch)
         return history
 
     def _adopts(self, latest: Checkpoint) -> bool:

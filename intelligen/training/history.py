@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from intelligen.errors import StorageError, writing
+from intelligen.training.sealing import seal, unseal
 
 HISTORY_FILE = "history.jsonl"
 
@@ -39,13 +40,13 @@ class Report:
     samples: tuple[Sample, ...] = ()
 
     def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """One line, with its checksum."""
+        return seal(json.dumps(asdict(self), ensure_ascii=False))
 
     @classmethod
     def from_json(cls, line: str) -> "Report":
         """The inverse of `to_json`."""
-        fields = json.loads(line)
+        fields = unseal(line)
         fields["samples"] = tuple(Sample(**sample) for sample in fields["samples"])
         return cls(**fields)
 
@@ -70,6 +71,20 @@ class History:
         if len(kept) < len(self.reports) or self._has_torn_end():
             self.reports = kept
             self._rewrite()
+
+    def require_epochs(self, last: int) -> None:
+        """Refuse to go on after an epoch without the reports of all epochs so far.
+
+        Raises:
+            StorageError: Some are missing.
+
+        """
+        if missing := sorted({*range(1, last + 1)} - {report.epoch for report in self.reports}):
+            raise StorageError(
+                f"{self.path}: epoch {missing[0]} is missing, though a checkpoint was written after epoch {last};"
+                f" restore the file from a copy, or delete {self.path.parent} and run the same command: the trial"
+                " begins anew"
+            )
 
     def _append_line(self, report: Report) -> None:
         line = f"{report.to_json()}\n".encode()
@@ -117,8 +132,8 @@ def _report(line: str, *, place: str) -> Report:
         return Report.from_json(line)
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(
-            f"{place}: damaged ({type(error).__name__}: {error}); restore the file from a copy, or delete it from this"
-            " line on"
+            f"{place}: damaged ({type(error).__name__}: {error}); restore the file from a copy; a trial that has not"
+            " ended begins anew where its directory is deleted"
         ) from error
 
 

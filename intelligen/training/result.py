@@ -10,6 +10,7 @@ from torch import nn
 from intelligen.config.experiment import Trial
 from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, writing
 from intelligen.training.checkpoint import Checkpoints, fsync, save_weights, sha256
+from intelligen.training.sealing import seal, unseal
 
 TRIAL, RESULT, SELECTED = "trial.json", "result.json", "selected.safetensors"
 
@@ -75,7 +76,7 @@ def write_result(directory: Path, result: Result, *, model: nn.Module) -> Result
         temporary.replace(directory / SELECTED)
         fsync(directory)
     signed = replace(result, sha256=sha256(directory / SELECTED))
-    write_atomically(directory / RESULT, json.dumps(vars(signed), indent=1))
+    write_atomically(directory / RESULT, seal(json.dumps(vars(signed), indent=1)))
     fsync(directory)
     return signed
 
@@ -89,15 +90,15 @@ def read_result(directory: Path) -> Result | None:
     """
     path = directory / RESULT
     try:
-        return Result(**json.loads(path.read_text(encoding="utf-8")))
+        return Result(**unseal(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror}; mend it, or restore it from a copy") from error
     except (TypeError, ValueError) as error:
         raise StorageError(
-            f"{path}: damaged ({type(error).__name__}: {error}); restore it from a copy, or delete it and run the same"
-            " command again"
+            f"{path}: damaged ({type(error).__name__}: {error}); restore it from a copy, or, unless a sweep has ended"
+            " this trial, delete it and run the same command again"
         ) from error
 
 
@@ -113,7 +114,10 @@ def selected_weights(directory: Path) -> Path:
     if result is not None:
         selected = directory / SELECTED
         if not selected.exists() or sha256(selected) != result.sha256:
-            raise StorageError(f"{selected}: missing or damaged; delete {directory / RESULT} and train again")
+            raise StorageError(
+                f"{selected}: missing or damaged; restore it from a copy, or, unless a sweep has ended this trial,"
+                f" delete {directory / RESULT} and train again"
+            )
         return selected
     checkpoints = Checkpoints(directory)
     latest = checkpoints.latest()

@@ -11,6 +11,7 @@ from intelligen.config.stages import search_named
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.training.result import selected_sha256, write_atomically
+from intelligen.training.sealing import seal, unseal
 
 SCORES = "scores"
 
@@ -23,6 +24,9 @@ class Scores(BaseModel):
     """`test/bleu`, …, after the split."""
     bleu: Interval
     """With the 95 % interval over sentences."""
+    resamples: int = 0
+    """Of the sentences, whose percentiles the bounds are. 0 in files of the first revisions: theirs lie symmetrically
+    about the resamples' mean, and may leave the scale."""
     signatures: dict[str, str]
     hypotheses: tuple[str, ...]
     """In the test set's order."""
@@ -45,7 +49,7 @@ def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decodi
     folder = directory / SCORES
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}-{_searched_by(scores.search, decoding)}.json"
-    write_atomically(path, json.dumps(scores.model_dump(), ensure_ascii=False, indent=1))
+    write_atomically(path, seal(json.dumps(scores.model_dump(), ensure_ascii=False, indent=1)))
     return path
 
 
@@ -79,13 +83,18 @@ def read_scores(path: Path) -> Scores:
 
     """
     try:
-        return Scores.model_validate_json(path.read_bytes())
+        return Scores.model_validate_json(json.dumps(unseal(path.read_text(encoding="utf-8"))))
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror}; mend it, or restore a copy") from error
     except ValidationError as error:
         first = error.errors()[0]
-        what = " ".join([*(f"{part}:" for part in first["loc"]), first["msg"]])
-        raise StorageError(f"{path}: damaged ({what}); restore a copy, or decode the split again") from error
+        raise _damaged(path, " ".join([*(f"{part}:" for part in first["loc"]), first["msg"]])) from error
+    except (TypeError, ValueError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, what: str) -> StorageError:
+    return StorageError(f"{path}: damaged ({what}); restore a copy, or decode the split again")
 
 
 def _is_of_new_test_set(path: Path) -> bool:

@@ -1,21 +1,23 @@
 """A test set is decoded by the weights that validation selected, and its hypotheses are kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from intelligen.config.decoding import Search
+from intelligen.config.stages import scored_as
 from intelligen.data.manifest import SplitReport
 from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared import Prepared, Split, open_prepared
 from intelligen.errors import ConfigError
-from intelligen.evaluation import Evaluation, Interval, bleu_interval, evaluate_shard, score
+from intelligen.evaluation import RESAMPLES, Evaluation, Interval, bleu_interval, evaluate_shard, score
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.training.checkpoint import load_weights, sha256
 from intelligen.training.fit import build_model
 from intelligen.training.result import read_trial, selected_weights
-from intelligen.training.scored import Scores, write_scores
+from intelligen.training.scored import Scores, read_scores, score_files, scored_split, write_scores
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class TrainedModel:
         self, split: Split, report: SplitReport, search: Search | None, *, files: dict[str, str] | None = None
     ) -> SplitScore:
         trial = read_trial(self.directory)
+        task = trial.task
         search = search or trial.decoding.test
         shard = evaluate_shard(
             self.model,
@@ -112,15 +115,17 @@ class TrainedModel:
             search=search,
             decoding=trial.decoding,
             device=self.device,
+            tokenizer=task.tokenizer,
             seed=trial.seed,
         )
         references = split.texts("target")
-        evaluation = score([shard], references, moses_language=trial.task.moses_bleu)
-        bleu = bleu_interval(evaluation.hypotheses, references)
+        evaluation = score([shard], references, tokenizer=task.tokenizer, moses_language=task.moses_bleu)
+        bleu = bleu_interval(evaluation.hypotheses, references, tokenizer=task.tokenizer)
         scores = Scores(
             search=search,
             metrics=named_scores(split.name, evaluation, bleu),
             bleu=bleu,
+            resamples=RESAMPLES,
             signatures=dict(evaluation.signatures),
             hypotheses=tuple(evaluation.hypotheses),
             weights=self.weights,
@@ -132,5 +137,40 @@ class TrainedModel:
 
 def named_scores(name: str, evaluation: Evaluation, bleu: Interval) -> dict[str, float]:
     """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
-    found = {**evaluation.metrics, "bleu_low": bleu.low, "bleu_high": bleu.high}
-    return {f"{name}/{metric}": value for metric, value in found.items()}
+    return {f"{name}/{metric}": value for metric, value in evaluation.metrics.items()} | bounds(name, bleu)
+
+
+def bounds(name: str, bleu: Interval) -> dict[str, float]:
+    """`test/bleu_low` and `test/bleu_high`, after a split or another name."""
+    return {f"{name}/bleu_low": bleu.low, f"{name}/bleu_high": bleu.high}
+
+
+def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path) -> dict[str, float]:
+    """The bounds of a trial's recorded scores as `bleu_interval` has them now, where others were recorded.
+
+    The files of the first revisions, whose bounds were others, are brought up to date from their hypotheses.
+
+    Args:
+        directory: The trial's.
+        scores: Recorded, under their names: `test/bleu`, …
+        store: Holds the prepared data.
+
+    Raises:
+        StorageError: A file is damaged, or cannot be written.
+
+    """
+    trial = read_trial(directory)
+    found: dict[str, float] = {}
+    for path in score_files(directory):
+        told, split = read_scores(path), scored_split(path)
+        name = scored_as(split, told.search, trial.decoding)
+        if path.stem != f"{split}-{told.search.name}" or scores.get(f"{name}/bleu") != told.metrics[f"{split}/bleu"]:
+            continue  # decoded by other settings: it is not what was recorded
+        if not told.resamples:
+            references = open_prepared(store / "prepared" / trial.prepared).split(split).texts("target")
+            bleu = bleu_interval(told.hypotheses, references, tokenizer=trial.task.tokenizer)
+            metrics = told.metrics | bounds(split, bleu)
+            told = told.model_copy(update={"bleu": bleu, "metrics": metrics, "resamples": RESAMPLES})
+            write_scores(directory, split, told, decoding=trial.decoding)
+        found |= bounds(name, told.bleu)
+    return {name: value for name, value in found.items() if scores.get(name) != value}

@@ -24,6 +24,7 @@ def validate(
         search=trial.decoding.validation,
         decoding=trial.decoding,
         device=runtime.device,
+        tokenizer=trial.task.tokenizer,
         seed=trial.seed,
         rank=runtime.rank,
         world_size=runtime.world_size,
@@ -32,7 +33,9 @@ def validate(
     references = valid.texts("target")
     # Scored once; the other ranks wait for rank 0's numbers, so that all decide alike.
     evaluation = runtime.broadcast(
-        score(shards, references, moses_language=trial.task.moses_bleu) if runtime.rank == 0 else None
+        score(shards, references, tokenizer=trial.task.tokenizer, moses_language=trial.task.moses_bleu)
+        if runtime.rank == 0
+        else None
     )
     assert evaluation is not None
     triples = zip(valid.texts("source"), evaluation.hypotheses, references, strict=True)

@@ -78,6 +78,11 @@ BAD_EXPERIMENTS = {
         "must be above 0, got -0.001",
     ),
     "odd width": (f"{EXPERIMENT}model: {{d_model: 7}}  #!\n", "model.d_model", "must be a multiple of 2, got 7"),
+    "too long": (
+        f"{EXPERIMENT}decoding: {{max_length_offset: 9223372036854775807}}  #!\n",
+        "decoding.max_length_offset",
+        "must be at most 8192, got 9223372036854775807",
+    ),
     "too large": (f"{EXPERIMENT}seed: 2147483648  #!\n", "seed", "must be below 2147483648, got 2147483648"),
     "unknown word": (f"{EXPERIMENT}model: {{norm: prae}}  #!\n", "model.norm", 'got "prae"; did you mean "pre"?'),
     "unknown version": ("version: 2  #!\nname: tiny\n", "version", "must be 1, got 2"),

@@ -43,6 +43,21 @@ BAD_SEARCHES = {
         "budget.device_hour",
         'did you mean "device_hours"?',
     ),
+    "a seed above 32 bits": (
+        f"{VARIED}search: {{seed: 4294967296}}  #!\n",
+        "search.seed",
+        "must be below 4294967296, got 4294967296",
+    ),
+    "a range whose ends are no whole numbers as floats": (
+        f"{SPACE}  finetuning.epochs: {{int: [1, 9223372036854775807]}}  #!\n",
+        "space.finetuning.epochs.int[1]",
+        "must be below 2147483648, got 9223372036854775807",
+    ),
+    "more whole numbers than the Gaussian process lists": (
+        f"{SPACE}  finetuning.epochs: {{log_int: [1, 1000001]}}  #!\nsearch: {{sampler: gp}}\n",
+        "space.finetuning.epochs",
+        "1,000,001 values, and the sampler gp lists all, at most 1,000,000",
+    ),
     "grid over a range": (
         f"{GRID}  model.dropout: {{uniform: [0.0, 0.3]}}  #!\n",
         "space.model.dropout",

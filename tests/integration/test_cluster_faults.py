@@ -3,16 +3,27 @@
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
+import ray
 import torch
 from ray.cluster_utils import Cluster
-from test_sweep import SWEEP, Place, require_nothing_left, require_records_agree, wait_for
+from test_sweep import (
+    SWEEP,
+    Place,
+    processes_of,
+    require_closed,
+    require_nothing_left,
+    require_records_agree,
+    wait_for,
+)
 
-from intelligen.tracking.records import TrialRecord, TrialState
+import intelligen
+from intelligen.errors import UnavailableError
+from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
 from intelligen.training.fit import fit
 from intelligen.training.history import read_history
 from intelligen.training.result import read_result, read_trial
@@ -44,6 +55,15 @@ def is_in_the_midst_of_a_trial(place: Place) -> bool:
         record.state is TrialState.RUNNING and 0 < len(read_history(place.history(record))) < EPOCHS
         for record in searched(place)
     )
+
+
+def works_anew_on_a_trial(place: Place) -> bool:
+    """The second launch has reported an epoch of a trial that is not its last."""
+    for record in searched(place):
+        attempts_told = (place.sweep / record.directory / "trial.log").read_text().split("begins on host")[1:]
+        if record.state is TrialState.RUNNING and len(attempts_told) == 2 and " INFO epoch" in attempts_told[-1]:
+            return True
+    return False
 
 
 def require_as_undisturbed(place: Place, elsewhere: Path) -> None:
@@ -82,6 +102,7 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(tmp_path
         (node,) = (node for node in cluster.worker_nodes if node.all_processes["raylet"][0].process.pid in raylets)
         reported = place.history(trial).read_text()
         cluster.remove_node(node, allow_graceful=False)
+        require_refused_beside_this_script_s_own_ray(place, cluster)
         output, _ = launch.communicate(timeout=240)
     assert launch.returncode == 0, output
     again = attempts(place, trial)
@@ -143,6 +164,16 @@ def require_one_line(output: str, *named: str) -> None:
     assert "Traceback" not in output
 
 
+def require_refused_beside_this_script_s_own_ray(place: Place, cluster: Cluster) -> None:
+    """And that Ray goes on, as whoever started it expects."""
+    ray.init(address=cluster.address)
+    loaded = intelligen.load_sweep(place.directory / "sweep.yaml")
+    with pytest.raises(UnavailableError, match=r"call ray\.shutdown\(\) first"):
+        intelligen.run(loaded, runs=place.directory / "runs")
+    assert ray.is_initialized()
+    ray.shutdown()
+
+
 def attempts(place: Place, trial: TrialRecord) -> list[int]:
     """The processes that worked on a trial."""
     log = (place.sweep / trial.directory / "trial.log").read_text()
@@ -160,6 +191,19 @@ def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_
     assert output.splitlines()[-1] == "error: the Ray cluster was lost; run the same command to resume"
     assert "Traceback" not in output
     assert all(record.state is not TrialState.FAILED for record in searched(place))
+    require_closed(place, SweepStatus.INTERRUPTED)
+    require_nothing_left(place)
+
+    launch = place.launch()
+    wait_for(lambda: works_anew_on_a_trial(place), launch)
+    for process in processes_of(place):  # as systemd and Slurm do
+        with suppress(psutil.Error):
+            process.terminate()
+    output, _ = launch.communicate(timeout=240)
+    assert launch.returncode == 143, output
+    assert "Traceback" not in output
+    assert all(record.state is not TrialState.FAILED for record in searched(place))
+    require_closed(place, SweepStatus.INTERRUPTED)
     require_nothing_left(place)
 
     code, output = place.run()

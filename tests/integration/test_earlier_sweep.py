@@ -3,14 +3,21 @@
 `tests/golden/earlier_sweep.tar.gz` was written by revision 6fbe00f: two trials, no files of MLflow or Tune.
 """
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from conftest import REPOSITORY
 
+from intelligen.reporting.report.rows import result_rows
+from intelligen.reporting.study import read_study
 from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.records import TrialRecord
+from intelligen.training.scored import read_scores
 
 ARCHIVE = REPOSITORY / "tests" / "golden" / "earlier_sweep.tar.gz"
 
@@ -36,3 +43,28 @@ def test_a_sweep_of_the_first_release_goes_on_and_trains_nothing_again(tmp_path:
     assert len(list((tmp_path / "runs" / "baselines").iterdir())) == 1
     assert len(before) == 6
     assert {path: path.read_bytes() for path in kept} == before
+    require_one_interval_of_each_score(tmp_path, trials)
+
+
+def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:
+    """In its file, the ledger, the table, MLflow and the report, though another was recorded at first."""
+    sweep = place / "runs" / "sweeps" / "earlier"
+    told = {row.score.trials[0]: row.score.bleu for row in result_rows(read_study(sweep, store=place / "runs"))}
+    with contextlib.closing(sqlite3.connect(place / "mlflow.db")) as store:
+        query = "select m.value from latest_metrics m join tags t using (run_uuid) where t.value = ? and m.key = ?"
+        shown = {
+            (name, bound): store.execute(query, (name, f"test/bleu_{bound}")).fetchone()[0]
+            for name in told
+            for bound in ("low", "high")
+        }
+    assert told.keys() >= {"baseline-1", "t0000"}
+    assert trials["t0000"].scores["test/bleu_high"] > 2.3  # 6fbe00f wrote 2.28
+    for name, interval in told.items():
+        record = trials[name]
+        scores = read_scores(sweep / record.directory / "scores" / "test-beam.json")
+        assert scores.bleu == interval
+        for bound in ("low", "high"):
+            value = getattr(interval, bound)
+            assert record.scores[f"test/bleu_{bound}"] == scores.metrics[f"test/bleu_{bound}"] == value
+            assert shown[name, bound] == value
+        assert f"[{interval.low:.2f}, {interval.high:.2f}]" in (sweep / "table.md").read_text()

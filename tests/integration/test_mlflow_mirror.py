@@ -111,6 +111,21 @@ def test_syncing_again_changes_nothing(store: Path, sweep: Path, shown: Store) -
     assert len(before[0]) == SMALL_SWEEP_ROWS
 
 
+def test_a_corrected_score_is_what_mlflow_shows(store: Path, sweep: Path, shown: Store) -> None:
+    small_sweep(sweep)
+    with Ledger.open(sweep, {}) as ledger:
+        ledger.score("baseline-1", {"test/bleu": 33.3, "test/bleu_high": 131.0})
+        sync_afresh(store, sweep)
+        ledger.correct("baseline-1", {"test/bleu_high": 99.0})
+        for _ in range(2):
+            sync_afresh(store, sweep)
+    run_id = shown.run_ids()["baseline-1"]
+    found = [row[1:4] for row in shown.metrics() if row[0] == run_id and row[1].startswith("test/")]
+    assert found == [("test/bleu", 0, 33.3), ("test/bleu_high", 0, 131.0), ("test/bleu_high", 1, 99.0)]
+    ((latest,),) = shown.rows("SELECT value FROM latest_metrics WHERE key = 'test/bleu_high' AND run_uuid IN :mine")
+    assert latest == 99.0
+
+
 def test_only_what_is_new_is_added(store: Path, sweep: Path, shown: Store) -> None:
     small_sweep(sweep)
     patient = mirror(store, sweep)

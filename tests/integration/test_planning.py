@@ -51,13 +51,22 @@ def test_a_plan_shows_settings_trials_machines_and_cost_and_trains_nothing(direc
     assert cost["device_hours"]["high"] == pytest.approx(both / 3600)
     assert any("early stops" in left for left in document["leaves_out"])
     assert any("no `standard_matched`" in warning for warning in document["warnings"])
+    assert any(
+        line.startswith("in two splits: ") and " pairs of valid are in train" in line for line in document["data"]
+    )
     assert [path.name for path in (directory / "runs").iterdir()] == ["prepared"]
 
 
 def test_a_plan_says_the_same_to_people_and_to_python(directory: Path, call: Call) -> None:
     code, out, _ = call("plan", "sweep.yaml", "--no-calibrate")
     assert code == 0
-    for said in ("sweep       tiny: Does it resume?", "tpe, seed 1", "room for", "not estimated: it was not asked for"):
+    for said in (
+        "sweep       tiny: Does it resume?",
+        "tpe, seed 1",
+        "room for",
+        "not estimated: it was not asked for",
+        "data        not looked at: it was not asked for",
+    ):
         assert said in out
     loaded = intelligen.load_sweep(directory / "sweep.yaml")
     plan = intelligen.plan(loaded, calibrate=False)
@@ -80,9 +89,13 @@ def test_a_plan_that_cannot_run_here_says_so_and_prepares_nothing(call: Call, tm
 
 
 def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
-    directory: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+    directory: Path, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_canary")
+    # Too deep for Ray's sockets, which a launch puts elsewhere.
+    deep = tmp_path_factory.mktemp("deep") / "/".join(["deeper"] * 20)
+    deep.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(deep))
     before = sorted(directory.rglob("*"))
     code, out, err = call("doctor", "--json")
     document = json.loads(out)
@@ -91,15 +104,18 @@ def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
     assert set(findings) >= CHECKS
     assert findings["mlflow"]["found"].endswith("not there yet, the first sweep makes it")
     assert findings["hub"]["found"] == "present"
+    assert findings["ray"]["found"].startswith("starts on this machine")
     assert "canary" not in out + err
     assert sorted(directory.rglob("*")) == before
 
 
-def test_a_doctor_names_what_is_broken_with_its_mend(call: Call) -> None:
+def test_a_doctor_names_what_is_broken_with_its_mend(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/proc/nowhere")
     code, out, _ = call("doctor", "--runs", "/proc/nowhere", "--tracking-uri", "http://me:canary@127.0.0.1:9")
     failed = {line.split()[1]: line for line in out.splitlines() if line.startswith("fail")}
     assert code == 69
-    assert {"storage", "mlflow"} <= set(failed) <= {"storage", "mlflow", "disk"}
+    assert {"storage", "mlflow", "ray"} <= set(failed) <= {"storage", "mlflow", "ray", "disk"}
+    assert "set HOME to a directory of yours" in failed["ray"]
     assert "name another place by --runs" in failed["storage"]
     assert "--tracking-uri" in failed["mlflow"]
     assert "canary" not in out

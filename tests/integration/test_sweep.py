@@ -26,7 +26,7 @@ import intelligen
 from intelligen.cli.main import commands
 from intelligen.tracking.leaderboard import leaderboard
 from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
 from intelligen.tracking.store import open_client
 from intelligen.training.history import read_history
 
@@ -71,7 +71,7 @@ class Place:
         with contextlib.chdir(self.directory):
             CliRunner().invoke(commands, command, catch_exceptions=False)
 
-    def launch(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def launch(self, *arguments: str, own_group: bool = False, **environment: str) -> subprocess.Popen[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
         return subprocess.Popen(
             [sys.executable, REPOSITORY / "launch.py", "sweep.yaml", *arguments],
@@ -80,6 +80,7 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=own_group,
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
@@ -159,6 +160,14 @@ def require_records_agree(place: Place) -> None:
     assert place.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
 
 
+def require_closed(place: Place, status: SweepStatus) -> None:
+    """The last launch has said in the ledger how it ended, and left no run open in MLflow."""
+    closing = read_ledger(place.sweep)[2]
+    assert closing is not None
+    assert closing.status is status
+    assert place.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
+
+
 def require_mlflow_ranks_as_the_table(place: Place) -> None:
     """Sorted by the score of the selected weights, as a person sorts them, the runs stand as in the leaderboard."""
     uri = f"sqlite:///{place.directory}/mlflow.db"
@@ -210,13 +219,14 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
         return any(place.history(record).exists() for record in place.trials().values() if record.kind == "trial")
 
     for interrupt, code, moment in ((signal.SIGINT, 130, a_trial_starts), (signal.SIGTERM, 143, a_trial_has_reported)):
-        process = place.launch()
+        process = place.launch(own_group=True)
         wait_for(moment, process)
         time.sleep(3 * (moment is a_trial_starts))  # into the start of the Ray Train run
-        process.send_signal(interrupt)
+        os.killpg(process.pid, interrupt)  # as a terminal and `timeout` do
         output, _ = process.communicate(timeout=120)
         assert process.returncode == code, output
         assert "the same command" in output
+        require_closed(place, SweepStatus.INTERRUPTED)
 
     code, output = place.run()
     assert code == 0, output

@@ -16,6 +16,7 @@ from test_sweep import SWEEP, Place, require_records_agree, wait_for
 
 import intelligen
 from intelligen.cli.main import commands, guarded
+from intelligen.sweep.study import STUDY_FILE
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import read_history
@@ -50,6 +51,12 @@ class Story:
     launch_code: int
     launch_output: str
     resumed: subprocess.CompletedProcess[str]
+
+
+def copy_sweep(story: Story, runs: Path) -> None:
+    """The sweep and its baseline, in another place."""
+    shutil.copytree(story.place.sweep, runs / "sweeps" / "tiny")
+    shutil.copytree(story.place.directory / "runs" / "baselines", runs / "baselines")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +167,7 @@ def test_without_a_name_all_sweeps_are_listed_and_a_damaged_one_hides_no_other(
     story: Story, call: Call, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    shutil.copytree(story.place.sweep, runs / "sweeps" / "tiny")
+    copy_sweep(story, runs)
     (runs / "sweeps" / "torn").mkdir()
     (runs / "sweeps" / "torn" / LEDGER_FILE).write_text("{\n")
     for name in ("status", "watch", "logs"):
@@ -277,8 +284,10 @@ def test_what_may_not_change_is_refused_key_by_key(call: Call) -> None:
 
 def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Call) -> None:
     before = story.place.trials()
+    (story.place.sweep / STUDY_FILE).unlink()
     done = verb(story.place.directory, "extend", "tiny", "--trials-per-strategy", "2")
     assert done.returncode == 0, done.stderr
+    assert "holds 0 of 2 trials; it was rebuilt from the ledger, with 2 trials" in done.stderr
     after = story.place.trials()
     assert len(after) == 1 + 4
     assert {name: after[name] for name in before} == before
@@ -296,7 +305,7 @@ def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Ca
 
 def test_a_killed_launcher_is_seen_as_such(story: Story, call: Call, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    shutil.copytree(story.place.sweep, runs / "sweeps" / "tiny")
+    copy_sweep(story, runs)
     ledger = runs / "sweeps" / "tiny" / LEDGER_FILE
     lines = ledger.read_text().splitlines(keepends=True)
     ledger.write_text("".join(lines[:3]))  # up to the first trial's start

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from intelligen.config.controls import COSTLIER, NULL_CONTROLS
+from intelligen.config.experiment import BleuTokenizer
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison, compare_systems, holm, mean_interval
 from intelligen.reporting.study import BASELINE, Decoded, Setting, StudyResults, System
@@ -48,11 +49,15 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     for system in study.systems:
         if system.name in models:
             differences = {
-                control: _compare(system.name, control, models, references, family=max(1, len(compared)))
+                control: _compare(
+                    (system.name, control), models, references, tokenizer=study.tokenizer, family=max(1, len(compared))
+                )
                 for control in controls[system.name]
             }
             shared = tuple(_seeds(system.name, CONTROL, models)) if CONTROL in differences else ()
-            rows.append(_score(system, setting, models[system.name], references, differences, shared))
+            hypotheses = [decoded.hypotheses for decoded in models[system.name].values()]
+            bleu = mean_interval(hypotheses, references, tokenizer=study.tokenizer)
+            rows.append(_score(system, setting, models[system.name], bleu, differences, shared))
     return _corrected(rows)
 
 
@@ -71,21 +76,26 @@ def _seeds(system: str, control: str, models: Mapping[str, Models]) -> list[int]
 
 
 def _compare(
-    system: str, control: str, models: Mapping[str, Models], references: Sequence[str], *, family: int
+    pair: tuple[str, str],
+    models: Mapping[str, Models],
+    references: Sequence[str],
+    *,
+    tokenizer: BleuTokenizer,
+    family: int,
 ) -> Comparison | None:
-    """The difference over the seeds that both have."""
-    seeds = _seeds(system, control, models)
+    """The difference of a system to its control, over the seeds that both have."""
+    seeds = _seeds(*pair, models)
     if not seeds:
         return None
-    ours, theirs = ([models[name][seed].hypotheses for seed in seeds] for name in (system, control))
-    return compare_systems(ours, theirs, references, family=family)
+    ours, theirs = ([models[name][seed].hypotheses for seed in seeds] for name in pair)
+    return compare_systems(ours, theirs, references, tokenizer=tokenizer, family=family)
 
 
 def _score(
     system: System,
     setting: Setting,
     found: Models,
-    references: Sequence[str],
+    bleu: Interval,
     differences: Mapping[str, Comparison | None],
     shared: tuple[int, ...],
 ) -> Score:
@@ -95,7 +105,7 @@ def _score(
         setting=setting,
         trials=tuple(member.record.id for member in members),
         seeds=tuple(found),
-        bleu=mean_interval([decoded.hypotheses for decoded in found.values()], references),
+        bleu=bleu,
         difference=differences.get(CONTROL),
         shared=shared,
         p_holm=None,

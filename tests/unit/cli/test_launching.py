@@ -8,9 +8,9 @@ from conftest import REPOSITORY
 from intelligen.cli.launching import order_of_directory
 from intelligen.cli.main import commands
 from intelligen.config.loading import load_sweep
-from intelligen.errors import ConfigError
+from intelligen.errors import ConfigError, StorageError
 from intelligen.sweep.header import sweep_header
-from intelligen.tracking.launch import write_launch
+from intelligen.tracking.launch import LAUNCH_FILE, write_launch
 from intelligen.tracking.ledger import Ledger
 
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -60,6 +60,16 @@ def test_the_environment_knows_the_secret_of_the_same_address(directory: Path, m
         tracked_at(directory)
     monkeypatch.setenv(VARIABLE, "http://me:CANARY@there:5000")
     assert tracked_at(directory) == "http://me:CANARY@there:5000"
+
+
+def test_a_lost_memory_of_the_last_launch_is_named_once_a_trial_has_begun(directory: Path) -> None:
+    launched_at(directory, "sqlite:////there/mlflow.db")
+    (directory / LAUNCH_FILE).unlink()
+    tracked_at(directory)
+    with Ledger.open(directory, {}) as ledger:
+        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000")
+    with pytest.raises(StorageError, match=rf"{LAUNCH_FILE}: missing; run the sweep's file again: intelligen run FILE"):
+        tracked_at(directory)
 
 
 def test_where_no_launch_is_remembered_the_environment_counts(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.cli.launching import interruptible
 from intelligen.cli.main import commands, guarded
 from intelligen.cli.stopping import STOP_FILE, forget_requests, heeding_stop
 from intelligen.config.loading import load_sweep
 from intelligen.sweep.header import sweep_header
+from intelligen.sweep.interrupts import Interrupts
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import SweepStatus
 from intelligen.training.history import HISTORY_FILE
@@ -68,12 +68,11 @@ def test_a_request_made_while_a_launch_begins_is_heeded(tmp_path: Path) -> None:
 def test_a_launch_in_the_background_of_a_shell_is_stopped_too(tmp_path: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     (tmp_path / STOP_FILE).touch()
-    with pytest.raises(KeyboardInterrupt), interruptible([]), heeding_stop(tmp_path):
+    with pytest.raises(KeyboardInterrupt), Interrupts(ends_process=False), heeding_stop(tmp_path):
         time.sleep(60)
-    signals: list[int] = []
-    with pytest.raises(KeyboardInterrupt), interruptible(signals):
+    with Interrupts(ends_process=False) as interrupts, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
-    assert signals == [signal.SIGTERM]
+    assert interrupts.exit_code == 143
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 

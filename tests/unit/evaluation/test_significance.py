@@ -83,11 +83,40 @@ def test_many_sentences_are_resampled_in_parts():
     assert resampled_sums(values, resamples=3, seed=1).ravel().tolist() == [3e6] * 3
 
 
-def test_a_mean_over_one_seed_has_the_interval_of_sacrebleus_bootstrap():
+def test_a_mean_over_one_seed_has_the_interval_that_its_model_has_everywhere():
     hypotheses = translated(0.7, seed=4)
-    ours, theirs = mean_interval([hypotheses], references()), bleu_interval(hypotheses, references())
-    assert ours.value == pytest.approx(theirs.value)
-    assert ours.high - ours.low == pytest.approx(theirs.high - theirs.low, rel=0.1)
+    found = mean_interval([hypotheses], references())
+    assert found == bleu_interval(hypotheses, references())
+    # As wide as sacreBLEU's, which is symmetric about the resamples' mean.
+    theirs = BLEU().corpus_score(hypotheses, [references()], n_bootstrap=1000)
+    assert found.high - found.low == pytest.approx(2 * theirs._ci, rel=0.1)
+
+
+def test_the_bounds_of_an_interval_are_percentiles_of_what_sacrebleu_makes_of_resamples():
+    hypotheses, right, random = translated(0.7, seed=4), references(), np.random.default_rng(9)
+    scores = []
+    for _ in range(1000):
+        rows = random.integers(60, size=60)
+        scores.append(BLEU().corpus_score([hypotheses[row] for row in rows], [[right[row] for row in rows]]).score)
+    found = bleu_interval(hypotheses, right, resamples=4000)
+    # The standard error of these percentiles is about a tenth of the interval's width over √(1000 / 40).
+    assert (found.low, found.high) == pytest.approx(np.percentile(scores, (2.5, 97.5)), abs=1.2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("right", [0.0, 0.5, 0.9, 1.0])
+def test_an_interval_holds_its_value_and_stays_on_the_scale(count, right):
+    for seed in range(10):
+        found = bleu_interval(translated(right, seed=seed, count=count), references(count), resamples=200)
+        assert 0 <= found.low <= found.value <= found.high <= 100
+
+
+def test_a_perfect_score_has_no_bound_above_it():
+    # sacreBLEU's own interval is 100.00 [19.70, 119.70] here: a resample of short sentences alone scores 0.
+    texts = ["one two three four", "one", "two", "three"]
+    found = bleu_interval(texts, texts)
+    assert (found.value, found.high) == (100, 100)
+    assert BLEU().corpus_score(texts, [texts], n_bootstrap=1000)._ci > 30
 
 
 def test_where_sentences_do_not_vary_the_interval_is_students_over_seeds():
@@ -183,9 +212,9 @@ def test_what_does_not_match_is_refused(ours, control, told):
         compare_systems(ours, control, references())
 
 
-def test_one_sentence_has_no_interval():
+def test_one_sentence_has_no_interval_over_seeds():
     with pytest.raises(ValueError, match="two or more"):
-        mean_interval([["a b c d"]], ["a b c d"])
+        mean_interval([["a b c d"]] * 2, ["a b c d"])
     with pytest.raises(ValueError, match="needs a seed"):
         mean_interval([], references())
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from intelligen.evaluation.text_health import distinct, text_shares, words
+from intelligen.data.bleu import word_splitter
+from intelligen.evaluation.text_health import distinct, text_shares
 
 
 def shares(hypothesis: str, *, source: str = "", reference: str = "") -> dict[str, float]:
@@ -10,7 +11,7 @@ def shares(hypothesis: str, *, source: str = "", reference: str = "") -> dict[st
 
 
 def test_words_are_those_that_bleu_counts():
-    assert words(" The dog's  tail, 3.5 m.\n") == ["The", "dog's", "tail", ",", "3.5", "m", "."]
+    assert word_splitter("13a")(" The dog's  tail, 3.5 m.\n") == ["The", "dog's", "tail", ",", "3.5", "m", "."]
 
 
 def test_repetition_is_the_share_of_4_grams_that_stood_there_before():

@@ -1,17 +1,21 @@
 """report, compare and export: files for people, one document for programs, one line for what is wrong."""
 
+import ast
 import csv
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from conftest import REPOSITORY
 from small_study import SmallStudy
 
 from intelligen.api import compare as compare_from_python
 from intelligen.api import report as report_from_python
+from intelligen.api import results
 from intelligen.cli.main import commands, guarded
 
 
@@ -104,6 +108,22 @@ def test_the_same_from_python(runs: Path) -> None:
         frame.loc[("small", "intelligen", "test", "beam"), "bleu"]
         > frame.loc[("small", "standard", "test", "beam"), "bleu"]
     )
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_what_a_page_does_with_the_results_counts_no_baseline_as_a_strategy(page: str, runs: Path) -> None:
+    (block,) = re.findall(r"```python\n(from intelligen import .*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
+    lines = ast.parse(block).body
+    begin = next(place for place, line in enumerate(lines) if ast.unparse(line).startswith("frame = results("))
+    end = next(place for place in range(begin, len(lines)) if isinstance(lines[place], ast.Expr))
+    frame = results("small", runs=runs)
+    # What counted them would be nothing else.
+    frame.loc[frame["kind"] == "baseline", ["valid/bleu", "device_s"]] = 1e9
+    names: dict[str, object] = {"results": lambda name: frame, "print": lambda shown: shown}
+    exec(compile(ast.Module(lines[begin:end], []), page, "exec"), names)  # noqa: S102 # our own page
+    shown = eval(compile(ast.Expression(lines[end].value), page, "eval"), names)  # noqa: S307 # likewise
+    assert set(shown.index) == {"standard", "standard_matched", "intelligen"}
+    assert shown.to_numpy().max() < 1e9
 
 
 def test_what_is_no_plain_file_is_written_into_and_not_replaced(runs: Path, tmp_path: Path) -> None:

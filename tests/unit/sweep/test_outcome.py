@@ -11,6 +11,7 @@ from intelligen.sweep.outcome import FAILURE_FILE, Outcome, forget_failure, read
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import History, Report
 from intelligen.training.result import RESULT, Result, read_result, write_result
+from intelligen.training.sealing import unseal
 
 METRIC = "valid/bleu"
 SICK = "length drift: hypotheses are 1.52 of the references' length, at the start 1.01, for 2 epochs"
@@ -46,7 +47,7 @@ def test_a_result_keeps_its_health(tmp_path, healthy):
 
 def test_a_result_that_says_nothing_of_health_is_healthy(tmp_path):
     finish(tmp_path, stop_reason="ran its course", healthy=True)
-    fields = json.loads((tmp_path / RESULT).read_text())
+    fields = unseal((tmp_path / RESULT).read_text())
     del fields["healthy"]
     (tmp_path / RESULT).write_text(json.dumps(fields))
     assert outcome(tmp_path).state is TrialState.COMPLETE

@@ -13,6 +13,8 @@ from intelligen.errors import ChangedError, UnavailableError
 from intelligen.sweep.dashboard import run_note, write_notes
 from intelligen.sweep.header import require_unchanged, sweep_header
 from intelligen.sweep.outcome import Outcome
+from intelligen.sweep.samplers import sampler
+from intelligen.sweep.space import random_points, suggest
 from intelligen.sweep.study import open_study, tell
 from intelligen.tracking.records import TrialState
 
@@ -162,3 +164,20 @@ def test_a_table_may_move_but_not_come_in_the_middle_of_a_sweep(tmp_path):
     for stored, now in ((without, here), (here, without)):
         with pytest.raises(ChangedError, match=r"warm_start\.csv"):
             require_unchanged(stored, now, tmp_path)
+
+
+@pytest.mark.parametrize("sampled", ["random", "tpe", "gp", "nsga2"])
+def test_the_largest_seed_and_the_widest_range_are_drawn_from(sampled, tmp_path):
+    most = 1_000_000 if sampled == "gp" else 2**31 - 1
+    settings = sweep(
+        space={"finetuning.epochs": {"int": [1, most]}, "finetuning.label_smoothing": {"uniform": [0.0, 0.1]}},
+        search={"sampler": sampled, "seed": 2**32 - 1, "startup_trials": 2},
+        budget={"trials": 3},
+    )
+    assert len(random_points(settings.space, 3, seed=settings.search.seed)) == 3
+    study = open_study(tmp_path, settings, sweep_id="0")
+    for number in range(3):
+        study.sampler = sampler(settings.search, number)
+        trial = study.ask()
+        assert 1 <= suggest(trial, settings.space)["finetuning.epochs"] <= most
+        study.tell(trial, 0.1 * number)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from searches import report, sweep
+from torch import nn
 
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
@@ -12,10 +13,16 @@ from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, pareto_front
 from intelligen.sweep.study import open_study
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, reopen_failed, tell_known_ends
+from intelligen.sweep.trials import refuse_trial, reopen_failed, settle_trial, tell_known_ends
 from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState
 from intelligen.training.history import History
+from intelligen.training.result import Result, write_result
 
+RATE = {"finetuning.optimizer.learning_rate": 1e-4}
+PARAMS = {
+    "standard": {**RATE, "strategy": "standard"},
+    "generative": {**RATE, "strategy": "generative", "generative/probability.start": 0.2},
+}
 REASON = "the budget of 250 target tokens is spent"
 
 
@@ -43,7 +50,7 @@ def start(run: SweepRun, number: int, *, strategy: str = "standard", epochs: int
         kind="trial",
         strategy=strategy,
         seed=1,
-        params={},
+        params=PARAMS[strategy],
         config={},
         directory=f"trials/{name}",
         number=number,
@@ -99,7 +106,7 @@ def test_a_sweep_is_finished_when_its_budget_is_spent_and_no_longer_when_that_is
 def test_a_refused_trial_stands_under_its_strategy_however_the_space_names_it(directory, ledger):
     run = launch(directory, ledger, sweep())
     for number, key in enumerate(("strategy", "strategy.name", "finetuning.epochs")):
-        refuse_trial(run, Suggestion(number, {}, {key: "generative"}), "it does not fit")
+        refuse_trial(run, Suggestion(number, {}, {key: "generative"}, {}), "it does not fit")
     strategies = [record.strategy for record in ledger.trials.values()]
     assert strategies == ["generative", "generative", "standard"]
 
@@ -110,11 +117,12 @@ def test_the_front_lists_the_sweep_s_own_trials_best_first(directory, ledger):
         {"metric": "time/epoch_s", "direction": "minimize"},
     ]
     run = launch(directory, ledger, sweep(objectives=objectives))
-    study = open_study(directory, run.sweep, sweep_id="0")
-    for number, values in enumerate(((10.0, 2.0), (12.0, 3.0), (9.0, 2.5))):
-        study.ask()
-        study.tell(number, list(values))
+    for number, (bleu, epoch_s) in enumerate(((10.0, 2.0), (12.0, 3.0), (9.0, 2.5))):
         start(run, number)
+        folder = run.directory / "trials" / f"t{number:04d}"
+        History(folder).append(report(1, bleu, **{"time/epoch_s": epoch_s}))
+        write_result(folder, Result("best", {"valid/bleu": bleu}, "ran its course"), model=nn.Linear(1, 1))
+        settle_trial(run, f"t{number:04d}", crashed=False)
     assert [(record.id, values) for record, values in pareto_front(run)] == [
         ("t0001", (12.0, 3.0)),
         ("t0000", (10.0, 2.0)),

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from intelligen.errors import BusyError, CannotCreateError, StorageError
 from intelligen.tracking.ledger import LEDGER_FILE, Ledger, SweepStatus, TrialState, read_ledger
+from intelligen.training.sealing import seal, unseal
 
 HEADER = {"sweep_id": "s1", "sweep": {"name": "quick"}}
 
@@ -81,6 +83,14 @@ def test_a_recorded_score_stands(tmp_path: Path) -> None:
     assert record.scores == {"test/bleu": 30.0, "test_ood/bleu": 12.0}
 
 
+def test_a_correction_replaces_what_was_recorded(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path, HEADER) as ledger:
+        start(ledger, "t0001")
+        ledger.score("t0001", {"test/bleu": 30.0, "test/bleu_high": 131.0})
+        record = ledger.correct("t0001", {"test/bleu_high": 99.0})
+    assert record.scores == read_ledger(tmp_path)[1]["t0001"].scores == {"test/bleu": 30.0, "test/bleu_high": 99.0}
+
+
 def test_whatever_happens_after_the_closing_reopens_the_sweep(tmp_path: Path) -> None:
     with Ledger.open(tmp_path, HEADER) as ledger:
         start(ledger, "t0001")
@@ -98,7 +108,7 @@ def test_a_line_cut_short_is_dropped_and_overwritten(tmp_path: Path, cut: int) -
     assert list(read_ledger(tmp_path)[1]) == ["t0001"]
     with Ledger.open(tmp_path, HEADER) as ledger:
         ledger.restart("t0001")
-    assert path.read_bytes().endswith(b'"id": "t0001"}\n')
+    assert b'"id": "t0001", "crc": "' in path.read_bytes().splitlines()[-1]
     _, trials, _ = read_ledger(tmp_path)
     assert [record.attempts for record in trials.values()] == [2]
 
@@ -121,12 +131,31 @@ def test_a_missing_line_is_damage(tmp_path: Path) -> None:
         read_ledger(tmp_path)
 
 
+def test_no_flipped_bit_is_taken_for_what_was_written(tmp_path: Path) -> None:
+    path = write_three(tmp_path)
+    written, whole = path.read_bytes(), read_ledger(tmp_path)
+    for place in range(len(written) - 1):  # without the last newline, whose line would count as cut short
+        path.write_bytes(written[:place] + bytes([written[place] ^ 1 << place % 8]) + written[place + 1 :])
+        with suppress(StorageError):
+            assert read_ledger(tmp_path) == whole
+
+
+def test_lines_that_a_version_without_checksums_wrote_are_read_and_go_on(tmp_path: Path) -> None:
+    path = write_three(tmp_path)
+    whole = read_ledger(tmp_path)
+    path.write_text("".join(json.dumps(unseal(line)) + "\n" for line in path.read_text().splitlines()))
+    assert read_ledger(tmp_path) == whole
+    with Ledger.open(tmp_path, HEADER) as ledger:
+        ledger.restart("t0001")
+    assert read_ledger(tmp_path)[1]["t0001"].attempts == 2
+
+
 def test_a_clock_set_back_changes_neither_order_nor_durations(tmp_path: Path) -> None:
     path = write_three(tmp_path)
-    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    entries = [unseal(line) for line in path.read_text().splitlines()]
     for entry in entries[2:]:
         entry["time_ms"] -= 3_600_000
-    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    path.write_text("".join(seal(json.dumps(entry)) + "\n" for entry in entries))
     _, trials, _ = read_ledger(tmp_path)
     assert list(trials) == ["t0001", "t0002"]
     assert trials["t0001"].ended_ms == trials["t0001"].started_ms

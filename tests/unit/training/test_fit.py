@@ -14,21 +14,24 @@ import torch
 from conftest import tiny_trial
 from safetensors.torch import load_file
 
+from intelligen.config.decoding import Decoding, Sample
 from intelligen.config.experiment import Trial
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Discriminator, Generative, SeqGan
+from intelligen.config.stages import Confirmation
 from intelligen.config.training import Optimizer
 from intelligen.errors import ChangedError
 from intelligen.training.divergence import DivergedError
 from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import SELECTED, read_result, selected_weights
+from intelligen.training.result import SELECTED, read_result, read_trial, selected_weights
 from intelligen.training.runtime import Runtime
 
 HALTING = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from intelligen.config.decoding import Decoding, Sample
 from intelligen.config.experiment import Trial
 from intelligen.training.fit import fit
 from intelligen.training.runtime import Runtime
@@ -150,6 +153,15 @@ def test_training_learns_the_tiny_language(tiny_store, tmp_path):
     result = fit(trial, Runtime(store, tmp_path / "t"))
     assert result.metrics["valid/bleu"] > 60
     assert result.metrics["valid/loss"] < 0.6
+
+
+def test_the_seeds_that_confirm_the_largest_one_train_and_draw(tiny_store, tmp_path):
+    store, identity = tiny_store
+    (seed, *_) = Confirmation().after(2**31 - 1)
+    drawn = Generative(probability=ProbabilitySchedule(start=1.0), temperature=1.0)
+    trial = tiny_trial(identity, seed=seed, strategy=drawn, decoding=Decoding(validation=Sample()))
+    fit(with_training(trial, epochs=1), Runtime(store, tmp_path / "t"))
+    assert read_trial(tmp_path / "t").seed == 2**31
 
 
 def test_patience_ends_a_run_that_no_longer_gains(tiny_store, tmp_path):

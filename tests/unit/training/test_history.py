@@ -24,8 +24,20 @@ def test_an_epoch_stands_once_and_a_torn_end_does_not_count(tmp_path):
 def test_a_damaged_line_is_named_with_its_file(tmp_path, line):
     path = tmp_path / HISTORY_FILE
     path.write_text(f"{report(1).to_json()}\n{line}\n{report(3).to_json()}\n")
-    with pytest.raises(StorageError, match=rf"{HISTORY_FILE}:2: damaged \(\w+: .*delete it from this line on$"):
+    with pytest.raises(
+        StorageError, match=rf"{HISTORY_FILE}:2: damaged \(\w+: .*begins anew where its directory is deleted$"
+    ):
         read_history(path)
+
+
+def test_a_trial_does_not_go_on_without_the_epochs_that_its_checkpoint_knows(tmp_path):
+    for epoch in (1, 2, 3):
+        History(tmp_path).append(report(epoch))
+    History(tmp_path).require_epochs(3)
+    path = tmp_path / HISTORY_FILE
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(StorageError, match=rf"{HISTORY_FILE}: epoch 1 is missing.* delete {tmp_path} and run the same"):
+        History(tmp_path).require_epochs(3)
 
 
 def test_no_history_is_none_yet_and_one_that_cannot_be_read_is_named(tmp_path):

@@ -30,6 +30,7 @@ from intelligen.training.local_group import in_group
 from intelligen.training.replay import Recorded, Replay, replay
 from intelligen.training.result import RESULT, SELECTED, TRIAL
 from intelligen.training.runtime import Runtime
+from intelligen.training.sealing import unseal
 from intelligen.training.testing import TrainedModel
 
 UPDATES = 6  # of an epoch of the tiny trial
@@ -170,11 +171,11 @@ def test_a_flipped_weight_is_found_and_nothing_else(own_store, tmp_path):
 
 def test_a_changed_epoch_and_a_changed_hypothesis_are_found_by_their_keys(own_store, tmp_path):
     path = own_store / "trial" / HISTORY_FILE
-    first, second = map(json.loads, path.read_text().splitlines())
+    first, second = map(unseal, path.read_text().splitlines())
     second["metrics"]["valid/chrf"] += 1e-12
     path.write_text("".join(json.dumps(line) + "\n" for line in (first, second)))
     scores = own_store / "trial" / "scores" / "test-greedy.json"
-    stored = json.loads(scores.read_text())
+    stored = unseal(scores.read_text())
     stored["hypotheses"][3] += "!"
     scores.write_text(json.dumps(stored))
     found = replayed(own_store, own_store / "trial", tmp_path / "again")
@@ -277,7 +278,7 @@ def test_where_bits_are_not_to_be_expected_a_loss_may_differ_a_little_and_the_re
 ):
     shutil.copytree(own_store / "trial", tmp_path / "other")
     path = tmp_path / "other" / HISTORY_FILE
-    first, second = map(json.loads, path.read_text().splitlines())
+    first, second = map(unseal, path.read_text().splitlines())
     second["metrics"]["valid/loss"] *= factor
     path.write_text("".join(json.dumps(line) + "\n" for line in (first, second)))
     found = {one.key: one.agrees for one in compare(own_store / "trial", tmp_path / "other", exact=False)}

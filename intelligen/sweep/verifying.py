@@ -1,0 +1,47 @@
+"""Before a launch goes on, what the ledger says of ended trials is held against their files."""
+
+from dataclasses import replace
+
+from intelligen.errors import StorageError
+from intelligen.sweep.outcome import Outcome, read_outcome
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.tracking.evidence import FIX, require_as_ended, require_reports
+from intelligen.tracking.leaderboard import USABLE
+from intelligen.tracking.ledger import LEDGER_FILE
+from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.history import HISTORY_FILE, read_history
+from intelligen.training.result import TRIAL
+
+
+def require_files(run: SweepRun) -> None:
+    """Refuse to go on over ended trials whose files are gone or changed, and over trials that the ledger has lost.
+
+    Raises:
+        StorageError: There is one of these.
+
+    """
+    records = run.ledger.trials.values()
+    known = {run.directory_of(record).resolve() for record in records}
+    for made in sorted(run.directory.glob(f"*/*/{TRIAL}")):
+        if made.parent.resolve() not in known:
+            raise StorageError(f"{run.directory / LEDGER_FILE}: it has lost {made.parent.name}, which has run; {FIX}")
+    for record in records:
+        if record.state in USABLE or (record.state is TrialState.FAILED and record.kind != "baseline"):
+            known_outcome(run, record)
+
+
+def known_outcome(run: SweepRun, record: TrialRecord) -> Outcome:
+    """What came of an ended trial, by its files; why it ended, by the ledger.
+
+    Raises:
+        StorageError: They are damaged, or say something else than the ledger.
+
+    """
+    directory = run.directory_of(record)
+    require_reports(record, directory / HISTORY_FILE, read_history(directory / HISTORY_FILE))
+    failed = record.state is TrialState.FAILED
+    outcome = read_outcome(directory, objectives=run.metrics, crashed=failed, stopped=record.stop_reason)
+    require_as_ended(record, directory, outcome.curve)
+    if outcome.state is not record.state:
+        raise StorageError(f"{directory}: {record.id} was {record.state}, its files say {outcome.state}; {FIX}")
+    return replace(outcome, reason=record.stop_reason or outcome.reason)

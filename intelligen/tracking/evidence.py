@@ -1,0 +1,72 @@
+"""The ledger keeps what a trial's files held when it ended, so that none of them is lost or exchanged unseen."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from intelligen.errors import StorageError
+from intelligen.tracking.records import Evidence, TrialRecord, TrialState
+from intelligen.training.history import HISTORY_FILE, Report
+from intelligen.training.result import RESULT, SELECTED, read_result
+
+FIX = "restore it from a copy, or begin anew under another name (intelligen run FILE -o name=…)"
+
+
+def take_evidence(record: TrialRecord, directory: Path, curve: Mapping[int, float]) -> Evidence:
+    """What a trial's files hold at its end.
+
+    Args:
+        record: The trial.
+        directory: Its own.
+        curve: The sweep's first objective after each epoch.
+
+    """
+    result = read_result(directory)
+    # Another sweep may train a baseline anew: its weights are the same then, but not what its epochs took.
+    lasting = record.kind != "baseline"
+    scores = {epoch: value if lasting and math.isfinite(value) else None for epoch, value in curve.items()}
+    return Evidence(scores, None if result is None else result.sha256)
+
+
+def require_reports(record: TrialRecord, path: Path, reports: Sequence[Report]) -> None:
+    """Refuse a history that lacks an epoch which it held when its trial ended.
+
+    Raises:
+        StorageError: It does.
+
+    """
+    if record.evidence is None:
+        wanted = {1} if record.state is TrialState.COMPLETE else set[int]()
+    else:
+        wanted = set(record.evidence.curve)
+    if missing := sorted(wanted - {report.epoch for report in reports}):
+        raise StorageError(f"{path}: epoch {missing[0]} of {record.id} is missing; {FIX}")
+
+
+def require_as_ended(record: TrialRecord, directory: Path, curve: Mapping[int, float]) -> None:
+    """Refuse files that say something else than they did when their trial ended.
+
+    Args:
+        record: The trial.
+        directory: Its own.
+        curve: The sweep's first objective after each epoch, as its history has it now.
+
+    Raises:
+        StorageError: They do, or are gone.
+
+    """
+    evidence = record.evidence
+    if evidence is None:
+        return
+    for epoch, value in evidence.curve.items():
+        if value is not None and curve.get(epoch) != value:
+            what = f"epoch {epoch} of {record.id} has another score than when it ended"
+            raise StorageError(f"{directory / HISTORY_FILE}: {what}; {FIX}")
+    if evidence.weights is None:
+        return
+    result = read_result(directory)
+    if result is None or result.sha256 != evidence.weights:
+        what = "is missing" if result is None else "is of other weights than when it ended"
+        raise StorageError(f"{directory / RESULT}: the result of {record.id} {what}; {FIX}")
+    if not (directory / SELECTED).exists():
+        raise StorageError(f"{directory / SELECTED}: the weights of {record.id} are missing; {FIX}")

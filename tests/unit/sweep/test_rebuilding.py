@@ -1,0 +1,334 @@
+"""A study that is lost or damaged is made anew from ledger and trials, and leads where the undisturbed one leads."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import pytest
+from searches import report, sweep
+from torch import nn
+
+from intelligen.config.experiment import Experiment
+from intelligen.config.sweep import Sweep
+from intelligen.errors import ConfigError, StorageError
+from intelligen.reporting.sweeps import find_sweep
+from intelligen.sweep.outcome import FAILURE_FILE
+from intelligen.sweep.rebuilding import ledgers_study
+from intelligen.sweep.searcher import StudySearcher, Suggestion
+from intelligen.sweep.stages import prepare_search
+from intelligen.sweep.study import STUDY_FILE, open_study
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
+from intelligen.sweep.verifying import require_files
+from intelligen.tracking.ledger import LEDGER_FILE, Ledger
+from intelligen.training.history import HISTORY_FILE, History
+from intelligen.training.result import RESULT, SELECTED, Result, claim_directory, write_atomically, write_result
+from intelligen.training.sealing import seal, unseal
+
+TWO_OBJECTIVES = [
+    {"metric": "valid/bleu", "direction": "maximize"},
+    {"metric": "time/epoch_s", "direction": "minimize"},
+]
+POINTS = {"points": [{"finetuning.optimizer.learning_rate": 2e-4, "strategy": "standard"}]}
+# How the trials end, and what they score.
+ENDS = [("complete", 3.0), ("pruned", 1.0), ("failed", 0.0), ("complete", 2.0), ("complete", 5.0), ("complete", 4.0)]
+
+
+class Launches:
+    """A search whose trials train nothing, launch by launch, with its ledger, its study and its trials' files."""
+
+    def __init__(self, place: Path, settings: Sweep) -> None:
+        self.directory = place / "sweeps" / settings.name
+        self.settings = settings
+        self.refused: set[int] = set()
+
+    @contextmanager
+    def run(self) -> Iterator[SweepRun]:
+        with Ledger.open(self.directory, {"sweep_id": "0"}) as ledger:
+            store = self.directory.parents[1]
+            run = SweepRun(self.settings, Experiment(version=1, name="e"), "x", store, self.directory, ledger)
+            require_files(run)
+            yield run
+
+    def launch(self, *ends: tuple[str, float], left_running: int = 0) -> list[Suggestion]:
+        """So many trials that end thus, then some that a kill leaves running."""
+        started: list[Suggestion] = []
+        with self.run() as run:
+            prepare_search(run)
+            study = ledgers_study(run)
+            tell_known_ends(run, study, lambda strategy: None)
+
+            def start(suggestion: Suggestion) -> dict:
+                if suggestion.number in self.refused:
+                    raise ConfigError("finetuning.epochs: too few")
+                started.append(suggestion)
+                return dict(start_trial(run, suggestion))
+
+            searcher = StudySearcher(
+                study,
+                sweep=run.sweep,
+                spent=lambda strategy: None,
+                start=start,
+                refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
+                settle=lambda number, crashed, stopped: settle_trial(run, trial_name(number), crashed=crashed),
+                let_go_on=lambda number, epoch: None,
+            )
+            for place, (state, value) in enumerate(ends):
+                assert isinstance(searcher.suggest(f"{place}"), dict), searcher.error
+                train(run, started[-1].number, state, value)
+                searcher.on_trial_complete(f"{place}")
+                assert searcher.error is None
+            for place in range(left_running):
+                searcher.suggest(f"left {place}")
+        return started
+
+    def study(self) -> list[tuple]:
+        """All that a sampler reads of it."""
+        trials = open_study(self.directory, self.settings, sweep_id="0").get_trials()
+        return [
+            (t.state, t.values, t.params, t.distributions, t.intermediate_values, t.user_attrs, without(t.system_attrs))
+            for t in trials
+        ]
+
+
+def without(system_attrs: dict) -> dict:
+    return {name: value for name, value in system_attrs.items() if name != "fixed_params"}
+
+
+def train(run: SweepRun, number: int, state: str, value: float) -> None:
+    directory = run.directory_of(run.ledger.trials[trial_name(number)])
+    claim_directory(directory, run.trial({}))
+    for epoch in (1, 2):
+        History(directory).append(report(epoch, value / (3 - epoch), **{"time/epoch_s": 9.0 - value}))
+    if state == "complete":
+        write_result(directory, Result("best", {"valid/bleu": value}, "ran its course"), model=nn.Linear(1, 1))
+    if state == "failed":
+        write_atomically(directory / FAILURE_FILE, json.dumps({"reason": "diverged"}))
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 1 << place % 8
+    path.write_bytes(content)
+
+
+def lose_the_journal(directory: Path) -> None:
+    (directory / STUDY_FILE).unlink()
+
+
+def lose_half_of_the_journal(directory: Path) -> None:
+    lines = (directory / STUDY_FILE).read_bytes().splitlines(keepends=True)
+    (directory / STUDY_FILE).write_bytes(b"".join(lines[: len(lines) // 2]))
+
+
+def change_a_parameter(directory: Path) -> None:
+    path = directory / STUDY_FILE
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    rates = [line for line in lines if line.get("param_name") == "finetuning.optimizer.learning_rate"]
+    rates[1]["param_value_internal"] *= 1.5
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("harm", [lose_the_journal, lose_half_of_the_journal, change_a_parameter])
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"sampler": "tpe"},
+        {"sampler": "random"},
+        {"sampler": "gp"},
+        {"sampler": "nsga2"},
+        {"sampler": "nsga2", "objectives": TWO_OBJECTIVES},
+        {"sampler": "tpe", "objectives": TWO_OBJECTIVES},
+        {"sampler": "tpe", "warm_start": POINTS},
+    ],
+    ids=lambda search: "-".join(map(str, [search["sampler"], *list(search)[1:]])),
+)
+def test_a_rebuilt_study_is_the_one_that_was_and_suggests_what_it_would_have(
+    tmp_path: Path, search: dict, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    objectives = search.pop("objectives", None)
+    settings = sweep(search={"seed": 3, "startup_trials": 2, **search}, budget={"trials": 9}, objectives=objectives)
+    whole, lost = Launches(tmp_path / "whole", settings), Launches(tmp_path / "lost", settings)
+    for one in (whole, lost):
+        one.launch(*ENDS[:4], left_running=1)
+    assert not caplog.records
+    before = lost.study()
+    harm(lost.directory)
+    with lost.run() as run:
+        ledgers_study(run)
+    (told,) = caplog.messages
+    assert f"{STUDY_FILE}: the study " in told
+    assert "rebuilt from the ledger, with 5 trials" in told
+    assert lost.study() == before
+    assert lost.launch(*ENDS[4:], left_running=1) == whole.launch(*ENDS[4:], left_running=1)
+    assert lost.study() == whole.study()
+    assert len(caplog.messages) == 1
+
+
+def test_what_a_warm_start_gave_is_rebuilt_although_its_source_has_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tmp_path / "known.csv"
+    table.write_text(
+        "finetuning.optimizer.learning_rate,strategy,generative/probability.start,valid/bleu\n"
+        "0.0002,standard,,7\n0.0003,generative,0.2,8\n0.0004,standard,,\n"
+    )
+    settings = sweep(search={"startup_trials": 2, "warm_start": {"csv": str(table)}}, budget={"trials": 6})
+    whole, lost = Launches(tmp_path / "whole", settings), Launches(tmp_path / "lost", settings)
+    for one in (whole, lost):
+        one.launch(*ENDS[:2])
+    before = lost.study()
+    assert len(before) == 2 + 2
+    table.unlink()
+    lose_the_journal(lost.directory)
+    assert lost.launch(*ENDS[3:]) == whole.launch(*ENDS[3:])
+    assert "rebuilt" in caplog.text
+    assert lost.study()[:4] == before
+
+
+def test_a_study_of_a_database_that_lost_it_is_rebuilt_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    one = Launches(tmp_path, sweep(search={"storage": url}))
+    one.launch(*ENDS[:3])
+    before = one.study()
+    optuna.delete_study(study_name="s-0", storage=url)
+    with one.run() as run:
+        ledgers_study(run)
+    assert one.study() == before
+    (Path(tmp_path) / "studies.db").unlink()
+    with one.run() as run:
+        ledgers_study(run)
+    assert one.study() == before
+    assert len(caplog.messages) == 2
+
+
+def test_flipped_bits_of_the_journal_change_no_trial_and_raise_nothing(tmp_path: Path) -> None:
+    one = Launches(tmp_path, sweep())
+    one.launch(*ENDS[:3], left_running=1)
+    before, path = [trial[:-2] for trial in one.study()], one.directory / STUDY_FILE
+    whole, chance = path.read_bytes(), random.Random(1)
+    for _ in range(60):
+        path.write_bytes(whole)
+        flip(path, chance.randrange(8 * len(whole)))
+        with one.run() as run:
+            ledgers_study(run)
+        assert [trial[:-2] for trial in one.study()] == before  # attributes under other names are nobody's
+
+
+def test_a_failed_trial_that_the_ledger_runs_again_runs_again_in_the_study(tmp_path: Path) -> None:
+    one = Launches(tmp_path, sweep())
+    one.launch(*ENDS[:3])
+    with one.run() as run:
+        run.ledger.restart("t0002")
+        assert [trial.state.name for trial in ledgers_study(run).trials] == ["COMPLETE", "PRUNED", "RUNNING"]
+
+
+def test_a_trial_that_was_refused_has_no_files_and_is_rebuilt_with_its_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Launches(tmp_path, sweep())
+    one.refused = {1}
+    one.launch(*ENDS[:2])
+    before = one.study()
+    assert [state.name for state, *_ in before] == ["COMPLETE", "FAIL", "PRUNED"]
+    one.launch()
+    assert not caplog.records
+    lose_the_journal(one.directory)
+    one.launch()
+    assert one.study() == before
+
+
+def lose_a_directory(trial: Path) -> None:
+    for path in sorted(trial.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    trial.rmdir()
+
+
+def lose_the_last_epoch(trial: Path) -> None:
+    path = trial / HISTORY_FILE
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+
+
+def exchange_a_score(trial: Path) -> None:
+    path = trial / HISTORY_FILE
+    first, second = map(unseal, path.read_text().splitlines())
+    second["metrics"]["valid/bleu"] += 1
+    path.write_text("".join(seal(json.dumps(line)) + "\n" for line in (first, second)))
+
+
+def exchange_the_result(trial: Path) -> None:
+    fields = unseal((trial / RESULT).read_text())
+    (trial / RESULT).write_text(seal(json.dumps({**fields, "sha256": "0" * 64})))
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (lose_a_directory, f"t0000/{HISTORY_FILE}: epoch 1 of t0000 is missing"),
+        (lambda trial: (trial / HISTORY_FILE).unlink(), f"t0000/{HISTORY_FILE}: epoch 1 of t0000 is missing"),
+        (lose_the_last_epoch, f"t0000/{HISTORY_FILE}: epoch 2 of t0000 is missing"),
+        (exchange_a_score, f"t0000/{HISTORY_FILE}: epoch 2 of t0000 has another score"),
+        (lambda trial: (trial / RESULT).unlink(), f"t0000/{RESULT}: the result of t0000 is missing"),
+        (exchange_the_result, f"t0000/{RESULT}: the result of t0000 is of other weights"),
+        (lambda trial: (trial / SELECTED).unlink(), f"t0000/{SELECTED}: the weights of t0000 are missing"),
+    ],
+    ids=["directory", "history", "last epoch", "score", "result", "other result", "weights"],
+)
+def test_an_ended_trial_whose_files_are_gone_or_others_is_named(
+    tmp_path: Path, harm: Callable[[Path], None], named: str
+) -> None:
+    one = Launches(tmp_path, sweep())
+    one.launch(*ENDS[:3], left_running=1)
+    harm(one.directory / "trials" / "t0000")
+    with pytest.raises(StorageError) as told:
+        one.launch()
+    assert named in str(told.value)
+    assert "restore it from a copy, or begin anew under another name" in str(told.value)
+
+
+def test_a_ledger_that_lost_its_last_lines_is_named(tmp_path: Path) -> None:
+    one = Launches(tmp_path, sweep())
+    one.launch(*ENDS[:2])
+    path = one.directory / LEDGER_FILE
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "t0001" not in line))
+    with pytest.raises(StorageError, match=f"{LEDGER_FILE}: it has lost t0001, which has run"):
+        one.launch()
+    lose_a_directory(one.directory / "trials" / "t0001")
+    with pytest.raises(StorageError, match=f"{LEDGER_FILE}: it has lost trial 1, which has ended"):
+        one.launch()
+
+
+def test_a_lost_ledger_begins_no_other_sweep(tmp_path: Path) -> None:
+    one = Launches(tmp_path, sweep())
+    one.launch(*ENDS[:1])
+    (one.directory / LEDGER_FILE).unlink()
+    with pytest.raises(StorageError, match=f"{LEDGER_FILE}: the ledger is gone, though trials of its sweep is there"):
+        one.launch()
+    with pytest.raises(StorageError, match="the ledger is gone"):
+        find_sweep(tmp_path, "s")
+    assert not (one.directory / LEDGER_FILE).exists()
+
+
+def test_a_ledger_without_attributes_rebuilds_what_it_can_and_refuses_the_rest(tmp_path: Path) -> None:
+    for sampler in ("tpe", "nsga2"):
+        one = Launches(tmp_path / sampler, sweep(search={"sampler": sampler}))
+        one.launch(*ENDS[:2])
+        before, path = one.study(), one.directory / LEDGER_FILE
+        entries = [unseal(line) for line in path.read_text().splitlines()]
+        for entry in entries:
+            entry.pop("evidence", None)
+            entry.get("trial", {}).pop("attributes", None)
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+        one.launch()
+        assert one.study() == before
+        lose_the_journal(one.directory)
+        if sampler == "tpe":
+            one.launch()
+            assert one.study() == before
+        else:
+            with pytest.raises(StorageError, match="too old to rebuild the study from"):
+                one.launch()
