@@ -31,6 +31,7 @@ class Outcome:
 
 def write_failure(directory: Path, reason: str) -> None:
     """Leave word that a trial has failed for good; of what the place did to it there is none."""
+    directory.mkdir(parents=True, exist_ok=True)  # it may have been killed before it had one
     write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason}))
 
 

@@ -23,7 +23,6 @@ def run(tmp_path: Path) -> Iterator[SweepRun]:
     directory = tmp_path / "sweeps" / "s"
     with Ledger.open(directory, {"sweep_id": "0"}) as ledger:
         run = SweepRun(sweep(), Experiment(version=1, name="e"), "x", tmp_path, directory, ledger)
-        (directory / "trials" / TRIAL).mkdir(parents=True)
         ledger.start(
             TRIAL,
             kind="trial",
