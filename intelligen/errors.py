@@ -1,5 +1,11 @@
 """Every error a user can cause: one line (what, where, why, the mend) and one documented exit code."""
 
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 MOST_PROBLEMS = 10
 
 
@@ -62,7 +68,72 @@ class ClusterLostError(IntelligenError):
     exit_code = 75
 
 
+class NodeLostError(IntelligenError):
+    """A node of the cluster died, was preempted or cannot be reached; what ran there can run on another."""
+
+    exit_code = 75
+
+
+class MemoryShortageError(IntelligenError):
+    """The memory of the host or of the GPU did not suffice for what ran there."""
+
+    exit_code = 69
+
+
+class CrashedError(IntelligenError):
+    """What a trial raised that none of the other errors tells of: its kind and its first line."""
+
+    exit_code = 3
+
+
 class ChangedError(IntelligenError):
     """The sweep file, the data or the search space changed since the sweep started."""
 
     exit_code = 78
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
+
+@contextmanager
+def writing(path: Path, *, needed: int | None = None) -> Iterator[None]:
+    """Name what cannot be written, and where there is no room how much is missing.
+
+    Args:
+        path: Of the file or directory.
+        needed: Its size in bytes, where that is known.
+
+    Raises:
+        CannotCreateError: In place of an OSError: it may not be written.
+        StorageError: In place of any other.
+
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unwritten(path, error, needed=needed) from error
+
+
+def unwritten(path: Path, error: OSError, *, needed: int | None = None) -> IntelligenError:
+    """The line of a file that could not be written: what, why, bytes needed and free, the fix.
+
+    Args:
+        path: Of the file or directory.
+        error: What the system said.
+        needed: Its size in bytes, where that is known.
+
+    """
+    what = f"{path}: cannot be written: {error.strerror or error}"
+    if error.errno in _NOT_ALLOWED:
+        return CannotCreateError(f"{what}; make its place writable and run the same command")
+    if error.errno not in _NO_ROOM:
+        return StorageError(f"{what}; see to its disk and run the same command")
+    wants = "" if needed is None else f"it needs {needed:,} bytes, "
+    return StorageError(f"{what}; {wants}{free_bytes(path):,} are free; make room and run the same command")
+
+
+def free_bytes(path: Path) -> int:
+    """What is free on the disk of a path, whether the path exists or not."""
+    there = next(place for place in (path, *path.parents) if place.exists())
+    return shutil.disk_usage(there).free

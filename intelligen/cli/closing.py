@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from intelligen.errors import writing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -37,7 +39,9 @@ def close_launch(
     try:
         try:
             rows, front, table = _conclude(launch, status)
-            (launch.directory / "table.md").write_text(table, encoding="utf-8")
+            path = launch.directory / "table.md"
+            with writing(path, needed=len(table.encode())):
+                path.write_text(table, encoding="utf-8")
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
@@ -46,7 +50,7 @@ def close_launch(
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         link_runs(launch, tracking_uri=tracking_uri)
         _show(launch, status, rows, front, console)
-        _say(console, f"table    {launch.directory / 'table.md'}")
+        _say(console, f"table    {path}")
         if report is not None:
             _say(console, f"report   {report}")
         for place, line in enumerate(compare_lines(tracking_uri, read_run_ids(launch.directory))):

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,14 @@ from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
 from intelligen.cli.stopping import forget_requests, heeding_stop
 from intelligen.config.stages import STAGES
-from intelligen.errors import ChangedError, ClusterLostError, ConfigError, UnavailableError
+from intelligen.errors import (
+    ChangedError,
+    ClusterLostError,
+    ConfigError,
+    IntelligenError,
+    NodeLostError,
+    UnavailableError,
+)
 from intelligen.sweep.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -41,6 +49,8 @@ class Order:
     prepare: Callable[[], "Prepared"]
     until: str = STAGES[-1]
     """The last stage of this launch."""
+    failed_again: bool = False
+    """Whether the trials that failed run again."""
 
     @property
     def directory(self) -> Path:
@@ -186,6 +196,10 @@ def launch_sweep(order: Order, console: "Console", *, ends_process: bool) -> int
         except KeyboardInterrupt:
             click.echo(INTERRUPTED_LINE, err=True)
             return interrupts.exit_code
+        except OSError as error:
+            from intelligen.sweep.causes import fault_of
+
+            raise (fault_of(error, place=order.directory) or error) from None
 
 
 def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
@@ -195,6 +209,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
+    from intelligen.sweep.trials import reopen_failed
     from intelligen.sweep.verifying import require_files
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import LEDGER_FILE, Ledger
@@ -219,6 +234,10 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
         write_launch(directory, sweep, tracking_uri=order.tracking_uri)
+        if order.failed_again:
+            again = reopen_failed(launch)
+            line = f"runs again: {', '.join(again)}" if again else "no trial has failed: there is none to run again"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         mirror = MlflowMirror(directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
         mirror.start()
         code, status, closing = 0, SweepStatus.FAILED, threading.Lock()
@@ -236,12 +255,15 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
             status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
         except KeyboardInterrupt:
             code, status = interrupts.exit_code, SweepStatus.INTERRUPTED
-        except ClusterLostError:
-            status = SweepStatus.INTERRUPTED
-            raise
-        finally:
-            with closing:
+        except BaseException as error:
+            if isinstance(error, ClusterLostError | NodeLostError):
+                status = SweepStatus.INTERRUPTED
+            # Of a full disk, say, the launch may not be closed either: what came first is told.
+            with closing, suppress(IntelligenError, OSError):
                 close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
+            raise
+        with closing:
+            close_launch(launch, status, mirror, console, tracking_uri=order.tracking_uri)
         failed = any(record.state is TrialState.FAILED for record in ledger.trials.values())
     return code or (SOME_FAILED if failed else 0)
 

@@ -48,17 +48,21 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
 
 @click.command()
 @sweep_argument()
+@click.option("--failed", is_flag=True, help="Run the trials that failed again, within the same budget.")
 @override_option
 @runs_option
 @last_tracking_option
 @json_option
-def resume(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool) -> int:
+def resume(
+    sweep: str, failed: bool, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool
+) -> int:
     """Go on with SWEEP from its own directory.
 
     Settings, data and MLflow store are those of its last launch, so its file is not needed. -o reaches what may
     change between launches: budget, resources, baseline, question.
     """
-    return _launch(_order(sweep, overrides, runs, tracking_uri), as_json=as_json)
+    order = _order(sweep, overrides, runs, tracking_uri)
+    return _launch(replace(order, failed_again=failed), as_json=as_json)
 
 
 @click.command()

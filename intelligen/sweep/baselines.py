@@ -9,9 +9,9 @@ import ray.train
 
 from intelligen.config.experiment import Trial
 from intelligen.errors import TrialsFailedError
+from intelligen.sweep.attempts import Attempts, Next
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.listed import run_listed
-from intelligen.sweep.outcome import last_line, write_failure
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import settle_trial
 from intelligen.sweep.tuning import own_interrupts
@@ -65,13 +65,17 @@ def _begin(run: SweepRun, name: str, trial: Trial) -> WorkerConfig:
 
 
 def _train_in_group(run: SweepRun, name: str, config: WorkerConfig) -> None:
-    try:
-        with own_interrupts():
-            trainer(config, name="train").fit()
-    except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
-        require_cluster()
-        write_failure(Path(config["directory"]), last_line(failure))
-    settle_trial(run, name, crashed=True)
+    attempts = Attempts(run, run.sweep.baseline)
+    crashed = False
+    while not crashed:
+        try:
+            with own_interrupts():
+                trainer(config, name="train").fit()
+            break
+        except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
+            require_cluster()
+            crashed = attempts.failed(name, failure) is Next.FAILED  # nothing runs beside it in any case
+    settle_trial(run, name, crashed=crashed)
 
 
 def _require_complete(run: SweepRun, name: str) -> None:

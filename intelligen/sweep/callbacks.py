@@ -1,13 +1,15 @@
 """What Tune calls may fail: the first error is kept, and whoever runs Tune raises it once Tune has ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.search import Searcher
 
 from intelligen.config.sweep import Sweep
+from intelligen.sweep.attempts import Next
 
 FINISHED: dict[str, Any] | str | None = Searcher.FINISHED
 
@@ -29,10 +31,29 @@ class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
             metric=sweep.objective.metric, mode="max" if sweep.objective.direction == "maximize" else "min"
         )
         self.error: Exception | None = None  # of a callback: raise it once Tune has ended
+        self._alone: set[Hashable] = set()  # trials that are to run with nothing beside them
 
     def stops(self, trial_id: str, epoch: int) -> bool:
         """Whether a running trial ends with this epoch."""
         return False
+
+    def on_attempt_failed(self, trial_id: str, error: BaseException) -> None:
+        """An attempt has ended by an error: Tune makes no other, for not every error is the trial's."""
+        raise NotImplementedError
+
+    def running(self) -> Collection[str]:
+        """Tune's names of the attempts under way."""
+        raise NotImplementedError
+
+    def _is_again(self, name: Hashable, following: Next) -> bool:
+        """Whether a trial is to be handed out once more, after an attempt that failed."""
+        if following is Next.ALONE:
+            self._alone.add(name)
+        return following is not Next.FAILED
+
+    def _must_wait(self, busy: Collection[Hashable], pending: Iterable[Hashable]) -> bool:
+        """Whether nothing may start now, because a trial that is to run alone runs, or waits for its turn."""
+        return bool(busy) and not self._alone.isdisjoint([*busy, *pending])
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher so as to restore from the pickle; a resumed sweep reads study and ledger instead.
@@ -66,6 +87,31 @@ def kept_errors(
         return kept
 
     return keeping
+
+
+class FailedAttempts(tune.Callback):  # type: ignore[misc] # Ray is not typed
+    """Tells the searcher by what error an attempt ended; to a searcher itself Tune says only that it did.
+
+    Args:
+        searcher: Who decides what follows.
+
+    """
+
+    def __init__(self, searcher: DrivenSearcher) -> None:
+        self._searcher = searcher
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """After the searcher's `on_trial_complete`, and before it is asked for another trial."""
+        self._searcher.on_attempt_failed(trial.trial_id, _error_of(trial))
+
+
+def _error_of(trial: Any) -> BaseException:
+    """Tune keeps the errors of tasks and actors whole; of others it keeps the text, below a line of its own."""
+    if pickled := trial.pickled_error_file:
+        error: BaseException = cloudpickle.loads(Path(pickled).read_bytes())
+        return error
+    _, _, text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace").partition("\n")
+    return RuntimeError(text)
 
 
 class SearcherStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed

@@ -29,6 +29,10 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     # CSV, JSON and TensorBoard copies of what the histories hold, written while the next trial waits.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # What ended an attempt is judged, and told in one line where it ends the trial or the launch.
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    # Ray would start a task that was killed for memory again and again, beside whatever took the memory.
+    "RAY_task_oom_retries": "0",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     # Ctrl-C comes to us, who pass it on to Tune.

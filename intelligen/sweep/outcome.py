@@ -29,33 +29,25 @@ class Outcome:
     """The objectives of the weights that would be tested, also of a trial that was stopped early: by its best epoch."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What a process says of an attempt that failed."""
-
-    reason: str
-    final: bool = True
-    """Trying again would end the same way."""
+def write_failure(directory: Path, reason: str) -> None:
+    """Leave word that a trial has failed for good; of what the place did to it there is none."""
+    directory.mkdir(parents=True, exist_ok=True)  # it may have been killed before it had one
+    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason}))
 
 
-def write_failure(directory: Path, reason: str, *, final: bool = True) -> None:
-    """Leave word of a failure; a final one is not mended by trying again."""
-    write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason, "final": final}))
-
-
-def read_failure(directory: Path) -> Failure | None:
-    """The word that was left of a failure, if any.
+def read_failure(directory: Path) -> str | None:
+    """Why a trial has failed, if it has.
 
     Raises:
-        StorageError: It is damaged.
+        StorageError: The word that was left of it is damaged.
 
     """
     path = directory / FAILURE_FILE
     try:
-        return Failure(**json.loads(path.read_text(encoding="utf-8")))
+        return str(json.loads(path.read_text(encoding="utf-8"))["reason"])
     except FileNotFoundError:
         return None
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         what = f"damaged ({type(error).__name__}: {error}); restore it from a copy, or delete it"
         raise StorageError(f"{path}: {what}") from error
 
@@ -95,7 +87,7 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
         state = TrialState.COMPLETE if result.healthy else TrialState.PRUNED
         return Outcome(state, result.stop_reason, tuple(values.values()), curve, values)
     if (failure := read_failure(directory)) is not None:
-        return Outcome(TrialState.FAILED, failure.reason, curve=curve)
+        return Outcome(TrialState.FAILED, failure, curve=curve)
     if crashed or not (reports or stopped):
         reason = "its process died at every attempt; its trial.log shows how far they came"
         return Outcome(TrialState.FAILED, reason, curve=curve)

@@ -25,12 +25,14 @@ class Worker:
     pid: int
     started_s: float
     """Seconds since 1970: a process' number is given again, but with another start."""
+    memory_kills: int | None = None
+    """How often its host's kernel had killed for memory when it began; none where that is not known."""
 
     @classmethod
     def this_process(cls) -> "Worker":
         """The one that asks."""
         process = psutil.Process()
-        return cls(socket.gethostname(), process.pid, process.create_time())
+        return cls(socket.gethostname(), process.pid, process.create_time(), memory_kills())
 
     def process(self) -> psutil.Process | None:
         """The process, where it still lives; ask on its own host."""
@@ -39,6 +41,15 @@ class Worker:
             return found if found.create_time() == self.started_s else None
         except psutil.NoSuchProcess:
             return None
+
+
+def memory_kills() -> int | None:
+    """How often the kernel here has killed a process for memory since it started; none where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
 
 
 @contextmanager

@@ -60,6 +60,20 @@ class Unjudged:
         return [] if last is None or last.epoch >= epoch else [last]
 
 
+class EarlierAttempts:
+    """Tune takes each attempt at a trial for a trial of its own; what the one before it told is told again."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}
+
+    def followed_by(self, trial: Any) -> Any:
+        """The attempt before this one, if any; its reports are to be forgotten."""
+        directory = trial.config["directory"]
+        earlier = self._last.get(directory)
+        self._last[directory] = trial
+        return earlier
+
+
 class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc] # Ray is not typed
     """Successive halving, in one bracket (ASHA) or several (Hyperband), whose rungs remember earlier launches.
 
@@ -83,6 +97,7 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
             **arguments,
         )
         self._unjudged = Unjudged()
+        self._attempts = EarlierAttempts()
 
     def recall(self, ended: EndedTrial) -> None:
         """Take an ended trial's reports into account."""
@@ -90,7 +105,11 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
         self._replay(ended, ended.reports)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial that an earlier launch left unfinished brings its reports along, under Tune's new name for it."""
+        """A trial that an earlier attempt left unfinished brings its reports along, under Tune's new name for it."""
+        if (earlier := self._attempts.followed_by(trial)) is not None:
+            for bracket in self._brackets:
+                for _, recorded in bracket._rungs:
+                    recorded.pop(earlier.trial_id, None)
         self._join(trial, name=Path(trial.config["directory"]).name)
         self._replay(trial, self._unjudged.hold(trial))
 
@@ -127,13 +146,16 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
         # A trial that waits for others to compare with would have to be paused, which ours cannot be: never yield.
         super().__init__(time_attr=EPOCH, metric=objective, min_time_slice=math.inf, **arguments)
         self._unjudged = Unjudged()
+        self._attempts = EarlierAttempts()
 
     def recall(self, ended: EndedTrial) -> None:
         """Take an ended trial's reports into account."""
         self._replay(ended, ended.reports)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial that an earlier launch left unfinished brings its reports along."""
+        """A trial that an earlier attempt left unfinished brings its reports along."""
+        if (earlier := self._attempts.followed_by(trial)) is not None:
+            self._results.pop(earlier, None)
         super().on_trial_add(tune_controller, trial)
         self._replay(trial, self._unjudged.hold(trial))
 

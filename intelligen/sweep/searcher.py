@@ -1,7 +1,7 @@
 """The search hands out trials until a budget is spent; those that a kill left running come first."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from optuna.trial import TrialState as OptunaState
 
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
+from intelligen.sweep.attempts import Next
 from intelligen.sweep.budget import Spent, search_end, strategies_left
 from intelligen.sweep.callbacks import FINISHED, DrivenSearcher, kept_errors
 from intelligen.sweep.drawing import FIXED, drawn_trial
@@ -55,8 +56,9 @@ class StudySearcher(DrivenSearcher):
         start: Told of every suggestion before it runs; returns Tune's configuration, with the trial's `epochs`, or
             raises ConfigError.
         refuse: Told of a suggestion that `start` refused, and why; returns what came of it.
-        settle: Told that a trial has ended: `crashed` by Tune's word, and why the budget `stopped` it, where it did;
-            returns what came of it.
+        settle: Told that a trial has ended: whether it `crashed` at every attempt, and why the budget `stopped` it,
+            where it did; returns what came of it.
+        attempt_failed: Told that an attempt at a trial has ended by an error; returns what follows.
         let_go_on: Told which trial nobody has stopped with the report of which epoch.
         populations: Who lets trials rest and go on; none where each trains to its end at once.
 
@@ -71,6 +73,7 @@ class StudySearcher(DrivenSearcher):
         start: Callable[[Suggestion], dict[str, Any]],
         refuse: Callable[[Suggestion, str], Outcome],
         settle: Callable[[int, bool, str | None], Outcome],
+        attempt_failed: Callable[[int, BaseException], Next],
         let_go_on: Callable[[int, int], None],
         populations: Populations | None = None,
     ) -> None:
@@ -81,6 +84,7 @@ class StudySearcher(DrivenSearcher):
         self._start = start
         self._refuse = refuse
         self._settle = settle
+        self._attempt_failed = attempt_failed
         self._let_go_on = let_go_on
         self._populations = populations
         self._begun: set[int] = set()
@@ -91,6 +95,10 @@ class StudySearcher(DrivenSearcher):
         running = [trial for trial in study.trials if trial.state == OptunaState.RUNNING]
         self._unfinished = [trial for trial in running if trial.number not in known]
         self._grid = list(grid_points(sweep.space)) if sweep.search.sampler == "grid" else []
+
+    def running(self) -> Collection[str]:
+        """Tune's names of the attempts under way."""
+        return list(self._running)
 
     def is_over(self) -> bool:
         """Whether all trials have ended, and the budget allows no further one."""
@@ -111,6 +119,8 @@ class StudySearcher(DrivenSearcher):
     @kept_errors(FINISHED)
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Tune's question: what next?"""
+        if self._alone and self._must_wait(self._busy(), self._pending()):
+            return None
         while (trial := self._next_turn() or self._next_trial()) is not None:
             changes = suggest(trial, self._sweep.space)
             begins, attributes = trial.number not in self._begun, self._attributes(trial)
@@ -124,9 +134,8 @@ class StudySearcher(DrivenSearcher):
             self._running[trial_id], self._epochs[trial_id] = trial, config["epochs"]
             self._begun.add(trial.number)
             return config
-        if self._populations is not None and self._running:
-            return None  # what comes next depends on those that train now
-        return FINISHED
+        # What comes next depends on those that train now: one may have to run again, or end its population's turn.
+        return None if self._running else FINISHED
 
     @kept_errors(None)
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -143,10 +152,30 @@ class StudySearcher(DrivenSearcher):
     @kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how the trial ended; of a population it may only have ended its turn."""
+        if error:
+            return  # `on_attempt_failed` is told of what
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
-        if self._populations is not None and not error and stopped is None and self._populations.rests(trial.number):
+        if self._populations is not None and stopped is None and self._populations.rests(trial.number):
             return
-        tell(self._study, trial.number, self._settle(trial.number, error, stopped))
+        tell(self._study, trial.number, self._settle(trial.number, False, stopped))
+
+    @kept_errors(None)
+    def on_attempt_failed(self, trial_id: str, error: BaseException) -> None:
+        """Hand the trial out again where that is to be; else tell Optuna that it has failed."""
+        trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
+        if self._is_again(trial.number, self._attempt_failed(trial.number, error)):
+            if self._populations is None:  # which hand out whatever is under way and idle
+                self._unfinished.insert(0, self._study.get_trials(deepcopy=False)[trial.number])
+            return
+        tell(self._study, trial.number, self._settle(trial.number, True, stopped))
+
+    def _busy(self) -> set[int]:
+        return {trial.number for trial in self._running.values()}
+
+    def _pending(self) -> list[int]:
+        """Trials under way that nothing works on."""
+        idle = [] if self._populations is None else list(self._populations.idle(self._busy()))
+        return [trial.number for trial in self._unfinished] + idle
 
     def _attributes(self, trial: optuna.Trial) -> dict[str, Any]:
         known = self._study.get_trials(deepcopy=False)[trial.number]
@@ -165,7 +194,7 @@ class StudySearcher(DrivenSearcher):
         """A trial of a population that goes on; those that rest end where nobody pays for them any more."""
         if self._populations is None:
             return None
-        busy = {trial.number for trial in self._running.values()}
+        busy = self._busy()
         for number, record in self._populations.idle(busy).items():
             reason = self._spent(None) or self._spent(record.strategy)
             if reason is not None:

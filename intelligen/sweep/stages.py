@@ -11,8 +11,10 @@ from intelligen.config.metrics import unbettered
 from intelligen.config.schedulers import Pbt
 from intelligen.config.stages import STAGES
 from intelligen.errors import ChangedError, StorageError, UnavailableError
+from intelligen.sweep.attempts import Attempts
 from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.budget import Account, search_end
+from intelligen.sweep.causes import fault_of
 from intelligen.sweep.confirming import repetitions_left, train_repetitions
 from intelligen.sweep.dashboard import run_note, write_notes
 from intelligen.sweep.outcome import last_line
@@ -102,6 +104,7 @@ def search_stage(run: SweepRun) -> None:
     try:
         tell_known_ends(run, study, account.spent)
         populations = Populations(run, run.sweep.scheduler) if isinstance(run.sweep.scheduler, Pbt) else None
+        attempts = Attempts(run, run.sweep.resources)
         searcher = StudySearcher(
             study,
             sweep=run.sweep,
@@ -111,6 +114,7 @@ def search_stage(run: SweepRun) -> None:
             settle=lambda number, crashed, stopped: settle_trial(
                 run, trial_name(number), crashed=crashed, stopped=stopped
             ),
+            attempt_failed=lambda number, error: attempts.failed(trial_name(number), error),
             let_go_on=lambda number, epoch: let_trial_go_on(run, trial_name(number), epoch),
             populations=populations,
         )
@@ -121,7 +125,7 @@ def search_stage(run: SweepRun) -> None:
     except DATABASE_ERRORS as error:
         if run.sweep.search.storage is None:
             raise
-        raise unavailable(run.sweep.search.storage, error) from error
+        raise fault_of(error, place=run.directory) or unavailable(run.sweep.search.storage, error) from error
     run.ledger.end_search("the budget is spent" if over else "interrupted")
     if not over:
         raise KeyboardInterrupt  # which Tune keeps to itself
@@ -152,8 +156,9 @@ def test_stage(run: SweepRun) -> None:
             # The others' scores count all the same.
             failed.append((record, error))
     for record, why in failed:
-        what = f"cannot score the test sets: {last_line(why)}; the same command tries again"
-        raise StorageError(f"{run.directory_of(record)}: {what}") from why
+        directory = run.directory_of(record)
+        fault = fault_of(why, place=directory) or StorageError(last_line(why))
+        raise type(fault)(f"{directory}: cannot score the test sets: {fault}; the same command tries again") from why
 
 
 def _bring_up_to_date(run: SweepRun) -> None:

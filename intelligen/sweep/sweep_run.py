@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class SweepRun:
     directory: Path
     """The sweep's own."""
     ledger: Ledger
+    stalled: set[str] = field(default_factory=set)
+    """Trials whose processes were ended because their storage hung."""
+    reopened: set[str] = field(default_factory=set)
+    """Failed trials of which the ledger says that they run again, before they do."""
 
     @property
     def confirmation_seeds(self) -> tuple[int, ...]:
@@ -105,6 +109,9 @@ class SweepRun:
     ) -> None:
         """Write a trial, or another attempt at it, into the ledger before it runs."""
         forget_failure(directory)
+        if name in self.reopened:
+            self.reopened.discard(name)
+            return
         if name in self.ledger.trials:
             self.ledger.restart(name)
             return

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from pathlib import Path
 from typing import TextIO
 
-from intelligen.errors import CannotCreateError
+from intelligen.errors import writing
 from intelligen.tracking.redaction import redact_text
 
 
@@ -27,15 +27,14 @@ def trial_log(directory: Path, *, rank: int, echo: bool) -> Iterator[logging.Log
         echo: Whether printed text must be caught; it need not be where it is logged as well.
 
     Raises:
-        CannotCreateError: The log cannot be written.
+        CannotCreateError: The log may not be written.
+        StorageError: The disk is full or fails.
 
     """
     path = directory / log_file(rank)
-    try:
+    with writing(path):
         directory.mkdir(parents=True, exist_ok=True)
         file = path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise CannotCreateError(f"{path}: cannot write the trial's log: {error.strerror}") from error
     handler = logging.StreamHandler(file)
     handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(message)s"))
     own, root = logging.getLogger("intelligen.trial"), logging.getLogger()

@@ -99,6 +99,21 @@ def settle_trial(run: SweepRun, name: str, *, crashed: bool, stopped: str | None
     return outcome
 
 
+def reopen_failed(run: SweepRun) -> list[str]:
+    """Have the trials that failed run again, from their last checkpoints; returns their names.
+
+    They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. Once
+    confirmations have begun only those: which trials they repeat must not change any more.
+    """
+    trials = run.ledger.trials.values()
+    kinds = {"confirm"} if any(record.kind == "confirm" for record in trials) else {"trial"}
+    failed = [record.id for record in trials if record.kind in kinds and record.state is TrialState.FAILED]
+    for name in failed:
+        run.ledger.restart(name)
+        run.reopened.add(name)
+    return failed
+
+
 def let_trial_go_on(run: SweepRun, name: str, epoch: int) -> None:
     """Have a trial of several workers go on after an epoch; one of one worker waits in its report to Tune."""
     if run.sweep.resources.workers > 1:

@@ -1,18 +1,24 @@
 """Tune runs what a searcher hands out, so many trials at a time; what it believes of their ends is not asked."""
 
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 from ray.tune.schedulers import TrialScheduler
 
 from intelligen.config.sweep import Resources
-from intelligen.sweep.callbacks import DrivenSearcher, SearcherStopper
+from intelligen.sweep.callbacks import DrivenSearcher, FailedAttempts, SearcherStopper
+from intelligen.sweep.causes import fault_of
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.workers import run_distributed_trial, run_trial
+
+# Of a failed trial or a full disk they log tracebacks; what follows from both is told in one line at the end.
+_QUIET = ("tune.tune", "tune.execution.experiment_state", "train._internal.syncer")
 
 
 def run_trials(
@@ -31,9 +37,45 @@ def run_trials(
         Exception: The first that the searcher raised.
 
     """
+    for module in _QUIET:
+        logging.getLogger(f"ray.{module}").setLevel(logging.CRITICAL)
+    while _was_ended(run, searcher, _tuner(run, searcher, resources=resources, scheduler=scheduler, name=name)):
+        pass
+    if searcher.error is not None:
+        raise fault_of(searcher.error, place=run.directory) or searcher.error
+
+
+def _was_ended(run: SweepRun, searcher: DrivenSearcher, tuner: tune.Tuner) -> bool:
+    """Run Tune; whether an actor's death ended it before the searcher did.
+
+    Raises:
+        IntelligenError: It cannot write its own files.
+
+    """
+    try:
+        with own_interrupts():
+            tuner.fit()
+    except Exception as error:
+        killing = error.__cause__
+        if isinstance(killing, ray.exceptions.RayError):
+            # Ray 2.60: Tune knows of actors that die by themselves, not of those that are killed for memory.
+            for trial_id in searcher.running():
+                searcher.on_attempt_failed(trial_id, killing)
+        elif searcher.error is None:
+            fault = fault_of(error, place=run.directory)
+            if fault is None:
+                raise
+            raise fault from error
+        return searcher.error is None
+    return False
+
+
+def _tuner(
+    run: SweepRun, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
+) -> tune.Tuner:
     withhold_credentials()
     launches = run.directory / "tune"
-    tuner = tune.Tuner(
+    return tune.Tuner(
         _trainable(resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
@@ -47,14 +89,11 @@ def run_trials(
             name=f"{name}-{len(list(launches.glob(f'{name}-*')))}",
             storage_path=str(launches),
             stop=SearcherStopper(searcher),
+            callbacks=[FailedAttempts(searcher)],
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=resources.attempts - 1),
+            failure_config=tune.FailureConfig(max_failures=0),  # who tries again is decided by `attempts`
         ),
     )
-    with own_interrupts():
-        tuner.fit()
-    if searcher.error is not None:
-        raise searcher.error
 
 
 def withhold_credentials() -> None:

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from intelligen.config.sweep import Resources
+from intelligen.sweep.asking import ask_host
 from intelligen.sweep.outcome import last_line, write_failure
-from intelligen.sweep.pulse import last_beat, read_worker
+from intelligen.sweep.pulse import Worker, last_beat, read_worker
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.records import TrialRecord, TrialState
 
 POLL_S = 1.0
-LONGEST_ANSWER_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -79,20 +79,28 @@ class Watchdog:
         if worker is None:
             return
         try:
-            nodes = [node for node in ray.nodes() if node["Alive"] and node["NodeManagerHostname"] == worker.host]
-            for node in nodes[:1]:
-                there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-                asked = end_worker.options(scheduling_strategy=there)
-                ray.get(asked.remote(str(directory), f"no progress for {longest_s:g} s"), timeout=LONGEST_ANSWER_S)
+            if ask_host(worker.host, waits_for_disk, worker):
+                # Its storage hangs: that is no doing of the trial's, so no word is left and no attempt counts.
+                self._run.stalled.add(record.id)
+                ask_host(worker.host, end_worker, worker)
+            else:
+                ask_host(worker.host, end_worker, worker, str(directory), f"no progress for {longest_s:g} s")
         except ray.exceptions.RayError as error:
             _log.warning("%s makes no progress, and its process cannot be ended: %s", record.id, last_line(error))
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed
-def end_worker(directory: str, reason: str) -> None:
-    """On its own host: kill the process that works on a trial, where it still lives, and leave word why."""
-    worker = read_worker(Path(directory))
-    process = None if worker is None else worker.process()
+def waits_for_disk(worker: Worker) -> bool:
+    """On its own host: whether a process is inside a call to a disk or a file server that does not return."""
+    process = worker.process()
+    return process is not None and process.status() == psutil.STATUS_DISK_SLEEP
+
+
+@ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed
+def end_worker(worker: Worker, directory: str | None = None, reason: str = "") -> None:
+    """On its own host: kill a process where it still lives, and leave word in a trial's directory why."""
+    process = worker.process()
     if process is not None:
-        write_failure(Path(directory), reason)
+        if directory is not None:
+            write_failure(Path(directory), reason)
         process.kill()

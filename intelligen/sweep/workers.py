@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -20,12 +21,11 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from intelligen.config.experiment import Trial
 from intelligen.config.stages import Scoring, scored_as
 from intelligen.config.sweep import Resources
-from intelligen.errors import ChangedError, DataError, IntelligenError
-from intelligen.sweep.outcome import forget_failure, last_line, read_failure, write_failure
+from intelligen.sweep.causes import OWN, at_host, fault_of, unwrapped
+from intelligen.sweep.outcome import read_failure, write_failure
 from intelligen.sweep.pulse import pulse
 from intelligen.sweep.trial_log import trial_log
 from intelligen.sweep.verdict import await_verdict
-from intelligen.training.divergence import DivergedError
 from intelligen.training.fit import fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
 from intelligen.training.result import read_trial
@@ -55,20 +55,17 @@ class WorkerConfig(TypedDict):
 
 def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
     """A Tune trial of one worker: `fit` inside the (reused) Tune actor."""
-    resources = Resources.model_validate_json(config["resources"])
     directory = Path(config["directory"])
-    if _has_failed_for_good(directory):
-        return _last_result(directory)
-    device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+    if read_failure(directory) is not None:
+        return _last_result(directory)  # whoever ended the last attempt did so for this trial's whole life
     _return_free_memory()
     try:
-        _fit(config, device=device, echo=True, report=lambda report: tune.report(_tune_metrics(report)))
-    except (DivergedError, DataError, ChangedError) as error:
+        _fit(config, device=_device(config), echo=True, report=lambda report: tune.report(_tune_metrics(report)))
+    except OWN as error:
         # Trying again would end the same way, so Tune is not to see a crash.
         write_failure(directory, str(error))
-    except IntelligenError as error:
-        write_failure(directory, str(error), final=False)
-        raise
+    except Exception as error:
+        raise at_host(error, place=directory) from error
     return _last_result(directory)
 
 
@@ -78,14 +75,15 @@ def run_distributed_trial(config: WorkerConfig) -> dict[str, Any] | None:
     try:
         trainer(config, name=f"train-{directory.name}", judged=True).fit()
     except ray.train.TrainingFailedError as error:
-        # Train has made all its attempts; Tune is to try again only where this driver itself dies.
-        write_failure(directory, f"its workers failed at every attempt: {last_line(error)}")
+        raise fault_of(error, place=directory) or unwrapped(error, place=directory) from None
     return _last_result(directory)
 
 
 def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.train.torch.TorchTrainer:
     """A Ray Train run over the workers that the resources ask for; a trial of Tune's has its reports judged."""
     resources = Resources.model_validate_json(config["resources"])
+    storage = Path(config["directory"]) / "ray"
+    shutil.rmtree(storage, ignore_errors=True)  # nothing of ours is in it, and a kill may have left it damaged
     per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
     if resources.gpus_per_worker:
         per_worker["GPU"] = resources.gpus_per_worker
@@ -99,10 +97,12 @@ def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.tra
         ),
         run_config=ray.train.RunConfig(
             name=name,
-            storage_path=str(Path(config["directory"]) / "ray"),
+            storage_path=str(storage),
             callbacks=[TuneReportCallback()] if judged else [],
-            # A starved controller retries for ever unless it is bounded.
-            failure_config=ray.train.FailureConfig(max_failures=resources.attempts - 1, controller_failure_limit=3),
+            # Who tries again is decided by `attempts`. A starved controller retries for ever unless it is bounded.
+            failure_config=ray.train.FailureConfig(
+                max_failures=0, controller_failure_limit=3, max_preemption_failures=0
+            ),
         ),
     )
 
@@ -123,27 +123,37 @@ def run_worker(config: WorkerConfig) -> None:
 
 
 def _work_in_group(config: WorkerConfig, report: Callable[[Report], None]) -> None:
-    if _has_failed_for_good(Path(config["directory"])):
+    directory = Path(config["directory"])
+    if read_failure(directory) is not None:
         return  # on every rank: whoever ended the group's last attempt did so for this trial's whole life
     try:
         _fit(
             config,
-            device=ray.train.torch.get_device(),
+            device=_device(config, ray.train.torch.get_device()),
             echo=False,  # Ray Train logs whatever its workers print
             report=report,
         )
-    except DivergedError as error:
+    except OWN as error:
         # All ranks see the same gradient norm, so all of them end here, and a restart would too.
         if ray.train.get_context().get_world_rank() == 0:
-            write_failure(Path(config["directory"]), str(error))
+            write_failure(directory, str(error))
+    except Exception as error:
+        raise at_host(error, place=directory) from error
+
+
+def _device(config: WorkerConfig, given: torch.device | None = None) -> torch.device:
+    """Where the trial computes; a GPU that it is to use is used once, so that what keeps it from that is known."""
+    if not Resources.model_validate_json(config["resources"]).gpus_per_worker:
+        return given or torch.device("cpu")
+    device = given if given is not None and given.type != "cpu" else torch.device("cuda", 0)
+    torch.empty(1, device=device)
+    return device
 
 
 def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Callable[[Report], None]) -> None:
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
     place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
-    if place.rank == 0:
-        forget_failure(place.directory)
     with (
         trial_log(place.directory, rank=place.rank, echo=echo) as log,
         pulse(place.directory, rank=place.rank) as beat,
@@ -188,20 +198,14 @@ def _return_free_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _has_failed_for_good(directory: Path) -> bool:
-    """Whether this attempt follows one that was ended from outside; a new launch forgets that."""
-    failure = read_failure(directory)
-    return failure is not None and failure.final
-
-
 def _last_result(directory: Path) -> dict[str, Any] | None:
     """What Tune's own record is to say of a trial that failed for good: a crash, which it knows, it would try again."""
-    failure = read_failure(directory)
-    if failure is None:
+    reason = read_failure(directory)
+    if reason is None:
         return None
     epochs = len(read_history(directory / HISTORY_FILE))
     # A result that is `done` is no epoch's: Tune shows it to neither scheduler nor search.
-    return {"failure": failure.reason, "training_iteration": epochs, "done": True}
+    return {"failure": reason, "training_iteration": epochs, "done": True}
 
 
 def _tune_metrics(report: Report) -> dict[str, Any]:
@@ -211,7 +215,19 @@ def _tune_metrics(report: Report) -> dict[str, Any]:
 
 @ray.remote  # type: ignore[untyped-decorator] # Ray is not typed
 def score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
-    """Every test set of a trial's data, decoded by its selected weights with each search."""
+    """Every test set of a trial's data, decoded by its selected weights with each search.
+
+    Raises:
+        IntelligenError: What the place did, said with its host.
+
+    """
+    try:
+        return _score_tests(directory, store, resources_json, scoring_json)
+    except Exception as error:
+        raise at_host(error, place=Path(directory)) from error
+
+
+def _score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
     resources, scoring = Resources.model_validate_json(resources_json), Scoring.model_validate_json(scoring_json)
     torch.set_num_threads(resources.cpus_per_worker)
     device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from intelligen.errors import CannotCreateError, StorageError
+from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.records import (
     Closing,
@@ -199,9 +199,7 @@ class Ledger:
             # The next line must not continue a broken one; where even this fails, opening drops the broken one.
             with suppress(OSError):
                 self._file.truncate(self._length)
-            raise StorageError(
-                f"{self._path}: cannot append: {error.strerror}: mend it and run the same command again"
-            ) from error
+            raise unwritten(self._path, error, needed=len(line)) from error
         self._length += len(line)
         self._seq += 1
         self._state.apply(unseal(line.decode()))
@@ -241,16 +239,14 @@ def _encode(entry: Mapping[str, Any]) -> bytes:
 
 def _create(path: Path, header: Mapping[str, Any]) -> None:
     entry = {"seq": 0, "time_ms": time.time_ns() // 1_000_000, "event": "open", "header": dict(header)}
-    temporary = path.with_suffix(".tmp")
-    try:
+    temporary, line = path.with_suffix(".tmp"), _encode(entry)
+    with writing(path, needed=len(line)):
         with temporary.open("wb") as file:
-            file.write(_encode(entry))
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_directory(path.parent)
-    except OSError as error:
-        raise CannotCreateError(f"{path}: cannot create the ledger: {error.strerror}") from error
 
 
 def _sync_directory(directory: Path) -> None:

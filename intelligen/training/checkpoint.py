@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from intelligen.errors import DataError, StorageError
+from intelligen.errors import DataError, StorageError, free_bytes
 
 WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
 ADOPTED = "adopted"
@@ -89,7 +89,7 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             save_weights(model, temporary / WEIGHTS)
-            torch.save(dict(training), temporary / TRAINING)
+            _save_training(training, temporary / TRAINING)
             (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
             hashes = {name: sha256(temporary / name) for name in (WEIGHTS, TRAINING, META)}
             (temporary / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
@@ -99,12 +99,12 @@ class Checkpoints:
                 shutil.rmtree(final)
             temporary.rename(final)
             fsync(self._root)
-        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        except OSError as error:
             needed = sum(tensor.nbytes for tensor in model.state_dict().values()) * 3
-            free = shutil.disk_usage(self._root if self._root.exists() else self._root.parent).free
             raise StorageError(
-                f"{final}: cannot write a checkpoint: {' '.join(str(error).split())}; it needs about {needed:,} bytes,"
-                f" {free:,} are free; earlier checkpoints are intact: make room and run the same command"
+                f"{final}: cannot write a checkpoint: {error.strerror or error}; it needs about {needed:,} bytes,"
+                f" {free_bytes(self._root):,} are free; earlier checkpoints are intact: make room and run the same"
+                " command"
             ) from error
         return final
 
@@ -187,6 +187,23 @@ class Checkpoints:
         for path in sorted(self._root.glob("[0-9]*"))[:-2]:
             if int(path.name) not in updates:
                 shutil.rmtree(path)
+
+
+def _save_training(training: Mapping[str, Any], path: Path) -> None:
+    """Write a strategy's state.
+
+    Raises:
+        OSError: The system refused: the disk is full, say.
+
+    """
+    try:
+        torch.save(dict(training), path)
+    except RuntimeError as error:
+        # torch says neither that a file cannot be written nor why; a full disk it calls an unexpected position.
+        if "inline_container" not in str(error):
+            raise
+        code = errno.ENOSPC if free_bytes(path) < path.stat().st_size else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def average_weights(paths: list[Path]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from intelligen.errors import StorageError
+from intelligen.errors import StorageError, writing
 from intelligen.training.sealing import seal, unseal
 
 HISTORY_FILE = "history.jsonl"
@@ -87,18 +87,21 @@ class History:
             )
 
     def _append_line(self, report: Report) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(report.to_json() + "\n")
+        line = f"{report.to_json()}\n".encode()
+        with writing(self.path, needed=len(line)), self.path.open("ab") as file:
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
     def _rewrite(self) -> None:
         temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(report.to_json() + "\n" for report in self.reports)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        content = "".join(f"{report.to_json()}\n" for report in self.reports).encode()
+        with writing(self.path, needed=len(content)):
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
 
     def _has_torn_end(self) -> bool:
         if not self.path.exists() or self.path.stat().st_size == 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from intelligen.config.experiment import Trial
-from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError
+from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, writing
 from intelligen.training.checkpoint import Checkpoints, fsync, save_weights, sha256
 from intelligen.training.sealing import seal, unseal
 
@@ -64,11 +64,17 @@ def read_trial(directory: Path) -> Trial:
 
 
 def write_result(directory: Path, result: Result, *, model: nn.Module) -> Result:
-    """Write the selected weights, then the result with their hash: where it stands, the weights are whole."""
+    """Write the selected weights, then the result with their hash: where it stands, the weights are whole.
+
+    Raises:
+        StorageError: The disk is full or fails.
+
+    """
     temporary = directory / f".{SELECTED}"
-    save_weights(model, temporary)
-    temporary.replace(directory / SELECTED)
-    fsync(directory)
+    with writing(directory / SELECTED, needed=sum(tensor.nbytes for tensor in model.state_dict().values())):
+        save_weights(model, temporary)
+        temporary.replace(directory / SELECTED)
+        fsync(directory)
     signed = replace(result, sha256=sha256(directory / SELECTED))
     write_atomically(directory / RESULT, seal(json.dumps(vars(signed), indent=1)))
     fsync(directory)
@@ -133,10 +139,18 @@ def selected_sha256(directory: Path) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file durably, or leave the old one."""
+    """Write a whole file durably, or leave the old one.
+
+    Raises:
+        CannotCreateError: It may not be written.
+        StorageError: The disk is full or fails.
+
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    content = text.encode()
+    with writing(path, needed=len(content)):
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 import ray
+import torch
 from ray.cluster_utils import Cluster
 from test_sweep import (
     SWEEP,
@@ -93,7 +94,7 @@ def two_nodes() -> Iterator[Cluster]:
 def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(tmp_path: Path) -> None:
     place = long_trials(tmp_path, trials=1)
     with two_nodes() as cluster:
-        launch = place.launch(RAY_ADDRESS=cluster.address)
+        launch = place.launch("-o", "resources.attempts=1", RAY_ADDRESS=cluster.address)
         wait_for(lambda: is_in_the_midst_of_a_trial(place), launch)
         (trial,) = searched(place)
         (first,) = attempts(place, trial)
@@ -110,6 +111,57 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(tmp_path
     assert len(read_history(place.history(trial))) == EPOCHS
     require_records_agree(place)
     require_as_undisturbed(place, tmp_path / "alone")
+
+
+@pytest.mark.extended
+def test_workers_that_cannot_meet_fail_no_trial_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    place = long_trials(tmp_path, trials=1)
+    pairs = ("-o", "resources.workers=2")
+    launch = place.launch(*pairs, GLOO_SOCKET_IFNAME="nosuch0")
+    output, _ = launch.communicate(timeout=240)
+    assert launch.returncode == 75, output
+    require_one_line(output, "its workers cannot reach each other", "nosuch0", "(on node ")
+    assert [record.state for record in searched(place)] == [TrialState.RUNNING]
+
+    code, output = place.run(*pairs)
+    assert code == 0, output
+    assert [record.state for record in searched(place)] == [TrialState.COMPLETE]
+    require_records_agree(place)
+    require_nothing_left(place)
+
+
+@pytest.mark.extended
+@pytest.mark.skipif(torch.cuda.is_available(), reason="only a node whose GPU cannot be used shows it")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_node_whose_gpu_cannot_be_used_fails_no_trial_and_the_same_sweep_goes_on(
+    tmp_path: Path, workers: int
+) -> None:
+    place = long_trials(tmp_path, trials=1)
+    handler = signal.getsignal(signal.SIGTERM)
+    resources = {"num_cpus": 2, "num_gpus": 2, "resources": {"trial_slot": 1}}
+    cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **resources})
+    try:
+        on_gpus = ("-o", f"resources.workers={workers}", "-o", "resources.gpus_per_worker=1")
+        launch = place.launch(*on_gpus, RAY_ADDRESS=cluster.address)
+        output, _ = launch.communicate(timeout=240)
+    finally:
+        cluster.shutdown()
+        signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
+    assert launch.returncode == 69, output
+    require_one_line(output, "GPU cannot be used")
+    assert all(record.state is TrialState.RUNNING for record in searched(place))
+
+    code, output = place.run("-o", f"resources.workers={workers}")
+    assert code == 0, output
+    assert [record.state for record in searched(place)] == [TrialState.COMPLETE]
+    require_records_agree(place)
+
+
+def require_one_line(output: str, *named: str) -> None:
+    """What ended the launch is one line that names everything."""
+    (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert all(word in line for word in named), line
+    assert "Traceback" not in output
 
 
 def require_refused_beside_this_script_s_own_ray(place: Place, cluster: Cluster) -> None:

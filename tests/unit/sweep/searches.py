@@ -1,10 +1,12 @@
 """What the tests of the search share: a small space, and a searcher over a study on disk whose trials end as told."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
+from intelligen.sweep.attempts import Next
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.searcher import StudySearcher, Suggestion
 from intelligen.sweep.study import open_study
@@ -44,6 +46,8 @@ class Search:
         self.started: list[Suggestion] = []
         self.ends: dict[int, Outcome] = {}
         self.stopped: dict[int, str | None] = {}
+        self.follows: dict[int, list[Next]] = defaultdict(list)
+        """What follows from failed attempts at a trial; nothing but its end where nothing is said."""
         self.broken: Exception | None = None
         self.study = open_study(directory, settings, sweep_id="0")
         warm_start(self.study, settings, sweeps=directory.parent)
@@ -57,6 +61,7 @@ class Search:
             start=self._start,
             refuse=self._refuse,
             settle=self._settle,
+            attempt_failed=lambda number, error: self.follows[number].pop(0) if self.follows[number] else Next.FAILED,
             let_go_on=lambda number, epoch: self.let_go_on.append((number, epoch)),
         )
 
@@ -88,7 +93,10 @@ class Search:
         number = self.started[-1].number
         self.searcher.on_trial_result(name, {"valid/bleu": values[0], "training_iteration": 1})
         self.ends[number] = Outcome(state, "", values if state is TrialState.COMPLETE else (), curve or {})
-        self.searcher.on_trial_complete(name, {}, error=state is TrialState.FAILED)
+        failed = state is TrialState.FAILED
+        self.searcher.on_trial_complete(name, {}, error=failed)
+        if failed:
+            self.searcher.on_attempt_failed(name, RuntimeError("it crashed"))
         self._raise_its_error()
         return self.started[-1]
 

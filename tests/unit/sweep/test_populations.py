@@ -13,6 +13,7 @@ from torch import nn
 from intelligen.config.experiment import Experiment, Trial
 from intelligen.config.sweep import Sweep
 from intelligen.config.training import Training
+from intelligen.sweep.attempts import Next
 from intelligen.sweep.outcome import write_failure
 from intelligen.sweep.populations import Populations
 from intelligen.sweep.searcher import StudySearcher
@@ -57,6 +58,7 @@ class Crew:
             settle=lambda number, crashed, stopped: settle_trial(
                 self.run, trial_name(number), crashed=crashed, stopped=stopped
             ),
+            attempt_failed=lambda number, error: Next.FAILED,
             let_go_on=lambda number, epoch: None,
             populations=populations,
         )

@@ -15,6 +15,7 @@ from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError, StorageError
 from intelligen.reporting.sweeps import find_sweep
+from intelligen.sweep.attempts import Next
 from intelligen.sweep.outcome import FAILURE_FILE
 from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.searcher import StudySearcher, Suggestion
@@ -74,6 +75,7 @@ class Launches:
                 start=start,
                 refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
                 settle=lambda number, crashed, stopped: settle_trial(run, trial_name(number), crashed=crashed),
+                attempt_failed=lambda number, error: Next.FAILED,
                 let_go_on=lambda number, epoch: None,
             )
             for place, (state, value) in enumerate(ends):

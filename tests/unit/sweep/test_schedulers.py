@@ -211,3 +211,27 @@ def test_without_a_scheduler_nobody_is_stopped(tmp_path):
     trial = TuneTrial(tmp_path / "t")
     fifo = scheduler(sweep(scheduler={"name": "none"}), epochs=EPOCHS, ended=curves(50.0, 50.0, 50.0))
     assert decision(fifo, trial, epoch=1, value=0.0) == "CONTINUE"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "asha", "reduction_factor": 2},
+        {"name": "hyperband", "reduction_factor": 2},
+        {"name": "median", "least_trials": 2},
+    ],
+    ids=COMPARING,
+)
+def test_a_trial_that_is_tried_again_is_compared_once(tmp_path, settings):
+    folders = [tmp_path / f"t{i:04d}" for i in range(99) if bracket_of(f"t{i:04d}", 3, 2) == 0]
+    strong, weak, middling = (TuneTrial(folder, trial_id=folder.name) for folder in folders[:3])
+    comparing = scheduler(sweep(scheduler=settings, budget={"trials": 6}), epochs=EPOCHS, ended=[])
+    for trial, value in ((strong, 20.0), (weak, 10.0)):
+        comparing.on_trial_add(None, trial)
+        decision(comparing, trial, epoch=1, value=value)
+    History(strong.directory).append(report(1, 20.0))
+    again = replace(strong, trial_id="another-name")
+    comparing.on_trial_add(None, again)
+    decision(comparing, again, epoch=1, value=20.0)
+    comparing.on_trial_add(None, middling)
+    assert decision(comparing, middling, epoch=1, value=15.5) == "CONTINUE"

@@ -9,6 +9,7 @@ from searches import EPOCHS, SPACE, Search, sweep
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
 from intelligen.errors import StorageError
 from intelligen.sweep import searcher
+from intelligen.sweep.attempts import Next
 from intelligen.sweep.callbacks import SearcherStopper
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.searcher import StudySearcher
@@ -122,7 +123,7 @@ def test_a_search_is_not_over_while_its_last_trial_runs(tmp_path):
     search = Search(tmp_path, sweep(budget={"trials": 1}))
     search.searcher.suggest("running")
     assert not search.searcher.is_over()
-    assert search.searcher.suggest("another") == StudySearcher.FINISHED
+    assert search.searcher.suggest("another") is None  # the one that runs may have to run again
 
 
 def test_optuna_is_told_the_truth(tmp_path):
@@ -216,6 +217,38 @@ def test_without_shares_the_sampler_chooses_the_strategies(tmp_path):
     assert len(chosen) == 12
     assert set(chosen) == set(SPACE["strategy"]["choice"])
     assert chosen != ["standard", "generative"] * 6
+
+
+def test_a_failed_attempt_is_followed_by_another_at_once_or_alone_or_by_the_trial_s_end(tmp_path):
+    search = Search(tmp_path, sweep(budget={"trials": 3}))
+    ask, fail = search.searcher.suggest, search.searcher.on_attempt_failed
+
+    def begun() -> int:
+        return search.started[-1].number
+
+    search.follows[0] = [Next.AGAIN, Next.ALONE]
+    ask("a")
+    ask("b")
+    fail("a", RuntimeError())
+    ask("c")
+    assert (begun(), search.started[-1].begins) == (0, False)
+    fail("c", MemoryError())
+    assert ask("d") is None  # while the other one runs, 0 is not alone
+    assert search.study.trials[0].state.name == "RUNNING"
+    search.ends[1] = Outcome(TrialState.COMPLETE, "", (1.0,))
+    search.searcher.on_trial_complete("b", {})
+    ask("d")
+    assert begun() == 0
+    assert ask("e") is None  # nothing starts beside it
+    search.ends[0] = Outcome(TrialState.FAILED, "out of memory")
+    fail("d", MemoryError())
+    assert search.study.trials[0].state.name == "FAIL"
+    ask("e")
+    assert begun() == 2
+    search.ends[2] = Outcome(TrialState.COMPLETE, "", (1.0,))
+    search.searcher.on_trial_complete("e", {})
+    assert ask("f") == StudySearcher.FINISHED
+    assert search.searcher.error is None
 
 
 def test_the_first_error_ends_the_search_is_kept_as_it_was_and_no_trial_is_told_an_end(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intelligen.errors import CannotCreateError
+from intelligen.errors import StorageError
 from intelligen.sweep.trial_log import trial_log
 
 
@@ -81,5 +81,5 @@ def test_the_user_part_of_an_address_is_blotted_out(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_cannot_be_written_is_named() -> None:
-    with pytest.raises(CannotCreateError, match="/proc/nowhere"), trial_log(Path("/proc/nowhere"), rank=0, echo=True):
+    with pytest.raises(StorageError, match="/proc/nowhere"), trial_log(Path("/proc/nowhere"), rank=0, echo=True):
         pass

@@ -13,7 +13,7 @@ from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, pareto_front
 from intelligen.sweep.study import open_study
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, settle_trial, tell_known_ends
+from intelligen.sweep.trials import refuse_trial, reopen_failed, settle_trial, tell_known_ends
 from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState
 from intelligen.training.history import History
 from intelligen.training.result import Result, write_result
@@ -128,3 +128,26 @@ def test_the_front_lists_the_sweep_s_own_trials_best_first(directory, ledger):
         ("t0000", (10.0, 2.0)),
     ]
     assert pareto_front(launch(directory, ledger, sweep())) == []
+
+
+def test_failed_trials_run_again_as_the_same_trials(directory, ledger):
+    run = launch(directory, ledger, sweep())
+    for number, state in enumerate((TrialState.COMPLETE, TrialState.FAILED, TrialState.FAILED)):
+        start(run, number)
+        ledger.finish(f"t{number:04d}", state, "it ended")
+    assert reopen_failed(run) == ["t0001", "t0002"]
+    assert [record.state.value for record in ledger.trials.values()] == ["complete", "running", "running"]
+    run.begin("t0001", None, directory / "trials" / "t0001", kind="trial")
+    assert ledger.trials["t0001"].attempts == 2  # its beginning is the attempt of which the ledger says so already
+    assert reopen_failed(run) == []
+
+
+def test_once_confirmations_have_begun_only_those_run_again(directory, ledger):
+    run = launch(directory, ledger, sweep())
+    start(run, 0)
+    ledger.finish("t0000", TrialState.FAILED, "it ended")
+    settings = {"strategy": "standard", "seed": 2, "params": {}, "config": {}}
+    ledger.start("standard-s2", kind="confirm", directory="confirm/standard-s2", **settings)
+    ledger.finish("standard-s2", TrialState.FAILED, "it ended")
+    assert reopen_failed(run) == ["standard-s2"]
+    assert ledger.trials["t0000"].state is TrialState.FAILED

@@ -4,7 +4,7 @@ import gc
 import weakref
 
 from intelligen.config.sweep import Resources
-from intelligen.sweep.outcome import read_failure, write_failure
+from intelligen.sweep.outcome import write_failure
 from intelligen.sweep.workers import WorkerConfig, _return_free_memory, run_trial
 
 
@@ -32,8 +32,3 @@ def test_an_attempt_after_one_that_was_ended_from_outside_tells_tune_why_and_tra
     )
     assert run_trial(config) == {"failure": "no progress for 8 s", "training_iteration": 0, "done": True}
     assert [path.name for path in tmp_path.iterdir()] == ["failure.json"]
-
-
-def test_a_failure_that_may_be_mended_is_not_final(tmp_path):
-    write_failure(tmp_path, "disk full", final=False)
-    assert not read_failure(tmp_path).final

@@ -1,0 +1,104 @@
+"""What follows from a failed attempt at a trial: another one, another one alone, the trial's end, or the launch's."""
+
+from collections import Counter
+from enum import Enum, auto
+from pathlib import Path
+
+import ray
+
+from intelligen.config.sweep import Resources
+from intelligen.errors import IntelligenError, MemoryShortageError, NodeLostError
+from intelligen.sweep.causes import fault_of, first_line, unwrapped
+from intelligen.sweep.lifeline import require_cluster
+from intelligen.sweep.memory_kills import killed_for_memory
+from intelligen.sweep.outcome import read_failure, write_failure
+from intelligen.sweep.sweep_run import SweepRun
+
+
+class Next(Enum):
+    """What follows from a failed attempt."""
+
+    AGAIN = auto()
+    """Another attempt."""
+    ALONE = auto()
+    """Another attempt, with nothing beside it."""
+    FAILED = auto()
+    """The trial has failed; the reason lies in its directory."""
+
+
+class Attempts:
+    """The attempts of one launch.
+
+    Only what the trial itself did is counted. What the place did is not: see `causes`.
+
+    Args:
+        run: The launch.
+        resources: What each trial takes, and how often it may crash.
+
+    """
+
+    def __init__(self, run: SweepRun, resources: Resources) -> None:
+        self._run = run
+        self._resources = resources
+        self._crashes: Counter[str] = Counter()
+        self._short_of_memory: set[str] = set()
+
+    def failed(self, name: str, error: BaseException) -> Next:
+        """Judge an attempt that ended by an error.
+
+        Args:
+            name: The trial's, in the ledger.
+            error: What ended it, as Ray tells of it.
+
+        Raises:
+            IntelligenError: A fault of the place, which ends the launch.
+
+        """
+        directory = self._run.directory_of(self._run.ledger.trials[name])
+        if name in self._run.stalled:
+            self._run.stalled.discard(name)
+            return Next.AGAIN
+        if read_failure(directory) is not None:
+            return Next.FAILED  # whoever ended it has said why
+        match fault_of(error, place=directory) or killed_for_memory(directory):
+            case None:
+                return self._crashed(name, directory, error)
+            case NodeLostError() as fault:
+                self._require_place(fault)
+                return Next.AGAIN
+            case MemoryShortageError() as fault if name in self._short_of_memory:
+                write_failure(directory, f"{fault}; nothing ran beside it")
+                return Next.FAILED
+            case MemoryShortageError():
+                self._short_of_memory.add(name)
+                return Next.ALONE
+            case fault:
+                raise fault
+
+    def _crashed(self, name: str, directory: Path, error: BaseException) -> Next:
+        self._crashes[name] += 1
+        if self._crashes[name] < self._resources.attempts:
+            return Next.AGAIN
+        require_cluster()
+        write_failure(directory, _reason(unwrapped(error, place=directory)))
+        return Next.FAILED
+
+    def _require_place(self, lost: IntelligenError) -> None:
+        """A living node can hold a worker of the trial; nobody would ever start it where none can.
+
+        Raises:
+            NodeLostError: None can.
+
+        """
+        require_cluster()
+        asked = {"CPU": self._resources.cpus_per_worker, "GPU": self._resources.gpus_per_worker}
+        living = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if not any(all(node.get(kind, 0) >= count for kind, count in asked.items()) for node in living):
+            wanted = ", ".join(f"{count} {kind}s" for kind, count in asked.items() if count)
+            raise NodeLostError(f"{lost}; no node is left with {wanted}: run the same command once there is one")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ray.exceptions.RayError):
+        return "its process died at every attempt; its trial.log shows how far they came"
+    return f"it crashed at every attempt: {first_line(error)}; its trial.log shows where"
