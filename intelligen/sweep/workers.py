@@ -23,6 +23,7 @@ from intelligen.config.sweep import Resources
 from intelligen.errors import ChangedError, DataError, IntelligenError
 from intelligen.sweep.outcome import forget_failure, last_line, read_failure, write_failure
 from intelligen.sweep.pulse import pulse
+from intelligen.sweep.rendezvous import Rendezvous
 from intelligen.sweep.trial_log import trial_log
 from intelligen.sweep.verdict import await_verdict
 from intelligen.training.divergence import DivergedError
@@ -59,7 +60,7 @@ def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
     directory = Path(config["directory"])
     if _has_failed_for_good(directory):
         return _last_result(directory)
-    device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+    device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
     _return_free_memory()
     try:
         _fit(config, device=device, echo=True, report=lambda report: tune.report(_tune_metrics(report)))
@@ -87,14 +88,15 @@ def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.tra
     """A Ray Train run over the workers that the resources ask for; a trial of Tune's has its reports judged."""
     resources = Resources.model_validate_json(config["resources"])
     per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
-    if resources.gpus_per_worker:
-        per_worker["GPU"] = resources.gpus_per_worker
+    if resources.gpus:
+        per_worker["GPU"] = resources.gpus
     return ray.train.torch.TorchTrainer(
         run_judged_worker if judged else run_worker,
         train_loop_config=dict(config),
+        torch_config=Rendezvous(),
         scaling_config=ray.train.ScalingConfig(
             num_workers=resources.workers,
-            use_gpu=resources.gpus_per_worker > 0,
+            use_gpu=resources.gpus > 0,
             resources_per_worker=per_worker,
         ),
         run_config=ray.train.RunConfig(
@@ -214,7 +216,7 @@ def score_tests(directory: str, store: str, resources_json: str, scoring_json: s
     """Every test set of a trial's data, decoded by its selected weights with each search."""
     resources, scoring = Resources.model_validate_json(resources_json), Scoring.model_validate_json(scoring_json)
     torch.set_num_threads(resources.cpus_per_worker)
-    device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+    device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
     trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
     decoding = read_trial(Path(directory)).decoding
     scores: dict[str, float] = {}

@@ -137,6 +137,11 @@ class Ledger:
         told = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in takeovers.items()}
         self._append("turn", epoch=epoch, trials=list(trials), takeovers=told)
 
+    def settle_devices(self, gpus_per_worker: Mapping[str, int]) -> None:
+        """From now on so many GPUs per worker are used, wherever the sweep's file leaves it open."""
+        if self._state.gpus_per_worker != gpus_per_worker:
+            self._append("devices", gpus_per_worker=dict(gpus_per_worker))
+
     def begin_search(self) -> None:
         """The search stage of this launch begins: its clock runs."""
         self._append("search")
@@ -192,6 +197,17 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
     """
     state, _, _ = _read(directory / LEDGER_FILE)
     return state.header, state.trials, state.closing
+
+
+def settled_devices(directory: Path) -> dict[str, int]:
+    """`baseline`, `resources` → with how many GPUs per worker the sweep's last launch ran; empty before its first.
+
+    Raises:
+        StorageError: The ledger is damaged.
+
+    """
+    path = directory / LEDGER_FILE
+    return _read(path)[0].gpus_per_worker if path.exists() else {}
 
 
 def _encode(entry: Mapping[str, Any]) -> bytes:
