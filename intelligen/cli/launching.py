@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from intelligen.config.experiment import Experiment
     from intelligen.config.sweep import Sweep
     from intelligen.data.prepared import Prepared
+    from intelligen.sweep.joining import Cluster
     from intelligen.sweep.sweep_run import SweepRun
 
 INTERRUPTED, TERMINATED, SOME_FAILED = 130, 143, 3
@@ -42,6 +43,8 @@ class Order:
     prepare: Callable[[], "Prepared"]
     until: str = STAGES[-1]
     """The last stage of this launch."""
+    local: bool = False
+    """Whether it is to run on this machine, whatever cluster could be joined."""
 
     @property
     def directory(self) -> Path:
@@ -162,14 +165,10 @@ def launch_sweep(order: Order, console: "Console") -> int:
         IntelligenError: It cannot run here, or cannot go on.
 
     """
-    from intelligen.sweep.cluster import Capacity
-
     if threading.current_thread() is not threading.main_thread():
         raise UnavailableError(
             "a sweep runs in a process' main thread only: signals reach no other; call it from there"
         )
-    if "RAY_ADDRESS" not in os.environ:
-        Capacity.of_this_machine().require(order.sweep)
     signals: list[int] = []
     try:
         with interruptible(signals):
@@ -186,29 +185,35 @@ def _interrupt_code(signals: list[int]) -> int:
 def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     from intelligen.data.describing import describe
     from intelligen.reporting.live import LiveProgress
+    from intelligen.sweep.devices import gpus_of_stages
     from intelligen.sweep.header import require_unchanged, sweep_header
+    from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.stages import is_finished, require_no_late_search
+    from intelligen.sweep.survey import survey
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.tracking.launch import write_launch
-    from intelligen.tracking.ledger import Ledger
+    from intelligen.tracking.ledger import Ledger, settled_devices
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus, TrialState
     from intelligen.tracking.store import ensure_store
 
-    sweep, directory = order.sweep, order.directory
+    directory, cluster = order.directory, find_cluster(local=order.local)
+    found = survey(order.sweep, cluster, settled=settled_devices(directory), store=order.store)
+    sweep = found.sweep
+    _print_lines(found.lines, console)
     prepared = order.prepare()
-    for line in describe(prepared):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    header = sweep_header(sweep, order.experiment, prepared=prepared.identity)
+    _print_lines(describe(prepared), console)
+    header = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         forget_requests(directory)
         require_unchanged(ledger.header, header, directory)
         launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
         require_no_late_search(launch)
+        ledger.settle_devices(gpus_of_stages(sweep))
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
-        write_launch(directory, sweep, tracking_uri=order.tracking_uri)
+        write_launch(directory, order.sweep, tracking_uri=order.tracking_uri)
         mirror = MlflowMirror(directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
         mirror.start()
         code, status = 0, SweepStatus.FAILED
@@ -216,7 +221,7 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
             done = is_finished(launch)
             if not done:
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
-                    code = _stages(launch, order.until, signals)
+                    code = _stages(launch, cluster, order.until, signals)
             status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
             status = SweepStatus.INTERRUPTED if code in (INTERRUPTED, TERMINATED) else status
         except (KeyboardInterrupt, ClusterLostError):
@@ -228,7 +233,12 @@ def _run_sweep(order: Order, console: "Console", signals: list[int]) -> int:
     return code or (SOME_FAILED if failed else 0)
 
 
-def _stages(launch: "SweepRun", until: str, signals: list[int]) -> int:
+def _print_lines(lines: Iterable[str], console: "Console") -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _stages(launch: "SweepRun", cluster: "Cluster | None", until: str, signals: list[int]) -> int:
     from intelligen.sweep.cluster import ray_running
     from intelligen.sweep.stages import prepare_search, run_stages
     from intelligen.sweep.watchdog import watching_progress
@@ -238,7 +248,7 @@ def _stages(launch: "SweepRun", until: str, signals: list[int]) -> int:
         # Once more: Ray's start takes the handlers for itself.
         with (
             heeding_stop(launch.directory),
-            ray_running(launch.sweep),
+            ray_running(launch.sweep, cluster, store=launch.store),
             watching_progress(launch),
             interruptible(signals),
         ):
