@@ -72,4 +72,4 @@ def test_a_launch_waits_for_the_autoscaler_and_no_longer_than_it_was_told_to(tmp
         monitor.send_signal(signal.SIGCONT)
         code, output = call(place, cluster, "run", "sweep.yaml")
         assert code == 0, output
-        assert "3 CPUs and 0 GPUs" in output
+        assert "search 1 trial at once" in output
