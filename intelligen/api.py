@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.cli.launching import Order, launch_sweep, order_of_directory, order_of_file
-from intelligen.cli.options import TRACKING_VARIABLE
+from intelligen.cli.options import LOCAL_VARIABLE, TRACKING_VARIABLE
 from intelligen.cli.output import lasting_output, people_console
+from intelligen.cli.runs_place import runs_directory
 from intelligen.config import loading
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
@@ -47,32 +49,44 @@ def load_sweep(file: Place, overrides: Sequence[str] = ()) -> LoadedSweep:
     return LoadedSweep(*loading.load_sweep(Path(file), overrides))
 
 
-def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = True) -> "Plan":
+def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = True, local: bool = False) -> "Plan":
     """What a sweep would do here, and what it would cost; nothing is trained.
 
     Args:
         loaded: From `load_sweep`.
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
         calibrate: Whether to time a few updates, which needs the data prepared.
+        local: Whether to run on this machine, whatever Ray cluster RAY_ADDRESS names or runs here.
 
     Returns:
         Sampled trials, machines, `cost` (spans in seconds and device-hours), `warnings`, and `refusal` where it cannot
         run here.
 
     """
+    from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.plan import make_plan
 
     order = order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(None))
-    return make_plan(loaded.sweep, loaded.experiment, store=order.store, calibrate=calibrate, prepare=order.prepare)
+    return make_plan(
+        loaded.sweep,
+        loaded.experiment,
+        store=order.store,
+        calibrate=calibrate,
+        prepare=order.prepare,
+        cluster=find_cluster(local=_local(local)),
+    )
 
 
-def run(loaded: LoadedSweep, *, runs: Place | None = None, tracking_uri: str | None = None) -> "pd.DataFrame":
+def run(
+    loaded: LoadedSweep, *, runs: Place | None = None, tracking_uri: str | None = None, local: bool = False
+) -> "pd.DataFrame":
     """Run a sweep, or the rest of it, to its end; its directory lies in the runs directory.
 
     Args:
         loaded: From `load_sweep`.
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
         tracking_uri: Of MLflow; MLFLOW_TRACKING_URI or `mlflow.db` in the working directory where not given.
+        local: Whether to run on this machine, whatever Ray cluster RAY_ADDRESS names or runs here.
 
     Returns:
         As `results`; failed trials are in it.
@@ -82,13 +96,17 @@ def run(loaded: LoadedSweep, *, runs: Place | None = None, tracking_uri: str | N
         KeyboardInterrupt: It was interrupted, or asked to stop; the same call goes on.
 
     """
-    return _finished(
-        order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(tracking_uri))
-    )
+    order = order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(tracking_uri))
+    return _finished(replace(order, local=_local(local)))
 
 
 def resume(
-    name: str, overrides: Sequence[str] = (), *, runs: Place | None = None, tracking_uri: str | None = None
+    name: str,
+    overrides: Sequence[str] = (),
+    *,
+    runs: Place | None = None,
+    tracking_uri: str | None = None,
+    local: bool = False,
 ) -> "pd.DataFrame":
     """Go on with a sweep from its own directory.
 
@@ -97,6 +115,7 @@ def resume(
         overrides: `KEY=VALUE` of what may change between launches, such as `budget.trials=20`.
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
         tracking_uri: Of MLflow; that of the last launch where not given.
+        local: Whether to run on this machine, whatever Ray cluster RAY_ADDRESS names or runs here.
 
     Returns:
         As `results`.
@@ -107,7 +126,8 @@ def resume(
 
     """
     directory = find_sweep(_runs(runs), name)
-    return _finished(order_of_directory(directory, tuple(overrides), tracking_uri=tracking_uri))
+    order = order_of_directory(directory, tuple(overrides), tracking_uri=tracking_uri)
+    return _finished(replace(order, local=_local(local)))
 
 
 def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
@@ -209,7 +229,11 @@ def _finished(order: Order) -> "pd.DataFrame":
 
 
 def _runs(given: Place | None) -> Path:
-    return Path(given or os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
+    return runs_directory(given or os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
+
+
+def _local(given: bool) -> bool:
+    return given or os.environ.get(LOCAL_VARIABLE, "") not in ("", "0")
 
 
 def _tracking(given: str | None) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from intelligen.cli.options import override_option
+from intelligen.cli.options import override_option, runs_option
 from intelligen.cli.output import print_document
 from intelligen.errors import ConfigError
 
@@ -44,12 +44,15 @@ class Finding:
     show_default=True,
     help="So many points of a sweep's space are drawn and resolved to trials.",
 )
+@runs_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, as_json: bool) -> int:
+def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, runs: Path, as_json: bool) -> int:
     """Check sweep and experiment files without running anything; exit code 2 where one is wrong.
 
-    Every problem is one line: FILE:LINE: KEY: what is wrong, and how to mend it.
+    Every problem is one line: FILE:LINE: KEY: what is wrong, and how to mend it. Exit code 69: --runs, or its default,
+    cannot hold runs.
     """
+    del runs  # it was looked at when it was read
     findings = [_examined(file, overrides, samples) for file in files]
     if as_json:
         print_document([asdict(finding) for finding in findings])

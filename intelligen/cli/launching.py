@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from intelligen.config.experiment import Experiment
     from intelligen.config.sweep import Sweep
     from intelligen.data.prepared import Prepared
+    from intelligen.sweep.joining import Cluster
     from intelligen.sweep.sweep_run import SweepRun
 
 SOME_FAILED = 3
@@ -51,6 +52,8 @@ class Order:
     """The last stage of this launch."""
     failed_again: bool = False
     """Whether the trials that failed run again."""
+    local: bool = False
+    """Whether it is to run on this machine, whatever cluster could be joined."""
 
     @property
     def directory(self) -> Path:
@@ -181,15 +184,13 @@ def launch_sweep(order: Order, console: "Console", *, ends_process: bool) -> int
     from intelligen.sweep.ray_places import require_home
 
     require_home()
-    from intelligen.sweep.cluster import Capacity, require_no_ray
+    from intelligen.sweep.cluster import require_no_ray
 
     if threading.current_thread() is not threading.main_thread():
         raise UnavailableError(
             "a sweep runs in a process' main thread only: signals reach no other; call it from there"
         )
     require_no_ray()
-    if "RAY_ADDRESS" not in os.environ:
-        Capacity.of_this_machine().require(order.sweep)
     with Interrupts(ends_process=ends_process) as interrupts:
         try:
             return _run_sweep(order, console, interrupts)
@@ -206,38 +207,44 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.data.bleu import require_bleu_tokenizer
     from intelligen.data.describing import describe
     from intelligen.reporting.live import LiveProgress
+    from intelligen.sweep.devices import gpus_of_stages
     from intelligen.sweep.header import require_unchanged, sweep_header
+    from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.stages import is_finished, require_no_late_search
+    from intelligen.sweep.survey import survey
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.sweep.trials import reopen_failed
     from intelligen.sweep.verifying import require_files
     from intelligen.tracking.launch import write_launch
-    from intelligen.tracking.ledger import LEDGER_FILE, Ledger
+    from intelligen.tracking.ledger import LEDGER_FILE, Ledger, settled_devices
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus, TrialState
     from intelligen.tracking.store import ensure_store
 
-    sweep, directory = order.sweep, order.directory
+    directory, cluster = order.directory, find_cluster(local=order.local)
+    found = survey(order.sweep, cluster, settled=settled_devices(directory), store=order.store)
+    sweep = found.sweep
+    _print_lines(found.lines, console)
     prepared = order.prepare()
-    for line in describe(prepared):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    _print_lines(describe(prepared), console)
     if not (directory / LEDGER_FILE).exists():  # what has begun is scored as it was
         require_bleu_tokenizer(order.experiment.task, prepared, key="experiment.task.bleu_tokenizer")
-    header = sweep_header(sweep, order.experiment, prepared=prepared.identity)
+    header = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         forget_requests(directory)
         require_unchanged(ledger.header, header, directory)
         launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
         require_files(launch)
         require_no_late_search(launch)
+        ledger.settle_devices(gpus_of_stages(sweep))
         record_provenance(directory)
         ensure_store(order.tracking_uri, order.experiment.name)
-        write_launch(directory, sweep, tracking_uri=order.tracking_uri)
+        write_launch(directory, order.sweep, tracking_uri=order.tracking_uri)
         if order.failed_again:
             again = reopen_failed(launch)
             line = f"runs again: {', '.join(again)}" if again else "no trial has failed: there is none to run again"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            _print_lines([line], console)
         mirror = MlflowMirror(directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
         mirror.start()
         code, status, closing = 0, SweepStatus.FAILED, threading.Lock()
@@ -251,7 +258,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
             done = is_finished(launch)
             if not done:
                 with LiveProgress(directory, objective=sweep.objective.metric, console=console):
-                    _stages(launch, order.until, interrupts, close_lost)
+                    _stages(launch, cluster, order.until, interrupts, close_lost)
             status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
         except KeyboardInterrupt:
             code, status = interrupts.exit_code, SweepStatus.INTERRUPTED
@@ -268,7 +275,18 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     return code or (SOME_FAILED if failed else 0)
 
 
-def _stages(launch: "SweepRun", until: str, interrupts: Interrupts, close_lost: Callable[[], int]) -> None:
+def _print_lines(lines: Iterable[str], console: "Console") -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _stages(
+    launch: "SweepRun",
+    cluster: "Cluster | None",
+    until: str,
+    interrupts: Interrupts,
+    close_lost: Callable[[], int],
+) -> None:
     from intelligen.sweep.cluster import ray_running
     from intelligen.sweep.ray_places import short_temporary_directory
     from intelligen.sweep.stages import prepare_search, run_stages
@@ -279,7 +297,7 @@ def _stages(launch: "SweepRun", until: str, interrupts: Interrupts, close_lost: 
         with (
             heeding_stop(launch.directory),
             short_temporary_directory(),
-            ray_running(launch.sweep, close_lost),
+            ray_running(launch.sweep, cluster, store=launch.store, last_words=close_lost),
             watching_progress(launch),
         ):
             interrupts.take_handlers()  # once more: Ray's start takes them for itself

@@ -9,11 +9,13 @@ import click
 from click.core import ParameterSource
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
+from intelligen.cli.runs_place import runs_directory
 from intelligen.config.stages import STAGES
 from intelligen.errors import ConfigError
 
 Command = Callable[..., Any]
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+LOCAL_VARIABLE = "INTELLIGEN_LOCAL"
 
 
 def experiment_argument(command: Command) -> Command:
@@ -37,7 +39,8 @@ def runs_option(command: Command) -> Command:
     """`--runs DIR`."""
     return click.option(
         "--runs",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=click.Path(file_okay=False),
+        callback=lambda context, parameter, given: runs_directory(given),
         default=DEFAULT_RUNS,
         show_default=True,
         envvar=RUNS_VARIABLE,
@@ -70,6 +73,16 @@ def search_options(command: Command) -> Command:
 def sweep_argument(*, required: bool = True) -> Callable[[Command], Command]:
     """SWEEP, the name of a sweep that has been started, or its file."""
     return click.argument("sweep", required=required, shell_complete=_names)
+
+
+def local_option(command: Command) -> Command:
+    """`--local`."""
+    return click.option(
+        "--local",
+        is_flag=True,
+        envvar=LOCAL_VARIABLE,
+        help="Run on this machine, whatever Ray cluster RAY_ADDRESS names or runs here.",
+    )(command)
 
 
 def tracking_option(command: Command) -> Command:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from intelligen.cli.options import json_option, override_option, runs_option, tracking_option
+from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
 from intelligen.cli.output import print_document
 from intelligen.errors import UnavailableError
 
@@ -25,8 +25,9 @@ _WORST_FINDING = 69
 @click.option(
     "--calibrate/--no-calibrate", default=True, show_default=True, help="Time some updates; needs the data prepared."
 )
+@local_option
 @json_option
-def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, as_json: bool) -> None:
+def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, local: bool, as_json: bool) -> None:
     """Say what the sweep in FILE would do here, and cost.
 
     Settings, some trials, machines, time and device-hours, doubts. Nothing is trained; the data are prepared, as the
@@ -34,11 +35,19 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, as
     """
     from intelligen.cli.launching import order_of_file
     from intelligen.config.loading import load_sweep
+    from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.plan import make_plan
 
     sweep, experiment = load_sweep(file, overrides)
     order = order_of_file(sweep, experiment, runs=runs, tracking_uri=None)
-    found = make_plan(sweep, experiment, store=order.store, calibrate=calibrate, prepare=order.prepare)
+    found = make_plan(
+        sweep,
+        experiment,
+        store=order.store,
+        calibrate=calibrate,
+        prepare=order.prepare,
+        cluster=find_cluster(local=local),
+    )
     if as_json:
         print_document(found.document())
     else:
@@ -51,18 +60,22 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, as
 @click.command()
 @runs_option
 @tracking_option
+@local_option
 @json_option
-def doctor(runs: Path, tracking_uri: str | None, as_json: bool) -> int:
+def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> int:
     """Look at all that sweeps need, and name the mend.
 
-    Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster at RAY_ADDRESS: one line each.
+    Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster that sweeps would join: one line
+    each.
     Nothing is left behind. Exit code 69: something must be mended first.
     """
     from intelligen.cli.launching import tracking_address
     from intelligen.sweep.doctor import Finding, Verdict, examine
+    from intelligen.sweep.joining import find_cluster
 
     findings: list[Finding] = []
-    for finding in examine(runs.absolute(), tracking_uri=tracking_address(tracking_uri)):
+    uri, cluster = tracking_address(tracking_uri), find_cluster(local=local)
+    for finding in examine(runs.absolute(), tracking_uri=uri, cluster=cluster):
         findings.append(finding)
         if not as_json:
             mend = f"; {finding.mend}" if finding.mend else ""
@@ -88,10 +101,11 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     yield "space"
     yield from _space_lines(sweep.space)
     yield (
-        f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)};"
+        f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus)};"
         f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
         f" room for {plan.concurrent_fit} at once"
     )
+    yield f"devices     {plan.devices}"
     for line in plan.data or (f"not looked at: {plan.no_cost}",):
         yield f"data        {line}"
     yield "some trials, drawn at random"

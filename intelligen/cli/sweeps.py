@@ -9,6 +9,7 @@ import click
 from intelligen.cli.options import (
     json_option,
     last_tracking_option,
+    local_option,
     override_option,
     runs_option,
     sweep_argument,
@@ -31,8 +32,17 @@ QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
 @runs_option
 @tracking_option
 @until_option
+@local_option
 @json_option
-def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, until: str, as_json: bool) -> int:
+def run(
+    file: Path,
+    overrides: tuple[str, ...],
+    runs: Path,
+    tracking_uri: str | None,
+    until: str,
+    local: bool,
+    as_json: bool,
+) -> int:
     """Run the sweep in FILE; the same command resumes it.
 
     The quickstart where no file is given. -o reaches the sweep's settings (-o budget.trials=20) and the
@@ -43,7 +53,7 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
 
     sweep, experiment = load_sweep(file, overrides)
     order = order_of_file(sweep, experiment, runs=runs, tracking_uri=tracking_uri)
-    return _launch(replace(order, until=until), as_json=as_json)
+    return _launch(replace(order, until=until, local=local), as_json=as_json)
 
 
 @click.command()
@@ -52,9 +62,16 @@ def run(file: Path, overrides: tuple[str, ...], runs: Path, tracking_uri: str | 
 @override_option
 @runs_option
 @last_tracking_option
+@local_option
 @json_option
 def resume(
-    sweep: str, failed: bool, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None, as_json: bool
+    sweep: str,
+    failed: bool,
+    overrides: tuple[str, ...],
+    runs: Path,
+    tracking_uri: str | None,
+    local: bool,
+    as_json: bool,
 ) -> int:
     """Go on with SWEEP from its own directory.
 
@@ -62,7 +79,7 @@ def resume(
     change between launches: budget, resources, baseline, question.
     """
     order = _order(sweep, overrides, runs, tracking_uri)
-    return _launch(replace(order, failed_again=failed), as_json=as_json)
+    return _launch(replace(order, failed_again=failed, local=local), as_json=as_json)
 
 
 @click.command()
@@ -72,6 +89,7 @@ def resume(
 @override_option
 @runs_option
 @last_tracking_option
+@local_option
 @json_option
 def extend(
     sweep: str,
@@ -80,6 +98,7 @@ def extend(
     overrides: tuple[str, ...],
     runs: Path,
     tracking_uri: str | None,
+    local: bool,
     as_json: bool,
 ) -> int:
     """Give SWEEP a larger budget, and go on with it.
@@ -102,7 +121,7 @@ def extend(
     larger = tuple(f"budget.{key}={number}" for key, number in wanted.items())
     order = _order(sweep, (*overrides, *larger), runs, tracking_uri)
     _require_larger(now, order.sweep)
-    return _launch(order, as_json=as_json)
+    return _launch(replace(order, local=local), as_json=as_json)
 
 
 @click.command()

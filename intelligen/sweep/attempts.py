@@ -8,6 +8,7 @@ import ray
 
 from intelligen.config.sweep import Resources
 from intelligen.errors import IntelligenError, MemoryShortageError, NodeLostError
+from intelligen.sweep.autoscaling import cluster_capacity
 from intelligen.sweep.causes import fault_of, first_line, unwrapped
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.memory_kills import killed_for_memory
@@ -84,17 +85,16 @@ class Attempts:
         return Next.FAILED
 
     def _require_place(self, lost: IntelligenError) -> None:
-        """A living node can hold a worker of the trial; nobody would ever start it where none can.
+        """Some node can hold a worker of the trial, or can be added; nobody would ever start it where none can.
 
         Raises:
             NodeLostError: None can.
 
         """
         require_cluster()
-        asked = {"CPU": self._resources.cpus_per_worker, "GPU": self._resources.gpus_per_worker}
-        living = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        if not any(all(node.get(kind, 0) >= count for kind, count in asked.items()) for node in living):
-            wanted = ", ".join(f"{count} {kind}s" for kind, count in asked.items() if count)
+        cpus, gpus = self._resources.cpus_per_worker, self._resources.gpus
+        if not cluster_capacity(ray.get_runtime_context().gcs_address).workers(cpus, gpus):
+            wanted = f"{cpus} CPUs" + (f" and {gpus} GPU" if gpus else "")
             raise NodeLostError(f"{lost}; no node is left with {wanted}: run the same command once there is one")
 
 

@@ -1,19 +1,27 @@
 """Ray, started so that stopped trials give their resources back, or joined where a cluster is named."""
 
+import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import ray
 import torch
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-from intelligen.config.sweep import Resources, Sweep
+from intelligen.config.sweep import Sweep
 from intelligen.errors import UnavailableError
+from intelligen.sweep.autoscaling import await_nodes
+from intelligen.sweep.capacity import Capacity, Node
 from intelligen.sweep.interrupts import processes_apart
+from intelligen.sweep.joining import IN_A_JOB, Cluster
 from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
+from intelligen.sweep.nodes import require_ready_nodes
+from intelligen.sweep.rendezvous import INTERFACE
 
 TRIAL_SLOT = "trial_slot"
 ENVIRONMENT = {
@@ -38,56 +46,21 @@ ENVIRONMENT = {
     # Ctrl-C comes to us, who pass it on to Tune.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
+OWN_RAY = {
+    # Ray's metrics would be told to everybody who reaches this machine, and to none that has to show a token. The last
+    # two servers have no switch: a port that is none leaves them out.
+    "RAY_enable_metrics_collection": "0",
+    "DASHBOARD_METRIC_PORT": "-1",
+    "AUTOSCALER_METRIC_PORT": "-1",
+}
+PASSED_ON = (INTERFACE,)
+"""What workers are told where the launcher has been told."""
 
 
-@dataclass(frozen=True)
-class Capacity:
-    """Processors and accelerators that can be had."""
-
-    cpus: int
-    gpus: int
-    place: str
-    """`this machine`, or the cluster's address."""
-
-    @classmethod
-    def of_this_machine(cls) -> "Capacity":
-        """What Ray will find here, found without starting it."""
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return cls(allowed, torch.cuda.device_count(), "this machine")
-
-    def require(self, sweep: Sweep) -> None:
-        """Refuse what could never be scheduled: Ray itself would wait for it for ever.
-
-        Raises:
-            UnavailableError: Naming the stage, what it asks for, and what there is.
-
-        """
-        for key, resources, times in (
-            ("baseline", sweep.baseline, sweep.baselines_at_once()),
-            ("resources", sweep.resources, sweep.resources.concurrent_trials),
-        ):
-            self._require(key, resources, times)
-
-    def fitting(self, resources: Resources) -> int:
-        """Trials that could run at once."""
-        fit = self.cpus // (resources.workers * resources.cpus_per_worker)
-        if resources.gpus_per_worker:
-            fit = min(fit, self.gpus // (resources.workers * resources.gpus_per_worker))
-        return fit
-
-    def _require(self, key: str, resources: Resources, times: int) -> None:
-        asked = resources.workers * times
-        for kind, each, there in (
-            ("CPU", resources.cpus_per_worker, self.cpus),
-            ("GPU", resources.gpus_per_worker, self.gpus),
-        ):
-            if asked * each > there:
-                concurrent = f" × {times} concurrent trials" if times > 1 else ""
-                raise UnavailableError(
-                    f"{key}: asks for {asked * each} {kind}s ({resources.workers} workers × {each}{concurrent}),"
-                    f" {self.place} has {there}; lower {key}.workers, {key}.{kind.lower()}s_per_worker or"
-                    f" {key}.concurrent_trials"
-                )
+def capacity_here() -> Capacity:
+    """What Ray will find on this machine, found without starting it."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Capacity("this machine", (Node("this machine", allowed, torch.cuda.device_count()),))
 
 
 def require_no_ray() -> None:
@@ -105,37 +78,37 @@ def require_no_ray() -> None:
 
 
 @contextmanager
-def ray_running(sweep: Sweep, last_words: Callable[[], int]) -> Iterator[None]:
-    """Ray for the time of a sweep: the cluster that RAY_ADDRESS names, or one of our own on this machine.
+def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_words: Callable[[], int]) -> Iterator[None]:
+    """Ray for the time of a sweep: a cluster, or one of our own on this machine.
 
     Args:
-        sweep: What it is to hold.
+        sweep: What it is to hold, without `auto`.
+        cluster: The one to join; none = this machine.
+        store: The runs directory.
         last_words: Called where the cluster is lost and the main thread waits for it all the same; see `heeding_loss`.
 
     Raises:
-        UnavailableError: Ray does not start, or the cluster is too small.
+        UnavailableError: Ray does not start, or the cluster is too small, or a node of it cannot hold a trial.
         ClusterLostError: It was there, and is gone.
 
     """
     require_no_ray()
-    address = os.environ.get("RAY_ADDRESS")
-    if address is None:
-        Capacity.of_this_machine().require(sweep)
     os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
     # Warnings that help nobody: of the copies that are switched off above, and of half a second on a busy machine.
     for module in ("analysis.experiment_analysis", "utils.util"):
         logging.getLogger(f"ray.tune.{module}").setLevel(logging.ERROR)
     try:
-        _start(sweep, address)
-        if address is not None:
-            total = ray.cluster_resources()
-            _joined_capacity(address).require(sweep)
-            if sweep.resources.workers > 1 and total.get(TRIAL_SLOT, 0) < sweep.resources.concurrent_trials:
-                raise UnavailableError(
-                    f"the cluster at {address} has {total.get(TRIAL_SLOT, 0):.0f} of the resource {TRIAL_SLOT!r}, the"
-                    f" sweep needs {sweep.resources.concurrent_trials}: start its head with"
-                    f" --resources='{{\"{TRIAL_SLOT}\": 64}}', as cluster.yaml does"
-                )
+        if cluster is None:
+            _start(sweep)
+            new_nodes = bool(sweep.resources.gpus or sweep.baseline.gpus)
+        else:
+            _join(cluster, runtime_env={"env_vars": workers_environment()})
+            _require_slots(sweep, cluster)
+            stages = {"baseline": (sweep.baseline, sweep.baselines_at_once())}
+            stages["resources"] = (sweep.resources, sweep.resources.concurrent_trials)
+            new_nodes = await_nodes(cluster.address, stages)
+        if new_nodes:
+            require_ready_nodes(sweep, store)
         with heeding_loss(last_words):
             yield
     finally:
@@ -143,39 +116,59 @@ def ray_running(sweep: Sweep, last_words: Callable[[], int]) -> Iterator[None]:
 
 
 @contextmanager
-def cluster_joined(address: str) -> Iterator[None]:
-    """The cluster at an address, for a look at it.
+def cluster_joined(cluster: Cluster) -> Iterator[None]:
+    """A cluster, for a look at it.
 
     Raises:
         UnavailableError: It does not answer.
 
     """
     require_no_ray()
-    try:
-        _require_listening(address)
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _unreachable(f"the Ray cluster at {address}", error) from error
+    _join(cluster, runtime_env={})
     try:
         yield
     finally:
         leave_ray()
 
 
-def capacity_of_cluster(address: str) -> Capacity:
-    """What the cluster at an address has now.
+def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
+    _show_token()
+    try:
+        _require_listening(cluster.address)
+        ray.init(
+            address=cluster.address, log_to_driver=False, configure_logging=False, runtime_env=dict(runtime_env) or None
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        mend = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
+        reason = " ".join(str(error).split())
+        raise UnavailableError(
+            f"cannot join the Ray cluster at {cluster.address} ({cluster.found}): {reason}{mend}"
+        ) from error
 
-    Raises:
-        UnavailableError: It does not answer.
 
-    """
-    with cluster_joined(address):
-        return _joined_capacity(address)
+def _show_token() -> None:
+    """`ray start` asks for a token wherever its user has one: who joins shows it without being told to, likewise."""
+    if "RAY_AUTH_MODE" not in os.environ and AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
+        os.environ["RAY_AUTH_MODE"] = "token"
+        Config.initialize("")  # Ray has read its environment when it was imported
 
 
-def _joined_capacity(address: str) -> Capacity:
-    total = ray.cluster_resources()
-    return Capacity(int(total.get("CPU", 0)), int(total.get("GPU", 0)), f"the cluster at {address}")
+def workers_environment() -> dict[str, str]:
+    """What our workers' processes need, without what the user gave to a whole job: that counts, and Ray merges none."""
+    job = json.loads(os.environ.get(IN_A_JOB, "{}"))
+    given = ((job.get("runtime_env") or {}).get("env_vars") or {}).keys()
+    names = [*ENVIRONMENT, *(name for name in PASSED_ON if name in os.environ)]
+    return {name: os.environ[name] for name in names if name not in given}
+
+
+def _require_slots(sweep: Sweep, cluster: Cluster) -> None:
+    slots = ray.cluster_resources().get(TRIAL_SLOT, 0)
+    if sweep.resources.workers > 1 and slots < sweep.resources.concurrent_trials:
+        raise UnavailableError(
+            f"the cluster at {cluster.address} has {slots:.0f} of the resource {TRIAL_SLOT!r}, the sweep needs"
+            f" {sweep.resources.concurrent_trials}: start its head with --resources='{{\"{TRIAL_SLOT}\": 64}}', as"
+            " cluster.yaml does"
+        )
 
 
 def _require_listening(address: str) -> None:
@@ -185,23 +178,13 @@ def _require_listening(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=LONGEST_CONNECT_S).close()
 
 
-def _unreachable(where: str, error: Exception) -> UnavailableError:
-    reason = " ".join(str(error).split())
-    return UnavailableError(f"cannot reach or start {where}: {reason}; unset RAY_ADDRESS to run on this machine")
-
-
-def _start(sweep: Sweep, address: str | None) -> None:
-    worker_environment = {key: os.environ[key] for key in ENVIRONMENT}
+def _start(sweep: Sweep) -> None:
+    port, capacity = _free_port(), capacity_here()
+    # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
+    # machine the workers would ask that one's unless they are told.
+    os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
+    environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:
-        if address is not None:
-            _require_listening(address)
-            ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": worker_environment})
-            return
-        port = _free_port()
-        # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
-        # machine the workers would ask that one's unless they are told.
-        worker_environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{port}"
-        capacity = Capacity.of_this_machine()
         with processes_apart():
             ray.init(
                 address="local",
@@ -213,11 +196,10 @@ def _start(sweep: Sweep, address: str | None) -> None:
                 dashboard_port=port,
                 log_to_driver=False,
                 configure_logging=False,
-                runtime_env={"env_vars": worker_environment},
+                runtime_env={"env_vars": environment},
             )
     except (OSError, RuntimeError, ValueError) as error:
-        where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-        raise _unreachable(where, error) from error
+        raise UnavailableError(f"cannot start Ray on this machine: {' '.join(str(error).split())}") from error
 
 
 def _free_port() -> int:

@@ -17,7 +17,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from intelligen.errors import UnavailableError
-from intelligen.sweep.nodes import NodeReport, look_at_nodes
+from intelligen.sweep.cluster import cluster_joined
+from intelligen.sweep.joining import Cluster
+from intelligen.sweep.nodes import WORST_SKEW_S, NodeReport, look_at_nodes
 from intelligen.sweep.probes import ProbeError, probe_ray, probe_store, probe_tracking
 from intelligen.sweep.ray_places import require_home, short_temporary_directory
 from intelligen.tracking.redaction import redact_text
@@ -27,7 +29,6 @@ CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 GIB = 2**30
 LEAST_DISK_GIB, WANTED_DISK_GIB, WANTED_MEMORY_GIB = 1, 10, 2
 WANTED_FILES = 4096
-WORST_SKEW_S = 2.0
 NAMED = 5
 INSTALL = "pip install -c constraints.txt -e . in the repository"
 
@@ -51,12 +52,13 @@ class Finding:
     """What to do about it; empty where all is well."""
 
 
-def examine(store: Path, *, tracking_uri: str) -> Iterator[Finding]:
-    """Look at this machine, the runs directory, MLflow, and every node of the cluster that RAY_ADDRESS names.
+def examine(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Iterator[Finding]:
+    """Look at this machine, the runs directory, MLflow, and every node of the cluster that sweeps would join.
 
     Args:
         store: The runs directory; it need not exist.
         tracking_uri: Of MLflow.
+        cluster: The one that sweeps would join; none = they run on this machine.
 
     """
     place = next(path for path in (store, *store.parents) if path.exists())
@@ -69,12 +71,11 @@ def examine(store: Path, *, tracking_uri: str) -> Iterator[Finding]:
     yield _disk(place)
     yield _tracking(tracking_uri)
     yield _hub_token()
-    address = os.environ.get("RAY_ADDRESS")
-    if address is None:
-        yield Finding("nodes", Verdict.OK, "RAY_ADDRESS is not set: sweeps run on this machine")
+    if cluster is None:
+        yield Finding("nodes", Verdict.OK, "no Ray cluster is to be joined: sweeps run on this machine")
         yield _ray()
     else:
-        yield from _nodes(address, place)
+        yield from _nodes(cluster, place)
 
 
 def _python() -> Finding:
@@ -225,27 +226,26 @@ def _ray() -> Finding:
         return Finding("ray", Verdict.FAIL, str(error), "sweeps cannot run here before Ray starts")
 
 
-def _nodes(address: str, place: Path) -> Iterator[Finding]:
+def _nodes(cluster: Cluster, place: Path) -> Iterator[Finding]:
     try:
-        reports = look_at_nodes(address, place)
-    except ProbeError as error:
-        yield Finding("nodes", Verdict.FAIL, str(error), "start the cluster, or unset RAY_ADDRESS")
+        with cluster_joined(cluster):
+            reports = look_at_nodes(place)
+    except (UnavailableError, OSError) as error:
+        yield Finding("nodes", Verdict.FAIL, str(error), "start the cluster, or look at its head")
         return
+    yield Finding("nodes", Verdict.OK, str(cluster))
     for report in reports:
         yield _node(report, place)
 
 
 def _node(report: NodeReport, place: Path) -> Finding:
     name = f"node {report.host}"
-    if report.error is not None:
-        return Finding(name, Verdict.FAIL, report.error, "install the same environment there")
-    if report.differences:
-        return Finding(name, Verdict.FAIL, _listed(report.differences), "install the same versions on every node")
-    if not report.sees_store:
-        return Finding(name, Verdict.FAIL, f"does not see {place}", "put --runs on a directory that every node has")
+    trouble = report.trouble(place)
+    if trouble is not None:
+        return Finding(name, Verdict.FAIL, *trouble)
     if abs(report.skew_s) > WORST_SKEW_S:
         return Finding(name, Verdict.WARN, f"its clock is {report.skew_s:+.1f} s from ours", "let NTP set both clocks")
-    return Finding(name, Verdict.OK, "same versions, sees the runs folder, same time")
+    return Finding(name, Verdict.OK, "same versions, sees the runs folder, same time, its GPUs compute")
 
 
 def _listed(words: list[str]) -> str:

@@ -1,6 +1,5 @@
 """A plan says what a sweep would do here, before it does it: settings, some trials, machines, and what they cost."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,9 +16,13 @@ from intelligen.data.bleu import require_bleu_tokenizer
 from intelligen.data.describing import shared_rows
 from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
-from intelligen.sweep.cluster import Capacity, capacity_of_cluster
+from intelligen.sweep.capacity import Capacity
+from intelligen.sweep.devices import devices_line, on_devices
 from intelligen.sweep.doubts import doubts, too_short
+from intelligen.sweep.joining import Cluster
 from intelligen.sweep.space import chosen_strategy, suggest
+from intelligen.sweep.survey import capacity_at
+from intelligen.tracking.ledger import settled_devices
 from intelligen.tracking.redaction import redact
 from intelligen.training.calibrating import Bench, Span, time_epoch, time_validation
 from intelligen.training.result import read_result, selected_weights
@@ -69,6 +72,8 @@ class Plan:
     """Whose processors and GPUs were counted: this machine's or a cluster's."""
     cpus: int
     gpus: int
+    devices: str
+    """What each stage takes of these, what was lowered for want of GPUs, and what is idle."""
     concurrent_fit: int
     """Trials that these would hold at once."""
     data: tuple[str, ...]
@@ -94,7 +99,13 @@ class Plan:
 
 
 def make_plan(
-    sweep: Sweep, experiment: Experiment, *, store: Path, calibrate: bool, prepare: Callable[[], Prepared]
+    sweep: Sweep,
+    experiment: Experiment,
+    *,
+    store: Path,
+    calibrate: bool,
+    prepare: Callable[[], Prepared],
+    cluster: Cluster | None = None,
 ) -> Plan:
     """Look at what is there, draw some trials, and time a few updates of each.
 
@@ -104,15 +115,16 @@ def make_plan(
         store: The runs directory: a baseline that is there already costs nothing.
         calibrate: Whether to time anything.
         prepare: Finds or makes the experiment's data, where there is something to time.
+        cluster: Where the sweep would run; none = on this machine.
 
     Raises:
         ConfigError: The experiment names no tokenizer for BLEU, and its references need one.
-        UnavailableError: The cluster that RAY_ADDRESS names does not answer.
+        UnavailableError: The cluster does not answer.
 
     """
-    address = os.environ.get("RAY_ADDRESS")
-    capacity = Capacity.of_this_machine() if address is None else capacity_of_cluster(address)
-    refusal = _refusal(capacity, sweep)
+    capacity = capacity_at(cluster)
+    asked = sweep
+    sweep, refusal = _on_devices(asked, capacity, settled_devices(store / "sweeps" / sweep.name))
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     prepared = None if no_cost is not None else prepare()
     timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
@@ -124,6 +136,7 @@ def make_plan(
         place=capacity.place,
         cpus=capacity.cpus,
         gpus=capacity.gpus,
+        devices=devices_line(asked, sweep, capacity),
         concurrent_fit=capacity.fitting(sweep.resources),
         data=() if prepared is None else tuple(shared_rows(prepared.manifest)),
         trials=trials,
@@ -151,17 +164,19 @@ def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | Non
         return "it was not asked for"
     if refused:
         return "the sweep cannot run here"
-    if sweep.resources.gpus_per_worker and not torch.cuda.is_available():
+    if sweep.resources.gpus and not torch.cuda.is_available():
         return "the trials ask for GPUs, and this machine has none to time them on"
     return None
 
 
-def _refusal(capacity: Capacity, sweep: Sweep) -> str | None:
+def _on_devices(sweep: Sweep, capacity: Capacity, settled: Mapping[str, int]) -> tuple[Sweep, str | None]:
+    """The sweep as it would run, and why it cannot."""
     try:
-        capacity.require(sweep)
+        fitted = on_devices(sweep, capacity, settled)
+        capacity.require(fitted)
     except UnavailableError as error:
-        return str(error)
-    return None
+        return on_devices(sweep, capacity, {}), str(error)
+    return fitted, None
 
 
 def _trial(changes: Mapping[str, Any], experiment: Experiment, timed: "_Timed | None") -> SampledTrial:
@@ -238,5 +253,5 @@ class _Timed:
         return Span(alone.low / resources.workers, alone.high)
 
     def _bench(self, resources: Resources) -> Bench:
-        device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+        device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
         return Bench(self._prepared, device, resources.cpus_per_worker, self._start)

@@ -139,7 +139,7 @@ def test_stage(run: SweepRun) -> None:
     _bring_up_to_date(run)
     resources = run.sweep.resources
     tasks = {
-        score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker).remote(
+        score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus).remote(
             str(run.directory_of(record)), str(run.store), resources.model_dump_json(), run.sweep.test.model_dump_json()
         ): record.id
         for record in _tested(run)

@@ -120,4 +120,4 @@ def _trainable(resources: Resources) -> Any:
     if resources.workers > 1:
         # The driver waits; its workers' processors belong to the Train group.
         return tune.with_resources(run_distributed_trial, {"CPU": 0, "trial_slot": 1})
-    return tune.with_resources(run_trial, {"CPU": resources.cpus_per_worker, "GPU": resources.gpus_per_worker})
+    return tune.with_resources(run_trial, {"CPU": resources.cpus_per_worker, "GPU": resources.gpus})

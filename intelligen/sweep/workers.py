@@ -24,6 +24,7 @@ from intelligen.config.sweep import Resources
 from intelligen.sweep.causes import OWN, at_host, fault_of, unwrapped
 from intelligen.sweep.outcome import read_failure, write_failure
 from intelligen.sweep.pulse import pulse
+from intelligen.sweep.rendezvous import Rendezvous
 from intelligen.sweep.trial_log import trial_log
 from intelligen.sweep.verdict import await_verdict
 from intelligen.training.fit import fit_turn
@@ -85,14 +86,15 @@ def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.tra
     storage = Path(config["directory"]) / "ray"
     shutil.rmtree(storage, ignore_errors=True)  # nothing of ours is in it, and a kill may have left it damaged
     per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
-    if resources.gpus_per_worker:
-        per_worker["GPU"] = resources.gpus_per_worker
+    if resources.gpus:
+        per_worker["GPU"] = resources.gpus
     return ray.train.torch.TorchTrainer(
         run_judged_worker if judged else run_worker,
         train_loop_config=dict(config),
+        torch_config=Rendezvous(),
         scaling_config=ray.train.ScalingConfig(
             num_workers=resources.workers,
-            use_gpu=resources.gpus_per_worker > 0,
+            use_gpu=resources.gpus > 0,
             resources_per_worker=per_worker,
         ),
         run_config=ray.train.RunConfig(
@@ -143,7 +145,7 @@ def _work_in_group(config: WorkerConfig, report: Callable[[Report], None]) -> No
 
 def _device(config: WorkerConfig, given: torch.device | None = None) -> torch.device:
     """Where the trial computes; a GPU that it is to use is used once, so that what keeps it from that is known."""
-    if not Resources.model_validate_json(config["resources"]).gpus_per_worker:
+    if not Resources.model_validate_json(config["resources"]).gpus:
         return given or torch.device("cpu")
     device = given if given is not None and given.type != "cpu" else torch.device("cuda", 0)
     torch.empty(1, device=device)
@@ -230,7 +232,7 @@ def score_tests(directory: str, store: str, resources_json: str, scoring_json: s
 def _score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
     resources, scoring = Resources.model_validate_json(resources_json), Scoring.model_validate_json(scoring_json)
     torch.set_num_threads(resources.cpus_per_worker)
-    device = torch.device("cuda", 0) if resources.gpus_per_worker else torch.device("cpu")
+    device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
     trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
     decoding = read_trial(Path(directory)).decoding
     scores: dict[str, float] = {}

@@ -161,6 +161,11 @@ class Ledger:
         """What the study holds before its first trial."""
         self._append("learnt", trials=list(learnt.trials), points=list(learnt.points))
 
+    def settle_devices(self, gpus_per_worker: Mapping[str, int]) -> None:
+        """From now on so many GPUs per worker are used, wherever the sweep's file leaves it open."""
+        if self._state.gpus_per_worker != gpus_per_worker:
+            self._append("devices", gpus_per_worker=dict(gpus_per_worker))
+
     def begin_search(self) -> None:
         """The search stage of this launch begins: its clock runs."""
         self._append("search")
@@ -230,6 +235,17 @@ def require_no_lost_ledger(directory: Path) -> None:
             f"{path}: the ledger is gone, though {left[0]} of its sweep is there; restore it from a copy, or begin anew"
             " under another name (intelligen run FILE -o name=…)"
         )
+
+
+def settled_devices(directory: Path) -> dict[str, int]:
+    """`baseline`, `resources` → with how many GPUs per worker the sweep's last launch ran; empty before its first.
+
+    Raises:
+        StorageError: The ledger is damaged.
+
+    """
+    path = directory / LEDGER_FILE
+    return _read(path)[0].gpus_per_worker if path.exists() else {}
 
 
 def _encode(entry: Mapping[str, Any]) -> bytes:

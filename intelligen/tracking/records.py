@@ -156,6 +156,15 @@ class SweepState:
     """In the order of the launches."""
     learnt: Learnt | None = None
     """None where the study began empty, and in a ledger that was begun before it was written down."""
+    gpus_per_worker: dict[str, int] = field(default_factory=dict)
+    """`baseline`, `resources` → with how many GPUs per worker the last launch ran; a sweep file may leave it open."""
+
+    def __post_init__(self) -> None:
+        """A ledger that begins with numbers needs no event to tell them."""
+        for key in ("baseline", "resources"):
+            gpus = self.header.get("sweep", {}).get(key, {}).get("gpus_per_worker")
+            if isinstance(gpus, int):
+                self.gpus_per_worker[key] = gpus
 
     def apply(self, entry: Mapping[str, Any]) -> None:
         """Add one entry.
@@ -174,6 +183,8 @@ class SweepState:
                 self.searches.append(SearchSpan(time_ms, time_ms))
             case "learnt":
                 self.learnt = Learnt(entry["trials"], entry["points"])
+            case "devices":
+                self.gpus_per_worker = {key: int(gpus) for key, gpus in entry["gpus_per_worker"].items()}
             case "searched":
                 self._search_until(time_ms)
             case "turn":

@@ -1,7 +1,10 @@
 """A node dies: its trial goes on elsewhere. The cluster dies: the same command goes on. Neither changes a weight."""
 
+import contextlib
+import http.client
 import re
 import signal
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -180,10 +183,27 @@ def attempts(place: Place, trial: TrialRecord) -> list[int]:
     return [int(pid) for pid in re.findall(r" as process (\d+)", log)]
 
 
+def metrics_told_by(launcher: psutil.Process) -> list[str]:
+    """Addresses at which others than this machine can ask its Ray for metrics, without a token."""
+    told = []
+    for process in launcher.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            for one in process.net_connections():
+                if one.status != psutil.CONN_LISTEN or one.laddr.ip == "127.0.0.1":
+                    continue
+                host = "127.0.0.1" if one.laddr.ip in ("0.0.0.0", "::") else one.laddr.ip  # noqa: S104
+                address = f"http://{host}:{one.laddr.port}/metrics"
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    urllib.request.urlopen(address, timeout=2).close()
+                    told.append(f"{process.name()} {address}")
+    return told
+
+
 def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
     place = long_trials(tmp_path, trials=2)
     launch = place.launch()
     wait_for(lambda: is_in_the_midst_of_a_trial(place), launch)
+    assert metrics_told_by(psutil.Process(launch.pid)) == []
     (head,) = (process for process in psutil.Process(launch.pid).children() if process.name() == "gcs_server")
     head.send_signal(signal.SIGKILL)
     output, _ = launch.communicate(timeout=240)

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from ray.cluster_utils import Cluster
 from test_sweep import SWEEP, Place
 
 import intelligen
 from intelligen.cli.main import commands, guarded
+from intelligen.tracking.ledger import Ledger
 
 CHECKS = {"python", "packages", "pins", "machine", "gpu", "runs", "storage", "clock", "disk", "mlflow", "hub", "nodes"}
 Call = Callable[..., tuple[int, str, str]]
@@ -88,6 +90,28 @@ def test_a_plan_that_cannot_run_here_says_so_and_prepares_nothing(call: Call, tm
     assert not list(tmp_path.iterdir())
 
 
+def test_a_plan_uses_the_gpus_that_are_there_and_says_so(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    code, out, _ = call("plan", "sweep.yaml", "--no-calibrate", "-o", "resources.concurrent_trials=2")
+    (line,) = [line for line in out.splitlines() if line.startswith("devices ")]
+    assert (code, "and 1 GPU; search 1 trial at once, 1 worker on 1 GPU;" in line) == (0, True)
+    assert "lowered to the GPUs: resources.concurrent_trials 2 → 1" in line
+
+
+def test_a_sweep_whose_gpus_are_gone_is_refused_and_the_override_that_is_named_works(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with Ledger.open(tmp_path / "sweeps" / "tiny", {"sweep": {}}) as ledger:
+        ledger.settle_devices({"baseline": 1, "resources": 1})
+    arguments = ("plan", "sweep.yaml", "--no-calibrate", "--runs", str(tmp_path))
+    code, _, err = call(*arguments)
+    assert (code, "the sweep has trained on GPUs so far, and this machine has none" in err) == (69, True)
+    overrides = err.partition("go on with processors: ")[2].split()
+    assert len(overrides) == 4
+    assert call(*arguments, *overrides)[0] == 0
+
+
 def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
     directory: Path, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -122,11 +146,15 @@ def test_a_doctor_names_what_is_broken_with_its_mend(call: Call, monkeypatch: py
 
 
 def test_a_cluster_that_does_not_answer_is_named(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INTELLIGEN_LOCAL")
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     code, out, _ = call("doctor")
     (line,) = [line for line in out.splitlines() if " nodes " in line]
     assert (code, line[:4]) == (69, "fail")
-    assert "unset RAY_ADDRESS" in line
+    assert "(RAY_ADDRESS names it)" in line
+    assert "--local runs the sweep on this machine instead" in line
+    code, out, _ = call("doctor", "--local")
+    assert (code, "sweeps run on this machine" in out) == (0, True)
 
 
 @pytest.mark.slow
@@ -135,6 +163,7 @@ def test_a_cluster_is_counted_and_every_node_of_it_is_asked(call: Call, monkeypa
     try:
         cluster.add_node(num_cpus=1)
         address = cluster.address
+        monkeypatch.delenv("INTELLIGEN_LOCAL")
         monkeypatch.setenv("RAY_ADDRESS", address)
         code, out, _ = call("doctor", "--json")
         nodes = [one for one in json.loads(out)["findings"] if one["check"].startswith("node ")]

@@ -73,6 +73,8 @@ class Place:
 
     def launch(self, *arguments: str, own_group: bool = False, **environment: str) -> subprocess.Popen[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
+        if "RAY_ADDRESS" in environment:
+            del inherited["INTELLIGEN_LOCAL"]
         return subprocess.Popen(
             [sys.executable, REPOSITORY / "launch.py", "sweep.yaml", *arguments],
             cwd=self.directory,
@@ -280,7 +282,8 @@ def test_changed_settings_are_named_key_by_key(tmp_path):
     ("override", "code", "named"),
     [
         ("resources.workers=64", 69, "asks for 64 CPUs"),
-        ("resources.gpus_per_worker=8", 69, "asks for 8 GPUs"),
+        ("resources.gpus_per_worker=1", 69, "resources: asks for 1 GPUs"),
+        ("resources.gpus_per_worker=2", 2, "a worker trains on one GPU"),
         ("baseline.workers=64", 69, "baseline: asks for 64 CPUs"),
         ("budget.trails=3", 2, 'did you mean "trials"'),
         ("experiment.training.epochs=0", 2, "training.epochs"),

@@ -1,0 +1,171 @@
+"""A sweep joins the cluster that runs where it is started, says so, and looks at every node before it trains."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+from started_clusters import Started, started
+from test_sweep import SWEEP, Place
+
+from intelligen.sweep import joining
+from intelligen.tracking.records import TrialState
+
+pytestmark = pytest.mark.slow
+
+ONE_TRIAL = SWEEP.replace("trials_per_strategy: 3", "trials: 1")
+USERS_ARENAS = json.dumps({"runtime_env": {"env_vars": {"MALLOC_ARENA_MAX": "3"}}})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("place"), ONE_TRIAL)
+    (place.directory / "private").mkdir()
+    place.train_baseline()
+    return place
+
+
+@pytest.fixture(scope="module")
+def cluster(place: Place) -> Iterator[Started]:
+    """A head without a processor, and a node from which the directory `private` is hidden."""
+    with started("--num-cpus=0") as cluster:
+        node = ["--num-cpus=1", "--num-gpus=1", f"--address={cluster.address}"]
+        hidden = place.directory / "private" if shutil.which("unshare") else None
+        cluster.start(*node, hidden=hidden)
+        yield cluster
+
+
+def call(place: Place, cluster: Started, *arguments: str, **environment: str) -> tuple[int, str]:
+    """A verb in a process of its own, which nobody told of the cluster."""
+    done = subprocess.run(
+        [sys.executable, "-m", "intelligen", *arguments],
+        cwd=place.directory,
+        env=cluster.environment | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+ON_PROCESSORS = ("-o", "resources.gpus_per_worker=0", "-o", "baseline.gpus_per_worker=0")
+
+
+def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(place: Place, cluster: Started) -> None:
+    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS)
+    assert code == 0, output
+    first, second, *_ = output.splitlines()
+    found = f"({cluster.temporary}/ray/ray_current_cluster names it)"
+    assert first == f"joins the Ray cluster at {cluster.address} {found}; --local runs it on this machine instead"
+    assert second.startswith(f"the cluster at {cluster.address}: 1 CPU and 1 GPU; search 1 trial at once, 1 worker")
+    assert "idle in the search: 1 of 1 GPU" in second
+    (trial,) = (record for record in place.trials().values() if record.kind == "trial")
+    assert trial.state is TrialState.COMPLETE
+
+
+@pytest.mark.extended
+def test_a_job_runs_on_its_cluster_and_what_its_user_set_for_it_wins(place: Place, cluster: Started) -> None:
+    job = {joining.IN_A_JOB: USERS_ARENAS, "RAY_ADDRESS": cluster.address}
+    code, output = call(place, cluster, "run", "sweep.yaml", "-o", "budget.trials=2", *ON_PROCESSORS, **job)
+    assert code == 0, output
+    assert output.startswith(f"joins the Ray cluster at {cluster.address} (of this Ray job)\n")
+    code, output = call(place, cluster, "run", "sweep.yaml", "--local", **job)
+    assert (code, output.count("\n")) == (2, 1)
+    assert "--local: a Ray job runs on its cluster" in output
+
+
+@pytest.mark.parametrize(
+    ("local", "environment", "found"),
+    [
+        (False, {}, "/ray/ray_current_cluster names it"),
+        (False, {"RAY_ADDRESS": "10.0.0.1:6379"}, "RAY_ADDRESS names it"),
+        (True, {"RAY_ADDRESS": "10.0.0.1:6379"}, None),
+        (True, {}, None),
+        (False, {"RAY_ADDRESS": "local"}, None),
+    ],
+)
+def test_local_prevents_it(
+    cluster: Started, monkeypatch: pytest.MonkeyPatch, local: bool, environment: dict, found: str | None
+) -> None:
+    for name, value in (cluster.environment | {"RAY_ADDRESS": ""} | environment).items():
+        monkeypatch.setenv(name, value)
+    joined = joining.find_cluster(local=local)
+    assert (joined is None) == (found is None)
+    assert joined is None or joined.found.endswith(str(found))
+
+
+def test_a_directory_that_a_node_does_not_see_is_refused_before_anything_is_prepared(
+    place: Place, cluster: Started
+) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare to hide a directory")
+    code, output = call(place, cluster, "run", "sweep.yaml", "--runs", "private", *ON_PROCESSORS)
+    assert (code, output.count("\n")) == (69, 1), output
+    assert f"does not see {place.directory / 'private'}; put --runs on a directory that every node has" in output
+    assert list((place.directory / "private").iterdir()) == []
+
+
+def test_a_node_whose_torch_cannot_use_its_gpu_is_refused_before_a_trial_fails_there(
+    place: Place, cluster: Started
+) -> None:
+    code, output = call(place, cluster, "run", "sweep.yaml", "-o", "name=on-gpus")
+    assert (code, output.count("\n")) == (69, 1), output
+    assert "Ray counts 1 GPUs, torch" in output
+    assert not (place.directory / "runs" / "sweeps" / "on-gpus").exists()
+
+
+@pytest.mark.extended
+def test_a_doctor_asks_every_node_of_the_cluster_that_a_launch_would_join(place: Place, cluster: Started) -> None:
+    code, output = call(place, cluster, "doctor", "--runs", "private")
+    assert code == 69
+    assert "joins the Ray cluster at" in output
+    assert "Ray counts 1 GPUs" in output or "does not see" in output
+
+
+@pytest.mark.extended
+def test_a_worker_that_fits_no_node_is_refused_with_the_nodes(place: Place, cluster: Started) -> None:
+    cluster.start("--num-cpus=1", f"--address={cluster.address}")
+    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS, "-o", "resources.cpus_per_worker=2")
+    assert (code, output.count("\n")) == (69, 1), output
+    assert "resources: a worker asks for 2 CPUs on one node" in output
+
+
+def test_an_address_file_that_outlived_its_cluster_names_none(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / "ray").mkdir()
+    assert joining.find_cluster(local=False) is None
+    for left in ("127.0.0.1:9", "", "no address", "host:port"):
+        joining.address_file().write_text(left)
+        assert joining.find_cluster(local=False) is None
+
+
+@pytest.mark.extended
+def test_a_head_that_is_stopped_and_one_of_a_program_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with started("--num-cpus=0") as cluster:
+        monkeypatch.setenv("RAY_TMPDIR", str(cluster.temporary))
+        found = joining.find_cluster(local=False)
+        assert found is not None
+        assert found.address == cluster.address
+        monkeypatch.setattr(joining, "ANSWERS_WITHIN_S", 1.0)
+        (head,) = (process for process in cluster.processes() if process.name() == "gcs_server")
+        head.send_signal(signal.SIGSTOP)
+        assert joining.find_cluster(local=False) is None
+        handler = signal.getsignal(signal.SIGTERM)
+        program = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        try:
+            joining.address_file().write_text(program.address)
+            assert joining.find_cluster(local=False) is None
+        finally:
+            program.shutdown()
+            signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
