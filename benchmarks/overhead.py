@@ -110,7 +110,7 @@ def launched(place: Path) -> None:
         os.dup2(output.fileno(), 2)
     watch = Watch()
     watch.begin()
-    sys.argv = ["launch.py", "sweep.yaml"]
+    sys.argv = ["launch.py", "sweep.yaml", "--local"]
     try:
         runpy.run_path(str(LAUNCH), run_name="__main__")
     finally:

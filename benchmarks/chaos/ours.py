@@ -87,7 +87,7 @@ class Ours:
 
     def command(self, moment: Moment | None) -> list[str]:
         """The same every time, but for a moment at which the launcher is to kill itself."""
-        launch = [str(LAUNCH), "sweep.yaml"]
+        launch = [str(LAUNCH), "sweep.yaml", "--local"]
         dying = [str(DYING), json.dumps(asdict(moment))] if moment is not None and moment.is_own else []
         return [sys.executable, *dying, *launch]
 
