@@ -76,9 +76,9 @@ def write_sweep(place: Place, file: Path) -> None:
     (prepared,) = (place.runs / "prepared").iterdir()
     (baseline,) = (place.runs / "baselines").iterdir()
     (tuned,) = (place.runs / "finetuned").iterdir()
-    shutil.copytree(tuned, place.trial)
     kept: dict[str, Any] = {"seed": 1, "params": {}, "config": {}}
     with Ledger.open(place.sweep, sweep_header(*load_sweep(file), prepared=prepared.name)) as ledger:
+        shutil.copytree(tuned, place.trial)
         ledger.start("baseline-1", kind="baseline", strategy="standard", directory=str(baseline), **kept)
         ledger.start("t0001", kind="trial", strategy="generative", directory="trials/t0001", number=1, **kept)
         for name, directory in (("baseline-1", baseline), ("t0001", place.trial)):
