@@ -19,6 +19,7 @@ from intelligen.cli.main import commands, guarded
 from intelligen.config.loading import load_sweep
 from intelligen.reporting.study import read_study
 from intelligen.sweep.header import sweep_header
+from intelligen.tracking.launch import write_launch
 from intelligen.tracking.ledger import LEDGER_FILE, Ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import TrialState
@@ -26,6 +27,7 @@ from intelligen.tracking.store import open_client
 from intelligen.training.replay import Recorded, replay
 from intelligen.training.result import RESULT, SELECTED
 from intelligen.training.scored import current_score_files
+from intelligen.training.sealing import seal
 from intelligen.training.testing import TrainedModel
 
 Call = Callable[..., tuple[int, str, str]]
@@ -77,7 +79,9 @@ def write_sweep(place: Place, file: Path) -> None:
     (baseline,) = (place.runs / "baselines").iterdir()
     (tuned,) = (place.runs / "finetuned").iterdir()
     kept: dict[str, Any] = {"seed": 1, "params": {}, "config": {}}
-    with Ledger.open(place.sweep, sweep_header(*load_sweep(file), prepared=prepared.name)) as ledger:
+    settings, experiment = load_sweep(file)
+    with Ledger.open(place.sweep, sweep_header(settings, experiment, prepared=prepared.name)) as ledger:
+        write_launch(place.sweep, settings, tracking_uri=f"sqlite:///{place.directory}/mlflow.db")
         shutil.copytree(tuned, place.trial)
         ledger.start("baseline-1", kind="baseline", strategy="standard", directory=str(baseline), **kept)
         ledger.start("t0001", kind="trial", strategy="generative", directory="trials/t0001", number=1, **kept)
@@ -271,7 +275,8 @@ def test_a_replay_decodes_the_splits_again_and_no_new_test_set(place: Place, tmp
 def test_what_earlier_weights_have_decoded_is_not_compared(place: Place) -> None:
     result = json.loads((place.trial / RESULT).read_text())
     assert [path.stem for path in current_score_files(place.trial)] == ["test-beam"]
-    (place.trial / RESULT).write_text(json.dumps(result | {"sha256": "0" * 64}))
+    del result["crc"]
+    (place.trial / RESULT).write_text(seal(json.dumps(result | {"sha256": "0" * 64})))
     assert current_score_files(place.trial) == []
 
 
