@@ -56,7 +56,7 @@ def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparis
     yield _same("weights", *(_weights(place, finished=finished) for place in (recorded, replayed)), exact=exact)
     for path in current_score_files(recorded):
         # The first revisions left the search's settings out of the file's name.
-        search, decoding = read_scores(path).search, read_trial(replayed).decoding
+        search, decoding = read_scores(path).search, read_trial(recorded).decoding
         again = score_file(replayed, scored_split(path), search, decoding=decoding)
         yield _hypotheses(path, again, exact=exact)
 

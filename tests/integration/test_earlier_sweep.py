@@ -64,9 +64,7 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     now = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
     require_unchanged(read_ledger(sweep)[0], now, sweep)
     shutil.rmtree(prepared.directory)
-    with pytest.raises(
-        DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="
-    ):
+    with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
         order.prepare()
 
 
