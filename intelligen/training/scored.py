@@ -62,7 +62,8 @@ def score_file(directory: Path, name: str, search: Search, *, decoding: Decoding
 
 def score_files(directory: Path) -> list[Path]:
     """Of every split and search that a trial's weights have decoded; those of new test sets are not among them."""
-    return [path for path in sorted((directory / SCORES).glob("*.json")) if not _is_of_new_test_set(path)]
+    found = sorted((directory / SCORES).glob("*.json"))
+    return [path for path in found if _SEARCHED.match(path.stem) and not _is_of_new_test_set(path)]
 
 
 def current_score_files(directory: Path) -> list[Path]:
@@ -80,7 +81,7 @@ def current_score_files(directory: Path) -> list[Path]:
 def scored_split(path: Path) -> str:
     """The split of such a file; a search's settings may have a hyphen, such as `beam_length_penalty1e-05`."""
     found = _SEARCHED.match(path.stem)
-    assert found is not None, f"{path} was not written by write_scores"
+    assert found is not None, f"{path} is none of score_files"
     return found["name"]
 
 
