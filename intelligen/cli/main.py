@@ -10,7 +10,7 @@ import click
 from intelligen.cli.completion import completion
 from intelligen.cli.files import schema, validate
 from intelligen.cli.models import inference, test
-from intelligen.cli.output import print_any_character
+from intelligen.cli.output import nobody_reads, print_any_character
 from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
 from intelligen.cli.replaying import reproduce
@@ -59,8 +59,11 @@ def guarded(call: Callable[[], object]) -> int:
     print_any_character()
     try:
         code = call()
-    except SystemExit:
-        return 0  # click and rich leave so where the reader of a pipe has what it wanted
+    except SystemExit as left:
+        # click and rich leave with 1 where the reader of a pipe has what it wanted; rich has closed the pipe by then.
+        if not (isinstance(left.__context__, BrokenPipeError) or nobody_reads()):
+            raise
+        return 0
     except click.exceptions.Abort:
         click.echo("interrupted: run the same command again; training goes on from its last checkpoint", err=True)
         return INTERRUPTED

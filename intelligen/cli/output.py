@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -49,6 +50,14 @@ def print_any_character() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 # it lasts as long as we do
         elif isinstance(stream, io.TextIOWrapper) and not _is_utf8(stream):
             stream.reconfigure(errors="intelligen.ascii")
+
+
+def nobody_reads() -> bool:
+    """Whether standard output or error is a pipe whose reader has gone."""
+    streams = select.poll()
+    for descriptor in (1, 2):
+        streams.register(descriptor, 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in streams.poll(0))
 
 
 @contextmanager

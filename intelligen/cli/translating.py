@@ -56,6 +56,9 @@ def _typed_lines() -> Iterator[str]:
             line = input("> ")
         except EOFError:
             return
+        except UnicodeDecodeError as error:
+            what = f"byte 0x{error.object[error.start]:02x} is not {error.encoding.upper()}"
+            raise DataError(f"{_PLACE}: {what}; check the terminal's encoding") from None
         require_text(line, _PLACE)
         yield line
 

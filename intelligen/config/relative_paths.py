@@ -51,7 +51,8 @@ def _found(annotation: Any, value: JsonValue, key: Key) -> list[tuple[Key, Local
     for option in _fitting(alternatives(annotation), value):
         for part, inner in parts:
             field = option.model_fields.get(str(part)) if is_settings(option) else None
-            if field is not None and isinstance(inner, str) and (local := _marker(field)):
+            # Empty text is no path: joined to a folder it would be that folder, and pass.
+            if field is not None and isinstance(inner, str) and inner and (local := _marker(field)):
                 found.append(((*key, part), local))
             elif isinstance(inner, dict | list) and (below := child(option, part)) is not None:
                 found += _found(below, inner, (*key, part))

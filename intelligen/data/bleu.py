@@ -128,5 +128,5 @@ def _refusal(split: str, shares: dict[str, float], key: str) -> str:
         f"task.bleu_tokenizer: {sum(shares.values()):.0%} of the characters of the {split} references are {scripts},"
         f" without spaces between words, so BLEU's default tokenizer {DEFAULT_BLEU_TOKENIZER} would take a sentence for"
         f" a word; add `task: {{bleu_tokenizer: {right}}}` to the experiment file (`bleu_tokenizer: {right}` under a"
-        f" `task` that is there), or -o {key}={right}; {DEFAULT_BLEU_TOKENIZER} is obeyed where it is named"
+        f" `task` that is there), or -o {key}={right}; {DEFAULT_BLEU_TOKENIZER} is used if you name it there"
     )

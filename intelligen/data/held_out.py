@@ -82,10 +82,11 @@ class HeldOutPairs:
         for split, wanted in self._held_out.items():
             found = _smallest(self._corpus.pairs("train"), wanted + 1, split, taken)
             if len(found) <= wanted:
-                most = len(found) - 1
+                most = max(len(found) - 1, 0)
+                fix = f"-o {self.key}.{split}.rows={most}" if most else "give train more pairs"
                 raise DataError(
-                    f"split `{split}` draws {wanted:,} pairs from train, which can give {max(most, 0):,} and must keep"
-                    f" one: -o {self.key}.{split}.rows={max(most, 1)}"
+                    f"split `{split}` draws {wanted:,} pairs from train, which can give {most:,} and must keep one:"
+                    f" {fix}"
                 )
             draws[split] = found[:wanted]
             taken |= {drawn.pair for drawn in draws[split]}

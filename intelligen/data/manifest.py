@@ -105,7 +105,7 @@ def read_manifest(directory: Path) -> Manifest:
         first = error.errors()[0]
         raise StorageError(f"{path}: damaged ({first['msg']}); {prepare_again(directory)}") from error
     if manifest.checksum is not None and manifest.checksum != _checksum(json.loads(raw)):
-        raise StorageError(f"{path}: damaged (its SHA-256 is another); {prepare_again(directory)}")
+        raise StorageError(f"{path}: damaged (its SHA-256 does not match); {prepare_again(directory)}")
     return manifest
 
 

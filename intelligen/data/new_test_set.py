@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from intelligen.config.data import Data, FilesCorpus, PairTable, ParallelText
+from intelligen.config.data import Data, FilesCorpus, HeldOut, PairTable, ParallelText
 from intelligen.data.files import FilePairs
 from intelligen.data.filters import Counts, evaluation_pairs
 from intelligen.data.manifest import SplitReport
@@ -71,8 +71,11 @@ class NewTestSet:
 
 
 def _fields_of(data: Data) -> PairTable:
-    """A table whose columns are called as those of the experiment's own test set, if that is one."""
-    own = data.corpus.splits["test"] if isinstance(data.corpus, FilesCorpus) else None
+    """A table whose columns are called as those of the experiment's own test set, or of what that is drawn from."""
+    if not isinstance(data.corpus, FilesCorpus):
+        return PairTable(file="table")
+    splits = data.corpus.splits
+    own = splits["train"] if isinstance(splits["test"], HeldOut) else splits["test"]
     if not isinstance(own, PairTable):
         return PairTable(file="table")
     return PairTable(file=own.file, source_field=own.source_field, target_field=own.target_field)

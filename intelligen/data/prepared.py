@@ -133,7 +133,7 @@ class Prepared:
         """The path of a file whose content is what was prepared; the first release wrote no hashes to tell by."""
         path, hashes = self.directory / name, self.manifest.sha256
         if hashes is not None and sha256_once(path) != hashes.get(name):
-            raise StorageError(f"{path}: damaged (its SHA-256 is another); {prepare_again(self.directory)}")
+            raise StorageError(f"{path}: damaged (its SHA-256 does not match); {prepare_again(self.directory)}")
         return path
 
 

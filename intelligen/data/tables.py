@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def read_table(path: Path, table: PairTable, notes: Counter[str], *, key: str) -
         return _jsonl(path, fields, notes)
     if table.quoting == "csv":
         return _quoted_tsv(path, fields, notes)
-    return _plain_tsv(path, fields, notes, _Quotes(path, key, ignored=table.quoting == "none"))
+    return _plain_tsv(path, fields, notes, _Quotes(path, table, key))
 
 
 @dataclass
@@ -60,9 +61,8 @@ class _Quotes:
     """Counts the fields that are quoted as in CSV: where nearly all are, the quotation marks are not text."""
 
     path: Path
+    table: PairTable
     key: str
-    ignored: bool
-    """Whether the settings say that quotation marks are text."""
     fields: int = 0
     quoted: int = 0
 
@@ -78,13 +78,14 @@ class _Quotes:
             DataError: it is one.
 
         """
-        if self.ignored or self.quoted < max(1, _MOSTLY_QUOTED * self.fields):
+        if self.table.quoting == "none" or self.quoted < max(1, _MOSTLY_QUOTED * self.fields):
             return
-        fix = (
-            f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
-            if self.key
-            else f"read them as CSV with --data 'NAME={{file: {self.path}, quoting: csv}}', or as text with `none`"
-        )
+        if self.key:
+            fix = f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
+        else:
+            written = self.table.model_dump() | {"file": str(self.path), "quoting": "csv"}
+            option = shlex.quote(f"NAME={json.dumps(written, ensure_ascii=False)}")
+            fix = f"read them as CSV with --data {option}, or as text with `none`"
         raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
 
 
@@ -134,7 +135,7 @@ def _quoted_tsv(path: Path, fields: tuple[str, str], notes: Counter[str]) -> Ite
             source, target = (cells[column] for column in columns)
             yield reader.line_num, source, target
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; see its quotation marks") from error
+        raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; check its quotation marks") from error
 
 
 def _jsonl(path: Path, fields: tuple[str, str], notes: Counter[str]) -> Iterator[Row]:

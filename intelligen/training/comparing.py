@@ -7,8 +7,8 @@ from pathlib import Path
 
 from intelligen.training.checkpoint import sha256
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import SELECTED, Result, read_result, selected_weights
-from intelligen.training.scored import SCORES, current_score_files, read_scores
+from intelligen.training.result import SELECTED, Result, read_result, read_trial, selected_weights
+from intelligen.training.scored import current_score_files, read_scores, score_file, scored_split
 
 LOSS_TOLERANCE = 0.05
 """Relative; where bits are not to be expected."""
@@ -55,7 +55,10 @@ def compare(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[Comparis
     finished = results[0] is not None
     yield _same("weights", *(_weights(place, finished=finished) for place in (recorded, replayed)), exact=exact)
     for path in current_score_files(recorded):
-        yield _hypotheses(path, replayed / SCORES / path.name, exact=exact)
+        # The first revisions left the search's settings out of the file's name.
+        search, decoding = read_scores(path).search, read_trial(recorded).decoding
+        again = score_file(replayed, scored_split(path), search, decoding=decoding)
+        yield _hypotheses(path, again, exact=exact)
 
 
 def _by_key(reports: Sequence[Report]) -> dict[str, dict[int, float]]:

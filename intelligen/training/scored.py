@@ -1,19 +1,22 @@
 """What a trial's weights made of a test set: a file `scores/NAME-SEARCH.json` in the trial's directory."""
 
 import json
+import re
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
 from intelligen.config.base import comparable
 from intelligen.config.decoding import Decoding, Search
-from intelligen.config.stages import search_named
+from intelligen.config.stages import SearchName, search_named
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.training.result import selected_sha256, write_atomically
 from intelligen.training.sealing import seal, unseal
 
 SCORES = "scores"
+_SEARCHED = re.compile(rf"(?P<name>.+)-(?:{'|'.join(get_args(SearchName))})")
 
 
 class Scores(BaseModel):
@@ -46,16 +49,21 @@ def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decodi
         decoding: The trial's.
 
     """
-    folder = directory / SCORES
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}-{_searched_by(scores.search, decoding)}.json"
+    path = score_file(directory, name, scores.search, decoding=decoding)
+    path.parent.mkdir(exist_ok=True)
     write_atomically(path, seal(json.dumps(scores.model_dump(), ensure_ascii=False, indent=1)))
     return path
 
 
+def score_file(directory: Path, name: str, search: Search, *, decoding: Decoding) -> Path:
+    """Where `write_scores` keeps what a search found."""
+    return directory / SCORES / f"{name}-{_searched_by(search, decoding)}.json"
+
+
 def score_files(directory: Path) -> list[Path]:
     """Of every split and search that a trial's weights have decoded; those of new test sets are not among them."""
-    return [path for path in sorted((directory / SCORES).glob("*.json")) if not _is_of_new_test_set(path)]
+    found = sorted((directory / SCORES).glob("*.json"))
+    return [path for path in found if _SEARCHED.match(path.stem) and not _is_of_new_test_set(path)]
 
 
 def current_score_files(directory: Path) -> list[Path]:
@@ -71,8 +79,10 @@ def current_score_files(directory: Path) -> list[Path]:
 
 
 def scored_split(path: Path) -> str:
-    """The split of such a file: no search has a hyphen in its name."""
-    return path.stem.rpartition("-")[0]
+    """The split of such a file; a search's settings may have a hyphen, such as `beam_length_penalty1e-05`."""
+    found = _SEARCHED.match(path.stem)
+    assert found is not None, f"{path} is none of score_files"
+    return found["name"]
 
 
 def read_scores(path: Path) -> Scores:

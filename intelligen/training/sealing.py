@@ -30,7 +30,7 @@ def unseal(text: str) -> dict[str, Any]:
     if fields.pop("crc", None) is not None:
         sealed = _SEAL.search(text)
         if sealed is None or sealed[1] != _checksum(text[: sealed.start()]):
-            raise ValueError("its checksum does not fit")
+            raise ValueError("its checksum does not match")
     return fields
 
 

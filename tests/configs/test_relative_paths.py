@@ -115,6 +115,20 @@ def test_addresses_of_servers_are_no_paths(project: Path) -> None:
     assert HubCorpus(dataset="https://host/data").dataset == "https://host/data"
 
 
+@pytest.mark.parametrize(
+    ("contents", "key"),
+    [
+        (FILES.replace("folder: corpus", 'folder: ""'), "data.corpus.folder"),
+        (HUB.replace("saved", '""'), "data.corpus.dataset"),
+        (STORED.replace("../experiments/experiment.yaml", '""'), "experiment"),
+    ],
+)
+def test_empty_text_is_no_path(project: Path, contents: str, key: str) -> None:
+    (project / "odd.yaml").write_text(contents)
+    with pytest.raises(ConfigError, match=f": {key}: must not be empty$"):
+        (load_sweep if key == "experiment" else load_experiment)(project / "odd.yaml")
+
+
 @pytest.fixture
 def at_the_former_place(project: Path) -> Path:
     """What the first release found from the working directory."""

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,10 +12,14 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from conftest import REPOSITORY
 
+from intelligen.cli.launching import order_of_directory
+from intelligen.errors import DataError
 from intelligen.reporting.report.rows import result_rows
 from intelligen.reporting.study import read_study
+from intelligen.sweep.header import require_unchanged, sweep_header
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord
 from intelligen.training.scored import read_scores
@@ -44,6 +49,23 @@ def test_a_sweep_of_the_first_release_goes_on_and_trains_nothing_again(tmp_path:
     assert len(before) == 6
     assert {path: path.read_bytes() for path in kept} == before
     require_one_interval_of_each_score(tmp_path, trials)
+
+
+def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # its ledger names the folder `corpus`
+    sweep = tmp_path / "runs" / "sweeps" / "earlier"
+    order = order_of_directory(sweep, (), tracking_uri=None)
+    prepared = order.prepare()
+    now = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
+    require_unchanged(read_ledger(sweep)[0], now, sweep)
+    shutil.rmtree(prepared.directory)
+    with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
+        order.prepare()
 
 
 def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:

@@ -87,3 +87,31 @@ def test_a_command_whose_reader_has_enough_ends_quietly(tmp_path: Path) -> None:
     )
     os.close(writing)
     assert (found.returncode, found.stderr) == (0, b"")
+
+
+LEAVING = """
+import sys
+from intelligen.cli.main import guarded
+from intelligen.cli.output import people_console
+
+def call():
+    if sys.argv[1] == "leave":
+        raise SystemExit(4)
+    people_console().print("read me")
+
+sys.exit(guarded(call))
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("leave", 4), ("print", 0)])
+def test_only_a_reader_that_has_enough_makes_leaving_a_success(how: str, code: int) -> None:
+    reading, writing = os.pipe()
+    if how == "print":
+        os.close(reading)
+    found = subprocess.run(
+        [sys.executable, "-c", LEAVING, how], stdout=writing, stderr=subprocess.PIPE, cwd=REPOSITORY, timeout=60
+    )
+    os.close(writing)
+    if how == "leave":
+        os.close(reading)
+    assert (found.returncode, found.stderr) == (code, b"")

@@ -99,6 +99,12 @@ def test_more_pairs_than_train_can_give_are_refused_with_what_it_can(tmp_path: P
     assert len(list(corpus(tmp_path, ROWS, valid=held_out(most)).pairs("train"))) == 1
 
 
+@pytest.mark.parametrize("pairs", [ROWS[:1] * 3, []])
+def test_no_number_is_named_where_train_can_give_none(tmp_path: Path, pairs: Pairs) -> None:
+    with pytest.raises(DataError, match=r"which can give 0 and must keep one: give train more pairs$"):
+        list(corpus(tmp_path, pairs).pairs("valid"))
+
+
 def hub(dataset: Path, **splits: str | HeldOut) -> Corpus:
     named = {"train": "train", "valid": held_out(20), "test": held_out(30), **splits}
     return HubCorpus(dataset=str(dataset), source_field="source", target_field="target", splits=named)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import tiny_trial
 
-from intelligen.config.decoding import Greedy
+from intelligen.config.decoding import Beam, Greedy
 from intelligen.config.experiment import Trial
 from intelligen.config.mixture import Bandit, Intelligen
 from intelligen.config.schedules import ProbabilitySchedule
@@ -180,6 +180,17 @@ def test_a_changed_epoch_and_a_changed_hypothesis_are_found_by_their_keys(own_st
     scores.write_text(json.dumps(stored))
     found = replayed(own_store, own_store / "trial", tmp_path / "again")
     assert differing(found) == {"valid/chrf": 2, "hypotheses/test-greedy": None}
+
+
+def test_what_the_first_revisions_decoded_by_another_beam_is_compared(own_store, tmp_path):
+    trained = TrainedModel.load(own_store / "trial", store=own_store, device=torch.device("cpu"))
+    trained.score("test", search=Beam(size=2)).path.replace(own_store / "trial" / "scores" / "test-beam.json")
+    trained.score("valid", search=Beam(length_penalty=1e-05))
+    shutil.copy(own_store / "trial" / "scores" / "test-beam.json", own_store / "trial" / "scores" / "kept.json")
+    found = replayed(own_store, own_store / "trial", tmp_path / "again")
+    keys = {one.key for one in found.comparisons if one.key.startswith("hypotheses/")}
+    decoded = {"test-greedy", "test-beam", "valid-beam_size4_length_penalty1e-05"}
+    assert (differing(found), keys) == ({}, {f"hypotheses/{name}" for name in decoded})
 
 
 def test_other_data_under_the_same_name_are_found(own_store, tmp_path):
