@@ -300,10 +300,7 @@ def _stages(
             ray_running(launch.sweep, cluster, store=launch.store, last_words=close_lost),
             watching_progress(launch),
         ):
-            interrupts.take_handlers()  # once more: Ray's start takes them for itself
             run_stages(launch, until=until)
-    except SystemExit as left:  # Ray Train answers an interrupt by leaving the process
-        raise KeyboardInterrupt from left
     except ClusterLostError as lost:
         if interrupts.requested:  # Ray's processes had the same signal
             raise KeyboardInterrupt from lost

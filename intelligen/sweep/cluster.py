@@ -17,7 +17,7 @@ from intelligen.config.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.sweep.autoscaling import await_nodes
 from intelligen.sweep.capacity import Capacity, Node
-from intelligen.sweep.interrupts import processes_apart
+from intelligen.sweep.interrupts import keeping_handlers, processes_apart
 from intelligen.sweep.joining import IN_A_JOB, Cluster
 from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
 from intelligen.sweep.nodes import require_ready_nodes
@@ -135,9 +135,13 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
     _show_token()
     try:
         _require_listening(cluster.address)
-        ray.init(
-            address=cluster.address, log_to_driver=False, configure_logging=False, runtime_env=dict(runtime_env) or None
-        )
+        with keeping_handlers():
+            ray.init(
+                address=cluster.address,
+                log_to_driver=False,
+                configure_logging=False,
+                runtime_env=dict(runtime_env) or None,
+            )
     except (OSError, RuntimeError, ValueError) as error:
         mend = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
         reason = " ".join(str(error).split())
@@ -185,7 +189,7 @@ def _start(sweep: Sweep) -> None:
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:
-        with processes_apart():
+        with processes_apart(), keeping_handlers():
             ray.init(
                 address="local",
                 num_cpus=capacity.cpus,
