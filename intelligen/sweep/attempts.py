@@ -85,17 +85,17 @@ class Attempts:
         return Next.FAILED
 
     def _require_place(self, lost: IntelligenError) -> None:
-        """Some node can hold a worker of the trial, or can be added; nobody would ever start it where none can.
+        """All workers of the trial find room, now or on nodes that can be added; else nobody would ever start it.
 
         Raises:
-            NodeLostError: None can.
+            NodeLostError: They do not.
 
         """
         require_cluster()
-        cpus, gpus = self._resources.cpus_per_worker, self._resources.gpus
-        if not cluster_capacity(ray.get_runtime_context().gcs_address).workers(cpus, gpus):
-            wanted = f"{cpus} CPUs" + (f" and {gpus} GPU" if gpus else "")
-            raise NodeLostError(f"{lost}; no node is left with {wanted}: run the same command once there is one")
+        capacity = cluster_capacity(ray.get_runtime_context().gcs_address)
+        if not capacity.fitting(self._resources):
+            left = f"the nodes that are left have no room for the trial ({capacity.listed() or 'there are none'})"
+            raise NodeLostError(f"{lost}; {left}: run the same command once there is room")
 
 
 def _reason(error: BaseException) -> str:

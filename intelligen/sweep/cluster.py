@@ -100,19 +100,24 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_word
     try:
         if cluster is None:
             _start(sweep)
-            new_nodes = bool(sweep.resources.gpus or sweep.baseline.gpus)
         else:
             _join(cluster, runtime_env={"env_vars": workers_environment()})
-            _require_slots(sweep, cluster)
-            stages = {"baseline": (sweep.baseline, sweep.baselines_at_once())}
-            stages["resources"] = (sweep.resources, sweep.resources.concurrent_trials)
-            new_nodes = await_nodes(cluster.address, stages)
-        if new_nodes:
-            require_ready_nodes(sweep, store)
-        with heeding_loss(last_words):
+        with heeding_loss(last_words):  # which may happen while nodes are waited for, too
+            if _has_new_nodes(sweep, cluster):
+                require_ready_nodes(sweep, store)
             yield
     finally:
         leave_ray()
+
+
+def _has_new_nodes(sweep: Sweep, cluster: Cluster | None) -> bool:
+    """Whether there are nodes, or GPUs, that nobody has looked at yet; an autoscaler's are waited for."""
+    if cluster is None:
+        return bool(sweep.resources.gpus or sweep.baseline.gpus)
+    _require_slots(sweep, cluster)
+    stages = {"baseline": (sweep.baseline, sweep.baselines_at_once())}
+    stages["resources"] = (sweep.resources, sweep.resources.concurrent_trials)
+    return await_nodes(cluster.address, stages)
 
 
 @contextmanager
