@@ -5,6 +5,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError
 
 from intelligen.config.sweep import Resources
 from intelligen.errors import IntelligenError, MemoryShortageError, NodeLostError
@@ -61,7 +62,7 @@ class Attempts:
             return Next.AGAIN
         if read_failure(directory) is not None:
             return Next.FAILED  # whoever ended it has said why
-        match fault_of(error, place=directory) or killed_for_memory(directory):
+        match fault_of(error, place=directory) or _killed_for_memory(error, directory):
             case None:
                 return self._crashed(name, directory, error)
             case NodeLostError() as fault:
@@ -98,7 +99,12 @@ class Attempts:
             raise NodeLostError(f"{lost}; {left}: run the same command once there is room")
 
 
+def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
+    """A trial that has raised an error was killed by nobody, whatever the kernel killed on its host meanwhile."""
+    return killed_for_memory(directory) if isinstance(unwrapped(error, place=directory), RayError) else None
+
+
 def _reason(error: BaseException) -> str:
-    if isinstance(error, ray.exceptions.RayError):
+    if isinstance(error, RayError):
         return "its process died at every attempt; its trial.log shows how far they came"
     return f"it crashed at every attempt: {first_line(error)}; its trial.log shows where"
