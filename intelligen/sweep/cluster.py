@@ -53,6 +53,8 @@ OWN_RAY = {
     "DASHBOARD_METRIC_PORT": "-1",
     "AUTOSCALER_METRIC_PORT": "-1",
 }
+_REFUSALS = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
+"""By which Ray says that it does not start, or lets nobody in."""
 PASSED_ON = (INTERFACE,)
 """What workers are told where the launcher has been told."""
 
@@ -137,8 +139,8 @@ def cluster_joined(cluster: Cluster) -> Iterator[None]:
 
 
 def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
-    _show_token()
     try:
+        _show_token()
         _require_listening(cluster.address)
         with keeping_handlers():
             ray.init(
@@ -147,7 +149,7 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
                 configure_logging=False,
                 runtime_env=dict(runtime_env) or None,
             )
-    except (OSError, RuntimeError, ValueError) as error:
+    except _REFUSALS as error:
         mend = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
         reason = " ".join(str(error).split())
         raise UnavailableError(
@@ -207,7 +209,7 @@ def _start(sweep: Sweep) -> None:
                 configure_logging=False,
                 runtime_env={"env_vars": environment},
             )
-    except (OSError, RuntimeError, ValueError) as error:
+    except _REFUSALS as error:
         raise UnavailableError(f"cannot start Ray on this machine: {' '.join(str(error).split())}") from error
 
 
