@@ -117,7 +117,7 @@ def points(store: Path) -> Counter[tuple[str, str, int]]:
 @contextmanager
 def launched(place: Path, tracking_uri: str) -> Iterator[subprocess.Popen[bytes]]:
     """The sweep's launcher; it does not outlive this process' interest."""
-    command = [sys.executable, str(LAUNCH), "sweep.yaml", "--tracking-uri", tracking_uri]
+    command = [sys.executable, str(LAUNCH), "sweep.yaml", "--local", "--tracking-uri", tracking_uri]
     with (
         (place / "output").open("w") as output,
         subprocess.Popen(command, cwd=place, stdout=output, stderr=output) as launch,

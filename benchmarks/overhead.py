@@ -62,8 +62,8 @@ experiment: experiment.yaml
 space: {{finetuning.optimizer.learning_rate: {{log_uniform: [1.0e-4, 1.0e-3]}}}}
 scheduler: {{name: none}}
 budget: {{trials: {trials}}}
-resources: {{workers: 1, cpus_per_worker: {threads}, concurrent_trials: {concurrent}}}
-baseline: {{workers: 1, cpus_per_worker: {threads}}}
+resources: {{workers: 1, cpus_per_worker: {threads}, gpus_per_worker: 0, concurrent_trials: {concurrent}}}
+baseline: {{workers: 1, cpus_per_worker: {threads}, gpus_per_worker: 0}}
 """
 SHORT, LONG = 50, 400
 """Updates between two reports: about a second's, and five seconds'; the quickstart reports every eight."""
@@ -110,7 +110,7 @@ def launched(place: Path) -> None:
         os.dup2(output.fileno(), 2)
     watch = Watch()
     watch.begin()
-    sys.argv = ["launch.py", "sweep.yaml"]
+    sys.argv = ["launch.py", "sweep.yaml", "--local"]
     try:
         runpy.run_path(str(LAUNCH), run_name="__main__")
     finally:

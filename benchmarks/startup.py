@@ -71,9 +71,12 @@ def first_update() -> dict[str, float]:
         (directory / "experiment.yaml").write_text(EXPERIMENT)
         (directory / "sweep.yaml").write_text(SWEEP)
         started = time.time()
-        run(str(REPOSITORY / "launch.py"), "sweep.yaml", directory=directory)
+        run(str(REPOSITORY / "launch.py"), "sweep.yaml", "--local", directory=directory)
         ledger = directory / "runs" / "sweeps" / "startup" / "ledger.jsonl"
-        opened, began = (json.loads(line)["time_ms"] / 1000 for line in ledger.read_text().splitlines()[:2])
+        entries = [json.loads(line) for line in ledger.read_text().splitlines()]
+        opened, began = (
+            next(entry["time_ms"] / 1000 for entry in entries if entry["event"] == event) for event in ("open", "start")
+        )
         (history,) = (directory / "runs" / "baselines").glob("*/history.jsonl")
         report = json.loads(history.read_text())
         # The epoch has one update.

@@ -63,8 +63,9 @@ search: {{startup_trials: 2}}
 scheduler: {{name: asha, grace_epochs: 1, reduction_factor: 2}}
 objective: {{metric: valid/loss, direction: minimize}}
 budget: {{trials_per_strategy: {trials}}}
-resources: {{workers: 1, concurrent_trials: 1, attempts: {attempts}}}
-baseline: {{workers: 1, attempts: {attempts}}}
+# On processors: there each bit is to be the same.
+resources: {{workers: 1, gpus_per_worker: 0, concurrent_trials: 1, attempts: {attempts}}}
+baseline: {{workers: 1, gpus_per_worker: 0, attempts: {attempts}}}
 """
 
 
@@ -87,7 +88,7 @@ class Ours:
 
     def command(self, moment: Moment | None) -> list[str]:
         """The same every time, but for a moment at which the launcher is to kill itself."""
-        launch = [str(LAUNCH), "sweep.yaml"]
+        launch = [str(LAUNCH), "sweep.yaml", "--local"]
         dying = [str(DYING), json.dumps(asdict(moment))] if moment is not None and moment.is_own else []
         return [sys.executable, *dying, *launch]
 

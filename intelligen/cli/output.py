@@ -41,9 +41,13 @@ codecs.register_error("intelligen.ascii", _spelt_in_ascii)
 
 
 def print_any_character() -> None:
-    """From now on standard output and error take all characters, whatever the terminal's encoding is."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and not _is_utf8(stream):
+    """From now on standard output and error take all characters, in any terminal's encoding or without a terminal."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # It was closed before we began, as by `>&-`.
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 # it lasts as long as we do
+        elif isinstance(stream, io.TextIOWrapper) and not _is_utf8(stream):
             stream.reconfigure(errors="intelligen.ascii")
 
 

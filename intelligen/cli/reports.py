@@ -135,7 +135,7 @@ def _document(one: "Compared") -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    from intelligen.training.result import write_atomically
+    from intelligen.training.result import replace_file
 
     # A rename would put a file in the place of a link, a pipe or a device such as /dev/stdout.
     into_it = path.is_symlink() or (path.exists() and not path.is_file())
@@ -143,6 +143,6 @@ def _write(path: Path, text: str) -> None:
         if into_it:
             path.write_text(text, encoding="utf-8")
         else:
-            write_atomically(path, text)
+            replace_file(path, text.encode())
     except OSError as error:
         raise CannotCreateError(f"{path}: cannot be written: {error.strerror}; name another place") from error

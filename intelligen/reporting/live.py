@@ -76,10 +76,11 @@ class LiveProgress:
                 self._say(f"progress: {error}")
             self._problem = str(error)
             return
-        values = [best_value(histories[name], self._objective) for name, r in trials.items() if r.kind == "trial"]
-        known = [value for value in values if value is not None]
-        if known:
-            self._best = max(known) if higher_is_better(self._objective) else min(known)
+        # As everywhere: what a trial measured before it failed is no result.
+        counted = [name for name, r in trials.items() if r.kind == "trial" and r.state is not TrialState.FAILED]
+        values = [best_value(histories[name], self._objective) for name in counted]
+        choose = max if higher_is_better(self._objective) else min
+        self._best = choose((value for value in values if value is not None), default=None)
         if self._live is not None:
             self._live.update(self._table(trials, histories))
         else:
@@ -106,7 +107,7 @@ class LiveProgress:
         if self._best is not None:
             title += f"  best {self._objective} {self._best:.2f}"
         table = Table(title=title, title_justify="left")
-        for heading in ("trial", "strategy", "state", "epoch", "valid BLEU", "best", "epoch time"):
+        for heading in ("trial", "strategy", "state", "epoch", self._objective, "best", "epoch time"):
             table.add_column(heading, justify="right" if heading not in ("trial", "strategy", "state") else "left")
         for name, record in list(trials.items())[-SHOWN_TRIALS:]:
             last = histories[name][-1] if histories[name] else None
@@ -116,7 +117,7 @@ class LiveProgress:
                 record.strategy,
                 self._files.state(record),
                 "" if last is None else str(last.epoch),
-                "" if last is None else f"{last.metrics['valid/bleu']:.2f}",
+                "" if last is None else f"{last.metrics[self._objective]:.2f}",
                 "" if best is None else f"{best:.2f}",
                 "" if last is None else f"{last.metrics['time/epoch_s']:.1f} s",
             )

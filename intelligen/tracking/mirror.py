@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from intelligen.errors import IntelligenError, StorageError
+from intelligen.errors import CannotCreateError, IntelligenError, StorageError
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
 from intelligen.tracking.lock import FileLock
@@ -18,6 +18,8 @@ LOCK_FILE = "mirror.lock"
 
 _LONGEST_PAUSE_S = 60.0
 _FINAL_PAUSE_S = 0.5
+# What the next try would meet again.
+_LASTING = (RefusedError, StorageError, CannotCreateError)
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class MlflowMirror:
         self._has_failed = False
         self._all_there = False
         self.refusal: str | None = None
-        """Why MLflow will not hold everything, however often it is tried: it says no, or a file is damaged."""
+        """Why MLflow will not hold everything, however often it is tried: a refusal, or a file that is no use."""
 
     def sync(self) -> None:
         """One pass: afterwards MLflow holds what the files held when the pass began.
@@ -51,7 +53,8 @@ class MlflowMirror:
             RefusedError: MLflow says no; so it will until somebody mends that.
             UnavailableError: MLflow failed; nothing is lost, and the next pass goes on from what stands there.
             BusyError: another process mirrors this sweep.
-            StorageError: the sweep's files are damaged.
+            StorageError: the sweep's files are damaged, or its disk is full.
+            CannotCreateError: a file may not be written.
 
         """
         with self._turn:
@@ -117,7 +120,7 @@ class MlflowMirror:
             self.sync()
         except Exception as error:
             # Of any kind: stores of artifacts raise errors of their own libraries, and no later pass may miss its turn.
-            self.refusal = str(error) if isinstance(error, RefusedError | StorageError) else None
+            self.refusal = str(error) if isinstance(error, _LASTING) else None
             if not self._failing:
                 what = str(error) if isinstance(error, IntelligenError) else f"MLflow: {type(error).__name__}: {error}"
                 _log.warning("%s. The sweep goes on; MLflow will catch up.", redact_text(what))

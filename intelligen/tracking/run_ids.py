@@ -28,16 +28,11 @@ def write_run_ids(directory: Path, runs: RunIds) -> None:
     """Keep them in a sweep's directory.
 
     Raises:
-        StorageError: They cannot be written.
+        CannotCreateError: They may not be written there.
+        StorageError: The disk is full or fails.
 
     """
-    path = directory / RUN_IDS_FILE
-    try:
-        write_atomically(path, seal(json.dumps(asdict(runs), indent=1)))
-    except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written: {error.strerror}; make room, or mend its permissions"
-        ) from error
+    write_atomically(directory / RUN_IDS_FILE, seal(json.dumps(asdict(runs), indent=1)))
 
 
 def read_run_ids(directory: Path) -> RunIds:

@@ -146,11 +146,16 @@ def write_atomically(path: Path, text: str) -> None:
         StorageError: The disk is full or fails.
 
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     content = text.encode()
     with writing(path, needed=len(content)):
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(path, content)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a whole file durably, or leave the old one; the system's own errors are raised."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -15,6 +15,14 @@ import psutil
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 
+def can_hide() -> bool:
+    """Whether this machine lets us hide a directory from a node: many containers do not."""
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", tempfile.gettempdir()]
+    with suppress(FileNotFoundError):
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return False
+
+
 @dataclass(frozen=True)
 class Started:
     """A cluster whose address file lies in `temporary`/ray."""

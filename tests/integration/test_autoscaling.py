@@ -11,7 +11,7 @@ from started_clusters import started
 from test_joining import ONE_TRIAL, call
 from test_sweep import Place
 
-pytestmark = pytest.mark.extended
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 FAKE_HEAD = "f" * 51 + "00000"
 FAKE = {

@@ -1,7 +1,6 @@
 """A sweep joins the cluster that runs where it is started, says so, and looks at every node before it trains."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from ray.cluster_utils import Cluster
-from started_clusters import Started, started
+from started_clusters import Started, can_hide, started
 from test_sweep import SWEEP, Place
 
 from intelligen.sweep import joining
@@ -35,7 +35,7 @@ def cluster(place: Place) -> Iterator[Started]:
     """A head without a processor, and a node from which the directory `private` is hidden."""
     with started("--num-cpus=0") as cluster:
         node = ["--num-cpus=1", "--num-gpus=1", f"--address={cluster.address}"]
-        hidden = place.directory / "private" if shutil.which("unshare") else None
+        hidden = place.directory / "private" if can_hide() else None
         cluster.start(*node, hidden=hidden)
         yield cluster
 
@@ -104,14 +104,15 @@ def test_local_prevents_it(
 def test_a_directory_that_a_node_does_not_see_is_refused_before_anything_is_prepared(
     place: Place, cluster: Started
 ) -> None:
-    if shutil.which("unshare") is None:
-        pytest.skip("needs unshare to hide a directory")
+    if not can_hide():
+        pytest.skip("hiding a directory needs the right to mount one")
     code, output = call(place, cluster, "run", "sweep.yaml", "--runs", "private", *ON_PROCESSORS)
     assert (code, output.count("\n")) == (69, 1), output
     assert f"does not see {place.directory / 'private'}; put --runs on a directory that every node has" in output
     assert list((place.directory / "private").iterdir()) == []
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="only a node whose GPU cannot be used shows it")
 def test_a_node_whose_torch_cannot_use_its_gpu_is_refused_before_a_trial_fails_there(
     place: Place, cluster: Started
 ) -> None:

@@ -23,9 +23,9 @@ def write_report(directory: Path, *, store: Path) -> Path:
         store: The runs directory, which holds the prepared data.
 
     Raises:
-        StorageError: Its files, or the prepared data, are damaged or gone.
+        StorageError: Its files, or the prepared data, are damaged or gone, or the disk is full.
         ChangedError: Another version wrote them.
-        OSError: The page cannot be written.
+        CannotCreateError: The page may not be written.
 
     """
     path = directory / REPORT_FILE

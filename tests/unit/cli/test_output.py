@@ -69,6 +69,12 @@ def test_a_launch_goes_on_when_its_log_cannot_be_written() -> None:
     assert (found.returncode, found.stderr) == (3, b"the end\n")
 
 
+def test_a_launch_goes_on_when_its_output_was_closed_before_it_began() -> None:
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", LAUNCH, "1"]
+    found = subprocess.run(closed, stderr=subprocess.PIPE, cwd=REPOSITORY, timeout=60)
+    assert (found.returncode, found.stderr) == (3, b"the end\n")
+
+
 def test_a_command_whose_reader_has_enough_ends_quietly(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

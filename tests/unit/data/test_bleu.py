@@ -44,10 +44,8 @@ def prepared(tmp_path: Path) -> Callable[[list[str], str], Prepared]:
     return _prepared
 
 
-@pytest.mark.parametrize("tokenizer", ["zh", "char", "ja-mecab"])
+@pytest.mark.parametrize("tokenizer", ["zh", "char", "ja-mecab", "ko-mecab"])
 def test_every_bleu_is_by_the_chosen_tokenizer(tokenizer: BleuTokenizer) -> None:
-    if tokenizer == "ja-mecab":
-        pytest.importorskip("MeCab")
     theirs = BLEU(tokenize=tokenizer)
     expected = theirs.corpus_score(HYPOTHESES, [REFERENCES]).score
     assert expected > 20

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from intelligen.reporting.live import LiveProgress
 from intelligen.tracking.ledger import Ledger
@@ -23,9 +24,10 @@ METRICS = {
 }
 
 
-def add_epoch(directory: Path, epoch: int) -> None:
+def add_epoch(directory: Path, epoch: int, *, chrf: float = 20.0) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    History(directory).append(Report(epoch=epoch, update=epoch, target_tokens=9, time_ms=epoch, metrics=METRICS))
+    metrics = {**METRICS, "valid/chrf": chrf}
+    History(directory).append(Report(epoch=epoch, update=epoch, target_tokens=9, time_ms=epoch, metrics=metrics))
 
 
 def test_every_epoch_and_every_end_is_told_once(tmp_path):
@@ -73,3 +75,31 @@ def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):
     assert len(told) == 2, told
     assert f"t0000/{HISTORY_FILE}:1: damaged" in told[0]
     assert "epoch 1" in told[1]
+
+
+def test_a_terminal_shows_the_objective_and_the_best_of_the_trials_that_have_not_failed(tmp_path):
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=120)
+    with (
+        Ledger.open(tmp_path, {}) as ledger,
+        LiveProgress(tmp_path, objective="valid/chrf", console=console, interval_s=60),
+    ):
+        for name, state, chrf in (("t0000", TrialState.FAILED, 80.0), ("t0001", TrialState.COMPLETE, 20.0)):
+            ledger.start(
+                name,
+                kind="trial",
+                strategy="standard",
+                seed=1,
+                params={},
+                config={},
+                directory=name,
+                number=int(name[1:]),
+            )
+            add_epoch(tmp_path / name, 1, chrf=chrf)
+            ledger.finish(name, state, "it ended")
+    shown = Text.from_ansi(output.getvalue()).plain
+    assert "1 failed  best valid/chrf 20.00" in shown
+    for name, chrf in (("t0000", "80.00"), ("t0001", "20.00")):
+        (row,) = (line for line in shown.splitlines() if name in line)
+        assert row.count(chrf) == 2
+    assert "BLEU" not in shown

@@ -101,8 +101,14 @@ def test_each_trial_gets_a_note_that_optuna_dashboard_shows_and_a_person_s_own_s
         f"{by_hand}ver": 4,
         f"{by_hand}str:0": "mine",
     }
-    notes = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
-    assert [notes.get_note(trial) for trial in trials] == [note, "mine", ""]
+
+
+def test_optuna_dashboard_reads_the_note(tmp_path):
+    dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    study = open_study(tmp_path, sweep(), sweep_id="0")
+    trials = [study.ask() for _ in range(2)]
+    write_notes(study, {"t0000": "a note"})
+    assert [dashboard.get_note(trial) for trial in trials] == ["a note", ""]
 
 
 def test_two_sweeps_of_one_name_share_a_database_but_no_study(tmp_path):
