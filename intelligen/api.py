@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
-from intelligen.cli.launching import Order, launch_sweep, order_of_directory, order_of_file
+from intelligen.cli.launching import launch_sweep
 from intelligen.cli.options import LOCAL_VARIABLE, TRACKING_VARIABLE
+from intelligen.cli.orders import Order, order_of_directory, order_of_file
 from intelligen.cli.output import lasting_output, people_console
 from intelligen.cli.runs_place import runs_directory
 from intelligen.config import loading

@@ -48,7 +48,8 @@ def close_launch(
                 report = _write_report(launch, console)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
-        link_runs(launch, tracking_uri=tracking_uri)
+        if status is not SweepStatus.FAILED:  # of which the study may be the cause
+            link_runs(launch, tracking_uri=tracking_uri)
         _show(launch, status, rows, front, console)
         _say(console, f"table    {path}")
         if report is not None:

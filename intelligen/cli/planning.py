@@ -33,7 +33,7 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
     Settings, some trials, machines, time and device-hours, doubts. Nothing is trained; the data are prepared, as the
     sweep itself would. Exit code 69: it cannot run here.
     """
-    from intelligen.cli.launching import order_of_file
+    from intelligen.cli.orders import order_of_file
     from intelligen.config.loading import load_sweep
     from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.plan import make_plan
@@ -69,7 +69,7 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     each.
     Nothing is left behind. Exit code 69: something must be mended first.
     """
-    from intelligen.cli.launching import tracking_address
+    from intelligen.cli.orders import tracking_address
     from intelligen.sweep.doctor import Finding, Verdict, examine
     from intelligen.sweep.joining import find_cluster
 

@@ -38,7 +38,7 @@ def promote(
 
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
-    from intelligen.cli.launching import tracked_at, tracking_address
+    from intelligen.cli.orders import tracked_at, tracking_address
     from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
 
     sweep, trial_id = sweep_and_trial(sweep, trial_id)

@@ -20,7 +20,7 @@ from intelligen.cli.output import lasting_output, people_console, print_document
 from intelligen.errors import BusyError, ConfigError
 
 if TYPE_CHECKING:
-    from intelligen.cli.launching import Order
+    from intelligen.cli.orders import Order
     from intelligen.config.sweep import Sweep
 
 QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
@@ -48,7 +48,7 @@ def run(
     The quickstart where no file is given. -o reaches the sweep's settings (-o budget.trials=20) and the
     experiment's (-o experiment.training.epochs=3). --until ends the launch after a stage; a later one goes on.
     """
-    from intelligen.cli.launching import order_of_file
+    from intelligen.cli.orders import order_of_file
     from intelligen.config.loading import load_sweep
 
     sweep, experiment = load_sweep(file, overrides)
@@ -159,7 +159,7 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
 
 
 def _order(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None) -> "Order":
-    from intelligen.cli.launching import order_of_directory
+    from intelligen.cli.orders import order_of_directory
     from intelligen.reporting.sweeps import find_sweep
 
     return order_of_directory(find_sweep(runs.absolute(), sweep), overrides, tracking_uri=tracking_uri)

@@ -5,6 +5,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError
 
 from intelligen.config.sweep import Resources
 from intelligen.errors import IntelligenError, MemoryShortageError, NodeLostError
@@ -61,7 +62,7 @@ class Attempts:
             return Next.AGAIN
         if read_failure(directory) is not None:
             return Next.FAILED  # whoever ended it has said why
-        match fault_of(error, place=directory) or killed_for_memory(directory):
+        match fault_of(error, place=directory) or _killed_for_memory(error, directory):
             case None:
                 return self._crashed(name, directory, error)
             case NodeLostError() as fault:
@@ -85,20 +86,25 @@ class Attempts:
         return Next.FAILED
 
     def _require_place(self, lost: IntelligenError) -> None:
-        """Some node can hold a worker of the trial, or can be added; nobody would ever start it where none can.
+        """All workers of the trial find room, now or on nodes that can be added; else nobody would ever start it.
 
         Raises:
-            NodeLostError: None can.
+            NodeLostError: They do not.
 
         """
         require_cluster()
-        cpus, gpus = self._resources.cpus_per_worker, self._resources.gpus
-        if not cluster_capacity(ray.get_runtime_context().gcs_address).workers(cpus, gpus):
-            wanted = f"{cpus} CPUs" + (f" and {gpus} GPU" if gpus else "")
-            raise NodeLostError(f"{lost}; no node is left with {wanted}: run the same command once there is one")
+        capacity = cluster_capacity(ray.get_runtime_context().gcs_address)
+        if not capacity.fitting(self._resources):
+            left = f"the nodes that are left have no room for the trial ({capacity.listed() or 'there are none'})"
+            raise NodeLostError(f"{lost}; {left}: run the same command once there is room")
+
+
+def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
+    """A trial that has raised an error was killed by nobody, whatever the kernel killed on its host meanwhile."""
+    return killed_for_memory(directory) if isinstance(unwrapped(error, place=directory), RayError) else None
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, ray.exceptions.RayError):
+    if isinstance(error, RayError):
         return "its process died at every attempt; its trial.log shows how far they came"
     return f"it crashed at every attempt: {first_line(error)}; its trial.log shows where"

@@ -112,9 +112,21 @@ def _autoscaler_config(head: str) -> Mapping[str, Any]:
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed
 def _read_config() -> dict[str, Any]:
-    """On the head: the file that the autoscaler's process was started with."""
+    return config_of(ray.get_runtime_context().gcs_address)
+
+
+def config_of(address: str) -> dict[str, Any]:
+    """On a cluster's head: the file that its autoscaler was started with; empty where it has none.
+
+    Args:
+        address: Of the cluster. Others may run on this machine, each with an autoscaler of its own.
+
+    """
     for process in psutil.process_iter(["cmdline"]):
-        for word in process.info["cmdline"] or ():
+        words = process.info["cmdline"] or []
+        if f"--gcs-address={address}" not in words:
+            continue
+        for word in words:
             if word.startswith(CONFIG):
                 config: dict[str, Any] = yaml.safe_load(Path(word.removeprefix(CONFIG)).read_text(encoding="utf-8"))
                 return config

@@ -10,11 +10,11 @@ import ray.train
 from intelligen.config.experiment import Trial
 from intelligen.errors import TrialsFailedError
 from intelligen.sweep.attempts import Attempts, Next
+from intelligen.sweep.interrupts import keeping_handlers
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.listed import run_listed
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import settle_trial
-from intelligen.sweep.tuning import own_interrupts
 from intelligen.sweep.workers import WorkerConfig, trainer
 from intelligen.tracking.lock import trial_lock
 from intelligen.tracking.records import TrialState
@@ -69,7 +69,7 @@ def _train_in_group(run: SweepRun, name: str, config: WorkerConfig) -> None:
     crashed = False
     while not crashed:
         try:
-            with own_interrupts():
+            with keeping_handlers():
                 trainer(config, name="train").fit()
             break
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:

@@ -17,7 +17,7 @@ from intelligen.config.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.sweep.autoscaling import await_nodes
 from intelligen.sweep.capacity import Capacity, Node
-from intelligen.sweep.interrupts import processes_apart
+from intelligen.sweep.interrupts import keeping_handlers, processes_apart
 from intelligen.sweep.joining import IN_A_JOB, Cluster
 from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
 from intelligen.sweep.nodes import require_ready_nodes
@@ -53,6 +53,8 @@ OWN_RAY = {
     "DASHBOARD_METRIC_PORT": "-1",
     "AUTOSCALER_METRIC_PORT": "-1",
 }
+_REFUSALS = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
+"""By which Ray says that it does not start, or lets nobody in."""
 PASSED_ON = (INTERFACE,)
 """What workers are told where the launcher has been told."""
 
@@ -100,19 +102,24 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_word
     try:
         if cluster is None:
             _start(sweep)
-            new_nodes = bool(sweep.resources.gpus or sweep.baseline.gpus)
         else:
             _join(cluster, runtime_env={"env_vars": workers_environment()})
-            _require_slots(sweep, cluster)
-            stages = {"baseline": (sweep.baseline, sweep.baselines_at_once())}
-            stages["resources"] = (sweep.resources, sweep.resources.concurrent_trials)
-            new_nodes = await_nodes(cluster.address, stages)
-        if new_nodes:
-            require_ready_nodes(sweep, store)
-        with heeding_loss(last_words):
+        with heeding_loss(last_words):  # which may happen while nodes are waited for, too
+            if _has_new_nodes(sweep, cluster):
+                require_ready_nodes(sweep, store)
             yield
     finally:
         leave_ray()
+
+
+def _has_new_nodes(sweep: Sweep, cluster: Cluster | None) -> bool:
+    """Whether there are nodes, or GPUs, that nobody has looked at yet; an autoscaler's are waited for."""
+    if cluster is None:
+        return bool(sweep.resources.gpus or sweep.baseline.gpus)
+    _require_slots(sweep, cluster)
+    stages = {"baseline": (sweep.baseline, sweep.baselines_at_once())}
+    stages["resources"] = (sweep.resources, sweep.resources.concurrent_trials)
+    return await_nodes(cluster.address, stages)
 
 
 @contextmanager
@@ -132,13 +139,17 @@ def cluster_joined(cluster: Cluster) -> Iterator[None]:
 
 
 def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
-    _show_token()
     try:
+        _show_token()
         _require_listening(cluster.address)
-        ray.init(
-            address=cluster.address, log_to_driver=False, configure_logging=False, runtime_env=dict(runtime_env) or None
-        )
-    except (OSError, RuntimeError, ValueError) as error:
+        with keeping_handlers():
+            ray.init(
+                address=cluster.address,
+                log_to_driver=False,
+                configure_logging=False,
+                runtime_env=dict(runtime_env) or None,
+            )
+    except _REFUSALS as error:
         mend = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
         reason = " ".join(str(error).split())
         raise UnavailableError(
@@ -185,7 +196,7 @@ def _start(sweep: Sweep) -> None:
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:
-        with processes_apart():
+        with processes_apart(), keeping_handlers():
             ray.init(
                 address="local",
                 num_cpus=capacity.cpus,
@@ -198,7 +209,7 @@ def _start(sweep: Sweep) -> None:
                 configure_logging=False,
                 runtime_env={"env_vars": environment},
             )
-    except (OSError, RuntimeError, ValueError) as error:
+    except _REFUSALS as error:
         raise UnavailableError(f"cannot start Ray on this machine: {' '.join(str(error).split())}") from error
 
 

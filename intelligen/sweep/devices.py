@@ -63,7 +63,7 @@ def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
         f"baseline {_workers(sweep.baseline)}",
     ]
     if lowered:
-        parts.append(f"lowered to the GPUs: {lowered}")
+        parts.append(f"lowered to fit the GPUs: {lowered}")
     if idle:
         parts.append(f"idle in the search: {' and '.join(idle)}")
     if trial.gpus == 0 and capacity.gpus and asked.resources.gpus_per_worker == "auto":

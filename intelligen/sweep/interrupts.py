@@ -36,7 +36,7 @@ class Interrupts:
 
     def __init__(self, *, ends_process: bool) -> None:
         self._ends_process = ends_process
-        self._first: int | None = None  # as the handlers know it, which other handlers may keep it from
+        self.first: int | None = None  # as the handlers know it, which other handlers may keep it from
         self._first_s = 0.0
         self._heard: int | None = None  # as the thread knows it
         self._handlers: dict[int, Any] = {}
@@ -52,7 +52,7 @@ class Interrupts:
     @property
     def exit_code(self) -> int:
         """That of the first signal; that of Ctrl-C where something else interrupted the launch."""
-        return EXIT_CODES[signal.Signals(self._first or self._heard or signal.SIGINT)]
+        return EXIT_CODES[signal.Signals(self.first or self._heard or signal.SIGINT)]
 
     def __enter__(self) -> "Interrupts":
         global _current
@@ -63,16 +63,12 @@ class Interrupts:
         os.set_blocking(self._ears[1], False)
         self._wakeup = signal.set_wakeup_fd(self._ears[1], warn_on_full_buffer=False)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
-        self.take_handlers()
-        _current = self
-        return self
-
-    def take_handlers(self) -> None:
-        """Call it again after a library has put its own handlers in their place, as Ray's start does."""
         for number in EXIT_CODES:
             if number != signal.SIGHUP or self._handlers[number] is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
         signal.signal(_OURS, lambda number, frame: self._interrupt(frame))
+        _current = self
+        return self
 
     def __exit__(self, *exception: object) -> None:
         global _current
@@ -86,8 +82,8 @@ class Interrupts:
         if number == signal.SIGHUP:
             self._leave_terminal()
         now_s = time.monotonic()
-        if self._first is None:
-            self._first, self._first_s = number, now_s
+        if self.first is None:
+            self.first, self._first_s = number, now_s
             self._interrupt(frame)
         elif not self._ends_process and now_s - self._first_s > SAME_REQUEST_S:
             raise KeyboardInterrupt
@@ -141,6 +137,29 @@ def interrupt_main_thread() -> None:
 def interrupt_requested() -> bool:
     """Whether somebody has ended this launch by a signal."""
     return _current is not None and _current.requested
+
+
+@contextmanager
+def keeping_handlers() -> Iterator[None]:
+    """Ray's start, Train and Tune leave handlers of their own behind, which would swallow a later signal.
+
+    Raises:
+        KeyboardInterrupt: One of theirs answered a signal by leaving the process.
+
+    """
+    heeded = (signal.SIGINT, signal.SIGTERM, _TUNE)
+    is_main = threading.current_thread() is threading.main_thread()  # in no other do they set any, nor could we
+    before = {number: signal.getsignal(number) for number in heeded} if is_main else {}
+    try:
+        yield
+    except SystemExit as left:
+        # Ray's handler leaves with the number of its signal.
+        if _current is not None and isinstance(left.code, int) and left.code in EXIT_CODES:
+            _current.first = _current.first or left.code
+        raise KeyboardInterrupt from left
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 _apart = False

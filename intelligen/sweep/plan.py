@@ -164,7 +164,7 @@ def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | Non
         return "it was not asked for"
     if refused:
         return "the sweep cannot run here"
-    if sweep.resources.gpus and not torch.cuda.is_available():
+    if (sweep.resources.gpus or sweep.baseline.gpus) and not torch.cuda.is_available():
         return "the trials ask for GPUs, and this machine has none to time them on"
     return None
 

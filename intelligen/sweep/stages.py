@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import ray
 import ray.train
-from optuna.trial import TrialState as OptunaState
 
 from intelligen.config.metrics import unbettered
 from intelligen.config.schedulers import Pbt
@@ -22,7 +21,7 @@ from intelligen.sweep.populations import Populations
 from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.scheduler import scheduler
 from intelligen.sweep.searcher import StudySearcher
-from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, DamagedStudyError, is_own, open_study, unavailable
+from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, DamagedStudyError, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import (
     ended_trials,
@@ -34,6 +33,7 @@ from intelligen.sweep.trials import (
     trial_name,
 )
 from intelligen.sweep.tuning import run_trials
+from intelligen.sweep.verifying import known_outcome
 from intelligen.sweep.warm_start import learnt, warm_start
 from intelligen.sweep.workers import score_tests
 from intelligen.tracking.leaderboard import USABLE, best_by_strategy
@@ -198,19 +198,20 @@ def run_stages(run: SweepRun, *, until: str) -> None:
 def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     """The trials that no other of the sweep betters in every objective, with their values; the best by the first first.
 
-    Empty with one objective, before a trial has run its course, and where the study's database does not answer.
+    Empty with one objective, and before a trial has run its course. The study is not asked: a launch that lost it says
+    so, and does not make it anew at its end.
+
+    Raises:
+        StorageError: A trial's files are damaged, or say something else than the ledger.
+
     """
     if run.sweep.objectives is None:
         return []
-    try:
-        trials = ledgers_study(run).get_trials(deepcopy=False, states=(OptunaState.COMPLETE,))
-    except (UnavailableError, *DATABASE_ERRORS):
-        return []  # the end of a launch, which asks, must come about all the same
-    own = [trial for trial in trials if is_own(trial)]
+    own = [one for one in run.ledger.trials.values() if one.kind == "trial" and one.state is TrialState.COMPLETE]
+    values = [known_outcome(run, record).values for record in own]
     signs = [-1 if objective.direction == "maximize" else 1 for objective in run.sweep.objectives]
-    losses = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in own]
-    front = sorted((losses[place], own[place].number, own[place]) for place in unbettered(losses))
-    return [(run.ledger.trials[trial_name(number)], tuple(trial.values)) for _, number, trial in front]
+    losses = [[sign * value for sign, value in zip(signs, scores, strict=True)] for scores in values]
+    return [(own[place], values[place]) for place in sorted(unbettered(losses), key=lambda place: losses[place])]
 
 
 def link_runs(run: SweepRun, *, tracking_uri: str) -> None:

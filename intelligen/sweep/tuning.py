@@ -1,9 +1,6 @@
 """Tune runs what a searcher hands out, so many trials at a time; what it believes of their ends is not asked."""
 
 import logging
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -14,6 +11,7 @@ from ray.tune.schedulers import TrialScheduler
 from intelligen.config.sweep import Resources
 from intelligen.sweep.callbacks import DrivenSearcher, FailedAttempts, SearcherStopper
 from intelligen.sweep.causes import fault_of
+from intelligen.sweep.interrupts import keeping_handlers
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.workers import run_distributed_trial, run_trial
 
@@ -53,7 +51,7 @@ def _was_ended(run: SweepRun, searcher: DrivenSearcher, tuner: tune.Tuner) -> bo
 
     """
     try:
-        with own_interrupts():
+        with keeping_handlers():
             tuner.fit()
     except Exception as error:
         killing = error.__cause__
@@ -103,17 +101,6 @@ def withhold_credentials() -> None:
     can list, and in a log of Ray's.
     """
     ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
-
-
-@contextmanager
-def own_interrupts() -> Iterator[None]:
-    """Train and Tune leave their handlers behind, which would swallow a later Ctrl-C."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _trainable(resources: Resources) -> Any:

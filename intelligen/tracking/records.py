@@ -194,7 +194,8 @@ class SweepState:
             case event:
                 record = self._begun(entry) if event == "start" else _changed(self.trials[entry["id"]], entry)
                 self.trials[record.id] = record
-                if record.kind == "trial" and event not in ("score", "correct"):
+                # Failed trials are reopened before the search of their launch begins.
+                if record.kind == "trial" and event not in ("score", "correct", "restart"):
                     self._search_until(time_ms)
 
     def _begun(self, entry: Mapping[str, Any]) -> TrialRecord:

@@ -63,7 +63,8 @@ def is_in_the_midst_of_a_trial(place: Place) -> bool:
 def works_anew_on_a_trial(place: Place) -> bool:
     """The second launch has reported an epoch of a trial that is not its last."""
     for record in searched(place):
-        attempts_told = (place.sweep / record.directory / "trial.log").read_text().split("begins on host")[1:]
+        log = place.sweep / record.directory / "trial.log"
+        attempts_told = log.read_text().split("begins on host")[1:] if log.exists() else []
         if record.state is TrialState.RUNNING and len(attempts_told) == 2 and " INFO epoch" in attempts_told[-1]:
             return True
     return False

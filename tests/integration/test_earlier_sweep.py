@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -66,6 +67,33 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     shutil.rmtree(prepared.directory)
     with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
         order.prepare()
+
+
+def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: Path) -> None:
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    launch = [
+        sys.executable,
+        REPOSITORY / "launch.py",
+        "sweep.yaml",
+        "--tracking-uri",
+        f"sqlite:///{tmp_path}/mlflow.db",
+    ]
+    for more, code, line in (
+        ([], 0, "table    "),
+        (["-o", "budget.trials=3"], 69, "error: cannot join the Ray cluster at 127.0.0.1:9 (RAY_ADDRESS names it)"),
+    ):
+        launched = subprocess.run(
+            [*launch, *more],
+            cwd=tmp_path,
+            env={**os.environ, "RAY_ADDRESS": "127.0.0.1:9", "INTELLIGEN_LOCAL": "0"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
+        assert launched.returncode == code, launched.stdout
+        assert line in launched.stdout
 
 
 def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:

@@ -95,7 +95,7 @@ def test_a_plan_uses_the_gpus_that_are_there_and_says_so(call: Call, monkeypatch
     code, out, _ = call("plan", "sweep.yaml", "--no-calibrate", "-o", "resources.concurrent_trials=2")
     (line,) = [line for line in out.splitlines() if line.startswith("devices ")]
     assert (code, "and 1 GPU; search 1 trial at once, 1 worker on 1 GPU;" in line) == (0, True)
-    assert "lowered to the GPUs: resources.concurrent_trials 2 → 1" in line
+    assert "lowered to fit the GPUs: resources.concurrent_trials 2 → 1" in line
 
 
 def test_a_sweep_whose_gpus_are_gone_is_refused_and_the_override_that_is_named_works(

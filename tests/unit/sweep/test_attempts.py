@@ -1,6 +1,8 @@
 """Only what a trial itself did is counted; what the place did ends the launch, or is tried again."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ from searches import sweep
 
 from intelligen.config.experiment import Experiment
 from intelligen.errors import CrashedError, MemoryShortageError, StorageError
+from intelligen.sweep import memory_kills
 from intelligen.sweep.attempts import Attempts, Next
 from intelligen.sweep.outcome import read_failure, read_outcome, write_failure
+from intelligen.sweep.pulse import PULSE_FILE, Worker
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialState
@@ -90,6 +94,15 @@ def test_a_trial_whose_storage_hung_is_placed_again_and_no_attempt_is_counted(ru
         run.stalled.add(TRIAL)
         assert tried.failed(TRIAL, ray.exceptions.ActorDiedError()) is Next.AGAIN
     assert tried.failed(TRIAL, ray.exceptions.ActorDiedError()) is Next.AGAIN
+
+
+def test_a_trial_that_raised_an_error_was_not_killed_whatever_else_was(run, monkeypatch):
+    worker = replace(Worker.this_process(), memory_kills=0)
+    (run.directory / "trials" / TRIAL).mkdir(parents=True)
+    (run.directory / "trials" / TRIAL / PULSE_FILE).write_text(json.dumps(asdict(worker)))
+    monkeypatch.setattr(memory_kills, "ask_host", lambda host, task: 1)  # which asks a cluster
+    assert attempts(run).failed(TRIAL, CrashedError("ValueError: a bug")) is Next.AGAIN
+    assert attempts(run).failed(TRIAL, ray.exceptions.ActorDiedError()) is Next.ALONE
 
 
 def test_an_error_of_our_own_says_for_itself_that_memory_was_short(run):

@@ -130,6 +130,19 @@ def test_wall_time_is_of_all_launches_together_but_not_between_them(tmp_path, cl
         assert account(tmp_path, ledger, wall_hours=0.11).spent(None) is None
 
 
+def test_failed_trials_that_a_later_launch_takes_up_again_have_not_searched_meanwhile(tmp_path, clock):
+    with Ledger.open(tmp_path, {}) as ledger:
+        ledger.begin_search()
+        start(ledger, "t0000", "standard")
+        clock.now_s += 100
+        ledger.finish("t0000", TrialState.FAILED, "it crashed")
+        ledger.end_search("the budget is spent")
+        clock.now_s += 9000
+        ledger.restart("t0000")
+        ledger.begin_search()
+        assert account(tmp_path, ledger).wall_s() == 100
+
+
 def test_a_clock_that_is_set_back_takes_no_time_back(tmp_path, clock):
     with Ledger.open(tmp_path, {}) as ledger:
         ledger.begin_search()

@@ -1,11 +1,16 @@
 """What fits is judged node by node: a sum over nodes holds no worker."""
 
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 from searches import sweep
 
 from intelligen.config.sweep import Resources
 from intelligen.errors import UnavailableError
-from intelligen.sweep.autoscaling import addable_nodes
+from intelligen.sweep.autoscaling import addable_nodes, config_of
 from intelligen.sweep.capacity import Capacity, Node
 
 TWO_SMALL = Capacity("the cluster", (Node("a", 1, 0), Node("b", 1, 0)))
@@ -48,6 +53,18 @@ def test_what_an_autoscaler_can_add_is_not_refused_and_its_node_types_are_named_
         grown.require_for("resources", resources(), 6)
     with pytest.raises(UnavailableError, match=r"room for 0 of the 1 .*3 × node type small 1 CPUs"):
         grown.require_for("resources", resources(cpus_per_worker=2), 1)
+
+
+def test_each_cluster_of_a_machine_has_its_own_autoscaler(tmp_path: Path) -> None:
+    config = tmp_path / "autoscaling.yaml"
+    config.write_text("max_workers: 3")
+    with ExitStack() as running:
+        for port, file in ((1, tmp_path / "of somebody else"), (2, config)):
+            words = [f"--gcs-address=127.0.0.1:{port}", f"--autoscaling-config={file}"]
+            monitor = [sys.executable, "-c", "input()", *words]
+            running.enter_context(subprocess.Popen(monitor, stdin=subprocess.PIPE))
+        assert config_of("127.0.0.1:2") == {"max_workers": 3}
+        assert config_of("127.0.0.1:3") == {}
 
 
 def test_an_autoscaler_adds_up_to_the_limits_of_each_type_and_of_all() -> None:

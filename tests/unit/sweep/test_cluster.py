@@ -1,6 +1,10 @@
 """What a sweep's workers are given by it, and what they have from a job."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +36,33 @@ def test_a_job_runs_on_its_own_cluster_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert str(found) == "joins the Ray cluster at 10.0.0.1:6379 (of this Ray job)"
     with pytest.raises(ConfigError, match="--local: a Ray job runs on its cluster"):
         find_cluster(local=True)
+
+
+JOIN = """
+import socket
+from intelligen.errors import UnavailableError
+from intelligen.sweep.cluster import cluster_joined
+from intelligen.sweep.joining import Cluster
+with socket.create_server(("127.0.0.1", 0)) as head:
+    try:
+        with cluster_joined(Cluster(f"127.0.0.1:{head.getsockname()[1]}", "RAY_ADDRESS names it")):
+            pass
+    except UnavailableError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("mode", [{}, {"RAY_AUTH_MODE": "token"}])
+def test_a_token_that_cannot_be_read_is_named(tmp_path: Path, mode: dict[str, str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    said = subprocess.run(
+        [sys.executable, "-c", JOIN],
+        env={**environment, **mode, "RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert said.startswith("cannot join the Ray cluster at 127.0.0.1:")
+    assert f"cannot be opened or is empty: {tmp_path}/none" in said
+    assert said.endswith("; --local runs the sweep on this machine instead\n")

@@ -90,7 +90,7 @@ def test_the_first_line_tells_what_is_taken_what_was_lowered_and_what_is_idle() 
         "this machine: 16 CPUs and 4 GPUs",
         "search 4 trials at once, 1 worker on 1 GPU",
         "baseline 4 workers on 1 GPU each",
-        "lowered to the GPUs: baseline.workers 8 → 4, resources.concurrent_trials 6 → 4",
+        "lowered to fit the GPUs: baseline.workers 8 → 4, resources.concurrent_trials 6 → 4",
         "idle in the search: 12 of 16 CPUs",
     ]
     settings = asked({"gpus_per_worker": 0}, gpus_per_worker=0)

@@ -31,9 +31,28 @@ sys.exit(interrupts.exit_code)
 """
 
 
-def launched(disposition: str = "shell", end_s: float = 0.0) -> subprocess.Popen[str]:
+# A library's handler leaves the process; it comes while the library is at work, or later.
+LIBRARY = """
+import signal, sys, time
+from intelligen.sweep.interrupts import Interrupts, keeping_handlers
+with Interrupts(ends_process=True) as interrupts:
+    try:
+        with keeping_handlers():
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+            if sys.argv[1] == "at work":
+                print("waits", flush=True)
+                time.sleep(60)
+        print("waits", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("stops", flush=True)
+sys.exit(interrupts.exit_code)
+"""
+
+
+def launched(disposition: str = "shell", end_s: float = 0.0, *, program: str = LAUNCH) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, disposition, str(end_s)],
+        [sys.executable, "-c", program, disposition, str(end_s)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -73,6 +92,14 @@ def test_one_request_may_come_twice_as_from_timeout(tmp_path: Path) -> None:
         launch.send_signal(signal.SIGTERM)
         time.sleep(0.1)
     assert launch.communicate(timeout=60)[0] == "stops\nwritten down\n"
+    assert launch.returncode == 143
+
+
+@pytest.mark.parametrize("library", ["at work", "left"])
+def test_a_library_whose_handler_leaves_the_process_does_not_end_a_launch_so(library: str) -> None:
+    launch = launched(library, program=LIBRARY)
+    launch.send_signal(signal.SIGTERM)
+    assert launch.communicate(timeout=60)[0] == "stops\n"
     assert launch.returncode == 143
 
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 from searches import sweep
 
 from intelligen.config.experiment import Experiment
 from intelligen.data.prepared import Prepared
+from intelligen.sweep import plan as plans
+from intelligen.sweep.capacity import Capacity, Node
 from intelligen.sweep.plan import make_plan
 
 
@@ -30,3 +33,13 @@ def test_a_refused_point_stands_under_its_own_strategy(tmp_path: Path, entry: di
     plan = make_plan(settings, experiment, store=tmp_path, calibrate=False, prepare=nothing_to_time)
     assert [trial.strategy for trial in plan.trials] == names
     assert all("finetuning.epochs" in (trial.refused or "") for trial in plan.trials)
+
+
+def test_a_baseline_on_gpus_is_not_timed_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(plans, "capacity_at", lambda cluster: Capacity("the cluster", (Node("a", 4, 1),)))
+    settings = sweep(resources={"gpus_per_worker": 0}, baseline={"gpus_per_worker": "auto"})
+    experiment = Experiment(version=1, name="e")
+    plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=nothing_to_time)
+    assert plan.sweep.baseline.gpus == 1
+    assert (plan.no_cost or "").startswith("the trials ask for GPUs")

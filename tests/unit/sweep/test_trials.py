@@ -11,7 +11,7 @@ from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, pareto_front
-from intelligen.sweep.study import open_study
+from intelligen.sweep.study import STUDY_FILE, open_study
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import refuse_trial, reopen_failed, settle_trial, tell_known_ends
 from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState
@@ -127,6 +127,7 @@ def test_the_front_lists_the_sweep_s_own_trials_best_first(directory, ledger):
         ("t0001", (12.0, 3.0)),
         ("t0000", (10.0, 2.0)),
     ]
+    assert not (directory / STUDY_FILE).exists()  # a launch that lost its study asks for the front at its end
     assert pareto_front(launch(directory, ledger, sweep())) == []
 
 

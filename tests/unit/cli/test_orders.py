@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.cli.launching import order_of_directory
 from intelligen.cli.main import commands
+from intelligen.cli.orders import order_of_directory
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError, StorageError
 from intelligen.sweep.header import sweep_header

@@ -1,0 +1,149 @@
+"""What a launch is asked to do: a sweep as its file has it, or as its last launch left it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intelligen.addresses import SqliteAddress, absolute_address
+from intelligen.cli.options import TRACKING_VARIABLE
+from intelligen.cli.progress import counting
+from intelligen.config.stages import STAGES
+from intelligen.errors import ChangedError, ConfigError
+
+if TYPE_CHECKING:
+    from intelligen.config.experiment import Experiment
+    from intelligen.config.sweep import Sweep
+    from intelligen.data.prepared import Prepared
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be launched."""
+
+    sweep: "Sweep"
+    experiment: "Experiment"
+    store: Path
+    """The runs directory, absolute."""
+    tracking_uri: str
+    prepare: Callable[[], "Prepared"]
+    until: str = STAGES[-1]
+    """The last stage of this launch."""
+    failed_again: bool = False
+    """Whether the trials that failed run again."""
+    local: bool = False
+    """Whether it is to run on this machine, whatever cluster could be joined."""
+
+    @property
+    def directory(self) -> Path:
+        """The sweep's own."""
+        return self.store / "sweeps" / self.sweep.name
+
+
+def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
+    """A sweep as its file has it."""
+    from intelligen.config.fixes import told_to_a_sweep
+
+    store = runs.absolute()
+
+    def prepare() -> "Prepared":
+        with told_to_a_sweep():
+            return _prepared(experiment, store)
+
+    return Order(sweep, experiment, store, tracking_address(tracking_uri), prepare)
+
+
+def _prepared(experiment: "Experiment", store: Path) -> "Prepared":
+    from intelligen.data.preparing import prepare
+
+    with counting() as on_progress:
+        return prepare(experiment.data, store, on_progress=on_progress)
+
+
+def tracking_address(given: str | None) -> str:
+    """Where to track to, whatever the working directory is later; a file in it where nothing is given."""
+    return absolute_address(given) if given else str(SqliteAddress(Path("mlflow.db").absolute()))
+
+
+def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_uri: str | None) -> Order:
+    """A sweep as its last launch left it: settings from its ledger, data as they were prepared for it.
+
+    Raises:
+        ConfigError: An override is wrong, or a secret was not given again.
+        ChangedError: Another version wrote the settings, or the data have changed and are to be prepared again.
+        StorageError: Ledger or settings are damaged or gone.
+
+    """
+    from intelligen.config.changes import changed, parse_override
+    from intelligen.config.document import Document
+    from intelligen.config.experiment import Experiment
+    from intelligen.config.fixes import ANOTHER_SWEEP, told_to_a_sweep
+    from intelligen.config.problems import validated
+    from intelligen.config.sweep import Sweep
+    from intelligen.data.prepared import open_prepared
+    from intelligen.tracking.launch import read_launch, require_launch
+    from intelligen.tracking.ledger import read_ledger
+    from intelligen.tracking.projection import flatten
+    from intelligen.tracking.redaction import REDACTED
+
+    header, trials, _ = read_ledger(directory)
+    require_launch(directory, trials)
+    launch = read_launch(directory, header)
+    document = Document(launch.sweep.model_dump(mode="json"), {})
+    changes = [parse_override(text) for text in overrides]
+    for change in changes:
+        if change.key == "name" or change.key.startswith("experiment."):
+            what = f"a sweep that was started keeps its name and experiment; {ANOTHER_SWEEP}"
+            raise ConfigError(f"{change.origin}: {what}")
+    sweep = validated(Sweep, changed(document, Sweep, changes))
+    lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
+    if lost:
+        raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
+    experiment = validated(Experiment, Document(dict(header["experiment"]), {}))
+    uri = tracking_uri or tracked_at(directory)
+    order = order_of_file(sweep, experiment, runs=directory.parents[1], tracking_uri=uri)
+    if order.directory != directory:
+        raise ConfigError(
+            f"{directory}: holds the sweep {sweep.name}, which belongs into {order.directory}; move it there"
+        )
+
+    def prepare() -> "Prepared":
+        place = order.store / "prepared" / header["prepared"]
+        if not place.exists():
+            with told_to_a_sweep("intelligen run FILE "):
+                prepared = _prepared(experiment, order.store)
+        else:
+            prepared = open_prepared(place)
+            prepared.verify()  # damage shows before anything is trained
+        if prepared.identity != header["prepared"]:
+            raise ChangedError(
+                f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
+                f" {prepared.identity}; restore them, or {ANOTHER_SWEEP}"
+            )
+        return prepared
+
+    return Order(sweep, experiment, order.store, order.tracking_uri, prepare)
+
+
+def tracked_at(directory: Path) -> str:
+    """Where the last launch of a sweep tracked to, whatever the environment says; its word where that is not known.
+
+    Raises:
+        ConfigError: The address held a secret.
+
+    """
+    from intelligen.tracking.launch import read_launch
+    from intelligen.tracking.ledger import read_ledger
+    from intelligen.tracking.redaction import REDACTED, redact_text
+
+    recorded = read_launch(directory, read_ledger(directory)[0]).tracking_uri
+    here = os.environ.get(TRACKING_VARIABLE)
+    if here and recorded in (None, redact_text(here)):
+        return here  # it has the secret that is not recorded
+    if recorded is not None and REDACTED in recorded:
+        raise ConfigError(
+            f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
+            f" address by {TRACKING_VARIABLE}"
+        )
+    return recorded or tracking_address(None)
