@@ -26,6 +26,7 @@ from intelligen.tracking.store import open_client
 from intelligen.training.replay import Recorded, replay
 from intelligen.training.result import RESULT, SELECTED
 from intelligen.training.scored import current_score_files
+from intelligen.training.sealing import unseal
 from intelligen.training.testing import TrainedModel
 
 Call = Callable[..., tuple[int, str, str]]
@@ -76,9 +77,9 @@ def write_sweep(place: Place, file: Path) -> None:
     (prepared,) = (place.runs / "prepared").iterdir()
     (baseline,) = (place.runs / "baselines").iterdir()
     (tuned,) = (place.runs / "finetuned").iterdir()
-    shutil.copytree(tuned, place.trial)
     kept: dict[str, Any] = {"seed": 1, "params": {}, "config": {}}
     with Ledger.open(place.sweep, sweep_header(*load_sweep(file), prepared=prepared.name)) as ledger:
+        shutil.copytree(tuned, place.trial)
         ledger.start("baseline-1", kind="baseline", strategy="standard", directory=str(baseline), **kept)
         ledger.start("t0001", kind="trial", strategy="generative", directory="trials/t0001", number=1, **kept)
         for name, directory in (("baseline-1", baseline), ("t0001", place.trial)):
@@ -277,7 +278,7 @@ def test_a_replay_decodes_the_splits_again_and_no_new_test_set(place: Place, tmp
 
 
 def test_what_earlier_weights_have_decoded_is_not_compared(place: Place) -> None:
-    result = json.loads((place.trial / RESULT).read_text())
+    result = unseal((place.trial / RESULT).read_text())
     assert [path.stem for path in current_score_files(place.trial)] == ["test-beam"]
     (place.trial / RESULT).write_text(json.dumps(result | {"sha256": "0" * 64}))
     assert current_score_files(place.trial) == []
