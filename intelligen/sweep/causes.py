@@ -59,6 +59,7 @@ _NO_MEETING = re.compile(r"\bgloo\b|\bNCCL\b|c10d", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"DefaultCPUAllocator: (can't allocate|not enough) memory|node running low on memory")
 _NO_ENVIRONMENT = re.compile(r"[Ff]ailed to set up runtime environment")
 _NODE = re.compile(r"\bip=([^,)\s]+)")
+_NEVER_RAN = "The actor never ran"
 _NODE_DIED = re.compile(r"node has died|node was (terminated|preempted)|node .* is dead")
 
 
@@ -197,7 +198,7 @@ def _fault_of_torch(error: BaseException) -> IntelligenError | None:
         return MemoryShortageError(f"out of memory: {first_line(error)}")
     if _NO_DEVICE.search(text):
         what = f"its GPU cannot be used: {first_line(error)}; see to driver and torch there"
-        return UnavailableError(f"{what}, or set gpus_per_worker: 0, and run the same command")
+        return UnavailableError(f"{what}, or give -o resources.gpus_per_worker=0, and run the same command")
     if _NO_ENVIRONMENT.search(text):
         return _unstarted(error)
     return _unmet(error) if _NO_MEETING.search(text) else None
@@ -208,6 +209,8 @@ def _fault_of_ray(error: BaseException) -> IntelligenError | None:
     match error:
         case ray.exceptions.RayActorError() if error.preempted or _NODE_DIED.search(str(error)):
             return NodeLostError(f"its node was lost: {line}")
+        case ray.exceptions.RayActorError() if _NEVER_RAN in str(error):
+            return BusyError("Ray never started its process; run the same command")
         case (
             ray.exceptions.NodeDiedError()
             | ray.exceptions.LocalRayletDiedError()

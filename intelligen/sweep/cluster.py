@@ -18,7 +18,7 @@ from intelligen.errors import UnavailableError
 from intelligen.sweep.autoscaling import await_nodes
 from intelligen.sweep.capacity import Capacity, Node
 from intelligen.sweep.interrupts import keeping_handlers, processes_apart
-from intelligen.sweep.joining import IN_A_JOB, Cluster
+from intelligen.sweep.joining import IN_A_JOB, Cluster, demands_token
 from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
 from intelligen.sweep.nodes import require_ready_nodes
 from intelligen.sweep.rendezvous import INTERFACE
@@ -140,8 +140,8 @@ def cluster_joined(cluster: Cluster) -> Iterator[None]:
 
 def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
     try:
-        _show_token()
         _require_listening(cluster.address)
+        _show_token(cluster.address)
         with keeping_handlers():
             ray.init(
                 address=cluster.address,
@@ -157,9 +157,10 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _show_token() -> None:
+def _show_token(address: str) -> None:
     """`ray start` asks for a token wherever its user has one: who joins shows it without being told to, likewise."""
-    if "RAY_AUTH_MODE" not in os.environ and AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
+    token = AuthenticationTokenLoader.instance()
+    if "RAY_AUTH_MODE" not in os.environ and token.has_token(ignore_auth_mode=True) and demands_token(address):
         os.environ["RAY_AUTH_MODE"] = "token"
         Config.initialize("")  # Ray has read its environment when it was imported
 

@@ -16,6 +16,7 @@ from intelligen.errors import ConfigError
 ANSWERS_WITHIN_S = 5.0
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Ray sets it for what a job runs."""
+_ANY_CALL = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,22 @@ def find_cluster(*, local: bool) -> Cluster | None:
     if local or named == "local":
         return None
     return Cluster(named, "RAY_ADDRESS names it") if named else _running_here()
+
+
+def demands_token(address: str) -> bool:
+    """Whether the cluster at an address refuses who shows no token; it is taken to where it cannot be asked.
+
+    A program that shows one must not join a cluster without: it would refuse what the cluster's head tells it in turn.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        return True
+    with grpc.insecure_channel(address) as channel:
+        try:
+            channel.unary_unary(_ANY_CALL)(b"", timeout=ANSWERS_WITHIN_S)
+        except grpc.RpcError as error:
+            return error.code() is grpc.StatusCode.UNAUTHENTICATED
+    return False
 
 
 def address_file() -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.cli.launching import order_of_directory
+from intelligen.cli.orders import order_of_directory
 from intelligen.errors import DataError
 from intelligen.reporting.report.rows import result_rows
 from intelligen.reporting.study import read_study

@@ -5,6 +5,7 @@ import signal
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from sacrebleu.metrics import BLEU
@@ -18,6 +19,7 @@ from intelligen.reporting.study import read_study
 from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.tracking.store import open_client
+from intelligen.tracking.sweep_summary import SCORES_FILE
 from intelligen.training.history import read_history
 from intelligen.training.result import read_trial
 
@@ -205,7 +207,9 @@ def test_mlflow_shows_repetitions_below_the_sweep_once(story: Story) -> None:
     assert "**Trained again with other seeds:** 4 complete." in note
     counted = Counter(story.place.query("select run_uuid, key, step from metrics"))
     assert set(counted.values()) == {1}
-    means = dict(story.place.query("select key, value from latest_metrics where run_uuid = ?", sweep))
+    (uri,) = (uri for (uri,) in story.place.query("select artifact_uri from runs where run_uuid = ?", sweep))
+    table = json.loads((Path(unquote(urlsplit(uri).path)) / SCORES_FILE).read_text())
+    means = dict(table["data"])
     for strategy in STRATEGIES:
         scores = [trials[f"{strategy}-s{seed}"].scores["test-greedy/bleu"] for seed in SEEDS]
         assert means[f"confirmed/{strategy}/test-greedy/bleu"] == pytest.approx(sum(scores) / 2)

@@ -27,7 +27,7 @@ from intelligen.tracking.store import open_client
 from intelligen.training.replay import Recorded, replay
 from intelligen.training.result import RESULT, SELECTED
 from intelligen.training.scored import current_score_files
-from intelligen.training.sealing import seal
+from intelligen.training.sealing import seal, unseal
 from intelligen.training.testing import TrainedModel
 
 Call = Callable[..., tuple[int, str, str]]
@@ -273,9 +273,8 @@ def test_a_replay_decodes_the_splits_again_and_no_new_test_set(place: Place, tmp
 
 
 def test_what_earlier_weights_have_decoded_is_not_compared(place: Place) -> None:
-    result = json.loads((place.trial / RESULT).read_text())
+    result = unseal((place.trial / RESULT).read_text())
     assert [path.stem for path in current_score_files(place.trial)] == ["test-beam"]
-    del result["crc"]
     (place.trial / RESULT).write_text(seal(json.dumps(result | {"sha256": "0" * 64})))
     assert current_score_files(place.trial) == []
 
