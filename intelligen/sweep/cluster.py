@@ -159,8 +159,9 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
 
 def _show_token(address: str) -> None:
     """`ray start` asks for a token wherever its user has one: who joins shows it without being told to, likewise."""
-    token = AuthenticationTokenLoader.instance()
-    if "RAY_AUTH_MODE" not in os.environ and token.has_token(ignore_auth_mode=True) and demands_token(address):
+    if "RAY_AUTH_MODE" in os.environ or not demands_token(address):
+        return  # before Ray has looked for a token: it demands one itself from whoever calls it, once it has found one
+    if AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
         os.environ["RAY_AUTH_MODE"] = "token"
         Config.initialize("")  # Ray has read its environment when it was imported
 

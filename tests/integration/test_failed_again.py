@@ -24,6 +24,7 @@ def resume(place: Place) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.extended
 def test_a_failed_trial_runs_again_within_the_same_budget_and_every_record_says_so(tmp_path: Path) -> None:
     place = long_trials(tmp_path, trials=2)
     launch = place.launch("-o", "resources.attempts=1")

@@ -30,6 +30,7 @@ def begun_s(place: Place, trial: TrialRecord) -> float:
     return datetime.strptime(stamps[-1], "%Y-%m-%d %H:%M:%S").astimezone().timestamp()
 
 
+@pytest.mark.extended
 @pytest.mark.skipif(memory_kills() is None, reason="the kernel does not count its kills")
 def test_a_trial_that_the_kernel_kills_for_memory_runs_again_alone_and_no_attempt_is_counted(tmp_path: Path) -> None:
     place = long_trials(tmp_path, trials=2)

@@ -53,6 +53,7 @@ def require_values_by_epoch_in_mlflow(place: Place) -> None:
         assert ("takeovers" in tags) is bool(record.takeovers)
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_a_killed_population_ends_as_an_undisturbed_one(tmp_path):
     calm = place(tmp_path / "calm")

@@ -139,6 +139,11 @@ def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_th
     assert fault_of(error, place=PLACE) is None
 
 
+def test_a_process_that_ray_never_started_is_no_crash_of_its_trial() -> None:
+    never = ray.exceptions.ActorDiedError("The actor never ran - it was cancelled before it started running.")
+    assert type(fault_of(never, place=PLACE)) is BusyError
+
+
 @pytest.mark.parametrize("error", [StorageError("x: damaged"), DataError("no checkpoint is whole")])
 def test_our_own_errors_keep_their_code_and_line(error):
     assert fault_of(error, place=PLACE) is error
