@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import ray
 import torch
+from ray._raylet import ActorID
+from ray.core.generated.common_pb2 import ActorDiedErrorContext
 from sqlalchemy.exc import OperationalError
 from torch import distributed
 
@@ -140,8 +142,8 @@ def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_th
 
 
 def test_a_process_that_ray_never_started_is_no_crash_of_its_trial() -> None:
-    never = ray.exceptions.ActorDiedError("The actor never ran - it was cancelled before it started running.")
-    assert type(fault_of(never, place=PLACE)) is BusyError
+    told = ActorDiedErrorContext(class_name="Trial", actor_id=ActorID.nil().binary(), never_started=True)
+    assert type(fault_of(ray.exceptions.ActorDiedError(told), place=PLACE)) is BusyError
 
 
 @pytest.mark.parametrize("error", [StorageError("x: damaged"), DataError("no checkpoint is whole")])
