@@ -1,4 +1,4 @@
-"""Addresses of files: each is made from its path here, so that whoever reads it finds that path, whatever is in it."""
+"""Addresses of files: each is made from its path here, and leads back to it whatever characters are in it."""
 
 import os
 import re

@@ -62,7 +62,7 @@ def nobody_reads() -> bool:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Meanwhile nothing fails because nobody reads it, or because it cannot be written: a sweep goes on without."""
+    """Meanwhile output that cannot be written, or that has no reader, fails nothing: the sweep goes on."""
     print_any_character()
     with (
         redirect_stdout(cast(TextIO, _Lasting(sys.stdout))),

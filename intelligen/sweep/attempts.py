@@ -61,7 +61,7 @@ class Attempts:
             self._run.stalled.discard(name)
             return Next.AGAIN
         if read_failure(directory) is not None:
-            return Next.FAILED  # whoever ended it has said why
+            return Next.FAILED  # what ended it has left the reason
         match fault_of(error, place=directory) or _killed_for_memory(error, directory):
             case None:
                 return self._crashed(name, directory, error)
@@ -86,7 +86,7 @@ class Attempts:
         return Next.FAILED
 
     def _require_place(self, lost: IntelligenError) -> None:
-        """All workers of the trial find room, now or on nodes that can be added; else nobody would ever start it.
+        """All workers of the trial find room, now or on nodes that can be added; otherwise Ray would wait forever.
 
         Raises:
             NodeLostError: They do not.
@@ -100,7 +100,7 @@ class Attempts:
 
 
 def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
-    """A trial that has raised an error was killed by nobody, whatever the kernel killed on its host meanwhile."""
+    """A trial that has raised an error was not killed, whatever the kernel killed on its host meanwhile."""
     return killed_for_memory(directory) if isinstance(unwrapped(error, place=directory), RayError) else None
 
 

@@ -1,4 +1,4 @@
-"""What an autoscaler can add is waited for; Ray tells nobody its node types, so they are read where it runs."""
+"""What an autoscaler can add is waited for; Ray does not publish its node types, so they are read on the head."""
 
 import time
 from collections.abc import Mapping

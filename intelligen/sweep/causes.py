@@ -64,7 +64,7 @@ _NODE_DIED = re.compile(r"node has died|node was (terminated|preempted)|node .* 
 
 
 def fault_of(error: BaseException, *, place: Path) -> IntelligenError | None:
-    """What the place did, as an error that ends the launch; none where the trial is to blame, or nobody knows.
+    """What the place did, as an error that ends the launch; none where the trial is to blame, or the cause is unknown.
 
     Args:
         error: What ended an attempt, in its worker or as Ray tells of it.

@@ -54,7 +54,7 @@ OWN_RAY = {
     "AUTOSCALER_METRIC_PORT": "-1",
 }
 _REFUSALS = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
-"""By which Ray says that it does not start, or lets nobody in."""
+"""By which Ray says that it does not start, or refuses us."""
 PASSED_ON = (INTERFACE,)
 """What workers are told where the launcher has been told."""
 
@@ -66,7 +66,7 @@ def capacity_here() -> Capacity:
 
 
 def require_no_ray() -> None:
-    """Refuse to go on beside a Ray that whoever calls has started in this process: there can be one, and it is theirs.
+    """Refuse to go on beside a Ray that the caller has started in this process: there can be one, and it is theirs.
 
     Raises:
         UnavailableError: There is one.
@@ -113,7 +113,7 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_word
 
 
 def _has_new_nodes(sweep: Sweep, cluster: Cluster | None) -> bool:
-    """Whether there are nodes, or GPUs, that nobody has looked at yet; an autoscaler's are waited for."""
+    """Whether there are nodes, or GPUs, that were not looked at yet; an autoscaler's are waited for."""
     if cluster is None:
         return bool(sweep.resources.gpus or sweep.baseline.gpus)
     _require_slots(sweep, cluster)
@@ -158,9 +158,9 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
 
 
 def _show_token(address: str) -> None:
-    """`ray start` asks for a token wherever its user has one: who joins shows it without being told to, likewise."""
+    """`ray start` asks for a token wherever its user has one, so a launch that joins shows one unasked."""
     if "RAY_AUTH_MODE" in os.environ or not demands_token(address):
-        return  # before Ray has looked for a token: it demands one itself from whoever calls it, once it has found one
+        return  # before Ray looks for a token: once it has one, it demands one of its callers too
     if AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
         os.environ["RAY_AUTH_MODE"] = "token"
         Config.initialize("")  # Ray has read its environment when it was imported

@@ -46,7 +46,7 @@ def survey(sweep: Sweep, cluster: Cluster | None, *, settled: Mapping[str, int],
         store: The runs directory; it need not exist.
 
     Raises:
-        UnavailableError: It cannot run there; the message says why, and the mend.
+        UnavailableError: It cannot run there; the message says why, and the fix.
         OSError: The runs directory cannot be written.
 
     """

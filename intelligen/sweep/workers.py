@@ -58,7 +58,7 @@ def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
     """A Tune trial of one worker: `fit` inside the (reused) Tune actor."""
     directory = Path(config["directory"])
     if read_failure(directory) is not None:
-        return _last_result(directory)  # whoever ended the last attempt did so for this trial's whole life
+        return _last_result(directory)  # the last attempt was ended for good
     _return_free_memory()
     try:
         _fit(config, device=_device(config), echo=True, report=lambda report: tune.report(_tune_metrics(report)))
