@@ -68,7 +68,8 @@ def demands_token(address: str) -> bool:
         try:
             channel.unary_unary(_ANY_CALL)(b"", timeout=ANSWERS_WITHIN_S)
         except grpc.RpcError as error:
-            return error.code() is grpc.StatusCode.UNAUTHENTICATED
+            # A head of another version may not know the call; it has not refused the caller then.
+            return error.code() is not grpc.StatusCode.UNIMPLEMENTED
     return False
 
 
