@@ -1,5 +1,7 @@
 """Processes of this machine work on one trial together, as the workers of a Ray Train group do."""
 
+import os
+import sys
 import tempfile
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -45,3 +47,8 @@ def _work_as_rank(rank: int, processes: int, work: Callable[[], None], rendezvou
         raised.put(error)
     finally:
         distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # torch now and then aborts the process at the interpreter's exit ("terminate called without an active exception"),
+    # after all its work has been done.
+    os._exit(0)
