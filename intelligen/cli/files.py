@@ -49,7 +49,7 @@ class Finding:
 def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, runs: Path, as_json: bool) -> int:
     """Check sweep and experiment files without running anything; exit code 2 where one is wrong.
 
-    Every problem is one line: FILE:LINE: KEY: what is wrong, and how to mend it. Exit code 69: --runs, or its default,
+    Every problem is one line: FILE:LINE: KEY: what is wrong, and how to fix it. Exit code 69: --runs, or its default,
     cannot hold runs.
     """
     del runs  # it was looked at when it was read

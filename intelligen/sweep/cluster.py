@@ -150,10 +150,10 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
                 runtime_env=dict(runtime_env) or None,
             )
     except _REFUSALS as error:
-        mend = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
+        fix = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
         reason = " ".join(str(error).split())
         raise UnavailableError(
-            f"cannot join the Ray cluster at {cluster.address} ({cluster.found}): {reason}{mend}"
+            f"cannot join the Ray cluster at {cluster.address} ({cluster.found}): {reason}{fix}"
         ) from error
 
 

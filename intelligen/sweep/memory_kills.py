@@ -22,7 +22,7 @@ def killed_for_memory(directory: Path) -> MemoryShortageError | None:
     try:
         kills: int | None = ask_host(worker.host, kernel_memory_kills)
     except ray.exceptions.RayError:
-        return None  # nobody there to ask
+        return None  # the host does not answer
     if kills is None or kills <= worker.memory_kills:
         return None
     return MemoryShortageError(f"out of memory: the kernel of {worker.host} killed its process")

@@ -128,7 +128,7 @@ def _described(text: str, line: str, *, key: str) -> str:
 
 
 def _too_many(views: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The oldest of our other views, where there are so many that nobody could save one more by hand."""
+    """The oldest of our other views, where there are so many that none could be saved by hand any more."""
     ours = sorted((key for key in views if key.startswith(_OURS)), key=lambda key: views[key].get("updatedAt", 0))
     room = min(_MOST_OURS, _MOST_VIEWS - 1 - (len(views) - len(ours))) - 1
     return ours[: max(0, len(ours) - max(0, room))]

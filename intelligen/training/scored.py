@@ -108,7 +108,7 @@ def _damaged(path: Path, what: str) -> StorageError:
 
 
 def _is_of_new_test_set(path: Path) -> bool:
-    """Of a damaged file nobody knows; `read_scores` says what is wrong with it."""
+    """Of a damaged file it is unknown; `read_scores` says what is wrong with it."""
     try:
         told = json.loads(path.read_bytes())
     except (OSError, ValueError):
