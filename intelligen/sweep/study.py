@@ -19,7 +19,7 @@ from optuna.trial import TrialState as OptunaState
 from sqlalchemy.exc import SQLAlchemyError
 
 from intelligen.config.sweep import Sweep
-from intelligen.errors import StorageError, UnavailableError
+from intelligen.errors import UnavailableError, unwritten
 from intelligen.sweep.outcome import Outcome
 from intelligen.tracking.leaderboard import SELECTED
 from intelligen.tracking.ledger import TrialState
@@ -55,7 +55,7 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
 
     Raises:
         DamagedStudyError: The journal is damaged.
-        StorageError: It cannot be read or written.
+        CannotCreateError, StorageError: It cannot be read or written.
         UnavailableError: The database cannot be opened.
 
     """
@@ -66,8 +66,7 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
             study = _create(JournalStorage(_journal(directory)), sweep.name, sweep)
             study.get_trials(deepcopy=False)
         except OSError as error:
-            what = f"{error.strerror}; see to its disk and run the same command"
-            raise StorageError(f"{directory / STUDY_FILE}: {what}") from error
+            raise unwritten(directory / STUDY_FILE, error) from error
         except Exception as error:  # of any kind: Optuna trusts every line that it reads
             raise DamagedStudyError(f"is damaged ({type(error).__name__})") from error
         return study

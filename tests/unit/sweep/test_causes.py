@@ -229,6 +229,24 @@ def test_where_there_is_no_room_the_bytes_needed_and_free_are_said(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.parametrize(
+    ("place", "kind", "fix"),
+    [
+        ("gone/deep/f", StorageError, ": the directory {}/gone is gone; restore it and run the same command"),
+        ("file/f", CannotCreateError, "; a file is where a directory must be: move it, and run the same command"),
+        ("directory", CannotCreateError, "; a directory is where the file must be: move it, and run the same command"),
+        ("n" * 300, CannotCreateError, "; choose a place with a shorter path, and run the same command"),
+    ],
+    ids=["no directory", "a file in its way", "a directory in its way", "a long name"],
+)
+def test_a_path_that_cannot_be_written_is_not_blamed_on_the_disk(tmp_path, place, kind, fix):
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(kind) as caught, writing(tmp_path / place):
+        (tmp_path / place).write_bytes(b"")
+    assert str(caught.value).endswith(fix.format(tmp_path))
+
+
 def _meet(rank: int, port: int, told: "multiprocessing.Queue[tuple[type, str]]") -> None:
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="nosuch0")
     error = raised(lambda: distributed.init_process_group("gloo", rank=rank, world_size=1))
