@@ -68,7 +68,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.sweep.trials import reopen_failed
-    from intelligen.sweep.verifying import require_files
+    from intelligen.sweep.verifying import require_data, require_files
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import LEDGER_FILE, Ledger, read_ledger
     from intelligen.tracking.provenance import record_provenance
@@ -91,6 +91,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
         require_unchanged(ledger.header, header, directory)
         launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
         require_files(launch)
+        require_data(launch, prepared)
         require_no_late_search(launch)
         if rests and not is_finished(launch):
             launch, rests = replace(launch, sweep=_surveyed(order, cluster, console)), False

@@ -15,6 +15,7 @@ from intelligen.errors import ConfigError
 from intelligen.evaluation import RESAMPLES, Evaluation, Interval, bleu_interval, evaluate_shard, score
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.training.checkpoint import load_weights, sha256
+from intelligen.training.circumstances import require_same_data
 from intelligen.training.fit import build_model
 from intelligen.training.result import read_trial, selected_weights
 from intelligen.training.scored import Scores, read_scores, score_files, scored_split, write_scores
@@ -58,12 +59,14 @@ class TrainedModel:
         """Read a trial directory.
 
         Raises:
+            ChangedError: The prepared data are not those that it was trained on.
             DataError: It is no trial's directory, or none of its epochs has ended.
             StorageError: The weights or the prepared data are damaged.
 
         """
         trial = read_trial(directory)
         prepared = open_prepared(store / "prepared" / trial.prepared)
+        require_same_data(directory, prepared)
         model = build_model(trial, prepared)
         weights = selected_weights(directory)
         load_weights(model, weights)

@@ -17,12 +17,15 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.orders import order_of_directory
+from intelligen.config.data import FilesCorpus, ParallelText
+from intelligen.data.preparing import prepare
 from intelligen.errors import DataError
 from intelligen.reporting.report.rows import result_rows
 from intelligen.reporting.study import read_study
 from intelligen.sweep.header import require_unchanged, sweep_header
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord
+from intelligen.training.circumstances import require_same_data
 from intelligen.training.scored import read_scores
 
 ARCHIVE = REPOSITORY / "tests" / "golden" / "earlier_sweep.tar.gz"
@@ -62,6 +65,10 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     sweep = tmp_path / "runs" / "sweeps" / "earlier"
     order = order_of_directory(sweep, (), tracking_uri=None)
     prepared = order.prepare()
+    again = prepare(order.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}), tmp_path / "again")
+    for trial in (*sweep.glob("trials/t*"), *(tmp_path / "runs" / "baselines").iterdir()):
+        require_same_data(trial, prepared)
+        require_same_data(trial, again)  # what is prepared again is what the first release prepared
     now = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
     require_unchanged(read_ledger(sweep)[0], now, sweep)
     shutil.rmtree(prepared.directory)
@@ -94,6 +101,11 @@ def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: P
         )
         assert launched.returncode == code, launched.stdout
         assert line in launched.stdout
+
+
+def corpus_in(place: Path) -> FilesCorpus:
+    files = {split: ParallelText(source=f"{split}.en", target=f"{split}.de") for split in ("train", "valid", "test")}
+    return FilesCorpus(folder=str(place / "corpus"), splits=files)
 
 
 def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:
