@@ -23,7 +23,7 @@ from intelligen.data.overlaps import Comparison, RowHashes
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.data.tokenizer import Tokenizer, moses_of, train_tokenizer
 from intelligen.data.writing import COLUMNS, Pair, write_split
-from intelligen.errors import CannotCreateError, DataError, StorageError
+from intelligen.errors import DataError, StorageError, writing
 
 _PROGRESS_PAIRS = 10_000
 _ABANDONED_AFTER_S = 24 * 3600
@@ -203,11 +203,9 @@ def _ignored(rows: Sequence[Pair]) -> None:
 def _make_building(directory: Path) -> Path:
     """A new directory beside the final one; what killed processes left there long ago is removed."""
     building = directory.with_name(f".{directory.name}.{uuid4().hex[:8]}")
-    try:
+    with writing(directory.parent):
         directory.parent.mkdir(parents=True, exist_ok=True)
         building.mkdir()
-    except OSError as error:
-        raise CannotCreateError(f"{directory.parent}: cannot be written: {error.strerror}") from error
     for sibling in directory.parent.glob(".*.*"):
         # Its owner may finish, and rename it, while we look.
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):

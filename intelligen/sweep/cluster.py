@@ -21,6 +21,7 @@ from intelligen.sweep.interrupts import keeping_handlers, processes_apart
 from intelligen.sweep.joining import IN_A_JOB, Cluster, demands_token
 from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
 from intelligen.sweep.nodes import require_ready_nodes
+from intelligen.sweep.ray_places import require_ray_folder
 from intelligen.sweep.rendezvous import INTERFACE
 
 TRIAL_SLOT = "trial_slot"
@@ -192,6 +193,7 @@ def _require_listening(address: str) -> None:
 
 
 def _start(sweep: Sweep) -> None:
+    require_ray_folder()
     port, capacity = _free_port(), capacity_here()
     # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
     # machine the workers would ask that one's unless they are told.
