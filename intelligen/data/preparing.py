@@ -16,7 +16,7 @@ from intelligen.config.base import comparable, content_hash
 from intelligen.config.data import Data
 from intelligen.data.checksums import sha256
 from intelligen.data.corpora import PairCorpus, open_corpus
-from intelligen.data.filters import Counts, evaluation_pairs, training_pairs
+from intelligen.data.filters import Counts, evaluation_pairs, trained_on, training_pairs
 from intelligen.data.held_out import held_out_fix
 from intelligen.data.manifest import FORMAT, Manifest, SplitReport, write_manifest
 from intelligen.data.overlaps import Comparison, RowHashes
@@ -48,7 +48,7 @@ def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -
         StorageError: disk full, or damaged prepared data.
 
     """
-    corpus = open_corpus(data.corpus)
+    corpus = open_corpus(data.corpus, trained_on(data))
     fingerprint = corpus.fingerprint()
     identity = data_identity(data, fingerprint)
     directory = store / "prepared" / identity
