@@ -11,7 +11,7 @@ import pytest
 import torch
 from ray.cluster_utils import Cluster
 from started_clusters import Started, can_hide, started
-from test_sweep import SWEEP, Place
+from test_sweep import ON_PROCESSORS, SWEEP, Place
 
 from intelligen.sweep import joining
 from intelligen.tracking.records import TrialState
@@ -53,9 +53,6 @@ def call(place: Place, cluster: Started, *arguments: str, **environment: str) ->
         check=False,
     )
     return done.returncode, done.stdout
-
-
-ON_PROCESSORS = ("-o", "resources.gpus_per_worker=0", "-o", "baseline.gpus_per_worker=0")
 
 
 def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(place: Place, cluster: Started) -> None:
