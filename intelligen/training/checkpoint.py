@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from intelligen.errors import DataError, StorageError, free_bytes
+from intelligen.files import fsync
 
 WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
 ADOPTED = "adopted"
@@ -229,12 +230,3 @@ def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fsync(path: Path) -> None:
-    """Make a file's content, or a directory's entries, survive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
