@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -37,8 +38,19 @@ class Checkpoint:
         return int(self.path.name)
 
     def training_state(self) -> dict[str, Any]:
-        """The strategy's state (optimizer moments and the like), on the CPU."""
-        state: dict[str, Any] = torch.load(self.path / TRAINING, map_location="cpu", weights_only=True)
+        """The strategy's state (optimizer moments and the like), on the CPU.
+
+        Raises:
+            StorageError: There is more in it than tensors and plain values: code, which is not run.
+
+        """
+        path = self.path / TRAINING
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise StorageError(
+                f"{path}: holds more than tensors and plain values, and nothing of it was run; restore it from a copy"
+            ) from error
         return state
 
 
