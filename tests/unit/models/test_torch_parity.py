@@ -11,7 +11,7 @@ from intelligen.data.tokens import BOS, PAD
 from intelligen.models.seq2seq import Seq2SeqTransformer
 
 torch.set_num_threads(1)
-VOCABULARY, WIDTH, HEADS, LAYERS, LONGEST = 11, 16, 4, 2, 9
+VOCABULARY, WIDTH, HEADS, LAYERS, POSITIONS = 11, 16, 4, 2, 9
 SHAPE = {"d_model": WIDTH, "d_ff": 24, "heads": HEADS, "encoder_layers": LAYERS, "decoder_layers": LAYERS}
 State = dict[str, Tensor]
 
@@ -48,11 +48,7 @@ class TorchTransformer(nn.Module):
                 self.norms[name].load_state_dict({kind: state[f"{name}_norm.{kind}"] for kind in ("weight", "bias")})
             for index, layer in enumerate(layers):
                 layer.load_state_dict(torch_state(state, f"{name}.{index}."))
-                layer.dropout = nn.Identity()  # ours has none inside attention and feed-forward blocks
                 layer.dropout1, layer.dropout2, layer.dropout3 = (Dropout(dropout) for _ in range(3))
-                for part in layer.modules():
-                    if isinstance(part, nn.MultiheadAttention):
-                        part.dropout = 0.0
 
     def forward(self, source_BS: Tensor, target_BT: Tensor) -> Tensor:
         hidden_BS, causal_TT = source_BS == PAD, torch.ones(target_BT.size(1), target_BT.size(1)).triu(1).bool()
@@ -96,18 +92,20 @@ def torch_state(state: State, layer: str) -> State:
     return found
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("dropout", "training"), [(0.0, True), (0.4, True), (0.4, False)])
 @pytest.mark.parametrize("norm", ["pre", "post"])
-def test_logits_are_those_of_torch_s_layers(norm: str, dropout: float) -> None:
+def test_logits_are_those_of_torch_s_layers(norm: str, dropout: float, training: bool) -> None:
     torch.manual_seed(0)
-    config = Seq2Seq(**SHAPE, norm=norm, dropout=dropout, tied_embeddings="all", max_positions=LONGEST)
+    everywhere = {"dropout": dropout, "attention_dropout": dropout, "activation_dropout": dropout}
+    config = Seq2Seq(**SHAPE, **everywhere, norm=norm, tied_embeddings="all", max_positions=POSITIONS)
     ours = Seq2SeqTransformer(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
     with torch.no_grad():
         for weight in ours.parameters():
             weight.add_(torch.randn_like(weight) / 10)  # norms and biases, too, are no longer 1 and 0
     theirs = TorchTransformer(ours.state_dict(), norm_first=norm == "pre", dropout=dropout)
-    source_BS, target_BT = sentences()
-    torch.manual_seed(5)
-    (found,) = ours(source_BS, target_BT)
-    torch.manual_seed(5)  # both draw their dropout in the same order
-    torch.testing.assert_close(found, theirs(source_BS, target_BT), rtol=1e-4, atol=1e-5)
+    seen = []
+    for model in (ours.train(training), theirs.train(training)):
+        torch.manual_seed(5)  # both draw their dropout in the same order
+        found = model(*sentences())
+        seen.append(found if isinstance(found, Tensor) else found[0])
+    torch.testing.assert_close(*seen, rtol=1e-4, atol=1e-5)
