@@ -7,6 +7,7 @@ import torch
 from conftest import tiny_trial
 from safetensors.torch import load_file
 
+from intelligen.config.decoding import Greedy, Sample
 from intelligen.config.experiment import Trial
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative
@@ -71,3 +72,15 @@ def test_each_seed_draws_rollouts_of_its_own(tiny_store, start, tmp_path):
 
     assert abs(first_update(1, 1.0) - first_update(2, 1.0)) > 1e-3
     assert first_update(1, 0.0) == pytest.approx(first_update(2, 0.0), abs=1e-5), "greedy rollouts draw nothing"
+
+
+def test_each_seed_draws_validation_hypotheses_of_its_own(tiny_store, start, tmp_path):
+    def hypotheses(seed: int, search: Greedy | Sample) -> list[str]:
+        trial = seeded(start, seed, epoch_updates=1, optimizer=STILL)
+        trial = trial.model_copy(update={"decoding": trial.decoding.model_copy(update={"validation": search})})
+        fit(trial, Runtime(tiny_store[0], tmp_path / f"{seed}-{search.name}"))
+        (report,) = read_history(tmp_path / f"{seed}-{search.name}" / HISTORY_FILE)
+        return [sample.hypothesis for sample in report.samples]
+
+    assert hypotheses(1, Sample()) != hypotheses(2, Sample())
+    assert hypotheses(1, Greedy()) == hypotheses(2, Greedy()), "the weights are the same"
