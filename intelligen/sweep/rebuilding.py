@@ -82,7 +82,8 @@ def _ledgers_study(run: SweepRun) -> optuna.Study:
         study = _rebuilt(run, own, former)
     if former is not None:
         carry_notes(former, study)
-    kept = replace_study(run.directory, run.sweep, sweep_id=sweep_id)
+    holds_something = former is None or bool(former.get_trials(deepcopy=False))
+    kept = replace_study(run.directory, run.sweep, sweep_id=sweep_id, keep=holds_something)
     if difference is not None:
         _warn(run, f"the study {difference}; it was rebuilt from the ledger, with {len(own)} trials", kept)
     return open_study(run.directory, run.sweep, sweep_id=sweep_id)

@@ -105,23 +105,28 @@ def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Stud
     return open_study(directory, sweep, sweep_id=sweep_id, beside=True)
 
 
-def replace_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> str | None:
-    """Put the study beside the present one in its place, at once; the present one is kept.
+def replace_study(directory: Path, sweep: Sweep, *, sweep_id: str, keep: bool) -> str | None:
+    """Put the study beside the present one in its place, at once.
+
+    Args:
+        directory: The sweep's.
+        sweep: As for `open_study`.
+        sweep_id: Likewise.
+        keep: Whether the present one is kept.
 
     Returns:
-        As what: `study.journal.replaced-1`, or in a database the study NAME-ID.replaced-1. None where there was none.
+        As what it is: `study.journal.replaced-1`, or in a database the study NAME-ID.replaced-1.
 
     """
     url, name = sweep.search.storage, f"{sweep.name}-{sweep_id}"
     if url is None:
         journal = directory / STUDY_FILE
         kept = _first_free(f"{STUDY_FILE}.replaced", {path.name for path in directory.iterdir()})
-        if is_there := journal.exists():
+        if keep:
             shutil.copyfile(journal, directory / kept)
         journal.with_name(f"{STUDY_FILE}{_REBUILT}").replace(journal)
-        return kept if is_there else None
-    names = set(optuna.get_all_study_names(url))
-    kept = _first_free(f"{name}.replaced", names)
+        return kept if keep else None
+    kept = _first_free(f"{name}.replaced", optuna.get_all_study_names(url))
     engine = create_engine(url, **_engine_options(url))
     # Optuna itself has no way to rename a study.
     rename = text("UPDATE studies SET study_name = :new WHERE study_name = :old")
@@ -129,7 +134,9 @@ def replace_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> str | None
         transaction.execute(rename, {"old": name, "new": kept})
         transaction.execute(rename, {"old": f"{name}{_REBUILT}", "new": name})
     engine.dispose()
-    return kept if name in names else None
+    if not keep:
+        optuna.delete_study(study_name=kept, storage=url)
+    return kept if keep else None
 
 
 def _first_free(name: str, taken: Collection[str]) -> str:

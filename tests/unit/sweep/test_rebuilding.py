@@ -208,6 +208,7 @@ def test_a_study_of_a_database_that_lost_it_is_rebuilt_there(tmp_path: Path, cap
     with one.run() as run:
         ledgers_study(run)
     assert one.study() == before
+    assert optuna.get_all_study_names(url) == ["s-0"]  # there was none to keep
     assert len(caplog.messages) == 2
 
 
