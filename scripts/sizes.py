@@ -17,7 +17,7 @@ MOST_LINES: Final = {"intelligen": 300, "tests": 450}
 """Folder → lines of each of its files."""
 FUNCTION_LINES: Final = 25
 """Lines of nine functions of ten of the product, from `def` to the last."""
-LONGER: Final = {"intelligen/training/fit.py": 393}
+LONGER: Final = {"intelligen/training/fit.py": 394}
 """File → lines that it may have until it is split."""
 
 

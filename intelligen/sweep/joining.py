@@ -93,7 +93,8 @@ def _running_here() -> Cluster | None:
 def _has_a_head(port: str) -> bool:
     """Whether a process of this user, which `ray start` started, listens at the port: the file outlives its cluster."""
     for process in psutil.process_iter(["name", "uids"]):
-        if process.info["name"] != "gcs_server" or process.info["uids"].real != os.getuid():
+        uids = process.info["uids"]  # none where it is another user's, and the system does not say whose
+        if process.info["name"] != "gcs_server" or uids is None or uids.real != os.getuid():
             continue
         try:
             listening = {str(one.laddr.port) for one in process.net_connections() if one.status == psutil.CONN_LISTEN}

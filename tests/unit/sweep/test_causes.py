@@ -84,7 +84,7 @@ def meet_nobody() -> None:
         (
             lambda: Path("/nowhere/model.safetensors").read_bytes(),
             StorageError,
-            "/nowhere/model.safetensors: not there",
+            "/nowhere/model.safetensors: not there; restore or install it, and run the same command",
         ),
         (of_system(errno.ENOMEM), MemoryShortageError, "Cannot allocate memory"),
         (of_system(errno.ECONNREFUSED), BusyError, "Connection refused"),
@@ -139,6 +139,26 @@ def test_what_torch_says_of_drivers_is_the_place_s(text):
 )
 def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_the_place(error):
     assert fault_of(error, place=PLACE) is None
+
+
+@pytest.mark.parametrize("place", ["sweeps/s", "sweeps/s/trials/t0001", "baselines/0123"])
+@pytest.mark.parametrize(
+    ("path", "fix"),
+    [
+        ("/r/runs/prepared/x/train.bin", "see that every node has the runs directory"),
+        ("/r/runs/sweeps/s/trials/t0001/history.jsonl", "see that every node has the runs directory"),
+        ("/r/runs", "see that every node has the runs directory"),
+        ("/r/runs-of-others/x", "restore or install it"),
+        ("git", "restore or install it"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_and_nodes_are_suspected_only_where_it_is_of_the_runs_directory(
+    place, path, fix
+):
+    error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    found = fault_of(error, place=Path("/r/runs") / place)
+    assert type(found) is StorageError
+    assert str(found) == f"{path}: not there; {fix}, and run the same command"
 
 
 def test_a_process_that_ray_never_started_is_no_crash_of_its_trial() -> None:
