@@ -1,6 +1,7 @@
 """A trial of two workers runs over two hosts, each of which takes its own name for the loopback, as Debian has it."""
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -72,4 +73,7 @@ def test_a_trial_over_both_hosts_meets_by_itself_and_goes_on_after_that(place: P
     (trial,) = searched(place)
     assert trial.state is TrialState.COMPLETE
     assert len(read_history(place.history(trial))) == EPOCHS
+    for name in ("left", "right"):
+        logs = (place.sweep / trial.directory).glob("trial*.log")
+        assert any(re.search(rf"begins on host {name} .* rank \d of 2", log.read_text()) for log in logs)
     require_records_agree(place)
