@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.data.tokenizer import Tokenizer, moses_of, train_tokenizer
 from intelligen.data.writing import COLUMNS, Pair, write_split
 from intelligen.errors import CannotCreateError, DataError, StorageError
+from intelligen.files import fsync
 
 _PROGRESS_PAIRS = 10_000
 _ABANDONED_AFTER_S = 24 * 3600
@@ -220,22 +220,14 @@ def _make_building(directory: Path) -> Path:
 def _publish(building: Path, directory: Path) -> None:
     """Make every byte durable, then give the directory its name."""
     for path in (*building.iterdir(), building):
-        _fsync(path)
+        fsync(path)
     try:
         building.rename(directory)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         return  # another process was faster; the same identity means the same content
-    _fsync(directory.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync(directory.parent)
 
 
 def _storage_error(error: OSError, building: Path) -> StorageError:

@@ -53,8 +53,6 @@ OWN_RAY = {
     "DASHBOARD_METRIC_PORT": "-1",
     "AUTOSCALER_METRIC_PORT": "-1",
 }
-_REFUSALS = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
-"""By which Ray says that it does not start, or refuses us."""
 PASSED_ON = (INTERFACE,)
 """What workers are told where the launcher has been told."""
 
@@ -149,7 +147,7 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
                 configure_logging=False,
                 runtime_env=dict(runtime_env) or None,
             )
-    except _REFUSALS as error:
+    except Exception as error:  # Ray's own class, or none: a node that is slow to start is a bare `Exception`
         fix = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
         reason = " ".join(str(error).split())
         raise UnavailableError(
@@ -211,7 +209,7 @@ def _start(sweep: Sweep) -> None:
                 configure_logging=False,
                 runtime_env={"env_vars": environment},
             )
-    except _REFUSALS as error:
+    except Exception as error:  # as in `_join`
         raise UnavailableError(f"cannot start Ray on this machine: {' '.join(str(error).split())}") from error
 
 

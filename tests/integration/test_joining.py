@@ -133,7 +133,8 @@ def test_a_doctor_asks_every_node_of_the_cluster_that_a_launch_would_join(place:
 @pytest.mark.extended
 def test_a_worker_that_fits_no_node_is_refused_with_the_nodes(place: Place, cluster: Started) -> None:
     cluster.start("--num-cpus=1", f"--address={cluster.address}")
-    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS, "-o", "resources.cpus_per_worker=2")
+    wide = ("-o", "name=wide", "-o", "resources.cpus_per_worker=2")
+    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS, *wide)
     assert (code, output.count("\n")) == (69, 1), output
     assert "resources: a worker asks for 2 CPUs on one node" in output
 
