@@ -99,10 +99,10 @@ def two_hosts(*shared: Path) -> Iterator[tuple[Host, Host]]:
                 yield hosts
             finally:
                 right.kill()
-                right.wait()
+                right.communicate()
         finally:
             left.kill()
-            left.wait()
+            left.communicate()
 
 
 def _begin(name: str, folder: Path, shared: Sequence[Path], apart: Sequence[str]) -> tuple[subprocess.Popen[str], int]:

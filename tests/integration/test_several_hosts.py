@@ -57,13 +57,10 @@ def test_a_runs_directory_that_the_other_host_does_not_see_is_refused(place: Pla
     require_one_line(output, f"node right: does not see {own}; put --runs on a directory that every node has")
 
 
-@pytest.mark.parametrize(("wrong", "told"), [("nosuch0", "nosuch0"), ("lo", "127.0.0.1")])
-def test_an_interface_by_which_the_workers_cannot_meet_fails_no_trial(
-    place: Place, head: Host, wrong: str, told: str
-) -> None:
-    code, output = head.run([*LAUNCH, *ON_BOTH], place.directory, GLOO_SOCKET_IFNAME=wrong)
+def test_an_interface_by_which_the_workers_cannot_meet_fails_no_trial(place: Place, head: Host) -> None:
+    code, output = head.run([*LAUNCH, *ON_BOTH], place.directory, GLOO_SOCKET_IFNAME="lo")
     assert code == 75, output
-    require_one_line(output, "its workers cannot reach each other", told)
+    require_one_line(output, "its workers cannot reach each other", "127.0.0.1")
     assert [record.state for record in searched(place)] == [TrialState.RUNNING]
 
 
