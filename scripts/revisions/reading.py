@@ -112,9 +112,11 @@ def _trial(directory: Path) -> Iterator[tuple[str, Facts]]:
 
 
 def _trial_name(directory: Path) -> str:
-    """`golden-asha t0001`; a baseline, which belongs to no sweep, by its directory alone."""
-    sweeps = (parent for parent in directory.parents if (parent / "ledger.jsonl").exists())
-    return " ".join([*(sweep.name for sweep in sweeps), directory.name])
+    """`golden-asha t0001`; a baseline, which belongs to no sweep, by its seed."""
+    sweeps = [parent.name for parent in directory.parents if (parent / "ledger.jsonl").exists()]
+    if sweeps:
+        return f"{sweeps[0]} {directory.name}"
+    return f"baseline of seed {json.loads((directory / 'trial.json').read_text(encoding='utf-8'))['seed']}"
 
 
 def _mlflow(database: Path) -> Iterator[tuple[str, Facts]]:
