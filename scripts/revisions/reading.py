@@ -86,11 +86,16 @@ def _ledger(path: Path) -> Iterator[tuple[str, Facts]]:
     opening, *events = _lines(path)
     settings: Facts = dict(facts_of(opening))
     decisions: Facts = {"events": str(len(events))}
+    order = 1
     for event in events:
         trial = event.get("trial")
         if isinstance(trial, dict):
             settings |= facts_of(trial.pop("config"), f"{trial['id']}.config")
-        decisions |= facts_of(event, f"event {event.pop('seq')}")
+        del event["seq"]
+        # Test sets are decoded at the same time: which is scored first is left to chance.
+        scored = event["event"] == "score"
+        decisions |= facts_of(event, f"score of {event['id']}" if scored else f"event {order}")
+        order += not scored
     yield f"{path.parent.name} {SETTINGS}", settings
     yield f"{path.parent.name} decisions", decisions
 
