@@ -75,7 +75,7 @@ def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
     holder = runner(files) if record.state is TrialState.RUNNING else None
     if holder is not None:
         raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
-    return (files.directory / record.directory).resolve()
+    return record.within(files.directory).resolve()
 
 
 def new_directory(store: Path, directory: Path) -> Path:

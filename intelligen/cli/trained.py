@@ -98,7 +98,7 @@ def _trial_directory(model: str, runs: Path) -> Path:
         files, record = find_trial(runs.absolute(), model)
     except ConfigError as error:
         raise ConfigError(f"{error} (MODEL is SWEEP/TRIAL, a trial's directory or an experiment file)") from None
-    return (files.directory / record.directory).resolve()
+    return record.within(files.directory).resolve()
 
 
 def _store_of(directory: Path, runs: Path) -> Path:

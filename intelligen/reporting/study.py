@@ -229,7 +229,7 @@ def _read_test_sets(data: Prepared, named: set[str]) -> dict[str, TestSet]:
 def _read_decoded(directory: Path, record: TrialRecord, own_search: str) -> dict[Setting, Decoded]:
     """The hypotheses that this sweep's test stage has scored: others may lie beside them."""
     found = {}
-    for path in score_files(directory / record.directory):
+    for path in score_files(record.within(directory)):
         split, _, search = path.stem.rpartition("-")
         if scored_as((split, search), own_search) in record.scores:
             told = read_scores(path)
@@ -249,6 +249,6 @@ def _require_whole(study: StudyResults) -> None:
         for (split, search), decoded in member.decoded.items():
             found, wanted = len(decoded.hypotheses), len(study.test_sets[split].references)
             if found != wanted:
-                path = study.directory / member.record.directory / SCORES / f"{split}-{search}.json"
+                path = member.record.within(study.directory) / SCORES / f"{split}-{search}.json"
                 what = f"has {found} hypotheses for {wanted} references"
                 raise StorageError(f"{path}: {what}: restore a copy, or decode the test set again")

@@ -51,20 +51,20 @@ class SweepFiles:
 
     def reports(self, record: TrialRecord) -> list[Report]:
         """A trial's history."""
-        path = self.directory / record.directory / HISTORY_FILE
+        path = record.within(self.directory) / HISTORY_FILE
         reports = self._histories.setdefault(record.id, Followed(path, read_history)).now()
         require_reports(record, path, reports)
         return reports
 
     def result(self, record: TrialRecord) -> Result | None:
         """A trial's result, where it ran its course."""
-        path = self.directory / record.directory / RESULT
+        path = record.within(self.directory) / RESULT
         return self._results.setdefault(record.id, Followed(path, lambda path: read_result(path.parent))).now()
 
     def state(self, record: TrialRecord) -> str:
         """What a trial does, or how it ended: its state in the ledger, or resting."""
         rests = record.state is TrialState.RUNNING and record.turn_epochs > 0
-        if rests and not (self.directory / record.directory / _PULSE_FILE).exists():
+        if rests and not (record.within(self.directory) / _PULSE_FILE).exists():
             return RESTING
         return str(record.state)
 

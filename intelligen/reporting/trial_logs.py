@@ -90,7 +90,7 @@ class TrialLogs:
         return [trials[name] for name in self._chosen]
 
     def _paths(self, record: TrialRecord) -> list[Path]:
-        return sorted((self._files.directory / record.directory).resolve().glob(LOGS))
+        return sorted(record.within(self._files.directory).resolve().glob(LOGS))
 
     def _new_lines(self, path: Path) -> Iterator[str]:
         """Whole lines behind what was read before."""

@@ -129,7 +129,7 @@ class Account:
         return sum(reports[-1].target_tokens for record in trials if (reports := self._reports(record)))
 
     def _reports(self, record: TrialRecord) -> list[Report]:
-        path = self._directory / record.directory / HISTORY_FILE
+        path = record.within(self._directory) / HISTORY_FILE
         return self._histories.setdefault(record.id, Followed(path, read_history)).now()
 
 

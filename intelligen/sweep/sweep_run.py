@@ -77,7 +77,7 @@ class SweepRun:
 
     def directory_of(self, record: TrialRecord) -> Path:
         """Where a trial's files lie."""
-        return self.directory / record.directory
+        return record.within(self.directory)
 
     def worker_config(
         self, trial: Trial, directory: Path, resources: Resources, *, turn: Turn | None = None

@@ -6,30 +6,29 @@ from intelligen.data.prepared import Prepared
 from intelligen.errors import StorageError
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.tracking.evidence import FIX, require_as_ended, require_reports
+from intelligen.tracking.evidence import FIX, require_as_ended, require_reports, require_settings
 from intelligen.tracking.leaderboard import USABLE
-from intelligen.tracking.ledger import LEDGER_FILE
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.circumstances import require_same_data
 from intelligen.training.history import HISTORY_FILE, read_history
-from intelligen.training.result import TRIAL
+from intelligen.training.scored import require_scored
 
 
 def require_files(run: SweepRun) -> None:
-    """Refuse to go on over ended trials whose files are gone or changed, and over trials that the ledger has lost.
+    """Refuse to go on over ended trials whose files are gone, damaged or changed.
 
     Raises:
         StorageError: There is one of these.
 
     """
-    records = run.ledger.trials.values()
-    known = {run.directory_of(record).resolve() for record in records}
-    for made in sorted(run.directory.glob(f"*/*/{TRIAL}")):
-        if made.parent.resolve() not in known:
-            raise StorageError(f"{run.directory / LEDGER_FILE}: it has lost {made.parent.name}, which has run; {FIX}")
-    for record in records:
+    for record in run.ledger.trials.values():
+        directory = run.directory_of(record)
         if record.state in USABLE or (record.state is TrialState.FAILED and record.kind != "baseline"):
             known_outcome(run, record)
+        if record.state in USABLE:
+            require_settings(record, directory)
+        if record.scores:
+            require_scored(directory, record.scores, own_search=record.config["decoding"]["test"]["name"])
 
 
 def require_data(run: SweepRun, prepared: Prepared) -> None:

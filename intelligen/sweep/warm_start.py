@@ -156,7 +156,7 @@ def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
             continue
         if record.takeovers:
             continue  # what it came to is due to a schedule, and to other trials' weights: it is no point of a space
-        outcome = read_outcome(directory / record.directory, objectives=metrics, crashed=False)
+        outcome = read_outcome(record.within(directory), objectives=metrics, crashed=False)
         source = f"{directory.name}/{record.id}"
         params = _renumbered(record.params, then=then, now=now)
         if outcome.state is TrialState.COMPLETE:

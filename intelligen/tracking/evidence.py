@@ -1,13 +1,17 @@
 """The ledger keeps what a trial's files held when it ended, so that none of them is lost or exchanged unseen."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from intelligen.errors import StorageError
+from intelligen.config.experiment import Trial
+from intelligen.errors import DataError, StorageError
 from intelligen.tracking.records import Evidence, TrialRecord, TrialState
+from intelligen.tracking.redaction import redact
+from intelligen.training.checkpoint import require_whole_weights
 from intelligen.training.history import HISTORY_FILE, Report
-from intelligen.training.result import RESULT, SELECTED, read_result
+from intelligen.training.result import RESULT, SELECTED, TRIAL, read_result, read_trial
 
 FIX = "restore it from a copy, or begin anew under another name (intelligen run FILE -o name=…)"
 
@@ -70,3 +74,25 @@ def require_as_ended(record: TrialRecord, directory: Path, curve: Mapping[int, f
         raise StorageError(f"{directory / RESULT}: the result of {record.id} {what}; {FIX}")
     if not (directory / SELECTED).exists():
         raise StorageError(f"{directory / SELECTED}: the weights of {record.id} are missing; {FIX}")
+    try:
+        require_whole_weights(directory / SELECTED)
+    except StorageError as error:
+        raise StorageError(f"{error}; {FIX}") from error
+
+
+def require_settings(record: TrialRecord, directory: Path) -> None:
+    """Refuse the directory of a trial that says other settings than the ledger.
+
+    Raises:
+        StorageError: It does, or does not say them.
+
+    """
+    try:
+        found = read_trial(directory)
+    except DataError as error:
+        what = "is damaged" if (directory / TRIAL).exists() else "is missing"
+        raise StorageError(f"{directory / TRIAL}: it {what}; {FIX}") from error
+    # Read as settings, since each may be of an earlier version; the ledger's are without secrets.
+    begun = Trial.model_validate_json(json.dumps(record.config))
+    if redact(found.model_dump(mode="json")) != redact(begun.model_dump(mode="json")):
+        raise StorageError(f"{directory / TRIAL}: has other settings of {record.id} than the ledger; {FIX}")

@@ -65,7 +65,7 @@ def reports_of(sweep_directory: Path, record: TrialRecord) -> list[Report]:
         StorageError: It is damaged, or lacks what it held when the trial ended.
 
     """
-    path = sweep_directory / record.directory / HISTORY_FILE
+    path = record.within(sweep_directory) / HISTORY_FILE
     reports = read_history(path)
     require_reports(record, path, reports)
     return reports
@@ -163,7 +163,7 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
         record.id: value
         for record in records
         if record.state in USABLE
-        and (value := selected_value(sweep_directory / record.directory, histories[record.id], metric)) is not None
+        and (value := selected_value(record.within(sweep_directory), histories[record.id], metric)) is not None
     }
     if not values:
         return None

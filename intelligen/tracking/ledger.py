@@ -11,6 +11,7 @@ from typing import Any
 
 from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
 from intelligen.files import fsync, replace_file
+from intelligen.tracking.evidence import FIX
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.records import (
     Closing,
@@ -33,7 +34,8 @@ __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "rea
 LEDGER_FILE = "ledger.jsonl"
 LOCK_FILE = "ledger.lock"
 # What a launch leaves beside its ledger, and never before it.
-_WRITTEN_AFTER = ("launch.json", "trials", "confirm")
+_TRIAL_PLACES = ("trials", "confirm")
+_WRITTEN_AFTER = ("launch.json", *_TRIAL_PLACES)
 
 
 class Ledger:
@@ -57,7 +59,7 @@ class Ledger:
         Raises:
             BusyError: another process holds the sweep.
             CannotCreateError: the directory cannot be written.
-            StorageError: the ledger is damaged, or gone while its trials are there.
+            StorageError: the ledger is damaged, or it or a part of it is gone while the trials are there.
 
         """
         try:
@@ -215,7 +217,7 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
     """Header, trials and closing as they stand now; takes no lock.
 
     Raises:
-        StorageError: there is no ledger, or it is damaged.
+        StorageError: there is no ledger, it is damaged, or it has lost trials.
 
     """
     state, _, _ = _read(directory / LEDGER_FILE)
@@ -232,10 +234,7 @@ def require_no_lost_ledger(directory: Path) -> None:
     path = directory / LEDGER_FILE
     left = [name for name in _WRITTEN_AFTER if (directory / name).exists()]
     if left and not path.exists():
-        raise StorageError(
-            f"{path}: the ledger is gone, though {left[0]} of its sweep is there; restore it from a copy, or begin anew"
-            " under another name (intelligen run FILE -o name=…)"
-        )
+        raise StorageError(f"{path}: the ledger is gone, though {left[0]} of its sweep is there; {FIX}")
 
 
 def settled_devices(directory: Path) -> dict[str, int]:
@@ -264,13 +263,15 @@ def _create(path: Path, header: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> tuple[SweepState, int, int]:
     """State, next sequence number and length in bytes of the whole lines."""
+    # A trial's directory follows its line, so these are looked for first: a launch may go on meanwhile.
+    made = [f"{place}/{one.name}" for place in _TRIAL_PLACES for one in sorted((path.parent / place).glob("[!.]*/"))]
     try:
         content = path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path}: cannot read the ledger: {error.strerror}") from error
     lines = content.split(b"\n")[:-1]
     if not lines:
-        raise StorageError(f"{path}:1: the ledger is empty: restore it, or start the sweep in another directory")
+        raise StorageError(f"{path}:1: the ledger is empty; {FIX}")
     state: SweepState | None = None
     for seq, line in enumerate(lines):
         try:
@@ -282,9 +283,9 @@ def _read(path: Path) -> tuple[SweepState, int, int]:
             else:
                 state.apply(entry)
         except (KeyError, TypeError, ValueError) as error:
-            raise StorageError(
-                f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}): restore the ledger from a copy,"
-                " or start the sweep in another directory"
-            ) from error
+            raise StorageError(f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}); {FIX}") from error
     assert state is not None
+    known = {record.directory for record in state.trials.values()}
+    if lost := [place for place in made if place not in known]:
+        raise StorageError(f"{path}: it has lost {', '.join(lost)}, which are there; {FIX}")
     return state, len(lines), sum(len(line) + 1 for line in lines)

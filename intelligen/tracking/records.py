@@ -1,8 +1,10 @@
 """What a sweep knows about its trials is the sum of the ledger's entries, in the order of their sequence numbers."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Literal
 
 Scalar = bool | int | float | str | None
@@ -93,6 +95,10 @@ class TrialRecord:
     """
     evidence: Evidence | None = None
     """None while it runs, and where it ended before evidence was written down."""
+
+    def within(self, sweep: Path) -> Path:
+        """Its directory, by that of its sweep."""
+        return Path(os.path.normpath(sweep / self.directory))  # as it was made relative, without a look at links
 
     @property
     def title(self) -> str:

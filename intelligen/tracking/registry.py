@@ -60,7 +60,7 @@ def best_confirmed(directory: Path) -> TrialRecord:
     values = {
         record.id: value
         for record in tested
-        if (value := selected_value(directory / record.directory, reports_of(directory, record), metric)) is not None
+        if (value := selected_value(record.within(directory), reports_of(directory, record), metric)) is not None
     }
     if not values:
         raise UnavailableError(f"{directory}: the files of its trials are gone: restore them, or name a trial")
@@ -105,7 +105,7 @@ def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: s
     store = directory.parent.parent
     with tempfile.TemporaryDirectory() as temporary:
         packed, model = Path(temporary, STORE), Path(temporary, MODEL_FOLDER)
-        prepared = pack(directory / record.directory, store=store, target=packed)
+        prepared = pack(record.within(directory), store=store, target=packed)
         tags = {
             "sweep_id": str(read_ledger(directory)[0]["sweep_id"]),
             "trial_id": record.id,

@@ -134,14 +134,14 @@ class SweepRuns:
         if record.state is TrialState.RUNNING:
             value = best_value(reports, self._metric)
         else:
-            directory = self._directory / record.directory
+            directory = record.within(self._directory)
             standing = standing_of(record, reports, directory=directory, metric=self._metric)
             self._standings[record.id], value = standing, standing.value
         if value is not None:
             self._values[record.id] = value
 
     def _reports_of(self, record: TrialRecord) -> list[Report]:
-        path = self._directory / record.directory / HISTORY_FILE
+        path = record.within(self._directory) / HISTORY_FILE
         return self._histories.setdefault(record.id, Followed(path, read_history)).now()
 
     def _describe(self, run: MirroredRun, record: TrialRecord) -> None:
@@ -168,7 +168,7 @@ class SweepRuns:
 
     def _missing_summary(self, run: MirroredRun, record: TrialRecord, reports: Sequence[Report]) -> list[Points]:
         """What an ended trial comes to, where MLflow lacks it: once, at the trial's last update."""
-        result = read_result(self._directory / record.directory)
+        result = read_result(record.within(self._directory))
         values = projection.summary_metrics(record, reports, result, metric=self._metric)
         missing = {name: value for name, value in values.items() if name not in run.metrics}
         return [Points(missing, reports[-1].update, record.ended_ms or record.started_ms)] if missing else []
@@ -185,7 +185,7 @@ class SweepRuns:
         if not scores:
             return []
         self._name_inputs(run, dict.fromkeys(sorted({self._split_of(name) for name in scores}), "test"))
-        files = score_files(self._directory / record.directory)
+        files = score_files(record.within(self._directory))
         if files:
             # Beforehand: where the scores stand, their hypotheses do.
             run.put_files({f"{SCORES}/{path.name}": path.read_text(encoding="utf-8") for path in files})

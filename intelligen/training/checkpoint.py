@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -67,6 +67,20 @@ def save_weights(model: nn.Module, path: Path) -> None:
     except SafetensorError as error:
         raise OSError(errno.EIO, str(error), str(path)) from error
     fsync(path)
+
+
+def require_whole_weights(path: Path) -> None:
+    """Refuse a file of `save_weights` whose head is damaged or whose length does not fit it; the tensors are not read.
+
+    Raises:
+        StorageError: It is one, or cannot be read.
+
+    """
+    try:
+        with safe_open(path, framework="pt"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{path}: damaged weights: {' '.join(str(error).split())[:300]}") from error
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -12,10 +14,11 @@ from intelligen.config.decoding import Decoding, Search
 from intelligen.config.stages import SearchName, search_named
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
-from intelligen.training.result import selected_sha256, write_atomically
+from intelligen.training.result import SELECTED, selected_sha256, write_atomically
 from intelligen.training.sealing import seal, unseal
 
 SCORES = "scores"
+_AGAIN = "restore a copy, or decode the split again"
 _SEARCHED = re.compile(rf"(?P<name>.+)-(?:{'|'.join(get_args(SearchName))})")
 
 
@@ -95,7 +98,7 @@ def read_scores(path: Path) -> Scores:
     try:
         return Scores.model_validate_json(json.dumps(unseal(path.read_text(encoding="utf-8"))))
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error.strerror}; mend it, or restore a copy") from error
+        raise StorageError(f"{path}: cannot be read: {error.strerror}; {_AGAIN}") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise _damaged(path, " ".join([*(f"{part}:" for part in first["loc"]), first["msg"]])) from error
@@ -103,8 +106,33 @@ def read_scores(path: Path) -> Scores:
         raise _damaged(path, str(error)) from error
 
 
+def require_scored(directory: Path, recorded: Mapping[str, float], *, own_search: str) -> None:
+    """Refuse a trial whose recorded scores have lost the hypotheses that they are of.
+
+    Args:
+        directory: The trial's, which has finished.
+        recorded: Its scores under their names: `test/bleu`, `test-greedy/bleu`, …
+        own_search: Name of the search by which scores are called after their split alone.
+
+    Raises:
+        StorageError: A file is missing, damaged or of other weights.
+
+    """
+    for name in (score.removesuffix("/bleu") for score in recorded if score.endswith("/bleu")):
+        stem = f"{name}-{own_search}"
+        if _SEARCHED.fullmatch(name) and not (directory / SCORES / f"{stem}.json").exists():
+            stem = name  # by another search
+        path, (split, _, search) = directory / SCORES / f"{stem}.json", stem.rpartition("-")
+        try:
+            if read_scores(path).weights not in (None, selected_sha256(directory)):
+                raise StorageError(f"{path}: of other weights than {directory / SELECTED}; {_AGAIN}")
+        except StorageError as error:
+            command = shlex.join(["intelligen", "test", str(directory), "--split", split, "--search", search])
+            raise StorageError(f"{error}: {command}") from error
+
+
 def _damaged(path: Path, what: str) -> StorageError:
-    return StorageError(f"{path}: damaged ({what}); restore a copy, or decode the split again")
+    return StorageError(f"{path}: damaged ({what}); {_AGAIN}")
 
 
 def _is_of_new_test_set(path: Path) -> bool:
