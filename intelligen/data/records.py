@@ -41,7 +41,7 @@ def nearest_of(field: str, known: Collection[str]) -> str:
     """The fields there are, for a message, and the one that was probably meant."""
     nearest = get_close_matches(field, known, n=1)
     guess = f"; did you mean `{nearest[0]}`?" if nearest else ""
-    return f" (there are {', '.join(known)}){guess}"
+    return f" (there are {', '.join(known) or 'none'}){guess}"
 
 
 def _shown(value: object) -> str:

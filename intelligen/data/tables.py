@@ -92,7 +92,8 @@ class _Quotes:
 def _plain_tsv(path: Path, fields: tuple[str, str], notes: Counter[str], quotes: _Quotes) -> Iterator[Row]:
     """Tabs split, and a quotation mark is text; so a stray tab shows as a wrong number of fields."""
     lines = read_lines(path, notes)
-    header = next(lines, "").split("\t")
+    first = next(lines, "")
+    header = first.split("\t") if first else []
     columns = _columns(path, fields, header, quotes)
     for number, line in enumerate(lines, start=2):
         if not line.strip("\r "):
