@@ -93,7 +93,8 @@ def lose_nodes_that_score(cluster: Cluster, directory: Path) -> None:
     """Once each of them scores."""
     while not (directory / PULSE_FILE).exists():
         time.sleep(0.2)
-    cluster.remove_node(cluster.worker_nodes.pop(), allow_graceful=False)
+    (node,) = cluster.worker_nodes
+    cluster.remove_node(node, allow_graceful=False)
 
 
 def test_scoring_whose_process_dies_is_tried_again_and_where_no_node_is_left_the_launch_ends(run: SweepRun) -> None:
@@ -117,7 +118,7 @@ def test_scoring_whose_process_dies_is_tried_again_and_where_no_node_is_left_the
         error = scored(run)
         losing.join()
         assert (type(error), error.exit_code) == (NodeLostError, 75)
-        assert "its node was lost" in str(error)
+        assert "node was lost" in str(error)
         assert "have no room for the trial" in str(error)
 
         # Nothing has begun there that could fail: what waits for its node has to look for itself.
