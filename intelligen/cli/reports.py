@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from intelligen.reporting.report.comparison import Compared
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_STANDARD_OUTPUT = Path("-")
 
 
 @click.command()
@@ -86,7 +87,8 @@ def export(
 ) -> None:
     """Write the results of SWEEP for other programs and for papers.
 
-    A row per strategy, test set and search. With --json they are printed, and files are written where they are named.
+    A row per strategy, test set and search. With --json they are printed, and files are written where they are named;
+    the FILE `-` is standard output.
     """
     from intelligen.reporting.report.export import Record, to_csv, to_latex, to_markdown
 
@@ -98,12 +100,17 @@ def export(
     wanted = [(path, form) for path, form in forms if path is not None]
     if not wanted and not as_json:
         raise ConfigError("export: say into what: --csv FILE, --latex FILE, --markdown FILE or --json")
+    if as_json + [path for path, _ in wanted].count(_STANDARD_OUTPUT) > 1:
+        raise ConfigError("export: only one form can go to standard output; name files for the others")
     one = _read([sweep], runs)[0]
     records: list[Record] = [row.values() for row in one.rows]
     for path, form in wanted:
+        if path == _STANDARD_OUTPUT:
+            click.echo(form(records), nl=False)
+            continue
         _write(path, form(records))
         if not as_json:
-            click.echo(f"written  {path}")
+            click.echo(f"written  {path}", err=any(other == _STANDARD_OUTPUT for other, _ in wanted))
     if as_json:
         print_document({**_document(one), "files": [str(path.absolute()) for path, _ in wanted]})
 

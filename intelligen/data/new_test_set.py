@@ -59,7 +59,9 @@ class NewTestSet:
     def _pairs(self, data: Data) -> FilePairs:
         for path in self.files:
             if not path.is_file():
-                raise DataError(f"{path}: no such file (test set `{self.name}`)")
+                # It is read more than once: a pipe would be empty then.
+                what = "is no plain file: write what it holds into one" if path.exists() else "no such file"
+                raise DataError(f"{path}: {what} (test set `{self.name}`)")
         # Without `..`, so that what they have in common is a folder that holds them.
         paths = [os.path.abspath(path) for path in self.files]
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])

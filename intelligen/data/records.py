@@ -19,7 +19,7 @@ def text_of(record: Mapping[str, object], field: str, where: str) -> str:
     while True:
         key = first_key(rest, group)
         if key not in group:
-            raise DataError(f"{where}: no field `{key}`{nearest_of(key, group)}")
+            raise DataError(f"{where}: no field `{key}`{nearest_of(key, _fields(group))}")
         value, rest = group[key], rest[len(key) + 1 :]
         if not rest:
             break
@@ -42,6 +42,15 @@ def nearest_of(field: str, known: Collection[str]) -> str:
     nearest = get_close_matches(field, known, n=1)
     guess = f"; did you mean `{nearest[0]}`?" if nearest else ""
     return f" (there are {', '.join(known) or 'none'}){guess}"
+
+
+def _fields(record: Mapping[str, object]) -> list[str]:
+    """What names a value of a record: its keys, dotted where an object is at them."""
+    return [
+        name
+        for key, value in record.items()
+        for name in ([f"{key}.{inner}" for inner in value] if isinstance(value, dict) and value else [key])
+    ]
 
 
 def _shown(value: object) -> str:

@@ -72,7 +72,7 @@ def test_a_job_runs_on_its_cluster_and_what_its_user_set_for_it_wins(place: Plac
     job = {joining.IN_A_JOB: USERS_ARENAS, "RAY_ADDRESS": cluster.address}
     code, output = call(place, cluster, "run", "sweep.yaml", "-o", "budget.trials=2", *ON_PROCESSORS, **job)
     assert code == 0, output
-    assert output.startswith(f"joins the Ray cluster at {cluster.address} (of this Ray job)\n")
+    assert f"joins the Ray cluster at {cluster.address} (of this Ray job)" in output.splitlines()
     code, output = call(place, cluster, "run", "sweep.yaml", "--local", **job)
     assert (code, output.count("\n")) == (2, 1)
     assert "--local: a Ray job runs on its cluster" in output

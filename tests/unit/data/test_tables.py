@@ -140,6 +140,11 @@ def test_a_field_without_text_is_told_alike_in_files_and_on_the_hub(tmp_path: Pa
             list(reader.pairs("train"))
 
 
+def test_a_field_that_is_missing_is_told_with_the_nested_ones_as_they_are_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no field `source` \(there are translation\.en, translation\.de, id\)"):
+        list(jsonl(tmp_path, {"translation": {"en": "one", "de": "eins"}, "id": "7"}).pairs("train"))
+
+
 def test_a_nul_character_is_refused_in_files_and_on_the_hub(tmp_path: Path) -> None:
     row = {"source": "a\0b", "target": "c"}
     datasets.Dataset.from_list([row]).save_to_disk(tmp_path / "saved")

@@ -71,6 +71,16 @@ def test_export_writes_what_is_named_and_all_forms_agree(runs: Path, tmp_path: P
             assert f"{row['bleu']:.2f} [{row['bleu_low']:.2f}, {row['bleu_high']:.2f}]" in files[form].read_text()
 
 
+def test_a_dash_is_standard_output_and_nothing_else_goes_there(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = call(runs, "export", "small", "--csv", "-", "--latex", "small.tex")
+    assert len(list(csv.DictReader(io.StringIO(shown.stdout)))) == 8
+    assert shown.stderr == "written  small.tex\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["small.tex"]
+
+
 def test_compare_puts_sweeps_beside_each_other(runs: Path, tmp_path: Path) -> None:
     page = tmp_path / "both.html"
     shown = call(runs, "compare", "small", "plain", "--output", str(page))
@@ -85,6 +95,7 @@ def test_compare_puts_sweeps_beside_each_other(runs: Path, tmp_path: Path) -> No
     ("words", "what"),
     [
         (("export", "small"), "say into what: --csv FILE"),
+        (("export", "small", "--csv", "-", "--json"), "only one form can go to standard output"),
         (("compare", "small"), "name at least two sweeps"),
         (("report", "smal"), "no sweep 'smal'"),
         (("report", "small", "--output", "/nowhere/page.html"), "/nowhere/page.html: cannot be written"),
