@@ -16,6 +16,7 @@ from intelligen.evaluation import RESAMPLES, Evaluation, Interval, bleu_interval
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.training.checkpoint import load_weights, sha256
+from intelligen.training.circumstances import require_same_data
 from intelligen.training.result import read_trial, selected_weights
 from intelligen.training.scored import Scores, read_scores, score_files, scored_split, write_scores
 
@@ -58,12 +59,14 @@ class TrainedModel:
         """Read a trial directory.
 
         Raises:
+            ChangedError: The prepared data are not those that it was trained on.
             DataError: It is no trial's directory, or none of its epochs has ended.
             StorageError: The weights or the prepared data are damaged.
 
         """
         trial = read_trial(directory)
         prepared = open_prepared(store / "prepared" / trial.prepared)
+        require_same_data(directory, prepared)
         model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
         weights = selected_weights(directory)
         load_weights(model, weights)
