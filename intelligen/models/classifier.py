@@ -36,7 +36,7 @@ class TransformerClassifier(Classifier):
         self.tables = nn.ModuleList(embedding_table(vocabulary, d_model) for vocabulary in vocabularies)
         self.segments = nn.Embedding(len(vocabularies), d_model)
         nn.init.normal_(self.segments.weight, std=d_model**-0.5)
-        self.positions = Positions(config)
+        self.positions = Positions(config.max_positions, d_model, learned=config.positions == "learned")
         self.dropout = nn.Dropout(config.dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         # The residual stream of a pre-norm stack is never normalised on its way.

@@ -33,8 +33,9 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         self.output = nn.Linear(d_model, target_vocabulary, bias=False) if tied == "none" else None
         if self.output is not None:
             nn.init.xavier_uniform_(self.output.weight)
-        self.source_positions = Positions(config)
-        self.target_positions = Positions(config)
+        learned = config.positions == "learned"
+        self.source_positions = Positions(config.max_positions, d_model, learned=learned)
+        self.target_positions = Positions(config.max_positions, d_model, learned=learned)
         self.dropout = nn.Dropout(config.dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
