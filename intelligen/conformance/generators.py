@@ -153,14 +153,25 @@ class GeneratorConformance:
             padding_N = torch.tensor([3, 0, 4])
             cache = model.new_cache(model.encode(_sources(model)), max_length=7, left_padding_N=padding_N)
             model.prefill(tokens_NT[:, :4], cache)
-            return torch.cat(
-                [model.extend(part, cache) for part in torch.split(tokens_NT[:, 4:], [2, 1], dim=1)], dim=1
-            )
+            rest_NT = torch.split(tokens_NT[:, 4:], [2, 1], dim=1)
+            return torch.cat([model.extend(part_NT, cache) for part_NT in rest_NT], dim=1)
 
         target_NT = _targets(model, 3, 7)
         changed_NT = target_NT.clone()
         changed_NT[0, :3], changed_NT[2, :4] = PAD, BOS
         assert torch.equal(logits(changed_NT), logits(target_NT))
+
+    @torch.no_grad()
+    def test_rows_may_be_carried_along_behind_the_last_position(self, model: Generator) -> None:
+        """As long as others, which begin behind padding, have positions left."""
+        model.eval()
+        memory, longest = model.encode(_sources(model)), model.max_positions
+        target_NT = _targets(model, 3, longest + 2)
+        cache = model.new_cache(memory, max_length=longest + 2, left_padding_N=torch.tensor([0, 2, 1]))
+        model.prefill(target_NT[:, :longest], cache)
+        logits_N2V = model.extend(target_NT[:, longest:], cache)
+        expected_1TV = model.decode(target_NT[1:2, 2:], memory.select(torch.tensor([1])))
+        torch.testing.assert_close(logits_N2V[1], expected_1TV[0, -2:])
 
     def test_a_source_of_padding_alone_gives_finite_logits_and_gradients(self, model: Generator) -> None:
         """Whatever they mean."""

@@ -88,6 +88,8 @@ class Generator(nn.Module, ABC):
         """Room for `max_length` target positions of n = `rows_per_source` adjacent rows for each source.
 
         The rows' first `left_padding_N` positions are padding: hidden, and not counted as positions of the target.
+        `max_length` counts them. Rows that are over may be carried along behind `max_positions` until they leave: what
+        is computed there means nothing, but must not fail.
         """
 
     @abstractmethod

@@ -92,7 +92,7 @@ class Prompted(Generator):
         past_LL = torch.ones(length, length, device=target_NT.device).tril().bool()
         itself_LL = torch.eye(length, device=target_NT.device).bool()
         mask_N1LL = ((seen_NL[:, None, :] & past_LL) | itself_LL)[:, None]
-        place_NL = (seen_NL.cumsum(dim=1) - 1).clamp(min=0)
+        place_NL = (seen_NL.cumsum(dim=1) - 1).clamp(0, self.places.num_embeddings - 1)
         x_NLD = self.table(torch.cat([source_NS, target_NT], dim=1)) + self.places(place_NL)
         for layer in self.layers:
             x_NLD = layer(x_NLD, mask_N1LL)
