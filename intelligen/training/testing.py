@@ -8,6 +8,7 @@ import torch
 
 from intelligen.config.decoding import Search
 from intelligen.config.stages import scored_as
+from intelligen.data.bleu import unspaced_references
 from intelligen.data.manifest import SplitReport
 from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared import Prepared, Split, open_prepared
@@ -37,6 +38,8 @@ class SplitScore:
     """Where scores and hypotheses are kept."""
     files: dict[str, str] | None
     """File → SHA-256 of a new test set; none where it is a split."""
+    unspaced: str | None
+    """Why its BLEU says little, where the words of its references are not apart."""
 
     def metrics(self, name: str | None = None) -> dict[str, float]:
         """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
@@ -133,7 +136,8 @@ class TrainedModel:
             files=files,
         )
         path = write_scores(self.directory, split.name, scores, decoding=trial.decoding)
-        return SplitScore(split.name, report, search, evaluation, bleu, path, files)
+        unspaced = unspaced_references(task, split.name, references)
+        return SplitScore(split.name, report, search, evaluation, bleu, path, files, unspaced)
 
 
 def named_scores(name: str, evaluation: Evaluation, bleu: Interval) -> dict[str, float]:
