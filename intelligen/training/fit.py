@@ -10,10 +10,10 @@ from intelligen.config.experiment import Trial
 from intelligen.config.metrics import higher_is_better
 from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.data.prepared import open_prepared
 from intelligen.errors import StorageError
 from intelligen.evaluation import Evaluation
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.build import build_model
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
@@ -105,16 +105,6 @@ def fit_turn(trial: Trial, runtime: Runtime, turn: Turn) -> Result | None:
     return _Run(turn, runtime).train()
 
 
-def build_model(trial: Trial, prepared: Prepared) -> Seq2SeqTransformer:
-    """The trial's network with random weights, a function of its seed."""
-    torch.manual_seed(trial.seed)
-    return Seq2SeqTransformer(
-        trial.model,
-        source_vocabulary=prepared.tokenizer("source").size,
-        target_vocabulary=prepared.tokenizer("target").size,
-    )
-
-
 def epoch_updates(trial: Trial, loader: Loader) -> int:
     """Updates of each epoch of a trial."""
     updates = trial.training.epoch_updates or loader.updates_per_pass
@@ -131,7 +121,7 @@ class _Run:
         self.turn, self.trial, self.runtime = turn, trial, runtime
         self.prepared = open_prepared(runtime.store / "prepared" / trial.prepared)
         require_same_data(runtime.directory, self.prepared)
-        self.model = build_model(trial, self.prepared)
+        self.model = build_model(trial.model, self.prepared.vocabularies, seed=trial.seed)
         if trial.start is not None:
             load_weights(self.model, selected_weights(runtime.store / "baselines" / trial.start))
         self.model.to(runtime.device)
