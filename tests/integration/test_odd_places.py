@@ -125,7 +125,10 @@ class OtherUser:
         self.python, self.path = sys.executable, ""
         if self.run("-c", "import intelligen").returncode != 0:
             # The interpreter may lie in root's home; the system's may do, with the packages of this one.
-            self.python, self.path = f"/usr/bin/python3.{sys.version_info.minor}", os.pathsep.join([str(REPOSITORY), *sys.path])
+            self.python, self.path = (
+                f"/usr/bin/python3.{sys.version_info.minor}",
+                os.pathsep.join([str(REPOSITORY), *sys.path]),
+            )
         found = self.run("-c", "import ray, torch, intelligen")
         if found.returncode != 0:
             pytest.skip(f"another user cannot run this code: {found.stdout.decode(errors='replace')[-200:]}")

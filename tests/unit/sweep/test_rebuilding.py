@@ -2,132 +2,24 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from launches import ENDS, POINTS, TWO_OBJECTIVES, Launches
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
-from searches import report, sweep
-from torch import nn
+from searches import sweep
 
-from intelligen.config.decoding import Beam, Decoding, Greedy
-from intelligen.config.experiment import Experiment, Trial
-from intelligen.config.sweep import Sweep
-from intelligen.errors import ConfigError, StorageError
-from intelligen.evaluation import Interval
-from intelligen.reporting.standing import stand
-from intelligen.reporting.study import read_study
-from intelligen.reporting.sweeps import SweepFiles, find_sweep
-from intelligen.sweep.attempts import Next
-from intelligen.sweep.outcome import FAILURE_FILE
+from intelligen.errors import StorageError
 from intelligen.sweep.rebuilding import ledgers_study
-from intelligen.sweep.searcher import StudySearcher, Suggestion
-from intelligen.sweep.stages import prepare_search
 from intelligen.sweep.study import STUDY_FILE, open_study
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
-from intelligen.sweep.verifying import require_files
-from intelligen.tracking.ledger import LEDGER_FILE, Ledger
-from intelligen.training.history import HISTORY_FILE, History
-from intelligen.training.result import (
-    RESULT,
-    SELECTED,
-    TRIAL,
-    Result,
-    claim_directory,
-    read_result,
-    write_atomically,
-    write_result,
-)
-from intelligen.training.scored import Scores, write_scores
-from intelligen.training.sealing import seal, unseal
-
-TWO_OBJECTIVES = [
-    {"metric": "valid/bleu", "direction": "maximize"},
-    {"metric": "time/epoch_s", "direction": "minimize"},
-]
-POINTS = {"points": [{"finetuning.optimizer.learning_rate": 2e-4, "strategy": "standard"}]}
-# How the trials end, and what they score.
-ENDS = [("complete", 3.0), ("pruned", 1.0), ("failed", 0.0), ("complete", 2.0), ("complete", 5.0), ("complete", 4.0)]
-
-
-class Launches:
-    """A search whose trials train nothing, launch by launch, with its ledger, its study and its trials' files."""
-
-    def __init__(self, place: Path, settings: Sweep) -> None:
-        self.directory = place / "sweeps" / settings.name
-        self.settings = settings
-        self.refused: set[int] = set()
-
-    @contextmanager
-    def run(self) -> Iterator[SweepRun]:
-        with Ledger.open(self.directory, {"sweep_id": "0"}) as ledger:
-            store = self.directory.parents[1]
-            run = SweepRun(self.settings, Experiment(version=1, name="e"), "x", store, self.directory, ledger)
-            require_files(run)
-            yield run
-
-    def launch(self, *ends: tuple[str, float], left_running: int = 0) -> list[Suggestion]:
-        """So many trials that end thus, then some that a kill leaves running."""
-        started: list[Suggestion] = []
-        with self.run() as run:
-            prepare_search(run)
-            study = ledgers_study(run)
-            tell_known_ends(run, study, lambda strategy: None)
-
-            def start(suggestion: Suggestion) -> dict:
-                if suggestion.number in self.refused:
-                    raise ConfigError("finetuning.epochs: too few")
-                started.append(suggestion)
-                return dict(start_trial(run, suggestion))
-
-            searcher = StudySearcher(
-                study,
-                sweep=run.sweep,
-                spent=lambda strategy: None,
-                start=start,
-                refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
-                settle=lambda number, crashed, stopped: settle_trial(run, trial_name(number), crashed=crashed),
-                attempt_failed=lambda number, error: Next.FAILED,
-                let_go_on=lambda number, epoch: None,
-            )
-            for place, (state, value) in enumerate(ends):
-                assert isinstance(searcher.suggest(f"{place}"), dict), searcher.error
-                train(run, started[-1].number, state, value)
-                searcher.on_trial_complete(f"{place}")
-                assert searcher.error is None
-            for place in range(left_running):
-                searcher.suggest(f"left {place}")
-        return started
-
-    def study(self) -> list[tuple]:
-        """All that a sampler reads of it."""
-        trials = open_study(self.directory, self.settings, sweep_id="0").get_trials()
-        return [
-            (t.state, t.values, t.params, t.distributions, t.intermediate_values, t.user_attrs, without(t.system_attrs))
-            for t in trials
-        ]
-
-
-def without(system_attrs: dict) -> dict:
-    return {name: value for name, value in system_attrs.items() if name != "fixed_params"}
-
-
-def train(run: SweepRun, number: int, state: str, value: float) -> None:
-    record = run.ledger.trials[trial_name(number)]
-    directory = run.directory_of(record)
-    claim_directory(directory, Trial.model_validate_json(json.dumps(record.config)))
-    for epoch in (1, 2):
-        History(directory).append(report(epoch, value / (3 - epoch), **{"time/epoch_s": 9.0 - value}))
-    if state == "complete":
-        write_result(directory, Result("best", {"valid/bleu": value}, "ran its course"), model=nn.Linear(1, 1))
-    if state == "failed":
-        write_atomically(directory / FAILURE_FILE, json.dumps({"reason": "diverged"}))
+from intelligen.sweep.trials import trial_name
+from intelligen.tracking.ledger import LEDGER_FILE
+from intelligen.training.sealing import unseal
 
 
 def flip(path: Path, place: int) -> None:
@@ -362,162 +254,6 @@ def test_a_trial_that_was_refused_has_no_files_and_is_rebuilt_with_its_reason(
     lose_the_journal(one.directory)
     one.launch()
     assert one.study() == before
-
-
-def lose_a_directory(trial: Path) -> None:
-    for path in sorted(trial.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    trial.rmdir()
-
-
-def lose_the_last_epoch(trial: Path) -> None:
-    path = trial / HISTORY_FILE
-    path.write_text(path.read_text().splitlines(keepends=True)[0])
-
-
-def exchange_a_score(trial: Path) -> None:
-    path = trial / HISTORY_FILE
-    first, second = map(unseal, path.read_text().splitlines())
-    second["metrics"]["valid/bleu"] += 1
-    path.write_text("".join(seal(json.dumps(line)) + "\n" for line in (first, second)))
-
-
-def cut_the_weights(trial: Path) -> None:
-    (trial / SELECTED).write_bytes((trial / SELECTED).read_bytes()[:-1])
-
-
-def change_a_setting(trial: Path) -> None:
-    fields = json.loads((trial / TRIAL).read_text())
-    fields["training"]["optimizer"]["learning_rate"] *= 2
-    (trial / TRIAL).write_text(json.dumps(fields))
-
-
-def exchange_the_result(trial: Path) -> None:
-    fields = unseal((trial / RESULT).read_text())
-    (trial / RESULT).write_text(seal(json.dumps({**fields, "sha256": "0" * 64})))
-
-
-@pytest.mark.parametrize(
-    ("harm", "named"),
-    [
-        (lose_a_directory, f"t0000/{HISTORY_FILE}: epoch 1 of t0000 is missing"),
-        (lambda trial: (trial / HISTORY_FILE).unlink(), f"t0000/{HISTORY_FILE}: epoch 1 of t0000 is missing"),
-        (lose_the_last_epoch, f"t0000/{HISTORY_FILE}: epoch 2 of t0000 is missing"),
-        (exchange_a_score, f"t0000/{HISTORY_FILE}: epoch 2 of t0000 has another score"),
-        (lambda trial: (trial / RESULT).unlink(), f"t0000/{RESULT}: the result of t0000 is missing"),
-        (exchange_the_result, f"t0000/{RESULT}: the result of t0000 is of other weights"),
-        (lambda trial: (trial / SELECTED).unlink(), f"t0000/{SELECTED}: the weights of t0000 are missing"),
-        (cut_the_weights, f"t0000/{SELECTED}: damaged weights: "),
-        (lambda trial: (trial / TRIAL).unlink(), f"t0000/{TRIAL}: it is missing"),
-        (lambda trial: (trial / TRIAL).write_text("{"), f"t0000/{TRIAL}: it is damaged"),
-        (change_a_setting, f"t0000/{TRIAL}: has other settings of t0000 than the ledger"),
-    ],
-    ids=[
-        *("directory", "history", "last epoch", "score", "result", "other result", "weights"),
-        *("half the weights", "settings", "settings cut short", "a setting"),
-    ],
-)
-def test_an_ended_trial_whose_files_are_gone_or_others_is_named(
-    tmp_path: Path, harm: Callable[[Path], None], named: str
-) -> None:
-    one = Launches(tmp_path, sweep())
-    one.launch(*ENDS[:3], left_running=1)
-    harm(one.directory / "trials" / "t0000")
-    with pytest.raises(StorageError) as told:
-        one.launch()
-    assert named in str(told.value)
-    assert "restore it from a copy, or begin anew under another name" in str(told.value)
-
-
-def test_a_ledger_that_lost_its_last_lines_is_named(tmp_path: Path) -> None:
-    one = Launches(tmp_path, sweep())
-    one.launch(*ENDS[:2])
-    path = one.directory / LEDGER_FILE
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if "t0001" not in line))
-    for look in (
-        one.launch,
-        lambda: stand(SweepFiles(one.directory)),
-        lambda: read_study(one.directory, store=tmp_path),
-    ):
-        with pytest.raises(StorageError, match=f"{LEDGER_FILE}: it has lost trials/t0001, which are there; restore it"):
-            look()
-    lose_a_directory(one.directory / "trials" / "t0001")
-    with pytest.raises(StorageError, match=f"{LEDGER_FILE}: it has lost trial 1, which has ended"):
-        one.launch()
-
-
-def test_a_trial_that_was_begun_but_has_no_result_is_not_lost_unseen_either(tmp_path: Path) -> None:
-    one = Launches(tmp_path, sweep())
-    one.launch(*ENDS[:1], left_running=1)
-    (one.directory / "trials" / "t0001").mkdir()
-    one.launch()  # as a kill leaves it
-    for place in ("trials/t0002", "confirm/standard-s2"):
-        (one.directory / place).mkdir(parents=True)
-        with pytest.raises(StorageError, match=f"it has lost {place}"):
-            one.launch()
-        (one.directory / place).rmdir()
-
-
-def test_an_empty_ledger_is_told_what_a_lost_one_is(tmp_path: Path) -> None:
-    one = Launches(tmp_path, sweep())
-    one.launch(*ENDS[:1])
-    for harm in (lambda path: path.write_text(""), lambda path: path.write_text("{}\n"), Path.unlink):
-        harm(one.directory / LEDGER_FILE)
-        with pytest.raises(StorageError, match="; restore it from a copy, or begin anew under another name"):
-            one.launch()
-
-
-def score_the_first(one: Launches) -> Path:
-    """As its test stage does, by its own search and by another; returns the file of its own."""
-    with one.run() as run:
-        directory = run.directory_of(run.ledger.trials["t0000"])
-        weights = read_result(directory).sha256
-        for search in (Greedy(), Beam()):
-            scores = Scores(
-                search=search,
-                metrics={"test/bleu": 4.0},
-                bleu=Interval(4.0, 3.0, 5.0),
-                signatures={},
-                hypotheses=("ein Affe",),
-                weights=weights,
-            )
-            path = write_scores(directory, "test", scores, decoding=Decoding())
-        run.ledger.score("t0000", {"test/bleu": 4.0, "test-greedy/bleu": 4.0, "test/moses_bleu": 4.0})
-    return path
-
-
-@pytest.mark.parametrize("search", ["beam", "greedy"])
-def test_recorded_scores_whose_hypotheses_are_gone_or_others_are_named_with_what_decodes_them(
-    tmp_path: Path, search: str
-) -> None:
-    one = Launches(tmp_path, sweep())
-    one.launch(*ENDS[:1])
-    path = score_the_first(one).with_name(f"test-{search}.json")
-    one.launch()
-    whole = path.read_text()
-    others = seal(json.dumps(unseal(whole) | {"weights": "0" * 64}))
-    for damage, named in (
-        (whole.replace("Affe", "Aff"), f"{path}: damaged (its checksum does not match); "),
-        (others, f"{path}: of other weights than {path.parents[1] / SELECTED}; "),
-        (None, f"{path}: cannot be read: No such file or directory; "),
-    ):
-        path.unlink() if damage is None else path.write_text(damage)
-        with pytest.raises(StorageError) as told:
-            one.launch()
-        command = f"intelligen test {path.parents[1]} --split test --search {search}"
-        assert str(told.value) == f"{named}restore a copy, or decode the split again: {command}"
-
-
-def test_a_lost_ledger_begins_no_other_sweep(tmp_path: Path) -> None:
-    one = Launches(tmp_path, sweep())
-    one.launch(*ENDS[:1])
-    (one.directory / LEDGER_FILE).unlink()
-    with pytest.raises(StorageError, match=f"{LEDGER_FILE}: the ledger is gone, though trials of its sweep is there"):
-        one.launch()
-    with pytest.raises(StorageError, match="the ledger is gone"):
-        find_sweep(tmp_path, "s")
-    assert not (one.directory / LEDGER_FILE).exists()
 
 
 def test_a_ledger_without_attributes_rebuilds_what_it_can_and_refuses_the_rest(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Searches whose trials train nothing, launch by launch, with all files that real ones leave."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from searches import report
+from torch import nn
+
+from intelligen.config.experiment import Experiment, Trial
+from intelligen.config.sweep import Sweep
+from intelligen.errors import ConfigError
+from intelligen.sweep.attempts import Next
+from intelligen.sweep.outcome import FAILURE_FILE
+from intelligen.sweep.rebuilding import ledgers_study
+from intelligen.sweep.searcher import StudySearcher, Suggestion
+from intelligen.sweep.stages import prepare_search
+from intelligen.sweep.study import open_study
+from intelligen.sweep.sweep_run import SweepRun
+from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
+from intelligen.sweep.verifying import require_files
+from intelligen.tracking.ledger import Ledger
+from intelligen.training.history import History
+from intelligen.training.result import (
+    Result,
+    claim_directory,
+    write_atomically,
+    write_result,
+)
+
+TWO_OBJECTIVES = [
+    {"metric": "valid/bleu", "direction": "maximize"},
+    {"metric": "time/epoch_s", "direction": "minimize"},
+]
+POINTS = {"points": [{"finetuning.optimizer.learning_rate": 2e-4, "strategy": "standard"}]}
+# How the trials end, and what they score.
+ENDS = [("complete", 3.0), ("pruned", 1.0), ("failed", 0.0), ("complete", 2.0), ("complete", 5.0), ("complete", 4.0)]
+
+
+class Launches:
+    """A search whose trials train nothing, launch by launch, with its ledger, its study and its trials' files."""
+
+    def __init__(self, place: Path, settings: Sweep) -> None:
+        self.directory = place / "sweeps" / settings.name
+        self.settings = settings
+        self.refused: set[int] = set()
+
+    @contextmanager
+    def run(self) -> Iterator[SweepRun]:
+        with Ledger.open(self.directory, {"sweep_id": "0"}) as ledger:
+            store = self.directory.parents[1]
+            run = SweepRun(self.settings, Experiment(version=1, name="e"), "x", store, self.directory, ledger)
+            require_files(run)
+            yield run
+
+    def launch(self, *ends: tuple[str, float], left_running: int = 0) -> list[Suggestion]:
+        """So many trials that end thus, then some that a kill leaves running."""
+        started: list[Suggestion] = []
+        with self.run() as run:
+            prepare_search(run)
+            study = ledgers_study(run)
+            tell_known_ends(run, study, lambda strategy: None)
+
+            def start(suggestion: Suggestion) -> dict:
+                if suggestion.number in self.refused:
+                    raise ConfigError("finetuning.epochs: too few")
+                started.append(suggestion)
+                return dict(start_trial(run, suggestion))
+
+            searcher = StudySearcher(
+                study,
+                sweep=run.sweep,
+                spent=lambda strategy: None,
+                start=start,
+                refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
+                settle=lambda number, crashed, stopped: settle_trial(run, trial_name(number), crashed=crashed),
+                attempt_failed=lambda number, error: Next.FAILED,
+                let_go_on=lambda number, epoch: None,
+            )
+            for place, (state, value) in enumerate(ends):
+                assert isinstance(searcher.suggest(f"{place}"), dict), searcher.error
+                train(run, started[-1].number, state, value)
+                searcher.on_trial_complete(f"{place}")
+                assert searcher.error is None
+            for place in range(left_running):
+                searcher.suggest(f"left {place}")
+        return started
+
+    def study(self) -> list[tuple]:
+        """All that a sampler reads of it."""
+        trials = open_study(self.directory, self.settings, sweep_id="0").get_trials()
+        return [
+            (t.state, t.values, t.params, t.distributions, t.intermediate_values, t.user_attrs, without(t.system_attrs))
+            for t in trials
+        ]
+
+
+def without(system_attrs: dict) -> dict:
+    return {name: value for name, value in system_attrs.items() if name != "fixed_params"}
+
+
+def train(run: SweepRun, number: int, state: str, value: float) -> None:
+    record = run.ledger.trials[trial_name(number)]
+    directory = run.directory_of(record)
+    claim_directory(directory, Trial.model_validate_json(json.dumps(record.config)))
+    for epoch in (1, 2):
+        History(directory).append(report(epoch, value / (3 - epoch), **{"time/epoch_s": 9.0 - value}))
+    if state == "complete":
+        write_result(directory, Result("best", {"valid/bleu": value}, "ran its course"), model=nn.Linear(1, 1))
+    if state == "failed":
+        write_atomically(directory / FAILURE_FILE, json.dumps({"reason": "diverged"}))
