@@ -4,19 +4,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from intelligen.cli.output import people_console
-from intelligen.tasks.base import AnyMetric
 from intelligen.training.history import Report, report_line
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
 
 
 class TrainingProgress:
     """A bar of updates on a terminal, and a line per epoch everywhere."""
 
-    def __init__(self, metrics: Sequence[AnyMetric], *, stderr: bool = False) -> None:
+    def __init__(self, metrics: "Sequence[AnyMetric]", *, stderr: bool = False) -> None:
         self._metrics = metrics
         self._console = people_console(stderr=stderr)
         self._bar = Progress(
