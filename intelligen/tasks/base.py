@@ -34,8 +34,10 @@ class Task:
     ) -> None:
         for metric in metrics:
             if metric.higher_is_better != higher_is_better(metric.name):
-                named = "none of these" if metric.higher_is_better else "loss, perplexity or error"
-                raise TypeError(f"metric {metric.name}: its name must end in {named}, to say which way it points")
+                raise TypeError(
+                    f"metric {metric.name}: higher_is_better is {metric.higher_is_better}, and its name says otherwise:"
+                    " names that end in loss, perplexity or error are minimised, all others maximised; rename it"
+                )
         by_name = {metric.name: metric for metric in metrics}
         self.metrics = tuple(metrics)
         self.reported = tuple(by_name[name] for name in reported)

@@ -25,6 +25,6 @@ class Distance(Accuracy):
 
 
 def test_a_metric_that_points_another_way_than_its_name_is_refused():
-    with pytest.raises(TypeError, match="metric distance: its name must end in loss, perplexity or error"):
+    with pytest.raises(TypeError, match="metric distance: higher_is_better is False, and its name says otherwise"):
         Task([Distance()], reported=["distance"], watched="distance")
     assert Task([Perplexity()], reported=["perplexity"], watched="perplexity").ranking == Perplexity()

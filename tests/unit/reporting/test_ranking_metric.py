@@ -112,10 +112,11 @@ def test_the_table_shows_its_test_scores_with_their_intervals(store: Path) -> No
 
 def test_mlflows_prepared_comparison_sorts_and_shows_it() -> None:
     metrics = [f"{split}/{name}" for split in ("valid", "selected/valid", "test") for name in ("bleu", "chrf", "loss")]
-    state = comparison_state("p1", ["valid/chrf"], Settings((), {}), metrics=metrics)
+    state = comparison_state("p1", ["valid/chrf"], Settings((), {}), scores=("chrf", "bleu"), metrics=metrics)
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`selected/valid/chrf`", False)
     columns = [name for name in state["selectedColumns"] if name.startswith("metrics")]
-    assert columns[:3] == [f"metrics.`{name}`" for name in ("selected/valid/chrf", "test/chrf", "selected/valid/bleu")]
+    shown = ("selected/valid/chrf", "test/chrf", "test/bleu", "selected/valid/bleu", "selected/valid/loss")
+    assert columns[: len(shown)] == [f"metrics.`{name}`" for name in shown]
 
 
 def test_a_sweep_that_chose_by_the_loss_ranks_by_bleu_and_says_so(store: Path) -> None:
