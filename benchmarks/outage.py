@@ -167,6 +167,11 @@ def paces(told: list[tuple[TrialRecord, list[Report]]], outage: Outage) -> tuple
     return away, otherwise
 
 
+def _summary(seconds: list[float]) -> str:
+    # A server that is slow to come back may leave no time after the outage.
+    return f"median {statistics.median(seconds):.2f}, longest {max(seconds):.2f}" if seconds else "none"
+
+
 def main() -> int:
     """Print the figures; 1 where something was lost, doubled or late."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,8 +198,8 @@ def main() -> int:
     print(f"reports meanwhile             {meanwhile}")
     print(f"rows written meanwhile        {outage.rows_after - outage.rows_before}")
     print(f"rows in the end               {stand.total()}: {missing.total()} missing, {doubled} doubled")
-    for when, gaps in (("meanwhile", away), ("otherwise", otherwise)):
-        print(f"s between reports {when}   median {statistics.median(gaps):.2f}, longest {max(gaps):.2f}")
+    print(f"s between reports meanwhile   {_summary(away)}")
+    print(f"s between reports otherwise   {_summary(otherwise)}")
     return int(bool(code or missing or doubled or not meanwhile or outage.rows_after != outage.rows_before))
 
 

@@ -108,6 +108,7 @@ def resume(
     runs: Place | None = None,
     tracking_uri: str | None = None,
     local: bool = False,
+    failed: bool = False,
 ) -> "pd.DataFrame":
     """Go on with a sweep from its own directory.
 
@@ -117,6 +118,7 @@ def resume(
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
         tracking_uri: Of MLflow; that of the last launch where not given.
         local: Whether to run on this machine, whatever Ray cluster RAY_ADDRESS names or runs here.
+        failed: Whether the trials that failed run again, within the same budget.
 
     Returns:
         As `results`.
@@ -128,7 +130,7 @@ def resume(
     """
     directory = find_sweep(_runs(runs), name)
     order = order_of_directory(directory, tuple(overrides), tracking_uri=tracking_uri)
-    return _finished(replace(order, local=_local(local)))
+    return _finished(replace(order, failed_again=failed, local=_local(local)))
 
 
 def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":

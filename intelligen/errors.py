@@ -93,7 +93,14 @@ class ChangedError(IntelligenError):
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+# Where the path itself is the trouble, what to do about it.
+_IN_THE_WAY = {
+    errno.ENOTDIR: "a file is where a directory must be: move it",
+    errno.EEXIST: "a file is where a directory must be: move it",
+    errno.EISDIR: "a directory is where the file must be: move it",
+    errno.ENAMETOOLONG: "choose a place with a shorter path",
+}
 
 
 @contextmanager
@@ -127,6 +134,11 @@ def unwritten(path: Path, error: OSError, *, needed: int | None = None) -> Intel
     what = f"{path}: cannot be written: {error.strerror or error}"
     if error.errno in _NOT_ALLOWED:
         return CannotCreateError(f"{what}; make its place writable and run the same command")
+    if error.errno in _IN_THE_WAY:
+        return CannotCreateError(f"{what}; {_IN_THE_WAY[error.errno]}, and run the same command")
+    if error.errno == errno.ENOENT:
+        gone = next((place for place in reversed(path.parents) if not place.exists()), path.parent)
+        return StorageError(f"{what}: the directory {gone} is gone; restore it and run the same command")
     if error.errno not in _NO_ROOM:
         return StorageError(f"{what}; see to its disk and run the same command")
     wants = "" if needed is None else f"it needs {needed:,} bytes, "

@@ -32,7 +32,7 @@ START_TIMEOUT_S = 90
 # Charts and tables fade in after the data have come, and nothing on the page says when.
 SETTLE_MS = 3000
 FILTER_MS = 500
-SHOWN_COLUMNS = ("valid/bleu", "valid/loss", "time/epoch_s", "finetuning.optimizer.learning_rate", "stop_reason")
+SHOWN_COLUMNS = ("selected/valid/bleu", "valid/loss", "time/epoch_s", "finetuning.optimizer.learning_rate", "state")
 HIDDEN_COLUMNS = ("Dataset", "Source", "Models")
 
 
@@ -144,7 +144,7 @@ def photograph_runs(page: Page, picture: Path) -> None:
         search.fill(column)
         page.wait_for_timeout(FILTER_MS)
         row = page.locator('[class*="tree-treenode"]').filter(has_text=re.compile(rf"^\s*{re.escape(column)}\s*$"))
-        # A sweep that varies something else, or in which no trial was stopped, lacks a column.
+        # A sweep that varies something else lacks a column.
         if row.count():
             row.last.locator('[class*="tree-checkbox"]').first.click()
     page.keyboard.press("Escape")
@@ -153,9 +153,9 @@ def photograph_runs(page: Page, picture: Path) -> None:
 
 
 def photograph_curves(page: Page, experiment: str, picture: Path) -> None:
-    """The trials' validation metrics by update."""
+    """The trials' validation metrics by update, not those of the selected weights, which have one point each."""
     page.goto(f"{experiment}?compareRunsMode=CHART")
-    page.get_by_placeholder("Search metric charts").fill("valid/")
+    page.get_by_placeholder("Search metric charts").fill("^valid/")
     page.locator(".js-line").first.wait_for(state="attached")
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=picture)

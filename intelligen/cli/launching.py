@@ -1,7 +1,7 @@
 """One launch of a sweep, from its settings to its table: the wiring that run, resume and the Python API share."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -66,8 +66,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
-    from intelligen.sweep.trials import reopen_failed
-    from intelligen.sweep.verifying import require_files
+    from intelligen.sweep.verifying import require_data, require_files
     from intelligen.tasks import build_task
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import LEDGER_FILE, Ledger, read_ledger
@@ -91,6 +90,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
         require_unchanged(ledger.header, header, directory)
         launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
         require_files(launch)
+        require_data(launch, prepared)
         require_no_late_search(launch)
         if rests and not is_finished(launch):
             launch, rests = replace(launch, sweep=_surveyed(order, cluster, console)), False
@@ -100,10 +100,25 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
         ensure_store(order.tracking_uri, order.experiment.name)
         write_launch(directory, order.sweep, tracking_uri=order.tracking_uri)
         if order.failed_again:
-            again = reopen_failed(launch)
-            line = f"runs again: {', '.join(again)}" if again else "no trial has failed: there is none to run again"
-            _print_lines([line], console)
+            _print_lines(_reopened_lines(launch), console)
         return _run_stages(launch, order, cluster, console, interrupts)
+
+
+def _reopened_lines(launch: "SweepRun") -> Iterator[str]:
+    """Have the trials that failed run again; says which do, and what keeps the others from it."""
+    from intelligen.reporting.sweeps import command_line
+    from intelligen.sweep.trials import reopen_failed
+
+    again, unpaid = reopen_failed(launch)
+    if again:
+        yield f"runs again: {', '.join(again)}"
+    for bounds, names in unpaid.items():
+        reasons = ", ".join(bound.reason for bound in bounds)
+        overrides = "".join(f" -o {bound.override}" for bound in bounds)
+        more = f"{command_line('resume', launch.directory)} --failed{overrides}"
+        yield f"does not run again: {', '.join(names)}: {reasons}; give more: {more}"
+    if not again and not unpaid:
+        yield "no trial has failed: there is none to run again"
 
 
 def _run_stages(

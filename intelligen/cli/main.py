@@ -1,9 +1,11 @@
 """Entry points: every error that a user can cause is one line and a documented exit code, never a traceback."""
 
+import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 import click
 
@@ -18,7 +20,7 @@ from intelligen.cli.reports import compare, export, report
 from intelligen.cli.sweeps import extend, resume, run, stop
 from intelligen.cli.training import finetune, prepare, train
 from intelligen.cli.watching import logs, status, watch
-from intelligen.errors import IntelligenError
+from intelligen.errors import IntelligenError, UnavailableError
 from intelligen.tracking.redaction import redact_text
 
 CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
@@ -58,6 +60,7 @@ def guarded(call: Callable[[], object]) -> int:
     """Run a command; turn what it raises into a line and an exit code."""
     print_any_character()
     try:
+        _require_known_characters()
         code = call()
     except SystemExit as left:
         # click and rich leave with 1 where the reader of a pipe has what it wanted; rich has closed the pipe by then.
@@ -83,3 +86,21 @@ def guarded(call: Callable[[], object]) -> int:
         click.echo(f"error: a bug of ours: {what}; details in {log.name}", err=True)
         return IntelligenError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _require_known_characters() -> None:
+    """Names of files are written into files as UTF-8, so Python must know the characters that they have.
+
+    Raises:
+        UnavailableError: The locale lacks one of the working directory, or of what was typed.
+
+    """
+    names = sys.argv[1:]
+    with suppress(OSError):  # it is gone
+        names.append(os.getcwd())
+    for name in names:
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise UnavailableError(
+                f"{name!a}: has characters that the locale's encoding ({sys.getfilesystemencoding()}) lacks: set"
+                " PYTHONUTF8=1"
+            )

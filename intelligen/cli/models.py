@@ -15,6 +15,7 @@ from intelligen.errors import ConfigError
 
 if TYPE_CHECKING:
     from intelligen.config.stages import SearchName
+    from intelligen.training.testing import SplitScore
 
 
 @click.command()
@@ -56,7 +57,7 @@ def test(
     if not finished:
         click.echo(f"note: {trained.directory}: not trained to its end; its best epoch so far is scored", err=True)
     tests = [partial(trained.score_new, test_set) for test_set in new] or [partial(trained.score, split or "test")]
-    scored = (score_one(search=chosen) for score_one in tests)
+    scored = (_cautioned(score_one(search=chosen)) for score_one in tests)
     if as_json:
         scores = [score_document(one) for one in scored]
         print_document({"format": 1, "trial": str(trained.directory), "finished": finished, "scores": scores})
@@ -64,6 +65,13 @@ def test(
     for one in scored:
         for line in score_lines(one, trained.directory):
             click.echo(line)
+
+
+def _cautioned(found: "SplitScore") -> "SplitScore":
+    """With a warning on standard error where its BLEU says little."""
+    if found.unspaced is not None:
+        click.echo(f"warning: {found.unspaced}", err=True)
+    return found
 
 
 @click.command()

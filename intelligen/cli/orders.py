@@ -1,16 +1,17 @@
 """What a launch is asked to do: a sweep as its file has it, or as its last launch left it."""
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intelligen.addresses import SqliteAddress, absolute_address
+from intelligen.addresses import SqliteAddress, absolute, absolute_address
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
 from intelligen.config.stages import STAGES
-from intelligen.errors import ChangedError, ConfigError
+from intelligen.errors import ChangedError, ConfigError, StorageError
 
 if TYPE_CHECKING:
     from intelligen.config.experiment import Experiment
@@ -92,6 +93,9 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
     launch = read_launch(directory, header)
     document = Document(launch.sweep.model_dump(mode="json"), {})
     changes = [parse_override(text) for text in overrides]
+    searched = any(record.kind == "trial" for record in trials.values())
+    if launch.lost_study is not None and searched and "search.storage" not in {change.key for change in changes}:
+        raise _not_found(directory, "study", launch.lost_study, option="-o search.storage=")
     for change in changes:
         if change.key == "name" or change.key.startswith("experiment."):
             what = f"a sweep that was started keeps its name and experiment; {ANOTHER_SWEEP}"
@@ -131,11 +135,14 @@ def tracked_at(directory: Path) -> str:
 
     Raises:
         ConfigError: The address held a secret.
+        StorageError: It is relative, as the first release kept it, and its database is not found.
 
     """
+    from intelligen.tracking.earlier_addresses import is_relative
     from intelligen.tracking.launch import read_launch
     from intelligen.tracking.ledger import read_ledger
     from intelligen.tracking.redaction import REDACTED, redact_text
+    from intelligen.tracking.run_ids import read_run_ids
 
     recorded = read_launch(directory, read_ledger(directory)[0]).tracking_uri
     here = os.environ.get(TRACKING_VARIABLE)
@@ -146,4 +153,19 @@ def tracked_at(directory: Path) -> str:
             f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
             f" address by {TRACKING_VARIABLE}"
         )
+    if recorded is not None and is_relative(recorded) and read_run_ids(directory).sweep is not None:
+        raise _not_found(directory, "MLflow runs", recorded, option="--tracking-uri ")
     return recorded or tracking_address(None)
+
+
+def _not_found(directory: Path, what: str, address: str, *, option: str) -> StorageError:
+    """A database of the first release, of which only what was typed is known."""
+    from intelligen.tracking.earlier_addresses import launch_places
+
+    relative, places = SqliteAddress.parse(address), launch_places(directory)
+    assert relative is not None
+    fix = option + shlex.quote(str(relative.at(absolute(places[-1] / relative.path))))
+    return StorageError(
+        f"{directory}: its {what} are in {relative.path} of the directory in which it was launched, and in none of"
+        f" {', '.join(map(str, places))}; say where that file is, or where to write it anew: {fix}"
+    )

@@ -137,7 +137,7 @@ def _document(one: "Compared") -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    from intelligen.training.result import replace_file
+    from intelligen.files import replace_file
 
     # A rename would put a file in the place of a link, a pipe or a device such as /dev/stdout.
     into_it = path.is_symlink() or (path.exists() and not path.is_file())

@@ -57,10 +57,14 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
 @device_option
 def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str) -> None:
     """Go on from the baseline with a training strategy."""
+    from intelligen.training.circumstances import require_same_data
+
     file = ExperimentFile(experiment, overrides, runs, strategy)
     settings = file.settings()
-    baseline = baseline_place(settings, prepared=data_to_train_on(settings, runs).identity, runs=runs)
+    prepared = data_to_train_on(settings, runs)
+    baseline = baseline_place(settings, prepared=prepared.identity, runs=runs)
     baseline.require_result(file.command("train"))
+    require_same_data(baseline.directory, prepared)
     _fit(finetuning_place(settings, baseline, runs=runs), runs, device)
 
 

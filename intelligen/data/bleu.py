@@ -97,6 +97,14 @@ def require_bleu_tokenizer(task: Task, prepared: Prepared, *, key: str = "task.b
                 raise ConfigError(_refusal(split, shares, key))
 
 
+def unspaced_references(task: Task, name: str, references: list[str]) -> str | None:
+    """Why BLEU on a test set says little: its words are not apart, and no tokenizer was chosen; else nothing."""
+    shares = dict(_unspaced_shares(references))
+    if task.bleu_tokenizer is not None or sum(shares.values()) <= _MOST_UNSPACED:
+        return None
+    return f"{_finding(name, shares)} takes a sentence for a word; its chrF needs no words"
+
+
 def _require_parts(tokenizer: BleuTokenizer) -> None:
     packages = _PACKAGES.get(tokenizer, {})
     if any(find_spec(module) is None for module in packages):
@@ -118,15 +126,21 @@ def _unspaced_shares(texts: list[str]) -> Iterator[tuple[str, float]]:
             yield script, found / len(text)
 
 
-def _refusal(split: str, shares: dict[str, float], key: str) -> str:
+def _finding(split: str, shares: dict[str, float]) -> str:
     scripts = ", ".join(sorted(shares, key=lambda script: -shares[script]))
+    return (
+        f"{sum(shares.values()):.0%} of the characters of the {split} references are {scripts},"
+        f" without spaces between words, so BLEU's default tokenizer {DEFAULT_BLEU_TOKENIZER}"
+    )
+
+
+def _refusal(split: str, shares: dict[str, float], key: str) -> str:
     if shares.get("Kana", 0.0) > _JAPANESE:
         right: BleuTokenizer = "ja-mecab"
     else:
         right = "zh" if max(shares, key=lambda script: shares[script]) == "Han" else "char"
     return (
-        f"task.bleu_tokenizer: {sum(shares.values()):.0%} of the characters of the {split} references are {scripts},"
-        f" without spaces between words, so BLEU's default tokenizer {DEFAULT_BLEU_TOKENIZER} would take a sentence for"
-        f" a word; add `task: {{bleu_tokenizer: {right}}}` to the experiment file (`bleu_tokenizer: {right}` under a"
-        f" `task` that is there), or -o {key}={right}; {DEFAULT_BLEU_TOKENIZER} is used if you name it there"
+        f"task.bleu_tokenizer: {_finding(split, shares)} would take a sentence for a word;"
+        f" add `task: {{bleu_tokenizer: {right}}}` to the experiment file (`bleu_tokenizer: {right}` under a `task`"
+        f" that is there), or -o {key}={right}; {DEFAULT_BLEU_TOKENIZER} is used if you name it there"
     )

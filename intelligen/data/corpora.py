@@ -10,7 +10,7 @@ from intelligen.config.base import canonical_json, content_hash
 from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.files import FilePairs
-from intelligen.data.held_out import HeldOutPairs, drawn_splits
+from intelligen.data.held_out import Comparable, HeldOutPairs, as_it_is, drawn_splits
 from intelligen.data.hub import HubPairs
 
 
@@ -63,8 +63,12 @@ class EmbeddedPairs:
         )
 
 
-def open_corpus(corpus: Corpus) -> PairCorpus:
+def open_corpus(corpus: Corpus, comparable: Comparable = as_it_is) -> PairCorpus:
     """The corpus that the settings name; files without a folder come from their hub.
+
+    Args:
+        corpus: Its settings.
+        comparable: What is trained on of a pair, for splits that are drawn from the training split.
 
     Raises:
         ConfigError, DataError: see `FilePairs`.
@@ -84,4 +88,4 @@ def open_corpus(corpus: Corpus) -> PairCorpus:
         assert place.folder is not None
         files = {split: files for split, files in place.splits.items() if not isinstance(files, HeldOut)}
         found = FilePairs(Path(place.folder), files, key=f"{key}.splits")
-    return HeldOutPairs(found, drawn) if drawn else found
+    return HeldOutPairs(found, drawn, comparable) if drawn else found

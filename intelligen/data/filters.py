@@ -1,7 +1,7 @@
 """Training pairs may be left out, evaluation pairs never; either way everything odd is counted."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from intelligen.config.data import Data, Filters
@@ -25,10 +25,21 @@ def training_pairs(corpus: PairCorpus, data: Data, counts: Counts) -> Iterator[t
         reason = rejection(source, target, data.filters)
         if reason is not None:
             counts.dropped[reason] += 1
-        elif data.lowercase:
-            yield source.lower(), target.lower()
         else:
-            yield source, target
+            yield _cased(source, target, data)
+
+
+def trained_on(data: Data) -> Callable[[tuple[str, str]], tuple[str, str] | None]:
+    """What training makes of a pair before it is cut into tokens; none where the filters leave it out."""
+
+    def trained(pair: tuple[str, str]) -> tuple[str, str] | None:
+        return _cased(*pair, data) if rejection(*pair, data.filters) is None else None
+
+    return trained
+
+
+def _cased(source: str, target: str, data: Data) -> tuple[str, str]:
+    return (source.lower(), target.lower()) if data.lowercase else (source, target)
 
 
 def evaluation_pairs(corpus: PairCorpus, split: str, data: Data, counts: Counts) -> Iterator[tuple[str, str]]:
@@ -46,7 +57,7 @@ def evaluation_pairs(corpus: PairCorpus, split: str, data: Data, counts: Counts)
                 " nothing can be scored against it; mend or remove the pair"
             )
         counts.notes["empty_source"] += not source.strip()
-        yield (source.lower(), target.lower()) if data.lowercase else (source, target)
+        yield _cased(source, target, data)
 
 
 def rejection(source: str, target: str, filters: Filters) -> str | None:

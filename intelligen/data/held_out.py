@@ -3,7 +3,7 @@ wherever they stand in it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from intelligen.data.corpora import PairCorpus
 
 Pair = tuple[str, str]
+Comparable = Callable[[Pair], Pair | None]
+"""What is trained on of a pair; none where that is nothing."""
+
+
+def as_it_is(pair: Pair) -> Pair | None:
+    """The pair, if it has two sides."""
+    return pair if all(map(str.strip, pair)) else None
 
 
 @dataclass(frozen=True)
@@ -31,16 +38,19 @@ class _Drawn:
 class HeldOutPairs:
     """A corpus some of whose splits are drawn from `train`, which loses them.
 
-    A drawn pair is in one split alone: whatever equals it is removed from `train`, and splits draw in turn.
+    Drawn are pairs that training would keep. A drawn pair is in one split alone: whatever training would not tell from
+    it is removed from `train`, and splits draw in turn.
 
     Args:
         corpus: Has `train`, and the splits that are not drawn.
         held_out: Split → how many distinct pairs it draws.
+        comparable: What is trained on of a pair.
 
     """
 
-    def __init__(self, corpus: "PairCorpus", held_out: Mapping[str, int]) -> None:
+    def __init__(self, corpus: "PairCorpus", held_out: Mapping[str, int], comparable: Comparable = as_it_is) -> None:
         self._corpus = corpus
+        self._comparable = comparable
         self.key = corpus.key
         # In an order of its own, so that the order of the settings does not matter.
         self.splits = ("train", "valid", "test", *sorted({*corpus.splits, *held_out} - {"train", "valid", "test"}))
@@ -66,21 +76,21 @@ class HeldOutPairs:
             return self._corpus.locate("train", self._draws[split][row].row)
         if split == "train":
             taken = self._taken
-            rows = (row for row, pair in enumerate(self._corpus.pairs("train")) if pair not in taken)
+            rows = (row for row, pair in enumerate(self._corpus.pairs("train")) if self._comparable(pair) not in taken)
             row = next(islice(rows, row, None))
         return self._corpus.locate(split, row)
 
     def fingerprint(self) -> str:
         """Content hash of the corpus and of what is drawn from it."""
         drawn = (text for split, rows in self._held_out.items() for text in (split, str(rows)))
-        return content_hash("held out", self._corpus.fingerprint(), *drawn)
+        return content_hash("held out of what is kept", self._corpus.fingerprint(), *drawn)
 
     @cached_property
     def _draws(self) -> dict[str, list[_Drawn]]:
         draws: dict[str, list[_Drawn]] = {}
-        taken: set[Pair] = set()
+        taken: set[Pair | None] = set()
         for split, wanted in self._held_out.items():
-            found = _smallest(self._corpus.pairs("train"), wanted + 1, split, taken)
+            found = _smallest(self._corpus.pairs("train"), wanted + 1, split, taken, self._comparable)
             if len(found) <= wanted:
                 most = max(len(found) - 1, 0)
                 fix = f"-o {self.key}.{split}.rows={most}" if most else "give train more pairs"
@@ -89,17 +99,20 @@ class HeldOutPairs:
                     f" {fix}"
                 )
             draws[split] = found[:wanted]
-            taken |= {drawn.pair for drawn in draws[split]}
+            taken |= set(map(self._drawn_of, draws[split]))
         return draws
 
     @cached_property
-    def _taken(self) -> set[Pair]:
-        return {drawn.pair for draws in self._draws.values() for drawn in draws}
+    def _taken(self) -> set[Pair | None]:
+        return {self._drawn_of(drawn) for draws in self._draws.values() for drawn in draws}
+
+    def _drawn_of(self, drawn: _Drawn) -> Pair | None:
+        return self._comparable(drawn.pair)
 
     def _left(self, pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
         taken = self._taken
         for pair in pairs:
-            if pair in taken:
+            if self._comparable(pair) in taken:
                 notes["held_out"] += 1
             else:
                 yield pair
@@ -116,8 +129,10 @@ def drawn_splits(splits: Mapping[str, object]) -> dict[str, int]:
     return {split: value.rows for split, value in splits.items() if isinstance(value, HeldOut)}
 
 
-def _smallest(pairs: Iterable[Pair], count: int, salt: str, taken: set[Pair]) -> list[_Drawn]:
-    """The `count` distinct pairs with the smallest hashes, smallest first; pairs with an empty side are not drawn.
+def _smallest(
+    pairs: Iterable[Pair], count: int, salt: str, taken: set[Pair | None], comparable: Comparable
+) -> list[_Drawn]:
+    """The `count` pairs with the smallest hashes of what is trained on of them, which is distinct; smallest first.
 
     Memory is bounded by the count. Each split has its own salt: how many pairs another one draws moves none of its own
     but those that both would draw.
@@ -125,8 +140,11 @@ def _smallest(pairs: Iterable[Pair], count: int, salt: str, taken: set[Pair]) ->
     kept: dict[bytes, _Drawn] = {}
     bound = b"\xff" * 16
     for row, pair in enumerate(pairs):
-        key = blake2b("\n".join(pair).encode(), digest_size=16, key=salt.encode()).digest()
-        if key >= bound or key in kept or pair in taken or not all(map(str.strip, pair)):
+        trained = comparable(pair)
+        if trained is None or trained in taken:
+            continue
+        key = blake2b("\n".join(trained).encode(), digest_size=16, key=salt.encode()).digest()
+        if key >= bound or key in kept:
             continue
         kept[key] = _Drawn(pair, row)
         if len(kept) >= 2 * count:

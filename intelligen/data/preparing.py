@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +15,15 @@ from intelligen.config.base import comparable, content_hash
 from intelligen.config.data import Data
 from intelligen.data.checksums import sha256
 from intelligen.data.corpora import PairCorpus, open_corpus
-from intelligen.data.filters import Counts, evaluation_pairs, training_pairs
+from intelligen.data.filters import Counts, evaluation_pairs, trained_on, training_pairs
 from intelligen.data.held_out import held_out_fix
 from intelligen.data.manifest import FORMAT, Manifest, SplitReport, write_manifest
 from intelligen.data.overlaps import Comparison, RowHashes
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.data.tokenizer import Tokenizer, moses_of, train_tokenizer
 from intelligen.data.writing import COLUMNS, Pair, write_split
-from intelligen.errors import CannotCreateError, DataError, StorageError
+from intelligen.errors import DataError, StorageError, writing
+from intelligen.files import fsync
 
 _PROGRESS_PAIRS = 10_000
 _ABANDONED_AFTER_S = 24 * 3600
@@ -48,7 +48,7 @@ def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -
         StorageError: disk full, or damaged prepared data.
 
     """
-    corpus = open_corpus(data.corpus)
+    corpus = open_corpus(data.corpus, trained_on(data))
     fingerprint = corpus.fingerprint()
     identity = data_identity(data, fingerprint)
     directory = store / "prepared" / identity
@@ -203,11 +203,9 @@ def _ignored(rows: Sequence[Pair]) -> None:
 def _make_building(directory: Path) -> Path:
     """A new directory beside the final one; what killed processes left there long ago is removed."""
     building = directory.with_name(f".{directory.name}.{uuid4().hex[:8]}")
-    try:
+    with writing(directory.parent):
         directory.parent.mkdir(parents=True, exist_ok=True)
         building.mkdir()
-    except OSError as error:
-        raise CannotCreateError(f"{directory.parent}: cannot be written: {error.strerror}") from error
     for sibling in directory.parent.glob(".*.*"):
         # Its owner may finish, and rename it, while we look.
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -220,22 +218,14 @@ def _make_building(directory: Path) -> Path:
 def _publish(building: Path, directory: Path) -> None:
     """Make every byte durable, then give the directory its name."""
     for path in (*building.iterdir(), building):
-        _fsync(path)
+        fsync(path)
     try:
         building.rename(directory)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         return  # another process was faster; the same identity means the same content
-    _fsync(directory.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync(directory.parent)
 
 
 def _storage_error(error: OSError, building: Path) -> StorageError:

@@ -1,19 +1,18 @@
-"""What follows from a failed attempt at a trial: another one, another one alone, the trial's end, or the launch's."""
+"""What follows from a failed attempt: another one, another one alone, no further one, or the launch's end."""
 
 from collections import Counter
 from enum import Enum, auto
 from pathlib import Path
 
-import ray
 from ray.exceptions import RayError
 
 from intelligen.config.sweep import Resources
-from intelligen.errors import IntelligenError, MemoryShortageError, NodeLostError
-from intelligen.sweep.autoscaling import cluster_capacity
+from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError
 from intelligen.sweep.causes import fault_of, first_line, unwrapped
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.memory_kills import killed_for_memory
 from intelligen.sweep.outcome import read_failure, write_failure
+from intelligen.sweep.room import require_room
 from intelligen.sweep.sweep_run import SweepRun
 
 
@@ -28,10 +27,63 @@ class Next(Enum):
     """The trial has failed; the reason lies in its directory."""
 
 
-class Attempts:
-    """The attempts of one launch.
+class Tries:
+    """The attempts of one launch, at trials or at their scoring.
 
-    Only what the trial itself did is counted. What the place did is not: see `causes`.
+    Only what the attempt itself did is counted. What the place did is not: see `causes`.
+
+    Args:
+        resources: What each attempt takes, and how often it may crash.
+
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._crashes: Counter[str] = Counter()
+        self._short_of_memory: set[str] = set()
+
+    def failed(self, name: str, error: BaseException, *, directory: Path) -> Next | IntelligenError:
+        """Judge an attempt that ended by an error: what follows, or why no further attempt is made.
+
+        Args:
+            name: The trial's, in the ledger.
+            error: What ended the attempt, as Ray tells of it.
+            directory: The trial's.
+
+        Returns:
+            A MemoryShortageError where an attempt with nothing beside it was killed for memory too, and a CrashedError
+            where it crashed as often as it may.
+
+        Raises:
+            IntelligenError: A fault of the place, which ends the launch.
+
+        """
+        match fault_of(error, place=directory) or _killed_for_memory(error, directory):
+            case None:
+                return self._crashed(name, unwrapped(error, place=directory))
+            case NodeLostError() as fault:
+                require_room(self._resources, fault)
+                return Next.AGAIN
+            case MemoryShortageError() as fault if name in self._short_of_memory:
+                return MemoryShortageError(f"{fault}; nothing ran beside it")
+            case MemoryShortageError():
+                self._short_of_memory.add(name)
+                return Next.ALONE
+            case fault:
+                raise fault
+
+    def _crashed(self, name: str, error: BaseException) -> Next | CrashedError:
+        self._crashes[name] += 1
+        if self._crashes[name] < self._resources.attempts:
+            return Next.AGAIN
+        require_cluster()
+        if isinstance(error, RayError):
+            return CrashedError("its process died at every attempt")
+        return CrashedError(f"it crashed at every attempt: {first_line(error)}")
+
+
+class Attempts:
+    """The attempts of one launch at trials.
 
     Args:
         run: The launch.
@@ -41,9 +93,7 @@ class Attempts:
 
     def __init__(self, run: SweepRun, resources: Resources) -> None:
         self._run = run
-        self._resources = resources
-        self._crashes: Counter[str] = Counter()
-        self._short_of_memory: set[str] = set()
+        self._tries = Tries(resources)
 
     def failed(self, name: str, error: BaseException) -> Next:
         """Judge an attempt that ended by an error.
@@ -62,49 +112,14 @@ class Attempts:
             return Next.AGAIN
         if read_failure(directory) is not None:
             return Next.FAILED  # what ended it has left the reason
-        match fault_of(error, place=directory) or _killed_for_memory(error, directory):
-            case None:
-                return self._crashed(name, directory, error)
-            case NodeLostError() as fault:
-                self._require_place(fault)
-                return Next.AGAIN
-            case MemoryShortageError() as fault if name in self._short_of_memory:
-                write_failure(directory, f"{fault}; nothing ran beside it")
-                return Next.FAILED
-            case MemoryShortageError():
-                self._short_of_memory.add(name)
-                return Next.ALONE
-            case fault:
-                raise fault
-
-    def _crashed(self, name: str, directory: Path, error: BaseException) -> Next:
-        self._crashes[name] += 1
-        if self._crashes[name] < self._resources.attempts:
-            return Next.AGAIN
-        require_cluster()
-        write_failure(directory, _reason(unwrapped(error, place=directory)))
+        following = self._tries.failed(name, error, directory=directory)
+        if isinstance(following, Next):
+            return following
+        hint = "; its trial.log shows where" if isinstance(following, CrashedError) else ""
+        write_failure(directory, f"{following}{hint}")
         return Next.FAILED
-
-    def _require_place(self, lost: IntelligenError) -> None:
-        """All workers of the trial find room, now or on nodes that can be added; otherwise Ray would wait forever.
-
-        Raises:
-            NodeLostError: They do not.
-
-        """
-        require_cluster()
-        capacity = cluster_capacity(ray.get_runtime_context().gcs_address)
-        if not capacity.fitting(self._resources):
-            left = f"the nodes that are left have no room for the trial ({capacity.listed() or 'there are none'})"
-            raise NodeLostError(f"{lost}; {left}: run the same command once there is room")
 
 
 def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
     """A trial that has raised an error was not killed, whatever the kernel killed on its host meanwhile."""
     return killed_for_memory(directory) if isinstance(unwrapped(error, place=directory), RayError) else None
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RayError):
-        return "its process died at every attempt; its trial.log shows how far they came"
-    return f"it crashed at every attempt: {first_line(error)}; its trial.log shows where"

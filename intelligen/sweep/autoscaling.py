@@ -74,7 +74,7 @@ def await_nodes(address: str, stages: Mapping[str, tuple[Resources, int]]) -> bo
     begun, asked = time.monotonic(), False
     try:
         for key, (resources, _) in stages.items():
-            while (capacity := _capacity_now(address)).fitting(resources) < 1:
+            while (capacity := capacity_now(address)).fitting(resources) < 1:
                 if time.monotonic() - begun >= resources.wait_s:
                     raise UnavailableError(
                         f"{key}: {capacity.place} has no room for a trial ({capacity.listed()}), its autoscaler"
@@ -95,7 +95,13 @@ def _bundles(resources: Resources, times: int) -> list[dict[str, int]]:
     return [{"CPU": resources.cpus_per_worker, **gpus}] * (resources.workers * times)
 
 
-def _capacity_now(address: str) -> Capacity:
+def capacity_now(address: str) -> Capacity:
+    """What the cluster that has been joined has now.
+
+    Args:
+        address: Of the cluster, for its name.
+
+    """
     return Capacity(f"the cluster at {address}", tuple(node_of(node) for node in ray.nodes() if node["Alive"]))
 
 

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from intelligen.config.budget import Budget
@@ -18,6 +19,28 @@ _HOPELESS_TRIALS = 10
 
 Spent = Callable[[str | None], str | None]
 """Strategy, or None for the sweep as a whole → why no further epoch is paid for, or None while one is."""
+
+
+@dataclass(frozen=True)
+class UsedUp:
+    """A bound of the budget that is reached."""
+
+    key: str
+    """Of the budget: `device_hours`."""
+    most: float
+    used: float
+
+    @property
+    def reason(self) -> str:
+        """`the budget of 2 device-hours per strategy is spent`"""
+        what = {"wall_hours": "hours"}.get(self.key, self.key.replace("_", " ").replace("device h", "device-h"))
+        return f"the budget of {f'{self.most:,}' if 'tokens' in self.key else f'{self.most:g}'} {what} is spent"
+
+    @property
+    def override(self) -> str:
+        """What gives the sweep twice as much as it has used: `budget.device_hours=4`."""
+        more = 2 * self.used
+        return f"budget.{self.key}={f'{more:.0f}' if 'tokens' in self.key else f'{more:.3g}'}"
 
 
 class Account:
@@ -48,27 +71,35 @@ class Account:
             self._known[strategy] = reason
         return self._known.get(strategy)
 
+    def used_up(self, strategy: str) -> tuple[UsedUp, ...]:
+        """The bounds that keep a trial of a strategy from another epoch; empty where one is paid for."""
+        return (*self._used_up(None), *self._used_up(strategy))
+
     def _reason(self, strategy: str | None) -> str | None:
         budget = self._budget
-        trials = self._searched()
-        if strategy is None:
-            device_hours, tokens, each = budget.device_hours, budget.target_tokens, ""
-            if budget.wall_hours is not None and self.wall_s() >= budget.wall_hours * HOUR_S:
-                return f"the budget of {budget.wall_hours:g} hours is spent"
-        else:
-            device_hours, tokens = budget.device_hours_per_strategy, budget.target_tokens_per_strategy
-            each = " per strategy"
-            trials = [record for record in trials if record.strategy == strategy]
-        if device_hours is not None and self._device_s(trials) >= device_hours * HOUR_S:
-            return f"the budget of {device_hours:g} device-hours{each} is spent"
-        if tokens is not None and self._target_tokens(trials) >= tokens:
-            return f"the budget of {tokens:,} target tokens{each} is spent"
-        if budget.trials is None and budget.trials_per_strategy is None and self._hopeless(trials):
+        for bound in self._used_up(strategy):
+            return bound.reason
+        if budget.trials is None and budget.trials_per_strategy is None and self._hopeless(self._searched(strategy)):
             return f"the last {_HOPELESS_TRIALS} trials failed before their first epoch: no budget would ever be spent"
         return None
 
-    def _searched(self) -> list[TrialRecord]:
-        return [record for record in self._ledger.trials.values() if record.kind == "trial"]
+    def _used_up(self, strategy: str | None) -> Iterator[UsedUp]:
+        trials = self._searched(strategy)
+        each = "" if strategy is None else "_per_strategy"
+        used: dict[str, Callable[[], float]] = {
+            f"device_hours{each}": lambda: self._device_s(trials) / HOUR_S,
+            f"target_tokens{each}": lambda: self._target_tokens(trials),
+        }
+        if strategy is None:
+            used = {"wall_hours": lambda: self.wall_s() / HOUR_S, **used}
+        for key, amount in used.items():
+            most = getattr(self._budget, key)
+            if most is not None and (so_far := amount()) >= most:
+                yield UsedUp(key, most, so_far)
+
+    def _searched(self, strategy: str | None = None) -> list[TrialRecord]:
+        searched = [record for record in self._ledger.trials.values() if record.kind == "trial"]
+        return [record for record in searched if strategy in (None, record.strategy)]
 
     def _hopeless(self, trials: list[TrialRecord]) -> bool:
         last = trials[-_HOPELESS_TRIALS:]

@@ -10,7 +10,9 @@ from ray.tune.search import Searcher
 
 from intelligen.config.metrics import higher_is_better
 from intelligen.config.sweep import Sweep
+from intelligen.errors import IntelligenError
 from intelligen.sweep.attempts import Next
+from intelligen.sweep.room import Room
 
 FINISHED: dict[str, Any] | str | None = Searcher.FINISHED
 
@@ -119,15 +121,17 @@ def _error_of(trial: Any) -> BaseException:
 
 
 class SearcherStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
-    """Stops a running trial at its next report where the searcher says so.
+    """Stops a running trial at its next report where the searcher says so, and all of them where nothing finds room.
 
     Args:
         searcher: Who knows what is paid for.
+        room: Where the trials run.
 
     """
 
-    def __init__(self, searcher: DrivenSearcher) -> None:
+    def __init__(self, searcher: DrivenSearcher, room: Room) -> None:
         self._searcher = searcher
+        self._room = room
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Whether the trial ends with this report."""
@@ -135,7 +139,15 @@ class SearcherStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
         return "training_iteration" in result and self._searcher.stops(trial_id, result["training_iteration"])
 
     def stop_all(self) -> bool:
-        """At once where the searcher has failed; never for a budget: what an epoch has cost, its report is to show."""
+        """At once where the searcher has failed; never for a budget: what an epoch has cost, its report is to show.
+
+        Tune asks in each of its turns, also while it waits for a trial that Ray cannot place.
+        """
+        if self._searcher.error is None:
+            try:
+                self._room.look()
+            except IntelligenError as lost:
+                self._searcher.error = lost
         return self._searcher.error is not None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -185,11 +185,18 @@ def _fault_of_system(error: OSError, place: Path) -> IntelligenError:
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror) or error.errno in _NETWORK:
         return BusyError(f"{path}: the network does not answer: {error}; run the same command once it does")
     if isinstance(error, FileNotFoundError):
-        return StorageError(f"{path}: not there; see that every node has the runs directory, and run the same command")
+        fix = "see that every node has the runs directory" if _is_in_runs(path, place) else "restore or install it"
+        return StorageError(f"{path}: not there; {fix}, and run the same command")
     if error.errno in _ONLY_WRITING:
         return unwritten(path, error)
     kind = CannotCreateError if isinstance(error, PermissionError) else StorageError
     return kind(f"{path}: {error.strerror or error}; see to its disk and its owner, and run the same command")
+
+
+def _is_in_runs(path: Path, place: Path) -> bool:
+    """Whether a path lies in the runs directory of a trial's or sweep's directory: RUNS/sweeps/…, RUNS/baselines/…"""
+    stores = (folder.parent for folder in place.parents if folder.name in ("sweeps", "baselines"))
+    return any(path.is_relative_to(store) for store in stores)
 
 
 def _fault_of_torch(error: BaseException) -> IntelligenError | None:

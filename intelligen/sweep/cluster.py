@@ -21,6 +21,7 @@ from intelligen.sweep.interrupts import keeping_handlers, processes_apart
 from intelligen.sweep.joining import IN_A_JOB, Cluster, demands_token
 from intelligen.sweep.lifeline import LONGEST_CONNECT_S, heeding_loss, leave_ray
 from intelligen.sweep.nodes import require_ready_nodes
+from intelligen.sweep.ray_places import require_ray_folder
 from intelligen.sweep.rendezvous import INTERFACE
 
 TRIAL_SLOT = "trial_slot"
@@ -53,8 +54,6 @@ OWN_RAY = {
     "DASHBOARD_METRIC_PORT": "-1",
     "AUTOSCALER_METRIC_PORT": "-1",
 }
-_REFUSALS = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
-"""By which Ray says that it does not start, or refuses us."""
 PASSED_ON = (INTERFACE,)
 """What workers are told where the launcher has been told."""
 
@@ -149,7 +148,7 @@ def _join(cluster: Cluster, *, runtime_env: Mapping[str, Any]) -> None:
                 configure_logging=False,
                 runtime_env=dict(runtime_env) or None,
             )
-    except _REFUSALS as error:
+    except Exception as error:  # Ray's own class, or none: a node that is slow to start is a bare `Exception`
         fix = "; --local runs the sweep on this machine instead" if cluster.is_a_choice else ""
         reason = " ".join(str(error).split())
         raise UnavailableError(
@@ -192,6 +191,7 @@ def _require_listening(address: str) -> None:
 
 
 def _start(sweep: Sweep) -> None:
+    require_ray_folder()
     port, capacity = _free_port(), capacity_here()
     # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
     # machine the workers would ask that one's unless they are told.
@@ -211,7 +211,7 @@ def _start(sweep: Sweep) -> None:
                 configure_logging=False,
                 runtime_env={"env_vars": environment},
             )
-    except _REFUSALS as error:
+    except Exception as error:  # as in `_join`
         raise UnavailableError(f"cannot start Ray on this machine: {' '.join(str(error).split())}") from error
 
 

@@ -21,7 +21,7 @@ from intelligen.sweep.cluster import cluster_joined
 from intelligen.sweep.joining import Cluster
 from intelligen.sweep.nodes import WORST_SKEW_S, NodeReport, look_at_nodes
 from intelligen.sweep.probes import ProbeError, probe_ray, probe_store, probe_tracking
-from intelligen.sweep.ray_places import require_home, short_temporary_directory
+from intelligen.sweep.ray_places import require_home, require_ray_folder, short_temporary_directory
 from intelligen.tracking.redaction import redact_text
 
 OLDEST_PYTHON = (3, 11)
@@ -30,6 +30,8 @@ GIB = 2**30
 LEAST_DISK_GIB, WANTED_DISK_GIB, WANTED_MEMORY_GIB = 1, 10, 2
 WANTED_FILES = 4096
 NAMED = 5
+ROOMS = ("prepared", "baselines", "sweeps")
+"""Of the runs directory, in which a launch makes directories."""
 INSTALL = "pip install -c constraints.txt -e . in the repository"
 
 
@@ -67,7 +69,7 @@ def examine(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Itera
     yield from _machine()
     yield _gpu()
     yield _permissions(store)
-    yield from _storage(place)
+    yield from _storage(place, *(found for name in ROOMS if (found := store / name).exists()))
     yield _disk(place)
     yield _tracking(tracking_uri)
     yield _hub_token()
@@ -174,12 +176,15 @@ def _permissions(store: Path) -> Finding:
     return Finding("runs folder", Verdict.OK, f"{store}: only its owner may write ({mode:o})")
 
 
-def _storage(place: Path) -> Iterator[Finding]:
+def _storage(place: Path, *rooms: Path) -> Iterator[Finding]:
+    """The runs directory or, before it is made, the place for it; and what is in it, which may be another user's."""
     mend = "name another place by --runs, or mend this one"
     try:
         probe = probe_store(place)
+        for room in rooms:
+            probe_store(room)
     except ProbeError as error:
-        yield Finding("storage", Verdict.FAIL, f"{place}: {error}", mend)
+        yield Finding("storage", Verdict.FAIL, str(error), mend)
         return
     found = f"{place}: 1 MiB written, synced, locked and read back in {1000 * probe.seconds:.0f} ms"
     yield Finding("storage", Verdict.OK, found)
@@ -219,6 +224,7 @@ def _ray() -> Finding:
     try:
         require_home()
         with short_temporary_directory():
+            require_ray_folder()
             return Finding("ray", Verdict.OK, f"starts on this machine in {probe_ray():.0f} s")
     except UnavailableError as error:
         return Finding("ray", Verdict.FAIL, str(error))

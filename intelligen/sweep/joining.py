@@ -12,6 +12,7 @@ import grpc  # type: ignore[import-untyped]
 import psutil
 
 from intelligen.errors import ConfigError
+from intelligen.sweep.ray_places import ray_folder
 
 ANSWERS_WITHIN_S = 5.0
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -75,8 +76,7 @@ def demands_token(address: str) -> bool:
 
 def address_file() -> Path:
     """Where `ray start` writes the address of its cluster."""
-    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 # as Ray has it
-    return Path(temporary) / "ray" / "ray_current_cluster"
+    return ray_folder() / "ray_current_cluster"
 
 
 def _running_here() -> Cluster | None:
@@ -93,7 +93,8 @@ def _running_here() -> Cluster | None:
 def _has_a_head(port: str) -> bool:
     """Whether a process of this user, which `ray start` started, listens at the port: the file outlives its cluster."""
     for process in psutil.process_iter(["name", "uids"]):
-        if process.info["name"] != "gcs_server" or process.info["uids"].real != os.getuid():
+        uids = process.info["uids"]  # none where it is another user's, and the system does not say whose
+        if process.info["name"] != "gcs_server" or uids is None or uids.real != os.getuid():
             continue
         try:
             listening = {str(one.laddr.port) for one in process.net_connections() if one.status == psutil.CONN_LISTEN}

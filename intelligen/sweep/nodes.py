@@ -7,6 +7,7 @@ import platform
 import secrets
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from intelligen.sweep.outcome import last_line
 
 COMPARED = ("intelligen", "ray", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors")
 TIMEOUT_S = 60
+"""For all nodes together."""
 SEEN_WITHIN_S = 5.0
 """A network's file system may show a new file late."""
 WORST_SKEW_S = 2.0
@@ -57,7 +59,7 @@ class NodeReport:
 
         """
         if self.error is not None:
-            return self.error, "install the same environment there"
+            return self.error, "see that its Ray works, and that it has the same environment"
         if self.differences:
             return ", ".join(self.differences), "install the same versions on every node"
         if not self.sees_store:
@@ -83,8 +85,9 @@ def look_at_nodes(place: Path, *, wanted: Callable[[Node], bool] = lambda node: 
         token, content = Path(folder) / socket.gethostname(), secrets.token_hex()
         token.write_text(content)
         before = time.time()
+        deadline = time.monotonic() + TIMEOUT_S
         asked = [(node, _ask(node, token, content)) for node in found]
-        return [_answer(node, answer, before) for node, answer in asked]
+        return [_answer(node, answer, before, deadline) for node, answer in asked]
 
 
 def require_ready_nodes(sweep: Sweep, store: Path) -> list[str]:
@@ -139,10 +142,12 @@ def _ask(node: dict[str, Any], token: Path, content: str) -> Any:
     return _look.options(**options).remote(str(token), content, node_of(node).gpus)
 
 
-def _answer(node: dict[str, Any], answer: Any, before: float) -> NodeReport:
+def _answer(node: dict[str, Any], answer: Any, before: float, deadline: float) -> NodeReport:
     host = str(node["NodeManagerHostname"])
     try:
-        found = ray.get(answer, timeout=TIMEOUT_S)
+        found = ray.get(answer, timeout=max(0.0, deadline - time.monotonic()))
+    except ray.exceptions.GetTimeoutError:
+        return NodeReport(host, error=f"has not answered for {TIMEOUT_S} s")
     except ray.exceptions.RayError as error:
         return NodeReport(host, error=last_line(error))
     # Starting a process there takes seconds, so its time may lie anywhere between the question and the answer.
@@ -158,13 +163,27 @@ def _answer(node: dict[str, Any], answer: Any, before: float) -> NodeReport:
 def _look(token: str, content: str, gpus: int) -> dict[str, Any]:
     return {
         "versions": _versions(),
-        "sees": _sees(Path(token), content),
+        "sees": sees(Path(token), content),
         "gpus": unusable_gpus(gpus),
         "time": time.time(),
     }
 
 
-def _sees(token: Path, content: str) -> bool:
+def sees(token: Path, content: str) -> bool:
+    """Whether the file can be read there; a file system that hangs would keep its reader for ever."""
+    seen = threading.Event()
+
+    def look() -> None:
+        if _appears(token, content):
+            seen.set()
+
+    reader = threading.Thread(target=look, daemon=True)
+    reader.start()
+    reader.join(SEEN_WITHIN_S + 1)
+    return seen.is_set()
+
+
+def _appears(token: Path, content: str) -> bool:
     deadline = time.monotonic() + SEEN_WITHIN_S
     while True:
         try:

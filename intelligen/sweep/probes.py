@@ -60,9 +60,9 @@ def probe_store(place: Path) -> StoreProbe:
             same = path.read_bytes() == content
             seconds = time.perf_counter() - begun
     except (OSError, IntelligenError) as error:
-        raise ProbeError(getattr(error, "strerror", None) or str(error)) from error
+        raise ProbeError(f"{place}: {getattr(error, 'strerror', None) or error}") from error
     if not same:
-        raise ProbeError("what is read back is not what was written")
+        raise ProbeError(f"{place}: what is read back is not what was written")
     return StoreProbe(seconds, dated - now)
 
 
@@ -125,8 +125,9 @@ def _probe_sqlite(database: Path) -> str:
             connection.close()
     except sqlite3.Error as error:
         raise ProbeError(_reason(error)) from error
-    if not os.access(database, os.W_OK):
-        raise ProbeError("can be read, but not written")
+    for path in (database, database.parent):  # SQLite keeps a journal beside it
+        if not os.access(path, os.W_OK):
+            raise ProbeError(f"{path} can be read, but not written")
     return f"holds {count} experiments"
 
 

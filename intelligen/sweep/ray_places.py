@@ -33,6 +33,26 @@ def require_home() -> None:
         raise UnavailableError(f"{what}: {fix}") from error
 
 
+def ray_folder() -> Path:
+    """In which Ray keeps its sessions on this machine."""
+    return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or SHORT) / "ray"
+
+
+def require_ray_folder() -> None:
+    """Make sure that Ray can keep a session there: another user may have made the folder.
+
+    Raises:
+        UnavailableError: It cannot.
+
+    """
+    folder = ray_folder()
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        raise UnavailableError(
+            f"{folder}: Ray keeps its sessions there, and it is another user's: set RAY_TMPDIR to a directory of yours,"
+            " such as RAY_TMPDIR=/tmp/me"
+        )
+
+
 @contextmanager
 def short_temporary_directory() -> Iterator[None]:
     """Meanwhile a Ray that is started keeps its sockets where their addresses are short enough for the system."""

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from intelligen.errors import StorageError
+from intelligen.sweep.carrying import as_begun, carry_notes, with_notes
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.space import known_point
 from intelligen.sweep.study import (
@@ -23,9 +24,10 @@ from intelligen.sweep.study import (
     STUDY_FILE,
     TAKEOVERS,
     DamagedStudyError,
-    forget_study,
     is_own,
     open_study,
+    replace_study,
+    study_beside,
     tell,
     told_attributes,
     told_curve,
@@ -45,6 +47,8 @@ _log = logging.getLogger(__name__)
 def ledgers_study(run: SweepRun) -> optuna.Study:
     """The sweep's study, which says what the ledger says; rebuilt, with a line in the log, where it did not.
 
+    Where it only lacks that failed trials run again it is made anew with these, without a word: that was asked for.
+
     Raises:
         StorageError: The ledger has lost trials, or does not hold what a study is rebuilt from.
         UnavailableError: The study's database does not answer.
@@ -52,22 +56,43 @@ def ledgers_study(run: SweepRun) -> optuna.Study:
     """
     url = run.sweep.search.storage
     try:
-        own = _own_trials(run)
-        try:
-            study = open_study(run.directory, run.sweep, sweep_id=run.ledger.header["sweep_id"])
-            difference = _difference(run, study, own)
-        except DamagedStudyError as damage:
-            difference = str(damage)
-        if difference is None:
-            return study
-        study = _rebuilt(run, own)
+        return _ledgers_study(run)
     except DATABASE_ERRORS as error:
         if url is None:
             raise
         raise unavailable(url, error) from error
+
+
+def _ledgers_study(run: SweepRun) -> optuna.Study:
+    own, sweep_id = _own_trials(run), run.ledger.header["sweep_id"]
+    former = None
+    try:
+        former = open_study(run.directory, run.sweep, sweep_id=sweep_id)
+        difference = _difference(run, former, own)
+    except DamagedStudyError as damage:
+        difference = str(damage)
+    if former is not None and difference is None:
+        found = former.get_trials(deepcopy=False)
+        again = {number for number, one in own.items() if one.runs_again_in(found[number])}
+        if not again:
+            return former
+        study = study_beside(run.directory, run.sweep, sweep_id=sweep_id)
+        study.add_trials(as_begun(trial) if trial.number in again else trial for trial in found)
+    else:
+        study = _rebuilt(run, own, former)
+    if former is not None:
+        carry_notes(former, study)
+    holds_something = former is None or bool(former.get_trials(deepcopy=False))
+    kept = replace_study(run.directory, run.sweep, sweep_id=sweep_id, keep=holds_something)
+    if difference is not None:
+        _warn(run, f"the study {difference}; it was rebuilt from the ledger, with {len(own)} trials", kept)
+    return open_study(run.directory, run.sweep, sweep_id=sweep_id)
+
+
+def _warn(run: SweepRun, what: str, kept: str | None) -> None:
+    url = run.sweep.search.storage
     where = run.directory / STUDY_FILE if url is None else f"search.storage: {redact_text(url)}"
-    _log.warning("%s: the study %s; it was rebuilt from the ledger, with %d trials", where, difference, len(own))
-    return study
+    _log.warning("%s: %s%s", where, what, "" if kept is None else f"; what was there is kept as {kept}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +119,7 @@ class _Own:
         if not found.state.is_finished():
             return found.state == OptunaState.RUNNING
         if self.outcome is None:
-            return False
+            return self.runs_again_in(found)
         told = told_attributes(self.outcome)
         return (
             found.state == OPTUNA_STATES[self.outcome.state]
@@ -103,6 +128,10 @@ class _Own:
             # Earlier versions told none.
             and all(found.user_attrs.get(name, value) == value for name, value in told.items())
         )
+
+    def runs_again_in(self, found: FrozenTrial) -> bool:
+        """Whether the study has it as failed, but the ledger has it run again since."""
+        return self.outcome is None and found.state == OptunaState.FAIL
 
 
 def _own_trials(run: SweepRun) -> dict[int, _Own]:
@@ -161,8 +190,8 @@ def _difference(run: SweepRun, study: optuna.Study, own: Mapping[int, _Own]) -> 
     return None
 
 
-def _rebuilt(run: SweepRun, own: Mapping[int, _Own]) -> optuna.Study:
-    """Make the study anew; the old one is kept where it is a file.
+def _rebuilt(run: SweepRun, own: Mapping[int, _Own], former: optuna.Study | None) -> optuna.Study:
+    """Make the study anew, beside the former one; none where that cannot be read.
 
     Raises:
         StorageError: The ledger does not say all that a study holds.
@@ -178,10 +207,11 @@ def _rebuilt(run: SweepRun, own: Mapping[int, _Own]) -> optuna.Study:
                 f" {one.record.id}; restore the study from a copy, or begin anew under another name"
                 " (intelligen run FILE -o name=…)"
             )
-    sweep_id = run.ledger.header["sweep_id"]
-    forget_study(run.directory, run.sweep, sweep_id=sweep_id)
-    study = open_study(run.directory, run.sweep, sweep_id=sweep_id)
-    study.add_trials([*learnt, *(one.begun for one in own.values())])
+    trials = [*learnt, *(one.begun for one in own.values())]
+    for number, known in enumerate(former.get_trials(deepcopy=False)[: len(trials)] if former is not None else ()):
+        trials[number] = with_notes(trials[number], known)
+    study = study_beside(run.directory, run.sweep, sweep_id=run.ledger.header["sweep_id"])
+    study.add_trials(trials)
     if run.ledger.learnt is not None:
         study.set_user_attr(POINTS, list(run.ledger.learnt.points))
     for number, one in own.items():

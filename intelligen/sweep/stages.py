@@ -3,9 +3,6 @@
 from collections import Counter
 from contextlib import suppress
 
-import ray
-import ray.train
-
 from intelligen.config.metrics import merit, unbettered
 from intelligen.config.schedulers import Pbt
 from intelligen.config.stages import STAGES
@@ -16,10 +13,10 @@ from intelligen.sweep.budget import Account, search_end
 from intelligen.sweep.causes import fault_of
 from intelligen.sweep.confirming import repetitions_left, train_repetitions
 from intelligen.sweep.dashboard import run_note, write_notes
-from intelligen.sweep.outcome import last_line
 from intelligen.sweep.populations import Populations
 from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.scheduler import scheduler
+from intelligen.sweep.scoring import score_trials
 from intelligen.sweep.searcher import StudySearcher
 from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, DamagedStudyError, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
@@ -35,7 +32,6 @@ from intelligen.sweep.trials import (
 from intelligen.sweep.tuning import run_trials
 from intelligen.sweep.verifying import known_outcome
 from intelligen.sweep.warm_start import learnt, warm_start
-from intelligen.sweep.workers import score_tests
 from intelligen.tracking.leaderboard import USABLE, best_by_strategy
 from intelligen.tracking.links import interface, interface_command, run_path
 from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
@@ -135,30 +131,16 @@ def test_stage(run: SweepRun) -> None:
     """Score the test sets once: every confirmed model and its seed's baseline.
 
     Without confirmation the baseline, and of each strategy the trial that validation prefers.
+
+    Raises:
+        NodeLostError: No node is left that can score.
+        MemoryShortageError: The memory did not suffice to score one of them, with nothing beside it.
+        CrashedError: Scoring one of them crashed at every attempt.
+        IntelligenError: A fault of the place.
+
     """
     _bring_up_to_date(run)
-    resources = run.sweep.resources
-    tasks = {
-        score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus).remote(
-            str(run.directory_of(record)), str(run.store), resources.model_dump_json(), run.sweep.test.model_dump_json()
-        ): record.id
-        for record in _tested(run)
-        if not record.scores
-    }
-    failed: list[tuple[TrialRecord, ray.exceptions.RayError]] = []
-    left = list(tasks)
-    while left:
-        (done, *_), left = ray.wait(left)
-        record = run.ledger.trials[tasks[done]]
-        try:
-            run.ledger.score(record.id, ray.get(done))
-        except ray.exceptions.RayError as error:
-            # The others' scores count all the same.
-            failed.append((record, error))
-    for record, why in failed:
-        directory = run.directory_of(record)
-        fault = fault_of(why, place=directory) or StorageError(last_line(why))
-        raise type(fault)(f"{directory}: cannot score the test sets: {fault}; the same command tries again") from why
+    score_trials(run, [record for record in _tested(run) if not record.scores])
 
 
 def _bring_up_to_date(run: SweepRun) -> None:

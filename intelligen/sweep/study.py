@@ -6,8 +6,11 @@ number to show; the objective after each epoch stands beside all of them.
 
 import math
 import os
+import shutil
 import warnings
+from collections.abc import Collection
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +19,18 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from intelligen.config.sweep import Sweep
-from intelligen.errors import StorageError, UnavailableError
+from intelligen.errors import UnavailableError, unwritten
 from intelligen.sweep.outcome import Outcome
 from intelligen.tracking.leaderboard import SELECTED
 from intelligen.tracking.ledger import TrialState
 from intelligen.tracking.redaction import REDACTED, redact_text
 
 STUDY_FILE = "study.journal"
+_REBUILT = ".rebuilt"
 # Trials that another search made: the sampler learns from them, and no budget counts them.
 WARM_START = "warm_start"
 # What a trial of a population took over: its parameters in the study are those with which it began.
@@ -45,29 +50,30 @@ class DamagedStudyError(Exception):
     """The journal of a study cannot be read; the ledger knows what it held."""
 
 
-def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
+def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = False) -> optuna.Study:
     """The sweep's Optuna study: a journal file in its directory, or in the database that the sweep names.
 
     Args:
         directory: The sweep's.
         sweep: Its name, its objectives and its storage.
         sweep_id: Tells sweeps of one name apart where they share a database; there the study is called NAME-ID.
+        beside: Whether it is the one that is to take the place of the present one: see `replace_study`.
 
     Raises:
         DamagedStudyError: The journal is damaged.
-        StorageError: It cannot be read or written.
+        CannotCreateError, StorageError: It cannot be read or written.
         UnavailableError: The database cannot be opened.
 
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    url = sweep.search.storage
+    url, suffix = sweep.search.storage, _REBUILT if beside else ""
     if url is None:
+        journal = directory / f"{STUDY_FILE}{suffix}"
         try:
-            study = _create(JournalStorage(_journal(directory)), sweep.name, sweep)
+            study = _create(JournalStorage(_journal(journal)), sweep.name, sweep)
             study.get_trials(deepcopy=False)
         except OSError as error:
-            what = f"{error.strerror}; see to its disk and run the same command"
-            raise StorageError(f"{directory / STUDY_FILE}: {what}") from error
+            raise unwritten(journal, error) from error
         except Exception as error:  # of any kind: Optuna trusts every line that it reads
             raise DamagedStudyError(f"is damaged ({type(error).__name__})") from error
         return study
@@ -77,21 +83,67 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
             " -o search.storage=URL"
         )
     try:
-        timeout = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-        return _create(RDBStorage(url, engine_kwargs=timeout), f"{sweep.name}-{sweep_id}", sweep)
+        return _create(RDBStorage(url, engine_kwargs=_engine_options(url)), f"{sweep.name}-{sweep_id}{suffix}", sweep)
     except (*DATABASE_ERRORS, ImportError, RuntimeError) as error:  # no driver; tables of another version
         raise unavailable(url, error) from None
 
 
-def forget_study(directory: Path, sweep: Sweep, *, sweep_id: str) -> None:
-    """Make room for a study that is rebuilt; a journal stays beside it as `study.journal.replaced`."""
-    url = sweep.search.storage
-    if url is not None:
-        optuna.delete_study(study_name=f"{sweep.name}-{sweep_id}", storage=url)
-        return
-    journal = directory / STUDY_FILE
-    with suppress(FileNotFoundError):
-        journal.replace(journal.with_name(f"{STUDY_FILE}.replaced"))
+def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
+    """An empty study, which `replace_study` puts in the place of the present one once it is whole.
+
+    Raises:
+        StorageError: As `open_study` raises it.
+        UnavailableError: Likewise.
+
+    """
+    if sweep.search.storage is None:
+        (directory / f"{STUDY_FILE}{_REBUILT}").unlink(missing_ok=True)  # which a killed launch left
+    else:
+        with suppress(KeyError):
+            optuna.delete_study(study_name=f"{sweep.name}-{sweep_id}{_REBUILT}", storage=sweep.search.storage)
+    return open_study(directory, sweep, sweep_id=sweep_id, beside=True)
+
+
+def replace_study(directory: Path, sweep: Sweep, *, sweep_id: str, keep: bool) -> str | None:
+    """Put the study beside the present one in its place, at once.
+
+    Args:
+        directory: The sweep's.
+        sweep: As for `open_study`.
+        sweep_id: Likewise.
+        keep: Whether the present one is kept.
+
+    Returns:
+        As what it is: `study.journal.replaced-1`, or in a database the study NAME-ID.replaced-1.
+
+    """
+    url, name = sweep.search.storage, f"{sweep.name}-{sweep_id}"
+    if url is None:
+        journal = directory / STUDY_FILE
+        kept = _first_free(f"{STUDY_FILE}.replaced", {path.name for path in directory.iterdir()})
+        if keep:
+            shutil.copyfile(journal, directory / kept)
+        journal.with_name(f"{STUDY_FILE}{_REBUILT}").replace(journal)
+        return kept if keep else None
+    kept = _first_free(f"{name}.replaced", optuna.get_all_study_names(url))
+    engine = create_engine(url, **_engine_options(url))
+    # Optuna itself has no way to rename a study.
+    rename = text("UPDATE studies SET study_name = :new WHERE study_name = :old")
+    with engine.begin() as transaction:
+        transaction.execute(rename, {"old": name, "new": kept})
+        transaction.execute(rename, {"old": f"{name}{_REBUILT}", "new": name})
+    engine.dispose()
+    if not keep:
+        optuna.delete_study(study_name=kept, storage=url)
+    return kept if keep else None
+
+
+def _first_free(name: str, taken: Collection[str]) -> str:
+    return next(numbered for number in count(1) if (numbered := f"{name}-{number}") not in taken)
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
 
 
 def unavailable(url: str, error: BaseException) -> UnavailableError:
@@ -160,9 +212,9 @@ def told_curve(outcome: Outcome) -> dict[int, float]:
     return {epoch: value for epoch, value in outcome.curve.items() if not math.isnan(value)}
 
 
-def _journal(directory: Path) -> JournalFileBackend:
-    path = str(directory / STUDY_FILE)
-    _drop_torn_end(directory / STUDY_FILE)
+def _journal(file: Path) -> JournalFileBackend:
+    path = str(file)
+    _drop_torn_end(file)
     # The sweep's own lock keeps others out, so a lock that a killed launcher left may be broken soon.
     return JournalFileBackend(path, lock_obj=JournalFileOpenLock(path, grace_period=5))
 

@@ -5,7 +5,7 @@ import os
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from intelligen.sweep.budget import Spent
+from intelligen.sweep.budget import Account, Spent, UsedUp
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.populations import Populations
@@ -99,19 +99,32 @@ def settle_trial(run: SweepRun, name: str, *, crashed: bool, stopped: str | None
     return outcome
 
 
-def reopen_failed(run: SweepRun) -> list[str]:
-    """Have the trials that failed run again, from their last checkpoints; returns their names.
+def reopen_failed(run: SweepRun) -> tuple[list[str], dict[tuple[UsedUp, ...], list[str]]]:
+    """Have the trials that failed run again, from their last checkpoints.
 
     They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. Once
     confirmations have begun only those: which trials they repeat must not change any more.
+
+    Returns:
+        The names of those that run again, and for bounds of the budget that are used up the names of those that they
+        keep from that: they have failed still.
+
     """
     trials = run.ledger.trials.values()
-    kinds = {"confirm"} if any(record.kind == "confirm" for record in trials) else {"trial"}
-    failed = [record.id for record in trials if record.kind in kinds and record.state is TrialState.FAILED]
-    for name in failed:
+    kind = "confirm" if any(record.kind == "confirm" for record in trials) else "trial"
+    account = Account(run.sweep.budget, run.ledger, run.directory, searching=False)
+    again, unpaid = list[str](), dict[tuple[UsedUp, ...], list[str]]()
+    for record in trials:
+        if record.kind != kind or record.state is not TrialState.FAILED:
+            continue
+        if kind == "trial" and (bounds := account.used_up(record.strategy)):
+            unpaid.setdefault(bounds, []).append(record.id)
+        else:
+            again.append(record.id)
+    for name in again:
         run.ledger.restart(name)
         run.reopened.add(name)
-    return failed
+    return again, unpaid
 
 
 def let_trial_go_on(run: SweepRun, name: str, epoch: int) -> None:

@@ -12,6 +12,7 @@ from intelligen.config.sweep import Resources
 from intelligen.sweep.callbacks import DrivenSearcher, FailedAttempts, SearcherStopper
 from intelligen.sweep.causes import fault_of
 from intelligen.sweep.interrupts import keeping_handlers
+from intelligen.sweep.room import Room
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.workers import run_distributed_trial, run_trial
 
@@ -86,7 +87,7 @@ def _tuner(
         run_config=tune.RunConfig(
             name=f"{name}-{len(list(launches.glob(f'{name}-*')))}",
             storage_path=str(launches),
-            stop=SearcherStopper(searcher),
+            stop=SearcherStopper(searcher, Room(resources)),
             callbacks=[FailedAttempts(searcher)],
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),  # who tries again is decided by `attempts`

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from intelligen.data.prepared import Prepared
 from intelligen.errors import StorageError
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.sweep_run import SweepRun
@@ -9,6 +10,7 @@ from intelligen.tracking.evidence import FIX, require_as_ended, require_reports
 from intelligen.tracking.leaderboard import USABLE
 from intelligen.tracking.ledger import LEDGER_FILE
 from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.training.circumstances import require_same_data
 from intelligen.training.history import HISTORY_FILE, read_history
 from intelligen.training.result import TRIAL
 
@@ -28,6 +30,20 @@ def require_files(run: SweepRun) -> None:
     for record in records:
         if record.state in USABLE or (record.state is TrialState.FAILED and record.kind != "baseline"):
             known_outcome(run, record)
+
+
+def require_data(run: SweepRun, prepared: Prepared) -> None:
+    """Refuse data that are other than those of the trials so far, and of the baselines that are there already.
+
+    Raises:
+        ChangedError: They are.
+        StorageError: A lock or the data are damaged.
+
+    """
+    records = map(run.directory_of, run.ledger.trials.values())
+    baselines = (run.store / "baselines" / trial.identity for trial in run.baselines)
+    for directory in dict.fromkeys([*records, *baselines]):
+        require_same_data(directory, prepared)
 
 
 def known_outcome(run: SweepRun, record: TrialRecord) -> Outcome:

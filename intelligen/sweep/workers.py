@@ -217,7 +217,7 @@ def _tune_metrics(report: Report) -> dict[str, Any]:
     return {**report.metrics, "training_iteration": report.epoch}
 
 
-@ray.remote  # type: ignore[untyped-decorator] # Ray is not typed
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed; who tries again is decided by `Tries`
 def score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
     """Every test set of a trial's data, decoded by its selected weights with each search.
 
@@ -226,7 +226,8 @@ def score_tests(directory: str, store: str, resources_json: str, scoring_json: s
 
     """
     try:
-        return _score_tests(directory, store, resources_json, scoring_json)
+        with pulse(Path(directory), rank=0):  # by which it is known whether it was killed for memory
+            return _score_tests(directory, store, resources_json, scoring_json)
     except Exception as error:
         raise at_host(error, place=Path(directory)) from error
 

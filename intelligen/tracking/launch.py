@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from intelligen.config.fixes import ANOTHER_SWEEP
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError, StorageError
+from intelligen.tracking.earlier_addresses import RUNS, STUDY, is_relative, launch_places, located
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.redaction import redact, redact_text
 from intelligen.training.result import write_atomically
@@ -25,7 +26,10 @@ class Launch:
 
     sweep: Sweep
     tracking_uri: str | None
-    """Without the secrets that it held; None where it is not known."""
+    """Without the secrets that it held; None where it is not known. Relative where the first release was told so, and
+    the database is not found."""
+    lost_study: str | None = None
+    """The relative address of the study's database, where the first release was told so, and it is not found."""
 
 
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
@@ -63,6 +67,16 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
 
     """
     told, tracking_uri = _told(directory / LAUNCH_FILE) or (header["sweep"], None)
+    places = launch_places(directory)
+    search = told.get("search") if isinstance(told, Mapping) else None
+    search = search if isinstance(search, Mapping) else {}
+    storage = search.get("storage")
+    if is_relative(storage):
+        # As Optuna's study is called in a database.
+        storage = located(storage, places, STUDY, f"{header['sweep']['name']}-{header['sweep_id']}")
+        told = {**told, "search": {**search, "storage": storage}}
+    if is_relative(tracking_uri):
+        tracking_uri = located(tracking_uri, places, RUNS, header["sweep_id"])
     try:
         # By way of JSON a list may fill a tuple.
         sweep = Sweep.model_validate_json(json.dumps(told))
@@ -73,7 +87,7 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
             f"{directory}: another version of IntelliGEN wrote its settings ({key}: {first['msg']});"
             f" use that version, or {ANOTHER_SWEEP}"
         ) from error
-    return Launch(sweep, tracking_uri)
+    return Launch(sweep, tracking_uri, lost_study=storage if is_relative(storage) else None)
 
 
 def _told(path: Path) -> tuple[Any, str | None] | None:

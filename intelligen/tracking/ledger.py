@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
+from intelligen.files import fsync, replace_file
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.records import (
     Closing,
@@ -255,22 +256,10 @@ def _encode(entry: Mapping[str, Any]) -> bytes:
 
 def _create(path: Path, header: Mapping[str, Any]) -> None:
     entry = {"seq": 0, "time_ms": time.time_ns() // 1_000_000, "event": "open", "header": dict(header)}
-    temporary, line = path.with_suffix(".tmp"), _encode(entry)
+    line = _encode(entry)
     with writing(path, needed=len(line)):
-        with temporary.open("wb") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        replace_file(path, line)
+        fsync(path.parent)
 
 
 def _read(path: Path) -> tuple[SweepState, int, int]:

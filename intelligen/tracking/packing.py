@@ -9,6 +9,7 @@ from intelligen.data.manifest import write_manifest
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.tracking.redaction import redact
 from intelligen.training.checkpoint import sha256
+from intelligen.training.circumstances import require_same_data
 from intelligen.training.result import RESULT, SELECTED, TRIAL, Result, read_result, read_trial, selected_weights
 
 STORE, TRIAL_FOLDER = "store", "trial"
@@ -27,6 +28,7 @@ def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
         The prepared data that it was trained on.
 
     Raises:
+        ChangedError: The prepared data are not those that it was trained on.
         DataError: It is no trial's directory, or none of its epochs has ended.
         StorageError: Weights or prepared data are damaged.
 
@@ -42,6 +44,7 @@ def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
     signed = replace(result, sha256=sha256(packed / SELECTED))
     (packed / RESULT).write_text(json.dumps(vars(signed), indent=1), encoding="utf-8")
     prepared = open_prepared(store / "prepared" / trial.prepared)
+    require_same_data(trial_directory, prepared)
     _pack_vocabularies(prepared, target / "prepared" / trial.prepared)
     return prepared
 

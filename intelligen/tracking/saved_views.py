@@ -40,11 +40,11 @@ class SavedViews:
 
     def __init__(self) -> None:
         self._said = False
+        self.key: str | None = None
+        """Of the sweep's view once it is there, of whatever state: its link leads there."""
 
-    def write(
-        self, client: "MlflowClient", experiment_id: str, *, sweep_id: str, name: str, state: State
-    ) -> str | None:
-        """Make the experiment's tags equal a view, where they differ; returns its key, or none where that failed.
+    def write(self, client: "MlflowClient", experiment_id: str, *, sweep_id: str, name: str, state: State) -> bool:
+        """Make the experiment's tags equal a view, where they differ; False = that failed, and is to be tried again.
 
         Args:
             client: Of the store.
@@ -57,19 +57,25 @@ class SavedViews:
         key = view_key(sweep_id)
         try:
             tags = client.get_experiment(experiment_id).tags
+            self.key = key if VIEW + key in tags else None
             wanted = wanted_tags(tags, experiment_id, key=key, name=name, state=state, now_ms=int(time.time() * 1000))
             for tag, value in wanted.items():
                 if value is None:
                     client.delete_experiment_tag(experiment_id, tag)
                 else:
                     client.set_experiment_tag(experiment_id, tag, value)
+            self.key = key
         except failures() as error:
             if not self._said:
                 what = redact_text(str(error).partition("\n")[0])[:300]
-                _log.warning("MLflow: the prepared comparison could not be written: %s. All else goes on.", what)
+                _log.warning(
+                    "MLflow: the prepared comparison could not be written: %s. All else goes on; it is written again"
+                    " with the next results and at the end of the launch. Its link is shown once it is there.",
+                    what,
+                )
             self._said = True
-            return None
-        return key
+            return False
+        return True
 
 
 def fitting_state(

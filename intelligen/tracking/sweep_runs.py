@@ -55,7 +55,6 @@ class SweepRuns:
         self._values: dict[str, float] = {}
         self._standings: dict[str, Standing] = {}
         self._views = views
-        self._view: str | None = None
         self._compared: object = None
         self._remembered = RunIds()
 
@@ -67,29 +66,30 @@ class SweepRuns:
         if self._summary is None:
             self._summary = SweepSummary(parent, directory=self._directory, header=self._header)
         changed = [self._update_trial(record, closing, parent_id=parent.id) for record in trials.values()]
-        if any(changed) or (closing is not None and self._view is None):
+        if any(changed) or closing is not None:
             self._prepare_comparison(trials.values(), parent)
         self._remember(parent)
-        path = None if self._view is None else comparison_path(self._experiment_id, self._view)
+        key = self._views.key
+        path = None if key is None else comparison_path(self._experiment_id, key)
         self._summary.update(trials, closing, values=self._values, standings=self._standings, comparison=path)
 
     def _prepare_comparison(self, trials: Iterable[TrialRecord], parent: MirroredRun) -> None:
         sweep = self._header["sweep"]
         objectives = [one["metric"] for one in sweep.get("objectives") or [sweep["objective"]]]
         metrics = {name for run in self._runs.values() if run is not parent for name in run.metrics}
-        if self._compared == (now := (Settings.of(trials), metrics)) and self._view is not None:
+        if self._compared == (now := (Settings.of(trials), metrics)):
             return
         scores = task_settings(self._header["experiment"]).reported_scores
         state = fitting_state(sweep["name"], parent.id, objectives, now[0], scores=scores, metrics=metrics)
-        self._view = self._views.write(
+        is_written = self._views.write(
             self._client, self._experiment_id, sweep_id=self._header["sweep_id"], name=sweep["name"], state=state
         )
-        self._compared = now
+        self._compared = now if is_written else None
 
     def _remember(self, parent: MirroredRun) -> None:
         """Write down which run shows which trial, where that is new."""
         trials = {trial_id: run.id for trial_id, run in self._runs.items() if trial_id is not None}
-        runs = RunIds(self._experiment_id, parent.id, trials, self._view)
+        runs = RunIds(self._experiment_id, parent.id, trials, self._views.key)
         if runs != self._remembered:
             write_run_ids(self._directory, runs)
             self._remembered = runs

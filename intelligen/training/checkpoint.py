@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from intelligen.errors import DataError, StorageError, free_bytes
+from intelligen.files import fsync
 
 WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
 ADOPTED = "adopted"
@@ -36,8 +38,19 @@ class Checkpoint:
         return int(self.path.name)
 
     def training_state(self) -> dict[str, Any]:
-        """The strategy's state (optimizer moments and the like), on the CPU."""
-        state: dict[str, Any] = torch.load(self.path / TRAINING, map_location="cpu", weights_only=True)
+        """The strategy's state (optimizer moments and the like), on the CPU.
+
+        Raises:
+            StorageError: There is more in it than tensors and plain values: code, which is not run.
+
+        """
+        path = self.path / TRAINING
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise StorageError(
+                f"{path}: holds more than tensors and plain values, and nothing of it was run; restore it from a copy"
+            ) from error
         return state
 
 
@@ -229,12 +242,3 @@ def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fsync(path: Path) -> None:
-    """Make a file's content, or a directory's entries, survive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

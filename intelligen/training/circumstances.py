@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from intelligen.config.base import Settings
 from intelligen.config.experiment import Trial
 from intelligen.data.prepared import Prepared, open_prepared
-from intelligen.errors import StorageError
+from intelligen.errors import ChangedError, StorageError
 from intelligen.training.checkpoint import sha256
 from intelligen.training.result import read_result, selected_weights, write_atomically
 
@@ -113,6 +113,29 @@ def read_locks(directory: Path) -> dict[int, Lock]:
 
     """
     return {at: _read(path) for at, path in _lock_files(directory).items()}
+
+
+def require_same_data(directory: Path, prepared: Prepared) -> None:
+    """Refuse prepared data that are other than those that a trial was trained on, under the same identity.
+
+    The identity says from what they are made, and the version that prepares them has a part in what they become.
+
+    Args:
+        directory: The trial's; one that was not begun was trained on nothing.
+        prepared: The data.
+
+    Raises:
+        ChangedError: They are.
+        StorageError: A lock or the data are damaged.
+
+    """
+    locks = read_locks(directory).values()
+    if any(lock.data != _data_hash(prepared) for lock in locks):
+        raise ChangedError(
+            f"{directory}: was trained on other data than {prepared.directory} holds now: another version of IntelliGEN"
+            " or of SentencePiece prepared them from the same corpus; restore that directory from a copy, or train anew"
+            " in another runs directory: --runs NEW"
+        )
 
 
 def changes(before: Lock, after: Lock) -> list[Change]:

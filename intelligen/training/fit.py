@@ -20,7 +20,7 @@ from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
 from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import WEIGHTS, Checkpoint, Checkpoints, average_weights, load_weights
-from intelligen.training.circumstances import keep_lock, take_lock
+from intelligen.training.circumstances import keep_lock, require_same_data, take_lock
 from intelligen.training.divergence import DivergedError, not_finite
 from intelligen.training.health import sickness
 from intelligen.training.history import History, Report, Sample
@@ -131,6 +131,7 @@ class _Run:
         trial = turn.settings
         self.turn, self.trial, self.runtime, self.task = turn, trial, runtime, build_task(trial.task)
         self.prepared = open_prepared(runtime.store / "prepared" / trial.prepared)
+        require_same_data(runtime.directory, self.prepared)
         self.model = build_model(trial, self.prepared)
         if trial.start is not None:
             load_weights(self.model, selected_weights(runtime.store / "baselines" / trial.start))

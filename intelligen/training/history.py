@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen.errors import StorageError, writing
+from intelligen.files import replace_file
 from intelligen.training.sealing import seal, unseal
 
 if TYPE_CHECKING:
@@ -98,14 +99,9 @@ class History:
             os.fsync(file.fileno())
 
     def _rewrite(self) -> None:
-        temporary = self.path.with_suffix(".tmp")
         content = "".join(f"{report.to_json()}\n" for report in self.reports).encode()
         with writing(self.path, needed=len(content)):
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
+            replace_file(self.path, content)
 
     def _has_torn_end(self) -> bool:
         if not self.path.exists() or self.path.stat().st_size == 0:

@@ -1,7 +1,6 @@
 """What a trial directory says of its trial: the settings it was made for, and what came out."""
 
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from torch import nn
 
 from intelligen.config.experiment import Trial
 from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, writing
-from intelligen.training.checkpoint import Checkpoints, fsync, save_weights, sha256
+from intelligen.files import fsync, replace_file
+from intelligen.training.checkpoint import Checkpoints, save_weights, sha256
 from intelligen.training.sealing import seal, unseal
 
 TRIAL, RESULT, SELECTED = "trial.json", "result.json", "selected.safetensors"
@@ -149,13 +149,3 @@ def write_atomically(path: Path, text: str) -> None:
     content = text.encode()
     with writing(path, needed=len(content)):
         replace_file(path, content)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a whole file durably, or leave the old one; the system's own errors are raised."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -9,6 +9,7 @@ import torch
 from intelligen.config.decoding import Search
 from intelligen.config.experiment import Trial
 from intelligen.config.stages import scored_as
+from intelligen.data.bleu import unspaced_references
 from intelligen.data.manifest import SplitReport
 from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared import Prepared, Split, open_prepared
@@ -17,6 +18,7 @@ from intelligen.evaluation import RESAMPLES, Evaluation, Interval, evaluate_shar
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.tasks import Task, build_task
 from intelligen.training.checkpoint import load_weights, sha256
+from intelligen.training.circumstances import require_same_data
 from intelligen.training.fit import build_model
 from intelligen.training.result import read_trial, selected_weights
 from intelligen.training.scored import Scores, read_scores, score_files, scored_split, write_scores
@@ -40,6 +42,8 @@ class SplitScore:
     """Where scores and hypotheses are kept."""
     files: dict[str, str] | None
     """File → SHA-256 of a new test set; none where it is a split."""
+    unspaced: str | None
+    """Why its BLEU says little, where the words of its references are not apart."""
 
     def metrics(self, name: str | None = None) -> dict[str, float]:
         """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
@@ -62,12 +66,14 @@ class TrainedModel:
         """Read a trial directory.
 
         Raises:
+            ChangedError: The prepared data are not those that it was trained on.
             DataError: It is no trial's directory, or none of its epochs has ended.
             StorageError: The weights or the prepared data are damaged.
 
         """
         trial = read_trial(directory)
         prepared = open_prepared(store / "prepared" / trial.prepared)
+        require_same_data(directory, prepared)
         model = build_model(trial, prepared)
         weights = selected_weights(directory)
         load_weights(model, weights)
@@ -134,7 +140,8 @@ class TrainedModel:
             files=files,
         )
         path = write_scores(self.directory, split.name, scores, decoding=trial.decoding)
-        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files)
+        unspaced = unspaced_references(settings, split.name, references)
+        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, unspaced)
 
 
 def named_scores(name: str, evaluation: Evaluation, intervals: Mapping[str, Interval]) -> dict[str, float]:

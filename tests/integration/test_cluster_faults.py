@@ -148,7 +148,7 @@ def test_a_node_whose_gpu_cannot_be_used_fails_no_trial_and_the_same_sweep_goes_
         cluster.shutdown()
         signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
     assert launch.returncode == 69, output
-    require_one_line(output, "GPU cannot be used")
+    require_one_line(output, "Ray counts 2 GPUs, torch", "can use 0")
     assert all(record.state is TrialState.RUNNING for record in searched(place))
 
     code, output = place.run("-o", f"resources.workers={workers}")

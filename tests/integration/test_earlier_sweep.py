@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -13,16 +14,22 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import optuna
 import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.orders import order_of_directory
-from intelligen.errors import DataError
+from intelligen.config.data import FilesCorpus, ParallelText
+from intelligen.data.preparing import prepare
+from intelligen.errors import DataError, StorageError
 from intelligen.reporting.report.rows import result_rows
 from intelligen.reporting.study import read_study
 from intelligen.sweep.header import require_unchanged, sweep_header
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord
+from intelligen.tracking.runs import create_run
+from intelligen.tracking.store import ensure_store, open_client
+from intelligen.training.circumstances import require_same_data
 from intelligen.training.scored import read_scores
 
 ARCHIVE = REPOSITORY / "tests" / "golden" / "earlier_sweep.tar.gz"
@@ -62,11 +69,48 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     sweep = tmp_path / "runs" / "sweeps" / "earlier"
     order = order_of_directory(sweep, (), tracking_uri=None)
     prepared = order.prepare()
+    again = prepare(order.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}), tmp_path / "again")
+    for trial in (*sweep.glob("trials/t*"), *(tmp_path / "runs" / "baselines").iterdir()):
+        require_same_data(trial, prepared)
+        require_same_data(trial, again)  # what is prepared again is what the first release prepared
     now = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
     require_unchanged(read_ledger(sweep)[0], now, sweep)
     shutil.rmtree(prepared.directory)
     with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
         order.prepare()
+
+
+def test_databases_that_the_first_release_named_relatively_are_found_or_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    sweep, elsewhere = tmp_path / "runs" / "sweeps" / "earlier", tmp_path / "else where"
+    elsewhere.mkdir()
+    launch = json.loads((sweep / "launch.json").read_text())
+    launch["sweep"]["search"]["storage"], launch["tracking_uri"] = "sqlite:///study.db", "sqlite:///mlflow.db"
+    (sweep / "launch.json").write_text(json.dumps(launch))
+    sweep_id = read_ledger(sweep)[0]["sweep_id"]
+    study, store = f"sqlite:///{tmp_path}/study.db", f"sqlite:///{tmp_path}/mlflow.db"
+    optuna.create_study(storage=study, study_name=f"earlier-{sweep_id}")
+    client = open_client(store)
+    create_run(client, ensure_store(store, "tiny"), name="earlier", start_ms=1, tags={"sweep_id": sweep_id})
+    monkeypatch.chdir(elsewhere)
+    for name in ("study.db", "mlflow.db"):
+        (elsewhere / name).touch()  # another sweep's
+    order = order_of_directory(sweep, (), tracking_uri=None)
+    assert (order.sweep.search.storage, order.tracking_uri) == (study, store)
+    for name in ("study.db", "mlflow.db"):
+        (tmp_path / name).unlink()
+    lost = "of the directory in which it was launched, and in none of"
+    with pytest.raises(StorageError, match=lost) as no_study:
+        order_of_directory(sweep, (), tracking_uri=None)
+    override = str(no_study.value).rpartition(": -o ")[2]
+    with pytest.raises(StorageError, match=lost) as no_runs:
+        order_of_directory(sweep, (override,), tracking_uri=None)
+    typed = str(no_runs.value).rpartition(": --tracking-uri ")[2]
+    order = order_of_directory(sweep, (override,), tracking_uri=typed)
+    assert (order.sweep.search.storage, order.tracking_uri) == (study, store)
 
 
 def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: Path) -> None:
@@ -94,6 +138,11 @@ def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: P
         )
         assert launched.returncode == code, launched.stdout
         assert line in launched.stdout
+
+
+def corpus_in(place: Path) -> FilesCorpus:
+    files = {split: ParallelText(source=f"{split}.en", target=f"{split}.de") for split in ("train", "valid", "test")}
+    return FilesCorpus(folder=str(place / "corpus"), splits=files)
 
 
 def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:

@@ -55,7 +55,7 @@ POPULATION = ("-o", "scheduler={name: pbt, population: 2, interval_epochs: 2}", 
         pytest.param(400, ("-o", "experiment.seed=2"), id="the baseline", marks=extended),
         pytest.param(400, ("-o", "experiment.seed=2", "-o", "baseline.workers=2"), id="two of it", marks=extended),
         pytest.param(1100, POPULATION, id="a population", marks=extended),
-        pytest.param(2100, ("-o", "confirm={seeds: 1}"), id="a confirmation", marks=extended),
+        pytest.param(2100, ("-o", "confirm={seeds: 2}"), id="a confirmation", marks=extended),
     ],
 )
 def test_a_full_disk_fails_no_trial_and_the_same_command_ends_as_if_there_had_been_room(place, kib, settings):
@@ -75,5 +75,6 @@ def test_a_full_disk_fails_no_trial_and_the_same_command_ends_as_if_there_had_be
     assert code == 0, output
     require_records_agree(place)
     searched = [record for record in place.trials().values() if record.kind == "trial"]
-    assert [record.state for record in searched] == [TrialState.COMPLETE] * 2
+    assert len(searched) == 2
+    assert all(record.state in (TrialState.COMPLETE, TrialState.PRUNED) for record in searched)
     assert all(read_result(place.sweep / record.directory) for record in searched)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from ray.cluster_utils import Cluster
 from started_clusters import Started, can_hide, started
-from test_sweep import SWEEP, Place
+from test_sweep import ON_PROCESSORS, SWEEP, Place
 
 from intelligen.sweep import joining
 from intelligen.tracking.records import TrialState
@@ -53,9 +53,6 @@ def call(place: Place, cluster: Started, *arguments: str, **environment: str) ->
         check=False,
     )
     return done.returncode, done.stdout
-
-
-ON_PROCESSORS = ("-o", "resources.gpus_per_worker=0", "-o", "baseline.gpus_per_worker=0")
 
 
 def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(place: Place, cluster: Started) -> None:
@@ -133,7 +130,8 @@ def test_a_doctor_asks_every_node_of_the_cluster_that_a_launch_would_join(place:
 @pytest.mark.extended
 def test_a_worker_that_fits_no_node_is_refused_with_the_nodes(place: Place, cluster: Started) -> None:
     cluster.start("--num-cpus=1", f"--address={cluster.address}")
-    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS, "-o", "resources.cpus_per_worker=2")
+    wide = ("-o", "name=wide", "-o", "resources.cpus_per_worker=2")
+    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS, *wide)
     assert (code, output.count("\n")) == (69, 1), output
     assert "resources: a worker asks for 2 CPUs on one node" in output
 

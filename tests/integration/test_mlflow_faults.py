@@ -26,12 +26,16 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
     sweep_directory,
     sync_afresh,
 )
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from tracking_servers import KINDS, forbidding, free_port, tracking_server, unreliable, wait_until
 
 from intelligen.errors import BusyError, ConfigError, StorageError, UnavailableError
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import SweepStatus, TrialState
+from intelligen.tracking.run_ids import read_run_ids
+from intelligen.tracking.saved_views import VIEW, view_key
 from intelligen.tracking.store import RefusedError, ensure_store, open_client
 from intelligen.tracking.sweep_runs import SweepRuns
 
@@ -280,3 +284,42 @@ def test_a_database_whose_creation_was_killed_is_made_by_the_next_launch(tmp_pat
     assert ensure_store(uri, EXPERIMENT) == ensure_store(uri, EXPERIMENT)
     assert stat.S_IMODE((tmp_path / "mlflow.db").stat().st_mode) == 0o600
     assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+class Overloaded(MlflowClient):
+    """Refuses the tags of an experiment as long as it is told to."""
+
+    refuses = False
+
+    def set_experiment_tag(self, experiment_id: str, key: str, value: object) -> None:
+        if type(self).refuses:
+            raise MlflowException("too busy")
+        super().set_experiment_tag(experiment_id, key, value)
+
+
+def test_a_comparison_that_could_not_be_written_keeps_its_link_and_is_written_at_the_end(
+    store: Path, sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intelligen.tracking.mirror.open_client", Overloaded)
+    monkeypatch.setattr(Overloaded, "refuses", False)
+    key = view_key(sweep.parent.name)
+
+    def view() -> str:
+        experiment = open_client(f"sqlite:///{store}").get_experiment_by_name(EXPERIMENT)
+        assert experiment is not None
+        return experiment.tags[VIEW + key]
+
+    small_sweep(sweep)
+    patient = mirror(store, sweep)
+    patient.sync()
+    before = view()
+    monkeypatch.setattr(Overloaded, "refuses", True)
+    add_epoch(sweep, "t0002", 2, **{"own/score": 1.0})
+    patient.sync()
+    with Ledger.open(sweep, {}) as ledger:
+        ledger.close_sweep(SweepStatus.COMPLETE, {})
+    patient.sync()
+    assert (view(), read_run_ids(sweep).view) == (before, key)
+    monkeypatch.setattr(Overloaded, "refuses", False)
+    assert patient.close(60)
+    assert view() != before

@@ -46,6 +46,8 @@ scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}
 resources: {workers: 1, concurrent_trials: 1}
 baseline: {workers: 1}
 """
+# Whatever GPUs there are: what is trained twice is compared bit for bit, and with what this process trains.
+ON_PROCESSORS = ("-o", "resources.gpus_per_worker=0", "-o", "baseline.gpus_per_worker=0")
 # What a launcher starts inherits it.
 MARK = "LAUNCHED_IN"
 STATES = {
@@ -76,7 +78,7 @@ class Place:
         if "RAY_ADDRESS" in environment:
             del inherited["INTELLIGEN_LOCAL"]
         return subprocess.Popen(
-            [sys.executable, REPOSITORY / "launch.py", "sweep.yaml", *arguments],
+            [sys.executable, REPOSITORY / "launch.py", "sweep.yaml", *ON_PROCESSORS, *arguments],
             cwd=self.directory,
             env=inherited | environment | {MARK: str(self.directory)},
             stdout=subprocess.PIPE,

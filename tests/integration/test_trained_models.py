@@ -223,6 +223,15 @@ def test_a_new_test_set_is_read_by_the_rules_of_the_splits(place: Place) -> None
     assert "bad.tsv:2: empty reference" in str(found.exception)
 
 
+def test_references_without_spaces_between_words_are_warned_of(place: Place) -> None:
+    (place.directory / "han.tsv").write_text("source\ttarget\nape bee\t猿蜂\n")
+    for form in ((), ("--json",)):
+        found = call(place, "test", "tiny/t0001", "--data", "han=han.tsv", "--data", "new=new.tsv", *form)
+        assert found.exit_code == 0
+        (line,) = (line for line in found.stderr.splitlines() if line.startswith("warning"))
+        assert "100% of the characters of the han references are Han" in line
+
+
 def test_a_new_table_of_quoted_fields_is_refused_and_read_as_the_message_says(
     place: Place, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import datasets
 import pytest
 
-from intelligen.config.data import Corpus, FilesCorpus, HeldOut, HubCorpus, PairTable, ParallelText
+from intelligen.config.data import Corpus, Data, FilesCorpus, Filters, HeldOut, HubCorpus, PairTable, ParallelText
 from intelligen.config.experiment import Experiment
 from intelligen.config.loading import load_experiment
 from intelligen.data.corpora import PairCorpus, open_corpus
+from intelligen.data.filters import Counts, evaluation_pairs, trained_on, training_pairs
 from intelligen.errors import ConfigError, DataError
 
 Pairs = list[tuple[str, str]]
@@ -66,6 +67,21 @@ def test_duplicates_of_a_drawn_pair_go_with_it_and_are_drawn_once(tmp_path: Path
 def test_pairs_with_an_empty_side_are_not_drawn(tmp_path: Path) -> None:
     empty = [("", f"target {number}") for number in range(300)] + [(f"source {number}", " ") for number in range(300)]
     assert all(source and target.strip() for source, target in corpus(tmp_path, [*empty, *ROWS]).pairs("valid"))
+
+
+def test_pairs_are_drawn_of_what_training_keeps_and_are_in_no_other_case_in_train(tmp_path: Path) -> None:
+    cased = [(source.title(), target) for source, target in ROWS]
+    misaligned = [(f"source {number}", "far too long " * 9) for number in range(400)]
+    write(tmp_path, [*ROWS, *misaligned, *cased])
+    files = {"train": ParallelText(source="train.en", target="train.de"), "test": PairTable(file="test.tsv")}
+    found = FilesCorpus(folder=str(tmp_path), splits={**files, "valid": held_out(20)})
+    data = Data(corpus=found, lowercase=True, filters=Filters(max_length_difference=20))
+    drawn = open_corpus(found, trained_on(data))
+    valid = list(evaluation_pairs(drawn, "valid", data, Counts()))
+    train = list(training_pairs(drawn, data, Counts()))
+    assert len({*valid}) == len(valid) == 20
+    assert {*valid, *train} == {*ROWS}
+    assert not {*valid} & {*train}
 
 
 def test_splits_draw_different_pairs_and_one_does_not_move_the_other(tmp_path: Path) -> None:

@@ -75,6 +75,17 @@ def test_biases_and_norms_do_not_decay():
     assert all(torch.equal(after[name], before[name]) for name in before if name != "0.weight")
 
 
+def test_adamw_decays_weights_by_themselves_and_not_through_the_moments():
+    """Without a gradient a weight shrinks by the factor 1 − rate·decay (Loshchilov & Hutter 2019, algorithm 2)."""
+    model = nn.Linear(3, 3)
+    optimizer = Optimizer(name="adamw", weight_decay=0.5, learning_rate=0.1)
+    still = Training(optimizer=optimizer, schedule=Schedule(name="constant", warmup_updates=0))
+    before = model.weight.clone()
+    updater = Updater(model, still, total_updates=5, world_size=1)
+    updater.update([lambda: Loss(model.weight.sum() * 0.0 + model.bias.sum() * 0.0)], update=1)
+    torch.testing.assert_close(model.weight, before * (1 - 0.1 * 0.5))
+
+
 def test_sums_divide_once():
     total = Sums({"loss": (10.0, 2)})
     total.add(Sums({"loss": (2.0, 4), "reward": (1.0, 1)}))

@@ -67,9 +67,13 @@ def reward(output: Sequence[int], reference: Sequence[int]) -> float:
     return CHRF().sentence_score(hypothesis, [text]).score / 100
 
 
-def enumerating(model: Seq2SeqTransformer, batch: Batch) -> ChosenDraws:
+def enumerating(model: Seq2SeqTransformer, batch: Batch, *, temperature: float = 1.0) -> ChosenDraws:
     """A step in which each source's samples are all of its possible outputs, once each."""
-    draws = [draws_of(model, source_1S, output) for source_1S, _ in rows_of(batch) for output in every_output()]
+    draws = [
+        draws_of(model, source_1S, output, temperature=temperature)
+        for source_1S, _ in rows_of(batch)
+        for output in every_output()
+    ]
     return ChosenDraws(seed=1, update=3, total_updates=10, draws_NT=torch.tensor(draws))
 
 
@@ -109,8 +113,8 @@ def test_one_pass_by_position_has_the_gradient_of_a_free_running_graph() -> None
 # risk
 
 
-@pytest.mark.parametrize("alpha", [0.5, 1.0])
-def test_risk_over_all_outputs_is_the_exact_risk(alpha: float) -> None:
+@pytest.mark.parametrize(("alpha", "temperature"), [(0.5, 1.0), (1.0, 1.0), (0.5, 2.0)])
+def test_risk_over_all_outputs_is_the_exact_risk_however_they_were_sampled(alpha: float, temperature: float) -> None:
     model, batch = toy_model(), toy_batch()
     candidates = len(every_output())
     exact = torch.zeros((), dtype=torch.float64)
@@ -119,8 +123,8 @@ def test_risk_over_all_outputs_is_the_exact_risk(alpha: float) -> None:
         q_n = (alpha * torch.stack(scores)).softmax(dim=0)
         exact = exact + sum(q * (1 - reward(o, reference)) for q, o in zip(q_n, every_output(), strict=True))
     exact = exact / batch.update_rows
-    objective = objective_of(model, target="risk", candidates=candidates, alpha=alpha)
-    estimate = loss(objective, model, batch, enumerating(model, batch))
+    objective = objective_of(model, target="risk", candidates=candidates, alpha=alpha, temperature=temperature)
+    estimate = loss(objective, model, batch, enumerating(model, batch, temperature=temperature))
     torch.testing.assert_close(estimate.double(), exact, **FLOAT32)
     torch.testing.assert_close(gradient(estimate, model), gradient(exact, model), **FLOAT32)
 

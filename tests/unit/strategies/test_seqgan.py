@@ -272,6 +272,27 @@ def test_the_gradient_weighs_each_token_by_its_advantage_alone(settings: Adversa
     torch.testing.assert_close(found_W, -gradient(weighed, model) / batch.update_targets, rtol=1e-5, atol=1e-7)
 
 
+def test_the_moving_average_that_is_subtracted_is_of_the_updates_before() -> None:
+    """The same samples under two averages: their gradients differ by the averages' difference times that of Σ log p."""
+    model, batch = toy_model(), toy_batch()
+    seen_W = []
+    for average in (0.0, 0.3):
+        objective = objective_of(SeqGanRandom(baseline="ema", **PLAIN), model)
+        objective.load_state_dict({**objective.state_dict(), "average_reward": average})
+        seen_W.append(gradient_of(objective, model, batch, step_of(1)))
+    constant_W = gradient_of(objective_of(SeqGanConstant(**PLAIN), model), model, batch, step_of(1))
+    torch.testing.assert_close(seen_W[0] - seen_W[1], 0.3 * constant_W, rtol=1e-4, atol=1e-7)
+
+
+def test_the_moving_average_keeps_nine_tenths_of_its_past() -> None:
+    model, batch = toy_model(), toy_batch()
+    objective = objective_of(SeqGanRandom(baseline="ema", **PLAIN), model)
+    rewards = [objective.prepare([batch], step_of(update)).means()["train/seqgan_reward"] for update in (1, 2, 3)]
+    assert len(set(rewards)) == 3
+    expected = 0.9 * (0.9 * rewards[0] + 0.1 * rewards[1]) + 0.1 * rewards[2]
+    assert objective.state_dict()["average_reward"] == pytest.approx(expected)
+
+
 def test_the_policy_gradient_ramps_up_over_adversarial_updates() -> None:
     model, batch = toy_model(), toy_batch()
     steep, slow = (objective_of(SeqGanConstant(ramp_updates=ramp, **PLAIN), model) for ramp in (1, 4))

@@ -84,7 +84,7 @@ def meet_nobody() -> None:
         (
             lambda: Path("/nowhere/model.safetensors").read_bytes(),
             StorageError,
-            "/nowhere/model.safetensors: not there",
+            "/nowhere/model.safetensors: not there; restore or install it, and run the same command",
         ),
         (of_system(errno.ENOMEM), MemoryShortageError, "Cannot allocate memory"),
         (of_system(errno.ECONNREFUSED), BusyError, "Connection refused"),
@@ -139,6 +139,26 @@ def test_what_torch_says_of_drivers_is_the_place_s(text):
 )
 def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_the_place(error):
     assert fault_of(error, place=PLACE) is None
+
+
+@pytest.mark.parametrize("place", ["sweeps/s", "sweeps/s/trials/t0001", "baselines/0123"])
+@pytest.mark.parametrize(
+    ("path", "fix"),
+    [
+        ("/r/runs/prepared/x/train.bin", "see that every node has the runs directory"),
+        ("/r/runs/sweeps/s/trials/t0001/history.jsonl", "see that every node has the runs directory"),
+        ("/r/runs", "see that every node has the runs directory"),
+        ("/r/runs-of-others/x", "restore or install it"),
+        ("git", "restore or install it"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_and_nodes_are_suspected_only_where_it_is_of_the_runs_directory(
+    place, path, fix
+):
+    error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    found = fault_of(error, place=Path("/r/runs") / place)
+    assert type(found) is StorageError
+    assert str(found) == f"{path}: not there; {fix}, and run the same command"
 
 
 def test_a_process_that_ray_never_started_is_no_crash_of_its_trial() -> None:
@@ -227,6 +247,24 @@ def test_where_there_is_no_room_the_bytes_needed_and_free_are_said(tmp_path):
         writing(tmp_path / "f", needed=7),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "fix"),
+    [
+        ("gone/deep/f", StorageError, ": the directory {}/gone is gone; restore it and run the same command"),
+        ("file/f", CannotCreateError, "; a file is where a directory must be: move it, and run the same command"),
+        ("directory", CannotCreateError, "; a directory is where the file must be: move it, and run the same command"),
+        ("n" * 300, CannotCreateError, "; choose a place with a shorter path, and run the same command"),
+    ],
+    ids=["no directory", "a file in its way", "a directory in its way", "a long name"],
+)
+def test_a_path_that_cannot_be_written_is_not_blamed_on_the_disk(tmp_path, place, kind, fix):
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(kind) as caught, writing(tmp_path / place):
+        (tmp_path / place).write_bytes(b"")
+    assert str(caught.value).endswith(fix.format(tmp_path))
 
 
 def _meet(rank: int, port: int, told: "multiprocessing.Queue[tuple[type, str]]") -> None:

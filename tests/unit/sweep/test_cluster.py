@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import ray
+from conftest import REPOSITORY
 
-from intelligen.errors import ConfigError
+from intelligen.config.loading import load_sweep
+from intelligen.errors import ConfigError, UnavailableError
 from intelligen.sweep import cluster
 from intelligen.sweep.joining import IN_A_JOB, find_cluster
 
@@ -66,3 +69,16 @@ def test_a_token_that_cannot_be_read_is_named(tmp_path: Path, mode: dict[str, st
     assert said.startswith("cannot join the Ray cluster at 127.0.0.1:")
     assert f"cannot be opened or is empty: {tmp_path}/none" in said
     assert said.endswith("; --local runs the sweep on this machine instead\n")
+
+
+def test_a_ray_that_does_not_start_is_no_bug_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    late = Exception("The current node timed out during startup.")  # as `ray._private.node` raises it after 30 s
+
+    def init(**settings: object) -> None:
+        raise late
+
+    monkeypatch.setattr(ray, "init", init)
+    sweep, _ = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    ray_running = cluster.ray_running(sweep, None, store=tmp_path, last_words=lambda: 69)
+    with pytest.raises(UnavailableError, match="cannot start Ray on this machine: The current node"), ray_running:
+        pass

@@ -47,6 +47,8 @@ class Crew:
         self.begun: list[tuple[str, int]] = []
         """(trial, the epoch after which its turn ends)"""
         self.fails: set[str] = set()
+        self.sick: set[str] = set()
+        """Those that end unhealthy after their first turn."""
         tell_known_ends(self.run, self.study, lambda strategy: self.over)
         populations = Populations(self.run, settings.scheduler)
         self.searcher = StudySearcher(
@@ -80,6 +82,8 @@ class Crew:
             name = pick(list(training))
             config = training.pop(name)
             train(config, self.fails)
+            if Path(config["directory"]).name in self.sick:
+                end_unhealthy(Path(config["directory"]))
             self.searcher.on_trial_complete(name)
 
     @property
@@ -104,6 +108,11 @@ def train(config: dict[str, Any], fails: set[str], *, until_epoch: int | None = 
     if len(history.reports) == config["epochs"]:
         last = history.reports[-1].metrics
         write_result(directory, Result("last", dict(last), "ran its course"), model=nn.Linear(1, 1))
+
+
+def end_unhealthy(directory: Path) -> None:
+    metrics = dict(History(directory).reports[-1].metrics)
+    write_result(directory, Result("last", metrics, "sick: collapse", healthy=False), model=nn.Linear(1, 1))
 
 
 @contextmanager
@@ -209,6 +218,26 @@ def test_a_trial_that_fails_leaves_its_population_and_the_others_go_on(tmp_path,
         donors = {takeover.donor for taken in crew.takeovers().values() for takeover in taken}
     assert states == [TrialState.FAILED] + [TrialState.COMPLETE] * 5
     assert "t0000" not in donors
+
+
+@pytest.mark.parametrize("which", [min, max])
+def test_a_trial_that_ends_unhealthy_at_a_turn_s_end_is_over_and_no_donor(which, tmp_path, settings):
+    """Be it the worst of its population, which would take over, or the best, from which the worst would."""
+    with launch(place(tmp_path, "calm"), settings) as crew:
+        crew.work()
+        rates = {name: one.params[RATE] for name, one in crew.trials.items() if one.strategy == "standard"}
+        sick = which(rates, key=rates.__getitem__)
+    with launch(place(tmp_path, "a"), settings) as crew:
+        crew.sick.add(sick)
+        crew.work()
+        ends = {name: (record.state, record.stop_reason) for name, record in crew.trials.items()}
+        donors = {takeover.donor for taken in crew.takeovers().values() for takeover in taken}
+        assert [epoch for name, epoch in crew.begun if name == sick] == [2]
+        assert crew.trials[sick].takeovers == ()
+    assert ends.pop(sick) == (TrialState.PRUNED, "sick: collapse")
+    assert {state for state, _ in ends.values()} == {TrialState.COMPLETE}
+    assert donors
+    assert sick not in donors
 
 
 def test_trials_that_rest_end_with_the_budget_that_pays_for_them(tmp_path, settings):

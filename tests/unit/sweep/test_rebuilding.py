@@ -5,9 +5,13 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 from searches import report, sweep
 from torch import nn
 
@@ -204,6 +208,7 @@ def test_a_study_of_a_database_that_lost_it_is_rebuilt_there(tmp_path: Path, cap
     with one.run() as run:
         ledgers_study(run)
     assert one.study() == before
+    assert optuna.get_all_study_names(url) == ["s-0"]  # there was none to keep
     assert len(caplog.messages) == 2
 
 
@@ -220,12 +225,113 @@ def test_flipped_bits_of_the_journal_change_no_trial_and_raise_nothing(tmp_path:
         assert [trial[:-2] for trial in one.study()] == before  # attributes under other names are nobody's
 
 
-def test_a_failed_trial_that_the_ledger_runs_again_runs_again_in_the_study(tmp_path: Path) -> None:
-    one = Launches(tmp_path, sweep())
+def notes(one: Launches, trial: FrozenTrial) -> dict:
+    """What optuna-dashboard keeps of a trial."""
+    study = open_study(one.directory, one.settings, sweep_id="0")
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    return {
+        name.replace(f":{trial._trial_id}:", ":ID:"): value
+        for name, value in attributes.items()
+        if f":{trial._trial_id}:" in name
+    }
+
+
+def write_into(one: Launches) -> None:
+    """What somebody notes by optuna-dashboard: of the study, and of its second trial."""
+    study = open_study(one.directory, one.settings, sweep_id="0")
+    study.set_user_attr("reviewer", "mine")
+    study.enqueue_trial({"finetuning.optimizer.learning_rate": 2e-4, "strategy": "standard"})
+    trial_id, attributes = study.trials[1]._trial_id, {"note_ver": 3, "note_str:0": "look here", "note_str:1": "twice"}
+    for name, value in attributes.items():
+        study._storage.set_study_system_attr(study._study_id, f"dashboard:{trial_id}:{name}", value)
+    study._storage.set_study_system_attr(study._study_id, f"dashboard:artifacts:{trial_id}:a1", "a file")
+    study._storage.set_study_system_attr(study._study_id, "dashboard:note_str:0", "of all")
+
+
+NOTED = {
+    "dashboard:ID:note_ver": 3,
+    "dashboard:ID:note_str:0": "look here",
+    "dashboard:ID:note_str:1": "twice",
+    "dashboard:artifacts:ID:a1": "a file",
+}
+
+
+@pytest.fixture(params=["journal", "database"])
+def noted(request: pytest.FixtureRequest, tmp_path: Path) -> Launches:
+    """A sweep into whose study somebody wrote; the database holds another study's trials, too."""
+    url = f"sqlite:///{tmp_path}/studies.db" if request.param == "database" else None
+    if url is not None:
+        optuna.create_study(study_name="another", storage=url).ask()
+    one = Launches(tmp_path, sweep(search={"storage": url}))
     one.launch(*ENDS[:3])
-    with one.run() as run:
+    write_into(one)
+    return one
+
+
+def require_notes(one: Launches) -> optuna.Study:
+    study = open_study(one.directory, one.settings, sweep_id="0")
+    assert notes(one, study.trials[1]) == NOTED
+    assert [notes(one, study.trials[number]) for number in (0, 2)] == [{}, {}]
+    assert study.user_attrs["reviewer"] == "mine"
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    assert attributes["dashboard:note_str:0"] == "of all"
+    return study
+
+
+def test_only_what_runs_again_changes_in_the_study_and_no_line_calls_it_damaged(
+    noted: Launches, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = open_study(noted.directory, noted.settings, sweep_id="0").trials
+    with noted.run() as run:
         run.ledger.restart("t0002")
-        assert [trial.state.name for trial in ledgers_study(run).trials] == ["COMPLETE", "PRUNED", "RUNNING"]
+        ledgers_study(run)
+        ledgers_study(run)
+    assert caplog.messages == []
+    study = require_notes(noted)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "RUNNING", "WAITING"]
+    for then, now in zip(before, study.trials, strict=True):
+        then._trial_id = now._trial_id
+        if now.number != 2:
+            assert now == then  # to the second at which it ended
+    again = study.trials[2]
+    assert (again.params, again.intermediate_values, again.values) == (before[2].params, {}, None)
+    assert "stop_reason" not in again.user_attrs
+
+
+def rebuilt(one: Launches, number: int) -> None:
+    """After a trial has begun of which only the ledger knows."""
+    params = open_study(one.directory, one.settings, sweep_id="0").trials[0].params
+    facts = {"kind": "trial", "strategy": "standard", "seed": 1, "params": params, "config": {}, "number": number}
+    with one.run() as run:
+        run.ledger.start(trial_name(number), directory=f"trials/{trial_name(number)}", **facts)
+        ledgers_study(run)
+
+
+def test_what_people_wrote_into_a_study_stands_in_the_one_that_is_rebuilt_too(noted: Launches) -> None:
+    rebuilt(noted, 3)
+    states = [trial.state.name for trial in require_notes(noted).trials]
+    assert states == ["COMPLETE", "PRUNED", "FAIL", "RUNNING"]
+
+
+def test_every_study_that_is_replaced_is_kept_and_named(noted: Launches, caplog: pytest.LogCaptureFixture) -> None:
+    url = noted.settings.search.storage
+    held = []
+    for number in (3, 4):
+        held.append([len(noted.study()), *noted.study()[:3]])
+        rebuilt(noted, number)
+    names = [message.rpartition("; what was there is kept as ")[2] for message in caplog.messages]
+    base = STUDY_FILE if url is None else "s-0"
+    assert names == [f"{base}.replaced-1", f"{base}.replaced-2"]
+    for name, (trials, *first) in zip(names, held, strict=True):
+        if url is None:
+            storage: Any = JournalStorage(JournalFileBackend(str(noted.directory / name)))
+            kept = optuna.load_study(study_name="s", storage=storage)
+        else:
+            kept = optuna.load_study(study_name=name, storage=url)
+        assert [(t.state, t.values, t.params) for t in kept.trials[:3]] == [trial[:3] for trial in first]
+        assert len(kept.trials) == trials
+    if url is not None:
+        assert set(optuna.get_all_study_names(url)) == {"another", "s-0", *names}
 
 
 def test_a_trial_that_was_refused_has_no_files_and_is_rebuilt_with_its_reason(

@@ -7,11 +7,13 @@ import pytest
 from searches import EPOCHS, SPACE, Search, sweep
 
 from intelligen.config.space import Choice, Const, Int, LogUniform, Uniform
+from intelligen.config.sweep import Resources
 from intelligen.errors import StorageError
 from intelligen.sweep import searcher
 from intelligen.sweep.attempts import Next
 from intelligen.sweep.callbacks import SearcherStopper
 from intelligen.sweep.outcome import Outcome
+from intelligen.sweep.room import Room
 from intelligen.sweep.searcher import StudySearcher
 from intelligen.sweep.space import suggest
 from intelligen.tracking.records import TrialState
@@ -198,7 +200,7 @@ def test_a_search_ends_when_every_strategy_has_spent_its_budget(tmp_path):
 def test_a_running_trial_is_stopped_at_its_next_report_with_the_reason_save_at_its_last_epoch(tmp_path):
     reason: list[str] = []
     search = Search(tmp_path, sweep(), spent=lambda strategy: reason[0] if reason and strategy is None else None)
-    stopper = SearcherStopper(search.searcher)
+    stopper = SearcherStopper(search.searcher, Room(Resources()))
     search.searcher.suggest("a")
     assert not stopper("a", {"training_iteration": 1})
     reason.append("the budget of 2 hours is spent")
@@ -253,7 +255,7 @@ def test_a_failed_attempt_is_followed_by_another_at_once_or_alone_or_by_the_tria
 
 def test_the_first_error_ends_the_search_is_kept_as_it_was_and_no_trial_is_told_an_end(tmp_path):
     search = Search(tmp_path, sweep())
-    stopper = SearcherStopper(search.searcher)
+    stopper = SearcherStopper(search.searcher, Room(Resources()))
     for name in ("a", "b"):
         search.searcher.suggest(name)
     assert not stopper.stop_all()

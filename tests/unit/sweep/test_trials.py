@@ -1,5 +1,6 @@
 """A launch finds what a killed one left behind: ends that nobody was told of, trials that nobody pays for."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,12 @@ import pytest
 from searches import report, sweep
 from torch import nn
 
+from intelligen.cli.launching import _reopened_lines
+from intelligen.cli.main import commands
+from intelligen.config.changes import changed, parse_override
+from intelligen.config.document import Document
 from intelligen.config.experiment import Experiment
+from intelligen.config.problems import validated
 from intelligen.config.sweep import Sweep
 from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, pareto_front
@@ -136,11 +142,11 @@ def test_failed_trials_run_again_as_the_same_trials(directory, ledger):
     for number, state in enumerate((TrialState.COMPLETE, TrialState.FAILED, TrialState.FAILED)):
         start(run, number)
         ledger.finish(f"t{number:04d}", state, "it ended")
-    assert reopen_failed(run) == ["t0001", "t0002"]
+    assert reopen_failed(run) == (["t0001", "t0002"], {})
     assert [record.state.value for record in ledger.trials.values()] == ["complete", "running", "running"]
     run.begin("t0001", None, directory / "trials" / "t0001", kind="trial")
     assert ledger.trials["t0001"].attempts == 2  # its beginning is the attempt of which the ledger says so already
-    assert reopen_failed(run) == []
+    assert reopen_failed(run) == ([], {})
 
 
 def test_once_confirmations_have_begun_only_those_run_again(directory, ledger):
@@ -150,5 +156,38 @@ def test_once_confirmations_have_begun_only_those_run_again(directory, ledger):
     settings = {"strategy": "standard", "seed": 2, "params": {}, "config": {}}
     ledger.start("standard-s2", kind="confirm", directory="confirm/standard-s2", **settings)
     ledger.finish("standard-s2", TrialState.FAILED, "it ended")
-    assert reopen_failed(run) == ["standard-s2"]
+    assert reopen_failed(run) == (["standard-s2"], {})
     assert ledger.trials["t0000"].state is TrialState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason", "more"),
+    [
+        ({"target_tokens": 250}, "the budget of 250 target tokens is spent", "target_tokens=600"),
+        (
+            {"device_hours": 0.25, "device_hours_per_strategy": 0.5},
+            "the budget of 0.25 device-hours is spent, the budget of 0.5 device-hours per strategy is spent",
+            "device_hours_per_strategy=2",
+        ),
+    ],
+)
+def test_a_failed_trial_for_which_no_budget_is_left_stays_failed_and_the_command_that_is_named_runs_it_again(
+    directory, ledger, budget, reason, more
+):
+    run = launch(directory, ledger, sweep(budget=budget))
+    for number, strategy in enumerate(("generative", "standard")):
+        start(run, number, strategy=strategy)
+    for epoch in (1, 2, 3):
+        History(directory / "trials" / "t0001").append(report(epoch, 1.0, **{"cost/device_s": 1200.0}))
+    ledger.finish("t0001", TrialState.FAILED, "it ended")
+    (line,) = _reopened_lines(run)
+    said, _, command = line.partition("; give more: ")
+    assert said == f"does not run again: t0001: {reason}"
+    assert ledger.trials["t0001"].state is TrialState.FAILED
+    program, verb, *words = shlex.split(command)
+    assert (program, verb, words[-1]) == ("intelligen", "resume", f"budget.{more}")
+    typed = commands.commands["resume"].make_context("resume", words).params
+    assert (typed["sweep"], typed["runs"], typed["failed"]) == ("s", directory.parents[1], True)
+    document = Document(run.sweep.model_dump(mode="json"), {})
+    given = validated(Sweep, changed(document, Sweep, [parse_override(text) for text in typed["overrides"]]))
+    assert list(_reopened_lines(launch(directory, ledger, given))) == ["runs again: t0001"]

@@ -138,7 +138,8 @@ def test_what_cannot_be_written_is_said_once(caplog: pytest.LogCaptureFixture) -
     views, refusing = SavedViews(), Refusing()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            assert views.write(refusing, "1", sweep_id="5a", name="tiny", state=STATE) is None  # type: ignore[arg-type]
-    assert refusing.asked == 3
+            assert not views.write(refusing, "1", sweep_id="5a", name="tiny", state=STATE)  # type: ignore[arg-type]
+    assert (refusing.asked, views.key) == (3, None)
     (line,) = caplog.messages
     assert "prepared comparison could not be written: the experiment is not yours, https://[redacted]@host" in line
+    assert "it is written again with the next results and at the end of the launch" in line

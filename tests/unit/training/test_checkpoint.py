@@ -103,6 +103,26 @@ def test_weights_of_another_model_are_refused(tmp_path, model):
         load_weights(nn.Linear(4, 2), tmp_path / "w.safetensors")
 
 
+class Planted:
+    """What a pickle would run as it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_code_that_somebody_planted_in_a_checkpoint_is_refused_and_not_run(tmp_path, model):
+    mark = tmp_path / "ran"
+    Checkpoints(tmp_path).save(5, model=model, training={"moment": Planted(mark)}, meta={})
+    latest = Checkpoints(tmp_path).latest()
+    assert latest is not None, "its checksums are right: whoever can plant it can hash it"
+    with pytest.raises(StorageError, match=r"training\.pt: .* nothing of it was run"):
+        latest.training_state()
+    assert not mark.exists()
+
+
 def test_the_average_is_the_mean_of_the_weights(tmp_path, model):
     save_weights(model, tmp_path / "a.safetensors")
     with torch.no_grad():

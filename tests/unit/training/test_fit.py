@@ -21,6 +21,7 @@ from intelligen.config.single_strategies import Discriminator, Generative, SeqGa
 from intelligen.config.stages import Confirmation
 from intelligen.config.training import Optimizer
 from intelligen.errors import ChangedError
+from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.divergence import DivergedError
 from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report, read_history
@@ -145,6 +146,17 @@ def test_the_selected_weights_are_those_that_validate_best(tiny_store, tmp_path)
     result = fit(trial, Runtime(store, tmp_path / "t"))
     reports = read_history(tmp_path / "t" / HISTORY_FILE)
     assert result.metrics["valid/loss"] <= min(report.metrics["valid/loss"] for report in reports) + 1e-6
+
+
+def test_what_is_averaged_is_the_last_epochs_the_newest_of_all_among_them(tiny_store, tmp_path):
+    store, identity = tiny_store
+    # A rate at which the weights jump about their goal, so that their mean is nearer to it than any of them.
+    jumping = {"epochs": 4, "epoch_updates": 12, "optimizer": Optimizer(learning_rate=2e-2)}
+    result = fit(with_training(tiny_trial(identity), average_last=3, **jumping), Runtime(store, tmp_path / "t"))
+    assert result.selected == "average of the last 3 epochs"
+    last = [load_file(Checkpoints(tmp_path / "t").weights(update)) for update in (24, 36, 48)]
+    for name, weight in load_file(tmp_path / "t" / SELECTED).items():
+        torch.testing.assert_close(weight, torch.stack([one[name] for one in last]).mean(dim=0), rtol=0, atol=1e-6)
 
 
 def test_training_learns_the_tiny_language(tiny_store, tmp_path):

@@ -1,0 +1,23 @@
+"""What is written here survives a loss of power, and a file is replaced as a whole or stays as it was."""
+
+import os
+from pathlib import Path
+
+
+def fsync(path: Path) -> None:
+    """Make a file's content, or a directory's entries, survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a whole file durably, or leave the old one; the system's own errors are raised."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
