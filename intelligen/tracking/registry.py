@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import best
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.tracking.leaderboard import USABLE, reports_of, selected_value
 from intelligen.tracking.ledger import read_ledger
@@ -62,10 +62,10 @@ def best_confirmed(directory: Path) -> TrialRecord:
         for record in tested
         if (value := selected_value(record.within(directory), reports_of(directory, record), metric)) is not None
     }
-    if not values:
+    chosen = best(metric, values, value=values.__getitem__)
+    if chosen is None:
         raise UnavailableError(f"{directory}: the files of its trials are gone: restore them, or name a trial")
-    choose = max if higher_is_better(metric) else min
-    return trials[choose(values, key=values.__getitem__)]
+    return trials[chosen]
 
 
 def named_trial(directory: Path, trial_id: str) -> TrialRecord:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from intelligen.config.experiment import Trial
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import improves
 from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
@@ -17,6 +17,7 @@ from intelligen.models.build import build_model
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import WEIGHTS, Checkpoint, Checkpoints, average_weights, load_weights
 from intelligen.training.circumstances import keep_lock, require_same_data, take_lock
@@ -118,7 +119,7 @@ class _Run:
 
     def __init__(self, turn: Turn, runtime: Runtime) -> None:
         trial = turn.settings
-        self.turn, self.trial, self.runtime = turn, trial, runtime
+        self.turn, self.trial, self.runtime, self.task = turn, trial, runtime, build_task(trial.task)
         self.prepared = open_prepared(runtime.store / "prepared" / trial.prepared)
         require_same_data(runtime.directory, self.prepared)
         self.model = build_model(trial.model, self.prepared.vocabularies, seed=trial.seed)
@@ -182,7 +183,8 @@ class _Run:
         # What led to a roll-back has been mended by it, and other weights have another past.
         since = max(self.progress.rolled_back_epoch, self.progress.adopted_epoch)
         epochs = [report.metrics for report in self.history.reports if report.epoch > since]
-        return self.runtime.broadcast(sickness(self.trial.training.health, start, epochs))
+        found = sickness(self.trial.training.health, start, epochs, watched=self.task.watched)
+        return self.runtime.broadcast(found)
 
     def _strategy(self) -> Strategy:
         return build_strategy(
@@ -342,7 +344,7 @@ class _Run:
             progress.epochs_without_gain += 1
 
     def _better(self, value: float, than: float) -> bool:
-        return value > than if higher_is_better(self.trial.task.selection_metric) else value < than
+        return improves(self.trial.task.selection_metric, value, than=than)
 
     def _checkpoint(self, report: Report | None) -> None:
         """Write a checkpoint on rank 0 and delete those that nothing needs any more."""
