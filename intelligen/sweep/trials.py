@@ -5,6 +5,7 @@ import os
 import optuna
 from optuna.trial import TrialState as OptunaState
 
+from intelligen import layout
 from intelligen.sweep.budget import Account, Spent, UsedUp
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import Outcome, read_outcome
@@ -41,7 +42,7 @@ def start_trial(run: SweepRun, suggestion: Suggestion, populations: Populations 
     """
     trial = run.trial(suggestion.changes)
     name = trial_name(suggestion.number)
-    directory = run.directory / "trials" / name
+    directory = layout.searched(run.directory, name)
     if suggestion.begins:
         forget_verdicts(directory)
         run.begin(
@@ -68,7 +69,7 @@ def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
             seed=run.experiment.seed,
             params=suggestion.params,
             config=suggestion.changes,
-            directory=os.path.join("trials", name),
+            directory=os.path.relpath(layout.searched(run.directory, name), run.directory),
             number=suggestion.number,
             attributes=suggestion.attributes,
         )

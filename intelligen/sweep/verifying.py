@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
+from intelligen import layout
 from intelligen.data.prepared import Prepared
 from intelligen.errors import StorageError
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.evidence import FIX, require_as_ended, require_reports
 from intelligen.tracking.leaderboard import USABLE
-from intelligen.tracking.ledger import LEDGER_FILE
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.circumstances import require_same_data
 from intelligen.training.history import HISTORY_FILE, read_history
@@ -26,7 +26,8 @@ def require_files(run: SweepRun) -> None:
     known = {run.directory_of(record).resolve() for record in records}
     for made in sorted(run.directory.glob(f"*/*/{TRIAL}")):
         if made.parent.resolve() not in known:
-            raise StorageError(f"{run.directory / LEDGER_FILE}: it has lost {made.parent.name}, which has run; {FIX}")
+            ledger = run.directory / layout.LEDGER_FILE
+            raise StorageError(f"{ledger}: it has lost {made.parent.name}, which has run; {FIX}")
     for record in records:
         if record.state in USABLE or (record.state is TrialState.FAILED and record.kind != "baseline"):
             known_outcome(run, record)
@@ -41,7 +42,7 @@ def require_data(run: SweepRun, prepared: Prepared) -> None:
 
     """
     records = map(run.directory_of, run.ledger.trials.values())
-    baselines = (run.store / "baselines" / trial.identity for trial in run.baselines)
+    baselines = (layout.baseline(run.store, trial.identity) for trial in run.baselines)
     for directory in dict.fromkeys([*records, *baselines]):
         require_same_data(directory, prepared)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from intelligen import layout
 from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
 from intelligen.files import fsync, replace_file
 from intelligen.tracking.lock import FileLock
@@ -30,10 +31,9 @@ from intelligen.training.sealing import seal, unseal
 
 __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
 
-LEDGER_FILE = "ledger.jsonl"
 LOCK_FILE = "ledger.lock"
 # What a launch leaves beside its ledger, and never before it.
-_WRITTEN_AFTER = ("launch.json", "trials", "confirm")
+_WRITTEN_AFTER = (layout.LAUNCH_FILE, layout.TRIALS, layout.CONFIRM)
 
 
 class Ledger:
@@ -65,7 +65,7 @@ class Ledger:
         except OSError as error:
             raise CannotCreateError(f"{directory}: cannot create the sweep's directory: {error.strerror}") from error
         lock = FileLock(directory / LOCK_FILE)
-        path = directory / LEDGER_FILE
+        path = directory / layout.LEDGER_FILE
         try:
             if not path.exists():
                 require_no_lost_ledger(directory)
@@ -218,7 +218,7 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
         StorageError: there is no ledger, or it is damaged.
 
     """
-    state, _, _ = _read(directory / LEDGER_FILE)
+    state, _, _ = _read(directory / layout.LEDGER_FILE)
     return state.header, state.trials, state.closing
 
 
@@ -229,7 +229,7 @@ def require_no_lost_ledger(directory: Path) -> None:
         StorageError: It is one.
 
     """
-    path = directory / LEDGER_FILE
+    path = directory / layout.LEDGER_FILE
     left = [name for name in _WRITTEN_AFTER if (directory / name).exists()]
     if left and not path.exists():
         raise StorageError(
@@ -245,7 +245,7 @@ def settled_devices(directory: Path) -> dict[str, int]:
         StorageError: The ledger is damaged.
 
     """
-    path = directory / LEDGER_FILE
+    path = directory / layout.LEDGER_FILE
     return _read(path)[0].gpus_per_worker if path.exists() else {}
 
 

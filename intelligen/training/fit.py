@@ -2,6 +2,7 @@
 
 import torch
 
+from intelligen import layout
 from intelligen.config.experiment import Trial
 from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
@@ -94,11 +95,11 @@ def epoch_updates(trial: Trial, loader: Loader) -> int:
 
 def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     """What this process trains the trial with, at its beginning."""
-    prepared = open_prepared(runtime.store / "prepared" / trial.prepared)
+    prepared = open_prepared(layout.prepared(runtime.store, trial.prepared))
     require_same_data(runtime.directory, prepared)
     model = build_model(trial, prepared)
     if trial.start is not None:
-        load_weights(model, selected_weights(runtime.store / "baselines" / trial.start))
+        load_weights(model, selected_weights(layout.baseline(runtime.store, trial.start)))
     model.to(runtime.device)
     loader = Loader(
         prepared.split("train"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from intelligen import layout
 from intelligen.training.checkpoint import WEIGHTS, load_weights
 from intelligen.training.progress import Progress, improves
 from intelligen.training.result import selected_weights
@@ -37,5 +38,5 @@ def roll_back_if_due(setup: Setup, progress: Progress) -> None:
         load_weights(setup.model, best.path / WEIGHTS)
         setup.strategy.roll_back(best.training_state())
     else:
-        load_weights(setup.model, selected_weights(setup.runtime.store / "baselines" / start))
+        load_weights(setup.model, selected_weights(layout.baseline(setup.runtime.store, start)))
         setup.strategy.forget_moments()

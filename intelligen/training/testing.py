@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from intelligen import layout
 from intelligen.config.decoding import Search
 from intelligen.config.stages import scored_as
 from intelligen.data.bleu import unspaced_references
@@ -68,7 +69,7 @@ class TrainedModel:
 
         """
         trial = read_trial(directory)
-        prepared = open_prepared(store / "prepared" / trial.prepared)
+        prepared = open_prepared(layout.prepared(store, trial.prepared))
         require_same_data(directory, prepared)
         model = build_model(trial, prepared)
         weights = selected_weights(directory)
@@ -172,7 +173,7 @@ def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path)
         if path.stem != f"{split}-{told.search.name}" or scores.get(f"{name}/bleu") != told.metrics[f"{split}/bleu"]:
             continue  # decoded by other settings: it is not what was recorded
         if not told.resamples:
-            references = open_prepared(store / "prepared" / trial.prepared).split(split).texts("target")
+            references = open_prepared(layout.prepared(store, trial.prepared)).split(split).texts("target")
             bleu = bleu_interval(told.hypotheses, references, tokenizer=trial.task.tokenizer)
             metrics = told.metrics | bounds(split, bleu)
             told = told.model_copy(update={"bleu": bleu, "metrics": metrics, "resamples": RESAMPLES})

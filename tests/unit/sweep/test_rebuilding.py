@@ -18,6 +18,7 @@ from torch import nn
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError, StorageError
+from intelligen.layout import LEDGER_FILE
 from intelligen.reporting.sweeps import find_sweep
 from intelligen.sweep.attempts import Next
 from intelligen.sweep.outcome import FAILURE_FILE
@@ -28,7 +29,7 @@ from intelligen.sweep.study import STUDY_FILE, open_study
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
 from intelligen.sweep.verifying import require_files
-from intelligen.tracking.ledger import LEDGER_FILE, Ledger
+from intelligen.tracking.ledger import Ledger
 from intelligen.training.history import HISTORY_FILE, History
 from intelligen.training.result import RESULT, SELECTED, Result, claim_directory, write_atomically, write_result
 from intelligen.training.sealing import seal, unseal
