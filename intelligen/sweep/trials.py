@@ -19,8 +19,8 @@ from intelligen.sweep.verdict import forget_verdicts, let_go_on
 from intelligen.sweep.verifying import known_outcome
 from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.evidence import take_evidence
+from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.records import TrialState
-from intelligen.training.history import HISTORY_FILE, read_history
 
 
 def trial_name(number: int) -> str:
@@ -150,8 +150,9 @@ def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:
 
 def ended_trials(run: SweepRun) -> list[EndedTrial]:
     """Those that earlier launches brought to an end, with their histories."""
+    histories = TrialHistories(run.directory)
     return [
-        EndedTrial(record.id, record.strategy, tuple(read_history(run.directory_of(record) / HISTORY_FILE)))
+        EndedTrial(record.id, record.strategy, tuple(histories.reports(record)))
         for record in run.ledger.trials.values()
         if record.kind == "trial" and record.state is not TrialState.RUNNING
     ]
