@@ -30,8 +30,8 @@ from intelligen.config.model import Seq2Seq
 from intelligen.data.batches import Batch, collate, cut, evaluation_batches, row_lengths
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
+from intelligen.models.interfaces import Generator
 from intelligen.models.likelihood import token_log_probs
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.training.result import read_trial
 from intelligen.training.testing import TrainedModel
 
@@ -60,7 +60,7 @@ TARGETS = {
 class Ours:
     """Our model and what it decodes."""
 
-    model: Seq2SeqTransformer
+    model: Generator
     batches: list[Batch]
 
     @classmethod
@@ -100,7 +100,7 @@ class Ours:
     @torch.inference_mode()
     def _log_prob(self, index: int, hypothesis: list[int]) -> float:
         target_1T = torch.tensor([[BOS, *hypothesis, EOS]])
-        (logits_1TV,) = self.model(torch.tensor([self.sources[index]]), target_1T[:, :-1])
+        logits_1TV = self.model(torch.tensor([self.sources[index]]), target_1T[:, :-1])
         logits_1TV[:, :, [PAD, BOS]] = -torch.inf
         return token_log_probs(logits_1TV, target_1T[:, 1:]).sum().item()
 

@@ -30,7 +30,7 @@ MeanLoss = Callable[[nn.Module, Batch], Tensor]
 
 def our_mean_loss(model: nn.Module, batch: Batch) -> Tensor:
     """Over the target tokens."""
-    (logits_BTV,) = model(batch.source_BS, batch.target_in_BT)
+    logits_BTV = model(batch.source_BS, batch.target_in_BT)
     return token_losses(logits_BTV, batch.target_out_BT, label_smoothing=0.0).sum() / batch.num_targets
 
 

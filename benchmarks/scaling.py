@@ -28,7 +28,8 @@ from intelligen.config.model import Seq2Seq
 from intelligen.config.training import Training
 from intelligen.data.prepared import open_prepared
 from intelligen.data.preparing import prepare
-from intelligen.training.fit import build_model, fit
+from intelligen.models.build import build_model
+from intelligen.training.fit import fit
 from intelligen.training.history import Report
 from intelligen.training.runtime import Runtime
 
@@ -60,7 +61,8 @@ def work(trial: Trial, store: Path, directory: Path, rank: int, ranks: int, thre
 
 def gradients(trial: Trial, store: Path) -> torch.Tensor:
     """As many numbers as a model's gradients have."""
-    model = build_model(trial, open_prepared(store / "prepared" / trial.prepared))
+    prepared = open_prepared(store / "prepared" / trial.prepared)
+    model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
     return torch.ones(sum(weight.numel() for weight in model.parameters()))
 
 

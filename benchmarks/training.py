@@ -27,7 +27,7 @@ from intelligen.data.batches import Batch
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.build import build_model
 from intelligen.optimization.updater import autocast, build_optimizer, learning_rate
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.build import build_strategy
@@ -74,8 +74,7 @@ def our_strategy(work: Work, *, compiled: bool = False) -> Strategy:
     """The standard strategy over a fresh model."""
     experiment = Experiment(version=1, name="benchmark", model=work.shape, training=work.training)
     trial = baseline_trial(experiment, prepared=work.prepared.identity)
-    torch.manual_seed(1)
-    model = Seq2SeqTransformer(work.shape, source_vocabulary=work.vocabulary, target_vocabulary=work.vocabulary)
+    model = build_model(work.shape, {"source": work.vocabulary, "target": work.vocabulary}, seed=1)
     return build_strategy(
         trial,
         model=model.to(work.device).train(),

@@ -35,15 +35,15 @@ from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare
 from intelligen.data.tokens import BOS
+from intelligen.models.build import build_model
+from intelligen.models.interfaces import Generator
 from intelligen.models.likelihood import token_losses
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Updater
 from intelligen.strategies import base, generative, monte_carlo
 from intelligen.strategies.build import build_strategy
 from intelligen.strategies.discriminator import Judge
 from intelligen.strategies.recurrent import RecurrentObjective
 from intelligen.training.allocator import keep_freed_memory
-from intelligen.training.fit import build_model
 
 ALWAYS = ProbabilitySchedule(start=1.0)
 # Adversarial from the first update on, and at every update.
@@ -126,7 +126,7 @@ class Stopwatch:
         self._since = now
 
 
-def naive_loss(model: Seq2SeqTransformer, batch: Batch) -> Loss:
+def naive_loss(model: Generator, batch: Batch) -> Loss:
     """Free running with the gradient kept through T growing decoder passes: what the parallel pass replaces."""
     memory = model.encode(batch.source_BS)
     prefix_BT = torch.full((len(batch.source_BS), 1), BOS)
@@ -142,7 +142,8 @@ def strategy_of(settings: Strategy, prepared: Prepared) -> base.Strategy:
     """The strategy over a model of shape T with the seed's weights."""
     experiment = Experiment(version=1, name="benchmark", model=SHAPE, training=Training())
     trial = baseline_trial(experiment, prepared=prepared.identity).model_copy(update={"strategy": settings})
-    model, decode = build_model(trial, prepared), prepared.tokenizer("target").decode
+    model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
+    decode = prepared.tokenizer("target").decode
     build = partial(build_strategy, trial, model=model, decode=decode, total_updates=1000, world_size=1)
     return build(wrap=lambda module: module)
 

@@ -22,11 +22,11 @@ from ray.tune.search.optuna import OptunaSearch
 from intelligen.config.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
+from intelligen.models.build import build_model
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
 from intelligen.training.checkpoint import load_weights
-from intelligen.training.fit import build_model
 from intelligen.training.result import selected_weights
 from intelligen.training.runtime import Runtime
 from intelligen.training.validating import named, validate
@@ -68,7 +68,7 @@ class _Run:
         self.trial = trial
         self.runtime = Runtime(store=store, directory=store)
         self.prepared = open_prepared(store / "prepared" / trial.prepared)
-        self.model = build_model(trial, self.prepared)
+        self.model = build_model(trial.model, self.prepared.vocabularies, seed=trial.seed)
         load_weights(self.model, selected_weights(store / "baselines" / start))
         self.loader = Loader(
             self.prepared.split("train"),

@@ -110,6 +110,16 @@ class Prepared:
             self._tokenizers[column] = Tokenizer.load(path, settings=settings, column=column)
         return self._tokenizers[column]
 
+    @property
+    def vocabularies(self) -> dict[str, int]:
+        """Column → tokens of its vocabulary, the special ones included.
+
+        Raises:
+            StorageError: a vocabulary's file is damaged.
+
+        """
+        return {column: self.tokenizer(column).size for column in self.manifest.tokenizers}
+
     def file_hash(self, name: str) -> str:
         """SHA-256 of a file, which is what was prepared.
 

@@ -25,7 +25,7 @@ _TOO_SMALL = re.compile(r"smaller than required_chars\. (\d+) vs (\d+)")
 
 
 class Tokenizer:
-    """Text to token ids and back. The ids 0–3 are PAD, UNK, BOS and EOS.
+    """Text to token ids and back. The special tokens have the ids of `data/tokens.py`.
 
     Encoding changes nothing in the text (no normalisation), so decoding gives it back, save characters that have no
     piece: they become UNK. With Moses' rules, encoding tokenises first, and decoding ends with joining.

@@ -1,4 +1,9 @@
-"""Every vocabulary gives the four special tokens the same ids, so that no other part needs to ask for them."""
+"""Ids of the four special tokens: the same in every vocabulary, so that no other part needs to ask for them.
+
+All vocabularies, columns and networks of this package keep to them, and no other module writes such a number. A
+vocabulary from elsewhere (T5's has PAD 0, EOS 1 and no BOS) must be permuted where it enters: its tokenizer gives out
+these ids, and the rows of the embeddings and of the output projection that come with it are put into the same order.
+"""
 
 from typing import Final
 

@@ -9,11 +9,11 @@ from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.step import Extend, next_log_probs, worth_leaving
 from intelligen.decoding.top import best_tokens
-from intelligen.models.cache import KVCache
+from intelligen.models.interfaces import DecoderCache
 
 
 def beam_search(
-    extend: Extend, cache: KVCache, *, size: int, length_penalty: float, max_lengths_B: Tensor
+    extend: Extend, cache: DecoderCache, *, size: int, length_penalty: float, max_lengths_B: Tensor
 ) -> Hypotheses:
     """Find one hypothesis per source: the finished one with the best log p / lp(length), if any finishes in time.
 

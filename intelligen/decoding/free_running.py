@@ -9,13 +9,13 @@ from intelligen.data.tokens import EOS, PAD
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.step import Extend, next_log_probs, worth_leaving
 from intelligen.decoding.top import best_tokens
-from intelligen.models.cache import KVCache
+from intelligen.models.interfaces import DecoderCache
 
 Pick = Callable[[Tensor, Tensor, int], Tensor]
 """Log-probabilities [M, V] of token number `step` (from 0) of the hypotheses [M] → these tokens [M]."""
 
 
-def free_run(extend: Extend, cache: KVCache, *, first_N: Tensor, max_lengths_N: Tensor, pick: Pick) -> Hypotheses:
+def free_run(extend: Extend, cache: DecoderCache, *, first_N: Tensor, max_lengths_N: Tensor, pick: Pick) -> Hypotheses:
     """Continue every row until its EOS or its length bound.
 
     Args:

@@ -6,7 +6,6 @@ from typing import assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from intelligen.config.decoding import Beam, Greedy, Sample, Search
 from intelligen.data.tokens import BOS
@@ -15,11 +14,11 @@ from intelligen.decoding.free_running import Pick, free_run, most_probable
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.prefixes import complete
 from intelligen.decoding.sample import draw
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.interfaces import Generator
 
 
 def generate(
-    model: Seq2SeqTransformer | DistributedDataParallel,
+    model: Generator,
     source_BS: Tensor,
     search: Search,
     *,
@@ -31,7 +30,7 @@ def generate(
     """Search for the continuations of a batch of sources.
 
     Args:
-        model: the model, or what DDP made of it; the searches run on the model itself.
+        model: the unwrapped model.
         source_BS: source tokens, right-padded.
         search: which search, with its settings.
         max_lengths_B: per source, the largest number of tokens, EOS included: at least 1, and cut to the model's
@@ -47,23 +46,21 @@ def generate(
         B·samples hypotheses; the prefixes are part of their tokens, and not of their log-probabilities.
 
     """
-    module = model.module if isinstance(model, DistributedDataParallel) else model
-    assert isinstance(module, Seq2SeqTransformer)
     assert samples == 1 or isinstance(search, Sample), f"{search.name} finds one hypothesis per source"
     assert prefix_NT is None or not isinstance(search, Beam), "beam begins with nothing"
-    bounds_B = max_lengths_B.to(source_BS.device).clamp(max=module.max_positions)
+    bounds_B = max_lengths_B.to(source_BS.device).clamp(max=model.max_positions)
     # Autocast remembers the weights that it has cast, but not in inference mode: each step would cast them again.
     no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
-    with no_gradient(), evaluating(module):
+    with no_gradient(), evaluating(model):
         found = _search(
-            module, source_BS, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT
+            model, source_BS, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT
         )
     return Hypotheses(found.tokens_NT.clone(), found.log_probs_N.clone())
 
 
 def _search(
-    module: Seq2SeqTransformer,
+    model: Generator,
     source_BS: Tensor,
     search: Search,
     bounds_B: Tensor,
@@ -74,18 +71,18 @@ def _search(
 ) -> Hypotheses:
     match search:
         case Greedy():
-            return _free_run(module, source_BS, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
+            return _free_run(model, source_BS, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
         case Sample():
             rows = bounds_B.numel() * samples
             if uniforms_NT is None:
                 uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=source_BS.device)
             assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
             pick = _drawing(search, uniforms_NT)
-            return _free_run(module, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
+            return _free_run(model, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
         case Beam(size=size, length_penalty=length_penalty):
-            memory = module.encode(source_BS)
-            cache = module.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=size)
-            return beam_search(module.extend, cache, size=size, length_penalty=length_penalty, max_lengths_B=bounds_B)
+            memory = model.encode(source_BS)
+            cache = model.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=size)
+            return beam_search(model.extend, cache, size=size, length_penalty=length_penalty, max_lengths_B=bounds_B)
         case _:
             assert_never(search)
 
@@ -104,7 +101,7 @@ def _drawing(search: Sample, uniforms_NT: Tensor) -> Pick:
 
 
 def _free_run(
-    module: Seq2SeqTransformer,
+    model: Generator,
     source_BS: Tensor,
     bounds_B: Tensor,
     *,
@@ -112,12 +109,12 @@ def _free_run(
     prefix_NT: Tensor | None,
     samples: int = 1,
 ) -> Hypotheses:
-    memory = module.encode(source_BS)
+    memory = model.encode(source_BS)
     bounds_N = bounds_B.repeat_interleave(samples)
     if prefix_NT is not None:
-        return complete(module, memory, prefix_NT, max_lengths_N=bounds_N, pick=pick)
-    cache = module.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=samples)
-    return free_run(module.extend, cache, first_N=torch.full_like(bounds_N, BOS), max_lengths_N=bounds_N, pick=pick)
+        return complete(model, memory, prefix_NT, rows_per_source=samples, max_lengths_N=bounds_N, pick=pick)
+    cache = model.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=samples)
+    return free_run(model.extend, cache, first_N=torch.full_like(bounds_N, BOS), max_lengths_N=bounds_N, pick=pick)
 
 
 @contextmanager

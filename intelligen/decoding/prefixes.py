@@ -7,19 +7,19 @@ from torch import Tensor
 from intelligen.data.tokens import BOS, PAD
 from intelligen.decoding.free_running import Pick, free_run
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
-from intelligen.models.memory import Memory
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.interfaces import Generator, Memory
 
 
 def complete(
-    module: Seq2SeqTransformer, memory: Memory, prefix_NT: Tensor, *, max_lengths_N: Tensor, pick: Pick
+    model: Generator, memory: Memory, prefix_NT: Tensor, *, rows_per_source: int, max_lengths_N: Tensor, pick: Pick
 ) -> Hypotheses:
     """Continue every row from its own prefix.
 
     Args:
-        module: the model, in evaluation mode.
-        memory: the encoded sources; each has as many adjacent rows as the others.
+        model: the model, in evaluation mode.
+        memory: the encoded sources.
         prefix_NT: tokens without BOS and EOS, PAD on the left; a row may have none.
+        rows_per_source: adjacent rows of each source.
         max_lengths_N: largest number of tokens, the prefix and EOS included; a row that is as long gets no new one.
         pick: chooses among the next tokens; its first step is each row's first new token.
 
@@ -37,11 +37,10 @@ def complete(
     # BOS stands right before a row's first token.
     inputs_NT = F.pad(prefix_NT, (1, 0), value=PAD).scatter(1, padding_N[:, None], BOS)
     room = longest + max(0, int(new_N.max()))
-    rows_per_source = rows // memory.padding_BS.size(0)
-    cache = module.new_cache(memory, max_length=room, rows_per_source=rows_per_source, left_padding_N=padding_N)
+    cache = model.new_cache(memory, max_length=room, rows_per_source=rows_per_source, left_padding_N=padding_N)
     if longest > 0:
-        module.prefill(inputs_NT[:, :-1], cache)
-    found = free_run(module.extend, cache, first_N=inputs_NT[:, -1], max_lengths_N=new_N, pick=pick)
+        model.prefill(inputs_NT[:, :-1], cache)
+    found = free_run(model.extend, cache, first_N=inputs_NT[:, -1], max_lengths_N=new_N, pick=pick)
     joined_NT = torch.cat([prefix_NT, found.tokens_NT], dim=1)
     place_NT = padding_N[:, None] + torch.arange(joined_NT.size(1), device=padding_N.device)
     return trimmed(F.pad(joined_NT, (0, longest), value=PAD).gather(1, place_NT), found.log_probs_N)

@@ -6,22 +6,26 @@ import torch
 from torch import Tensor
 
 from intelligen.data.tokens import BOS, PAD
-from intelligen.models.cache import KVCache
+from intelligen.models.interfaces import DecoderCache
 
-Extend = Callable[[Tensor, KVCache], Tensor]
+Extend = Callable[[Tensor, DecoderCache], Tensor]
 """Appends tokens [N, T] to the cached prefixes and gives the logits [N, T, V] after each of them."""
 
 # Dropping rows costs about a quarter of a step, so at this share it pays within a few steps.
 _SHARE_THAT_LEAVES = 0.125
 
 
-def next_log_probs(extend: Extend, tokens_N: Tensor, cache: KVCache) -> Tensor:
+def next_log_probs(extend: Extend, tokens_N: Tensor, cache: DecoderCache) -> Tensor:
     """Log-probabilities [N, V] of the next token in float32, whatever the model computes in."""
     logits_NV = extend(tokens_N[:, None], cache)[:, -1].float()
-    # These two mean "no token" and "not begun yet": no text contains them.
-    logits_NV[:, PAD] = -torch.inf
-    logits_NV[:, BOS] = -torch.inf
-    return logits_NV.log_softmax(dim=-1)
+    return mask_unwritable_(logits_NV).log_softmax(dim=-1)
+
+
+def mask_unwritable_(logits: Tensor) -> Tensor:
+    """Overwrite the logits [..., V] of PAD ("no token") and BOS ("not begun"): no hypothesis contains them."""
+    logits[..., PAD] = -torch.inf
+    logits[..., BOS] = -torch.inf
+    return logits
 
 
 def worth_leaving(*, live: int, computed: int) -> bool:

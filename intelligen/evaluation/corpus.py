@@ -11,14 +11,14 @@ from intelligen.data.batches import Batch, evaluation_batches
 from intelligen.data.prepared import Split
 from intelligen.data.tokenizer import Tokenizer
 from intelligen.data.tokens import PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.decoding.generate import evaluating, generate
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.sample import row_uniforms
 from intelligen.evaluation.exposure import PREFIXES, prefix_switch, rightly_predicted, token_accuracy
 from intelligen.evaluation.text_health import text_shares
+from intelligen.models.interfaces import Generator, Memory
 from intelligen.models.likelihood import token_log_probs
-from intelligen.models.memory import Memory
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Sums
 
 
@@ -33,7 +33,7 @@ class Shard:
 
 
 def evaluate_shard(
-    model: Seq2SeqTransformer,
+    model: Generator,
     split: Split,
     *,
     vocabulary: Tokenizer,
@@ -81,19 +81,14 @@ def evaluate_shard(
     return Shard(hypotheses, sums)
 
 
-def length_bounds(source_lengths_B: torch.Tensor, decoding: Decoding) -> torch.Tensor:
-    """Most tokens of each hypothesis: ratio × source tokens + offset."""
-    return (source_lengths_B * decoding.max_length_ratio).long() + decoding.max_length_offset
-
-
 def _evaluate_batch(
-    model: Seq2SeqTransformer, batch: Batch, *, search: Search, decoding: Decoding, seed: int
+    model: Generator, batch: Batch, *, search: Search, decoding: Decoding, seed: int
 ) -> tuple[Hypotheses, Sums]:
     # A reference beyond the position table is scored as far as the table goes.
     target_in_BT, target_out_BT = (side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT))
     memory = model.encode(batch.source_BS)
     log_probs_BT, right_BT = _teacher_forced(model, memory, target_in_BT, target_out_BT)
-    bounds_B = length_bounds((batch.source_BS != PAD).sum(dim=1), decoding)
+    bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
     uniforms_NT = None
     if isinstance(search, Sample):
         uniforms_NT = row_uniforms(seed, batch.rows, width=int(bounds_B.max()), samples=1).to(batch.source_BS.device)
@@ -123,7 +118,7 @@ def _evaluate_batch(
 
 
 def _teacher_forced(
-    model: Seq2SeqTransformer, memory: Memory, target_in_BT: Tensor, target_out_BT: Tensor
+    model: Generator, memory: Memory, target_in_BT: Tensor, target_out_BT: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Each reference token's log-probability after the reference's prefix, and whether it is the most probable one."""
     logits_BTV = model.decode(target_in_BT, memory)

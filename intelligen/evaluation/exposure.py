@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from intelligen.data.batches import Rows
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.data.tokens import EOS, PAD
+from intelligen.decoding.step import mask_unwritable_
+from intelligen.models.interfaces import Generator, Memory
 from intelligen.models.likelihood import token_log_probs
-from intelligen.models.memory import Memory
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Sums
 
 POSITIONS: Final = ("01", "02", "03-04", "05-08", "09-16", "17-32", "33-up")
@@ -24,8 +24,7 @@ def rightly_predicted(logits_BTV: Tensor, target_BT: Tensor) -> Tensor:
 
     The logits of PAD and BOS are overwritten.
     """
-    logits_BTV[..., PAD] = -torch.inf
-    logits_BTV[..., BOS] = -torch.inf
+    mask_unwritable_(logits_BTV)
     # An argmax takes seven times as long on a processor.
     logit_BT = logits_BTV.gather(-1, target_BT[..., None]).squeeze(-1)
     return logit_BT == logits_BTV.amax(dim=-1)
@@ -61,7 +60,7 @@ def token_accuracy(right_BT: Tensor, hypothesis_NT: Tensor, target_BT: Tensor) -
 
 
 def prefix_switch(
-    model: Seq2SeqTransformer,
+    model: Generator,
     memory: Memory,
     *,
     target_in_BT: Tensor,

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from intelligen.config.model import Seq2Seq
-
 
 @dataclass(frozen=True)
 class Heads:
@@ -17,12 +15,6 @@ class Heads:
     count: int
     d_k: int
     d_v: int
-
-    @classmethod
-    def of(cls, config: Seq2Seq) -> "Heads":
-        """The heads that the settings ask for; d_k and d_v are d_model / heads where they are not given."""
-        width = config.d_model // config.heads
-        return cls(config.heads, config.d_k or width, config.d_v or width)
 
     @property
     def queries(self) -> int:
@@ -51,12 +43,12 @@ class Heads:
 class SelfAttention(nn.Module):
     """Every position attends to positions of its own sequence."""
 
-    def __init__(self, config: Seq2Seq) -> None:
+    def __init__(self, d_model: int, heads: Heads, *, dropout: float) -> None:
         super().__init__()
-        self.heads = heads = Heads.of(config)
-        self.dropout = config.attention_dropout
-        self.qkv = nn.Linear(config.d_model, 2 * heads.queries + heads.values)
-        self.out = nn.Linear(heads.values, config.d_model)
+        self.heads = heads
+        self.dropout = dropout
+        self.qkv = nn.Linear(d_model, 2 * heads.queries + heads.values)
+        self.out = nn.Linear(heads.values, d_model)
         init_projection(self.qkv, [heads.queries, heads.queries, heads.values])
         init_projection(self.out)
 
@@ -80,13 +72,13 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Every target position attends to its source."""
 
-    def __init__(self, config: Seq2Seq) -> None:
+    def __init__(self, d_model: int, heads: Heads, *, dropout: float) -> None:
         super().__init__()
-        self.heads = heads = Heads.of(config)
-        self.dropout = config.attention_dropout
-        self.query = nn.Linear(config.d_model, heads.queries)
-        self.kv = nn.Linear(config.d_model, heads.queries + heads.values)
-        self.out = nn.Linear(heads.values, config.d_model)
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(d_model, heads.queries)
+        self.kv = nn.Linear(d_model, heads.queries + heads.values)
+        self.out = nn.Linear(heads.values, d_model)
         init_projection(self.query)
         init_projection(self.kv, [heads.queries, heads.values])
         init_projection(self.out)

@@ -10,11 +10,12 @@ from intelligen.config.model import Seq2Seq
 from intelligen.data.tokens import PAD
 from intelligen.models.attention import init_projection
 from intelligen.models.embeddings import Positions, embedding_table
+from intelligen.models.interfaces import Classifier
 from intelligen.models.layers import EncoderLayer
-from intelligen.models.memory import Memory, visible_keys
+from intelligen.models.memory import EncoderOutput, visible_keys
 
 
-class TransformerClassifier(nn.Module):
+class TransformerClassifier(Classifier):
     """Token sequences of a row → logits of its class.
 
     Each sequence has its own vocabulary, counts its own positions, and is told from the others by a segment embedding
@@ -30,11 +31,12 @@ class TransformerClassifier(nn.Module):
     def __init__(self, config: Seq2Seq, *, vocabularies: Sequence[int], classes: int) -> None:
         super().__init__()
         d_model = config.d_model
+        self.classes = classes
         self._scale = d_model**0.5
         self.tables = nn.ModuleList(embedding_table(vocabulary, d_model) for vocabulary in vocabularies)
         self.segments = nn.Embedding(len(vocabularies), d_model)
         nn.init.normal_(self.segments.weight, std=d_model**-0.5)
-        self.positions = Positions(config)
+        self.positions = Positions(config.max_positions, d_model, learned=config.positions == "learned")
         self.dropout = nn.Dropout(config.dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         # The residual stream of a pre-norm stack is never normalised on its way.
@@ -46,7 +48,7 @@ class TransformerClassifier(nn.Module):
         """Logits [B, classes].
 
         Args:
-            tokens: [B, T] for each vocabulary, right-padded; widths may differ, and a row may be empty.
+            tokens: [B, T] for each vocabulary, right-padded; widths may differ, and a sequence may be empty.
 
         """
         padding_BL = torch.cat(tokens, dim=1) == PAD
@@ -56,7 +58,7 @@ class TransformerClassifier(nn.Module):
         )
         for layer in self.encoder:
             x_BLD = layer(x_BLD, mask)
-        logits_BC: Tensor = self.output(Memory(self.norm(x_BLD), padding_BL).mean_BD)
+        logits_BC: Tensor = self.output(EncoderOutput(self.norm(x_BLD), padding_BL).mean_BD)
         return logits_BC
 
     def _embed(self, segment: int, tokens_BT: Tensor) -> Tensor:

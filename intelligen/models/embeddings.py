@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from intelligen.config.model import Seq2Seq
 from intelligen.data.tokens import PAD
 
 
@@ -19,18 +18,17 @@ def embedding_table(vocabulary: int, d_model: int) -> nn.Embedding:
 
 
 class Positions(nn.Module):
-    """One vector per position, up to `max_positions`."""
+    """One vector per position: trained, or fixed waves."""
 
     table_PD: Tensor
 
-    def __init__(self, config: Seq2Seq) -> None:
+    def __init__(self, count: int, d_model: int, *, learned: bool) -> None:
         super().__init__()
-        shape = (config.max_positions, config.d_model)
-        if config.positions == "learned":
-            self.table_PD = nn.Parameter(torch.empty(shape))
-            nn.init.normal_(self.table_PD, std=config.d_model**-0.5)
+        if learned:
+            self.table_PD = nn.Parameter(torch.empty(count, d_model))
+            nn.init.normal_(self.table_PD, std=d_model**-0.5)
         else:
-            self.register_buffer("table_PD", sinusoids(*shape), persistent=False)
+            self.register_buffer("table_PD", sinusoids(count, d_model), persistent=False)
 
     def forward(self, start: int, count: int, *, left_padding_N: Tensor | None = None) -> Tensor:
         """The vectors [count, D] of the positions from `start` on; [N, count, D] where rows begin behind padding.

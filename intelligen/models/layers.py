@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from intelligen.config.model import Seq2Seq
-from intelligen.models.attention import CrossAttention, SelfAttention, init_projection
+from intelligen.models.attention import CrossAttention, Heads, SelfAttention, init_projection
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -13,11 +13,11 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "s
 class Residual(nn.Module):
     """x + sublayer(norm(x)) (Xiong et al. 2020), or norm(x + sublayer(x)) (Vaswani et al. 2017)."""
 
-    def __init__(self, config: Seq2Seq) -> None:
+    def __init__(self, d_model: int, *, norm_first: bool, dropout: float) -> None:
         super().__init__()
-        self.norm_first = config.norm == "pre"
-        self.norm = nn.LayerNorm(config.d_model)
-        self.dropout = nn.Dropout(config.dropout)
+        self.norm_first = norm_first
+        self.norm = nn.LayerNorm(d_model)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x_NTD: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """Run the sublayer around its connection."""
@@ -31,11 +31,11 @@ class Residual(nn.Module):
 class FeedForward(nn.Sequential):
     """Two projections with an activation between, at each position alone."""
 
-    def __init__(self, config: Seq2Seq) -> None:
-        inner, outer = nn.Linear(config.d_model, config.d_ff), nn.Linear(config.d_ff, config.d_model)
+    def __init__(self, d_model: int, d_ff: int, *, activation: str, dropout: float) -> None:
+        inner, outer = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
         init_projection(inner)
         init_projection(outer)
-        super().__init__(inner, _ACTIVATIONS[config.activation](), nn.Dropout(config.activation_dropout), outer)
+        super().__init__(inner, _ACTIVATIONS[activation](), nn.Dropout(dropout), outer)
 
 
 class EncoderLayer(nn.Module):
@@ -43,10 +43,10 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: Seq2Seq) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(config)
-        self.feed_forward = FeedForward(config)
-        self.around_self_attention = Residual(config)
-        self.around_feed_forward = Residual(config)
+        self.self_attention = SelfAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
+        self.feed_forward = _feed_forward(config)
+        self.around_self_attention = _residual(config)
+        self.around_feed_forward = _residual(config)
 
     def forward(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
         """`mask` hides the padding."""
@@ -60,12 +60,12 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: Seq2Seq) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(config)
-        self.cross_attention = CrossAttention(config)
-        self.feed_forward = FeedForward(config)
-        self.around_self_attention = Residual(config)
-        self.around_cross_attention = Residual(config)
-        self.around_feed_forward = Residual(config)
+        self.self_attention = SelfAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
+        self.cross_attention = CrossAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
+        self.feed_forward = _feed_forward(config)
+        self.around_self_attention = _residual(config)
+        self.around_cross_attention = _residual(config)
+        self.around_feed_forward = _residual(config)
 
     def forward(
         self,
@@ -84,3 +84,17 @@ class DecoderLayer(nn.Module):
         x_NTD = self.around_cross_attention(x_NTD, lambda x: self.cross_attention(x, source_kv_BSW, mask=source_mask))
         out: Tensor = self.around_feed_forward(x_NTD, self.feed_forward)
         return out
+
+
+def _heads(config: Seq2Seq) -> Heads:
+    """Queries, keys and values are d_model / heads wide where their width is not given."""
+    width = config.d_model // config.heads
+    return Heads(config.heads, config.d_k or width, config.d_v or width)
+
+
+def _feed_forward(config: Seq2Seq) -> FeedForward:
+    return FeedForward(config.d_model, config.d_ff, activation=config.activation, dropout=config.activation_dropout)
+
+
+def _residual(config: Seq2Seq) -> Residual:
+    return Residual(config.d_model, norm_first=config.norm == "pre", dropout=config.dropout)

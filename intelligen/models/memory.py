@@ -1,4 +1,4 @@
-"""Padding is no part of a source: attention never sees it."""
+"""What an encoder made of its sources; padding is no part of a source, and attention never sees it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ def visible_keys(padding_BS: Tensor) -> Tensor | None:
 
 
 @dataclass(frozen=True)
-class Memory:
+class EncoderOutput:
     """What the encoder made of a batch of sources."""
 
     states_BSD: Tensor
@@ -40,6 +40,6 @@ class Memory:
         lengths_B = (~self.padding_BS).sum(dim=1).clamp(min=1)
         return self.states_BSD.masked_fill(self.padding_BS[:, :, None], 0.0).sum(dim=1) / lengths_B[:, None]
 
-    def select(self, rows_N: Tensor) -> "Memory":
+    def select(self, rows_N: Tensor) -> "EncoderOutput":
         """The sources `rows_N`, in that order."""
-        return Memory(self.states_BSD.index_select(0, rows_N), self.padding_BS.index_select(0, rows_N))
+        return EncoderOutput(self.states_BSD.index_select(0, rows_N), self.padding_BS.index_select(0, rows_N))

@@ -1,10 +1,11 @@
 """First-token prediction beside teacher forcing: y_1 is the one token without a reference prefix to lean on."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from intelligen.config.single_strategies import Auxiliary
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
+from intelligen.models.interfaces import Generator, SourcePooler
 from intelligen.models.likelihood import token_losses
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
@@ -35,14 +36,18 @@ class AuxiliaryObjective(Objective):
         decayed = [settings.decay**place for place in range(tokens)]
         self._weights = [weight / sum(decayed) for weight in decayed]
 
-    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share: token losses over the update's tokens, first-token losses over its rows."""
         settings = self._settings
-        head = {"pooled": True} if settings.head == "encoder" else {"beginning": len(self._weights)}
-        expected = [self._teacher.expected(batch)]
-        summed, logits = forward(batch.source_BS, batch.target_in_BT, expected=expected, **head)
-        first = self._first_tokens(logits[:, None] if settings.head == "encoder" else logits, batch)
-        main = self._teacher.share(summed, batch)
+        memory = model.encode(batch.source_BS)
+        states_BTD = model.states(batch.target_in_BT, memory)
+        main = self._teacher.after(states_BTD, model, batch)
+        if settings.head == "encoder":
+            assert isinstance(model, SourcePooler), "the encoder head predicts from one state of each source"
+            heads_BKD = model.pooled(memory)[:, None]
+        else:
+            heads_BKD = states_BTD[:, : len(self._weights)]
+        first = self._first_tokens(model.project(heads_BKD), batch)
         rows = (batch.target_out_BT[:, 0] != PAD).sum()
         main.sums.add(Sums({"train/auxiliary_loss": (first * batch.update_rows, rows)}))
         main_weight = 1 - settings.weight if settings.combine == "convex" else 1

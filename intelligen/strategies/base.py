@@ -2,15 +2,17 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from intelligen.config.training import Training
 from intelligen.data.batches import Batch, Rows
 from intelligen.decoding.sample import row_uniforms
+from intelligen.models.interfaces import Generator
 from intelligen.optimization import Loss, Sums, Updater
 
 
@@ -54,10 +56,11 @@ class Objective(ABC):
     """What an update learns from. Most objectives are a loss alone; a game or a mixture has more to do and to keep."""
 
     @abstractmethod
-    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share of the update's loss.
 
-        The gradient pass goes through one call of `forward`, which may be wrapped for several ranks.
+        It is computed inside the forward of `LossModule`, so that a gradient may be taken through any of the model's
+        methods, on several ranks too.
         """
 
     def prepare(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
@@ -93,28 +96,56 @@ class Objective(ABC):
         self.load_state_dict(state)
 
 
+class LossModule(nn.Module):
+    """An objective and its model as one module (batch, step) → loss.
+
+    DistributedDataParallel adds up the ranks' gradients only where they are taken through the forward of what it wraps.
+    The parameters are the model's, under other names.
+    """
+
+    def __init__(self, model: Generator, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, batch: Batch, step: Step) -> Loss:
+        """The micro-batch's share of the update's loss."""
+        return self.objective(self.model, batch, step)
+
+
 class Strategy:
     """An objective, the model it trains, and the optimizer.
 
     Args:
         model: The unwrapped model, which evaluation decodes with.
-        forward: The same model, wrapped for several ranks where there are several.
         objective: What an update learns from.
-        updater: The optimizer's owner.
+        wrap: Makes a module all-reduce its gradients, where there are several ranks.
+        training: Optimizer, schedule and precision.
+        total_updates: Length of the run.
+        world_size: Ranks that share an update.
 
     """
 
-    def __init__(self, model: nn.Module, *, forward: nn.Module, objective: Objective, updater: Updater) -> None:
+    def __init__(
+        self,
+        model: Generator,
+        objective: Objective,
+        *,
+        wrap: Callable[[nn.Module], nn.Module],
+        training: Training,
+        total_updates: int,
+        world_size: int,
+    ) -> None:
         self.model = model
         self.objective = objective
-        self._forward = forward
-        self._updater = updater
+        self._loss = wrap(LossModule(model, objective))
+        self._updater = Updater(self._loss, training, total_updates=total_updates, world_size=world_size)
 
     def train_step(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
         """Make one update from this rank's micro-batches, its dropout seeded by the step."""
         step.seed_dropout()
         sums = self.objective.prepare(micro_batches, step)
-        losses = [lambda batch=batch: self.objective(self._forward, batch, step) for batch in micro_batches]
+        losses = [lambda batch=batch: self._loss(batch, step) for batch in micro_batches]
         sums.add(self._updater.update(losses, update=step.update))
         return sums
 

@@ -21,8 +21,8 @@ from intelligen.config.single_strategies import (
     StandardMatched,
 )
 from intelligen.config.strategies import Strategy as StrategySettings
-from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.optimization import Updater
+from intelligen.decoding.bounds import LengthBound
+from intelligen.models.interfaces import Generator
 from intelligen.strategies.auxiliary import AuxiliaryObjective
 from intelligen.strategies.base import Objective, Strategy
 from intelligen.strategies.discriminator import Judge, build_discriminator
@@ -39,7 +39,7 @@ from intelligen.strategies.standard import TeacherForcing
 def build_strategy(
     trial: Trial,
     *,
-    model: Seq2SeqTransformer,
+    model: Generator,
     wrap: Callable[[nn.Module], nn.Module],
     decode: Decode,
     total_updates: int,
@@ -56,10 +56,14 @@ def build_strategy(
         world_size: Ranks that share an update.
 
     """
-    forward = wrap(model)
-    objective = _Parts(trial, model, wrap, decode, world_size).objective(trial.strategy)
-    updater = Updater(forward, trial.training, total_updates=total_updates, world_size=world_size)
-    return Strategy(model, forward=forward, objective=objective, updater=updater)
+    return Strategy(
+        model,
+        _Parts(trial, model, wrap, decode, world_size).objective(trial.strategy),
+        wrap=wrap,
+        training=trial.training,
+        total_updates=total_updates,
+        world_size=world_size,
+    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class _Parts:
     """What objectives are made from."""
 
     trial: Trial
-    model: Seq2SeqTransformer
+    model: Generator
     wrap: Callable[[nn.Module], nn.Module]
     decode: Decode
     world_size: int
@@ -82,11 +86,10 @@ class _Parts:
             case Auxiliary():
                 return AuxiliaryObjective(settings, teacher=teacher, label_smoothing=smoothing)
             case Recurrent():
-                return RecurrentObjective(settings, model=self.model, teacher=teacher, label_smoothing=smoothing)
+                return RecurrentObjective(settings, teacher=teacher, label_smoothing=smoothing)
             case Generative():
                 return GenerativeObjective(
                     settings,
-                    model=self.model,
                     teacher=teacher,
                     label_smoothing=smoothing,
                     decode=self.decode,
@@ -137,5 +140,5 @@ class _Parts:
         )
 
     @property
-    def _rollout_bound(self) -> tuple[float, int]:
-        return self.trial.decoding.max_length_ratio, self.trial.decoding.max_length_offset
+    def _rollout_bound(self) -> LengthBound:
+        return LengthBound.of(self.trial.decoding)

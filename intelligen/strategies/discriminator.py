@@ -16,8 +16,8 @@ from intelligen.config.training import Optimizer, Schedule, Training
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import EOS, PAD
 from intelligen.decoding.generate import evaluating
-from intelligen.models.classifier import TransformerClassifier
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.build import build_classifier
+from intelligen.models.interfaces import Classifier, Generator
 from intelligen.optimization import Loss, Sums, Updater, gather_over_ranks, sum_over_ranks
 from intelligen.strategies.base import Step
 
@@ -106,7 +106,7 @@ class Pairs:
         )
 
 
-def build_discriminator(settings: Discriminator, generator: Seq2SeqTransformer, *, seed: int) -> TransformerClassifier:
+def build_discriminator(settings: Discriminator, generator: Generator, *, seed: int) -> Classifier:
     """A discriminator of the generator's texts, on its device; the same seed gives the same weights anywhere."""
     config = Seq2Seq(
         d_model=settings.heads * settings.head_width,
@@ -116,13 +116,11 @@ def build_discriminator(settings: Discriminator, generator: Seq2SeqTransformer, 
         dropout=settings.dropout,
         max_positions=generator.max_positions,
     )
-    target = generator.target_embedding
-    source = target if generator.source_embedding is None else generator.source_embedding
-    vocabularies = source.num_embeddings, target.num_embeddings
+    vocabularies = generator.source_vocabulary, generator.target_vocabulary
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        discriminator = TransformerClassifier(config, vocabularies=vocabularies, classes=1)
-    return discriminator.to(target.weight.device)
+        discriminator = build_classifier(config, vocabularies, classes=1)
+    return discriminator.to(next(generator.parameters()).device)
 
 
 class Judge:
@@ -140,7 +138,7 @@ class Judge:
 
     def __init__(
         self,
-        discriminator: nn.Module,
+        discriminator: Classifier,
         settings: Discriminator,
         *,
         wrap: Callable[[nn.Module], nn.Module],

@@ -1,9 +1,10 @@
 """A share of the updates trains on free-running output: roll out without gradient, then one parallel pass."""
 
+from dataclasses import replace
 from typing import assert_never
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from intelligen.config.decoding import Greedy, Sample
@@ -11,9 +12,10 @@ from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.decoding.generate import generate
+from intelligen.models.interfaces import Generator
 from intelligen.models.likelihood import Expected, token_log_probs
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.policy_gradient import policy_log_probs
@@ -33,12 +35,11 @@ class GenerativeObjective(Objective):
 
     Args:
         settings: The strategy's knobs.
-        model: The unwrapped model that rolls out.
         teacher: The teacher-forced loss, for the other updates and as an anchor inside generative ones.
         label_smoothing: ε of the generated-prefix cross entropy.
         decode: Token ids → text, for rewards.
         tokenizer: BLEU's, for rewards.
-        rollout_bound: (ratio, offset): a rollout has at most ratio × source tokens + offset tokens.
+        rollout_bound: Of a rollout's length, beside the strategy's own `max_length`.
 
     """
 
@@ -46,66 +47,67 @@ class GenerativeObjective(Objective):
         self,
         settings: Generative,
         *,
-        model: Seq2SeqTransformer,
         teacher: TeacherForcing,
         label_smoothing: float,
         decode: Decode,
         tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
-        rollout_bound: tuple[float, int],
+        rollout_bound: LengthBound,
     ) -> None:
         self._settings = settings
-        self._model = model
         self._teacher = teacher
         self._label_smoothing = label_smoothing
         self._decode = decode
         self._tokenizer: BleuTokenizer = tokenizer
-        self._rollout_bound = rollout_bound
+        self._bound = (
+            rollout_bound if settings.max_length is None else replace(rollout_bound, longest=settings.max_length)
+        )
 
-    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share of a teacher-forced or a generative update; all ranks take the same branch."""
         if step.uniform("generative") >= probability_at(self._settings.probability, step):
-            return self._teacher(forward, batch, step)
+            return self._teacher(model, batch, step)
         match self._settings.target:
             case "gold_position":
-                return self._gold_position(forward, batch, step)
+                return self._gold_position(model, batch, step)
             case "risk":
-                return self._risk(forward, batch, step)
+                return self._risk(model, batch, step)
             case "self_critical":
-                return self._self_critical(forward, batch, step)
+                return self._self_critical(model, batch, step)
             case "gold_offpolicy":
-                return self._gold_offpolicy(forward, batch)
+                return self._gold_offpolicy(model, batch)
             case target:
                 assert_never(target)
 
-    def _gold_position(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def _gold_position(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """Cross entropy with the reference by position, after the model's own prefix.
 
         Positions after the model's own EOS do not count: free-running generation never reaches them.
         """
         lengths_B = (batch.target_out_BT != PAD).sum(dim=1)
-        rollout_BT = self._roll_out(batch, step, bounds_B=lengths_B.clamp(min=1))
+        rollout_BT = self._roll_out(model, batch, step, bounds_B=lengths_B.clamp(min=1))
         rollout_BT = F.pad(rollout_BT, (0, batch.target_out_BT.size(1) - rollout_BT.size(1)), value=PAD)
         target_BT = batch.target_out_BT.masked_fill(rollout_BT == PAD, PAD)
-        expected = [self._teacher.expected(batch), Expected(target_BT, self._label_smoothing)]
-        teacher, summed = forward(batch.source_BS, batch.target_in_BT, shift_right(rollout_BT), expected=expected)
+        reference_BTD, own_BTD = self._states(model, batch, rollout_BT)
+        anchor = self._teacher.after(reference_BTD, model, batch)
+        summed = model.summed_loss(own_BTD, Expected(target_BT, self._label_smoothing))
         sums = Sums(
             {
                 "train/generative_loss": (summed, (target_BT != PAD).sum()),
                 "train/rollout_agreement": (((rollout_BT == target_BT) & (target_BT != PAD)).sum(), batch.num_targets),
             }
         )
-        return self._anchored(self._teacher.share(teacher, batch), summed / batch.update_targets, sums)
+        return self._anchored(anchor, summed / batch.update_targets, sums)
 
-    def _risk(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def _risk(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """Minimum risk training (Shen et al. 2016, eq. 9–11) over n sampled candidates per source."""
         n = self._settings.candidates
-        candidate_NT = self._roll_out(batch, step, samples=n)
+        candidate_NT = self._roll_out(model, batch, step, samples=n)
         reward_Bn = self._rewards(candidate_NT, batch, samples=n).view(-1, n)
-        expected = [self._teacher.expected(batch)]
-        teacher, own_NTV = forward(batch.source_BS, batch.target_in_BT, shift_right(candidate_NT), expected=expected)
+        reference_BTD, own_NTD = self._states(model, batch, candidate_NT)
+        anchor = self._teacher.after(reference_BTD, model, batch)
         # Length-normalised, as in Edunov et al. (2018), sec. 4: otherwise Q favours short candidates.
         lengths_N = (candidate_NT != PAD).sum(dim=1).clamp(min=1)
-        log_prob_NT = policy_log_probs(own_NTV, candidate_NT, temperature=1.0)
+        log_prob_NT = policy_log_probs(model.project(own_NTD), candidate_NT, temperature=1.0)
         score_Bn = (log_prob_NT.sum(dim=1) / lengths_N).view(-1, n)
         risk_B = (torch.softmax(self._settings.alpha * score_Bn, dim=1) * (1 - reward_Bn)).sum(dim=1)
         real_B = batch.target_out_BT[:, 0] != PAD
@@ -116,19 +118,21 @@ class GenerativeObjective(Objective):
                 "train/generative_reward": ((reward_Bn.mean(dim=1) * real_B).sum(), real_B.sum()),
             }
         )
-        return self._anchored(self._teacher.share(teacher, batch), summed / batch.update_rows, sums)
+        return self._anchored(anchor, summed / batch.update_rows, sums)
 
-    def _self_critical(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def _self_critical(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """REINFORCE on one sample, with the greedy hypothesis' reward as baseline (Rennie et al. 2017)."""
-        sampled_BT = self._roll_out(batch, step, samples=1)
-        greedy_BT = generate(self._model, batch.source_BS, Greedy(), max_lengths_B=self._bounds(batch)).tokens_NT
+        sampled_BT = self._roll_out(model, batch, step, samples=1)
+        greedy_BT = generate(
+            model, batch.source_BS, Greedy(), max_lengths_B=self._bound.of_sources(batch.source_BS)
+        ).tokens_NT
         reward_B = self._rewards(sampled_BT, batch)
         advantage_B = reward_B - self._rewards(greedy_BT, batch)
-        expected = [self._teacher.expected(batch)]
-        teacher, own_BTV = forward(batch.source_BS, batch.target_in_BT, shift_right(sampled_BT), expected=expected)
+        reference_BTD, own_BTD = self._states(model, batch, sampled_BT)
+        anchor = self._teacher.after(reference_BTD, model, batch)
         real_B = batch.target_out_BT[:, 0] != PAD
         temperature = self._settings.temperature or 1.0
-        log_prob_B = policy_log_probs(own_BTV, sampled_BT, temperature=temperature).sum(dim=1)
+        log_prob_B = policy_log_probs(model.project(own_BTD), sampled_BT, temperature=temperature).sum(dim=1)
         summed = -(advantage_B * log_prob_B * real_B).sum()
         sums = Sums(
             {
@@ -136,16 +140,22 @@ class GenerativeObjective(Objective):
                 "train/generative_advantage": ((advantage_B * real_B).sum(), real_B.sum()),
             }
         )
-        return self._anchored(self._teacher.share(teacher, batch), summed / batch.update_targets, sums)
+        return self._anchored(anchor, summed / batch.update_targets, sums)
 
-    def _gold_offpolicy(self, forward: nn.Module, batch: Batch) -> Loss:
+    def _gold_offpolicy(self, model: Generator, batch: Batch) -> Loss:
         """GOLD-δ (Pang & He 2021): reference tokens weighted by the model's own probability of them."""
-        (logits_BTV,) = forward(batch.source_BS, batch.target_in_BT)
+        logits_BTV = model(batch.source_BS, batch.target_in_BT)
         log_prob_BT = token_log_probs(logits_BTV, batch.target_out_BT)
         weight_BT = log_prob_BT.detach().exp().clamp(min=self._settings.min_importance)
         summed = -(weight_BT * log_prob_BT).sum()
         sums = Sums({"train/offpolicy_loss": (summed, batch.num_targets)})
         return self._anchored(self._teacher.loss(logits_BTV, batch), summed / batch.update_targets, sums)
+
+    @staticmethod
+    def _states(model: Generator, batch: Batch, own_NT: Tensor) -> tuple[Tensor, Tensor]:
+        """The model's states after the reference's prefixes, and after those of its own output."""
+        memory = model.encode(batch.source_BS)
+        return model.states(batch.target_in_BT, memory), model.states(shift_right(own_NT), memory)
 
     def _anchored(self, anchor: Loss, generative: Tensor, sums: Sums) -> Loss:
         """Add the teacher-forced anchor, without which a model trained on its own output drifts."""
@@ -153,16 +163,16 @@ class GenerativeObjective(Objective):
         return Loss(self._settings.mle_weight * anchor.total + self._settings.generative_weight * generative, sums)
 
     def _roll_out(
-        self, batch: Batch, step: Step, *, bounds_B: Tensor | None = None, samples: int | None = None
+        self, model: Generator, batch: Batch, step: Step, *, bounds_B: Tensor | None = None, samples: int | None = None
     ) -> Tensor:
         """(B·samples, T) generated tokens; `samples` given = drawn from the model even at temperature 0."""
         settings = self._settings
-        bounds_B = self._bounds(batch) if bounds_B is None else bounds_B
+        bounds_B = self._bound.of_sources(batch.source_BS) if bounds_B is None else bounds_B
         if samples is None and settings.temperature == 0:
-            return generate(self._model, batch.source_BS, Greedy(), max_lengths_B=bounds_B).tokens_NT
+            return generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B).tokens_NT
         samples = samples or 1
         return generate(
-            self._model,
+            model,
             batch.source_BS,
             Sample(temperature=settings.temperature or 1.0, top_k=settings.top_k, top_p=settings.top_p),
             max_lengths_B=bounds_B,
@@ -171,11 +181,6 @@ class GenerativeObjective(Objective):
             ),
             samples=samples,
         ).tokens_NT
-
-    def _bounds(self, batch: Batch) -> Tensor:
-        ratio, offset = self._rollout_bound
-        bounds_B = ((batch.source_BS != PAD).sum(dim=1) * ratio).long() + offset
-        return bounds_B if self._settings.max_length is None else bounds_B.clamp(max=self._settings.max_length)
 
     def _rewards(self, hypothesis_NT: Tensor, batch: Batch, *, samples: int = 1) -> Tensor:
         references_NT = batch.target_out_BT.repeat_interleave(samples, dim=0)

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, assert_never, get_args
 
-from torch import nn
-
 from intelligen.config.mixture import Bandit, Curriculum, Gap, Intelligen, Member, Static
 from intelligen.data.batches import Batch
+from intelligen.models.interfaces import Generator
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.guard import RollBackGuard
@@ -44,10 +43,10 @@ class IntelligenObjective(Objective):
         sums.add(self._chosen.prepare(micro_batches, step))
         return sums
 
-    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """The drawn strategy's loss."""
         assert self._chosen is not None, "prepare comes first"
-        return self._chosen(forward, batch, step)
+        return self._chosen(model, batch, step)
 
     def observe(self, metrics: Mapping[str, float], *, epoch: int) -> bool:
         """Tell policy, guard and all strategies; whether the guard or any strategy asks to go back."""

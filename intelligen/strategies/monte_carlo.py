@@ -1,5 +1,6 @@
 """A token is worth what its sample's reward is expected to be once it is chosen: asked by completing prefixes anew."""
 
+from dataclasses import replace
 from typing import assert_never
 
 import torch
@@ -11,8 +12,9 @@ from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Adversarial
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.decoding.generate import generate
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import Step
 from intelligen.strategies.discriminator import Judge, bare
 from intelligen.strategies.rewards import Decode, sentence_rewards
@@ -60,20 +62,19 @@ class Sampler:
     Args:
         model: The unwrapped generator.
         settings: Temperature, and the bound where it is given.
-        rollout_bound: (ratio, offset): at most ratio × source tokens + offset tokens.
+        rollout_bound: Of a rollout's length, beside the strategy's own `max_length` and the model's positions.
 
     """
 
-    def __init__(self, model: Seq2SeqTransformer, settings: Adversarial, *, rollout_bound: tuple[float, int]) -> None:
+    def __init__(self, model: Generator, settings: Adversarial, *, rollout_bound: LengthBound) -> None:
         self._model = model
         self._search = Sample(temperature=settings.temperature)
-        self._ratio, self._offset = rollout_bound
-        self._longest = min(settings.max_length or model.max_positions, model.max_positions)
+        longest = min(settings.max_length or model.max_positions, model.max_positions)
+        self._bound = replace(rollout_bound, longest=longest)
 
     def bounds(self, batch: Batch) -> Tensor:
         """Most tokens (B,) of a rollout, EOS included."""
-        bounds_B = ((batch.source_BS != PAD).sum(dim=1) * self._ratio).long() + self._offset
-        return bounds_B.clamp(max=self._longest)
+        return self._bound.of_sources(batch.source_BS)
 
     def sample(
         self, batch: Batch, step: Step, purpose: str, *, samples: int, prefix_NT: Tensor | None = None

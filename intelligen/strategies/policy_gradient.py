@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.data.tokens import EOS, PAD
+from intelligen.decoding.step import mask_unwritable_
 from intelligen.models.likelihood import token_log_probs
 from intelligen.optimization import sum_over_ranks
 
@@ -16,9 +17,7 @@ def policy_log_probs(logits_NTV: Tensor, sampled_NT: Tensor, *, temperature: flo
 
     That is the softmax at the temperature over all tokens but PAD and BOS, which are never drawn.
     """
-    impossible_V = torch.zeros(logits_NTV.size(-1), dtype=torch.bool, device=logits_NTV.device)
-    impossible_V[PAD] = impossible_V[BOS] = True
-    return token_log_probs((logits_NTV.float() / temperature).masked_fill(impossible_V, -torch.inf), sampled_NT)
+    return token_log_probs(mask_unwritable_(logits_NTV.float() / temperature), sampled_NT)
 
 
 def divergence(own_NTV: Tensor, start_NTV: Tensor, sampled_NT: Tensor) -> Tensor:

@@ -6,15 +6,16 @@ from typing import assert_never
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from intelligen.config.single_strategies import Recurrent
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, PAD
 from intelligen.decoding.generate import evaluating
 from intelligen.decoding.sample import draw
+from intelligen.decoding.step import mask_unwritable_
+from intelligen.models.interfaces import Generator, Memory, MixtureReader
 from intelligen.models.likelihood import Expected
-from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.schedules import probability_at
@@ -38,28 +39,25 @@ class RecurrentObjective(Objective):
 
     Args:
         settings: The strategy's knobs.
-        model: The unwrapped model that picks.
         teacher: The teacher-forced loss.
         label_smoothing: ε of the cross entropy after the model's own inputs.
 
     """
 
-    def __init__(
-        self, settings: Recurrent, *, model: Seq2SeqTransformer, teacher: TeacherForcing, label_smoothing: float
-    ) -> None:
+    def __init__(self, settings: Recurrent, *, teacher: TeacherForcing, label_smoothing: float) -> None:
         self._settings = settings
-        self._model = model
         self._teacher = teacher
         self._label_smoothing = label_smoothing
         self._noise: tuple[Step, Tensor] | None = None
 
-    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share: both cross entropies over the update's target tokens."""
         kept_BT = self._kept(batch, step)
-        own_in = self._own_input(batch, step, kept_BT=kept_BT)
-        expected = [self._teacher.expected(batch), Expected(batch.target_out_BT, self._label_smoothing)]
-        teacher, summed = forward(batch.source_BS, batch.target_in_BT, own_in, expected=expected)
-        main = self._teacher.share(teacher, batch)
+        own_in = self._own_input(model, batch, step, kept_BT=kept_BT)
+        memory = model.encode(batch.source_BS)
+        reference_BTD, own_BTD = model.states(batch.target_in_BT, memory), _states(model, own_in, memory)
+        main = self._teacher.after(reference_BTD, model, batch)
+        summed = model.summed_loss(own_BTD, Expected(batch.target_out_BT, self._label_smoothing))
         replaceable_BT = (batch.target_out_BT != PAD) & (batch.target_in_BT != BOS)
         main.sums.add(
             Sums(
@@ -79,22 +77,19 @@ class RecurrentObjective(Objective):
         coin_BT = step.uniforms("recurrent/gold", batch.rows, width=gold_BT.size(1), device=gold_BT.device)
         return (coin_BT < probability_at(self._settings.gold_probability, step)) | (gold_BT == BOS) | (gold_BT == PAD)
 
-    def _own_input(self, batch: Batch, step: Step, *, kept_BT: Tensor) -> Tensor:
+    def _own_input(self, model: Generator, batch: Batch, step: Step, *, kept_BT: Tensor) -> Tensor:
         """What the decoder reads in the gradient pass: tokens [B, T], or mixtures of tokens [B, T, V]."""
-        pick = self._pick(batch, step)
+        pick = self._pick(batch, step, vocabulary=model.target_vocabulary)
         own_in = batch.target_in_BT
-        with torch.no_grad(), evaluating(self._model):
-            memory = self._model.encode(batch.source_BS)
+        with torch.no_grad(), evaluating(model):
+            memory = model.encode(batch.source_BS)
             for _ in range(self._settings.passes):
-                logits_BTV = self._model.decode(own_in, memory).float()
-                # As in generation: no text contains these.
-                logits_BTV[..., PAD] = -torch.inf
-                logits_BTV[..., BOS] = -torch.inf
+                logits_BTV = mask_unwritable_(model.project(_states(model, own_in, memory)).float())
                 # The prediction at position t is an input at t+1; the last one comes round to BOS, which is kept.
                 own_in = _with_gold(pick(logits_BTV).roll(1, dims=1), batch.target_in_BT, kept_BT=kept_BT)
         return own_in
 
-    def _pick(self, batch: Batch, step: Step) -> Pick:
+    def _pick(self, batch: Batch, step: Step, *, vocabulary: int) -> Pick:
         """The same draws at each call, so that a prefix that no longer changes is continued as before."""
         settings = self._settings
         match settings.pick:
@@ -107,7 +102,7 @@ class RecurrentObjective(Objective):
             case "softmax":
                 return partial(_softmax, temperature=settings.temperature)
             case "gumbel":
-                noise_BTV = self._gumbel_noise(batch, step)
+                noise_BTV = self._gumbel_noise(batch, step, vocabulary=vocabulary)
                 return partial(_softmax, temperature=settings.temperature, noise_BTV=noise_BTV)
             case "soft_top_k":
                 return partial(_softmax_of_head, temperature=settings.temperature, top_k=settings.top_k)
@@ -119,13 +114,12 @@ class RecurrentObjective(Objective):
         width, device = batch.target_in_BT.size(1), batch.target_in_BT.device
         return step.uniforms("recurrent/pick", batch.rows, width=width, device=device)
 
-    def _gumbel_noise(self, batch: Batch, step: Step) -> Tensor:
+    def _gumbel_noise(self, batch: Batch, step: Step, *, vocabulary: int) -> Tensor:
         """Gumbel noise [B, T, V]: each token's begins at a drawn place of one table, the same on every rank.
 
         So do Salimans et al. (2017), section 2.1: B·T·V draws would take the processor longer than an accelerator
         takes for the update.
         """
-        vocabulary = self._model.target_embedding.num_embeddings
         if self._noise is None or self._noise[0] != step:
             width = _NOISE_TABLE + vocabulary - 1
             uniforms_1W = step.uniforms("recurrent/noise", np.zeros(1, dtype=np.int64), width=width)
@@ -133,6 +127,13 @@ class RecurrentObjective(Objective):
         noise_W = self._noise[1]
         place_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
         return noise_W.unfold(0, vocabulary, 1)[place_BT]
+
+
+def _states(model: Generator, own_in: Tensor, memory: Memory) -> Tensor:
+    if not own_in.is_floating_point():
+        return model.states(own_in, memory)
+    assert isinstance(model, MixtureReader), "soft picks are mixtures of tokens"
+    return model.mixture_states(own_in, memory)
 
 
 def _with_gold(own_in: Tensor, gold_BT: Tensor, *, kept_BT: Tensor) -> Tensor:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Adversarial
 from intelligen.config.training import Precision
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.decoding.bounds import LengthBound
+from intelligen.models.interfaces import Generator
 from intelligen.optimization import Loss, Sums, autocast, sum_over_ranks
 from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.discriminator import Judge, Pairs
@@ -50,7 +51,7 @@ class SeqGanObjective(Objective):
         teacher: The teacher-forced loss, for the other updates and as an anchor inside adversarial ones.
         decode: Token ids → text, for the sentence metric.
         tokenizer: BLEU's, likewise.
-        rollout_bound: (ratio, offset): a rollout has at most ratio × source tokens + offset tokens.
+        rollout_bound: Of a rollout's length, beside the strategy's own `max_length` and the model's positions.
         precision: Of rollouts and judgements, as of the gradient pass.
 
     """
@@ -59,12 +60,12 @@ class SeqGanObjective(Objective):
         self,
         settings: Adversarial,
         *,
-        model: Seq2SeqTransformer,
+        model: Generator,
         judge: Judge | None,
         teacher: TeacherForcing,
         decode: Decode,
         tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
-        rollout_bound: tuple[float, int],
+        rollout_bound: LengthBound,
         precision: Precision,
     ) -> None:
         self._settings = settings
@@ -111,16 +112,17 @@ class SeqGanObjective(Objective):
             sums.add(judge.learn(pairs, step))
         return sums
 
-    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share of a teacher-forced or an adversarial update."""
         rollout = self._rollouts.get(batch)
         if rollout is None:
-            return self._teacher(forward, batch, step)
+            return self._teacher(model, batch, step)
         settings, sampled_NT = self._settings, rollout.sampled_NT
         own_in_NT = shift_right(sampled_NT)
-        expected = [self._teacher.expected(batch)]
-        teacher, own_NTV = forward(batch.source_BS, batch.target_in_BT, own_in_NT, expected=expected)
-        anchor = self._teacher.share(teacher, batch)
+        memory = model.encode(batch.source_BS)
+        reference_BTD, own_NTD = model.states(batch.target_in_BT, memory), model.states(own_in_NT, memory)
+        anchor = self._teacher.after(reference_BTD, model, batch)
+        own_NTV = model.project(own_NTD)
         log_prob_NT = policy_log_probs(own_NTV, sampled_NT, temperature=settings.temperature)
         tokens = batch.update_targets * settings.samples
         policy = -(rollout.advantage_NT * log_prob_NT).sum() / tokens
@@ -128,7 +130,7 @@ class SeqGanObjective(Objective):
         total = settings.mle_weight * anchor.total + ramp * settings.policy_weight * policy
         if self._start is not None:
             with torch.no_grad():
-                (start_NTV,) = self._start(batch.source_BS, own_in_NT)
+                start_NTV = self._start(batch.source_BS, own_in_NT)
             kl = divergence(own_NTV, start_NTV, sampled_NT)
             total = total + settings.kl_weight * kl / tokens
             anchor.sums.add(Sums({"train/kl": (kl, (sampled_NT != PAD).sum())}))

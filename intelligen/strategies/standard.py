@@ -1,10 +1,11 @@
 """Teacher forcing: the reference's prefix predicts its next token."""
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
+from intelligen.models.interfaces import Generator
 from intelligen.models.likelihood import Expected, token_losses
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
@@ -24,32 +25,30 @@ class TeacherForcing(Objective):
         self._label_smoothing = label_smoothing
         self._r_drop = r_drop
 
-    def __call__(self, forward: nn.Module, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
         """The micro-batch's share: token losses over the update's target tokens."""
         if self._r_drop == 0:
-            (summed,) = forward(batch.source_BS, batch.target_in_BT, expected=[self.expected(batch)])
-            return self.share(summed, batch)
+            return self.after(model.states(batch.target_in_BT, model.encode(batch.source_BS)), model, batch)
         # Rows doubled rather than two passes: one gradient pass, and dropout differs between the copies.
         source_BS = batch.source_BS.repeat(2, 1)
-        (both_NTV,) = forward(source_BS, batch.target_in_BT.repeat(2, 1))
+        both_NTV = model(source_BS, batch.target_in_BT.repeat(2, 1))
         first_BTV, second_BTV = both_NTV.chunk(2)
         first, second = self.loss(first_BTV, batch), self.loss(second_BTV, batch)
         divergence = symmetric_kl(first_BTV, second_BTV, keep_BT=batch.target_out_BT != PAD)
         total = (first.total + second.total) / 2 + self._r_drop * divergence / batch.update_targets
         return Loss(total, first.sums)
 
-    def expected(self, batch: Batch) -> Expected:
-        """What the decoder is to predict after the reference's prefixes."""
-        return Expected(batch.target_out_BT, self._label_smoothing)
-
-    def share(self, summed: Tensor, batch: Batch) -> Loss:
-        """The micro-batch's share, from the sum of its token losses."""
-        return Loss(summed / batch.update_targets, Sums({"train/loss": (summed, batch.num_targets)}))
+    def after(self, states_BTD: Tensor, model: Generator, batch: Batch) -> Loss:
+        """The micro-batch's share, from the model's states after the reference's prefixes."""
+        return self._share(model.summed_loss(states_BTD, Expected(batch.target_out_BT, self._label_smoothing)), batch)
 
     def loss(self, logits_BTV: Tensor, batch: Batch) -> Loss:
         """The share of given teacher-forced logits."""
         losses_BT = token_losses(logits_BTV, batch.target_out_BT, label_smoothing=self._label_smoothing)
-        return self.share(losses_BT.sum(), batch)
+        return self._share(losses_BT.sum(), batch)
+
+    def _share(self, summed: Tensor, batch: Batch) -> Loss:
+        return Loss(summed / batch.update_targets, Sums({"train/loss": (summed, batch.num_targets)}))
 
 
 def symmetric_kl(first_BTV: Tensor, second_BTV: Tensor, *, keep_BT: Tensor) -> Tensor:

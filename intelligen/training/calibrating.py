@@ -14,11 +14,12 @@ from intelligen.config.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
 from intelligen.evaluation import evaluate_shard
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.build import build_model
+from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
 from intelligen.training.checkpoint import load_weights
-from intelligen.training.fit import build_model, epoch_updates
+from intelligen.training.fit import epoch_updates
 from intelligen.training.runtime import threads_used
 
 TIMED_UPDATES = 4
@@ -122,8 +123,8 @@ def time_validation(trial: Trial, bench: Bench) -> Span:
     return Span(high if bench.start else high * _shorter(bench.prepared, trial.decoding), high)
 
 
-def _model(trial: Trial, bench: Bench) -> Seq2SeqTransformer:
-    model = build_model(trial, bench.prepared)
+def _model(trial: Trial, bench: Bench) -> Generator:
+    model = build_model(trial.model, bench.prepared.vocabularies, seed=trial.seed)
     if bench.start is not None:
         load_weights(model, bench.start)
     return model.to(bench.device)

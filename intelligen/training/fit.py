@@ -6,8 +6,8 @@ from intelligen import layout
 from intelligen.config.experiment import Trial
 from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import Prepared, open_prepared
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.data.prepared import open_prepared
+from intelligen.models.build import build_model
 from intelligen.strategies.build import build_strategy
 from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import Checkpoints, load_weights
@@ -75,16 +75,6 @@ def fit_turn(trial: Trial, runtime: Runtime, turn: Turn) -> Result | None:
     return train(setup, progress, until_epoch=turn.until_epoch)
 
 
-def build_model(trial: Trial, prepared: Prepared) -> Seq2SeqTransformer:
-    """The trial's network with random weights, a function of its seed."""
-    torch.manual_seed(trial.seed)
-    return Seq2SeqTransformer(
-        trial.model,
-        source_vocabulary=prepared.tokenizer("source").size,
-        target_vocabulary=prepared.tokenizer("target").size,
-    )
-
-
 def epoch_updates(trial: Trial, loader: Loader) -> int:
     """Updates of each epoch of a trial."""
     updates = trial.training.epoch_updates or loader.updates_per_pass
@@ -97,7 +87,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     """What this process trains the trial with, at its beginning."""
     prepared = open_prepared(layout.prepared(runtime.store, trial.prepared))
     require_same_data(runtime.directory, prepared)
-    model = build_model(trial, prepared)
+    model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
     if trial.start is not None:
         load_weights(model, selected_weights(layout.baseline(runtime.store, trial.start)))
     model.to(runtime.device)

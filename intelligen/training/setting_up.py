@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from intelligen.config.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import Strategy
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.history import History, Report
@@ -20,7 +20,7 @@ class Setup:
     """With the settings that it has now."""
     runtime: Runtime
     prepared: Prepared
-    model: Seq2SeqTransformer
+    model: Generator
     loader: Loader
     strategy: Strategy
     epoch_updates: int

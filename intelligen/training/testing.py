@@ -15,10 +15,10 @@ from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared import Prepared, Split, open_prepared
 from intelligen.errors import ConfigError
 from intelligen.evaluation import RESAMPLES, Evaluation, Interval, bleu_interval, evaluate_shard, score
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.build import build_model
+from intelligen.models.interfaces import Generator
 from intelligen.training.checkpoint import load_weights, sha256
 from intelligen.training.circumstances import require_same_data
-from intelligen.training.fit import build_model
 from intelligen.training.result import read_trial, selected_weights
 from intelligen.training.scored import Scores, read_scores, score_files, scored_split, write_scores
 
@@ -52,7 +52,7 @@ class TrainedModel:
     """The selected weights of a trial directory, ready to decode."""
 
     directory: Path
-    model: Seq2SeqTransformer
+    model: Generator
     prepared: Prepared
     device: torch.device
     weights: str
@@ -71,7 +71,7 @@ class TrainedModel:
         trial = read_trial(directory)
         prepared = open_prepared(layout.prepared(store, trial.prepared))
         require_same_data(directory, prepared)
-        model = build_model(trial, prepared)
+        model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
         weights = selected_weights(directory)
         load_weights(model, weights)
         return cls(directory, model.to(device).eval(), prepared, device, sha256(weights))

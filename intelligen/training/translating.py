@@ -9,8 +9,8 @@ from torch.nn.utils.rnn import pad_sequence
 from intelligen.config.decoding import Search
 from intelligen.data.lines import one_line
 from intelligen.data.tokens import EOS, PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.decoding.generate import generate
-from intelligen.evaluation.corpus import length_bounds
 from intelligen.training.result import read_trial
 from intelligen.training.testing import TrainedModel
 
@@ -46,7 +46,7 @@ def translate(
     notes["cut"] += sum(len(ids) > bound for ids in encoded)
     pieces = [torch.tensor([*ids[:bound], EOS]) for ids in encoded]
     source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(trained.device)
-    bounds_B = length_bounds((source_BS != PAD).sum(dim=1), read_trial(trained.directory).decoding)
+    bounds_B = LengthBound.of(read_trial(trained.directory).decoding).of_sources(source_BS)
     found = generate(model, source_BS, search, max_lengths_B=bounds_B)
     for index, text in zip(full, prepared.tokenizer("target").decode(found.tokens_NT.tolist()), strict=True):
         translations[index] = one_line(text, Counter())  # a vocabulary may have learnt a line break

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from intelligen.config.experiment import Trial
 from intelligen.data.prepared import Prepared
 from intelligen.evaluation import Evaluation, evaluate_shard, score
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.interfaces import Generator
 from intelligen.training.history import Sample
 from intelligen.training.runtime import Runtime
 
@@ -13,7 +13,7 @@ SHOWN_SAMPLES = 8
 
 
 def validate(
-    model: Seq2SeqTransformer, trial: Trial, prepared: Prepared, runtime: Runtime
+    model: Generator, trial: Trial, prepared: Prepared, runtime: Runtime
 ) -> tuple[Evaluation, tuple[Sample, ...]]:
     """What a model scores on the validation set, the same on every rank, and its first sentences."""
     valid = prepared.split("valid")

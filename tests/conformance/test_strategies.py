@@ -29,10 +29,10 @@ from intelligen.data.batches import Batch
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
 from intelligen.data.tokens import PAD
+from intelligen.models.build import build_model
 from intelligen.strategies.base import Step
 from intelligen.strategies.base import Strategy as RunningStrategy
 from intelligen.strategies.build import build_strategy
-from intelligen.training.fit import build_model
 
 ALWAYS = ProbabilitySchedule(start=1.0)
 HALF = ProbabilitySchedule(start=0.5)
@@ -93,7 +93,7 @@ def build(tiny_store: tuple[Path, str]) -> Callable[..., tuple[RunningStrategy, 
 
 def build_parts(trial: Trial, store: Path, *, micro: int | None = None) -> tuple[RunningStrategy, Loader]:
     prepared = open_prepared(store / "prepared" / trial.prepared)
-    model = build_model(trial, prepared)
+    model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
     strategy = build_strategy(
         trial,
         model=model,

@@ -12,18 +12,17 @@ from intelligen.config.experiment import Trial
 from intelligen.data.batches import Batch
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
-from intelligen.data.tokens import PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.decoding.generate import generate
-from intelligen.evaluation.corpus import length_bounds
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.build import build_model
+from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
-from intelligen.training.fit import build_model
 
 
-def rollout_steps(model: Seq2SeqTransformer, batch: Batch, trial: Trial) -> int:
+def rollout_steps(model: Generator, batch: Batch, trial: Trial) -> int:
     """Positions of a greedy rollout until its last row is done."""
-    bounds_B = length_bounds((batch.source_BS != PAD).sum(dim=1), trial.decoding)
+    bounds_B = LengthBound.of(trial.decoding).of_sources(batch.source_BS)
     return generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B).tokens_NT.size(1)
 
 
@@ -33,7 +32,7 @@ distributed.init_process_group("gloo", init_method=f"file://{directory}/rendezvo
 for index, line in enumerate((directory / "trials.jsonl").read_text().splitlines()):
     trial = Trial.model_validate_json(line)
     prepared = open_prepared(store / "prepared" / trial.prepared)
-    model = build_model(trial, prepared)
+    model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
     strategy = build_strategy(
         trial,
         model=model,

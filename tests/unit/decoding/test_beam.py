@@ -34,7 +34,7 @@ def all_finished(vocabulary: int, *, max_length: int) -> list[tuple[int, ...]]:
 
 @torch.no_grad()
 def log_probability(model: Seq2SeqTransformer, source_1S: Tensor, hypothesis: tuple[int, ...]) -> float:
-    logits_TV = model(source_1S, torch.tensor([[BOS, *hypothesis[:-1]]]))[0][0]
+    logits_TV = model(source_1S, torch.tensor([[BOS, *hypothesis[:-1]]]))[0]
     logits_TV[:, [PAD, BOS]] = -math.inf
     return logits_TV.log_softmax(-1)[range(len(hypothesis)), hypothesis].sum().item()
 

@@ -1,10 +1,7 @@
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from torch.nn.parallel import DistributedDataParallel
 
 from intelligen.config.decoding import Beam, Greedy, Sample, Search
 from intelligen.config.model import Seq2Seq
@@ -70,7 +67,7 @@ def test_greedy_equals_a_plain_loop_without_a_cache() -> None:
     for row, bound in enumerate(BOUNDS):
         prefix, log_prob = [BOS], 0.0
         while len(prefix) <= bound and prefix[-1] != EOS:
-            logits_V = model(source_BS[row : row + 1], torch.tensor([prefix]))[0][0, -1]
+            logits_V = model(source_BS[row : row + 1], torch.tensor([prefix]))[0, -1]
             logits_V[[PAD, BOS]] = -torch.inf
             prefix.append(int(logits_V.argmax()))
             log_prob += logits_V.log_softmax(-1).max().item()
@@ -90,7 +87,7 @@ def test_sampling_equals_a_plain_loop_over_each_row_s_own_uniforms(temperature: 
     for row, uniforms_T in enumerate(uniforms_NT):
         prefix = [BOS]
         while len(prefix) <= BOUNDS[row // 2] and prefix[-1] != EOS:
-            logits_V = model(source_BS[row // 2, None], torch.tensor([prefix]))[0][0, -1]
+            logits_V = model(source_BS[row // 2, None], torch.tensor([prefix]))[0, -1]
             logits_V[[PAD, BOS]] = -torch.inf
             uniform_1 = uniforms_T[len(prefix) - 1, None]
             log_probs_1V = logits_V.log_softmax(-1)[None]
@@ -181,22 +178,11 @@ def test_generated_tokens_can_be_trained_on(autocast: bool) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         rollout = generate(model, sources(), Greedy(), max_lengths_B=torch.tensor(BOUNDS))
         target_in_NT = torch.cat([torch.full((10, 1), BOS), rollout.tokens_NT[:, :-1]], dim=1)
-        (logits_NTV,) = model(sources(), target_in_NT)
+        logits_NTV = model(sources(), target_in_NT)
         logits_NTV.float().log_softmax(-1)[..., EOS].mean().neg().backward()
     assert rollout.log_probs_N.dtype == torch.float32
     assert not rollout.tokens_NT.is_inference()
     assert all(parameter.grad is not None for parameter in model.parameters())
-
-
-def test_a_wrapped_model_generates_as_the_bare_one_does(tmp_path: Path) -> None:
-    model, bounds = decided_model(), torch.tensor(BOUNDS)
-    bare = generate(model, sources(), Greedy(), max_lengths_B=bounds)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
-    try:
-        wrapped = generate(DistributedDataParallel(model), sources(), Greedy(), max_lengths_B=bounds)
-    finally:
-        torch.distributed.destroy_process_group()
-    assert torch.equal(wrapped.tokens_NT, bare.tokens_NT)
 
 
 def test_several_hypotheses_per_source_need_sampling() -> None:

@@ -80,7 +80,7 @@ def cut(hypotheses: Hypotheses) -> list[list[int]]:
 
 @torch.no_grad()
 def tail_log_prob(model: Seq2SeqTransformer, source_S: Tensor, *, tokens: list[int], prefix: int) -> float:
-    (logits_1TV,) = model(source_S[None], torch.tensor([[BOS, *tokens[:-1]]]))
+    logits_1TV = model(source_S[None], torch.tensor([[BOS, *tokens[:-1]]]))
     logits_1TV[..., [PAD, BOS]] = -torch.inf
     return logits_1TV[0].log_softmax(-1)[range(prefix, len(tokens)), tokens[prefix:]].sum().item()
 

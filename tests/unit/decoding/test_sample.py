@@ -90,7 +90,7 @@ def test_hypotheses_follow_the_model_s_distribution() -> None:
 @torch.no_grad()
 def exact_probabilities(model: Seq2SeqTransformer, source_1S: Tensor) -> dict[tuple[int, int], float]:
     def following(prefix: list[int]) -> Tensor:
-        logits_V = model(source_1S, torch.tensor([[BOS, *prefix]]))[0][0, -1]
+        logits_V = model(source_1S, torch.tensor([[BOS, *prefix]]))[0, -1]
         logits_V[[PAD, BOS]] = -math.inf
         return logits_V.softmax(-1)
 

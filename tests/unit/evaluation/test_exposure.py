@@ -42,7 +42,7 @@ def model(prepared: Prepared) -> Seq2SeqTransformer:
     loader = Loader(prepared.split("train"), batch_tokens=300, seed=1)
     for _ in range(60):
         (batch,) = loader.next_update()
-        (logits_BTV,) = model(batch.source_BS, batch.target_in_BT)
+        logits_BTV = model(batch.source_BS, batch.target_in_BT)
         loss = token_losses(logits_BTV, batch.target_out_BT, label_smoothing=0.0).sum() / batch.num_targets
         optimizer.zero_grad()
         loss.backward()
@@ -77,7 +77,7 @@ def evaluate(
 
 @torch.no_grad()
 def next_logits(model: Seq2SeqTransformer, source: list[int], prefix: list[int]) -> Tensor:
-    (logits_1TV,) = model(torch.tensor([source]), torch.tensor([[BOS, *prefix]]))
+    logits_1TV = model(torch.tensor([source]), torch.tensor([[BOS, *prefix]]))
     return logits_1TV[0, -1]
 
 

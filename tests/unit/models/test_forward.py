@@ -42,7 +42,8 @@ def test_a_one_hot_mixture_is_its_token(model: Seq2SeqTransformer) -> None:
     target_NT = tokens(6, 4, seed=2)
     target_NT[:, 0] = BOS
     target_NT[1, 2:] = PAD
-    plain, mixed = model(padded_sources(), target_NT, one_hot(target_NT))
+    memory = model.encode(padded_sources())
+    plain, mixed = model.states(target_NT, memory), model.mixture_states(one_hot(target_NT), memory)
     torch.testing.assert_close(mixed, plain)
 
 
@@ -56,7 +57,8 @@ def test_a_mixture_is_embedded_as_the_weighted_sum_of_its_tokens() -> None:
     mixture_NTV = one_hot(target_NT)
     mixture_NTV[:, 1] = 0.0
     mixture_NTV[:, 1, list(parts)] = torch.tensor(list(parts.values()))
-    plain, mixed = model(padded_sources(), target_NT, mixture_NTV)
+    memory = model.encode(padded_sources())
+    plain, mixed = model.states(target_NT, memory), model.mixture_states(mixture_NTV, memory)
     torch.testing.assert_close(mixed, plain)
 
 
@@ -65,14 +67,14 @@ def test_a_mixture_s_gradient_reaches_the_table_by_its_weights_and_the_weights_i
     assert model.output is not None
     source_BS, weights_1TV = padded_sources()[:1], torch.zeros(1, 1, VOCABULARY)
     weights_1TV[..., 4], weights_1TV[..., 5] = 0.75, 0.25
-    (logits,) = model(source_BS, weights_1TV)
+    logits = model.project(model.mixture_states(weights_1TV, model.encode(source_BS)))
     logits[..., EOS].sum().backward()
     gradient_VD = model.target_embedding.weight.grad
     assert gradient_VD is not None
     assert set(gradient_VD.abs().sum(dim=1).nonzero().flatten().tolist()) == {4, 5}
     torch.testing.assert_close(gradient_VD[4], 3 * gradient_VD[5])
     assert weights_1TV.grad is None
-    (logits,) = model(source_BS, weights_1TV.requires_grad_())
+    logits = model.project(model.mixture_states(weights_1TV.requires_grad_(), model.encode(source_BS)))
     logits[..., EOS].sum().backward()
     assert weights_1TV.grad is not None
     # Both passes are in the table's gradient: 2 · 0.75 times that of the embedded input.
@@ -80,23 +82,20 @@ def test_a_mixture_s_gradient_reaches_the_table_by_its_weights_and_the_weights_i
     torch.testing.assert_close(weights_1TV.grad[0, 0], model.target_embedding.weight.detach() @ input_gradient_D)
 
 
-def test_pooled_logits_are_those_of_the_mean_encoder_state(model: Seq2SeqTransformer) -> None:
-    source_BS, target_NT = padded_sources(), tokens(3, 4, seed=2)
-    logits, again, pooled = model(source_BS, target_NT, target_NT[:, :2], pooled=True)
-    torch.testing.assert_close(logits, model(source_BS, target_NT)[0], rtol=0, atol=0)
-    assert again.shape == (3, 2, VOCABULARY)
-    table = model.target_embedding if model.output is None else model.output
+def test_the_pooled_state_is_the_encoder_s_mean_over_the_source(model: Seq2SeqTransformer) -> None:
+    source_BS = padded_sources()
+    pooled = model.pooled(model.encode(source_BS))
     for row, length in enumerate([6, 4, 1]):
         states_1SD = model.encode(source_BS[row : row + 1, :length]).states_BSD
-        torch.testing.assert_close(pooled[row], table.weight @ states_1SD[0].mean(dim=0))
-    (padded,) = model(F.pad(source_BS, (0, 3), value=PAD), pooled=True)
+        torch.testing.assert_close(pooled[row], states_1SD[0].mean(dim=0))
+    padded = model.pooled(model.encode(F.pad(source_BS, (0, 3), value=PAD)))
     torch.testing.assert_close(padded, pooled)
 
 
 def test_pooled_logits_train_the_encoder_even_beside_a_source_of_padding_alone(model: Seq2SeqTransformer) -> None:
     source_BS = padded_sources()
     source_BS[1] = PAD
-    (pooled,) = model(source_BS, pooled=True)
-    pooled.logsumexp(-1).sum().backward()
-    assert pooled.isfinite().all()
+    logits = model.project(model.pooled(model.encode(source_BS)))
+    logits.logsumexp(-1).sum().backward()
+    assert logits.isfinite().all()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.encoder.parameters())

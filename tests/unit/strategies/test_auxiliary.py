@@ -36,7 +36,7 @@ def slow_rows(model: Seq2SeqTransformer, batch: Batch) -> list[tuple[Tensor, lis
     rows = []
     for source_S, out_T in zip(batch.source_BS, batch.target_out_BT, strict=True):
         source_1S, reference = source_S[source_S != PAD][None], out_T[out_T != PAD].tolist()
-        logits = [model(source_1S, torch.tensor([[BOS, *reference[:t]]]))[0][0, -1] for t in range(len(reference))]
+        logits = [model(source_1S, torch.tensor([[BOS, *reference[:t]]]))[0, -1] for t in range(len(reference))]
         rows.append((source_1S, [smoothed(row_V, token) for row_V, token in zip(logits, reference, strict=True)]))
     return rows
 

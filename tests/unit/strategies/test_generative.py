@@ -15,6 +15,7 @@ from toy import (
     every_output,
     gradient,
     greedy_output,
+    listening,
     output_log_prob,
     pad,
     rows_of,
@@ -28,8 +29,8 @@ from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch, without_targets
 from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.decoding.generate import generate
-from intelligen.models.likelihood import Expected
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.strategies.base import Step
 from intelligen.strategies.generative import GenerativeObjective, shift_right
@@ -43,16 +44,15 @@ TARGETS = ("gold_position", "risk", "self_critical", "gold_offpolicy")
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-7}
 
 
-def objective_of(model: Seq2SeqTransformer, **knobs: Any) -> GenerativeObjective:
+def objective_of(**knobs: Any) -> GenerativeObjective:
     """A generative update alone, without its anchor, unless the knobs say otherwise."""
     defaults = {"probability": ALWAYS, "mle_weight": 0.0, "generative_weight": 1.0, "max_length": LONGEST}
     return GenerativeObjective(
         Generative(**defaults | knobs),
-        model=model,
         teacher=TeacherForcing(label_smoothing=SMOOTHING),
         label_smoothing=SMOOTHING,
         decode=decode,
-        rollout_bound=(1.0, 4),
+        rollout_bound=LengthBound(1.0, 4),
     )
 
 
@@ -86,7 +86,7 @@ def autoregressive_loss(model: Seq2SeqTransformer, batch: Batch) -> Tensor:
     for source_1S, reference in rows_of(batch):
         prefix = [BOS]
         for token in reference:
-            logits_V = model(source_1S, torch.tensor([prefix]))[0][0, -1]
+            logits_V = model(source_1S, torch.tensor([prefix]))[0, -1]
             log_probs_V = logits_V.log_softmax(dim=-1)
             losses.append(-(1 - SMOOTHING) * log_probs_V[token] - SMOOTHING * log_probs_V.mean())
             prefix.append(
@@ -105,7 +105,7 @@ def test_one_pass_by_position_has_the_gradient_of_a_free_running_graph() -> None
     assert any(len(output) == len(reference) > 2 for output, reference in for_reference), "all rollouts end early"
     assert all(output != reference for output, reference in for_reference), "a rollout is its reference"
 
-    fast, slow = loss(objective_of(model, target="gold_position"), model, batch), autoregressive_loss(model, batch)
+    fast, slow = loss(objective_of(target="gold_position"), model, batch), autoregressive_loss(model, batch)
     torch.testing.assert_close(fast, slow)
     torch.testing.assert_close(gradient(fast, model), gradient(slow, model))
 
@@ -123,7 +123,7 @@ def test_risk_over_all_outputs_is_the_exact_risk_however_they_were_sampled(alpha
         q_n = (alpha * torch.stack(scores)).softmax(dim=0)
         exact = exact + sum(q * (1 - reward(o, reference)) for q, o in zip(q_n, every_output(), strict=True))
     exact = exact / batch.update_rows
-    objective = objective_of(model, target="risk", candidates=candidates, alpha=alpha, temperature=temperature)
+    objective = objective_of(target="risk", candidates=candidates, alpha=alpha, temperature=temperature)
     estimate = loss(objective, model, batch, enumerating(model, batch, temperature=temperature))
     torch.testing.assert_close(estimate.double(), exact, **FLOAT32)
     torch.testing.assert_close(gradient(estimate, model), gradient(exact, model), **FLOAT32)
@@ -155,7 +155,7 @@ def test_self_critical_weights_each_sample_by_its_advantage_over_the_greedy_outp
     exact = -sum(a * log_prob for a, log_prob in zip(advantages(), log_probs, strict=True)) / batch.update_targets
     draws = [draws_of(model, source_1S, output, temperature=temperature) for output in every_output()]
     step = ChosenDraws(seed=1, update=3, total_updates=10, draws_NT=torch.tensor(draws))
-    estimate = loss(objective_of(model, target="self_critical", temperature=temperature), model, batch, step)
+    estimate = loss(objective_of(target="self_critical", temperature=temperature), model, batch, step)
     torch.testing.assert_close(estimate.double(), exact, **FLOAT32)
     torch.testing.assert_close(gradient(estimate, model), gradient(exact, model), **FLOAT32)
 
@@ -169,7 +169,7 @@ def test_self_critical_estimates_the_policy_gradient_without_bias() -> None:
     # The gradient of the expectation itself: differentiating p gives p·∇log p.
     exact = gradient(-(log_probs.exp() * torch.tensor(advantages())).sum(), model)
 
-    objective = objective_of(model, target="self_critical")
+    objective = objective_of(target="self_critical")
     per_row = batch.update_targets / batch.update_rows
     estimates = torch.stack(
         [gradient(loss(objective, model, batch, Step(1, update, 99)) * per_row, model) for update in range(1, 41)]
@@ -197,12 +197,12 @@ def test_off_policy_weights_are_constants() -> None:
     log_probs = []
     for source_1S, reference in rows_of(batch):
         for place, token in enumerate(reference):
-            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:place]]]))[0][0, -1]
+            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:place]]]))[0, -1]
             log_probs.append(logits_V.log_softmax(dim=-1)[token])
     weights = [max(log_prob.exp().item(), floor) for log_prob in log_probs]
     assert min(weights) == floor < 1.5 * floor < max(weights)
     exact = -sum(w * log_prob for w, log_prob in zip(weights, log_probs, strict=True)) / batch.update_targets
-    fast = loss(objective_of(model, target="gold_offpolicy", min_importance=floor), model, batch)
+    fast = loss(objective_of(target="gold_offpolicy", min_importance=floor), model, batch)
     torch.testing.assert_close(fast.double(), exact, **FLOAT32)
     torch.testing.assert_close(gradient(fast, model), gradient(exact, model), **FLOAT32)
 
@@ -215,7 +215,7 @@ def test_off_policy_weights_are_constants() -> None:
 def test_padding_order_and_micro_batches_do_not_change_the_update(target: str, temperature: float) -> None:
     """Draws belong to rows, not to places in a batch."""
     model, batch = toy_model(), toy_batch()
-    objective = objective_of(model, target=target, temperature=temperature, mle_weight=0.5)
+    objective = objective_of(target=target, temperature=temperature, mle_weight=0.5)
     ways = {
         "plain": [batch],
         "padded": [pad(batch, columns=3)],
@@ -235,7 +235,7 @@ def test_padding_order_and_micro_batches_do_not_change_the_update(target: str, t
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_batch_that_only_keeps_a_rank_company_teaches_nothing(target: str) -> None:
     model, batch = toy_model(), without_targets(select(toy_batch(), [0]))
-    total = loss(objective_of(model, target=target, mle_weight=0.5), model, batch)
+    total = loss(objective_of(target=target, mle_weight=0.5), model, batch)
     assert total == 0
     assert not gradient(total, model).any()
 
@@ -243,7 +243,7 @@ def test_a_batch_that_only_keeps_a_rank_company_teaches_nothing(target: str) -> 
 @pytest.mark.parametrize("target", ["gold_position", "risk", "self_critical"])
 def test_sampled_rollouts_change_from_update_to_update(target: str) -> None:
     model, batch = toy_model(), toy_batch()
-    objective = objective_of(model, target=target, temperature=1.0)
+    objective = objective_of(target=target, temperature=1.0)
     seen = {loss(objective, model, batch, Step(1, update, 10)).item() for update in range(1, 6)}
     assert len(seen) > 1
 
@@ -251,15 +251,15 @@ def test_sampled_rollouts_change_from_update_to_update(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_anchor_and_the_generative_loss_are_added_by_their_weights(target: str) -> None:
     model, batch = toy_model(), toy_batch()
-    alone = loss(objective_of(model, target=target), model, batch)
+    alone = loss(objective_of(target=target), model, batch)
     anchor = TeacherForcing(label_smoothing=SMOOTHING)(model, batch, STEP).total
-    both = loss(objective_of(model, target=target, mle_weight=0.3, generative_weight=0.2), model, batch)
+    both = loss(objective_of(target=target, mle_weight=0.3, generative_weight=0.2), model, batch)
     torch.testing.assert_close(both, 0.3 * anchor + 0.2 * alone.double(), **FLOAT32)
 
 
 def test_the_other_updates_are_teacher_forced() -> None:
     model, batch = toy_model(), select(toy_batch(), [1])
-    objective = objective_of(model, probability=ProbabilitySchedule(start=0.3))
+    objective = objective_of(probability=ProbabilitySchedule(start=0.3))
     anchor = TeacherForcing(label_smoothing=SMOOTHING)(model, batch, STEP).total
     forced = [loss(objective, model, batch, Step(1, update, 100)).equal(anchor) for update in range(1, 101)]
     # 100 draws: the standard deviation of the share is 0.046.
@@ -274,26 +274,11 @@ def test_shift_right_gives_each_prediction_to_the_next_position() -> None:
     assert shifted.tolist() == [[BOS, 4, 5, 4, PAD], [BOS, 5, PAD, PAD, PAD], [BOS, 4, 4, 5, 5]]
 
 
-class Listening(nn.Module):
-    """A model whose decoder inputs and logits can be looked at."""
-
-    def __init__(self, model: Seq2SeqTransformer) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, source_BS: Tensor, *target_in: Tensor, expected: Sequence[Expected]) -> tuple[Tensor, ...]:
-        self.inputs = target_in
-        self.logits: tuple[Tensor, ...] = self.model(source_BS, *target_in)
-        read: tuple[Tensor, ...] = self.model(source_BS, *target_in, expected=expected)
-        return read
-
-
 @pytest.mark.parametrize("target", ["gold_position", "risk", "self_critical"])
 @pytest.mark.parametrize("place", range(LONGEST))
 def test_the_logits_at_a_position_see_no_prediction_of_that_position(target: str, place: int) -> None:
     """Two rollouts that part at `place`: what is computed up to there must be the same, behind it must not be."""
     model = toy_model()
-    listening = Listening(model)
     batch = batch_of([[4, 5, 4, EOS]], [[5, 4, 5]])
     samples = 2 if target == "risk" else 1
     seen = []
@@ -301,8 +286,9 @@ def test_the_logits_at_a_position_see_no_prediction_of_that_position(target: str
         output = [4, 5, 4][:place] + [token] * (LONGEST - place)
         draws = draws_of(model, batch.source_BS, output)
         step = ChosenDraws(seed=1, update=3, total_updates=10, draws_NT=torch.tensor([draws] * samples))
-        loss(objective_of(model, target=target, temperature=1.0, candidates=2), listening, batch, step)
-        own_in, own_logits = listening.inputs[-1], listening.logits[-1]
+        with listening(model) as heard:
+            loss(objective_of(target=target, temperature=1.0, candidates=2), model, batch, step)
+        own_in, own_logits = heard[-1]
         assert own_in.tolist() == [[BOS, *output[:-1]]] * samples
         seen.append(own_logits.detach())
     assert torch.equal(seen[0][:, : place + 1], seen[1][:, : place + 1])
@@ -313,11 +299,11 @@ def test_the_logits_at_a_position_see_no_prediction_of_that_position(target: str
 def test_greedy_rollouts_predict_themselves() -> None:
     """Read at the right positions, a greedy rollout's own logits have its tokens as their argmax."""
     model, batch = toy_model(), toy_batch()
-    listening = Listening(model)
-    loss(objective_of(model, target="gold_position"), listening, batch)
+    with listening(model) as heard:
+        loss(objective_of(target="gold_position"), model, batch)
     bounds_B = (batch.target_out_BT != PAD).sum(dim=1)
     rollout_BT = generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B).tokens_NT
-    own_BTV = listening.logits[-1][:, : rollout_BT.size(1)]
+    own_BTV = heard[-1][1][:, : rollout_BT.size(1)]
     own_BTV = own_BTV.index_fill(2, torch.tensor([PAD, BOS]), -torch.inf)
     real_BT = rollout_BT != PAD
     assert torch.equal(own_BTV.argmax(dim=-1)[real_BT], rollout_BT[real_BT])

@@ -17,8 +17,9 @@ from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.decoding.bounds import LengthBound
 from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.optimization import Sums, Updater
+from intelligen.optimization import Sums
 from intelligen.strategies.base import Objective, Step, Strategy
 from intelligen.strategies.generative import GenerativeObjective
 from intelligen.strategies.guard import RollBackGuard
@@ -103,16 +104,15 @@ def prepared(tiny_store: tuple[Path, str]) -> Prepared:
     return open_prepared(store / "prepared" / identity)
 
 
-def members(prepared: Prepared, model: Seq2SeqTransformer) -> dict[Member, Objective]:
+def members(prepared: Prepared) -> dict[Member, Objective]:
     """Real members; the generative one draws its branches, samples its candidates and has dropout."""
     teacher = TeacherForcing(label_smoothing=0.1, r_drop=0.5)
     generative = GenerativeObjective(
         Generative(target="risk", candidates=2, probability=ProbabilitySchedule(start=0.7)),
-        model=model,
         teacher=TeacherForcing(label_smoothing=0.1),
         label_smoothing=0.1,
         decode=prepared.tokenizer("target").decode,
-        rollout_bound=(1.0, 2),
+        rollout_bound=LengthBound(1.0, 2),
     )
     return {"standard": teacher, "generative": generative}
 
@@ -123,10 +123,11 @@ def trained(prepared: Prepared, *, alone: Member | None = None, weights: Weights
     torch.manual_seed(1)
     size = prepared.tokenizer("target").size
     model = Seq2SeqTransformer(trial.model, source_vocabulary=prepared.tokenizer("source").size, target_vocabulary=size)
-    parts = members(prepared, model)
+    parts = members(prepared)
     objective = parts[alone] if alone is not None else mixture(Static(weights=weights), members=parts)
-    updater = Updater(model, trial.training, total_updates=4, world_size=1)
-    strategy = Strategy(model, forward=model, objective=objective, updater=updater)
+    strategy = Strategy(
+        model, objective, wrap=lambda module: module, training=trial.training, total_updates=4, world_size=1
+    )
     loader = Loader(prepared.split("train"), batch_tokens=300, micro_batch_tokens=100, seed=1)
     updates = [loader.next_update() for _ in range(4)]
     assert all(len(micro_batches) > 1 for micro_batches in updates)

@@ -6,6 +6,7 @@ from toy import LONGEST, toy_batch, toy_model
 
 from intelligen.config.single_strategies import SeqGan
 from intelligen.data.tokens import PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.strategies import monte_carlo
 from intelligen.strategies.base import Step
 from intelligen.strategies.monte_carlo import Sampler
@@ -14,7 +15,7 @@ from intelligen.strategies.monte_carlo import Sampler
 @pytest.mark.parametrize("most_rows", [1, 3, 6, 7])
 def test_pieces_of_any_size_sample_the_same_tokens(most_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     batch, step = toy_batch(), Step(seed=1, update=1, total_updates=1)
-    sampler = Sampler(toy_model(), SeqGan(), rollout_bound=(0.01, LONGEST + 2))
+    sampler = Sampler(toy_model(), SeqGan(), rollout_bound=LengthBound(0.01, LONGEST + 2))
     prefix_NT = torch.tensor([[PAD, PAD], [PAD, 4], [5, 4]]).repeat(len(batch.rows), 1)
     for prefix in (None, prefix_NT):
         monkeypatch.setattr(monte_carlo, "MOST_ROWS", 1000)

@@ -1,15 +1,14 @@
 import math
 import random
-from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import get_args
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from toy import batch_of, gradient, pad, select
+from toy import batch_of, gradient, listening, pad, select
 
 from intelligen.config.decoding import Greedy, Sample
 from intelligen.config.model import Seq2Seq
@@ -18,7 +17,6 @@ from intelligen.config.single_strategies import Recurrent
 from intelligen.data.batches import Batch, without_targets
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
-from intelligen.models.likelihood import Expected
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss
 from intelligen.strategies.base import Step
@@ -61,27 +59,13 @@ def held_out() -> Batch:
     return sentences(8, shortest=6, longest=8, seed=1000)
 
 
-class Listening(nn.Module):
-    """Keeps what the gradient pass reads."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        self.read: list[Tensor] = []
-
-    def forward(self, source_BS: Tensor, *target_in: Tensor, expected: Sequence[Expected]) -> tuple[Tensor, ...]:
-        self.read = list(target_in)
-        losses: tuple[Tensor, ...] = self.model(source_BS, *target_in, expected=expected)
-        return losses
-
-
 def knobs(pick: str = "argmax", *, gold: float = 0.0, **others: object) -> Recurrent:
     return Recurrent(pick=pick, gold_probability=ProbabilitySchedule(start=gold), **others)
 
 
 def loss(settings: Recurrent, batch: Batch, *, model: Seq2SeqTransformer | None = None, step: Step = STEP) -> Loss:
     model = model or half_trained()
-    objective = RecurrentObjective(settings, model=model, teacher=TEACHER, label_smoothing=SMOOTHING)
+    objective = RecurrentObjective(settings, teacher=TEACHER, label_smoothing=SMOOTHING)
     return objective(model, batch, step)
 
 
@@ -90,16 +74,17 @@ def own_input(
 ) -> Tensor:
     """What the decoder reads in the gradient pass beside the reference: [B, T] or [B, T, V]."""
     model = model or half_trained()
-    forward = Listening(model)
-    RecurrentObjective(settings, model=model, teacher=TEACHER, label_smoothing=SMOOTHING)(forward, batch, step)
-    reference, own = forward.read
+    with listening(model) as heard:
+        RecurrentObjective(settings, teacher=TEACHER, label_smoothing=SMOOTHING)(model, batch, step)
+    (reference, _), (own, _) = heard
     assert torch.equal(reference, batch.target_in_BT)
     return own
 
 
 def next_logits(model: Seq2SeqTransformer, source_1S: Tensor, inputs: Tensor) -> Tensor:
     """Logits [V] after the inputs, [t] or [t, V], as generation has them."""
-    logits_V = model(source_1S, inputs[None])[0][0, -1]
+    states = model.mixture_states if inputs.is_floating_point() else model.states
+    logits_V = model.project(states(inputs[None], model.encode(source_1S)))[0, -1]
     return logits_V.masked_fill(F.one_hot(torch.tensor([PAD, BOS]), VOCABULARY).sum(dim=0).bool(), -math.inf)
 
 
@@ -201,7 +186,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_slow_computation_sentence_by_s
                 picked.append(gold_inputs[t] if coins_BT[row, t] < 0.4 else own_V)
             inputs_TV = torch.stack(picked)
         for weight, read in ((0.3, gold_inputs), (0.6, inputs_TV)):
-            (logits_1TV,) = model(source_1S, read[None])
+            logits_1TV = model.project(model.mixture_states(read[None], model.encode(source_1S)))
             both.append(weight * F.cross_entropy(logits_1TV[0], target_T, reduction="sum", label_smoothing=SMOOTHING))
     slow = torch.stack(both).sum() / batch.update_targets
     fast = loss(settings, batch).total
@@ -291,7 +276,7 @@ def test_neither_padding_nor_a_beginning_is_ever_picked(pick: str) -> None:
     model = Seq2SeqTransformer(CONFIG, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
     with torch.no_grad():
         model.target_embedding.weight[[PAD, BOS]] = 9 * model.target_embedding.weight[[4, 5]]
-        favourite_BT = model(batch.source_BS, batch.target_in_BT)[0].argmax(dim=-1)
+        favourite_BT = model(batch.source_BS, batch.target_in_BT).argmax(dim=-1)
     assert (favourite_BT == PAD).any()
     assert (favourite_BT == BOS).any()
     own = own_input(knobs(pick, passes=2), batch, model=model)

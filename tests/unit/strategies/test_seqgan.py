@@ -16,8 +16,8 @@ from intelligen.config.single_strategies import Adversarial, Discriminator, SeqG
 from intelligen.config.training import Optimizer, Training
 from intelligen.data.batches import Batch, Rows
 from intelligen.data.tokens import PAD
+from intelligen.decoding.bounds import LengthBound
 from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.optimization import Updater
 from intelligen.strategies import monte_carlo
 from intelligen.strategies.base import Step, Strategy
 from intelligen.strategies.discriminator import Judge, build_discriminator
@@ -27,7 +27,7 @@ from intelligen.strategies.seqgan import SeqGanObjective
 from intelligen.strategies.standard import TeacherForcing
 
 torch.set_num_threads(1)
-BOUND = (0.01, LONGEST)
+BOUND = LengthBound(0.01, LONGEST)
 SMALL = Discriminator(head_width=4, d_ff=8, heads=2, layers=1, pretraining_updates=0)
 # The game alone: no teacher-forced updates, no pre-training, no whitening.
 PLAIN: dict[str, Any] = {
@@ -321,8 +321,8 @@ def test_kl_anchors_to_the_weights_that_training_started_from() -> None:
 def strategy_of(settings: Adversarial, *, dropout: float = 0.1) -> Strategy:
     model = toy_model(dropout=dropout)
     training = Training(optimizer=Optimizer(learning_rate=1e-2))
-    updater = Updater(model, training, total_updates=100, world_size=1)
-    return Strategy(model, forward=model, objective=objective_of(settings, model), updater=updater)
+    objective = objective_of(settings, model)
+    return Strategy(model, objective, wrap=unwrapped, training=training, total_updates=100, world_size=1)
 
 
 def discriminator_of(objective: Any) -> nn.Module:

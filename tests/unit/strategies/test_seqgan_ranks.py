@@ -16,7 +16,6 @@ from toy import select, toy_batch, toy_model
 from intelligen.config.single_strategies import Adversarial, SeqGan
 from intelligen.config.training import Training
 from intelligen.data.batches import Batch, without_targets
-from intelligen.optimization import Updater
 from intelligen.strategies.base import Strategy
 
 torch.set_num_threads(1)
@@ -33,10 +32,9 @@ def play(
     """State, weights and reported sums after each update."""
     wrap: Wrap = DistributedDataParallel if world_size > 1 else unwrapped
     model = toy_model()
-    forward = wrap(model)
-    updater = Updater(forward, Training(), total_updates=100, world_size=world_size)
     judge = judge_of(settings, model, wrap=wrap, world_size=world_size)
-    strategy = Strategy(model, forward=forward, objective=objective_with(settings, model, judge), updater=updater)
+    objective = objective_with(settings, model, judge)
+    strategy = Strategy(model, objective, wrap=wrap, training=Training(), total_updates=100, world_size=world_size)
     ends = []
     for update in range(1, updates + 1):
         sums = strategy.train_step(batches, step_of(update, rank=rank)).to_lists()

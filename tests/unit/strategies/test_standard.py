@@ -26,7 +26,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_slow_computation_token_by_toke
     for source_1S, reference in rows_of(batch):
         for place, token in enumerate(reference):
             prefix = torch.tensor([[BOS, *reference[:place]]])
-            log_probs_V = model(source_1S, prefix)[0][0, -1].log_softmax(dim=-1)
+            log_probs_V = model(source_1S, prefix)[0, -1].log_softmax(dim=-1)
             losses.append(-(1 - SMOOTHING) * log_probs_V[token] - SMOOTHING * log_probs_V.mean())
     slow = torch.stack(losses).sum() / len(losses)
     fast = loss(TeacherForcing(label_smoothing=SMOOTHING), model, batch)
@@ -52,7 +52,7 @@ def test_the_reported_loss_is_the_sum_over_tokens_divided_once() -> None:
         sums.add(objective(model, select(batch, [row]), STEP).sums)
     for source_1S, reference in rows_of(batch):
         for place, token in enumerate(reference):
-            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:place]]]))[0][0, -1]
+            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:place]]]))[0, -1]
             expected -= logits_V.log_softmax(dim=-1)[token].item()
     assert sums.means()["train/loss"] == pytest.approx(expected / batch.update_targets)
 
@@ -70,7 +70,7 @@ def test_r_drop_is_the_mean_of_two_dropout_passes_and_half_of_both_divergences()
     fast = loss(TeacherForcing(label_smoothing=SMOOTHING, r_drop=weight), model, batch)
 
     torch.manual_seed(7)  # the same dropout as the fast loss had
-    (logits_NTV,) = model(batch.source_BS.repeat(2, 1), batch.target_in_BT.repeat(2, 1))
+    logits_NTV = model(batch.source_BS.repeat(2, 1), batch.target_in_BT.repeat(2, 1))
     first_BTV, second_BTV = logits_NTV.softmax(dim=-1).chunk(2)
     assert not torch.allclose(first_BTV, second_BTV, atol=0.05)
     smoothed, divergence = [], []

@@ -1,16 +1,19 @@
 """A model so small that all its outputs can be listed: what training estimates is then a sum over the list."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from intelligen.config.model import Seq2Seq
 from intelligen.data.batches import Batch, Rows
 from intelligen.data.tokens import BOS, EOS, PAD, UNK
+from intelligen.models.memory import EncoderOutput
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.strategies.base import Step
 
@@ -91,7 +94,7 @@ def next_log_probs(
     model: Seq2SeqTransformer, source_1S: Tensor, prefix: Sequence[int], *, temperature: float = 1.0
 ) -> Tensor:
     """Log-probabilities [T + 1, V] after 0, 1, …, T tokens of a prefix, as generation has them: no PAD, no BOS."""
-    logits_TV = model(source_1S, torch.tensor([[BOS, *prefix]]))[0][0] / temperature
+    logits_TV = model(source_1S, torch.tensor([[BOS, *prefix]]))[0] / temperature
     impossible_V = torch.tensor([token in (PAD, BOS) for token in range(VOCABULARY)])
     return logits_TV.masked_fill(impossible_V, -math.inf).log_softmax(dim=-1)
 
@@ -135,6 +138,26 @@ class ChosenDraws(Step):
         """The chosen numbers."""
         assert self.draws_NT.size(0) == len(rows) * samples
         return self.draws_NT[:, :width]
+
+
+@contextmanager
+def listening(model: Seq2SeqTransformer) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """What the decoder reads in gradient passes, and the logits that it gives."""
+    heard: list[tuple[Tensor, Tensor]] = []
+
+    def recording(decoder: Callable[[Tensor, EncoderOutput], Tensor]) -> Callable[[Tensor, EncoderOutput], Tensor]:
+        def states(inputs: Tensor, memory: EncoderOutput) -> Tensor:
+            states_NTD = decoder(inputs, memory)
+            if torch.is_grad_enabled():
+                heard.append((inputs, model.project(states_NTD.detach())))
+            return states_NTD
+
+        return states
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "states", recording(model.states))
+        patch.setattr(model, "mixture_states", recording(model.mixture_states))
+        yield heard
 
 
 def gradient(total: Tensor, model: Seq2SeqTransformer) -> Tensor:

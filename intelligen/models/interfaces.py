@@ -1,0 +1,146 @@
+"""Interfaces of the networks: decoding, evaluation and training know a network by these alone.
+
+Tokens are the ids of `data/tokens.py`. Sources end in EOS, targets begin with BOS, both are right-padded.
+A target batch has N = B·n rows: n ≥ 1 adjacent rows for each of B sources.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol, Self
+
+from torch import Tensor, nn
+
+from intelligen.models.likelihood import Expected, token_losses
+
+
+class Memory(Protocol):
+    """What a network keeps of a batch of B sources; only the network that made it looks inside."""
+
+    def select(self, rows_N: Tensor) -> Self:
+        """The sources `rows_N`, in that order; a source may come several times."""
+
+
+class DecoderCache(Protocol):
+    """What a network keeps of N target prefixes and their B sources; only the network that made it looks inside.
+
+    The methods change the cache in place. N and B become those of the rows that they keep.
+    """
+
+    @property
+    def length(self) -> int:
+        """Target positions held so far."""
+
+    @property
+    def rows(self) -> int:
+        """N."""
+
+    @property
+    def rows_per_source(self) -> int:
+        """The number n = N / B."""
+
+    def reorder(self, rows_N: Tensor) -> None:
+        """Row i goes on from what row `rows_N[i]` was; both must belong to the same source."""
+
+    def select(self, sources_B: Tensor) -> None:
+        """Keep these sources, each with all its rows, in this order."""
+
+    def select_rows(self, rows_N: Tensor) -> None:
+        """Keep these rows alone, in this order; from now on each has a source of its own."""
+
+
+class Generator(nn.Module, ABC):
+    """Source tokens and a target prefix → logits of the next target token.
+
+    A network decodes in two ways that give the same logits: all positions of known targets in one parallel pass
+    (`states`), and position by position with a cache (`extend`). Padding changes nothing: neither behind a source or a
+    target, nor before a cached target (`left_padding_N`). `intelligen/conformance/generators.py` checks all of this.
+
+    A decoder-only network reads the source as its prompt: its memory is what it computed of the prompts, its target
+    positions follow each prompt's last token, and its `max_positions` leaves room for the longest prompt.
+    `memory` and `cache` parameters are `Any` since each network declares its own types there.
+
+    For several ranks, every trainable weight must take part in every teacher-forced loss, and each tensor of the state
+    must be there once: tied weights are one parameter under one name.
+    """
+
+    max_positions: int
+    """Target positions that the network can read or write, whatever the source."""
+    source_vocabulary: int
+    """Tokens of the source's vocabulary, the special ones included."""
+    target_vocabulary: int
+    """V: tokens of the target's vocabulary, the special ones included."""
+
+    @abstractmethod
+    def encode(self, source_BS: Tensor) -> Memory:
+        """Read the sources; one of nothing but padding gives finite numbers without a meaning."""
+
+    @abstractmethod
+    def states(self, target_in_NT: Tensor, memory: Any) -> Tensor:
+        """States [N, T, D] at all the positions of whole targets, in parallel; those at padding mean nothing."""
+
+    @abstractmethod
+    def project(self, states: Tensor) -> Tensor:
+        """Logits [..., V] of the next token, from states [..., D]."""
+
+    @abstractmethod
+    def new_cache(
+        self, memory: Any, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
+    ) -> DecoderCache:
+        """Room for `max_length` target positions of n = `rows_per_source` adjacent rows for each source.
+
+        The rows' first `left_padding_N` positions are padding: hidden, and not counted as positions of the target.
+        `max_length` counts them. Rows that are over may be carried along behind `max_positions` until they leave: what
+        is computed there means nothing, but must not fail.
+        """
+
+    @abstractmethod
+    def extend(self, tokens_NT: Tensor, cache: Any) -> Tensor:
+        """Append T ≥ 1 tokens to every row of the cache; logits [N, T, V] after each of them."""
+
+    def prefill(self, tokens_NT: Tensor, cache: Any) -> None:
+        """Append T ≥ 1 tokens to every row of the cache, without their logits."""
+        self.extend(tokens_NT, cache)
+
+    def summed_loss(self, states_NTD: Tensor, expected: Expected) -> Tensor:
+        """The sum of the tokens' losses (`likelihood.token_losses`) after these states."""
+        logits_NTV = self.project(states_NTD)
+        return token_losses(logits_NTV, expected.tokens_NT, label_smoothing=expected.label_smoothing).sum()
+
+    def decode(self, target_in_NT: Tensor, memory: Any) -> Tensor:
+        """Logits [N, T, V] at all the positions of whole targets, in parallel."""
+        return self.project(self.states(target_in_NT, memory))
+
+    def forward(self, source_BS: Tensor, target_in_NT: Tensor) -> Tensor:
+        """Logits [N, T, V] at all the positions of whole targets, sources and targets read together."""
+        return self.decode(target_in_NT, self.encode(source_BS))
+
+
+class MixtureReader(Generator):
+    """A generator that also reads mixtures of tokens, as soft scheduled sampling makes them."""
+
+    @abstractmethod
+    def mixture_states(self, mixture_NTV: Tensor, memory: Any) -> Tensor:
+        """States [N, T, D] of whole targets, each position's embedding being the weighted sum of all tokens'."""
+
+
+class SourcePooler(Generator):
+    """A generator that also sums up each source in one state."""
+
+    @abstractmethod
+    def pooled(self, memory: Any) -> Tensor:
+        """One state [B, D] of each source, which `project` reads; a gradient through it reaches the whole encoder."""
+
+
+class Classifier(nn.Module, ABC):
+    """Token sequences of a row → logits of its class."""
+
+    classes: int
+    """Number of logits."""
+
+    @abstractmethod
+    def forward(self, *tokens: Tensor) -> Tensor:
+        """Logits [B, classes].
+
+        Args:
+            tokens: [B, T] for each sequence of a row, right-padded; widths may differ, and a sequence may be empty.
+
+        """

@@ -1,0 +1,96 @@
+"""What every network that generates must do; a new one joins by a class with its fixture."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_trial
+from prompted import Prompted
+from test_strategies import STRATEGIES
+
+from intelligen.config.decoding import Beam, Greedy, Sample, Search
+from intelligen.config.model import Seq2Seq
+from intelligen.conformance.generators import GeneratorConformance
+from intelligen.data.loader import Loader
+from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.evaluation import evaluate_shard
+from intelligen.models.build import build_model
+from intelligen.models.interfaces import Generator
+from intelligen.strategies.base import Step
+from intelligen.strategies.build import build_strategy
+
+SHAPE = {"d_model": 16, "d_ff": 24, "heads": 2, "encoder_layers": 2, "decoder_layers": 2, "max_positions": 32}
+VARIANTS = [
+    Seq2Seq(**SHAPE, norm=norm, positions=positions, **more)
+    for norm, positions in itertools.product(("pre", "post"), ("sinusoidal", "learned"))
+    for more in ({"tied_embeddings": "all"}, {"tied_embeddings": "none", "d_k": 5, "d_v": 7, "activation": "gelu"})
+]
+
+
+class TestSeq2Seq(GeneratorConformance):
+    @pytest.fixture(params=VARIANTS, ids=lambda config: f"{config.norm}-{config.positions}-{config.tied_embeddings}")
+    def model(self, request: pytest.FixtureRequest) -> Generator:
+        tied = request.param.tied_embeddings == "all"
+        return build_model(request.param, {"source": 11 if tied else 9, "target": 11}, seed=0)
+
+
+class TestPrompted(GeneratorConformance):
+    @pytest.fixture
+    def model(self) -> Generator:
+        torch.manual_seed(0)
+        return Prompted(VARIANTS[0], vocabulary=11)
+
+
+@pytest.fixture(scope="module")
+def prepared(tiny_store: tuple[Path, str]) -> Prepared:
+    store, identity = tiny_store
+    return open_prepared(store / "prepared" / identity)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "standard, R-Drop",
+        "auxiliary, decoder, three tokens, convex",
+        "recurrent, sample",
+        "generative, risk",
+        "generative, by position",
+        "seqgan, leave one out, KL",
+    ],
+)
+def test_a_decoder_only_network_is_trained_as_any_other(name: str, prepared: Prepared) -> None:
+    trial = tiny_trial(prepared.identity, strategy=STRATEGIES[name])
+    torch.manual_seed(0)
+    model = Prompted(trial.model, vocabulary=prepared.vocabularies["target"])
+    strategy = build_strategy(
+        trial,
+        model=model,
+        wrap=lambda module: module,
+        decode=prepared.tokenizer("target").decode,
+        total_updates=20,
+        world_size=1,
+    )
+    loader = Loader(prepared.split("train"), batch_tokens=300, seed=3)
+    losses = [
+        strategy.train_step(loader.next_update(), Step(seed=1, update=update, total_updates=20)).means()["train/loss"]
+        for update in range(1, 21)
+    ]
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+@pytest.mark.parametrize("search", [Greedy(), Beam(size=2), Sample()], ids=lambda search: search.name)
+def test_a_decoder_only_network_is_evaluated_as_any_other(search: Search, prepared: Prepared) -> None:
+    trial = tiny_trial(prepared.identity)
+    torch.manual_seed(0)
+    model = Prompted(trial.model, vocabulary=prepared.vocabularies["target"])
+    shard = evaluate_shard(
+        model,
+        prepared.split("valid"),
+        vocabulary=prepared.tokenizer("target"),
+        search=search,
+        decoding=trial.decoding,
+        device=torch.device("cpu"),
+    )
+    assert len(shard.hypotheses) == len(prepared.split("valid"))
+    assert {"loss", "exposure_gap"} <= shard.sums.means().keys()
