@@ -7,7 +7,8 @@ makes the tables of docs/statistics.md, in some three minutes; `--sentences 300 
 Studies are simulated. A hypothesis is its reference with a share of the tokens changed, dropped or doubled; which share
 depends on the sentence, on the baseline of the seed (which both copies start from), on the run, and on chance. In some
 settings it also depends on what each copy does well: these copies are equal over all sentences, but not over those of a
-test set. sacreBLEU's statistics of all hypotheses are counted once, and every study draws from them.
+test set. The metric's statistics of all hypotheses are counted once, and every study draws from them; `--metric chrf`
+takes chrF in place of BLEU.
 
 Beside `compare_systems` stand what is often done instead: a bootstrap over the sentences of one pair of runs, and
 Student's t over the seeds' scores, unpaired and paired. A second table gives the power at true differences, and how
@@ -24,8 +25,10 @@ from scipy import stats
 
 from intelligen.config.data import EmbeddedCorpus
 from intelligen.data.embedded.corpus import sentence_pairs
+from intelligen.evaluation.metric import Metric
+from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
 from intelligen.evaluation.significance import ALPHA, compare_statistics
-from intelligen.evaluation.significance_statistics import Floats, bleu_of, bleu_statistics
+from intelligen.evaluation.significance_statistics import Floats
 
 SHARES = np.linspace(0.4, 1.0, 25)
 """Of tokens that stay as they are: the levels of quality."""
@@ -64,10 +67,11 @@ SETTINGS = {
     "taste, runs differ": Setting(baseline=0.1, run=0.1, taste=3.0, chance=1.0),
     "taste, runs differ much": Setting(baseline=0.1, run=0.4, taste=3.0, chance=1.0),
 }
+METRICS: dict[str, Metric[str, str]] = {metric.name: metric for metric in (Bleu(), ChrF())}
 METHODS = ("ours", "one pair, sentences", "t over seeds", "paired t over seeds")
 
 
-def ladder(sentences: int, *, seed: int) -> Floats:
+def ladder(sentences: int, *, metric: Metric[str, str], seed: int) -> Floats:
     """Statistics of every sentence at every level, (sentences, draws, levels, K)."""
     rng = np.random.default_rng(seed)
     pairs = sentence_pairs("test", EmbeddedCorpus(test=sentences))
@@ -87,7 +91,7 @@ def ladder(sentences: int, *, seed: int) -> Floats:
 
     repeated = [text for text in references for _ in range(DRAWS * len(SHARES))]
     found = [text for reference in references for _ in range(DRAWS) for text in hypotheses(reference)]
-    return bleu_statistics(found, repeated).reshape(len(references), DRAWS, len(SHARES), -1)
+    return metric.statistics(found, repeated).reshape(len(references), DRAWS, len(SHARES), -1)
 
 
 def study(
@@ -114,13 +118,15 @@ def studies(
         yield study(statistics, setting, rng, seeds=seeds, sentences=sentences, shift=shift)
 
 
-def aa_row(found: Iterable[tuple[Floats, Floats]], *, resamples: int) -> tuple[list[str], list[float]]:
+def aa_row(
+    found: Iterable[tuple[Floats, Floats]], *, metric: Metric[str, str], resamples: int
+) -> tuple[list[str], list[float]]:
     """What studies look like to a user, and how often each of the methods calls the copies different."""
     scores, p_values = [], []
     for number, (ours_SMK, control_SMK) in enumerate(found):
-        scores.append([bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
-        ours = compare_statistics(ours_SMK, control_SMK, resamples=resamples, seed=number)
-        one_pair = compare_statistics(ours_SMK[:1], control_SMK[:1], resamples=resamples, seed=number)
+        scores.append([metric.value(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
+        ours = compare_statistics(ours_SMK, control_SMK, metric=metric, resamples=resamples, seed=number)
+        one_pair = compare_statistics(ours_SMK[:1], control_SMK[:1], metric=metric, resamples=resamples, seed=number)
         p_values.append([ours.p_value, one_pair.p_value])
     ours_NS, control_NS = np.array(scores).transpose(1, 0, 2)
     by_seeds = [test(ours_NS, control_NS, axis=1).pvalue for test in (stats.ttest_ind, stats.ttest_rel)]
@@ -130,9 +136,12 @@ def aa_row(found: Iterable[tuple[Floats, Floats]], *, resamples: int) -> tuple[l
     return [f"{look:.2f}" for look in looks], [float(rate) for rate in rates]
 
 
-def power_row(found: Iterable[tuple[Floats, Floats]], *, resamples: int) -> list[str]:
+def power_row(found: Iterable[tuple[Floats, Floats]], *, metric: Metric[str, str], resamples: int) -> list[str]:
     """The true difference, how often it is found, how often the interval holds it, and the seeds asked for."""
-    ours = [compare_statistics(*sides, resamples=resamples, seed=number) for number, sides in enumerate(found)]
+    ours = [
+        compare_statistics(*sides, metric=metric, resamples=resamples, seed=number)
+        for number, sides in enumerate(found)
+    ]
     truth = float(np.mean([one.delta for one in ours]))
     power = np.mean([one.p_value < ALPHA for one in ours])
     held = np.mean([one.low <= truth <= one.high for one in ours])
@@ -163,17 +172,19 @@ def main() -> int:
     options.add_argument("--sentences", type=int, default=100, help="of a test set")
     options.add_argument("--resamples", type=int, default=300)
     options.add_argument("--only", action="append", choices=list(SETTINGS), help="may be given again")
+    options.add_argument("--metric", choices=list(METRICS), default="bleu")
     options.add_argument("--part", choices=["aa", "power"], help="instead of both")
     arguments = options.parse_args()
-    statistics = ladder(400, seed=1)
+    metric = METRICS[arguments.metric]
+    statistics = ladder(400, metric=metric, seed=1)
     cases = [(name, seeds) for name in arguments.only or SETTINGS for seeds in arguments.seeds]
     most = 0.0
     if arguments.part != "power":
-        print_row("setting", "seeds", "BLEU", "sd of a pair's difference", "sd of the mean difference", *METHODS)
+        print_row("setting", "seeds", metric.label, "sd of a pair's difference", "sd of the mean difference", *METHODS)
         print_row("---", *["---:"] * (4 + len(METHODS)))
     for name, seeds in cases if arguments.part != "power" else []:
         found = studies(statistics, SETTINGS[name], count=arguments.studies, seeds=seeds, sentences=arguments.sentences)
-        looks, rates = aa_row(found, resamples=arguments.resamples)
+        looks, rates = aa_row(found, metric=metric, resamples=arguments.resamples)
         most = max(most, rates[0])
         print_row(name, str(seeds), *looks, *map(percent, rates))
     if arguments.part != "aa":
@@ -190,7 +201,7 @@ def main() -> int:
                 sentences=arguments.sentences,
                 shift=shift,
             )
-            print_row(name, str(seeds), *power_row(found, resamples=arguments.resamples))
+            print_row(name, str(seeds), *power_row(found, metric=metric, resamples=arguments.resamples))
     print(f"\nMost of ours in A/A: {percent(most)}; 5 % may look like {percent(tolerance(arguments.studies))}.")
     return most > tolerance(arguments.studies)
 

@@ -76,13 +76,13 @@ def _conclude(launch: "SweepRun", status: "SweepStatus") -> tuple["Sequence[Row]
     from intelligen.tracking.leaderboard import leaderboard
     from intelligen.tracking.records import SweepStatus
 
-    objective = launch.sweep.objective.metric
+    objective, scores = launch.sweep.objective.metric, launch.experiment.task.reported_scores
     ending, closed = SweepStatus.FAILED, False
     summary: dict[str, Any] = {}
     try:
         rows = leaderboard(launch.directory, launch.ledger.trials, metric=objective)
         front = pareto_front(launch)
-        table = markdown_table(rows, objective=objective) + markdown_front(front, metrics=launch.metrics)
+        table = markdown_table(rows, objective=objective, scores=scores) + markdown_front(front, metrics=launch.metrics)
         closed = is_finished(launch)
         ending, summary = status, {"table_markdown": table} | _scores(rows)
     finally:
@@ -107,7 +107,7 @@ def _write_report(launch: "SweepRun", console: "Console") -> "Path | None":
 
 
 def _scores(rows: "Sequence[Row]") -> dict[str, float]:
-    """`best/STRATEGY/test/bleu` of one model, `confirmed/STRATEGY/test/bleu` as the mean over seeds."""
+    """`best/STRATEGY/test/SCORE` of one model, `confirmed/STRATEGY/test/SCORE` as the mean over seeds."""
     return {
         f"{'confirmed' if row.over_seeds else 'best'}/{row.strategy}/{name}": value
         for row in rows
@@ -124,7 +124,8 @@ def _show(launch: "SweepRun", status: "SweepStatus", rows: "Sequence[Row]", fron
 
     if rows:
         title = redact_text(launch.sweep.question or launch.sweep.name)
-        console.print(rich_table(rows, title=title, objective=launch.sweep.objective.metric))
+        objective, scores = launch.sweep.objective.metric, launch.experiment.task.reported_scores
+        console.print(rich_table(rows, title=title, objective=objective, scores=scores))
     if front:
         console.print(rich_front(front, metrics=launch.metrics))
     if status is SweepStatus.PAUSED:

@@ -122,17 +122,17 @@ def prepared_data(settings: "Experiment", runs: Path) -> "Prepared":
 
 
 def data_to_train_on(settings: "Experiment", runs: Path) -> "Prepared":
-    """The experiment's data, of which BLEU can score the references.
+    """The experiment's data, whose results its task can score.
 
     Raises:
-        ConfigError: The experiment names no tokenizer for BLEU, and its references need one.
-        UnavailableError: What its tokenizer needs is not on this machine.
+        ConfigError: The task lacks a setting without which these data cannot be scored.
+        UnavailableError: What a metric needs is not on this machine.
 
     """
-    from intelligen.data.bleu import require_bleu_tokenizer
+    from intelligen.tasks import build_task
 
     prepared = prepared_data(settings, runs)
-    require_bleu_tokenizer(settings.task, prepared)
+    build_task(settings.task).require_scorable(prepared)
     return prepared
 
 

@@ -61,7 +61,6 @@ def launch_sweep(order: Order, console: "Console", *, ends_process: bool) -> int
 
 
 def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
-    from intelligen.data.bleu import require_bleu_tokenizer
     from intelligen.data.describing import describe
     from intelligen.sweep.devices import gpus_of_stages
     from intelligen.sweep.header import require_unchanged, sweep_header
@@ -69,6 +68,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.sweep.verifying import require_data, require_files
+    from intelligen.tasks import build_task
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import Ledger, read_ledger
     from intelligen.tracking.provenance import record_provenance
@@ -84,7 +84,7 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     prepared = order.prepare()
     _print_lines(describe(prepared), console)
     if not begun:  # what has begun is scored as it was
-        require_bleu_tokenizer(order.experiment.task, prepared, key="experiment.task.bleu_tokenizer")
+        build_task(order.experiment.task).require_scorable(prepared, key="experiment.task")
     header = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         forget_requests(directory)
@@ -128,6 +128,7 @@ def _run_stages(
     """What is left to do, with its mirror in MLflow; however it ends, the launch is closed."""
     from intelligen.reporting.live import LiveProgress
     from intelligen.sweep.stages import is_finished
+    from intelligen.tasks import build_task
     from intelligen.tracking.mirror import MlflowMirror
     from intelligen.tracking.records import SweepStatus, TrialState
 
@@ -143,7 +144,8 @@ def _run_stages(
     try:
         done = is_finished(launch)
         if not done:
-            with LiveProgress(launch.directory, objective=launch.sweep.objective.metric, console=console):
+            task, objective = build_task(order.experiment.task), launch.sweep.objective.metric
+            with LiveProgress(launch.directory, objective=objective, metrics=task.metrics, console=console):
                 _stages(launch, cluster, order.until, interrupts, close_lost)
         status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
     except KeyboardInterrupt:

@@ -38,7 +38,7 @@ def test(
     device: str,
     as_json: bool,
 ) -> None:
-    """Decode and score a test set: BLEU with interval and signature, chrF, loss.
+    """Decode and score a test set: scores with interval and signature, loss.
 
     MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
     or with --strategy what that fine-tuned. --data scores a new test set without training again.

@@ -1,9 +1,10 @@
 """Progress: rich bars on a terminal, plain lines in a pipe."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -11,11 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from intelligen.cli.output import people_console
 from intelligen.training.history import Report, report_line
 
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
+
 
 class TrainingProgress:
     """A bar of updates on a terminal, and a line per epoch everywhere."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
+    def __init__(self, metrics: "Sequence[AnyMetric]", *, stderr: bool = False) -> None:
+        self._metrics = metrics
         self._console = people_console(stderr=stderr)
         self._bar = Progress(
             TextColumn("updates"),
@@ -43,7 +48,7 @@ class TrainingProgress:
 
     def report(self, report: Report) -> None:
         """An epoch has ended."""
-        self._console.print(report_line(report), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(report_line(report, self._metrics), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED, DIFFERS, DIFFERS_ELSEWHERE = 130, 3, 78
 REPLAYS = "replays"
-_ALWAYS_SHOWN = ("train/loss", "valid/loss", "valid/bleu", "valid/chrf", "selected", "weights")
+_ALWAYS_SHOWN = ("train/loss", "valid/loss", "selected", "weights", "hypotheses/")
+"""Beside the metrics of the task."""
 _WIDEST_WORD = 44
 
 
@@ -100,9 +101,10 @@ def new_directory(store: Path, directory: Path) -> Path:
 def _followed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
     """Replay a trial, with its progress on a terminal and a line per epoch everywhere."""
     from intelligen.cli.progress import TrainingProgress
+    from intelligen.tasks import build_task
     from intelligen.training.replay import replay
 
-    with TrainingProgress(stderr=stderr) as progress:
+    with TrainingProgress(build_task(recorded.trial.task).metrics, stderr=stderr) as progress:
         return replay(recorded, into, report=progress.report, updated=progress.updated)
 
 
@@ -131,7 +133,7 @@ def _document(replay: "Replay") -> dict[str, Any]:
 
 def _show(replay: "Replay") -> None:
     recorded, console = replay.recorded, people_console()
-    console.print(_table(replay.comparisons))
+    console.print(_table(replay.comparisons, shown=_shown(recorded)))
     click.echo(f"trial    {recorded.directory}")
     click.echo(f"replay   {replay.directory}")
     if replay.diverged is not None:
@@ -149,7 +151,15 @@ def _verdict(replay: "Replay") -> str:
     return f"same     {epochs}, {within}"
 
 
-def _table(comparisons: "Sequence[Comparison]") -> "Table":
+def _shown(recorded: "Recorded") -> tuple[str, ...]:
+    """How what people look for begins."""
+    from intelligen.tasks import build_task
+
+    metrics = build_task(recorded.trial.task).metrics
+    return (*(f"valid/{metric.name}" for metric in metrics), *_ALWAYS_SHOWN)
+
+
+def _table(comparisons: "Sequence[Comparison]", *, shown: tuple[str, ...]) -> "Table":
     """What differs, what people look for, and how many other measures agree."""
     from rich.table import Table
 
@@ -158,7 +168,7 @@ def _table(comparisons: "Sequence[Comparison]") -> "Table":
         table.add_column(name)
     further = 0
     for one in comparisons:
-        if one.agrees and not one.key.startswith((*_ALWAYS_SHOWN, "hypotheses/")):
+        if one.agrees and not one.key.startswith(shown):
             further += 1
             continue
         verdict = {True: "same", False: "differs", None: "not judged"}[one.agrees]

@@ -49,7 +49,7 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
 def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) -> None:
     """Put several sweeps into one table and one HTML file.
 
-    Each keeps its own control; where their data, test sets or BLEU signatures differ, it is said.
+    Each keeps its own control; where their data, test sets, metrics or signatures differ, it is said.
     """
     from intelligen.reporting.report.comparison import comparison_page, incomparable
     from intelligen.reporting.report.terminal import comparison_table
@@ -90,15 +90,16 @@ def export(
     """
     from intelligen.reporting.report.export import Record, to_csv, to_latex, to_markdown
 
-    forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [
-        (csv_file, to_csv),
-        (latex_file, to_latex),
-        (markdown_file, to_markdown),
-    ]
-    wanted = [(path, form) for path, form in forms if path is not None]
-    if not wanted and not as_json:
+    if not (csv_file or latex_file or markdown_file or as_json):
         raise ConfigError("export: say into what: --csv FILE, --latex FILE, --markdown FILE or --json")
     one = _read([sweep], runs)[0]
+    metrics = one.study.task.reported
+    forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [
+        (csv_file, to_csv),
+        (latex_file, lambda rows: to_latex(rows, metrics)),
+        (markdown_file, lambda rows: to_markdown(rows, metrics)),
+    ]
+    wanted = [(path, form) for path, form in forms if path is not None]
     records: list[Record] = [row.values() for row in one.rows]
     for path, form in wanted:
         _write(path, form(records))
@@ -129,6 +130,7 @@ def _document(one: "Compared") -> dict[str, Any]:
         "refusals": list(one.answer.refusals),
         "notes": list(one.answer.notes),
         "primary": list(one.study.primary),
+        "metric": one.study.task.ranking.name,
         "data": shared_rows(one.study.data) if one.study.data else [],
         "rows": [row.values() for row in one.rows],
     }

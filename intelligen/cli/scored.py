@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intelligen.training.testing import SplitScore
 
-_FURTHER_SCORES = {"chrf": "chrF", "ter": "TER", "moses_bleu": "Moses BLEU"}
-
 
 def score_lines(found: "SplitScore", directory: Path) -> Iterator[str]:
     """The scores with their signatures, and what was odd in the test set."""
-    metrics, signatures, bleu = found.evaluation.metrics, found.evaluation.signatures, found.bleu
+    metrics, signatures, task = found.evaluation.metrics, found.evaluation.signatures, found.task
     odd = ", ".join(f"{count:,} {note.replace('_', ' ')}" for note, count in found.report.notes.items())
     yield f"{directory}: {found.split}, {found.search.name} search, {found.report.kept:,} pairs" + (
         f"; noted: {odd}" if odd else ""
     )
-    yield f"BLEU {bleu.value:.2f} [{bleu.low:.2f}, {bleu.high:.2f}]  {signatures['bleu_signature']}"
-    for metric, shown in _FURTHER_SCORES.items():
-        if metric in metrics:
-            yield f"{shown} {metrics[metric]:.2f}  {signatures[f'{metric}_signature']}"
+    for metric in task.reported:
+        one = found.intervals[metric.name]
+        bounds = f"[{one.low:{metric.format}}, {one.high:{metric.format}}]"
+        signature = signatures.get(f"{metric.name}_signature", "")
+        yield f"{metric.label} {metric.text(one.value)} {bounds}  {signature}".rstrip()
+    for name, shown in task.labels.items():
+        if name in metrics and name not in found.intervals:
+            yield f"{shown} {metrics[name]:.2f}  {signatures[f'{name}_signature']}"
     yield (
         f"loss {metrics['loss']:.4f} nats/token  length ratio {metrics['length_ratio']:.3f}"
         f"  unfinished {metrics['unfinished_pct']:.1f} %"
@@ -40,7 +42,7 @@ def score_document(found: "SplitScore") -> dict[str, Any]:
         "pairs": found.report.kept,
         "notes": found.report.notes,
         "search": found.search.model_dump(),
-        "bleu": vars(found.bleu),
+        **{metric: vars(one) for metric, one in found.intervals.items()},
         "metrics": dict(found.evaluation.metrics),
         "signatures": dict(found.evaluation.signatures),
         "hypotheses": str(found.path),

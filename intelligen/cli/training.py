@@ -16,7 +16,8 @@ from intelligen.cli.experiments import (
 )
 from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
 
-SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
+SHOWN = ("loss", "exposure_gap", "prefix_switch_gap")
+"""Beside the metrics of the task."""
 
 
 @click.command()
@@ -25,14 +26,14 @@ SHOWN = ("bleu", "chrf", "loss", "exposure_gap", "prefix_switch_gap")
 @runs_option
 def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Read, filter and tokenise an experiment's data; say what was found in them."""
-    from intelligen.data.bleu import require_bleu_tokenizer
     from intelligen.data.describing import describe
+    from intelligen.tasks import build_task
 
     settings = ExperimentFile(experiment, overrides, runs).settings()
     prepared = prepared_data(settings, runs)
     for line in describe(prepared):
         click.echo(line)
-    require_bleu_tokenizer(settings.task, prepared)
+    build_task(settings.task).require_scorable(prepared)
 
 
 @click.command()
@@ -69,11 +70,13 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
 
 def _fit(place: Place, runs: Path, device: str) -> None:
     from intelligen.cli.progress import TrainingProgress
+    from intelligen.tasks import build_task
     from intelligen.tracking.lock import trial_lock
     from intelligen.training.fit import fit
     from intelligen.training.runtime import Runtime
 
-    with trial_lock(place.directory), TrainingProgress() as progress:
+    metrics = build_task(place.trial.task).metrics
+    with trial_lock(place.directory), TrainingProgress(metrics) as progress:
         runtime = Runtime(
             store=runs,
             directory=place.directory,
@@ -82,7 +85,7 @@ def _fit(place: Place, runs: Path, device: str) -> None:
             updated=progress.updated,
         )
         result = fit(place.trial, runtime)
-    shown = [f"valid/{name}" for name in SHOWN if f"valid/{name}" in result.metrics]
-    scores = "  ".join(f"{name} {result.metrics[name]:.4g}" for name in shown)
+    names = [f"valid/{name}" for name in (*(metric.name for metric in metrics), *SHOWN)]
+    scores = "  ".join(f"{name} {result.metrics[name]:.4g}" for name in names if name in result.metrics)
     click.echo(f"{place.directory}: {result.selected}; {result.stop_reason}")
     click.echo(scores)

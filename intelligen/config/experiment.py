@@ -1,6 +1,7 @@
 """An experiment is one complete base trial; a trial is one complete, frozen configuration derived from it."""
 
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,13 +15,15 @@ from intelligen.config.training import Training
 
 BleuTokenizer = Literal["13a", "zh", "char", "ja-mecab", "ko-mecab", "flores101", "flores200"]
 DEFAULT_BLEU_TOKENIZER: Final = "13a"
+SelectionMetric = Literal["valid/bleu", "valid/chrf", "valid/loss"]
+DEFAULT_SELECTION_METRIC: Final = "valid/bleu"
 
 
 class Translation(Settings):
     """Source sentence → target sentence, scored by sacreBLEU and chrF on detokenised, cased text."""
 
     name: Literal["translation"] = "translation"
-    selection_metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = "valid/bleu"
+    selection_metric: SelectionMetric = DEFAULT_SELECTION_METRIC
     """What chooses the best epoch; `valid/loss` is minimised, the others are maximised."""
     moses_bleu: MosesLanguage | None = None
     """The target's language: also score BLEU of lower-cased, Moses-tokenised text (`moses_bleu`), the figure of papers
@@ -32,6 +35,19 @@ class Translation(Settings):
     `ja-mecab` and `ko-mecab` need the extra `cjk`; `flores101` and `flores200` read a SentencePiece model from
     sacreBLEU's folder, and download nothing."""
 
+    watched_metric: ClassVar[str] = "valid/chrf"
+    """What health checks watch beside a rising reward, and what pays a bandit's arms."""
+
+    @property
+    def reported_scores(self) -> tuple[str, ...]:
+        """Scores of test sets that are shown with intervals: the one that ranks strategies, and always BLEU.
+
+        It is the score that selected weights and trials that ranks. Of those that the loss selected, it is BLEU: the
+        loss is teacher-forced, and strategies that train on their own words give some of it up to write better.
+        """
+        chosen, headline = (name.partition("/")[2] for name in (self.selection_metric, DEFAULT_SELECTION_METRIC))
+        return (headline,) if chosen in (headline, "loss") else (chosen, headline)
+
     @property
     def tokenizer(self) -> BleuTokenizer:
         """BLEU's, chosen or not."""
@@ -39,6 +55,11 @@ class Translation(Settings):
 
 
 Task = Translation
+
+
+def task_settings(experiment: Mapping[str, Any]) -> Task:
+    """Of an experiment's resolved settings, as the ledger of a sweep holds them."""
+    return Task.model_validate(experiment.get("task", {}))
 
 
 class Experiment(Settings):

@@ -5,15 +5,15 @@ from typing import Literal
 from pydantic import model_validator
 
 from intelligen.config.base import Settings
-from intelligen.config.metrics import higher_is_better
-
-Direction = Literal["maximize", "minimize"]
+from intelligen.config.experiment import DEFAULT_SELECTION_METRIC, SelectionMetric
+from intelligen.config.metrics import Direction
+from intelligen.config.metrics import direction as direction_of
 
 
 class Objective(Settings):
     """What the search optimises; a metric of the validation set, never of a test set."""
 
-    metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = "valid/bleu"
+    metric: SelectionMetric = DEFAULT_SELECTION_METRIC
     direction: Direction = "maximize"
 
     @model_validator(mode="after")
@@ -25,7 +25,7 @@ class Objective(Settings):
 class OneOfSeveral(Settings):
     """One of several objectives. The first is a metric of the validation set: trials select and stop by it alone."""
 
-    metric: Literal["valid/bleu", "valid/chrf", "valid/loss", "time/epoch_s", "cost/device_s"]
+    metric: Literal[SelectionMetric, "time/epoch_s", "cost/device_s"]
     """`time/epoch_s`: mean over the trial's epochs; `cost/device_s`: device-seconds of the whole trial."""
     direction: Direction
 
@@ -36,5 +36,5 @@ class OneOfSeveral(Settings):
 
 
 def _require_use(metric: str, direction: Direction) -> None:
-    if higher_is_better(metric) != (direction == "maximize"):
+    if direction != direction_of(metric):
         raise ValueError(f"{metric} cannot be {direction}d to any use: turn the direction round")

@@ -1,6 +1,8 @@
 """Evaluation: decode a split, score it, say with which signature and how surely."""
 
 from intelligen.evaluation.corpus import Shard, evaluate_shard
-from intelligen.evaluation.scoring import RESAMPLES, Evaluation, Interval, bleu_interval, score
+from intelligen.evaluation.intervals import RESAMPLES, Interval, interval
+from intelligen.evaluation.metric import Metric
+from intelligen.evaluation.scoring import Evaluation, score
 
-__all__ = ["RESAMPLES", "Evaluation", "Interval", "Shard", "bleu_interval", "evaluate_shard", "score"]
+__all__ = ["RESAMPLES", "Evaluation", "Interval", "Metric", "Shard", "evaluate_shard", "interval", "score"]

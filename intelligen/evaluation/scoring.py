@@ -6,21 +6,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
-import numpy as np
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu import bleu_metric, word_splitter
 from intelligen.data.moses import Moses
 from intelligen.evaluation.corpus import Shard
-from intelligen.evaluation.significance_statistics import bleu_of, bleu_statistics, resampled_sums
 from intelligen.evaluation.text_health import TEXT_SHARES, distinct
 from intelligen.optimization import Sums
 
 LENGTHS: Final = {"01-10": range(11), "11-20": range(11, 21), "21-30": range(21, 31), "31-up": range(31, sys.maxsize)}
 """Buckets of reference lengths in tokens; MLflow allows no `+` in a metric's name."""
-RESAMPLES: Final = 1000
-"""Of the sentences, for an interval."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +31,6 @@ class Evaluation:
     """In the split's order."""
     signatures: Mapping[str, str]
     """`bleu_signature`, `chrf_signature` and so on: without them a score cannot be compared."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A score and the bounds of its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def score(
@@ -113,26 +100,3 @@ def bleu_by_length(
             found = bleu.corpus_score([hypotheses[row] for row in rows], [[references[row] for row in rows]])
             scores[f"bleu_by_length/{name}"] = found.score
     return scores
-
-
-def bleu_interval(
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    *,
-    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """Corpus BLEU of one system with its 95 % interval, wherever one is shown: percentiles of the bootstrap.
-
-    The sentences are drawn with replacement (Efron 1979; Koehn 2004), and the bounds are the 2.5th and the 97.5th
-    percentile of the scores, so they are scores themselves, in 0–100.
-
-    Raises:
-        ValueError: Hypotheses and references are not as many.
-
-    """
-    statistics_1MK = bleu_statistics(hypotheses, references, tokenizer=tokenizer)[None]
-    scores_R = bleu_of(resampled_sums(statistics_1MK, resamples=resamples, seed=seed))[:, 0]
-    low, high = np.percentile(scores_R, (2.5, 97.5))
-    return Interval(float(bleu_of(statistics_1MK[0].sum(axis=0))), float(low), float(high))

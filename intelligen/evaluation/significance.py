@@ -10,13 +10,11 @@ from math import exp, log, sqrt
 from typing import Final, Literal
 
 import numpy as np
-from sacrebleu.significance import PairedTest
 from scipy import optimize, special
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.data.bleu import bleu_metric
-from intelligen.evaluation.scoring import RESAMPLES, Interval, bleu_interval
-from intelligen.evaluation.significance_statistics import Floats, bleu_of, bleu_statistics, resampled_sums
+from intelligen.evaluation.intervals import RESAMPLES, Interval, interval
+from intelligen.evaluation.metric import Expected, Metric, Predicted
+from intelligen.evaluation.significance_statistics import Floats, resampled_sums
 
 ALPHA: Final = 0.05
 POWER: Final = 0.8
@@ -28,10 +26,10 @@ _LEAST_TAIL: Final = 1e-100
 
 @dataclass(frozen=True)
 class Comparison:
-    """A strategy beside its control, in BLEU."""
+    """A strategy beside its control, in the unit of a metric."""
 
     delta: float
-    """Mean over the seeds of the difference in corpus BLEU; above 0 the strategy is better."""
+    """Mean over the seeds of the difference, ours less the control's; whether that is better, the metric says."""
     low: float
     high: float
     """Bounds of its 95 % interval."""
@@ -49,18 +47,6 @@ class Comparison:
     """What the interval is over; with one seed it holds for this seed alone."""
     standard_error: float
     """Of `delta`. The interval reaches further than twice so far where few seeds tell little of it."""
-
-
-@dataclass(frozen=True)
-class PairTest:
-    """Two systems with one seed each, by sacreBLEU."""
-
-    ours: float
-    control: float
-    """Corpus BLEU."""
-    p_value: float
-    signature: str
-    """BLEU's, with the test, its repetitions and its seed."""
 
 
 @dataclass(frozen=True)
@@ -91,22 +77,22 @@ class _Spread:
 
 
 def compare_systems(
-    ours: Sequence[Sequence[str]],
-    control: Sequence[Sequence[str]],
-    references: Sequence[str],
+    ours: Sequence[Sequence[Predicted]],
+    control: Sequence[Sequence[Predicted]],
+    references: Sequence[Expected],
     *,
-    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    metric: Metric[Predicted, Expected],
     family: int = 1,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
-    """The difference of mean corpus BLEU over seeds between a strategy and its control.
+    """The difference of a metric's mean over seeds between a strategy and its control.
 
     Args:
-        ours: Hypotheses by seed, in the test set's order.
+        ours: Predictions by seed, in the test set's order.
         control: Of the same seeds in the same order: differences are paired.
-        references: Detokenised.
-        tokenizer: BLEU's.
+        references: What the metric takes them for.
+        metric: By which they are scored.
         family: With how many comparisons, itself among them, its p-value will be corrected. So many seeds are needed
             that it is found at α / family, which Holm's correction never undercuts; p and interval are its own.
         resamples: Of the sentences.
@@ -119,8 +105,9 @@ def compare_systems(
     if not ours or len(ours) != len(control):
         raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
     return compare_statistics(
-        _statistics(ours, references, tokenizer),
-        _statistics(control, references, tokenizer),
+        _statistics(ours, references, metric),
+        _statistics(control, references, metric),
+        metric=metric,
         family=family,
         resamples=resamples,
         seed=seed,
@@ -128,13 +115,19 @@ def compare_systems(
 
 
 def compare_statistics(
-    ours_SMK: Floats, control_SMK: Floats, *, family: int = 1, resamples: int = RESAMPLES, seed: int = 0
+    ours_SMK: Floats,
+    control_SMK: Floats,
+    *,
+    metric: Metric[Predicted, Expected],
+    family: int = 1,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Comparison:
-    """The same from the sentences' statistics (`bleu_statistics`)."""
+    """The same from the sentences' statistics (`Metric.statistics`)."""
     seeds, sentences, _ = ours_SMK.shape
-    both = np.stack([bleu_of(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
+    both = np.stack([metric.value(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
     sums_RSK = resampled_sums(np.concatenate([ours_SMK, control_SMK]), resamples=resamples, seed=seed)
-    scores_RS = bleu_of(sums_RSK)
+    scores_RS = metric.value(sums_RSK)
     deltas_S, deltas_RS = both[0] - both[1], scores_RS[:, :seeds] - scores_RS[:, seeds:]
     spread = _spread(deltas_S, deltas_RS, sentences=sentences)
     delta, reach = float(deltas_S.mean()), spread.reach(ALPHA / 2)
@@ -152,36 +145,37 @@ def compare_statistics(
 
 
 def mean_interval(
-    systems: Sequence[Sequence[str]],
-    references: Sequence[str],
+    systems: Sequence[Sequence[Predicted]],
+    references: Sequence[Expected],
     *,
-    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
+    metric: Metric[Predicted, Expected],
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Mean corpus BLEU over seeds with its 95 % interval over seeds × sentences; of one seed its `bleu_interval`.
+    """A metric's mean over seeds with its 95 % interval over seeds × sentences; of one seed its `interval`.
 
     Args:
-        systems: Hypotheses by seed, in the test set's order.
-        references: Detokenised.
-        tokenizer: BLEU's.
+        systems: Predictions by seed, in the test set's order.
+        references: What the metric takes them for.
+        metric: By which they are scored.
         resamples: Of the sentences.
         seed: Of the resampling.
 
     Raises:
-        ValueError: There is no seed, hypotheses and references are not as many, or with several seeds fewer than two.
+        ValueError: There is no seed, predictions and references are not as many, or with several seeds fewer than two.
 
     """
     if not systems:
         raise ValueError("a mean over seeds needs a seed")
     if len(systems) == 1:
-        return bleu_interval(systems[0], references, tokenizer=tokenizer, resamples=resamples, seed=seed)
-    statistics_SMK = _statistics(systems, references, tokenizer)
-    scores_S = bleu_of(statistics_SMK.sum(axis=1))
-    scores_RS = bleu_of(resampled_sums(statistics_SMK, resamples=resamples, seed=seed))
+        return interval(systems[0], references, metric=metric, resamples=resamples, seed=seed)
+    statistics_SMK = _statistics(systems, references, metric)
+    scores_S = metric.value(statistics_SMK.sum(axis=1))
+    scores_RS = metric.value(resampled_sums(statistics_SMK, resamples=resamples, seed=seed))
     spread = _spread(scores_S, scores_RS, sentences=len(references))
     mean, reach = float(scores_S.mean()), spread.reach(ALPHA / 2)
-    return Interval(mean, max(0.0, mean - reach), min(100.0, mean + reach))
+    least, most = metric.range
+    return Interval(mean, max(least, mean - reach), min(most, mean + reach))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -192,51 +186,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(corrected[place]) for place in np.argsort(rising)]
 
 
-def paired_bootstrap(
-    ours: Sequence[str],
-    control: Sequence[str],
-    references: Sequence[str],
-    *,
-    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
-    resamples: int = RESAMPLES,
-) -> PairTest:
-    """The `--paired-bs` of sacreBLEU (Koehn 2004) for one pair: over sentences, not over seeds."""
-    return _pair_test(ours, control, references, tokenizer, test="bs", repetitions=resamples)
-
-
-def approximate_randomisation(
-    ours: Sequence[str],
-    control: Sequence[str],
-    references: Sequence[str],
-    *,
-    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
-    trials: int = 10_000,
-) -> PairTest:
-    """The `--paired-ar` of sacreBLEU (Riezler & Maxwell 2005) for one pair: over sentences, not over seeds."""
-    return _pair_test(ours, control, references, tokenizer, test="ar", repetitions=trials)
-
-
-def _pair_test(
-    ours: Sequence[str],
-    control: Sequence[str],
-    references: Sequence[str],
-    tokenizer: BleuTokenizer,
-    *,
-    test: str,
-    repetitions: int,
-) -> PairTest:
-    if not len(ours) == len(control) == len(references) > 0:
-        raise ValueError(f"{len(ours)} and {len(control)} hypotheses for {len(references)} references")
-    systems = [("control", control), ("ours", ours)]
-    signatures, found = PairedTest(
-        systems, {"BLEU": bleu_metric(tokenizer)}, [references], test_type=test, n_samples=repetitions
-    )()
-    theirs, own = found["BLEU"]
-    return PairTest(own.score, theirs.score, own.p_value, str(signatures["BLEU"]))
-
-
-def _statistics(systems: Sequence[Sequence[str]], references: Sequence[str], tokenizer: BleuTokenizer) -> Floats:
-    return np.stack([bleu_statistics(hypotheses, references, tokenizer=tokenizer) for hypotheses in systems])
+def _statistics(
+    systems: Sequence[Sequence[Predicted]], references: Sequence[Expected], metric: Metric[Predicted, Expected]
+) -> Floats:
+    return np.stack([metric.statistics(predictions, references) for predictions in systems])
 
 
 def _spread(values_S: Floats, values_RS: Floats, *, sentences: int) -> _Spread:

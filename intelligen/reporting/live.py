@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -9,9 +10,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import best
 from intelligen.errors import StorageError
 from intelligen.reporting.sweeps import STATES, SweepFiles
+from intelligen.tasks.base import AnyMetric
 from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import Report, report_line
@@ -25,14 +27,24 @@ class LiveProgress:
     Args:
         directory: The sweep's.
         objective: The metric whose best is shown.
+        metrics: Of the task, shown of each epoch.
         console: Where to.
         interval_s: Between two looks.
 
     """
 
-    def __init__(self, directory: Path, *, objective: str, console: Console, interval_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        objective: str,
+        metrics: Sequence[AnyMetric],
+        console: Console,
+        interval_s: float = 1.0,
+    ) -> None:
         self._files = SweepFiles(directory)
         self._objective = objective
+        self._metrics = metrics
         self._console = console
         self._interval_s = interval_s
         self._stop = threading.Event()
@@ -79,8 +91,7 @@ class LiveProgress:
         # As everywhere: what a trial measured before it failed is no result.
         counted = [name for name, r in trials.items() if r.kind == "trial" and r.state is not TrialState.FAILED]
         values = [best_value(histories[name], self._objective) for name in counted]
-        choose = max if higher_is_better(self._objective) else min
-        self._best = choose((value for value in values if value is not None), default=None)
+        self._best = best(self._objective, (value for value in values if value is not None), value=float)
         if self._live is not None:
             self._live.update(self._table(trials, histories))
         else:
@@ -90,7 +101,7 @@ class LiveProgress:
         for name, record in trials.items():
             for report in histories[name][self._told.get(name, 0) :]:
                 best = "" if self._best is None else f"  best {self._objective} so far {self._best:.2f}"
-                self._say(f"{record.title}  {report_line(report)}{best}")
+                self._say(f"{record.title}  {report_line(report, self._metrics)}{best}")
             self._told[name] = len(histories[name])
             if record.state is TrialState.RUNNING:
                 self._told_ends.discard(name)

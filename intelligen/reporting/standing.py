@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import best
 from intelligen.reporting.eta import Eta, SearchSize, search_eta
 from intelligen.reporting.sweeps import RESTING, STATES, SweepFiles
 from intelligen.tracking.holder import Holder, find_holder
@@ -113,11 +113,6 @@ class Standing:
     def ended(self) -> int:
         """Trials that have ended, however."""
         return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, RESTING))
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Which way the objective points."""
-        return higher_is_better(self.objective)
 
     @property
     def ended_words(self) -> str:
@@ -242,8 +237,7 @@ def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Historie
         result = files.result(record)
         values = [result.metrics[metric]] if result else [report.metrics[metric] for report in histories[record.id]]
         found += [Best(value, record.id) for value in values if math.isfinite(value)]
-    choose = max if higher_is_better(metric) else min
-    return choose(found, key=lambda best: best.value, default=None)
+    return best(metric, found, value=lambda one: one.value)
 
 
 def _under_way(

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from intelligen.config.metrics import best
 from intelligen.reporting.eta import Eta
 from intelligen.reporting.standing import Best, Standing, SweepState
 from intelligen.reporting.sweeps import command_line
@@ -112,9 +113,8 @@ def _left(standing: Standing) -> str:
 
 def _leader(standing: Standing) -> tuple[str, Best] | None:
     """The strategy whose best is best; every strategy's best has been chosen by the objective already."""
-    sign = 1 if standing.higher_is_better else -1
     found = [(one.strategy, one.best) for one in standing.strategies if one.best and one.strategy != "baseline"]
-    return max(found, key=lambda pair: sign * pair[1].value, default=None)
+    return best(standing.objective, found, value=lambda pair: pair[1].value)
 
 
 def _counted(trials: Mapping[str, int]) -> str:

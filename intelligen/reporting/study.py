@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from intelligen import layout
-from intelligen.config.experiment import BleuTokenizer, Translation
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.experiment import task_settings
+from intelligen.config.metrics import best
 from intelligen.config.sweep import Sweep
 from intelligen.data.manifest import Manifest
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.reporting.sweeps import SweepFiles
+from intelligen.tasks import Task, build_task
 from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_scores
 from intelligen.tracking.provenance import PACKAGES, read_provenance
 from intelligen.tracking.records import TrialRecord
@@ -35,11 +36,15 @@ class Decoded:
 
     hypotheses: tuple[str, ...]
     """In the test set's order."""
-    bleu: Interval
-    """With the 95 % interval over sentences."""
+    intervals: Mapping[str, Interval]
+    """Metric → its score with the 95 % interval over sentences."""
     metrics: Mapping[str, float]
     """`bleu`, `prefix_switch_gap`, `bleu_by_length/11-20`, …"""
     signatures: Mapping[str, str]
+
+    def score(self, name: str) -> float:
+        """A score; the first revisions kept no interval of most."""
+        return self.intervals[name].value if name in self.intervals else self.metrics[name]
 
 
 @dataclass(frozen=True)
@@ -118,15 +123,10 @@ class StudyResults:
         """The objective, measured on the validation set."""
         return self.sweep.objective.metric
 
-    @property
-    def tokenizer(self) -> BleuTokenizer:
-        """BLEU's."""
-        return Translation.model_validate(self.header["experiment"]["task"]).tokenizer
-
-    @property
-    def maximizes(self) -> bool:
-        """Which way the objective points."""
-        return higher_is_better(self.metric)
+    @cached_property
+    def task(self) -> Task:
+        """How its models are scored, and by which metric test sets rank."""
+        return build_task(task_settings(self.header["experiment"]))
 
     @property
     def primary(self) -> Setting:
@@ -174,9 +174,8 @@ class StudyResults:
 
     def _best(self, members: list[Member]) -> list[Member]:
         values = {m.record.id: value for m in members if (value := m.value(self.metric)) is not None}
-        choose = max if self.maximizes else min
-        best = choose(values, key=values.__getitem__, default=None)
-        return [member for member in members if member.record.id == best]
+        chosen = best(self.metric, values, value=values.__getitem__)
+        return [member for member in members if member.record.id == chosen]
 
     @property
     def sweep_id(self) -> str:
@@ -200,8 +199,14 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
     header, trials, _ = files.ledger()
     launch = files.launch()
     own_search = header["experiment"]["decoding"]["test"]["name"]
+    ranking = task_settings(header["experiment"]).reported_scores[0]
     members = tuple(
-        Member(record, tuple(files.reports(record)), files.result(record), _read_decoded(directory, record, own_search))
+        Member(
+            record,
+            tuple(files.reports(record)),
+            files.result(record),
+            _read_decoded(directory, record, own_search, ranking),
+        )
         for record in trials.values()
     )
     named = {split for member in members for split, _ in member.decoded}
@@ -227,22 +232,22 @@ def _read_test_sets(data: Prepared, named: set[str]) -> dict[str, TestSet]:
     return {name: TestSet(tuple(split.texts("source")), tuple(split.texts("target"))) for name, split in splits.items()}
 
 
-def _read_decoded(directory: Path, record: TrialRecord, own_search: str) -> dict[Setting, Decoded]:
+def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking: str) -> dict[Setting, Decoded]:
     """The hypotheses that this sweep's test stage has scored: others may lie beside them."""
     found = {}
     for path in score_files(directory / record.directory):
         split, _, search = path.stem.rpartition("-")
-        if scored_as((split, search), own_search) in record.scores:
+        if scored_as((split, search), own_search, ranking) in record.scores:
             told = read_scores(path)
             metrics = {name.partition("/")[2]: value for name, value in told.metrics.items()}
-            found[split, search] = Decoded(told.hypotheses, told.bleu, metrics, told.signatures)
+            found[split, search] = Decoded(told.hypotheses, told.intervals, metrics, told.signatures)
     return found
 
 
-def scored_as(setting: Setting, own_search: str) -> str:
-    """What the ledger calls the BLEU of a test set by a search: `test/bleu` where that is the experiment's own."""
+def scored_as(setting: Setting, own_search: str, score: str) -> str:
+    """What the ledger calls a score of a test set by a search: `test/bleu` where that is the experiment's own."""
     split, search = setting
-    return f"{split}/bleu" if search == own_search else f"{split}-{search}/bleu"
+    return f"{split}/{score}" if search == own_search else f"{split}-{search}/{score}"
 
 
 def _require_whole(study: StudyResults) -> None:

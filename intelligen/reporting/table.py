@@ -23,14 +23,14 @@ SEEDS_NOTE = (
 )
 
 
-def headings(rows: Sequence[Row], *, objective: str) -> list[str]:
+def headings(rows: Sequence[Row], *, objective: str, scores: Sequence[str]) -> list[str]:
     """Column titles."""
     return [
         "strategy",
         "trials",
         f"{objective}",
         *(["seeds"] if _over_seeds(rows) else []),
-        *test_splits(rows),
+        *test_columns(rows, scores),
         "epoch time",
         "× standard",
         "cost",
@@ -39,10 +39,10 @@ def headings(rows: Sequence[Row], *, objective: str) -> list[str]:
     ]
 
 
-def test_splits(rows: Sequence[Row]) -> list[str]:
-    """`test/bleu` and the like, of every test set that was scored."""
-    found = {name for row in rows for name in row.mean_scores() if name.endswith("/bleu")}
-    return sorted(found, key=lambda name: name.removesuffix("/bleu"))
+def test_columns(rows: Sequence[Row], scores: Sequence[str]) -> list[str]:
+    """`test/bleu` and the like, of every test set that was scored, score by score."""
+    found = {name.partition("/")[0] for row in rows for name in row.mean_scores() if name.partition("/")[2] in scores}
+    return [f"{split}/{score}" for score in scores for split in sorted(found)]
 
 
 def note(rows: Sequence[Row]) -> str:
@@ -55,14 +55,14 @@ def standard_epoch_s(rows: Sequence[Row]) -> float | None:
     return next((row.epoch_s for row in rows if row.strategy == "standard"), None)
 
 
-def cells(row: Row, rows: Sequence[Row]) -> list[str]:
+def cells(row: Row, rows: Sequence[Row], *, scores: Sequence[str]) -> list[str]:
     """One of the rows in words."""
     return [
         row.strategy,
         _trials(row),
         f"{row.best_value:.2f}",
         *([_seeds(row)] if _over_seeds(rows) else []),
-        *(_scored(row, split) for split in test_splits(rows)),
+        *(_scored(row, name) for name in test_columns(rows, scores)),
         f"{row.epoch_s:.1f} s",
         _relative(row, standard_epoch_s(rows)),
         f"{row.cost_device_s:,.0f} device-s",
@@ -71,22 +71,30 @@ def cells(row: Row, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def rich_table(rows: Sequence[Row], *, title: str, objective: str) -> Table:
-    """For a terminal or a log."""
+def rich_table(rows: Sequence[Row], *, title: str, objective: str, scores: Sequence[str]) -> Table:
+    """For a terminal or a log.
+
+    Args:
+        rows: One per strategy.
+        title: Above it.
+        objective: The metric by which trials were chosen.
+        scores: Of test sets, which are shown: `bleu`, …
+
+    """
     # A question may hold brackets, which are no markup.
     table = Table(title=Text(title), title_justify="left", caption=note(rows), caption_justify="left")
-    for index, heading in enumerate(headings(rows, objective=objective)):
+    for index, heading in enumerate(headings(rows, objective=objective, scores=scores)):
         table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*cells(row, rows))
+        table.add_row(*cells(row, rows, scores=scores))
     return table
 
 
-def markdown_table(rows: Sequence[Row], *, objective: str) -> str:
-    """For the tracking run and for documents."""
-    titles = headings(rows, objective=objective)
+def markdown_table(rows: Sequence[Row], *, objective: str, scores: Sequence[str]) -> str:
+    """For the tracking run and for documents; arguments as above."""
+    titles = headings(rows, objective=objective, scores=scores)
     lines = [titles, ["---"] + ["---:"] * (len(titles) - 1)]
-    lines += [cells(row, rows) for row in rows]
+    lines += [cells(row, rows, scores=scores) for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(rows)}\n"
 
 
@@ -115,10 +123,12 @@ def _relative(row: Row, standard_s: float | None) -> str:
     return f"{row.epoch_s / standard_s:.2f}"
 
 
-def _scored(row: Row, split: str) -> str:
-    scores = row.scores(split)
+def _scored(row: Row, name: str) -> str:
+    scores = row.scores(name)
     if not scores:
         return "–"
     if row.over_seeds:
         return f"{fmean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
-    return f"{scores[0]:.2f} [{row.best.scores[f'{split}_low']:.2f}, {row.best.scores[f'{split}_high']:.2f}]"
+    low, high = (row.best.scores.get(f"{name}_{end}") for end in ("low", "high"))
+    # Earlier revisions recorded none of another score than BLEU; the test stage adds them.
+    return f"{scores[0]:.2f}" + ("" if low is None or high is None else f" [{low:.2f}, {high:.2f}]")

@@ -7,7 +7,6 @@ from typing import assert_never
 from torch import nn
 
 from intelligen.config.experiment import Trial
-from intelligen.config.metrics import higher_is_better
 from intelligen.config.mixture import Intelligen, Member
 from intelligen.config.single_strategies import (
     Adversarial,
@@ -128,14 +127,15 @@ class _Parts:
         )
 
     def _mixture(self, settings: Intelligen) -> IntelligenObjective:
-        metric = self.trial.task.selection_metric
-        selection = Selection(metric, higher_is_better=higher_is_better(metric))
+        selection = Selection(self.trial.task.selection_metric)
         members: dict[Member, Objective] = {
             name: self.objective(getattr(settings, name)) for name in members_of(settings)
         }
         return IntelligenObjective(
             members,
-            policy=build_policy(settings.policy, selection=selection, seed=self.trial.seed),
+            policy=build_policy(
+                settings.policy, selection=selection, watched=self.trial.task.watched_metric, seed=self.trial.seed
+            ),
             guard=RollBackGuard(settings.guard, selection=selection),
         )
 

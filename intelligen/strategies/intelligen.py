@@ -102,12 +102,15 @@ def members_of(settings: Intelligen) -> tuple[Member, ...]:
     return tuple(member for member in get_args(Member) if member in chosen)
 
 
-def build_policy(settings: Static | Curriculum | Gap | Bandit, *, selection: Selection, seed: int) -> Policy:
+def build_policy(
+    settings: Static | Curriculum | Gap | Bandit, *, selection: Selection, watched: str, seed: int
+) -> Policy:
     """The policy that the settings name.
 
     Args:
         settings: Complete settings.
         selection: The selection metric, which curricula listen to.
+        watched: The validation metric that pays a bandit.
         seed: The trial's, for a bandit's draws.
 
     """
@@ -119,6 +122,6 @@ def build_policy(settings: Static | Curriculum | Gap | Bandit, *, selection: Sel
         case Gap():
             return GapPolicy(settings)
         case Bandit():
-            return BanditPolicy(settings, seed=seed)
+            return BanditPolicy(settings, seed=seed, watched=watched)
         case other:
             assert_never(other)

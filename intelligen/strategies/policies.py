@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from intelligen.config.metrics import merit
 from intelligen.config.mixture import Bandit, Curriculum, Gap, Member, Static
 from intelligen.strategies.base import Step
 
 EXPOSURE_GAP = "valid/exposure_gap"
-BANDIT_REWARD = "valid/chrf"
 EPOCH_SECONDS = "time/epoch_s"
 
 
@@ -25,15 +25,14 @@ def measured(metrics: Mapping[str, float], name: str) -> float | None:
 
 @dataclass(frozen=True)
 class Selection:
-    """The validation metric by which weights are selected."""
+    """A validation metric that decides."""
 
     metric: str
-    higher_is_better: bool
 
     def value(self, metrics: Mapping[str, float]) -> float | None:
         """The metric with its sign turned so that more is better, or None where it was not measured."""
         value = measured(metrics, self.metric)
-        return value if value is None or self.higher_is_better else -value
+        return None if value is None else merit(self.metric, value)
 
 
 class Policy(Protocol):
@@ -162,23 +161,25 @@ class GapPolicy:
 
 
 class BanditPolicy:
-    """EXP3 (Auer et al. 2002, fig. 1): one arm per epoch, paid by what validation chrF gained in it.
+    """EXP3 (Auer et al. 2002, fig. 1): one arm per epoch, paid by what validation gained in it.
 
     EXP3 wants rewards in [0, 1]: a reward r becomes 0.5 + 0.5·r/R, R being the largest |r| so far. An epoch that lacks
-    its chrF, the chrF before it or (per second) its time is not paid for; the next arm is drawn all the same.
+    its score, the score before it or (per second) its time is not paid for; the next arm is drawn all the same.
 
     Args:
         settings: Arms, exploration, and what the reward is per.
         seed: Of the draws; an epoch's draw depends on nothing else.
+        watched: The validation metric whose gain is the reward.
 
     """
 
-    def __init__(self, settings: Bandit, *, seed: int) -> None:
+    def __init__(self, settings: Bandit, *, seed: int, watched: str) -> None:
         self._settings = settings
         self._seed = seed
+        self._watched = Selection(watched)
         self._log_weights = [0.0] * len(settings.arms)  # the largest is 0, so that no exponential overflows
         self._largest_reward = 0.0
-        self._chrf: float | None = None
+        self._score: float | None = None
         self._arm = self._draw(epoch=0)
 
     def weights(self, step: Step) -> Mapping[Member, float]:
@@ -198,7 +199,7 @@ class BanditPolicy:
         if reward is not None:
             self._pay(reward)
         # After a roll-back the next arm is not paid either: it would be paid for the way back to the earlier weights.
-        self._chrf = None if rolled_back else measured(metrics, BANDIT_REWARD)
+        self._score = None if rolled_back else self._watched.value(metrics)
         self._arm = self._draw(epoch=epoch)
 
     def state_dict(self) -> dict[str, Any]:
@@ -206,22 +207,23 @@ class BanditPolicy:
         return {
             "log_weights": list(self._log_weights),
             "largest_reward": self._largest_reward,
-            "chrf": self._chrf,
+            # Its key in checkpoints, whichever score it is.
+            "chrf": self._score,
             "arm": self._arm,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self._log_weights = list(state["log_weights"])
-        self._largest_reward, self._chrf, self._arm = state["largest_reward"], state["chrf"], state["arm"]
+        self._largest_reward, self._score, self._arm = state["largest_reward"], state["chrf"], state["arm"]
 
     def _reward(self, metrics: Mapping[str, float]) -> float | None:
-        chrf = measured(metrics, BANDIT_REWARD)
+        score = self._watched.value(metrics)
         # An epoch's number of updates is the same for all arms: per update is per epoch, up to a constant.
         divisor = measured(metrics, EPOCH_SECONDS) if self._settings.per == "second" else 1.0
-        if chrf is None or self._chrf is None or divisor is None or divisor <= 0:
+        if score is None or self._score is None or divisor is None or divisor <= 0:
             return None
-        return (chrf - self._chrf) / divisor
+        return (score - self._score) / divisor
 
     def _pay(self, reward: float) -> None:
         self._largest_reward = max(self._largest_reward, abs(reward))

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from ray import cloudpickle, tune
 from ray.tune.search import Searcher
 
+from intelligen.config.metrics import higher_is_better
 from intelligen.config.sweep import Sweep
 from intelligen.errors import IntelligenError
 from intelligen.sweep.attempts import Next
@@ -20,6 +21,11 @@ Answer = TypeVar("Answer")
 Caller = TypeVar("Caller", bound="DrivenSearcher")
 
 
+def tune_mode(metric: str) -> str:
+    """Which way a metric points, in Tune's words."""
+    return "max" if higher_is_better(metric) else "min"
+
+
 class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     """A searcher of Tune's whose memory is on disk: study and ledger, and no state of its own.
 
@@ -29,9 +35,7 @@ class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     """
 
     def __init__(self, sweep: Sweep) -> None:
-        super().__init__(
-            metric=sweep.objective.metric, mode="max" if sweep.objective.direction == "maximize" else "min"
-        )
+        super().__init__(metric=sweep.objective.metric, mode=tune_mode(sweep.objective.metric))
         self.error: Exception | None = None  # of a callback: raise it once Tune has ended
         self._alone: set[Hashable] = set()  # trials that are to run with nothing beside them
 

@@ -13,7 +13,6 @@ from intelligen import layout
 from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.loading import apply_settings
 from intelligen.config.sweep import Resources, Sweep
-from intelligen.data.bleu import require_bleu_tokenizer
 from intelligen.data.describing import shared_rows
 from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
@@ -23,6 +22,7 @@ from intelligen.sweep.doubts import doubts, too_short
 from intelligen.sweep.joining import Cluster
 from intelligen.sweep.space import chosen_strategy, suggest
 from intelligen.sweep.survey import capacity_at
+from intelligen.tasks import build_task
 from intelligen.tracking.ledger import settled_devices
 from intelligen.tracking.redaction import redact
 from intelligen.training.calibrating import Bench, Span, time_epoch, time_validation
@@ -119,7 +119,7 @@ def make_plan(
         cluster: Where the sweep would run; none = on this machine.
 
     Raises:
-        ConfigError: The experiment names no tokenizer for BLEU, and its references need one.
+        ConfigError: The task lacks a setting without which these data cannot be scored.
         UnavailableError: The cluster does not answer.
 
     """
@@ -209,7 +209,7 @@ class _Timed:
     """Measures trials of one sweep; the validation once, since it is the same for all."""
 
     def __init__(self, sweep: Sweep, experiment: Experiment, prepared: Prepared, store: Path) -> None:
-        require_bleu_tokenizer(experiment.task, prepared, key="experiment.task.bleu_tokenizer")
+        build_task(experiment.task).require_scorable(prepared, key="experiment.task")
         self._sweep = sweep
         self._experiment = experiment
         self._prepared = prepared

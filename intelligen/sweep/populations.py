@@ -11,6 +11,7 @@ from typing import Any, cast
 import optuna
 
 from intelligen.config.experiment import Trial
+from intelligen.config.metrics import merit
 from intelligen.config.schedulers import Pbt
 from intelligen.errors import ConfigError
 from intelligen.sweep.outcome import FAILURE_FILE
@@ -109,13 +110,10 @@ class Populations:
     def _decide(self, members: list[TrialRecord]) -> None:
         """Copy checkpoints, then write down who took over: a kill between the two leaves the same to be done."""
         sweep, epoch = self._run.sweep, members[0].next_turn_epoch
-        sign = 1 if sweep.objective.direction == "maximize" else -1
+        metric = sweep.objective.metric
         reports = {record.id: self._report(record, epoch) for record in members}
         taken = takeovers(
-            [
-                Member(one.id, sign * reports[one.id].metrics[sweep.objective.metric], one.params_in(epoch))
-                for one in members
-            ],
+            [Member(one.id, merit(metric, reports[one.id].metrics[metric]), one.params_in(epoch)) for one in members],
             settings=self._settings,
             space=sweep.space,
             seed=sweep.search.seed,

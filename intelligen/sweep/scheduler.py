@@ -12,6 +12,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianSt
 from intelligen.config.base import content_hash
 from intelligen.config.schedulers import Asha, Hyperband, Median, NoScheduler, Pbt
 from intelligen.config.sweep import Sweep
+from intelligen.sweep.callbacks import tune_mode
 from intelligen.sweep.within_strategy import WithinStrategy
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 
@@ -209,7 +210,7 @@ def scheduler(sweep: Sweep, *, epochs: int, ended: Sequence[EndedTrial]) -> Tria
 def _comparing(sweep: Sweep, epochs: int, ended: Iterable[EndedTrial]) -> TrialScheduler:
     """One that compares all trials with each other."""
     settings = sweep.scheduler
-    mode = "max" if sweep.objective.direction == "maximize" else "min"
+    mode = tune_mode(sweep.objective.metric)
     chosen: ResumableAsha | ResumableMedian
     match settings:
         case NoScheduler() | Pbt():  # a population's turns are the search's to hand out

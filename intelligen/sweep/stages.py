@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import suppress
 
 from intelligen import layout
-from intelligen.config.metrics import unbettered
+from intelligen.config.metrics import merit, unbettered
 from intelligen.config.schedulers import Pbt
 from intelligen.config.stages import STAGES
 from intelligen.errors import ChangedError, StorageError, UnavailableError
@@ -192,8 +192,7 @@ def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
         return []
     own = [one for one in run.ledger.trials.values() if one.kind == "trial" and one.state is TrialState.COMPLETE]
     values = [known_outcome(run, record).values for record in own]
-    signs = [-1 if objective.direction == "maximize" else 1 for objective in run.sweep.objectives]
-    losses = [[sign * value for sign, value in zip(signs, scores, strict=True)] for scores in values]
+    losses = [[-merit(metric, value) for metric, value in zip(run.metrics, scores, strict=True)] for scores in values]
     return [(own[place], values[place]) for place in sorted(unbettered(losses), key=lambda place: losses[place])]
 
 

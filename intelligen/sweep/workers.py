@@ -27,6 +27,7 @@ from intelligen.sweep.pulse import pulse
 from intelligen.sweep.rendezvous import Rendezvous
 from intelligen.sweep.trial_log import trial_log
 from intelligen.sweep.verdict import await_verdict
+from intelligen.tasks import build_task
 from intelligen.training.fit import fit_turn
 from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
 from intelligen.training.result import read_trial
@@ -156,6 +157,8 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
     place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
+    trial = Trial.model_validate_json(config["trial"])
+    metrics = build_task(trial.task).metrics
     with (
         trial_log(place.directory, rank=place.rank, echo=echo) as log,
         pulse(place.directory, rank=place.rank) as beat,
@@ -163,7 +166,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
 
         def told(epoch: Report) -> None:
             beat()
-            log.info("%s", report_line(epoch))
+            log.info("%s", report_line(epoch, metrics))
             report(epoch)
 
         log.info(
@@ -174,7 +177,6 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             place.rank,
             place.world_size,
         )
-        trial = Trial.model_validate_json(config["trial"])
         followed = replace(place, report=told, resumed=report, updated=lambda *_: beat())
         result = fit_turn(trial, followed, _turn(config))
         if result is None:

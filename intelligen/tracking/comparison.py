@@ -64,7 +64,12 @@ class Settings:
 
 
 def comparison_state(
-    parent_id: str, objectives: Sequence[str], settings: Settings, *, metrics: Collection[str]
+    parent_id: str,
+    objectives: Sequence[str],
+    settings: Settings,
+    *,
+    scores: Sequence[str],
+    metrics: Collection[str],
 ) -> State:
     """The page's state for one sweep.
 
@@ -72,11 +77,12 @@ def comparison_state(
         parent_id: The run of the sweep: its trials, baselines and confirmations are shown.
         objectives: The metrics of the sweep's objectives; the first one sorts.
         settings: What the search varied.
+        scores: Of test sets, which the task reports beside the first objective's: `bleu`, …
         metrics: The names of all metrics of these runs.
 
     """
     main = SELECTED + objectives[0]
-    columns = _columns(objectives, settings, metrics)
+    columns = _columns(objectives, settings, scores, metrics)
     sections = _sections(objectives, main, settings)
     charts = [{**chart, "uuid": f"{key}-{n}", "metricSectionId": key} for key, _, own in sections for n, chart in own]
     return {
@@ -95,17 +101,17 @@ def comparison_state(
     }
 
 
-def _columns(objectives: Sequence[str], settings: Settings, metrics: Collection[str]) -> list[str]:
+def _columns(
+    objectives: Sequence[str], settings: Settings, scores: Sequence[str], metrics: Collection[str]
+) -> list[str]:
     wanted = [name for name in objectives if name.startswith("valid/")]
-    scores = [name for name in _MAIN_SCORES if name not in wanted and SELECTED + name in metrics]
-    score = objectives[0].partition("/")[2]
-    # `test/bleu`, then `test-greedy/bleu` and other test sets.
-    tests = sorted(
-        (name for name in metrics if name.startswith("test") and name.partition("/")[2] == score),
-        key=lambda name: name.split("/"),
-    )
+    others = [name for name in _MAIN_SCORES if name not in wanted and SELECTED + name in metrics]
+    # Of each score `test/bleu`, then `test-greedy/bleu` and other test sets.
+    splits = sorted({name.partition("/")[0] for name in metrics if name.startswith("test")})
+    tested = _union([[objectives[0].partition("/")[2]], scores])
+    tests = [name for score in tested for split in splits if (name := f"{split}/{score}") in metrics]
     # What decides, what it came to on the test sets, then the other scores.
-    selected = [*(SELECTED + name for name in wanted), *tests, *(SELECTED + name for name in scores)]
+    selected = [*(SELECTED + name for name in wanted), *tests, *(SELECTED + name for name in others)]
     whole = ("trial/epoch_s", "trial/memory_peak_mib", "trial/cost_device_s")
     return [
         *("tags.`strategy`", "tags.`state`"),

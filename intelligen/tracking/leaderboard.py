@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import best as best_of
 from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import Report
@@ -54,7 +54,7 @@ class Row:
         """Each test score as the mean over its models; bounds of intervals of one model are no such score."""
         names = dict.fromkeys(name for record in self.repeated or (self.best,) for name in record.scores)
         if self.over_seeds:
-            names = {name: None for name in names if not name.endswith(("/bleu_low", "/bleu_high"))}
+            names = {name: None for name in names if not _is_bound(name, names)}
         return {name: fmean(self.scores(name)) for name in names}
 
 
@@ -91,8 +91,7 @@ def effort_of(reports: Sequence[Report]) -> Effort:
 def best_report(reports: Sequence[Report], metric: str) -> Report | None:
     """The epoch with the best finite value of a metric, the earliest of equals; none before the first has ended."""
     known = [report for report in reports if math.isfinite(report.metrics.get(metric, math.nan))]
-    choose = max if higher_is_better(metric) else min
-    return choose(known, key=lambda report: report.metrics[metric], default=None)
+    return best_of(metric, known, value=lambda report: report.metrics[metric])
 
 
 def best_value(reports: Sequence[Report], metric: str) -> float | None:
@@ -153,10 +152,9 @@ def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: s
         if record.state in USABLE
         and (value := selected_value(sweep_directory / record.directory, histories[record.id], metric)) is not None
     }
-    if not values:
+    best_id = best_of(metric, values, value=values.__getitem__)
+    if best_id is None:
         return None
-    choose = max if higher_is_better(metric) else min
-    best_id = choose(values, key=values.__getitem__)
     effort = effort_of([report for history in histories.values() for report in history])
     return Row(
         strategy=name,
@@ -186,6 +184,12 @@ def _device_seconds(metrics: Mapping[str, float]) -> float:
     """Of an epoch; histories older than this measure do not say how many devices there were."""
     known = metrics.get("cost/device_s")
     return metrics.get("time/epoch_s", 0.0) + metrics.get("time/validation_s", 0.0) if known is None else known
+
+
+def _is_bound(name: str, names: Mapping[str, None]) -> bool:
+    """Whether it is `test/bleu_low` or `test/bleu_high` beside `test/bleu`."""
+    score, _, end = name.rpartition("_")
+    return end in ("low", "high") and score in names
 
 
 def _mean(measured: Sequence[Mapping[str, float]], name: str) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import improves
 from intelligen.tracking.standings import Standing
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def plots(standings: Sequence[Standing], *, metric: str) -> dict[str, "Figure"]:
 
 def running_best(values: Sequence[float], *, metric: str) -> list[float]:
     """The best value up to and including each."""
-    return list(accumulate(values, max if higher_is_better(metric) else min))
+
+    def better(known: float, value: float) -> float:
+        return value if improves(metric, value, than=known) else known
+
+    return list(accumulate(values, better))
 
 
 def _best_so_far(

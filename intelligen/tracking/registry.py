@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen import layout
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import best
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.leaderboard import USABLE, selected_value
@@ -65,10 +65,10 @@ def best_confirmed(directory: Path) -> TrialRecord:
         for record in tested
         if (value := selected_value(directory / record.directory, histories.whole(record), metric)) is not None
     }
-    if not values:
+    chosen = best(metric, values, value=values.__getitem__)
+    if chosen is None:
         raise UnavailableError(f"{directory}: the files of its trials are gone: restore them, or name a trial")
-    choose = max if higher_is_better(metric) else min
-    return trials[choose(values, key=values.__getitem__)]
+    return trials[chosen]
 
 
 def named_trial(directory: Path, trial_id: str) -> TrialRecord:

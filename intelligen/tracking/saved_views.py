@@ -79,12 +79,18 @@ class SavedViews:
 
 
 def fitting_state(
-    name: str, parent_id: str, objectives: Sequence[str], settings: Settings, *, metrics: Collection[str]
+    name: str,
+    parent_id: str,
+    objectives: Sequence[str],
+    settings: Settings,
+    *,
+    scores: Sequence[str],
+    metrics: Collection[str],
 ) -> State:
     """The state with as many of the searched settings as MLflow's bound allows: `comparison_state` says the rest."""
     settings = settings.first(MOST_SETTINGS)
     while True:
-        state = comparison_state(parent_id, objectives, settings, metrics=metrics)
+        state = comparison_state(parent_id, objectives, settings, scores=scores, metrics=metrics)
         if not settings.names() or len(_packed(name, state, created_ms=0, now_ms=0)) < _LONGEST - 100:
             return state
         settings = settings.first(len(settings.names()) // 2)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from intelligen.config.metrics import higher_is_better
+from intelligen.config import metrics
 from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_value
 from intelligen.tracking.projection import one_line
 from intelligen.tracking.records import TrialRecord
@@ -47,31 +47,37 @@ def standing_of(record: TrialRecord, reports: Sequence[Report], *, directory: Pa
 
 def ranked(standings: Iterable[Standing], *, metric: str) -> list[Standing]:
     """The best first; of equals the one that began first."""
-    sign = -1 if higher_is_better(metric) else 1
-    return sorted(standings, key=lambda one: (one.value is None, sign * (one.value or 0.0)))
+    return metrics.ranked(metric, standings, value=lambda one: one.value)
 
 
-def leaderboard_csv(standings: Sequence[Standing], *, metric: str) -> str:
-    """The ranked trials with what they trained with, for a spreadsheet: no text in it is a formula."""
+def leaderboard_csv(standings: Sequence[Standing], *, metric: str, scores: Sequence[str]) -> str:
+    """The ranked trials with what they trained with, for a spreadsheet: no text in it is a formula.
+
+    Args:
+        standings: Of ended trials.
+        metric: The objective, by which they rank.
+        scores: Of test sets, which are shown: `bleu`, …
+
+    """
     params = list(dict.fromkeys(name for one in standings for name in one.record.params))
-    scores = _scores(standings)
+    columns = _columns(standings, scores)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([harmless(name) for name in [*_headings(scores, metric), *params]])
+    writer.writerow([harmless(name) for name in [*_headings(columns, metric), *params]])
     for rank, one in enumerate(ranked(standings, metric=metric), start=1):
         chosen = redact(one.record.schedule())
-        cells = [*_cells(rank, one, scores), *(chosen.get(name) for name in params)]
+        cells = [*_cells(rank, one, columns), *(chosen.get(name) for name in params)]
         writer.writerow(["" if cell is None else harmless(cell) for cell in cells])
     return file.getvalue()
 
 
-def leaderboard_markdown(standings: Sequence[Standing], *, metric: str) -> str:
-    """The ranked trials as a table."""
-    scores = _scores(standings)
-    headings = _headings(scores, metric)
+def leaderboard_markdown(standings: Sequence[Standing], *, metric: str, scores: Sequence[str]) -> str:
+    """The ranked trials as a table; arguments as above."""
+    columns = _columns(standings, scores)
+    headings = _headings(columns, metric)
     lines = [headings, ["---"] * len(headings)]
     for rank, one in enumerate(ranked(standings, metric=metric), start=1):
-        cells = _cells(rank, one, scores)
+        cells = _cells(rank, one, columns)
         lines.append([f"{cell:.4g}" if isinstance(cell, float) else one_line(str(cell)) for cell in cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -84,9 +90,10 @@ def _headings(scores: Sequence[str], metric: str) -> list[str]:
     ]
 
 
-def _scores(standings: Sequence[Standing]) -> list[str]:
-    """`test/bleu` and the like, of every test set that was scored."""
-    return sorted({name for one in standings for name in one.record.scores if name.endswith("/bleu")})
+def _columns(standings: Sequence[Standing], scores: Sequence[str]) -> list[str]:
+    """`test/bleu` and the like, of every test set that was scored, score by score."""
+    found = {name for one in standings for name in one.record.scores}
+    return [name for score in scores for name in sorted(found) if name.endswith(f"/{score}")]
 
 
 def _cells(rank: int, one: Standing, scores: Sequence[str]) -> list[Cell]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from intelligen.config.metrics import improves
 from intelligen.tracking.projection import MAX_TAG, Ending
 from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact_text
@@ -42,7 +43,7 @@ def sweep_note(
 
     """
     trials = list(trials)
-    objective = header["sweep"]["objective"]
+    metric: str = header["sweep"]["objective"]["metric"]
     lines = [
         header["sweep"]["question"],
         f"{_counts(trials)} **Sweep:** {closing.status if closing else 'running'}.",
@@ -52,7 +53,7 @@ def sweep_note(
     if closing is not None and "table_markdown" in closing.summary:
         lines.append(str(closing.summary["table_markdown"]))
     else:
-        lines.append(_best_table(trials, values, objective))
+        lines.append(_best_table(trials, values, metric))
     return redact_text("\n\n".join(line for line in lines if line))[:MAX_TAG]
 
 
@@ -67,19 +68,18 @@ def _counts(trials: Sequence[TrialRecord]) -> str:
     )
 
 
-def _best_table(trials: Sequence[TrialRecord], values: Mapping[str, float], objective: Mapping[str, str]) -> str:
-    sign = 1 if objective["direction"] == "maximize" else -1
+def _best_table(trials: Sequence[TrialRecord], values: Mapping[str, float], metric: str) -> str:
     leaders: dict[str, TrialRecord] = {}
     # The baseline is a row of its own: it is what the strategies start from.
     for record in (record for record in trials if record.id in values and record.kind != "confirm"):
         row = record.strategy if record.kind == "trial" else "(baseline)"
         leader = leaders.setdefault(row, record)
-        if sign * values[record.id] > sign * values[leader.id]:
+        if improves(metric, values[record.id], than=values[leader.id]):
             leaders[row] = record
     if not leaders:
         return ""
     rows = [f"| {row} | {values[leader.id]:.4g} | {leader.id} |" for row, leader in leaders.items()]
-    return "\n".join([f"| strategy | best {objective['metric']} | trial |", "|---|---|---|", *rows])
+    return "\n".join([f"| strategy | best {metric} | trial |", "|---|---|---|", *rows])
 
 
 def _counted(records: Iterable[TrialRecord]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from intelligen.config.experiment import task_settings
 from intelligen.tracking import projection
 from intelligen.tracking.comparison import Settings
 from intelligen.tracking.histories import TrialHistories
@@ -78,7 +79,8 @@ class SweepRuns:
         metrics = {name for run in self._runs.values() if run is not parent for name in run.metrics}
         if self._compared == (now := (Settings.of(trials), metrics)):
             return
-        state = fitting_state(sweep["name"], parent.id, objectives, now[0], metrics=metrics)
+        scores = task_settings(self._header["experiment"]).reported_scores
+        state = fitting_state(sweep["name"], parent.id, objectives, now[0], scores=scores, metrics=metrics)
         is_written = self._views.write(
             self._client, self._experiment_id, sweep_id=self._header["sweep_id"], name=sweep["name"], state=state
         )

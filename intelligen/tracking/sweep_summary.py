@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.base import content_hash
+from intelligen.config.experiment import task_settings
 from intelligen.tracking import projection
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.plots import plots
@@ -41,6 +42,7 @@ class SweepSummary:
         self._directory = directory
         self._header = header
         self._metric: str = header["sweep"]["objective"]["metric"]
+        self._scores = task_settings(header["experiment"]).reported_scores
         self._report = Followed(directory / REPORT_FILE, _read_page)
         self._shown: object = None
         self._standings: list[Standing] = []
@@ -130,10 +132,10 @@ class SweepSummary:
         if self._standings == self._ranked or (closing is None and grown < len(self._ranked) // _RANKED_AT_ONCE):
             return {}
         self._ranked = self._standings
-        table = leaderboard_csv(self._standings, metric=self._metric)
+        table = leaderboard_csv(self._standings, metric=self._metric, scores=self._scores)
         tag = {_LEADERBOARD: content_hash(table)}
         if not tag.items() <= self._run.tags.items():
-            markdown = leaderboard_markdown(self._standings, metric=self._metric)
+            markdown = leaderboard_markdown(self._standings, metric=self._metric, scores=self._scores)
             self._run.put_files({"leaderboard.csv": table, "leaderboard.md": markdown})
         return tag
 

@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from intelligen.config.metrics import merit
 from intelligen.config.training import Health
+from intelligen.tasks.base import AnyMetric
 
 Metrics = Mapping[str, float]
 FROZEN_STD = 1e-4  # rewards lie in 0–1: advantages that differ by less teach nothing
 
 
-def sickness(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str | None:
+def sickness(settings: Health, start: Metrics, epochs: Sequence[Metrics], *, watched: AnyMetric) -> str | None:
     """What ails a fine-tuning, or none.
 
     A metric that an epoch lacks is no sign in that epoch, and interrupts a row of signs.
@@ -19,6 +21,7 @@ def sickness(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str
         settings: Bounds, and for how many epochs in a row a sign must hold.
         start: Validation metrics of the weights that the fine-tuning started from.
         epochs: Metrics of every epoch so far, oldest first.
+        watched: What must not get worse while a reward rises.
 
     Returns:
         One line: the sign, its numbers in the newest epoch, and the knobs that would mend it.
@@ -28,13 +31,14 @@ def sickness(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str
     if patience is None or len(epochs) < patience:
         return None
     for sign in _SIGNS:
-        found = [sign.find(settings, start, epochs[:end]) for end in range(len(epochs) - patience + 1, len(epochs) + 1)]
+        ends = range(len(epochs) - patience + 1, len(epochs) + 1)
+        found = [sign.find(settings, start, epochs[:end], watched) for end in ends]
         if all(found):
             return f"{found[-1]}, for {patience} epoch{'s' if patience > 1 else ''}; {sign.mend}"
     return None
 
 
-def _collapse(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str | None:
+def _collapse(settings: Health, start: Metrics, epochs: Sequence[Metrics], watched: AnyMetric) -> str | None:
     name = "valid/distinct_2"
     before, now = _read(start, name), _read(epochs[-1], name)
     if now < settings.least_distinct * before:
@@ -42,7 +46,7 @@ def _collapse(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> st
     return None
 
 
-def _length_drift(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str | None:
+def _length_drift(settings: Health, start: Metrics, epochs: Sequence[Metrics], watched: AnyMetric) -> str | None:
     name = "valid/length_ratio"
     before, now = _read(start, name), _read(epochs[-1], name)
     # A poor start that moves towards the references' length is being cured.
@@ -51,28 +55,28 @@ def _length_drift(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -
     return None
 
 
-def _reward_hacking(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str | None:
+def _reward_hacking(settings: Health, start: Metrics, epochs: Sequence[Metrics], watched: AnyMetric) -> str | None:
     # Risen since the first epoch of the game: from epoch to epoch it is noise, and a plateau high up is no cure.
-    reward, chrf = "train/discriminator_reward", "valid/chrf"
-    rewards = [_in_game(epoch, reward) for epoch in epochs]
+    rewards = [_in_game(epoch, "train/discriminator_reward") for epoch in epochs]
     first = next((value for value in rewards if not math.isnan(value)), math.nan)
-    before, now = _read(start, chrf), _read(epochs[-1], chrf)
-    if rewards[-1] > first and now < before - settings.reward_hacking:
+    name = f"valid/{watched.name}"
+    before, now = _read(start, name), _read(epochs[-1], name)
+    if rewards[-1] > first and merit(name, now) < merit(name, before) - settings.reward_hacking:
         return (
             f"reward hacking: the discriminator's reward is {rewards[-1]:.3f}, at first {first:.3f},"
-            f" while chrF is {now:.2f}, at the start {before:.2f}"
+            f" while {watched.label} is {watched.text(now)}, at the start {watched.text(before)}"
         )
     return None
 
 
-def _saturation(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str | None:
+def _saturation(settings: Health, start: Metrics, epochs: Sequence[Metrics], watched: AnyMetric) -> str | None:
     accuracy, bound = _in_game(epochs[-1], "train/discriminator_accuracy"), settings.most_discriminator_accuracy
     if accuracy > bound:
         return f"discriminator saturation: its accuracy is {accuracy:.3f}, above {bound}"
     return None
 
 
-def _frozen_reward(settings: Health, start: Metrics, epochs: Sequence[Metrics]) -> str | None:
+def _frozen_reward(settings: Health, start: Metrics, epochs: Sequence[Metrics], watched: AnyMetric) -> str | None:
     # Only where a discriminator rewards: a constant reward has no spread by design.
     reward, spread = (_in_game(epochs[-1], f"train/{name}") for name in ("discriminator_reward", "advantage_std"))
     if not math.isnan(reward) and spread < FROZEN_STD:
@@ -92,8 +96,8 @@ def _in_game(epoch: Metrics, name: str) -> float:
 
 @dataclass(frozen=True)
 class _Sign:
-    find: Callable[[Health, Metrics, Sequence[Metrics]], str | None]
-    """Of (settings, start, epochs): what the newest epoch shows, in words and numbers."""
+    find: Callable[[Health, Metrics, Sequence[Metrics], AnyMetric], str | None]
+    """Of (settings, start, epochs, watched): what the newest epoch shows, in words and numbers."""
     mend: str
 
 

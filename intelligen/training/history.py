@@ -2,13 +2,17 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intelligen.errors import StorageError, writing
 from intelligen.files import replace_file, write_synced
 from intelligen.training.sealing import seal, unseal
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
 
 HISTORY_FILE = "history.jsonl"
 
@@ -131,14 +135,16 @@ def _report(line: str, *, place: str) -> Report:
         ) from error
 
 
-def report_line(report: Report) -> str:
-    """One epoch in one line: loss, scores, time, memory."""
+def report_line(report: Report, shown: "Sequence[AnyMetric]") -> str:
+    """One epoch in one line: loss, a task's metrics as far as they were measured, time, memory."""
     metrics = report.metrics
     kind = "gpu" if metrics["gpu/count"] else "cpu"
+    known = {f"valid/{one.name}": one for one in shown if f"valid/{one.name}" in metrics}
+    scores = "".join(f"  {one.label} {one.text(metrics[name])}" for name, one in known.items())
     return (
         f"epoch {report.epoch}  update {report.update}"
         f"  loss {metrics['train/loss']:.3f}"
-        f"  valid loss {metrics['valid/loss']:.3f}  BLEU {metrics['valid/bleu']:.2f}  chrF {metrics['valid/chrf']:.2f}"
+        f"  valid loss {metrics['valid/loss']:.3f}{scores}"
         f"  epoch time {metrics['time/epoch_s']:.1f} s  {metrics['throughput/target_tokens_per_s']:,.0f} tokens/s"
         f"  {kind} memory avg {metrics[f'{kind}/memory_avg_mib']:,.0f}"
         f" max {metrics[f'{kind}/memory_peak_mib']:,.0f} MiB"

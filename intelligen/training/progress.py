@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from intelligen.config.metrics import higher_is_better
+from intelligen.config.metrics import improves
 
 
 @dataclass
@@ -55,8 +55,3 @@ class Progress:
         """Go on with another trial's weights: what was to be averaged, waited for or rolled back is of those before."""
         self.adopted_epoch = self.epoch
         self.epoch_ends, self.epochs_without_gain, self.rolled_back_epoch = [], 0, 0
-
-
-def improves(metric: str, value: float, *, than: float) -> bool:
-    """Whether a value of a metric is better than another; an equal one is not."""
-    return value > than if higher_is_better(metric) else value < than

@@ -3,9 +3,9 @@
 import json
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from intelligen.config.base import comparable
 from intelligen.config.decoding import Decoding, Search
@@ -25,8 +25,8 @@ class Scores(BaseModel):
     search: Search
     metrics: dict[str, float]
     """`test/bleu`, …, after the split."""
-    bleu: Interval
-    """With the 95 % interval over sentences."""
+    intervals: dict[str, Interval]
+    """Metric → its score with the 95 % interval over sentences; in the file each has a key of its own, `bleu`, …"""
     resamples: int = 0
     """Of the sentences, whose percentiles the bounds are. 0 in files of the first revisions: theirs lie symmetrically
     about the resamples' mean, and may leave the scale."""
@@ -37,6 +37,23 @@ class Scores(BaseModel):
     """SHA-256 of the weights that decoded it; none in files of earlier versions."""
     files: dict[str, str] | None = None
     """File → SHA-256 of what it held, of a new test set; none where it is a split of the prepared data."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, told: Any) -> Any:
+        """The intervals of a file are all that has no other meaning."""
+        if not isinstance(told, dict) or "intervals" in told:
+            return told
+        known = {name: value for name, value in told.items() if name in cls.model_fields}
+        return {**known, "intervals": {name: value for name, value in told.items() if name not in known}}
+
+    @model_serializer(mode="wrap")
+    def _spread(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = usual(self)
+        spread: dict[str, Any] = {}
+        for name, value in told.items():
+            spread |= value if name == "intervals" else {name: value}
+        return spread
 
 
 def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decoding) -> Path:

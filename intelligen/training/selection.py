@@ -1,7 +1,8 @@
 """What a training comes to: the weights of its best epoch or the average of its last, whichever validation prefers."""
 
+from intelligen.config.metrics import improves
 from intelligen.training.checkpoint import average_weights, load_weights
-from intelligen.training.progress import Progress, improves
+from intelligen.training.progress import Progress
 from intelligen.training.result import Result, write_result
 from intelligen.training.setting_up import Setup
 from intelligen.training.validating import named, validate

@@ -8,15 +8,17 @@ import torch
 
 from intelligen import layout
 from intelligen.config.decoding import Search
+from intelligen.config.experiment import Trial
 from intelligen.config.stages import scored_as
 from intelligen.data.bleu import unspaced_references
 from intelligen.data.manifest import SplitReport
 from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared import Prepared, Split, open_prepared
 from intelligen.errors import ConfigError
-from intelligen.evaluation import RESAMPLES, Evaluation, Interval, bleu_interval, evaluate_shard, score
+from intelligen.evaluation import RESAMPLES, Evaluation, Interval, evaluate_shard, interval, score
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
+from intelligen.tasks import Task, build_task
 from intelligen.training.checkpoint import load_weights, sha256
 from intelligen.training.circumstances import require_same_data
 from intelligen.training.result import read_trial, selected_weights
@@ -33,8 +35,10 @@ class SplitScore:
     """What was found in its data."""
     search: Search
     evaluation: Evaluation
-    bleu: Interval
-    """With its 95 % bootstrap interval over sentences."""
+    intervals: Mapping[str, Interval]
+    """Metric → its score with the 95 % bootstrap interval over sentences, of those that the task reports so."""
+    task: Task
+    """How it is scored."""
     path: Path
     """Where scores and hypotheses are kept."""
     files: dict[str, str] | None
@@ -44,7 +48,7 @@ class SplitScore:
 
     def metrics(self, name: str | None = None) -> dict[str, float]:
         """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
-        return named_scores(name or self.split, self.evaluation, self.bleu)
+        return named_scores(name or self.split, self.evaluation, self.intervals)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class TrainedModel:
         self, split: Split, report: SplitReport, search: Search | None, *, files: dict[str, str] | None = None
     ) -> SplitScore:
         trial = read_trial(self.directory)
-        task = trial.task
+        settings, task = trial.task, build_task(trial.task)
         search = search or trial.decoding.test
         shard = evaluate_shard(
             self.model,
@@ -120,16 +124,16 @@ class TrainedModel:
             search=search,
             decoding=trial.decoding,
             device=self.device,
-            tokenizer=task.tokenizer,
+            tokenizer=settings.tokenizer,
             seed=trial.seed,
         )
         references = split.texts("target")
-        evaluation = score([shard], references, tokenizer=task.tokenizer, moses_language=task.moses_bleu)
-        bleu = bleu_interval(evaluation.hypotheses, references, tokenizer=task.tokenizer)
+        evaluation = score([shard], references, tokenizer=settings.tokenizer, moses_language=settings.moses_bleu)
+        intervals = {one.name: interval(evaluation.hypotheses, references, metric=one) for one in task.reported}
         scores = Scores(
             search=search,
-            metrics=named_scores(split.name, evaluation, bleu),
-            bleu=bleu,
+            metrics=named_scores(split.name, evaluation, intervals),
+            intervals=intervals,
             resamples=RESAMPLES,
             signatures=dict(evaluation.signatures),
             hypotheses=tuple(evaluation.hypotheses),
@@ -137,24 +141,28 @@ class TrainedModel:
             files=files,
         )
         path = write_scores(self.directory, split.name, scores, decoding=trial.decoding)
-        unspaced = unspaced_references(task, split.name, references)
-        return SplitScore(split.name, report, search, evaluation, bleu, path, files, unspaced)
+        unspaced = unspaced_references(settings, split.name, references)
+        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, unspaced)
 
 
-def named_scores(name: str, evaluation: Evaluation, bleu: Interval) -> dict[str, float]:
+def named_scores(name: str, evaluation: Evaluation, intervals: Mapping[str, Interval]) -> dict[str, float]:
     """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
-    return {f"{name}/{metric}": value for metric, value in evaluation.metrics.items()} | bounds(name, bleu)
+    return {f"{name}/{metric}": value for metric, value in evaluation.metrics.items()} | bounds(name, intervals)
 
 
-def bounds(name: str, bleu: Interval) -> dict[str, float]:
-    """`test/bleu_low` and `test/bleu_high`, after a split or another name."""
-    return {f"{name}/bleu_low": bleu.low, f"{name}/bleu_high": bleu.high}
+def bounds(name: str, intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """`test/bleu_low` and `test/bleu_high`, after a split or another name, of each metric's interval."""
+    found: dict[str, float] = {}
+    for metric, one in intervals.items():
+        found |= {f"{name}/{metric}_low": one.low, f"{name}/{metric}_high": one.high}
+    return found
 
 
 def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path) -> dict[str, float]:
-    """The bounds of a trial's recorded scores as `bleu_interval` has them now, where others were recorded.
+    """The bounds of a trial's recorded scores as `interval` has them now, where others or none were recorded.
 
-    The files of the first revisions, whose bounds were others, are brought up to date from their hypotheses.
+    Files of earlier revisions, whose bounds were others or of another metric than the one that ranks, are brought up
+    to date from their hypotheses.
 
     Args:
         directory: The trial's.
@@ -166,17 +174,29 @@ def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path)
 
     """
     trial = read_trial(directory)
+    ranking = trial.task.reported_scores[0]
     found: dict[str, float] = {}
     for path in score_files(directory):
         told, split = read_scores(path), scored_split(path)
         name = scored_as(split, told.search, trial.decoding)
-        if path.stem != f"{split}-{told.search.name}" or scores.get(f"{name}/bleu") != told.metrics[f"{split}/bleu"]:
+        recorded = scores.get(f"{name}/{ranking}")
+        if path.stem != f"{split}-{told.search.name}" or recorded != told.metrics[f"{split}/{ranking}"]:
             continue  # decoded by other settings: it is not what was recorded
-        if not told.resamples:
-            references = open_prepared(layout.prepared(store, trial.prepared)).split(split).texts("target")
-            bleu = bleu_interval(told.hypotheses, references, tokenizer=trial.task.tokenizer)
-            metrics = told.metrics | bounds(split, bleu)
-            told = told.model_copy(update={"bleu": bleu, "metrics": metrics, "resamples": RESAMPLES})
-            write_scores(directory, split, told, decoding=trial.decoding)
-        found |= bounds(name, told.bleu)
+        now = _up_to_date(told, split, trial, store=store)
+        if now is not told:
+            write_scores(directory, split, now, decoding=trial.decoding)
+        found |= bounds(name, now.intervals)
     return {name: value for name, value in found.items() if scores.get(name) != value}
+
+
+def _up_to_date(told: Scores, split: str, trial: Trial, *, store: Path) -> Scores:
+    """The same scores, with an interval of each metric that the task reports so."""
+    known = told.intervals if told.resamples else {}
+    missing = [metric for metric in build_task(trial.task).reported if metric.name not in known]
+    if not missing:
+        return told
+    references = open_prepared(layout.prepared(store, trial.prepared)).split(split).texts("target")
+    found = {metric.name: interval(told.hypotheses, references, metric=metric) for metric in missing}
+    intervals = {**known, **found}
+    changes = {"intervals": intervals, "metrics": told.metrics | bounds(split, intervals), "resamples": RESAMPLES}
+    return told.model_copy(update=changes)

@@ -148,7 +148,7 @@ def corpus_in(place: Path) -> FilesCorpus:
 def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:
     """In its file, the ledger, the table, MLflow and the report, though another was recorded at first."""
     sweep = place / "runs" / "sweeps" / "earlier"
-    told = {row.score.trials[0]: row.score.bleu for row in result_rows(read_study(sweep, store=place / "runs"))}
+    told = {row.score.trials[0]: row.score.mean for row in result_rows(read_study(sweep, store=place / "runs"))}
     with contextlib.closing(sqlite3.connect(place / "mlflow.db")) as store:
         query = "select m.value from latest_metrics m join tags t using (run_uuid) where t.value = ? and m.key = ?"
         shown = {
@@ -161,7 +161,7 @@ def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRe
     for name, interval in told.items():
         record = trials[name]
         scores = read_scores(sweep / record.directory / "scores" / "test-beam.json")
-        assert scores.bleu == interval
+        assert scores.intervals["bleu"] == interval
         for bound in ("low", "high"):
             value = getattr(interval, bound)
             assert record.scores[f"test/bleu_{bound}"] == scores.metrics[f"test/bleu_{bound}"] == value

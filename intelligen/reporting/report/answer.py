@@ -10,9 +10,10 @@ from intelligen.reporting.report.costs import Cost
 from intelligen.reporting.report.scores import CONTROL, LEAST_SEEDS, Score, held_against
 from intelligen.reporting.search_analysis import Spent, budget_differences
 from intelligen.reporting.study import StudyResults, scored_as
+from intelligen.tasks.base import AnyMetric
 from intelligen.tracking.records import TrialState
 
-_SAME_BLEU = 1e-6
+_SAME_SCORE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,16 @@ def spent(study: StudyResults) -> dict[str, Spent]:
 def _verdict(rows: Sequence[Score], costs: Mapping[str, Cost]) -> str:
     """Who beats the standard control, by how much, how surely, and for what."""
     compared = [row for row in rows if row.difference is not None and row.p_holm is not None]
-    better = [row for row in compared if _is_claimed(row) and row.difference is not None and row.difference.delta > 0]
+    better = [row for row in compared if _is_claimed(row) and row.gain > 0]
     if not better:
         return _no_winner(compared)
-    best, *others = sorted(better, key=lambda row: -_delta(row))
+    best, *others = sorted(better, key=lambda row: -row.gain)
     sentence = f"{best.system} wins: {_told(best, compared)}{_price(best, costs)}"
     if best.system in CONTROLS:
         sentence += "; it is a control, so the gain is due to what it controls for, not to a strategy"
-    sentence += "".join(_beside(control, found) for control, found in best.beside.items())
+    sentence += "".join(_beside(control, found, best.metric) for control, found in best.beside.items())
     if others:
-        named = ", ".join(f"{row.system} ({_delta(row):+.2f})" for row in others)
+        named = ", ".join(f"{row.system} ({_delta(row)})" for row in others)
         sentence += f"; {named} beat{'s' if len(others) == 1 else ''} {CONTROL} too"
     if untested := [row.system for row in others if row.system not in best.beside]:
         sentence += f"; no test was made between {best.system} and {', '.join(untested)}"
@@ -100,11 +101,11 @@ def _verdict(rows: Sequence[Score], costs: Mapping[str, Cost]) -> str:
 
 
 def _no_winner(compared: Sequence[Score]) -> str:
-    most = max(compared, key=lambda row: abs(_delta(row)))
+    most = max(compared, key=lambda row: abs(row.gain))
     worse = [row for row in compared if _is_claimed(row)]
     sentence = f"No strategy is shown to be better than {CONTROL}"
     if worse:
-        named = ", ".join(f"{row.system} ({_delta(row):+.2f} BLEU)" for row in worse)
+        named = ", ".join(f"{row.system} ({_delta(row)} {row.metric.label})" for row in worse)
         return f"{sentence}; worse {'is' if len(worse) == 1 else 'are'} {named}."
     assert most.difference is not None
     needed = most.difference.seeds_needed
@@ -120,16 +121,16 @@ def _told(row: Score, compared: Sequence[Score]) -> str:
     p_value = "p < 0.001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}"
     family = "in the only comparison" if len(compared) == 1 else f"after Holm over {len(compared)} comparisons"
     return (
-        f"{found.delta:+.2f} BLEU against {CONTROL} (95 % interval {found.low:.2f} to {found.high:.2f}, {p_value}"
+        f"{_delta(row)} {row.metric.label} against {CONTROL} (95 % interval {_bounds(found, row.metric)}, {p_value}"
         f" {family}, {found.seeds} seeds)"
     )
 
 
-def _beside(control: str, found: Comparison) -> str:
+def _beside(control: str, found: Comparison, metric: AnyMetric) -> str:
     """What is left of a gain over `standard` beside a further control."""
-    explained = found.p_value >= ALPHA or found.delta <= 0
+    explained = found.p_value >= ALPHA or not metric.improves(found.delta)
     return (
-        f"; against {control} {found.delta:+.2f} ({found.low:.2f} to {found.high:.2f}, p = {found.p_value:.3f},"
+        f"; against {control} {metric.change(found.delta)} ({_bounds(found, metric)}, p = {found.p_value:.3f},"
         f" uncorrected), so {'the gain may be due to what that controls for' if explained else 'it is more than that'}"
     )
 
@@ -154,6 +155,9 @@ def _notes(study: StudyResults) -> list[str]:
     failed = sum(member.record.state is TrialState.FAILED for member in study.searched)
     if failed:
         notes.append(f"{failed} of {len(study.searched)} trials of the search failed")
+    ranking = study.task.ranking
+    if study.metric != f"valid/{ranking.name}":
+        notes.append(f"the search chose by {study.metric}, the test sets rank by {ranking.label}")
     notes += leaks(study.data) if study.data else []
     notes += _decoded_anew(study)
     going_on = [member.record.id for member in study.members if member.record.state is TrialState.RUNNING]
@@ -164,13 +168,15 @@ def _notes(study: StudyResults) -> list[str]:
 
 def _decoded_anew(study: StudyResults) -> Iterator[str]:
     """Hypotheses that are not those which the test stage scored."""
+    metric = study.task.ranking
     for member in study.members:
         for (split, search), decoded in member.decoded.items():
-            scored = member.record.scores[scored_as((split, search), study.primary[1])]
-            if abs(scored - decoded.bleu.value) > _SAME_BLEU:
+            scored = member.record.scores[scored_as((split, search), study.primary[1], metric.name)]
+            now = decoded.score(metric.name)
+            if abs(scored - now) > _SAME_SCORE:
                 yield (
                     f"{member.record.id}: its hypotheses for {split} by {search} search were written anew since the"
-                    f" sweep scored them: BLEU was {scored:.2f} and is {decoded.bleu.value:.2f}"
+                    f" sweep scored them: {metric.label} was {metric.text(scored)} and is {metric.text(now)}"
                 )
 
 
@@ -178,5 +184,10 @@ def _is_claimed(row: Score) -> bool:
     return row.p_holm is not None and row.p_holm < ALPHA
 
 
-def _delta(row: Score) -> float:
-    return row.difference.delta if row.difference is not None else 0.0
+def _delta(row: Score) -> str:
+    assert row.difference is not None
+    return row.metric.change(row.difference.delta)
+
+
+def _bounds(found: Comparison, metric: AnyMetric) -> str:
+    return f"{found.low:{metric.format}} to {found.high:{metric.format}}"

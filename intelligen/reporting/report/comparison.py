@@ -11,7 +11,7 @@ from intelligen.reporting.report.marks import Mark, marks
 from intelligen.reporting.report.page import Heading, Section, render
 from intelligen.reporting.report.rows import Row, primary
 from intelligen.reporting.report.scores import CONTROL
-from intelligen.reporting.report.tables import Table, result_table, word
+from intelligen.reporting.report.tables import Table, number, result_table, word
 from intelligen.reporting.study import BASELINE, StudyResults
 
 
@@ -72,9 +72,14 @@ def _differences(one: Compared, other: Compared) -> Iterator[str]:
     searches = [compared.study.header["experiment"]["decoding"]["test"] for compared in (one, other)]
     if searches[0] != searches[1]:
         yield f"{pair} search otherwise: {' and '.join(map(_told, searches))}"
+    metrics = [compared.study.task.ranking for compared in (one, other)]
+    if metrics[0].name != metrics[1].name:
+        yield f"{pair} rank by other metrics: {' and '.join(metric.label for metric in metrics)}"
+        return
     signatures = [{row.score.signature for row in compared.primary} for compared in (one, other)]
     if signatures[0] != signatures[1]:
-        yield f"{pair} have BLEU of other signatures: {' and '.join(' '.join(sorted(each)) for each in signatures)}"
+        told = " and ".join(" ".join(sorted(each)) for each in signatures)
+        yield f"{pair} have {metrics[0].label} of other signatures: {told}"
 
 
 def _told(search: Mapping[str, Any]) -> str:
@@ -83,10 +88,15 @@ def _told(search: Mapping[str, Any]) -> str:
 
 def comparison_table(compared: Sequence[Compared]) -> Table:
     """A row per sweep and system, of each sweep's primary test set and search."""
-    tables = [(one, result_table(one.primary, "", with_costs=True)) for one in compared]
-    rows = [[row[0], word(one.name), *row[1:]] for one, table in tables for row in table.rows]
-    headings = tables[0][1].headings
-    return Table("All sweeps, each by its own test search", [headings[0], "sweep", *headings[1:]], rows)
+    tables = [(one, result_table(one.primary, "", task=one.study.task, with_costs=True)) for one in compared]
+    # Sweeps that rank by other metrics have other columns; what one of them lacks is not known of it.
+    headings = list(dict.fromkeys(heading for _, table in tables for heading in table.headings[1:]))
+    rows = []
+    for one, table in tables:
+        for row in table.rows:
+            cells = dict(zip(table.headings[1:], row[1:], strict=True))
+            rows.append([row[0], word(one.name), *(cells.get(heading, number(None)) for heading in headings)])
+    return Table("All sweeps, each by its own test search", [tables[0][1].headings[0], "sweep", *headings], rows)
 
 
 def _own(one: Compared) -> Table:
@@ -106,12 +116,13 @@ def _scores(compared: Sequence[Compared], drawn: Mapping[str, Mark]) -> Figure:
         Span(
             f"{row.score.system}, {one.name}",
             drawn[row.score.system],
-            row.score.bleu.value,
-            row.score.bleu.low,
-            row.score.bleu.high,
+            row.score.mean.value,
+            row.score.mean.low,
+            row.score.mean.high,
             ", ".join(row.score.trials),
         )
         for one in compared
         for row in one.primary
     ]
-    return Figure("scores", "BLEU", "Mean over the seeds with its 95 % interval.", intervals("BLEU", spans))
+    title = " or ".join(dict.fromkeys(one.study.task.ranking.title for one in compared))
+    return Figure("scores", title, "Mean over the seeds with its 95 % interval.", intervals(title, spans))

@@ -11,6 +11,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from intelligen.config.metrics import direction, higher_is_better
 from intelligen.config.parameters import Parameter, parameters
 from intelligen.reporting.report.costs import SECONDS_PER_HOUR
 from intelligen.reporting.report.drawing import Figure, add_line, axes, whole_steps
@@ -60,7 +61,7 @@ def _curve(study: StudyResults, strategy: str) -> Curve | None:
         "device_hours": [member.device_s / SECONDS_PER_HOUR for member in own],
         "target_tokens": [float(member.target_tokens) for member in own],
     }
-    return expected_best(values, costs, higher_is_better=study.maximizes)
+    return expected_best(values, costs, higher_is_better=higher_is_better(study.metric))
 
 
 def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
@@ -113,7 +114,7 @@ def _as_optuna(study: StudyResults, members: Sequence[Member]) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logarithmic = logarithmic_places(study)
     known = {one.name: _distribution(one, one.place in logarithmic) for one in parameters(study.sweep.space)}
-    found = optuna.create_study(direction="maximize" if study.maximizes else "minimize")
+    found = optuna.create_study(direction=direction(study.metric))
     for member in members:
         value = member.value(study.metric)
         if value is not None:

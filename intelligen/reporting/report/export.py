@@ -6,17 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from intelligen.tasks.base import AnyMetric
 from intelligen.tracking.standings import harmless
 
 Record = Mapping[str, Any]
 """Column → value; None where nothing is known."""
 
-_READ = {
+_WHICH = {
+    "sweep": ("sweep", "{}"),
     "strategy": ("strategy", "{}"),
     "test_set": ("test set", "{}"),
     "search": ("search", "{}"),
-    "bleu": ("BLEU", "{:.2f} [{bleu_low:.2f}, {bleu_high:.2f}]"),
-    "delta": ("difference", "{:+.2f} [{delta_low:.2f}, {delta_high:.2f}]"),
+}
+_EFFORT = {
     "p_holm": ("p (Holm)", "{:.4f}"),
     "effect_size": ("effect size", "{:.2f}"),
     "seeds": ("seeds", "{}"),
@@ -25,9 +27,7 @@ _READ = {
     "memory_avg_mib": ("avg memory (MiB)", "{:.0f}"),
     "memory_peak_mib": ("max memory (MiB)", "{:.0f}"),
     "device_hours": ("device-hours", "{:.3g}"),
-    "bleu_per_device_hour": ("BLEU per device-hour", "{:.1f}"),
 }
-_TEXT_COLUMNS = ("strategy", "test_set", "search")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -49,19 +49,23 @@ def to_csv(records: Sequence[Record]) -> str:
     return file.getvalue()
 
 
-def to_markdown(records: Sequence[Record]) -> str:
-    """The columns that people read."""
-    headings, rows = _readable(records)
-    words = len(_text(records))
+def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric]) -> str:
+    """The columns that people read.
+
+    Args:
+        records: The rows.
+        metrics: Of their scores; the first one ranks.
+
+    """
+    headings, rows, words = _readable(records, metrics)
     lines = [headings, ["---"] * words + ["---:"] * (len(headings) - words)]
     lines += [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def to_latex(records: Sequence[Record]) -> str:
+def to_latex(records: Sequence[Record], metrics: Sequence[AnyMetric]) -> str:
     """The same as a `tabular` for the package booktabs."""
-    headings, rows = _readable(records)
-    words = len(_text(records))
+    headings, rows, words = _readable(records, metrics)
     columns = "l" * words + "r" * (len(headings) - words)
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _latex_line(headings), r"\midrule"]
     lines += [_latex_line(row) for row in rows]
@@ -77,21 +81,26 @@ def _latex_line(cells: Sequence[str]) -> str:
     return " & ".join(map(latex_escaped, cells)) + r" \\"
 
 
-def _shown(records: Sequence[Record]) -> list[str]:
-    """Columns that people read, without those of which nothing is known; `sweep` first where there are several."""
+def _forms(metrics: Sequence[AnyMetric]) -> dict[str, tuple[str, str]]:
+    """Column → its heading and its form, of those that people read."""
+    ranking, *further = metrics
+    name, form = ranking.name, ranking.format
+    return {
+        **_WHICH,
+        name: (ranking.title, f"{{:{form}}} [{{{name}_low:{form}}}, {{{name}_high:{form}}}]"),
+        **{other.name: (other.title, f"{{:{other.format}}}") for other in further},
+        "delta": ("difference", f"{{:+{form}}} [{{delta_low:{form}}}, {{delta_high:{form}}}]"),
+        **_EFFORT,
+        f"{name}_per_device_hour": (f"{ranking.label} per device-hour", "{:.1f}"),
+    }
+
+
+def _readable(records: Sequence[Record], metrics: Sequence[AnyMetric]) -> tuple[list[str], list[list[str]], int]:
+    """Headings and rows without the columns of which nothing is known, and how many of these are words."""
     known = {name for record in records for name, value in record.items() if value is not None}
-    return [name for name in ("sweep", *_READ) if name in known]
-
-
-def _text(records: Sequence[Record]) -> list[str]:
-    return [name for name in _shown(records) if name in ("sweep", *_TEXT_COLUMNS)]
-
-
-def _readable(records: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
-    shown = _shown(records)
-    forms = {"sweep": ("sweep", "{}"), **_READ}
+    shown = {name: form for name, form in _forms(metrics).items() if name in known}
     rows = [
-        ["–" if record.get(name) is None else forms[name][1].format(record[name], **record) for name in shown]
+        ["–" if record.get(name) is None else form.format(record[name], **record) for name, (_, form) in shown.items()]
         for record in records
     ]
-    return [forms[name][0] for name in shown], rows
+    return [heading for heading, _ in shown.values()], rows, sum(name in _WHICH for name in shown)

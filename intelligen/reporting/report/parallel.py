@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from intelligen.config.document import Key
+from intelligen.config.metrics import ranked
 from intelligen.config.parameters import Parameter, parameters
 from intelligen.config.space import LogInt, LogUniform, Simplex
 from intelligen.config.space_entries import Entry, entries_of, with_inner
@@ -111,8 +112,8 @@ def _figure(
 ) -> go.Figure:
     values = {m.record.id: m.value(study.metric) or 0.0 for m in own}
     all_axes = [*drawn, _Axis(study.metric, min(values.values()), max(values.values()))]
-    ranked = sorted(values, key=values.__getitem__, reverse=study.maximizes)
-    bold = set(ranked[: -(-len(ranked) // _BEST_SHARE)])
+    best_first = ranked(study.metric, values, value=values.__getitem__)
+    bold = set(best_first[: -(-len(best_first) // _BEST_SHARE)])
     figure = axes(x="", y="")
     for member, found in zip(own, drawn_values, strict=True):
         trial = member.record.id

@@ -20,21 +20,24 @@ class Row:
     """In MLflow, of the trials that the score is of, as far as they are known."""
 
     @property
-    def bleu_per_device_hour(self) -> float | None:
-        """Mean BLEU over the device-hours of all the system's trials."""
-        return None if self.cost is None else self.score.bleu.value / self.cost.device_hours
+    def score_per_device_hour(self) -> float | None:
+        """Mean score over the device-hours of all the system's trials; none where less of it is better."""
+        if self.cost is None or not self.score.metric.higher_is_better:
+            return None
+        return self.score.mean.value / self.cost.device_hours
 
     def values(self) -> dict[str, Any]:
         """Everything under the names that the exports have; what is not known is None."""
-        score, found, cost = self.score, self.score.difference, self.cost
+        score, found, cost, name = self.score, self.score.difference, self.cost, self.score.metric.name
         return {
             "strategy": score.system,
             "test_set": score.setting[0],
             "search": score.setting[1],
             "seeds": len(score.seeds),
-            "bleu": score.bleu.value,
-            "bleu_low": score.bleu.low,
-            "bleu_high": score.bleu.high,
+            name: score.mean.value,
+            f"{name}_low": score.mean.low,
+            f"{name}_high": score.mean.high,
+            **score.further,
             "delta": found and found.delta,
             "delta_low": found and found.low,
             "delta_high": found and found.high,
@@ -50,7 +53,7 @@ class Row:
             "trials_run": cost and cost.trials,
             "target_tokens": cost and cost.target_tokens,
             "device_hours": cost and cost.device_hours,
-            "bleu_per_device_hour": self.bleu_per_device_hour,
+            f"{name}_per_device_hour": self.score_per_device_hour,
             "trials": " ".join(score.trials),
             "mlflow_runs": " ".join(self.runs),
             "signature": score.signature,

@@ -8,6 +8,7 @@ from intelligen.reporting.report.drawing import Figure, Span, add_line, axes, in
 from intelligen.reporting.report.marks import Mark
 from intelligen.reporting.report.scores import CONTROL, Score
 from intelligen.reporting.study import Setting, StudyResults
+from intelligen.tasks.base import AnyMetric
 
 Marks = Mapping[str, Mark]
 
@@ -15,19 +16,26 @@ _HOW = "Mean over the seeds with its 95 % interval."
 
 
 def score_figures(study: StudyResults, rows: Sequence[Score], marks: Marks) -> Iterator[Figure]:
-    """Of the primary test set: scores and differences with their intervals, BLEU by length."""
-    yield _scores(rows, marks)
-    yield from _differences(rows, marks)
-    lengths = axes(x="tokens of the reference", y="BLEU")
-    by_length = _means(study, study.primary, [f"bleu_by_length/{bucket}" for bucket in LENGTHS])
+    """Of the primary test set: scores and differences with their intervals, a score by length."""
+    yield _scores(rows, study.task.ranking, marks)
+    yield from _differences(rows, study.task.ranking, marks)
+    for metric in study.task.reported:
+        by_length = _means(study, study.primary, [f"{metric.name}_by_length/{bucket}" for bucket in LENGTHS])
+        if by_length:
+            yield _lengths(metric, by_length, marks)
+            return
+
+
+def _lengths(metric: AnyMetric, by_length: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
+    lengths = axes(x="tokens of the reference", y=metric.title)
     for name, values in by_length.items():
-        points = [(metric.partition("/")[2], value) for metric, value in values.items()]
+        points = [(score.partition("/")[2], value) for score, value in values.items()]
         add_line(lengths, marks[name], points, name=name)
     # Without it a bucket that only some systems have would be sorted behind those that all have.
     lengths.update_xaxes(type="category", categoryorder="array", categoryarray=list(LENGTHS))
-    yield Figure(
+    return Figure(
         "lengths",
-        "BLEU by length of the reference",
+        f"{metric.label} by length of the reference",
         "Mean over the seeds. Errors add up along a sentence, so a remedy should gain most on the right.",
         lengths,
     )
@@ -60,22 +68,22 @@ def exposure_by_place(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     )
 
 
-def _scores(rows: Sequence[Score], marks: Marks) -> Figure:
+def _scores(rows: Sequence[Score], metric: AnyMetric, marks: Marks) -> Figure:
     spans = [
-        Span(row.system, marks[row.system], row.bleu.value, row.bleu.low, row.bleu.high, ", ".join(row.trials))
+        Span(row.system, marks[row.system], row.mean.value, row.mean.low, row.mean.high, ", ".join(row.trials))
         for row in rows
     ]
-    return Figure("scores", "BLEU", _HOW, intervals("BLEU", spans))
+    return Figure("scores", metric.title, _HOW, intervals(metric.title, spans))
 
 
-def _differences(rows: Sequence[Score], marks: Marks) -> Iterator[Figure]:
+def _differences(rows: Sequence[Score], metric: AnyMetric, marks: Marks) -> Iterator[Figure]:
     spans = [
         Span(row.system, marks[row.system], found.delta, found.low, found.high, ", ".join(row.trials))
         for row in rows
         if (found := row.difference) is not None
     ]
     if spans:
-        title = f"Δ BLEU to {CONTROL}"
+        title = f"Δ {metric.title} to {CONTROL}"
         figure = intervals(title, spans)
         figure.add_vline(x=0, line={"color": "#888888", "width": 1, "dash": "dot"})
         yield Figure("differences", title, _HOW, figure)

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from intelligen.config.controls import COSTLIER, NULL_CONTROLS
-from intelligen.config.experiment import BleuTokenizer
+from intelligen.config.metrics import merit
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison, compare_systems, holm, mean_interval
 from intelligen.reporting.study import BASELINE, Decoded, Setting, StudyResults, System
+from intelligen.tasks import Task
+from intelligen.tasks.base import AnyMetric
 
 CONTROL = "standard"
 LEAST_SEEDS = 2
@@ -26,8 +29,12 @@ class Score:
     trials: tuple[str, ...]
     """One per seed."""
     seeds: tuple[int, ...]
-    bleu: Interval
-    """Mean over the seeds, with its 95 % interval over seeds × sentences."""
+    metric: AnyMetric
+    """By which systems rank."""
+    mean: Interval
+    """Over the seeds, with its 95 % interval over seeds × sentences."""
+    further: Mapping[str, float]
+    """Other scores that the task reports → mean over the seeds."""
     difference: Comparison | None
     """To the standard control, over the seeds that both have; none where that is not confirmed, and of it itself."""
     shared: tuple[int, ...]
@@ -38,10 +45,15 @@ class Score:
     """Further control → the difference to that; of strategies that have such."""
     signature: str
 
+    @property
+    def gain(self) -> float:
+        """How much better than the control it is; 0 where nothing is compared."""
+        return 0.0 if self.difference is None else merit(self.metric.name, self.difference.delta)
+
 
 def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     """A test set's scores: the baseline, then the strategies in the order in which they first ran."""
-    references = study.test_sets[setting[0]].references
+    references, metric = study.test_sets[setting[0]].references, study.task.ranking
     models = {system.name: found for system in study.systems if (found := system.of(setting))}
     controls = {name: held_against(name) if study.confirmations else () for name in models}
     compared = [name for name, held in controls.items() if CONTROL in held and _seeds(name, CONTROL, models)]
@@ -50,14 +62,14 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
         if system.name in models:
             differences = {
                 control: _compare(
-                    (system.name, control), models, references, tokenizer=study.tokenizer, family=max(1, len(compared))
+                    (system.name, control), models, references, metric=metric, family=max(1, len(compared))
                 )
                 for control in controls[system.name]
             }
             shared = tuple(_seeds(system.name, CONTROL, models)) if CONTROL in differences else ()
             hypotheses = [decoded.hypotheses for decoded in models[system.name].values()]
-            bleu = mean_interval(hypotheses, references, tokenizer=study.tokenizer)
-            rows.append(_score(system, setting, models[system.name], bleu, differences, shared))
+            mean = mean_interval(hypotheses, references, metric=metric)
+            rows.append(_score(study.task, system, setting, models[system.name], mean, differences, shared))
     return _corrected(rows)
 
 
@@ -80,7 +92,7 @@ def _compare(
     models: Mapping[str, Models],
     references: Sequence[str],
     *,
-    tokenizer: BleuTokenizer,
+    metric: AnyMetric,
     family: int,
 ) -> Comparison | None:
     """The difference of a system to its control, over the seeds that both have."""
@@ -88,29 +100,35 @@ def _compare(
     if not seeds:
         return None
     ours, theirs = ([models[name][seed].hypotheses for seed in seeds] for name in pair)
-    return compare_systems(ours, theirs, references, tokenizer=tokenizer, family=family)
+    return compare_systems(ours, theirs, references, metric=metric, family=family)
 
 
 def _score(
+    task: Task,
     system: System,
     setting: Setting,
     found: Models,
-    bleu: Interval,
+    mean: Interval,
     differences: Mapping[str, Comparison | None],
     shared: tuple[int, ...],
 ) -> Score:
     members = [member for member in system.members if setting in member.decoded]
+    signature = f"{task.ranking.name}_signature"
     return Score(
         system=system.name,
         setting=setting,
         trials=tuple(member.record.id for member in members),
         seeds=tuple(found),
-        bleu=bleu,
+        metric=task.ranking,
+        mean=mean,
+        further={
+            other.name: fmean(decoded.score(other.name) for decoded in found.values()) for other in task.reported[1:]
+        },
         difference=differences.get(CONTROL),
         shared=shared,
         p_holm=None,
         beside={name: one for name, one in differences.items() if name != CONTROL and one is not None},
-        signature=" ".join(sorted({decoded.signatures["bleu_signature"] for decoded in found.values()})),
+        signature=" ".join(sorted({decoded.signatures.get(signature, "") for decoded in found.values()})),
     )
 
 

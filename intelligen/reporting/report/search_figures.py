@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from intelligen.config.metrics import higher_is_better, merit
 from intelligen.config.parameters import parameters
 from intelligen.reporting.report.drawing import Figure, add_points, axes
 from intelligen.reporting.report.marks import Mark
@@ -31,12 +32,12 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
                 add_points(figure, marks[name], points, name=name, text=[m.record.id for m in own], hollow=hollow)
     ran = {m.record.id: m for m in study.searched if m.record.state is TrialState.COMPLETE and m.record.id in valued}
     costs = {name: member.device_s for name, member in ran.items()}
-    front = pareto_front({name: valued[name] for name in ran}, costs, higher_is_better=study.maximizes)
+    front = pareto_front({name: valued[name] for name in ran}, costs, higher_is_better=higher_is_better(study.metric))
     figure.add_scatter(
         x=[costs[name] for name in front],
         y=[valued[name] for name in front],
         mode="lines",
-        line={"color": "#888888", "width": 2, "shape": "hv" if study.maximizes else "vh"},
+        line={"color": "#888888", "width": 2, "shape": "hv" if higher_is_better(study.metric) else "vh"},
         hoverinfo="skip",
     )
     return Figure(
@@ -96,7 +97,7 @@ def _line(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, ma
 
 def _bars(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, marks: Marks) -> Figure:
     figure = axes(x="weight", y="")
-    best_last = sorted(mixed, key=lambda one: one[2] if study.maximizes else -one[2])
+    best_last = sorted(mixed, key=lambda one: merit(study.metric, one[2]))
     labels = [f"{member.record.id}: {value:.2f}" for member, _, value in best_last]
     for part, pattern in zip(parts, ("", "/", ".", "x", "-"), strict=False):
         figure.add_bar(
@@ -133,5 +134,6 @@ def _told(mixed: Mixed, study: StudyResults) -> list[str]:
 
 
 def _sizes(values: Sequence[float], study: StudyResults) -> list[float]:
-    worst, best = (min(values), max(values)) if study.maximizes else (max(values), min(values))
+    best_last = sorted(values, key=lambda value: merit(study.metric, value))
+    worst, best = best_last[0], best_last[-1]
     return [8 + 16 * ((value - worst) / (best - worst) if best != worst else 1) for value in values]

@@ -16,11 +16,12 @@ from intelligen.reporting.report.search_figures import pareto_figure, simplex_fi
 from intelligen.reporting.report.tables import Table, result_table, trial_table, word
 from intelligen.reporting.report.translations import SAMPLES, samples
 from intelligen.reporting.study import StudyResults
+from intelligen.tasks import Task
 
 Marks = Mapping[str, Mark]
 
 _HOW_TO_READ = (
-    "BLEU is sacreBLEU's, the mean over seeds, with its 95 % interval over seeds × sentences. Δ is the difference"
+    "{score}, the mean over seeds, with its 95 % interval over seeds × sentences. Δ is the difference"
     " to standard over the seeds that both have, p corrected by Holm for all strategies of the table. Effect size"
     " is Hedges' g: Δ over its standard deviation between seeds. With so many seeds as needed, a Δ of this size is"
     " found in four of five studies, corrected alike. The seeds say which trials a row comes from: every trial stands"
@@ -38,19 +39,26 @@ def study_sections(study: StudyResults, rows: Sequence[Row], marks: Marks) -> li
 
 def _results(study: StudyResults, rows: Sequence[Row], marks: Marks) -> Section:
     first = primary(study, rows)
-    tables = [result_table(first, _caption(study, study.primary), with_costs=True)] if first else []
+    tables = [result_table(first, _caption(study, study.primary), task=study.task, with_costs=True)] if first else []
     for setting in study.settings:
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
-            tables.append(result_table(found, _caption(study, setting), with_costs=False))
+            tables.append(result_table(found, _caption(study, setting), task=study.task, with_costs=False))
     return Section(
         "results",
         "Results",
         text="" if tables else "No test set has been decoded yet.",
-        below=_HOW_TO_READ if tables else "",
+        below=_how_to_read(study.task) if tables else "",
         tables=tables,
         figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
     )
+
+
+def _how_to_read(task: Task) -> str:
+    metric, *further = task.reported
+    source = f" is {metric.implementation}'s" if metric.implementation else ""
+    others = "".join(f" {other.label} is the mean over seeds too, and ranks nothing." for other in further)
+    return _HOW_TO_READ.format(score=f"{metric.label}{source}") + others
 
 
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:

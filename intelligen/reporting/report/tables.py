@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from intelligen.evaluation import Interval
+from intelligen.evaluation.significance import Comparison
 from intelligen.reporting.report.rows import Row
 from intelligen.reporting.report.scores import CONTROL
-from intelligen.reporting.study import StudyResults
+from intelligen.reporting.study import Member, StudyResults
+from intelligen.tasks import Task
+from intelligen.tasks.base import AnyMetric
 
 UNKNOWN = "–"
+PER_DEVICE_HOUR = "per device-hour"
 
 
 @dataclass(frozen=True)
@@ -48,25 +53,29 @@ def number(value: float | None, form: str = "{:.2f}") -> Cell:
     return Cell(UNKNOWN, "", is_number=True) if value is None else Cell(form.format(value), repr(value), is_number=True)
 
 
-def spread(value: float | None, low: float | None, high: float | None, form: str = "{:.2f}") -> Cell:
-    """A cell of a number above its interval, sorted by the number."""
-    cell = number(value, form)
-    return cell if value is None else replace(cell, below=f"[{low:.2f}, {high:.2f}]")
+def spread(found: Interval | Comparison, value: float, form: str, *, sign: str = "") -> Cell:
+    """A cell of a number in Python's format above its interval, sorted by the number."""
+    return replace(number(value, f"{{:{sign}{form}}}"), below=f"[{found.low:{form}}, {found.high:{form}}]")
 
 
-def result_table(rows: Sequence[Row], caption: str, *, with_costs: bool) -> Table:
+def result_table(rows: Sequence[Row], caption: str, *, task: Task, with_costs: bool) -> Table:
     """One test set by one search. A row's seeds say which trials, or which baselines, it comes from."""
-    headings = ["strategy", "BLEU [95 %]", f"Δ to {CONTROL} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"]
+    metric, *further = task.reported
+    headings = [
+        *("strategy", f"{metric.title} [95 %]", *(other.title for other in further)),
+        *(f"Δ to {CONTROL} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"),
+    ]
     if with_costs:
-        headings += ["epoch time", "avg memory", "max memory", "device-hours", "BLEU per device-hour"]
-    return Table(caption, headings, [_cells(row, with_costs=with_costs) for row in rows])
+        headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
+    return Table(caption, headings, [_cells(row, further, with_costs=with_costs) for row in rows])
 
 
-def _cells(row: Row, *, with_costs: bool) -> list[Cell]:
+def _cells(row: Row, further: Sequence[AnyMetric], *, with_costs: bool) -> list[Cell]:
     values = row.values()
     cells = [
         word(values["strategy"]),
-        spread(values["bleu"], values["bleu_low"], values["bleu_high"]),
+        spread(row.score.mean, row.score.mean.value, row.score.metric.format),
+        *(number(values[other.name], f"{{:{other.format}}}") for other in further),
         _difference(row),
         number(values["p_holm"], "{:.4f}"),
         number(values["effect_size"]),
@@ -80,23 +89,25 @@ def _cells(row: Row, *, with_costs: bool) -> list[Cell]:
             replace(number(values["memory_avg_mib"], "{:,.0f} MiB"), below=kind),
             replace(number(values["memory_peak_mib"], "{:,.0f} MiB"), below=kind),
             number(values["device_hours"], "{:.3g}"),
-            number(values["bleu_per_device_hour"], "{:,.1f}"),
+            number(row.score_per_device_hour, "{:,.1f}"),
         ]
     return cells
 
 
 def _difference(row: Row) -> Cell:
     """Δ above its interval, and above its seeds where the control lacks some of the row's."""
-    values = row.values()
-    cell = spread(values["delta"], values["delta_low"], values["delta_high"], "{:+.2f}")
-    if row.score.difference is None or row.score.shared == row.score.seeds:
+    found = row.score.difference
+    if found is None:
+        return number(None)
+    cell = spread(found, found.delta, row.score.metric.format, sign="+")
+    if row.score.shared == row.score.seeds:
         return cell
     return replace(cell, below=f"{cell.below} seeds {', '.join(map(str, row.score.shared))}")
 
 
 def trial_table(study: StudyResults) -> Table:
     """Every trial, the runs that show it in MLflow, and where its files lie."""
-    split, search = study.primary
+    (split, search), metric = study.primary, study.task.ranking
     headings = [
         "trial",
         "stage",
@@ -104,7 +115,7 @@ def trial_table(study: StudyResults) -> Table:
         "seed",
         "state",
         study.metric,
-        f"BLEU of {split}, {search}",
+        f"{metric.title} of {split}, {search}",
         "epochs",
         "device-seconds",
         "repeats",
@@ -120,7 +131,7 @@ def trial_table(study: StudyResults) -> Table:
             number(member.record.seed, "{}"),
             word(member.record.state),
             number(member.value(study.metric)),
-            number(member.decoded[study.primary].bleu.value if study.primary in member.decoded else None),
+            number(_tested(study, member), f"{{:{metric.format}}}"),
             number(len(member.reports), "{}"),
             number(member.device_s, "{:,.1f}"),
             word(member.record.confirms or ""),
@@ -131,3 +142,8 @@ def trial_table(study: StudyResults) -> Table:
         for member in study.members
     ]
     return Table(f"{len(rows)} trials, in the order in which they were started", headings, rows)
+
+
+def _tested(study: StudyResults, member: Member) -> float | None:
+    decoded = member.decoded.get(study.primary)
+    return None if decoded is None else decoded.score(study.task.ranking.name)

@@ -15,8 +15,10 @@ from intelligen.data.bleu import bleu_metric, require_bleu_tokenizer
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare
 from intelligen.errors import ConfigError, UnavailableError
-from intelligen.evaluation import Shard, bleu_interval, score
-from intelligen.evaluation.significance import compare_systems, mean_interval, paired_bootstrap
+from intelligen.evaluation import Shard, interval, score
+from intelligen.evaluation.paired_tests import paired_bootstrap
+from intelligen.evaluation.sacrebleu_metrics import Bleu
+from intelligen.evaluation.significance import compare_systems, mean_interval
 from intelligen.optimization import Sums
 from intelligen.strategies.rewards import sentence_rewards
 
@@ -54,9 +56,9 @@ def test_every_bleu_is_by_the_chosen_tokenizer(tokenizer: BleuTokenizer) -> None
     assert found.signatures["bleu_signature"] == str(theirs.get_signature())
     assert f"tok:{tokenizer}" in found.signatures["bleu_signature"]
     assert found.metrics["distinct_2"] > 0
-    assert bleu_interval(HYPOTHESES, REFERENCES, tokenizer=tokenizer).value == pytest.approx(expected)
-    assert mean_interval([HYPOTHESES] * 2, REFERENCES, tokenizer=tokenizer).value == pytest.approx(expected)
-    compared = compare_systems([REFERENCES], [HYPOTHESES], REFERENCES, tokenizer=tokenizer)
+    assert interval(HYPOTHESES, REFERENCES, metric=Bleu(tokenizer)).value == pytest.approx(expected)
+    assert mean_interval([HYPOTHESES] * 2, REFERENCES, metric=Bleu(tokenizer)).value == pytest.approx(expected)
+    compared = compare_systems([REFERENCES], [HYPOTHESES], REFERENCES, metric=Bleu(tokenizer))
     assert compared.delta == pytest.approx(100 - expected)
     tested = paired_bootstrap(REFERENCES, HYPOTHESES, REFERENCES, tokenizer=tokenizer, resamples=10)
     assert tested.control == pytest.approx(expected)

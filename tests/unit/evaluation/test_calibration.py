@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
+from intelligen.evaluation.metric import Metric
+from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
 from intelligen.evaluation.significance import ALPHA, compare_statistics
 
 STUDIES = 150
+BLEU = Bleu()
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +28,17 @@ def aa() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def statistics(aa: ModuleType) -> np.ndarray:
-    return aa.ladder(40, seed=1)
+    return aa.ladder(40, metric=BLEU, seed=1)
 
 
-def called_different(aa: ModuleType, statistics: np.ndarray, setting: str, *, shift: float = 0.0) -> float:
+def called_different(
+    aa: ModuleType, statistics: np.ndarray, setting: str, *, metric: Metric[str, str] = BLEU, shift: float = 0.0
+) -> float:
     studies = aa.studies(statistics, aa.SETTINGS[setting], count=STUDIES, seeds=3, sentences=80, shift=shift)
-    found = [compare_statistics(*sides, resamples=200, seed=number).p_value for number, sides in enumerate(studies)]
+    found = [
+        compare_statistics(*sides, metric=metric, resamples=200, seed=number).p_value
+        for number, sides in enumerate(studies)
+    ]
     return float(np.mean(np.asarray(found) < ALPHA))
 
 
@@ -43,3 +51,10 @@ def test_copies_of_a_strategy_are_seldom_called_different(aa, statistics, settin
 @pytest.mark.parametrize("setting", ["chance alone", "taste"])
 def test_a_large_difference_is_found(aa, statistics, setting):
     assert called_different(aa, statistics, setting, shift=3.0) >= 0.8
+
+
+def test_another_metric_is_compared_alike(aa):
+    metric = ChrF()
+    statistics = aa.ladder(40, metric=metric, seed=1)
+    assert called_different(aa, statistics, "runs differ much", metric=metric) <= 0.11
+    assert called_different(aa, statistics, "chance alone", metric=metric, shift=3.0) >= 0.8

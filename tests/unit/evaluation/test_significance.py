@@ -11,17 +11,16 @@ from sacrebleu.metrics import BLEU
 from scipy import stats
 
 from intelligen.evaluation.corpus import Shard
-from intelligen.evaluation.scoring import bleu_interval, score
-from intelligen.evaluation.significance import (
-    approximate_randomisation,
-    compare_statistics,
-    compare_systems,
-    holm,
-    mean_interval,
-    paired_bootstrap,
-)
-from intelligen.evaluation.significance_statistics import bleu_of, bleu_statistics, resampled_sums
+from intelligen.evaluation.intervals import interval
+from intelligen.evaluation.paired_tests import approximate_randomisation, paired_bootstrap
+from intelligen.evaluation.sacrebleu_metrics import Bleu
+from intelligen.evaluation.scoring import score
+from intelligen.evaluation.significance import compare_statistics, compare_systems, holm, mean_interval
+from intelligen.evaluation.significance_statistics import resampled_sums
 from intelligen.optimization import Sums
+
+METRIC = Bleu()
+bleu_of, bleu_statistics = METRIC.value, METRIC.statistics
 
 WORDS = [f"w{index}" for index in range(60)]
 
@@ -85,8 +84,8 @@ def test_many_sentences_are_resampled_in_parts():
 
 def test_a_mean_over_one_seed_has_the_interval_that_its_model_has_everywhere():
     hypotheses = translated(0.7, seed=4)
-    found = mean_interval([hypotheses], references())
-    assert found == bleu_interval(hypotheses, references())
+    found = mean_interval([hypotheses], references(), metric=METRIC)
+    assert found == interval(hypotheses, references(), metric=METRIC)
     # As wide as sacreBLEU's, which is symmetric about the resamples' mean.
     theirs = BLEU().corpus_score(hypotheses, [references()], n_bootstrap=1000)
     assert found.high - found.low == pytest.approx(2 * theirs._ci, rel=0.1)
@@ -98,7 +97,7 @@ def test_the_bounds_of_an_interval_are_percentiles_of_what_sacrebleu_makes_of_re
     for _ in range(1000):
         rows = random.integers(60, size=60)
         scores.append(BLEU().corpus_score([hypotheses[row] for row in rows], [[right[row] for row in rows]]).score)
-    found = bleu_interval(hypotheses, right, resamples=4000)
+    found = interval(hypotheses, right, resamples=4000, metric=METRIC)
     # The standard error of these percentiles is about a tenth of the interval's width over √(1000 / 40).
     assert (found.low, found.high) == pytest.approx(np.percentile(scores, (2.5, 97.5)), abs=1.2)
 
@@ -107,14 +106,14 @@ def test_the_bounds_of_an_interval_are_percentiles_of_what_sacrebleu_makes_of_re
 @pytest.mark.parametrize("right", [0.0, 0.5, 0.9, 1.0])
 def test_an_interval_holds_its_value_and_stays_on_the_scale(count, right):
     for seed in range(10):
-        found = bleu_interval(translated(right, seed=seed, count=count), references(count), resamples=200)
+        found = interval(translated(right, seed=seed, count=count), references(count), resamples=200, metric=METRIC)
         assert 0 <= found.low <= found.value <= found.high <= 100
 
 
 def test_a_perfect_score_has_no_bound_above_it():
     # sacreBLEU's own interval is 100.00 [19.70, 119.70] here: a resample of short sentences alone scores 0.
     texts = ["one two three four", "one", "two", "three"]
-    found = bleu_interval(texts, texts)
+    found = interval(texts, texts, metric=METRIC)
     assert (found.value, found.high) == (100, 100)
     assert BLEU().corpus_score(texts, [texts], n_bootstrap=1000)._ci > 30
 
@@ -123,14 +122,14 @@ def test_where_sentences_do_not_vary_the_interval_is_students_over_seeds():
     ours, control = alike(15, 17, 16), alike(13, 14, 15)
     scores = [bleu_of(side.sum(axis=1)) for side in (ours, control)]
     expected = stats.ttest_rel(*scores)
-    found = compare_statistics(ours, control)
+    found = compare_statistics(ours, control, metric=METRIC)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
     assert found.p_value == pytest.approx(expected.pvalue)
 
 
 def test_where_seeds_do_not_vary_the_interval_is_that_of_one_seed():
     ours, control = translated(0.8, seed=1), translated(0.7, seed=2)
-    one, three = (compare_systems([ours] * seeds, [control] * seeds, references()) for seeds in (1, 3))
+    one, three = (compare_systems([ours] * seeds, [control] * seeds, references(), metric=METRIC) for seeds in (1, 3))
     assert (three.delta, three.low, three.high) == pytest.approx((one.delta, one.low, one.high))
     assert three.p_value == pytest.approx(one.p_value)
     assert (one.over, three.over) == ("sentences", "seeds × sentences")
@@ -148,14 +147,17 @@ def test_the_half_widths_of_seeds_and_of_sentences_add_as_squares():
     common = (covariance.sum() - covariance.trace()) / 12
     assert common > 1
     over_seeds, over_sentences = stats.t.ppf(0.975, 3) * stats.sem(deltas), stats.t.ppf(0.975, 59) * common**0.5
-    found = compare_statistics(*statistics)
+    found = compare_statistics(*statistics, metric=METRIC)
     assert (found.high - found.low) / 2 == pytest.approx(np.hypot(over_seeds, over_sentences))
 
 
 def test_p_is_below_5_percent_exactly_where_the_interval_leaves_0_out():
     found = [
         compare_systems(
-            systems(0.7 + step / 100, seeds=3, first=7 * step), systems(0.7, seeds=3, first=90), references()
+            systems(0.7 + step / 100, seeds=3, first=7 * step),
+            systems(0.7, seeds=3, first=90),
+            references(),
+            metric=METRIC,
         )
         for step in range(1, 16)
     ]
@@ -166,37 +168,40 @@ def test_p_is_below_5_percent_exactly_where_the_interval_leaves_0_out():
 
 def test_the_sides_and_the_order_of_seeds_make_no_other_difference():
     ours, control = systems(0.8, seeds=3), systems(0.7, seeds=3, first=5)
-    found, turned = compare_systems(ours, control, references()), compare_systems(control, ours, references())
+    found, turned = (
+        compare_systems(ours, control, references(), metric=METRIC),
+        compare_systems(control, ours, references(), metric=METRIC),
+    )
     assert (turned.delta, turned.low, turned.p_value) == pytest.approx((-found.delta, -found.high, found.p_value))
-    reversed_seeds = compare_systems(ours[::-1], control[::-1], references())
+    reversed_seeds = compare_systems(ours[::-1], control[::-1], references(), metric=METRIC)
     assert (reversed_seeds.low, reversed_seeds.p_value) == pytest.approx((found.low, found.p_value))
 
 
 def test_the_same_systems_do_not_differ():
     ours = systems(0.7, seeds=3)
-    found = compare_systems(ours, ours, references())
+    found = compare_systems(ours, ours, references(), metric=METRIC)
     assert (found.delta, found.low, found.high, found.p_value) == (0, 0, 0, 1)
     assert (found.effect_size, found.seeds_needed) == (None, None)
 
 
 def test_a_difference_that_never_varies_is_certain():
-    found = compare_statistics(alike(16, 16, 16), alike(14, 14, 14))
+    found = compare_statistics(alike(16, 16, 16), alike(14, 14, 14), metric=METRIC)
     assert found.delta > 0
     assert (found.low, found.high) == pytest.approx((found.delta, found.delta))
     assert (found.p_value, found.effect_size, found.seeds_needed) == (pytest.approx(0), None, 2)
 
 
 def test_one_seed_shows_neither_effect_nor_seeds_needed():
-    found = compare_systems(systems(0.8, seeds=1), systems(0.7, seeds=1, first=5), references())
+    found = compare_systems(systems(0.8, seeds=1), systems(0.7, seeds=1, first=5), references(), metric=METRIC)
     assert (found.seeds, found.over, found.effect_size, found.seeds_needed) == (1, "sentences", None, None)
     assert found.p_value < 1
 
 
 def test_empty_hypotheses_are_compared():
     empty, good = [[""] * 60] * 3, systems(0.8, seeds=3)
-    found = compare_systems(empty, good, references())
+    found = compare_systems(empty, good, references(), metric=METRIC)
     assert found.delta == pytest.approx(-np.mean([BLEU().corpus_score(text, [references()]).score for text in good]))
-    assert compare_systems(empty, empty, references()).p_value == 1
+    assert compare_systems(empty, empty, references(), metric=METRIC).p_value == 1
 
 
 @pytest.mark.parametrize(
@@ -209,31 +214,31 @@ def test_empty_hypotheses_are_compared():
 )
 def test_what_does_not_match_is_refused(ours, control, told):
     with pytest.raises(ValueError, match=told):
-        compare_systems(ours, control, references())
+        compare_systems(ours, control, references(), metric=METRIC)
 
 
 def test_one_sentence_has_no_interval_over_seeds():
     with pytest.raises(ValueError, match="two or more"):
-        mean_interval([["a b c d"]] * 2, ["a b c d"])
+        mean_interval([["a b c d"]] * 2, ["a b c d"], metric=METRIC)
     with pytest.raises(ValueError, match="needs a seed"):
-        mean_interval([], references())
+        mean_interval([], references(), metric=METRIC)
 
 
 def test_a_mean_stays_within_the_scale():
-    found = mean_interval([references(), [""] * 60], references())
+    found = mean_interval([references(), [""] * 60], references(), metric=METRIC)
     assert (found.low, found.value, found.high) == (0, 50, 100)
 
 
 def test_hedges_g_is_the_difference_in_deviations_between_seeds_less_its_bias():
-    found = compare_statistics(alike(15, 17, 16), alike(13, 14, 15))
+    found = compare_statistics(alike(15, 17, 16), alike(13, 14, 15), metric=METRIC)
     deltas = bleu_of(alike(15, 17, 16).sum(axis=1)) - bleu_of(alike(13, 14, 15).sum(axis=1))
     # Γ(1) / (√(2/2) Γ(1/2)) for two degrees of freedom.
     assert found.effect_size == pytest.approx(deltas.mean() / deltas.std(ddof=1) / np.pi**0.5)
-    assert compare_statistics(alike(15, 17), alike(13, 14)).effect_size is None
+    assert compare_statistics(alike(15, 17), alike(13, 14), metric=METRIC).effect_size is None
 
 
 def test_so_many_seeds_find_the_difference_in_four_of_five_studies():
-    found = compare_statistics(alike(13, 17, 16), alike(13, 14, 15))
+    found = compare_statistics(alike(13, 17, 16), alike(13, 14, 15), metric=METRIC)
     deltas = bleu_of(alike(13, 17, 16).sum(axis=1)) - bleu_of(alike(13, 14, 15).sum(axis=1))
     assert found.seeds_needed is not None
     assert found.seeds_needed > 3
@@ -244,7 +249,7 @@ def test_so_many_seeds_find_the_difference_in_four_of_five_studies():
 
 def test_a_comparison_among_several_needs_the_seeds_for_its_share_of_the_level():
     sides = alike(13, 17, 16), alike(13, 14, 15)
-    alone, among = compare_statistics(*sides), compare_statistics(*sides, family=8)
+    alone, among = compare_statistics(*sides, metric=METRIC), compare_statistics(*sides, family=8, metric=METRIC)
     assert (among.p_value, among.low, among.high) == (alone.p_value, alone.low, alone.high)
     assert alone.seeds_needed is not None
     assert among.seeds_needed is not None
@@ -257,7 +262,7 @@ def test_a_comparison_among_several_needs_the_seeds_for_its_share_of_the_level()
 
 def test_no_number_of_seeds_makes_up_for_a_test_set_that_is_too_small():
     ours, control = translated(0.74, seed=1), translated(0.7, seed=2)
-    found = compare_systems([ours] * 3, [control] * 3, references())
+    found = compare_systems([ours] * 3, [control] * 3, references(), metric=METRIC)
     assert found.p_value > 0.05
     assert found.seeds_needed is None
 

@@ -10,19 +10,22 @@ from typing import Any
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 from invented import drawn, exposure, report, spoilt
 
-from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.experiment import Experiment, Translation, Trial, baseline_trial, finetuning_trial
 from intelligen.config.loading import apply_settings, load_sweep
+from intelligen.config.metrics import direction
 from intelligen.config.sweep import Sweep
 from intelligen.data.preparing import prepare
-from intelligen.evaluation import bleu_interval, score
+from intelligen.evaluation import interval, score
 from intelligen.evaluation.corpus import Shard
 from intelligen.optimization import Sums
 from intelligen.sweep.header import sweep_header
+from intelligen.tasks import build_task
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.provenance import record_provenance
 from intelligen.tracking.records import SweepStatus, TrialState
 from intelligen.training.history import History, Report
 from intelligen.training.result import RESULT
+from intelligen.training.testing import named_scores
 
 SENTENCES = 30
 EPOCHS = 4
@@ -43,6 +46,7 @@ space:
       standard_matched: {{updates_ratio: {{choice: [2.0, 4.0]}}}}
       intelligen:
         policy: {{choice: {{static: {{weights: {{simplex: [auxiliary, recurrent, generative]}}}}}}}}
+objective: {{metric: {metric}, direction: {direction}}}
 budget: {{trials_per_strategy: 4}}
 {confirm}
 """
@@ -61,6 +65,9 @@ class SmallStudy:
     failed: Sequence[str] = ()
     """Trials that fail."""
     quality: Mapping[str, float] = field(default_factory=lambda: QUALITY)
+    objective: str = "valid/bleu"
+    joined: Sequence[str] = ()
+    """Strategies that leave out the spaces between words: BLEU sees no word right, chrF sees no difference."""
     hypothesis: str | None = None
     """What every model says of the first sentence of the samples, where it is given."""
 
@@ -106,9 +113,12 @@ class SmallStudy:
         (folder / "corpus").mkdir(parents=True, exist_ok=True)
         write_tiny_corpus(folder / "corpus", held_out=SENTENCES)
         here = f"folder: {json.dumps(str(folder / 'corpus'))}"
-        (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here))
+        task = f"task: {{selection_metric: {self.objective}}}\n"
+        (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here) + task)
         confirm = "confirm: {seeds: 3}\ntest: {searches: [greedy, beam]}" if self.confirm else ""
-        (folder / f"{self.name}.yaml").write_text(SWEEP.format(name=self.name, confirm=confirm))
+        (folder / f"{self.name}.yaml").write_text(
+            SWEEP.format(name=self.name, confirm=confirm, metric=self.objective, direction=direction(self.objective))
+        )
         return load_sweep(folder / f"{self.name}.yaml")
 
     def _search(
@@ -201,15 +211,20 @@ class SmallStudy:
             hypotheses = spoilt(self.references, quality, random.Random(f"{strategy} {seed} {search}"))
             if self.hypothesis is not None:
                 hypotheses[len(hypotheses) // 12] = self.hypothesis
+            if strategy in self.joined:
+                hypotheses = [text.replace(" ", "") for text in hypotheses]
             sums = {name: (value * 1000, 1000) for name, value in exposure(quality).items()}
             found = score([Shard(dict(enumerate(hypotheses)), Sums(sums))], self.references)
-            bleu = bleu_interval(found.hypotheses, self.references, resamples=20)
-            metrics = {f"test/{name}": value for name, value in found.metrics.items()}
-            metrics |= {"test/bleu_low": bleu.low, "test/bleu_high": bleu.high}
+            task = build_task(Translation(selection_metric=self.objective))  # type: ignore[arg-type]
+            intervals = {
+                metric.name: interval(found.hypotheses, self.references, metric=metric, resamples=20)
+                for metric in task.reported
+            }
+            metrics = named_scores("test", found, intervals)
             record = {
                 "search": {"name": search},
                 "metrics": metrics,
-                "bleu": asdict(bleu),
+                **{name: asdict(one) for name, one in intervals.items()},
                 "signatures": dict(found.signatures),
                 "hypotheses": hypotheses,
             }

@@ -5,6 +5,7 @@ import io
 import re
 from typing import Any
 
+from intelligen.evaluation.sacrebleu_metrics import Bleu
 from intelligen.reporting.report.export import latex_escaped, to_csv, to_latex, to_markdown
 
 KNOWN: dict[str, Any] = {
@@ -47,7 +48,7 @@ def test_latex_prints_its_own_signs() -> None:
     assert latex_escaped(r"a_b & 50 % #1 ${x} ~ ^ \\") == (
         r"a\_b \& 50 \% \#1 \$\{x\} \textasciitilde{} \textasciicircum{} \textbackslash{}\textbackslash{}"
     )
-    table = to_latex([KNOWN, BARE])
+    table = to_latex([KNOWN, BARE], [Bleu()])
     assert r"standard\_matched & test & beam & 31.23 [30.10, 32.20] & -0.50 [-1.25, 0.25] & 0.1234 & 3 \\" in table
     assert r"baseline & test & beam & – & – & – & 3 \\" in table
     columns = re.search(r"\\begin\{tabular\}\{(.*)\}", table)
@@ -56,7 +57,7 @@ def test_latex_prints_its_own_signs() -> None:
 
 
 def test_markdown_has_as_many_cells_in_every_line() -> None:
-    lines = to_markdown([{**KNOWN, "strategy": "a|b"}, BARE]).splitlines()
+    lines = to_markdown([{**KNOWN, "strategy": "a|b"}, BARE], [Bleu()]).splitlines()
     assert lines[0].startswith("| strategy | test set | search | BLEU |")
     assert lines[2].startswith(r"| a\|b | test | beam | 31.23 [30.10, 32.20] |")
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1

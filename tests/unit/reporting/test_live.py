@@ -6,11 +6,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from intelligen.config.experiment import Translation
 from intelligen.reporting.live import LiveProgress
+from intelligen.tasks import build_task
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import HISTORY_FILE, History, Report
 
+TASK = build_task(Translation())
 METRICS = {
     "gpu/count": 0.0,
     "train/loss": 1.0,
@@ -35,7 +38,9 @@ def test_every_epoch_and_every_end_is_told_once(tmp_path):
     trial = tmp_path / "trials" / "t0000"
     with (
         Ledger.open(tmp_path, {}) as ledger,
-        LiveProgress(tmp_path, objective="valid/bleu", console=Console(file=output), interval_s=60) as progress,
+        LiveProgress(
+            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
+        ) as progress,
     ):
         ledger.start(
             "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
@@ -60,7 +65,9 @@ def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):
     trial = tmp_path / "trials" / "t0000"
     with (
         Ledger.open(tmp_path, {}) as ledger,
-        LiveProgress(tmp_path, objective="valid/bleu", console=Console(file=output), interval_s=60) as progress,
+        LiveProgress(
+            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
+        ) as progress,
     ):
         ledger.start(
             "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
@@ -82,7 +89,7 @@ def test_a_terminal_shows_the_objective_and_the_best_of_the_trials_that_have_not
     console = Console(file=output, force_terminal=True, width=120)
     with (
         Ledger.open(tmp_path, {}) as ledger,
-        LiveProgress(tmp_path, objective="valid/chrf", console=console, interval_s=60),
+        LiveProgress(tmp_path, metrics=TASK.metrics, objective="valid/chrf", console=console, interval_s=60),
     ):
         for name, state, chrf in (("t0000", TrialState.FAILED, 80.0), ("t0001", TrialState.COMPLETE, 20.0)):
             ledger.start(

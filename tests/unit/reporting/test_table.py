@@ -35,7 +35,7 @@ SEQGAN = row("seqgan", epoch_s=34.0, cost=1234.4)
 
 def table(*rows: Row) -> dict[str, dict[str, str]]:
     """Row → column → cell, as the Markdown has them."""
-    lines = markdown_table(rows, objective="valid/bleu").split("\n\n")[0].splitlines()
+    lines = markdown_table(rows, objective="valid/bleu", scores=("bleu",)).split("\n\n")[0].splitlines()
     heads, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {cells[0]: dict(zip(heads, cells, strict=True)) for cells in body}
 
@@ -75,12 +75,12 @@ def test_rows_keep_their_order():
 def test_terminal_and_markdown_say_the_same_and_explain_it():
     rows = [BASELINE, STANDARD, SEQGAN]
     terminal = StringIO()
-    Console(file=terminal, width=300).print(rich_table(rows, title="q", objective="valid/bleu"))
+    Console(file=terminal, width=300).print(rich_table(rows, title="q", objective="valid/bleu", scores=("bleu",)))
     shown = " ".join(terminal.getvalue().split())
     for cells in table(*rows).values():
         assert all(cell in shown for cell in cells.values())
     assert NOTE in shown
-    assert NOTE in markdown_table(rows, objective="valid/bleu")
+    assert NOTE in markdown_table(rows, objective="valid/bleu", scores=("bleu",))
     assert all(word in NOTE for word in ("× standard", "Cost", "device"))
 
 
@@ -98,5 +98,13 @@ def test_repetitions_are_shown_as_their_mean_and_their_range_and_counted():
     assert cells["seqgan"]["test/bleu"] == "21.50 (20.00 to 23.00)"
     assert cells["seqgan"]["test-greedy/bleu"] == "20.50 (19.00 to 22.00)"
     assert (cells["standard"]["seeds"], cells["standard"]["test-greedy/bleu"]) == ("0", "–")
-    assert SEEDS_NOTE in markdown_table(rows, objective="valid/bleu")
-    assert SEEDS_NOTE not in markdown_table([STANDARD], objective="valid/bleu")
+    assert SEEDS_NOTE in markdown_table(rows, objective="valid/bleu", scores=("bleu",))
+    assert SEEDS_NOTE not in markdown_table([STANDARD], objective="valid/bleu", scores=("bleu",))
+
+
+def test_the_objectives_score_comes_before_others_and_may_lack_its_interval():
+    scores = {**SCORES, "test/chrf": 45.0}
+    tested = replace(STANDARD, best=replace(STANDARD.best, scores=scores))
+    lines = markdown_table([tested], objective="valid/chrf", scores=("chrf", "bleu")).splitlines()
+    assert "| valid/chrf | test/chrf | test/bleu |" in lines[0]
+    assert "| 45.00 | 20.00 [18.50, 21.50] |" in lines[2]

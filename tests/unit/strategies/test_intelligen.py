@@ -27,8 +27,8 @@ from intelligen.strategies.intelligen import IntelligenObjective, build_policy, 
 from intelligen.strategies.policies import Selection
 from intelligen.strategies.standard import TeacherForcing
 
-BLEU = Selection("valid/bleu", higher_is_better=True)
-LOSS = Selection("valid/loss", higher_is_better=False)
+BLEU = Selection("valid/bleu")
+LOSS = Selection("valid/loss")
 GUARD = Guard(drop=1.0, patience=2)
 HALF = Static(weights=Weights(standard=0.5, generative=0.5))
 
@@ -77,7 +77,7 @@ def mixture(
         members = {name: TeacherForcing(label_smoothing=0.0) for name in names}
     return IntelligenObjective(
         members,
-        policy=build_policy(policy, selection=selection, seed=1),
+        policy=build_policy(policy, selection=selection, watched="valid/chrf", seed=1),
         guard=RollBackGuard(guard, selection=selection),
     )
 
@@ -343,7 +343,7 @@ def test_a_roll_back_that_a_member_asks_for_is_passed_on_and_all_have_heard():
 
 def test_no_test_score_reaches_policy_guard_or_members():
     parts: dict[Member, Objective] = {"standard": Memory(), "generative": Memory()}
-    seen = mixture(members=parts, selection=Selection("test/bleu", higher_is_better=True))
+    seen = mixture(members=parts, selection=Selection("test/bleu"))
     for epoch, score in enumerate([20.0, 0.0, 0.0, 0.0]):
         metrics = {"train/loss": 1.0, "valid/loss": 2.0, "time/epoch_s": 3.0, "test/bleu": score, "test_a/bleu": score}
         assert not seen.observe(metrics, epoch=epoch)

@@ -12,13 +12,13 @@ from intelligen.strategies.base import Step
 from intelligen.strategies.intelligen import build_policy
 from intelligen.strategies.policies import Policy, Selection
 
-BLEU = Selection("valid/bleu", higher_is_better=True)
+BLEU = Selection("valid/bleu")
 ONLY = {name: Weights(**{name: 1.0}) for name in ("standard", "auxiliary", "recurrent", "generative")}
 NEVER = [math.nan, math.inf, -math.inf, None]
 
 
 def running(settings: Static | Curriculum | Gap | Bandit, *, selection: Selection = BLEU, seed: int = 1) -> Policy:
-    return build_policy(settings, selection=selection, seed=seed)
+    return build_policy(settings, selection=selection, watched="valid/chrf", seed=seed)
 
 
 def weights(policy: Policy, *, update: int = 1) -> dict[str, float]:
@@ -92,7 +92,7 @@ def test_a_stage_ends_after_its_epochs_without_gain_in_a_row():
 
 
 def test_a_loss_gains_by_falling():
-    policy = running(EPOCHS, selection=Selection("valid/loss", higher_is_better=False))
+    policy = running(EPOCHS, selection=Selection("valid/loss"))
     stages = []
     for epoch, loss in enumerate([3.0, 2.0, 1.0, 1.5, 1.2]):
         hear(policy, epoch=epoch, valid_loss=loss)
@@ -306,3 +306,13 @@ def test_a_chrf_that_never_moves_is_paid_half():
     live(policy, dict.fromkeys(ARMS, 0.0), rounds=50)
     assert all(math.isfinite(value) for value in policy.state_dict()["log_weights"])
     assert policy.state_dict()["largest_reward"] == 0.0
+
+
+def test_a_bandit_is_paid_by_the_metric_that_its_task_watches_whichever_way_that_points():
+    learnt = {}
+    for watched, values in {"valid/chrf": (10.0, 12.0), "valid/perplexity": (12.0, 10.0)}.items():
+        policy = build_policy(BANDIT, selection=BLEU, watched=watched, seed=1)
+        for epoch, value in enumerate(values):
+            policy.observe({watched: value}, epoch=epoch, rolled_back=False)
+        learnt[watched] = policy.probabilities()
+    assert learnt["valid/chrf"] == learnt["valid/perplexity"] != dict.fromkeys(ARMS, 1 / 3)

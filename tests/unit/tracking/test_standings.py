@@ -16,6 +16,7 @@ from intelligen.tracking.standings import Standing, leaderboard_csv, leaderboard
 from intelligen.training.history import Report
 from intelligen.training.result import RESULT, Result, write_result
 
+BLEU = ("bleu",)
 METRIC = "valid/bleu"
 
 
@@ -31,7 +32,7 @@ def report(bleu: float) -> Report:
 
 
 def rows(standings: list[Standing]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(leaderboard_csv(standings, metric=METRIC))))
+    return list(csv.DictReader(io.StringIO(leaderboard_csv(standings, metric=METRIC, scores=BLEU))))
 
 
 def test_the_weights_that_would_be_tested_count(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_the_table_holds_what_was_chosen_and_what_came_of_it() -> None:
     )
     assert (first["lr"], first["pick"], first["stop_reason"]) == ("0.001", "greedy", "")
     assert (second["state"], second["valid/bleu"], second["lr"], second["pick"]) == ("failed", "", "-0.5", "")
-    markdown = leaderboard_markdown([failed, tested], metric=METRIC).splitlines()
+    markdown = leaderboard_markdown([failed, tested], metric=METRIC, scores=BLEU).splitlines()
     assert markdown[2].startswith("| 1 | t2 | trial | generative | 1 | complete | 3 | 2 | 3.5 | 2.5 |")
     assert markdown[3].endswith("| diverged: loss nan |")
 
@@ -74,16 +75,16 @@ def test_the_table_holds_what_was_chosen_and_what_came_of_it() -> None:
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@sum", "\t=1", "\r\n=1"])
 def test_no_text_is_a_formula(text: str) -> None:
     standings = [trial("t1", 1.0, stop_reason=text, params={text: text})]
-    cells = next(csv.reader(io.StringIO(leaderboard_csv(standings, metric=METRIC).partition("\n")[2])))
+    cells = next(csv.reader(io.StringIO(leaderboard_csv(standings, metric=METRIC, scores=BLEU).partition("\n")[2])))
     assert cells[-2:] == [f"'{text.strip()}"] * 2
-    assert f"'{text.strip()}" in next(csv.reader(io.StringIO(leaderboard_csv(standings, metric=METRIC))))
+    assert f"'{text.strip()}" in next(csv.reader(io.StringIO(leaderboard_csv(standings, metric=METRIC, scores=BLEU))))
 
 
 def test_no_text_breaks_the_table_or_tells_a_secret(tmp_path: Path) -> None:
     record = trial("t1", None, stop_reason="a | b\nc https://CANARY@host", params={"api_key": "CANARY"}).record
     standings = [standing_of(record, [], directory=tmp_path, metric=METRIC)]
-    assert "a \\| b c https://[redacted]@host |" in leaderboard_markdown(standings, metric=METRIC)
-    assert "CANARY" not in leaderboard_csv(standings, metric=METRIC)
+    assert "a \\| b c https://[redacted]@host |" in leaderboard_markdown(standings, metric=METRIC, scores=BLEU)
+    assert "CANARY" not in leaderboard_csv(standings, metric=METRIC, scores=BLEU)
 
 
 class Looked(list[Standing]):
@@ -100,7 +101,7 @@ class Looked(list[Standing]):
 def test_a_table_of_many_trials_looks_at_them_no_more_often_than_one_of_few(table: Callable[..., str]) -> None:
     few, many = (Looked(trial(f"t{number}", 1.0) for number in range(count)) for count in (2, 50))
     for standings in (few, many):
-        table(standings, metric=METRIC)
+        table(standings, metric=METRIC, scores=BLEU)
     assert many.times == few.times
 
 
@@ -132,3 +133,15 @@ def test_both_plots_show_every_trial_with_a_score(tmp_path: Path) -> None:
 
 def test_without_a_score_there_is_nothing_to_draw() -> None:
     assert plots([trial("t1", None), trial("b", 2.0, kind="baseline")], metric=METRIC) == {}
+
+
+def test_test_scores_are_those_asked_for_in_their_order() -> None:
+    scores = {
+        f"{split}/{score}": 1.0 for split in ("test-greedy", "test") for score in ("bleu", "bleu_low", "chrf", "ter")
+    }
+    standings = [trial("t1", 2.0, scores=scores)]
+    for asked in (("bleu",), ("chrf", "bleu")):
+        head = leaderboard_csv(standings, metric="valid/chrf", scores=asked).splitlines()[0].split(",")
+        assert [name for name in head if name.startswith("test")] == [
+            f"{split}/{score}" for score in asked for split in ("test-greedy", "test")
+        ]

@@ -79,6 +79,6 @@ def test_a_tag_tells_each_takeover(record):
 
 def test_the_leaderboard_s_table_shows_a_schedule_where_a_value_changed(record):
     assert record.schedule() == {RATE: "0.1; from epoch 3: 0.5; from epoch 7: 0.25", DROP: 1.0, "strategy": "standard"}
-    table = leaderboard_csv([Standing(record, 1.0, 8, 1.0)], metric="valid/bleu")
+    table = leaderboard_csv([Standing(record, 1.0, 8, 1.0)], metric="valid/bleu", scores=("bleu",))
     (row,) = csv.DictReader(io.StringIO(table))
     assert row[RATE] == "0.1; from epoch 3: 0.5; from epoch 7: 0.25"

@@ -14,6 +14,7 @@ from intelligen.config.single_strategies import Recurrent, Standard, StandardMat
 from intelligen.config.strategies import Strategy
 from intelligen.config.training import Health, Optimizer
 from intelligen.errors import StorageError
+from intelligen.evaluation.sacrebleu_metrics import ChrF
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.fit import fit
 from intelligen.training.health import sickness
@@ -188,7 +189,7 @@ def test_signs_from_before_the_guard_went_back_make_no_run_sick(baseline, harmfu
     result = fit(harmful.model_copy(update={"training": training}), Runtime(store, tmp_path))
     assert checkpoint(tmp_path)["rolled_back_epoch"] == 2
     epochs = [report.metrics for report in read_history(tmp_path / HISTORY_FILE)]
-    assert sickness(STRICT, checkpoint(tmp_path)["start_metrics"], epochs) is not None
+    assert sickness(STRICT, checkpoint(tmp_path)["start_metrics"], epochs, watched=ChrF()) is not None
     assert result.healthy
     assert result.stop_reason == "ran its course"
 

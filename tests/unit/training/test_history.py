@@ -3,7 +3,9 @@
 import pytest
 
 from intelligen.errors import StorageError
-from intelligen.training.history import HISTORY_FILE, History, Report, read_history
+from intelligen.evaluation.metric import Accuracy
+from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
+from intelligen.training.history import HISTORY_FILE, History, Report, read_history, report_line
 
 
 def report(epoch: int) -> Report:
@@ -45,3 +47,21 @@ def test_no_history_is_none_yet_and_one_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / HISTORY_FILE).mkdir()
     with pytest.raises(StorageError, match=f"{HISTORY_FILE}: cannot be read: Is a directory"):
         read_history(tmp_path / HISTORY_FILE)
+
+
+def test_the_line_of_an_epoch_shows_the_metrics_that_it_has_and_needs_none_of_them():
+    metrics = {
+        "train/loss": 1.0,
+        "valid/loss": 2.0,
+        "valid/chrf": 30.0,
+        "valid/accuracy": 62.5,
+        "gpu/count": 0.0,
+        "time/epoch_s": 4.0,
+        "throughput/target_tokens_per_s": 1000.0,
+        "cpu/memory_avg_mib": 5.0,
+        "cpu/memory_peak_mib": 6.0,
+    }
+    line = report_line(Report(1, 10, 100, 0, metrics), [Bleu(), ChrF(), Accuracy()])
+    assert "  valid loss 2.000  chrF 30.00  accuracy 62.50 %  epoch time" in line
+    both = report_line(Report(1, 10, 100, 0, {**metrics, "valid/bleu": 20.0}), [Bleu(), ChrF()])
+    assert "  valid loss 2.000  BLEU 20.00  chrF 30.00  epoch time" in both

@@ -1,0 +1,220 @@
+"""A metric is a function of statistics that add up over rows, so one form serves scores, intervals and comparisons.
+
+Axes: M rows of a split, K statistics of a row.
+"""
+
+import re
+import string
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from intelligen.evaluation.significance_statistics import Floats
+
+Predicted = TypeVar("Predicted", contravariant=True)
+"""What a model says of a row: a text, a class, nats."""
+Expected = TypeVar("Expected", contravariant=True)
+"""What the row has for it: a text, a class, a number of tokens."""
+
+
+class Metric(ABC, Generic[Predicted, Expected]):
+    """Corpus-level scores of one kind.
+
+    A subclass that is equal to another computes the same, so it is a frozen dataclass of its settings.
+    """
+
+    name: ClassVar[str]
+    """In the names of scores: `bleu` of `valid/bleu` and `test/bleu`."""
+    label: ClassVar[str]
+    """For people: `BLEU`."""
+    higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[str] = ""
+    """Of a value: `%`."""
+    format: ClassVar[str] = ".2f"
+    """Python's format of a value, without a sign."""
+    range: ClassVar[tuple[float, float]] = (0.0, 100.0)
+    """Least and most; no interval leaves it."""
+    implementation: ClassVar[str] = ""
+    """Whose numbers it reproduces."""
+
+    @abstractmethod
+    def statistics(self, predictions: Sequence[Predicted], references: Sequence[Expected]) -> Floats:
+        """What counts of each row, (M, K).
+
+        Raises:
+            ValueError: There are not as many predictions as references.
+
+        """
+
+    @abstractmethod
+    def value(self, sums_K: Floats) -> Floats:
+        """The metric of statistics that were summed over rows: the last of any axes goes."""
+
+    @property
+    def signature(self) -> str:
+        """What two scores must have in common to be comparable; empty where the name says everything."""
+        return ""
+
+    def score(self, predictions: Sequence[Predicted], references: Sequence[Expected]) -> float:
+        """The metric of all rows together."""
+        return float(self.value(self.statistics(predictions, references).sum(axis=0)))
+
+    @property
+    def title(self) -> str:
+        """For headings and axes, above bare numbers."""
+        return f"{self.label} in {self.unit}" if self.unit else self.label
+
+    def text(self, value: float) -> str:
+        """A value for people."""
+        return f"{value:{self.format}} {self.unit}".rstrip()
+
+    def change(self, difference: float) -> str:
+        """A difference of two values for people, with its sign."""
+        return f"{difference:+{self.format}}"
+
+    def improves(self, difference: float) -> bool:
+        """Whether a difference of two values is one for the better."""
+        return difference > 0 if self.higher_is_better else difference < 0
+
+
+def require_as_many(predictions: Sequence[object], references: Sequence[object]) -> None:
+    """Rows are compared one by one.
+
+    Raises:
+        ValueError: There are not as many predictions as references.
+
+    """
+    if len(predictions) != len(references):
+        raise ValueError(f"{len(predictions)} hypotheses for {len(references)} references")
+
+
+class MeanOfRows(Metric[Predicted, Expected]):
+    """The mean of a row's own score, in per cent. K = 2: the score in 0–1, and 1."""
+
+    unit = "%"
+
+    @abstractmethod
+    def of_row(self, prediction: Predicted, reference: Expected) -> float:
+        """Of one row, in 0–1."""
+
+    def statistics(self, predictions: Sequence[Predicted], references: Sequence[Expected]) -> Floats:
+        """Each row's score, and 1."""
+        require_as_many(predictions, references)
+        scores = [self.of_row(*pair) for pair in zip(predictions, references, strict=True)]
+        return np.column_stack([np.array(scores, dtype=np.float64), np.ones(len(scores))])
+
+    def value(self, sums_K: Floats) -> Floats:
+        """100 × sum / rows."""
+        return np.asarray(100 * sums_K[..., 0] / sums_K[..., 1])
+
+
+@dataclass(frozen=True)
+class Accuracy(MeanOfRows[int, int]):
+    """Share of the rows with the right class."""
+
+    name = "accuracy"
+    label = "accuracy"
+
+    def of_row(self, prediction: int, reference: int) -> float:
+        """1 where the class is right."""
+        return float(prediction == reference)
+
+
+@dataclass(frozen=True)
+class MacroF1(Metric[int, int]):
+    """Mean over the classes of F1 = 2 · right / (predicted + expected), in per cent (van Rijsbergen 1979).
+
+    Classes that are neither predicted nor expected in any row do not count, as in scikit-learn's `f1_score` with
+    `average="macro"`. K = 3 per class: rows rightly predicted, predicted, and expected to be of it.
+    """
+
+    classes: int
+    """They are 0 to `classes` − 1."""
+    name = "macro_f1"
+    label = "macro-F1"
+    unit = "%"
+
+    def statistics(self, predictions: Sequence[int], references: Sequence[int]) -> Floats:
+        """By class, whether the row is right, predicted and expected."""
+        require_as_many(predictions, references)
+        predicted_MC, expected_MC = (
+            np.eye(self.classes)[np.asarray(rows, dtype=int)] for rows in (predictions, references)
+        )
+        return np.concatenate([predicted_MC * expected_MC, predicted_MC, expected_MC], axis=1)
+
+    def value(self, sums_K: Floats) -> Floats:
+        """100 × mean over the classes that occur."""
+        right_C, predicted_C, expected_C = np.split(sums_K, 3, axis=-1)
+        occurring_C = predicted_C + expected_C
+        f1_C = 2 * right_C / np.maximum(occurring_C, 1)
+        return np.asarray(100 * f1_C.sum(axis=-1) / np.maximum((occurring_C > 0).sum(axis=-1), 1))
+
+
+@dataclass(frozen=True)
+class Perplexity(Metric[float, int]):
+    """exp(−Σ log p / Σ tokens): predictions are rows' −log p in nats, references their numbers of tokens.
+
+    Jelinek et al. 1977. It compares models of one vocabulary alone. K = 2: nats, tokens.
+    """
+
+    name = "perplexity"
+    label = "perplexity"
+    higher_is_better = False
+    range = (1.0, inf)
+
+    def statistics(self, predictions: Sequence[float], references: Sequence[int]) -> Floats:
+        """Nats and tokens of each row."""
+        require_as_many(predictions, references)
+        return np.column_stack([predictions, references]).astype(np.float64)
+
+    def value(self, sums_K: Floats) -> Floats:
+        """Exp of the nats per token."""
+        return np.asarray(np.exp(sums_K[..., 0] / sums_K[..., 1]))
+
+
+@dataclass(frozen=True)
+class ExactMatch(MeanOfRows[str, Sequence[str]]):
+    """Share of the answers that are one of the row's references, both normalised (Rajpurkar et al. 2016)."""
+
+    name = "exact_match"
+    label = "exact match"
+
+    def of_row(self, prediction: str, reference: Sequence[str]) -> float:
+        """1 where it is one of them; without any, where nothing is answered."""
+        return float(answer_words(prediction) in [answer_words(text) for text in reference or ("",)])
+
+
+@dataclass(frozen=True)
+class TokenF1(MeanOfRows[str, Sequence[str]]):
+    """Mean over the rows of the F1 of an answer's words, by the reference that it is nearest to, both normalised.
+
+    As SQuAD's own script has it (Rajpurkar et al. 2016; 2018 for rows without an answer).
+    """
+
+    name = "token_f1"
+    label = "token F1"
+
+    def of_row(self, prediction: str, reference: Sequence[str]) -> float:
+        """The largest over the references; without any, 1 where nothing is answered."""
+        return max(_f1(answer_words(prediction), answer_words(text)) for text in reference or ("",))
+
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def answer_words(text: str) -> list[str]:
+    """An answer's words, lower-cased, without punctuation and English articles, as SQuAD's script compares them."""
+    return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+
+
+def _f1(predicted: Sequence[str], expected: Sequence[str]) -> float:
+    if not predicted or not expected:
+        return float(predicted == expected)
+    right = (Counter(predicted) & Counter(expected)).total()
+    return 2 * right / (len(predicted) + len(expected))
