@@ -7,6 +7,7 @@
     RUNS/sweeps/NAME/trials/TRIAL      a trial of the search
     RUNS/sweeps/NAME/confirm/TRIAL     such a trial's repetition with another seed
     RUNS/sweeps/NAME/tune              what Ray Tune keeps
+    RUNS/replays/TRIAL-NUMBER          a trial that was trained once more, to compare
 
 Files are named by the module that writes them; here stand only those that others look for.
 """
@@ -14,7 +15,7 @@ Files are named by the module that writes them; here stand only those that other
 from collections.abc import Iterator
 from pathlib import Path
 
-PREPARED, BASELINES, FINETUNED, SWEEPS = "prepared", "baselines", "finetuned", "sweeps"
+PREPARED, BASELINES, FINETUNED, SWEEPS, REPLAYS = "prepared", "baselines", "finetuned", "sweeps", "replays"
 TRIALS, CONFIRM, TUNE = "trials", "confirm", "tune"
 
 LEDGER_FILE, LAUNCH_FILE = "ledger.jsonl", "launch.json"
@@ -36,6 +37,11 @@ def baseline(store: Path, identity: str) -> Path:
 def finetuned(store: Path, strategy: str, identity: str) -> Path:
     """A fine-tuning outside a sweep."""
     return store / FINETUNED / f"{strategy}-{identity}"
+
+
+def replay(store: Path, trial: str, number: int) -> Path:
+    """One of the replays of a trial of that name."""
+    return store / REPLAYS / f"{trial}-{number}"
 
 
 def sweeps(store: Path) -> Path:

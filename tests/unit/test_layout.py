@@ -17,6 +17,7 @@ def test_everything_lies_where_it_always_has() -> None:
     assert layout.prepared(RUNS, "ab12") == Path("runs/prepared/ab12")
     assert layout.baseline(RUNS, "cd34") == Path("runs/baselines/cd34")
     assert layout.finetuned(RUNS, "standard", "cd34") == Path("runs/finetuned/standard-cd34")
+    assert layout.replay(RUNS, "t0003", 1) == Path("runs/replays/t0003-1")
     assert layout.sweep(RUNS, "quick") == SWEEP
     assert layout.searched(SWEEP, "t0000") == Path("runs/sweeps/quick/trials/t0000")
     assert layout.repeated(SWEEP, "standard-s2") == Path("runs/sweeps/quick/confirm/standard-s2")
