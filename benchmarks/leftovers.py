@@ -24,8 +24,9 @@ from typing import Any
 import psutil
 import ray
 
+from intelligen import layout
 from intelligen.sweep.cluster import ENVIRONMENT, TRIAL_SLOT
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialState
 
 LAUNCH = Path(__file__).parents[1] / "launch.py"
@@ -109,7 +110,7 @@ class Watch:
         )
 
     def _ended(self) -> int:
-        if not (self._sweep / LEDGER_FILE).exists():
+        if not (self._sweep / layout.LEDGER_FILE).exists():
             return 0
         trials = read_ledger(self._sweep)[1].values()
         return sum(record.kind == "trial" and record.state is not TrialState.RUNNING for record in trials)
@@ -147,7 +148,7 @@ def sweep_of(place: Path, *, trials: int, address: str) -> tuple[int, list[Sampl
     rates = [2e-3 * 0.9**number for number in range(trials)]
     (place / "experiment.yaml").write_text(EXPERIMENT)
     (place / "sweep.yaml").write_text(SWEEP.format(rates=rates, workers=WORKERS))
-    watch = Watch(place / "runs" / "sweeps" / "leftovers")
+    watch = Watch(layout.sweep(place / "runs", "leftovers"))
     with (place / "output").open("w") as output:
         code = subprocess.call(
             [sys.executable, str(LAUNCH), "sweep.yaml"],
@@ -168,7 +169,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, ray_to_look_at() as address:
         place = Path(name)
         code, samples = sweep_of(place, trials=trials, address=address)
-        records = read_ledger(place / "runs" / "sweeps" / "leftovers")[1].values()
+        records = read_ledger(layout.sweep(place / "runs", "leftovers"))[1].values()
         early = sum((record.stop_reason or "").startswith("stopped by the scheduler") for record in records)
     print(f"exit code {code}; {trials} trials of {WORKERS} workers, {early} of them stopped by ASHA")
     print("| trials ended | most placement groups | most processes at work | most memory, MiB | most free CPUs |")

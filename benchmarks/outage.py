@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from intelligen import layout
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.projection import report_metrics
 from intelligen.tracking.records import TrialRecord
@@ -152,7 +153,7 @@ def sweep_through(place: Path, *, seconds: float) -> tuple[int, Outage]:
 
 def histories(place: Path) -> list[tuple[TrialRecord, list[Report]]]:
     """Trials with their reports."""
-    sweep = place / "runs" / "sweeps" / "outage"
+    sweep = layout.sweep(place / "runs", "outage")
     records = read_ledger(sweep)[1].values()
     return [(record, read_history(sweep / record.directory / HISTORY_FILE)) for record in records]
 

@@ -33,8 +33,9 @@ import torch
 from processes import ProcessorTimes
 from rounds import Remark, Row, Table, compare, machine, markdown, parser
 
+from intelligen import layout
 from intelligen.config.experiment import Trial
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import TrialRecord
 from intelligen.training.fit import fit
@@ -132,7 +133,7 @@ class SweepTimes:
         self.place, self.concurrent, self.epoch_updates, self.threads = place, concurrent, epoch_updates, threads
         (place / "experiment.yaml").write_text(EXPERIMENT.format(epoch_updates=epoch_updates))
         (place / "sweep.yaml").write_text(SWEEP.format(trials=trials, concurrent=concurrent, threads=threads))
-        self.sweep = place / "runs" / "sweeps" / "overhead"
+        self.sweep = layout.sweep(place / "runs", "overhead")
         self.launched_s = time.time()
         process = multiprocessing.get_context("spawn").Process(target=launched, args=(place,))
         process.start()
@@ -199,9 +200,9 @@ def report_cost(sweep: Path, place: Path) -> tuple[Counter[str], float]:
     """MLflow's calls and the seconds for the last report of a trial that runs, all else standing there already."""
     shutil.copytree(sweep, place, ignore=shutil.ignore_patterns("tune", "checkpoints", "*.lock"))
     last = list(read_ledger(place)[1].values())[-1]
-    entries = (place / LEDGER_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
+    entries = (place / layout.LEDGER_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
     ended = next(at for at, entry in enumerate(entries) if '"finish"' in entry and f'"{last.id}"' in entry)
-    (place / LEDGER_FILE).write_text("".join(entries[:ended]), encoding="utf-8")
+    (place / layout.LEDGER_FILE).write_text("".join(entries[:ended]), encoding="utf-8")
     history = place / last.directory / HISTORY_FILE
     lines = history.read_text(encoding="utf-8").splitlines(keepends=True)
     history.write_text("".join(lines[:-1]), encoding="utf-8")

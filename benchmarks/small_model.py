@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from intelligen import layout
 from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
 from intelligen.config.decoding import Decoding
 from intelligen.config.experiment import Experiment, baseline_trial
@@ -41,7 +42,7 @@ def trained_model(store: Path, *, folder: Path | None = None) -> TrainedModel:
         version=1, name="benchmark", model=SHAPE, training=TRAINING, decoding=Decoding(max_length_offset=20)
     )
     trial = baseline_trial(experiment, prepared=prepared.identity)
-    directory = store / "baselines" / trial.identity
+    directory = layout.baseline(store, trial.identity)
     # Elsewhere: `fit` changes how its process keeps memory, and only where it has something to train.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         process.submit(fit, trial, Runtime(store, directory)).result()

@@ -1,6 +1,7 @@
 """What is written here survives a loss of power, and a file is replaced as a whole or stays as it was."""
 
 import os
+from io import BufferedWriter
 from pathlib import Path
 
 
@@ -13,11 +14,16 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_synced(file: BufferedWriter, content: bytes) -> None:
+    """Write to an open file, and return once it survives a loss of power."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a whole file durably, or leave the old one; the system's own errors are raised."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        write_synced(file, content)
     temporary.replace(path)

@@ -9,6 +9,7 @@ made the golden checkpoint. `intelligen inference tests/golden/model/trial` tran
 import argparse
 from pathlib import Path
 
+from intelligen import layout
 from intelligen.tracking.packing import pack
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="a new directory")
     arguments = parser.parse_args()
     arguments.target.mkdir()
-    store = next(place for place in arguments.trial.absolute().parents if (place / "prepared").is_dir())
+    store = next(place for place in arguments.trial.absolute().parents if (place / layout.PREPARED).is_dir())
     pack(arguments.trial, store=store, target=arguments.target)
 
 

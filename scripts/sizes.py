@@ -17,8 +17,6 @@ MOST_LINES: Final = {"intelligen": 300, "tests": 450}
 """Folder → lines of each of its files."""
 FUNCTION_LINES: Final = 25
 """Lines of nine functions of ten of the product, from `def` to the last."""
-LONGER: Final = {"intelligen/training/fit.py": 394}
-"""File → lines that it may have until it is split."""
 
 
 class Function(NamedTuple):
@@ -34,11 +32,9 @@ def problems(root: Path) -> Iterator[str]:
     for folder, most in MOST_LINES.items():
         for path in sorted((root / folder).rglob("*.py")):
             name = path.relative_to(root).as_posix()
-            lines, allowed = len(path.read_text(encoding="utf-8").splitlines()), LONGER.get(name, most)
-            if lines > allowed:
-                yield f"{name}: {lines} lines, at most {allowed}: split it"
-            elif lines <= most < allowed:
-                yield f"{name}: {lines} lines, so it needs no exception: remove it from {Path(__file__).name}"
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            if lines > most:
+                yield f"{name}: {lines} lines, at most {most}: split it"
     longest = sorted(_functions(root, "intelligen"), reverse=True)
     too_long = [one for one in longest if one.lines > FUNCTION_LINES]
     if 10 * len(too_long) > len(longest):

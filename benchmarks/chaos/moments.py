@@ -8,7 +8,8 @@ from pathlib import Path
 
 from chaos.dying import entry_name
 
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.layout import LEDGER_FILE
+from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord
 from intelligen.training.history import HISTORY_FILE, Report, read_history
 

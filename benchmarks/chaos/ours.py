@@ -17,7 +17,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from safetensors.torch import load_file
 
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen import layout
+from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.projection import report_metrics, summary_metrics
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.checkpoint import Checkpoints
@@ -84,7 +85,7 @@ class Ours:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "experiment.yaml").write_text(EXPERIMENT)
         (directory / "sweep.yaml").write_text(SWEEP.format(trials=trials, attempts=attempts))
-        self.sweep = directory / "runs" / "sweeps" / "kills"
+        self.sweep = layout.sweep(directory / "runs", "kills")
 
     def command(self, moment: Moment | None) -> list[str]:
         """The same every time, but for a moment at which the launcher is to kill itself."""
@@ -111,7 +112,7 @@ class Ours:
 
     def training_pid(self) -> int | None:
         """The process that trains now, by the log of the running trial."""
-        if not (self.sweep / LEDGER_FILE).exists():
+        if not (self.sweep / layout.LEDGER_FILE).exists():
             return None
         for record in read_ledger(self.sweep)[1].values():
             log = self.sweep / record.directory / "trial.log"

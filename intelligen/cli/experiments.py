@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intelligen import layout
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.errors import ConfigError, UnavailableError
 
@@ -100,7 +101,7 @@ def baseline_place(settings: "Experiment", *, prepared: str, runs: Path) -> Plac
     from intelligen.config.experiment import baseline_trial
 
     trial = baseline_trial(settings, prepared=prepared)
-    return Place(trial, runs / "baselines" / trial.identity)
+    return Place(trial, layout.baseline(runs, trial.identity))
 
 
 def finetuning_place(settings: "Experiment", baseline: Place, *, runs: Path) -> Place:
@@ -108,7 +109,7 @@ def finetuning_place(settings: "Experiment", baseline: Place, *, runs: Path) -> 
     from intelligen.config.experiment import finetuning_trial
 
     trial = finetuning_trial(settings, prepared=baseline.trial.prepared, start=baseline.trial.identity)
-    return Place(trial, runs / "finetuned" / f"{trial.strategy.name}-{trial.identity}")
+    return Place(trial, layout.finetuned(runs, trial.strategy.name, trial.identity))
 
 
 def prepared_data(settings: "Experiment", runs: Path) -> "Prepared":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen import layout
 from intelligen.cli.closing import INTERRUPTED_LINE, close_launch
 from intelligen.cli.orders import Order
 from intelligen.cli.stopping import forget_requests, heeding_stop
@@ -69,13 +70,13 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.sweep.verifying import require_data, require_files
     from intelligen.tasks import build_task
     from intelligen.tracking.launch import write_launch
-    from intelligen.tracking.ledger import LEDGER_FILE, Ledger, read_ledger
+    from intelligen.tracking.ledger import Ledger, read_ledger
     from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.store import ensure_store
 
     directory, cluster = order.directory, find_cluster(local=order.local)
-    begun = (directory / LEDGER_FILE).exists()
+    begun = (directory / layout.LEDGER_FILE).exists()
     last = read_ledger(directory)[2] if begun else None
     # What needs no machines is not refused for want of them: the cluster of a sweep that has finished may be gone.
     rests = last is not None and last.status is SweepStatus.COMPLETE and not order.failed_again

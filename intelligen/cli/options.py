@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from intelligen import layout
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.cli.runs_place import runs_directory
 from intelligen.config.stages import STAGES
@@ -131,5 +132,4 @@ def refuse_given(*names: str, why: str) -> None:
 def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The sweeps of the runs directory, for a shell's completion; nothing is opened."""
     runs = context.params.get("runs") or Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS))
-    names = (ledger.parent.name for ledger in runs.glob("sweeps/*/ledger.jsonl"))
-    return sorted(name for name in names if name.startswith(incomplete))
+    return [name for name in layout.sweep_names(layout.sweeps(runs)) if name.startswith(incomplete)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intelligen import layout
 from intelligen.addresses import SqliteAddress, absolute, absolute_address
 from intelligen.cli.options import TRACKING_VARIABLE
 from intelligen.cli.progress import counting
@@ -39,7 +40,7 @@ class Order:
     @property
     def directory(self) -> Path:
         """The sweep's own."""
-        return self.store / "sweeps" / self.sweep.name
+        return layout.sweep(self.store, self.sweep.name)
 
 
 def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
@@ -106,14 +107,14 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
         raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
     experiment = validated(Experiment, Document(dict(header["experiment"]), {}))
     uri = tracking_uri or tracked_at(directory)
-    order = order_of_file(sweep, experiment, runs=directory.parents[1], tracking_uri=uri)
+    order = order_of_file(sweep, experiment, runs=layout.store_of(directory), tracking_uri=uri)
     if order.directory != directory:
         raise ConfigError(
             f"{directory}: holds the sweep {sweep.name}, which belongs into {order.directory}; move it there"
         )
 
     def prepare() -> "Prepared":
-        place = order.store / "prepared" / header["prepared"]
+        place = layout.prepared(order.store, header["prepared"])
         if not place.exists():
             with told_to_a_sweep("intelligen run FILE "):
                 prepared = _prepared(experiment, order.store)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from intelligen import layout
 from intelligen.cli.options import json_option, runs_option, sweep_argument
 from intelligen.cli.output import people_console, print_document
 from intelligen.errors import BusyError, CannotCreateError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from intelligen.training.replay import Recorded, Replay
 
 INTERRUPTED, DIFFERS, DIFFERS_ELSEWHERE = 130, 3, 78
-REPLAYS = "replays"
 _ALWAYS_SHOWN = ("train/loss", "valid/loss", "selected", "weights", "hypotheses/")
 """Beside the metrics of the task."""
 _WIDEST_WORD = 44
@@ -87,7 +87,7 @@ def new_directory(store: Path, directory: Path) -> Path:
 
     """
     for number in count(1):
-        place = store / REPLAYS / f"{directory.name}-{number}"
+        place = layout.replay(store, directory.name, number)
         try:
             place.mkdir(parents=True)
         except FileExistsError:

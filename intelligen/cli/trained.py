@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen import layout
 from intelligen.cli.experiments import (
     ExperimentFile,
     baseline_place,
@@ -105,5 +106,6 @@ def _store_of(directory: Path, runs: Path) -> Path:
     """The runs directory that a trial's directory lies in, where it has the trial's data; else the one of `--runs`."""
     from intelligen.training.result import read_trial
 
-    prepared = Path("prepared", read_trial(directory).prepared)
-    return next((place for place in directory.resolve().parents if (place / prepared).is_dir()), runs)
+    identity = read_trial(directory).prepared
+    places = directory.resolve().parents
+    return next((place for place in places if layout.prepared(place, identity).is_dir()), runs)

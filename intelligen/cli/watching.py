@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from intelligen import layout
 from intelligen.cli.options import json_option, refuse_given, runs_option, sweep_argument
 from intelligen.cli.output import people_console, print_document, printable
 from intelligen.errors import IntelligenError
@@ -125,13 +126,13 @@ def _list(store: Path, *, as_json: bool) -> None:
     """All sweeps; one that cannot be read says why, and hides no other."""
     from intelligen.reporting.standing import stand
     from intelligen.reporting.standing_view import list_view
-    from intelligen.reporting.sweeps import SWEEPS, SweepFiles, sweep_names
+    from intelligen.reporting.sweeps import SweepFiles
 
     standings: list[Standing] = []
     problems: dict[str, str] = {}
-    for name in sweep_names(store):
+    for name in layout.sweep_names(layout.sweeps(store)):
         try:
-            standings.append(stand(SweepFiles(store / SWEEPS / name)))
+            standings.append(stand(SweepFiles(layout.sweep(store, name))))
         except IntelligenError as error:
             problems[name] = str(error)
     if as_json:
@@ -142,6 +143,6 @@ def _list(store: Path, *, as_json: bool) -> None:
     if standings:
         people_console().print(list_view(standings))
     elif not problems:
-        click.echo(f"no sweep in {store / SWEEPS} yet: intelligen run FILE makes one")
+        click.echo(f"no sweep in {layout.sweeps(store)} yet: intelligen run FILE makes one")
     for problem in problems.values():
         click.echo(f"warning: {problem}", err=True)

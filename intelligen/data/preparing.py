@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
+from intelligen import layout
 from intelligen.config.base import comparable, content_hash
 from intelligen.config.data import Data
 from intelligen.data.checksums import sha256
@@ -51,7 +52,7 @@ def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -
     corpus = open_corpus(data.corpus, trained_on(data))
     fingerprint = corpus.fingerprint()
     identity = data_identity(data, fingerprint)
-    directory = store / "prepared" / identity
+    directory = layout.prepared(store, identity)
     if directory.exists():
         found = open_prepared(directory)
         found.verify()  # damage shows before anything is trained

@@ -41,7 +41,7 @@ def _row(files: SweepFiles, record: TrialRecord, metric: str) -> dict[str, Any]:
         "epochs": len(reports),
         "updates": 0 if last is None else last.update,
         "target_tokens": 0 if last is None else last.target_tokens,
-        "device_s": sum(device_seconds(report.metrics) for report in reports),
+        "device_s": device_seconds(reports),
         **selected_scores(files.result(record), reports, metric),
         **record.scores,
         **{f"param/{name}": value for name, value in record.schedule().items()},

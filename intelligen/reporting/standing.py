@@ -221,7 +221,7 @@ def _strategies(
             trials=_count(files, [record for record in records if record.kind != "confirm"]),
             confirmed=_count(files, [record for record in records if record.kind == "confirm"]),
             best=_best(files, [record for record in records if record.kind != "confirm"], histories, metric),
-            device_s=sum(device_seconds(report.metrics) for record in records for report in histories[record.id]),
+            device_s=device_seconds(report for record in records for report in histories[record.id]),
             target_tokens=sum(histories[record.id][-1].target_tokens for record in records if histories[record.id]),
         )
         for name, records in groups.items()

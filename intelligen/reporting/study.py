@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from intelligen import layout
 from intelligen.config.experiment import task_settings
 from intelligen.config.metrics import best
 from intelligen.config.sweep import Sweep
@@ -68,7 +69,7 @@ class Member:
     @property
     def device_s(self) -> float:
         """Device-seconds of all its epochs."""
-        return sum(device_seconds(report.metrics) for report in self.reports)
+        return device_seconds(self.reports)
 
     @property
     def target_tokens(self) -> int:
@@ -209,7 +210,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         for record in trials.values()
     )
     named = {split for member in members for split, _ in member.decoded}
-    data = open_prepared(store / "prepared" / header["prepared"]) if named else None
+    data = open_prepared(layout.prepared(store, header["prepared"])) if named else None
     study = StudyResults(
         directory=directory,
         sweep=launch.sweep,

@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from intelligen import layout
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.document import nearest
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError
-from intelligen.tracking.evidence import require_reports
 from intelligen.tracking.followed import Followed
-from intelligen.tracking.launch import LAUNCH_FILE, Launch, read_launch
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger, require_no_lost_ledger
+from intelligen.tracking.histories import TrialHistories
+from intelligen.tracking.launch import Launch, read_launch
+from intelligen.tracking.ledger import read_ledger, require_no_lost_ledger
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.history import Report
 from intelligen.training.result import RESULT, Result, read_result
 
-SWEEPS = "sweeps"
 RESTING = "resting"
 """Of a trial of a population that nothing works on now: it waits for the others, or for a place to train."""
 STATES = (TrialState.RUNNING.value, RESTING, *(state.value for state in TrialState if state is not TrialState.RUNNING))
-# What a trial's process leaves there while it works.
-_PULSE_FILE = "pulse.json"
 
 
 class SweepFiles:
@@ -36,9 +34,9 @@ class SweepFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._ledger = Followed(directory / LEDGER_FILE, lambda path: read_ledger(path.parent))
-        self._launch = Followed(directory / LAUNCH_FILE, lambda path: read_launch(path.parent, self.ledger()[0]))
-        self._histories: dict[str, Followed[list[Report]]] = {}
+        self._ledger = Followed(directory / layout.LEDGER_FILE, lambda path: read_ledger(path.parent))
+        self._launch = Followed(directory / layout.LAUNCH_FILE, lambda path: read_launch(path.parent, self.ledger()[0]))
+        self._histories = TrialHistories(directory)
         self._results: dict[str, Followed[Result | None]] = {}
 
     def ledger(self) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
@@ -51,10 +49,7 @@ class SweepFiles:
 
     def reports(self, record: TrialRecord) -> list[Report]:
         """A trial's history."""
-        path = record.within(self.directory) / HISTORY_FILE
-        reports = self._histories.setdefault(record.id, Followed(path, read_history)).now()
-        require_reports(record, path, reports)
-        return reports
+        return self._histories.whole(record)
 
     def result(self, record: TrialRecord) -> Result | None:
         """A trial's result, where it ran its course."""
@@ -64,7 +59,7 @@ class SweepFiles:
     def state(self, record: TrialRecord) -> str:
         """What a trial does, or how it ended: its state in the ledger, or resting."""
         rests = record.state is TrialState.RUNNING and record.turn_epochs > 0
-        if rests and not (record.within(self.directory) / _PULSE_FILE).exists():
+        if rests and not (record.within(self.directory) / layout.PULSE_FILE).exists():
             return RESTING
         return str(record.state)
 
@@ -83,15 +78,10 @@ class SweepFiles:
 
 def command_line(verb: str, directory: Path) -> str:
     """`intelligen VERB SWEEP` as a shell takes it, with `--runs` where the command would look elsewhere without."""
-    store = directory.parents[1]
+    store = layout.store_of(directory)
     usual = Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
     runs = () if store.absolute() == usual else ("--runs", str(store))
     return shlex.join(["intelligen", verb, directory.name, *runs])
-
-
-def sweep_names(store: Path) -> list[str]:
-    """All sweeps of a runs directory."""
-    return sorted(ledger.parent.name for ledger in (store / SWEEPS).glob(f"*/{LEDGER_FILE}"))
 
 
 def find_sweep(store: Path, named: str) -> Path:
@@ -106,15 +96,15 @@ def find_sweep(store: Path, named: str) -> Path:
         StorageError: Its ledger is gone.
 
     """
-    known = sweep_names(store)
+    known = layout.sweep_names(layout.sweeps(store))
     name = named
     if named not in known and Path(named).suffix in (".yaml", ".yml"):
         name = load_sweep(Path(named))[0].name
     if name in known:
-        return store / SWEEPS / name
-    require_no_lost_ledger(store / SWEEPS / name)
+        return layout.sweep(store, name)
+    require_no_lost_ledger(layout.sweep(store, name))
     mend = nearest(name, known) if known else "there is none yet: intelligen run FILE makes one"
-    raise ConfigError(f"no sweep {name!r} in {store / SWEEPS}; {mend}")
+    raise ConfigError(f"no sweep {name!r} in {layout.sweeps(store)}; {mend}")
 
 
 def find_trial(store: Path, named: str, trial: str | None = None) -> tuple[SweepFiles, TrialRecord]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import ray
 import ray.train
 
+from intelligen import layout
 from intelligen.config.experiment import Trial
 from intelligen.errors import TrialsFailedError
 from intelligen.sweep.attempts import Attempts, Next
@@ -55,7 +56,7 @@ def train_baselines(run: SweepRun) -> None:
 
 
 def _directory(run: SweepRun, trial: Trial) -> Path:
-    return run.store / "baselines" / trial.identity
+    return layout.baseline(run.store, trial.identity)
 
 
 def _begin(run: SweepRun, name: str, trial: Trial) -> WorkerConfig:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from intelligen.config.budget import Budget
 from intelligen.config.sweep import Sweep
-from intelligen.tracking.followed import Followed
+from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import HISTORY_FILE, Report, read_history
 
 HOUR_S = 3600.0
 _HOPELESS_TRIALS = 10
@@ -59,9 +58,8 @@ class Account:
     def __init__(self, budget: Budget, ledger: Ledger, directory: Path, *, searching: bool) -> None:
         self._budget = budget
         self._ledger = ledger
-        self._directory = directory
         self._searching = searching
-        self._histories: dict[str, Followed[list[Report]]] = {}
+        self._histories = TrialHistories(directory)
         self._known: dict[str | None, str] = {}
 
     def spent(self, strategy: str | None) -> str | None:
@@ -103,7 +101,7 @@ class Account:
 
     def _hopeless(self, trials: list[TrialRecord]) -> bool:
         last = trials[-_HOPELESS_TRIALS:]
-        failed = [one for one in last if one.state is TrialState.FAILED and not self._reports(one)]
+        failed = [one for one in last if one.state is TrialState.FAILED and not self._histories.reports(one)]
         return len(failed) == _HOPELESS_TRIALS
 
     def wall_s(self) -> float:
@@ -111,7 +109,7 @@ class Account:
         spans = self._ledger.searches
         if not spans:
             return 0.0
-        heard = [report.time_ms for record in self._searched() for report in self._reports(record)]
+        heard = [report.time_ms for record in self._searched() for report in self._histories.reports(record)]
         nexts = [span.started_ms for span in spans[1:]]
         total_ms = 0
         for span, until in zip(spans, [*nexts, None], strict=True):
@@ -123,14 +121,10 @@ class Account:
         return total_ms / 1000
 
     def _device_s(self, trials: Iterable[TrialRecord]) -> float:
-        return sum(device_seconds(report.metrics) for record in trials for report in self._reports(record))
+        return device_seconds(report for record in trials for report in self._histories.reports(record))
 
     def _target_tokens(self, trials: Iterable[TrialRecord]) -> int:
-        return sum(reports[-1].target_tokens for record in trials if (reports := self._reports(record)))
-
-    def _reports(self, record: TrialRecord) -> list[Report]:
-        path = record.within(self._directory) / HISTORY_FILE
-        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
+        return sum(reports[-1].target_tokens for record in trials if (reports := self._histories.reports(record)))
 
 
 def strategies_left(sweep: Sweep, started: Mapping[str, int], spent: Spent) -> list[str]:

@@ -23,6 +23,7 @@ from ray.train.v2._internal.exceptions import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from intelligen import layout
 from intelligen.errors import (
     BusyError,
     CannotCreateError,
@@ -195,8 +196,7 @@ def _fault_of_system(error: OSError, place: Path) -> IntelligenError:
 
 def _is_in_runs(path: Path, place: Path) -> bool:
     """Whether a path lies in the runs directory of a trial's or sweep's directory: RUNS/sweeps/…, RUNS/baselines/…"""
-    stores = (folder.parent for folder in place.parents if folder.name in ("sweeps", "baselines"))
-    return any(path.is_relative_to(store) for store in stores)
+    return any(path.is_relative_to(store) for store in layout.stores_above(place))
 
 
 def _fault_of_torch(error: BaseException) -> IntelligenError | None:

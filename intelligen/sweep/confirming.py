@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from intelligen import layout
 from intelligen.sweep.listed import run_listed
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.verdict import forget_verdicts
@@ -48,7 +49,7 @@ def train_repetitions(run: SweepRun) -> None:
 
 def _begin(run: SweepRun, repetition: Repetition) -> WorkerConfig:
     trial = run.repeated(repetition.of, seed=repetition.seed)
-    directory = run.directory / "confirm" / repetition.id
+    directory = layout.repeated(run.directory, repetition.id)
     forget_verdicts(directory)
     run.begin(
         repetition.id,

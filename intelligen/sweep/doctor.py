@@ -16,6 +16,7 @@ import torch
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from intelligen import layout
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster import cluster_joined
 from intelligen.sweep.joining import Cluster
@@ -30,7 +31,7 @@ GIB = 2**30
 LEAST_DISK_GIB, WANTED_DISK_GIB, WANTED_MEMORY_GIB = 1, 10, 2
 WANTED_FILES = 4096
 NAMED = 5
-ROOMS = ("prepared", "baselines", "sweeps")
+ROOMS = (layout.PREPARED, layout.BASELINES, layout.SWEEPS)
 """Of the runs directory, in which a launch makes directories."""
 INSTALL = "pip install -c constraints.txt -e . in the repository"
 

@@ -99,7 +99,7 @@ def _value(metric: str, scores: Mapping[str, float], reports: Sequence[Report]) 
     """An objective of a trial: of the weights that would be tested, or of all its epochs."""
     match metric:
         case "cost/device_s":
-            return sum(device_seconds(report.metrics) for report in reports)
+            return device_seconds(reports)
         case "time/epoch_s":
             return sum(report.metrics[metric] for report in reports) / len(reports)
     return scores[metric]

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import torch
 
+from intelligen import layout
 from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.loading import apply_settings
 from intelligen.config.sweep import Resources, Sweep
@@ -124,7 +125,7 @@ def make_plan(
     """
     capacity = capacity_at(cluster)
     asked = sweep
-    sweep, refusal = _on_devices(asked, capacity, settled_devices(store / "sweeps" / sweep.name))
+    sweep, refusal = _on_devices(asked, capacity, settled_devices(layout.sweep(store, sweep.name)))
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     prepared = None if no_cost is not None else prepare()
     timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
@@ -218,7 +219,7 @@ class _Timed:
             baseline_trial(experiment.model_copy(update={"seed": seed}), prepared=prepared.identity) for seed in seeds
         ]
         first = self._baselines[0]
-        self._start = selected_weights(store / "baselines" / first.identity) if self._is_there(first) else None
+        self._start = selected_weights(layout.baseline(store, first.identity)) if self._is_there(first) else None
         self._validation = time_validation(first, self._bench(sweep.resources))
 
     def finetuning(self, experiment: Experiment) -> Span:
@@ -244,7 +245,7 @@ class _Timed:
         return Cost(baseline.times(1 / at_once), search, confirm, devices.times(1 / 3600))
 
     def _is_there(self, baseline: Trial) -> bool:
-        return read_result(self._store / "baselines" / baseline.identity) is not None
+        return read_result(layout.baseline(self._store, baseline.identity)) is not None
 
     def _seconds(self, trial: Trial, resources: Resources, *, validations: int) -> Span:
         alone = time_epoch(trial, self._bench(resources)).times(trial.training.epochs)

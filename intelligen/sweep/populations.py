@@ -18,10 +18,10 @@ from intelligen.sweep.outcome import FAILURE_FILE
 from intelligen.sweep.space import suggest
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.takeover import Member, takeovers
-from intelligen.tracking.followed import Followed
+from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.records import Takeover, TrialRecord, TrialState
 from intelligen.training.checkpoint import Checkpoints
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.history import Report
 from intelligen.training.result import read_result
 from intelligen.training.turn import Turn
 
@@ -38,7 +38,7 @@ class Populations:
     def __init__(self, run: SweepRun, settings: Pbt) -> None:
         self._run = run
         self._settings = settings
-        self._histories: dict[str, Followed[list[Report]]] = {}
+        self._histories = TrialHistories(run.directory)
 
     def idle(self, busy: Collection[int]) -> dict[int, TrialRecord]:
         """Number → trial under way that nothing works on.
@@ -85,7 +85,7 @@ class Populations:
 
     def _rests(self, record: TrialRecord) -> bool:
         epoch = record.next_turn_epoch
-        reports, directory = self._reports(record), self._run.directory_of(record)
+        reports, directory = self._histories.reports(record), self._run.directory_of(record)
         return (
             epoch < record.config["training"]["epochs"]
             and bool(reports)
@@ -140,11 +140,7 @@ class Populations:
         return self._run.trial(suggest(cast(optuna.Trial, told), self._run.sweep.space))
 
     def _report(self, record: TrialRecord, epoch: int) -> Report:
-        return next(report for report in self._reports(record) if report.epoch == epoch)
-
-    def _reports(self, record: TrialRecord) -> list[Report]:
-        path = self._run.directory_of(record) / HISTORY_FILE
-        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
+        return next(report for report in self._histories.reports(record) if report.epoch == epoch)
 
 
 def _by_turn(population: list[TrialRecord]) -> list[list[TrialRecord]]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from intelligen.addresses import SqliteAddress
 from intelligen.errors import IntelligenError
+from intelligen.files import write_synced
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.redaction import redact_text
 from intelligen.tracking.store import failures, open_client
@@ -52,9 +53,7 @@ def probe_store(place: Path) -> StoreProbe:
             path = Path(folder) / "probe"
             begun = time.perf_counter()
             with path.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                write_synced(file, content)
             now, dated = time.time(), path.stat().st_mtime
             FileLock(path.with_name("lock")).release()
             same = path.read_bytes() == content

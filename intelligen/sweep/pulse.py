@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from intelligen import layout
 from intelligen.training.result import write_atomically
 
-PULSE_FILE = "pulse.json"
 EVERY_S = 1.0
 
 
@@ -64,7 +64,7 @@ def pulse(directory: Path, *, rank: int) -> Iterator[Callable[[], None]]:
     if rank != 0:
         yield lambda: None
         return
-    path = directory / PULSE_FILE
+    path = directory / layout.PULSE_FILE
     write_atomically(path, json.dumps(asdict(Worker.this_process())))
     beaten_s = time.monotonic()
 
@@ -84,7 +84,7 @@ def pulse(directory: Path, *, rank: int) -> Iterator[Callable[[], None]]:
 def read_worker(directory: Path) -> Worker | None:
     """Who works on a trial, or did when it was killed."""
     try:
-        return Worker(**json.loads((directory / PULSE_FILE).read_text(encoding="utf-8")))
+        return Worker(**json.loads((directory / layout.PULSE_FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
 
@@ -92,6 +92,6 @@ def read_worker(directory: Path) -> Worker | None:
 def last_beat(directory: Path) -> int | None:
     """What changes with every beat. It tells no time, for the clocks of two hosts differ."""
     try:
-        return (directory / PULSE_FILE).stat().st_mtime_ns
+        return (directory / layout.PULSE_FILE).stat().st_mtime_ns
     except FileNotFoundError:
         return None

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from intelligen.errors import StorageError
+from intelligen.layout import LEDGER_FILE
 from intelligen.sweep.carrying import as_begun, carry_notes, with_notes
 from intelligen.sweep.outcome import Outcome
 from intelligen.sweep.space import known_point
@@ -37,7 +38,6 @@ from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.verifying import known_outcome
 from intelligen.sweep.warm_start import POINTS, learnt_trials
 from intelligen.tracking.evidence import FIX
-from intelligen.tracking.ledger import LEDGER_FILE
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.tracking.redaction import redact_text
 

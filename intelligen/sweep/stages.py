@@ -3,6 +3,7 @@
 from collections import Counter
 from contextlib import suppress
 
+from intelligen import layout
 from intelligen.config.metrics import merit, unbettered
 from intelligen.config.schedulers import Pbt
 from intelligen.config.stages import STAGES
@@ -74,7 +75,7 @@ def prepare_search(run: SweepRun) -> None:
 
     """
     study = ledgers_study(run)
-    warm_start(study, run.sweep, sweeps=run.store / "sweeps")
+    warm_start(study, run.sweep, sweeps=layout.sweeps(run.store))
     if run.sweep.search.warm_start is not None and run.ledger.learnt is None:
         run.ledger.learn(learnt(study))
 

@@ -5,6 +5,7 @@ import os
 import optuna
 from optuna.trial import TrialState as OptunaState
 
+from intelligen import layout
 from intelligen.sweep.budget import Account, Spent, UsedUp
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import Outcome, read_outcome
@@ -18,8 +19,8 @@ from intelligen.sweep.verdict import forget_verdicts, let_go_on
 from intelligen.sweep.verifying import known_outcome
 from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.evidence import take_evidence
+from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.records import TrialState
-from intelligen.training.history import HISTORY_FILE, read_history
 
 
 def trial_name(number: int) -> str:
@@ -41,7 +42,7 @@ def start_trial(run: SweepRun, suggestion: Suggestion, populations: Populations 
     """
     trial = run.trial(suggestion.changes)
     name = trial_name(suggestion.number)
-    directory = run.directory / "trials" / name
+    directory = layout.searched(run.directory, name)
     if suggestion.begins:
         forget_verdicts(directory)
         run.begin(
@@ -68,7 +69,7 @@ def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
             seed=run.experiment.seed,
             params=suggestion.params,
             config=suggestion.changes,
-            directory=os.path.join("trials", name),
+            directory=os.path.relpath(layout.searched(run.directory, name), run.directory),
             number=suggestion.number,
             attributes=suggestion.attributes,
         )
@@ -149,8 +150,9 @@ def tell_known_ends(run: SweepRun, study: optuna.Study, spent: Spent) -> None:
 
 def ended_trials(run: SweepRun) -> list[EndedTrial]:
     """Those that earlier launches brought to an end, with their histories."""
+    histories = TrialHistories(run.directory)
     return [
-        EndedTrial(record.id, record.strategy, tuple(read_history(run.directory_of(record) / HISTORY_FILE)))
+        EndedTrial(record.id, record.strategy, tuple(histories.reports(record)))
         for record in run.ledger.trials.values()
         if record.kind == "trial" and record.state is not TrialState.RUNNING
     ]

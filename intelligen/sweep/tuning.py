@@ -8,6 +8,7 @@ from ray import tune
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 from ray.tune.schedulers import TrialScheduler
 
+from intelligen import layout
 from intelligen.config.sweep import Resources
 from intelligen.sweep.callbacks import DrivenSearcher, FailedAttempts, SearcherStopper
 from intelligen.sweep.causes import fault_of
@@ -73,7 +74,7 @@ def _tuner(
     run: SweepRun, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
 ) -> tune.Tuner:
     withhold_credentials()
-    launches = run.directory / "tune"
+    launches = layout.tune(run.directory)
     return tune.Tuner(
         _trainable(resources),
         tune_config=tune.TuneConfig(

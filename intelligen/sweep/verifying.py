@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 
+from intelligen import layout
 from intelligen.data.prepared import Prepared
 from intelligen.errors import StorageError
 from intelligen.sweep.outcome import Outcome, read_outcome
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.tracking.evidence import FIX, require_as_ended, require_reports, require_settings
+from intelligen.tracking.evidence import FIX, require_as_ended, require_settings
+from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.leaderboard import USABLE
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.circumstances import require_same_data
-from intelligen.training.history import HISTORY_FILE, read_history
 from intelligen.training.scored import require_scored
 
 
@@ -40,7 +41,7 @@ def require_data(run: SweepRun, prepared: Prepared) -> None:
 
     """
     records = map(run.directory_of, run.ledger.trials.values())
-    baselines = (run.store / "baselines" / trial.identity for trial in run.baselines)
+    baselines = (layout.baseline(run.store, trial.identity) for trial in run.baselines)
     for directory in dict.fromkeys([*records, *baselines]):
         require_same_data(directory, prepared)
 
@@ -53,7 +54,7 @@ def known_outcome(run: SweepRun, record: TrialRecord) -> Outcome:
 
     """
     directory = run.directory_of(record)
-    require_reports(record, directory / HISTORY_FILE, read_history(directory / HISTORY_FILE))
+    TrialHistories(run.directory).whole(record)
     failed = record.state is TrialState.FAILED
     outcome = read_outcome(directory, objectives=run.metrics, crashed=failed, stopped=record.stop_reason)
     require_as_ended(record, directory, outcome.curve)

@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
+from intelligen import layout
 from intelligen.config.parameters import parameters
 from intelligen.config.points import Point, read_points
 from intelligen.config.sweep import Sweep
@@ -17,7 +18,7 @@ from intelligen.sweep.outcome import read_outcome
 from intelligen.sweep.space import known_point
 from intelligen.sweep.study import WARM_START, is_own
 from intelligen.tracking.launch import read_launch
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import Learnt, TrialState
 
 POINT = "point"
@@ -128,8 +129,8 @@ def _row_as_trial(row: Point, file: str, sweep: Sweep) -> FrozenTrial:
 
 
 def _trials_of_sweep(sweeps: Path, name: str, sweep: Sweep) -> list[FrozenTrial]:
-    if not (sweeps / name / LEDGER_FILE).exists():
-        there = sorted(path.parent.name for path in sweeps.glob(f"*/{LEDGER_FILE}"))
+    there = layout.sweep_names(sweeps)
+    if name not in there:
         raise ConfigError(f"search.warm_start.sweep: no sweep {name} in {sweeps}; there are: {', '.join(there)}")
     finished = list(_finished(sweeps / name, sweep))
     fitting = []

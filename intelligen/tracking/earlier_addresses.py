@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
+from intelligen import layout
 from intelligen.addresses import SqliteAddress, absolute
 
 STUDY = "SELECT 1 FROM studies WHERE study_name = ?"
@@ -30,7 +31,7 @@ def launch_places(directory: Path) -> list[Path]:
         directory: The sweep's own.
 
     """
-    return list(dict.fromkeys([Path.cwd(), directory.absolute().parents[2]]))
+    return list(dict.fromkeys([Path.cwd(), layout.store_of(directory.absolute()).parent]))
 
 
 def located(address: str, places: Sequence[Path], query: str, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from intelligen import layout
 from intelligen.config.fixes import ANOTHER_SWEEP
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError, StorageError
@@ -16,8 +17,6 @@ from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.redaction import redact, redact_text
 from intelligen.training.result import write_atomically
 from intelligen.training.sealing import seal, unseal
-
-LAUNCH_FILE = "launch.json"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Launch:
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
     """Remember a launch, without its secrets."""
     told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
-    write_atomically(directory / LAUNCH_FILE, seal(json.dumps(told, ensure_ascii=False, indent=1)))
+    write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(told, ensure_ascii=False, indent=1)))
 
 
 def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
@@ -49,7 +48,7 @@ def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
         StorageError: They are gone.
 
     """
-    path = directory / LAUNCH_FILE
+    path = directory / layout.LAUNCH_FILE
     if trials and not path.exists():
         raise StorageError(f"{path}: missing; run the sweep's file again: intelligen run FILE")
 
@@ -66,7 +65,7 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
         StorageError: The file is damaged.
 
     """
-    told, tracking_uri = _told(directory / LAUNCH_FILE) or (header["sweep"], None)
+    told, tracking_uri = _told(directory / layout.LAUNCH_FILE) or (header["sweep"], None)
     places = launch_places(directory)
     search = told.get("search") if isinstance(told, Mapping) else None
     search = search if isinstance(search, Mapping) else {}

@@ -1,15 +1,15 @@
 """The table that a sweep fills: of each strategy its best trial by validation, its costs over all its trials."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 from intelligen.config.metrics import best as best_of
-from intelligen.tracking.evidence import require_reports
+from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.history import Report
 from intelligen.training.result import Result, read_result
 
 USABLE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -58,19 +58,6 @@ class Row:
         return {name: fmean(self.scores(name)) for name in names}
 
 
-def reports_of(sweep_directory: Path, record: TrialRecord) -> list[Report]:
-    """A trial's history.
-
-    Raises:
-        StorageError: It is damaged, or lacks what it held when the trial ended.
-
-    """
-    path = record.within(sweep_directory) / HISTORY_FILE
-    reports = read_history(path)
-    require_reports(record, path, reports)
-    return reports
-
-
 @dataclass(frozen=True)
 class Effort:
     """What some epochs took."""
@@ -94,7 +81,7 @@ def effort_of(reports: Sequence[Report]) -> Effort:
     measured = [report.metrics for report in reports if f"{kind}/memory_avg_mib" in report.metrics]
     return Effort(
         epoch_s=_mean(measured, "time/epoch_s"),
-        cost_device_s=sum(device_seconds(report.metrics) for report in reports),
+        cost_device_s=device_seconds(reports),
         memory_kind=kind,
         memory_avg_mib=_mean(measured, f"{kind}/memory_avg_mib"),
         memory_peak_mib=max(metrics[f"{kind}/memory_peak_mib"] for metrics in measured),
@@ -157,7 +144,8 @@ def leaderboard(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, met
 
 
 def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: str) -> Row | None:
-    histories = {record.id: reports_of(sweep_directory, record) for record in records}
+    sources = TrialHistories(sweep_directory)
+    histories = {record.id: sources.whole(record) for record in records}
     values = {
         record.id: value
         for record in records
@@ -187,8 +175,13 @@ def selected_value(directory: Path, reports: Sequence[Report], metric: str) -> f
     return selected_scores(read_result(directory), reports, metric).get(metric)
 
 
-def device_seconds(metrics: Mapping[str, float]) -> float:
-    """Device-seconds of an epoch; histories older than this measure do not say how many devices there were."""
+def device_seconds(reports: Iterable[Report]) -> float:
+    """Device-seconds of all these epochs together."""
+    return sum(_device_seconds(report.metrics) for report in reports)
+
+
+def _device_seconds(metrics: Mapping[str, float]) -> float:
+    """Of an epoch; histories older than this measure do not say how many devices there were."""
     known = metrics.get("cost/device_s")
     return metrics.get("time/epoch_s", 0.0) + metrics.get("time/validation_s", 0.0) if known is None else known
 

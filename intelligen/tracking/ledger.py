@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from intelligen import layout
 from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
 from intelligen.files import fsync, replace_file
 from intelligen.tracking.evidence import FIX
@@ -31,11 +32,10 @@ from intelligen.training.sealing import seal, unseal
 
 __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
 
-LEDGER_FILE = "ledger.jsonl"
 LOCK_FILE = "ledger.lock"
 # What a launch leaves beside its ledger, and never before it.
-_TRIAL_PLACES = ("trials", "confirm")
-_WRITTEN_AFTER = ("launch.json", *_TRIAL_PLACES)
+_TRIAL_PLACES = (layout.TRIALS, layout.CONFIRM)
+_WRITTEN_AFTER = (layout.LAUNCH_FILE, *_TRIAL_PLACES)
 
 
 class Ledger:
@@ -67,7 +67,7 @@ class Ledger:
         except OSError as error:
             raise CannotCreateError(f"{directory}: cannot create the sweep's directory: {error.strerror}") from error
         lock = FileLock(directory / LOCK_FILE)
-        path = directory / LEDGER_FILE
+        path = directory / layout.LEDGER_FILE
         try:
             if not path.exists():
                 require_no_lost_ledger(directory)
@@ -220,7 +220,7 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
         StorageError: there is no ledger, it is damaged, or it has lost trials.
 
     """
-    state, _, _ = _read(directory / LEDGER_FILE)
+    state, _, _ = _read(directory / layout.LEDGER_FILE)
     return state.header, state.trials, state.closing
 
 
@@ -231,7 +231,7 @@ def require_no_lost_ledger(directory: Path) -> None:
         StorageError: It is one.
 
     """
-    path = directory / LEDGER_FILE
+    path = directory / layout.LEDGER_FILE
     left = [name for name in _WRITTEN_AFTER if (directory / name).exists()]
     if left and not path.exists():
         raise StorageError(f"{path}: the ledger is gone, though {left[0]} of its sweep is there; {FIX}")
@@ -244,7 +244,7 @@ def settled_devices(directory: Path) -> dict[str, int]:
         StorageError: The ledger is damaged.
 
     """
-    path = directory / LEDGER_FILE
+    path = directory / layout.LEDGER_FILE
     return _read(path)[0].gpus_per_worker if path.exists() else {}
 
 

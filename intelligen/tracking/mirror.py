@@ -5,9 +5,10 @@ import threading
 import time
 from pathlib import Path
 
+from intelligen import layout
 from intelligen.errors import CannotCreateError, IntelligenError, StorageError
 from intelligen.tracking.followed import Followed
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.redaction import redact_text
 from intelligen.tracking.saved_views import SavedViews
@@ -29,7 +30,7 @@ class MlflowMirror:
 
     def __init__(self, sweep_directory: Path, *, tracking_uri: str, experiment: str, interval_s: float = 2.0) -> None:
         self._directory = sweep_directory
-        self._ledger = Followed(sweep_directory / LEDGER_FILE, lambda path: read_ledger(path.parent))
+        self._ledger = Followed(sweep_directory / layout.LEDGER_FILE, lambda path: read_ledger(path.parent))
         self._tracking_uri = tracking_uri
         self._experiment = experiment
         self._interval_s = interval_s

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from intelligen import layout
 from intelligen.data.manifest import write_manifest
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.tracking.redaction import redact
@@ -43,9 +44,9 @@ def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
     result = read_result(trial_directory) or Result(f"best epoch so far (update {int(weights.parent.name)})", {}, "")
     signed = replace(result, sha256=sha256(packed / SELECTED))
     (packed / RESULT).write_text(json.dumps(vars(signed), indent=1), encoding="utf-8")
-    prepared = open_prepared(store / "prepared" / trial.prepared)
+    prepared = open_prepared(layout.prepared(store, trial.prepared))
     require_same_data(trial_directory, prepared)
-    _pack_vocabularies(prepared, target / "prepared" / trial.prepared)
+    _pack_vocabularies(prepared, layout.prepared(target, trial.prepared))
     return prepared
 
 

@@ -6,9 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intelligen import layout
 from intelligen.config.metrics import best
 from intelligen.errors import ConfigError, UnavailableError
-from intelligen.tracking.leaderboard import USABLE, reports_of, selected_value
+from intelligen.tracking.histories import TrialHistories
+from intelligen.tracking.leaderboard import USABLE, selected_value
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.packing import STORE, TRIAL_FOLDER, pack
@@ -57,10 +59,11 @@ def best_confirmed(directory: Path) -> TrialRecord:
     tested = [record for record in trials.values() if record.scores]
     if not tested:
         raise UnavailableError(f"{directory}: no model was tested yet: let the sweep end, or name a trial")
+    histories = TrialHistories(directory)
     values = {
         record.id: value
         for record in tested
-        if (value := selected_value(record.within(directory), reports_of(directory, record), metric)) is not None
+        if (value := selected_value(record.within(directory), histories.whole(record), metric)) is not None
     }
     chosen = best(metric, values, value=values.__getitem__)
     if chosen is None:
@@ -102,7 +105,7 @@ def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: s
         DataError, StorageError: The trial's files are missing or damaged.
 
     """
-    store = directory.parent.parent
+    store = layout.store_of(directory)
     with tempfile.TemporaryDirectory() as temporary:
         packed, model = Path(temporary, STORE), Path(temporary, MODEL_FOLDER)
         prepared = pack(record.within(directory), store=store, target=packed)

@@ -39,7 +39,7 @@ def standing_of(record: TrialRecord, reports: Sequence[Report], *, directory: Pa
 
     """
     value = selected_value(directory, reports, metric) if record.state in USABLE else None
-    cost = sum(device_seconds(report.metrics) for report in reports)
+    cost = device_seconds(reports)
     # Here, once for each trial: the tables are made anew whenever one more has ended.
     reason = None if record.stop_reason is None else redact_text(record.stop_reason)
     return Standing(replace(record, params=redact(record.params), stop_reason=reason), value, len(reports), cost)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from intelligen.config.experiment import task_settings
 from intelligen.tracking import projection
 from intelligen.tracking.comparison import Settings
-from intelligen.tracking.followed import Followed
+from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.links import comparison_path
 from intelligen.tracking.provenance import DIFF, read_provenance
@@ -19,7 +19,7 @@ from intelligen.tracking.runs import MirroredRun, Points, create_run, find_runs
 from intelligen.tracking.saved_views import SavedViews, fitting_state
 from intelligen.tracking.standings import Standing, standing_of
 from intelligen.tracking.sweep_summary import DIFF_FILE, SweepSummary, as_json
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.history import Report
 from intelligen.training.result import read_result
 from intelligen.training.scored import SCORES, score_files
 
@@ -50,7 +50,7 @@ class SweepRuns:
         self._metric: str = header["sweep"]["objective"]["metric"]
         self._runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
         self._summary: SweepSummary | None = None
-        self._histories: dict[str, Followed[list[Report]]] = {}
+        self._histories = TrialHistories(directory)
         self._shown: dict[str, object] = {}
         self._values: dict[str, float] = {}
         self._standings: dict[str, Standing] = {}
@@ -110,7 +110,7 @@ class SweepRuns:
 
     def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> bool:
         """Make a trial's run equal its files; returns whether they have changed."""
-        reports = projection.told_reports(record, self._reports_of(record))
+        reports = projection.told_reports(record, self._histories.reports(record))
         ending = projection.trial_ending(record, closing)
         now = (record, ending, reports)
         if self._shown.get(record.id) == now:
@@ -141,10 +141,6 @@ class SweepRuns:
             self._standings[record.id], value = standing, standing.value
         if value is not None:
             self._values[record.id] = value
-
-    def _reports_of(self, record: TrialRecord) -> list[Report]:
-        path = record.within(self._directory) / HISTORY_FILE
-        return self._histories.setdefault(record.id, Followed(path, read_history)).now()
 
     def _describe(self, run: MirroredRun, record: TrialRecord) -> None:
         params = projection.trial_params(record)

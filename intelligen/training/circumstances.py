@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from pydantic import ValidationError
 
+from intelligen import layout
 from intelligen.config.base import Settings
 from intelligen.config.experiment import Trial
 from intelligen.data.prepared import Prepared, open_prepared
@@ -76,8 +77,8 @@ def take_lock(trial: Trial, *, store: Path, device: torch.device, threads: int, 
     start = trial.start
     return Lock(
         settings=trial.identity,
-        data=_data_hash(open_prepared(store / "prepared" / trial.prepared)),
-        start=None if start is None else _weights_hash(store / "baselines" / start),
+        data=_data_hash(open_prepared(layout.prepared(store, trial.prepared))),
+        start=None if start is None else _weights_hash(layout.baseline(store, start)),
         code=_code_hash(),
         commit=git_commit(),
         versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen.errors import StorageError, writing
-from intelligen.files import replace_file
+from intelligen.files import replace_file, write_synced
 from intelligen.training.sealing import seal, unseal
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class History:
     def _append_line(self, report: Report) -> None:
         line = f"{report.to_json()}\n".encode()
         with writing(self.path, needed=len(line)), self.path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+            write_synced(file, line)
 
     def _rewrite(self) -> None:
         content = "".join(f"{report.to_json()}\n" for report in self.reports).encode()

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import torch
 
+from intelligen import layout
 from intelligen.config.experiment import Trial
 from intelligen.config.mixture import Bandit, Intelligen
 from intelligen.data.manifest import MANIFEST
@@ -161,11 +162,11 @@ def _decode(recorded: Recorded, place: Runtime) -> None:
 
 
 def _require_material(directory: Path, trial: Trial, lock: Lock, *, store: Path) -> None:
-    prepared, start = store / "prepared" / trial.prepared, trial.start
+    prepared, start = layout.prepared(store, trial.prepared), trial.start
     if not (prepared / MANIFEST).exists():
         _refuse(directory, f"its data are gone from {prepared}", "make them again: intelligen prepare EXPERIMENT")
-    if start is not None and read_result(store / "baselines" / start) is None:
-        gone = f"the baseline that it starts from is gone from {store / 'baselines' / start}"
+    if start is not None and read_result(place := layout.baseline(store, start)) is None:
+        gone = f"the baseline that it starts from is gone from {place}"
         _refuse(directory, gone, "train it again: intelligen train EXPERIMENT")
     if lock.device != "cpu" and not torch.cuda.is_available():
         _refuse(directory, f"it trained on {lock.device}, and this machine has no GPU", "replay it where there is one")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from intelligen import layout
 from intelligen.config.decoding import Search
 from intelligen.config.experiment import Trial
 from intelligen.config.stages import scored_as
@@ -72,7 +73,7 @@ class TrainedModel:
 
         """
         trial = read_trial(directory)
-        prepared = open_prepared(store / "prepared" / trial.prepared)
+        prepared = open_prepared(layout.prepared(store, trial.prepared))
         require_same_data(directory, prepared)
         model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
         weights = selected_weights(directory)
@@ -194,7 +195,7 @@ def _up_to_date(told: Scores, split: str, trial: Trial, *, store: Path) -> Score
     missing = [metric for metric in build_task(trial.task).reported if metric.name not in known]
     if not missing:
         return told
-    references = open_prepared(store / "prepared" / trial.prepared).split(split).texts("target")
+    references = open_prepared(layout.prepared(store, trial.prepared)).split(split).texts("target")
     found = {metric.name: interval(told.hypotheses, references, metric=metric) for metric in missing}
     intervals = {**known, **found}
     changes = {"intervals": intervals, "metrics": told.metrics | bounds(split, intervals), "resamples": RESAMPLES}

@@ -16,8 +16,9 @@ from test_cluster_faults import HASTY
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
 from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError
+from intelligen.layout import PULSE_FILE
 from intelligen.sweep.listed import run_listed
-from intelligen.sweep.pulse import PULSE_FILE, Worker, read_worker
+from intelligen.sweep.pulse import Worker, read_worker
 from intelligen.sweep.scoring import score_trials
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger

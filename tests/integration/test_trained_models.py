@@ -17,10 +17,11 @@ from test_sweep import SWEEP
 
 from intelligen.cli.main import commands, guarded
 from intelligen.config.loading import load_sweep
+from intelligen.layout import LEDGER_FILE
 from intelligen.reporting.study import read_study
 from intelligen.sweep.header import sweep_header
 from intelligen.tracking.launch import write_launch
-from intelligen.tracking.ledger import LEDGER_FILE, Ledger
+from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.mirror import MlflowMirror
 from intelligen.tracking.records import TrialState
 from intelligen.tracking.store import open_client

@@ -16,8 +16,9 @@ from test_sweep import SWEEP, Place, require_records_agree, wait_for
 
 import intelligen
 from intelligen.cli.main import commands, guarded
+from intelligen.layout import LEDGER_FILE
 from intelligen.sweep.study import STUDY_FILE
-from intelligen.tracking.ledger import LEDGER_FILE, read_ledger
+from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import read_history
 

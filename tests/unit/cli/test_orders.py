@@ -9,8 +9,9 @@ from intelligen.cli.main import commands
 from intelligen.cli.orders import order_of_directory
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError, StorageError
+from intelligen.layout import LAUNCH_FILE
 from intelligen.sweep.header import sweep_header
-from intelligen.tracking.launch import LAUNCH_FILE, write_launch
+from intelligen.tracking.launch import write_launch
 from intelligen.tracking.ledger import Ledger
 
 VARIABLE = "MLFLOW_TRACKING_URI"

@@ -11,10 +11,11 @@ from searches import sweep
 
 from intelligen.config.experiment import Experiment
 from intelligen.errors import CrashedError, MemoryShortageError, StorageError
+from intelligen.layout import PULSE_FILE
 from intelligen.sweep import memory_kills
 from intelligen.sweep.attempts import Attempts, Next
 from intelligen.sweep.outcome import read_failure, read_outcome, write_failure
-from intelligen.sweep.pulse import PULSE_FILE, Worker
+from intelligen.sweep.pulse import Worker
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialState

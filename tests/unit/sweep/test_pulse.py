@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from intelligen.layout import PULSE_FILE
 from intelligen.sweep import pulse as pulses
-from intelligen.sweep.pulse import PULSE_FILE, Worker, last_beat, pulse, read_worker
+from intelligen.sweep.pulse import Worker, last_beat, pulse, read_worker
 
 
 def test_it_names_this_process_while_it_works_and_nobody_afterwards(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from optuna.trial import FrozenTrial
 from searches import sweep
 
 from intelligen.errors import StorageError
+from intelligen.layout import LEDGER_FILE
 from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.study import STUDY_FILE, open_study
 from intelligen.sweep.trials import trial_name
-from intelligen.tracking.ledger import LEDGER_FILE
 from intelligen.training.sealing import unseal
 
 

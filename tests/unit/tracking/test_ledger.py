@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from intelligen.errors import BusyError, CannotCreateError, StorageError
-from intelligen.tracking.ledger import LEDGER_FILE, Ledger, SweepStatus, TrialState, read_ledger
+from intelligen.layout import LEDGER_FILE
+from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState, read_ledger
 from intelligen.training.sealing import seal, unseal
 
 HEADER = {"sweep_id": "s1", "sweep": {"name": "quick"}}

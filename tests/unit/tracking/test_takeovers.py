@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from intelligen.errors import StorageError
-from intelligen.tracking.ledger import LEDGER_FILE, Ledger, read_ledger
+from intelligen.layout import LEDGER_FILE
+from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.projection import report_metrics, told_reports, trial_ending, trial_tags
 from intelligen.tracking.records import Takeover, TrialRecord
 from intelligen.tracking.standings import Standing, leaderboard_csv

@@ -1,0 +1,81 @@
+"""One epoch: its updates, the validation of the weights that they lead to, a durable checkpoint, a report."""
+
+import time
+
+from intelligen.evaluation import Evaluation
+from intelligen.training.divergence import DivergedError, not_finite
+from intelligen.training.history import Report, Sample
+from intelligen.training.progress import Progress
+from intelligen.training.resources import ResourceMonitor, Usage
+from intelligen.training.resuming import save
+from intelligen.training.rolling_back import note_roll_back, roll_back_if_due
+from intelligen.training.setting_up import Setup
+from intelligen.training.updates import train_updates
+from intelligen.training.validating import named, validate
+
+
+def measure_start(setup: Setup, progress: Progress) -> None:
+    """Validate the weights that a fine-tuning starts from: its strategy and its health are judged by them.
+
+    Raises:
+        DivergedError: NaN or infinity in what is measured.
+
+    """
+    evaluation, _ = _validated(setup, progress)
+    progress.start_metrics = dict(named(evaluation))
+    note_roll_back(setup, progress, progress.start_metrics)
+
+
+def train_epoch(setup: Setup, progress: Progress) -> None:
+    """Train one epoch, or the rest of it.
+
+    Raises:
+        DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
+        StorageError: A checkpoint cannot be written or read.
+
+    """
+    runtime = setup.runtime
+    roll_back_if_due(setup, progress)
+    with ResourceMonitor(runtime.device) as monitor:
+        trained = train_updates(setup, progress)
+        validation_start = time.perf_counter()
+        evaluation, samples = _validated(setup, progress)
+        validation_s = time.perf_counter() - validation_start
+    usages = runtime.gather(monitor.usage())
+    metrics = {
+        **trained.metrics,
+        **named(evaluation),
+        "time/epoch_s": trained.seconds,
+        "time/validation_s": validation_s,
+        "throughput/target_tokens_per_s": trained.target_tokens / trained.seconds,
+        "cost/device_s": (trained.seconds + validation_s) * runtime.world_size,
+        **Usage.metrics(usages),
+    }
+    tags = {**evaluation.signatures, **Usage.tags(usages)}
+    metric = setup.selection_metric
+    progress.end_epoch(metrics[metric], metric=metric, averaged=setup.trial.training.average_last)
+    report = runtime.broadcast(_report(progress, metrics, tags, samples))
+    note_roll_back(setup, progress, report.metrics)
+    save(setup, progress, report)
+    runtime.report(report)
+
+
+def _report(progress: Progress, metrics: dict[str, float], tags: dict[str, str], samples: tuple[Sample, ...]) -> Report:
+    return Report(
+        epoch=progress.epoch,
+        update=progress.update,
+        target_tokens=progress.target_tokens,
+        time_ms=int(time.time() * 1000),
+        metrics=metrics,
+        tags=tags,
+        samples=samples,
+    )
+
+
+def _validated(setup: Setup, progress: Progress) -> tuple[Evaluation, tuple[Sample, ...]]:
+    """Validate the weights as they are now."""
+    evaluation, samples = validate(setup.model, setup.trial, setup.prepared, setup.runtime)
+    why = not_finite(named(evaluation))
+    if why is not None:
+        raise DivergedError(f"diverged: {why} at update {progress.update}; lower the learning rate")
+    return evaluation, samples

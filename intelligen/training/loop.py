@@ -1,0 +1,57 @@
+"""The training loop: epoch after epoch, the same for every strategy, for one process or many, with or without Ray."""
+
+from intelligen.tasks import build_task
+from intelligen.training.epoch import measure_start, train_epoch
+from intelligen.training.health import sickness
+from intelligen.training.progress import Progress
+from intelligen.training.result import Result
+from intelligen.training.selection import select
+from intelligen.training.setting_up import Setup
+
+
+def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | None:
+    """Train until the trial has come to its end, or rests.
+
+    Args:
+        setup: What is trained.
+        progress: How far it has come.
+        until_epoch: After which it rests, unless it has come to its end.
+
+    Returns:
+        What it came to; none where it rests and is to go on.
+
+    Raises:
+        DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
+        StorageError: A checkpoint cannot be written or read.
+
+    """
+    if setup.trial.start is not None and progress.update == 0:
+        measure_start(setup, progress)
+    while True:
+        if (sign := _sickness(setup, progress)) is not None:
+            return select(setup, progress, f"sick: {sign}", healthy=False)
+        if (reason := _end(setup, progress)) is not None:
+            return select(setup, progress, reason)
+        if progress.epoch >= until_epoch:
+            return None
+        train_epoch(setup, progress)
+
+
+def _sickness(setup: Setup, progress: Progress) -> str | None:
+    """Rank 0 keeps the history, so it is the one to judge."""
+    # What led to a roll-back was put right by it, and other weights have another past.
+    since = max(progress.rolled_back_epoch, progress.adopted_epoch)
+    epochs = [report.metrics for report in setup.reports if report.epoch > since]
+    start = progress.start_metrics
+    health, watched = setup.trial.training.health, build_task(setup.trial.task).watched
+    return setup.runtime.broadcast(sickness(health, start, epochs, watched=watched) if start else None)
+
+
+def _end(setup: Setup, progress: Progress) -> str | None:
+    """Why a healthy trial has come to its end; none where it goes on."""
+    training = setup.trial.training
+    if progress.epoch == training.epochs:
+        return "ran its course"
+    if training.patience is not None and progress.epochs_without_gain >= training.patience:
+        return f"no better validation score for {training.patience} epochs"
+    return None

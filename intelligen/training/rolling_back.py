@@ -1,0 +1,43 @@
+"""A strategy may ask to go back to good weights: an epoch's end notes it, and the next epoch begins with them."""
+
+from collections.abc import Mapping
+
+from intelligen import layout
+from intelligen.config.metrics import improves
+from intelligen.training.checkpoint import WEIGHTS, load_weights
+from intelligen.training.progress import Progress
+from intelligen.training.result import selected_weights
+from intelligen.training.setting_up import Setup
+
+
+def note_roll_back(setup: Setup, progress: Progress, metrics: Mapping[str, float]) -> None:
+    """Tell the strategy what an epoch measured, and note whether it asks to go back.
+
+    That waits until the next epoch begins: this one's checkpoint is to hold the weights that it measured.
+    """
+    if setup.strategy.objective.observe(metrics, epoch=progress.epoch):
+        progress.rolled_back_epoch = progress.epoch
+
+
+def roll_back_if_due(setup: Setup, progress: Progress) -> None:
+    """At the beginning of an epoch, go back where that was noted; updates, data order and history go on.
+
+    The weights are those of the best epoch so far, or those that training started from where no epoch was better.
+
+    Raises:
+        StorageError: They are damaged or gone.
+
+    """
+    begins = progress.update == progress.epoch * setup.epoch_updates
+    if not (begins and progress.epoch and progress.rolled_back_epoch == progress.epoch):
+        return
+    start, metric = setup.trial.start, setup.selection_metric
+    assert start is not None
+    assert progress.best_value is not None
+    if improves(metric, progress.best_value, than=progress.start_metrics[metric]):
+        best = setup.checkpoints.at(progress.best_update)
+        load_weights(setup.model, best.path / WEIGHTS)
+        setup.strategy.roll_back(best.training_state())
+    else:
+        load_weights(setup.model, selected_weights(layout.baseline(setup.runtime.store, start)))
+        setup.strategy.forget_moments()

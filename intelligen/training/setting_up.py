@@ -1,0 +1,45 @@
+"""What one process trains a trial with is put together once; how far it has come stands in `Progress`."""
+
+from dataclasses import dataclass
+
+from intelligen.config.experiment import Trial
+from intelligen.data.loader import Loader
+from intelligen.data.prepared import Prepared
+from intelligen.models.interfaces import Generator
+from intelligen.strategies.base import Strategy
+from intelligen.training.checkpoint import Checkpoints
+from intelligen.training.history import History, Report
+from intelligen.training.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts of a training."""
+
+    trial: Trial
+    """With the settings that it has now."""
+    runtime: Runtime
+    prepared: Prepared
+    model: Generator
+    loader: Loader
+    strategy: Strategy
+    epoch_updates: int
+    """Updates of each epoch."""
+    checkpoints: Checkpoints
+    history: History | None
+    """Rank 0 keeps it, and is the one to write; none on the others."""
+
+    @property
+    def total_updates(self) -> int:
+        """Updates of all epochs."""
+        return self.epoch_updates * self.trial.training.epochs
+
+    @property
+    def selection_metric(self) -> str:
+        """What chooses the best epoch."""
+        return self.trial.task.selection_metric
+
+    @property
+    def reports(self) -> list[Report]:
+        """Of the epochs so far, on rank 0; none on the others."""
+        return [] if self.history is None else self.history.reports
