@@ -11,10 +11,10 @@ from searches import sweep
 from intelligen.config.decoding import Beam, Decoding, Greedy
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
+from intelligen.layout import LEDGER_FILE
 from intelligen.reporting.standing import stand
 from intelligen.reporting.study import read_study
 from intelligen.reporting.sweeps import SweepFiles, find_sweep
-from intelligen.tracking.ledger import LEDGER_FILE
 from intelligen.training.history import HISTORY_FILE
 from intelligen.training.result import (
     RESULT,
