@@ -6,8 +6,9 @@ from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
 from intelligen.config.data import Data, MosesLanguage
+from intelligen.config.declarations import unmet
 from intelligen.config.decoding import Decoding
-from intelligen.config.model import Model
+from intelligen.config.model import Model, Seq2Seq
 from intelligen.config.single_strategies import Standard
 from intelligen.config.strategies import Strategy
 from intelligen.config.training import Training
@@ -48,7 +49,7 @@ class Experiment(Settings):
     name: Name
     task: Task = Translation()
     data: Data = Data()
-    model: Model = Model()
+    model: Model = Seq2Seq()
     training: Training = Training()
     """The baseline, trained by teacher forcing from random weights."""
     finetuning: Training = Training()
@@ -61,13 +62,15 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
-        if self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
+        if isinstance(self.model, Seq2Seq) and self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
             raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
         if self.data.max_tokens + 1 > self.model.max_positions:
             raise ValueError(
                 f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
                 f" ({self.model.max_positions}): BOS and EOS take a position"
             )
+        for line in unmet(self.strategy, self.model, names=(self.strategy.name, self.model.name)):
+            raise ValueError(line)
         return self
 
 
