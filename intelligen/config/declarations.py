@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -116,13 +117,16 @@ def unmet(strategy: StrategySettings, model: ModelSettings, *, names: tuple[str,
     """
     for need in strategy.needed():
         if need.capability not in model.offers:
-            key = f"strategy.{need.setting or 'name'}"
-            chosen = _value(strategy, need.setting) if need.setting else names[0]
-            fix = "another value, or another model" if need.setting else "another strategy, or another model"
-            yield f"{key} {chosen} needs a model that offers {need.capability}, which {names[1]} does not; take {fix}"
+            key, (chosen, fix) = need.setting or "name", _chosen(strategy, need) if need.setting else (names[0], "")
+            yield (
+                f"strategy.{key} {chosen} needs a model that offers {need.capability}, which {names[1]} does not;"
+                f" take {fix or 'another strategy'}, or another model"
+            )
 
 
-def _value(settings: Any, key: str) -> object:
-    for part in key.split("."):
-        settings = getattr(settings, part)
-    return settings
+def _chosen(strategy: StrategySettings, need: Need) -> tuple[object, str]:
+    """The value that makes the need, and those that would not."""
+    *groups, last = need.setting.split(".")
+    holder: Any = reduce(getattr, groups, strategy)
+    others = [value for value in get_args(type(holder).model_fields[last].annotation) if value not in need.values]
+    return getattr(holder, last), " or ".join(map(str, others)) or "another value"

@@ -1,5 +1,6 @@
 """An experiment is one complete base trial; a trial is one complete, frozen configuration derived from it."""
 
+import json
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
@@ -8,10 +9,11 @@ from intelligen.config.base import ADDED, Name, Settings, canonical_json, conten
 from intelligen.config.data import Data, MosesLanguage
 from intelligen.config.declarations import unmet
 from intelligen.config.decoding import Decoding
-from intelligen.config.model import Model, Seq2Seq
+from intelligen.config.model import MODELS, Model, Seq2Seq
 from intelligen.config.single_strategies import Standard
-from intelligen.config.strategies import Strategy
+from intelligen.config.strategies import STRATEGIES, Strategy
 from intelligen.config.training import Training
+from intelligen.errors import UnavailableError
 
 BleuTokenizer = Literal["13a", "zh", "char", "ja-mecab", "ko-mecab", "flores101", "flores200"]
 DEFAULT_BLEU_TOKENIZER: Final = "13a"
@@ -93,6 +95,30 @@ class Trial(Settings):
     def identity(self) -> str:
         """Content hash: equal trials share one directory, one result and one tracking run."""
         return content_hash(canonical_json(self))
+
+    def plugins(self) -> dict[str, str]:
+        """Package → version of what it is trained with beside this package."""
+        return MODELS.versions([self.model.name]) | STRATEGIES.versions([self.strategy.name])
+
+
+def stored_trial(text: str) -> Trial:
+    """A trial as a file or another process has it, in JSON.
+
+    Raises:
+        UnavailableError: A package that it is trained with is not installed here.
+        ValueError: It is no trial.
+
+    """
+    told = json.loads(text)
+    for key, arm in (("model", MODELS), ("strategy", STRATEGIES)):
+        part = told.get(key) if isinstance(told, dict) else None
+        name = part.get("name") if isinstance(part, dict) else None
+        if isinstance(name, str) and name not in arm.names():
+            raise UnavailableError(
+                f"{key} {name}: the package that brings it is not installed here; install that package"
+                f" (its entry point {name} in {arm.group}), and run the same command"
+            )
+    return Trial.model_validate_json(text)
 
 
 def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
 from importlib.metadata import EntryPoint, entry_points
@@ -61,6 +61,12 @@ class OpenArm:
     def options(self) -> dict[str, type[Settings]]:
         """Name → settings; of the installed ones those that can be used."""
         return {name_of(own): own for own in self.own} | dict(self._usable())
+
+    def versions(self, names: Iterable[str]) -> dict[str, str]:
+        """Package → version of the plugins among the names."""
+        own = set(map(name_of, self.own))
+        found = [self.installed(name) for name in names if name not in own]
+        return {one.package: one.version for one in found}
 
     def settings_named(self, name: str) -> type[Settings]:
         """The settings of one name.

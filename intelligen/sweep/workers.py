@@ -18,7 +18,7 @@ import torch
 from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from intelligen.config.experiment import Trial
+from intelligen.config.experiment import stored_trial
 from intelligen.config.stages import Scoring, scored_as
 from intelligen.config.sweep import Resources
 from intelligen.sweep.causes import OWN, at_host, fault_of, unwrapped
@@ -174,7 +174,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             place.rank,
             place.world_size,
         )
-        trial = Trial.model_validate_json(config["trial"])
+        trial = stored_trial(config["trial"])
         followed = replace(place, report=told, resumed=report, updated=lambda *_: beat())
         result = fit_turn(trial, followed, _turn(config))
         if result is None:
@@ -184,7 +184,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
 
 
 def _turn(config: WorkerConfig) -> Turn:
-    settings = Trial.model_validate_json(config["settings"])
+    settings = stored_trial(config["settings"])
     return Turn(settings, config["until_epoch"], config["adopted_update"])
 
 

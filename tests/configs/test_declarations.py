@@ -123,21 +123,23 @@ def needs(strategy: StrategySettings) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "told"),
+    ("strategy", "key", "capability", "fix"),
     [
-        (Auxiliary(head="encoder"), "strategy.head encoder needs a model that offers encoder_output"),
-        (Recurrent(pick="gumbel"), "strategy.pick gumbel needs a model that offers mixtures"),
+        (Auxiliary(head="encoder"), "strategy.head encoder", "encoder_output", "decoder"),
+        (Recurrent(pick="gumbel"), "strategy.pick gumbel", "mixtures", "argmax or sample or top_k"),
         (
             Intelligen(recurrent=Recurrent(pick="softmax")),
-            "strategy.recurrent.pick softmax needs a model that offers mixtures",
+            "strategy.recurrent.pick softmax",
+            "mixtures",
+            "argmax or sample or top_k",
         ),
     ],
 )
 def test_a_setting_that_needs_more_than_the_model_offers_is_told_with_the_fix(
-    strategy: StrategySettings, told: str
+    strategy: StrategySettings, key: str, capability: str, fix: str
 ) -> None:
     (line,) = needs(strategy)
-    assert line == f"{told}, which bare does not; take another value, or another model"
+    assert line == f"{key} needs a model that offers {capability}, which bare does not; take {fix}, or another model"
 
 
 @pytest.mark.parametrize(
