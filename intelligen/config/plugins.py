@@ -105,16 +105,17 @@ class OpenArm:
     def _validated(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         if isinstance(value, self.base):
             return value
-        settings = self._plugin_settings(value.get("name", self.default)) if isinstance(value, dict) else None
+        settings = self._class_of(value.get("name", self.default)) if isinstance(value, dict) else None
         if info.mode == "python":
             return handler(value) if settings is None else _adapter(self, settings).validate_python(value)
         # Of JSON a list may fill a tuple, but what a function is given of it is no JSON any more.
         return _adapter(self, settings).validate_json(json.dumps(value))
 
-    def _plugin_settings(self, name: object) -> type[Settings] | None:
-        """Of a plugin's name; none where it is the union's own matter."""
-        if not isinstance(name, str) or name in map(name_of, self.own):
-            return None
+    def _class_of(self, name: object) -> type[Settings] | None:
+        """What the name chooses; none where the union's own discriminator is to choose, or to refuse."""
+        own = {name_of(one): one for one in self.own}
+        if not isinstance(name, str) or name in own:
+            return own.get(str(name)) if self.default else None
         if name in self._entry_points():
             try:
                 return self.installed(name).plugin.settings
@@ -176,11 +177,11 @@ def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, tuple[EntryPoi
 
 
 @cache
-def _adapter(arm: OpenArm, plugin: type[Settings] | None) -> TypeAdapter[Any]:
-    """Of the union's own classes, or of a plugin's; errors are placed behind the name where that is required."""
+def _adapter(arm: OpenArm, chosen: type[Settings] | None) -> TypeAdapter[Any]:
+    """Of the class that was chosen, or of the union; errors are placed behind the name where that is required."""
     if arm.default:
-        return TypeAdapter(arm.own[0] if plugin is None else plugin)
-    union: Any = reduce(or_, arm.own if plugin is None else (arm.own[0], plugin))
+        return TypeAdapter(chosen or arm.own[0])
+    union: Any = reduce(or_, arm.own if chosen is None else (arm.own[0], chosen))
     return TypeAdapter(Annotated[union, Field(discriminator="name")])
 
 
