@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STRATEGY_HELP = (
     "standard, auxiliary, recurrent, generative, seqgan, intelligen (std, aux, rec, gen, slow, intelli),"
-    " or a control: standard_matched, seqgan_constant, seqgan_random"
+    " or a control: standard_matched, seqgan_constant, seqgan_random; or one of an installed package"
 )
 _OF_FINETUNING = ("strategy", "finetuning")
 
@@ -158,11 +158,11 @@ def named_device(name: str) -> "torch.device":
 
 
 def _full_name(strategy: str) -> str:
-    from intelligen.config.strategies import ALIASES, STRATEGY_NAMES
+    from intelligen.config.strategies import ALIASES, STRATEGIES
 
-    full = ALIASES.get(strategy, strategy)
-    if full not in STRATEGY_NAMES:
-        known = ", ".join([*STRATEGY_NAMES, *ALIASES])
+    full, names = ALIASES.get(strategy, strategy), STRATEGIES.names()
+    if full not in names:
+        known = ", ".join([*names, *ALIASES])
         raise ConfigError(f"--strategy: unknown strategy {strategy!r}; there are {known}")
     return full
 

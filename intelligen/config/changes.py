@@ -10,7 +10,16 @@ from pydantic_core import to_jsonable_python
 
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, problem_line
-from intelligen.config.paths import alternatives, child, is_settings, named_options, numbered, option_names
+from intelligen.config.paths import (
+    alternatives,
+    child,
+    chosen_option,
+    default_option,
+    is_settings,
+    named_options,
+    numbered,
+    option_names,
+)
 from intelligen.config.strategies import ALIASES
 from intelligen.config.yaml_file import parse_value
 from intelligen.errors import ConfigError
@@ -76,14 +85,14 @@ def _write(node: Any, annotation: Any, parts: list[str], value: JsonValue, path:
     options = alternatives(annotation)
     part, rest = _next_part(node, parts, inside_space=path[:1] == ("space",))
     if not rest:
-        if part == "name" and named_options(options) and node.get("name", value) != value:
+        if part == "name" and named_options(options) and node.get("name", default_option(annotation) or value) != value:
             node.clear()
             node["name"] = value
             return path
         node[part] = value
         return (*path, part)
-    name, inner = (node.get("name"), node.get(part)) if isinstance(node, dict) else (None, node[part])
-    chosen = next(iter(options.values())) if len(options) == 1 else options.get(name if isinstance(name, str) else "")
+    inner = node.get(part) if isinstance(node, dict) else node[part]
+    chosen = chosen_option(annotation, node)
     if _leads_on(inner, rest[0]):
         return _write(inner, child(chosen, part), rest, value, (*path, part))
     group = _default(chosen, part)

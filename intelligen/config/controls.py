@@ -1,31 +1,40 @@
 """What a strategy gains is told beside its controls: without them, something else may be the cause."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
-NULL_CONTROLS: Final = ("seqgan_constant", "seqgan_random")
-CONTROLS: Final = ("standard", "standard_matched", *NULL_CONTROLS)
-COSTLIER: Final = ("recurrent", "generative", "seqgan", "intelligen")
-"""An update of these takes longer than a teacher-forced one: docs/strategies.md, costs."""
+from intelligen.config.declarations import MATCHED, STANDARD
+from intelligen.config.strategies import declared
 
 
 def missing_controls(strategies: Sequence[str]) -> list[str]:
-    """One line for each control that these strategies want and do not have among them: what, why, the mend."""
+    """One line for each control that these strategies declare and do not have among them: what, why, the fix.
+
+    Raises:
+        ConfigError: There is no strategy of such a name.
+
+    """
     return list(_missing(strategies))
 
 
+def is_control(strategy: str) -> bool:
+    """Whether others are held against it.
+
+    Raises:
+        ConfigError: There is no strategy of that name.
+
+    """
+    return declared(strategy).control_for is not None
+
+
 def _missing(names: Sequence[str]) -> Iterator[str]:
-    own = [name for name in names if name not in CONTROLS]
-    if own and "standard" not in names:
-        yield f"no `standard` beside {_listed(own)}: what more teacher forcing alone brings stays unknown; add it"
-    costly = [name for name in own if name in COSTLIER]
-    if costly and "standard_matched" not in names:
-        yield (
-            f"no `standard_matched` beside {_listed(costly)}: equal updates are not equal time; add it to see what"
-            " teacher forcing does in theirs"
-        )
-    if "seqgan" in names and (missing := [name for name in NULL_CONTROLS if name not in names]):
-        yield f"no {_listed(missing)} beside seqgan: a gain may be due to something else than its reward; add them"
+    own = {name: declared(name).controls for name in names if not is_control(name)}
+    for control in (STANDARD, MATCHED):
+        wanting = [name for name, controls in own.items() if control in controls]
+        if wanting and control not in names:
+            yield f"no `{control}` beside {_listed(wanting)}: {declared(control).control_for}"
+    for name, controls in own.items():
+        if missing := [control for control in controls if control not in (STANDARD, MATCHED, *names)]:
+            yield f"no {_listed(missing)} beside {name}: {declared(missing[0]).control_for}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """An experiment is one complete base trial; a trial is one complete, frozen configuration derived from it."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -7,11 +8,13 @@ from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
 from intelligen.config.data import Data, MosesLanguage
+from intelligen.config.declarations import unmet
 from intelligen.config.decoding import Decoding
-from intelligen.config.model import Model
+from intelligen.config.model import MODELS, Model, Seq2Seq
 from intelligen.config.single_strategies import Standard
-from intelligen.config.strategies import Strategy
+from intelligen.config.strategies import STRATEGIES, Strategy
 from intelligen.config.training import Training
+from intelligen.errors import UnavailableError
 
 BleuTokenizer = Literal["13a", "zh", "char", "ja-mecab", "ko-mecab", "flores101", "flores200"]
 DEFAULT_BLEU_TOKENIZER: Final = "13a"
@@ -69,7 +72,7 @@ class Experiment(Settings):
     name: Name
     task: Task = Translation()
     data: Data = Data()
-    model: Model = Model()
+    model: Model = Seq2Seq()
     training: Training = Training()
     """The baseline, trained by teacher forcing from random weights."""
     finetuning: Training = Training()
@@ -82,13 +85,15 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
-        if self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
+        if isinstance(self.model, Seq2Seq) and self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
             raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
         if self.data.max_tokens + 1 > self.model.max_positions:
             raise ValueError(
                 f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
                 f" ({self.model.max_positions}): BOS and EOS take a position"
             )
+        for line in unmet(self.strategy, self.model, names=(self.strategy.name, self.model.name)):
+            raise ValueError(line)
         return self
 
 
@@ -111,6 +116,30 @@ class Trial(Settings):
     def identity(self) -> str:
         """Content hash: equal trials share one directory, one result and one tracking run."""
         return content_hash(canonical_json(self))
+
+    def plugins(self) -> dict[str, str]:
+        """Package → version of what it is trained with beside this package."""
+        return MODELS.versions([self.model.name]) | STRATEGIES.versions([self.strategy.name])
+
+
+def stored_trial(text: str) -> Trial:
+    """A trial as a file or another process has it, in JSON.
+
+    Raises:
+        UnavailableError: A package that it is trained with is not installed here.
+        ValueError: It is no trial.
+
+    """
+    told = json.loads(text)
+    for key, arm in (("model", MODELS), ("strategy", STRATEGIES)):
+        part = told.get(key) if isinstance(told, dict) else None
+        name = part.get("name") if isinstance(part, dict) else None
+        if isinstance(name, str) and name not in arm.names():
+            raise UnavailableError(
+                f"{key} {name}: the package that brings it is not installed here; install that package"
+                f" (its entry point {name} in {arm.group}), and run the same command"
+            )
+    return Trial.model_validate_json(text)
 
 
 def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:

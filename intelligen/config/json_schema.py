@@ -11,7 +11,7 @@ from pydantic_core import core_schema
 from intelligen.config.base import Settings
 from intelligen.config.experiment import Experiment
 from intelligen.config.including import INCLUDE, MAX_FRAGMENTS
-from intelligen.config.paths import alternatives, is_settings, named_options
+from intelligen.config.paths import alternatives, chosen_option, is_settings, named_options, whole_annotation
 from intelligen.config.space_check import may_vary
 from intelligen.config.sweep import Sweep
 
@@ -75,7 +75,7 @@ def _offered_keys() -> dict[str, Any]:
 def _offer(field: FieldInfo) -> dict[str, Any]:
     """What an editor says of a setting that varies; where it has options, their own keys below `choice`."""
     offer: dict[str, Any] = {"description": field.description} if field.description else {}
-    options = alternatives(field.annotation)
+    options = alternatives(whole_annotation(field))
     if names := named_options(options):
         choice = {name: _offered_option(options[name]) for name in names}
         offer["properties"] = {"choice": {"properties": choice}}
@@ -92,6 +92,5 @@ def _fields(settings: type[Settings], prefix: str = "") -> Iterator[tuple[str, F
     for name, field in settings.model_fields.items():
         key = f"{prefix}{name}"
         yield key, field
-        groups = list(alternatives(field.annotation).values())
-        if len(groups) == 1 and is_settings(groups[0]):
-            yield from _fields(groups[0], f"{key}.")
+        if is_settings(group := chosen_option(whole_annotation(field), {})):
+            yield from _fields(group, f"{key}.")

@@ -1,12 +1,15 @@
 """The intelligent mixture: which single strategy an update takes, and who decides."""
 
-from typing import Annotated, Literal, get_args
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Literal, assert_never, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from intelligen.config.base import Settings
+from intelligen.config.declarations import MATCHED, STANDARD, Need, StrategySettings
 from intelligen.config.schedules import ProbabilitySchedule, Share
-from intelligen.config.single_strategies import Auxiliary, Generative, Recurrent, SeqGan, Standard
+from intelligen.config.single_strategies import GENERATION, Auxiliary, Generative, Recurrent, SeqGan, Standard
 
 Member = Literal["standard", "auxiliary", "recurrent", "generative", "seqgan"]
 
@@ -137,8 +140,13 @@ class DrawnSeqGan(SeqGan):
     """Share of purely teacher-forced updates among those that are drawn for this strategy."""
 
 
-class Intelligen(Settings):
+class Intelligen(StrategySettings):
     """A mixture over the single strategies: each update takes one of them, as the policy decides."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD, MATCHED)
+    costlier = True
+    control_for = None
 
     name: Literal["intelligen"] = "intelligen"
     policy: Annotated[Static | Curriculum | Gap | Bandit, Field(discriminator="name")] = Static()
@@ -148,3 +156,26 @@ class Intelligen(Settings):
     recurrent: Recurrent = Recurrent()
     generative: DrawnGenerative = DrawnGenerative()
     seqgan: DrawnSeqGan = DrawnSeqGan()
+
+    def members(self) -> tuple[Member, ...]:
+        """The strategies that an update can ever take: the policy's, and `standard`, to which the guard moves mass."""
+        chosen: set[Member] = {"standard"}
+        match self.policy:
+            case Static(weights=weights) | Gap(weights=weights):
+                chosen.update(weights.positive())
+            case Curriculum(stages=stages):
+                for stage in stages:
+                    chosen.update(stage.weights.positive())
+            case Bandit(arms=arms):
+                chosen.update(arms)
+            case other:
+                assert_never(other)
+        members: tuple[Member, ...] = get_args(Member)
+        return tuple(member for member in members if member in chosen)
+
+    def needed(self) -> Iterator[Need]:
+        """What the mixture asks of the network, and what its members do."""
+        yield from super().needed()
+        for member in self.members():
+            own: StrategySettings = getattr(self, member)
+            yield from (replace(need, setting=f"{member}.{need.setting}") for need in own.needed() if need.setting)

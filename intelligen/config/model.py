@@ -1,16 +1,19 @@
 """The shape of the network, in the symbols of Vaswani et al. (2017), Table 3."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from intelligen.config.base import Settings
+from intelligen.config.declarations import CAPABILITIES, ModelSettings, PluginModel
+from intelligen.config.plugins import OpenArm
 
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class Seq2Seq(Settings):
+class Seq2Seq(ModelSettings):
     """Encoder-decoder Transformer."""
+
+    offers = frozenset(CAPABILITIES)
 
     name: Literal["seq2seq"] = "seq2seq"
     d_model: Annotated[int, Field(ge=2, multiple_of=2)] = 256
@@ -51,4 +54,8 @@ class Seq2Seq(Settings):
         return self
 
 
-Model = Seq2Seq
+MODELS = OpenArm("intelligen.models", PluginModel, (Seq2Seq,), default="seq2seq")
+if TYPE_CHECKING:
+    Model = Seq2Seq | PluginModel
+else:
+    Model = Annotated[Seq2Seq, MODELS]

@@ -6,9 +6,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 from pydantic import Tag
+from pydantic.fields import FieldInfo
 
 from intelligen.config.base import Settings
 from intelligen.config.experiment import Experiment
+from intelligen.config.plugins import OpenArm
 
 
 def resolve_key(parent: str, key: str) -> str:
@@ -26,7 +28,8 @@ def alternatives(annotation: Any) -> dict[str, Any]:
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         tags = [item.tag for item in metadata if isinstance(item, Tag)]
-        return {tags[0]: inner} if tags else alternatives(inner)
+        arms = [item for item in metadata if isinstance(item, OpenArm)]
+        return {tags[0]: inner} if tags else dict(arms[0].options()) if arms else alternatives(inner)
     if get_origin(annotation) in (Union, UnionType):
         members = [member for member in get_args(annotation) if member is not NoneType]
         return {label: option for member in members for label, option in alternatives(member).items()}
@@ -49,7 +52,7 @@ def is_settings(annotation: Any) -> TypeGuard[type[Settings]]:
 def child(annotation: Any, part: str | int) -> Any:
     """The type of one part of a type without alternatives; None where it has no such part."""
     if is_settings(annotation):
-        return annotation.model_fields[part].annotation if part in annotation.model_fields else None
+        return whole_annotation(annotation.model_fields[part]) if part in annotation.model_fields else None
     match get_origin(annotation), get_args(annotation):
         case (origin, (_, value)) if origin is dict:
             return value
@@ -60,6 +63,27 @@ def child(annotation: Any, part: str | int) -> Any:
         case (origin, items) if origin is tuple and isinstance(part, int) and part < len(items):
             return items[part]
     return None
+
+
+def whole_annotation(field: FieldInfo) -> Any:
+    """A field's type with what opens it to plugins, which pydantic keeps apart."""
+    arms = [item for item in field.metadata if isinstance(item, OpenArm)]
+    return Annotated[field.annotation, arms[0]] if arms else field.annotation
+
+
+def default_option(annotation: Any) -> str | None:
+    """The option that a value without a name is of, where the name may be left out."""
+    metadata = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return next((item.default for item in metadata if isinstance(item, OpenArm) and item.default), None)
+
+
+def chosen_option(annotation: Any, value: Any) -> Any:
+    """The type that data with or without a `name` are of; None where they name none of a type's alternatives."""
+    options = alternatives(annotation)
+    if len(options) == 1:
+        return next(iter(options.values()))
+    name = value.get("name", default_option(annotation)) if isinstance(value, Mapping) else None
+    return options.get(name) if isinstance(name, str) else None
 
 
 def option_names(settings: type[Settings], key: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, dotted, nearest, problem_line, raise_problems, shown
-from intelligen.config.paths import alternatives, child, is_settings, named_options
+from intelligen.config.paths import alternatives, child, chosen_option, default_option, is_settings, named_options
 from intelligen.config.wording import no_member, one_of, sentence
 
 S = TypeVar("S", bound=Settings)
@@ -79,6 +79,8 @@ def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, Jso
     place = _Place(settings, data)
     siblings: Mapping[str, Any] = {}
     for part in detail["loc"]:
+        if default_option(place.annotation) and (chosen := chosen_option(place.annotation, place.value)):
+            place.annotation = chosen  # such a location names no member
         options = alternatives(place.annotation)
         if part == "[key]":
             place.value = str(place.key[-1])

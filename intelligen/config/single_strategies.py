@@ -5,13 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from intelligen.config.base import Settings
+from intelligen.config.declarations import MATCHED, STANDARD, Need, StrategySettings
 from intelligen.config.model import Probability
 from intelligen.config.schedules import ProbabilitySchedule, Share
 
 Temperature = Annotated[float, Field(gt=0.0, le=10.0)]
+GENERATION = Need("generation")
+"""Every strategy here trains a network that generates."""
+_NULL_CONTROL = "a gain may be due to something else than its reward; add them"
 
 
-class _TeacherForced(Settings):
+class _TeacherForced(StrategySettings):
     """What `standard` and its control share."""
 
     r_drop: NonNegativeFloat = 0.0
@@ -22,11 +26,21 @@ class _TeacherForced(Settings):
 class Standard(_TeacherForced):
     """Teacher forcing: label-smoothed cross entropy given the reference's prefix."""
 
+    needs = (GENERATION,)
+    controls = ()
+    costlier = False
+    control_for = "what more teacher forcing alone brings stays unknown; add it"
+
     name: Literal["standard"] = "standard"
 
 
 class StandardMatched(_TeacherForced):
     """Control: teacher forcing for as much computation as a costlier strategy takes."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD,)
+    costlier = False
+    control_for = "equal updates are not equal time; add it to see what teacher forcing does in theirs"
 
     name: Literal["standard_matched"] = "standard_matched"
     updates_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = 4.0
@@ -34,8 +48,13 @@ class StandardMatched(_TeacherForced):
     strategy over the epoch time of `standard`, as a sweep's table shows them."""
 
 
-class Auxiliary(Settings):
+class Auxiliary(StrategySettings):
     """First-token prediction beside teacher forcing."""
+
+    needs = (GENERATION, Need("encoder_output", "head", ("encoder",)))
+    controls = (STANDARD,)
+    costlier = False
+    control_for = None
 
     name: Literal["auxiliary"] = "auxiliary"
     head: Literal["decoder", "encoder"] = "decoder"
@@ -51,8 +70,13 @@ class Auxiliary(Settings):
     """Token j of the first k weighs decay^(j−1), divided by the sum of these weights."""
 
 
-class Recurrent(Settings):
+class Recurrent(StrategySettings):
     """The decoder's own output becomes its input, in parallel passes (Mihaylova & Martins 2019; Duckworth 2019)."""
+
+    needs = (GENERATION, Need("mixtures", "pick", ("softmax", "gumbel", "soft_top_k")))
+    controls = (STANDARD, MATCHED)
+    costlier = True
+    control_for = None
 
     name: Literal["recurrent"] = "recurrent"
     passes: Annotated[int, Field(ge=1, le=16)] = 1
@@ -73,8 +97,13 @@ class Recurrent(Settings):
     """Weight of the cross entropy after the model's own inputs."""
 
 
-class Generative(Settings):
+class Generative(StrategySettings):
     """A share of the updates trains on the model's own free-running output; the others are teacher-forced."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD, MATCHED)
+    costlier = True
+    control_for = None
 
     name: Literal["generative"] = "generative"
     probability: ProbabilitySchedule = ProbabilitySchedule()
@@ -132,7 +161,7 @@ class Discriminator(Settings):
     """The phase ends sooner where its accuracy on pairs not yet learnt from (a moving average) reaches this."""
 
 
-class Adversarial(Settings):
+class Adversarial(StrategySettings):
     """What `seqgan` and its null controls share."""
 
     discriminator: Discriminator = Discriminator()
@@ -182,16 +211,31 @@ class Adversarial(Settings):
 class SeqGan(Adversarial):
     """Sequence GAN (Yu et al. 2017; Yang et al. 2018): policy gradient on a discriminator's and a metric's reward."""
 
+    needs = (GENERATION,)
+    controls = (STANDARD, MATCHED, "seqgan_constant", "seqgan_random")
+    costlier = True
+    control_for = None
+
     name: Literal["seqgan"] = "seqgan"
 
 
 class SeqGanConstant(Adversarial):
     """Null control: every sample is rewarded alike, with advantage 1, whatever it says (Choshen et al. 2020)."""
 
+    needs = (GENERATION,)
+    controls = (STANDARD,)
+    costlier = True
+    control_for = _NULL_CONTROL
+
     name: Literal["seqgan_constant"] = "seqgan_constant"
 
 
 class SeqGanRandom(Adversarial):
     """Null control: the discriminator is frozen at its random weights."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD,)
+    costlier = True
+    control_for = _NULL_CONTROL
 
     name: Literal["seqgan_random"] = "seqgan_random"

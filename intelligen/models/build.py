@@ -1,14 +1,24 @@
 """From a model's settings to the network: one match over the union, checked by the type checker."""
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 import torch
 
-from intelligen.config.model import Model, Seq2Seq
+from intelligen.config.declarations import Capability, PluginModel
+from intelligen.config.model import MODELS, Model, Seq2Seq
+from intelligen.config.plugins import built
+from intelligen.errors import ConfigError
 from intelligen.models.classifier import TransformerClassifier
-from intelligen.models.interfaces import Classifier, Generator
+from intelligen.models.interfaces import Classifier, Generator, MixtureReader, SourcePooler
 from intelligen.models.seq2seq import Seq2SeqTransformer
+
+INTERFACES: Final[Mapping[Capability, type[Generator]]] = {
+    "generation": Generator,
+    "encoder_output": SourcePooler,
+    "mixtures": MixtureReader,
+}
+"""What a model's settings declare → what its network must be."""
 
 
 def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) -> Generator:
@@ -19,9 +29,19 @@ def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) 
         vocabularies: Tokens of the vocabularies of the columns `source` and `target`.
         seed: Of torch's default generators, which go on from it.
 
+    Raises:
+        ConfigError: A plugin builds something else than it declares.
+
     """
     torch.manual_seed(seed)
     match settings:
+        case PluginModel():
+            installed = MODELS.installed(settings.name)
+            network = built(installed, Generator, settings, vocabularies)
+            for capability in settings.offers:
+                if not isinstance(network, INTERFACES[capability]):
+                    raise ConfigError(f"{installed.where} declares {capability}, which its network does not offer")
+            return network
         case Seq2Seq():
             return Seq2SeqTransformer(
                 settings, source_vocabulary=vocabularies["source"], target_vocabulary=vocabularies["target"]
@@ -30,7 +50,7 @@ def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) 
             assert_never(other)
 
 
-def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: int) -> Classifier:
+def build_classifier(settings: Seq2Seq, vocabularies: Sequence[int], *, classes: int) -> Classifier:
     """A classifier with random weights, drawn from torch's default generator.
 
     Args:
@@ -39,8 +59,4 @@ def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: i
         classes: Number of classes; 1 = one logit that decides between two.
 
     """
-    match settings:
-        case Seq2Seq():
-            return TransformerClassifier(settings, vocabularies=vocabularies, classes=classes)
-        case other:
-            assert_never(other)
+    return TransformerClassifier(settings, vocabularies=vocabularies, classes=classes)

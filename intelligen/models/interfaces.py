@@ -5,7 +5,7 @@ A target batch has N = B·n rows: n ≥ 1 adjacent rows for each of B sources.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from torch import Tensor, nn
 
@@ -128,6 +128,21 @@ class SourcePooler(Generator):
     @abstractmethod
     def pooled(self, memory: Any) -> Tensor:
         """One state [B, D] of each source, which `project` reads; a gradient through it reaches the whole encoder."""
+
+
+G = TypeVar("G", bound=Generator)
+
+
+def offering(model: Generator, interface: type[G]) -> G:
+    """The same model by an interface with more; settings that need what a model lacks are refused before one is built.
+
+    Raises:
+        TypeError: It has another one.
+
+    """
+    if not isinstance(model, interface):
+        raise TypeError(f"{type(model).__name__} is no {interface.__name__}")
+    return model
 
 
 class Classifier(nn.Module, ABC):

@@ -5,7 +5,7 @@ from torch import Tensor
 from intelligen.config.single_strategies import Auxiliary
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import PAD
-from intelligen.models.interfaces import Generator, SourcePooler
+from intelligen.models.interfaces import Generator, SourcePooler, offering
 from intelligen.models.likelihood import token_losses
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
@@ -43,8 +43,7 @@ class AuxiliaryObjective(Objective):
         states_BTD = model.states(batch.target_in_BT, memory)
         main = self._teacher.after(states_BTD, model, batch)
         if settings.head == "encoder":
-            assert isinstance(model, SourcePooler), "the encoder head predicts from one state of each source"
-            heads_BKD = model.pooled(memory)[:, None]
+            heads_BKD = offering(model, SourcePooler).pooled(memory)[:, None]
         else:
             heads_BKD = states_BTD[:, : len(self._weights)]
         first = self._first_tokens(model.project(heads_BKD), batch)

@@ -3,9 +3,9 @@
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any, assert_never, get_args
+from typing import Any, assert_never
 
-from intelligen.config.mixture import Bandit, Curriculum, Gap, Intelligen, Member, Static
+from intelligen.config.mixture import Bandit, Curriculum, Gap, Member, Static
 from intelligen.data.batches import Batch
 from intelligen.models.interfaces import Generator
 from intelligen.optimization import Loss, Sums
@@ -84,22 +84,6 @@ def draw(weights: Mapping[Member, float], uniform: float) -> Member:
     """The strategy in whose share a number from [0, 1) falls, the shares lying side by side in their order."""
     bounds = list(accumulate(weights.values()))
     return list(weights)[bisect(bounds, uniform * bounds[-1])]
-
-
-def members_of(settings: Intelligen) -> tuple[Member, ...]:
-    """The strategies that an update can ever take: the policy's, and `standard`, to which the guard moves mass."""
-    chosen: set[Member] = {"standard"}
-    match settings.policy:
-        case Static(weights=weights) | Gap(weights=weights):
-            chosen.update(weights.positive())
-        case Curriculum(stages=stages):
-            for stage in stages:
-                chosen.update(stage.weights.positive())
-        case Bandit(arms=arms):
-            chosen.update(arms)
-        case other:
-            assert_never(other)
-    return tuple(member for member in get_args(Member) if member in chosen)
 
 
 def build_policy(

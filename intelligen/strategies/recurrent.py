@@ -14,7 +14,7 @@ from intelligen.data.tokens import BOS, PAD
 from intelligen.decoding.generate import evaluating
 from intelligen.decoding.sample import draw
 from intelligen.decoding.step import mask_unwritable_
-from intelligen.models.interfaces import Generator, Memory, MixtureReader
+from intelligen.models.interfaces import Generator, Memory, MixtureReader, offering
 from intelligen.models.likelihood import Expected
 from intelligen.optimization import Loss, Sums
 from intelligen.strategies.base import Objective, Step
@@ -132,8 +132,7 @@ class RecurrentObjective(Objective):
 def _states(model: Generator, own_in: Tensor, memory: Memory) -> Tensor:
     if not own_in.is_floating_point():
         return model.states(own_in, memory)
-    assert isinstance(model, MixtureReader), "soft picks are mixtures of tokens"
-    return model.mixture_states(own_in, memory)
+    return offering(model, MixtureReader).mixture_states(own_in, memory)
 
 
 def _with_gold(own_in: Tensor, gold_BT: Tensor, *, kept_BT: Tensor) -> Tensor:

@@ -13,7 +13,9 @@ from intelligen.config.document import dotted
 from intelligen.config.experiment import Experiment
 from intelligen.config.fixes import ANOTHER_SWEEP
 from intelligen.config.local import Local
+from intelligen.config.model import MODELS
 from intelligen.config.relative_paths import local_keys
+from intelligen.config.strategies import STRATEGIES
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError
 from intelligen.tracking.redaction import redact
@@ -35,6 +37,8 @@ NAMED_DIFFERENCES = 5
 def sweep_header(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict[str, Any]:
     """Settings, data, code and machine of a sweep that starts now."""
     packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
+    strategies = sweep.strategies() or (experiment.strategy.name,)
+    plugins = MODELS.versions([experiment.model.name]) | STRATEGIES.versions(strategies)
     return {
         "sweep_id": uuid.uuid4().hex,
         # The address of the study's database may hold a password.
@@ -44,7 +48,7 @@ def sweep_header(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict
         "git_commit": git_commit(),
         "host": socket.gethostname(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
-    }
+    } | ({"plugins": plugins} if plugins else {})
 
 
 def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:

@@ -18,7 +18,7 @@ import torch
 from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from intelligen.config.experiment import Trial
+from intelligen.config.experiment import stored_trial
 from intelligen.config.stages import Scoring, scored_as
 from intelligen.config.sweep import Resources
 from intelligen.sweep.causes import OWN, at_host, fault_of, unwrapped
@@ -157,7 +157,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
     place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
-    trial = Trial.model_validate_json(config["trial"])
+    trial = stored_trial(config["trial"])
     metrics = build_task(trial.task).metrics
     with (
         trial_log(place.directory, rank=place.rank, echo=echo) as log,
@@ -186,7 +186,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
 
 
 def _turn(config: WorkerConfig) -> Turn:
-    settings = Trial.model_validate_json(config["settings"])
+    settings = stored_trial(config["settings"])
     return Turn(settings, config["until_epoch"], config["adopted_update"])
 
 

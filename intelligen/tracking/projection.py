@@ -89,9 +89,10 @@ def trial_tags(record: TrialRecord, reports: Sequence[Report], *, ending: Ending
 
 
 def source_tags(header: Mapping[str, Any]) -> dict[str, str]:
-    """Which code made the run, under our name and under those that MLflow's interface shows."""
+    """Which code made the run, under our name and under those that MLflow's interface shows; plugins' by package."""
     commit = header.get("git_commit")
-    return as_tags({"git_commit": commit, "mlflow.source.git.commit": commit, "mlflow.source.name": "intelligen"})
+    source = {"git_commit": commit, "mlflow.source.git.commit": commit, "mlflow.source.name": "intelligen"}
+    return as_tags(source | {f"plugin/{package}": version for package, version in header.get("plugins", {}).items()})
 
 
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:

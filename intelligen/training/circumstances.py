@@ -81,7 +81,9 @@ def take_lock(trial: Trial, *, store: Path, device: torch.device, threads: int, 
         start=None if start is None else _weights_hash(layout.baseline(store, start)),
         code=_code_hash(),
         commit=git_commit(),
-        versions={"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
+        versions={"python": platform.python_version()}
+        | {package: version(package) for package in PACKAGES}
+        | trial.plugins(),
         processor=f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         threads=threads,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import nn
 
-from intelligen.config.experiment import Trial
-from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, writing
+from intelligen.config.experiment import Trial, stored_trial
+from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, UnavailableError, writing
 from intelligen.files import fsync, replace_file
 from intelligen.training.checkpoint import Checkpoints, save_weights, sha256
 from intelligen.training.sealing import seal, unseal
@@ -55,10 +55,13 @@ def read_trial(directory: Path) -> Trial:
 
     Raises:
         DataError: It is no trial's directory.
+        UnavailableError: A package that it is trained with is not installed here.
 
     """
     try:
-        return Trial.model_validate_json((directory / TRIAL).read_text(encoding="utf-8"))
+        return stored_trial((directory / TRIAL).read_text(encoding="utf-8"))
+    except UnavailableError as error:
+        raise UnavailableError(f"{directory}: {error}") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{directory}: not the directory of a trial: no readable {TRIAL} in it") from error
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from intelligen.config.controls import CONTROLS, missing_controls
+from intelligen.config.controls import is_control, missing_controls
 from intelligen.data.describing import leaks
 from intelligen.evaluation.significance import ALPHA, Comparison
 from intelligen.reporting.report.costs import Cost
@@ -89,7 +89,7 @@ def _verdict(rows: Sequence[Score], costs: Mapping[str, Cost]) -> str:
         return _no_winner(compared)
     best, *others = sorted(better, key=lambda row: -row.gain)
     sentence = f"{best.system} wins: {_told(best, compared)}{_price(best, costs)}"
-    if best.system in CONTROLS:
+    if is_control(best.system):
         sentence += "; it is a control, so the gain is due to what it controls for, not to a strategy"
     sentence += "".join(_beside(control, found, best.metric) for control, found in best.beside.items())
     if others:

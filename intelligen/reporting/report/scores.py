@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from intelligen.config.controls import COSTLIER, NULL_CONTROLS
+from intelligen.config.declarations import STANDARD
 from intelligen.config.metrics import merit
+from intelligen.config.strategies import declared
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison, compare_systems, holm, mean_interval
 from intelligen.reporting.study import BASELINE, Decoded, Setting, StudyResults, System
 from intelligen.tasks import Task
 from intelligen.tasks.base import AnyMetric
 
-CONTROL = "standard"
+CONTROL = STANDARD
 LEAST_SEEDS = 2
 """Fewer do not tell a strategy from its seed."""
 
@@ -75,10 +76,7 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
 
 def held_against(system: str) -> tuple[str, ...]:
     """The controls that a gain of this system must be held against, `standard` first."""
-    if system in (BASELINE, CONTROL):
-        return ()
-    matched = ("standard_matched",) if system in COSTLIER else ()
-    return (CONTROL, *matched, *(NULL_CONTROLS if system == "seqgan" else ()))
+    return () if system == BASELINE else declared(system).controls
 
 
 def _seeds(system: str, control: str, models: Mapping[str, Models]) -> list[int]:

@@ -23,7 +23,7 @@ from intelligen.optimization import Sums
 from intelligen.strategies.base import Objective, Step, Strategy
 from intelligen.strategies.generative import GenerativeObjective
 from intelligen.strategies.guard import RollBackGuard
-from intelligen.strategies.intelligen import IntelligenObjective, build_policy, members_of
+from intelligen.strategies.intelligen import IntelligenObjective, build_policy
 from intelligen.strategies.policies import Selection
 from intelligen.strategies.standard import TeacherForcing
 
@@ -73,7 +73,7 @@ def mixture(
 ) -> IntelligenObjective:
     """With members that have nothing to prepare, unless others are given."""
     if members is None:
-        names = members_of(Intelligen(policy=policy))
+        names = Intelligen(policy=policy).members()
         members = {name: TeacherForcing(label_smoothing=0.0) for name in names}
     return IntelligenObjective(
         members,
@@ -219,7 +219,7 @@ def test_a_member_without_weight_is_never_drawn():
     ],
 )
 def test_only_what_can_be_drawn_is_a_member_and_standard(policy, expected):
-    assert members_of(Intelligen(policy=policy)) == expected
+    assert Intelligen(policy=policy).members() == expected
 
 
 # The guard

@@ -1,0 +1,132 @@
+"""What the settings of strategies and models declare; nothing of it has a default, so nothing is forgotten."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import Field
+
+from intelligen.config.base import Settings
+
+Capability = Literal["generation", "encoder_output", "mixtures"]
+"""What a network can do, by its interface in `models/interfaces.py`: `generation` is `Generator`, `encoder_output` is
+`SourcePooler` (one state sums up each source), `mixtures` is `MixtureReader` (the decoder reads mixtures of tokens)."""
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+STANDARD, MATCHED = "standard", "standard_matched"
+"""The control of every strategy, and that of those whose updates are dearer than teacher-forced ones."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a strategy asks of the network: always, or where one of its settings has certain values."""
+
+    capability: Capability
+    setting: str = ""
+    """None of them where it is always needed."""
+    values: tuple[object, ...] = ()
+    """Of the setting."""
+
+
+def _require_declared(cls: type[Settings], *names: str) -> None:
+    """Only of a class that has a name of its own; others are bases, or the same strategy with other defaults."""
+    named = "name" in inspect.get_annotations(cls) and not cls.model_fields["name"].is_required()
+    if missing := [name for name in names if named and name not in vars(cls)]:
+        raise TypeError(
+            f"{cls.__qualname__} does not declare {', '.join(missing)}: each has to stand in the class itself, since"
+            " no default of it would be right for all"
+        )
+
+
+class StrategySettings(Settings):
+    """Base of every strategy's settings. A class with a `name` of its own declares all that follows, or is no class."""
+
+    needs: ClassVar[tuple[Need, ...]]
+    """What the network must be able to do."""
+    controls: ClassVar[tuple[str, ...]]
+    """The strategies that a gain of this one is held against; it is not ranked where one of them is missing."""
+    costlier: ClassVar[bool]
+    """Whether an update takes longer than a teacher-forced one: then `standard_matched` is one of its controls."""
+    control_for: ClassVar[str | None]
+    """Of a control: what stays unknown without it, and the fix, as a warning ends. None = this is no control."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that declares too little.
+
+        Raises:
+            TypeError: It does.
+
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        _require_declared(cls, "needs", "controls", "costlier", "control_for")
+        wanted = [] if getattr(cls, "control_for", "") is not None else [STANDARD, *([MATCHED] if cls.costlier else [])]
+        if missing := [name for name in wanted if name not in cls.controls]:
+            reason = "is costlier than teacher forcing" if MATCHED in missing else "is no control"
+            raise TypeError(f"{cls.__qualname__} {reason}: add {' and '.join(map(repr, missing))} to its `controls`")
+
+    def needed(self) -> Iterator[Need]:
+        """What these settings ask of the network; a need's setting is a dotted key below them."""
+        for need in self.needs:
+            if not need.setting or getattr(self, need.setting) in need.values:
+                yield need
+
+
+class ModelSettings(Settings):
+    """Base of every model's settings. A class with a `name` of its own declares what its network can do."""
+
+    offers: ClassVar[frozenset[Capability]]
+    """What the network that these settings build can do."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that declares too little.
+
+        Raises:
+            TypeError: It does.
+
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        _require_declared(cls, "offers")
+
+
+class PluginStrategy(StrategySettings):
+    """Base of the settings of strategies that other packages bring: docs/extending.md."""
+
+    name: str
+
+
+class PluginModel(ModelSettings):
+    """Base of the settings of models that other packages bring: docs/extending.md."""
+
+    name: str
+    max_positions: Annotated[int, Field(ge=8, le=16_384)]
+    """Longest target that the network can read or write."""
+
+
+def unmet(strategy: StrategySettings, model: ModelSettings, *, names: tuple[str, str]) -> Iterator[str]:
+    """What a strategy needs and a model does not offer, one line each, with the fix.
+
+    Args:
+        strategy: Its settings.
+        model: Its settings.
+        names: Of strategy and model.
+
+    """
+    for need in strategy.needed():
+        if need.capability not in model.offers:
+            key, (chosen, fix) = need.setting or "name", _chosen(strategy, need) if need.setting else (names[0], "")
+            yield (
+                f"strategy.{key} {chosen} needs a model that offers {need.capability}, which {names[1]} does not;"
+                f" take {fix or 'another strategy'}, or another model"
+            )
+
+
+def _chosen(strategy: StrategySettings, need: Need) -> tuple[object, str]:
+    """The value that makes the need, and those that would not."""
+    *groups, last = need.setting.split(".")
+    holder: Any = reduce(getattr, groups, strategy)
+    others = [value for value in get_args(type(holder).model_fields[last].annotation) if value not in need.values]
+    return getattr(holder, last), " or ".join(map(str, others)) or "another value"

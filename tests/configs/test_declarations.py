@@ -1,0 +1,164 @@
+"""A strategy says what it needs and what it is held against; none can be made, or ranked, that says nothing."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+
+from intelligen.config.base import Settings
+from intelligen.config.controls import is_control, missing_controls
+from intelligen.config.declarations import ModelSettings, Need, StrategySettings, unmet
+from intelligen.config.mixture import Bandit, Curriculum, Intelligen
+from intelligen.config.model import Seq2Seq
+from intelligen.config.single_strategies import GENERATION, Auxiliary, Recurrent, Standard
+from intelligen.config.strategies import STRATEGY_NAMES, declared
+from intelligen.errors import ConfigError
+from intelligen.models.build import INTERFACES, build_model
+from intelligen.reporting.report.scores import held_against
+
+DECLARED: dict[str, Any] = {"needs": (), "controls": ("standard",), "costlier": False, "control_for": None}
+NULL = "a gain may be due to something else than its reward; add them"
+
+
+def named(base: type[Settings], name: str, **declarations: object) -> type[Settings]:
+    """A class of settings with a name of its own."""
+    annotations = {"name": Literal[name]}
+    return type("Mine", (base,), {"__annotations__": annotations, "__module__": __name__, "name": name, **declarations})
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in DECLARED.items() if key != name}
+
+
+@pytest.mark.parametrize("base", [StrategySettings, Standard, Recurrent])
+@pytest.mark.parametrize("left_out", DECLARED)
+def test_a_strategy_that_leaves_out_a_declaration_is_no_class(base: type[Settings], left_out: str) -> None:
+    with pytest.raises(TypeError, match=f"Mine does not declare {left_out}"):
+        named(base, "mine", **without(left_out))
+
+
+def test_a_model_that_does_not_say_what_it_offers_is_no_class() -> None:
+    with pytest.raises(TypeError, match="Mine does not declare offers"):
+        named(ModelSettings, "mine")
+
+
+def test_a_costlier_strategy_without_its_matched_control_is_no_class() -> None:
+    with pytest.raises(TypeError, match="is costlier than teacher forcing: add 'standard_matched' to its `controls`"):
+        named(StrategySettings, "mine", **DECLARED | {"costlier": True})
+
+
+def test_a_strategy_without_the_standard_control_is_no_class() -> None:
+    with pytest.raises(TypeError, match="is no control: add 'standard' to its `controls`"):
+        named(StrategySettings, "mine", **DECLARED | {"controls": ()})
+
+
+def test_a_complete_declaration_makes_a_class() -> None:
+    assert named(StrategySettings, "mine", **DECLARED)().model_dump() == {"name": "mine"}
+
+
+@pytest.mark.parametrize("ask", [lambda: missing_controls(["standard", "mine"]), lambda: held_against("mine")])
+def test_an_unknown_strategy_is_refused_where_controls_are_asked_for(ask: Any) -> None:
+    with pytest.raises(ConfigError, match='there is no "mine", and no installed package has it; known here: standard'):
+        ask()
+
+
+@pytest.mark.parametrize("name", STRATEGY_NAMES)
+def test_whatever_is_held_against_a_strategy_is_a_control(name: str) -> None:
+    assert all(is_control(control) for control in declared(name).controls)
+
+
+def test_what_the_shipped_strategies_are_held_against() -> None:
+    assert {name: held_against(name) for name in STRATEGY_NAMES} == {
+        "standard": (),
+        "standard_matched": ("standard",),
+        "auxiliary": ("standard",),
+        "recurrent": ("standard", "standard_matched"),
+        "generative": ("standard", "standard_matched"),
+        "seqgan": ("standard", "standard_matched", "seqgan_constant", "seqgan_random"),
+        "seqgan_constant": ("standard",),
+        "seqgan_random": ("standard",),
+        "intelligen": ("standard", "standard_matched"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (("standard", "auxiliary"), []),
+        (
+            ("auxiliary", "seqgan"),
+            [
+                "no `standard` beside auxiliary and seqgan: what more teacher forcing alone brings stays unknown;"
+                " add it",
+                "no `standard_matched` beside seqgan: equal updates are not equal time; add it to see what teacher"
+                " forcing does in theirs",
+                f"no seqgan_constant and seqgan_random beside seqgan: {NULL}",
+            ],
+        ),
+        (
+            ("standard", "standard_matched", "seqgan", "seqgan_constant"),
+            [f"no seqgan_random beside seqgan: {NULL}"],
+        ),
+        (("standard_matched", "seqgan_random"), []),
+    ],
+)
+def test_the_lines_of_missing_controls(names: tuple[str, ...], lines: list[str]) -> None:
+    assert missing_controls(names) == lines
+
+
+def test_a_network_is_what_its_settings_declare() -> None:
+    network = build_model(Seq2Seq(d_model=8, heads=2, d_ff=8), {"source": 9, "target": 9}, seed=1)
+    assert all(isinstance(network, INTERFACES[capability]) for capability in Seq2Seq.offers)
+
+
+class Bare(ModelSettings):
+    """A model that generates, and no more."""
+
+    offers = frozenset({"generation"})
+    name: Literal["bare"] = "bare"
+
+
+def needs(strategy: StrategySettings) -> Iterator[str]:
+    return unmet(strategy, Bare(), names=("mine", "bare"))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key", "capability", "fix"),
+    [
+        (Auxiliary(head="encoder"), "strategy.head encoder", "encoder_output", "decoder"),
+        (Recurrent(pick="gumbel"), "strategy.pick gumbel", "mixtures", "argmax or sample or top_k"),
+        (
+            Intelligen(recurrent=Recurrent(pick="softmax")),
+            "strategy.recurrent.pick softmax",
+            "mixtures",
+            "argmax or sample or top_k",
+        ),
+    ],
+)
+def test_a_setting_that_needs_more_than_the_model_offers_is_told_with_the_fix(
+    strategy: StrategySettings, key: str, capability: str, fix: str
+) -> None:
+    (line,) = needs(strategy)
+    assert line == f"{key} needs a model that offers {capability}, which bare does not; take {fix}, or another model"
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Auxiliary(),
+        Recurrent(),
+        Intelligen(policy=Bandit(arms=("standard", "generative")), recurrent=Recurrent(pick="softmax")),
+        Intelligen(policy=Curriculum(), auxiliary=Auxiliary(head="encoder")),
+    ],
+)
+def test_what_a_strategy_never_does_needs_nothing(strategy: StrategySettings) -> None:
+    assert list(needs(strategy)) == []
+
+
+def test_a_need_of_every_setting_names_the_strategy() -> None:
+    settings = named(StrategySettings, "mine", **DECLARED | {"needs": (GENERATION, Need("mixtures"))})
+    (line,) = needs(settings())
+    assert line == (
+        "strategy.name mine needs a model that offers mixtures, which bare does not;"
+        " take another strategy, or another model"
+    )

@@ -1,0 +1,93 @@
+"""A model and a strategy of another package go all the way: validate, train, a sweep, MLflow, table and report."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TINY_EXPERIMENT
+from test_sweep import ON_PROCESSORS, Place
+from toy_place import TOY_PYTHONPATH
+
+from intelligen.training.circumstances import read_locks
+
+MODEL = "model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 64}"
+SWEEP = """
+version: 1
+name: tiny
+experiment: experiment.yaml
+space:
+  strategy:
+    choice:
+      standard: {}
+      standard_matched: {updates_ratio: {const: 1.5}}
+      ramped: {shape: {choice: [linear, square]}}
+search: {sampler: random}
+budget: {trials_per_strategy: 1}
+scheduler: {name: none}
+confirm: {seeds: 2}
+"""
+SHORT = ("-o", "experiment.finetuning.epochs=1", "-o", "experiment.training.epochs=1")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("plugin"), SWEEP)
+    experiment = TINY_EXPERIMENT.replace(MODEL, "model: {name: tiny_lm}")
+    assert experiment != TINY_EXPERIMENT
+    (place.directory / "experiment.yaml").write_text(experiment)
+    return place
+
+
+def command(place: Place, *arguments: str, python_path: str = TOY_PYTHONPATH) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": python_path, "INTELLIGEN_LOCAL": "1", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        [sys.executable, "-m", "intelligen", *arguments],
+        cwd=place.directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_the_model_is_trained_and_finetuned_by_the_strategy(place: Place) -> None:
+    short = ["-o", "training.epochs=1", "--device", "cpu"]
+    for arguments in (
+        ["validate", "experiment.yaml"],
+        ["train", "experiment.yaml", *short],
+        ["finetune", "experiment.yaml", "--strategy", "ramped", "-o", "finetuning.epochs=1", *short],
+    ):
+        done = command(place, *arguments)
+        assert done.returncode == 0, done.stderr
+    (trained,) = (place.directory / "runs" / "finetuned").glob("ramped-*")
+    assert json.loads((trained / "trial.json").read_text())["model"]["name"] == "tiny_lm"
+    assert read_locks(trained)[0].versions["toy-lm"] == "0.3"
+
+    gone = command(place, "test", str(trained), "--device", "cpu", python_path="")
+    assert gone.returncode == 69, gone.stderr
+    assert "model tiny_lm: the package that brings it is not installed here" in gone.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.extended
+def test_a_sweep_over_the_strategy_comes_to_its_table_report_and_runs(place: Place) -> None:
+    process = place.launch(*ON_PROCESSORS, *SHORT, PYTHONPATH=TOY_PYTHONPATH)
+    output, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, output
+    assert "ramped" in output
+
+    records = place.trials().values()
+    assert {record.strategy for record in records if record.kind == "confirm"} >= {"standard", "ramped"}
+    runs = place.query("select distinct run_uuid from tags where key = 'trial_id'")
+    assert place.query("select value from tags where key = 'plugin/toy-lm'") == [("0.3",)] * (len(runs) + 1)
+
+    report = command(place, "report", "tiny", "--json")
+    assert report.returncode == 0, report.stderr
+    document = json.loads(report.stdout)
+    assert [row["strategy"] for row in document["rows"]] == ["baseline", "standard", "standard_matched", "ramped"]
+    assert "ramped" in Path(place.directory, document["report"]).read_text()
+    gone = command(place, "report", "tiny", python_path="")
+    assert gone.returncode == 2, gone.stderr
+    assert 'there is no "ramped", and no installed package has it' in gone.stderr

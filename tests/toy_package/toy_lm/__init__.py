@@ -1,0 +1,1 @@
+"""A decoder-only model and a strategy that IntelliGEN finds by their entry points."""

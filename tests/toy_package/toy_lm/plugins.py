@@ -1,0 +1,47 @@
+"""The entry points: settings, and what builds a network or an objective from them."""
+
+from collections.abc import Mapping
+
+from prompted import Prompted
+
+from intelligen.config.model import Seq2Seq
+from intelligen.config.plugins import Plugin
+from intelligen.data.batches import Batch
+from intelligen.models.interfaces import Generator
+from intelligen.optimization import Loss
+from intelligen.strategies.base import Objective, Step
+from intelligen.strategies.parts import Parts
+from intelligen.strategies.standard import TeacherForcing
+from toy_lm.settings import Ramped, TinyLm
+
+
+class RampedObjective(Objective):
+    def __init__(self, settings: Ramped, teacher: TeacherForcing) -> None:
+        self._settings = settings
+        self._teacher = teacher
+
+    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
+        first, last = self._settings.span
+        share = step.progress if self._settings.shape == "linear" else step.progress**2
+        whole = self._teacher(model, batch, step)
+        return Loss((first + (last - first) * share) * whole.total, whole.sums)
+
+
+def build_model(settings: TinyLm, vocabularies: Mapping[str, int]) -> Generator:
+    shape = Seq2Seq(
+        d_model=settings.width,
+        d_ff=2 * settings.width,
+        heads=2,
+        decoder_layers=settings.layers,
+        dropout=settings.dropout,
+        max_positions=settings.max_positions,
+    )
+    return Prompted(shape, vocabulary=vocabularies["target"])
+
+
+def build_strategy(settings: Ramped, parts: Parts) -> Objective:
+    return RampedObjective(settings, parts.teacher)
+
+
+MODEL = Plugin(settings=TinyLm, build=build_model)
+STRATEGY = Plugin(settings=Ramped, build=build_strategy)

@@ -1,0 +1,37 @@
+"""What a file may write below `model: {name: tiny_lm}` and `strategy: {name: ramped}`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from intelligen.config.declarations import MATCHED, STANDARD, Need, PluginModel, PluginStrategy
+
+
+class TinyLm(PluginModel):
+    """Decoder-only Transformer that reads the source as its prompt."""
+
+    offers = frozenset({"generation"})
+
+    name: Literal["tiny_lm"] = "tiny_lm"
+    width: Annotated[int, Field(ge=2, multiple_of=2)] = 32
+    """Of the residual stream."""
+    layers: PositiveInt = 1
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """On every sublayer's output."""
+    max_positions: Annotated[int, Field(ge=8, le=512)] = 64
+    """Longest target that it can read or write."""
+
+
+class Ramped(PluginStrategy):
+    """Teacher forcing whose loss grows from a share of it to the whole."""
+
+    needs = (Need("generation"),)
+    controls = (STANDARD, MATCHED)
+    costlier = True
+    control_for = None
+
+    name: Literal["ramped"] = "ramped"
+    span: tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(le=2.0)]] = (0.5, 1.0)
+    """Weight of the loss at the first update and at the last."""
+    shape: Literal["linear", "square"] = "linear"
+    """How it grows."""
