@@ -83,6 +83,15 @@ def test_a_task_that_writes_nothing_trains_rests_resumes_and_ends(tiny_store, tm
     assert f"accuracy {last.metrics['valid/accuracy']:.2f} %" in report_line(last, whole.task.metrics)
 
 
+def test_a_rank_without_rows_of_a_task_that_writes_nothing_learns_nothing(tiny_store):
+    prepared = open_prepared(layout.prepared(*tiny_store))
+    examples = Labelling().examples(prepared.split("valid"))
+    updates = [Loader(examples, batch_tokens=1, seed=1, rank=rank, world_size=2).next_update() for rank in (0, 1)]
+    (real,), (empty,) = updates
+    assert (real.num_targets, empty.num_targets) == (1, 0)
+    assert {batch.update_targets for batch in (real, empty)} == {1}
+
+
 def test_shards_of_a_task_that_writes_nothing_score_as_the_whole(tiny_store, tmp_path):
     setup = labelling(*tiny_store, tmp_path)
     task, valid = setup.task, setup.prepared.split("valid")
