@@ -27,7 +27,7 @@ from small_model import trained_model
 
 from intelligen.config.decoding import Beam, Decoding, Greedy, Sample, Search
 from intelligen.config.model import Seq2Seq
-from intelligen.data.batches import Batch, collate, cut, evaluation_batches, row_lengths
+from intelligen.data.batches import Batch, SentencePairs, cut, evaluation_batches
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.models.interfaces import Generator
@@ -66,12 +66,10 @@ class Ours:
     @classmethod
     def of(cls, trained: TrainedModel, *, every: int) -> "Ours":
         """With the batches of `intelligen test`, or their likes of every n-th sentence."""
-        split = trained.prepared.split("test")
-        rows = np.concatenate([batch.rows for batch in evaluation_batches(split, batch_tokens=BATCH_TOKENS)])[::every]
-        bounds = pairwise(cut(row_lengths(split)[rows], BATCH_TOKENS))
-        return cls(
-            trained.model, [collate(split, rows[a:b], update_targets=b - a, update_rows=b - a) for a, b in bounds]
-        )
+        pairs = SentencePairs(trained.prepared.split("test"))
+        rows = np.concatenate([batch.rows for batch in evaluation_batches(pairs, batch_tokens=BATCH_TOKENS)])[::every]
+        bounds = pairwise(cut(pairs.lengths[rows], BATCH_TOKENS))
+        return cls(trained.model, [pairs.batch(rows[a:b], update_targets=b - a, update_rows=b - a) for a, b in bounds])
 
     @cached_property
     def sources(self) -> list[list[int]]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from training import MARIAN, NEEDS, OURS, PLAIN, Update, Work, build_peer, our_strategy, plain_loop
 
 from intelligen.config.loading import load_experiment
-from intelligen.data.batches import Batch, evaluation_batches
+from intelligen.data.batches import Batch, SentencePairs, evaluation_batches
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare
@@ -38,7 +38,7 @@ def validation_loss(model: nn.Module, mean_loss: MeanLoss, prepared: Prepared) -
     """Over all of the validation set."""
     model.eval()
     with torch.inference_mode():
-        batches = list(evaluation_batches(prepared.split("valid"), batch_tokens=4096))
+        batches = list(evaluation_batches(SentencePairs(prepared.split("valid")), batch_tokens=4096))
         summed = sum(float(mean_loss(model, batch)) * int(batch.num_targets) for batch in batches)
     model.train()
     return summed / sum(int(batch.num_targets) for batch in batches)
@@ -76,7 +76,7 @@ def main() -> None:
         work = Work(
             prepared, experiment.model, vocabulary, experiment.training, torch.device("cpu"), arguments.threads, 1, 1
         )
-        loader = Loader(prepared.split("train"), batch_tokens=work.training.batch_tokens, seed=1)
+        loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=work.training.batch_tokens, seed=1)
         learners = sides(work, arguments.updates)
         print(machine(arguments.threads))
         print("| updates |", *(f"{name} |" for name in learners))

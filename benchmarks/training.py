@@ -23,7 +23,7 @@ from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelTe
 from intelligen.config.experiment import Experiment, baseline_trial
 from intelligen.config.model import Seq2Seq
 from intelligen.config.training import Training
-from intelligen.data.batches import Batch
+from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare
@@ -140,7 +140,7 @@ def build_peer(work: Work, name: str) -> tuple[nn.Module, Callable[[nn.Module, B
 
 def batches_of(work: Work) -> list[list[Batch]]:
     """The updates of all rounds, the one that warms up included; each is one micro-batch."""
-    loader = Loader(work.prepared.split("train"), batch_tokens=work.training.batch_tokens, seed=1)
+    loader = Loader(SentencePairs(work.prepared.split("train")), batch_tokens=work.training.batch_tokens, seed=1)
     return [loader.next_update() for _ in range((work.rounds + 1) * work.updates)]
 
 

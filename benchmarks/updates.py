@@ -30,7 +30,7 @@ from intelligen.config.model import Seq2Seq
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.strategies import Strategy
 from intelligen.config.training import Training
-from intelligen.data.batches import Batch
+from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare
@@ -179,7 +179,7 @@ def run(*, full: bool, threads: int) -> Rounds:
     data = Data(corpus=EmbeddedCorpus(train=5000, valid=50, test=50), tokenizer=Tokenizer(vocabulary=4000))
     with tempfile.TemporaryDirectory() as store:
         prepared = prepare(data, Path(store))
-        loader = Loader(prepared.split("train"), batch_tokens=512, seed=1)
+        loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=512, seed=1)
         calls = updates(prepared, warmed_weights(prepared, loader, count=50))
         stopwatch = Stopwatch()
         stopwatch.watch()

@@ -22,14 +22,15 @@ from ray.tune.search.optuna import OptunaSearch
 from intelligen.config.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
-from intelligen.models.build import build_model
+from intelligen.evaluation import Evaluation
 from intelligen.optimization import Sums
 from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.result import selected_weights
 from intelligen.training.runtime import Runtime
-from intelligen.training.validating import named, validate
+from intelligen.training.validating import named
 
 STATE, WORK, RESULTS = "state.pt", "work.jsonl", "results.json"
 
@@ -68,10 +69,11 @@ class _Run:
         self.trial = trial
         self.runtime = Runtime(store=store, directory=store)
         self.prepared = open_prepared(store / "prepared" / trial.prepared)
-        self.model = build_model(trial.model, self.prepared.vocabularies, seed=trial.seed)
+        self.task = build_task(trial.task)
+        self.model = self.task.build_model(trial.model, self.prepared, seed=trial.seed)
         load_weights(self.model, selected_weights(store / "baselines" / start))
         self.loader = Loader(
-            self.prepared.split("train"),
+            self.task.examples(self.prepared.split("train")),
             batch_tokens=trial.training.batch_tokens,
             micro_batch_tokens=None,
             seed=trial.seed,
@@ -97,8 +99,21 @@ class _Run:
             step = Step(self.trial.seed, update + 1, self.total_updates, 0)
             sums.add(self.strategy.train_step(self.loader.next_update(), step))
         self.epoch += 1
-        evaluation, _ = validate(self.model, self.trial, self.prepared, self.runtime)
-        return {**sums.means(), **named(evaluation)}
+        return {**sums.means(), **named(self._evaluation())}
+
+    def _evaluation(self) -> Evaluation:
+        """Of the validation set."""
+        valid, decoding = self.prepared.split("valid"), self.trial.decoding
+        shard = self.task.evaluate(
+            self.model,
+            valid,
+            prepared=self.prepared,
+            search=decoding.validation,
+            decoding=decoding,
+            device=self.runtime.device,
+            seed=self.trial.seed,
+        )
+        return self.task.score([shard], self.task.references(valid))
 
     def state(self) -> dict[str, Any]:
         """From which training goes on."""

@@ -68,9 +68,9 @@ def test(
 
 
 def _cautioned(found: "SplitScore") -> "SplitScore":
-    """With a warning on standard error where its BLEU says little."""
-    if found.unspaced is not None:
-        click.echo(f"warning: {found.unspaced}", err=True)
+    """With a warning on standard error where its scores say little."""
+    if found.caution is not None:
+        click.echo(f"warning: {found.caution}", err=True)
     return found
 
 

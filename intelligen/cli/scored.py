@@ -22,15 +22,8 @@ def score_lines(found: "SplitScore", directory: Path) -> Iterator[str]:
         yield f"{metric.label} {metric.text(one.value)} {bounds}  {signature}".rstrip()
     for name, shown in task.labels.items():
         if name in metrics and name not in found.intervals:
-            yield f"{shown} {metrics[name]:.2f}  {signatures[f'{name}_signature']}"
-    yield (
-        f"loss {metrics['loss']:.4f} nats/token  length ratio {metrics['length_ratio']:.3f}"
-        f"  unfinished {metrics['unfinished_pct']:.1f} %"
-    )
-    yield (
-        f"token accuracy {metrics['teacher_forced_accuracy']:.3f} teacher-forced,"
-        f" {metrics['free_running_accuracy']:.3f} free-running"
-    )
+            yield f"{shown} {metrics[name]:.2f}  {signatures.get(f'{name}_signature', '')}".rstrip()
+    yield from task.summary(metrics)
     yield f"hypotheses {found.path}"
 
 

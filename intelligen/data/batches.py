@@ -1,18 +1,44 @@
 """A batch is right-padded rows of a split; rows × longest side stays within the token bound, save for a row alone."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
+from typing import Generic, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from typing_extensions import TypeVar
 
 from intelligen.data.prepared import Split, TokenColumn
 from intelligen.data.tokens import BOS, EOS, PAD
 
 Rows = npt.NDArray[np.int64]
+
+
+class MicroBatch(Protocol):
+    """What the loader and the training loop need of a task's batch."""
+
+    @property
+    def rows(self) -> Rows:
+        """Index of each row in its split."""
+
+    @property
+    def num_targets(self) -> int:
+        """Targets of this batch: what its losses are summed over."""
+
+    @property
+    def update_targets(self) -> int:
+        """Targets of the whole update, over all ranks and micro-batches."""
+
+    @property
+    def update_rows(self) -> int:
+        """Rows of the whole update, likewise."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch on a device."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +80,70 @@ class Batch:
         return moved
 
 
-def row_lengths(split: Split) -> Rows:
-    """Tokens of each row's longest side, EOS included."""
-    longest: Rows = np.maximum(split.columns["source"].lengths, split.columns["target"].lengths) + 1
-    return longest
+BatchT = TypeVar("BatchT", bound=MicroBatch, default=Batch)
+
+
+class Examples(ABC, Generic[BatchT]):
+    """A split's rows as a task trains on them: how long they are, how many targets they have, how they are collated."""
+
+    @property
+    @abstractmethod
+    def lengths(self) -> Rows:
+        """Positions of each row's longest side in a batch."""
+
+    @abstractmethod
+    def targets(self, rows: Rows) -> int:
+        """Targets of some rows together: target tokens where tokens are predicted, rows where classes are."""
+
+    @abstractmethod
+    def batch(self, rows: Rows, *, update_targets: int, update_rows: int) -> BatchT:
+        """Some rows as one batch.
+
+        Args:
+            rows: Their indices.
+            update_targets: Of the whole update that the batch is a part of.
+            update_rows: Likewise.
+
+        """
+
+    @abstractmethod
+    def without_targets(self, batch: BatchT) -> BatchT:
+        """The same batch with nothing to learn from, for a rank that has no row of an update."""
+
+
+class SentencePairs(Examples[Batch]):
+    """Rows of a source and a target."""
+
+    def __init__(self, split: Split) -> None:
+        self._source, self._target = split.columns["source"], split.columns["target"]
+
+    @cached_property
+    def lengths(self) -> Rows:
+        """Tokens of each row's longest side, EOS included."""
+        longest: Rows = np.maximum(self._source.lengths, self._target.lengths) + 1
+        return longest
+
+    def targets(self, rows: Rows) -> int:
+        """Target tokens, EOS included."""
+        return int(self._target.lengths[rows].sum()) + len(rows)
+
+    def batch(self, rows: Rows, *, update_targets: int, update_rows: int) -> Batch:
+        """Sources and targets, each padded to its longest."""
+        target_out = _padded(self._target, rows)
+        target_in = np.full_like(target_out, BOS)
+        target_in[:, 1:] = np.where(target_out[:, 1:] == PAD, PAD, target_out[:, :-1])
+        return Batch(
+            source_BS=torch.from_numpy(_padded(self._source, rows)),
+            target_in_BT=torch.from_numpy(target_in),
+            target_out_BT=torch.from_numpy(target_out),
+            rows=rows,
+            update_targets=update_targets,
+            update_rows=update_rows,
+        )
+
+    def without_targets(self, batch: Batch) -> Batch:
+        """Nothing but PAD in `target_out_BT`."""
+        return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD))
 
 
 def cut(descending_lengths: Rows, max_tokens: int) -> list[int]:
@@ -78,38 +164,18 @@ def cut(descending_lengths: Rows, max_tokens: int) -> list[int]:
     return bounds
 
 
-def collate(split: Split, rows: Rows, *, update_targets: int, update_rows: int) -> Batch:
-    """Rows of a split as one batch."""
-    target_out = _padded(split.columns["target"], rows)
-    target_in = np.full_like(target_out, BOS)
-    target_in[:, 1:] = np.where(target_out[:, 1:] == PAD, PAD, target_out[:, :-1])
-    return Batch(
-        source_BS=torch.from_numpy(_padded(split.columns["source"], rows)),
-        target_in_BT=torch.from_numpy(target_in),
-        target_out_BT=torch.from_numpy(target_out),
-        rows=rows,
-        update_targets=update_targets,
-        update_rows=update_rows,
-    )
-
-
-def without_targets(batch: Batch) -> Batch:
-    """The same batch with nothing to learn from."""
-    return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD))
-
-
-def evaluation_batches(split: Split, *, batch_tokens: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+def evaluation_batches(
+    examples: Examples[BatchT], *, batch_tokens: int, rank: int = 0, world_size: int = 1
+) -> Iterator[BatchT]:
     """Every row of a split once over all ranks, longest first; `update_targets` and `update_rows` are the batch's own.
 
     Which rows share a batch does not depend on the ranks, so neither do the numbers computed from it.
     """
-    lengths = row_lengths(split)
-    order = np.argsort(-lengths, kind="stable")
-    bounds = cut(lengths[order], batch_tokens)
-    target_lengths = split.columns["target"].lengths
+    order = np.argsort(-examples.lengths, kind="stable")
+    bounds = cut(examples.lengths[order], batch_tokens)
     for start, end in islice(pairwise(bounds), rank, None, world_size):
         rows = order[start:end]
-        yield collate(split, rows, update_targets=int(target_lengths[rows].sum()) + len(rows), update_rows=len(rows))
+        yield examples.batch(rows, update_targets=examples.targets(rows), update_rows=len(rows))
 
 
 def _padded(column: TokenColumn, rows: Rows) -> Rows:

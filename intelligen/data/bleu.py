@@ -5,7 +5,7 @@ Nothing is downloaded: what a tokenizer needs lies on this machine, or the messa
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Final
@@ -97,7 +97,7 @@ def require_bleu_tokenizer(task: Task, prepared: Prepared, *, key: str = "task.b
                 raise ConfigError(_refusal(split, shares, key))
 
 
-def unspaced_references(task: Task, name: str, references: list[str]) -> str | None:
+def unspaced_references(task: Task, name: str, references: Sequence[str]) -> str | None:
     """Why BLEU on a test set says little: its words are not apart, and no tokenizer was chosen; else nothing."""
     shares = dict(_unspaced_shares(references))
     if task.bleu_tokenizer is not None or sum(shares.values()) <= _MOST_UNSPACED:
@@ -118,7 +118,7 @@ def _require_parts(tokenizer: BleuTokenizer) -> None:
             raise UnavailableError(f"task.bleu_tokenizer: {what}")
 
 
-def _unspaced_shares(texts: list[str]) -> Iterator[tuple[str, float]]:
+def _unspaced_shares(texts: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Script → its share of the characters, spaces not counted, of the scripts that occur."""
     text = "".join("".join(texts).split())
     for script, characters in _UNSPACED.items():

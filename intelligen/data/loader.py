@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic
 
 import numpy as np
 
-from intelligen.data.batches import Batch, Rows, collate, cut, row_lengths, without_targets
-from intelligen.data.prepared import Split
+from intelligen.data.batches import BatchT, Examples, Rows, cut
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def plan_pass(lengths: Rows, *, batch_tokens: int, seed: int, number: int) -> Pl
     return Plan(order, bounds, rng.permutation(len(bounds) - 1))
 
 
-class Loader:
+class Loader(Generic[BatchT]):
     """Endless updates over a training split, each as this rank's micro-batches.
 
     Every rank gets the same number of updates, and of micro-batches in each.
 
     Args:
-        split: What is read.
+        examples: Of the training split.
         batch_tokens: Bound of rows × longest side of an update, over all ranks together.
         micro_batch_tokens: Bound of rows × longest side of one micro-batch; None = one micro-batch per update.
         seed: Of the order.
@@ -65,7 +65,7 @@ class Loader:
 
     def __init__(
         self,
-        split: Split,
+        examples: Examples[BatchT],
         *,
         batch_tokens: int,
         micro_batch_tokens: int | None = None,
@@ -74,13 +74,12 @@ class Loader:
         world_size: int = 1,
     ) -> None:
         assert 0 <= rank < world_size
-        self._split = split
+        self._examples = examples
         self._batch_tokens = batch_tokens
         self._micro_batch_tokens = micro_batch_tokens
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
-        self._lengths = row_lengths(split)
         self._start_pass(0)
 
     @property
@@ -88,7 +87,7 @@ class Loader:
         """Updates of every pass."""
         return len(self._plan.groups)
 
-    def next_update(self) -> list[Batch]:
+    def next_update(self) -> list[BatchT]:
         """Micro-batches of this rank for the next update; after a pass' last update the next pass begins."""
         if self._update == self.updates_per_pass:
             self._start_pass(self._pass + 1)
@@ -107,21 +106,21 @@ class Loader:
 
     def _start_pass(self, number: int) -> None:
         self._pass, self._update = number, 0
-        self._plan = plan_pass(self._lengths, batch_tokens=self._batch_tokens, seed=self._seed, number=number)
+        self._plan = plan_pass(self._examples.lengths, batch_tokens=self._batch_tokens, seed=self._seed, number=number)
 
-    def _micro_batches(self, rows: Rows) -> list[Batch]:
-        targets = int(self._split.columns["target"].lengths[rows].sum()) + len(rows)
+    def _micro_batches(self, rows: Rows) -> list[BatchT]:
+        examples, targets = self._examples, self._examples.targets(rows)
         own = rows[self._rank :: self._world_size]
         batches = []
         for start, end in self._micro_bounds(rows):
             part = own[start:end]
-            batch = collate(self._split, part if len(part) else rows[:1], update_targets=targets, update_rows=len(rows))
-            batches.append(batch if len(part) else without_targets(batch))
+            batch = examples.batch(part if len(part) else rows[:1], update_targets=targets, update_rows=len(rows))
+            batches.append(batch if len(part) else examples.without_targets(batch))
         return batches
 
     def _micro_bounds(self, rows: Rows) -> list[tuple[int, int]]:
         """Bounds of the micro-batches, the same on every rank: they follow rank 0, whose rows are the longest."""
-        leading = self._lengths[rows[:: self._world_size]]
+        leading = self._examples.lengths[rows[:: self._world_size]]
         if self._micro_batch_tokens is None:
             return [(0, len(leading))]
         bounds = cut(leading, self._micro_batch_tokens)

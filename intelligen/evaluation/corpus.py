@@ -1,13 +1,11 @@
 """One pass over a split: the reference by teacher forcing, the model's own hypothesis, and one beside the other."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from intelligen.config.decoding import Decoding, Greedy, Sample, Search
 from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.data.batches import Batch, evaluation_batches
+from intelligen.data.batches import Batch, SentencePairs, evaluation_batches
 from intelligen.data.prepared import Split
 from intelligen.data.tokenizer import Tokenizer
 from intelligen.data.tokens import PAD
@@ -16,20 +14,11 @@ from intelligen.decoding.generate import evaluating, generate
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.sample import row_uniforms
 from intelligen.evaluation.exposure import PREFIXES, prefix_switch, rightly_predicted, token_accuracy
+from intelligen.evaluation.shards import Shard
 from intelligen.evaluation.text_health import text_shares
 from intelligen.models.interfaces import Generator, Memory
 from intelligen.models.likelihood import token_log_probs
 from intelligen.optimization import Sums
-
-
-@dataclass(frozen=True)
-class Shard:
-    """What one rank found out about its rows."""
-
-    hypotheses: dict[int, str]
-    """Row of the split → detokenised text."""
-    sums: Sums
-    """Every measure that is a quotient of two sums over rows, on the CPU."""
 
 
 def evaluate_shard(
@@ -62,7 +51,8 @@ def evaluate_shard(
     """
     hypotheses: dict[int, str] = {}
     sums = Sums()
-    batches = evaluation_batches(split, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
+    examples = SentencePairs(split)
+    batches = evaluation_batches(examples, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
     with torch.no_grad(), evaluating(model):
         for batch in (found.to(device) for found in batches):
             hypothesis, measured = _evaluate_batch(model, batch, search=search, decoding=decoding, seed=seed)

@@ -1,8 +1,7 @@
 """Scores by sacreBLEU (Post 2018), always with their signature; the task says which count."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -11,26 +10,11 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu import bleu_metric, word_splitter
 from intelligen.data.moses import Moses
-from intelligen.evaluation.corpus import Shard
+from intelligen.evaluation.shards import Evaluation, Shard, put_together
 from intelligen.evaluation.text_health import TEXT_SHARES, distinct
-from intelligen.optimization import Sums
 
 LENGTHS: Final = {"01-10": range(11), "11-20": range(11, 21), "21-30": range(21, 31), "31-up": range(31, sys.maxsize)}
 """Buckets of reference lengths in tokens; MLflow allows no `+` in a metric's name."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One split, decoded and scored."""
-
-    metrics: Mapping[str, float]
-    """`bleu` and `chrf` in 0–100, `ter` in per cent, `loss` in nats per target token, `length_ratio`, and so on:
-    docs/measures.md. All are finite where the model is. A bucket of positions, lengths or prefixes with nothing in it
-    has no entry."""
-    hypotheses: tuple[str, ...]
-    """In the split's order."""
-    signatures: Mapping[str, str]
-    """`bleu_signature`, `chrf_signature` and so on: without them a score cannot be compared."""
 
 
 def score(
@@ -49,14 +33,9 @@ def score(
         moses_language: Also score `moses_bleu`, by this language's rules.
 
     """
-    by_row = {row: text for shard in shards for row, text in shard.hypotheses.items()}
-    assert len(by_row) == len(references), f"{len(by_row)} hypotheses for {len(references)} references"
-    hypotheses = tuple(by_row[row] for row in range(len(references)))
+    hypotheses, sums = put_together(shards, rows=len(references))
     bleu, chrf, ter = bleu_metric(tokenizer), CHRF(), TER()
     bleu_score = bleu.corpus_score(hypotheses, [references])
-    sums = Sums()
-    for shard in shards:
-        sums.add(shard.sums)
     metrics = {
         "bleu": bleu_score.score,
         "chrf": chrf.corpus_score(hypotheses, [references]).score,

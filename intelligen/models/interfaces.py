@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol, Self, TypeVar
 
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from intelligen.models.likelihood import Expected, token_losses
 
@@ -159,3 +160,7 @@ class Classifier(nn.Module, ABC):
             tokens: [B, T] for each sequence of a row, right-padded; widths may differ, and a sequence may be empty.
 
         """
+
+
+ModelT = TypeVar("ModelT", bound=nn.Module, default=Generator)
+"""What a task's models are."""

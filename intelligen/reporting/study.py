@@ -15,7 +15,7 @@ from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.reporting.sweeps import SweepFiles
-from intelligen.tasks import Task, build_task
+from intelligen.tasks import AnyTask, build_task
 from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_scores
 from intelligen.tracking.provenance import PACKAGES, read_provenance
 from intelligen.tracking.records import TrialRecord
@@ -49,7 +49,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class TestSet:
-    """What was to be translated, and how people did it."""
+    """What models are given, and what they should say of it."""
 
     __test__ = False  # no test of pytest's
 
@@ -124,7 +124,7 @@ class StudyResults:
         return self.sweep.objective.metric
 
     @cached_property
-    def task(self) -> Task:
+    def task(self) -> AnyTask:
         """How its models are scored, and by which metric test sets rank."""
         return build_task(task_settings(self.header["experiment"]))
 
@@ -199,13 +199,13 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
     header, trials, _ = files.ledger()
     launch = files.launch()
     own_search = header["experiment"]["decoding"]["test"]["name"]
-    ranking = task_settings(header["experiment"]).reported_scores[0]
+    task = build_task(task_settings(header["experiment"]))
     members = tuple(
         Member(
             record,
             tuple(files.reports(record)),
             files.result(record),
-            _read_decoded(directory, record, own_search, ranking),
+            _read_decoded(directory, record, own_search, task.ranking.name),
         )
         for record in trials.values()
     )
@@ -216,7 +216,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         sweep=launch.sweep,
         header=header,
         members=members,
-        test_sets={} if data is None else _read_test_sets(data, named),
+        test_sets={} if data is None else _read_test_sets(task, data, named),
         data=None if data is None else data.manifest,
         tracking_uri=launch.tracking_uri,
         runs=read_run_ids(directory),
@@ -226,10 +226,10 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
     return study
 
 
-def _read_test_sets(data: Prepared, named: set[str]) -> dict[str, TestSet]:
+def _read_test_sets(task: AnyTask, data: Prepared, named: set[str]) -> dict[str, TestSet]:
     """The test sets that were decoded; `test`, which every corpus has, comes first."""
     splits = {name: data.split(name) for name in sorted(named, key=lambda name: (name != "test", name))}
-    return {name: TestSet(tuple(split.texts("source")), tuple(split.texts("target"))) for name, split in splits.items()}
+    return {name: TestSet(tuple(task.inputs(one)), tuple(task.references(one))) for name, one in splits.items()}
 
 
 def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking: str) -> dict[Setting, Decoded]:

@@ -4,15 +4,15 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
 from intelligen.config.training import Training
-from intelligen.data.batches import Batch, Rows
+from intelligen.data.batches import BatchT, Rows
 from intelligen.decoding.sample import row_uniforms
-from intelligen.models.interfaces import Generator
+from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss, Sums, Updater
 
 
@@ -52,18 +52,22 @@ class Step:
         return int.from_bytes(hashlib.sha256(f"{self.seed}/{self.update}/{purpose}".encode()).digest()[:7])
 
 
-class Objective(ABC):
-    """What an update learns from. Most objectives are a loss alone; a game or a mixture has more to do and to keep."""
+class Objective(ABC, Generic[ModelT, BatchT]):
+    """What an update learns from. Most objectives are a loss alone; a game or a mixture has more to do and to keep.
+
+    Plain `Objective` is one of generators and sentence pairs; one of classifiers is `Objective[Classifier, …]`, with
+    the batches of its task.
+    """
 
     @abstractmethod
-    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: ModelT, batch: BatchT, step: Step) -> Loss:
         """The micro-batch's share of the update's loss.
 
         It is computed inside the forward of `LossModule`, so that a gradient may be taken through any of the model's
         methods, on several ranks too.
         """
 
-    def prepare(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
+    def prepare(self, micro_batches: Sequence[BatchT], step: Step) -> Sums:
         """Do what an update needs before its gradient pass, over all of this rank's micro-batches.
 
         Called once per update on every rank, so it may communicate between ranks. Returns what is to be reported.
@@ -96,24 +100,24 @@ class Objective(ABC):
         self.load_state_dict(state)
 
 
-class LossModule(nn.Module):
+class LossModule(nn.Module, Generic[ModelT, BatchT]):
     """An objective and its model as one module (batch, step) → loss.
 
     DistributedDataParallel adds up the ranks' gradients only where they are taken through the forward of what it wraps.
     The parameters are the model's, under other names.
     """
 
-    def __init__(self, model: Generator, objective: Objective) -> None:
+    def __init__(self, model: ModelT, objective: Objective[ModelT, BatchT]) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
 
-    def forward(self, batch: Batch, step: Step) -> Loss:
+    def forward(self, batch: BatchT, step: Step) -> Loss:
         """The micro-batch's share of the update's loss."""
         return self.objective(self.model, batch, step)
 
 
-class Strategy:
+class Strategy(Generic[ModelT, BatchT]):
     """An objective, the model it trains, and the optimizer.
 
     Args:
@@ -128,8 +132,8 @@ class Strategy:
 
     def __init__(
         self,
-        model: Generator,
-        objective: Objective,
+        model: ModelT,
+        objective: Objective[ModelT, BatchT],
         *,
         wrap: Callable[[nn.Module], nn.Module],
         training: Training,
@@ -141,7 +145,7 @@ class Strategy:
         self._loss = wrap(LossModule(model, objective))
         self._updater = Updater(self._loss, training, total_updates=total_updates, world_size=world_size)
 
-    def train_step(self, micro_batches: Sequence[Batch], step: Step) -> Sums:
+    def train_step(self, micro_batches: Sequence[BatchT], step: Step) -> Sums:
         """Make one update from this rank's micro-batches, its dropout seeded by the step."""
         step.seed_dropout()
         sums = self.objective.prepare(micro_batches, step)

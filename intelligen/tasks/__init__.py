@@ -1,6 +1,6 @@
-"""The tasks: by which metrics each is scored."""
+"""The tasks: what models learn from, and how they are evaluated, scored and shown."""
 
-from intelligen.tasks.base import Task
+from intelligen.tasks.base import AnyTask, Task
 from intelligen.tasks.build import build_task
 
-__all__ = ["Task", "build_task"]
+__all__ = ["AnyTask", "Task", "build_task"]

@@ -1,17 +1,29 @@
-"""A task says by which metrics its models are scored, shown, watched and ranked: nothing above it knows their names."""
+"""A task says what models learn from and how they are evaluated, scored and shown; nothing above it knows more."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic
 
+import torch
+
+from intelligen.config.decoding import Decoding, Search
 from intelligen.config.metrics import higher_is_better
-from intelligen.data.prepared import Prepared
-from intelligen.evaluation import Metric
+from intelligen.config.model import Model
+from intelligen.data.batches import BatchT, Examples
+from intelligen.data.prepared import Prepared, Split
+from intelligen.evaluation import Evaluation, Metric, Shard
+from intelligen.evaluation.shards import put_together
+from intelligen.models.interfaces import ModelT
 
 AnyMetric = Metric[Any, Any]
 
 
-class Task:
+class Task(ABC, Generic[ModelT, BatchT]):
     """What models are trained for.
+
+    What a model says of a row, and what it should say, are texts wherever they are kept, compared or shown: a
+    sentence, a label. The metrics take these texts.
 
     Args:
         metrics: Shown after every epoch.
@@ -49,6 +61,11 @@ class Task:
         """By which test sets rank strategies."""
         return self.reported[0]
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """Name → label of every score that may have a signature."""
+        return {metric.name: metric.label for metric in self.metrics} | self.further
+
     def require_scorable(self, prepared: Prepared, *, key: str = "task") -> None:
         """Refuse to train on data whose results the metrics could not score; most score anything.
 
@@ -62,7 +79,114 @@ class Task:
 
         """
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """Name → label of every score that has a signature."""
-        return {metric.name: metric.label for metric in self.metrics} | self.further
+    @abstractmethod
+    def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> ModelT:
+        """A network with random weights, a function of the seed, whose inputs and outputs fit the data."""
+
+    @abstractmethod
+    def examples(self, split: Split) -> Examples[BatchT]:
+        """A split's rows as the models train on them."""
+
+    @abstractmethod
+    def inputs(self, split: Split) -> list[str]:
+        """What a model is given of each row of an evaluation split, for people."""
+
+    @abstractmethod
+    def references(self, split: Split) -> list[str]:
+        """What a model should say of each row of an evaluation split."""
+
+    @abstractmethod
+    def evaluate(
+        self,
+        model: ModelT,
+        split: Split,
+        *,
+        prepared: Prepared,
+        search: Search,
+        decoding: Decoding,
+        device: torch.device,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> Shard:
+        """What the model says of this rank's rows of a split, and all measures that are sums over rows.
+
+        Args:
+            model: Unwrapped; found in its own mode again after.
+            split: One of the data's, or a new test set that was encoded as they are.
+            prepared: The data, with their vocabularies.
+            search: How hypotheses are searched for, where models write any.
+            decoding: Bounds and batch size.
+            device: Where the model lies.
+            seed: Of sampled hypotheses, which depend on nothing else but their rows.
+            rank: This process among `world_size`.
+            world_size: Processes that share the split.
+
+        """
+
+    def score(self, shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
+        """Put the ranks' shards together, and score them by the task's metrics.
+
+        Args:
+            shards: Of every rank; together they hold each row once.
+            references: In the split's order.
+
+        """
+        hypotheses, sums = put_together(shards, rows=len(references))
+        scores = {metric.name: metric.score(hypotheses, references) for metric in self.metrics}
+        signed = [metric for metric in self.metrics if metric.signature]
+        signatures = {f"{metric.name}_signature": metric.signature for metric in signed}
+        return Evaluation(sums.means() | scores, hypotheses, signatures)
+
+    @abstractmethod
+    def predict(
+        self,
+        model: ModelT,
+        texts: Sequence[str],
+        *,
+        prepared: Prepared,
+        search: Search,
+        decoding: Decoding,
+        device: torch.device,
+        notes: Counter[str],
+    ) -> list[str]:
+        """What the model says of some texts, prepared as the training data were.
+
+        Args:
+            model: In evaluation mode.
+            texts: Each on one line, none empty.
+            prepared: The data that it was trained on, with their vocabularies.
+            search: How hypotheses are searched for, where models write any.
+            decoding: The trial's.
+            device: Where the model lies.
+            notes: Counters: `cut` (texts that are longer than `data.max_tokens`, of which only so much is read).
+
+        """
+
+    def written(self, prepared: Prepared, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """Tokens that a model wrote as texts, which strategies reward.
+
+        Raises:
+            TypeError: Models of this task write none.
+
+        """
+        raise TypeError(f"{type(self).__name__}: its models write no text that a strategy could reward")
+
+    def trained_share(self, valid: Split, decoding: Decoding) -> float:
+        """Which share of the seconds that a validation of random weights takes one of trained weights takes, at least.
+
+        1 where the weights have no say in it: models that write nothing.
+        """
+        return 1.0
+
+    def caution(self, split: str, references: Sequence[str]) -> str | None:
+        """Why a test set's scores say little, for a warning; none where they do not."""
+        return None
+
+    def summary(self, metrics: Mapping[str, float]) -> Iterator[str]:
+        """What a test set's measures say beside its scores, in lines for people."""
+        if "loss" in metrics:
+            yield f"loss {metrics['loss']:.4f}"
+
+
+AnyTask = Task[Any, Any]

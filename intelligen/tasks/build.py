@@ -3,11 +3,11 @@
 from typing import assert_never
 
 from intelligen.config import experiment
-from intelligen.tasks.base import Task
+from intelligen.tasks.base import AnyTask
 from intelligen.tasks.translation import Translation
 
 
-def build_task(settings: experiment.Task) -> Task:
+def build_task(settings: experiment.Task) -> AnyTask:
     """The task that the settings name."""
     match settings:
         case experiment.Translation():

@@ -4,20 +4,19 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from intelligen.config.decoding import Decoding
 from intelligen.config.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
-from intelligen.evaluation import evaluate_shard
-from intelligen.models.build import build_model
-from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.fit import epoch_updates
 from intelligen.training.runtime import threads_used
@@ -63,7 +62,7 @@ def time_epoch(trial: Trial, bench: Bench) -> Span:
     settled = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
     with threads_used(bench.threads):
         loader = Loader(
-            bench.prepared.split("train"),
+            build_task(trial.task).examples(bench.prepared.split("train")),
             batch_tokens=trial.training.batch_tokens,
             micro_batch_tokens=trial.training.micro_batch_tokens,
             seed=trial.seed,
@@ -73,13 +72,14 @@ def time_epoch(trial: Trial, bench: Bench) -> Span:
     return _halves(seconds).times(updates)
 
 
-def _time_updates(trial: Trial, bench: Bench, loader: Loader, *, total: int) -> list[float]:
+def _time_updates(trial: Trial, bench: Bench, loader: Loader[Any], *, total: int) -> list[float]:
     """Seconds of some updates from the first to the last of `total`."""
+    task = build_task(trial.task)
     strategy = build_strategy(
         trial,
         model=_model(trial, bench),
         wrap=lambda module: module,
-        decode=bench.prepared.tokenizer("target").decode,
+        decode=partial(task.written, bench.prepared),
         total_updates=total,
         world_size=1,
     )
@@ -100,31 +100,30 @@ def _time_updates(trial: Trial, bench: Bench, loader: Loader, *, total: int) -> 
 def time_validation(trial: Trial, bench: Bench) -> Span:
     """Seconds of one validation, by one worker, from a sample of the validation set.
 
-    Random weights write until the length bound; the low end is what references of their own length would take.
+    The low end is what trained weights may take, as the task has it: random ones write until the length bound.
     """
-    rows = len(bench.prepared.split("valid"))
-    shards = max(1, rows // VALIDATED_ROWS)
+    task, valid = build_task(trial.task), bench.prepared.split("valid")
+    shards = max(1, len(valid) // VALIDATED_ROWS)
     with threads_used(bench.threads):
         model = _model(trial, bench)
         high = shards * _timed(
-            lambda: evaluate_shard(
+            lambda: task.evaluate(
                 model,
-                bench.prepared.split("valid"),
-                vocabulary=bench.prepared.tokenizer("target"),
+                valid,
+                prepared=bench.prepared,
                 search=trial.decoding.validation,
                 decoding=trial.decoding,
                 device=bench.device,
-                tokenizer=trial.task.tokenizer,
                 seed=trial.seed,
                 world_size=shards,
             ),
             bench,
         )
-    return Span(high if bench.start else high * _shorter(bench.prepared, trial.decoding), high)
+    return Span(high if bench.start else high * task.trained_share(valid, trial.decoding), high)
 
 
-def _model(trial: Trial, bench: Bench) -> Generator:
-    model = build_model(trial.model, bench.prepared.vocabularies, seed=trial.seed)
+def _model(trial: Trial, bench: Bench) -> Any:
+    model: nn.Module = build_task(trial.task).build_model(trial.model, bench.prepared, seed=trial.seed)
     if bench.start is not None:
         load_weights(model, bench.start)
     return model.to(bench.device)
@@ -142,12 +141,6 @@ def _halves(seconds: list[float]) -> Span:
     ordered = sorted(seconds)
     half = (len(ordered) + 1) // 2
     return Span(sum(ordered[:half]) / half, sum(ordered[-half:]) / half)
-
-
-def _shorter(prepared: Prepared, decoding: Decoding) -> float:
-    """Mean length of the references over the mean length bound of hypotheses, at most 1."""
-    source, target = (prepared.split("valid").columns[side].lengths.mean() for side in ("source", "target"))
-    return float(min(1.0, target / (source * decoding.max_length_ratio + decoding.max_length_offset)))
 
 
 def _without_pretraining(settings: Any) -> Any:

@@ -74,7 +74,7 @@ def _report(progress: Progress, metrics: dict[str, float], tags: dict[str, str],
 
 def _validated(setup: Setup, progress: Progress) -> tuple[Evaluation, tuple[Sample, ...]]:
     """Validate the weights as they are now."""
-    evaluation, samples = validate(setup.model, setup.trial, setup.prepared, setup.runtime)
+    evaluation, samples = validate(setup)
     why = not_finite(named(evaluation))
     if why is not None:
         raise DivergedError(f"diverged: {why} at update {progress.update}; lower the learning rate")

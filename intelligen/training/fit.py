@@ -1,5 +1,8 @@
 """`fit` trains one trial to its end in one place: put together here, taken up where it was, trained by the loop."""
 
+from functools import partial
+from typing import Any
+
 import torch
 
 from intelligen import layout
@@ -7,8 +10,8 @@ from intelligen.config.experiment import Trial
 from intelligen.config.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
-from intelligen.models.build import build_model
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import Checkpoints, load_weights
 from intelligen.training.circumstances import keep_lock, require_same_data, take_lock
@@ -75,7 +78,7 @@ def fit_turn(trial: Trial, runtime: Runtime, turn: Turn) -> Result | None:
     return train(setup, progress, until_epoch=turn.until_epoch)
 
 
-def epoch_updates(trial: Trial, loader: Loader) -> int:
+def epoch_updates(trial: Trial, loader: Loader[Any]) -> int:
     """Updates of each epoch of a trial."""
     updates = trial.training.epoch_updates or loader.updates_per_pass
     if isinstance(trial.strategy, StandardMatched):
@@ -87,12 +90,13 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     """What this process trains the trial with, at its beginning."""
     prepared = open_prepared(layout.prepared(runtime.store, trial.prepared))
     require_same_data(runtime.directory, prepared)
-    model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
+    task = build_task(trial.task)
+    model = task.build_model(trial.model, prepared, seed=trial.seed)
     if trial.start is not None:
         load_weights(model, selected_weights(layout.baseline(runtime.store, trial.start)))
     model.to(runtime.device)
     loader = Loader(
-        prepared.split("train"),
+        task.examples(prepared.split("train")),
         batch_tokens=trial.training.batch_tokens,
         micro_batch_tokens=trial.training.micro_batch_tokens,
         seed=trial.seed,
@@ -104,13 +108,13 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
         trial,
         model=model,
         wrap=runtime.wrap,
-        decode=prepared.tokenizer("target").decode,
+        decode=partial(task.written, prepared),
         total_updates=updates * trial.training.epochs,
         world_size=runtime.world_size,
     )
     history = History(runtime.directory) if runtime.rank == 0 else None
     checkpoints = Checkpoints(runtime.directory)
-    return Setup(trial, runtime, prepared, model, loader, strategy, updates, checkpoints, history)
+    return Setup(trial, task, runtime, prepared, model, loader, strategy, updates, checkpoints, history)
 
 
 def _keep_lock(trial: Trial, runtime: Runtime, *, update: int) -> None:

@@ -1,6 +1,5 @@
 """The training loop: epoch after epoch, the same for every strategy, for one process or many, with or without Ray."""
 
-from intelligen.tasks import build_task
 from intelligen.training.epoch import measure_start, train_epoch
 from intelligen.training.health import sickness
 from intelligen.training.progress import Progress
@@ -43,8 +42,8 @@ def _sickness(setup: Setup, progress: Progress) -> str | None:
     since = max(progress.rolled_back_epoch, progress.adopted_epoch)
     epochs = [report.metrics for report in setup.reports if report.epoch > since]
     start = progress.start_metrics
-    health, watched = setup.trial.training.health, build_task(setup.trial.task).watched
-    return setup.runtime.broadcast(sickness(health, start, epochs, watched=watched) if start else None)
+    health = setup.trial.training.health
+    return setup.runtime.broadcast(sickness(health, start, epochs, watched=setup.task.watched) if start else None)
 
 
 def _end(setup: Setup, progress: Progress) -> str | None:

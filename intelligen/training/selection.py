@@ -22,7 +22,7 @@ def select(setup: Setup, progress: Progress, stop_reason: str, *, healthy: bool 
     load_weights(setup.model, best)
     if len(ends) > 1:
         load_weights(setup.model, average_weights([setup.checkpoints.weights(update) for update in ends]))
-        averaged = dict(named(validate(setup.model, setup.trial, setup.prepared, runtime)[0]))
+        averaged = dict(named(validate(setup)[0]))
         if improves(metric, averaged[metric], than=metrics[metric]):
             metrics, selected = averaged, f"average of the last {len(ends)} epochs"
         else:

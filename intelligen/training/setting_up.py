@@ -1,12 +1,15 @@
 """What one process trains a trial with is put together once; how far it has come stands in `Progress`."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
 
 from intelligen.config.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared
-from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import Strategy
+from intelligen.tasks import AnyTask
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.history import History, Report
 from intelligen.training.runtime import Runtime
@@ -18,11 +21,12 @@ class Setup:
 
     trial: Trial
     """With the settings that it has now."""
+    task: AnyTask
     runtime: Runtime
     prepared: Prepared
-    model: Generator
-    loader: Loader
-    strategy: Strategy
+    model: nn.Module
+    loader: Loader[Any]
+    strategy: Strategy[Any, Any]
     epoch_updates: int
     """Updates of each epoch."""
     checkpoints: Checkpoints

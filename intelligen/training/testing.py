@@ -1,24 +1,22 @@
-"""A test set is decoded by the weights that validation selected, and its hypotheses are kept."""
+"""A test set is evaluated by the weights that validation selected, and its hypotheses are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from intelligen import layout
 from intelligen.config.decoding import Search
 from intelligen.config.experiment import Trial
 from intelligen.config.stages import scored_as
-from intelligen.data.bleu import unspaced_references
 from intelligen.data.manifest import SplitReport
 from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared import Prepared, Split, open_prepared
 from intelligen.errors import ConfigError
-from intelligen.evaluation import RESAMPLES, Evaluation, Interval, evaluate_shard, interval, score
-from intelligen.models.build import build_model
-from intelligen.models.interfaces import Generator
-from intelligen.tasks import Task, build_task
+from intelligen.evaluation import RESAMPLES, Evaluation, Interval, interval
+from intelligen.tasks import AnyTask, build_task
 from intelligen.training.checkpoint import load_weights, sha256
 from intelligen.training.circumstances import require_same_data
 from intelligen.training.result import read_trial, selected_weights
@@ -37,14 +35,14 @@ class SplitScore:
     evaluation: Evaluation
     intervals: Mapping[str, Interval]
     """Metric → its score with the 95 % bootstrap interval over sentences, of those that the task reports so."""
-    task: Task
+    task: AnyTask
     """How it is scored."""
     path: Path
     """Where scores and hypotheses are kept."""
     files: dict[str, str] | None
     """File → SHA-256 of a new test set; none where it is a split."""
-    unspaced: str | None
-    """Why its BLEU says little, where the words of its references are not apart."""
+    caution: str | None
+    """Why its scores say little; none where they do not."""
 
     def metrics(self, name: str | None = None) -> dict[str, float]:
         """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
@@ -56,7 +54,9 @@ class TrainedModel:
     """The selected weights of a trial directory, ready to decode."""
 
     directory: Path
-    model: Generator
+    trial: Trial
+    task: AnyTask
+    model: nn.Module
     prepared: Prepared
     device: torch.device
     weights: str
@@ -75,10 +75,11 @@ class TrainedModel:
         trial = read_trial(directory)
         prepared = open_prepared(layout.prepared(store, trial.prepared))
         require_same_data(directory, prepared)
-        model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
+        task = build_task(trial.task)
+        model = task.build_model(trial.model, prepared, seed=trial.seed)
         weights = selected_weights(directory)
         load_weights(model, weights)
-        return cls(directory, model.to(device).eval(), prepared, device, sha256(weights))
+        return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
 
     def score(self, split: str, *, search: Search | None = None) -> SplitScore:
         """Decode and score a split; hypotheses go to `scores/SPLIT-SEARCH.json` in the trial's directory.
@@ -114,21 +115,19 @@ class TrainedModel:
     def _score(
         self, split: Split, report: SplitReport, search: Search | None, *, files: dict[str, str] | None = None
     ) -> SplitScore:
-        trial = read_trial(self.directory)
-        settings, task = trial.task, build_task(trial.task)
-        search = search or trial.decoding.test
-        shard = evaluate_shard(
+        task, decoding = self.task, self.trial.decoding
+        search = search or decoding.test
+        shard = task.evaluate(
             self.model,
             split,
-            vocabulary=self.prepared.tokenizer("target"),
+            prepared=self.prepared,
             search=search,
-            decoding=trial.decoding,
+            decoding=decoding,
             device=self.device,
-            tokenizer=settings.tokenizer,
-            seed=trial.seed,
+            seed=self.trial.seed,
         )
-        references = split.texts("target")
-        evaluation = score([shard], references, tokenizer=settings.tokenizer, moses_language=settings.moses_bleu)
+        references = task.references(split)
+        evaluation = task.score([shard], references)
         intervals = {one.name: interval(evaluation.hypotheses, references, metric=one) for one in task.reported}
         scores = Scores(
             search=search,
@@ -140,9 +139,9 @@ class TrainedModel:
             weights=self.weights,
             files=files,
         )
-        path = write_scores(self.directory, split.name, scores, decoding=trial.decoding)
-        unspaced = unspaced_references(settings, split.name, references)
-        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, unspaced)
+        path = write_scores(self.directory, split.name, scores, decoding=decoding)
+        caution = task.caution(split.name, references)
+        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, caution)
 
 
 def named_scores(name: str, evaluation: Evaluation, intervals: Mapping[str, Interval]) -> dict[str, float]:
@@ -192,10 +191,11 @@ def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path)
 def _up_to_date(told: Scores, split: str, trial: Trial, *, store: Path) -> Scores:
     """The same scores, with an interval of each metric that the task reports so."""
     known = told.intervals if told.resamples else {}
-    missing = [metric for metric in build_task(trial.task).reported if metric.name not in known]
+    task = build_task(trial.task)
+    missing = [metric for metric in task.reported if metric.name not in known]
     if not missing:
         return told
-    references = open_prepared(layout.prepared(store, trial.prepared)).split(split).texts("target")
+    references = task.references(open_prepared(layout.prepared(store, trial.prepared)).split(split))
     found = {metric.name: interval(told.hypotheses, references, metric=metric) for metric in missing}
     intervals = {**known, **found}
     changes = {"intervals": intervals, "metrics": told.metrics | bounds(split, intervals), "resamples": RESAMPLES}

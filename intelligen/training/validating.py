@@ -1,44 +1,34 @@
-"""Validation decodes and scores the validation set over all ranks; no test set is ever touched here."""
+"""Validation evaluates and scores the validation set over all ranks; no test set is ever touched here."""
 
 from collections.abc import Mapping
 
-from intelligen.config.experiment import Trial
-from intelligen.data.prepared import Prepared
-from intelligen.evaluation import Evaluation, evaluate_shard, score
-from intelligen.models.interfaces import Generator
+from intelligen.evaluation import Evaluation
 from intelligen.training.history import Sample
-from intelligen.training.runtime import Runtime
+from intelligen.training.setting_up import Setup
 
 SHOWN_SAMPLES = 8
 
 
-def validate(
-    model: Generator, trial: Trial, prepared: Prepared, runtime: Runtime
-) -> tuple[Evaluation, tuple[Sample, ...]]:
-    """What a model scores on the validation set, the same on every rank, and its first sentences."""
-    valid = prepared.split("valid")
-    shard = evaluate_shard(
-        model,
+def validate(setup: Setup) -> tuple[Evaluation, tuple[Sample, ...]]:
+    """What the weights score on the validation set, the same on every rank, and its first rows."""
+    task, trial, runtime, valid = setup.task, setup.trial, setup.runtime, setup.prepared.split("valid")
+    shard = task.evaluate(
+        setup.model,
         valid,
-        vocabulary=prepared.tokenizer("target"),
+        prepared=setup.prepared,
         search=trial.decoding.validation,
         decoding=trial.decoding,
         device=runtime.device,
-        tokenizer=trial.task.tokenizer,
         seed=trial.seed,
         rank=runtime.rank,
         world_size=runtime.world_size,
     )
     shards = runtime.gather(shard)
-    references = valid.texts("target")
+    references = task.references(valid)
     # Scored once; the other ranks wait for rank 0's numbers, so that all decide alike.
-    evaluation = runtime.broadcast(
-        score(shards, references, tokenizer=trial.task.tokenizer, moses_language=trial.task.moses_bleu)
-        if runtime.rank == 0
-        else None
-    )
+    evaluation = runtime.broadcast(task.score(shards, references) if runtime.rank == 0 else None)
     assert evaluation is not None
-    triples = zip(valid.texts("source"), evaluation.hypotheses, references, strict=True)
+    triples = zip(task.inputs(valid), evaluation.hypotheses, references, strict=True)
     return evaluation, tuple(Sample(*triple) for triple, _ in zip(triples, range(SHOWN_SAMPLES), strict=False))
 
 

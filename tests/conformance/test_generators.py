@@ -12,6 +12,7 @@ from test_strategies import STRATEGIES
 from intelligen.config.decoding import Beam, Greedy, Sample, Search
 from intelligen.config.model import Seq2Seq
 from intelligen.conformance.generators import GeneratorConformance
+from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.evaluation import evaluate_shard
@@ -71,7 +72,7 @@ def test_a_decoder_only_network_is_trained_as_any_other(name: str, prepared: Pre
         total_updates=20,
         world_size=1,
     )
-    loader = Loader(prepared.split("train"), batch_tokens=300, seed=3)
+    loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=300, seed=3)
     losses = [
         strategy.train_step(loader.next_update(), Step(seed=1, update=update, total_updates=20)).means()["train/loss"]
         for update in range(1, 21)

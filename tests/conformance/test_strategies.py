@@ -25,7 +25,7 @@ from intelligen.config.single_strategies import (
     StandardMatched,
 )
 from intelligen.config.strategies import STRATEGY_NAMES, Strategy
-from intelligen.data.batches import Batch
+from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
 from intelligen.data.tokens import PAD
@@ -102,7 +102,7 @@ def build_parts(trial: Trial, store: Path, *, micro: int | None = None) -> tuple
         total_updates=40,
         world_size=1,
     )
-    return strategy, Loader(prepared.split("train"), batch_tokens=300, micro_batch_tokens=micro, seed=3)
+    return strategy, Loader(SentencePairs(prepared.split("train")), batch_tokens=300, micro_batch_tokens=micro, seed=3)
 
 
 def train(strategy: RunningStrategy, loader: Loader, *, first: int, last: int) -> list[dict[str, float]]:

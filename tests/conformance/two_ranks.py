@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from intelligen.config.decoding import Greedy
 from intelligen.config.experiment import Trial
-from intelligen.data.batches import Batch
+from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
 from intelligen.decoding.bounds import LengthBound
@@ -41,7 +41,7 @@ for index, line in enumerate((directory / "trials.jsonl").read_text().splitlines
         total_updates=40,
         world_size=2,
     )
-    loader = Loader(prepared.split("train"), batch_tokens=300, seed=3, rank=rank, world_size=2)
+    loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=300, seed=3, rank=rank, world_size=2)
     for update in (1, 2):
         micro_batches = loader.next_update()
         if index == 0:

@@ -1,11 +1,30 @@
-"""A task's metrics are what its settings say, and none of them may point another way than its name."""
+"""A task's metrics are what its settings say; the loop, tests and predictions know a task by its base alone."""
+
+from collections import Counter
+from pathlib import Path
 
 import pytest
+import torch
+from conftest import tiny_trial
+from labelling import LABELS, CrossEntropy, Labelling
 
+from intelligen import layout
+from intelligen.config.decoding import Greedy
 from intelligen.config.experiment import Translation
+from intelligen.data.loader import Loader
+from intelligen.data.prepared import open_prepared
 from intelligen.evaluation.metric import Accuracy, Perplexity
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
-from intelligen.tasks import Task, build_task
+from intelligen.strategies.base import Strategy
+from intelligen.tasks import build_task
+from intelligen.training.checkpoint import Checkpoints
+from intelligen.training.history import History, report_line
+from intelligen.training.loop import train
+from intelligen.training.progress import Progress
+from intelligen.training.resuming import resume
+from intelligen.training.runtime import Runtime
+from intelligen.training.setting_up import Setup
+from intelligen.training.validating import SHOWN_SAMPLES
 
 
 @pytest.mark.parametrize(
@@ -24,7 +43,85 @@ class Distance(Accuracy):
     higher_is_better = False
 
 
+class MeasuredBy(Labelling):
+    def __init__(self, metric):
+        super(Labelling, self).__init__([metric], reported=[metric.name], watched=metric.name)
+
+
 def test_a_metric_that_points_another_way_than_its_name_is_refused():
     with pytest.raises(TypeError, match="metric distance: higher_is_better is False, and its name says otherwise"):
-        Task([Distance()], reported=["distance"], watched="distance")
-    assert Task([Perplexity()], reported=["perplexity"], watched="perplexity").ranking == Perplexity()
+        MeasuredBy(Distance())
+    assert MeasuredBy(Perplexity()).ranking == Perplexity()
+
+
+def labelling(store: Path, identity: str, directory: Path) -> Setup:
+    """What `fit` sets up for a translation."""
+    trial, task, runtime = tiny_trial(identity), Labelling(), Runtime(store, directory)
+    prepared = open_prepared(layout.prepared(store, identity))
+    model = task.build_model(trial.model, prepared, seed=1)
+    loader = Loader(task.examples(prepared.split("train")), batch_tokens=300, micro_batch_tokens=100, seed=1)
+    strategy = Strategy(
+        model, CrossEntropy(), wrap=runtime.wrap, training=trial.training, total_updates=12, world_size=1
+    )
+    directory.mkdir(exist_ok=True)
+    return Setup(trial, task, runtime, prepared, model, loader, strategy, 6, Checkpoints(directory), History(directory))
+
+
+def test_a_task_that_writes_nothing_trains_rests_resumes_and_ends(tiny_store, tmp_path):
+    whole, rested = labelling(*tiny_store, tmp_path / "whole"), labelling(*tiny_store, tmp_path / "rested")
+    result = train(whole, Progress(), until_epoch=2)
+    assert train(rested, Progress(), until_epoch=1) is None
+    resumed = labelling(*tiny_store, tmp_path / "rested")
+    assert train(resumed, resume(resumed, adopted_update=None)[0], until_epoch=2) == result
+    first, last = whole.reports
+    assert last.metrics["valid/loss"] < first.metrics["valid/loss"]
+    assert {sample.hypothesis for sample in last.samples} <= {*LABELS}
+    assert [sample.reference for sample in last.samples] == whole.task.references(whole.prepared.split("valid"))[
+        :SHOWN_SAMPLES
+    ]
+    assert {name for name in last.metrics if name.startswith("valid/")} == {"valid/loss", "valid/accuracy"}
+    assert f"accuracy {last.metrics['valid/accuracy']:.2f} %" in report_line(last, whole.task.metrics)
+
+
+def test_a_rank_without_rows_of_a_task_that_writes_nothing_learns_nothing(tiny_store):
+    prepared = open_prepared(layout.prepared(*tiny_store))
+    examples = Labelling().examples(prepared.split("valid"))
+    updates = [Loader(examples, batch_tokens=1, seed=1, rank=rank, world_size=2).next_update() for rank in (0, 1)]
+    (real,), (empty,) = updates
+    assert (real.num_targets, empty.num_targets) == (1, 0)
+    assert {batch.update_targets for batch in (real, empty)} == {1}
+
+
+def test_shards_of_a_task_that_writes_nothing_score_as_the_whole(tiny_store, tmp_path):
+    setup = labelling(*tiny_store, tmp_path)
+    task, valid = setup.task, setup.prepared.split("valid")
+    how = {"prepared": setup.prepared, "search": Greedy(), "decoding": setup.trial.decoding, "seed": 1}
+    shards = [
+        task.evaluate(setup.model, valid, **how, device=torch.device("cpu"), rank=rank, world_size=ranks)
+        for ranks in (1, 2)
+        for rank in range(ranks)
+    ]
+    references = task.references(valid)
+    whole, shared = task.score(shards[:1], references), task.score(shards[1:], references)
+    assert whole.hypotheses == shared.hypotheses
+    assert whole.metrics == pytest.approx(shared.metrics)
+    assert whole.metrics["accuracy"] == Accuracy().score(whole.hypotheses, references)
+    assert not whole.signatures
+    assert [*task.summary(whole.metrics)] == [f"loss {whole.metrics['loss']:.4f}"]
+
+
+def test_a_strategy_that_rewards_text_is_told_that_there_is_none(tiny_store, tmp_path):
+    setup = labelling(*tiny_store, tmp_path)
+    with pytest.raises(TypeError, match="Labelling: its models write no text that a strategy could reward"):
+        setup.task.written(setup.prepared, [[4, 5]])
+    told = setup.task.predict(
+        setup.model.eval(),
+        ["ape bee", "cat"],
+        prepared=setup.prepared,
+        search=Greedy(),
+        decoding=setup.trial.decoding,
+        device=torch.device("cpu"),
+        notes=Counter(),
+    )
+    assert {*told} <= {*LABELS}
+    assert len(told) == 2

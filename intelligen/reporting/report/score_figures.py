@@ -42,25 +42,39 @@ def _lengths(metric: AnyMetric, by_length: Mapping[str, Mapping[str, float]], ma
 
 
 def exposure_by_place(study: StudyResults, marks: Marks) -> Iterator[Figure]:
-    """Of the primary test set: what a prefix of its own costs a model, and where in the sentence it does worse."""
-    switch = axes(x="k, tokens of the model's own", y="nats per token", small=True)
+    """Of the primary test set: what a prefix of its own costs a model, and where in the sentence it does worse.
+
+    Of what was not measured, as where models write nothing, there is no figure.
+    """
     names = [f"{prefix:02}" for prefix in PREFIXES]
-    for name, values in _pairs(study, "prefix_switch/{}_model", "prefix_switch/{}_reference", names).items():
+    switched = _pairs(study, "prefix_switch/{}_model", "prefix_switch/{}_reference", names)
+    if any(switched.values()):
+        yield _prefix_switch(switched, marks)
+    gaps = _pairs(study, "teacher_forced_accuracy_at/{}", "free_running_accuracy_at/{}", POSITIONS)
+    if any(gaps.values()):
+        yield _gap_by_position(gaps, marks)
+
+
+def _prefix_switch(losses: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
+    switch = axes(x="k, tokens of the model's own", y="nats per token", small=True)
+    for name, values in losses.items():
         add_line(switch, marks[name], [(str(int(prefix)), value) for prefix, value in values.items()], name=name)
     switch.update_xaxes(type="category")
-    yield Figure(
+    return Figure(
         "prefix-switch",
         "Prefix switch, test set",
         "Loss of the reference's rest after k tokens of the model's own, less that after k of the reference's."
         " 0 = its own words do it no harm.",
         switch,
     )
+
+
+def _gap_by_position(gaps: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
     places = axes(x="position in the sentence", y="accuracy lost", small=True)
-    pairs = _pairs(study, "teacher_forced_accuracy_at/{}", "free_running_accuracy_at/{}", POSITIONS)
-    for name, values in pairs.items():
+    for name, values in gaps.items():
         add_line(places, marks[name], list(values.items()), name=name)
     places.update_xaxes(type="category", categoryorder="array", categoryarray=list(POSITIONS))
-    yield Figure(
+    return Figure(
         "positions",
         "Exposure gap by position, test set",
         "Teacher-forced accuracy less free-running accuracy.",

@@ -10,7 +10,7 @@ from intelligen.config.strategies import declared
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison, compare_systems, holm, mean_interval
 from intelligen.reporting.study import BASELINE, Decoded, Setting, StudyResults, System
-from intelligen.tasks import Task
+from intelligen.tasks import AnyTask
 from intelligen.tasks.base import AnyMetric
 
 CONTROL = STANDARD
@@ -102,7 +102,7 @@ def _compare(
 
 
 def _score(
-    task: Task,
+    task: AnyTask,
     system: System,
     setting: Setting,
     found: Models,

@@ -16,7 +16,7 @@ from intelligen.reporting.report.search_figures import pareto_figure, simplex_fi
 from intelligen.reporting.report.tables import Table, result_table, trial_table, word
 from intelligen.reporting.report.translations import SAMPLES, samples
 from intelligen.reporting.study import StudyResults
-from intelligen.tasks import Task
+from intelligen.tasks import AnyTask
 
 Marks = Mapping[str, Mark]
 
@@ -54,7 +54,7 @@ def _results(study: StudyResults, rows: Sequence[Row], marks: Marks) -> Section:
     )
 
 
-def _how_to_read(task: Task) -> str:
+def _how_to_read(task: AnyTask) -> str:
     metric, *further = task.reported
     source = f" is {metric.implementation}'s" if metric.implementation else ""
     others = "".join(f" {other.label} is the mean over seeds too, and ranks nothing." for other in further)

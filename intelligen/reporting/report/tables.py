@@ -8,7 +8,7 @@ from intelligen.evaluation.significance import Comparison
 from intelligen.reporting.report.rows import Row
 from intelligen.reporting.report.scores import CONTROL
 from intelligen.reporting.study import Member, StudyResults
-from intelligen.tasks import Task
+from intelligen.tasks import AnyTask
 from intelligen.tasks.base import AnyMetric
 
 UNKNOWN = "–"
@@ -58,7 +58,7 @@ def spread(found: Interval | Comparison, value: float, form: str, *, sign: str =
     return replace(number(value, f"{{:{sign}{form}}}"), below=f"[{found.low:{form}}, {found.high:{form}}]")
 
 
-def result_table(rows: Sequence[Row], caption: str, *, task: Task, with_costs: bool) -> Table:
+def result_table(rows: Sequence[Row], caption: str, *, task: AnyTask, with_costs: bool) -> Table:
     """One test set by one search. A row's seeds say which trials, or which baselines, it comes from."""
     metric, *further = task.reported
     headings = [

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intelligen.data.batches import Batch, cut, evaluation_batches, row_lengths
+from intelligen.data.batches import Batch, SentencePairs, cut, evaluation_batches
 from intelligen.data.loader import Loader, plan_pass
 from intelligen.data.prepared import Split, TokenColumn
 from intelligen.data.tokens import BOS, EOS, PAD
@@ -53,7 +53,7 @@ def test_every_row_is_trained_on_once_per_pass_by_one_rank(
     split = make_split(lengths)
     loaders = [
         Loader(
-            split,
+            SentencePairs(split),
             batch_tokens=batch_tokens,
             micro_batch_tokens=micro,
             seed=seed,
@@ -62,7 +62,7 @@ def test_every_row_is_trained_on_once_per_pass_by_one_rank(
         )
         for rank in range(world_size)
     ]
-    plan = plan_pass(row_lengths(split), batch_tokens=batch_tokens, seed=seed, number=0)
+    plan = plan_pass(SentencePairs(split).lengths, batch_tokens=batch_tokens, seed=seed, number=0)
     assert {loader.updates_per_pass for loader in loaders} == {len(plan.groups)}
     seen: list[int] = []
     for update in range(len(plan.groups)):
@@ -83,7 +83,7 @@ def test_every_row_is_trained_on_once_per_pass_by_one_rank(
 
 def test_batches_hold_the_rows_tokens_between_their_marks() -> None:
     split = make_split([(2, 3), (3, 1), (0, 0)])
-    (batch,) = Loader(split, batch_tokens=1000, seed=1).next_update()
+    (batch,) = Loader(SentencePairs(split), batch_tokens=1000, seed=1).next_update()
     assert batch.source_BS.dtype == batch.target_in_BT.dtype == batch.target_out_BT.dtype == torch.int64
     for i, row in enumerate(batch.rows):
         source, target = (split.columns[name][row].tolist() for name in ("source", "target"))
@@ -95,7 +95,9 @@ def test_batches_hold_the_rows_tokens_between_their_marks() -> None:
 
 def test_a_rank_without_rows_gets_a_batch_without_targets() -> None:
     split = make_split([(4, 5)])
-    first, second = (Loader(split, batch_tokens=64, seed=1, rank=rank, world_size=2).next_update() for rank in (0, 1))
+    first, second = (
+        Loader(SentencePairs(split), batch_tokens=64, seed=1, rank=rank, world_size=2).next_update() for rank in (0, 1)
+    )
     (real,), (empty,) = first, second
     assert (real.num_targets, empty.num_targets) == (6, 0)
     assert empty.update_targets == 6
@@ -105,7 +107,7 @@ def test_a_rank_without_rows_gets_a_batch_without_targets() -> None:
 
 
 def test_moving_a_batch_keeps_everything() -> None:
-    (batch,) = Loader(make_split([(4, 5), (1, 2)]), batch_tokens=64, seed=1).next_update()
+    (batch,) = Loader(SentencePairs(make_split([(4, 5), (1, 2)])), batch_tokens=64, seed=1).next_update()
     moved = batch.to(torch.device("meta"))
     assert {moved.source_BS.device.type, moved.target_in_BT.device.type, moved.target_out_BT.device.type} == {"meta"}
     assert (moved.num_targets, moved.update_targets, moved.update_rows) == (9, 9, 2)
@@ -119,20 +121,20 @@ def rows_of(loader: Loader, updates: int) -> list[list[list[int]]]:
 def test_a_resumed_loader_goes_on_exactly(taken: int) -> None:
     split = make_split(random_lengths(120))
     options = {"batch_tokens": 128, "micro_batch_tokens": 40, "seed": 3, "rank": 1, "world_size": 2}
-    loader = Loader(split, **options)
+    loader = Loader(SentencePairs(split), **options)
     assert loader.updates_per_pass == 16
     rows_of(loader, taken)
     state = loader.state_dict()
-    resumed = Loader(split, **options)
+    resumed = Loader(SentencePairs(split), **options)
     resumed.load_state_dict(state)
     assert rows_of(resumed, 50) == rows_of(loader, 50)
 
 
 def test_the_state_at_the_end_of_a_pass_goes_on_with_the_next() -> None:
     split = make_split(random_lengths(50))
-    loader = Loader(split, batch_tokens=64, seed=3)
+    loader = Loader(SentencePairs(split), batch_tokens=64, seed=3)
     rows_of(loader, loader.updates_per_pass)
-    resumed = Loader(split, batch_tokens=64, seed=3)
+    resumed = Loader(SentencePairs(split), batch_tokens=64, seed=3)
     resumed.load_state_dict(loader.state_dict())
     assert rows_of(resumed, 3) == rows_of(loader, 3)
     assert loader.state_dict() == {"pass": 1, "update": 3}
@@ -140,9 +142,9 @@ def test_the_state_at_the_end_of_a_pass_goes_on_with_the_next() -> None:
 
 def test_seeds_and_passes_differ_in_order_and_company() -> None:
     split = make_split(random_lengths(200))
-    loader = Loader(split, batch_tokens=128, seed=1)
+    loader = Loader(SentencePairs(split), batch_tokens=128, seed=1)
     first, second = (rows_of(loader, loader.updates_per_pass) for _ in range(2))
-    other = rows_of(Loader(split, batch_tokens=128, seed=2), loader.updates_per_pass)
+    other = rows_of(Loader(SentencePairs(split), batch_tokens=128, seed=2), loader.updates_per_pass)
     for one, another in ((first, second), (first, other)):
         groups = [{frozenset(batches[0]) for batches in updates} for updates in (one, another)]
         assert len(groups[0] & groups[1]) < len(groups[0]) / 2
@@ -150,7 +152,7 @@ def test_seeds_and_passes_differ_in_order_and_company() -> None:
 
 def test_updates_are_not_sorted_by_length() -> None:
     split = make_split(random_lengths(400))
-    loader = Loader(split, batch_tokens=128, seed=1)
+    loader = Loader(SentencePairs(split), batch_tokens=128, seed=1)
     widths = [loader.next_update()[0].target_out_BT.size(1) for _ in range(loader.updates_per_pass)]
     rising = sum(a < b for a, b in itertools.pairwise(widths))
     falling = sum(a > b for a, b in itertools.pairwise(widths))
@@ -159,7 +161,7 @@ def test_updates_are_not_sorted_by_length() -> None:
 
 def test_little_is_padded() -> None:
     split = make_split([(n, n) for n, _ in random_lengths(2000)])
-    loader = Loader(split, batch_tokens=512, seed=1)
+    loader = Loader(SentencePairs(split), batch_tokens=512, seed=1)
     batches = [loader.next_update()[0] for _ in range(loader.updates_per_pass)]
     padded = sum(batch.target_out_BT.numel() for batch in batches)
     assert sum(batch.num_targets for batch in batches) > 0.95 * padded
@@ -171,11 +173,13 @@ def test_evaluation_sees_every_row_once_in_the_same_batches_for_any_ranks(
     lengths: Lengths, batch_tokens: int, world_size: int
 ) -> None:
     split = make_split(lengths)
-    alone = list(evaluation_batches(split, batch_tokens=batch_tokens))
+    alone = list(evaluation_batches(SentencePairs(split), batch_tokens=batch_tokens))
     shared = [
         batch
         for rank in range(world_size)
-        for batch in evaluation_batches(split, batch_tokens=batch_tokens, rank=rank, world_size=world_size)
+        for batch in evaluation_batches(
+            SentencePairs(split), batch_tokens=batch_tokens, rank=rank, world_size=world_size
+        )
     ]
     assert sorted(real_rows(alone)) == list(range(len(lengths)))
     assert sorted(batch.rows.tolist() for batch in shared) == sorted(batch.rows.tolist() for batch in alone)

@@ -12,7 +12,7 @@ from conftest import tiny_trial
 from torch import Tensor
 
 from intelligen.config.decoding import Beam, Decoding, Greedy, Sample, Search
-from intelligen.data.batches import collate
+from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.data.tokens import BOS, EOS, PAD
@@ -39,7 +39,7 @@ def model(prepared: Prepared) -> Seq2SeqTransformer:
     size = prepared.tokenizer("target").size
     model = Seq2SeqTransformer(tiny_trial("").model, source_vocabulary=size, target_vocabulary=size)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    loader = Loader(prepared.split("train"), batch_tokens=300, seed=1)
+    loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=300, seed=1)
     for _ in range(60):
         (batch,) = loader.next_update()
         logits_BTV = model(batch.source_BS, batch.target_in_BT)
@@ -216,7 +216,9 @@ def test_a_prediction_is_right_only_among_the_tokens_that_a_search_may_emit():
 
 
 def test_own_tokens_that_equal_the_references_switch_nothing(model, prepared):
-    batch = collate(prepared.split("valid"), rows := torch.arange(20).numpy(), update_targets=1, update_rows=1)
+    batch = SentencePairs(prepared.split("valid")).batch(
+        rows := torch.arange(20).numpy(), update_targets=1, update_rows=1
+    )
     with torch.no_grad():
         memory = model.encode(batch.source_BS)
         log_probs_BT = token_log_probs(model.decode(batch.target_in_BT, memory), batch.target_out_BT)

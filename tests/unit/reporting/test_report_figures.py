@@ -1,5 +1,7 @@
 """Figures show what the trials had and came to, and no two systems by colour alone."""
 
+from dataclasses import replace
+
 import pytest
 from small_study import EPOCHS, SmallStudy
 
@@ -7,8 +9,9 @@ from intelligen.reporting.report.curves import exposure_curves, learning_curves
 from intelligen.reporting.report.effort import expected_best_figures, importance_figures, importance_note
 from intelligen.reporting.report.marks import marks
 from intelligen.reporting.report.parallel import parallel_figures
+from intelligen.reporting.report.score_figures import exposure_by_place
 from intelligen.reporting.report.search_figures import pareto_figure, simplex_figures
-from intelligen.reporting.study import StudyResults, read_study
+from intelligen.reporting.study import Member, StudyResults, read_study
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,13 @@ def test_a_figure_without_a_value_is_valid_json(study: StudyResults) -> None:
     figure.add_scatter(x=[1, 2], y=[float("nan"), float("inf")])
     assert "NaN" not in figure.to_json()
     assert "Infinity" not in figure.to_json()
+
+
+def test_what_was_not_measured_on_a_test_set_has_no_figure(study: StudyResults) -> None:
+    def unmeasured(member: Member) -> Member:
+        decoded = {setting: replace(one, metrics={}) for setting, one in member.decoded.items()}
+        return replace(member, decoded=decoded)
+
+    assert [*exposure_by_place(study, marks(study.strategies))]
+    without = replace(study, members=tuple(map(unmeasured, study.members)))
+    assert not [*exposure_by_place(without, marks(study.strategies))]

@@ -14,7 +14,7 @@ from conftest import tiny_trial
 from intelligen.config.mixture import Bandit, Curriculum, Gap, Guard, Intelligen, Member, Stage, Static, Weights
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative
-from intelligen.data.batches import Batch
+from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.decoding.bounds import LengthBound
@@ -128,7 +128,7 @@ def trained(prepared: Prepared, *, alone: Member | None = None, weights: Weights
     strategy = Strategy(
         model, objective, wrap=lambda module: module, training=trial.training, total_updates=4, world_size=1
     )
-    loader = Loader(prepared.split("train"), batch_tokens=300, micro_batch_tokens=100, seed=1)
+    loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=300, micro_batch_tokens=100, seed=1)
     updates = [loader.next_update() for _ in range(4)]
     assert all(len(micro_batches) > 1 for micro_batches in updates)
     steps = [Step(seed=1, update=update, total_updates=4) for update in range(1, 5)]

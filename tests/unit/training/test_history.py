@@ -65,3 +65,6 @@ def test_the_line_of_an_epoch_shows_the_metrics_that_it_has_and_needs_none_of_th
     assert "  valid loss 2.000  chrF 30.00  accuracy 62.50 %  epoch time" in line
     both = report_line(Report(1, 10, 100, 0, {**metrics, "valid/bleu": 20.0}), [Bleu(), ChrF()])
     assert "  valid loss 2.000  BLEU 20.00  chrF 30.00  epoch time" in both
+    del metrics["valid/loss"]
+    without = report_line(Report(1, 10, 100, 0, metrics), [Accuracy()])
+    assert "  loss 1.000  accuracy 62.50 %  epoch time" in without

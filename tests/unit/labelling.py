@@ -1,0 +1,136 @@
+"""A task whose models write nothing: a source is labelled by the length of its target."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from intelligen.config.decoding import Decoding, Search
+from intelligen.config.model import Model
+from intelligen.data.batches import Examples, Rows, SentencePairs, evaluation_batches
+from intelligen.data.prepared import Prepared, Split
+from intelligen.evaluation import Shard
+from intelligen.evaluation.metric import Accuracy
+from intelligen.models.build import build_classifier
+from intelligen.models.interfaces import Classifier
+from intelligen.optimization import Loss, Sums
+from intelligen.strategies.base import Objective, Step
+from intelligen.tasks import Task
+
+LABELS = ("short", "long")
+LONG = 4
+"""Tokens of the target."""
+NO_LABEL = -100
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledBatch:
+    source_BS: Tensor
+    label_B: Tensor
+    rows: Rows
+    update_targets: int
+    update_rows: int
+
+    @cached_property
+    def num_targets(self) -> int:
+        return int((self.label_B != NO_LABEL).sum())
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, source_BS=self.source_BS.to(device), label_B=self.label_B.to(device))
+
+
+class LabelledSources(Examples[LabelledBatch]):
+    def __init__(self, split: Split) -> None:
+        self._pairs = SentencePairs(split)
+        self._lengths, self._labels = split.columns["source"].lengths + 1, labels(split)
+
+    @property
+    def lengths(self) -> Rows:
+        return self._lengths
+
+    def targets(self, rows: Rows) -> int:
+        return len(rows)
+
+    def batch(self, rows: Rows, *, update_targets: int, update_rows: int) -> LabelledBatch:
+        pairs = self._pairs.batch(rows, update_targets=update_targets, update_rows=update_rows)
+        return LabelledBatch(pairs.source_BS, self._labels[torch.from_numpy(rows)], rows, update_targets, update_rows)
+
+    def without_targets(self, batch: LabelledBatch) -> LabelledBatch:
+        return replace(batch, label_B=torch.full_like(batch.label_B, NO_LABEL))
+
+
+class Labelling(Task[Classifier, LabelledBatch]):
+    def __init__(self) -> None:
+        super().__init__([Accuracy()], reported=["accuracy"], watched="accuracy")
+
+    def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> Classifier:
+        torch.manual_seed(seed)
+        return build_classifier(settings, [prepared.vocabularies["source"]], classes=len(LABELS))
+
+    def examples(self, split: Split) -> LabelledSources:
+        return LabelledSources(split)
+
+    def inputs(self, split: Split) -> list[str]:
+        return split.texts("source")
+
+    def references(self, split: Split) -> list[str]:
+        return [LABELS[label] for label in labels(split).tolist()]
+
+    @torch.no_grad()
+    def evaluate(
+        self,
+        model: Classifier,
+        split: Split,
+        *,
+        prepared: Prepared,
+        search: Search,
+        decoding: Decoding,
+        device: torch.device,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> Shard:
+        found: dict[int, str] = {}
+        sums = Sums()
+        training = model.training
+        model.eval()
+        batches = evaluation_batches(
+            self.examples(split), batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size
+        )
+        for batch in (one.to(device) for one in batches):
+            logits_BC = model(batch.source_BS)
+            found |= {int(row): LABELS[best] for row, best in zip(batch.rows, logits_BC.argmax(1), strict=True)}
+            loss = F.cross_entropy(logits_BC, batch.label_B, reduction="sum")
+            sums.add(Sums({"loss": (loss, batch.num_targets)}))
+        model.train(training)
+        return Shard(found, sums)
+
+    @torch.no_grad()
+    def predict(
+        self,
+        model: Classifier,
+        texts: Sequence[str],
+        *,
+        prepared: Prepared,
+        search: Search,
+        decoding: Decoding,
+        device: torch.device,
+        notes: Counter[str],
+    ) -> list[str]:
+        encoded = prepared.tokenizer("source").encode(list(texts))
+        return [LABELS[model(torch.tensor([ids], device=device)).argmax()] for ids in encoded]
+
+
+class CrossEntropy(Objective[Classifier, LabelledBatch]):
+    def __call__(self, model: Classifier, batch: LabelledBatch, step: Step) -> Loss:
+        total = F.cross_entropy(model(batch.source_BS), batch.label_B, reduction="sum", ignore_index=NO_LABEL)
+        return Loss(total / batch.update_targets, Sums({"train/loss": (total, batch.num_targets)}))
+
+
+def labels(split: Split) -> Tensor:
+    return torch.from_numpy((split.columns["target"].lengths >= LONG).astype("int64"))
