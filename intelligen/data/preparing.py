@@ -23,7 +23,7 @@ from intelligen.data.overlaps import Comparison, RowHashes
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.data.tokenizer import Tokenizer, moses_of, train_tokenizer
 from intelligen.data.writing import COLUMNS, Pair, write_split
-from intelligen.errors import DataError, StorageError, writing
+from intelligen.errors import CannotCreateError, DataError, StorageError, writing
 from intelligen.files import fsync
 
 _PROGRESS_PAIRS = 10_000
@@ -205,7 +205,10 @@ def _make_building(directory: Path) -> Path:
     """A new directory beside the final one; what killed processes left there long ago is removed."""
     building = directory.with_name(f".{directory.name}.{uuid4().hex[:8]}")
     with writing(directory.parent):
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # with its parents: some file systems, such as /proc, take no directory
+            raise CannotCreateError(f"{directory.parent}: cannot be made there; choose another place") from error
         building.mkdir()
     for sibling in directory.parent.glob(".*.*"):
         # Its owner may finish, and rename it, while we look.

@@ -82,7 +82,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     place.run("--until", "confirm")
     weights = place.sweep / "confirm" / DAMAGED / "selected.safetensors"
     whole = weights.read_bytes()
-    weights.write_bytes(whole[:-1])
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     damaged_exit, damaged_output = place.run()
     damaged = place.trials()
     weights.write_bytes(whole)

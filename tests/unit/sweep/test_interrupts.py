@@ -17,8 +17,7 @@ LAUNCH = """
 import signal, sys, time
 from intelligen.sweep.interrupts import Interrupts
 disposition, end_s = sys.argv[1:]
-if disposition == "nohup":
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if disposition == "nohup" else signal.SIG_DFL)
 with Interrupts(ends_process=disposition != "notebook") as interrupts:
     try:
         print("waits", flush=True)
