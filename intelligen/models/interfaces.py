@@ -5,7 +5,7 @@ A target batch has N = B·n rows: n ≥ 1 adjacent rows for each of B sources.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
 from typing_extensions import TypeVar
