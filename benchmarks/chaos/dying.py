@@ -18,7 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 LEDGER = Path("runs", "sweeps", "kills", "ledger.jsonl")
-NEW_LEDGER, STUDY = "ledger.tmp", "study.journal"
+NEW_LEDGER, STUDY = ".ledger.jsonl.tmp", "study.journal"
 WRITING = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
 
 _fsync = os.fsync
