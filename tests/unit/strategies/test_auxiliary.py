@@ -4,10 +4,10 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import Tensor
-from toy import gradient, pad, select, toy_batch, toy_model
+from toy import gradient, pad, select, toy_batch, toy_model, without_targets
 
 from intelligen.config.single_strategies import Auxiliary
-from intelligen.data.batches import Batch, without_targets
+from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, PAD
 from intelligen.models.seq2seq import Seq2SeqTransformer
 from intelligen.optimization import Loss

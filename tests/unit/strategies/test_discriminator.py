@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from toy import VOCABULARY, batch_of, select, toy_model
+from toy import VOCABULARY, batch_of, select, toy_model, without_targets
 
 from intelligen.config.single_strategies import Discriminator
 from intelligen.config.training import Training
-from intelligen.data.batches import Batch, without_targets
+from intelligen.data.batches import Batch
 from intelligen.data.tokens import EOS, PAD
 from intelligen.strategies.base import Step
 from intelligen.strategies.discriminator import Judge, Pairs, bare, build_discriminator

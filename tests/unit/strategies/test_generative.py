@@ -22,12 +22,13 @@ from toy import (
     select,
     toy_batch,
     toy_model,
+    without_targets,
 )
 
 from intelligen.config.decoding import Greedy
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Generative
-from intelligen.data.batches import Batch, without_targets
+from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.bounds import LengthBound
 from intelligen.decoding.generate import generate

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from toy import batch_of, gradient, listening, pad, select
+from toy import batch_of, gradient, listening, pad, select, without_targets
 
 from intelligen.config.decoding import Greedy, Sample
 from intelligen.config.model import Seq2Seq
 from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.single_strategies import Recurrent
-from intelligen.data.batches import Batch, without_targets
+from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.models.seq2seq import Seq2SeqTransformer

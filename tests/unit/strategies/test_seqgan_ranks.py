@@ -11,11 +11,11 @@ from test_discriminator import assert_same
 from test_seqgan import PLAIN, SMALL, Wrap, copied, judge_of, objective_with, step_of, unwrapped
 from torch import Tensor, distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
-from toy import select, toy_batch, toy_model
+from toy import select, toy_batch, toy_model, without_targets
 
 from intelligen.config.single_strategies import Adversarial, SeqGan
 from intelligen.config.training import Training
-from intelligen.data.batches import Batch, without_targets
+from intelligen.data.batches import Batch
 from intelligen.strategies.base import Strategy
 
 torch.set_num_threads(1)

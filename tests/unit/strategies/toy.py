@@ -59,6 +59,11 @@ def batch_of(sources: Sequence[Sequence[int]], references: Sequence[Sequence[int
     )
 
 
+def without_targets(batch: Batch) -> Batch:
+    """What a rank gets that has no row of an update."""
+    return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD))
+
+
 def select(batch: Batch, rows: Sequence[int]) -> Batch:
     """These rows of a batch, as a micro-batch of the same update."""
     index = list(rows)
