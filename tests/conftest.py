@@ -9,9 +9,10 @@ import torch
 
 from intelligen.config.data import Data, FilesCorpus, ParallelText, Tokenizer
 from intelligen.config.decoding import Beam, Decoding
-from intelligen.config.experiment import Translation, Trial
+from intelligen.config.experiment import Trial
 from intelligen.config.model import Seq2Seq
 from intelligen.config.single_strategies import Standard
+from intelligen.config.tasks import Translation
 from intelligen.config.training import Optimizer, Schedule, Training
 from intelligen.data.preparing import prepare
 

@@ -1,4 +1,4 @@
-"""What the settings of strategies and models declare; nothing of it has a default, so nothing is forgotten."""
+"""What the settings of tasks, models and strategies declare; nothing of it has a default, so nothing is forgotten."""
 
 import inspect
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from intelligen.config.base import Settings
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.columns import Column
 
 Capability = Literal["generation", "encoder_output", "mixtures"]
 """What a network can do, by its interface in `models/interfaces.py`: `generation` is `Generator`, `encoder_output` is
@@ -38,6 +40,66 @@ def _require_declared(cls: type[Settings], *names: str) -> None:
             f"{cls.__qualname__} does not declare {', '.join(missing)}: each has to stand in the class itself, since"
             " no default of it would be right for all"
         )
+
+
+class TaskSettings(Settings):
+    """Base of every task's settings. A class with a `name` of its own declares all that follows, or is no class."""
+
+    columns: ClassVar[tuple[Column, ...]]
+    """What the task reads of the data."""
+    metrics: ClassVar[tuple[str, ...]]
+    """Names of the scores that are shown after every epoch. Where the loss selects, test sets rank by the first one."""
+    watched: ClassVar[str]
+    """The name of that which health checks watch beside a rising reward, and which pays a bandit's arms."""
+
+    name: str
+    selection_metric: str
+    """What chooses the best epoch: `valid/` and one of the metrics, or `valid/loss`."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that declares too little, or whose declarations do not fit together.
+
+        Raises:
+            TypeError: It does.
+
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        _require_declared(cls, "columns", "metrics", "watched")
+        if "metrics" not in vars(cls):
+            return
+        if (selecting := cls.model_fields["selection_metric"].default) not in cls.selecting():
+            raise TypeError(
+                f"{cls.__qualname__}: the default of selection_metric must be one of {', '.join(cls.selecting())},"
+                f" got {selecting!r}"
+            )
+        if cls.watched not in cls.metrics:
+            raise TypeError(f"{cls.__qualname__}: watched must be one of {', '.join(cls.metrics)}, got {cls.watched!r}")
+
+    @classmethod
+    def selecting(cls) -> tuple[str, ...]:
+        """Scores that may select epochs."""
+        return (*(f"valid/{name}" for name in cls.metrics), "valid/loss")
+
+    @property
+    def watched_metric(self) -> str:
+        """The watched one on the validation set."""
+        return f"valid/{self.watched}"
+
+    @property
+    def reported_scores(self) -> tuple[str, ...]:
+        """Scores of test sets that are shown with intervals: the one that ranks strategies, and always the first.
+
+        It is the score that selected weights and trials that ranks. Of those that the loss selected, it is the first:
+        the loss is teacher-forced, and strategies that train on their own words give some of it up to write better.
+        """
+        chosen, headline = self.selection_metric.partition("/")[2], self.metrics[0]
+        return (headline,) if chosen in (headline, "loss") else (chosen, headline)
+
+    @property
+    def tokenizer(self) -> BleuTokenizer:
+        """What cuts text into words for rewards by sentence BLEU and for the measures of the hypotheses' text."""
+        return DEFAULT_BLEU_TOKENIZER
 
 
 class StrategySettings(Settings):
@@ -90,6 +152,10 @@ class ModelSettings(Settings):
         """
         super().__pydantic_init_subclass__(**kwargs)
         _require_declared(cls, "offers")
+
+
+class PluginTask(TaskSettings):
+    """Base of the settings of tasks that other packages bring: docs/extending.md."""
 
 
 class PluginStrategy(StrategySettings):

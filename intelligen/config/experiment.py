@@ -1,68 +1,20 @@
 """An experiment is one complete base trial; a trial is one complete, frozen configuration derived from it."""
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
-from intelligen.config.data import Data, MosesLanguage
+from intelligen.config.base import Name, Settings, canonical_json, content_hash
+from intelligen.config.data import Data
 from intelligen.config.declarations import unmet
 from intelligen.config.decoding import Decoding
 from intelligen.config.model import MODELS, Model, Seq2Seq
 from intelligen.config.single_strategies import Standard
 from intelligen.config.strategies import STRATEGIES, Strategy
+from intelligen.config.tasks import TASKS, Task, Translation
 from intelligen.config.training import Training
 from intelligen.errors import UnavailableError
-
-BleuTokenizer = Literal["13a", "zh", "char", "ja-mecab", "ko-mecab", "flores101", "flores200"]
-DEFAULT_BLEU_TOKENIZER: Final = "13a"
-SelectionMetric = Literal["valid/bleu", "valid/chrf", "valid/loss"]
-DEFAULT_SELECTION_METRIC: Final = "valid/bleu"
-
-
-class Translation(Settings):
-    """Source sentence → target sentence, scored by sacreBLEU and chrF on detokenised, cased text."""
-
-    name: Literal["translation"] = "translation"
-    selection_metric: SelectionMetric = DEFAULT_SELECTION_METRIC
-    """What chooses the best epoch; `valid/loss` is minimised, the others are maximised."""
-    moses_bleu: MosesLanguage | None = None
-    """The target's language: also score BLEU of lower-cased, Moses-tokenised text (`moses_bleu`), the figure of papers
-    that prepare their data so. It is another number than `bleu`, and never comparable with it."""
-    bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
-    """What cuts text into words for BLEU, for rewards by sentence BLEU and for the measures of the hypotheses' text;
-    BLEU's signature names it. Not chosen, it is `13a`, for languages with spaces between words; references that are
-    mostly in a script without them are then refused. `zh` is for Chinese; `char` takes each character for a word;
-    `ja-mecab` and `ko-mecab` need the extra `cjk`; `flores101` and `flores200` read a SentencePiece model from
-    sacreBLEU's folder, and download nothing."""
-
-    watched_metric: ClassVar[str] = "valid/chrf"
-    """What health checks watch beside a rising reward, and what pays a bandit's arms."""
-
-    @property
-    def reported_scores(self) -> tuple[str, ...]:
-        """Scores of test sets that are shown with intervals: the one that ranks strategies, and always BLEU.
-
-        It is the score that selected weights and trials that ranks. Of those that the loss selected, it is BLEU: the
-        loss is teacher-forced, and strategies that train on their own words give some of it up to write better.
-        """
-        chosen, headline = (name.partition("/")[2] for name in (self.selection_metric, DEFAULT_SELECTION_METRIC))
-        return (headline,) if chosen in (headline, "loss") else (chosen, headline)
-
-    @property
-    def tokenizer(self) -> BleuTokenizer:
-        """BLEU's, chosen or not."""
-        return self.bleu_tokenizer or DEFAULT_BLEU_TOKENIZER
-
-
-Task = Translation
-
-
-def task_settings(experiment: Mapping[str, Any]) -> Task:
-    """Of an experiment's resolved settings, as the ledger of a sweep holds them."""
-    return Task.model_validate(experiment.get("task", {}))
 
 
 class Experiment(Settings):
@@ -119,7 +71,8 @@ class Trial(Settings):
 
     def plugins(self) -> dict[str, str]:
         """Package → version of what it is trained with beside this package."""
-        return MODELS.versions([self.model.name]) | STRATEGIES.versions([self.strategy.name])
+        parts = (TASKS, self.task.name), (MODELS, self.model.name), (STRATEGIES, self.strategy.name)
+        return {package: version for arm, name in parts for package, version in arm.versions([name]).items()}
 
 
 def stored_trial(text: str) -> Trial:
@@ -131,7 +84,7 @@ def stored_trial(text: str) -> Trial:
 
     """
     told = json.loads(text)
-    for key, arm in (("model", MODELS), ("strategy", STRATEGIES)):
+    for key, arm in (("task", TASKS), ("model", MODELS), ("strategy", STRATEGIES)):
         part = told.get(key) if isinstance(told, dict) else None
         name = part.get("name") if isinstance(part, dict) else None
         if isinstance(name, str) and name not in arm.names():

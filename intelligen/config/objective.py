@@ -1,13 +1,11 @@
 """What a search optimises is measured on the validation set, or in time; never on a test set."""
 
-from typing import Literal
-
 from pydantic import model_validator
 
 from intelligen.config.base import Settings
-from intelligen.config.experiment import DEFAULT_SELECTION_METRIC, SelectionMetric
 from intelligen.config.metrics import Direction
 from intelligen.config.metrics import direction as direction_of
+from intelligen.config.tasks import DEFAULT_SELECTION_METRIC, SelectionMetric, SelectionMetricOrCost
 
 
 class Objective(Settings):
@@ -25,7 +23,7 @@ class Objective(Settings):
 class OneOfSeveral(Settings):
     """One of several objectives. The first is a metric of the validation set: trials select and stop by it alone."""
 
-    metric: Literal[SelectionMetric, "time/epoch_s", "cost/device_s"]
+    metric: SelectionMetricOrCost
     """`time/epoch_s`: mean over the trial's epochs; `cost/device_s`: device-seconds of the whole trial."""
     direction: Direction
 

@@ -1,4 +1,4 @@
-"""Models and strategies of installed packages: a file names them, and their entry points say what they are."""
+"""Tasks, models and strategies of installed packages: a file names them, and their entry points say what they are."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from operator import or_
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from intelligen.config.base import NAME_PATTERN, Settings
 from intelligen.config.document import nearest
-from intelligen.errors import ConfigError
+from intelligen.errors import ConfigError, UnavailableError
 
 T = TypeVar("T")
 
@@ -142,6 +142,23 @@ class OpenArm:
         if not more:
             return union
         return union | {"oneOf": union["oneOf"] + more} if "oneOf" in union else {"oneOf": [union, *more]}
+
+
+def require_packages(packages: Iterable[str]) -> None:
+    """Refuse to go on with what packages have made that are not here.
+
+    Raises:
+        UnavailableError: One of them is not installed.
+
+    """
+    for package in packages:
+        try:
+            version(package)
+        except PackageNotFoundError:
+            raise UnavailableError(
+                f"the package {package} brings a task, a model or a strategy of it, and is not installed here;"
+                " install that package, and run the same command"
+            ) from None
 
 
 def built(installed: Installed, kind: type[T], *arguments: Any, **named: Any) -> T:

@@ -10,9 +10,9 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from intelligen.config.base import Settings
-from intelligen.config.document import Document, Key, dotted, nearest, problem_line, raise_problems, shown
+from intelligen.config.document import Document, Key, dotted, nearest, one_of, problem_line, raise_problems, shown
 from intelligen.config.paths import alternatives, child, chosen_option, default_option, is_settings, named_options
-from intelligen.config.wording import no_member, one_of, sentence
+from intelligen.config.wording import no_member, sentence
 
 S = TypeVar("S", bound=Settings)
 

@@ -7,7 +7,7 @@ from operator import eq
 
 from intelligen.config.base import NAME_PATTERN
 from intelligen.config.changes import Change, changed
-from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems
+from intelligen.config.document import Document, Key, dotted, one_of, problem_line, raise_problems
 from intelligen.config.experiment import Experiment
 from intelligen.config.mixture import Weights
 from intelligen.config.paths import has_setting, holds, option_names, resolve_key
@@ -16,7 +16,6 @@ from intelligen.config.schedules import ProbabilitySchedule
 from intelligen.config.space import Choice, Const, SearchedSchedule, Simplex
 from intelligen.config.space_entries import Entry, Values, draws, entries_of, first_values, with_inner
 from intelligen.config.sweep import Sweep
-from intelligen.config.wording import one_of
 
 # All trials of a sweep start from one baseline, so its shape, its data and its own training are the same for all.
 VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")

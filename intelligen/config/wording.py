@@ -1,11 +1,11 @@
 """A broken rule of the settings becomes one sentence of ours: what it must be, what it is, how to mend it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import JsonValue
 
-from intelligen.config.document import nearest, shown
+from intelligen.config.document import nearest, one_of, shown
 from intelligen.config.paths import alternatives, is_settings, named_options
 from intelligen.config.space import FORMS
 
@@ -61,13 +61,6 @@ def sentence(kind: str, context: Mapping[str, Any], value: JsonValue, annotation
         case "space_form":
             return _space_form(value)
     return f"is not valid ({kind.replace('_', ' ')}){got}"
-
-
-def one_of(choices: Sequence[JsonValue], value: JsonValue) -> str:
-    """`must be one of "a", "b", got "c"`, with the nearest choice where one resembles it."""
-    must = "must be one of" if len(choices) > 1 else "must be"
-    mend = nearest(value, [choice for choice in choices if isinstance(choice, str)])
-    return f"{must} {', '.join(map(shown, choices))}, got {shown(value)}" + (f"; {mend}" if mend.endswith("?") else "")
 
 
 def no_member(options: Mapping[str, Any], value: JsonValue) -> str:

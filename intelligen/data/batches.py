@@ -112,10 +112,10 @@ class Examples(ABC, Generic[BatchT]):
 
 
 class SentencePairs(Examples[Batch]):
-    """Rows of a source and a target."""
+    """Rows of a source and a target, which may be the same column."""
 
-    def __init__(self, split: Split) -> None:
-        self._source, self._target = split.columns["source"], split.columns["target"]
+    def __init__(self, split: Split, *, source: str = "source", target: str = "target") -> None:
+        self._source, self._target = split.columns[source], split.columns[target]
 
     @cached_property
     def lengths(self) -> Rows:

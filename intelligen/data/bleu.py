@@ -14,7 +14,8 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
 from sacrebleu.utils import SACREBLEU_DIR
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer, Task
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.tasks import Translation
 from intelligen.data.prepared import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 
@@ -74,7 +75,7 @@ def word_splitter(tokenizer: BleuTokenizer) -> Callable[[str], list[str]]:
     return words
 
 
-def require_bleu_tokenizer(task: Task, prepared: Prepared, *, key: str = "task.bleu_tokenizer") -> None:
+def require_bleu_tokenizer(task: Translation, prepared: Prepared, *, key: str = "task.bleu_tokenizer") -> None:
     """Refuse to train what BLEU could not score.
 
     Args:
@@ -97,7 +98,7 @@ def require_bleu_tokenizer(task: Task, prepared: Prepared, *, key: str = "task.b
                 raise ConfigError(_refusal(split, shares, key))
 
 
-def unspaced_references(task: Task, name: str, references: Sequence[str]) -> str | None:
+def unspaced_references(task: Translation, name: str, references: Sequence[str]) -> str | None:
     """Why BLEU on a test set says little: its words are not apart, and no tokenizer was chosen; else nothing."""
     shares = dict(_unspaced_shares(references))
     if task.bleu_tokenizer is not None or sum(shares.values()) <= _MOST_UNSPACED:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.decoding import Decoding, Greedy, Sample, Search
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.batches import Batch, SentencePairs, evaluation_batches
 from intelligen.data.prepared import Split
 from intelligen.data.tokenizer import Tokenizer
@@ -25,6 +25,8 @@ def evaluate_shard(
     model: Generator,
     split: Split,
     *,
+    source: str = "source",
+    target: str = "target",
     vocabulary: Tokenizer,
     search: Search,
     decoding: Decoding,
@@ -39,7 +41,9 @@ def evaluate_shard(
     Args:
         model: Unwrapped; found in its own mode again after.
         split: What is decoded.
-        vocabulary: Of the target side.
+        source: The column that the model reads.
+        target: The column that it should write.
+        vocabulary: Of the target.
         search: How hypotheses are searched for.
         decoding: Bounds and batch size.
         device: Where the model lies.
@@ -51,7 +55,7 @@ def evaluate_shard(
     """
     hypotheses: dict[int, str] = {}
     sums = Sums()
-    examples = SentencePairs(split)
+    examples = SentencePairs(split, source=source, target=target)
     batches = evaluation_batches(examples, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
     with torch.no_grad(), evaluating(model):
         for batch in (found.to(device) for found in batches):
@@ -59,7 +63,7 @@ def evaluate_shard(
             texts = vocabulary.decode(hypothesis.tokens_NT.tolist())
             hypotheses.update(zip(batch.rows.tolist(), texts, strict=True))
             sums.add(measured)
-    source_texts, target_texts = split.texts("source"), split.texts("target")
+    source_texts, target_texts = split.texts(source), split.texts(target)
     sums.add(
         text_shares(
             list(hypotheses.values()),

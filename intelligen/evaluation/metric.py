@@ -114,13 +114,13 @@ class MeanOfRows(Metric[Predicted, Expected]):
 
 
 @dataclass(frozen=True)
-class Accuracy(MeanOfRows[int, int]):
+class Accuracy(MeanOfRows[object, object]):
     """Share of the rows with the right class."""
 
     name = "accuracy"
     label = "accuracy"
 
-    def of_row(self, prediction: int, reference: int) -> float:
+    def of_row(self, prediction: object, reference: object) -> float:
         """1 where the class is right."""
         return float(prediction == reference)
 
@@ -178,19 +178,19 @@ class Perplexity(Metric[float, int]):
 
 
 @dataclass(frozen=True)
-class ExactMatch(MeanOfRows[str, Sequence[str]]):
+class ExactMatch(MeanOfRows[str, str | Sequence[str]]):
     """Share of the answers that are one of the row's references, both normalised (Rajpurkar et al. 2016)."""
 
     name = "exact_match"
     label = "exact match"
 
-    def of_row(self, prediction: str, reference: Sequence[str]) -> float:
+    def of_row(self, prediction: str, reference: str | Sequence[str]) -> float:
         """1 where it is one of them; without any, where nothing is answered."""
-        return float(answer_words(prediction) in [answer_words(text) for text in reference or ("",)])
+        return float(answer_words(prediction) in [answer_words(text) for text in _several(reference)])
 
 
 @dataclass(frozen=True)
-class TokenF1(MeanOfRows[str, Sequence[str]]):
+class TokenF1(MeanOfRows[str, str | Sequence[str]]):
     """Mean over the rows of the F1 of an answer's words, by the reference that it is nearest to, both normalised.
 
     As SQuAD's own script has it (Rajpurkar et al. 2016; 2018 for rows without an answer).
@@ -199,9 +199,9 @@ class TokenF1(MeanOfRows[str, Sequence[str]]):
     name = "token_f1"
     label = "token F1"
 
-    def of_row(self, prediction: str, reference: Sequence[str]) -> float:
+    def of_row(self, prediction: str, reference: str | Sequence[str]) -> float:
         """The largest over the references; without any, 1 where nothing is answered."""
-        return max(_f1(answer_words(prediction), answer_words(text)) for text in reference or ("",))
+        return max(_f1(answer_words(prediction), answer_words(text)) for text in _several(reference))
 
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -211,6 +211,11 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 def answer_words(text: str) -> list[str]:
     """An answer's words, lower-cased, without punctuation and English articles, as SQuAD's script compares them."""
     return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+
+
+def _several(reference: str | Sequence[str]) -> Sequence[str]:
+    """The references of a row, which is one text where it has a single one; an empty one where it has none."""
+    return (reference,) if isinstance(reference, str) else reference or ("",)
 
 
 def _f1(predicted: Sequence[str], expected: Sequence[str]) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sacrebleu.significance import PairedTest
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu import bleu_metric
 from intelligen.evaluation.intervals import RESAMPLES
 

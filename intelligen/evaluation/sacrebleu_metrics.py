@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu import bleu_metric
 from intelligen.evaluation.metric import Metric, require_as_many
 from intelligen.evaluation.significance_statistics import Floats

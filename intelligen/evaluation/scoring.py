@@ -7,7 +7,7 @@ from typing import Final
 
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu import bleu_metric, word_splitter
 from intelligen.data.moses import Moses
 from intelligen.evaluation.shards import Evaluation, Shard, put_together

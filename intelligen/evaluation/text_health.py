@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu import word_splitter
 from intelligen.optimization import Sums
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from intelligen import layout
-from intelligen.config.experiment import task_settings
 from intelligen.config.metrics import best
 from intelligen.config.sweep import Sweep
+from intelligen.config.tasks import task_settings
 from intelligen.data.manifest import Manifest
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import StorageError

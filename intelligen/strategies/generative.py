@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.decoding import Greedy, Sample
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.tokens import BOS, EOS, PAD

@@ -8,7 +8,7 @@ import torch
 from sacrebleu.metrics import BLEU, CHRF
 from torch import Tensor
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu import bleu_metric
 from intelligen.data.tokens import EOS, PAD
 

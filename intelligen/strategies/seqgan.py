@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from intelligen.config.experiment import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.single_strategies import Adversarial
 from intelligen.config.training import Precision
 from intelligen.data.batches import Batch

@@ -17,6 +17,7 @@ from intelligen.config.model import MODELS
 from intelligen.config.relative_paths import local_keys
 from intelligen.config.strategies import STRATEGIES
 from intelligen.config.sweep import Sweep
+from intelligen.config.tasks import TASKS
 from intelligen.errors import ChangedError
 from intelligen.tracking.redaction import redact
 from intelligen.training.circumstances import git_commit
@@ -38,7 +39,8 @@ def sweep_header(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict
     """Settings, data, code and machine of a sweep that starts now."""
     packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
     strategies = sweep.strategies() or (experiment.strategy.name,)
-    plugins = MODELS.versions([experiment.model.name]) | STRATEGIES.versions(strategies)
+    parts = (TASKS, [experiment.task.name]), (MODELS, [experiment.model.name]), (STRATEGIES, strategies)
+    plugins = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
     return {
         "sweep_id": uuid.uuid4().hex,
         # The address of the study's database may hold a password.

@@ -2,5 +2,6 @@
 
 from intelligen.tasks.base import AnyTask, Task
 from intelligen.tasks.build import build_task
+from intelligen.tasks.generation import TextGeneration
 
-__all__ = ["AnyTask", "Task", "build_task"]
+__all__ = ["AnyTask", "Task", "TextGeneration", "build_task"]

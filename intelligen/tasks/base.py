@@ -7,6 +7,7 @@ from typing import Any, Generic
 
 import torch
 
+from intelligen.config.declarations import TaskSettings
 from intelligen.config.decoding import Decoding, Search
 from intelligen.config.metrics import higher_is_better
 from intelligen.config.model import Model
@@ -26,34 +27,40 @@ class Task(ABC, Generic[ModelT, BatchT]):
     sentence, a label. The metrics take these texts.
 
     Args:
-        metrics: Shown after every epoch.
-        reported: Names of those whose test scores have intervals; the first one ranks strategies.
-        watched: The name of that which health checks watch beside a rising reward.
+        settings: The experiment's; they name the metrics, and which of them rank and are watched.
+        metrics: Those metrics, in the settings' order.
         further: Other scores that have a signature, name → label; they are shown where an evaluation has them.
 
     Raises:
-        TypeError: A metric points another way than its name says, and its best would be taken for its worst.
+        TypeError: The metrics are not those that the settings declare, or one points another way than its name says,
+            and its best would be taken for its worst.
 
     """
 
     def __init__(
         self,
+        settings: TaskSettings,
         metrics: Sequence[AnyMetric],
         *,
-        reported: Sequence[str],
-        watched: str,
         further: Mapping[str, str] | None = None,
     ) -> None:
+        by_name = {metric.name: metric for metric in metrics}
+        if tuple(by_name) != settings.metrics:
+            raise TypeError(
+                f"metrics must be {', '.join(settings.metrics)}, as the settings say, got {', '.join(by_name)}"
+            )
         for metric in metrics:
             if metric.higher_is_better != higher_is_better(metric.name):
                 raise TypeError(
                     f"metric {metric.name}: higher_is_better is {metric.higher_is_better}, and its name says otherwise:"
                     " names that end in loss, perplexity or error are minimised, all others maximised; rename it"
                 )
-        by_name = {metric.name: metric for metric in metrics}
+        self.settings = settings
         self.metrics = tuple(metrics)
-        self.reported = tuple(by_name[name] for name in reported)
-        self.watched = by_name[watched]
+        self.reported = tuple(by_name[name] for name in settings.reported_scores)
+        """Whose test scores have intervals; the first one ranks strategies."""
+        self.watched = by_name[settings.watched]
+        """What health checks watch beside a rising reward."""
         self.further = dict(further or {})
 
     @property

@@ -2,15 +2,24 @@
 
 from typing import assert_never
 
-from intelligen.config import experiment
-from intelligen.tasks.base import AnyTask
+from intelligen.config import tasks
+from intelligen.config.declarations import PluginTask
+from intelligen.config.plugins import built
+from intelligen.tasks.base import AnyTask, Task
 from intelligen.tasks.translation import Translation
 
 
-def build_task(settings: experiment.Task) -> AnyTask:
-    """The task that the settings name."""
+def build_task(settings: tasks.Task) -> AnyTask:
+    """The task that the settings name.
+
+    Raises:
+        ConfigError: A plugin builds no task.
+
+    """
     match settings:
-        case experiment.Translation():
+        case PluginTask():
+            return built(tasks.TASKS.installed(settings.name), Task, settings)
+        case tasks.Translation():
             return Translation(settings)
         case other:
             assert_never(other)

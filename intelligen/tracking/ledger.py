@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen import layout
+from intelligen.config.plugins import require_packages
 from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
 from intelligen.files import fsync, replace_file
 from intelligen.tracking.evidence import FIX
@@ -218,6 +219,7 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
 
     Raises:
         StorageError: there is no ledger, it is damaged, or it has lost trials.
+        UnavailableError: a package that it was trained with is not installed here.
 
     """
     state, _, _ = _read(directory / layout.LEDGER_FILE)
@@ -285,6 +287,7 @@ def _read(path: Path) -> tuple[SweepState, int, int]:
         except (KeyError, TypeError, ValueError) as error:
             raise StorageError(f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}); {FIX}") from error
     assert state is not None
+    require_packages(state.header.get("plugins", {}))
     known = {record.directory for record in state.trials.values()}
     if lost := [place for place in made if place not in known]:
         raise StorageError(f"{path}: it has lost {', '.join(lost)}, which are there; {FIX}")

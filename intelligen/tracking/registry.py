@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from intelligen import layout
 from intelligen.config.metrics import best
 from intelligen.errors import ConfigError, UnavailableError
+from intelligen.tasks import build_task
 from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.leaderboard import USABLE, selected_value
 from intelligen.tracking.ledger import read_ledger
@@ -18,7 +19,7 @@ from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.runs import find_runs
 from intelligen.tracking.store import ensure_store, failures, open_client, unavailable
 from intelligen.training.checkpoint import sha256
-from intelligen.training.result import SELECTED
+from intelligen.training.result import SELECTED, read_trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,7 +121,7 @@ def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: s
             client = open_client(tracking_uri)
             number = _known_version(client, name, tags["weights_sha256"])
             if number is None:
-                example = prepared.split("valid").texts("source")[:1]
+                example = build_task(read_trial(record.within(directory)).task).inputs(prepared.split("valid"))[:1]
                 _save(packed, model, example)
                 number = _add_version(client, model, name=name, run_id=run_id, tags=tags)
             client.set_registered_model_alias(name, alias, number)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intelligen.config.experiment import task_settings
+from intelligen.config.tasks import task_settings
 from intelligen.tracking import projection
 from intelligen.tracking.comparison import Settings
 from intelligen.tracking.histories import TrialHistories

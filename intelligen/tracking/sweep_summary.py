@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.base import content_hash
-from intelligen.config.experiment import task_settings
+from intelligen.config.tasks import task_settings
 from intelligen.tracking import projection
 from intelligen.tracking.followed import Followed
 from intelligen.tracking.plots import plots

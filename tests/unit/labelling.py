@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from intelligen.config.columns import SOURCE_AND_TARGET
+from intelligen.config.declarations import TaskSettings
 from intelligen.config.decoding import Decoding, Search
 from intelligen.config.model import Model
 from intelligen.data.batches import Examples, Rows, SentencePairs, evaluation_batches
@@ -64,9 +66,18 @@ class LabelledSources(Examples[LabelledBatch]):
         return replace(batch, label_B=torch.full_like(batch.label_B, NO_LABEL))
 
 
+class LabellingSettings(TaskSettings):
+    columns = SOURCE_AND_TARGET
+    metrics = ("accuracy",)
+    watched = "accuracy"
+
+    name: Literal["labelling"] = "labelling"
+    selection_metric: Literal["valid/accuracy", "valid/loss"] = "valid/accuracy"
+
+
 class Labelling(Task[Classifier, LabelledBatch]):
     def __init__(self) -> None:
-        super().__init__([Accuracy()], reported=["accuracy"], watched="accuracy")
+        super().__init__(LabellingSettings(), [Accuracy()])
 
     def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> Classifier:
         torch.manual_seed(seed)

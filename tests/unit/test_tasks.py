@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -9,8 +10,10 @@ from conftest import tiny_trial
 from labelling import LABELS, CrossEntropy, Labelling
 
 from intelligen import layout
+from intelligen.config.columns import SOURCE_AND_TARGET
+from intelligen.config.declarations import TaskSettings
 from intelligen.config.decoding import Greedy
-from intelligen.config.experiment import Translation
+from intelligen.config.tasks import Translation
 from intelligen.data.loader import Loader
 from intelligen.data.prepared import open_prepared
 from intelligen.evaluation.metric import Accuracy, Perplexity
@@ -44,14 +47,24 @@ class Distance(Accuracy):
 
 
 class MeasuredBy(Labelling):
-    def __init__(self, metric):
-        super(Labelling, self).__init__([metric], reported=[metric.name], watched=metric.name)
+    def __init__(self, metric, *, named=None):
+        class Measured(TaskSettings):
+            columns = SOURCE_AND_TARGET
+            metrics = (named or metric.name,)
+            watched = metrics[0]
+
+            name: Literal["measured"] = "measured"
+            selection_metric: str = "valid/loss"
+
+        super(Labelling, self).__init__(Measured(), [metric])
 
 
 def test_a_metric_that_points_another_way_than_its_name_is_refused():
     with pytest.raises(TypeError, match="metric distance: higher_is_better is False, and its name says otherwise"):
         MeasuredBy(Distance())
     assert MeasuredBy(Perplexity()).ranking == Perplexity()
+    with pytest.raises(TypeError, match="metrics must be perplexity, as the settings say, got accuracy"):
+        MeasuredBy(Accuracy(), named="perplexity")
 
 
 def labelling(store: Path, identity: str, directory: Path) -> Setup:

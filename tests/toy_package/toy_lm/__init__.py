@@ -1,1 +1,1 @@
-"""A decoder-only model and a strategy that IntelliGEN finds by their entry points."""
+"""A task, a decoder-only model and a strategy that IntelliGEN finds by their entry points."""

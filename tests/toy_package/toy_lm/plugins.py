@@ -1,4 +1,4 @@
-"""The entry points: settings, and what builds a network or an objective from them."""
+"""The entry points: settings, and what builds a task, a network or an objective from them."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,21 @@ from prompted import Prompted
 from intelligen.config.model import Seq2Seq
 from intelligen.config.plugins import Plugin
 from intelligen.data.batches import Batch
+from intelligen.evaluation.metric import ExactMatch, TokenF1
 from intelligen.models.interfaces import Generator
 from intelligen.optimization import Loss
 from intelligen.strategies.base import Objective, Step
 from intelligen.strategies.parts import Parts
 from intelligen.strategies.standard import TeacherForcing
-from toy_lm.settings import Ramped, TinyLm
+from intelligen.tasks import TextGeneration
+from toy_lm.settings import Copying, Ramped, TinyLm
+
+
+class CopyingTask(TextGeneration):
+    target = "source"
+
+    def __init__(self, settings: Copying) -> None:
+        super().__init__(settings, (TokenF1(), ExactMatch()))
 
 
 class RampedObjective(Objective):
@@ -43,5 +52,6 @@ def build_strategy(settings: Ramped, parts: Parts) -> Objective:
     return RampedObjective(settings, parts.teacher)
 
 
+TASK = Plugin(settings=Copying, build=CopyingTask)
 MODEL = Plugin(settings=TinyLm, build=build_model)
 STRATEGY = Plugin(settings=Ramped, build=build_strategy)

@@ -1,10 +1,23 @@
-"""What a file may write below `model: {name: tiny_lm}` and `strategy: {name: ramped}`."""
+"""What a file may write below `task: {name: copying}`, `model: {name: tiny_lm}` and `strategy: {name: ramped}`."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from intelligen.config.declarations import MATCHED, STANDARD, Need, PluginModel, PluginStrategy
+from intelligen.config.columns import Column
+from intelligen.config.declarations import MATCHED, STANDARD, Need, PluginModel, PluginStrategy, PluginTask
+
+
+class Copying(PluginTask):
+    """A text → the same text, scored by the share of texts that are equal and by the words that they share."""
+
+    columns = (Column("source", read=True),)
+    metrics = ("token_f1", "exact_match")
+    watched = "token_f1"
+
+    name: Literal["copying"] = "copying"
+    selection_metric: Literal["valid/token_f1", "valid/exact_match", "valid/loss"] = "valid/token_f1"
+    """What chooses the best epoch."""
 
 
 class TinyLm(PluginModel):

@@ -8,7 +8,7 @@ import torch
 from conftest import tiny_trial
 
 from intelligen.cli.scored import score_document, score_lines
-from intelligen.config.experiment import Translation
+from intelligen.config.tasks import Translation
 from intelligen.training.fit import fit
 from intelligen.training.runtime import Runtime
 from intelligen.training.scored import read_scores

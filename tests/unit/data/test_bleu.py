@@ -10,7 +10,8 @@ from conftest import TIERE, tiny_data, write_tiny_corpus
 from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
 
-from intelligen.config.experiment import BleuTokenizer, Translation
+from intelligen.config.bleu import BleuTokenizer
+from intelligen.config.tasks import Translation
 from intelligen.data.bleu import bleu_metric, require_bleu_tokenizer
 from intelligen.data.prepared import Prepared
 from intelligen.data.preparing import prepare

@@ -10,10 +10,11 @@ from typing import Any
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 from invented import drawn, exposure, report, spoilt
 
-from intelligen.config.experiment import Experiment, Translation, Trial, baseline_trial, finetuning_trial
+from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.loading import apply_settings, load_sweep
 from intelligen.config.metrics import direction
 from intelligen.config.sweep import Sweep
+from intelligen.config.tasks import Translation
 from intelligen.data.preparing import prepare
 from intelligen.evaluation import interval, score
 from intelligen.evaluation.corpus import Shard

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from intelligen.config.experiment import Translation
+from intelligen.config.tasks import Translation
 from intelligen.reporting.live import LiveProgress
 from intelligen.tasks import build_task
 from intelligen.tracking.ledger import Ledger

@@ -11,7 +11,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from small_study import SmallStudy
 
 from intelligen.cli.main import commands
-from intelligen.config.experiment import Translation
+from intelligen.config.tasks import Translation
 from intelligen.evaluation import interval
 from intelligen.evaluation.sacrebleu_metrics import ChrF
 from intelligen.reporting.report.comparison import Compared, comparison_table, incomparable

@@ -1,0 +1,18 @@
+"""The columns of the data that a task reads, which its settings declare."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One text of every row of the data."""
+
+    name: str
+    """Names the column's files, its vocabulary, and a field of the corpus."""
+    read: bool
+    """True: models read it: evaluation splits are cut at `data.max_tokens` there, and it may be empty. False: what
+    models should write or say: never cut, and an empty one in an evaluation split is refused, since nothing can be
+    scored against it."""
+
+
+SOURCE_AND_TARGET: tuple[Column, ...] = (Column("source", read=True), Column("target", read=False))
