@@ -52,10 +52,12 @@ else:
     Task = Annotated[Translation, TASKS]
 
 
+_ADAPTER: TypeAdapter[Task] = TypeAdapter(Task)
+
+
 def task_settings(experiment: Mapping[str, Any]) -> Task:
     """Of an experiment's resolved settings, as the ledger of a sweep holds them."""
-    task: Task = TypeAdapter(Task).validate_json(json.dumps(experiment.get("task", {})))
-    return task
+    return _ADAPTER.validate_json(json.dumps(experiment.get("task", {})))
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Comparison:
     """Seeds with which a difference of this size is found in four of five studies, however many comparisons were to
     be corrected together. None where it is zero, where no number of seeds suffices on this test set, and with one seed,
     which does not show how seeds differ."""
-    over: Literal["seeds × sentences", "sentences"]
+    over: Literal["seeds × rows", "rows"]
     """What the interval is over; with one seed it holds for this seed alone."""
     standard_error: float
     """Of `delta`. The interval reaches further than twice so far where few seeds tell little of it."""
@@ -139,7 +139,7 @@ def compare_statistics(
         effect_size=_hedges_g(delta, spread),
         seeds=seeds,
         seeds_needed=_seeds_needed(delta, spread, tail=ALPHA / family / 2),
-        over="sentences" if seeds == 1 else "seeds × sentences",
+        over="rows" if seeds == 1 else "seeds × rows",
         standard_error=spread.error(),
     )
 

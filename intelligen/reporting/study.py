@@ -37,7 +37,7 @@ class Decoded:
     hypotheses: tuple[str, ...]
     """In the test set's order."""
     intervals: Mapping[str, Interval]
-    """Metric → its score with the 95 % interval over sentences."""
+    """Metric → its score with the 95 % interval over rows."""
     metrics: Mapping[str, float]
     """`bleu`, `prefix_switch_gap`, `bleu_by_length/11-20`, …"""
     signatures: Mapping[str, str]

@@ -11,7 +11,7 @@ from intelligen.tracking.records import TrialState
 
 NOTE = (
     "valid = the best trial's selected weights; test = the same weights, scored once by the experiment's test search,"
-    " with the 95 % bootstrap interval over sentences. Epoch time, cost and memory (of a GPU, or resident memory of"
+    " with the 95 % bootstrap interval over rows. Epoch time, cost and memory (of a GPU, or resident memory of"
     " processes without one) are over all trials of a strategy, the stopped and the failed included. × standard = epoch"
     " time over that of the strategy standard. Cost = seconds of training and validation × devices, summed over all"
     " epochs; a device is a GPU, or a worker's processors."

@@ -5,10 +5,10 @@ This is the page's own format, of MLflow 3.17, and no interface that is promised
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
+from intelligen.config.declarations import TaskSettings
 from intelligen.config.metrics import higher_is_better
-from intelligen.config.objective import Objective
 from intelligen.tracking.leaderboard import SELECTED
 from intelligen.tracking.projection import mlflow_key
 from intelligen.tracking.records import TrialRecord
@@ -19,7 +19,6 @@ Chart = dict[str, Any]
 MOST_SETTINGS = 40
 """Columns of searched settings; more would be scrolled past."""
 _RUNS = 100
-_MAIN_SCORES: tuple[str, ...] = get_args(Objective.model_fields["metric"].annotation)
 _WIDTHS = {"tags": 130, "metrics": 160, "params": 230}
 # What the page calls the section of metrics without a group, and of those of the group `system`.
 _SECTIONS = {"": "Model metrics", "system": "System metrics"}
@@ -68,7 +67,7 @@ def comparison_state(
     objectives: Sequence[str],
     settings: Settings,
     *,
-    scores: Sequence[str],
+    task: TaskSettings,
     metrics: Collection[str],
 ) -> State:
     """The page's state for one sweep.
@@ -77,12 +76,12 @@ def comparison_state(
         parent_id: The run of the sweep: its trials, baselines and confirmations are shown.
         objectives: The metrics of the sweep's objectives; the first one sorts.
         settings: What the search varied.
-        scores: Of test sets, which the task reports beside the first objective's: `bleu`, …
+        task: Which scores of test sets are reported, and which of the validation set may select.
         metrics: The names of all metrics of these runs.
 
     """
     main = SELECTED + objectives[0]
-    columns = _columns(objectives, settings, scores, metrics)
+    columns = _columns(objectives, settings, task, metrics)
     sections = _sections(objectives, main, settings)
     charts = [{**chart, "uuid": f"{key}-{n}", "metricSectionId": key} for key, _, own in sections for n, chart in own]
     return {
@@ -101,14 +100,12 @@ def comparison_state(
     }
 
 
-def _columns(
-    objectives: Sequence[str], settings: Settings, scores: Sequence[str], metrics: Collection[str]
-) -> list[str]:
+def _columns(objectives: Sequence[str], settings: Settings, task: TaskSettings, metrics: Collection[str]) -> list[str]:
     wanted = [name for name in objectives if name.startswith("valid/")]
-    others = [name for name in _MAIN_SCORES if name not in wanted and SELECTED + name in metrics]
+    others = [name for name in task.selecting() if name not in wanted and SELECTED + name in metrics]
     # Of each score `test/bleu`, then `test-greedy/bleu` and other test sets.
     splits = sorted({name.partition("/")[0] for name in metrics if name.startswith("test")})
-    tested = _union([[objectives[0].partition("/")[2]], scores])
+    tested = _union([[objectives[0].partition("/")[2]], task.reported_scores])
     tests = [name for score in tested for split in splits if (name := f"{split}/{score}") in metrics]
     # What decides, what it came to on the test sets, then the other scores.
     selected = [*(SELECTED + name for name in wanted), *tests, *(SELECTED + name for name in others)]

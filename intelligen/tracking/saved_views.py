@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from intelligen.config.declarations import TaskSettings
 from intelligen.tracking.comparison import MOST_SETTINGS, Settings, State, comparison_state
 from intelligen.tracking.links import comparison_path
 from intelligen.tracking.redaction import redact_text
@@ -84,13 +85,13 @@ def fitting_state(
     objectives: Sequence[str],
     settings: Settings,
     *,
-    scores: Sequence[str],
+    task: TaskSettings,
     metrics: Collection[str],
 ) -> State:
     """The state with as many of the searched settings as MLflow's bound allows: `comparison_state` says the rest."""
     settings = settings.first(MOST_SETTINGS)
     while True:
-        state = comparison_state(parent_id, objectives, settings, scores=scores, metrics=metrics)
+        state = comparison_state(parent_id, objectives, settings, task=task, metrics=metrics)
         if not settings.names() or len(_packed(name, state, created_ms=0, now_ms=0)) < _LONGEST - 100:
             return state
         settings = settings.first(len(settings.names()) // 2)

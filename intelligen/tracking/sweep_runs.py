@@ -79,8 +79,8 @@ class SweepRuns:
         metrics = {name for run in self._runs.values() if run is not parent for name in run.metrics}
         if self._compared == (now := (Settings.of(trials), metrics)):
             return
-        scores = task_settings(self._header["experiment"]).reported_scores
-        state = fitting_state(sweep["name"], parent.id, objectives, now[0], scores=scores, metrics=metrics)
+        task = task_settings(self._header["experiment"])
+        state = fitting_state(sweep["name"], parent.id, objectives, now[0], task=task, metrics=metrics)
         is_written = self._views.write(
             self._client, self._experiment_id, sweep_id=self._header["sweep_id"], name=sweep["name"], state=state
         )

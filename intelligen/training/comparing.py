@@ -115,6 +115,4 @@ def _hypotheses(recorded: Path, replayed: Path, *, exact: bool) -> Comparison:
     second = read_scores(replayed).hypotheses if replayed.exists() else ()
     other = sum(one != two for one, two in zip(first, second, strict=False)) + abs(len(first) - len(second))
     told = "the same" if not other else f"{other} differ"
-    return Comparison(
-        f"hypotheses/{recorded.stem}", f"{len(first)} sentences", told, agrees=not other if exact else None
-    )
+    return Comparison(f"hypotheses/{recorded.stem}", f"{len(first)} rows", told, agrees=not other if exact else None)

@@ -29,9 +29,9 @@ class Scores(BaseModel):
     metrics: dict[str, float]
     """`test/bleu`, …, after the split."""
     intervals: dict[str, Interval]
-    """Metric → its score with the 95 % interval over sentences; in the file each has a key of its own, `bleu`, …"""
+    """Metric → its score with the 95 % interval over rows; in the file each has a key of its own, `bleu`, …"""
     resamples: int = 0
-    """Of the sentences, whose percentiles the bounds are. 0 in files of the first revisions: theirs lie symmetrically
+    """Of the rows, whose percentiles the bounds are. 0 in files of the first revisions: theirs lie symmetrically
     about the resamples' mean, and may leave the scale."""
     signatures: dict[str, str]
     hypotheses: tuple[str, ...]

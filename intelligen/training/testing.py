@@ -34,7 +34,7 @@ class SplitScore:
     search: Search
     evaluation: Evaluation
     intervals: Mapping[str, Interval]
-    """Metric → its score with the 95 % bootstrap interval over sentences, of those that the task reports so."""
+    """Metric → its score with the 95 % bootstrap interval over rows, of those that the task reports so."""
     task: AnyTask
     """How it is scored."""
     path: Path

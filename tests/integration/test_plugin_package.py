@@ -1,4 +1,4 @@
-"""A model and a strategy of another package go all the way: validate, train, a sweep, MLflow, table and report."""
+"""A task, a model and a strategy of another package go all the way: fit, a sweep, MLflow, the table, the report."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY_EXPERIMENT
 from test_sweep import ON_PROCESSORS, Place
-from toy_place import TOY_PYTHONPATH
+from toy_place import TOY_PATH, TOY_PYTHONPATH
 
 from intelligen.training.circumstances import read_locks
 
@@ -23,6 +23,7 @@ space:
       standard: {}
       standard_matched: {updates_ratio: {const: 1.5}}
       ramped: {shape: {choice: [linear, square]}}
+objective: {metric: valid/token_f1}
 search: {sampler: random}
 budget: {trials_per_strategy: 1}
 scheduler: {name: none}
@@ -34,8 +35,8 @@ SHORT = ("-o", "experiment.finetuning.epochs=1", "-o", "experiment.training.epoc
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tmp_path_factory.mktemp("plugin"), SWEEP)
-    experiment = TINY_EXPERIMENT.replace(MODEL, "model: {name: tiny_lm}")
-    assert experiment != TINY_EXPERIMENT
+    assert MODEL in TINY_EXPERIMENT
+    experiment = TINY_EXPERIMENT.replace(MODEL, "model: {name: tiny_lm}\ntask: {name: copying}")
     (place.directory / "experiment.yaml").write_text(experiment)
     return place
 
@@ -62,32 +63,46 @@ def test_the_model_is_trained_and_finetuned_by_the_strategy(place: Place) -> Non
         done = command(place, *arguments)
         assert done.returncode == 0, done.stderr
     (trained,) = (place.directory / "runs" / "finetuned").glob("ramped-*")
-    assert json.loads((trained / "trial.json").read_text())["model"]["name"] == "tiny_lm"
+    told = json.loads((trained / "trial.json").read_text())
+    assert [told[part]["name"] for part in ("task", "model", "strategy")] == ["copying", "tiny_lm", "ramped"]
     assert read_locks(trained)[0].versions["toy-lm"] == "0.3"
 
+    tested = command(place, "test", str(trained), "--device", "cpu", "--json")
+    assert tested.returncode == 0, tested.stderr
+    (scored,) = json.loads(tested.stdout)["scores"]
+    assert {"token_f1", "exact_match"} <= scored["metrics"].keys()
     gone = command(place, "test", str(trained), "--device", "cpu", python_path="")
     assert gone.returncode == 69, gone.stderr
-    assert "model tiny_lm: the package that brings it is not installed here" in gone.stderr
+    assert "task copying: the package that brings it is not installed here" in gone.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.extended
-def test_a_sweep_over_the_strategy_comes_to_its_table_report_and_runs(place: Place) -> None:
+def test_a_sweep_over_the_strategy_comes_to_its_table_report_and_runs(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     process = place.launch(*ON_PROCESSORS, *SHORT, PYTHONPATH=TOY_PYTHONPATH)
     output, _ = process.communicate(timeout=500)
     assert process.returncode == 0, output
     assert "ramped" in output
 
+    assert "| strategy | trial | valid/token_f1 | seeds | test/token_f1 |" in output
+
+    for path in TOY_PATH:  # the ledger is read by who has the package alone
+        monkeypatch.syspath_prepend(path)
     records = place.trials().values()
     assert {record.strategy for record in records if record.kind == "confirm"} >= {"standard", "ramped"}
     runs = place.query("select distinct run_uuid from tags where key = 'trial_id'")
     assert place.query("select value from tags where key = 'plugin/toy-lm'") == [("0.3",)] * (len(runs) + 1)
 
+    assert place.query("select count(*) from metrics where key = 'test/token_f1'") != [(0,)]
+
     report = command(place, "report", "tiny", "--json")
     assert report.returncode == 0, report.stderr
     document = json.loads(report.stdout)
     assert [row["strategy"] for row in document["rows"]] == ["baseline", "standard", "standard_matched", "ramped"]
+    assert document["metric"] == "token_f1"
     assert "ramped" in Path(place.directory, document["report"]).read_text()
     gone = command(place, "report", "tiny", python_path="")
-    assert gone.returncode == 2, gone.stderr
-    assert 'there is no "ramped", and no installed package has it' in gone.stderr
+    assert gone.returncode == 69, gone.stderr
+    assert "the package toy-lm brings a task, a model or a strategy of it, and is not installed here" in gone.stderr

@@ -61,7 +61,7 @@ def _undecoded(study: StudyResults) -> str:
     left = [member for member in due if study.primary not in member.decoded]
     if not left:
         return ""
-    return f"{len(left)} of {len(due)} confirmed models have not translated {split} by {search} search yet"
+    return f"{len(left)} of {len(due)} confirmed models have not decoded {split} by {search} search yet"
 
 
 def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:

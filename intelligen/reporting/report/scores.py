@@ -33,7 +33,7 @@ class Score:
     metric: AnyMetric
     """By which systems rank."""
     mean: Interval
-    """Over the seeds, with its 95 % interval over seeds × sentences."""
+    """Over the seeds, with its 95 % interval over seeds × rows."""
     further: Mapping[str, float]
     """Other scores that the task reports → mean over the seeds."""
     difference: Comparison | None

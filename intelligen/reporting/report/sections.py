@@ -21,7 +21,7 @@ from intelligen.tasks import AnyTask
 Marks = Mapping[str, Mark]
 
 _HOW_TO_READ = (
-    "{score}, the mean over seeds, with its 95 % interval over seeds × sentences. Δ is the difference"
+    "{score}, the mean over seeds, with its 95 % interval over seeds × rows. Δ is the difference"
     " to standard over the seeds that both have, p corrected by Holm for all strategies of the table. Effect size"
     " is Hedges' g: Δ over its standard deviation between seeds. With so many seeds as needed, a Δ of this size is"
     " found in four of five studies, corrected alike. The seeds say which trials a row comes from: every trial stands"
@@ -64,7 +64,7 @@ def _how_to_read(task: AnyTask) -> str:
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
     split, search = setting
     place = "in the domain" if split == "test" else "another test set"
-    return f"{split} ({place}), {len(study.test_sets[split].references):,} sentences, {search} search"
+    return f"{split} ({place}), {len(study.test_sets[split].references):,} rows, {search} search"
 
 
 def _training(study: StudyResults, marks: Marks) -> list[Section]:
@@ -115,12 +115,12 @@ def _search(study: StudyResults, marks: Marks) -> list[Section]:
 def _material(study: StudyResults) -> list[Section]:
     chosen = samples(study, study.primary) if study.primary in study.settings else []
     how = (
-        f"The middle sentence of each of {SAMPLES} equal parts of {study.primary[0]}, as the models of the first seed"
-        f" translate it by {study.primary[1]} search; nobody chose them for what they say. Marked: words that the"
+        f"The middle row of each of {SAMPLES} equal parts of {study.primary[0]}, as the models of the first seed"
+        f" decode it by {study.primary[1]} search; nobody chose them for what they say. Marked: words that the"
         " reference does not have there; struck out: words of the reference that are missing there."
     )
     return [
-        Section("samples", "Sample translations", text=how if chosen else "", samples=chosen),
+        Section("samples", "Sample outputs", text=how if chosen else "", samples=chosen),
         Section("trials", "Every trial", text=_traced(study), tables=[trial_table(study)]),
         _what_was_run(study),
     ]

@@ -132,7 +132,7 @@ def test_where_seeds_do_not_vary_the_interval_is_that_of_one_seed():
     one, three = (compare_systems([ours] * seeds, [control] * seeds, references(), metric=METRIC) for seeds in (1, 3))
     assert (three.delta, three.low, three.high) == pytest.approx((one.delta, one.low, one.high))
     assert three.p_value == pytest.approx(one.p_value)
-    assert (one.over, three.over) == ("sentences", "seeds × sentences")
+    assert (one.over, three.over) == ("rows", "seeds × rows")
 
 
 def test_the_half_widths_of_seeds_and_of_sentences_add_as_squares():
@@ -193,7 +193,7 @@ def test_a_difference_that_never_varies_is_certain():
 
 def test_one_seed_shows_neither_effect_nor_seeds_needed():
     found = compare_systems(systems(0.8, seeds=1), systems(0.7, seeds=1, first=5), references(), metric=METRIC)
-    assert (found.seeds, found.over, found.effect_size, found.seeds_needed) == (1, "sentences", None, None)
+    assert (found.seeds, found.over, found.effect_size, found.seeds_needed) == (1, "rows", None, None)
     assert found.p_value < 1
 
 

@@ -89,7 +89,7 @@ def test_a_test_stage_that_goes_on_forbids_a_ranking(tmp_path: Path) -> None:
     files = SmallStudy(tmp_path / "runs")
     (files.write() / "confirm" / "intelligen-s2" / "scores" / "test-beam.json").unlink()
     found = read_compared(files.directory, store=files.store).answer
-    assert found.refusals == ("1 of 9 confirmed models have not translated test by beam search yet",)
+    assert found.refusals == ("1 of 9 confirmed models have not decoded test by beam search yet",)
 
 
 def test_budgets_that_differ_forbid_a_ranking_and_are_named(tmp_path: Path) -> None:

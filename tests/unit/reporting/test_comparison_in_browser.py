@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -61,13 +61,6 @@ class Shown:
     def open_comparison(self, mode: str = "") -> None:
         self.open(comparison_path(self.runs.experiment or "", self.runs.view) + mode)
         self.page.get_by_text("matching runs").wait_for()
-
-    def settle(self, look: Callable[[], list[str]], expected: list[str]) -> None:
-        """The grid puts its columns in their places one after the other."""
-        deadline = time.monotonic() + 30
-        while (found := look()) != expected and time.monotonic() < deadline:
-            time.sleep(0.3)
-        assert found == expected
 
     def texts(self, selector: str) -> list[str]:
         return [text.strip() for text in self.page.locator(selector).all_inner_texts()]
@@ -127,7 +120,8 @@ def test_the_link_opens_the_columns_that_compare_trials_the_best_first(shown: Sh
     shown.open_comparison()
     shown.page.get_by_text("standard/finetuning.label_smoothing", exact=True).wait_for()
     shown.page.locator(".ag-root a[href*='/runs/']").nth(24).wait_for()
-    shown.settle(lambda: [text for text in shown.texts(".ag-header-cell") if text][: len(COLUMNS)], COLUMNS)
+    headings = [text for text in shown.texts(".ag-header-cell") if text]
+    assert headings[: len(COLUMNS)] == COLUMNS
     assert "Sort: selected/valid/bleu" in shown.page.inner_text("body")
     filtered = f"tags.mlflow.parentRunId = '{shown.runs.sweep}'"
     runs = shown.client.search_runs([shown.runs.experiment or ""], filtered)

@@ -112,7 +112,8 @@ def test_the_table_shows_its_test_scores_with_their_intervals(store: Path) -> No
 
 def test_mlflows_prepared_comparison_sorts_and_shows_it() -> None:
     metrics = [f"{split}/{name}" for split in ("valid", "selected/valid", "test") for name in ("bleu", "chrf", "loss")]
-    state = comparison_state("p1", ["valid/chrf"], Settings((), {}), scores=("chrf", "bleu"), metrics=metrics)
+    task = Translation(selection_metric="valid/chrf")
+    state = comparison_state("p1", ["valid/chrf"], Settings((), {}), task=task, metrics=metrics)
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`selected/valid/chrf`", False)
     columns = [name for name in state["selectedColumns"] if name.startswith("metrics")]
     shown = ("selected/valid/chrf", "test/chrf", "test/bleu", "selected/valid/bleu", "selected/valid/loss")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
+from intelligen.config.tasks import Translation
 from intelligen.tracking.comparison import Settings, comparison_state
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.saved_views import DESCRIPTION, VIEW, SavedViews, fitting_state, wanted_tags
@@ -16,7 +17,7 @@ from intelligen.tracking.saved_views import DESCRIPTION, VIEW, SavedViews, fitti
 KEY = "intelligen-5a"
 LINE = f"- [tiny: prepared comparison](#/experiments/1/runs?viewStateShareKey={KEY}&workflowType=machine_learning)"
 NO_SETTINGS = Settings((), {})
-STATE = comparison_state("p1", ["valid/bleu"], NO_SETTINGS, scores=("bleu",), metrics=())
+STATE = comparison_state("p1", ["valid/bleu"], NO_SETTINGS, task=Translation(), metrics=())
 
 
 def trial(strategy: str, *names: str, kind: Any = "trial") -> TrialRecord:
@@ -36,7 +37,7 @@ def test_what_stands_there_is_not_written_again_and_another_state_keeps_the_view
     tags = applied({})
     assert tags.keys() == {VIEW + KEY, DESCRIPTION}
     assert changes(tags, now_ms=9) == {}
-    other = comparison_state("p1", ["valid/loss"], NO_SETTINGS, scores=("bleu",), metrics=())
+    other = comparison_state("p1", ["valid/loss"], NO_SETTINGS, task=Translation(), metrics=())
     told = json.loads(applied(tags, state=other, now_ms=9)[VIEW + KEY])
     assert (told["name"], told["createdAt"], told["updatedAt"]) == ("tiny", 7, 9)
 
@@ -81,12 +82,12 @@ def test_as_many_settings_are_shown_as_fit() -> None:
     chance = random.Random(1)
     names = ["".join(chance.choices(string.ascii_letters, k=245)) + f"{n:03d}" for n in range(300)]
     settings = Settings.of([trial("standard", *names)])
-    state = fitting_state("tiny", "p1", ["valid/bleu"], settings, scores=("bleu",), metrics={"valid/bleu"})
+    state = fitting_state("tiny", "p1", ["valid/bleu"], settings, task=Translation(), metrics={"valid/bleu"})
     shown = [name for name in state["selectedColumns"] if name.startswith("params.")]
     assert 5 <= len(shown) <= 40
     assert len(applied({}, state=state)[VIEW + KEY]) <= 20_000
     short = Settings.of([trial("standard", *(f"a.b{n}" for n in range(300)))])
-    columns = fitting_state("tiny", "p1", ["valid/bleu"], short, scores=("bleu",), metrics=())["selectedColumns"]
+    columns = fitting_state("tiny", "p1", ["valid/bleu"], short, task=Translation(), metrics=())["selectedColumns"]
     assert sum(name.startswith("params.") for name in columns) == 40
 
 
@@ -101,7 +102,7 @@ def test_settings_that_every_trial_has_come_first_and_each_strategy_has_a_chart_
     )
     assert settings == Settings(("lr",), {"generative": ("generative/start", "generative/k")})
     assert settings.first(2) == Settings(("lr",), {"generative": ("generative/start",)})
-    charts = comparison_state("p", ["valid/bleu"], settings, scores=("bleu",), metrics=())["compareRunCharts"]
+    charts = comparison_state("p", ["valid/bleu"], settings, task=Translation(), metrics=())["compareRunCharts"]
     assert [chart["selectedParams"] for chart in charts if chart["type"] == "PARALLEL"] == [
         ["strategy.name", "lr"],
         ["lr", "generative/start", "generative/k"],
@@ -112,7 +113,7 @@ def test_settings_that_every_trial_has_come_first_and_each_strategy_has_a_chart_
 def test_everything_follows_the_objective(metric: str, ascending: bool) -> None:
     name = metric.partition("/")[2]
     shown = {f"selected/{metric}", f"test-greedy/{name}", f"test/{name}", "test/ter", "train/loss"}
-    state = comparison_state("p", [metric, "cost/device_s"], NO_SETTINGS, scores=("bleu",), metrics=shown)
+    state = comparison_state("p", [metric, "cost/device_s"], NO_SETTINGS, task=Translation(), metrics=shown)
     assert (state["orderByKey"], state["orderByAsc"]) == (f"metrics.`selected/{metric}`", ascending)
     assert state["selectedColumns"][2:5] == [
         f"metrics.`selected/{metric}`",
