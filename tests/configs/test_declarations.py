@@ -6,8 +6,9 @@ from typing import Any, Literal
 import pytest
 
 from intelligen.config.base import Settings
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.controls import is_control, missing_controls
-from intelligen.config.declarations import ModelSettings, Need, StrategySettings, unmet
+from intelligen.config.declarations import ModelSettings, Need, StrategySettings, TaskSettings, unmet
 from intelligen.config.mixture import Bandit, Curriculum, Intelligen
 from intelligen.config.model import Seq2Seq
 from intelligen.config.single_strategies import GENERATION, Auxiliary, Recurrent, Standard
@@ -22,7 +23,7 @@ NULL = "a gain may be due to something else than its reward; add them"
 
 def named(base: type[Settings], name: str, **declarations: object) -> type[Settings]:
     """A class of settings with a name of its own."""
-    annotations = {"name": Literal[name]}
+    annotations = {"name": Literal[name]} | ({"selection_metric": str} if "selection_metric" in declarations else {})
     return type("Mine", (base,), {"__annotations__": annotations, "__module__": __name__, "name": name, **declarations})
 
 
@@ -40,6 +41,27 @@ def test_a_strategy_that_leaves_out_a_declaration_is_no_class(base: type[Setting
 def test_a_model_that_does_not_say_what_it_offers_is_no_class() -> None:
     with pytest.raises(TypeError, match="Mine does not declare offers"):
         named(ModelSettings, "mine")
+
+
+TASK: dict[str, Any] = {"columns": SOURCE_AND_TARGET, "metrics": ("accuracy", "loss_free"), "watched": "accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "default", "reason"),
+    [
+        *(
+            ({key: value for key, value in TASK.items() if key != left}, "valid/loss", f"not declare {left}")
+            for left in TASK
+        ),
+        (TASK, "valid/bleu", "default of selection_metric must be one of valid/accuracy, valid/loss_free, valid/loss"),
+        (TASK, ..., "default of selection_metric must be one of"),
+        (TASK | {"watched": "bleu"}, "valid/loss", "watched must be one of accuracy, loss_free, got 'bleu'"),
+    ],
+)
+def test_a_task_whose_declarations_are_missing_or_do_not_fit_is_no_class(declared, default, reason) -> None:
+    with pytest.raises(TypeError, match=reason):
+        told = {key: value for key, value in declared.items() if value is not None}
+        named(TaskSettings, "mine", **told | ({} if default is ... else {"selection_metric": default}))
 
 
 def test_a_costlier_strategy_without_its_matched_control_is_no_class() -> None:

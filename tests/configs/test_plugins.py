@@ -1,4 +1,4 @@
-"""A file names models and strategies of installed packages; it is checked, completed and hashed as any other."""
+"""A file names tasks, models and strategies of installed packages; it is checked, completed and hashed as any other."""
 
 import json
 import pickle
@@ -17,12 +17,15 @@ from intelligen.config.controls import missing_controls
 from intelligen.config.experiment import Experiment, baseline_trial, finetuning_trial, stored_trial
 from intelligen.config.json_schema import json_schema
 from intelligen.config.loading import load_experiment, load_sweep
+from intelligen.config.plugins import require_packages
+from intelligen.config.tasks import task_settings
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.models.build import build_model
 from intelligen.reporting.report.scores import held_against
 
 TINY = f"{EXPERIMENT}data: {{max_tokens: 40}}\nmodel: {{name: tiny_lm, width: 16}}\n"
 RAMPED = f"{TINY}strategy: {{name: ramped, span: [0.25, 1.0]}}\n"
+COPYING = f"{TINY}task: {{name: copying}}\n"
 SWEEP = "version: 1\nname: tiny\nexperiment: experiment.yaml\nbudget: {trials: 2}\nspace:\n"
 
 
@@ -48,6 +51,21 @@ def test_a_file_names_an_installed_model_and_strategy(written):
     experiment = load_experiment(written(RAMPED))
     assert (experiment.model.name, experiment.model.width, experiment.model.layers) == ("tiny_lm", 16, 1)
     assert (experiment.strategy.name, experiment.strategy.span) == ("ramped", (0.25, 1.0))
+
+
+def test_a_file_names_an_installed_task_and_a_sweep_searches_by_its_metric(written):
+    experiment = load_experiment(written(COPYING))
+    assert experiment.task.reported_scores == ("token_f1",)
+    assert baseline_trial(experiment, prepared="p").plugins() == {"toy-lm": "0.3"}
+    assert stored_trial(baseline_trial(experiment, prepared="p").model_dump_json()).task == experiment.task
+    assert task_settings(experiment.model_dump(mode="json")) == experiment.task
+    text = f"{SWEEP}  model.dropout: {{choice: [0.0, 0.1]}}\nobjective:\n  metric: valid/token_f1  #!\n"
+    sweep, _ = load_sweep(written(text, "sweep.yaml"))
+    assert sweep.objective.metric == "valid/token_f1"
+    other = text.replace("token_f1", "chrf")
+    told = "is valid/chrf, but the experiment selects its epochs by valid/token_f1"
+    assert_told(Path("sweep.yaml"), other, "objective.metric", told)
+    assert_told(Path("sweep.yaml"), text.replace("token_f1", "tokn_f1"), "objective.metric", 'mean "valid/token_f1"?')
 
 
 def test_overrides_reach_and_choose_plugins(written):
@@ -76,6 +94,17 @@ def test_every_setting_of_a_plugin_takes_part_in_the_identity(written):
 @pytest.mark.parametrize(
     ("text", "key", "reason"),
     [
+        (f"{TINY}task:\n  name: copyng  #!\n", "task.name", 'got "copyng"; did you mean "copying"?'),
+        (
+            f"{TINY}task:\n  name: copying\n  bleu_tokenizer: zh  #!\n",
+            "task.bleu_tokenizer",
+            "known here: name, selection_metric",
+        ),
+        (
+            f"{TINY}task:\n  name: copying\n  selection_metric: valid/bleu  #!\n",
+            "task.selection_metric",
+            '"valid/token_f1", "valid/exact_match", "valid/loss", got "valid/bleu"',
+        ),
         (f"{TINY}strategy:\n  name: rampd  #!\n", "strategy.name", 'got "rampd"; did you mean "ramped"?'),
         (f"{TINY}strategy:\n  name: ramped\n  shpe: linear  #!\n", "strategy.shpe", "unknown key"),
         (f"{TINY}strategy:\n  name: ramped\n  span: [0.5, 3.0]  #!\n", "strategy.span[1]", "at most 2, got 3"),
@@ -132,6 +161,10 @@ def test_the_schema_of_this_installation_knows_the_plugins(written, capfd):
     assert not list(told(base | {"model": {"name": "tiny_lm", "width": 8}, "strategy": ramped}))
     assert not list(told(base | {"model": {"d_model": 8}, "strategy": {"name": "standard"}}))
     assert list(told(base | {"model": {"name": "tiny_lm", "d_model": 8}}))
+    assert not list(told(base | {"task": {"name": "copying", "selection_metric": "valid/exact_match"}}))
+    assert list(told(base | {"task": {"name": "copying", "bleu_tokenizer": "zh"}}))
+    metrics = json_schema("sweep")["$defs"]["Objective"]["properties"]["metric"]["enum"]
+    assert metrics == ["valid/bleu", "valid/chrf", "valid/loss", "valid/token_f1", "valid/exact_match"]
     assert list(told(base | {"strategy": ramped | {"alpha": 1}}))
     offered = json_schema("sweep")["properties"]["space"]["properties"]
     assert "span" in offered["strategy"]["properties"]["choice"]["properties"]["ramped"]["properties"]
@@ -152,6 +185,8 @@ def test_without_the_package_its_names_are_unknown_and_what_it_trained_says_what
     ) as told:
         stored_trial(trial)
     assert told.value.exit_code == 69
+    with pytest.raises(UnavailableError, match="the package toy-lm brings a task, a model or a strategy of it"):
+        require_packages({"toy-lm": "0.3"})
 
 
 OFFERS = "    offers = frozenset({'generation', 'mixtures'})\n"
