@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
+from intelligen.config.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.data import Data, MosesLanguage
 from intelligen.config.declarations import unmet
 from intelligen.config.decoding import Decoding
@@ -38,6 +39,7 @@ class Translation(Settings):
     `ja-mecab` and `ko-mecab` need the extra `cjk`; `flores101` and `flores200` read a SentencePiece model from
     sacreBLEU's folder, and download nothing."""
 
+    columns: ClassVar[tuple[Column, ...]] = SOURCE_AND_TARGET
     watched_metric: ClassVar[str] = "valid/chrf"
     """What health checks watch beside a rising reward, and what pays a bandit's arms."""
 

@@ -24,9 +24,9 @@ FILTERS = Filters(min_characters=3, max_characters=6, max_length_difference=2)
     ],
 )
 def test_a_pair_is_left_out_beyond_a_bound_and_kept_at_it(source: str, target: str, reason: str | None) -> None:
-    assert rejection(source, target, FILTERS) == reason
+    assert rejection((source, target), FILTERS) == reason
 
 
 def test_without_settings_only_empty_pairs_are_left_out() -> None:
-    assert rejection("a", "b" * 10_000, Filters()) is None
-    assert rejection("", "b", Filters(min_characters=0)) == "empty"
+    assert rejection(("a", "b" * 10_000), Filters()) is None
+    assert rejection(("", "b"), Filters(min_characters=0)) == "empty"
