@@ -115,4 +115,7 @@ def require_fields(columns: Sequence[Column], fields: Collection[str], *, key: s
     """
     for column in columns:
         if column.name not in fields:
-            raise ConfigError(f"{key}: has no `{column.name}`, which the task needs{nearest_of(column.name, fields)}")
+            raise ConfigError(
+                f"{key}: give data with `{column.name}`, which the task needs; these have none"
+                f"{nearest_of(column.name, fields)}"
+            )

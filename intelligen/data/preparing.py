@@ -79,8 +79,8 @@ def data_identity(data: Data, fingerprint: str, columns: Sequence[Column]) -> st
     Source and target, which were the only columns at first, add nothing to it.
     """
     settings = comparable(data, exclude={"corpus"})
-    told = [[column.name, column.read] for column in columns] if tuple(columns) != SOURCE_AND_TARGET else None
-    others = () if told is None else (json.dumps(told),)
+    told = json.dumps([[column.name, column.read] for column in columns])
+    others = () if tuple(columns) == SOURCE_AND_TARGET else (told,)
     return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT), *others)
 
 
@@ -164,8 +164,9 @@ class _Build:
         """What the vocabularies are learnt from: the training rows, tokenised by Moses' rules where they apply."""
         counts, kept = Counts(), 0
         rules = [moses_of(self._data.tokenizer, column.name) for column in self._columns]
+        with_moses = any(rules)
         for kept, row in enumerate(training_rows(self._corpus, self._data, counts), start=1):
-            yield _tokenized(row, rules) if any(rules) else row
+            yield _tokenized(row, rules) if with_moses else row
             if kept % _PROGRESS_ROWS == 0:
                 self._on_progress("reading train", counts.read)
         if not kept:
