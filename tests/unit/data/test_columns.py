@@ -1,5 +1,6 @@
 """Data are prepared for the columns of a task: one or several, and no others are read."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 from conftest import TINY_EXPERIMENT, tiny_data, write_tiny_corpus
 
 from intelligen.cli.main import commands
+from intelligen.cli.orders import order_of_file
+from intelligen.config.budget import Budget
 from intelligen.config.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.data import (
     Corpus,
@@ -25,6 +28,9 @@ from intelligen.config.data import (
     Tokenizer,
 )
 from intelligen.config.experiment import Translation
+from intelligen.config.loading import load_experiment
+from intelligen.config.space_entries import Const
+from intelligen.config.sweep import Sweep
 from intelligen.data.corpora import open_corpus
 from intelligen.data.describing import describe
 from intelligen.data.held_out import HeldOutRows
@@ -174,11 +180,13 @@ def test_a_task_whose_column_the_data_lack_ends_with_one_line_and_code_2(
     monkeypatch.setattr(Translation, "columns", (*SOURCE, Column("label", read=False)))
     command = ["prepare", str(tmp_path / "e.yaml"), "--runs", str(tmp_path / "runs")]
     refused = CliRunner().invoke(commands, command, standalone_mode=False)
+    line = "data.corpus: give data with `label`, which the task needs; these have none (there are source, target)"
     assert isinstance(refused.exception, ConfigError)
-    assert refused.exception.exit_code == 2
-    assert str(refused.exception).splitlines() == [
-        "data.corpus: give data with `label`, which the task needs; these have none (there are source, target)"
-    ]
+    assert (refused.exception.exit_code, str(refused.exception)) == (2, line)
+    sweep = Sweep(version=1, name="s", experiment="e.yaml", space={"seed": Const(const=1)}, budget=Budget(trials=1))
+    order = order_of_file(sweep, load_experiment(tmp_path / "e.yaml"), runs=tmp_path / "runs", tracking_uri=None)
+    with pytest.raises(ConfigError, match=re.escape(line)):
+        order.prepare()
     assert not (tmp_path / "runs").exists()
 
 
