@@ -71,7 +71,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     experiment = load_experiment(arguments.experiment, arguments.override)
     with tempfile.TemporaryDirectory() as store:
-        prepared = prepare(experiment.data, Path(store))
+        prepared = prepare(experiment.data, Path(store), columns=experiment.task.columns)
         vocabulary = prepared.tokenizer("target").size
         work = Work(
             prepared, experiment.model, vocabulary, experiment.training, torch.device("cpu"), arguments.threads, 1, 1

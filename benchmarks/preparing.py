@@ -23,6 +23,7 @@ from pathlib import Path
 import sentencepiece
 from rounds import Row, Table, compare, in_turn, machine, markdown, parser
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
 from intelligen.data import preparing
 from intelligen.data.embedded import sentence_pairs
@@ -62,7 +63,7 @@ def prepare(data: Data, scratch: Path) -> float:
     """Lines per second of a preparation."""
     with tempfile.TemporaryDirectory(dir=scratch) as store:
         started = time.perf_counter()
-        prepared = preparing.prepare(data, Path(store))
+        prepared = preparing.prepare(data, Path(store), columns=SOURCE_AND_TARGET)
         return 2 * sum(report.read for report in prepared.manifest.splits.values()) / (time.perf_counter() - started)
 
 

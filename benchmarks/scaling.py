@@ -22,6 +22,7 @@ import torch
 from rounds import Row, Table, compare, in_turn, machine, markdown, parser
 from torch import distributed
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, EmbeddedCorpus, Tokenizer
 from intelligen.config.experiment import Experiment, Trial, baseline_trial
 from intelligen.config.model import Seq2Seq
@@ -151,7 +152,7 @@ def measure(*, full: bool, threads: int) -> Table:
     table: Table = []
     with tempfile.TemporaryDirectory() as directory:
         store = Path(directory)
-        prepared = prepare(data, store).identity
+        prepared = prepare(data, store, columns=SOURCE_AND_TARGET).identity
         for name, shape in SHAPES.items() if full else [*SHAPES.items()][:1]:
             experiment = Experiment(version=1, name="scaling", data=data, model=shape, training=training)
             trial = baseline_trial(experiment, prepared=prepared)

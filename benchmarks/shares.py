@@ -21,6 +21,7 @@ from small_model import trained_model
 from torch.profiler import ProfilerActivity, profile
 from training import MARIAN, NEEDS, OURS, SHAPE_T, Work, batches_of, data_of, our_update, peer_update
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.training import Training
 from intelligen.data.preparing import prepare
 
@@ -58,7 +59,7 @@ def training_shares(arguments: argparse.Namespace) -> dict[str, Counter[str]]:
     training = Training(precision=arguments.precision, batch_tokens=arguments.batch_tokens)
     found = {}
     with tempfile.TemporaryDirectory() as store:
-        prepared = prepare(data_of(None), Path(store))
+        prepared = prepare(data_of(None), Path(store), columns=SOURCE_AND_TARGET)
         vocabulary, device = prepared.tokenizer("target").size, torch.device("cpu")
         work = Work(prepared, SHAPE_T, vocabulary, training, device, arguments.threads, UPDATES, rounds=1)
         first, *rest = batches_of(work)[: UPDATES + 1]

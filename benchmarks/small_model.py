@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from intelligen import layout
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
 from intelligen.config.decoding import Decoding
 from intelligen.config.experiment import Experiment, baseline_trial
@@ -37,7 +38,7 @@ def trained_model(store: Path, *, folder: Path | None = None) -> TrainedModel:
         folder: Holds the files of Multi30k, such as `train.en.gz`; none = the corpus inside the package.
 
     """
-    prepared = prepare(_data(folder), store)
+    prepared = prepare(_data(folder), store, columns=SOURCE_AND_TARGET)
     experiment = Experiment(
         version=1, name="benchmark", model=SHAPE, training=TRAINING, decoding=Decoding(max_length_offset=20)
     )

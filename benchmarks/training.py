@@ -19,6 +19,7 @@ from rounds import Remark, Row, Side, Table, apart, compare, in_turn, machine, m
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
 from intelligen.config.experiment import Experiment, baseline_trial
 from intelligen.config.model import Seq2Seq
@@ -221,7 +222,7 @@ def _wait_for(device: torch.device) -> None:
 def measure(*, full: bool, threads: int, folder: Path | None = None) -> Table:
     """Quick: fp32 in small batches; full: fp32 and bf16, one and two threads, the batch of the product's default."""
     with tempfile.TemporaryDirectory() as store:
-        prepared = prepare(data_of(folder), Path(store))
+        prepared = prepare(data_of(folder), Path(store), columns=SOURCE_AND_TARGET)
         if torch.cuda.is_available():
             training = Training(precision="bf16", batch_tokens=25_000)
             work = Work(prepared, SHAPE_BASE, 32_000, training, torch.device("cuda"), threads, 10, 10 if full else 3)

@@ -23,6 +23,7 @@ from rounds import Row, Table, compare, machine, markdown, parser
 from torch import Tensor
 
 from intelligen.config import single_strategies as single
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, EmbeddedCorpus, Tokenizer
 from intelligen.config.experiment import Experiment, baseline_trial
 from intelligen.config.mixture import Intelligen, Static, Weights
@@ -178,7 +179,7 @@ def run(*, full: bool, threads: int) -> Rounds:
     torch.set_num_threads(threads)
     data = Data(corpus=EmbeddedCorpus(train=5000, valid=50, test=50), tokenizer=Tokenizer(vocabulary=4000))
     with tempfile.TemporaryDirectory() as store:
-        prepared = prepare(data, Path(store))
+        prepared = prepare(data, Path(store), columns=SOURCE_AND_TARGET)
         loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=512, seed=1)
         calls = updates(prepared, warmed_weights(prepared, loader, count=50))
         stopwatch = Stopwatch()

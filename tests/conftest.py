@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, FilesCorpus, ParallelText, Tokenizer
 from intelligen.config.decoding import Beam, Decoding
 from intelligen.config.experiment import Trial
@@ -89,7 +90,7 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """(store, identity of the prepared tiny corpus)"""
     store, folder = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("corpus")
     write_tiny_corpus(folder)
-    return store, prepare(tiny_data(folder), store).identity
+    return store, prepare(tiny_data(folder), store, columns=SOURCE_AND_TARGET).identity
 
 
 def tiny_trial(prepared: str, **changes: object) -> Trial:

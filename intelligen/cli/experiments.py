@@ -118,7 +118,7 @@ def prepared_data(settings: "Experiment", runs: Path) -> "Prepared":
     from intelligen.data.preparing import prepare
 
     with counting() as on_progress:
-        return prepare(settings.data, runs, on_progress=on_progress)
+        return prepare(settings.data, runs, columns=settings.task.columns, on_progress=on_progress)
 
 
 def data_to_train_on(settings: "Experiment", runs: Path) -> "Prepared":

@@ -60,7 +60,7 @@ def _prepared(experiment: "Experiment", store: Path) -> "Prepared":
     from intelligen.data.preparing import prepare
 
     with counting() as on_progress:
-        return prepare(experiment.data, store, on_progress=on_progress)
+        return prepare(experiment.data, store, columns=experiment.task.columns, on_progress=on_progress)
 
 
 def tracking_address(given: str | None) -> str:

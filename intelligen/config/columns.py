@@ -1,6 +1,9 @@
-"""The columns of the data that a task reads, which its settings declare."""
+"""Columns: the texts of every row that a task's models read, and those that they should write or say."""
 
 from dataclasses import dataclass
+
+Row = tuple[str, ...]
+"""A text for each column, in the columns' order."""
 
 
 @dataclass(frozen=True)
@@ -10,9 +13,11 @@ class Column:
     name: str
     """Names the column's files, its vocabulary, and a field of the corpus."""
     read: bool
-    """True: models read it: evaluation splits are cut at `data.max_tokens` there, and it may be empty. False: what
-    models should write or say: never cut, and an empty one in an evaluation split is refused, since nothing can be
-    scored against it."""
+    """True: models read it. Evaluation splits are cut at `data.max_tokens` there, and it may be empty.
+
+    False: what models should write or say. It is never cut, and an empty one in an evaluation split is refused, since
+    nothing can be scored against it.
+    """
 
 
 SOURCE_AND_TARGET: tuple[Column, ...] = (Column("source", read=True), Column("target", read=False))

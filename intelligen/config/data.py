@@ -1,7 +1,7 @@
 """Where sentence pairs come from, which of them train, and how they become tokens."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
@@ -44,12 +44,20 @@ class EmbeddedCorpus(Settings):
     seed: NonNegativeInt = 1
     """Another seed gives other sentences; the splits stay disjoint."""
 
+    fields: ClassVar[tuple[str, ...]] = ("source", "target")
+    """The texts of a row, by which a task's columns are found."""
+
 
 class ParallelText(Settings):
     """Two plain or gzip-compressed text files; line i of one translates line i of the other."""
 
     source: RelativeFile
     target: RelativeFile
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Text of a row → the file that holds it."""
+        return {"source": self.source, "target": self.target}
 
 
 class PairTable(Settings):
@@ -64,6 +72,11 @@ class PairTable(Settings):
     and a file in which 90 % of the fields are quoted is refused.
     """
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Text of a row → the table's own name of it."""
+        return {"source": self.source_field, "target": self.target_field}
+
 
 # `from` is a keyword of Python, so that no class body can declare it.
 _FROM: dict[str, Any] = {
@@ -72,14 +85,14 @@ _FROM: dict[str, Any] = {
 
 
 class HeldOut(create_model("_HeldOut", __base__=Settings, **_FROM)):  # type: ignore[misc] # the base is made by a call
-    """Distinct pairs drawn from the training split, which loses them and their duplicates.
+    """Distinct rows drawn from the training split, which loses them and their duplicates.
 
     Those with the smallest hashes of their content are drawn: the order of the rows does not matter, and rows that are
-    added displace a drawn pair only where they are drawn themselves.
+    added displace a drawn one only where they are drawn themselves.
     """
 
     rows: PositiveInt
-    """How many pairs."""
+    """How many rows."""
 
 
 class HubCorpus(Settings):
@@ -106,6 +119,11 @@ class HubCorpus(Settings):
     limit: PositiveInt | None = None
     """At most so many training rows (validation and test sets are always whole)."""
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Text of a row → the data set's own name of it."""
+        return {"source": self.source_field, "target": self.target_field}
+
     @model_validator(mode="after")
     def _has_required_splits(self) -> "HubCorpus":
         _require_splits(self.splits)
@@ -123,6 +141,12 @@ class FilesCorpus(Settings):
     hub: HubCorpus | None = None
     """Where the same splits come from while `folder` is not set."""
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The texts that a row of every split has."""
+        files = [split.fields for split in self.splits.values() if not isinstance(split, HeldOut)]
+        return tuple(field for field in files[0] if all(field in other for other in files))
+
     @model_validator(mode="after")
     def _has_a_place(self) -> "FilesCorpus":
         if self.folder is None and self.hub is None:
@@ -135,14 +159,14 @@ Corpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus, Field(discriminator
 
 
 class Filters(Settings):
-    """Which training pairs are kept. Validation and test sets are never filtered."""
+    """Which training rows are kept. Validation and test sets are never filtered."""
 
     min_characters: NonNegativeInt = 1
-    """Shorter sources or targets are left out."""
+    """Rows with a shorter text are left out."""
     max_characters: PositiveInt | None = None
-    """Longer sources or targets are left out."""
+    """Rows with a longer text are left out."""
     max_length_difference: PositiveInt | None = None
-    """Pairs whose lengths in characters differ by this much or more are left out."""
+    """Rows whose longest and shortest text differ by this many characters or more are left out."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Filters":
@@ -161,9 +185,9 @@ class Moses(Settings):
     target: MosesLanguage
     """Language of the target."""
 
-    def language(self, column: str) -> str:
-        """Of the column `source` or `target`."""
-        return self.source if column == "source" else self.target
+    def language(self, column: str) -> str | None:
+        """Of a column; none where the rules are not for it."""
+        return {"source": self.source, "target": self.target}.get(column)
 
 
 class Tokenizer(Settings):
@@ -173,7 +197,7 @@ class Tokenizer(Settings):
     vocabulary: Annotated[int, Field(ge=8, le=1_000_000)] = 8_000
     """Pieces per vocabulary, the four special ones included."""
     joint: bool = True
-    """One vocabulary for both sides (tied embeddings need it), or one each."""
+    """One vocabulary for all columns (tied embeddings need it), or one each."""
     character_coverage: Annotated[float, Field(gt=0.9, le=1.0)] = 1.0
     """Share of the characters that get pieces of their own: 0.9995 for Chinese or Japanese."""
     moses: Moses | None = None
@@ -185,8 +209,9 @@ class Data(Settings):
 
     corpus: Corpus = EmbeddedCorpus()
     lowercase: bool = False
-    """Lower-case both sides of every split."""
+    """Lower-case all texts of every split."""
     filters: Filters = Filters()
     tokenizer: Tokenizer = Tokenizer()
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = 128
-    """Training pairs with a longer side are left out; validation and test sources are cut there. Both are counted."""
+    """Training rows with a longer text are left out. In validation and test sets, what models read is cut there. Both
+    are counted."""

@@ -1,51 +1,57 @@
-"""Every corpus is named splits of (source, target) pairs of one line each, wherever it lies."""
+"""Every corpus is named splits of rows, a line of text for each column that a task has, wherever it lies."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
 from intelligen.config.base import canonical_json, content_hash
-from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
+from intelligen.config.columns import Column, Row
+from intelligen.config.data import Corpus as CorpusSettings
+from intelligen.config.data import EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
-from intelligen.data.files import FilePairs
-from intelligen.data.held_out import Comparable, HeldOutPairs, as_it_is, drawn_splits
-from intelligen.data.hub import HubPairs
+from intelligen.data.files import FileRows
+from intelligen.data.held_out import Comparable, HeldOutRows, as_it_is, drawn_splits
+from intelligen.data.hub import HubRows
+from intelligen.data.records import nearest_of
+from intelligen.errors import ConfigError
 
 
-class PairCorpus(Protocol):
-    """What every corpus can do."""
+class Corpus(Protocol):
+    """What every corpus can do, once it is opened for certain columns."""
 
     splits: tuple[str, ...]
     key: str
     """Of the splits in the settings, for messages that name a fix."""
 
-    def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
-        """The pairs of a split, always in the same order; what had to be fixed is counted in `notes`."""
+    def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
+        """The rows of a split, always in the same order; what had to be fixed is counted in `notes`."""
 
     def locate(self, split: str, row: int) -> str:
-        """Where a pair stands, for an error message; rows count from 0."""
+        """Where a row stands, for an error message; rows count from 0."""
 
     def fingerprint(self) -> str:
-        """Content hash: equal fingerprints mean equal pairs, wherever they lie."""
+        """Content hash: of the same columns, equal fingerprints mean equal rows, wherever they lie."""
 
 
-class EmbeddedPairs:
+class EmbeddedRows:
     """The splits of the grammar inside the package."""
 
-    def __init__(self, corpus: EmbeddedCorpus) -> None:
+    def __init__(self, corpus: EmbeddedCorpus, columns: Sequence[Column]) -> None:
         self._corpus = corpus
-        self._written: dict[str, list[tuple[str, str]]] = {}
+        self._sides = [corpus.fields.index(column.name) for column in columns]
+        self._written: dict[str, list[Row]] = {}
         self.splits: tuple[str, ...] = EMBEDDED_SPLITS
         self.key = "data.corpus"
 
-    def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
-        """The split's pairs; the grammar leaves nothing to mend."""
+    def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
+        """The split's rows; the grammar leaves nothing to fix."""
         # Read more than once, and far slower to write than to remember; the grammar's own memory of what it has
         # written grows with the split just so.
         if split not in self._written:
-            self._written[split] = list(sentence_pairs(split, self._corpus))
+            pairs = sentence_pairs(split, self._corpus)
+            self._written[split] = [tuple([pair[side] for side in self._sides]) for pair in pairs]
         return iter(self._written[split])
 
     def locate(self, split: str, row: int) -> str:
@@ -63,29 +69,53 @@ class EmbeddedPairs:
         )
 
 
-def open_corpus(corpus: Corpus, comparable: Comparable = as_it_is) -> PairCorpus:
+def open_corpus(corpus: CorpusSettings, columns: Sequence[Column], comparable: Comparable = as_it_is) -> Corpus:
     """The corpus that the settings name; files without a folder come from their hub.
 
     Args:
         corpus: Its settings.
-        comparable: What is trained on of a pair, for splits that are drawn from the training split.
+        columns: What its rows are to have.
+        comparable: What is trained on of a row, for splits that are drawn from the training split.
 
     Raises:
-        ConfigError, DataError: see `FilePairs`.
+        ConfigError: it lacks one of the columns; see `FileRows`.
+        DataError: see `FileRows`.
 
     """
     if isinstance(corpus, EmbeddedCorpus):
-        return EmbeddedPairs(corpus)
+        require_fields(columns, corpus.fields, key="data.corpus")
+        return EmbeddedRows(corpus, columns)
     key, place = "data.corpus", corpus
     if isinstance(corpus, FilesCorpus) and corpus.folder is None:
         assert corpus.hub is not None
         key, place = "data.corpus.hub", corpus.hub
+    require_fields(columns, place.fields, key=key)
     drawn = drawn_splits(place.splits)
-    found: PairCorpus
+    found: Corpus
     if isinstance(place, HubCorpus):
-        found = HubPairs(place, key=key)
+        found = HubRows(place, columns, key=key)
     else:
         assert place.folder is not None
         files = {split: files for split, files in place.splits.items() if not isinstance(files, HeldOut)}
-        found = FilePairs(Path(place.folder), files, key=f"{key}.splits")
-    return HeldOutPairs(found, drawn, comparable) if drawn else found
+        found = FileRows(Path(place.folder), files, columns, key=f"{key}.splits")
+    return HeldOutRows(found, drawn, comparable) if drawn else found
+
+
+def require_fields(columns: Sequence[Column], fields: Collection[str], *, key: str) -> None:
+    """Refuse data whose rows lack a text that a task asks for.
+
+    Args:
+        columns: The task's.
+        fields: The texts of a row.
+        key: What the message calls the data.
+
+    Raises:
+        ConfigError: they lack one.
+
+    """
+    for column in columns:
+        if column.name not in fields:
+            raise ConfigError(
+                f"{key}: give data with `{column.name}`, which the task needs; these have none"
+                f"{nearest_of(column.name, fields)}"
+            )

@@ -19,7 +19,7 @@ def describe(prepared: Prepared) -> list[str]:
         odd = [f"{count:,} {note.replace('_', ' ')}" for note, count in split.notes.items()]
         left_out = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in split.dropped.items()]
         lines.append(
-            f"{name}: {split.kept:,} of {split.read:,} pairs kept"
+            f"{name}: {split.kept:,} of {split.read:,} rows kept"
             + (f"; left out: {', '.join(left_out)}" if left_out else "")
             + (f"; noted: {', '.join(odd)}" if odd else "")
         )
@@ -36,23 +36,23 @@ def shared_rows(manifest: Manifest) -> list[str]:
     if manifest.overlaps is None:
         return ["rows in several splits: not counted, since an earlier version prepared the data"]
     return [*map(_overlap, manifest.overlaps), *_duplicates(manifest)] or [
-        "no source is in two splits, no pair twice in one"
+        "no input is in two splits, no row twice in one"
     ]
 
 
 def leaks(manifest: Manifest) -> list[str]:
-    """Whole pairs that are in two splits, a line for every two."""
+    """Whole rows that are in two splits, a line for every two."""
     return [_overlap(overlap) for overlap in manifest.overlaps or () if overlap.pairs]
 
 
 def _overlap(overlap: Overlap) -> str:
     return (
-        f"in two splits: {overlap.pairs:,} of the {overlap.rows:,} pairs of {overlap.split} are in {overlap.other} too,"
-        f" and {overlap.sources:,} of its sources"
+        f"in two splits: {overlap.pairs:,} of the {overlap.rows:,} rows of {overlap.split} are in {overlap.other} too,"
+        f" and {overlap.sources:,} of its inputs"
     )
 
 
 def _duplicates(manifest: Manifest) -> Iterator[str]:
     for name, split in manifest.splits.items():
         if split.duplicates:
-            yield f"duplicates: {split.duplicates:,} of {split.kept:,} pairs of {name} repeat an earlier one"
+            yield f"duplicates: {split.duplicates:,} of {split.kept:,} rows of {name} repeat an earlier one"

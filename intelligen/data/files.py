@@ -1,26 +1,28 @@
 """Parallel files and tables in a folder: what is wrong is an error with file and line, what is fixed is counted."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
 
 from intelligen.config.base import content_hash
+from intelligen.config.columns import Column, Row
 from intelligen.config.data import PairTable, ParallelText
 from intelligen.data.checksums import sha256
-from intelligen.data.lines import one_line_pairs, read_lines
-from intelligen.data.tables import Row, kind_of, read_table
+from intelligen.data.lines import one_line_rows, read_lines
+from intelligen.data.tables import NumberedRow, kind_of, read_table
 from intelligen.errors import DataError
 
 _MEND_FOLDER = "name the folder that holds the files: -o data.corpus.folder=PATH"
 
 
-class FilePairs:
+class FileRows:
     """Splits that lie in the files of a folder.
 
     Args:
         folder: Where they lie.
         splits: Split → its files.
+        columns: Fields of all these files; what holds nothing of them is not read.
         key: Of the splits in the settings, for messages that name a fix; empty where no settings name them.
 
     Raises:
@@ -30,10 +32,16 @@ class FilePairs:
     """
 
     def __init__(
-        self, folder: Path, splits: Mapping[str, ParallelText | PairTable], *, key: str = "data.corpus.splits"
+        self,
+        folder: Path,
+        splits: Mapping[str, ParallelText | PairTable],
+        columns: Sequence[Column],
+        *,
+        key: str = "data.corpus.splits",
     ) -> None:
         self._folder = folder
         self._files = splits
+        self._columns = columns
         self.key = key
         self.splits = tuple(splits)
         if not self._folder.is_dir():
@@ -45,8 +53,8 @@ class FilePairs:
                 if not path.is_file():
                     raise DataError(f"{path}: no such file (split `{split}`); {_MEND_FOLDER}")
 
-    def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
-        """The split's pairs in the files' order; what was fixed on the way is counted in `notes`.
+    def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
+        """The split's rows in the files' order; what was fixed on the way is counted in `notes`.
 
         Raises:
             DataError: see `read_lines` and `read_table`; different numbers of lines.
@@ -55,20 +63,20 @@ class FilePairs:
         notes = Counter() if notes is None else notes
         files = self._files[split]
         if isinstance(files, ParallelText):
-            source, target = self._paths(files)
-            return one_line_pairs(_parallel(source, target, notes), notes)
-        return one_line_pairs(((source, target) for _, source, target in self._rows(split, files, notes)), notes)
+            return one_line_rows(_parallel(self._paths(files), notes), notes)
+        return one_line_rows((row for _, row in self._table_rows(split, files, notes)), notes)
 
     def locate(self, split: str, row: int) -> str:
-        """`file:line` of a pair (row counts from 0); of its target where the sides lie in two files."""
+        """`file:line` of a row, which counts from 0; of its last column where each has a file of its own."""
         files = self._files[split]
         if isinstance(files, PairTable):
-            row = next(islice(self._rows(split, files, Counter()), row, None))[0] - 1
+            row = next(islice(self._table_rows(split, files, Counter()), row, None))[0] - 1
         return f"{self._paths(files)[-1]}:{row + 1}"
 
-    def _rows(self, split: str, table: PairTable, notes: Counter[str]) -> Iterator[Row]:
+    def _table_rows(self, split: str, table: PairTable, notes: Counter[str]) -> Iterator[NumberedRow]:
         (path,) = self._paths(table)
-        return read_table(path, table, notes, key=f"{self.key}.{split}" if self.key else "")
+        key = f"{self.key}.{split}" if self.key else ""
+        return read_table(path, table, self._fields(table), notes, key=key)
 
     def fingerprint(self) -> str:
         """Content hash of the files' bytes and of how they are read; paths do not count."""
@@ -76,25 +84,28 @@ class FilePairs:
         for split, files in self._files.items():
             parts.append(split)
             if isinstance(files, PairTable):
-                parts += [kind_of(files), files.source_field, files.target_field]
+                parts += [kind_of(files), *self._fields(files)]
                 # What the first release read has the fingerprint that it gave.
                 parts += [files.quoting] if files.quoting == "csv" else []
             parts += [sha256(path) for path in self._paths(files)]
         return content_hash(*parts)
 
     def _paths(self, files: ParallelText | PairTable) -> tuple[Path, ...]:
-        names = (files.source, files.target) if isinstance(files, ParallelText) else (files.file,)
+        names = self._fields(files) if isinstance(files, ParallelText) else [files.file]
         return tuple(self._folder / name for name in names)
 
+    def _fields(self, files: ParallelText | PairTable) -> list[str]:
+        return [files.fields[column.name] for column in self._columns]
 
-def _parallel(source: Path, target: Path, notes: Counter[str]) -> Iterator[tuple[str, str]]:
-    sides = read_lines(source, notes), read_lines(target, notes)
-    for row, (source_line, target_line) in enumerate(zip_longest(*sides)):
-        if source_line is None or target_line is None:
-            longer = row + 1 + sum(1 for side in sides for _ in side)
-            counts = (row, longer) if source_line is None else (longer, row)
+
+def _parallel(paths: Sequence[Path], notes: Counter[str]) -> Iterator[Row]:
+    sides = [read_lines(path, notes) for path in paths]
+    for number, row in enumerate(zip_longest(*sides)):
+        if None in row:
+            counts = [number + (line is not None) + sum(1 for _ in side) for line, side in zip(row, sides, strict=True)]
+            (path, count), *others = zip(paths, counts, strict=True)
             raise DataError(
-                f"{source} has {counts[0]:,} lines, {target} has {counts[1]:,}:"
+                f"{path} has {count:,} lines, {', '.join(f'{path} has {count:,}' for path, count in others)}:"
                 " line i of one must translate line i of the other"
             )
-        yield source_line, target_line
+        yield row

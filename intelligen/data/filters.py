@@ -1,74 +1,79 @@
-"""Training pairs may be left out, evaluation pairs never; either way everything odd is counted."""
+"""Training rows may be left out, evaluation rows never; either way everything odd is counted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from intelligen.config.columns import Column, Row
 from intelligen.config.data import Data, Filters
-from intelligen.data.corpora import PairCorpus
+from intelligen.data.corpora import Corpus
+from intelligen.data.held_out import Comparable
 from intelligen.errors import DataError
 
 
 @dataclass
 class Counts:
-    """What became of a split's pairs."""
+    """What became of a split's rows."""
 
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
 
 
-def training_pairs(corpus: PairCorpus, data: Data, counts: Counts) -> Iterator[tuple[str, str]]:
-    """The training pairs that the filters keep, lower-cased where the settings say so."""
-    for source, target in corpus.pairs("train", counts.notes):
+def training_rows(corpus: Corpus, data: Data, counts: Counts) -> Iterator[Row]:
+    """The training rows that the filters keep, lower-cased where the settings say so."""
+    for row in corpus.rows("train", counts.notes):
         counts.read += 1
-        reason = rejection(source, target, data.filters)
+        reason = rejection(row, data.filters)
         if reason is not None:
             counts.dropped[reason] += 1
         else:
-            yield _cased(source, target, data)
+            yield _cased(row, data)
 
 
-def trained_on(data: Data) -> Callable[[tuple[str, str]], tuple[str, str] | None]:
-    """What training makes of a pair before it is cut into tokens; none where the filters leave it out."""
+def trained_on(data: Data) -> Comparable:
+    """What training makes of a row before it is cut into tokens; none where the filters leave it out."""
 
-    def trained(pair: tuple[str, str]) -> tuple[str, str] | None:
-        return _cased(*pair, data) if rejection(*pair, data.filters) is None else None
+    def trained(row: Row) -> Row | None:
+        return _cased(row, data) if rejection(row, data.filters) is None else None
 
     return trained
 
 
-def _cased(source: str, target: str, data: Data) -> tuple[str, str]:
-    return (source.lower(), target.lower()) if data.lowercase else (source, target)
+def _cased(row: Row, data: Data) -> Row:
+    return tuple([text.lower() for text in row]) if data.lowercase else row
 
 
-def evaluation_pairs(corpus: PairCorpus, split: str, data: Data, counts: Counts) -> Iterator[tuple[str, str]]:
-    """All pairs of a validation or test split; an empty source stays and is counted.
+def evaluation_rows(corpus: Corpus, split: str, columns: Sequence[Column], data: Data, counts: Counts) -> Iterator[Row]:
+    """All rows of a validation or test split; an empty text that models read stays and is counted.
 
     Raises:
-        DataError: an empty reference, which nothing can be scored against.
+        DataError: an empty text that they should write or say, which nothing can be scored against.
 
     """
-    for row, (source, target) in enumerate(corpus.pairs(split, counts.notes)):
+    for index, row in enumerate(corpus.rows(split, counts.notes)):
         counts.read += 1
-        if not target.strip():
-            raise DataError(
-                f"{corpus.locate(split, row)}: empty reference in split `{split}`:"
-                " nothing can be scored against it; mend or remove the pair"
-            )
-        counts.notes["empty_source"] += not source.strip()
-        yield _cased(source, target, data)
+        for column, text in zip(columns, row, strict=True):
+            if column.read:
+                counts.notes[f"empty_{column.name}"] += not text.strip()
+            elif not text.strip():
+                raise DataError(
+                    f"{corpus.locate(split, index)}: empty {column.name} in split `{split}`:"
+                    " nothing can be scored against it; fix or remove the row"
+                )
+        yield _cased(row, data)
 
 
-def rejection(source: str, target: str, filters: Filters) -> str | None:
-    """Why a training pair is left out, or None where it is kept. Lengths are in characters."""
-    if not source.strip() or not target.strip():
+def rejection(row: Row, filters: Filters) -> str | None:
+    """Why a training row is left out, or None where it is kept. Lengths are in characters."""
+    if not all(map(str.strip, row)):
         return "empty"
-    shorter, longer = sorted((len(source), len(target)))
-    if shorter < filters.min_characters:
+    lengths = sorted(map(len, row))
+    shortest, longest = lengths[0], lengths[-1]
+    if shortest < filters.min_characters:
         return "too_short"
-    if filters.max_characters is not None and longer > filters.max_characters:
+    if filters.max_characters is not None and longest > filters.max_characters:
         return "too_long"
-    if filters.max_length_difference is not None and longer - shorter >= filters.max_length_difference:
+    if filters.max_length_difference is not None and longest - shortest >= filters.max_length_difference:
         return "length_difference"
     return None

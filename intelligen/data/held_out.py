@@ -1,4 +1,4 @@
-"""Splits that are drawn from the training split: by a hash of a pair's content, so that the same pairs are drawn
+"""Splits that are drawn from the training split: by a hash of a row's content, so that the same rows are drawn
 wherever they stand in it.
 """
 
@@ -11,44 +11,44 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from intelligen.config.base import content_hash
+from intelligen.config.columns import Row
 from intelligen.config.data import HeldOut
 from intelligen.errors import DataError
 
 if TYPE_CHECKING:
-    from intelligen.data.corpora import PairCorpus
+    from intelligen.data.corpora import Corpus
 
-Pair = tuple[str, str]
-Comparable = Callable[[Pair], Pair | None]
-"""What is trained on of a pair; none where that is nothing."""
+Comparable = Callable[[Row], Row | None]
+"""What is trained on of a row; none where that is nothing."""
 
 
-def as_it_is(pair: Pair) -> Pair | None:
-    """The pair, if it has two sides."""
-    return pair if all(map(str.strip, pair)) else None
+def as_it_is(row: Row) -> Row | None:
+    """The row, if none of its texts is empty."""
+    return row if all(map(str.strip, row)) else None
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A pair, and where it first stands in the training split."""
+    """A row, and its first index in the training split."""
 
-    pair: Pair
-    row: int
+    row: Row
+    index: int
 
 
-class HeldOutPairs:
+class HeldOutRows:
     """A corpus some of whose splits are drawn from `train`, which loses them.
 
-    Drawn are pairs that training would keep. A drawn pair is in one split alone: whatever training would not tell from
+    Drawn are rows that training would keep. A drawn row is in one split alone: whatever training would not tell from
     it is removed from `train`, and splits draw in turn.
 
     Args:
         corpus: Has `train`, and the splits that are not drawn.
-        held_out: Split → how many distinct pairs it draws.
-        comparable: What is trained on of a pair.
+        held_out: Split → how many distinct rows it draws.
+        comparable: What is trained on of a row.
 
     """
 
-    def __init__(self, corpus: "PairCorpus", held_out: Mapping[str, int], comparable: Comparable = as_it_is) -> None:
+    def __init__(self, corpus: "Corpus", held_out: Mapping[str, int], comparable: Comparable = as_it_is) -> None:
         self._corpus = corpus
         self._comparable = comparable
         self.key = corpus.key
@@ -56,28 +56,27 @@ class HeldOutPairs:
         self.splits = ("train", "valid", "test", *sorted({*corpus.splits, *held_out} - {"train", "valid", "test"}))
         self._held_out = {split: held_out[split] for split in self.splits if split in held_out}
 
-    def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[Pair]:
-        """The split's pairs; those of `train` in its order, drawn ones in the order of their hashes.
+    def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
+        """The split's rows; those of `train` in its order, drawn ones in the order of their hashes.
 
         What `train` has lost is counted in `notes` as `held_out`.
 
         Raises:
-            DataError: see the corpus; `train` has too few pairs to draw from.
+            DataError: see the corpus; `train` has too few rows to draw from.
 
         """
         if split in self._held_out:
-            return (drawn.pair for drawn in self._draws[split])
-        pairs = self._corpus.pairs(split, notes)
-        return self._left(pairs, Counter() if notes is None else notes) if split == "train" else pairs
+            return (drawn.row for drawn in self._draws[split])
+        rows = self._corpus.rows(split, notes)
+        return self._left(rows, Counter() if notes is None else notes) if split == "train" else rows
 
     def locate(self, split: str, row: int) -> str:
-        """Where the pair is in the corpus that it comes from."""
+        """Where the row is in the corpus that it comes from."""
         if split in self._held_out:
-            return self._corpus.locate("train", self._draws[split][row].row)
+            return self._corpus.locate("train", self._draws[split][row].index)
         if split == "train":
-            taken = self._taken
-            rows = (row for row, pair in enumerate(self._corpus.pairs("train")) if self._comparable(pair) not in taken)
-            row = next(islice(rows, row, None))
+            taken, rows = self._taken, enumerate(self._corpus.rows("train"))
+            row = next(islice((index for index, one in rows if self._comparable(one) not in taken), row, None))
         return self._corpus.locate(split, row)
 
     def fingerprint(self) -> str:
@@ -88,14 +87,14 @@ class HeldOutPairs:
     @cached_property
     def _draws(self) -> dict[str, list[_Drawn]]:
         draws: dict[str, list[_Drawn]] = {}
-        taken: set[Pair | None] = set()
+        taken: set[Row | None] = set()
         for split, wanted in self._held_out.items():
-            found = _smallest(self._corpus.pairs("train"), wanted + 1, split, taken, self._comparable)
+            found = _smallest(self._corpus.rows("train"), wanted + 1, split, taken, self._comparable)
             if len(found) <= wanted:
                 most = max(len(found) - 1, 0)
-                fix = f"-o {self.key}.{split}.rows={most}" if most else "give train more pairs"
+                fix = f"-o {self.key}.{split}.rows={most}" if most else "give train more rows"
                 raise DataError(
-                    f"split `{split}` draws {wanted:,} pairs from train, which can give {most:,} and must keep one:"
+                    f"split `{split}` draws {wanted:,} rows from train, which can give {most:,} and must keep one:"
                     f" {fix}"
                 )
             draws[split] = found[:wanted]
@@ -103,19 +102,19 @@ class HeldOutPairs:
         return draws
 
     @cached_property
-    def _taken(self) -> set[Pair | None]:
+    def _taken(self) -> set[Row | None]:
         return {self._drawn_of(drawn) for draws in self._draws.values() for drawn in draws}
 
-    def _drawn_of(self, drawn: _Drawn) -> Pair | None:
-        return self._comparable(drawn.pair)
+    def _drawn_of(self, drawn: _Drawn) -> Row | None:
+        return self._comparable(drawn.row)
 
-    def _left(self, pairs: Iterable[Pair], notes: Counter[str]) -> Iterator[Pair]:
+    def _left(self, rows: Iterable[Row], notes: Counter[str]) -> Iterator[Row]:
         taken = self._taken
-        for pair in pairs:
-            if self._comparable(pair) in taken:
+        for row in rows:
+            if self._comparable(row) in taken:
                 notes["held_out"] += 1
             else:
-                yield pair
+                yield row
 
 
 def held_out_fix(key: str, split: str, *, rows: int = 500) -> str:
@@ -125,28 +124,28 @@ def held_out_fix(key: str, split: str, *, rows: int = 500) -> str:
 
 
 def drawn_splits(splits: Mapping[str, object]) -> dict[str, int]:
-    """The splits of a corpus' settings that are drawn, and how many pairs each."""
+    """The splits of a corpus' settings that are drawn, and how many rows each."""
     return {split: value.rows for split, value in splits.items() if isinstance(value, HeldOut)}
 
 
 def _smallest(
-    pairs: Iterable[Pair], count: int, salt: str, taken: set[Pair | None], comparable: Comparable
+    rows: Iterable[Row], count: int, salt: str, taken: set[Row | None], comparable: Comparable
 ) -> list[_Drawn]:
-    """The `count` pairs with the smallest hashes of what is trained on of them, which is distinct; smallest first.
+    """The `count` rows with the smallest hashes of what is trained on of them, which is distinct; smallest first.
 
-    Memory is bounded by the count. Each split has its own salt: how many pairs another one draws moves none of its own
+    Memory is bounded by the count. Each split has its own salt: how many rows another one draws moves none of its own
     but those that both would draw.
     """
     kept: dict[bytes, _Drawn] = {}
     bound = b"\xff" * 16
-    for row, pair in enumerate(pairs):
-        trained = comparable(pair)
+    for index, row in enumerate(rows):
+        trained = comparable(row)
         if trained is None or trained in taken:
             continue
         key = blake2b("\n".join(trained).encode(), digest_size=16, key=salt.encode()).digest()
         if key >= bound or key in kept:
             continue
-        kept[key] = _Drawn(pair, row)
+        kept[key] = _Drawn(row, index)
         if len(kept) >= 2 * count:
             kept = dict(sorted(kept.items())[:count])
             bound = max(kept)

@@ -1,35 +1,38 @@
-"""Pairs of Hugging Face data sets; their library is imported only when it is used."""
+"""Rows of Hugging Face data sets; their library is imported only when it is used."""
 
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from intelligen.config.base import content_hash
+from intelligen.config.columns import Column, Row
 from intelligen.config.data import HubCorpus
 from intelligen.data.held_out import held_out_fix
-from intelligen.data.lines import one_line_pairs
+from intelligen.data.lines import one_line_rows
 from intelligen.data.records import first_key, nearest_of, text_of
 from intelligen.errors import DataError, UnavailableError
 
 _ROWS_AT_ONCE = 1000
 
 
-class HubPairs:
+class HubRows:
     """The splits of a data set on the hub, of a clone of its repository, or of a `save_to_disk` directory.
 
     Args:
         corpus: Settings.
+        columns: Fields of the corpus; no other is read.
         key: Theirs, for messages that name a fix.
 
     """
 
-    def __init__(self, corpus: HubCorpus, *, key: str = "data.corpus") -> None:
+    def __init__(self, corpus: HubCorpus, columns: Sequence[Column], *, key: str = "data.corpus") -> None:
         self._corpus = corpus
+        self._fields = [corpus.fields[column.name] for column in columns]
         self.key = f"{key}.splits"
         self._dataset_key = f"{key}.dataset"
         # What `save_to_disk` writes of a data set with splits, and of a single one.
@@ -37,15 +40,15 @@ class HubPairs:
         self._names = {split: name for split, name in corpus.splits.items() if isinstance(name, str)}
         self.splits = tuple(self._names)
 
-    def pairs(self, split: str, notes: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
-        """The split's pairs in the data set's order; training rows end at the limit, and line breaks are counted.
+    def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
+        """The split's rows in the data set's order; training rows end at the limit, and line breaks are counted.
 
         Raises:
             DataError: no such split or column, or a row without text.
             UnavailableError: the hub or the data set cannot be reached.
 
         """
-        rows = one_line_pairs(self._rows(split), Counter() if notes is None else notes)
+        rows = one_line_rows(self._read(split), Counter() if notes is None else notes)
         return islice(rows, self._corpus.limit) if split == "train" else rows
 
     def locate(self, split: str, row: int) -> str:
@@ -58,7 +61,7 @@ class HubPairs:
         with self._translated_errors():
             content = _saved_content(Path(corpus.dataset)) if self._saved else self._revision()
         splits = [text for names in self._names.items() for text in names]
-        return content_hash("hub", content, corpus.source_field, corpus.target_field, str(corpus.limit), *splits)
+        return content_hash("hub", content, *self._fields, str(corpus.limit), *splits)
 
     def _revision(self) -> str:
         import datasets
@@ -68,17 +71,16 @@ class HubPairs:
         # The builder's hash is the repository's commit; of a local directory it covers names, sizes and times.
         return f"{builder.hash} {builder.config.name} {builder.config.version}"
 
-    def _rows(self, split: str) -> Iterator[tuple[str, str]]:
-        fields = self._corpus.source_field, self._corpus.target_field
+    def _read(self, split: str) -> Iterator[Row]:
         row = 0
         with self._translated_errors():
             dataset = self._open(split)
             names = dataset.column_names or list(next(iter(dataset), {}))
-            roots = sorted({self._column(field, names) for field in fields})
+            roots = sorted({self._column(field, names) for field in self._fields})
             for batch in dataset.select_columns(roots).iter(batch_size=_ROWS_AT_ONCE):
                 for cells in zip(*(batch[root] for root in roots), strict=True):
                     record, where = dict(zip(roots, cells, strict=True)), self.locate(split, row)
-                    yield text_of(record, fields[0], where), text_of(record, fields[1], where)
+                    yield tuple([text_of(record, field, where) for field in self._fields])
                     row += 1
 
     def _open(self, split: str) -> Any:

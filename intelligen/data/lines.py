@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from intelligen.config.columns import Row
 from intelligen.errors import DataError, StorageError
 
 # All characters at which `str.splitlines` ends a line.
@@ -76,10 +77,12 @@ def one_line(text: str, notes: Counter[str]) -> str:
     return " ".join(text.strip(_BREAKS).splitlines())
 
 
-def one_line_pairs(pairs: Iterable[tuple[str, str]], notes: Counter[str]) -> Iterator[tuple[str, str]]:
-    """Pairs whose sides are one line each; see `one_line`."""
-    for source, target in pairs:
-        yield one_line(source, notes), one_line(target, notes)
+def one_line_rows(rows: Iterable[Row], notes: Counter[str]) -> Iterator[Row]:
+    """Rows whose texts are one line each; see `one_line`."""
+    for row in rows:
+        # Nearly all have no break, and one look at all their texts together is faster than one at each.
+        together = "".join(row)
+        yield row if together.splitlines() == [together] else tuple([one_line(text, notes) for text in row])
 
 
 def require_text(text: str, where: str) -> None:

@@ -18,7 +18,7 @@ MANIFEST = "manifest.json"
 
 
 class ColumnReport(Settings):
-    """One side of a split in numbers."""
+    """One column of a split in numbers."""
 
     dtype: Literal["uint16", "int32"]
     tokens: int
@@ -30,19 +30,20 @@ class ColumnReport(Settings):
 
 
 class SplitReport(Settings):
-    """What became of a split's pairs."""
+    """What became of a split's rows."""
 
     read: int
     kept: int
     dropped: dict[str, int]
-    """Reason → training pairs left out."""
+    """Reason → training rows left out."""
     notes: dict[str, int]
     """What was fixed or is odd: `bom`, `crlf`, `line_breaks` (texts that had some inside), `blank_lines` of a table,
-    `held_out` (rows that another split has drawn), `empty_source`, `truncated_source`, `overlong_target`.
+    `held_out` (rows that another split has drawn); with the name of a column `empty_source` and `truncated_source`
+    where models read it, `overlong_target` where they should write it.
     """
     columns: dict[str, ColumnReport]
     duplicates: int | None = None
-    """Kept rows whose pair is in an earlier row of the split; None = not counted, by the first release."""
+    """Kept rows that repeat an earlier one of the split; None = not counted, by the first release."""
 
 
 class Overlap(Settings):
@@ -53,9 +54,9 @@ class Overlap(Settings):
     rows: int
     """Of the split."""
     pairs: int
-    """Rows whose source and target stand side by side in the other split as well."""
+    """Rows that are in the other split as well, with all their texts."""
     sources: int
-    """Rows whose source is in the other split, whatever its target there."""
+    """Rows of which the other split has what models read, whatever they should write or say there."""
 
 
 class Manifest(Settings):

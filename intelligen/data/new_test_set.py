@@ -1,18 +1,20 @@
 """A new test set: files that are read, checked and encoded as the prepared splits were, and kept nowhere."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from intelligen.config.columns import Column
 from intelligen.config.data import Data, FilesCorpus, HeldOut, PairTable, ParallelText
-from intelligen.data.files import FilePairs
-from intelligen.data.filters import Counts, evaluation_pairs
+from intelligen.data.corpora import require_fields
+from intelligen.data.files import FileRows
+from intelligen.data.filters import Counts, evaluation_rows
 from intelligen.data.manifest import SplitReport
 from intelligen.data.prepared import Prepared, Split
-from intelligen.data.writing import COLUMNS, write_split
+from intelligen.data.writing import write_split
 from intelligen.errors import DataError
 
 
@@ -27,36 +29,41 @@ class NewTestSet:
     """How the table is read; not given = as the experiment's own test set, if that is a table."""
 
     @contextmanager
-    def encoded(self, prepared: Prepared) -> Iterator[tuple[Split, SplitReport]]:
+    def encoded(self, prepared: Prepared, columns: Sequence[Column]) -> Iterator[tuple[Split, SplitReport]]:
         """Encode it by the vocabularies and the rules of prepared data; its arrays last as long as the context.
 
+        Args:
+            prepared: The data.
+            columns: Those for which they were prepared.
+
         Raises:
-            ConfigError: A single file is no table.
+            ConfigError: A single file is no table; the files lack one of the columns.
             DataError: A file is missing, empty or malformed; the message names file and line.
 
         """
         data, counts = prepared.manifest.data, Counts()
-        pairs = self._pairs(data)
+        rows = self._rows(data, columns)
         with TemporaryDirectory(prefix="intelligen-") as folder:
             report = write_split(
                 self.name,
-                evaluation_pairs(pairs, self.name, data, counts),
+                evaluation_rows(rows, self.name, columns, data, counts),
+                columns=columns,
                 directory=Path(folder),
-                tokenizers={column: prepared.tokenizer(column) for column in COLUMNS},
+                tokenizers={column.name: prepared.tokenizer(column.name) for column in columns},
                 max_tokens=data.max_tokens,
                 counts=counts,
                 on_progress=lambda stage, count: None,
-                on_rows=lambda pairs: None,
+                on_rows=lambda rows: None,
             )
             if not report.kept:
-                raise DataError(f"{self.files[0]}: holds no pair")
+                raise DataError(f"{self.files[0]}: holds no row")
             files = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
             manifest = prepared.manifest.model_copy(
                 update={"splits": {self.name: report}, "files": files, "sha256": None}
             )
             yield Prepared(Path(folder), manifest).split(self.name), report
 
-    def _pairs(self, data: Data) -> FilePairs:
+    def _rows(self, data: Data, columns: Sequence[Column]) -> FileRows:
         for path in self.files:
             if not path.is_file():
                 # It is read more than once: a pipe would be empty then.
@@ -67,9 +74,11 @@ class NewTestSet:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         names = [os.path.relpath(path, folder) for path in paths]
         if len(names) == 2:
-            return FilePairs(Path(folder), {self.name: ParallelText(source=names[0], target=names[1])})
-        table = self.table or _fields_of(data)
-        return FilePairs(Path(folder), {self.name: table.model_copy(update={"file": names[0]})}, key="")
+            files: ParallelText | PairTable = ParallelText(source=names[0], target=names[1])
+        else:
+            files = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
+        require_fields(columns, files.fields, key=f"--data {self.name}")
+        return FileRows(Path(folder), {self.name: files}, columns, key="")
 
 
 def _fields_of(data: Data) -> PairTable:

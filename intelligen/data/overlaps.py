@@ -8,40 +8,48 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
+from intelligen.config.columns import Column, Row
 from intelligen.data.manifest import Overlap
 
-Pair = tuple[str, str]
 Hashes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class RowHashes:
-    """The rows of an evaluation split by hashes, in their order."""
+    """The rows of a split by hashes, in their order."""
 
-    pairs: Hashes
-    sources: Hashes
+    rows: Hashes
+    """Of whole rows."""
+    inputs: Hashes
+    """Of what models read of them; of whole rows where they read none of the columns."""
 
     @classmethod
-    def of(cls, rows: Iterable[Pair]) -> "RowHashes":
+    def of(cls, rows: Iterable[Row], columns: Sequence[Column]) -> "RowHashes":
         """Hash rows; they are read once and not kept."""
-        pairs, sources = array("q"), array("q")
-        for pair in rows:
-            pairs.append(hash(pair))
-            sources.append(hash(pair[0]))
-        return cls(np.frombuffer(pairs, dtype=np.int64), np.frombuffer(sources, dtype=np.int64))
+        read = [index for index, column in enumerate(columns) if column.read]
+        input_of = itemgetter(*(read or range(len(columns))))
+        whole, inputs = array("q"), array("q")
+        for row in rows:
+            whole.append(hash(row))
+            inputs.append(hash(input_of(row)))
+        return cls(np.frombuffer(whole, dtype=np.int64), np.frombuffer(inputs, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     def holds_the_same_as(self, other: "RowHashes") -> bool:
-        """Whether both have the same pairs, in whatever order."""
-        return np.array_equal(np.sort(self.pairs), np.sort(other.pairs))
+        """Whether both have the same rows, in whatever order."""
+        return np.array_equal(np.sort(self.rows), np.sort(other.rows))
 
     @property
     def duplicates(self) -> int:
-        """Rows whose pair is in an earlier row."""
-        return len(self.pairs) - len(np.unique(self.pairs))
+        """Rows that repeat an earlier one."""
+        return len(self) - len(np.unique(self.rows))
 
 
 class Comparison:
@@ -49,24 +57,26 @@ class Comparison:
 
     Args:
         evaluation: The other splits.
+        columns: Of all rows.
 
     """
 
-    def __init__(self, evaluation: Mapping[str, RowHashes]) -> None:
+    def __init__(self, evaluation: Mapping[str, RowHashes], columns: Sequence[Column]) -> None:
         self._evaluation = evaluation
-        self._in_train = {split: (_Seen(rows.pairs), _Seen(rows.sources)) for split, rows in evaluation.items()}
+        self._columns = columns
+        self._in_train = {split: (_Seen(rows.rows), _Seen(rows.inputs)) for split, rows in evaluation.items()}
         self._train = array("q")
 
-    def add_train(self, pairs: Sequence[Pair]) -> None:
+    def add_train(self, rows: Sequence[Row]) -> None:
         """Take in further rows of `train`."""
-        rows = RowHashes.of(pairs)
-        self._train.frombytes(rows.pairs.tobytes())
-        for seen_pairs, seen_sources in self._in_train.values():
-            seen_pairs.mark(rows.pairs)
-            seen_sources.mark(rows.sources)
+        hashes = RowHashes.of(rows, self._columns)
+        self._train.frombytes(hashes.rows.tobytes())
+        for seen_rows, seen_inputs in self._in_train.values():
+            seen_rows.mark(hashes.rows)
+            seen_inputs.mark(hashes.inputs)
 
     def duplicates(self) -> dict[str, int]:
-        """Split → rows whose pair is in an earlier row of it."""
+        """Split → rows of it that repeat an earlier one."""
         train = np.frombuffer(self._train, dtype=np.int64)
         train.sort()  # in place: a copy would double the memory
         repeated = int(np.count_nonzero(train[1:] == train[:-1]))
@@ -75,10 +85,10 @@ class Comparison:
     def overlaps(self) -> tuple[Overlap, ...]:
         """Of every two splits that share something: which rows of the later one are in the earlier one."""
         found = [_overlap(split, "train", *seen) for split, seen in self._in_train.items()]
-        for (other, theirs), (split, rows) in combinations(self._evaluation.items(), 2):
-            seen = _Seen(rows.pairs), _Seen(rows.sources)
-            seen[0].mark(theirs.pairs)
-            seen[1].mark(theirs.sources)
+        for (other, theirs), (split, ours) in combinations(self._evaluation.items(), 2):
+            seen = _Seen(ours.rows), _Seen(ours.inputs)
+            seen[0].mark(theirs.rows)
+            seen[1].mark(theirs.inputs)
             found.append(_overlap(split, other, *seen))
         return tuple(overlap for overlap in found if overlap.sources)
 
@@ -101,5 +111,5 @@ class _Seen:
         return int(self._counts[self._seen].sum())
 
 
-def _overlap(split: str, other: str, pairs: _Seen, sources: _Seen) -> Overlap:
-    return Overlap(split=split, other=other, rows=pairs.total, pairs=pairs.rows(), sources=sources.rows())
+def _overlap(split: str, other: str, rows: _Seen, inputs: _Seen) -> Overlap:
+    return Overlap(split=split, other=other, rows=rows.total, pairs=rows.rows(), sources=inputs.rows())

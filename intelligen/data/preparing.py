@@ -13,45 +13,49 @@ from uuid import uuid4
 
 from intelligen import layout
 from intelligen.config.base import comparable, content_hash
+from intelligen.config.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.data import Data
 from intelligen.data.checksums import sha256
-from intelligen.data.corpora import PairCorpus, open_corpus
-from intelligen.data.filters import Counts, evaluation_pairs, trained_on, training_pairs
+from intelligen.data.corpora import Corpus, open_corpus
+from intelligen.data.filters import Counts, evaluation_rows, trained_on, training_rows
 from intelligen.data.held_out import held_out_fix
 from intelligen.data.manifest import FORMAT, Manifest, SplitReport, write_manifest
+from intelligen.data.moses import Moses
 from intelligen.data.overlaps import Comparison, RowHashes
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.data.tokenizer import Tokenizer, moses_of, train_tokenizer
-from intelligen.data.writing import COLUMNS, Pair, write_split
+from intelligen.data.writing import write_split
 from intelligen.errors import CannotCreateError, DataError, StorageError, writing
 from intelligen.files import fsync
 
-_PROGRESS_PAIRS = 10_000
+_PROGRESS_ROWS = 10_000
 _ABANDONED_AFTER_S = 24 * 3600
 
 OnProgress = Callable[[str, int], None]
 
 
-def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -> Prepared:
-    """Find the prepared data of these settings and this content, or make them.
+def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: OnProgress | None = None) -> Prepared:
+    """Find the prepared data of these settings, columns and this content, or make them.
 
     Processes may prepare the same data at once: the first to finish wins, and all use its work.
 
     Args:
         data: Settings.
         store: The data lie in `store/prepared/<identity>`.
-        on_progress: Told a stage's name and the pairs that it has read so far.
+        columns: The task's.
+        on_progress: Told a stage's name and the rows that it has read so far.
 
     Raises:
+        ConfigError: the corpus lacks one of the columns.
         DataError: the data are not what they claim to be, or too few.
         UnavailableError: the hub cannot be reached.
         CannotCreateError: the store cannot be written.
         StorageError: disk full, or damaged prepared data.
 
     """
-    corpus = open_corpus(data.corpus, trained_on(data))
+    corpus = open_corpus(data.corpus, columns, trained_on(data))
     fingerprint = corpus.fingerprint()
-    identity = data_identity(data, fingerprint)
+    identity = data_identity(data, fingerprint, columns)
     directory = layout.prepared(store, identity)
     if directory.exists():
         found = open_prepared(directory)
@@ -59,7 +63,7 @@ def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -
         return found
     building = _make_building(directory)
     try:
-        manifest = _Build(data, corpus, building, on_progress or _silent).run(identity, fingerprint)
+        manifest = _Build(data, columns, corpus, building, on_progress or _silent).run(identity, fingerprint)
         write_manifest(building, manifest.model_dump(mode="json"))
         _publish(building, directory)
     except OSError as error:
@@ -69,17 +73,25 @@ def prepare(data: Data, store: Path, *, on_progress: OnProgress | None = None) -
     return open_prepared(directory)
 
 
-def data_identity(data: Data, fingerprint: str) -> str:
-    """Content hash of the corpus' content, the settings that shape it, and the format; paths do not count."""
+def data_identity(data: Data, fingerprint: str, columns: Sequence[Column]) -> str:
+    """Content hash of the corpus' content, the settings that shape it, the columns, and the format; paths do not count.
+
+    Source and target, which were the only columns at first, add nothing to it.
+    """
     settings = comparable(data, exclude={"corpus"})
-    return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT))
+    told = json.dumps([[column.name, column.read] for column in columns])
+    others = () if tuple(columns) == SOURCE_AND_TARGET else (told,)
+    return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT), *others)
 
 
 class _Build:
     """One preparation under way."""
 
-    def __init__(self, data: Data, corpus: PairCorpus, directory: Path, on_progress: OnProgress) -> None:
+    def __init__(
+        self, data: Data, columns: Sequence[Column], corpus: Corpus, directory: Path, on_progress: OnProgress
+    ) -> None:
         self._data = data
+        self._columns = columns
         self._corpus = corpus
         self._directory = directory
         self._on_progress = on_progress
@@ -90,7 +102,7 @@ class _Build:
         # Before the long work: a bad test set must not show at its end.
         rows = {split: self._checked(split) for split in evaluation}
         self._require_other_rows(rows)
-        self._comparison = Comparison(rows)
+        self._comparison = Comparison(rows, self._columns)
         files = self._learn_vocabularies()
         settings = self._data.tokenizer
         tokenizers = {
@@ -119,8 +131,8 @@ class _Build:
 
     def _checked(self, split: str) -> RowHashes:
         """An evaluation split's rows, after all of them were read."""
-        rows = RowHashes.of(evaluation_pairs(self._corpus, split, self._data, Counts()))
-        if not len(rows.pairs):
+        rows = RowHashes.of(self._evaluation_rows(split, Counts()), self._columns)
+        if not len(rows):
             raise DataError(f"split `{split}` is empty")
         return rows
 
@@ -129,75 +141,77 @@ class _Build:
         valid = evaluation["valid"]
         for split, rows in evaluation.items():
             if split != "valid" and rows.holds_the_same_as(valid):
-                fix = held_out_fix(self._corpus.key, "valid", rows=min(len(valid.pairs), 500))
+                fix = held_out_fix(self._corpus.key, "valid", rows=min(len(valid), 500))
                 raise DataError(
-                    f"splits `valid` and `{split}` hold the same {len(valid.pairs):,} pairs: a model would be selected"
+                    f"splits `valid` and `{split}` hold the same {len(valid):,} rows: a model would be selected"
                     f" by the data that it is tested on; give valid data of its own, or {fix}"
                 )
 
     def _learn_vocabularies(self) -> dict[str, str]:
         """Column → file of the vocabulary that was learnt from the training split."""
+        names = [column.name for column in self._columns]
         if self._data.tokenizer.joint:
             self._learn("joint.model", chain.from_iterable(self._training_text()))
-            return dict.fromkeys(COLUMNS, "joint.model")
-        for side, column in enumerate(COLUMNS):
-            self._learn(f"{column}.model", (pair[side] for pair in self._training_text()))
-        return {column: f"{column}.model" for column in COLUMNS}
+            return dict.fromkeys(names, "joint.model")
+        for index, name in enumerate(names):
+            self._learn(f"{name}.model", (row[index] for row in self._training_text()))
+        return {name: f"{name}.model" for name in names}
 
     def _learn(self, file: str, lines: Iterator[str]) -> None:
         (self._directory / file).write_bytes(train_tokenizer(lines, self._data.tokenizer))
 
-    def _training_text(self) -> Iterator[tuple[str, str]]:
-        """What the vocabularies are learnt from: the training pairs, tokenised by Moses' rules where they apply."""
+    def _training_text(self) -> Iterator[Row]:
+        """What the vocabularies are learnt from: the training rows, tokenised by Moses' rules where they apply."""
         counts, kept = Counts(), 0
-        source_moses, target_moses = (moses_of(self._data.tokenizer, column) for column in COLUMNS)
-        for kept, (source, target) in enumerate(training_pairs(self._corpus, self._data, counts), start=1):
-            yield (
-                source_moses.tokenize(source) if source_moses else source,
-                target_moses.tokenize(target) if target_moses else target,
-            )
-            if kept % _PROGRESS_PAIRS == 0:
+        rules = [moses_of(self._data.tokenizer, column.name) for column in self._columns]
+        with_moses = any(rules)
+        for kept, row in enumerate(training_rows(self._corpus, self._data, counts), start=1):
+            yield _tokenized(row, rules) if with_moses else row
+            if kept % _PROGRESS_ROWS == 0:
                 self._on_progress("reading train", counts.read)
         if not kept:
             dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts.dropped.items())
             raise DataError(
-                f"no training pair is left of {counts.read:,} read"
-                + (f" ({dropped}): see data.filters" * bool(dropped))
+                f"no training row is left of {counts.read:,} read" + (f" ({dropped}): see data.filters" * bool(dropped))
             )
         self._on_progress("learning the vocabulary", kept)
 
     def _write(self, split: str, tokenizers: dict[str, Tokenizer]) -> SplitReport:
-        counts = Counts()
-        pairs = (
-            training_pairs(self._corpus, self._data, counts)
-            if split == "train"
-            else evaluation_pairs(self._corpus, split, self._data, counts)
-        )
+        counts, train = Counts(), split == "train"
+        rows = training_rows(self._corpus, self._data, counts) if train else self._evaluation_rows(split, counts)
         return write_split(
             split,
-            pairs,
+            rows,
+            columns=self._columns,
             directory=self._directory,
             tokenizers=tokenizers,
             max_tokens=self._data.max_tokens,
             counts=counts,
             on_progress=self._on_progress,
-            on_rows=self._comparison.add_train if split == "train" else _ignored,
+            on_rows=self._comparison.add_train if train else _ignored,
         )
+
+    def _evaluation_rows(self, split: str, counts: Counts) -> Iterator[Row]:
+        return evaluation_rows(self._corpus, split, self._columns, self._data, counts)
 
     def _check_lengths(self, train: SplitReport) -> None:
         overlong = train.dropped.get("too_many_tokens", 0)
         if overlong > train.kept:
             raise DataError(
-                f"{overlong:,} of {overlong + train.kept:,} training pairs are longer than data.max_tokens"
+                f"{overlong:,} of {overlong + train.kept:,} training rows are longer than data.max_tokens"
                 f" ({self._data.max_tokens}): raise it, or see whether the lines are sentences"
             )
 
 
-def _silent(stage: str, pairs: int) -> None:
+def _tokenized(row: Row, rules: Sequence[Moses | None]) -> Row:
+    return tuple([rule.tokenize(text) if rule else text for text, rule in zip(row, rules, strict=True)])
+
+
+def _silent(stage: str, rows: int) -> None:
     """Progress that nobody asked for."""
 
 
-def _ignored(rows: Sequence[Pair]) -> None:
+def _ignored(rows: Sequence[Row]) -> None:
     """Rows that nothing is counted of."""
 
 

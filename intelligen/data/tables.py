@@ -1,4 +1,4 @@
-"""Tables of pairs, .tsv and .jsonl: rows with the number of their line; blank lines are passed over and counted."""
+"""Tables, .tsv and .jsonl: rows with the number of their line; blank lines are passed over and counted."""
 
 import csv
 import json
@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from intelligen.config.columns import Row
 from intelligen.config.data import PairTable
 from intelligen.data.lines import read_lines
 from intelligen.data.records import nearest_of, text_of
 from intelligen.errors import ConfigError, DataError
 
-Row = tuple[int, str, str]
-"""Number of the line at which the row ends, source, target."""
+NumberedRow = tuple[int, Row]
+"""Number of the line at which the row ends, and its texts."""
 
 _MOSTLY_QUOTED = 0.9
 
@@ -28,18 +29,21 @@ def kind_of(table: PairTable) -> str:
     """
     kind = Path(table.file.removesuffix(".gz")).suffix
     if kind not in (".tsv", ".jsonl"):
-        raise ConfigError(f"a table of pairs must be a .tsv or .jsonl file, plain or .gz; got {table.file!r}")
+        raise ConfigError(f"a table must be a .tsv or .jsonl file, plain or .gz; got {table.file!r}")
     if kind == ".jsonl" and table.quoting is not None:
         raise ConfigError(f"quoting is for .tsv files; remove it from the table {table.file!r}")
     return kind
 
 
-def read_table(path: Path, table: PairTable, notes: Counter[str], *, key: str) -> Iterator[Row]:
+def read_table(
+    path: Path, table: PairTable, fields: Sequence[str], notes: Counter[str], *, key: str
+) -> Iterator[NumberedRow]:
     """The rows of a table.
 
     Args:
         path: Of its file.
         table: How it is read.
+        fields: Those that make a row, by the table's own names, in the row's order.
         notes: Counters: `blank_lines`, and those of `read_lines`.
         key: Of the table in the settings, for messages that name a fix; empty where no settings name it.
 
@@ -48,7 +52,6 @@ def read_table(path: Path, table: PairTable, notes: Counter[str], *, key: str) -
             what that means.
 
     """
-    fields = table.source_field, table.target_field
     if kind_of(table) == ".jsonl":
         return _jsonl(path, fields, notes)
     if table.quoting == "csv":
@@ -89,7 +92,7 @@ class _Quotes:
         raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
 
 
-def _plain_tsv(path: Path, fields: tuple[str, str], notes: Counter[str], quotes: _Quotes) -> Iterator[Row]:
+def _plain_tsv(path: Path, fields: Sequence[str], notes: Counter[str], quotes: _Quotes) -> Iterator[NumberedRow]:
     """Tabs split, and a quotation mark is text; so a stray tab shows as a wrong number of fields."""
     lines = read_lines(path, notes)
     first = next(lines, "")
@@ -103,13 +106,13 @@ def _plain_tsv(path: Path, fields: tuple[str, str], notes: Counter[str], quotes:
         if len(cells) != len(header):
             quotes.require_text()
             raise DataError(f"{path}:{number}: {len(cells)} fields where the header has {len(header)}")
-        texts = [cells[column] for column in columns]
-        quotes.count(texts)
-        yield number, texts[0], texts[1]
+        row = tuple([cells[column] for column in columns])
+        quotes.count(row)
+        yield number, row
     quotes.require_text()
 
 
-def _columns(path: Path, fields: tuple[str, str], header: list[str], quotes: _Quotes | None = None) -> list[int]:
+def _columns(path: Path, fields: Sequence[str], header: list[str], quotes: _Quotes | None = None) -> list[int]:
     for field in fields:
         if field not in header:
             if quotes is not None:
@@ -121,7 +124,7 @@ def _columns(path: Path, fields: tuple[str, str], header: list[str], quotes: _Qu
     return [header.index(field) for field in fields]
 
 
-def _quoted_tsv(path: Path, fields: tuple[str, str], notes: Counter[str]) -> Iterator[Row]:
+def _quoted_tsv(path: Path, fields: Sequence[str], notes: Counter[str]) -> Iterator[NumberedRow]:
     """Fields may be quoted as in CSV, and a quoted one may hold tabs, line breaks and doubled quotation marks."""
     reader = csv.reader((f"{line}\n" for line in read_lines(path, notes)), delimiter="\t", strict=True)
     try:
@@ -133,27 +136,26 @@ def _quoted_tsv(path: Path, fields: tuple[str, str], notes: Counter[str]) -> Ite
                 continue
             if len(cells) != len(header):
                 raise DataError(f"{path}:{reader.line_num}: {len(cells)} fields where the header has {len(header)}")
-            source, target = (cells[column] for column in columns)
-            yield reader.line_num, source, target
+            yield reader.line_num, tuple([cells[column] for column in columns])
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; check its quotation marks") from error
 
 
-def _jsonl(path: Path, fields: tuple[str, str], notes: Counter[str]) -> Iterator[Row]:
+def _jsonl(path: Path, fields: Sequence[str], notes: Counter[str]) -> Iterator[NumberedRow]:
     for number, line in enumerate(read_lines(path, notes), start=1):
         if not line.strip():
             notes["blank_lines"] += 1
             continue
         where = f"{path}:{number}"
         record = _parsed(line, where)
-        yield number, text_of(record, fields[0], where), text_of(record, fields[1], where)
+        yield number, tuple([text_of(record, field, where) for field in fields])
 
 
 def _parsed(line: str, where: str) -> dict[str, object]:
     try:
         record = json.loads(line)
     except RecursionError:
-        raise DataError(f"{where}: nested too deeply to be read as JSON; is this a table of pairs?") from None
+        raise DataError(f"{where}: nested too deeply to be read as JSON; is this a table?") from None
     except ValueError as error:
         raise DataError(f"{where}: not JSON: {error}") from error
     if not isinstance(record, dict):

@@ -37,7 +37,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path, *, settings: TokenizerSettings, column: str) -> "Tokenizer":
-        """Read a model file for the column `source` or `target`.
+        """Read a model file for a column.
 
         Raises:
             StorageError: it is missing or damaged.
@@ -75,7 +75,8 @@ class Tokenizer:
 
 def moses_of(settings: TokenizerSettings, column: str) -> Moses | None:
     """Moses' rules for a column, where the settings want them."""
-    return None if settings.moses is None else Moses(settings.moses.language(column))
+    language = None if settings.moses is None else settings.moses.language(column)
+    return None if language is None else Moses(language)
 
 
 def _pieces_only(tokens: Sequence[int]) -> list[int]:

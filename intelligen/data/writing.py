@@ -12,46 +12,47 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
+from intelligen.config.columns import Column, Row
 from intelligen.data.filters import Counts
 from intelligen.data.manifest import ColumnReport, SplitReport
 from intelligen.data.prepared import offsets_file, texts_file, tokens_file
 from intelligen.data.tokenizer import Tokenizer
 from intelligen.data.tokens import UNK
 
-COLUMNS = ("source", "target")
 _CHUNK = 10_000
 # One thread reads and writes about as fast as four encode; each holds a chunk more in memory.
 _MOST_ENCODERS = 4
 _LARGEST_UINT16_VOCABULARY = 1 << 16
 
-Pair = tuple[str, str]
 Encoded = dict[str, list[list[int]]]
 """Column → tokens of each row."""
 
 
 def write_split(
     split: str,
-    pairs: Iterable[Pair],
+    rows: Iterable[Row],
     *,
+    columns: Sequence[Column],
     directory: Path,
     tokenizers: Mapping[str, Tokenizer],
     max_tokens: int,
     counts: Counts,
     on_progress: Callable[[str, int], None],
-    on_rows: Callable[[Sequence[Pair]], None],
+    on_rows: Callable[[Sequence[Row]], None],
 ) -> SplitReport:
-    """Encode a split's pairs into its files.
+    """Encode a split's rows into its files.
 
     Args:
-        split: Its name. Overlong pairs of `train` are left out; of other splits only sources are cut, and the raw
+        split: Its name. Overlong rows of `train` are left out; of other splits what models read is cut, and the raw
             texts are written beside the tokens.
-        pairs: What the filters kept, read once.
+        rows: What the filters kept, read once.
+        columns: Of these rows.
         directory: Where the files go.
         tokenizers: By column.
-        max_tokens: Pieces per side.
-        counts: Counters that `pairs` moves as it is read; token-level reasons are added.
-        on_progress: Told the stage's name and the pairs read so far.
-        on_rows: Told the pairs that are written, in pieces.
+        max_tokens: Pieces per text.
+        counts: Counters that `rows` moves as it is read; token-level reasons are added.
+        on_progress: Told the stage's name and the rows read so far.
+        on_rows: Told the rows that are written, in pieces.
 
     """
     kept = 0
@@ -60,23 +61,24 @@ def write_split(
         def create(name: str) -> BinaryIO:
             return files.enter_context((directory / name).open("wb"))
 
+        names = [column.name for column in columns]
         writers = {
-            column: ColumnWriter(
-                tokens=create(tokens_file(split, column)),
-                offsets=create(offsets_file(split, column)),
-                vocabulary=tokenizers[column].size,
+            name: ColumnWriter(
+                tokens=create(tokens_file(split, name)),
+                offsets=create(offsets_file(split, name)),
+                vocabulary=tokenizers[name].size,
             )
-            for column in COLUMNS
+            for name in names
         }
         texts = None if split == "train" else create(texts_file(split))
-        for chunk, encoded in _encoded(_chunks(pairs), tokenizers):
+        for chunk, encoded in _encoded(_chunks(rows), {name: tokenizers[name] for name in names}):
             if texts is None:
                 chunk, encoded = _without_overlong(chunk, encoded, max_tokens, counts)
             else:
-                encoded = _with_cut_sources(encoded, max_tokens, counts)
-                texts.writelines(map(_json_line, chunk))
-            for column, writer in writers.items():
-                writer.append(encoded[column])
+                encoded = _cut(encoded, columns, max_tokens, counts)
+                texts.writelines(_json_line(names, row) for row in chunk)
+            for name, writer in writers.items():
+                writer.append(encoded[name])
             on_rows(chunk)
             kept += len(chunk)
             on_progress(f"encoding {split}", counts.read)
@@ -85,7 +87,7 @@ def write_split(
         kept=kept,
         dropped=dict(counts.dropped),
         notes={note: count for note, count in counts.notes.items() if count},
-        columns={column: writer.report() for column, writer in writers.items()},
+        columns={name: writer.report() for name, writer in writers.items()},
     )
 
 
@@ -113,21 +115,30 @@ class ColumnWriter:
         return ColumnReport(dtype=self._dtype, tokens=self._total, unknown=self._unknown, longest=self._longest)
 
 
-def _chunks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    rest = iter(pairs)
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    rest = iter(rows)
     while chunk := list(islice(rest, _CHUNK)):
         yield chunk
 
 
-def _encoded(chunks: Iterable[list[Pair]], tokenizers: Mapping[str, Tokenizer]) -> Iterator[tuple[list[Pair], Encoded]]:
-    """Chunks in their order with their tokens, encoded on threads while the next ones are read."""
+def _encoded(chunks: Iterable[list[Row]], tokenizers: Mapping[str, Tokenizer]) -> Iterator[tuple[list[Row], Encoded]]:
+    """Chunks in their order with their tokens, encoded on threads while the next ones are read.
 
-    def encode(chunk: list[Pair]) -> Encoded:
-        sides = zip(*chunk, strict=True)
-        return {column: tokenizers[column].encode(list(side)) for column, side in zip(COLUMNS, sides, strict=True)}
+    Args:
+        chunks: Of rows.
+        tokenizers: By column, in the order of a row's texts.
+
+    """
+
+    def encode(chunk: list[Row]) -> Encoded:
+        texts = zip(*chunk, strict=True)
+        return {
+            name: tokenizer.encode(list(column))
+            for (name, tokenizer), column in zip(tokenizers.items(), texts, strict=True)
+        }
 
     threads = min(_MOST_ENCODERS, _processors())
-    waiting: deque[tuple[list[Pair], Future[Encoded]]] = deque()
+    waiting: deque[tuple[list[Row], Future[Encoded]]] = deque()
     with ThreadPoolExecutor(threads) as encoders:
         for chunk in chunks:
             waiting.append((chunk, encoders.submit(encode, chunk)))
@@ -143,9 +154,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _without_overlong(
-    chunk: list[Pair], encoded: Encoded, max_tokens: int, counts: Counts
-) -> tuple[list[Pair], Encoded]:
+def _without_overlong(chunk: list[Row], encoded: Encoded, max_tokens: int, counts: Counts) -> tuple[list[Row], Encoded]:
     fits = [max(map(len, row)) <= max_tokens for row in zip(*encoded.values(), strict=True)]
     if all(fits):
         return chunk, encoded
@@ -153,11 +162,17 @@ def _without_overlong(
     return list(compress(chunk, fits)), {column: list(compress(rows, fits)) for column, rows in encoded.items()}
 
 
-def _with_cut_sources(encoded: Encoded, max_tokens: int, counts: Counts) -> Encoded:
-    counts.notes["truncated_source"] += sum(len(row) > max_tokens for row in encoded["source"])
-    counts.notes["overlong_target"] += sum(len(row) > max_tokens for row in encoded["target"])
-    return {**encoded, "source": [row[:max_tokens] for row in encoded["source"]]}
+def _cut(encoded: Encoded, columns: Sequence[Column], max_tokens: int, counts: Counts) -> Encoded:
+    """The same rows, cut where models read them."""
+    cut = dict(encoded)
+    for column in columns:
+        rows = encoded[column.name]
+        what = "truncated" if column.read else "overlong"
+        counts.notes[f"{what}_{column.name}"] += sum(len(row) > max_tokens for row in rows)
+        if column.read:
+            cut[column.name] = [row[:max_tokens] for row in rows]
+    return cut
 
 
-def _json_line(pair: Pair) -> bytes:
-    return json.dumps(dict(zip(COLUMNS, pair, strict=True)), ensure_ascii=False).encode() + b"\n"
+def _json_line(names: Sequence[str], row: Row) -> bytes:
+    return json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False).encode() + b"\n"

@@ -108,7 +108,7 @@ class TrainedModel:
         # Some file systems take names that differ in case alone for one.
         if test_set.name.lower() in map(str.lower, self.prepared.splits):
             raise ConfigError(f"{test_set.name}: {self.directory} has a split of that name; give the test set another")
-        with test_set.encoded(self.prepared) as (split, report):
+        with test_set.encoded(self.prepared, self.trial.task.columns) as (split, report):
             files = {str(path): sha256(path) for path in test_set.files}
             return self._score(split, report, search, files=files)
 

@@ -30,7 +30,7 @@ def identities_of_experiment(path: str) -> dict[str, str]:
     return {
         "baseline": baseline_trial(experiment, prepared="prepared").identity,
         "finetuning": finetuning_trial(experiment, prepared="prepared", start="start").identity,
-        "data": data_identity(experiment.data, "fingerprint"),
+        "data": data_identity(experiment.data, "fingerprint", experiment.task.columns),
         "corpus": content_hash(canonical_json(corpus)),
     }
 

@@ -61,12 +61,13 @@ def prepared_files(directory: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", GOLDEN)
 def test_data_of_shipped_experiments_are_what_the_first_release_prepared(path: str, tmp_path: Path) -> None:
-    data = load_experiment(REPOSITORY / path).data
+    experiment = load_experiment(REPOSITORY / path)
+    data, columns = experiment.data, experiment.task.columns
     if not isinstance(data.corpus, EmbeddedCorpus):
         (tmp_path / "corpus").mkdir()
         data = data.model_copy(update={"corpus": write_stand_in(tmp_path / "corpus")})
-    identity = data_identity(data, open_corpus(data.corpus).fingerprint())
-    prepared = prepare(small(data), tmp_path / "store")
+    identity = data_identity(data, open_corpus(data.corpus, columns).fingerprint(), columns)
+    prepared = prepare(small(data), tmp_path / "store", columns=columns)
     found = {"data": identity, "small": prepared.identity, "files": dict(prepared_files(prepared.directory))}
     assert found == GOLDEN[path]
 

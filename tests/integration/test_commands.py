@@ -47,7 +47,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 def test_the_modes_work_in_sequence(shell):
     code, out, _ = shell("prepare", "e.yaml")
     assert code == 0
-    assert "train: 2,000 of 2,000 pairs kept" in out
+    assert "train: 2,000 of 2,000 rows kept" in out
 
     code, out, err = shell("train", "e.yaml")
     assert code == 0, err

@@ -69,7 +69,11 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     sweep = tmp_path / "runs" / "sweeps" / "earlier"
     order = order_of_directory(sweep, (), tracking_uri=None)
     prepared = order.prepare()
-    again = prepare(order.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}), tmp_path / "again")
+    again = prepare(
+        order.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}),
+        tmp_path / "again",
+        columns=order.experiment.task.columns,
+    )
     for trial in (*sweep.glob("trials/t*"), *(tmp_path / "runs" / "baselines").iterdir()):
         require_same_data(trial, prepared)
         require_same_data(trial, again)  # what is prepared again is what the first release prepared

@@ -54,7 +54,7 @@ def test_a_plan_shows_settings_trials_machines_and_cost_and_trains_nothing(direc
     assert any("early stops" in left for left in document["leaves_out"])
     assert any("no `standard_matched`" in warning for warning in document["warnings"])
     assert any(
-        line.startswith("in two splits: ") and " pairs of valid are in train" in line for line in document["data"]
+        line.startswith("in two splits: ") and " rows of valid are in train" in line for line in document["data"]
     )
     assert [path.name for path in (directory / "runs").iterdir()] == ["prepared"]
 

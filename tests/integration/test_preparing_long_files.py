@@ -54,7 +54,7 @@ def test_a_short_preparation_is_silent_in_a_pipe(directory: Path) -> None:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert len(err.splitlines()) <= 8  # a slow machine may take tens of seconds
-    assert "train: 160,000 of 160,000 pairs kept" in out
+    assert "train: 160,000 of 160,000 rows kept" in out
 
 
 def test_a_long_step_is_told_at_intervals(capsys: pytest.CaptureFixture[str]) -> None:

@@ -222,7 +222,7 @@ def test_a_new_test_set_is_read_by_the_rules_of_the_splits(place: Place) -> None
     assert call(place, "test", "tiny/t0001", "--data", form).exit_code == 0
     (place.directory / "bad.tsv").write_text("source\ttarget\nape\t\n")
     found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "bad=bad.tsv"])
-    assert "bad.tsv:2: empty reference" in str(found.exception)
+    assert "bad.tsv:2: empty target" in str(found.exception)
 
 
 def test_references_without_spaces_between_words_are_warned_of(place: Place) -> None:

@@ -11,6 +11,7 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
 
 from intelligen.config.bleu import BleuTokenizer
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.tasks import Translation
 from intelligen.data.bleu import bleu_metric, require_bleu_tokenizer
 from intelligen.data.prepared import Prepared
@@ -42,7 +43,7 @@ def prepared(tmp_path: Path) -> Callable[[list[str], str], Prepared]:
         for path in tmp_path.glob("*.de"):
             rows = [line.split() for line in path.read_text().splitlines()]
             path.write_text("".join(between.join(words[TIERE.index(word)] for word in row) + "\n" for row in rows))
-        return prepare(tiny_data(tmp_path), tmp_path / "runs")
+        return prepare(tiny_data(tmp_path), tmp_path / "runs", columns=SOURCE_AND_TARGET)
 
     return _prepared
 

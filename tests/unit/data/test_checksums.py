@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import tiny_data, tiny_trial, write_tiny_corpus
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.data import checksums
 from intelligen.data.manifest import MANIFEST
 from intelligen.data.prepared import Prepared, open_prepared
@@ -22,7 +23,7 @@ from intelligen.training.runtime import Runtime
 def prepared(tmp_path: Path) -> Prepared:
     (tmp_path / "corpus").mkdir()
     write_tiny_corpus(tmp_path / "corpus")
-    return prepare(tiny_data(tmp_path / "corpus"), tmp_path)
+    return prepare(tiny_data(tmp_path / "corpus"), tmp_path, columns=SOURCE_AND_TARGET)
 
 
 def flip(path: Path, rng: random.Random) -> None:
@@ -60,7 +61,7 @@ def test_damage_shows_before_anything_is_trained(prepared: Prepared, tmp_path: P
     flip(prepared.directory / "test.source.tokens", random.Random(1))
     checksums._sha256.cache_clear()
     with pytest.raises(StorageError, match=r"test\.source\.tokens: damaged"):
-        prepare(tiny_data(tmp_path / "corpus"), tmp_path)
+        prepare(tiny_data(tmp_path / "corpus"), tmp_path, columns=SOURCE_AND_TARGET)
     runtime = Runtime(store=tmp_path, directory=tmp_path / "trial", device=torch.device("cpu"))
     with pytest.raises(StorageError, match=r"test\.source\.tokens: damaged"):
         fit(tiny_trial(prepared.identity), runtime)
@@ -82,7 +83,7 @@ def test_data_of_the_first_release_are_used_and_have_the_same_lock(prepared: Pre
     now = take_lock(tiny_trial(prepared.identity), **place)
     text = prepared.manifest.model_dump_json(exclude={"overlaps", "sha256", "checksum"})
     (prepared.directory / MANIFEST).write_text(text)
-    again = prepare(tiny_data(tmp_path / "corpus"), tmp_path)
+    again = prepare(tiny_data(tmp_path / "corpus"), tmp_path, columns=SOURCE_AND_TARGET)
     assert again.manifest.sha256 is None
     assert again.identity == prepared.identity
     assert take_lock(tiny_trial(again.identity), **place) == now

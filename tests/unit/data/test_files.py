@@ -8,46 +8,47 @@ from pathlib import Path
 
 import pytest
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import FilesCorpus, HubCorpus, PairTable, ParallelText
 from intelligen.data.corpora import open_corpus
-from intelligen.data.files import FilePairs
+from intelligen.data.files import FileRows
 from intelligen.data.lines import read_lines
 from intelligen.errors import ConfigError, DataError, StorageError
 
 PARALLEL = ParallelText(source="a.en", target="a.de")
 
 
-def corpus(folder: Path, files: ParallelText | PairTable = PARALLEL) -> FilePairs:
-    return FilePairs(folder, {"train": files, "valid": files, "test": files})
+def corpus(folder: Path, files: ParallelText | PairTable = PARALLEL) -> FileRows:
+    return FileRows(folder, {"train": files, "valid": files, "test": files}, SOURCE_AND_TARGET)
 
 
-def parallel(folder: Path, source: bytes, target: bytes) -> FilePairs:
+def parallel(folder: Path, source: bytes, target: bytes) -> FileRows:
     (folder / "a.en").write_bytes(source)
     (folder / "a.de").write_bytes(target)
     return corpus(folder)
 
 
-def table(folder: Path, name: str, content: bytes) -> FilePairs:
+def table(folder: Path, name: str, content: bytes) -> FileRows:
     (folder / name).write_bytes(content)
     return corpus(folder, PairTable(file=name))
 
 
 def test_line_i_of_one_file_is_paired_with_line_i_of_the_other(tmp_path: Path) -> None:
     pairs = parallel(tmp_path, b"one\ntwo\n", "eins\nzwei ß".encode())
-    assert list(pairs.pairs("train")) == [("one", "eins"), ("two", "zwei ß")]
+    assert list(pairs.rows("train")) == [("one", "eins"), ("two", "zwei ß")]
 
 
 def test_gzip_files_read_like_plain_ones(tmp_path: Path) -> None:
     (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"one\ntwo\n"))
     (tmp_path / "a.de").write_bytes(b"eins\nzwei\n")
     pairs = corpus(tmp_path, ParallelText(source="a.en.gz", target="a.de"))
-    assert list(pairs.pairs("valid")) == [("one", "eins"), ("two", "zwei")]
+    assert list(pairs.rows("valid")) == [("one", "eins"), ("two", "zwei")]
 
 
 def test_byte_order_mark_and_crlf_are_removed_and_counted(tmp_path: Path) -> None:
     notes: Counter[str] = Counter()
     pairs = parallel(tmp_path, b"\xef\xbb\xbfone\r\ntwo\r\n", b"eins\nzwei\n")
-    assert list(pairs.pairs("train", notes)) == [("one", "eins"), ("two", "zwei")]
+    assert list(pairs.rows("train", notes)) == [("one", "eins"), ("two", "zwei")]
     assert notes == {"bom": 1, "crlf": 2}
 
 
@@ -61,13 +62,13 @@ def test_only_newlines_end_lines_and_all_other_characters_stay(tmp_path: Path) -
 def test_tsv_columns_are_found_by_the_header(tmp_path: Path, name: str) -> None:
     content = b'target\tid\tsource\n"eins\t1\tone "1"\n'
     pairs = table(tmp_path, name, gzip.compress(content) if name.endswith("gz") else content)
-    assert list(pairs.pairs("train")) == [('one "1"', '"eins')]
+    assert list(pairs.rows("train")) == [('one "1"', '"eins')]
 
 
 def test_jsonl_fields_are_found_by_name(tmp_path: Path) -> None:
     lines = [{"source": "one", "target": "eins", "id": 1}, {"target": "zwei", "source": "two"}]
     pairs = table(tmp_path, "a.jsonl", "\n".join(map(json.dumps, lines)).encode())
-    assert list(pairs.pairs("train")) == [("one", "eins"), ("two", "zwei")]
+    assert list(pairs.rows("train")) == [("one", "eins"), ("two", "zwei")]
 
 
 TRUNCATED = gzip.compress(b"one\n" + bytes(range(32, 127)) * 400)[:-20]
@@ -83,7 +84,7 @@ TRUNCATED = gzip.compress(b"one\n" + bytes(range(32, 127)) * 400)[:-20]
 )
 def test_bytes_that_are_not_text_are_named_by_file_line_and_byte(tmp_path: Path, source: bytes, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message) + "$"):
-        list(parallel(tmp_path, source, b"a\nb\nc\n").pairs("train"))
+        list(parallel(tmp_path, source, b"a\nb\nc\n").rows("train"))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_damaged_gzip_is_an_error_with_its_line(tmp_path: Path, content: bytes, 
 def test_different_line_counts_are_both_named(tmp_path: Path, source_lines: int, target_lines: int) -> None:
     pairs = parallel(tmp_path, b"x\n" * source_lines, b"y\n" * target_lines)
     with pytest.raises(DataError) as caught:
-        list(pairs.pairs("train"))
+        list(pairs.rows("train"))
     assert str(caught.value) == (
         f"{tmp_path}/a.en has {source_lines:,} lines, {tmp_path}/a.de has {target_lines:,}:"
         " line i of one must translate line i of the other"
@@ -132,7 +133,7 @@ def test_different_line_counts_are_both_named(tmp_path: Path, source_lines: int,
 )
 def test_malformed_rows_are_named_by_file_and_line(tmp_path: Path, name: str, content: str, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
-        list(table(tmp_path, name, content.encode()).pairs("train"))
+        list(table(tmp_path, name, content.encode()).rows("train"))
 
 
 def test_missing_folder_and_file_name_the_path_and_the_mend(tmp_path: Path) -> None:
@@ -180,5 +181,5 @@ def test_the_fingerprint_follows_the_columns_that_are_read(tmp_path: Path) -> No
 
 def test_files_without_a_folder_come_from_their_hub() -> None:
     splits = dict.fromkeys(("train", "valid", "test"), PARALLEL)
-    found = open_corpus(FilesCorpus(splits=splits, hub=HubCorpus(dataset="some/dataset")))
+    found = open_corpus(FilesCorpus(splits=splits, hub=HubCorpus(dataset="some/dataset")), SOURCE_AND_TARGET)
     assert found.locate("valid", 3) == "some/dataset[validation]:3"

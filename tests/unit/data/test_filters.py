@@ -2,6 +2,7 @@
 
 import pytest
 
+from intelligen.config.columns import Row
 from intelligen.config.data import Filters
 from intelligen.data.filters import rejection
 
@@ -24,9 +25,25 @@ FILTERS = Filters(min_characters=3, max_characters=6, max_length_difference=2)
     ],
 )
 def test_a_pair_is_left_out_beyond_a_bound_and_kept_at_it(source: str, target: str, reason: str | None) -> None:
-    assert rejection(source, target, FILTERS) == reason
+    assert rejection((source, target), FILTERS) == reason
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (("abcdef",), None),
+        (("ab",), "too_short"),
+        (("abc", "abcd", "abc"), None),
+        (("abc", "abc", ""), "empty"),
+        (("abc", "ab", "abc"), "too_short"),
+        (("abcdef", "abcdefg", "abcdef"), "too_long"),
+        (("abc", "abcde", "abcd"), "length_difference"),
+    ],
+)
+def test_the_bounds_hold_for_all_texts_of_a_row(row: Row, reason: str | None) -> None:
+    assert rejection(row, FILTERS) == reason
 
 
 def test_without_settings_only_empty_pairs_are_left_out() -> None:
-    assert rejection("a", "b" * 10_000, Filters()) is None
-    assert rejection("", "b", Filters(min_characters=0)) == "empty"
+    assert rejection(("a", "b" * 10_000), Filters()) is None
+    assert rejection(("", "b"), Filters(min_characters=0)) == "empty"

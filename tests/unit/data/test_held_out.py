@@ -7,11 +7,12 @@ from pathlib import Path
 import datasets
 import pytest
 
-from intelligen.config.data import Corpus, Data, FilesCorpus, Filters, HeldOut, HubCorpus, PairTable, ParallelText
+from intelligen.config.columns import SOURCE_AND_TARGET
+from intelligen.config.data import Data, FilesCorpus, Filters, HeldOut, HubCorpus, PairTable, ParallelText
 from intelligen.config.experiment import Experiment
 from intelligen.config.loading import load_experiment
-from intelligen.data.corpora import PairCorpus, open_corpus
-from intelligen.data.filters import Counts, evaluation_pairs, trained_on, training_pairs
+from intelligen.data.corpora import Corpus, open_corpus
+from intelligen.data.filters import Counts, evaluation_rows, trained_on, training_rows
 from intelligen.errors import ConfigError, DataError
 
 Pairs = list[tuple[str, str]]
@@ -28,16 +29,17 @@ def write(folder: Path, pairs: Pairs) -> None:
     (folder / "test.tsv").write_text("source\ttarget\na\tb\n", encoding="utf-8")
 
 
-def corpus(folder: Path, pairs: Pairs, **splits: HeldOut) -> PairCorpus:
+def corpus(folder: Path, pairs: Pairs, **splits: HeldOut) -> Corpus:
     write(folder, pairs)
     files = {"train": ParallelText(source="train.en", target="train.de"), "test": PairTable(file="test.tsv")}
-    return open_corpus(FilesCorpus(folder=str(folder), splits={**files, "valid": held_out(20), **splits}))
+    settings = FilesCorpus(folder=str(folder), splits={**files, "valid": held_out(20), **splits})
+    return open_corpus(settings, SOURCE_AND_TARGET)
 
 
 def test_drawn_pairs_are_not_in_train(tmp_path: Path) -> None:
     notes: Counter[str] = Counter()
     found = corpus(tmp_path, ROWS)
-    valid, train = list(found.pairs("valid")), list(found.pairs("train", notes))
+    valid, train = list(found.rows("valid")), list(found.rows("train", notes))
     assert (len(valid), len(train), notes["held_out"]) == (20, 180, 20)
     assert {*valid, *train} == {*ROWS}
     assert train == [pair for pair in ROWS if pair not in set(valid)]
@@ -45,11 +47,11 @@ def test_drawn_pairs_are_not_in_train(tmp_path: Path) -> None:
 
 
 def test_order_does_not_move_the_draw_and_further_rows_move_it_only_by_being_drawn(tmp_path: Path) -> None:
-    valid = list(corpus(tmp_path, ROWS).pairs("valid"))
+    valid = list(corpus(tmp_path, ROWS).rows("valid"))
     shuffled = random.Random(1).sample(ROWS, len(ROWS))
-    assert list(corpus(tmp_path, shuffled).pairs("valid")) == valid
+    assert list(corpus(tmp_path, shuffled).rows("valid")) == valid
     more = [(f"further {number}", "row") for number in range(20)]
-    grown = list(corpus(tmp_path, [*more, *ROWS]).pairs("valid"))
+    grown = list(corpus(tmp_path, [*more, *ROWS]).rows("valid"))
     new = [pair for pair in grown if pair in more]
     assert [pair for pair in grown if pair not in more] == valid[: len(valid) - len(new)]
     assert len(new) < 8  # two are expected
@@ -58,15 +60,15 @@ def test_order_does_not_move_the_draw_and_further_rows_move_it_only_by_being_dra
 def test_duplicates_of_a_drawn_pair_go_with_it_and_are_drawn_once(tmp_path: Path) -> None:
     notes: Counter[str] = Counter()
     found = corpus(tmp_path, [*ROWS, *ROWS, *ROWS])
-    valid, train = list(found.pairs("valid")), list(found.pairs("train", notes))
+    valid, train = list(found.rows("valid")), list(found.rows("train", notes))
     assert not {*train} & {*valid}
     assert (len(train), notes["held_out"]) == (540, 60)
-    assert valid == list(corpus(tmp_path, ROWS).pairs("valid"))
+    assert valid == list(corpus(tmp_path, ROWS).rows("valid"))
 
 
 def test_pairs_with_an_empty_side_are_not_drawn(tmp_path: Path) -> None:
     empty = [("", f"target {number}") for number in range(300)] + [(f"source {number}", " ") for number in range(300)]
-    assert all(source and target.strip() for source, target in corpus(tmp_path, [*empty, *ROWS]).pairs("valid"))
+    assert all(source and target.strip() for source, target in corpus(tmp_path, [*empty, *ROWS]).rows("valid"))
 
 
 def test_pairs_are_drawn_of_what_training_keeps_and_are_in_no_other_case_in_train(tmp_path: Path) -> None:
@@ -76,9 +78,9 @@ def test_pairs_are_drawn_of_what_training_keeps_and_are_in_no_other_case_in_trai
     files = {"train": ParallelText(source="train.en", target="train.de"), "test": PairTable(file="test.tsv")}
     found = FilesCorpus(folder=str(tmp_path), splits={**files, "valid": held_out(20)})
     data = Data(corpus=found, lowercase=True, filters=Filters(max_length_difference=20))
-    drawn = open_corpus(found, trained_on(data))
-    valid = list(evaluation_pairs(drawn, "valid", data, Counts()))
-    train = list(training_pairs(drawn, data, Counts()))
+    drawn = open_corpus(found, SOURCE_AND_TARGET, trained_on(data))
+    valid = list(evaluation_rows(drawn, "valid", SOURCE_AND_TARGET, data, Counts()))
+    train = list(training_rows(drawn, data, Counts()))
     assert len({*valid}) == len(valid) == 20
     assert {*valid, *train} == {*ROWS}
     assert not {*valid} & {*train}
@@ -86,12 +88,12 @@ def test_pairs_are_drawn_of_what_training_keeps_and_are_in_no_other_case_in_trai
 
 def test_splits_draw_different_pairs_and_one_does_not_move_the_other(tmp_path: Path) -> None:
     found = corpus(tmp_path, ROWS, test=held_out(30))
-    valid, test = list(found.pairs("valid")), list(found.pairs("test"))
+    valid, test = list(found.rows("valid")), list(found.rows("test"))
     assert not {*valid} & {*test}
-    assert len(list(found.pairs("train"))) == 150
+    assert len(list(found.rows("train"))) == 150
     more = corpus(tmp_path, ROWS, test=held_out(31))
-    assert list(more.pairs("valid")) == valid
-    assert list(more.pairs("test"))[:30] == test
+    assert list(more.rows("valid")) == valid
+    assert list(more.rows("test"))[:30] == test
 
 
 def test_what_is_drawn_is_part_of_the_fingerprint(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_what_is_drawn_is_part_of_the_fingerprint(tmp_path: Path) -> None:
 def test_a_row_is_located_where_it_is_in_the_files(tmp_path: Path) -> None:
     found = corpus(tmp_path, ROWS)
     for split in ("train", "valid"):
-        for row, pair in enumerate(found.pairs(split)):
+        for row, pair in enumerate(found.rows(split)):
             if row % 19 == 0:
                 assert found.locate(split, row) == f"{tmp_path}/train.de:{ROWS.index(pair) + 1}"
     assert found.locate("test", 0) == f"{tmp_path}/test.tsv:2"
@@ -111,17 +113,17 @@ def test_a_row_is_located_where_it_is_in_the_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("rows", "most"), [(200, 199), (5000, 199)])
 def test_more_pairs_than_train_can_give_are_refused_with_what_it_can(tmp_path: Path, rows: int, most: int) -> None:
     with pytest.raises(DataError, match=f"which can give {most} .*-o data.corpus.splits.valid.rows={most}$"):
-        list(corpus(tmp_path, ROWS, valid=held_out(rows)).pairs("valid"))
-    assert len(list(corpus(tmp_path, ROWS, valid=held_out(most)).pairs("train"))) == 1
+        list(corpus(tmp_path, ROWS, valid=held_out(rows)).rows("valid"))
+    assert len(list(corpus(tmp_path, ROWS, valid=held_out(most)).rows("train"))) == 1
 
 
 @pytest.mark.parametrize("pairs", [ROWS[:1] * 3, []])
 def test_no_number_is_named_where_train_can_give_none(tmp_path: Path, pairs: Pairs) -> None:
-    with pytest.raises(DataError, match=r"which can give 0 and must keep one: give train more pairs$"):
-        list(corpus(tmp_path, pairs).pairs("valid"))
+    with pytest.raises(DataError, match=r"which can give 0 and must keep one: give train more rows$"):
+        list(corpus(tmp_path, pairs).rows("valid"))
 
 
-def hub(dataset: Path, **splits: str | HeldOut) -> Corpus:
+def hub(dataset: Path, **splits: str | HeldOut) -> HubCorpus:
     named = {"train": "train", "valid": held_out(20), "test": held_out(30), **splits}
     return HubCorpus(dataset=str(dataset), source_field="source", target_field="target", splits=named)
 
@@ -129,18 +131,18 @@ def hub(dataset: Path, **splits: str | HeldOut) -> Corpus:
 def test_a_single_saved_dataset_gives_all_splits(tmp_path: Path) -> None:
     rows = datasets.Dataset.from_list([{"source": source, "target": target} for source, target in ROWS])
     rows.save_to_disk(tmp_path / "saved")
-    found = open_corpus(hub(tmp_path / "saved"))
+    found = open_corpus(hub(tmp_path / "saved"), SOURCE_AND_TARGET)
     drawn = corpus(tmp_path, ROWS, test=held_out(30))
     for split in ("train", "valid", "test"):
-        assert list(found.pairs(split)) == list(drawn.pairs(split))
-    assert found.locate("train", 0) == f"{tmp_path}/saved[train]:{ROWS.index(next(found.pairs('train')))}"
+        assert list(found.rows(split)) == list(drawn.rows(split))
+    assert found.locate("train", 0) == f"{tmp_path}/saved[train]:{ROWS.index(next(found.rows('train')))}"
 
 
 def test_a_split_that_a_data_set_does_not_have_is_refused_with_the_way_to_draw_it(tmp_path: Path) -> None:
     rows = datasets.Dataset.from_list([{"source": source, "target": target} for source, target in ROWS])
     rows.save_to_disk(tmp_path / "saved")
     with pytest.raises(DataError, match=r"Unknown split `validation` \(there are train\)") as caught:
-        list(open_corpus(hub(tmp_path / "saved", valid="validation")).pairs("valid"))
+        list(open_corpus(hub(tmp_path / "saved", valid="validation"), SOURCE_AND_TARGET).rows("valid"))
     assert "-o 'data.corpus.splits.valid={from: train, rows: 500}'" in str(caught.value)
     assert "load_from_disk" not in str(caught.value)
 

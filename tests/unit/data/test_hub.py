@@ -7,8 +7,9 @@ from typing import Any
 import datasets
 import pytest
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import HubCorpus
-from intelligen.data.hub import HubPairs
+from intelligen.data.hub import HubRows
 from intelligen.errors import DataError, UnavailableError
 
 ROWS = [{"translation": {"en": f"number {i}", "de": f"Nummer {i}"}, "id": i} for i in range(5)]
@@ -38,71 +39,73 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_dotted_fields_descend_into_nested_columns(saved: str) -> None:
-    corpus = HubPairs(HubCorpus(dataset=saved))
+    corpus = HubRows(HubCorpus(dataset=saved), SOURCE_AND_TARGET)
     assert corpus.splits == ("train", "valid", "test")
-    assert list(corpus.pairs("train")) == PAIRS
+    assert list(corpus.rows("train")) == PAIRS
 
 
 def test_flat_columns_are_read_even_with_a_dot_in_their_name(tmp_path: Path) -> None:
     dataset = save(tmp_path / "flat", [{"text.en": "one", "de": "eins"}])
-    corpus = HubPairs(HubCorpus(dataset=dataset, source_field="text.en", target_field="de"))
-    assert list(corpus.pairs("test")) == [("one", "eins")]
+    corpus = HubRows(HubCorpus(dataset=dataset, source_field="text.en", target_field="de"), SOURCE_AND_TARGET)
+    assert list(corpus.rows("test")) == [("one", "eins")]
 
 
 def test_the_limit_bounds_training_rows_only(saved: str) -> None:
-    corpus = HubPairs(HubCorpus(dataset=saved, limit=2))
-    assert list(corpus.pairs("train")) == PAIRS[:2]
-    assert list(corpus.pairs("valid")) == PAIRS
+    corpus = HubRows(HubCorpus(dataset=saved, limit=2), SOURCE_AND_TARGET)
+    assert list(corpus.rows("train")) == PAIRS[:2]
+    assert list(corpus.rows("valid")) == PAIRS
 
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_repository_is_read_whole_or_as_a_stream(repository: str, streaming: bool) -> None:
-    corpus = HubPairs(HubCorpus(dataset=repository, streaming=streaming, limit=3))
-    assert list(corpus.pairs("train")) == PAIRS[:3]
-    assert list(corpus.pairs("test")) == PAIRS
-    assert corpus.fingerprint() == HubPairs(HubCorpus(dataset=repository, limit=3)).fingerprint()
+    corpus = HubRows(HubCorpus(dataset=repository, streaming=streaming, limit=3), SOURCE_AND_TARGET)
+    assert list(corpus.rows("train")) == PAIRS[:3]
+    assert list(corpus.rows("test")) == PAIRS
+    assert corpus.fingerprint() == HubRows(HubCorpus(dataset=repository, limit=3), SOURCE_AND_TARGET).fingerprint()
 
 
 def test_a_missing_column_is_an_error_with_the_columns_there_are(saved: str) -> None:
-    corpus = HubPairs(HubCorpus(dataset=saved, source_field="text"))
+    corpus = HubRows(HubCorpus(dataset=saved, source_field="text"), SOURCE_AND_TARGET)
     with pytest.raises(DataError, match=r"no column `text` \(there are translation, id\)"):
-        list(corpus.pairs("train"))
+        list(corpus.rows("train"))
 
 
 def test_a_missing_nested_field_is_an_error_with_the_fields_there_are(saved: str) -> None:
-    corpus = HubPairs(HubCorpus(dataset=saved, target_field="translation.fr"))
+    corpus = HubRows(HubCorpus(dataset=saved, target_field="translation.fr"), SOURCE_AND_TARGET)
     with pytest.raises(DataError, match=r"\[train\]:0: no field `fr` \(there are en, de\)"):
-        list(corpus.pairs("train"))
+        list(corpus.rows("train"))
 
 
 def test_a_row_without_text_is_named(tmp_path: Path) -> None:
     rows = [{"en": "one", "de": "eins"}, {"en": "two", "de": None}]
-    corpus = HubPairs(HubCorpus(dataset=save(tmp_path / "gap", rows), source_field="en", target_field="de"))
+    corpus = HubRows(
+        HubCorpus(dataset=save(tmp_path / "gap", rows), source_field="en", target_field="de"), SOURCE_AND_TARGET
+    )
     with pytest.raises(DataError, match=r"gap\[validation\]:1:de: must be text, got null"):
-        list(corpus.pairs("valid"))
+        list(corpus.rows("valid"))
 
 
 def test_a_missing_split_is_an_error_with_the_splits_there_are(saved: str, repository: str) -> None:
     splits = {"train": "train", "valid": "dev", "test": "test"}
     with pytest.raises(DataError, match=r"Unknown split `dev` \(there are train, validation, test\)"):
-        list(HubPairs(HubCorpus(dataset=saved, splits=splits)).pairs("valid"))
+        list(HubRows(HubCorpus(dataset=saved, splits=splits), SOURCE_AND_TARGET).rows("valid"))
     with pytest.raises(DataError, match=r'Unknown split "dev"\. Should be one of'):
-        list(HubPairs(HubCorpus(dataset=repository, splits=splits)).pairs("valid"))
+        list(HubRows(HubCorpus(dataset=repository, splits=splits), SOURCE_AND_TARGET).rows("valid"))
 
 
 def test_the_fingerprint_follows_the_rows_and_the_settings(tmp_path: Path) -> None:
     one, same = save(tmp_path / "one", ROWS), save(tmp_path / "same", ROWS)
     other = save(tmp_path / "other", ROWS[1:])
-    prints = {name: HubPairs(HubCorpus(dataset=name)).fingerprint() for name in (one, same, other)}
+    prints = {name: HubRows(HubCorpus(dataset=name), SOURCE_AND_TARGET).fingerprint() for name in (one, same, other)}
     assert prints[one] == prints[same] != prints[other]
-    assert HubPairs(HubCorpus(dataset=one, limit=2)).fingerprint() != prints[one]
+    assert HubRows(HubCorpus(dataset=one, limit=2), SOURCE_AND_TARGET).fingerprint() != prints[one]
 
 
 def test_an_unreachable_data_set_says_what_to_do_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    corpus = HubPairs(HubCorpus(dataset="nobody/nothing", subset="de-en"))
-    for attempt in (corpus.fingerprint, lambda: list(corpus.pairs("train"))):
+    corpus = HubRows(HubCorpus(dataset="nobody/nothing", subset="de-en"), SOURCE_AND_TARGET)
+    for attempt in (corpus.fingerprint, lambda: list(corpus.rows("train"))):
         with pytest.raises(
             UnavailableError,
             match=r"^data set nobody/nothing \(de-en\) cannot be read: .*: -o data.corpus.dataset=PATH",

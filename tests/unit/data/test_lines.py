@@ -7,6 +7,7 @@ from pathlib import Path
 import datasets
 import pytest
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Corpus, FilesCorpus, HubCorpus, PairTable, ParallelText
 from intelligen.data.corpora import open_corpus
 from intelligen.data.lines import decoded_lines, one_line
@@ -31,8 +32,8 @@ def test_other_characters_stay() -> None:
     assert not notes
 
 
-PAIRS = [("one\ntwo", "eins"), ("three", "drei\u2028vier"), ("five\r", "fünf")]
-READ = [("one two", "eins"), ("three", "drei vier"), ("five", "fünf")]
+PAIRS = [("one\ntwo", "eins"), ("three", "drei\u2028vier"), ("five\r", "fünf"), ("six", "sechs\x1c")]
+READ = [("one two", "eins"), ("three", "drei vier"), ("five", "fünf"), ("six", "sechs")]
 
 
 def written(folder: Path, reader: str) -> Corpus:
@@ -61,10 +62,10 @@ def written(folder: Path, reader: str) -> Corpus:
 @pytest.mark.parametrize("reader", ["jsonl", "hub", "csv", "tsv", "parallel"])
 def test_all_readers_give_one_line_for_each_text_and_count_alike(tmp_path: Path, reader: str) -> None:
     notes: Counter[str] = Counter()
-    assert list(open_corpus(written(tmp_path, reader)).pairs("train", notes)) == READ
+    assert list(open_corpus(written(tmp_path, reader), SOURCE_AND_TARGET).rows("train", notes)) == READ
     # At the end of a line of a file, \r belongs to the line's end.
     ends = 1 if reader == "parallel" else 0
-    assert (notes["line_breaks"], notes["crlf"]) == (3 - ends, ends)
+    assert (notes["line_breaks"], notes["crlf"]) == (4 - ends, ends)
 
 
 def test_lines_of_a_stream_follow_the_rules_of_files() -> None:

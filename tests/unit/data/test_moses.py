@@ -2,6 +2,7 @@
 
 import pytest
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, FilesCorpus, ParallelText, Tokenizer
 from intelligen.config.data import Moses as MosesSettings
 from intelligen.data.moses import Moses
@@ -22,7 +23,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
             (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in own), encoding="utf-8")
     splits = {name: ParallelText(source=f"{name}.en", target=f"{name}.de") for name in ("train", "valid", "test")}
     tokenizer = Tokenizer(vocabulary=70, moses=MosesSettings(source="en", target="de"))
-    return prepare(Data(corpus=FilesCorpus(folder=str(folder), splits=splits), tokenizer=tokenizer), folder / "store")
+    return prepare(
+        Data(corpus=FilesCorpus(folder=str(folder), splits=splits), tokenizer=tokenizer),
+        folder / "store",
+        columns=SOURCE_AND_TARGET,
+    )
 
 
 # By Moses' own tokenizer.perl and normalize-punctuation.perl.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from intelligen.cli.new_test_sets import new_test_sets
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, FilesCorpus, HeldOut, PairTable
 from intelligen.config.data import Tokenizer as TokenizerSettings
 from intelligen.data.new_test_set import NewTestSet
@@ -23,11 +24,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     drawn = HeldOut.model_validate({"from": "train", "rows": 5})
     train = PairTable(file="train.tsv", source_field="src", target_field="tgt")
     corpus = FilesCorpus(folder=str(folder), splits={"train": train, "valid": drawn, "test": drawn})
-    return prepare(Data(corpus=corpus, tokenizer=TokenizerSettings(vocabulary=30)), folder / "store")
+    return prepare(
+        Data(corpus=corpus, tokenizer=TokenizerSettings(vocabulary=30)), folder / "store", columns=SOURCE_AND_TARGET
+    )
 
 
 def pairs_in(prepared: Prepared, test_set: NewTestSet) -> int:
-    with test_set.encoded(prepared) as (_, report):
+    with test_set.encoded(prepared, SOURCE_AND_TARGET) as (_, report):
         return report.kept
 
 

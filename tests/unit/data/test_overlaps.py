@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.loading import load_experiment
 from intelligen.data.describing import describe, leaks
 from intelligen.data.manifest import MANIFEST, Overlap
@@ -26,7 +27,9 @@ def numbered(*numbers: int, target: str = "target") -> Pairs:
 
 
 def compared(train: Pairs, **evaluation: Pairs) -> Comparison:
-    found = Comparison({split: RowHashes.of(pairs) for split, pairs in evaluation.items()})
+    found = Comparison(
+        {split: RowHashes.of(pairs, SOURCE_AND_TARGET) for split, pairs in evaluation.items()}, SOURCE_AND_TARGET
+    )
     for start in range(0, len(train), 3):
         found.add_train(train[start : start + 3])
     return found
@@ -79,12 +82,12 @@ def copy(directory: Path, split: str, to: str, *, times: int = 1) -> None:
 
 def test_preparing_says_what_splits_share(directory: Path) -> None:
     copy(directory, "test", "train", times=2)
-    lines = describe(prepare(load_experiment(directory / "e.yaml").data, directory))
-    assert "in two splits: 24 of the 24 pairs of test are in train too, and 24 of its sources" in lines
+    lines = describe(prepare(load_experiment(directory / "e.yaml").data, directory, columns=SOURCE_AND_TARGET))
+    assert "in two splits: 24 of the 24 rows of test are in train too, and 24 of its inputs" in lines
     (repeated,) = (
         line
         for line in lines
-        if line.startswith("duplicates: ") and line.endswith("pairs of train repeat an earlier one")
+        if line.startswith("duplicates: ") and line.endswith("rows of train repeat an earlier one")
     )
     assert int(repeated.split()[1]) >= 24
 
@@ -93,13 +96,13 @@ def test_preparing_says_that_nothing_is_shared(directory: Path) -> None:
     corpus = "data.corpus={name: embedded, train: 600, valid: 20, test: 20}"
     overrides = (corpus, "data.max_tokens=128", "model.max_positions=256")
     experiment = load_experiment(directory / "e.yaml", overrides)
-    found = prepare(experiment.data, directory)
-    assert describe(found)[-1] == "no source is in two splits, no pair twice in one"
+    found = prepare(experiment.data, directory, columns=SOURCE_AND_TARGET)
+    assert describe(found)[-1] == "no input is in two splits, no row twice in one"
     assert leaks(found.manifest) == []
 
 
 def test_data_that_the_first_release_prepared_are_not_counted(directory: Path) -> None:
-    found = prepare(load_experiment(directory / "e.yaml").data, directory)
+    found = prepare(load_experiment(directory / "e.yaml").data, directory, columns=SOURCE_AND_TARGET)
     text = found.manifest.model_dump_json(exclude={"overlaps", "sha256", "checksum"})
     (found.directory / MANIFEST).write_text(text)
     again = open_prepared(found.directory)
@@ -118,16 +121,16 @@ def test_a_validation_set_that_is_the_test_set_is_refused_and_the_fix_works_as_i
     command = ["prepare", str(directory / "e.yaml"), "--runs", str(directory / "runs")]
     refused = CliRunner().invoke(commands, command, standalone_mode=False)
     assert isinstance(refused.exception, DataError)
-    assert "splits `valid` and `test` hold the same 24 pairs" in str(refused.exception)
+    assert "splits `valid` and `test` hold the same 24 rows" in str(refused.exception)
     fix = re.search(r"-o '[^']*valid[^']*'", str(refused.exception))
     assert fix is not None
     fixed = CliRunner().invoke(commands, [*command, *shlex.split(fix[0])], standalone_mode=False)
     assert fixed.exit_code == 0, fixed.output
-    assert "valid: 24 of 24 pairs kept" in fixed.output
-    assert "of the 24 pairs of valid are in train too" not in fixed.output
+    assert "valid: 24 of 24 rows kept" in fixed.output
+    assert "of the 24 rows of valid are in train too" not in fixed.output
 
 
 def test_another_test_set_must_not_be_the_validation_set_either(directory: Path) -> None:
     data = load_experiment(directory / "e.yaml", ("data.corpus.splits.more={source: valid.en, target: valid.de}",)).data
-    with pytest.raises(DataError, match="splits `valid` and `more` hold the same 24 pairs"):
-        prepare(data, directory)
+    with pytest.raises(DataError, match="splits `valid` and `more` hold the same 24 rows"):
+        prepare(data, directory, columns=SOURCE_AND_TARGET)

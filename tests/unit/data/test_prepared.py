@@ -8,26 +8,29 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, Filters, ParallelText
 from intelligen.config.data import Tokenizer as TokenizerSettings
+from intelligen.data import preparing
 from intelligen.data.corpora import open_corpus
 from intelligen.data.describing import describe
-from intelligen.data.filters import Counts, training_pairs
+from intelligen.data.filters import Counts, training_rows
 from intelligen.data.manifest import MANIFEST
 from intelligen.data.prepared import open_prepared
-from intelligen.data.preparing import prepare
 from intelligen.data.tokenizer import Tokenizer, train_tokenizer
 from intelligen.data.tokens import UNK
 from intelligen.data.writing import write_split
 from intelligen.errors import CannotCreateError, DataError, StorageError
 
 FILES = {split: ParallelText(source=f"{split}.en", target=f"{split}.de") for split in ("train", "valid", "test")}
+prepare = partial(preparing.prepare, columns=SOURCE_AND_TARGET)
 WORDS = ["the", "cat", "dog", "sees", "a", "red", "house", "never", "two", "boats"]
 
 
@@ -113,7 +116,7 @@ def test_the_vocabulary_knows_nothing_of_validation_and_test(folder: Path, tmp_p
         assert prepared.manifest.splits[split].columns["target"].unknown == 1
 
 
-def test_the_vocabulary_knows_nothing_of_training_pairs_left_out(folder: Path, tmp_path: Path) -> None:
+def test_the_vocabulary_knows_nothing_of_training_rows_left_out(folder: Path, tmp_path: Path) -> None:
     write(folder, train=[*train_pairs(), ("ж" * 50, "Ж" * 50)])
     prepared = prepare(settings(folder, filters=Filters(max_characters=45)), tmp_path)
     assert "ж" not in "".join(prepared.tokenizer("source").pieces)
@@ -133,11 +136,11 @@ def test_everything_left_out_or_odd_is_counted_and_told(folder: Path, tmp_path: 
     assert splits["test"].notes == {"bom": 1, "crlf": 1}
     lines = describe(prepared)
     assert lines[0] == "joint bpe vocabulary: 60 pieces"
-    assert "train: 300 of 304 pairs kept; left out: 2 empty, 1 too long, 1 length difference" in lines
-    assert "test: 1 of 1 pairs kept; noted: 1 bom, 1 crlf" in lines
+    assert "train: 300 of 304 rows kept; left out: 2 empty, 1 too long, 1 length difference" in lines
+    assert "test: 1 of 1 rows kept; noted: 1 bom, 1 crlf" in lines
 
 
-def test_overlong_training_pairs_go_and_overlong_evaluation_sources_are_cut(folder: Path, tmp_path: Path) -> None:
+def test_overlong_training_rows_go_and_overlong_evaluation_sources_are_cut(folder: Path, tmp_path: Path) -> None:
     long = ("the cat sees " * 12, "The Cat Sees " * 12)
     write(folder, train=[*train_pairs(), long, *train_pairs(10)], valid=[long])
     prepared = prepare(settings(folder, max_tokens=30), tmp_path)
@@ -151,17 +154,17 @@ def test_overlong_training_pairs_go_and_overlong_evaluation_sources_are_cut(fold
 
 
 def test_mostly_overlong_training_data_are_an_error(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^300 of 300 training pairs are longer than data\.max_tokens \(4\)"):
+    with pytest.raises(DataError, match=r"^300 of 300 training rows are longer than data\.max_tokens \(4\)"):
         prepare(settings(folder, max_tokens=4), tmp_path)
 
 
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
-        ({"test": [("a", "b"), ("a", " ")]}, r"test\.de:2: empty reference in split `test`"),
+        ({"test": [("a", "b"), ("a", " ")]}, r"test\.de:2: empty target in split `test`"),
         ({"valid": []}, r"^split `valid` is empty$"),
-        ({"train": []}, r"^no training pair is left of 0 read$"),
-        ({"train": [("", "x")]}, r"^no training pair is left of 1 read \(1 empty\): see data\.filters$"),
+        ({"train": []}, r"^no training row is left of 0 read$"),
+        ({"train": [("", "x")]}, r"^no training row is left of 1 read \(1 empty\): see data\.filters$"),
         ({"train": [("ab", "ba")] * 9}, r"^data\.tokenizer\.vocabulary is 60, but .* at most \d+"),
     ],
 )
@@ -191,7 +194,7 @@ def test_other_content_or_settings_have_another_identity(folder: Path, tmp_path:
         file.write(b"\n")
     with (folder / "valid.en").open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(DataError, match="empty reference"):
+    with pytest.raises(DataError, match="empty target"):
         prepare(settings(folder), tmp_path)
     write(folder, valid=[("a cat", "A cat")])
     identities.append(prepare(settings(folder), tmp_path).identity)
@@ -266,10 +269,11 @@ mount -t tmpfs -o size=64k none "$1" || exit 77
 import sys
 from pathlib import Path
 from intelligen.config.data import Data
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.data.preparing import prepare
 from intelligen.errors import StorageError
 try:
-    prepare(Data.model_validate_json(sys.argv[2]), Path(sys.argv[1]))
+    prepare(Data.model_validate_json(sys.argv[2]), Path(sys.argv[1]), columns=SOURCE_AND_TARGET)
 except StorageError as error:
     print(error, list((Path(sys.argv[1]) / "prepared").iterdir()), sep="|", end="")
 ' "$1" "$3"
@@ -302,7 +306,8 @@ def _peak_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch, *, pairs: int) ->
     tracemalloc.start()
     write_split(
         "train",
-        training_pairs(open_corpus(data.corpus), data, counts),
+        training_rows(open_corpus(data.corpus, SOURCE_AND_TARGET), data, counts),
+        columns=SOURCE_AND_TARGET,
         directory=folder,
         tokenizers={"source": tokenizer, "target": tokenizer},
         max_tokens=128,

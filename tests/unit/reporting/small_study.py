@@ -79,7 +79,7 @@ class SmallStudy:
     def write(self) -> Path:
         """All of it; returns the sweep's directory."""
         sweep, experiment = self.settings()
-        prepared = prepare(experiment.data, self.store)
+        prepared = prepare(experiment.data, self.store, columns=experiment.task.columns)
         self.references = prepared.split("test").texts("target")
         self.sources = prepared.split("test").texts("source")
         header = sweep_header(sweep, experiment, prepared=prepared.identity)

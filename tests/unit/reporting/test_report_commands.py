@@ -36,7 +36,7 @@ def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
     page = runs / "sweeps" / "small" / "report.html"
     assert lines[0].startswith("answer   intelligen wins: ")
     *shared, last = lines[1:]
-    assert shared[0] == "data     in two splits: 8 of the 30 pairs of valid are in train too, and 8 of its sources"
+    assert shared[0] == "data     in two splits: 8 of the 30 rows of valid are in train too, and 8 of its inputs"
     assert last == f"report   {page}"
     text = page.read_text()
     assert text.startswith("<!DOCTYPE html>")
@@ -53,7 +53,7 @@ def test_report_for_programs(runs: Path, tmp_path: Path) -> None:
         str(page),
     )
     assert document["refusals"][0].startswith("nothing is confirmed")
-    assert document["data"][0].startswith("in two splits: 8 of the 30 pairs of valid are in train too")
+    assert document["data"][0].startswith("in two splits: 8 of the 30 rows of valid are in train too")
     assert [row["strategy"] for row in document["rows"]] == ["baseline", "standard", "standard_matched", "intelligen"]
     assert document["rows"][1]["p_holm"] is None
     assert page.exists()

@@ -10,6 +10,7 @@ import torch
 from conftest import tiny_data, tiny_trial, write_tiny_corpus
 
 from intelligen.config.budget import Budget
+from intelligen.config.columns import SOURCE_AND_TARGET
 from intelligen.config.data import Data, PairTable
 from intelligen.config.experiment import Experiment
 from intelligen.config.space import Const
@@ -47,7 +48,7 @@ def test_data_that_are_prepared_to_something_else_are_refused(tmp_path: Path, mo
     data = data_with_line_breaks(tmp_path / "corpus")
     with monkeypatch.context() as first_release:
         first_release.setattr("intelligen.data.lines.one_line", lambda text, notes: text)
-        first = prepare(data, tmp_path)
+        first = prepare(data, tmp_path, columns=SOURCE_AND_TARGET)
     trial = tiny_trial(first.identity)
     directory = tmp_path / "sweeps" / "s" / "t0000"
     with suppress(KeyboardInterrupt):
@@ -60,7 +61,7 @@ def test_data_that_are_prepared_to_something_else_are_refused(tmp_path: Path, mo
         run = SweepRun(settings, Experiment(version=1, name="e"), first.identity, tmp_path, directory.parent, ledger)
         require_data(run, first)
         shutil.rmtree(first.directory)
-        again = prepare(data, tmp_path)
+        again = prepare(data, tmp_path, columns=SOURCE_AND_TARGET)
         assert again.identity == first.identity  # it follows from settings and corpus
         with pytest.raises(ChangedError, match=OTHER):
             require_data(run, again)
