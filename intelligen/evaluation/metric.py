@@ -7,7 +7,7 @@ import re
 import string
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import ClassVar, Generic, TypeVar
@@ -126,24 +126,25 @@ class Accuracy(MeanOfRows[object, object]):
 
 
 @dataclass(frozen=True)
-class MacroF1(Metric[int, int]):
+class MacroF1(Metric[Hashable, Hashable]):
     """Mean over the classes of F1 = 2 · right / (predicted + expected), in per cent (van Rijsbergen 1979).
 
     Classes that are neither predicted nor expected in any row do not count, as in scikit-learn's `f1_score` with
     `average="macro"`. K = 3 per class: rows rightly predicted, predicted, and expected to be of it.
     """
 
-    classes: int
-    """They are 0 to `classes` − 1."""
+    classes: tuple[Hashable, ...]
+    """All that a row may be said to be of, such as its labels."""
     name = "macro_f1"
     label = "macro-F1"
     unit = "%"
 
-    def statistics(self, predictions: Sequence[int], references: Sequence[int]) -> Floats:
+    def statistics(self, predictions: Sequence[Hashable], references: Sequence[Hashable]) -> Floats:
         """By class, whether the row is right, predicted and expected."""
         require_as_many(predictions, references)
+        place = {named: number for number, named in enumerate(self.classes)}
         predicted_MC, expected_MC = (
-            np.eye(self.classes)[np.asarray(rows, dtype=int)] for rows in (predictions, references)
+            np.eye(len(place))[np.array([place[row] for row in rows], dtype=int)] for rows in (predictions, references)
         )
         return np.concatenate([predicted_MC * expected_MC, predicted_MC, expected_MC], axis=1)
 
