@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
 from intelligen.config.base import canonical_json, content_hash
 from intelligen.config.data import Corpus, EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
+from intelligen.data.embedded.version import version_parts
 from intelligen.data.files import FilePairs
 from intelligen.data.held_out import Comparable, HeldOutPairs, as_it_is, drawn_splits
 from intelligen.data.hub import HubPairs
@@ -53,14 +53,8 @@ class EmbeddedPairs:
         return f"embedded[{split}]:{row}"
 
     def fingerprint(self) -> str:
-        """Content hash of the settings and of the grammar's source code: it changes with whatever it writes."""
-        modules = sorted(
-            (module for module in files("intelligen.data.embedded").iterdir() if module.name.endswith(".py")),
-            key=lambda module: module.name,
-        )
-        return content_hash(
-            "embedded", canonical_json(self._corpus), *(module.read_text("utf-8") for module in modules)
-        )
+        """Content hash of the settings and of the grammar's version."""
+        return content_hash("embedded", canonical_json(self._corpus), *version_parts())
 
 
 def open_corpus(corpus: Corpus, comparable: Comparable = as_it_is) -> PairCorpus:
