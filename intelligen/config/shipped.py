@@ -1,4 +1,4 @@
-"""The files that come with the package lie at the top of a clone, and inside a wheel; by their names they are found in both."""
+"""Files that come with the package lie at the top of a clone, and inside a wheel; their names find them in both."""
 
 import os
 from pathlib import Path
