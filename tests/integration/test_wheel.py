@@ -50,7 +50,7 @@ SHORT = [
 
 def done(*command: str | Path, cwd: Path) -> str:
     """What a command that ends well prints."""
-    process = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    process = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=500)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 
@@ -82,9 +82,11 @@ def _pip(*words: str) -> list[str]:
     return [sys.executable, "-m", "pip", *words, "--no-deps", "--disable-pip-version-check"]
 
 
-def test_a_wheel_has_the_shipped_files_and_the_license(wheel: Path, tmp_path: Path) -> None:
+def test_a_wheel_has_the_whole_package_the_shipped_files_and_the_license(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
+    package = [path for path in (REPOSITORY / "intelligen").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert [path for path in package if not (tmp_path / path.relative_to(REPOSITORY)).is_file()] == []
     for path in SHIPPED:
         assert filecmp.cmp(REPOSITORY / path, tmp_path / "intelligen" / "shipped" / path, shallow=False)
     assert filecmp.cmp(REPOSITORY / "LICENSE", next(tmp_path.glob("*.dist-info/licenses/LICENSE")), shallow=False)
@@ -129,6 +131,7 @@ def test_messages_name_files_of_the_package_without_detours(bin_directory: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_the_quickstart_runs_outside_of_a_clone(bin_directory: Path, tmp_path: Path) -> None:
     done(bin_directory / "intelligen", "run", "search_spaces/quickstart.yaml", *SHORT, cwd=tmp_path)
     status = json.loads(done(bin_directory / "intelligen", "status", "quickstart", "--json", cwd=tmp_path))
