@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -47,7 +46,7 @@ def _contents() -> Mapping[str, str]:
     """Each file by its name in the directory; the schemas are those of this version."""
     from intelligen.config.json_schema import FILES, schema_text
 
-    starter = files("intelligen.cli").joinpath("starter")
-    return {name: starter.joinpath(name).read_text("utf-8") for name in (EXPERIMENT, SWEEP)} | {
+    starter = Path(__file__).with_name("starter")
+    return {name: (starter / name).read_text(encoding="utf-8") for name in (EXPERIMENT, SWEEP)} | {
         f"schemas/{kind}.schema.json": schema_text(kind) for kind in FILES
     }

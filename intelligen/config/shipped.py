@@ -1,6 +1,7 @@
 """Files that come with the package lie at the top of a clone, and inside a wheel; their names find them in both."""
 
 import os
+from importlib.resources import files
 from pathlib import Path
 
 FOLDERS = ("experiments", "search_spaces", "schemas")
@@ -8,15 +9,15 @@ FOLDERS = ("experiments", "search_spaces", "schemas")
 
 def shipped() -> Path:
     """The folder that has these folders: a wheel's own copy, or the top of the clone."""
-    package = Path(__file__).parents[1]
+    package = Path(str(files("intelligen")))
     copied = package / "shipped"
     return copied if copied.is_dir() else package.parent
 
 
 def located(path: Path) -> Path:
     """A file that a user names: the one in the working directory, else the shipped one of that name."""
-    here = os.path.lexists(path) or not _may_be_shipped(path)
-    return path if here or not os.path.isfile(shipped() / path) else shipped() / path
+    missing = _may_be_shipped(path) and not os.path.lexists(path)
+    return shipped() / path if missing and os.path.isfile(shipped() / path) else path
 
 
 def folders_of(path: Path) -> list[Path]:

@@ -17,7 +17,8 @@ from intelligen.config.shipped import FOLDERS
 SHIPPED = [path.relative_to(REPOSITORY) for folder in FOLDERS for path in sorted((REPOSITORY / folder).iterdir())]
 EXPERIMENTS = [str(path) for path in SHIPPED if path.parts[0] == "experiments"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "INTELLIGEN_LOCAL": "1", "OMP_NUM_THREADS": "1"}
-# The identities of shipped experiments: of their baselines, and of what the grammar's version says.
+PIP = ("-m", "pip", "--no-input", "--disable-pip-version-check")
+# Of shipped experiments: the identities of their baselines, and the fingerprints of the embedded corpora.
 IDENTITIES = """
 import json, sys
 from intelligen.config.experiment import baseline_trial
@@ -61,7 +62,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("built")
     done(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place, cwd=REPOSITORY)
     (source,) = place.iterdir()
-    done(*_pip("wheel", "--no-build-isolation", "-w", str(place)), source, cwd=place)
+    done(sys.executable, *PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", place, source, cwd=place)
     (wheel,) = place.glob("*.whl")
     return wheel
 
@@ -74,12 +75,8 @@ def bin_directory(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     (packages,) = place.glob("lib/python*/site-packages")
     borrowed = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     (packages / "borrowed.pth").write_text("".join(f"{path}\n" for path in borrowed))
-    done(place / "bin" / "python", *_pip("install", "--no-index")[1:], wheel, cwd=place)
+    done(place / "bin" / "python", *PIP, "install", "--no-deps", "--no-index", wheel, cwd=place)
     return place / "bin"
-
-
-def _pip(*words: str) -> list[str]:
-    return [sys.executable, "-m", "pip", *words, "--no-deps", "--disable-pip-version-check"]
 
 
 def test_a_wheel_has_the_whole_package_the_shipped_files_and_the_license(wheel: Path, tmp_path: Path) -> None:

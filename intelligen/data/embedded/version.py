@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from importlib.resources import files
+from pathlib import Path
 
 VERSION = 1
 
@@ -18,5 +18,5 @@ def version_parts() -> tuple[str, ...]:
 
 
 def _sources_of_version_1() -> tuple[str, ...]:
-    packed = files("intelligen.data.embedded").joinpath("version_1.json.gz").read_bytes()
+    packed = Path(__file__).with_name("version_1.json.gz").read_bytes()
     return tuple(json.loads(gzip.decompress(packed)))
