@@ -40,7 +40,7 @@ def load_sweep(file: Place, overrides: Sequence[str] = ()) -> LoadedSweep:
     """Read and check a sweep file.
 
     Args:
-        file: Its path.
+        file: Its path; `search_spaces/quickstart.yaml` and the like are found from any directory.
         overrides: `KEY=VALUE`, as `-o` takes them.
 
     Raises:

@@ -17,6 +17,7 @@ from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
 from intelligen.cli.replaying import reproduce
 from intelligen.cli.reports import compare, export, report
+from intelligen.cli.starting import init
 from intelligen.cli.sweeps import extend, resume, run, stop
 from intelligen.cli.training import finetune, prepare, train
 from intelligen.cli.watching import logs, status, watch
@@ -38,7 +39,7 @@ def commands() -> None:
 
 
 VERBS = (
-    *(validate, schema, plan, run, status, watch, logs, stop, resume, extend),
+    *(init, validate, schema, plan, run, status, watch, logs, stop, resume, extend),
     *(report, compare, export, promote, reproduce, doctor),
     *(prepare, train, finetune, test, inference, completion),
 )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from intelligen.cli.orders import Order
     from intelligen.config.sweep import Sweep
 
-QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
+QUICKSTART = Path("search_spaces", "quickstart.yaml")
 
 
 @click.command("run")

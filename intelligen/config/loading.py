@@ -17,6 +17,7 @@ from intelligen.config.paths import has_setting
 from intelligen.config.problems import validated
 from intelligen.config.project import project_of, require_inside
 from intelligen.config.search_check import check_search
+from intelligen.config.shipped import located
 from intelligen.config.space_check import check_space
 from intelligen.config.sweep import Sweep
 from intelligen.config.text_file import displayed, read_text
@@ -29,10 +30,13 @@ _TABLE = "search.warm_start.csv"
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment in a file, with overrides `KEY=VALUE` of its dotted keys.
 
+    Where the working directory has no such file, a shipped one of that name is meant, here as in `read_sweep`.
+
     Raises:
         ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
 
     """
+    path = located(path)
     document = with_fragments(read_document(path), path, Experiment)
     return _experiment(document, [parse_override(text) for text in overrides])
 
@@ -64,8 +68,9 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
         ConfigError: a file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
 
     """
+    path = located(path)
     document = with_fragments(read_document(path), path, Sweep)
-    changes = [parse_override(text) for text in overrides]
+    changes = [_with_located_experiment(parse_override(text)) for text in overrides]
     inner = [change for change in changes if change.key.startswith(INTO_EXPERIMENT)]
     own = [change for change in changes if change not in inner]
     _require_keys_of_a_sweep(own)
@@ -98,6 +103,7 @@ def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
         ConfigError: the file is not strict YAML, or a fragment of it is not.
 
     """
+    path = located(path)
     keys = with_fragments(read_document(path), path, Sweep).data.keys()
     sweep, experiment = Sweep.model_fields.keys(), Experiment.model_fields.keys()
     return Sweep if len(keys & (sweep - experiment)) > len(keys & (experiment - sweep)) else Experiment
@@ -153,6 +159,13 @@ def _require_keys_of_a_sweep(changes: Sequence[Change]) -> None:
 def _reaches(changes: Sequence[Change], key: str) -> bool:
     """Whether one of the changes sets the key, or a group that it is in."""
     return any(f"{key}.".startswith(f"{change.key}.") for change in changes)
+
+
+def _with_located_experiment(change: Change) -> Change:
+    """The change as it is, unless it names the experiment's file."""
+    if change.key != "experiment" or not isinstance(change.value, str) or not change.value:
+        return change
+    return replace(change, value=str(located(Path(change.value))))
 
 
 def _named_experiment(document: Document, project: Path | None) -> Document:

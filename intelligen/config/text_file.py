@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from intelligen.config.document import problem_line
+from intelligen.config.shipped import folders_of
 from intelligen.errors import ConfigError
 
 MAX_BYTES = 1 << 20
@@ -43,13 +44,16 @@ def read_text(path: Path) -> str:
 
 
 def displayed(path: Path) -> str:
-    """The path as messages name it: as it was given, or without its `..` where it lies below the working directory."""
+    """The path as messages name it: as it was given, or without its `..` where it is absolute or leads below here."""
     if ".." not in path.parts:
         return str(path)
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (OSError, ValueError, RuntimeError):
+        found, here = path.resolve(), Path.cwd()
+    except (OSError, RuntimeError):
         return str(path)
+    if found.is_relative_to(here):
+        return str(found.relative_to(here))
+    return str(found if path.is_absolute() else path)
 
 
 def from_here(path: Path) -> Path:
@@ -81,9 +85,15 @@ def _bytes(path: Path, place: str) -> bytes:
 
 
 def _neighbour(path: Path) -> str:
-    try:
-        names = [name for name in os.listdir(path.parent) if name.endswith((".yaml", ".yml"))]
-    except OSError:
+    listed = [names for folder in folders_of(path) if (names := _yaml_files(folder)) is not None]
+    if not listed:
         return "its directory does not exist either: check the path"
-    close = get_close_matches(path.name, names, n=1)
+    close = get_close_matches(path.name, [name for names in listed for name in names], n=1)
     return f'did you mean "{path.parent / close[0]}"?' if close else "check the path"
+
+
+def _yaml_files(folder: Path) -> list[str] | None:
+    try:
+        return [name for name in os.listdir(folder) if name.endswith((".yaml", ".yml"))]
+    except OSError:
+        return None

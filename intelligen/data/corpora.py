@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from intelligen.config.columns import Column, Row
 from intelligen.config.data import Corpus as CorpusSettings
 from intelligen.config.data import EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
+from intelligen.data.embedded.version import version_parts
 from intelligen.data.files import FileRows
 from intelligen.data.held_out import Comparable, HeldOutRows, as_it_is, drawn_splits
 from intelligen.data.hub import HubRows
@@ -59,14 +59,8 @@ class EmbeddedRows:
         return f"embedded[{split}]:{row}"
 
     def fingerprint(self) -> str:
-        """Content hash of the settings and of the grammar's source code: it changes with whatever it writes."""
-        modules = sorted(
-            (module for module in files("intelligen.data.embedded").iterdir() if module.name.endswith(".py")),
-            key=lambda module: module.name,
-        )
-        return content_hash(
-            "embedded", canonical_json(self._corpus), *(module.read_text("utf-8") for module in modules)
-        )
+        """Content hash of the settings and of the grammar's version."""
+        return content_hash("embedded", canonical_json(self._corpus), *version_parts())
 
 
 def open_corpus(corpus: CorpusSettings, columns: Sequence[Column], comparable: Comparable = as_it_is) -> Corpus:

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -94,12 +95,14 @@ def _packages() -> Iterator[Finding]:
     needed = [one for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
     installed = {one.name: _installed(one.name) for one in needed}
     unmet = [
-        f"{one.name} {installed[one.name] or 'is missing'} ({one.specifier})"
+        one
         for one in needed
         if installed[one.name] is None or not one.specifier.contains(str(installed[one.name]), prereleases=True)
     ]
     if unmet:
-        yield Finding("packages", Verdict.FAIL, _listed(unmet), INSTALL)
+        found = [f"{one.name} {installed[one.name] or 'is missing'} ({one.specifier})" for one in unmet]
+        install = INSTALL if CONSTRAINTS.exists() else shlex.join(["pip", "install", *map(str, unmet)])
+        yield Finding("packages", Verdict.FAIL, _listed(found), install)
     else:
         yield Finding("packages", Verdict.OK, f"intelligen {version('intelligen')}, all of {len(needed)} requirements")
     yield _pins({name: found for name, found in installed.items() if found is not None})

@@ -1,8 +1,5 @@
 """Intervals agree with closed forms and with sacreBLEU; seeds and sentences both count; the odd cases are defined."""
 
-import json
-import subprocess
-import sys
 from random import Random
 
 import numpy as np
@@ -12,7 +9,6 @@ from scipy import stats
 
 from intelligen.evaluation.corpus import Shard
 from intelligen.evaluation.intervals import interval
-from intelligen.evaluation.paired_tests import approximate_randomisation, paired_bootstrap
 from intelligen.evaluation.sacrebleu_metrics import Bleu
 from intelligen.evaluation.scoring import score
 from intelligen.evaluation.significance import compare_statistics, compare_systems, holm, mean_interval
@@ -280,26 +276,3 @@ def test_no_number_of_seeds_makes_up_for_a_test_set_that_is_too_small():
 )
 def test_holms_correction_steps_down_from_the_smallest(p_values, corrected):
     assert holm(p_values) == pytest.approx(corrected)
-
-
-@pytest.mark.parametrize(
-    ("options", "found"),
-    [
-        (["--paired-bs"], paired_bootstrap),
-        (["--paired-ar", "--paired-ar-n", "2000"], lambda *texts: approximate_randomisation(*texts, trials=2000)),
-    ],
-    ids=["bootstrap", "randomisation"],
-)
-def test_a_pair_is_tested_as_by_sacrebleus_command_line(options, found, tmp_path):
-    texts = {"reference": references(), "control": translated(0.7, seed=2), "ours": translated(0.8, seed=1)}
-    for name, lines in texts.items():
-        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
-    command = [sys.executable, "-m", "sacrebleu", "reference", "-i", "control", "ours", "-m", "bleu", *options]
-    ran = subprocess.run([*command, "-f", "json"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    control, ours = (row["BLEU"] for row in json.loads(ran.stdout))
-    test = found(texts["ours"], texts["control"], texts["reference"])
-    assert (test.control, test.ours, test.p_value) == (control["score"], ours["score"], ours["p_value"])
-    plain = subprocess.run([*command, "-f", "text"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert test.signature in plain.stdout
-    with pytest.raises(ValueError, match="59 hypotheses for 60 references"):
-        found(texts["ours"], texts["control"][:59], texts["reference"])

@@ -1,0 +1,26 @@
+"""What the doctor says of packages helps in a clone and without one."""
+
+from pathlib import Path
+
+import pytest
+
+from intelligen.sweep import doctor
+
+
+@pytest.mark.parametrize(
+    ("constraints", "mend"),
+    [
+        ("constraints.txt", "pip install -c constraints.txt -e . in the repository"),
+        ("nowhere.txt", "pip install 'click>=99' no-such-package"),
+    ],
+    ids=["clone", "wheel"],
+)
+def test_missing_requirements_are_named_with_a_command_that_installs_them(
+    constraints: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "constraints.txt").write_text("click==99.0\n")
+    monkeypatch.setattr(doctor, "CONSTRAINTS", tmp_path / constraints)
+    monkeypatch.setattr(doctor, "requires", lambda package: ["click>=99", "no-such-package", "numpy"])
+    (found,) = (one for one in doctor._packages() if one.check == "packages")
+    assert (found.verdict, found.mend) == (doctor.Verdict.FAIL, mend)
+    assert "no-such-package is missing" in found.found

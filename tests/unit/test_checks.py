@@ -1,0 +1,33 @@
+"""What is checked before a commit, and by the public CI, is what `scripts/check` and `.ci/run` check."""
+
+import tomllib
+from typing import Any
+
+import yaml
+from conftest import REPOSITORY
+
+
+def read_yaml(path: str) -> Any:
+    return yaml.safe_load((REPOSITORY / path).read_text(encoding="utf-8"))
+
+
+def test_the_hooks_run_the_commands_of_the_check_that_come_before_the_tests() -> None:
+    lines = (REPOSITORY / "scripts" / "check").read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("cd ")) + 1
+    end = next(number for number, line in enumerate(lines) if line.startswith("if "))
+    (local,) = read_yaml(".pre-commit-config.yaml")["repos"]
+    assert [hook["entry"] for hook in local["hooks"]] == lines[start:end]
+    assert {hook["language"] for hook in local["hooks"]} == {"system"}
+
+
+def test_the_workflow_runs_the_ci_script_with_the_oldest_python() -> None:
+    (job,) = read_yaml(".github/workflows/ci.yml")["jobs"].values()
+    assert job["steps"][-1] == {"run": ".ci/run"}
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == f">={job['strategy']['matrix']['python'][0]}"
+
+
+def test_the_citation_has_the_version_and_the_license_of_the_package() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = read_yaml("CITATION.cff")
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
