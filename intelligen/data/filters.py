@@ -66,14 +66,14 @@ def evaluation_rows(corpus: Corpus, split: str, columns: Sequence[Column], data:
 
 def rejection(row: Row, filters: Filters) -> str | None:
     """Why a training row is left out, or None where it is kept. Lengths are in characters."""
-    if not all(map(str.strip, row)):
-        return "empty"
-    lengths = sorted(map(len, row))
-    shortest, longest = lengths[0], lengths[-1]
+    for text in row:
+        if not text.strip():
+            return "empty"
+    shortest = min(map(len, row))
     if shortest < filters.min_characters:
         return "too_short"
-    if filters.max_characters is not None and longest > filters.max_characters:
+    if filters.max_characters is not None and max(map(len, row)) > filters.max_characters:
         return "too_long"
-    if filters.max_length_difference is not None and longest - shortest >= filters.max_length_difference:
+    if filters.max_length_difference is not None and max(map(len, row)) - shortest >= filters.max_length_difference:
         return "length_difference"
     return None
