@@ -143,7 +143,9 @@ class FilesCorpus(Settings):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The texts that a row of every split has."""
+        """The texts that a row of every split has, of the files or of the hub's copy in their place."""
+        if self.folder is None and self.hub is not None:
+            return tuple(self.hub.fields)
         files = [split.fields for split in self.splits.values() if not isinstance(split, HeldOut)]
         return tuple(field for field in files[0] if all(field in other for other in files))
 

@@ -1,6 +1,7 @@
 """What the settings of tasks, models and strategies declare; nothing of it has a default, so nothing is forgotten."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -8,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from intelligen.config.base import Settings
+from intelligen.config.base import NAME_PATTERN, Settings
 from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.columns import Column
 
@@ -73,6 +74,8 @@ class TaskSettings(Settings):
                 f"{cls.__qualname__}: the default of selection_metric must be one of {', '.join(cls.selecting())},"
                 f" got {selecting!r}"
             )
+        if misnamed := [column.name for column in cls.columns if not re.fullmatch(NAME_PATTERN, column.name)]:
+            raise TypeError(f"{cls.__qualname__}: {misnamed[0]!r} is no name of a column: files are named by it")
         if cls.watched not in cls.metrics:
             raise TypeError(f"{cls.__qualname__}: watched must be one of {', '.join(cls.metrics)}, got {cls.watched!r}")
 

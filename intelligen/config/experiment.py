@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from intelligen.config.base import Name, Settings, canonical_json, content_hash
-from intelligen.config.data import Data
+from intelligen.config.data import Data, FilesCorpus
 from intelligen.config.declarations import unmet
 from intelligen.config.decoding import Decoding
 from intelligen.config.model import MODELS, Model, Seq2Seq
@@ -43,6 +43,13 @@ class Experiment(Settings):
             raise ValueError(
                 f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
                 f" ({self.model.max_positions}): BOS and EOS take a position"
+            )
+        corpus = self.data.corpus
+        where = "data.corpus.hub" if isinstance(corpus, FilesCorpus) and corpus.folder is None else "data.corpus"
+        if lacking := [column.name for column in self.task.columns if column.name not in corpus.fields]:
+            raise ValueError(
+                f"{where} has no {' and no '.join(lacking)}, which task {self.task.name} needs (there are"
+                f" {', '.join(corpus.fields)}); name other data, or another task"
             )
         for line in unmet(self.strategy, self.model, names=(self.strategy.name, self.model.name)):
             raise ValueError(line)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from intelligen.config.base import Settings
-from intelligen.config.columns import SOURCE_AND_TARGET
+from intelligen.config.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.controls import is_control, missing_controls
 from intelligen.config.declarations import ModelSettings, Need, StrategySettings, TaskSettings, unmet
 from intelligen.config.mixture import Bandit, Curriculum, Intelligen
@@ -55,6 +55,7 @@ TASK: dict[str, Any] = {"columns": SOURCE_AND_TARGET, "metrics": ("accuracy", "l
         ),
         (TASK, "valid/bleu", "default of selection_metric must be one of valid/accuracy, valid/loss_free, valid/loss"),
         (TASK, ..., "default of selection_metric must be one of"),
+        (TASK | {"columns": (Column("a/b", read=True),)}, "valid/loss", "'a/b' is no name of a column"),
         (TASK | {"watched": "bleu"}, "valid/loss", "watched must be one of accuracy, loss_free, got 'bleu'"),
     ],
 )

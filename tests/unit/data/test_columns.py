@@ -1,18 +1,13 @@
 """Data are prepared for the columns of a task: one or several, and no others are read."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import datasets
 import pytest
-from click.testing import CliRunner
 from conftest import TINY_EXPERIMENT, tiny_data, write_tiny_corpus
 
-from intelligen.cli.main import commands
-from intelligen.cli.orders import order_of_file
-from intelligen.config.budget import Budget
 from intelligen.config.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.data import (
     Corpus,
@@ -28,8 +23,6 @@ from intelligen.config.data import (
     Tokenizer,
 )
 from intelligen.config.loading import load_experiment
-from intelligen.config.space_entries import Const
-from intelligen.config.sweep import Sweep
 from intelligen.config.tasks import Translation
 from intelligen.data.corpora import open_corpus
 from intelligen.data.describing import describe
@@ -173,21 +166,18 @@ def test_a_column_that_the_corpus_lacks_is_refused_before_anything_is_read(corpu
     )
 
 
-def test_a_task_whose_column_the_data_lack_ends_with_one_line_and_code_2(
+def test_a_task_whose_column_the_data_lack_is_told_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "e.yaml").write_text(TINY_EXPERIMENT)  # its folder is not there
     monkeypatch.setattr(Translation, "columns", (*SOURCE, Column("label", read=False)))
-    command = ["prepare", str(tmp_path / "e.yaml"), "--runs", str(tmp_path / "runs")]
-    refused = CliRunner().invoke(commands, command, standalone_mode=False)
-    line = "data.corpus: give data with `label`, which the task needs; these have none (there are source, target)"
-    assert isinstance(refused.exception, ConfigError)
-    assert (refused.exception.exit_code, str(refused.exception)) == (2, line)
-    sweep = Sweep(version=1, name="s", experiment="e.yaml", space={"seed": Const(const=1)}, budget=Budget(trials=1))
-    order = order_of_file(sweep, load_experiment(tmp_path / "e.yaml"), runs=tmp_path / "runs", tracking_uri=None)
-    with pytest.raises(ConfigError, match=re.escape(line)):
-        order.prepare()
-    assert not (tmp_path / "runs").exists()
+    with pytest.raises(ConfigError) as refused:
+        load_experiment(tmp_path / "e.yaml")
+    assert (refused.value.exit_code, str(refused.value)) == (
+        2,
+        f"{tmp_path}/e.yaml:5: data.corpus has no label, which task translation needs (there are source, target);"
+        " name other data, or another task",
+    )
 
 
 def test_a_corpus_has_the_fields_that_all_its_splits_have() -> None:
