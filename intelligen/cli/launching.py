@@ -65,13 +65,13 @@ def _run_sweep(order: Order, console: "Console", interrupts: Interrupts) -> int:
     from intelligen.sweep.devices import gpus_of_stages
     from intelligen.sweep.header import require_unchanged, sweep_header
     from intelligen.sweep.joining import find_cluster
+    from intelligen.sweep.provenance import record_provenance
     from intelligen.sweep.stages import is_finished, require_no_late_search
     from intelligen.sweep.sweep_run import SweepRun
     from intelligen.sweep.verifying import require_data, require_files
     from intelligen.tasks import build_task
     from intelligen.tracking.launch import write_launch
     from intelligen.tracking.ledger import Ledger, read_ledger
-    from intelligen.tracking.provenance import record_provenance
     from intelligen.tracking.records import SweepStatus
     from intelligen.tracking.store import ensure_store
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from intelligen.cli.output import people_console
-from intelligen.training.history import Report, report_line
+from intelligen.training.history import Report
+from intelligen.training.report_line import report_line
 
 if TYPE_CHECKING:
     from intelligen.tasks.base import AnyMetric

@@ -16,7 +16,8 @@ from intelligen.reporting.sweeps import STATES, SweepFiles
 from intelligen.tasks.base import AnyMetric
 from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import Report, report_line
+from intelligen.training.history import Report
+from intelligen.training.report_line import report_line
 
 SHOWN_TRIALS = 12
 

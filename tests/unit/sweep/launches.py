@@ -11,6 +11,7 @@ from torch import nn
 from intelligen.config.experiment import Experiment, Trial
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
+from intelligen.files import write_atomically
 from intelligen.sweep.attempts import Next
 from intelligen.sweep.outcome import FAILURE_FILE
 from intelligen.sweep.rebuilding import ledgers_study
@@ -25,9 +26,8 @@ from intelligen.training.history import History
 from intelligen.training.result import (
     Result,
     claim_directory,
-    write_atomically,
-    write_result,
 )
+from intelligen.training.selected import write_result
 
 TWO_OBJECTIVES = [
     {"metric": "valid/bleu", "direction": "maximize"},

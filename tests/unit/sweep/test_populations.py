@@ -25,7 +25,8 @@ from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.checkpoint import WEIGHTS, Checkpoints
 from intelligen.training.history import History
-from intelligen.training.result import Result, write_result
+from intelligen.training.result import Result
+from intelligen.training.selected import write_result
 
 RATE = "finetuning.optimizer.learning_rate"
 EPOCHS = 6

@@ -22,7 +22,8 @@ from intelligen.sweep.sweep_run import SweepRun
 from intelligen.sweep.trials import refuse_trial, reopen_failed, settle_trial, tell_known_ends
 from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState
 from intelligen.training.history import History
-from intelligen.training.result import Result, write_result
+from intelligen.training.result import Result
+from intelligen.training.selected import write_result
 
 RATE = {"finetuning.optimizer.learning_rate": 1e-4}
 PARAMS = {
