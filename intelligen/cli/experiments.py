@@ -114,8 +114,8 @@ def finetuning_place(settings: "Experiment", baseline: Place, *, runs: Path) -> 
 
 def prepared_data(settings: "Experiment", runs: Path) -> "Prepared":
     """The experiment's data, found or made, with progress on a terminal."""
-    from intelligen.cli.progress import counting
     from intelligen.data.preparing import prepare
+    from intelligen.reporting.progress import counting
 
     with counting() as on_progress:
         return prepare(settings.data, runs, on_progress=on_progress)

@@ -12,7 +12,6 @@ import click
 from intelligen.cli.completion import completion
 from intelligen.cli.files import schema, validate
 from intelligen.cli.models import inference, test
-from intelligen.cli.output import nobody_reads, print_any_character
 from intelligen.cli.planning import doctor, plan
 from intelligen.cli.registry import promote
 from intelligen.cli.replaying import reproduce
@@ -21,6 +20,7 @@ from intelligen.cli.sweeps import extend, resume, run, stop
 from intelligen.cli.training import finetune, prepare, train
 from intelligen.cli.watching import logs, status, watch
 from intelligen.errors import IntelligenError, UnavailableError
+from intelligen.reporting.output import nobody_reads, print_any_character
 from intelligen.tracking.redaction import redact_text
 
 CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen.addresses import tracking_address
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
 from intelligen.cli.output import print_document
 from intelligen.errors import UnavailableError
@@ -33,9 +34,10 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
     Settings, some trials, machines, time and device-hours, doubts. Nothing is trained; the data are prepared, as the
     sweep itself would. Exit code 69: it cannot run here.
     """
-    from intelligen.cli.orders import order_of_file
     from intelligen.config.loading import load_sweep
+    from intelligen.reporting.progress import counting
     from intelligen.sweep.joining import find_cluster
+    from intelligen.sweep.orders import order_of_file
     from intelligen.sweep.plan import make_plan
 
     sweep, experiment = load_sweep(file, overrides)
@@ -45,7 +47,7 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
         experiment,
         store=order.store,
         calibrate=calibrate,
-        prepare=order.prepare,
+        prepare=lambda: order.prepare(counting),
         cluster=find_cluster(local=local),
     )
     if as_json:
@@ -69,7 +71,6 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     each.
     Nothing is left behind. Exit code 69: something must be mended first.
     """
-    from intelligen.cli.orders import tracking_address
     from intelligen.sweep.doctor import Finding, Verdict, examine
     from intelligen.sweep.joining import find_cluster
 

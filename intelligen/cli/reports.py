@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from intelligen.cli.options import json_option, runs_option, sweep_argument
-from intelligen.cli.output import people_console, print_document
+from intelligen.cli.output import print_document
 from intelligen.errors import CannotCreateError, ConfigError
+from intelligen.reporting.output import people_console
 
 if TYPE_CHECKING:
     from intelligen.reporting.report.comparison import Compared

@@ -69,7 +69,7 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
 
 
 def _fit(place: Place, runs: Path, device: str) -> None:
-    from intelligen.cli.progress import TrainingProgress
+    from intelligen.reporting.progress import TrainingProgress
     from intelligen.tasks import build_task
     from intelligen.tracking.lock import trial_lock
     from intelligen.training.fit import fit

@@ -8,8 +8,9 @@ import click
 
 from intelligen import layout
 from intelligen.cli.options import json_option, refuse_given, runs_option, sweep_argument
-from intelligen.cli.output import people_console, print_document, printable
+from intelligen.cli.output import print_document
 from intelligen.errors import IntelligenError
+from intelligen.reporting.output import people_console, printable
 
 if TYPE_CHECKING:
     from intelligen.reporting.standing import Standing

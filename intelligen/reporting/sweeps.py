@@ -1,13 +1,10 @@
 """Sweeps are found by name below the runs directory, and read from their own files, without a lock."""
 
-import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from intelligen import layout
-from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.document import nearest
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError
@@ -74,14 +71,6 @@ class SweepFiles:
         if named not in known:
             raise ConfigError(f"no trial {named!r} in {self.directory}; {nearest(named, list(known))}")
         return known[named]
-
-
-def command_line(verb: str, directory: Path) -> str:
-    """`intelligen VERB SWEEP` as a shell takes it, with `--runs` where the command would look elsewhere without."""
-    store = layout.store_of(directory)
-    usual = Path(os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
-    runs = () if store.absolute() == usual else ("--runs", str(store))
-    return shlex.join(["intelligen", verb, directory.name, *runs])
 
 
 def find_sweep(store: Path, named: str) -> Path:

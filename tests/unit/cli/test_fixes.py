@@ -12,8 +12,8 @@ from intelligen.cli.main import commands, guarded
 from intelligen.config.fixes import told_to_a_sweep
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ChangedError, DataError
-from intelligen.reporting.sweeps import command_line
 from intelligen.sweep.header import require_unchanged, sweep_header
+from intelligen.tracking.command_line import command_line
 
 SWEEP = """
 version: 1

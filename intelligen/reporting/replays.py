@@ -1,0 +1,47 @@
+"""Which trial a replay runs again, and in which directory."""
+
+from itertools import count
+from pathlib import Path
+
+from intelligen import layout
+from intelligen.errors import BusyError, CannotCreateError
+from intelligen.reporting.standing import runner
+from intelligen.reporting.sweeps import find_trial
+from intelligen.tracking.records import TrialState
+from intelligen.training.result import TRIAL
+
+
+def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
+    """Of a sweep's trial; without its name, `sweep` is such a directory itself.
+
+    Raises:
+        BusyError: The trial is under way.
+        ConfigError: There is no such sweep or trial.
+
+    """
+    if trial is None and (Path(sweep) / TRIAL).exists():
+        return Path(sweep).resolve()
+    files, record = find_trial(store, sweep, trial)
+    holder = runner(files) if record.state is TrialState.RUNNING else None
+    if holder is not None:
+        raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
+    return record.within(files.directory).resolve()
+
+
+def new_directory(store: Path, directory: Path) -> Path:
+    """Of a replay: `replays/t0003-1` and so on.
+
+    Raises:
+        CannotCreateError: It cannot be created.
+
+    """
+    for number in count(1):
+        place = layout.replay(store, directory.name, number)
+        try:
+            place.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise CannotCreateError(f"{place}: cannot create: {error.strerror}; name another --runs") from error
+        return place
+    raise AssertionError("numbers do not end")
