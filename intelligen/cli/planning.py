@@ -9,10 +9,14 @@ import click
 from intelligen.addresses import tracking_address
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
 from intelligen.cli.output import print_document
+from intelligen.config.loading import load_sweep
+from intelligen.config.space import Space
 from intelligen.errors import UnavailableError
+from intelligen.reporting.progress import counting
+from intelligen.reporting.standing_view import duration
+from intelligen.sweep.joining import find_cluster
 
 if TYPE_CHECKING:
-    from intelligen.config.space import Space
     from intelligen.sweep.plan import Plan, SampledTrial
     from intelligen.training.calibrating import Span
 
@@ -34,9 +38,6 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
     Settings, some trials, machines, time and device-hours, doubts. Nothing is trained; the data are prepared, as the
     sweep itself would. Exit code 69: it cannot run here.
     """
-    from intelligen.config.loading import load_sweep
-    from intelligen.reporting.progress import counting
-    from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.orders import order_of_file
     from intelligen.sweep.plan import make_plan
 
@@ -72,7 +73,6 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     Nothing is left behind. Exit code 69: something must be mended first.
     """
     from intelligen.sweep.doctor import Finding, Verdict, examine
-    from intelligen.sweep.joining import find_cluster
 
     findings: list[Finding] = []
     uri, cluster = tracking_address(tracking_uri), find_cluster(local=local)
@@ -160,6 +160,4 @@ def _devices(workers: int, cpus: int, gpus: int) -> str:
 
 
 def _time(span: "Span") -> str:
-    from intelligen.reporting.standing_view import duration
-
     return f"{duration(span.low)} to {duration(span.high)}"

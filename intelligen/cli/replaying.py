@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.table import Table
 
 from intelligen.cli.options import json_option, runs_option, sweep_argument
 from intelligen.cli.output import print_document
 from intelligen.reporting.output import people_console
+from intelligen.reporting.progress import TrainingProgress
+from intelligen.reporting.replays import new_directory, trial_directory
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from intelligen.training.comparing import Comparison, Value
     from intelligen.training.replay import Recorded, Replay
 
@@ -35,7 +36,6 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     GPU; a warning names what is not as it was: data, code, libraries, processor. Exit code 0: the same; 3: it differs;
     78: it differs, and so do the circumstances; 69: it cannot be replayed.
     """
-    from intelligen.reporting.replays import new_directory, trial_directory
     from intelligen.training.replay import Recorded
 
     found = Recorded.read(trial_directory(runs.absolute(), sweep, trial), store=runs.absolute())
@@ -58,7 +58,6 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
 
 def _followed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
     """Replay a trial, with its progress on a terminal and a line per epoch everywhere."""
-    from intelligen.reporting.progress import TrainingProgress
     from intelligen.tasks import build_task
     from intelligen.training.replay import replay
 
@@ -117,10 +116,8 @@ def _shown(recorded: "Recorded") -> tuple[str, ...]:
     return (*(f"valid/{metric.name}" for metric in metrics), *_ALWAYS_SHOWN)
 
 
-def _table(comparisons: "Sequence[Comparison]", *, shown: tuple[str, ...]) -> "Table":
+def _table(comparisons: "Sequence[Comparison]", *, shown: tuple[str, ...]) -> Table:
     """What differs, what people look for, and how many other measures agree."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("compared", "recorded", "replayed", "verdict"):
         table.add_column(name)

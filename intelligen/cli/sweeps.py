@@ -17,11 +17,17 @@ from intelligen.cli.options import (
     until_option,
 )
 from intelligen.cli.output import print_document
+from intelligen.config.loading import load_sweep
+from intelligen.config.sweep import Sweep
 from intelligen.errors import BusyError, ConfigError
+from intelligen.reporting.launch_reporter import ConsoleReporter
 from intelligen.reporting.output import lasting_output, people_console
+from intelligen.reporting.standing import runner, stand
+from intelligen.reporting.sweeps import SweepFiles, find_sweep
+from intelligen.sweep.stopping import ask_to_stop, wait_until_stopped
+from intelligen.tracking.command_line import command_line
 
 if TYPE_CHECKING:
-    from intelligen.config.sweep import Sweep
     from intelligen.sweep.orders import Order
 
 QUICKSTART = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
@@ -49,7 +55,6 @@ def run(
     The quickstart where no file is given. -o reaches the sweep's settings (-o budget.trials=20) and the
     experiment's (-o experiment.training.epochs=3). --until ends the launch after a stage; a later one goes on.
     """
-    from intelligen.config.loading import load_sweep
     from intelligen.sweep.orders import order_of_file
 
     sweep, experiment = load_sweep(file, overrides)
@@ -135,11 +140,6 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
 
     It may run on any host that sees the runs directory. What it did stands.
     """
-    from intelligen.reporting.standing import runner, stand
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep
-    from intelligen.sweep.stopping import ask_to_stop, wait_until_stopped
-    from intelligen.tracking.command_line import command_line
-
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
     holder = runner(files)
     if holder is not None:
@@ -161,13 +161,12 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
 
 
 def _order(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None) -> "Order":
-    from intelligen.reporting.sweeps import find_sweep
     from intelligen.sweep.orders import order_of_directory
 
     return order_of_directory(find_sweep(runs.absolute(), sweep), overrides, tracking_uri=tracking_uri)
 
 
-def _require_same_units(now: "Sweep", wanted: dict[str, int]) -> None:
+def _require_same_units(now: Sweep, wanted: dict[str, int]) -> None:
     """A budget is extended in the unit that it has."""
     for key in wanted:
         if getattr(now.budget, key) is None:
@@ -175,7 +174,7 @@ def _require_same_units(now: "Sweep", wanted: dict[str, int]) -> None:
             raise ConfigError(f"--{key.replace('_', '-')}: the budget of {now.name} is in {given}; give more of that")
 
 
-def _require_larger(now: "Sweep", extended: "Sweep") -> None:
+def _require_larger(now: Sweep, extended: Sweep) -> None:
     for key, number in now.budget.model_dump(exclude_none=True).items():
         new = getattr(extended.budget, key)
         if new is not None and new < number:
@@ -183,9 +182,6 @@ def _require_larger(now: "Sweep", extended: "Sweep") -> None:
 
 
 def _launch(order: "Order", *, as_json: bool) -> int:
-    from intelligen.reporting.launch_reporter import ConsoleReporter
-    from intelligen.reporting.standing import stand
-    from intelligen.reporting.sweeps import SweepFiles
     from intelligen.sweep.launch import launch_sweep
 
     with lasting_output():
