@@ -19,7 +19,7 @@ from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, pareto_front
 from intelligen.sweep.study import STUDY_FILE, open_study
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, reopen_failed, settle_trial, tell_known_ends
+from intelligen.sweep.trials import SearchedTrials, reopen_failed, settle_trial, tell_known_ends
 from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState
 from intelligen.training.history import History
 from intelligen.training.result import Result
@@ -113,7 +113,7 @@ def test_a_sweep_is_finished_when_its_budget_is_spent_and_no_longer_when_that_is
 def test_a_refused_trial_stands_under_its_strategy_however_the_space_names_it(directory, ledger):
     run = launch(directory, ledger, sweep())
     for number, key in enumerate(("strategy", "strategy.name", "finetuning.epochs")):
-        refuse_trial(run, Suggestion(number, {}, {key: "generative"}, {}), "it does not fit")
+        SearchedTrials(run).refuse(Suggestion(number, {}, {key: "generative"}, {}), "it does not fit")
     strategies = [record.strategy for record in ledger.trials.values()]
     assert strategies == ["generative", "generative", "standard"]
 
