@@ -23,9 +23,10 @@ from intelligen.errors import BusyError, ConfigError
 from intelligen.reporting.launch_reporter import ConsoleReporter
 from intelligen.reporting.output import lasting_output, people_console
 from intelligen.reporting.standing import runner, stand
-from intelligen.reporting.sweeps import SweepFiles, find_sweep
+from intelligen.reporting.sweeps import find_sweep
 from intelligen.sweep.stopping import ask_to_stop, wait_until_stopped
 from intelligen.tracking.command_line import command_line
+from intelligen.tracking.sweep_files import SweepFiles
 
 if TYPE_CHECKING:
     from intelligen.sweep.orders import Order

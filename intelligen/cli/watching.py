@@ -14,8 +14,9 @@ from intelligen.errors import IntelligenError
 from intelligen.reporting.output import people_console, printable
 from intelligen.reporting.standing import Standing, SweepState, stand
 from intelligen.reporting.standing_view import list_view, standing_view
-from intelligen.reporting.sweeps import SweepFiles, find_sweep, sweep_and_trial
+from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
 from intelligen.reporting.trial_logs import TrialLogs
+from intelligen.tracking.sweep_files import SweepFiles
 
 INTERRUPTED = 130
 

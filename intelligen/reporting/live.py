@@ -13,9 +13,9 @@ from rich.table import Table
 
 from intelligen.config.metrics import best
 from intelligen.errors import StorageError
-from intelligen.reporting.sweeps import STATES, SweepFiles
 from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.sweep_files import STATES, SweepFiles
 from intelligen.training.history import Report
 from intelligen.training.report_line import report_line
 
