@@ -13,7 +13,7 @@ from intelligen.config.sweep import Sweep
 from intelligen.reporting.launch_reporter import ConsoleReporter
 from intelligen.reporting.output import lasting_output, people_console
 from intelligen.reporting.progress import counting
-from intelligen.reporting.replays import new_directory, trial_directory
+from intelligen.reporting.replays import trial_directory
 from intelligen.reporting.results import results_frame
 from intelligen.reporting.sweeps import find_sweep
 from intelligen.sweep.interrupts import EXIT_CODES
@@ -171,7 +171,7 @@ def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None
         IntelligenError: There is no such trial, or it cannot be replayed.
 
     """
-    from intelligen.training.replay import Recorded, replay
+    from intelligen.training.replay import Recorded, new_directory, replay
 
     store = _runs(runs)
     recorded = Recorded.read(trial_directory(store, sweep, trial), store=store)

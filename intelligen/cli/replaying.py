@@ -12,7 +12,7 @@ from intelligen.cli.options import json_option, runs_option, sweep_argument
 from intelligen.cli.output import print_document
 from intelligen.reporting.output import people_console
 from intelligen.reporting.progress import TrainingProgress
-from intelligen.reporting.replays import new_directory, trial_directory
+from intelligen.reporting.replays import trial_directory
 
 if TYPE_CHECKING:
     from intelligen.training.comparing import Comparison, Value
@@ -36,7 +36,7 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     GPU; a warning names what is not as it was: data, code, libraries, processor. Exit code 0: the same; 3: it differs;
     78: it differs, and so do the circumstances; 69: it cannot be replayed.
     """
-    from intelligen.training.replay import Recorded
+    from intelligen.training.replay import Recorded, new_directory
 
     found = Recorded.read(trial_directory(runs.absolute(), sweep, trial), store=runs.absolute())
     for change in found.changes:

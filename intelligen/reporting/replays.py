@@ -1,10 +1,8 @@
-"""Which trial a replay runs again, and in which directory."""
+"""Which trial a replay runs again."""
 
-from itertools import count
 from pathlib import Path
 
-from intelligen import layout
-from intelligen.errors import BusyError, CannotCreateError
+from intelligen.errors import BusyError
 from intelligen.reporting.standing import runner
 from intelligen.reporting.sweeps import find_trial
 from intelligen.tracking.records import TrialState
@@ -26,22 +24,3 @@ def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
     if holder is not None:
         raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
     return record.within(files.directory).resolve()
-
-
-def new_directory(store: Path, directory: Path) -> Path:
-    """Of a replay: `replays/t0003-1` and so on.
-
-    Raises:
-        CannotCreateError: It cannot be created.
-
-    """
-    for number in count(1):
-        place = layout.replay(store, directory.name, number)
-        try:
-            place.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise CannotCreateError(f"{place}: cannot create: {error.strerror}; name another --runs") from error
-        return place
-    raise AssertionError("numbers do not end")
