@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,13 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 def test_the_help_of_launch_imports_nothing_heavy() -> None:
     printed, heavy = imported("launch", "--help")
     assert "launch.py [OPTIONS] [FILE]" in printed
+    assert heavy == []
+
+
+@pytest.mark.parametrize("verb", ["status", "watch", "logs"])
+def test_looking_at_sweeps_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
+    printed, heavy = imported("main", verb, "--runs", str(tmp_path))
+    assert printed
     assert heavy == []
 
 
