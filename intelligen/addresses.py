@@ -1,12 +1,20 @@
-"""Addresses of files: each is made from its path here, and leads back to it whatever characters are in it."""
+"""Addresses of files and of the runs directory; one of a file leads back to it whatever characters are in it."""
 
 import os
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from intelligen.errors import UnavailableError
+
 DEFAULT_RUNS, RUNS_VARIABLE = "runs", "INTELLIGEN_RUNS"
+TRACKING_VARIABLE, LOCAL_VARIABLE = "MLFLOW_TRACKING_URI", "INTELLIGEN_LOCAL"
+# The path of `s3://bucket` has lost a slash.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_OF_A_JOB = ("runtime_resources", "working_dir_files")
+"""Ray unpacks a job's `working_dir` below these, and deletes it after the job."""
 _SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<path>[^?]*)(?P<query>\?.*)?", re.DOTALL)
 _MEMORY = ":memory:"
 
@@ -50,3 +58,29 @@ def absolute_address(address: str) -> str:
     """An address whose file, if it names one of SQLite, does not depend on the working directory."""
     found = SqliteAddress.parse(address)
     return address if found is None else str(found.at(absolute(found.path)))
+
+
+def runs_directory(given: str | Path) -> Path:
+    """The runs directory that was named: one that is there for every node, and after the job that wrote into it.
+
+    Raises:
+        UnavailableError: It is no directory, or one that goes with a Ray job.
+
+    """
+    place = Path(given)
+    if scheme := _SCHEME.match(str(given)):
+        raise UnavailableError(
+            f"--runs {given}: {scheme[1]}:// is no directory; mount it, and name a directory that every node sees"
+        )
+    parts = place.absolute().parts
+    if _OF_A_JOB in pairwise(parts):
+        raise UnavailableError(
+            f"--runs {given}: {place.absolute()} lies in the folder into which Ray unpacked this job, and goes with it;"
+            " give --runs a directory that every node sees"
+        )
+    return place
+
+
+def tracking_address(given: str | None) -> str:
+    """Where to track to, whatever the working directory is later; a file in it where nothing is given."""
+    return absolute_address(given) if given else str(SqliteAddress(Path("mlflow.db").absolute()))

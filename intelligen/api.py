@@ -6,18 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
-from intelligen.cli.launching import launch_sweep
-from intelligen.cli.options import LOCAL_VARIABLE, TRACKING_VARIABLE
-from intelligen.cli.orders import Order, order_of_directory, order_of_file
-from intelligen.cli.output import lasting_output, people_console
-from intelligen.cli.runs_place import runs_directory
+from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
 from intelligen.config import loading
 from intelligen.config.experiment import Experiment
 from intelligen.config.sweep import Sweep
+from intelligen.reporting.launch_reporter import ConsoleReporter
+from intelligen.reporting.output import lasting_output, people_console
+from intelligen.reporting.progress import counting
+from intelligen.reporting.replays import trial_directory
 from intelligen.reporting.results import results_frame
 from intelligen.reporting.sweeps import find_sweep
 from intelligen.sweep.interrupts import EXIT_CODES
+from intelligen.sweep.joining import find_cluster
+from intelligen.sweep.launch import launch_sweep
+from intelligen.sweep.orders import Order, order_of_directory, order_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +66,6 @@ def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = Tr
         run here.
 
     """
-    from intelligen.sweep.joining import find_cluster
     from intelligen.sweep.plan import make_plan
 
     order = order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(None))
@@ -73,7 +74,7 @@ def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = Tr
         loaded.experiment,
         store=order.store,
         calibrate=calibrate,
-        prepare=order.prepare,
+        prepare=lambda: order.prepare(counting),
         cluster=find_cluster(local=_local(local)),
     )
 
@@ -170,8 +171,7 @@ def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None
         IntelligenError: There is no such trial, or it cannot be replayed.
 
     """
-    from intelligen.cli.replaying import new_directory, trial_directory
-    from intelligen.training.replay import Recorded, replay
+    from intelligen.training.replay import Recorded, new_directory, replay
 
     store = _runs(runs)
     recorded = Recorded.read(trial_directory(store, sweep, trial), store=store)
@@ -225,7 +225,7 @@ def compare(names: Sequence[str], *, runs: Place | None = None) -> "pd.DataFrame
 
 def _finished(order: Order) -> "pd.DataFrame":
     with lasting_output():
-        code = launch_sweep(order, people_console(), ends_process=False)
+        code = launch_sweep(order, ConsoleReporter(people_console()), ends_process=False)
     if code in EXIT_CODES.values():
         raise KeyboardInterrupt
     return results_frame(order.directory)

@@ -1,8 +1,11 @@
 """What is written here survives a loss of power, and a file is replaced as a whole or stays as it was."""
 
+import hashlib
 import os
 from io import BufferedWriter
 from pathlib import Path
+
+from intelligen.errors import writing
 
 
 def fsync(path: Path) -> None:
@@ -27,3 +30,22 @@ def replace_file(path: Path, content: bytes) -> None:
     with temporary.open("wb") as file:
         write_synced(file, content)
     temporary.replace(path)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file durably, or leave the old one.
+
+    Raises:
+        CannotCreateError: It may not be written.
+        StorageError: The disk is full or fails.
+
+    """
+    content = text.encode()
+    with writing(path, needed=len(content)):
+        replace_file(path, content)
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal; the system's own errors are raised."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import intelligen
-from intelligen.cli.main import commands
+from intelligen.cli.main import VERBS
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "surface.txt"
 
@@ -20,8 +20,9 @@ GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "surface.txt"
 def surface() -> str:
     """Verbs, arguments, options and their defaults; then the names that `from intelligen import …` knows."""
     lines = ["# Written by scripts/write_surface.py", ""]
-    for name, command in sorted(commands.commands.items()):
-        lines += [f"intelligen {name}", *(f"  {_parameter(parameter)}" for parameter in command.params), ""]
+    for verb in sorted(VERBS, key=lambda verb: verb.name):
+        parameters = verb.load().params
+        lines += [f"intelligen {verb.name}", *(f"  {_parameter(parameter)}" for parameter in parameters), ""]
     lines += ["from intelligen import", *(f"  {name}" for name in _names())]
     return "\n".join(lines) + "\n"
 

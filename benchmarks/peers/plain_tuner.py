@@ -28,8 +28,8 @@ from intelligen.strategies.base import Step
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
 from intelligen.training.checkpoint import load_weights
-from intelligen.training.result import selected_weights
 from intelligen.training.runtime import Runtime
+from intelligen.training.selected import selected_weights
 from intelligen.training.validating import named
 
 STATE, WORK, RESULTS = "state.pt", "work.jsonl", "results.json"

@@ -1,1 +1,1 @@
-"""The command line: the only place where the parts are wired together. Heavy imports wait for a command."""
+"""The command line, in click: options, messages and exit codes. A verb is imported when it is called."""

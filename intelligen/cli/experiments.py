@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from intelligen import layout
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
+from intelligen.config.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.loading import load_experiment, settings_in
+from intelligen.config.strategies import ALIASES, STRATEGIES
 from intelligen.errors import ConfigError, UnavailableError
+from intelligen.reporting.progress import counting
+from intelligen.training.result import read_result
 
 if TYPE_CHECKING:
     import torch
 
-    from intelligen.config.experiment import Experiment, Trial
     from intelligen.data.prepared import Prepared
 
 STRATEGY_HELP = (
@@ -33,16 +37,13 @@ class ExperimentFile:
     strategy: str | None = None
     """Another strategy than its own."""
 
-    def settings(self) -> "Experiment":
+    def settings(self) -> Experiment:
         """The experiment; another strategy comes before the overrides, which may be of its settings.
 
         Raises:
             ConfigError: The file, an override or the strategy is wrong.
 
         """
-        from intelligen.config.experiment import Experiment
-        from intelligen.config.loading import load_experiment, settings_in
-
         if settings_in(self.path) is not Experiment:
             raise ConfigError(f"{self.path}: a sweep file; give the experiment file that it names under `experiment`")
         if self.strategy is None:
@@ -80,7 +81,7 @@ class ExperimentFile:
 class Place:
     """A trial, and its directory."""
 
-    trial: "Trial"
+    trial: Trial
     directory: Path
 
     def require_result(self, command: str) -> None:
@@ -90,38 +91,31 @@ class Place:
             UnavailableError: It was not trained to its end; the command does that.
 
         """
-        from intelligen.training.result import read_result
-
         if read_result(self.directory) is None:
             raise UnavailableError(f"{self.directory}: has not been trained to its end; run: {command}")
 
 
-def baseline_place(settings: "Experiment", *, prepared: str, runs: Path) -> Place:
+def baseline_place(settings: Experiment, *, prepared: str, runs: Path) -> Place:
     """Of the experiment's baseline."""
-    from intelligen.config.experiment import baseline_trial
-
     trial = baseline_trial(settings, prepared=prepared)
     return Place(trial, layout.baseline(runs, trial.identity))
 
 
-def finetuning_place(settings: "Experiment", baseline: Place, *, runs: Path) -> Place:
+def finetuning_place(settings: Experiment, baseline: Place, *, runs: Path) -> Place:
     """Of its strategy's fine-tuning, which starts from that baseline."""
-    from intelligen.config.experiment import finetuning_trial
-
     trial = finetuning_trial(settings, prepared=baseline.trial.prepared, start=baseline.trial.identity)
     return Place(trial, layout.finetuned(runs, trial.strategy.name, trial.identity))
 
 
-def prepared_data(settings: "Experiment", runs: Path) -> "Prepared":
+def prepared_data(settings: Experiment, runs: Path) -> "Prepared":
     """The experiment's data, found or made, with progress on a terminal."""
-    from intelligen.cli.progress import counting
     from intelligen.data.preparing import prepare
 
     with counting() as on_progress:
         return prepare(settings.data, runs, columns=settings.task.columns, on_progress=on_progress)
 
 
-def data_to_train_on(settings: "Experiment", runs: Path) -> "Prepared":
+def data_to_train_on(settings: Experiment, runs: Path) -> "Prepared":
     """The experiment's data, whose results its task can score.
 
     Raises:
@@ -158,8 +152,6 @@ def named_device(name: str) -> "torch.device":
 
 
 def _full_name(strategy: str) -> str:
-    from intelligen.config.strategies import ALIASES, STRATEGIES
-
     full, names = ALIASES.get(strategy, strategy), STRATEGIES.names()
     if full not in names:
         known = ", ".join([*names, *ALIASES])

@@ -2,16 +2,16 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from intelligen.cli.options import override_option, runs_option
 from intelligen.cli.output import print_document
+from intelligen.config.document import problem_line
+from intelligen.config.json_schema import schema_text
+from intelligen.config.loading import SweepFile, apply_settings, load_experiment, read_sweep, settings_in
+from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
-
-if TYPE_CHECKING:
-    from intelligen.config.loading import SweepFile
 
 
 @dataclass
@@ -68,15 +68,10 @@ def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, 
 @click.argument("kind", type=click.Choice(["sweep", "experiment"]), default="sweep")
 def schema(kind: str) -> None:
     """Print the JSON schema of sweep files or of experiment files, for editors and other tools."""
-    from intelligen.config.json_schema import schema_text
-
     click.echo(schema_text(kind), nl=False)
 
 
 def _examined(file: Path, overrides: tuple[str, ...], samples: int) -> Finding:
-    from intelligen.config.loading import load_experiment, read_sweep, settings_in
-    from intelligen.config.sweep import Sweep
-
     finding = Finding(str(file))
     try:
         finding.kind = "sweep" if settings_in(file) is Sweep else "experiment"
@@ -89,10 +84,8 @@ def _examined(file: Path, overrides: tuple[str, ...], samples: int) -> Finding:
     return finding
 
 
-def _sample(file: "SweepFile", finding: Finding, samples: int) -> None:
+def _sample(file: SweepFile, finding: Finding, samples: int) -> None:
     """Draw points of the space; those that are no experiment would fail as trials."""
-    from intelligen.config.document import problem_line
-    from intelligen.config.loading import apply_settings
     from intelligen.sweep.space import random_points
 
     refusals: list[str] = []

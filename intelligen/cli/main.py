@@ -9,19 +9,9 @@ from contextlib import suppress
 
 import click
 
-from intelligen.cli.completion import completion
-from intelligen.cli.files import schema, validate
-from intelligen.cli.models import inference, test
-from intelligen.cli.output import nobody_reads, print_any_character
-from intelligen.cli.planning import doctor, plan
-from intelligen.cli.registry import promote
-from intelligen.cli.replaying import reproduce
-from intelligen.cli.reports import compare, export, report
-from intelligen.cli.starting import init
-from intelligen.cli.sweeps import extend, resume, run, stop
-from intelligen.cli.training import finetune, prepare, train
-from intelligen.cli.watching import logs, status, watch
+from intelligen.cli.verb import Verb
 from intelligen.errors import IntelligenError, UnavailableError
+from intelligen.reporting.output import nobody_reads, print_any_character
 from intelligen.tracking.redaction import redact_text
 
 CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
@@ -39,12 +29,48 @@ def commands() -> None:
 
 
 VERBS = (
-    *(init, validate, schema, plan, run, status, watch, logs, stop, resume, extend),
-    *(report, compare, export, promote, reproduce, doctor),
-    *(prepare, train, finetune, test, inference, completion),
+    Verb("init", "starting:init", "Write an experiment file and a sweep file to start from into DIR."),
+    Verb(
+        "validate",
+        "files:validate",
+        "Check sweep and experiment files without running anything; exit code 2 where one is wrong.",
+    ),
+    Verb(
+        "schema",
+        "files:schema",
+        "Print the JSON schema of sweep files or of experiment files, for editors and other tools.",
+    ),
+    Verb("plan", "planning:plan", "Say what the sweep in FILE would do here, and cost."),
+    Verb("run", "sweeps:run", "Run the sweep in FILE; the same command resumes it."),
+    Verb("status", "watching:status", "Say where SWEEP stands, or list all sweeps."),
+    Verb("watch", "watching:watch", "Show where SWEEP stands until it no longer runs."),
+    Verb("logs", "watching:logs", "Show the log of a TRIAL of SWEEP."),
+    Verb("stop", "sweeps:stop", "Ask the launcher of SWEEP to stop, and wait for it."),
+    Verb("resume", "sweeps:resume", "Go on with SWEEP from its own directory."),
+    Verb("extend", "sweeps:extend", "Give SWEEP a larger budget, and go on with it."),
+    Verb("report", "reports:report", "Write the report of SWEEP: one HTML file that opens anywhere, offline."),
+    Verb("compare", "reports:compare", "Put several sweeps into one table and one HTML file."),
+    Verb("export", "reports:export", "Write the results of SWEEP for other programs and for papers."),
+    Verb(
+        "promote",
+        "registry:promote",
+        "Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.",
+    ),
+    Verb(
+        "reproduce",
+        "replaying:reproduce",
+        "Run TRIAL of SWEEP again from its lock, and compare every epoch, the weights and the hypotheses.",
+    ),
+    Verb("doctor", "planning:doctor", "Look at all that sweeps need, and name the mend."),
+    Verb("prepare", "training:prepare", "Read, filter and tokenise an experiment's data; say what was found in them."),
+    Verb("train", "training:train", "Train an experiment's baseline by teacher forcing, from random weights."),
+    Verb("finetune", "training:finetune", "Go on from the baseline with a training strategy."),
+    Verb("test", "models:test", "Decode and score a test set: scores with interval and signature, loss."),
+    Verb("inference", "models:inference", "Translate standard input line by line; on a terminal, prompt for lines."),
+    Verb("completion", "completion:completion", "Print the script that completes `intelligen` in a SHELL."),
 )
-for command in VERBS:
-    commands.add_command(command)
+for verb in VERBS:
+    commands.add_command(verb)
 
 
 def main() -> None:
@@ -54,7 +80,7 @@ def main() -> None:
 
 def launch() -> None:
     """`python launch.py [FILE] [-o key=value]…`"""
-    sys.exit(guarded(lambda: run.main(prog_name="launch.py", standalone_mode=False)))
+    sys.exit(guarded(lambda: commands.commands["run"].main(prog_name="launch.py", standalone_mode=False)))
 
 
 def guarded(call: Callable[[], object]) -> int:

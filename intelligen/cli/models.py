@@ -11,10 +11,12 @@ from intelligen.cli.options import json_option, search_options
 from intelligen.cli.output import print_document
 from intelligen.cli.scored import score_document, score_lines
 from intelligen.cli.trained import chosen_search, load_model, model_options
+from intelligen.cli.translating import translate_standard_input
+from intelligen.config.stages import SearchName
 from intelligen.errors import ConfigError
+from intelligen.training.result import read_result, read_trial
 
 if TYPE_CHECKING:
-    from intelligen.config.stages import SearchName
     from intelligen.training.testing import SplitScore
 
 
@@ -31,7 +33,7 @@ def test(
     strategy: str | None,
     split: str | None,
     data: tuple[str, ...],
-    search: "SearchName | None",
+    search: SearchName | None,
     beam_size: int | None,
     overrides: tuple[str, ...],
     runs: Path,
@@ -43,8 +45,6 @@ def test(
     MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
     or with --strategy what that fine-tuned. --data scores a new test set without training again.
     """
-    from intelligen.training.result import read_result, read_trial
-
     if split is not None and data:
         raise ConfigError(f"--split {split}: --data scores new test sets alone; leave one of them out")
     new = new_test_sets(data)
@@ -80,7 +80,7 @@ def _cautioned(found: "SplitScore") -> "SplitScore":
 def inference(
     model: str,
     strategy: str | None,
-    search: "SearchName | None",
+    search: SearchName | None,
     beam_size: int | None,
     overrides: tuple[str, ...],
     runs: Path,
@@ -91,9 +91,6 @@ def inference(
     MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
     or with --strategy what that fine-tuned.
     """
-    from intelligen.cli.translating import translate_standard_input
-    from intelligen.training.result import read_trial
-
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
     translate_standard_input(trained, chosen)

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from intelligen.cli.options import Command
+from intelligen.config.base import NAME_PATTERN
+from intelligen.config.data import PairTable
+from intelligen.config.document import Document
+from intelligen.config.problems import validated
+from intelligen.config.yaml_file import parse_value
 from intelligen.errors import ConfigError
 
 if TYPE_CHECKING:
-    from intelligen.config.data import PairTable
     from intelligen.data.new_test_set import NewTestSet
 
 
@@ -40,7 +44,6 @@ def new_test_sets(texts: tuple[str, ...]) -> "list[NewTestSet]":
 
 
 def _new_test_set(text: str) -> "NewTestSet":
-    from intelligen.config.base import NAME_PATTERN
     from intelligen.data.new_test_set import NewTestSet
 
     name, _, files = text.partition("=")
@@ -57,11 +60,6 @@ def _new_test_set(text: str) -> "NewTestSet":
 
 def _table(written: str, origin: str) -> "tuple[PairTable, Path]":
     """A table as an experiment file writes one, and its path, which may lie anywhere."""
-    from intelligen.config.data import PairTable
-    from intelligen.config.document import Document
-    from intelligen.config.problems import validated
-    from intelligen.config.yaml_file import parse_value
-
     value = parse_value(written, origin)
     assert isinstance(value, dict)
     file = value.get("file")

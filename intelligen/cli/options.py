@@ -9,14 +9,11 @@ import click
 from click.core import ParameterSource
 
 from intelligen import layout
-from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
-from intelligen.cli.runs_place import runs_directory
+from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
 from intelligen.config.stages import STAGES
 from intelligen.errors import ConfigError
 
 Command = Callable[..., Any]
-TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
-LOCAL_VARIABLE = "INTELLIGEN_LOCAL"
 
 
 def experiment_argument(command: Command) -> Command:

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen.addresses import tracking_address
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
 from intelligen.cli.output import print_document
+from intelligen.config.loading import load_sweep
+from intelligen.config.space import Space
 from intelligen.errors import UnavailableError
+from intelligen.reporting.progress import counting
+from intelligen.reporting.standing_view import duration
+from intelligen.sweep.joining import find_cluster
 
 if TYPE_CHECKING:
-    from intelligen.config.space import Space
     from intelligen.sweep.plan import Plan, SampledTrial
     from intelligen.training.calibrating import Span
 
@@ -33,9 +38,7 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
     Settings, some trials, machines, time and device-hours, doubts. Nothing is trained; the data are prepared, as the
     sweep itself would. Exit code 69: it cannot run here.
     """
-    from intelligen.cli.orders import order_of_file
-    from intelligen.config.loading import load_sweep
-    from intelligen.sweep.joining import find_cluster
+    from intelligen.sweep.orders import order_of_file
     from intelligen.sweep.plan import make_plan
 
     sweep, experiment = load_sweep(file, overrides)
@@ -45,7 +48,7 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
         experiment,
         store=order.store,
         calibrate=calibrate,
-        prepare=order.prepare,
+        prepare=lambda: order.prepare(counting),
         cluster=find_cluster(local=local),
     )
     if as_json:
@@ -69,9 +72,7 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     each.
     Nothing is left behind. Exit code 69: something must be mended first.
     """
-    from intelligen.cli.orders import tracking_address
     from intelligen.sweep.doctor import Finding, Verdict, examine
-    from intelligen.sweep.joining import find_cluster
 
     findings: list[Finding] = []
     uri, cluster = tracking_address(tracking_uri), find_cluster(local=local)
@@ -159,6 +160,4 @@ def _devices(workers: int, cpus: int, gpus: int) -> str:
 
 
 def _time(span: "Span") -> str:
-    from intelligen.reporting.standing_view import duration
-
     return f"{duration(span.low)} to {duration(span.high)}"

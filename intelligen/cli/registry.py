@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from intelligen.addresses import tracking_address
 from intelligen.cli.options import json_option, last_tracking_option, runs_option, sweep_argument
 from intelligen.errors import ConfigError
+from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # MLflow takes `latest` and `v1` for its own names of versions.
@@ -38,8 +40,7 @@ def promote(
 
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
-    from intelligen.cli.orders import tracked_at, tracking_address
-    from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
+    from intelligen.sweep.orders import tracked_at
 
     sweep, trial_id = sweep_and_trial(sweep, trial_id)
     directory = find_sweep(runs.absolute(), sweep)

@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.table import Table
 
-from intelligen import layout
 from intelligen.cli.options import json_option, runs_option, sweep_argument
-from intelligen.cli.output import people_console, print_document
-from intelligen.errors import BusyError, CannotCreateError
+from intelligen.cli.output import print_document
+from intelligen.reporting.output import people_console
+from intelligen.reporting.progress import TrainingProgress
+from intelligen.reporting.replays import trial_directory
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from intelligen.training.comparing import Comparison, Value
     from intelligen.training.replay import Recorded, Replay
 
@@ -37,7 +36,7 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     GPU; a warning names what is not as it was: data, code, libraries, processor. Exit code 0: the same; 3: it differs;
     78: it differs, and so do the circumstances; 69: it cannot be replayed.
     """
-    from intelligen.training.replay import Recorded
+    from intelligen.training.replay import Recorded, new_directory
 
     found = Recorded.read(trial_directory(runs.absolute(), sweep, trial), store=runs.absolute())
     for change in found.changes:
@@ -57,50 +56,8 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     return code
 
 
-def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
-    """Of a sweep's trial; without its name, `sweep` is such a directory itself.
-
-    Raises:
-        BusyError: The trial is under way.
-        ConfigError: There is no such sweep or trial.
-
-    """
-    from intelligen.reporting.standing import runner
-    from intelligen.reporting.sweeps import find_trial
-    from intelligen.tracking.records import TrialState
-    from intelligen.training.result import TRIAL
-
-    if trial is None and (Path(sweep) / TRIAL).exists():
-        return Path(sweep).resolve()
-    files, record = find_trial(store, sweep, trial)
-    holder = runner(files) if record.state is TrialState.RUNNING else None
-    if holder is not None:
-        raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
-    return record.within(files.directory).resolve()
-
-
-def new_directory(store: Path, directory: Path) -> Path:
-    """Of a replay: `replays/t0003-1` and so on.
-
-    Raises:
-        CannotCreateError: It cannot be created.
-
-    """
-    for number in count(1):
-        place = layout.replay(store, directory.name, number)
-        try:
-            place.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise CannotCreateError(f"{place}: cannot create: {error.strerror}; name another --runs") from error
-        return place
-    raise AssertionError("numbers do not end")
-
-
 def _followed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
     """Replay a trial, with its progress on a terminal and a line per epoch everywhere."""
-    from intelligen.cli.progress import TrainingProgress
     from intelligen.tasks import build_task
     from intelligen.training.replay import replay
 
@@ -159,10 +116,8 @@ def _shown(recorded: "Recorded") -> tuple[str, ...]:
     return (*(f"valid/{metric.name}" for metric in metrics), *_ALWAYS_SHOWN)
 
 
-def _table(comparisons: "Sequence[Comparison]", *, shown: tuple[str, ...]) -> "Table":
+def _table(comparisons: "Sequence[Comparison]", *, shown: tuple[str, ...]) -> Table:
     """What differs, what people look for, and how many other measures agree."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("compared", "recorded", "replayed", "verdict"):
         table.add_column(name)

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from intelligen.cli.options import json_option, runs_option, sweep_argument
-from intelligen.cli.output import people_console, print_document
+from intelligen.cli.output import print_document
 from intelligen.errors import CannotCreateError, ConfigError
+from intelligen.files import replace_file
+from intelligen.reporting.output import people_console
+from intelligen.reporting.sweeps import find_sweep
 
 if TYPE_CHECKING:
     from intelligen.reporting.report.comparison import Compared
@@ -118,7 +121,6 @@ def export(
 
 def _read(sweeps: list[str], runs: Path) -> "list[Compared]":
     from intelligen.reporting.report.writing import read_compared
-    from intelligen.reporting.sweeps import find_sweep
 
     store = runs.absolute()
     return [read_compared(find_sweep(store, sweep), store=store) for sweep in sweeps]
@@ -144,8 +146,6 @@ def _document(one: "Compared") -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    from intelligen.files import replace_file
-
     # A rename would put a file in the place of a link, a pipe or a device such as /dev/stdout.
     into_it = path.is_symlink() or (path.exists() and not path.is_file())
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from intelligen.config.json_schema import FILES, schema_text
 from intelligen.errors import CannotCreateError, writing
 
 EXPERIMENT, SWEEP = "experiment.yaml", "sweep.yaml"
@@ -44,8 +45,6 @@ def init(directory: Path) -> None:
 
 def _contents() -> Mapping[str, str]:
     """Each file by its name in the directory; the schemas are those of this version."""
-    from intelligen.config.json_schema import FILES, schema_text
-
     starter = Path(__file__).with_name("starter")
     return {name: (starter / name).read_text(encoding="utf-8") for name in (EXPERIMENT, SWEEP)} | {
         f"schemas/{kind}.schema.json": schema_text(kind) for kind in FILES

@@ -16,12 +16,20 @@ from intelligen.cli.options import (
     tracking_option,
     until_option,
 )
-from intelligen.cli.output import lasting_output, people_console, print_document
+from intelligen.cli.output import print_document
+from intelligen.config.loading import load_sweep
+from intelligen.config.sweep import Sweep
 from intelligen.errors import BusyError, ConfigError
+from intelligen.reporting.launch_reporter import ConsoleReporter
+from intelligen.reporting.output import lasting_output, people_console
+from intelligen.reporting.standing import runner, stand
+from intelligen.reporting.sweeps import find_sweep
+from intelligen.sweep.stopping import ask_to_stop, wait_until_stopped
+from intelligen.tracking.command_line import command_line
+from intelligen.tracking.sweep_files import SweepFiles
 
 if TYPE_CHECKING:
-    from intelligen.cli.orders import Order
-    from intelligen.config.sweep import Sweep
+    from intelligen.sweep.orders import Order
 
 QUICKSTART = Path("search_spaces", "quickstart.yaml")
 
@@ -48,8 +56,7 @@ def run(
     The quickstart where no file is given. -o reaches the sweep's settings (-o budget.trials=20) and the
     experiment's (-o experiment.training.epochs=3). --until ends the launch after a stage; a later one goes on.
     """
-    from intelligen.cli.orders import order_of_file
-    from intelligen.config.loading import load_sweep
+    from intelligen.sweep.orders import order_of_file
 
     sweep, experiment = load_sweep(file, overrides)
     order = order_of_file(sweep, experiment, runs=runs, tracking_uri=tracking_uri)
@@ -134,15 +141,11 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
 
     It may run on any host that sees the runs directory. What it did stands.
     """
-    from intelligen.cli.stopping import ask_to_stop, wait_until_stopped
-    from intelligen.reporting.standing import runner, stand
-    from intelligen.reporting.sweeps import SweepFiles, command_line, find_sweep
-
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
     holder = runner(files)
     if holder is not None:
         ask_to_stop(files.directory)
-        if not wait_until_stopped(files, timeout_s=timeout):
+        if not wait_until_stopped(lambda: runner(files) is not None, timeout_s=timeout):
             watch = command_line("watch", files.directory)
             raise BusyError(
                 f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops at its"
@@ -159,13 +162,12 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
 
 
 def _order(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None) -> "Order":
-    from intelligen.cli.orders import order_of_directory
-    from intelligen.reporting.sweeps import find_sweep
+    from intelligen.sweep.orders import order_of_directory
 
     return order_of_directory(find_sweep(runs.absolute(), sweep), overrides, tracking_uri=tracking_uri)
 
 
-def _require_same_units(now: "Sweep", wanted: dict[str, int]) -> None:
+def _require_same_units(now: Sweep, wanted: dict[str, int]) -> None:
     """A budget is extended in the unit that it has."""
     for key in wanted:
         if getattr(now.budget, key) is None:
@@ -173,7 +175,7 @@ def _require_same_units(now: "Sweep", wanted: dict[str, int]) -> None:
             raise ConfigError(f"--{key.replace('_', '-')}: the budget of {now.name} is in {given}; give more of that")
 
 
-def _require_larger(now: "Sweep", extended: "Sweep") -> None:
+def _require_larger(now: Sweep, extended: Sweep) -> None:
     for key, number in now.budget.model_dump(exclude_none=True).items():
         new = getattr(extended.budget, key)
         if new is not None and new < number:
@@ -181,12 +183,10 @@ def _require_larger(now: "Sweep", extended: "Sweep") -> None:
 
 
 def _launch(order: "Order", *, as_json: bool) -> int:
-    from intelligen.cli.launching import launch_sweep
-    from intelligen.reporting.standing import stand
-    from intelligen.reporting.sweeps import SweepFiles
+    from intelligen.sweep.launch import launch_sweep
 
     with lasting_output():
-        code = launch_sweep(order, people_console(stderr=as_json), ends_process=True)
+        code = launch_sweep(order, ConsoleReporter(people_console(stderr=as_json)), ends_process=True)
         if as_json:
             print_document({**stand(SweepFiles(order.directory)).document(), "exit_code": code})
     return code

@@ -14,11 +14,13 @@ from intelligen.cli.experiments import (
     prepared_data,
 )
 from intelligen.cli.options import Command, device_option, override_option, runs_option
+from intelligen.config.decoding import Decoding, Search
+from intelligen.config.stages import SearchName, search_named
 from intelligen.errors import ConfigError
+from intelligen.reporting.sweeps import find_trial
+from intelligen.training.result import read_trial
 
 if TYPE_CHECKING:
-    from intelligen.config.decoding import Decoding, Search
-    from intelligen.config.stages import SearchName
     from intelligen.training.testing import TrainedModel
 
 _SETTINGS = (".yaml", ".yml")
@@ -59,15 +61,13 @@ def load_model(
     return TrainedModel.load(directory, store=_store_of(directory, runs), device=named_device(device))
 
 
-def chosen_search(name: "SearchName | None", beam_size: int | None, decoding: "Decoding") -> "Search":
+def chosen_search(name: SearchName | None, beam_size: int | None, decoding: Decoding) -> Search:
     """What `--search` and `--beam-size` say, with the trial's own settings of that search.
 
     Raises:
         ConfigError: They contradict each other.
 
     """
-    from intelligen.config.stages import search_named
-
     if beam_size is None:
         return decoding.test if name is None else search_named(name, decoding)
     if name not in (None, "beam"):
@@ -91,8 +91,6 @@ def _trained_by(file: ExperimentFile) -> Path:
 
 
 def _trial_directory(model: str, runs: Path) -> Path:
-    from intelligen.reporting.sweeps import find_trial
-
     if Path(model).is_dir():
         return Path(model)
     try:
@@ -104,8 +102,6 @@ def _trial_directory(model: str, runs: Path) -> Path:
 
 def _store_of(directory: Path, runs: Path) -> Path:
     """The runs directory that a trial's directory lies in, where it has the trial's data; else the one of `--runs`."""
-    from intelligen.training.result import read_trial
-
     identity = read_trial(directory).prepared
     places = directory.resolve().parents
     return next((place for place in places if layout.prepared(place, identity).is_dir()), runs)

@@ -15,6 +15,8 @@ from intelligen.cli.experiments import (
     prepared_data,
 )
 from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
+from intelligen.reporting.progress import TrainingProgress
+from intelligen.tracking.lock import trial_lock
 
 SHOWN = ("loss", "exposure_gap", "prefix_switch_gap")
 """Beside the metrics of the task."""
@@ -69,9 +71,7 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
 
 
 def _fit(place: Place, runs: Path, device: str) -> None:
-    from intelligen.cli.progress import TrainingProgress
     from intelligen.tasks import build_task
-    from intelligen.tracking.lock import trial_lock
     from intelligen.training.fit import fit
     from intelligen.training.runtime import Runtime
 

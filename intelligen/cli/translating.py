@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from intelligen.config.decoding import Search
+from intelligen.data.lines import decoded_lines, require_text
 from intelligen.errors import DataError
 
 if TYPE_CHECKING:
-    from intelligen.config.decoding import Search
     from intelligen.training.testing import TrainedModel
 
 _PLACE = "standard input"
 
 
-def translate_standard_input(trained: "TrainedModel", search: "Search") -> None:
+def translate_standard_input(trained: "TrainedModel", search: Search) -> None:
     """Print a translation of every line; on a terminal, prompt for them. What was cut or replaced is said on stderr.
 
     Raises:
@@ -41,15 +42,11 @@ def translate_standard_input(trained: "TrainedModel", search: "Search") -> None:
 
 
 def _piped_lines(notes: Counter[str]) -> Iterator[str]:
-    from intelligen.data.lines import decoded_lines
-
     # Bytes: how Python would decode them depends on the locale.
     return decoded_lines(sys.stdin.buffer, _PLACE, notes)
 
 
 def _typed_lines() -> Iterator[str]:
-    from intelligen.data.lines import require_text
-
     click.echo("Type a sentence and press Enter; end with Ctrl-D.", err=True)
     while True:
         try:

@@ -2,17 +2,21 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.live import Live
 
 from intelligen import layout
 from intelligen.cli.options import json_option, refuse_given, runs_option, sweep_argument
-from intelligen.cli.output import people_console, print_document, printable
+from intelligen.cli.output import print_document
 from intelligen.errors import IntelligenError
-
-if TYPE_CHECKING:
-    from intelligen.reporting.standing import Standing
+from intelligen.reporting.output import people_console, printable
+from intelligen.reporting.standing import Standing, SweepState, stand
+from intelligen.reporting.standing_view import list_view, standing_view
+from intelligen.reporting.sweeps import find_sweep, sweep_and_trial
+from intelligen.reporting.trial_logs import TrialLogs
+from intelligen.tracking.sweep_files import SweepFiles
 
 INTERRUPTED = 130
 
@@ -27,10 +31,6 @@ def status(sweep: str | None, runs: Path, as_json: bool) -> None:
     SWEEP is a name or a sweep file. Trials by state, the best so far and the spend of each strategy, what is left,
     and who runs it. Takes no lock.
     """
-    from intelligen.reporting.standing import stand
-    from intelligen.reporting.standing_view import standing_view
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep
-
     if sweep is None:
         _list(runs.absolute(), as_json=as_json)
         return
@@ -52,12 +52,6 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
 
     With --json it waits and then prints the last standing. Without SWEEP it lists all sweeps.
     """
-    from rich.live import Live
-
-    from intelligen.reporting.standing import SweepState, stand
-    from intelligen.reporting.standing_view import standing_view
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep
-
     if sweep is None:
         refuse_given("interval", why="without SWEEP the sweeps are listed once; name a sweep")
         _list(runs.absolute(), as_json=as_json)
@@ -92,9 +86,6 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
     Such as t0003 or baseline-1; SWEEP/TRIAL names both. Without TRIAL, of those under way, or of the last one.
     Without SWEEP, the sweeps are listed.
     """
-    from intelligen.reporting.sweeps import SweepFiles, find_sweep, sweep_and_trial
-    from intelligen.reporting.trial_logs import TrialLogs
-
     if follow and as_json:
         raise click.UsageError("--follow has no end, so there is no document: leave out --json")
     if sweep is None:
@@ -124,10 +115,6 @@ def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: 
 
 def _list(store: Path, *, as_json: bool) -> None:
     """All sweeps; one that cannot be read says why, and hides no other."""
-    from intelligen.reporting.standing import stand
-    from intelligen.reporting.standing_view import list_view
-    from intelligen.reporting.sweeps import SweepFiles
-
     standings: list[Standing] = []
     problems: dict[str, str] = {}
     for name in layout.sweep_names(layout.sweeps(store)):

@@ -1,9 +1,9 @@
 """SHA-256 of files: what is read again and again in one process is hashed once."""
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from intelligen import files
 from intelligen.errors import StorageError
 
 
@@ -15,8 +15,7 @@ def sha256(path: Path) -> str:
 
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return files.sha256(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
 

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from intelligen.tracking.records import TrialRecord
-
-Front = Sequence[tuple[TrialRecord, Sequence[float]]]
-"""Trials that no other betters in every objective, each with its objectives."""
+from intelligen.tracking.sweep_results import Front
 
 TITLE = "Pareto front: no other trial that ran its course is better in every objective"
 

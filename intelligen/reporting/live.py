@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -12,11 +13,14 @@ from rich.table import Table
 
 from intelligen.config.metrics import best
 from intelligen.errors import StorageError
-from intelligen.reporting.sweeps import STATES, SweepFiles
-from intelligen.tasks.base import AnyMetric
 from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import Report, report_line
+from intelligen.tracking.sweep_files import STATES, SweepFiles
+from intelligen.training.history import Report
+from intelligen.training.report_line import report_line
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
 
 SHOWN_TRIALS = 12
 
@@ -38,7 +42,7 @@ class LiveProgress:
         directory: Path,
         *,
         objective: str,
-        metrics: Sequence[AnyMetric],
+        metrics: "Sequence[AnyMetric]",
         console: Console,
         interval_s: float = 1.0,
     ) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.leaderboard import device_seconds, selected_scores
 from intelligen.tracking.records import TrialRecord
+from intelligen.tracking.sweep_files import SweepFiles
 
 
 def results_frame(directory: Path) -> pd.DataFrame:

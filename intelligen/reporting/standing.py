@@ -10,13 +10,13 @@ from typing import Any
 
 from intelligen.config.metrics import best
 from intelligen.reporting.eta import Eta, SearchSize, search_eta
-from intelligen.reporting.sweeps import RESTING, STATES, SweepFiles
 from intelligen.tracking.holder import Holder, find_holder
 from intelligen.tracking.leaderboard import device_seconds
 from intelligen.tracking.ledger import LOCK_FILE
 from intelligen.tracking.links import compare_lines
 from intelligen.tracking.records import Closing, TrialRecord, TrialState
 from intelligen.tracking.run_ids import read_run_ids
+from intelligen.tracking.sweep_files import RESTING, STATES, SweepFiles
 from intelligen.training.history import Report
 
 Histories = Mapping[str, Sequence[Report]]

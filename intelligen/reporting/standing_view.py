@@ -10,7 +10,7 @@ from rich.text import Text
 from intelligen.config.metrics import best
 from intelligen.reporting.eta import Eta
 from intelligen.reporting.standing import Best, Standing, SweepState
-from intelligen.reporting.sweeps import command_line
+from intelligen.tracking.command_line import command_line
 from intelligen.tracking.redaction import redact_text
 
 

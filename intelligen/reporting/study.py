@@ -14,12 +14,12 @@ from intelligen.data.manifest import Manifest
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
-from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tasks import AnyTask, build_task
 from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_scores
 from intelligen.tracking.provenance import PACKAGES, read_provenance
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.run_ids import RunIds, read_run_ids
+from intelligen.tracking.sweep_files import SweepFiles
 from intelligen.training.history import Report
 from intelligen.training.result import Result
 from intelligen.training.scored import SCORES, read_scores, score_files

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.holder import find_holder
 from intelligen.tracking.ledger import LOCK_FILE
 from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.tracking.sweep_files import SweepFiles
 
 # On a shared directory several hosts cannot append to one file, so every rank has its own.
 LOGS = "trial*.log"

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from intelligen.errors import StorageError
+from intelligen.files import write_atomically
 from intelligen.tracking.leaderboard import device_seconds, selected_scores
 from intelligen.tracking.ledger import TrialState
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import read_result, write_atomically
+from intelligen.training.result import read_result
 
 FAILURE_FILE = "failure.json"
 

@@ -26,7 +26,8 @@ from intelligen.tasks import build_task
 from intelligen.tracking.ledger import settled_devices
 from intelligen.tracking.redaction import redact
 from intelligen.training.calibrating import Bench, Span, time_epoch, time_validation
-from intelligen.training.result import read_result, selected_weights
+from intelligen.training.result import read_result
+from intelligen.training.selected import selected_weights
 
 SAMPLED_TRIALS = 5
 LEAVES_OUT = (

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from intelligen import layout
-from intelligen.training.result import write_atomically
+from intelligen.files import write_atomically
 
 EVERY_S = 1.0
 

@@ -1,9 +1,9 @@
 """The search hands out trials until a budget is spent; those that a kill left running come first."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -42,6 +42,37 @@ class Suggestion:
     """Whether an attempt begins; none does where a trial of a population goes on after a turn."""
 
 
+class TrialLifecycle(Protocol):
+    """What becomes of a suggestion outside the study: it starts or is refused, its attempts may fail, and it ends."""
+
+    def start(self, suggestion: Suggestion) -> Mapping[str, Any]:
+        """Make it a trial, before it runs; returns Tune's configuration, with the trial's `epochs`.
+
+        Raises:
+            ConfigError: Its values do not go together.
+
+        """
+
+    def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
+        """End a suggestion that `start` refused; returns what came of it."""
+
+    def attempt_failed(self, number: int, error: BaseException) -> Next:
+        """An attempt at a trial has ended by an error; returns what follows."""
+
+    def let_go_on(self, number: int, epoch: int) -> None:
+        """Nobody has stopped a trial with the report of this epoch."""
+
+    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+        """End a trial; returns what came of it.
+
+        Args:
+            number: The trial's.
+            crashed: Whether it crashed at every attempt.
+            stopped: Why the budget ended it, where it did.
+
+        """
+
+
 class StudySearcher(DrivenSearcher):
     """Tune's searcher over an Optuna study that outlives the launcher.
 
@@ -53,13 +84,7 @@ class StudySearcher(DrivenSearcher):
         study: Where the truth about trials is kept.
         sweep: Space, sampler, budget.
         spent: Whether a budget other than that of trials has been used up.
-        start: Told of every suggestion before it runs; returns Tune's configuration, with the trial's `epochs`, or
-            raises ConfigError.
-        refuse: Told of a suggestion that `start` refused, and why; returns what came of it.
-        settle: Told that a trial has ended: whether it `crashed` at every attempt, and why the budget `stopped` it,
-            where it did; returns what came of it.
-        attempt_failed: Told that an attempt at a trial has ended by an error; returns what follows.
-        let_go_on: Told which trial nobody has stopped with the report of which epoch.
+        trials: What becomes of a suggestion outside the study.
         populations: Who lets trials rest and go on; none where each trains to its end at once.
 
     """
@@ -70,22 +95,14 @@ class StudySearcher(DrivenSearcher):
         *,
         sweep: Sweep,
         spent: Spent,
-        start: Callable[[Suggestion], dict[str, Any]],
-        refuse: Callable[[Suggestion, str], Outcome],
-        settle: Callable[[int, bool, str | None], Outcome],
-        attempt_failed: Callable[[int, BaseException], Next],
-        let_go_on: Callable[[int, int], None],
+        trials: TrialLifecycle,
         populations: Populations | None = None,
     ) -> None:
         super().__init__(sweep)
         self._study = study
         self._sweep = sweep
         self._spent = spent
-        self._start = start
-        self._refuse = refuse
-        self._settle = settle
-        self._attempt_failed = attempt_failed
-        self._let_go_on = let_go_on
+        self._trials = trials
         self._populations = populations
         self._begun: set[int] = set()
         self._running: dict[str, optuna.Trial] = {}
@@ -126,10 +143,10 @@ class StudySearcher(DrivenSearcher):
             begins, attributes = trial.number not in self._begun, self._attributes(trial)
             suggestion = Suggestion(trial.number, dict(trial.params), changes, attributes, begins=begins)
             try:
-                config = self._start(suggestion)
+                config = dict(self._trials.start(suggestion))
             except ConfigError as error:
                 # Values that are allowed each, but not together: the trial fails, and the search goes on.
-                tell(self._study, trial.number, self._refuse(suggestion, str(error)))
+                tell(self._study, trial.number, self._trials.refuse(suggestion, str(error)))
                 continue
             self._running[trial_id], self._epochs[trial_id] = trial, config["epochs"]
             self._begun.add(trial.number)
@@ -147,7 +164,7 @@ class StudySearcher(DrivenSearcher):
         # Optuna keeps no curves of several objectives. A trial that a kill interrupted tells its last report again.
         if len(self._study.directions) == 1 and epoch not in known:
             trial.report(result[self.metric], step=epoch)
-        self._let_go_on(trial.number, epoch)
+        self._trials.let_go_on(trial.number, epoch)
 
     @kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -157,17 +174,17 @@ class StudySearcher(DrivenSearcher):
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
         if self._populations is not None and stopped is None and self._populations.rests(trial.number):
             return
-        tell(self._study, trial.number, self._settle(trial.number, False, stopped))
+        tell(self._study, trial.number, self._trials.settle(trial.number, stopped=stopped))
 
     @kept_errors(None)
     def on_attempt_failed(self, trial_id: str, error: BaseException) -> None:
         """Hand the trial out again where that is to be; else tell Optuna that it has failed."""
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
-        if self._is_again(trial.number, self._attempt_failed(trial.number, error)):
+        if self._is_again(trial.number, self._trials.attempt_failed(trial.number, error)):
             if self._populations is None:  # which hand out whatever is under way and idle
                 self._unfinished.insert(0, self._study.get_trials(deepcopy=False)[trial.number])
             return
-        tell(self._study, trial.number, self._settle(trial.number, True, stopped))
+        tell(self._study, trial.number, self._trials.settle(trial.number, crashed=True, stopped=stopped))
 
     def _busy(self) -> set[int]:
         return {trial.number for trial in self._running.values()}
@@ -198,7 +215,7 @@ class StudySearcher(DrivenSearcher):
         for number, record in self._populations.idle(busy).items():
             reason = self._spent(None) or self._spent(record.strategy)
             if reason is not None:
-                tell(self._study, number, self._settle(number, False, reason))
+                tell(self._study, number, self._trials.settle(number, stopped=reason))
         if (due := self._populations.due(busy, complete=self._is_complete)) is None:
             return None
         number, record = due

@@ -8,7 +8,6 @@ from intelligen.config.metrics import merit, unbettered
 from intelligen.config.schedulers import Pbt
 from intelligen.config.stages import STAGES
 from intelligen.errors import ChangedError, StorageError, UnavailableError
-from intelligen.sweep.attempts import Attempts
 from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.budget import Account, search_end
 from intelligen.sweep.causes import fault_of
@@ -21,15 +20,7 @@ from intelligen.sweep.scoring import score_trials
 from intelligen.sweep.searcher import StudySearcher
 from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, DamagedStudyError, open_study, unavailable
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import (
-    ended_trials,
-    let_trial_go_on,
-    refuse_trial,
-    settle_trial,
-    start_trial,
-    tell_known_ends,
-    trial_name,
-)
+from intelligen.sweep.trials import SearchedTrials, ended_trials, tell_known_ends
 from intelligen.sweep.tuning import run_trials
 from intelligen.sweep.verifying import known_outcome
 from intelligen.sweep.warm_start import learnt, warm_start
@@ -101,18 +92,11 @@ def search_stage(run: SweepRun) -> None:
     try:
         tell_known_ends(run, study, account.spent)
         populations = Populations(run, run.sweep.scheduler) if isinstance(run.sweep.scheduler, Pbt) else None
-        attempts = Attempts(run, run.sweep.resources)
         searcher = StudySearcher(
             study,
             sweep=run.sweep,
             spent=account.spent,
-            start=lambda suggestion: dict(start_trial(run, suggestion, populations)),
-            refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
-            settle=lambda number, crashed, stopped: settle_trial(
-                run, trial_name(number), crashed=crashed, stopped=stopped
-            ),
-            attempt_failed=lambda number, error: attempts.failed(trial_name(number), error),
-            let_go_on=lambda number, epoch: let_trial_go_on(run, trial_name(number), epoch),
+            trials=SearchedTrials(run, populations),
             populations=populations,
         )
         if not searcher.is_over():

@@ -6,6 +6,7 @@ import optuna
 from optuna.trial import TrialState as OptunaState
 
 from intelligen import layout
+from intelligen.sweep.attempts import Attempts, Next
 from intelligen.sweep.budget import Account, Spent, UsedUp
 from intelligen.sweep.lifeline import require_cluster
 from intelligen.sweep.outcome import Outcome, read_outcome
@@ -28,54 +29,79 @@ def trial_name(number: int) -> str:
     return f"t{number:04d}"
 
 
-def start_trial(run: SweepRun, suggestion: Suggestion, populations: Populations | None = None) -> WorkerConfig:
-    """Make a suggestion a trial.
+class SearchedTrials:
+    """The trials of one launch's search: they are in the ledger before they run, and end by what their files say.
 
     Args:
         run: The launch.
-        suggestion: What the search wants run.
-        populations: Who knows how far a trial trains now, and with what; none where it trains to its end.
-
-    Raises:
-        ConfigError: Its values do not go together.
+        populations: Who knows how far a trial trains now, and with what; none where each trains to its end.
 
     """
-    trial = run.trial(suggestion.changes)
-    name = trial_name(suggestion.number)
-    directory = layout.searched(run.directory, name)
-    if suggestion.begins:
-        forget_verdicts(directory)
-        run.begin(
-            name,
-            trial,
-            directory,
-            kind="trial",
-            params=suggestion.params,
-            number=suggestion.number,
-            attributes=suggestion.attributes,
-        )
-    turn = None if populations is None else populations.turn(run.ledger.trials[name])
-    return run.worker_config(trial, directory, run.sweep.resources, turn=turn)
 
+    def __init__(self, run: SweepRun, populations: Populations | None = None) -> None:
+        self._run = run
+        self._populations = populations
+        self._attempts = Attempts(run, run.sweep.resources)
 
-def refuse_trial(run: SweepRun, suggestion: Suggestion, reason: str) -> Outcome:
-    """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
-    name = trial_name(suggestion.number)
-    if name not in run.ledger.trials:
-        run.ledger.start(
-            name,
-            kind="trial",
-            strategy=chosen_strategy(suggestion.changes) or run.experiment.strategy.name,
-            seed=run.experiment.seed,
-            params=suggestion.params,
-            config=suggestion.changes,
-            directory=os.path.relpath(layout.searched(run.directory, name), run.directory),
-            number=suggestion.number,
-            attributes=suggestion.attributes,
-        )
-    outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
-    run.ledger.finish(name, outcome.state, outcome.reason)
-    return outcome
+    def start(self, suggestion: Suggestion) -> WorkerConfig:
+        """Make a suggestion a trial.
+
+        Raises:
+            ConfigError: Its values do not go together.
+
+        """
+        run, name = self._run, trial_name(suggestion.number)
+        trial = run.trial(suggestion.changes)
+        directory = layout.searched(run.directory, name)
+        if suggestion.begins:
+            forget_verdicts(directory)
+            run.begin(
+                name,
+                trial,
+                directory,
+                kind="trial",
+                params=suggestion.params,
+                number=suggestion.number,
+                attributes=suggestion.attributes,
+            )
+        turn = None if self._populations is None else self._populations.turn(run.ledger.trials[name])
+        return run.worker_config(trial, directory, run.sweep.resources, turn=turn)
+
+    def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
+        """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
+        run, name = self._run, trial_name(suggestion.number)
+        if name not in run.ledger.trials:
+            run.ledger.start(
+                name,
+                kind="trial",
+                strategy=chosen_strategy(suggestion.changes) or run.experiment.strategy.name,
+                seed=run.experiment.seed,
+                params=suggestion.params,
+                config=suggestion.changes,
+                directory=os.path.relpath(layout.searched(run.directory, name), run.directory),
+                number=suggestion.number,
+                attributes=suggestion.attributes,
+            )
+        outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
+        run.ledger.finish(name, outcome.state, outcome.reason)
+        return outcome
+
+    def attempt_failed(self, number: int, error: BaseException) -> Next:
+        """Judge an attempt that ended by an error.
+
+        Raises:
+            IntelligenError: A fault of the place, which ends the launch.
+
+        """
+        return self._attempts.failed(trial_name(number), error)
+
+    def let_go_on(self, number: int, epoch: int) -> None:
+        """Have a trial of several workers go on after an epoch."""
+        let_trial_go_on(self._run, trial_name(number), epoch)
+
+    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+        """Write a trial's end into the ledger; as `settle_trial`."""
+        return settle_trial(self._run, trial_name(number), crashed=crashed, stopped=stopped)
 
 
 def settle_trial(run: SweepRun, name: str, *, crashed: bool, stopped: str | None = None) -> Outcome:

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from intelligen.training.result import write_atomically
+from intelligen.files import write_atomically
 
 VERDICT_FILE = "goes_on_after_epoch"
 POLL_S = 0.05

@@ -29,7 +29,8 @@ from intelligen.sweep.trial_log import trial_log
 from intelligen.sweep.verdict import await_verdict
 from intelligen.tasks import build_task
 from intelligen.training.fit import fit_turn
-from intelligen.training.history import HISTORY_FILE, Report, read_history, report_line
+from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.training.report_line import report_line
 from intelligen.training.result import read_trial
 from intelligen.training.runtime import Runtime
 from intelligen.training.testing import TrainedModel

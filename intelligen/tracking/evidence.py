@@ -5,11 +5,12 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from intelligen.config.experiment import Trial
 from intelligen.errors import DataError, StorageError
 from intelligen.tracking.records import Evidence, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact
-from intelligen.training.checkpoint import require_whole_weights
 from intelligen.training.history import HISTORY_FILE, Report
 from intelligen.training.result import RESULT, SELECTED, TRIAL, read_result, read_trial
 
@@ -75,7 +76,7 @@ def require_as_ended(record: TrialRecord, directory: Path, curve: Mapping[int, f
     if not (directory / SELECTED).exists():
         raise StorageError(f"{directory / SELECTED}: the weights of {record.id} are missing; {FIX}")
     try:
-        require_whole_weights(directory / SELECTED)
+        _require_whole(directory / SELECTED)
     except StorageError as error:
         raise StorageError(f"{error}; {FIX}") from error
 
@@ -96,3 +97,17 @@ def require_settings(record: TrialRecord, directory: Path) -> None:
     begun = Trial.model_validate_json(json.dumps(record.config))
     if redact(found.model_dump(mode="json")) != redact(begun.model_dump(mode="json")):
         raise StorageError(f"{directory / TRIAL}: has other settings of {record.id} than the ledger; {FIX}")
+
+
+def _require_whole(path: Path) -> None:
+    """Refuse a file of weights whose head is damaged or whose length does not fit it; the tensors are not read.
+
+    Raises:
+        StorageError: It is one, or cannot be read.
+
+    """
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{path}: damaged weights: {' '.join(str(error).split())[:300]}") from error

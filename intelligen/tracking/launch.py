@@ -12,10 +12,10 @@ from intelligen import layout
 from intelligen.config.fixes import ANOTHER_SWEEP
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ChangedError, StorageError
+from intelligen.files import write_atomically
 from intelligen.tracking.earlier_addresses import RUNS, STUDY, is_relative, launch_places, located
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.redaction import redact, redact_text
-from intelligen.training.result import write_atomically
 from intelligen.training.sealing import seal, unseal
 
 

@@ -135,16 +135,17 @@ def leaderboard(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, met
         # The search starts from the first baseline; the others are those of the seeds that confirm what it found.
         again = record.kind == "confirm" or (record.kind == "baseline" and bool(groups["baseline"]))
         (repeated if again else groups).setdefault(row_name, []).append(record)
-    rows = []
+    rows, sources = [], TrialHistories(sweep_directory)
     for name, records in groups.items():
-        row = _row(name, records, sweep_directory, metric)
+        row = _row(name, records, sources, sweep_directory, metric)
         if row is not None:
             rows.append(replace(row, repeated=tuple(repeated.get(name, ()))))
     return rows
 
 
-def _row(name: str, records: list[TrialRecord], sweep_directory: Path, metric: str) -> Row | None:
-    sources = TrialHistories(sweep_directory)
+def _row(
+    name: str, records: list[TrialRecord], sources: TrialHistories, sweep_directory: Path, metric: str
+) -> Row | None:
     histories = {record.id: sources.whole(record) for record in records}
     values = {
         record.id: value

@@ -5,14 +5,12 @@ import threading
 import time
 from pathlib import Path
 
-from intelligen import layout
 from intelligen.errors import CannotCreateError, IntelligenError, StorageError
-from intelligen.tracking.followed import Followed
-from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.lock import FileLock
 from intelligen.tracking.redaction import redact_text
 from intelligen.tracking.saved_views import SavedViews
 from intelligen.tracking.store import RefusedError, ensure_store, failed, failures, open_client
+from intelligen.tracking.sweep_files import SweepFiles
 from intelligen.tracking.sweep_runs import SweepRuns
 
 LOCK_FILE = "mirror.lock"
@@ -30,7 +28,7 @@ class MlflowMirror:
 
     def __init__(self, sweep_directory: Path, *, tracking_uri: str, experiment: str, interval_s: float = 2.0) -> None:
         self._directory = sweep_directory
-        self._ledger = Followed(sweep_directory / layout.LEDGER_FILE, lambda path: read_ledger(path.parent))
+        self._files = SweepFiles(sweep_directory)
         self._tracking_uri = tracking_uri
         self._experiment = experiment
         self._interval_s = interval_s
@@ -91,11 +89,11 @@ class MlflowMirror:
         return self._all_there
 
     def _pass(self) -> None:
-        header, trials, closing = self._ledger.now()
+        header, trials, closing = self._files.ledger()
         if self._runs is None:
             experiment_id = ensure_store(self._tracking_uri, self._experiment)
             client = open_client(self._tracking_uri)
-            self._runs = SweepRuns(client, experiment_id, directory=self._directory, header=header, views=self._views)
+            self._runs = SweepRuns(client, experiment_id, files=self._files, header=header, views=self._views)
         self._runs.update(trials, closing)
 
     def _keep_in_step(self) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from intelligen import layout
 from intelligen.data.manifest import write_manifest
 from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.files import sha256
 from intelligen.tracking.redaction import redact
-from intelligen.training.checkpoint import sha256
 from intelligen.training.circumstances import require_same_data
-from intelligen.training.result import RESULT, SELECTED, TRIAL, Result, read_result, read_trial, selected_weights
+from intelligen.training.result import RESULT, SELECTED, TRIAL, Result, read_result, read_trial
+from intelligen.training.selected import selected_weights
 
 STORE, TRIAL_FOLDER = "store", "trial"
 """What a model calls its packed store, and where the trial lies in it."""

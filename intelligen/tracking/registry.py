@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from intelligen import layout
 from intelligen.config.metrics import best
 from intelligen.errors import ConfigError, UnavailableError
+from intelligen.files import sha256
 from intelligen.tasks import build_task
 from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.leaderboard import USABLE, selected_value
@@ -18,7 +19,6 @@ from intelligen.tracking.packing import STORE, TRIAL_FOLDER, pack
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.runs import find_runs
 from intelligen.tracking.store import ensure_store, failures, open_client, unavailable
-from intelligen.training.checkpoint import sha256
 from intelligen.training.result import SELECTED, read_trial
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from intelligen.errors import StorageError
-from intelligen.training.result import write_atomically
+from intelligen.files import write_atomically
 from intelligen.training.sealing import seal, unseal
 
 RUN_IDS_FILE = "mlflow.json"

@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intelligen.config.tasks import task_settings
 from intelligen.tracking import projection
 from intelligen.tracking.comparison import Settings
-from intelligen.tracking.histories import TrialHistories
 from intelligen.tracking.leaderboard import best_value
 from intelligen.tracking.links import comparison_path
 from intelligen.tracking.provenance import DIFF, read_provenance
@@ -18,9 +16,9 @@ from intelligen.tracking.run_ids import RunIds, write_run_ids
 from intelligen.tracking.runs import MirroredRun, Points, create_run, find_runs
 from intelligen.tracking.saved_views import SavedViews, fitting_state
 from intelligen.tracking.standings import Standing, standing_of
+from intelligen.tracking.sweep_files import SweepFiles
 from intelligen.tracking.sweep_summary import DIFF_FILE, SweepSummary, as_json
 from intelligen.training.history import Report
-from intelligen.training.result import read_result
 from intelligen.training.scored import SCORES, score_files
 
 if TYPE_CHECKING:
@@ -39,18 +37,18 @@ class SweepRuns:
         client: "MlflowClient",
         experiment_id: str,
         *,
-        directory: Path,
+        files: SweepFiles,
         header: Mapping[str, Any],
         views: SavedViews,
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
-        self._directory = directory
+        self._directory = files.directory
         self._header = header
         self._metric: str = header["sweep"]["objective"]["metric"]
         self._runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
         self._summary: SweepSummary | None = None
-        self._histories = TrialHistories(directory)
+        self._files = files
         self._shown: dict[str, object] = {}
         self._values: dict[str, float] = {}
         self._standings: dict[str, Standing] = {}
@@ -110,7 +108,7 @@ class SweepRuns:
 
     def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> bool:
         """Make a trial's run equal its files; returns whether they have changed."""
-        reports = projection.told_reports(record, self._histories.reports(record))
+        reports = projection.told_reports(record, self._files.histories.reports(record))
         ending = projection.trial_ending(record, closing)
         now = (record, ending, reports)
         if self._shown.get(record.id) == now:
@@ -166,7 +164,7 @@ class SweepRuns:
 
     def _missing_summary(self, run: MirroredRun, record: TrialRecord, reports: Sequence[Report]) -> list[Points]:
         """What an ended trial comes to, where MLflow lacks it: once, at the trial's last update."""
-        result = read_result(record.within(self._directory))
+        result = self._files.result(record)
         values = projection.summary_metrics(record, reports, result, metric=self._metric)
         missing = {name: value for name, value in values.items() if name not in run.metrics}
         return [Points(missing, reports[-1].update, record.ended_ms or record.started_ms)] if missing else []

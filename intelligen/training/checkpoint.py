@@ -1,7 +1,6 @@
 """A checkpoint is whole or it does not exist: written beside, hashed, fsynced, renamed; verified before it is read."""
 
 import errno
-import hashlib
 import json
 import os
 import pickle
@@ -13,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from intelligen.errors import DataError, StorageError, free_bytes
-from intelligen.files import fsync
+from intelligen.files import fsync, sha256
 
 WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
 ADOPTED = "adopted"
@@ -67,20 +66,6 @@ def save_weights(model: nn.Module, path: Path) -> None:
     except SafetensorError as error:
         raise OSError(errno.EIO, str(error), str(path)) from error
     fsync(path)
-
-
-def require_whole_weights(path: Path) -> None:
-    """Refuse a file of `save_weights` whose head is damaged or whose length does not fit it; the tensors are not read.
-
-    Raises:
-        StorageError: It is one, or cannot be read.
-
-    """
-    try:
-        with safe_open(path, framework="pt"):
-            pass
-    except (OSError, SafetensorError) as error:
-        raise StorageError(f"{path}: damaged weights: {' '.join(str(error).split())[:300]}") from error
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None:
@@ -250,9 +235,3 @@ def _verified(path: Path) -> Checkpoint | None:
         return Checkpoint(path, json.loads((path / META).read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError):
         return None
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

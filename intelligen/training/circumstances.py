@@ -17,8 +17,9 @@ from intelligen.config.base import Settings
 from intelligen.config.experiment import Trial
 from intelligen.data.prepared import Prepared, open_prepared
 from intelligen.errors import ChangedError, StorageError
-from intelligen.training.checkpoint import sha256
-from intelligen.training.result import read_result, selected_weights, write_atomically
+from intelligen.files import sha256, write_atomically
+from intelligen.training.result import read_result
+from intelligen.training.selected import selected_weights
 
 LOCK = "lock.json"
 PACKAGES = ("torch", "numpy", "safetensors", "sacrebleu", "sentencepiece")

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intelligen.training.checkpoint import sha256
+from intelligen.files import sha256
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import SELECTED, Result, read_result, read_trial, selected_weights
+from intelligen.training.result import SELECTED, Result, read_result, read_trial
 from intelligen.training.scored import current_score_files, read_scores, score_file, scored_split
+from intelligen.training.selected import selected_weights
 
 LOSS_TOLERANCE = 0.05
 """Relative; where bits are not to be expected."""

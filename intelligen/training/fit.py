@@ -17,9 +17,10 @@ from intelligen.training.checkpoint import Checkpoints, load_weights
 from intelligen.training.circumstances import keep_lock, require_same_data, take_lock
 from intelligen.training.history import History
 from intelligen.training.loop import train
-from intelligen.training.result import Result, claim_directory, read_result, selected_weights
+from intelligen.training.result import Result, claim_directory, read_result
 from intelligen.training.resuming import resume
 from intelligen.training.runtime import Runtime
+from intelligen.training.selected import selected_weights
 from intelligen.training.setting_up import Setup
 from intelligen.training.turn import Turn
 

@@ -2,17 +2,13 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from intelligen.errors import StorageError, writing
 from intelligen.files import replace_file, write_synced
 from intelligen.training.sealing import seal, unseal
-
-if TYPE_CHECKING:
-    from intelligen.tasks.base import AnyMetric
 
 HISTORY_FILE = "history.jsonl"
 
@@ -133,20 +129,3 @@ def _report(line: str, *, place: str) -> Report:
             f"{place}: damaged ({type(error).__name__}: {error}); restore the file from a copy; a trial that has not"
             " ended begins anew where its directory is deleted"
         ) from error
-
-
-def report_line(report: Report, shown: "Sequence[AnyMetric]") -> str:
-    """One epoch in one line: loss, validation's loss and a task's metrics as far as measured, time, memory."""
-    metrics = report.metrics
-    kind = "gpu" if metrics["gpu/count"] else "cpu"
-    known = {f"valid/{one.name}": one for one in shown if f"valid/{one.name}" in metrics}
-    scores = "".join(f"  {one.label} {one.text(metrics[name])}" for name, one in known.items())
-    valid_loss = f"  valid loss {metrics['valid/loss']:.3f}" if "valid/loss" in metrics else ""
-    return (
-        f"epoch {report.epoch}  update {report.update}"
-        f"  loss {metrics['train/loss']:.3f}"
-        f"{valid_loss}{scores}"
-        f"  epoch time {metrics['time/epoch_s']:.1f} s  {metrics['throughput/target_tokens_per_s']:,.0f} tokens/s"
-        f"  {kind} memory avg {metrics[f'{kind}/memory_avg_mib']:,.0f}"
-        f" max {metrics[f'{kind}/memory_peak_mib']:,.0f} MiB"
-    )

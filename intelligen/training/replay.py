@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +14,7 @@ from intelligen import layout
 from intelligen.config.experiment import Trial
 from intelligen.config.mixture import Bandit, Intelligen
 from intelligen.data.manifest import MANIFEST
-from intelligen.errors import UnavailableError
+from intelligen.errors import CannotCreateError, UnavailableError
 from intelligen.training.checkpoint import ADOPTED
 from intelligen.training.circumstances import LOCK, Lock, changes, read_locks, take_lock
 from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare
@@ -195,3 +195,22 @@ def _device(lock: Lock) -> torch.device:
 def _processes(lock: Lock) -> int:
     """Bits depend on their number, and only on processors are bits to be expected."""
     return lock.processes if lock.device == "cpu" else 1
+
+
+def new_directory(store: Path, directory: Path) -> Path:
+    """Of a replay: `replays/t0003-1` and so on.
+
+    Raises:
+        CannotCreateError: It cannot be created.
+
+    """
+    for number in count(1):
+        place = layout.replay(store, directory.name, number)
+        try:
+            place.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise CannotCreateError(f"{place}: cannot create: {error.strerror}; name another --runs") from error
+        return place
+    raise AssertionError("numbers do not end")

@@ -1,16 +1,12 @@
 """What a trial directory says of its trial: the settings it was made for, and what came out."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from intelligen.config.experiment import Trial, stored_trial
-from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, UnavailableError, writing
-from intelligen.files import fsync, replace_file
-from intelligen.training.checkpoint import Checkpoints, save_weights, sha256
-from intelligen.training.sealing import seal, unseal
+from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, UnavailableError
+from intelligen.files import write_atomically
+from intelligen.training.sealing import unseal
 
 TRIAL, RESULT, SELECTED = "trial.json", "result.json", "selected.safetensors"
 
@@ -66,24 +62,6 @@ def read_trial(directory: Path) -> Trial:
         raise DataError(f"{directory}: not the directory of a trial: no readable {TRIAL} in it") from error
 
 
-def write_result(directory: Path, result: Result, *, model: nn.Module) -> Result:
-    """Write the selected weights, then the result with their hash: where it stands, the weights are whole.
-
-    Raises:
-        StorageError: The disk is full or fails.
-
-    """
-    temporary = directory / f".{SELECTED}"
-    with writing(directory / SELECTED, needed=sum(tensor.nbytes for tensor in model.state_dict().values())):
-        save_weights(model, temporary)
-        temporary.replace(directory / SELECTED)
-        fsync(directory)
-    signed = replace(result, sha256=sha256(directory / SELECTED))
-    write_atomically(directory / RESULT, seal(json.dumps(vars(signed), indent=1)))
-    fsync(directory)
-    return signed
-
-
 def read_result(directory: Path) -> Result | None:
     """The result of a trial that ran its course, or none.
 
@@ -103,52 +81,3 @@ def read_result(directory: Path) -> Result | None:
             f"{path}: damaged ({type(error).__name__}: {error}); restore it from a copy, or, unless a sweep has ended"
             " this trial, delete it and run the same command again"
         ) from error
-
-
-def selected_weights(directory: Path) -> Path:
-    """The weights that validation prefers: of a finished trial, or so far of a stopped one.
-
-    Raises:
-        DataError: No epoch of the trial has ended yet.
-        StorageError: The selected weights are damaged.
-
-    """
-    result = read_result(directory)
-    if result is not None:
-        selected = directory / SELECTED
-        if not selected.exists() or sha256(selected) != result.sha256:
-            raise StorageError(
-                f"{selected}: missing or damaged; restore it from a copy, or, unless a sweep has ended this trial,"
-                f" delete {directory / RESULT} and train again"
-            )
-        return selected
-    checkpoints = Checkpoints(directory)
-    latest = checkpoints.latest()
-    if latest is None or not latest.meta["best_update"]:
-        raise DataError(f"{directory}: no epoch of this trial has ended yet; run its training first")
-    return checkpoints.weights(latest.meta["best_update"])
-
-
-def selected_sha256(directory: Path) -> str:
-    """Of those weights: of a finished trial as its result has it.
-
-    Raises:
-        DataError: No epoch of the trial has ended yet.
-        StorageError: The result is damaged.
-
-    """
-    result = read_result(directory)
-    return sha256(selected_weights(directory)) if result is None else result.sha256
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file durably, or leave the old one.
-
-    Raises:
-        CannotCreateError: It may not be written.
-        StorageError: The disk is full or fails.
-
-    """
-    content = text.encode()
-    with writing(path, needed=len(content)):
-        replace_file(path, content)

@@ -6,7 +6,7 @@ from intelligen import layout
 from intelligen.config.metrics import improves
 from intelligen.training.checkpoint import WEIGHTS, load_weights
 from intelligen.training.progress import Progress
-from intelligen.training.result import selected_weights
+from intelligen.training.selected import selected_weights
 from intelligen.training.setting_up import Setup
 
 

@@ -14,8 +14,10 @@ from intelligen.config.decoding import Decoding, Search
 from intelligen.config.stages import SearchName, search_named
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
-from intelligen.training.result import SELECTED, selected_sha256, write_atomically
+from intelligen.files import write_atomically
+from intelligen.training.result import SELECTED
 from intelligen.training.sealing import seal, unseal
+from intelligen.training.selected import selected_sha256
 
 SCORES = "scores"
 _AGAIN = "restore a copy, or decode the split again"

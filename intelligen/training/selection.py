@@ -3,7 +3,8 @@
 from intelligen.config.metrics import improves
 from intelligen.training.checkpoint import average_weights, load_weights
 from intelligen.training.progress import Progress
-from intelligen.training.result import Result, write_result
+from intelligen.training.result import Result
+from intelligen.training.selected import write_result
 from intelligen.training.setting_up import Setup
 from intelligen.training.validating import named, validate
 

@@ -16,11 +16,13 @@ from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared import Prepared, Split, open_prepared
 from intelligen.errors import ConfigError
 from intelligen.evaluation import RESAMPLES, Evaluation, Interval, interval
+from intelligen.files import sha256
 from intelligen.tasks import AnyTask, build_task
-from intelligen.training.checkpoint import load_weights, sha256
+from intelligen.training.checkpoint import load_weights
 from intelligen.training.circumstances import require_same_data
-from intelligen.training.result import read_trial, selected_weights
+from intelligen.training.result import read_trial
 from intelligen.training.scored import Scores, read_scores, score_files, scored_split, write_scores
+from intelligen.training.selected import selected_weights
 
 
 @dataclass(frozen=True)

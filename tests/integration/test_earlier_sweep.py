@@ -18,13 +18,14 @@ import optuna
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.cli.orders import order_of_directory
 from intelligen.config.data import FilesCorpus, ParallelText
 from intelligen.data.preparing import prepare
 from intelligen.errors import DataError, StorageError
+from intelligen.reporting.progress import counting
 from intelligen.reporting.report.rows import result_rows
 from intelligen.reporting.study import read_study
 from intelligen.sweep.header import require_unchanged, sweep_header
+from intelligen.sweep.orders import order_of_directory
 from intelligen.tracking.ledger import read_ledger
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.runs import create_run
@@ -68,7 +69,7 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     monkeypatch.chdir(tmp_path / "elsewhere")  # its ledger names the folder `corpus`
     sweep = tmp_path / "runs" / "sweeps" / "earlier"
     order = order_of_directory(sweep, (), tracking_uri=None)
-    prepared = order.prepare()
+    prepared = order.prepare(counting)
     again = prepare(
         order.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}),
         tmp_path / "again",
@@ -81,7 +82,7 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     require_unchanged(read_ledger(sweep)[0], now, sweep)
     shutil.rmtree(prepared.directory)
     with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
-        order.prepare()
+        order.prepare(counting)
 
 
 def test_databases_that_the_first_release_named_relatively_are_found_or_asked_for(

@@ -28,12 +28,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from intelligen.cli.closing import close_launch
 from intelligen.config.budget import Budget
 from intelligen.config.experiment import Experiment
 from intelligen.config.space import Const
 from intelligen.config.sweep import Sweep
 from intelligen.errors import StorageError
+from intelligen.reporting.launch_reporter import ConsoleReporter
+from intelligen.sweep.closing import close_launch
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.lock import FileLock
@@ -401,7 +402,13 @@ def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed
     with Ledger.open(sweep, {}) as ledger:
         launch = SweepRun(settings, Experiment(version=1, name="e"), "x", store.parent, sweep, ledger)
         with pytest.raises(StorageError, match=r"result\.json: damaged"):
-            close_launch(launch, SweepStatus.COMPLETE, running, Console(quiet=True), tracking_uri=f"sqlite:///{store}")
+            close_launch(
+                launch,
+                SweepStatus.COMPLETE,
+                running,
+                ConsoleReporter(Console(quiet=True)),
+                tracking_uri=f"sqlite:///{store}",
+            )
         assert ledger.closing is not None
         assert ledger.closing.status is SweepStatus.FAILED
     assert (shown.statuses()["sweep"], shown.statuses()["t0002"]) == ("FAILED", "KILLED")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
-from intelligen.cli.progress import counting
+from intelligen.reporting.progress import counting
 
 
 @pytest.fixture
@@ -29,7 +29,8 @@ def directory(tmp_path: Path) -> Path:
 # The command, telling each progress at once, and heeding interrupts where these tests run in a shell's background.
 TALKATIVE = """
 import functools, signal
-from intelligen.cli import main, progress
+from intelligen.cli import main
+from intelligen.reporting import progress
 signal.signal(signal.SIGINT, signal.default_int_handler)
 progress.counting = functools.partial(progress.counting, interval_s=0)
 main.main()

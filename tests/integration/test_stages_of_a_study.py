@@ -16,9 +16,9 @@ from intelligen.cli.main import commands, guarded
 from intelligen.reporting.report.rows import result_rows
 from intelligen.reporting.standing import SweepState, stand
 from intelligen.reporting.study import read_study
-from intelligen.reporting.sweeps import SweepFiles
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.tracking.store import open_client
+from intelligen.tracking.sweep_files import SweepFiles
 from intelligen.tracking.sweep_summary import SCORES_FILE
 from intelligen.training.history import read_history
 from intelligen.training.result import read_trial

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from intelligen.cli.main import commands
+from intelligen.cli.main import VERBS, commands
+from intelligen.cli.verb import Verb
 
 HEAVY = {"torch", "numpy", "ray", "optuna", "mlflow", "datasets", "sacrebleu", "sacremoses", "sentencepiece"}
-VERBS = list(commands.commands)
+NAMES = list(commands.commands)
 
 
 def imported(entry: str, *arguments: str, **environment: str) -> tuple[str, list[str]]:
@@ -34,7 +36,7 @@ sys.argv[0] = "intelligen"
     return printed, packages.split()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in NAMES)], ids=" ".join)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     printed, heavy = imported("main", *arguments)
     assert "intelligen" in printed
@@ -47,8 +49,33 @@ def test_the_help_of_launch_imports_nothing_heavy() -> None:
     assert heavy == []
 
 
+@pytest.mark.parametrize("verb", ["status", "watch", "logs"])
+def test_looking_at_sweeps_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
+    printed, heavy = imported("main", verb, "--runs", str(tmp_path))
+    assert printed
+    assert heavy == []
+
+
 def test_completion_in_a_shell_imports_nothing_heavy() -> None:
     typed = {"COMP_WORDS": "intelligen ", "COMP_CWORD": "1"}
     printed, heavy = imported("main", _INTELLIGEN_COMPLETE="bash_complete", **typed)
-    assert {line.partition(",")[2] for line in printed.splitlines()} == set(VERBS)
+    assert {line.partition(",")[2] for line in printed.splitlines()} == set(NAMES)
     assert heavy == []
+
+
+def test_the_list_of_verbs_imports_none_of_their_modules() -> None:
+    code = """
+import sys
+from intelligen.cli.main import commands
+commands.main(["--help"], standalone_mode=False)
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert {"intelligen.cli.sweeps", "intelligen.config", "pydantic"} & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_list_of_verbs_says_of_each_what_its_own_help_says_first(verb: Verb) -> None:
+    command = verb.load()
+    assert command.name == verb.name
+    assert verb.get_short_help_str(1000) == command.get_short_help_str(1000)

@@ -21,9 +21,10 @@ from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
 from intelligen.strategies.base import Strategy
 from intelligen.tasks import build_task
 from intelligen.training.checkpoint import Checkpoints
-from intelligen.training.history import History, report_line
+from intelligen.training.history import History
 from intelligen.training.loop import train
 from intelligen.training.progress import Progress
+from intelligen.training.report_line import report_line
 from intelligen.training.resuming import resume
 from intelligen.training.runtime import Runtime
 from intelligen.training.setting_up import Setup

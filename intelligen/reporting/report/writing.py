@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from intelligen.files import write_atomically
 from intelligen.reporting.report.answer import answer
 from intelligen.reporting.report.comparison import Compared
 from intelligen.reporting.report.marks import marks
@@ -10,7 +11,6 @@ from intelligen.reporting.report.rows import costs_of, primary, result_rows
 from intelligen.reporting.report.sections import study_sections
 from intelligen.reporting.study import read_study
 from intelligen.tracking.sweep_summary import REPORT_FILE
-from intelligen.training.result import write_atomically
 
 __all__ = ["REPORT_FILE", "read_compared", "study_page", "write_report"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 
-from intelligen.cli.main import commands, guarded
+from intelligen.cli.main import VERBS, commands, guarded
 from intelligen.config.fixes import told_to_a_sweep
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ChangedError, DataError
-from intelligen.reporting.sweeps import command_line
 from intelligen.sweep.header import require_unchanged, sweep_header
+from intelligen.tracking.command_line import command_line
 
 SWEEP = """
 version: 1
@@ -153,15 +153,8 @@ def test_every_command_that_the_code_names_exists() -> None:
         for option in ["", *re.findall(r"(?<=\s)--[a-z][a-z-]*", rest)]
     }
     assert len(named) > 20
-    unknown = [
-        f"{verb} {option}"
-        for verb, option in named
-        if verb not in commands.commands
-        or (
-            option
-            and not any(
-                option in (*parameter.opts, *parameter.secondary_opts) for parameter in commands.commands[verb].params
-            )
-        )
-    ]
-    assert unknown == []
+    known = {
+        verb.name: {"", *(word for one in verb.load().params for word in (*one.opts, *one.secondary_opts))}
+        for verb in VERBS
+    }
+    assert [f"{verb} {option}" for verb, option in named if option not in known.get(verb, ())] == []

@@ -6,11 +6,11 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.main import commands
-from intelligen.cli.orders import order_of_directory
 from intelligen.config.loading import load_sweep
 from intelligen.errors import ConfigError, StorageError
 from intelligen.layout import LAUNCH_FILE
 from intelligen.sweep.header import sweep_header
+from intelligen.sweep.orders import order_of_directory
 from intelligen.tracking.launch import write_launch
 from intelligen.tracking.ledger import Ledger
 

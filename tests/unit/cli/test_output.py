@@ -13,7 +13,8 @@ LAUNCH = """
 import sys
 from pathlib import Path
 sys.path[:0] = ["tests/unit/reporting"]
-from intelligen.cli.output import lasting_output, people_console, print_document
+from intelligen.cli.output import print_document
+from intelligen.reporting.output import lasting_output, people_console
 from intelligen.cli.main import guarded
 from rich.table import Table
 
@@ -92,7 +93,7 @@ def test_a_command_whose_reader_has_enough_ends_quietly(tmp_path: Path) -> None:
 LEAVING = """
 import sys
 from intelligen.cli.main import guarded
-from intelligen.cli.output import people_console
+from intelligen.reporting.output import people_console
 
 def call():
     if sys.argv[1] == "leave":

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import intelligen
+from intelligen.addresses import runs_directory
 from intelligen.cli.main import commands, guarded
-from intelligen.cli.runs_place import runs_directory
 from intelligen.errors import UnavailableError
 
 SWEEP_FILE = Path(intelligen.__file__).parents[1] / "search_spaces" / "quickstart.yaml"

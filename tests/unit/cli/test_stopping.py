@@ -11,10 +11,10 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.main import commands, guarded
-from intelligen.cli.stopping import STOP_FILE, forget_requests, heeding_stop
 from intelligen.config.loading import load_sweep
 from intelligen.sweep.header import sweep_header
 from intelligen.sweep.interrupts import Interrupts
+from intelligen.sweep.stopping import STOP_FILE, forget_requests, heeding_stop
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import SweepStatus
 from intelligen.training.history import HISTORY_FILE

@@ -11,11 +11,11 @@ from intelligen.cli.main import commands, guarded
 from intelligen.config.loading import load_sweep
 from intelligen.layout import LAUNCH_FILE
 from intelligen.reporting.standing import stand
-from intelligen.reporting.sweeps import SweepFiles
 from intelligen.sweep.header import sweep_header
 from intelligen.sweep.pulse import pulse
 from intelligen.tracking.ledger import Ledger
 from intelligen.tracking.records import TrialState
+from intelligen.tracking.sweep_files import SweepFiles
 from intelligen.training.history import HISTORY_FILE, History, Report
 from intelligen.training.result import RESULT
 

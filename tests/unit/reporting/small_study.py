@@ -20,9 +20,9 @@ from intelligen.evaluation import interval, score
 from intelligen.evaluation.corpus import Shard
 from intelligen.optimization import Sums
 from intelligen.sweep.header import sweep_header
+from intelligen.sweep.provenance import record_provenance
 from intelligen.tasks import build_task
 from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.provenance import record_provenance
 from intelligen.tracking.records import SweepStatus, TrialState
 from intelligen.training.history import History, Report
 from intelligen.training.result import RESULT

@@ -9,7 +9,8 @@ from mlflow.entities import Run
 from rich.console import Console
 from small_study import SmallStudy
 
-from intelligen.cli.closing import close_launch
+from intelligen.reporting.launch_reporter import ConsoleReporter
+from intelligen.sweep.closing import close_launch
 from intelligen.sweep.sweep_run import SweepRun
 from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.mirror import MlflowMirror
@@ -36,7 +37,7 @@ def end_launch(study: SmallStudy, status: SweepStatus) -> str:
     mirror = MlflowMirror(study.directory, tracking_uri=uri, experiment=EXPERIMENT)
     with Ledger.open(study.directory, {}) as ledger:
         launch = SweepRun(sweep, experiment, ledger.header["prepared"], study.store, study.directory, ledger)
-        close_launch(launch, status, mirror, Console(file=output, width=400), tracking_uri=uri)
+        close_launch(launch, status, mirror, ConsoleReporter(Console(file=output, width=400)), tracking_uri=uri)
     return output.getvalue()
 
 

@@ -11,23 +11,23 @@ from torch import nn
 from intelligen.config.experiment import Experiment, Trial
 from intelligen.config.sweep import Sweep
 from intelligen.errors import ConfigError
-from intelligen.sweep.attempts import Next
+from intelligen.files import write_atomically
 from intelligen.sweep.outcome import FAILURE_FILE
 from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.searcher import StudySearcher, Suggestion
 from intelligen.sweep.stages import prepare_search
 from intelligen.sweep.study import open_study
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
+from intelligen.sweep.trials import SearchedTrials, tell_known_ends, trial_name
 from intelligen.sweep.verifying import require_files
+from intelligen.sweep.workers import WorkerConfig
 from intelligen.tracking.ledger import Ledger
 from intelligen.training.history import History
 from intelligen.training.result import (
     Result,
     claim_directory,
-    write_atomically,
-    write_result,
 )
+from intelligen.training.selected import write_result
 
 TWO_OBJECTIVES = [
     {"metric": "valid/bleu", "direction": "maximize"},
@@ -36,6 +36,21 @@ TWO_OBJECTIVES = [
 POINTS = {"points": [{"finetuning.optimizer.learning_rate": 2e-4, "strategy": "standard"}]}
 # How the trials end, and what they score.
 ENDS = [("complete", 3.0), ("pruned", 1.0), ("failed", 0.0), ("complete", 2.0), ("complete", 5.0), ("complete", 4.0)]
+
+
+class IdleTrials(SearchedTrials):
+    """Trials that train nothing; some are refused, though their values go together."""
+
+    def __init__(self, run: SweepRun, started: list[Suggestion], refused: set[int]) -> None:
+        super().__init__(run)
+        self._started = started
+        self._refused = refused
+
+    def start(self, suggestion: Suggestion) -> WorkerConfig:
+        if suggestion.number in self._refused:
+            raise ConfigError("finetuning.epochs: too few")
+        self._started.append(suggestion)
+        return super().start(suggestion)
 
 
 class Launches:
@@ -62,21 +77,11 @@ class Launches:
             study = ledgers_study(run)
             tell_known_ends(run, study, lambda strategy: None)
 
-            def start(suggestion: Suggestion) -> dict:
-                if suggestion.number in self.refused:
-                    raise ConfigError("finetuning.epochs: too few")
-                started.append(suggestion)
-                return dict(start_trial(run, suggestion))
-
             searcher = StudySearcher(
                 study,
                 sweep=run.sweep,
                 spent=lambda strategy: None,
-                start=start,
-                refuse=lambda suggestion, reason: refuse_trial(run, suggestion, reason),
-                settle=lambda number, crashed, stopped: settle_trial(run, trial_name(number), crashed=crashed),
-                attempt_failed=lambda number, error: Next.FAILED,
-                let_go_on=lambda number, epoch: None,
+                trials=IdleTrials(run, started, self.refused),
             )
             for place, (state, value) in enumerate(ends):
                 assert isinstance(searcher.suggest(f"{place}"), dict), searcher.error

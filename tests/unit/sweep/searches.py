@@ -53,29 +53,31 @@ class Search:
         warm_start(self.study, settings, sweeps=directory.parent)
         self.refused: dict[int, str] = {}
         self.refusals: set[int] = set()
-        self.let_go_on: list[tuple[int, int]] = []
+        self.gone_on: list[tuple[int, int]] = []
         self.searcher = StudySearcher(
             self.study,
             sweep=settings,
             spent=spent,
-            start=self._start,
-            refuse=self._refuse,
-            settle=self._settle,
-            attempt_failed=lambda number, error: self.follows[number].pop(0) if self.follows[number] else Next.FAILED,
-            let_go_on=lambda number, epoch: self.let_go_on.append((number, epoch)),
+            trials=self,
         )
 
-    def _start(self, suggestion: Suggestion) -> dict:
+    def start(self, suggestion: Suggestion) -> dict:
         if suggestion.number in self.refusals:
             raise ConfigError("strategy: these do not go together")
         self.started.append(suggestion)
         return {"epochs": EPOCHS}
 
-    def _refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
+    def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
         self.refused[suggestion.number] = reason
         return Outcome(TrialState.FAILED, reason)
 
-    def _settle(self, number: int, crashed: bool, stopped: str | None) -> Outcome:
+    def attempt_failed(self, number: int, error: BaseException) -> Next:
+        return self.follows[number].pop(0) if self.follows[number] else Next.FAILED
+
+    def let_go_on(self, number: int, epoch: int) -> None:
+        self.gone_on.append((number, epoch))
+
+    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
         if self.broken is not None:
             raise self.broken
         self.stopped[number] = stopped

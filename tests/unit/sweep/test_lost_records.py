@@ -14,7 +14,8 @@ from intelligen.evaluation import Interval
 from intelligen.layout import LEDGER_FILE
 from intelligen.reporting.standing import stand
 from intelligen.reporting.study import read_study
-from intelligen.reporting.sweeps import SweepFiles, find_sweep
+from intelligen.reporting.sweeps import find_sweep
+from intelligen.tracking.sweep_files import SweepFiles
 from intelligen.training.history import HISTORY_FILE
 from intelligen.training.result import (
     RESULT,

@@ -10,8 +10,9 @@ from intelligen.errors import StorageError
 from intelligen.sweep.outcome import FAILURE_FILE, Outcome, forget_failure, read_outcome, write_failure
 from intelligen.tracking.records import TrialState
 from intelligen.training.history import History, Report
-from intelligen.training.result import RESULT, Result, read_result, write_result
+from intelligen.training.result import RESULT, Result, read_result
 from intelligen.training.sealing import unseal
+from intelligen.training.selected import write_result
 
 METRIC = "valid/bleu"
 SICK = "length drift: hypotheses are 1.52 of the references' length, at the start 1.01, for 2 epochs"

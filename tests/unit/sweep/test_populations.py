@@ -13,19 +13,19 @@ from torch import nn
 from intelligen.config.experiment import Experiment, Trial
 from intelligen.config.sweep import Sweep
 from intelligen.config.training import Training
-from intelligen.sweep.attempts import Next
 from intelligen.sweep.outcome import write_failure
 from intelligen.sweep.populations import Populations
 from intelligen.sweep.searcher import StudySearcher
 from intelligen.sweep.study import TAKEOVERS, open_study
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, settle_trial, start_trial, tell_known_ends, trial_name
+from intelligen.sweep.trials import SearchedTrials, tell_known_ends
 from intelligen.sweep.warm_start import warm_start
 from intelligen.tracking.ledger import Ledger, read_ledger
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.checkpoint import WEIGHTS, Checkpoints
 from intelligen.training.history import History
-from intelligen.training.result import Result, write_result
+from intelligen.training.result import Result
+from intelligen.training.selected import write_result
 
 RATE = "finetuning.optimizer.learning_rate"
 EPOCHS = 6
@@ -55,13 +55,7 @@ class Crew:
             self.study,
             sweep=settings,
             spent=lambda strategy: self.over,
-            start=lambda suggestion: dict(start_trial(self.run, suggestion, populations)),
-            refuse=lambda suggestion, reason: refuse_trial(self.run, suggestion, reason),
-            settle=lambda number, crashed, stopped: settle_trial(
-                self.run, trial_name(number), crashed=crashed, stopped=stopped
-            ),
-            attempt_failed=lambda number, error: Next.FAILED,
-            let_go_on=lambda number, epoch: None,
+            trials=SearchedTrials(self.run, populations),
             populations=populations,
         )
 

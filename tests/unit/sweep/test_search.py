@@ -154,7 +154,7 @@ def test_whoever_trains_is_told_which_reports_nobody_stopped(tmp_path, objective
     search.searcher.suggest("b")
     for trial, epoch in (("a", 1), ("b", 1), ("a", 1), ("a", 2)):
         search.searcher.on_trial_result(trial, {"valid/bleu": 1.0, "training_iteration": epoch})
-    assert search.let_go_on == [(0, 1), (1, 1), (0, 1), (0, 2)]
+    assert search.gone_on == [(0, 1), (1, 1), (0, 1), (0, 2)]
 
 
 def test_several_objectives_make_a_pareto_front(tmp_path):

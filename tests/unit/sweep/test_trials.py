@@ -8,21 +8,22 @@ import pytest
 from searches import report, sweep
 from torch import nn
 
-from intelligen.cli.launching import _reopened_lines
 from intelligen.cli.main import commands
 from intelligen.config.changes import changed, parse_override
 from intelligen.config.document import Document
 from intelligen.config.experiment import Experiment
 from intelligen.config.problems import validated
 from intelligen.config.sweep import Sweep
+from intelligen.sweep.launch_steps import reopened_lines
 from intelligen.sweep.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, pareto_front
 from intelligen.sweep.study import STUDY_FILE, open_study
 from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import refuse_trial, reopen_failed, settle_trial, tell_known_ends
+from intelligen.sweep.trials import SearchedTrials, reopen_failed, settle_trial, tell_known_ends
 from intelligen.tracking.ledger import Ledger, SweepStatus, TrialState
 from intelligen.training.history import History
-from intelligen.training.result import Result, write_result
+from intelligen.training.result import Result
+from intelligen.training.selected import write_result
 
 RATE = {"finetuning.optimizer.learning_rate": 1e-4}
 PARAMS = {
@@ -112,7 +113,7 @@ def test_a_sweep_is_finished_when_its_budget_is_spent_and_no_longer_when_that_is
 def test_a_refused_trial_stands_under_its_strategy_however_the_space_names_it(directory, ledger):
     run = launch(directory, ledger, sweep())
     for number, key in enumerate(("strategy", "strategy.name", "finetuning.epochs")):
-        refuse_trial(run, Suggestion(number, {}, {key: "generative"}, {}), "it does not fit")
+        SearchedTrials(run).refuse(Suggestion(number, {}, {key: "generative"}, {}), "it does not fit")
     strategies = [record.strategy for record in ledger.trials.values()]
     assert strategies == ["generative", "generative", "standard"]
 
@@ -180,7 +181,7 @@ def test_a_failed_trial_for_which_no_budget_is_left_stays_failed_and_the_command
     for epoch in (1, 2, 3):
         History(directory / "trials" / "t0001").append(report(epoch, 1.0, **{"cost/device_s": 1200.0}))
     ledger.finish("t0001", TrialState.FAILED, "it ended")
-    (line,) = _reopened_lines(run)
+    (line,) = reopened_lines(run)
     said, _, command = line.partition("; give more: ")
     assert said == f"does not run again: t0001: {reason}"
     assert ledger.trials["t0001"].state is TrialState.FAILED
@@ -190,4 +191,4 @@ def test_a_failed_trial_for_which_no_budget_is_left_stays_failed_and_the_command
     assert (typed["sweep"], typed["runs"], typed["failed"]) == ("s", directory.parents[1], True)
     document = Document(run.sweep.model_dump(mode="json"), {})
     given = validated(Sweep, changed(document, Sweep, [parse_override(text) for text in typed["overrides"]]))
-    assert list(_reopened_lines(launch(directory, ledger, given))) == ["runs again: t0001"]
+    assert list(reopened_lines(launch(directory, ledger, given))) == ["runs again: t0001"]

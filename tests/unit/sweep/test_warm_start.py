@@ -9,7 +9,8 @@ from torch import nn
 from intelligen.errors import ConfigError
 from intelligen.tracking.ledger import Ledger, TrialState
 from intelligen.training.history import History, Report
-from intelligen.training.result import Result, write_result
+from intelligen.training.result import Result
+from intelligen.training.selected import write_result
 
 LEARNING_RATE = "finetuning.optimizer.learning_rate"
 STANDARD = {LEARNING_RATE: 1e-4, "strategy": "standard"}

@@ -9,7 +9,8 @@ from torch import nn
 from intelligen.tracking.leaderboard import Row, best_by_strategy, best_report, leaderboard
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.training.history import History, Report
-from intelligen.training.result import Result, write_result
+from intelligen.training.result import Result
+from intelligen.training.selected import write_result
 
 MEASURED = {
     "gpu/count": 0.0,

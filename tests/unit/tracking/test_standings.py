@@ -14,7 +14,8 @@ from intelligen.tracking.plots import plots, running_best
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.tracking.standings import Standing, leaderboard_csv, leaderboard_markdown, ranked, standing_of
 from intelligen.training.history import Report
-from intelligen.training.result import RESULT, Result, write_result
+from intelligen.training.result import RESULT, Result
+from intelligen.training.selected import write_result
 
 BLEU = ("bleu",)
 METRIC = "valid/bleu"

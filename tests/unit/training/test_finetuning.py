@@ -19,8 +19,9 @@ from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.fit import fit
 from intelligen.training.health import sickness
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import read_result, selected_weights
+from intelligen.training.result import read_result
 from intelligen.training.runtime import Runtime
+from intelligen.training.selected import selected_weights
 from intelligen.training.testing import TrainedModel
 
 NEVER_SICK = Health(patience=None)

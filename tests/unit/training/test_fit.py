@@ -25,8 +25,9 @@ from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.divergence import DivergedError
 from intelligen.training.fit import fit
 from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import SELECTED, read_result, read_trial, selected_weights
+from intelligen.training.result import SELECTED, read_result, read_trial
 from intelligen.training.runtime import Runtime
+from intelligen.training.selected import selected_weights
 
 HALTING = """
 import os, signal, sys

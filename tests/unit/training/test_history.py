@@ -5,7 +5,8 @@ import pytest
 from intelligen.errors import StorageError
 from intelligen.evaluation.metric import Accuracy
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
-from intelligen.training.history import HISTORY_FILE, History, Report, read_history, report_line
+from intelligen.training.history import HISTORY_FILE, History, Report, read_history
+from intelligen.training.report_line import report_line
 
 
 def report(epoch: int) -> Report:

@@ -13,9 +13,10 @@ from intelligen.config.decoding import Decoding, Greedy
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.training.history import HISTORY_FILE, History, Report, Sample, read_history
-from intelligen.training.result import RESULT, Result, read_result, write_result
+from intelligen.training.result import RESULT, Result, read_result
 from intelligen.training.scored import Scores, read_scores, write_scores
 from intelligen.training.sealing import seal, unseal
+from intelligen.training.selected import write_result
 
 Written = tuple[Path, Callable[[], Any]]
 

@@ -2,16 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from intelligen.errors import StorageError
 from intelligen.sweep.interrupts import interrupt_main_thread
-
-if TYPE_CHECKING:
-    from intelligen.reporting.sweeps import SweepFiles
 
 STOP_FILE = "stop"
 _POLL_S = 1.0
@@ -58,12 +54,10 @@ def ask_to_stop(directory: Path) -> None:
         raise StorageError(f"{request}: cannot ask the sweep to stop: {error.strerror}") from error
 
 
-def wait_until_stopped(files: "SweepFiles", *, timeout_s: float) -> bool:
+def wait_until_stopped(is_running: Callable[[], bool], *, timeout_s: float) -> bool:
     """Whether the sweep no longer runs; waits for that for a while."""
-    from intelligen.reporting.standing import runner
-
     deadline = time.monotonic() + timeout_s
-    while runner(files) is not None:
+    while is_running():
         if time.monotonic() >= deadline:
             return False
         time.sleep(0.2)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from intelligen.tracking.provenance import DIFF, PACKAGES, read_provenance, record_provenance, working_tree_diff
+from intelligen.sweep.provenance import record_provenance, working_tree_diff
+from intelligen.tracking.provenance import DIFF, PACKAGES, read_provenance
 
 
 @pytest.fixture

@@ -3,33 +3,45 @@
 import os
 import shlex
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from intelligen import layout
-from intelligen.addresses import SqliteAddress, absolute, absolute_address
-from intelligen.cli.options import TRACKING_VARIABLE
-from intelligen.cli.progress import counting
+from intelligen.addresses import TRACKING_VARIABLE, SqliteAddress, absolute, tracking_address
+from intelligen.config.changes import changed, parse_override
+from intelligen.config.document import Document
+from intelligen.config.experiment import Experiment
+from intelligen.config.fixes import ANOTHER_SWEEP, told_to_a_sweep
+from intelligen.config.problems import validated
 from intelligen.config.stages import STAGES
+from intelligen.config.sweep import Sweep
+from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.data.preparing import OnProgress
+from intelligen.data.preparing import prepare as prepare_data
 from intelligen.errors import ChangedError, ConfigError, StorageError
+from intelligen.tracking.earlier_addresses import is_relative, launch_places
+from intelligen.tracking.launch import read_launch, require_launch
+from intelligen.tracking.ledger import read_ledger
+from intelligen.tracking.projection import flatten
+from intelligen.tracking.redaction import REDACTED, redact_text
+from intelligen.tracking.run_ids import read_run_ids
 
-if TYPE_CHECKING:
-    from intelligen.config.experiment import Experiment
-    from intelligen.config.sweep import Sweep
-    from intelligen.data.prepared import Prepared
+Counting = Callable[[], AbstractContextManager[OnProgress]]
+"""Opened while data are prepared: what hears how far that is."""
 
 
 @dataclass(frozen=True)
 class Order:
     """What is to be launched."""
 
-    sweep: "Sweep"
-    experiment: "Experiment"
+    sweep: Sweep
+    experiment: Experiment
     store: Path
     """The runs directory, absolute."""
     tracking_uri: str
-    prepare: Callable[[], "Prepared"]
+    prepare: Callable[[Counting], Prepared]
+    """Finds or makes the data."""
     until: str = STAGES[-1]
     """The last stage of this launch."""
     failed_again: bool = False
@@ -43,29 +55,20 @@ class Order:
         return layout.sweep(self.store, self.sweep.name)
 
 
-def order_of_file(sweep: "Sweep", experiment: "Experiment", *, runs: Path, tracking_uri: str | None) -> Order:
+def order_of_file(sweep: Sweep, experiment: Experiment, *, runs: Path, tracking_uri: str | None) -> Order:
     """A sweep as its file has it."""
-    from intelligen.config.fixes import told_to_a_sweep
-
     store = runs.absolute()
 
-    def prepare() -> "Prepared":
+    def prepare(counting: Counting) -> Prepared:
         with told_to_a_sweep():
-            return _prepared(experiment, store)
+            return _prepared(experiment, store, counting)
 
     return Order(sweep, experiment, store, tracking_address(tracking_uri), prepare)
 
 
-def _prepared(experiment: "Experiment", store: Path) -> "Prepared":
-    from intelligen.data.preparing import prepare
-
+def _prepared(experiment: Experiment, store: Path, counting: Counting) -> Prepared:
     with counting() as on_progress:
-        return prepare(experiment.data, store, columns=experiment.task.columns, on_progress=on_progress)
-
-
-def tracking_address(given: str | None) -> str:
-    """Where to track to, whatever the working directory is later; a file in it where nothing is given."""
-    return absolute_address(given) if given else str(SqliteAddress(Path("mlflow.db").absolute()))
+        return prepare_data(experiment.data, store, columns=experiment.task.columns, on_progress=on_progress)
 
 
 def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_uri: str | None) -> Order:
@@ -77,18 +80,6 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
         StorageError: Ledger or settings are damaged or gone.
 
     """
-    from intelligen.config.changes import changed, parse_override
-    from intelligen.config.document import Document
-    from intelligen.config.experiment import Experiment
-    from intelligen.config.fixes import ANOTHER_SWEEP, told_to_a_sweep
-    from intelligen.config.problems import validated
-    from intelligen.config.sweep import Sweep
-    from intelligen.data.prepared import open_prepared
-    from intelligen.tracking.launch import read_launch, require_launch
-    from intelligen.tracking.ledger import read_ledger
-    from intelligen.tracking.projection import flatten
-    from intelligen.tracking.redaction import REDACTED
-
     header, trials, _ = read_ledger(directory)
     require_launch(directory, trials)
     launch = read_launch(directory, header)
@@ -113,11 +104,11 @@ def order_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_
             f"{directory}: holds the sweep {sweep.name}, which belongs into {order.directory}; move it there"
         )
 
-    def prepare() -> "Prepared":
+    def prepare(counting: Counting) -> Prepared:
         place = layout.prepared(order.store, header["prepared"])
         if not place.exists():
             with told_to_a_sweep("intelligen run FILE "):
-                prepared = _prepared(experiment, order.store)
+                prepared = _prepared(experiment, order.store, counting)
         else:
             prepared = open_prepared(place)
             prepared.verify()  # damage shows before anything is trained
@@ -139,12 +130,6 @@ def tracked_at(directory: Path) -> str:
         StorageError: It is relative, as the first release kept it, and its database is not found.
 
     """
-    from intelligen.tracking.earlier_addresses import is_relative
-    from intelligen.tracking.launch import read_launch
-    from intelligen.tracking.ledger import read_ledger
-    from intelligen.tracking.redaction import REDACTED, redact_text
-    from intelligen.tracking.run_ids import read_run_ids
-
     recorded = read_launch(directory, read_ledger(directory)[0]).tracking_uri
     here = os.environ.get(TRACKING_VARIABLE)
     if here and recorded in (None, redact_text(here)):
@@ -161,8 +146,6 @@ def tracked_at(directory: Path) -> str:
 
 def _not_found(directory: Path, what: str, address: str, *, option: str) -> StorageError:
     """A database of the first release, of which only what was typed is known."""
-    from intelligen.tracking.earlier_addresses import launch_places
-
     relative, places = SqliteAddress.parse(address), launch_places(directory)
     assert relative is not None
     fix = option + shlex.quote(str(relative.at(absolute(places[-1] / relative.path))))

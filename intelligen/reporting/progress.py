@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from intelligen.cli.output import people_console
-from intelligen.training.history import Report, report_line
+from intelligen.reporting.output import people_console
+from intelligen.training.history import Report
+from intelligen.training.report_line import report_line
 
 if TYPE_CHECKING:
     from intelligen.tasks.base import AnyMetric

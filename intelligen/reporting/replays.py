@@ -1,0 +1,26 @@
+"""Which trial a replay runs again."""
+
+from pathlib import Path
+
+from intelligen.errors import BusyError
+from intelligen.reporting.standing import runner
+from intelligen.reporting.sweeps import find_trial
+from intelligen.tracking.records import TrialState
+from intelligen.training.result import TRIAL
+
+
+def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
+    """Of a sweep's trial; without its name, `sweep` is such a directory itself.
+
+    Raises:
+        BusyError: The trial is under way.
+        ConfigError: There is no such sweep or trial.
+
+    """
+    if trial is None and (Path(sweep) / TRIAL).exists():
+        return Path(sweep).resolve()
+    files, record = find_trial(store, sweep, trial)
+    holder = runner(files) if record.state is TrialState.RUNNING else None
+    if holder is not None:
+        raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
+    return record.within(files.directory).resolve()

@@ -1,0 +1,44 @@
+"""One launch of a sweep, or of the rest of it: what the commands and the Python API share."""
+
+import sys
+import threading
+
+from intelligen.errors import UnavailableError
+from intelligen.sweep.interrupts import INTERRUPTED_LINE, Interrupts
+from intelligen.sweep.orders import Order
+from intelligen.sweep.ray_places import require_home
+from intelligen.sweep.reporter import Reporter
+
+
+def launch_sweep(order: Order, reporter: Reporter, *, ends_process: bool) -> int:
+    """Run a sweep, or the rest of it; returns the exit code.
+
+    Args:
+        order: What is launched.
+        reporter: Told how it goes.
+        ends_process: Whether a second Ctrl-C ends the process at once; else it raises KeyboardInterrupt.
+
+    Raises:
+        IntelligenError: It cannot run here, or cannot go on.
+
+    """
+    require_home()
+    from intelligen.sweep.cluster import require_no_ray  # Ray cannot be imported without a home
+
+    if threading.current_thread() is not threading.main_thread():
+        raise UnavailableError(
+            "a sweep runs in a process' main thread only: signals reach no other; call it from there"
+        )
+    require_no_ray()
+    with Interrupts(ends_process=ends_process) as interrupts:
+        try:
+            from intelligen.sweep.launch_steps import run_sweep  # takes seconds, in which signals are heeded
+
+            return run_sweep(order, reporter, interrupts)
+        except KeyboardInterrupt:
+            print(INTERRUPTED_LINE, file=sys.stderr, flush=True)
+            return interrupts.exit_code
+        except OSError as error:
+            from intelligen.sweep.causes import fault_of
+
+            raise (fault_of(error, place=order.directory) or error) from None

@@ -1,0 +1,72 @@
+"""The code and the machine that a sweep started with are written down once, beside its ledger, without secrets."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+
+from intelligen.files import write_atomically
+from intelligen.tracking.provenance import DIFF, FOLDER, PACKAGES
+from intelligen.tracking.redaction import redact_text
+from intelligen.training.circumstances import processor
+from intelligen.training.gpu import Nvml
+
+_MOST_DIFF_CHARACTERS = 100_000
+_NAMED_NEW_FILES = 100
+_GIT_TIMEOUT_S = 20
+_PACKAGE = Path(__file__).parents[1]
+
+
+def record_provenance(directory: Path) -> None:
+    """Write down what the sweep in `directory` starts with; a resumed sweep keeps what it started with.
+
+    Raises:
+        OSError: The directory cannot be written.
+
+    """
+    folder = directory / FOLDER
+    if (folder / PACKAGES).exists():
+        return
+    folder.mkdir(exist_ok=True)
+    write_atomically(folder / DIFF, working_tree_diff(_PACKAGE))
+    # Written last, it says that both are there.
+    write_atomically(folder / PACKAGES, environment())
+
+
+def working_tree_diff(place: Path) -> str:
+    """How the repository around `place` differs from its commit, in git's form; new files by name alone.
+
+    Secrets are blotted out, in code too, so that it may no longer apply where code assigns to such a name. It is cut
+    after 100,000 characters. Empty outside a repository, and where nothing differs.
+    """
+    new = _git(place, "ls-files", "--others", "--exclude-standard", "--full-name", ":/").splitlines()
+    diff = _git(place, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
+    told = [f"# not under version control: {name}\n" for name in new[:_NAMED_NEW_FILES]]
+    if len(new) > len(told):
+        told.append(f"# and {len(new) - len(told):,} more\n")
+    text = redact_text("".join(told) + diff)
+    if len(text) <= _MOST_DIFF_CHARACTERS:
+        return text
+    return f"{text[:_MOST_DIFF_CHARACTERS]}\n# cut here: {len(text):,} characters in all\n"
+
+
+def environment() -> str:
+    """Every installed distribution as `name==version`; comments before them name interpreter, system and devices."""
+    packages = {f"{found.name}=={found.version}" for found in distributions() if found.name}
+    machine = [
+        f"python {platform.python_version()} ({platform.python_implementation()})",
+        f"system {platform.platform()}",
+        f"cpu {os.cpu_count()} × {processor()}",
+        *(f"gpu {name}" for name in Nvml().names() or ["none"]),
+    ]
+    return "".join(f"{line}\n" for line in [*(f"# {fact}" for fact in machine), *sorted(packages, key=str.lower)])
+
+
+def _git(place: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(place), "-c", "core.quotePath=false", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=_GIT_TIMEOUT_S)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode("utf-8", errors="replace")
