@@ -22,6 +22,7 @@ from intelligen.sweep.space import known_point
 from intelligen.sweep.study import (
     DATABASE_ERRORS,
     OPTUNA_STATES,
+    STOP_REASON,
     STUDY_FILE,
     TAKEOVERS,
     DamagedStudyError,
@@ -40,6 +41,7 @@ from intelligen.sweep.warm_start import POINTS, learnt_trials
 from intelligen.tracking.evidence import FIX
 from intelligen.tracking.records import TrialRecord, TrialState
 from intelligen.tracking.redaction import redact_text
+from intelligen.training.stop_reason import current_reason
 
 _log = logging.getLogger(__name__)
 
@@ -120,13 +122,15 @@ class _Own:
             return found.state == OptunaState.RUNNING
         if self.outcome is None:
             return self.runs_again_in(found)
-        told = told_attributes(self.outcome)
+        told, stated = told_attributes(self.outcome), dict(found.user_attrs)
+        if STOP_REASON in stated:
+            stated[STOP_REASON] = current_reason(stated[STOP_REASON])
         return (
             found.state == OPTUNA_STATES[self.outcome.state]
             and (found.state != OptunaState.COMPLETE or found.values == list(self.outcome.values))
             and (not curves or found.intermediate_values == told_curve(self.outcome))
             # Earlier versions told none.
-            and all(found.user_attrs.get(name, value) == value for name, value in told.items())
+            and all(stated.get(name, value) == value for name, value in told.items())
         )
 
     def runs_again_in(self, found: FrozenTrial) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from intelligen.tracking.leaderboard import SELECTED, USABLE, effort_of, selected_scores
 from intelligen.tracking.records import Closing, Takeover, TrialRecord, TrialState
 from intelligen.tracking.redaction import redact
+from intelligen.tracking.standings import markdown_cell
 from intelligen.training.history import Report
 from intelligen.training.result import Result
 
@@ -194,18 +195,13 @@ def samples_note(report: Report) -> str:
     """The newest sample translations as Markdown, as many as MLflow's bound allows."""
     note = f"Epoch {report.epoch}, update {report.update:,}, {report.target_tokens:,} target tokens."
     rows = [
-        f"| {' | '.join(one_line(text) for text in (sample.source, sample.hypothesis, sample.reference))} |"
+        f"| {' | '.join(markdown_cell(text) for text in (sample.source, sample.hypothesis, sample.reference))} |"
         for sample in report.samples
     ]
     for line in ["", "| source | hypothesis | reference |", "|---|---|---|", *rows] if rows else []:
         if len(note) + len(line) < MAX_TAG:
             note += f"\n{line}"
     return note
-
-
-def one_line(text: str) -> str:
-    """`text` as a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def trial_ending(record: TrialRecord, closing: Closing | None) -> Ending:

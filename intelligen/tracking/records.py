@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from intelligen.training.stop_reason import current_reason
+
 Scalar = bool | int | float | str | None
 
 Kind = Literal["baseline", "trial", "confirm"]
@@ -252,7 +254,7 @@ def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
             return replace(
                 record,
                 state=TrialState(entry["state"]),
-                stop_reason=entry["stop_reason"],
+                stop_reason=current_reason(entry["stop_reason"]),
                 # The clock may have been set back meanwhile; no trial ends before it starts.
                 ended_ms=max(entry["time_ms"], record.started_ms),
                 evidence=_evidence(entry.get("evidence")),

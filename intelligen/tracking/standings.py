@@ -8,7 +8,6 @@ from pathlib import Path
 
 from intelligen.config import metrics
 from intelligen.tracking.leaderboard import USABLE, device_seconds, selected_value
-from intelligen.tracking.projection import one_line
 from intelligen.tracking.records import TrialRecord
 from intelligen.tracking.redaction import redact, redact_text
 from intelligen.training.history import Report
@@ -78,7 +77,7 @@ def leaderboard_markdown(standings: Sequence[Standing], *, metric: str, scores: 
     lines = [headings, ["---"] * len(headings)]
     for rank, one in enumerate(ranked(standings, metric=metric), start=1):
         cells = _cells(rank, one, columns)
-        lines.append([f"{cell:.4g}" if isinstance(cell, float) else one_line(str(cell)) for cell in cells])
+        lines.append([f"{cell:.4g}" if isinstance(cell, float) else markdown_cell(str(cell)) for cell in cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -112,3 +111,8 @@ def harmless(cell: Cell | bool) -> Cell:
         return cell
     text = " ".join(cell.split())
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def markdown_cell(text: str) -> str:
+    """`text` as a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")

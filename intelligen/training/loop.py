@@ -6,6 +6,7 @@ from intelligen.training.progress import Progress
 from intelligen.training.result import Result
 from intelligen.training.selection import select
 from intelligen.training.setting_up import Setup
+from intelligen.training.stop_reason import FINISHED
 
 
 def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | None:
@@ -50,7 +51,7 @@ def _end(setup: Setup, progress: Progress) -> str | None:
     """Why a healthy trial has come to its end; none where it goes on."""
     training = setup.trial.training
     if progress.epoch == training.epochs:
-        return "ran its course"
+        return FINISHED
     if training.patience is not None and progress.epochs_without_gain >= training.patience:
         return f"no better validation score for {training.patience} epochs"
     return None

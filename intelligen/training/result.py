@@ -1,12 +1,13 @@
 """What a trial directory says of its trial: the settings it was made for, and what came out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from intelligen.config.experiment import Trial, stored_trial
 from intelligen.errors import CannotCreateError, ChangedError, DataError, StorageError, UnavailableError
 from intelligen.files import write_atomically
 from intelligen.training.sealing import unseal
+from intelligen.training.stop_reason import current_reason
 
 TRIAL, RESULT, SELECTED = "trial.json", "result.json", "selected.safetensors"
 
@@ -71,7 +72,8 @@ def read_result(directory: Path) -> Result | None:
     """
     path = directory / RESULT
     try:
-        return Result(**unseal(path.read_text(encoding="utf-8")))
+        result = Result(**unseal(path.read_text(encoding="utf-8")))
+        return replace(result, stop_reason=current_reason(result.stop_reason))
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -77,6 +77,8 @@ def facts_of(value: object, key: str = "") -> Iterator[tuple[str, str]]:
             content = value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
             digest = hashlib.sha256(content).hexdigest()
             yield key, f"{value.dtype} {tuple(value.shape)} sha256 {digest[:16]}"
+        case "ran its course":  # what earlier revisions write for it
+            yield key, repr("finished")
         case _:
             yield key, repr(value)
 

@@ -153,7 +153,7 @@ def test_a_trial_shows_what_went_in_and_what_came_out(place: Path, runs: dict[st
     assert runs.keys() == {"sweep", "baseline-1", "t0000", "t0001"} == {"sweep", *trials}
     for trial_id, record in trials.items():
         run = runs[trial_id]
-        assert (run.info.status, run.data.tags["stop_reason"]) == ("FINISHED", "ran its course")
+        assert (run.info.status, run.data.tags["stop_reason"]) == ("FINISHED", "finished")
         measured = {f"{split}/{name}" for split in ("valid", "test") for name in ("bleu", "chrf", "ter", "loss")}
         exposure = {f"{split}/{name}" for split in ("valid", "test") for name in ("exposure_gap", "distinct_2")}
         progress = {"progress/epoch", "progress/update", "progress/target_tokens", "time/epoch_s", "cost/device_s"}

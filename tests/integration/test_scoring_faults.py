@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Iterator[SweepRun]:
         run = SweepRun(sweep, Experiment(version=1, name="e"), "x", tmp_path, directory, ledger)
         facts = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}}
         ledger.start("t0000", directory="trials/t0000", number=0, **facts)
-        ledger.finish("t0000", TrialState.COMPLETE, "ran its course")
+        ledger.finish("t0000", TrialState.COMPLETE, "finished")
         (directory / "trials" / "t0000").mkdir(parents=True)
         os.mkfifo(directory / "trials" / "t0000" / TRIAL)
         yield run

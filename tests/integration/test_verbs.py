@@ -218,7 +218,7 @@ def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> No
         assert told.count("begins on host") == record.attempts
         for epoch in range(1, len(read_history(story.place.history(record))) + 1):
             assert f"epoch {epoch}  update" in told
-        assert "ends: ran its course" in log["lines"][-1]
+        assert "ends: finished" in log["lines"][-1]
     assert record.attempts + story.place.trials()["t0000"].attempts >= 3  # the stop made one of them try again
 
 
@@ -227,8 +227,8 @@ def test_logs_can_be_cut_and_followed_to_the_end(call: Call) -> None:
     heading, last, ending = out.splitlines()
     assert code == 0
     assert heading.startswith("==> t0001 ")
-    assert "ends: ran its course" in last
-    assert ending == "t0001 complete: ran its course"
+    assert "ends: finished" in last
+    assert ending == "t0001 complete: finished"
     code, _, err = call("logs", "tiny", "t9")
     assert (code, "no trial 't9'" in err) == (2, True)
     assert call("logs", "tiny", "-f", "--json")[0] == 2

@@ -57,7 +57,7 @@ def test_a_damaged_file_of_a_trial_is_one_line_and_input_output_s_code(tmp_path,
 
 def test_a_look_reads_only_what_has_changed(tmp_path, trial):
     files = SweepFiles(tmp_path / "sweeps" / "quickstart")
-    result = {"selected": "best", "metrics": {"valid/bleu": 21.5}, "stop_reason": "ran its course"}
+    result = {"selected": "best", "metrics": {"valid/bleu": 21.5}, "stop_reason": "finished"}
     path = trial / RESULT
     path.write_text(json.dumps(result))
     before = path.stat()

@@ -55,9 +55,9 @@ def test_every_epoch_and_every_end_is_told_once(tmp_path):
         ledger.restart("t0000")
         progress._look()
         add_epoch(trial, 3)
-        ledger.finish("t0000", TrialState.COMPLETE, "ran its course")
+        ledger.finish("t0000", TrialState.COMPLETE, "finished")
     told = [line.split("  ")[1] for line in output.getvalue().splitlines()]
-    assert told == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: ran its course"]
+    assert told == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
 
 
 def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):

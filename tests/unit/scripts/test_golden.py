@@ -137,6 +137,13 @@ def test_clocks_machines_and_versions_are_no_difference(made: Path, tmp_path: Pa
     assert differing(made, changed) == []
 
 
+def test_the_former_word_for_a_finished_trial_is_no_difference(made: Path, tmp_path: Path) -> None:
+    changed = Path(shutil.copytree(made, tmp_path / "changed"))
+    rewrite(changed / TRIAL / "result.json", "ran its course", "finished")
+    rewrite(changed / LEDGER, "ran its course", "finished")
+    assert differing(made, changed) == []
+
+
 def test_a_new_setting_is_told_and_no_difference(made: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(made, tmp_path / "changed"))
     rewrite(changed / TRIAL / "trial.json", r'"d_model"', '"planted": 1, "d_model"')

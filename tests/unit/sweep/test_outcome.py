@@ -29,9 +29,9 @@ def outcome(directory: Path, *, crashed: bool = False) -> Outcome:
 
 @pytest.mark.parametrize("crashed", [False, True])
 def test_a_trial_that_ran_its_course_is_complete_whatever_the_scheduler_saw(tmp_path, crashed):
-    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    finish(tmp_path, stop_reason="finished", healthy=True)
     assert outcome(tmp_path, crashed=crashed) == Outcome(
-        TrialState.COMPLETE, "ran its course", (21.5,), selected={METRIC: 21.5}
+        TrialState.COMPLETE, "finished", (21.5,), selected={METRIC: 21.5}
     )
 
 
@@ -47,7 +47,7 @@ def test_a_result_keeps_its_health(tmp_path, healthy):
 
 
 def test_a_result_that_says_nothing_of_health_is_healthy(tmp_path):
-    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    finish(tmp_path, stop_reason="finished", healthy=True)
     fields = unseal((tmp_path / RESULT).read_text())
     del fields["healthy"]
     (tmp_path / RESULT).write_text(json.dumps(fields))
@@ -73,12 +73,12 @@ def test_a_trial_that_the_budget_stopped_says_so_whether_or_not_it_came_to_an_ep
     History(tmp_path).append(Report(1, 10, 100, 0, {"valid/bleu": 20.0}))
     ended = read_outcome(tmp_path, objectives=["valid/bleu"], crashed=False, stopped=reason)
     assert ended == Outcome(TrialState.PRUNED, reason, curve={1: 20.0}, selected={METRIC: 20.0})
-    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    finish(tmp_path, stop_reason="finished", healthy=True)
     assert read_outcome(tmp_path, objectives=["valid/bleu"], crashed=False, stopped=reason).state is TrialState.COMPLETE
 
 
 def test_a_trial_whose_objective_is_no_number_has_failed(tmp_path):
-    write_result(tmp_path, Result("best", {"valid/bleu": float("nan")}, "ran its course"), model=nn.Linear(1, 1))
+    write_result(tmp_path, Result("best", {"valid/bleu": float("nan")}, "finished"), model=nn.Linear(1, 1))
     assert outcome(tmp_path) == Outcome(TrialState.FAILED, "its valid/bleu is nan")
 
 
@@ -86,7 +86,7 @@ def test_time_and_cost_are_of_all_epochs_of_the_trial(tmp_path):
     for epoch, seconds in ((1, 2.0), (2, 4.0)):
         metrics = {"valid/bleu": 20.0, "time/epoch_s": seconds, "cost/device_s": 3 * seconds}
         History(tmp_path).append(Report(epoch, 10, 100, 0, metrics))
-    finish(tmp_path, stop_reason="ran its course", healthy=True)
+    finish(tmp_path, stop_reason="finished", healthy=True)
     objectives = ["valid/bleu", "time/epoch_s", "cost/device_s"]
     assert read_outcome(tmp_path, objectives=objectives, crashed=False).values == (21.5, 3.0, 18.0)
 

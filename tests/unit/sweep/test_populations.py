@@ -101,7 +101,7 @@ def train(config: dict[str, Any], fails: set[str], *, until_epoch: int | None = 
         history.append(report(epoch, 1e5 * rate, **{"valid/loss": 1e5 * rate}))
     if len(history.reports) == config["epochs"]:
         last = history.reports[-1].metrics
-        write_result(directory, Result("last", dict(last), "ran its course"), model=nn.Linear(1, 1))
+        write_result(directory, Result("last", dict(last), "finished"), model=nn.Linear(1, 1))
 
 
 def end_unhealthy(directory: Path) -> None:

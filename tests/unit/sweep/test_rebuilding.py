@@ -18,8 +18,10 @@ from intelligen.errors import StorageError
 from intelligen.layout import LEDGER_FILE
 from intelligen.sweep.rebuilding import ledgers_study
 from intelligen.sweep.study import STUDY_FILE, open_study
-from intelligen.sweep.trials import trial_name
-from intelligen.training.sealing import unseal
+from intelligen.sweep.trials import tell_known_ends, trial_name
+from intelligen.training.result import RESULT
+from intelligen.training.sealing import seal, unseal
+from intelligen.training.stop_reason import FINISHED
 
 
 def flip(path: Path, place: int) -> None:
@@ -81,6 +83,30 @@ def test_a_rebuilt_study_is_the_one_that_was_and_suggests_what_it_would_have(
     assert len(caplog.messages) == 1
 
 
+def say_it_in_former_words(path: Path) -> None:
+    lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+    fields = [unseal(line) for line in lines]
+    old = [json.dumps(one).replace(f'"stop_reason": "{FINISHED}"', '"stop_reason": "ran its course"') for one in fields]
+    path.write_text("".join(f"{seal(text)}\n" for text in old))
+
+
+def test_a_sweep_that_says_why_trials_ended_in_former_words_keeps_its_study(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Launches(tmp_path, sweep(search={"seed": 3, "sampler": "random"}, budget={"trials": 9}))
+    one.launch(*ENDS[:4], left_running=1)
+    journal = one.directory / STUDY_FILE
+    for path in (one.directory / LEDGER_FILE, *one.directory.rglob(RESULT)):
+        say_it_in_former_words(path)
+    journal.write_text(journal.read_text().replace(f'"{FINISHED}"', '"ran its course"'))
+    with one.run() as run:
+        ledgers_study(run)
+        assert {record.stop_reason for record in run.ledger.trials.values()} >= {FINISHED}
+    assert "ran its course" in journal.read_text()
+    assert not caplog.records
+    assert one.launch(*ENDS[4:], left_running=1)
+
+
 def test_what_a_warm_start_gave_is_rebuilt_although_its_source_has_changed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,7 +154,9 @@ def test_flipped_bits_of_the_journal_change_no_trial_and_raise_nothing(tmp_path:
         path.write_bytes(whole)
         flip(path, chance.randrange(8 * len(whole)))
         with one.run() as run:
-            ledgers_study(run)
+            tell_known_ends(
+                run, ledgers_study(run), lambda strategy: None
+            )  # a flip may have taken from it that a trial ended
         assert [trial[:-2] for trial in one.study()] == before  # attributes under other names are nobody's
 
 

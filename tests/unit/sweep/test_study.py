@@ -52,7 +52,7 @@ def test_an_append_to_the_journal_that_was_cut_short_did_not_happen(tmp_path):
 def test_every_ended_trial_has_its_worth_in_the_study_also_one_that_optuna_takes_no_value_of(tmp_path):
     study = open_study(tmp_path, sweep(), sweep_id="0")
     ends = [
-        Outcome(TrialState.COMPLETE, "ran its course", (2.0,), {1: 2.0}, {"valid/bleu": 2.0}),
+        Outcome(TrialState.COMPLETE, "finished", (2.0,), {1: 2.0}, {"valid/bleu": 2.0}),
         Outcome(TrialState.PRUNED, "stopped by the scheduler", curve={1: 3.0, 2: 1.0}, selected={"valid/bleu": 3.0}),
         Outcome(TrialState.FAILED, "cannot reach https://me:CANARY@host", curve={1: 9.0}),
     ]
@@ -60,7 +60,7 @@ def test_every_ended_trial_has_its_worth_in_the_study_also_one_that_optuna_takes
         tell(study, study.ask().number, outcome)
     told = open_study(tmp_path, sweep(), sweep_id="0").trials
     assert [trial.user_attrs for trial in told] == [
-        {"selected/valid/bleu": 2.0, "stop_reason": "ran its course"},
+        {"selected/valid/bleu": 2.0, "stop_reason": "finished"},
         {"selected/valid/bleu": 3.0, "stop_reason": "stopped by the scheduler"},
         {"stop_reason": "cannot reach https://[redacted]@host"},
     ]

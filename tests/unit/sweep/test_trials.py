@@ -128,7 +128,7 @@ def test_the_front_lists_the_sweep_s_own_trials_best_first(directory, ledger):
         start(run, number)
         folder = run.directory / "trials" / f"t{number:04d}"
         History(folder).append(report(1, bleu, **{"time/epoch_s": epoch_s}))
-        write_result(folder, Result("best", {"valid/bleu": bleu}, "ran its course"), model=nn.Linear(1, 1))
+        write_result(folder, Result("best", {"valid/bleu": bleu}, "finished"), model=nn.Linear(1, 1))
         settle_trial(run, f"t{number:04d}", crashed=False)
     assert [(record.id, values) for record, values in pareto_front(run)] == [
         ("t0001", (12.0, 3.0)),

@@ -192,7 +192,7 @@ def test_signs_from_before_the_guard_went_back_make_no_run_sick(baseline, harmfu
     epochs = [report.metrics for report in read_history(tmp_path / HISTORY_FILE)]
     assert sickness(STRICT, checkpoint(tmp_path)["start_metrics"], epochs, watched=ChrF()) is not None
     assert result.healthy
-    assert result.stop_reason == "ran its course"
+    assert result.stop_reason == "finished"
 
 
 def test_a_damaged_checkpoint_to_roll_back_to_is_named(tmp_path):

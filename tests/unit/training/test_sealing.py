@@ -31,7 +31,7 @@ def history(directory: Path) -> Written:
 
 
 def result(directory: Path) -> Written:
-    write_result(directory, Result("best of 2 epochs", {"valid/bleu": 39.0}, "ran its course"), model=nn.Linear(1, 1))
+    write_result(directory, Result("best of 2 epochs", {"valid/bleu": 39.0}, "finished"), model=nn.Linear(1, 1))
     return directory / RESULT, lambda: read_result(directory)
 
 
