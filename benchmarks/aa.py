@@ -23,12 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from intelligen.config.data import EmbeddedCorpus
+from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.data.embedded.corpus import sentence_pairs
+from intelligen.evaluation.bootstrap_resampling import Floats
 from intelligen.evaluation.metric import Metric
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
 from intelligen.evaluation.significance import ALPHA, compare_statistics
-from intelligen.evaluation.significance_statistics import Floats
 
 SHARES = np.linspace(0.4, 1.0, 25)
 """Of tokens that stay as they are: the levels of quality."""

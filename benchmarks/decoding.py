@@ -25,15 +25,15 @@ import rounds
 import torch
 from small_model import trained_model
 
-from intelligen.config.decoding import Beam, Decoding, Greedy, Sample, Search
-from intelligen.config.model import Seq2Seq
+from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.batches import Batch, SentencePairs, cut, evaluation_batches
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.models.interfaces import Generator
-from intelligen.models.likelihood import token_log_probs
-from intelligen.training.result import read_trial
-from intelligen.training.testing import TrainedModel
+from intelligen.models.losses import token_log_probs
+from intelligen.state.trial_result import read_trial
+from intelligen.training.trained_model import TrainedModel
 
 Hypotheses = list[list[int]]
 """Of all the sources, in their order, without EOS."""
@@ -41,7 +41,7 @@ Hypotheses = list[list[int]]
 BOUND = 50
 BATCH_TOKENS = Decoding().batch_tokens
 STORE = Path("runs/benchmarks")
-SEARCHES: dict[str, Search] = {
+SEARCHES: dict[str, DecodingSearch] = {
     "greedy": Greedy(),
     "beam 4": Beam(size=4, length_penalty=0.0),
     "sampling": Sample(top_k=10),
@@ -76,7 +76,7 @@ class Ours:
         """Tokens of all the sources, EOS included, in the order of the batches."""
         return [[token for token in row if token != PAD] for one in self.batches for row in one.source_BS.tolist()]
 
-    def decode(self, search: Search) -> Hypotheses:
+    def decode(self, search: DecodingSearch) -> Hypotheses:
         """As the corpus is decoded, save that all hypotheses have one bound."""
         hypotheses: Hypotheses = []
         for batch in self.batches:
@@ -149,7 +149,7 @@ def _compared(
         outputs[side] = decode()
 
     sides = {side: rounds.timed(partial(work, side, decode)) for side, decode in {"ours": ours, **peers}.items()}
-    seconds = rounds.in_turn(sides, rounds=3 if full else 1)
+    seconds = rounds.round_robin(sides, rounds=3 if full else 1)
     expected = outputs.pop("ours")
     speeds = {side: [len(expected) / second for second in figures] for side, figures in seconds.items()}
     table: rounds.Table = []
@@ -175,9 +175,11 @@ def _why_not(peer: str, shape: Seq2Seq) -> str:
     return rounds.missing(MODULES[peer])
 
 
-def _peers(ours: Ours, shape: Seq2Seq, *, threads: int, directory: Path) -> dict[str, Callable[[Search], Hypotheses]]:
+def _peers(
+    ours: Ours, shape: Seq2Seq, *, threads: int, directory: Path
+) -> dict[str, Callable[[DecodingSearch], Hypotheses]]:
     """Every peer that can be compared; its library is imported only then."""
-    peers: dict[str, Callable[[Search], Hypotheses]] = {}
+    peers: dict[str, Callable[[DecodingSearch], Hypotheses]] = {}
     if not _why_not("Hugging Face", shape):
         from peers import marian_weights
 

@@ -30,8 +30,8 @@ from chaos.story import Story
 from chaos.theirs import Theirs
 from rounds import machine
 
-from intelligen.tracking.ledger import read_ledger
-from intelligen.training.history import HISTORY_FILE, read_history
+from intelligen.state.history import HISTORY_FILE, read_history
+from intelligen.state.ledger import read_ledger
 
 ATTEMPTS = 10
 OURS, PLAIN = "ours", "plain"

@@ -17,13 +17,13 @@ from rounds import machine, missing
 from torch import Tensor, nn
 from training import MARIAN, NEEDS, OURS, PLAIN, Update, Work, build_peer, our_strategy, plain_loop
 
-from intelligen.config.loading import load_experiment
+from intelligen.config.files.load import load_experiment
 from intelligen.data.batches import Batch, SentencePairs, evaluation_batches
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import Prepared
-from intelligen.data.preparing import prepare
-from intelligen.models.likelihood import token_losses
-from intelligen.strategies.base import Step
+from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import Prepared
+from intelligen.models.losses import token_losses
+from intelligen.strategies.base import UpdateContext
 
 MeanLoss = Callable[[nn.Module, Batch], Tensor]
 
@@ -49,7 +49,7 @@ def sides(work: Work, total_updates: int) -> dict[str, tuple[nn.Module, MeanLoss
     strategy = our_strategy(work)
 
     def ours(batches: list[Batch], update: int) -> object:
-        return strategy.train_step(batches, Step(1, update, total_updates))
+        return strategy.train_step(batches, UpdateContext(1, update, total_updates))
 
     found: dict[str, tuple[nn.Module, MeanLoss, Update]] = {OURS: (strategy.model, our_mean_loss, ours)}
     for name in (MARIAN, PLAIN):

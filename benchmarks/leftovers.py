@@ -24,10 +24,10 @@ from typing import Any
 import psutil
 import ray
 
-from intelligen import layout
-from intelligen.sweep.cluster import ENVIRONMENT, TRIAL_SLOT
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.records import TrialState
+from intelligen.state import layout
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialState
+from intelligen.sweep.cluster.ray_session import ENVIRONMENT, TRIAL_SLOT
 
 LAUNCH = Path(__file__).parents[1] / "launch.py"
 WORKERS, CPUS = 2, 2

@@ -25,11 +25,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from intelligen import layout
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.projection import report_metrics
-from intelligen.tracking.records import TrialRecord
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.state import layout
+from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialRecord
+from intelligen.tracking.mlflow_mapping import report_metrics
 
 LAUNCH = Path(__file__).parents[1] / "launch.py"
 AROUND_S = 40

@@ -33,14 +33,14 @@ import torch
 from processes import ProcessorTimes
 from rounds import Remark, Row, Table, compare, machine, markdown, parser
 
-from intelligen import layout
-from intelligen.config.experiment import Trial
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.records import TrialRecord
+from intelligen.config.schema.experiment import Trial
+from intelligen.state import layout
+from intelligen.state.history import HISTORY_FILE
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialRecord
+from intelligen.state.trial_result import read_trial
+from intelligen.tracking.mlflow_mirror import MlflowMirror
 from intelligen.training.fit import fit
-from intelligen.training.history import HISTORY_FILE
-from intelligen.training.result import read_trial
 from intelligen.training.runtime import Runtime
 
 LAUNCH = Path(__file__).parents[1] / "launch.py"

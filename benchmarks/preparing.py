@@ -21,13 +21,13 @@ from functools import partial
 from pathlib import Path
 
 import sentencepiece
-from rounds import Row, Table, compare, in_turn, machine, markdown, parser
+from rounds import Row, Table, compare, machine, markdown, parser, round_robin
 
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
-from intelligen.data import preparing
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
+from intelligen.data import preparation
 from intelligen.data.embedded import sentence_pairs
-from intelligen.data.tokenizer import train_tokenizer
+from intelligen.data.sentencepiece_tokenizer import train_tokenizer
 
 WANTED_LINES_PER_S = 50_000.0
 SIDES = ("en", "de")
@@ -56,14 +56,14 @@ def leave_out_learning(model: bytes) -> None:
         deque(lines, maxlen=0)
         return model
 
-    preparing.train_tokenizer = learnt
+    preparation.train_tokenizer = learnt
 
 
 def prepare(data: Data, scratch: Path) -> float:
     """Lines per second of a preparation."""
     with tempfile.TemporaryDirectory(dir=scratch) as store:
         started = time.perf_counter()
-        prepared = preparing.prepare(data, Path(store), columns=SOURCE_AND_TARGET)
+        prepared = preparation.prepare(data, Path(store), columns=SOURCE_AND_TARGET)
         return 2 * sum(report.read for report in prepared.manifest.splits.values()) / (time.perf_counter() - started)
 
 
@@ -86,7 +86,7 @@ def speeds(scratch: Path, *, pairs: int, rounds: int, threads: int) -> Table:
     data = write_corpus(folder, pairs=pairs)
     leave_out_learning((folder / VOCABULARY).read_bytes())
     sides = {"ours": partial(prepare, data, scratch), "loop": partial(plain_loop, folder, scratch)}
-    figures = in_turn(sides, rounds=rounds)
+    figures = round_robin(sides, rounds=rounds)
     ours, wanted = figures["ours"], [WANTED_LINES_PER_S] * rounds
     target = "≥ 1.0" if threads > 1 else ""
     return [

@@ -53,7 +53,7 @@ class Remark:
 Table = list[Row | Remark]
 
 
-def in_turn(sides: Mapping[str, Side], *, rounds: int) -> dict[str, list[float]]:
+def round_robin(sides: Mapping[str, Side], *, rounds: int) -> dict[str, list[float]]:
     """Every side's figures. Each round runs every side once, in an order that turns; a first round warms up."""
     figures: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)

@@ -19,19 +19,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
-from rounds import Row, Table, compare, in_turn, machine, markdown, parser
+from rounds import Row, Table, compare, machine, markdown, parser, round_robin
 from torch import distributed
 
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, EmbeddedCorpus, Tokenizer
-from intelligen.config.experiment import Experiment, Trial, baseline_trial
-from intelligen.config.model import Seq2Seq
-from intelligen.config.training import Training
-from intelligen.data.prepared import open_prepared
-from intelligen.data.preparing import prepare
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, EmbeddedCorpus, Tokenizer
+from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.training import Training
+from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import open_prepared
 from intelligen.models.build import build_model
+from intelligen.state.history import Report
 from intelligen.training.fit import fit
-from intelligen.training.history import Report
 from intelligen.training.runtime import Runtime
 
 SHAPES = {
@@ -122,7 +122,7 @@ def rows(name: str, trial: Trial, store: Path, *, rounds: int, threads: int) -> 
         for side, (ranks, each) in layouts.items()
     }
     try:
-        figures = in_turn({side: workers.epoch for side, workers in sides.items()}, rounds=rounds)
+        figures = round_robin({side: workers.epoch for side, workers in sides.items()}, rounds=rounds)
     finally:
         for workers in sides.values():
             workers.stop()

@@ -21,9 +21,9 @@ from small_model import trained_model
 from torch.profiler import ProfilerActivity, profile
 from training import MARIAN, NEEDS, OURS, SHAPE_T, Work, batches_of, data_of, our_update, peer_update
 
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.training import Training
-from intelligen.data.preparing import prepare
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.training import Training
+from intelligen.data.preparation import prepare
 
 UPDATES = 4
 # The first kind with one of its words in the operation's name.

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import torch
 
-from intelligen import layout
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
-from intelligen.config.decoding import Decoding
-from intelligen.config.experiment import Experiment, baseline_trial
-from intelligen.config.model import Seq2Seq
-from intelligen.config.training import Optimizer, Schedule, Training
-from intelligen.data.preparing import prepare
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.schema.decoding import Decoding
+from intelligen.config.schema.experiment import Experiment, baseline_trial
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.training import Optimizer, Schedule, Training
+from intelligen.data.preparation import prepare
+from intelligen.state import layout
 from intelligen.training.fit import fit
 from intelligen.training.runtime import Runtime
-from intelligen.training.testing import TrainedModel
+from intelligen.training.trained_model import TrainedModel
 
 # Shape T with normalisation after the residual sum: Marian has no other.
 SHAPE = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, norm="post", max_positions=256)

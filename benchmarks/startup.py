@@ -15,7 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from rounds import Row, Side, Table, compare, in_turn, machine, markdown, parser, timed
+from rounds import Row, Side, Table, compare, machine, markdown, parser, round_robin, timed
 
 REPOSITORY = Path(__file__).parents[1]
 HELP_S = 0.5
@@ -53,7 +53,7 @@ def commands(*, rounds: int) -> Table:
     sides: dict[str, Side] = {name: timed(partial(run, *arguments)) for name, arguments in asked.items()}
     sides["python"] = timed(partial(run, "-c", "pass"))
     sides["torch"] = timed(partial(run, "-c", "import torch"))
-    figures = in_turn(sides, rounds=rounds)
+    figures = round_robin(sides, rounds=rounds)
     table: Table = []
     for name in asked:
         ours = figures[name]
@@ -94,7 +94,7 @@ def launching(*, rounds: int) -> list[Row]:
         return sum(ways[-1].values())
 
     sides = {"imports": timed(partial(run, "-c", "import torch, ray.train.torch, ray.tune")), "launch": launch}
-    figures = in_turn(sides, rounds=rounds)
+    figures = round_robin(sides, rounds=rounds)
     ways = ways[-rounds:]
     against = partial(compare, theirs=figures["imports"], unit="s", faster=False)
     whole = against("launch.py to its first update against importing torch and Ray", figures["launch"])

@@ -15,24 +15,24 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from rounds import Remark, Row, Side, Table, apart, compare, in_turn, machine, markdown, missing, parser
+from rounds import Remark, Row, Side, Table, apart, compare, machine, markdown, missing, parser, round_robin
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
-from intelligen.config.experiment import Experiment, baseline_trial
-from intelligen.config.model import Seq2Seq
-from intelligen.config.training import Training
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.schema.experiment import Experiment, baseline_trial
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.training import Training
 from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import Prepared
-from intelligen.data.preparing import prepare
+from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import Prepared
 from intelligen.models.build import build_model
 from intelligen.optimization.updater import autocast, build_optimizer, learning_rate
-from intelligen.strategies.base import Step, Strategy
+from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.strategies.build import build_strategy
-from intelligen.training.allocator import keep_freed_memory
+from intelligen.training.memory_allocator import keep_freed_memory
 
 SHAPE_T = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
 SHAPE_BASE = Seq2Seq(d_model=512, d_ff=2048, heads=8, encoder_layers=6, decoder_layers=6, max_positions=256)
@@ -90,7 +90,7 @@ def our_update(work: Work, *, compiled: bool = False) -> Update:
     """The standard strategy's update."""
     keep_freed_memory()
     strategy = our_strategy(work, compiled=compiled)
-    return lambda batches, update: strategy.train_step(batches, Step(1, update, UPDATES))
+    return lambda batches, update: strategy.train_step(batches, UpdateContext(1, update, UPDATES))
 
 
 def peer_update(work: Work, name: str, *, compiled: bool = False) -> Update:
@@ -172,7 +172,7 @@ def compared(work: Work) -> Table:
         compiling = (OURS, *(name for name in present if name != JOEY))  # its model is no graph
         makers |= {f"{name}, compiled": partial(makers[name], compiled=True) for name in compiling}
     with apart({name: partial(side, work, make) for name, make in makers.items()}) as sides:
-        figures = in_turn(sides, rounds=work.rounds)
+        figures = round_robin(sides, rounds=work.rounds)
     table: Table = []
     for name, modules in NEEDS.items():
         title = f"training against {name}, {work.label}"

@@ -22,29 +22,29 @@ import torch
 from rounds import Row, Table, compare, machine, markdown, parser
 from torch import Tensor
 
-from intelligen.config import single_strategies as single
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, EmbeddedCorpus, Tokenizer
-from intelligen.config.experiment import Experiment, baseline_trial
-from intelligen.config.mixture import Intelligen, Static, Weights
-from intelligen.config.model import Seq2Seq
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.strategies import Strategy
-from intelligen.config.training import Training
+from intelligen.config.schema import single_strategies as single
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, EmbeddedCorpus, Tokenizer
+from intelligen.config.schema.experiment import Experiment, baseline_trial
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.strategies import Strategy
+from intelligen.config.schema.strategy_mixture import Intelligen, Static, Weights
+from intelligen.config.schema.training import Training
 from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import Prepared
-from intelligen.data.preparing import prepare
-from intelligen.data.tokens import BOS
+from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import Prepared
+from intelligen.data.special_tokens import BOS
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.models.likelihood import token_losses
+from intelligen.models.losses import token_losses
 from intelligen.optimization import Loss, Updater
-from intelligen.strategies import base, generative, monte_carlo
+from intelligen.strategies import base, generative, monte_carlo_returns
 from intelligen.strategies.build import build_strategy
-from intelligen.strategies.discriminator import Judge
-from intelligen.strategies.recurrent import RecurrentObjective
-from intelligen.training.allocator import keep_freed_memory
+from intelligen.strategies.discriminator import DiscriminatorTrainer
+from intelligen.strategies.recurrent import RecurrentCriterion
+from intelligen.training.memory_allocator import keep_freed_memory
 
 ALWAYS = ProbabilitySchedule(start=1.0)
 # Adversarial from the first update on, and at every update.
@@ -74,13 +74,13 @@ SHAPE = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers
 PARTS = ("rollout", "rewards", "discriminator", "gradient", "rest")
 CALLS: list[tuple[Any, str, str]] = [
     (generative, "generate", "rollout"),
-    (monte_carlo, "generate", "rollout"),
-    (base.Step, "uniforms", "rollout"),
-    (RecurrentObjective, "_own_input", "rollout"),
+    (monte_carlo_returns, "generate", "rollout"),
+    (base.UpdateContext, "uniforms", "rollout"),
+    (RecurrentCriterion, "_own_input", "rollout"),
     (generative, "sentence_rewards", "rewards"),
-    (monte_carlo, "sentence_rewards", "rewards"),
-    (Judge, "score", "discriminator"),
-    (Judge, "learn", "discriminator"),
+    (monte_carlo_returns, "sentence_rewards", "rewards"),
+    (DiscriminatorTrainer, "score", "discriminator"),
+    (DiscriminatorTrainer, "learn", "discriminator"),
     (Updater, "update", "gradient"),
 ]
 
@@ -95,11 +95,11 @@ QUICK = ("standard", *TARGETS, "naive autoregressive graph")
 
 Rounds = list[dict[str, Counter[str]]]
 """Per round, variant → part → seconds."""
-Update = Callable[[list[Batch], base.Step], object]
+Update = Callable[[list[Batch], base.UpdateContext], object]
 
 
 class Stopwatch:
-    """Seconds of each part; a part stands still while another one runs inside it."""
+    """Seconds of each part; a part is idle while another one runs inside it."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -169,7 +169,7 @@ def warmed_weights(prepared: Prepared, loader: Loader, *, count: int) -> dict[st
     """Weights after a few updates: rollouts of random weights have unnatural lengths."""
     strategy = strategy_of(VARIANTS["standard"], prepared)
     for update in range(1, count + 1):
-        strategy.train_step(loader.next_update(), base.Step(1, update, 1000))
+        strategy.train_step(loader.next_update(), base.UpdateContext(1, update, 1000))
     return strategy.model.state_dict()
 
 
@@ -190,7 +190,7 @@ def run(*, full: bool, threads: int) -> Rounds:
             for name in calls if full else QUICK:
                 stopwatch.seconds = seconds[name] = Counter()
                 with stopwatch.part("rest"):
-                    calls[name](batches, base.Step(1, update, 1000))
+                    calls[name](batches, base.UpdateContext(1, update, 1000))
     return rounds[1:]  # the first round warms up
 
 

@@ -1,4 +1,4 @@
-"""Addresses of files and of the runs directory; one of a file leads back to it whatever characters are in it."""
+"""Addresses of files and databases: absolute, and safe for any character in a path."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the verbs do, from Python: load, plan, run, resume, results as a data frame, the report, a trial run again."""
+"""The Python API: load, plan, run and resume sweeps, results as a data frame, reports, replays."""
 
 import os
 from collections.abc import Sequence
@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
-from intelligen.config import loading
-from intelligen.config.experiment import Experiment
-from intelligen.config.sweep import Sweep
-from intelligen.reporting.launch_reporter import ConsoleReporter
-from intelligen.reporting.output import lasting_output, people_console
-from intelligen.reporting.progress import counting
-from intelligen.reporting.replays import trial_directory
-from intelligen.reporting.results import results_frame
-from intelligen.reporting.sweeps import find_sweep
-from intelligen.sweep.interrupts import EXIT_CODES
-from intelligen.sweep.joining import find_cluster
+from intelligen.analysis.data_frame import results_frame
+from intelligen.analysis.find_sweep import find_sweep
+from intelligen.config.files import load
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.sweep import Sweep
+from intelligen.reporting.terminal.console_output import lasting_output, people_console
+from intelligen.reporting.terminal.console_reporter import ConsoleReporter
+from intelligen.reporting.terminal.progress_bars import counting
+from intelligen.sweep.cluster.find_cluster import find_cluster
 from intelligen.sweep.launch import launch_sweep
-from intelligen.sweep.orders import Order, order_of_directory, order_of_file
+from intelligen.sweep.launch_request import LaunchRequest, request_of_directory, request_of_file
+from intelligen.sweep.replay_directory import trial_directory
+from intelligen.sweep.signals import EXIT_CODES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from intelligen.sweep.plan import Plan
+    from intelligen.sweep.preflight.plan import Plan
     from intelligen.training.replay import Replay
 
 Place = str | Path
@@ -49,7 +49,7 @@ def load_sweep(file: Place, overrides: Sequence[str] = ()) -> LoadedSweep:
         ConfigError: The file or an override is wrong; a line for each problem.
 
     """
-    return LoadedSweep(*loading.load_sweep(Path(file), overrides))
+    return LoadedSweep(*load.load_sweep(Path(file), overrides))
 
 
 def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = True, local: bool = False) -> "Plan":
@@ -66,15 +66,15 @@ def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = Tr
         run here.
 
     """
-    from intelligen.sweep.plan import make_plan
+    from intelligen.sweep.preflight.plan import make_plan
 
-    order = order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(None))
+    request = request_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(None))
     return make_plan(
         loaded.sweep,
         loaded.experiment,
-        store=order.store,
+        store=request.store,
         calibrate=calibrate,
-        prepare=lambda: order.prepare(counting),
+        prepare=lambda: request.prepare(counting),
         cluster=find_cluster(local=_local(local)),
     )
 
@@ -94,12 +94,12 @@ def run(
         As `results`; failed trials are in it.
 
     Raises:
-        IntelligenError: It cannot run here, or cannot go on; the message says why, and the mend.
+        IntelligenError: It cannot run here, or cannot go on; the message says why, and the fix.
         KeyboardInterrupt: It was interrupted, or asked to stop; the same call goes on.
 
     """
-    order = order_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(tracking_uri))
-    return _finished(replace(order, local=_local(local)))
+    request = request_of_file(loaded.sweep, loaded.experiment, runs=_runs(runs), tracking_uri=_tracking(tracking_uri))
+    return _finished(replace(request, local=_local(local)))
 
 
 def resume(
@@ -130,8 +130,8 @@ def resume(
 
     """
     directory = find_sweep(_runs(runs), name)
-    order = order_of_directory(directory, tuple(overrides), tracking_uri=tracking_uri)
-    return _finished(replace(order, failed_again=failed, local=_local(local)))
+    request = request_of_directory(directory, tuple(overrides), tracking_uri=tracking_uri)
+    return _finished(replace(request, failed_again=failed, local=_local(local)))
 
 
 def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
@@ -155,7 +155,7 @@ def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
 
 
 def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None) -> "Replay":
-    """Run a trial again from its lock, and compare.
+    """Run a trial again from its manifest, and compare.
 
     One of several processes starts as many, which import the main module: a script needs its `__main__` guard.
 
@@ -193,7 +193,7 @@ def report(name: str, *, runs: Place | None = None) -> Path:
         StorageError: Its files are damaged.
 
     """
-    from intelligen.reporting.report.writing import write_report
+    from intelligen.reporting.html.write_report import write_report
 
     return write_report(find_sweep(_runs(runs), name), store=_runs(runs))
 
@@ -215,7 +215,7 @@ def compare(names: Sequence[str], *, runs: Place | None = None) -> "pd.DataFrame
     """
     import pandas as pd
 
-    from intelligen.reporting.report.writing import read_compared
+    from intelligen.reporting.html.write_report import read_compared
 
     compared = [read_compared(find_sweep(_runs(runs), name), store=_runs(runs)) for name in names]
     records = [{"sweep": one.name, **row.values()} for one in compared for row in one.rows]
@@ -223,12 +223,12 @@ def compare(names: Sequence[str], *, runs: Place | None = None) -> "pd.DataFrame
     return pd.DataFrame(records, columns=None if records else keys).set_index(keys)
 
 
-def _finished(order: Order) -> "pd.DataFrame":
+def _finished(request: LaunchRequest) -> "pd.DataFrame":
     with lasting_output():
-        code = launch_sweep(order, ConsoleReporter(people_console()), ends_process=False)
+        code = launch_sweep(request, ConsoleReporter(people_console()), ends_process=False)
     if code in EXIT_CODES.values():
         raise KeyboardInterrupt
-    return results_frame(order.directory)
+    return results_frame(request.directory)
 
 
 def _runs(given: Place | None) -> Path:

@@ -1,4 +1,4 @@
-"""Every error a user can cause: one line (what, where, why, the mend) and one documented exit code."""
+"""Errors that a user can cause: one line (what, where, why, the fix) and one documented exit code each."""
 
 import errno
 import shutil

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from intelligen.tracking.links import comparison_path
+from intelligen.analysis.mlflow_links import comparison_path
+from intelligen.tracking.mlflow_store import open_client
 from intelligen.tracking.saved_views import view_key
-from intelligen.tracking.store import open_client
 
 VIEWPORT = {"width": 1500, "height": 900}
 BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

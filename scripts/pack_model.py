@@ -9,8 +9,8 @@ made the golden checkpoint. `intelligen inference tests/golden/model/trial` tran
 import argparse
 from pathlib import Path
 
-from intelligen import layout
-from intelligen.tracking.packing import pack
+from intelligen.state import layout
+from intelligen.tracking.packed_model import pack
 
 
 def main() -> None:

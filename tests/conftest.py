@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, FilesCorpus, ParallelText, Tokenizer
-from intelligen.config.decoding import Beam, Decoding
-from intelligen.config.experiment import Trial
-from intelligen.config.model import Seq2Seq
-from intelligen.config.single_strategies import Standard
-from intelligen.config.tasks import Translation
-from intelligen.config.training import Optimizer, Schedule, Training
-from intelligen.data.preparing import prepare
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.schema.decoding import Beam, Decoding
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.single_strategies import Standard
+from intelligen.config.schema.tasks import Translation
+from intelligen.config.schema.training import Optimizer, Schedule, Training
+from intelligen.data.preparation import prepare
 
 # For the commands that tests start: two of them with two threads each would wait for each other on two cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from chaos.dying import entry_name
 
-from intelligen.layout import LEDGER_FILE
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.records import TrialRecord
-from intelligen.training.history import HISTORY_FILE, Report, read_history
+from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.layout import LEDGER_FILE
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialRecord
 
 KINDS = (
     "mlflow inside",

@@ -17,13 +17,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from safetensors.torch import load_file
 
-from intelligen import layout
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.projection import report_metrics, summary_metrics
-from intelligen.tracking.records import TrialRecord, TrialState
+from intelligen.state import layout
+from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.state.trial_result import RESULT, SELECTED, read_result
+from intelligen.tracking.mlflow_mapping import report_metrics, summary_metrics
 from intelligen.training.checkpoint import Checkpoints
-from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import RESULT, SELECTED, read_result
 
 LAUNCH = Path(__file__).parents[2] / "launch.py"
 DYING = Path(__file__).with_name("dying.py")

@@ -13,8 +13,8 @@ from chaos.moments import Moment
 from chaos.ours import UNENDED, Ours
 from chaos.story import Story, params_key, weights_hash
 
-from intelligen.config.experiment import Trial
-from intelligen.tracking.ledger import read_ledger
+from intelligen.config.schema.experiment import Trial
+from intelligen.state.ledger import read_ledger
 
 PEER = Path(__file__).parents[1] / "peers" / "plain_tuner.py"
 RUNS = """

@@ -10,11 +10,11 @@ from ctranslate2.specs import TransformerSpec
 from ctranslate2.specs.common_spec import Activation, LayerNormSpec, LinearSpec
 from torch import Tensor, nn
 
-from intelligen.config.decoding import Beam, Greedy, Sample, Search
-from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import BOS, EOS, PAD, UNK
-from intelligen.models.layers import DecoderLayer, EncoderLayer
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
+from intelligen.models.transformer_layers import DecoderLayer, EncoderLayer
 
 # Hypotheses at once: the fastest of 32, 64, 128 and 256 on one core.
 BATCH_ROWS = 128
@@ -56,7 +56,7 @@ def carried(model: Seq2SeqTransformer, shape: Seq2Seq, directory: Path, *, threa
 
 
 def decode(
-    translator: ctranslate2.Translator, sources: Sequence[Sequence[int]], search: Search, *, bound: int
+    translator: ctranslate2.Translator, sources: Sequence[Sequence[int]], search: DecodingSearch, *, bound: int
 ) -> list[list[int]]:
     """A hypothesis without EOS for each source."""
     beams = search.size if isinstance(search, Beam) else 1
@@ -70,7 +70,7 @@ def decode(
     return [[int(token) for token in one.hypotheses[0]] for one in found]
 
 
-def _options(search: Search) -> dict[str, Any]:
+def _options(search: DecodingSearch) -> dict[str, Any]:
     match search:
         case Greedy():
             return {"beam_size": 1}

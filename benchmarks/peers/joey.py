@@ -9,9 +9,9 @@ from joeynmt.transformer_layers import MultiHeadedAttention, PositionwiseFeedFor
 from joeynmt.vocabulary import Vocabulary
 from torch import Tensor, nn
 
-from intelligen.config.model import Seq2Seq
+from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import BOS, EOS, PAD, UNK
+from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
 
 _SPECIAL = {PAD: "<pad>", UNK: "<unk>", BOS: "<s>", EOS: "</s>"}
 

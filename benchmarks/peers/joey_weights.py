@@ -12,12 +12,12 @@ from peers.parts import before_end, copy_linear, copy_norm
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from intelligen.config.decoding import Beam, Greedy, Sample, Search
-from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.models.attention import SelfAttention
-from intelligen.models.layers import DecoderLayer, EncoderLayer
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
+from intelligen.models.transformer_layers import DecoderLayer, EncoderLayer
 
 # Its own default for testing.
 BATCH_ROWS = 64
@@ -34,7 +34,7 @@ def carried(model: Seq2SeqTransformer, shape: Seq2Seq) -> Model:
     return joey.eval()
 
 
-def decode(joey: Model, sources: Sequence[Sequence[int]], search: Search, *, bound: int) -> list[list[int]]:
+def decode(joey: Model, sources: Sequence[Sequence[int]], search: DecodingSearch, *, bound: int) -> list[list[int]]:
     """A hypothesis without EOS for each source; neighbours should be of like length."""
     match search:
         case Greedy():

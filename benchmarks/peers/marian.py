@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import MarianConfig, MarianMTModel
 
-from intelligen.config.model import Seq2Seq
+from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.data.special_tokens import BOS, EOS, PAD
 
 
 def build(shape: Seq2Seq, vocabulary: int) -> MarianMTModel:

@@ -11,12 +11,12 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, MarianMTModel
 from transformers.models.marian.modeling_marian import MarianAttention, MarianDecoderLayer, MarianEncoderLayer
 
-from intelligen.config.decoding import Beam, Greedy, Sample, Search
-from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.models.attention import SelfAttention
-from intelligen.models.layers import DecoderLayer, EncoderLayer
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
+from intelligen.models.transformer_layers import DecoderLayer, EncoderLayer
 
 # Hypotheses at once: the fastest of 32, 64, 128 and 256 on one core.
 BATCH_ROWS = 128
@@ -36,7 +36,9 @@ def carried(model: Seq2SeqTransformer, shape: Seq2Seq) -> MarianMTModel:
     return marian.eval()
 
 
-def decode(marian: MarianMTModel, sources: Sequence[Sequence[int]], search: Search, *, bound: int) -> list[list[int]]:
+def decode(
+    marian: MarianMTModel, sources: Sequence[Sequence[int]], search: DecodingSearch, *, bound: int
+) -> list[list[int]]:
     """A hypothesis without EOS for each source; neighbours should be of like length."""
     settings = GenerationConfig(
         max_new_tokens=bound,
@@ -56,7 +58,7 @@ def decode(marian: MarianMTModel, sources: Sequence[Sequence[int]], search: Sear
     return hypotheses
 
 
-def _options(search: Search) -> dict[str, Any]:
+def _options(search: DecodingSearch) -> dict[str, Any]:
     match search:
         case Greedy():
             return {"num_beams": 1, "do_sample": False}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from intelligen.data.tokens import EOS
+from intelligen.data.special_tokens import EOS
 
 
 def copy_linear(whole: nn.Linear, *parts: nn.Linear) -> None:

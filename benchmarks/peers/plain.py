@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from intelligen.config.model import Seq2Seq
+from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import PAD
+from intelligen.data.special_tokens import PAD
 from intelligen.models.embeddings import embedding_table, sinusoids
 
 

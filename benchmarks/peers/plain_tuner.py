@@ -19,18 +19,18 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from intelligen.config.experiment import Trial
+from intelligen.config.schema.experiment import Trial
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import open_prepared
+from intelligen.data.prepared_data import open_prepared
 from intelligen.evaluation import Evaluation
-from intelligen.optimization import Sums
-from intelligen.strategies.base import Step
+from intelligen.optimization import MetricSums
+from intelligen.strategies.base import UpdateContext
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.runtime import Runtime
-from intelligen.training.selected import selected_weights
-from intelligen.training.validating import named
+from intelligen.training.selected_weights import selected_weights
+from intelligen.training.validation import named
 
 STATE, WORK, RESULTS = "state.pt", "work.jsonl", "results.json"
 
@@ -94,9 +94,9 @@ class _Run:
 
     def train_epoch(self) -> dict[str, float]:
         """Train and validate; what was measured."""
-        sums = Sums()
+        sums = MetricSums()
         for update in range(self.epoch * self.updates, (self.epoch + 1) * self.updates):
-            step = Step(self.trial.seed, update + 1, self.total_updates, 0)
+            step = UpdateContext(self.trial.seed, update + 1, self.total_updates, 0)
             sums.add(self.strategy.train_step(self.loader.next_update(), step))
         self.epoch += 1
         return {**sums.means(), **named(self._evaluation())}

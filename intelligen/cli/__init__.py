@@ -1,1 +1,1 @@
-"""The command line, in click: options, messages and exit codes. A verb is imported when it is called."""
+"""The command line: click alone; heavy imports wait for a command."""

@@ -1,4 +1,4 @@
-"""Entry points: every error that a user can cause is one line and a documented exit code, never a traceback."""
+"""Entry points: every error that a user can cause is one line and an exit code, never a traceback."""
 
 import os
 import sys
@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import click
 
-from intelligen.cli.verb import Verb
+from intelligen.cli.lazy_verb import Verb
 from intelligen.errors import IntelligenError, UnavailableError
-from intelligen.reporting.output import nobody_reads, print_any_character
-from intelligen.tracking.redaction import redact_text
+from intelligen.reporting.terminal.console_output import nobody_reads, print_any_character
+from intelligen.state.redaction import redact_text
 
 CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
 
@@ -29,45 +29,63 @@ def commands() -> None:
 
 
 VERBS = (
-    Verb("init", "starting:init", "Write an experiment file and a sweep file to start from into DIR."),
+    Verb("init", "verbs.init:init", "Write an experiment file and a sweep file to start from into DIR."),
     Verb(
         "validate",
-        "files:validate",
+        "verbs.validate_schema:validate",
         "Check sweep and experiment files without running anything; exit code 2 where one is wrong.",
     ),
     Verb(
         "schema",
-        "files:schema",
+        "verbs.validate_schema:schema",
         "Print the JSON schema of sweep files or of experiment files, for editors and other tools.",
     ),
-    Verb("plan", "planning:plan", "Say what the sweep in FILE would do here, and cost."),
-    Verb("run", "sweeps:run", "Run the sweep in FILE; the same command resumes it."),
-    Verb("status", "watching:status", "Say where SWEEP stands, or list all sweeps."),
-    Verb("watch", "watching:watch", "Show where SWEEP stands until it no longer runs."),
-    Verb("logs", "watching:logs", "Show the log of a TRIAL of SWEEP."),
-    Verb("stop", "sweeps:stop", "Ask the launcher of SWEEP to stop, and wait for it."),
-    Verb("resume", "sweeps:resume", "Go on with SWEEP from its own directory."),
-    Verb("extend", "sweeps:extend", "Give SWEEP a larger budget, and go on with it."),
-    Verb("report", "reports:report", "Write the report of SWEEP: one HTML file that opens anywhere, offline."),
-    Verb("compare", "reports:compare", "Put several sweeps into one table and one HTML file."),
-    Verb("export", "reports:export", "Write the results of SWEEP for other programs and for papers."),
+    Verb("plan", "verbs.plan_doctor:plan", "Say what the sweep in FILE would do here, and cost."),
+    Verb("run", "verbs.run_resume_extend_stop:run", "Run the sweep in FILE; the same command resumes it."),
+    Verb("status", "verbs.status_watch_logs:status", "Say where SWEEP stands, or list all sweeps."),
+    Verb("watch", "verbs.status_watch_logs:watch", "Show where SWEEP stands until it no longer runs."),
+    Verb("logs", "verbs.status_watch_logs:logs", "Show the log of a TRIAL of SWEEP."),
+    Verb("stop", "verbs.run_resume_extend_stop:stop", "Ask the launcher of SWEEP to stop, and wait for it."),
+    Verb("resume", "verbs.run_resume_extend_stop:resume", "Go on with SWEEP from its own directory."),
+    Verb("extend", "verbs.run_resume_extend_stop:extend", "Give SWEEP a larger budget, and go on with it."),
+    Verb(
+        "report",
+        "verbs.report_compare_export:report",
+        "Write the report of SWEEP: one HTML file that opens anywhere, offline.",
+    ),
+    Verb("compare", "verbs.report_compare_export:compare", "Put several sweeps into one table and one HTML file."),
+    Verb(
+        "export", "verbs.report_compare_export:export", "Write the results of SWEEP for other programs and for papers."
+    ),
     Verb(
         "promote",
-        "registry:promote",
+        "verbs.promote:promote",
         "Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.",
     ),
     Verb(
         "reproduce",
-        "replaying:reproduce",
-        "Run TRIAL of SWEEP again from its lock, and compare every epoch, the weights and the hypotheses.",
+        "verbs.reproduce:reproduce",
+        "Run TRIAL of SWEEP again from its manifest, and compare every epoch, the weights and the hypotheses.",
     ),
-    Verb("doctor", "planning:doctor", "Look at all that sweeps need, and name the mend."),
-    Verb("prepare", "training:prepare", "Read, filter and tokenise an experiment's data; say what was found in them."),
-    Verb("train", "training:train", "Train an experiment's baseline by teacher forcing, from random weights."),
-    Verb("finetune", "training:finetune", "Go on from the baseline with a training strategy."),
-    Verb("test", "models:test", "Decode and score a test set: scores with interval and signature, loss."),
-    Verb("inference", "models:inference", "Translate standard input line by line; on a terminal, prompt for lines."),
-    Verb("completion", "completion:completion", "Print the script that completes `intelligen` in a SHELL."),
+    Verb("doctor", "verbs.plan_doctor:doctor", "Look at all that sweeps need, and name the fix."),
+    Verb(
+        "prepare",
+        "verbs.prepare_train_finetune:prepare",
+        "Read, filter and tokenise an experiment's data; say what was found in them.",
+    ),
+    Verb(
+        "train",
+        "verbs.prepare_train_finetune:train",
+        "Train an experiment's baseline by teacher forcing, from random weights.",
+    ),
+    Verb("finetune", "verbs.prepare_train_finetune:finetune", "Go on from the baseline with a training strategy."),
+    Verb("test", "verbs.inference_test:test", "Decode and score a test set: scores with interval and signature, loss."),
+    Verb(
+        "inference",
+        "verbs.inference_test:inference",
+        "Translate standard input line by line; on a terminal, prompt for lines.",
+    ),
+    Verb("completion", "verbs.completion:completion", "Print the script that completes `intelligen` in a SHELL."),
 )
 for verb in VERBS:
     commands.add_command(verb)

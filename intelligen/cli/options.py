@@ -8,10 +8,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from intelligen import layout
 from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
-from intelligen.config.stages import STAGES
+from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.errors import ConfigError
+from intelligen.state import layout
 
 Command = Callable[..., Any]
 

@@ -1,4 +1,4 @@
-"""Settings are frozen, complete and strict: unknown keys, wrong types, NaN and infinity are refused."""
+"""Base class of all settings: frozen, complete, strict; canonical JSON and content hashes of them."""
 
 import hashlib
 import json

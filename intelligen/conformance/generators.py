@@ -1,4 +1,4 @@
-"""What decoding, evaluation and training take for granted of a `Generator`, as tests for pytest.
+"""Conformance tests of a `Generator`: what decoding, evaluation and training take for granted of it.
 
     class TestMine(GeneratorConformance):
         @pytest.fixture
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.config.decoding import Beam, Greedy
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.config.schema.decoding import Beam, Greedy
+from intelligen.data.special_tokens import BOS, EOS, PAD
+from intelligen.decoding.decoding_step import mask_unwritable_
 from intelligen.decoding.generate import evaluating, generate
-from intelligen.decoding.step import mask_unwritable_
 from intelligen.models.interfaces import Generator
-from intelligen.models.likelihood import Expected, token_losses
+from intelligen.models.losses import Targets, token_losses
 
 _LENGTHS = (6, 4, 1)
 """Tokens of the sources, EOS included."""
@@ -74,11 +74,11 @@ class GeneratorConformance:
     def test_rows_of_one_source_are_read_as_if_each_had_its_own(self, model: Generator) -> None:
         """In the parallel pass and with a cache; `select` of a memory may repeat sources."""
         model.eval()
-        memory, target_NT = model.encode(_sources(model)), _targets(model, 9, 6)
-        repeated = memory.select(torch.arange(3).repeat_interleave(3))
+        encoded, target_NT = model.encode(_sources(model)), _targets(model, 9, 6)
+        repeated = encoded.select(torch.arange(3).repeat_interleave(3))
         expected_NTV = model.decode(target_NT, repeated)
-        torch.testing.assert_close(model.decode(target_NT, memory), expected_NTV)
-        cache = model.new_cache(memory, max_length=6, rows_per_source=3)
+        torch.testing.assert_close(model.decode(target_NT, encoded), expected_NTV)
+        cache = model.new_cache(encoded, max_length=6, rows_per_source=3)
         assert (cache.rows, cache.rows_per_source, cache.length) == (9, 3, 0)
         torch.testing.assert_close(model.extend(target_NT, cache), expected_NTV)
 
@@ -86,18 +86,18 @@ class GeneratorConformance:
     def test_cached_logits_equal_those_of_the_parallel_pass(self, model: Generator) -> None:
         """A prefix at once, single steps, then several positions behind cached ones."""
         model.eval()
-        memory, target_NT = model.encode(_sources(model)), _targets(model, 3, 8)
-        cache = model.new_cache(memory, max_length=8)
+        encoded, target_NT = model.encode(_sources(model)), _targets(model, 3, 8)
+        cache = model.new_cache(encoded, max_length=8)
         parts = [model.extend(part, cache) for part in torch.split(target_NT, [3, 1, 1, 3], dim=1)]
         assert cache.length == 8
-        torch.testing.assert_close(torch.cat(parts, dim=1), model.decode(target_NT, memory))
+        torch.testing.assert_close(torch.cat(parts, dim=1), model.decode(target_NT, encoded))
 
     @torch.no_grad()
     def test_cached_rows_follow_their_sources(self, model: Generator) -> None:
         """As the prefixes of a beam do, and the sources that are still searched."""
         model.eval()
-        memory, target_NT = model.encode(_sources(model)), _targets(model, 6, 5)
-        cache = model.new_cache(memory, max_length=5, rows_per_source=2)
+        encoded, target_NT = model.encode(_sources(model)), _targets(model, 6, 5)
+        cache = model.new_cache(encoded, max_length=5, rows_per_source=2)
         model.extend(target_NT[:, :3], cache)
         swapped = torch.tensor([1, 0, 2, 2, 4, 5])
         cache.reorder(swapped)
@@ -105,15 +105,15 @@ class GeneratorConformance:
         assert (cache.rows, cache.rows_per_source, cache.length) == (4, 2, 3)
         rows = swapped[torch.tensor([4, 5, 0, 1])]
         logits_NTV = model.extend(target_NT[rows, 3:], cache)
-        expected_NTV = model.decode(target_NT[rows], memory.select(torch.tensor([2, 0])))[:, 3:]
+        expected_NTV = model.decode(target_NT[rows], encoded.select(torch.tensor([2, 0])))[:, 3:]
         torch.testing.assert_close(logits_NTV, expected_NTV)
 
     @torch.no_grad()
     def test_cached_rows_leave_one_by_one(self, model: Generator) -> None:
         """More rows than there were sources, then fewer, twice."""
         model.eval()
-        memory, target_NT = model.encode(_sources(model)), _targets(model, 6, 6)
-        cache = model.new_cache(memory, max_length=6, rows_per_source=2)
+        encoded, target_NT = model.encode(_sources(model)), _targets(model, 6, 6)
+        cache = model.new_cache(encoded, max_length=6, rows_per_source=2)
         model.extend(target_NT[:, :3], cache)
         rows = torch.arange(6)
         for position, kept in enumerate(([5, 0, 1, 2], [3, 0, 1], [2, 1]), start=3):
@@ -121,15 +121,15 @@ class GeneratorConformance:
             assert (cache.rows, cache.rows_per_source) == (len(kept), 1)
             rows = rows[kept]
             logits_N1V = model.extend(target_NT[rows, position : position + 1], cache)
-            expected_NTV = model.decode(target_NT[rows, : position + 1], memory.select(rows // 2))
+            expected_NTV = model.decode(target_NT[rows, : position + 1], encoded.select(rows // 2))
             torch.testing.assert_close(logits_N1V, expected_NTV[:, -1:])
 
     @torch.no_grad()
     def test_rows_that_begin_behind_padding_get_the_logits_they_get_without(self, model: Generator) -> None:
         """Prefixes of several lengths are prefilled together, and rows leave."""
         model.eval()
-        memory, padding, target_NT = model.encode(_sources(model)), [3, 0, 5], _targets(model, 3, 9)
-        cache = model.new_cache(memory, max_length=9, left_padding_N=torch.tensor(padding))
+        encoded, padding, target_NT = model.encode(_sources(model)), [3, 0, 5], _targets(model, 3, 9)
+        cache = model.new_cache(encoded, max_length=9, left_padding_N=torch.tensor(padding))
         model.prefill(target_NT[:, :4], cache)
         assert cache.length == 4
         logits_NTV = model.extend(target_NT[:, 4:6], cache)
@@ -138,7 +138,7 @@ class GeneratorConformance:
         rest = [model.extend(part, cache) for part in torch.split(target_NT[kept, 6:], 1, dim=1)]
         logits_MTV = torch.cat(rest, dim=1)
         for row, first in enumerate(padding):
-            expected_TV = model.decode(target_NT[row : row + 1, first:], memory.select(torch.tensor([row])))[0]
+            expected_TV = model.decode(target_NT[row : row + 1, first:], encoded.select(torch.tensor([row])))[0]
             shown = max(first, 4)
             torch.testing.assert_close(logits_NTV[row, shown - 4 :], expected_TV[shown - first : 6 - first])
             if row in kept:
@@ -165,12 +165,12 @@ class GeneratorConformance:
     def test_rows_may_be_carried_along_behind_the_last_position(self, model: Generator) -> None:
         """As long as others, which begin behind padding, have positions left."""
         model.eval()
-        memory, longest = model.encode(_sources(model)), model.max_positions
+        encoded, longest = model.encode(_sources(model)), model.max_positions
         target_NT = _targets(model, 3, longest + 2)
-        cache = model.new_cache(memory, max_length=longest + 2, left_padding_N=torch.tensor([0, 2, 1]))
+        cache = model.new_cache(encoded, max_length=longest + 2, left_padding_N=torch.tensor([0, 2, 1]))
         model.prefill(target_NT[:, :longest], cache)
         logits_N2V = model.extend(target_NT[:, longest:], cache)
-        expected_1TV = model.decode(target_NT[1:2, 2:], memory.select(torch.tensor([1])))
+        expected_1TV = model.decode(target_NT[1:2, 2:], encoded.select(torch.tensor([1])))
         torch.testing.assert_close(logits_N2V[1], expected_1TV[0, -2:])
 
     def test_a_source_of_padding_alone_gives_finite_logits_and_gradients(self, model: Generator) -> None:
@@ -190,7 +190,7 @@ class GeneratorConformance:
         expected_NT[1, 2:] = PAD
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         slow = token_losses(model(source_BS, target_NT), expected_NT, label_smoothing=0.1).sum()
-        fast = model.summed_loss(model.states(target_NT, model.encode(source_BS)), Expected(expected_NT, 0.1))
+        fast = model.summed_loss(model.states(target_NT, model.encode(source_BS)), Targets(expected_NT, 0.1))
         torch.testing.assert_close(fast, slow)
         gradients = [torch.autograd.grad(loss, weights, allow_unused=True) for loss in (fast, slow)]
         torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
@@ -207,7 +207,7 @@ class GeneratorConformance:
         for expected_NT in (target_NT, torch.full_like(target_NT, PAD)):
             model.zero_grad(set_to_none=True)
             states_NTD = model.train().states(target_NT, model.encode(source_BS))
-            model.summed_loss(states_NTD, Expected(expected_NT, 0.1)).backward()  # type: ignore[no-untyped-call]
+            model.summed_loss(states_NTD, Targets(expected_NT, 0.1)).backward()  # type: ignore[no-untyped-call]
             unused = [name for name, weight in model.named_parameters() if weight.requires_grad and weight.grad is None]
             assert unused == []
 

@@ -1,4 +1,4 @@
-"""A batch is right-padded rows of a split; rows × longest side stays within the token bound, save for a row alone."""
+"""Batches: right-padded rows of a split within a token bound; a row that is longer is alone."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from typing_extensions import TypeVar
 
-from intelligen.data.prepared import Split, TokenColumn
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.data.prepared_data import Split, TokenColumn
+from intelligen.data.special_tokens import BOS, EOS, PAD
 
 Rows = npt.NDArray[np.int64]
 

@@ -1,10 +1,10 @@
-"""SHA-256 of files: what is read again and again in one process is hashed once."""
+"""SHA-256 of data files: each is hashed once per process."""
 
 from functools import lru_cache
 from pathlib import Path
 
-from intelligen import files
 from intelligen.errors import StorageError
+from intelligen.state import atomic_files
 
 
 def sha256(path: Path) -> str:
@@ -15,7 +15,7 @@ def sha256(path: Path) -> str:
 
     """
     try:
-        return files.sha256(path)
+        return atomic_files.sha256(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
 

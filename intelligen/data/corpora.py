@@ -1,4 +1,4 @@
-"""Every corpus is named splits of rows, a line of text for each column that a task has, wherever it lies."""
+"""Corpora: named splits of (source, target) pairs, wherever they lie."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Protocol
 
 from intelligen.config.base import canonical_json, content_hash
-from intelligen.config.columns import Column, Row
-from intelligen.config.data import Corpus as CorpusSettings
-from intelligen.config.data import EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
+from intelligen.config.schema.columns import Column, Row
+from intelligen.config.schema.data import Corpus as CorpusSettings
+from intelligen.config.schema.data import EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.embedded.version import version_parts
-from intelligen.data.files import FileRows
-from intelligen.data.held_out import Comparable, HeldOutRows, as_it_is, drawn_splits
-from intelligen.data.hub import HubRows
-from intelligen.data.records import nearest_of
+from intelligen.data.held_out_split import Comparable, HeldOutRows, as_it_is, drawn_splits
+from intelligen.data.huggingface import HubRows
+from intelligen.data.json_fields import nearest_of
+from intelligen.data.parallel_files import FileRows
 from intelligen.errors import ConfigError
 
 

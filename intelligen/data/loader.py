@@ -1,4 +1,4 @@
-"""The plan of a pass depends on data, bound, seed and pass number alone; ranks and micro-batches only share it out."""
+"""Loader of training batches: their order depends on data, bound, seed and pass alone, not on ranks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from intelligen.data.batches import BatchT, Examples, Rows, cut
 
 
 @dataclass(frozen=True)
-class Plan:
+class PassPlan:
     """One pass over the data, cut into updates in the order in which they are made."""
 
     order: Rows
@@ -27,7 +27,7 @@ class Plan:
         return self.order[self.bounds[group] : self.bounds[group + 1]]
 
 
-def plan_pass(lengths: Rows, *, batch_tokens: int, seed: int, number: int) -> Plan:
+def plan_pass(lengths: Rows, *, batch_tokens: int, seed: int, number: int) -> PassPlan:
     """Plan a pass: rows of like length share an update, which ones is drawn anew in each pass.
 
     All rows are sorted together, with equal lengths in random order: a pool smaller than the data would draw no
@@ -45,7 +45,7 @@ def plan_pass(lengths: Rows, *, batch_tokens: int, seed: int, number: int) -> Pl
     order = rng.permutation(len(lengths))
     order = order[np.argsort(-lengths[order], kind="stable")]
     bounds = np.array(cut(lengths[order], batch_tokens))
-    return Plan(order, bounds, rng.permutation(len(bounds) - 1))
+    return PassPlan(order, bounds, rng.permutation(len(bounds) - 1))
 
 
 class Loader(Generic[BatchT]):

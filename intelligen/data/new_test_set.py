@@ -1,4 +1,4 @@
-"""A new test set: files that are read, checked and encoded as the prepared splits were, and kept nowhere."""
+"""A new test set: files that are checked and encoded as prepared splits are, and kept nowhere."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from intelligen.config.columns import Column
-from intelligen.config.data import Data, FilesCorpus, HeldOut, PairTable, ParallelText
+from intelligen.config.schema.columns import Column
+from intelligen.config.schema.data import Data, FilesCorpus, HeldOut, PairTable, ParallelText
 from intelligen.data.corpora import require_fields
-from intelligen.data.files import FileRows
-from intelligen.data.filters import Counts, evaluation_rows
-from intelligen.data.manifest import SplitReport
-from intelligen.data.prepared import Prepared, Split
-from intelligen.data.writing import write_split
+from intelligen.data.data_manifest import SplitReport
+from intelligen.data.parallel_files import FileRows
+from intelligen.data.prepared_data import Prepared, Split
+from intelligen.data.row_filters import Counts, evaluation_rows
+from intelligen.data.split_writer import write_split
 from intelligen.errors import DataError
 
 

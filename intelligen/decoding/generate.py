@@ -1,4 +1,4 @@
-"""Generation leaves no trace: no gradient, no dropout, and every module in the mode in which it was found."""
+"""Generates hypotheses by any search, without a gradient or dropout, and restores each module's mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,20 +7,20 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
-from intelligen.config.decoding import Beam, Greedy, Sample, Search
-from intelligen.data.tokens import BOS
-from intelligen.decoding.beam import beam_search
-from intelligen.decoding.free_running import Pick, free_run, most_probable
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.data.special_tokens import BOS
+from intelligen.decoding.autoregressive import Pick, free_run, most_probable
+from intelligen.decoding.beam_search import beam_search
+from intelligen.decoding.complete_prefixes import complete
 from intelligen.decoding.hypotheses import Hypotheses
-from intelligen.decoding.prefixes import complete
-from intelligen.decoding.sample import draw
+from intelligen.decoding.token_sampling import draw
 from intelligen.models.interfaces import Generator
 
 
 def generate(
     model: Generator,
     source_BS: Tensor,
-    search: Search,
+    search: DecodingSearch,
     *,
     max_lengths_B: Tensor,
     uniforms_NT: Tensor | None = None,
@@ -62,7 +62,7 @@ def generate(
 def _search(
     model: Generator,
     source_BS: Tensor,
-    search: Search,
+    search: DecodingSearch,
     bounds_B: Tensor,
     *,
     uniforms_NT: Tensor | None,
@@ -80,8 +80,8 @@ def _search(
             pick = _drawing(search, uniforms_NT)
             return _free_run(model, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
         case Beam(size=size, length_penalty=length_penalty):
-            memory = model.encode(source_BS)
-            cache = model.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=size)
+            encoded = model.encode(source_BS)
+            cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=size)
             return beam_search(model.extend, cache, size=size, length_penalty=length_penalty, max_lengths_B=bounds_B)
         case _:
             assert_never(search)
@@ -109,11 +109,11 @@ def _free_run(
     prefix_NT: Tensor | None,
     samples: int = 1,
 ) -> Hypotheses:
-    memory = model.encode(source_BS)
+    encoded = model.encode(source_BS)
     bounds_N = bounds_B.repeat_interleave(samples)
     if prefix_NT is not None:
-        return complete(model, memory, prefix_NT, rows_per_source=samples, max_lengths_N=bounds_N, pick=pick)
-    cache = model.new_cache(memory, max_length=int(bounds_B.max()), rows_per_source=samples)
+        return complete(model, encoded, prefix_NT, rows_per_source=samples, max_lengths_N=bounds_N, pick=pick)
+    cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=samples)
     return free_run(model.extend, cache, first_N=torch.full_like(bounds_N, BOS), max_lengths_N=bounds_N, pick=pick)
 
 

@@ -1,10 +1,10 @@
-"""Every search ends in the same form: tokens up to EOS, and what the model gives for them."""
+"""Hypotheses: what every search returns, tokens up to EOS with their scores."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from intelligen.data.tokens import EOS, PAD
+from intelligen.data.special_tokens import EOS, PAD
 
 
 @dataclass(frozen=True)

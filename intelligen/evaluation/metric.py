@@ -1,4 +1,4 @@
-"""A metric is a function of statistics that add up over rows, so one form serves scores, intervals and comparisons.
+"""Metrics as functions of statistics that add up over rows: one form for scores, intervals, comparisons.
 
 Axes: M rows of a split, K statistics of a row.
 """
@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from intelligen.evaluation.significance_statistics import Floats
+from intelligen.evaluation.bootstrap_resampling import Floats
 
 Predicted = TypeVar("Predicted", contravariant=True)
 """What a model says of a row: a text, a class, nats."""

@@ -1,4 +1,4 @@
-"""Corpus BLEU and chrF by sacreBLEU's counts (Post 2018), summed over sentences and scored without their text."""
+"""Corpus BLEU and chrF (Post 2018), from counts that add up over sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.data.bleu import bleu_metric
+from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu_tokenizers import bleu_metric
+from intelligen.evaluation.bootstrap_resampling import Floats
 from intelligen.evaluation.metric import Metric, require_as_many
-from intelligen.evaluation.significance_statistics import Floats
 
 ORDERS: Final = 4
 # A report compares each system several times, and its text is counted once.

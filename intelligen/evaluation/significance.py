@@ -1,4 +1,4 @@
-"""A difference is claimed for other seeds and other sentences than those at hand, so both vary in its interval.
+"""Significance of differences between systems: intervals over both seeds and sentences.
 
 Formulas, sources and what all this does not say: docs/statistics.md. Axes: S seeds, M sentences, R resamples.
 """
@@ -12,9 +12,9 @@ from typing import Final, Literal
 import numpy as np
 from scipy import optimize, special
 
-from intelligen.evaluation.intervals import RESAMPLES, Interval, interval
+from intelligen.evaluation.bootstrap_resampling import Floats, resampled_sums
+from intelligen.evaluation.confidence_interval import RESAMPLES, Interval, interval
 from intelligen.evaluation.metric import Expected, Metric, Predicted
-from intelligen.evaluation.significance_statistics import Floats, resampled_sums
 
 ALPHA: Final = 0.05
 POWER: Final = 0.8

@@ -1,12 +1,12 @@
-"""Whether hypotheses are healthy text: no loops, not all alike, none empty, overlong or copied from the source."""
+"""Health of hypotheses as text: repeated, all alike, empty, overlong or copied from the source."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.data.bleu import word_splitter
-from intelligen.optimization import Sums
+from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu_tokenizers import word_splitter
+from intelligen.optimization import MetricSums
 
 TEXT_SHARES: Final = ("repetition_pct", "empty_pct", "overlong_pct", "copy_pct")
 OVERLONG: Final = 2
@@ -20,7 +20,7 @@ def text_shares(
     sources: Sequence[str],
     references: Sequence[str],
     tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
-) -> Sums:
+) -> MetricSums:
     """What is wrong with hypotheses, in percent.
 
     Args:
@@ -47,7 +47,7 @@ def text_shares(
         tokens += len(hypothesis)
         copied += sum(word in foreign for word in hypothesis)
     counts = ((repeated, ngrams), (empty, len(hypotheses)), (overlong, len(hypotheses)), (copied, tokens))
-    return Sums({name: (100 * part, whole) for name, (part, whole) in zip(TEXT_SHARES, counts, strict=True)})
+    return MetricSums({name: (100 * part, whole) for name, (part, whole) in zip(TEXT_SHARES, counts, strict=True)})
 
 
 def distinct(hypotheses: Sequence[str], order: int, *, tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER) -> float:

@@ -1,17 +1,17 @@
-"""From a model's settings to the network: one match over the union, checked by the type checker."""
+"""Builds networks from their settings: one match over the union, checked by the type checker."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 import torch
 
-from intelligen.config.declarations import Capability, PluginModel
-from intelligen.config.model import MODELS, Model, Seq2Seq
-from intelligen.config.plugins import built
+from intelligen.config.schema.declarations import Capability, PluginModel
+from intelligen.config.schema.model import MODELS, Model, Seq2Seq
+from intelligen.config.schema.plugins import built
 from intelligen.errors import ConfigError
-from intelligen.models.classifier import TransformerClassifier
 from intelligen.models.interfaces import Classifier, Generator, MixtureReader, SourcePooler
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
+from intelligen.models.transformer_classifier import TransformerClassifier
 
 INTERFACES: Final[Mapping[Capability, type[Generator]]] = {
     "generation": Generator,

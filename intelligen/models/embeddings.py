@@ -1,11 +1,11 @@
-"""A token enters the network as its embedding, scaled to the size of the position that is added to it."""
+"""Embeddings of tokens and positions (Vaswani et al. 2017)."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from intelligen.data.tokens import PAD
+from intelligen.data.special_tokens import PAD
 
 
 def embedding_table(vocabulary: int, d_model: int) -> nn.Embedding:

@@ -1,6 +1,6 @@
 """Interfaces of the networks: decoding, evaluation and training know a network by these alone.
 
-Tokens are the ids of `data/tokens.py`. Sources end in EOS, targets begin with BOS, both are right-padded.
+Tokens are the ids of `data/special_tokens.py`. Sources end in EOS, targets begin with BOS, both are right-padded.
 A target batch has N = B·n rows: n ≥ 1 adjacent rows for each of B sources.
 """
 
@@ -10,10 +10,10 @@ from typing import Any, Protocol, Self
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
-from intelligen.models.likelihood import Expected, token_losses
+from intelligen.models.losses import Targets, token_losses
 
 
-class Memory(Protocol):
+class EncoderOutput(Protocol):
     """What a network keeps of a batch of B sources; only the network that made it looks inside."""
 
     def select(self, rows_N: Tensor) -> Self:
@@ -71,11 +71,11 @@ class Generator(nn.Module, ABC):
     """V: tokens of the target's vocabulary, the special ones included."""
 
     @abstractmethod
-    def encode(self, source_BS: Tensor) -> Memory:
+    def encode(self, source_BS: Tensor) -> EncoderOutput:
         """Read the sources; one of nothing but padding gives finite numbers without a meaning."""
 
     @abstractmethod
-    def states(self, target_in_NT: Tensor, memory: Any) -> Tensor:
+    def states(self, target_in_NT: Tensor, encoded: Any) -> Tensor:
         """States [N, T, D] at all the positions of whole targets, in parallel; those at padding mean nothing."""
 
     @abstractmethod
@@ -84,7 +84,7 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def new_cache(
-        self, memory: Any, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
+        self, encoded: Any, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
     ) -> DecoderCache:
         """Room for `max_length` target positions of n = `rows_per_source` adjacent rows for each source.
 
@@ -101,14 +101,14 @@ class Generator(nn.Module, ABC):
         """Append T ≥ 1 tokens to every row of the cache, without their logits."""
         self.extend(tokens_NT, cache)
 
-    def summed_loss(self, states_NTD: Tensor, expected: Expected) -> Tensor:
+    def summed_loss(self, states_NTD: Tensor, targets: Targets) -> Tensor:
         """The sum of the tokens' losses (`likelihood.token_losses`) after these states."""
         logits_NTV = self.project(states_NTD)
-        return token_losses(logits_NTV, expected.tokens_NT, label_smoothing=expected.label_smoothing).sum()
+        return token_losses(logits_NTV, targets.tokens_NT, label_smoothing=targets.label_smoothing).sum()
 
-    def decode(self, target_in_NT: Tensor, memory: Any) -> Tensor:
+    def decode(self, target_in_NT: Tensor, encoded: Any) -> Tensor:
         """Logits [N, T, V] at all the positions of whole targets, in parallel."""
-        return self.project(self.states(target_in_NT, memory))
+        return self.project(self.states(target_in_NT, encoded))
 
     def forward(self, source_BS: Tensor, target_in_NT: Tensor) -> Tensor:
         """Logits [N, T, V] at all the positions of whole targets, sources and targets read together."""
@@ -119,7 +119,7 @@ class MixtureReader(Generator):
     """A generator that also reads mixtures of tokens, as soft scheduled sampling makes them."""
 
     @abstractmethod
-    def mixture_states(self, mixture_NTV: Tensor, memory: Any) -> Tensor:
+    def mixture_states(self, mixture_NTV: Tensor, encoded: Any) -> Tensor:
         """States [N, T, D] of whole targets, each position's embedding being the weighted sum of all tokens'."""
 
 
@@ -127,7 +127,7 @@ class SourcePooler(Generator):
     """A generator that also sums up each source in one state."""
 
     @abstractmethod
-    def pooled(self, memory: Any) -> Tensor:
+    def pooled(self, encoded: Any) -> Tensor:
         """One state [B, D] of each source, which `project` reads; a gradient through it reaches the whole encoder."""
 
 

@@ -1,4 +1,4 @@
-"""Backward over micro-batches, one all-reduce, clip, step: the same update for any number of ranks."""
+"""One optimizer update: backward over micro-batches, one all-reduce, clip, step; the same for any ranks."""
 
 import contextlib
 import math
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from intelligen.config.training import Optimizer, Precision, Schedule, Training
-from intelligen.optimization.loss import Loss, Sums
+from intelligen.config.schema.training import Optimizer, Precision, Schedule, Training
+from intelligen.optimization.loss_sums import Loss, MetricSums
 
 MOST_SKIPPED = 25
 """So many updates in a row that fp16 skips are no search for a loss scale any more."""
@@ -73,7 +73,7 @@ class Updater:
         self._bad_in_row = torch.zeros((), dtype=torch.long, device=self._device)
         self._most_bad_in_row = self._bad_in_row
 
-    def update(self, losses: Sequence[Callable[[], Loss]], *, update: int) -> Sums:
+    def update(self, losses: Sequence[Callable[[], Loss]], *, update: int) -> MetricSums:
         """Make update number `update` (1, 2, …) from this rank's micro-batches.
 
         Returns:
@@ -88,14 +88,14 @@ class Updater:
         )
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        sums = Sums()
+        sums = MetricSums()
         for index, loss in enumerate(losses):
             sums.add(self._backward(loss, last=index == len(losses) - 1))
         norm = self._step()
         finite = norm.isfinite()
         self._bad_in_row = torch.where(finite, 0, self._bad_in_row + 1)
         self._most_bad_in_row = torch.maximum(self._most_bad_in_row, self._bad_in_row)
-        sums.add(Sums({"train/gradient_norm": (norm.where(finite, 0), finite), "train/learning_rate": (rate, 1)}))
+        sums.add(MetricSums({"train/gradient_norm": (norm.where(finite, 0), finite), "train/learning_rate": (rate, 1)}))
         return sums
 
     def divergence(self) -> str | None:
@@ -129,11 +129,11 @@ class Updater:
         self._bad_in_row = torch.full_like(self._bad_in_row, state.get("bad_in_row", 0))
         self._most_bad_in_row = self._bad_in_row
 
-    def forget_moments(self) -> None:
+    def reset_optimizer(self) -> None:
         """Start the optimizer anew."""
         self._optimizer = build_optimizer(self._settings.optimizer, self._model)
 
-    def _backward(self, compute: Callable[[], Loss], *, last: bool) -> Sums:
+    def _backward(self, compute: Callable[[], Loss], *, last: bool) -> MetricSums:
         waits = isinstance(self._model, DistributedDataParallel) and not last
         with self._model.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator]
             with autocast(self._device, self._settings.precision):

@@ -1,1 +1,1 @@
-"""What people see of a sweep: live progress while it runs, the results table at its end."""
+"""What people see of sweeps: terminal, HTML report, exports."""

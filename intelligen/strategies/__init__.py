@@ -1,1 +1,1 @@
-"""The training strategies, one file each: an Objective or, where it owns more than one model, a Strategy."""
+"""The training strategies: each is a criterion, in a file of its own."""

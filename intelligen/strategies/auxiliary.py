@@ -1,18 +1,18 @@
-"""First-token prediction beside teacher forcing: y_1 is the one token without a reference prefix to lean on."""
+"""Auxiliary strategy: predicts the first token beside teacher forcing; it has no prefix to lean on."""
 
 from torch import Tensor
 
-from intelligen.config.single_strategies import Auxiliary
+from intelligen.config.schema.single_strategies import Auxiliary
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import PAD
+from intelligen.data.special_tokens import PAD
 from intelligen.models.interfaces import Generator, SourcePooler, offering
-from intelligen.models.likelihood import token_losses
-from intelligen.optimization import Loss, Sums
-from intelligen.strategies.base import Objective, Step
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.models.losses import token_losses
+from intelligen.optimization import Loss, MetricSums
+from intelligen.strategies.base import Criterion, UpdateContext
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
 
-class AuxiliaryObjective(Objective):
+class AuxiliaryCriterion(Criterion):
     """CE + λ·CE_1, or (1 − λ)·CE + λ·CE_1.
 
     CE is the teacher's, a mean over the update's target tokens. CE_1 is a mean over the update's rows, each of which
@@ -36,19 +36,19 @@ class AuxiliaryObjective(Objective):
         decayed = [settings.decay**place for place in range(tokens)]
         self._weights = [weight / sum(decayed) for weight in decayed]
 
-    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """The micro-batch's share: token losses over the update's tokens, first-token losses over its rows."""
         settings = self._settings
-        memory = model.encode(batch.source_BS)
-        states_BTD = model.states(batch.target_in_BT, memory)
+        encoded = model.encode(batch.source_BS)
+        states_BTD = model.states(batch.target_in_BT, encoded)
         main = self._teacher.after(states_BTD, model, batch)
         if settings.head == "encoder":
-            heads_BKD = offering(model, SourcePooler).pooled(memory)[:, None]
+            heads_BKD = offering(model, SourcePooler).pooled(encoded)[:, None]
         else:
             heads_BKD = states_BTD[:, : len(self._weights)]
         first = self._first_tokens(model.project(heads_BKD), batch)
         rows = (batch.target_out_BT[:, 0] != PAD).sum()
-        main.sums.add(Sums({"train/auxiliary_loss": (first * batch.update_rows, rows)}))
+        main.sums.add(MetricSums({"train/auxiliary_loss": (first * batch.update_rows, rows)}))
         main_weight = 1 - settings.weight if settings.combine == "convex" else 1
         return Loss(main_weight * main.total + settings.weight * first, main.sums)
 

@@ -1,4 +1,4 @@
-"""A strategy turns one update's micro-batches into one change of the weights; what it learns from is its objective."""
+"""Strategy and criterion: from one update's micro-batches to one change of the weights."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -9,15 +9,15 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from intelligen.config.training import Training
+from intelligen.config.schema.training import Training
 from intelligen.data.batches import BatchT, Rows
-from intelligen.decoding.sample import row_uniforms
+from intelligen.decoding.token_sampling import row_uniforms
 from intelligen.models.interfaces import ModelT
-from intelligen.optimization import Loss, Sums, Updater
+from intelligen.optimization import Loss, MetricSums, Updater
 
 
 @dataclass(frozen=True)
-class Step:
+class UpdateContext:
     """Where training stands. Every random draw is a function of it, so a resume needs no generator's state."""
 
     seed: int
@@ -52,27 +52,27 @@ class Step:
         return int.from_bytes(hashlib.sha256(f"{self.seed}/{self.update}/{purpose}".encode()).digest()[:7])
 
 
-class Objective(ABC, Generic[ModelT, BatchT]):
-    """What an update learns from. Most objectives are a loss alone; a game or a mixture has more to do and to keep.
+class Criterion(ABC, Generic[ModelT, BatchT]):
+    """What an update learns from. Most criteria are a loss alone; a game or a mixture has more to do and to keep.
 
-    Plain `Objective` is one of generators and sentence pairs; one of classifiers is `Objective[Classifier, …]`, with
+    Plain `Criterion` is one of generators and sentence pairs; one of classifiers is `Criterion[Classifier, …]`, with
     the batches of its task.
     """
 
     @abstractmethod
-    def __call__(self, model: ModelT, batch: BatchT, step: Step) -> Loss:
+    def __call__(self, model: ModelT, batch: BatchT, step: UpdateContext) -> Loss:
         """The micro-batch's share of the update's loss.
 
         It is computed inside the forward of `LossModule`, so that a gradient may be taken through any of the model's
         methods, on several ranks too.
         """
 
-    def prepare(self, micro_batches: Sequence[BatchT], step: Step) -> Sums:
+    def prepare(self, micro_batches: Sequence[BatchT], step: UpdateContext) -> MetricSums:
         """Do what an update needs before its gradient pass, over all of this rank's micro-batches.
 
         Called once per update on every rank, so it may communicate between ranks. Returns what is to be reported.
         """
-        return Sums()
+        return MetricSums()
 
     def observe(self, metrics: Mapping[str, float], *, epoch: int) -> bool:
         """Hear a validation's metrics, the same on every rank; at epoch 0, of the weights that training starts from.
@@ -84,7 +84,7 @@ class Objective(ABC, Generic[ModelT, BatchT]):
         return False
 
     def divergence(self) -> str | None:
-        """Why what this objective itself trains cannot go on, the same on every rank; none where it can."""
+        """Why what this criterion itself trains cannot go on, the same on every rank; none where it can."""
         return None
 
     def state_dict(self) -> dict[str, Any]:
@@ -101,28 +101,28 @@ class Objective(ABC, Generic[ModelT, BatchT]):
 
 
 class LossModule(nn.Module, Generic[ModelT, BatchT]):
-    """An objective and its model as one module (batch, step) → loss.
+    """A criterion and its model as one module (batch, step) → loss.
 
     DistributedDataParallel adds up the ranks' gradients only where they are taken through the forward of what it wraps.
     The parameters are the model's, under other names.
     """
 
-    def __init__(self, model: ModelT, objective: Objective[ModelT, BatchT]) -> None:
+    def __init__(self, model: ModelT, criterion: Criterion[ModelT, BatchT]) -> None:
         super().__init__()
         self.model = model
-        self.objective = objective
+        self.criterion = criterion
 
-    def forward(self, batch: BatchT, step: Step) -> Loss:
+    def forward(self, batch: BatchT, step: UpdateContext) -> Loss:
         """The micro-batch's share of the update's loss."""
-        return self.objective(self.model, batch, step)
+        return self.criterion(self.model, batch, step)
 
 
 class Strategy(Generic[ModelT, BatchT]):
-    """An objective, the model it trains, and the optimizer.
+    """A criterion, the model it trains, and the optimizer.
 
     Args:
         model: The unwrapped model, which evaluation decodes with.
-        objective: What an update learns from.
+        criterion: What an update learns from.
         wrap: Makes a module all-reduce its gradients, where there are several ranks.
         training: Optimizer, schedule and precision.
         total_updates: Length of the run.
@@ -133,7 +133,7 @@ class Strategy(Generic[ModelT, BatchT]):
     def __init__(
         self,
         model: ModelT,
-        objective: Objective[ModelT, BatchT],
+        criterion: Criterion[ModelT, BatchT],
         *,
         wrap: Callable[[nn.Module], nn.Module],
         training: Training,
@@ -141,36 +141,36 @@ class Strategy(Generic[ModelT, BatchT]):
         world_size: int,
     ) -> None:
         self.model = model
-        self.objective = objective
-        self._loss = wrap(LossModule(model, objective))
+        self.criterion = criterion
+        self._loss = wrap(LossModule(model, criterion))
         self._updater = Updater(self._loss, training, total_updates=total_updates, world_size=world_size)
 
-    def train_step(self, micro_batches: Sequence[BatchT], step: Step) -> Sums:
+    def train_step(self, micro_batches: Sequence[BatchT], step: UpdateContext) -> MetricSums:
         """Make one update from this rank's micro-batches, its dropout seeded by the step."""
         step.seed_dropout()
-        sums = self.objective.prepare(micro_batches, step)
+        sums = self.criterion.prepare(micro_batches, step)
         losses = [lambda batch=batch: self._loss(batch, step) for batch in micro_batches]
         sums.add(self._updater.update(losses, update=step.update))
         return sums
 
     def divergence(self) -> str | None:
         """Why training cannot go on, the same on every rank; none where it can."""
-        return self._updater.divergence() or self.objective.divergence()
+        return self._updater.divergence() or self.criterion.divergence()
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resume needs beside the model's weights."""
-        return {"updater": self._updater.state_dict(), "objective": self.objective.state_dict()}
+        return {"updater": self._updater.state_dict(), "objective": self.criterion.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self._updater.load_state_dict(state["updater"])
-        self.objective.load_state_dict(state["objective"])
+        self.criterion.load_state_dict(state["objective"])
 
     def roll_back(self, state: dict[str, Any]) -> None:
         """Take up the state that belongs to earlier weights."""
         self._updater.load_state_dict(state["updater"])
-        self.objective.roll_back(state["objective"])
+        self.criterion.roll_back(state["objective"])
 
-    def forget_moments(self) -> None:
+    def reset_optimizer(self) -> None:
         """Start the optimizer anew: its moments belong to weights that training has left."""
-        self._updater.forget_moments()
+        self._updater.reset_optimizer()

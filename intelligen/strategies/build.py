@@ -1,16 +1,15 @@
-"""From a strategy's settings to the strategy: one match over the union, checked by the type checker."""
+"""Builds strategies from their settings: one match over the union, checked by the type checker."""
 
 from collections.abc import Callable
 from typing import assert_never
 
 from torch import nn
 
-from intelligen.config.declarations import PluginStrategy, unmet
-from intelligen.config.document import raise_problems
-from intelligen.config.experiment import Trial
-from intelligen.config.mixture import Intelligen, Member
-from intelligen.config.plugins import built
-from intelligen.config.single_strategies import (
+from intelligen.config.files.document import raise_problems
+from intelligen.config.schema.declarations import PluginStrategy, unmet
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.plugins import built
+from intelligen.config.schema.single_strategies import (
     Adversarial,
     Auxiliary,
     Generative,
@@ -21,21 +20,22 @@ from intelligen.config.single_strategies import (
     Standard,
     StandardMatched,
 )
-from intelligen.config.strategies import STRATEGIES
-from intelligen.config.strategies import Strategy as StrategySettings
+from intelligen.config.schema.strategies import STRATEGIES
+from intelligen.config.schema.strategies import Strategy as StrategySettings
+from intelligen.config.schema.strategy_mixture import Intelligen, MixtureMember
 from intelligen.models.interfaces import Generator
-from intelligen.strategies.auxiliary import AuxiliaryObjective
-from intelligen.strategies.base import Objective, Strategy
-from intelligen.strategies.discriminator import Judge, build_discriminator
-from intelligen.strategies.generative import GenerativeObjective
-from intelligen.strategies.guard import RollBackGuard
-from intelligen.strategies.intelligen import IntelligenObjective, build_policy
-from intelligen.strategies.parts import Parts
-from intelligen.strategies.policies import Selection
-from intelligen.strategies.recurrent import RecurrentObjective
+from intelligen.strategies.auxiliary import AuxiliaryCriterion
+from intelligen.strategies.base import Criterion, Strategy
+from intelligen.strategies.criterion_parts import CriterionParts
+from intelligen.strategies.discriminator import DiscriminatorTrainer, build_discriminator
+from intelligen.strategies.generative import GenerativeCriterion
+from intelligen.strategies.intelligen_mixture import IntelligenCriterion, build_policy
+from intelligen.strategies.mixture_policies import Selection
+from intelligen.strategies.recurrent import RecurrentCriterion
 from intelligen.strategies.rewards import Decode
-from intelligen.strategies.seqgan import SeqGanObjective
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.strategies.roll_back_guard import RollBackGuard
+from intelligen.strategies.seqgan import SeqGanCriterion
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
 
 def build_strategy(
@@ -58,13 +58,13 @@ def build_strategy(
         world_size: Ranks that share an update.
 
     Raises:
-        ConfigError: It needs what the model does not offer, or it is a plugin's that builds no objective.
+        ConfigError: It needs what the model does not offer, or it is a plugin's that builds no criterion.
 
     """
     raise_problems(list(unmet(trial.strategy, trial.model, names=(trial.strategy.name, trial.model.name))))
     return Strategy(
         model,
-        _objective(trial.strategy, Parts(trial, model, wrap, decode, world_size)),
+        _criterion(trial.strategy, CriterionParts(trial, model, wrap, decode, world_size)),
         wrap=wrap,
         training=trial.training,
         total_updates=total_updates,
@@ -72,20 +72,20 @@ def build_strategy(
     )
 
 
-def _objective(settings: StrategySettings, parts: Parts) -> Objective:
+def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion:
     """What an update learns from."""
     smoothing, teacher = parts.label_smoothing, parts.teacher
     match settings:
         case PluginStrategy():
-            return built(STRATEGIES.installed(settings.name), Objective, settings, parts)
+            return built(STRATEGIES.installed(settings.name), Criterion, settings, parts)
         case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop):
             return TeacherForcing(label_smoothing=smoothing, r_drop=r_drop)
         case Auxiliary():
-            return AuxiliaryObjective(settings, teacher=teacher, label_smoothing=smoothing)
+            return AuxiliaryCriterion(settings, teacher=teacher, label_smoothing=smoothing)
         case Recurrent():
-            return RecurrentObjective(settings, teacher=teacher, label_smoothing=smoothing)
+            return RecurrentCriterion(settings, teacher=teacher, label_smoothing=smoothing)
         case Generative():
-            return GenerativeObjective(
+            return GenerativeCriterion(
                 settings,
                 teacher=teacher,
                 label_smoothing=smoothing,
@@ -94,20 +94,22 @@ def _objective(settings: StrategySettings, parts: Parts) -> Objective:
                 rollout_bound=parts.rollout_bound,
             )
         case SeqGan() | SeqGanRandom():
-            return _adversarial(settings, parts, judge=_judge(settings, parts))
+            return _adversarial(settings, parts, trainer=_discriminator_trainer(settings, parts))
         case SeqGanConstant():
-            return _adversarial(settings, parts, judge=None)
+            return _adversarial(settings, parts, trainer=None)
         case Intelligen():
             return _mixture(settings, parts)
         case other:
             assert_never(other)
 
 
-def _adversarial(settings: Adversarial, parts: Parts, *, judge: Judge | None) -> SeqGanObjective:
-    return SeqGanObjective(
+def _adversarial(
+    settings: Adversarial, parts: CriterionParts, *, trainer: DiscriminatorTrainer | None
+) -> SeqGanCriterion:
+    return SeqGanCriterion(
         settings,
         model=parts.model,
-        judge=judge,
+        trainer=trainer,
         teacher=parts.teacher,
         decode=parts.decode,
         tokenizer=parts.trial.task.tokenizer,
@@ -116,8 +118,8 @@ def _adversarial(settings: Adversarial, parts: Parts, *, judge: Judge | None) ->
     )
 
 
-def _judge(settings: SeqGan | SeqGanRandom, parts: Parts) -> Judge:
-    return Judge(
+def _discriminator_trainer(settings: SeqGan | SeqGanRandom, parts: CriterionParts) -> DiscriminatorTrainer:
+    return DiscriminatorTrainer(
         build_discriminator(settings.discriminator, parts.model, seed=parts.trial.seed),
         settings.discriminator,
         wrap=parts.wrap,
@@ -127,11 +129,13 @@ def _judge(settings: SeqGan | SeqGanRandom, parts: Parts) -> Judge:
     )
 
 
-def _mixture(settings: Intelligen, parts: Parts) -> IntelligenObjective:
+def _mixture(settings: Intelligen, parts: CriterionParts) -> IntelligenCriterion:
     task = parts.trial.task
     selection = Selection(task.selection_metric)
-    members: dict[Member, Objective] = {name: _objective(getattr(settings, name), parts) for name in settings.members()}
-    return IntelligenObjective(
+    members: dict[MixtureMember, Criterion] = {
+        name: _criterion(getattr(settings, name), parts) for name in settings.members()
+    }
+    return IntelligenCriterion(
         members,
         policy=build_policy(settings.policy, selection=selection, watched=task.watched_metric, seed=parts.trial.seed),
         guard=RollBackGuard(settings.guard, selection=selection),

@@ -1,4 +1,4 @@
-"""The discriminator reads bare text: neither an end nor a length bound nor padding tells it who wrote."""
+"""Discriminator of SeqGAN and its training: it reads bare text, without ends, bounds or padding."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from intelligen.config.model import Seq2Seq
-from intelligen.config.single_strategies import Discriminator
-from intelligen.config.training import Optimizer, Schedule, Training
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.single_strategies import Discriminator
+from intelligen.config.schema.training import Optimizer, Schedule, Training
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import EOS, PAD
+from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import evaluating
 from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Classifier, Generator
-from intelligen.optimization import Loss, Sums, Updater, gather_over_ranks, sum_over_ranks
-from intelligen.strategies.base import Step
+from intelligen.optimization import Loss, MetricSums, Updater, gather_over_ranks, sum_over_ranks
+from intelligen.strategies.base import UpdateContext
 
 ACCURACY_MEMORY = 0.9
 """Weight of the former value in the moving average of accuracies."""
@@ -123,7 +123,7 @@ def build_discriminator(settings: Discriminator, generator: Generator, *, seed: 
     return discriminator.to(next(generator.parameters()).device)
 
 
-class Judge:
+class DiscriminatorTrainer:
     """Owns the discriminator and all it learns with.
 
     Args:
@@ -157,17 +157,17 @@ class Judge:
         }
         self._updater = Updater(self._forward, training.model_copy(update=own), total_updates=1, world_size=world_size)
         self._replay: deque[list[Pairs]] = deque(maxlen=settings.replay)
-        self._turns = 0
-        # From chance upwards, so that one lucky turn opens no gate.
+        self._rounds = 0
+        # From chance upwards, so that one lucky round opens no gate.
         self._accuracy = 0.5
         self._gate_open = False
 
     @property
     def pretrains(self) -> bool:
         """Whether it is still to learn before the generator plays."""
-        return self.learns and not (self._gate_open or self._turns >= self._settings.pretraining_updates)
+        return self.learns and not (self._gate_open or self._rounds >= self._settings.pretraining_updates)
 
-    def has_turn(self, adversarial_update: int) -> bool:
+    def is_due(self, adversarial_update: int) -> bool:
         """Whether it learns at the generator's adversarial update of this number, 1, 2, …"""
         return self.learns and adversarial_update % self._settings.every == 0
 
@@ -177,15 +177,15 @@ class Judge:
             logit_N1: Tensor = self.discriminator(source_NS, text_NT)
         return torch.sigmoid(logit_N1.squeeze(1).float())
 
-    def learn(self, fresh: Sequence[Pairs], step: Step) -> Sums:
-        """One turn: measure the accuracy on fresh pairs, then make `steps` updates."""
+    def learn(self, fresh: Sequence[Pairs], step: UpdateContext) -> MetricSums:
+        """One round: measure the accuracy on fresh pairs, then make `steps` updates."""
         sums = self._measure(fresh)
         if self._settings.replay > 1:
             gathered = gather_over_ranks([rest.to("cpu") for pairs in fresh for rest in pairs.counting()])
             self._replay.append([pairs for of_rank in gathered for pairs in of_rank])
         for number in range(self._settings.steps):
             sums.add(self._update(self._lesson(fresh, step, number)))
-        self._turns += 1
+        self._rounds += 1
         return sums
 
     def divergence(self) -> str | None:
@@ -199,7 +199,7 @@ class Judge:
             "discriminator": self.discriminator.state_dict(),
             "updater": self._updater.state_dict(),
             "replay": [[dict(vars(pairs)) for pairs in turn] for turn in self._replay],
-            "turns": self._turns,
+            "turns": self._rounds,
             "accuracy": self._accuracy,
             "gate_open": self._gate_open,
         }
@@ -210,9 +210,9 @@ class Judge:
         self._updater.load_state_dict(state["updater"])
         self._replay.clear()
         self._replay.extend([Pairs(**pairs).to("cpu") for pairs in turn] for turn in state["replay"])
-        self._turns, self._accuracy, self._gate_open = state["turns"], state["accuracy"], state["gate_open"]
+        self._rounds, self._accuracy, self._gate_open = state["turns"], state["accuracy"], state["gate_open"]
 
-    def _measure(self, fresh: Sequence[Pairs]) -> Sums:
+    def _measure(self, fresh: Sequence[Pairs]) -> MetricSums:
         """Accuracy on pairs that it has not learnt from, over all ranks, and what follows for the gate."""
         counts = torch.zeros(2, dtype=torch.float64, device=fresh[0].source_BS.device)
         # Where both writers are equally likely, smoothed labels teach (1 − ε) / 2.
@@ -224,27 +224,27 @@ class Judge:
         right, all_of_them = sum_over_ranks(counts).tolist()
         self._accuracy = ACCURACY_MEMORY * self._accuracy + (1 - ACCURACY_MEMORY) * right / all_of_them
         self._gate_open |= self._accuracy >= self._settings.accuracy_gate
-        return Sums({"train/discriminator_accuracy": (counts[0], counts[1])})
+        return MetricSums({"train/discriminator_accuracy": (counts[0], counts[1])})
 
-    def _lesson(self, fresh: Sequence[Pairs], step: Step, number: int) -> Sequence[Pairs]:
-        """Rows for this rank: of the newest turn, or of a remembered one."""
+    def _lesson(self, fresh: Sequence[Pairs], step: UpdateContext, number: int) -> Sequence[Pairs]:
+        """Rows for this rank: of the newest round, or of a remembered one."""
         if self._settings.replay == 1:
             return fresh
         turn = self._replay[int(step.uniform(f"replay/{number}") * len(self._replay))]
         device = fresh[0].source_BS.device
         return [pairs.shard(step.rank, self._world_size).to(device) for pairs in turn]
 
-    def _update(self, lesson: Sequence[Pairs]) -> Sums:
-        sums = Sums()
+    def _update(self, lesson: Sequence[Pairs]) -> MetricSums:
+        sums = MetricSums()
         # What the updater itself reports, such as its learning rate, goes by names that are the generator's.
         self._updater.update([partial(self._loss, pairs, sums) for pairs in lesson], update=1)
         return sums
 
-    def _loss(self, pairs: Pairs, sums: Sums) -> Loss:
+    def _loss(self, pairs: Pairs, sums: MetricSums) -> Loss:
         """Cross entropy with one-sided label smoothing (Salimans et al. 2016, sec. 3.4); adds its share to `sums`."""
         source_NS, text_NT, label_N, weight_N = pairs.labelled()
         logit_N = self._forward(source_NS, text_NT).squeeze(1).float()
         smoothed_N = label_N * (1 - self._settings.label_smoothing)
         summed = F.binary_cross_entropy_with_logits(logit_N, smoothed_N, weight_N, reduction="sum")
-        sums.add(Sums({"train/discriminator_loss": (summed, weight_N.sum())}))
+        sums.add(MetricSums({"train/discriminator_loss": (summed, weight_N.sum())}))
         return Loss(summed / pairs.update_rows)

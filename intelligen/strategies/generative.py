@@ -1,4 +1,4 @@
-"""A share of the updates trains on free-running output: roll out without gradient, then one parallel pass."""
+"""Generative strategy: a share of the updates trains on the model's own output, by a reward."""
 
 from dataclasses import replace
 from typing import assert_never
@@ -7,21 +7,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.config.decoding import Greedy, Sample
-from intelligen.config.single_strategies import Generative
+from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.schema.decoding import Greedy, Sample
+from intelligen.config.schema.single_strategies import Generative
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import BOS, EOS, PAD
-from intelligen.decoding.bounds import LengthBound
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
+from intelligen.decoding.length_bound import LengthBound
 from intelligen.models.interfaces import Generator
-from intelligen.models.likelihood import Expected, token_log_probs
-from intelligen.optimization import Loss, Sums
-from intelligen.strategies.base import Objective, Step
+from intelligen.models.losses import Targets, token_log_probs
+from intelligen.optimization import Loss, MetricSums
+from intelligen.strategies.base import Criterion, UpdateContext
 from intelligen.strategies.policy_gradient import policy_log_probs
 from intelligen.strategies.rewards import Decode, sentence_rewards
-from intelligen.strategies.schedules import probability_at
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.strategies.schedule_value import probability_at
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
 
 def shift_right(token_NT: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def shift_right(token_NT: Tensor) -> Tensor:
     return shifted.masked_fill(shifted == EOS, PAD)
 
 
-class GenerativeObjective(Objective):
+class GenerativeCriterion(Criterion):
     """Interleaves teacher forcing with updates on free-running output.
 
     Args:
@@ -62,7 +62,7 @@ class GenerativeObjective(Objective):
             rollout_bound if settings.max_length is None else replace(rollout_bound, longest=settings.max_length)
         )
 
-    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """The micro-batch's share of a teacher-forced or a generative update; all ranks take the same branch."""
         if step.uniform("generative") >= probability_at(self._settings.probability, step):
             return self._teacher(model, batch, step)
@@ -78,7 +78,7 @@ class GenerativeObjective(Objective):
             case target:
                 assert_never(target)
 
-    def _gold_position(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def _gold_position(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """Cross entropy with the reference by position, after the model's own prefix.
 
         Positions after the model's own EOS do not count: free-running generation never reaches them.
@@ -89,8 +89,8 @@ class GenerativeObjective(Objective):
         target_BT = batch.target_out_BT.masked_fill(rollout_BT == PAD, PAD)
         reference_BTD, own_BTD = self._states(model, batch, rollout_BT)
         anchor = self._teacher.after(reference_BTD, model, batch)
-        summed = model.summed_loss(own_BTD, Expected(target_BT, self._label_smoothing))
-        sums = Sums(
+        summed = model.summed_loss(own_BTD, Targets(target_BT, self._label_smoothing))
+        sums = MetricSums(
             {
                 "train/generative_loss": (summed, (target_BT != PAD).sum()),
                 "train/rollout_agreement": (((rollout_BT == target_BT) & (target_BT != PAD)).sum(), batch.num_targets),
@@ -98,7 +98,7 @@ class GenerativeObjective(Objective):
         )
         return self._anchored(anchor, summed / batch.update_targets, sums)
 
-    def _risk(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def _risk(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """Minimum risk training (Shen et al. 2016, eq. 9–11) over n sampled candidates per source."""
         n = self._settings.candidates
         candidate_NT = self._roll_out(model, batch, step, samples=n)
@@ -112,7 +112,7 @@ class GenerativeObjective(Objective):
         risk_B = (torch.softmax(self._settings.alpha * score_Bn, dim=1) * (1 - reward_Bn)).sum(dim=1)
         real_B = batch.target_out_BT[:, 0] != PAD
         summed = (risk_B * real_B).sum()
-        sums = Sums(
+        sums = MetricSums(
             {
                 "train/risk": (summed, real_B.sum()),
                 "train/generative_reward": ((reward_Bn.mean(dim=1) * real_B).sum(), real_B.sum()),
@@ -120,7 +120,7 @@ class GenerativeObjective(Objective):
         )
         return self._anchored(anchor, summed / batch.update_rows, sums)
 
-    def _self_critical(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def _self_critical(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """REINFORCE on one sample, with the greedy hypothesis' reward as baseline (Rennie et al. 2017)."""
         sampled_BT = self._roll_out(model, batch, step, samples=1)
         greedy_BT = generate(
@@ -134,7 +134,7 @@ class GenerativeObjective(Objective):
         temperature = self._settings.temperature or 1.0
         log_prob_B = policy_log_probs(model.project(own_BTD), sampled_BT, temperature=temperature).sum(dim=1)
         summed = -(advantage_B * log_prob_B * real_B).sum()
-        sums = Sums(
+        sums = MetricSums(
             {
                 "train/generative_reward": ((reward_B * real_B).sum(), real_B.sum()),
                 "train/generative_advantage": ((advantage_B * real_B).sum(), real_B.sum()),
@@ -148,22 +148,28 @@ class GenerativeObjective(Objective):
         log_prob_BT = token_log_probs(logits_BTV, batch.target_out_BT)
         weight_BT = log_prob_BT.detach().exp().clamp(min=self._settings.min_importance)
         summed = -(weight_BT * log_prob_BT).sum()
-        sums = Sums({"train/offpolicy_loss": (summed, batch.num_targets)})
+        sums = MetricSums({"train/offpolicy_loss": (summed, batch.num_targets)})
         return self._anchored(self._teacher.loss(logits_BTV, batch), summed / batch.update_targets, sums)
 
     @staticmethod
     def _states(model: Generator, batch: Batch, own_NT: Tensor) -> tuple[Tensor, Tensor]:
         """The model's states after the reference's prefixes, and after those of its own output."""
-        memory = model.encode(batch.source_BS)
-        return model.states(batch.target_in_BT, memory), model.states(shift_right(own_NT), memory)
+        encoded = model.encode(batch.source_BS)
+        return model.states(batch.target_in_BT, encoded), model.states(shift_right(own_NT), encoded)
 
-    def _anchored(self, anchor: Loss, generative: Tensor, sums: Sums) -> Loss:
+    def _anchored(self, anchor: Loss, generative: Tensor, sums: MetricSums) -> Loss:
         """Add the teacher-forced anchor, without which a model trained on its own output drifts."""
         sums.add(anchor.sums)
         return Loss(self._settings.mle_weight * anchor.total + self._settings.generative_weight * generative, sums)
 
     def _roll_out(
-        self, model: Generator, batch: Batch, step: Step, *, bounds_B: Tensor | None = None, samples: int | None = None
+        self,
+        model: Generator,
+        batch: Batch,
+        step: UpdateContext,
+        *,
+        bounds_B: Tensor | None = None,
+        samples: int | None = None,
     ) -> Tensor:
         """(B·samples, T) generated tokens; `samples` given = drawn from the model even at temperature 0."""
         settings = self._settings

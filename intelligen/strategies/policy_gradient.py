@@ -1,4 +1,4 @@
-"""Policy gradient: each token of a sample weighs by its advantage, a number that no gradient passes through."""
+"""Policy gradient: each token weighs by its advantage, through which no gradient passes."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.data.tokens import EOS, PAD
-from intelligen.decoding.step import mask_unwritable_
-from intelligen.models.likelihood import token_log_probs
+from intelligen.data.special_tokens import EOS, PAD
+from intelligen.decoding.decoding_step import mask_unwritable_
+from intelligen.models.losses import token_log_probs
 from intelligen.optimization import sum_over_ranks
 
 

@@ -1,4 +1,4 @@
-"""The decoder's own output becomes its input: K parallel passes without a gradient, then one with it."""
+"""Recurrent strategy: the decoder's own output becomes its input, in K parallel passes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intelligen.config.single_strategies import Recurrent
+from intelligen.config.schema.single_strategies import Recurrent
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import BOS, PAD
+from intelligen.data.special_tokens import BOS, PAD
+from intelligen.decoding.decoding_step import mask_unwritable_
 from intelligen.decoding.generate import evaluating
-from intelligen.decoding.sample import draw
-from intelligen.decoding.step import mask_unwritable_
-from intelligen.models.interfaces import Generator, Memory, MixtureReader, offering
-from intelligen.models.likelihood import Expected
-from intelligen.optimization import Loss, Sums
-from intelligen.strategies.base import Objective, Step
-from intelligen.strategies.schedules import probability_at
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.decoding.token_sampling import draw
+from intelligen.models.interfaces import EncoderOutput, Generator, MixtureReader, offering
+from intelligen.models.losses import Targets
+from intelligen.optimization import Loss, MetricSums
+from intelligen.strategies.base import Criterion, UpdateContext
+from intelligen.strategies.schedule_value import probability_at
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
 Pick = Callable[[Tensor], Tensor]
 """Logits [B, T, V] → tokens [B, T], or mixtures of tokens [B, T, V]."""
@@ -27,7 +27,7 @@ Pick = Callable[[Tensor], Tensor]
 _NOISE_TABLE = 2**20
 
 
-class RecurrentObjective(Objective):
+class RecurrentCriterion(Criterion):
     """Scheduled sampling in parallel passes (Mihaylova & Martins 2019; Duckworth et al. 2019).
 
     One pass predicts every token from the inputs of the pass before it. An update's draws, of which inputs stay the
@@ -48,19 +48,19 @@ class RecurrentObjective(Objective):
         self._settings = settings
         self._teacher = teacher
         self._label_smoothing = label_smoothing
-        self._noise: tuple[Step, Tensor] | None = None
+        self._noise: tuple[UpdateContext, Tensor] | None = None
 
-    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """The micro-batch's share: both cross entropies over the update's target tokens."""
         kept_BT = self._kept(batch, step)
         own_in = self._own_input(model, batch, step, kept_BT=kept_BT)
-        memory = model.encode(batch.source_BS)
-        reference_BTD, own_BTD = model.states(batch.target_in_BT, memory), _states(model, own_in, memory)
+        encoded = model.encode(batch.source_BS)
+        reference_BTD, own_BTD = model.states(batch.target_in_BT, encoded), _states(model, own_in, encoded)
         main = self._teacher.after(reference_BTD, model, batch)
-        summed = model.summed_loss(own_BTD, Expected(batch.target_out_BT, self._label_smoothing))
+        summed = model.summed_loss(own_BTD, Targets(batch.target_out_BT, self._label_smoothing))
         replaceable_BT = (batch.target_out_BT != PAD) & (batch.target_in_BT != BOS)
         main.sums.add(
-            Sums(
+            MetricSums(
                 {
                     "train/recurrent_loss": (summed, batch.num_targets),
                     "train/replaced_pct": (100 * (replaceable_BT & ~kept_BT).sum(), replaceable_BT.sum()),
@@ -71,25 +71,25 @@ class RecurrentObjective(Objective):
         total = self._settings.mle_weight * main.total + self._settings.recurrent_weight * own
         return Loss(total, main.sums)
 
-    def _kept(self, batch: Batch, step: Step) -> Tensor:
+    def _kept(self, batch: Batch, step: UpdateContext) -> Tensor:
         """Which inputs [B, T] stay the reference's: BOS, padding, and a share of the tokens."""
         gold_BT = batch.target_in_BT
         coin_BT = step.uniforms("recurrent/gold", batch.rows, width=gold_BT.size(1), device=gold_BT.device)
         return (coin_BT < probability_at(self._settings.gold_probability, step)) | (gold_BT == BOS) | (gold_BT == PAD)
 
-    def _own_input(self, model: Generator, batch: Batch, step: Step, *, kept_BT: Tensor) -> Tensor:
+    def _own_input(self, model: Generator, batch: Batch, step: UpdateContext, *, kept_BT: Tensor) -> Tensor:
         """What the decoder reads in the gradient pass: tokens [B, T], or mixtures of tokens [B, T, V]."""
         pick = self._pick(batch, step, vocabulary=model.target_vocabulary)
         own_in = batch.target_in_BT
         with torch.no_grad(), evaluating(model):
-            memory = model.encode(batch.source_BS)
+            encoded = model.encode(batch.source_BS)
             for _ in range(self._settings.passes):
-                logits_BTV = mask_unwritable_(model.project(_states(model, own_in, memory)).float())
+                logits_BTV = mask_unwritable_(model.project(_states(model, own_in, encoded)).float())
                 # The prediction at position t is an input at t+1; the last one comes round to BOS, which is kept.
                 own_in = _with_gold(pick(logits_BTV).roll(1, dims=1), batch.target_in_BT, kept_BT=kept_BT)
         return own_in
 
-    def _pick(self, batch: Batch, step: Step, *, vocabulary: int) -> Pick:
+    def _pick(self, batch: Batch, step: UpdateContext, *, vocabulary: int) -> Pick:
         """The same draws at each call, so that a prefix that no longer changes is continued as before."""
         settings = self._settings
         match settings.pick:
@@ -109,12 +109,12 @@ class RecurrentObjective(Objective):
             case pick:
                 assert_never(pick)
 
-    def _uniforms(self, batch: Batch, step: Step) -> Tensor:
+    def _uniforms(self, batch: Batch, step: UpdateContext) -> Tensor:
         """The draw [B, T] of each token."""
         width, device = batch.target_in_BT.size(1), batch.target_in_BT.device
         return step.uniforms("recurrent/pick", batch.rows, width=width, device=device)
 
-    def _gumbel_noise(self, batch: Batch, step: Step, *, vocabulary: int) -> Tensor:
+    def _gumbel_noise(self, batch: Batch, step: UpdateContext, *, vocabulary: int) -> Tensor:
         """Gumbel noise [B, T, V]: each token's begins at a drawn place of one table, the same on every rank.
 
         So do Salimans et al. (2017), section 2.1: B·T·V draws would take the processor longer than an accelerator
@@ -129,10 +129,10 @@ class RecurrentObjective(Objective):
         return noise_W.unfold(0, vocabulary, 1)[place_BT]
 
 
-def _states(model: Generator, own_in: Tensor, memory: Memory) -> Tensor:
+def _states(model: Generator, own_in: Tensor, encoded: EncoderOutput) -> Tensor:
     if not own_in.is_floating_point():
-        return model.states(own_in, memory)
-    return offering(model, MixtureReader).mixture_states(own_in, memory)
+        return model.states(own_in, encoded)
+    return offering(model, MixtureReader).mixture_states(own_in, encoded)
 
 
 def _with_gold(own_in: Tensor, gold_BT: Tensor, *, kept_BT: Tensor) -> Tensor:

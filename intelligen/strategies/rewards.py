@@ -1,4 +1,4 @@
-"""Rewards compare detokenised hypotheses with detokenised references, sentence by sentence, in 0–1."""
+"""Rewards: sentence metrics of hypotheses against references, in 0–1."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -8,9 +8,9 @@ import torch
 from sacrebleu.metrics import BLEU, CHRF
 from torch import Tensor
 
-from intelligen.config.bleu import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.data.bleu import bleu_metric
-from intelligen.data.tokens import EOS, PAD
+from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.data.bleu_tokenizers import bleu_metric
+from intelligen.data.special_tokens import EOS, PAD
 
 Decode = Callable[[Sequence[Sequence[int]]], list[str]]
 

@@ -1,1 +1,1 @@
-"""The sweep: baseline, search and test stages over Ray; the room that knows Ray and Optuna."""
+"""Sweeps: launched, searched, confirmed and tested over Ray and Optuna, and resumed after any kill."""

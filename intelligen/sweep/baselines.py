@@ -1,4 +1,4 @@
-"""Each seed has one baseline; it is trained once, whoever needs it, and found again by its content hash."""
+"""Baselines: one per seed, trained once and found again by content hash."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -7,27 +7,27 @@ from pathlib import Path
 import ray
 import ray.train
 
-from intelligen import layout
-from intelligen.config.experiment import Trial
+from intelligen.config.schema.experiment import Trial
 from intelligen.errors import TrialsFailedError
-from intelligen.sweep.attempts import Attempts, Next
-from intelligen.sweep.interrupts import keeping_handlers
-from intelligen.sweep.lifeline import require_cluster
-from intelligen.sweep.listed import run_listed
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import settle_trial
-from intelligen.sweep.workers import WorkerConfig, trainer
-from intelligen.tracking.lock import trial_lock
-from intelligen.tracking.records import TrialState
-from intelligen.training.result import read_result
+from intelligen.state import layout
+from intelligen.state.file_lock import trial_lock
+from intelligen.state.trial_records import TrialState
+from intelligen.state.trial_result import read_result
+from intelligen.sweep.cluster.cluster_monitor import require_cluster
+from intelligen.sweep.execution.fixed_trials import run_fixed_trials
+from intelligen.sweep.execution.retries import Attempts, Next
+from intelligen.sweep.execution.workers import WorkerConfig, trainer
+from intelligen.sweep.signals import keeping_handlers
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.sweep.trial_lifecycle import settle_trial
 
 
-def train_baselines(run: SweepRun) -> None:
+def train_baselines(run: SweepContext) -> None:
     """Train what is missing: baselines of one worker inside Tune's actors, others over Ray Train, one by one.
 
     Raises:
         BusyError: Another process trains one of them.
-        TrialsFailedError: One did not run its course, so nothing can be compared.
+        TrialsFailedError: One did not finish, so nothing can be compared.
         ClusterLostError: The cluster that it ran on is gone.
 
     """
@@ -47,7 +47,7 @@ def train_baselines(run: SweepRun) -> None:
                 _begin(run, name, trial)
                 settle_trial(run, name, crashed=False)
         if run.sweep.baseline.workers == 1:
-            run_listed(run, missing, resources=run.sweep.baseline, name="baseline")
+            run_fixed_trials(run, missing, resources=run.sweep.baseline, name="baseline")
         else:
             for name, begin in missing.items():
                 _train_in_group(run, name, begin())
@@ -55,17 +55,17 @@ def train_baselines(run: SweepRun) -> None:
         _require_complete(run, name)
 
 
-def _directory(run: SweepRun, trial: Trial) -> Path:
+def _directory(run: SweepContext, trial: Trial) -> Path:
     return layout.baseline(run.store, trial.identity)
 
 
-def _begin(run: SweepRun, name: str, trial: Trial) -> WorkerConfig:
+def _begin(run: SweepContext, name: str, trial: Trial) -> WorkerConfig:
     directory = _directory(run, trial)
     run.begin(name, trial, directory, kind="baseline")
     return run.worker_config(trial, directory, run.sweep.baseline)
 
 
-def _train_in_group(run: SweepRun, name: str, config: WorkerConfig) -> None:
+def _train_in_group(run: SweepContext, name: str, config: WorkerConfig) -> None:
     attempts = Attempts(run, run.sweep.baseline)
     crashed = False
     while not crashed:
@@ -79,7 +79,7 @@ def _train_in_group(run: SweepRun, name: str, config: WorkerConfig) -> None:
     settle_trial(run, name, crashed=crashed)
 
 
-def _require_complete(run: SweepRun, name: str) -> None:
+def _require_complete(run: SweepContext, name: str) -> None:
     record = run.ledger.trials[name]
     if record.state is not TrialState.COMPLETE:
         raise TrialsFailedError(f"{run.directory_of(record)}: the baseline failed: {record.stop_reason}")

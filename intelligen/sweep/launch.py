@@ -4,17 +4,17 @@ import sys
 import threading
 
 from intelligen.errors import UnavailableError
-from intelligen.sweep.interrupts import INTERRUPTED_LINE, Interrupts
-from intelligen.sweep.orders import Order
-from intelligen.sweep.ray_places import require_home
-from intelligen.sweep.reporter import Reporter
+from intelligen.sweep.cluster.ray_directories import require_home
+from intelligen.sweep.launch_reporter import Reporter
+from intelligen.sweep.launch_request import LaunchRequest
+from intelligen.sweep.signals import INTERRUPTED_LINE, Interrupts
 
 
-def launch_sweep(order: Order, reporter: Reporter, *, ends_process: bool) -> int:
+def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bool) -> int:
     """Run a sweep, or the rest of it; returns the exit code.
 
     Args:
-        order: What is launched.
+        request: What is launched.
         reporter: Told how it goes.
         ends_process: Whether a second Ctrl-C ends the process at once; else it raises KeyboardInterrupt.
 
@@ -23,7 +23,7 @@ def launch_sweep(order: Order, reporter: Reporter, *, ends_process: bool) -> int
 
     """
     require_home()
-    from intelligen.sweep.cluster import require_no_ray  # Ray cannot be imported without a home
+    from intelligen.sweep.cluster.ray_session import require_no_ray  # Ray cannot be imported without a home
 
     if threading.current_thread() is not threading.main_thread():
         raise UnavailableError(
@@ -34,11 +34,11 @@ def launch_sweep(order: Order, reporter: Reporter, *, ends_process: bool) -> int
         try:
             from intelligen.sweep.launch_steps import run_sweep  # takes seconds, in which signals are heeded
 
-            return run_sweep(order, reporter, interrupts)
+            return run_sweep(request, reporter, interrupts)
         except KeyboardInterrupt:
             print(INTERRUPTED_LINE, file=sys.stderr, flush=True)
             return interrupts.exit_code
         except OSError as error:
-            from intelligen.sweep.causes import fault_of
+            from intelligen.sweep.execution.failure_causes import fault_of
 
-            raise (fault_of(error, place=order.directory) or error) from None
+            raise (fault_of(error, place=request.directory) or error) from None

@@ -1,44 +1,44 @@
-"""What a launch does: settings, data and ledger are checked, then stage follows stage, and the launch is closed."""
+"""Steps of a launch: checks settings, data and ledger, runs the stages, closes."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from intelligen import layout
-from intelligen.config.stages import STAGES
-from intelligen.config.sweep import Sweep
-from intelligen.data.describing import describe
+from intelligen.analysis.suggested_command import command_line
+from intelligen.config.schema.stages_after_search import STAGES
+from intelligen.config.schema.sweep import Sweep
+from intelligen.data.data_summary import describe
 from intelligen.errors import ClusterLostError, IntelligenError, NodeLostError
-from intelligen.sweep.closing import close_launch
-from intelligen.sweep.cluster import ray_running
-from intelligen.sweep.devices import gpus_of_stages
-from intelligen.sweep.header import require_unchanged, sweep_header
-from intelligen.sweep.interrupts import Interrupts
-from intelligen.sweep.joining import Cluster, find_cluster
-from intelligen.sweep.orders import Order
+from intelligen.state import layout
+from intelligen.state.launch_file import write_launch
+from intelligen.state.ledger import Ledger, read_ledger, settled_devices
+from intelligen.state.trial_records import SweepStatus, TrialState
+from intelligen.sweep.cluster.device_choice import gpus_of_stages
+from intelligen.sweep.cluster.find_cluster import Cluster, find_cluster
+from intelligen.sweep.cluster.ray_directories import short_temporary_directory
+from intelligen.sweep.cluster.ray_session import ray_running
+from intelligen.sweep.end_of_launch import close_launch
+from intelligen.sweep.execution.watchdog import watching_progress
+from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.launch_reporter import Reporter
+from intelligen.sweep.launch_request import LaunchRequest
+from intelligen.sweep.preflight.resource_survey import survey
+from intelligen.sweep.preflight.verify_files import require_data, require_files
 from intelligen.sweep.provenance import record_provenance
-from intelligen.sweep.ray_places import short_temporary_directory
-from intelligen.sweep.reporter import Reporter
+from intelligen.sweep.signals import Interrupts
 from intelligen.sweep.stages import is_finished, prepare_search, require_no_late_search, run_stages
-from intelligen.sweep.stopping import forget_requests, heeding_stop
-from intelligen.sweep.survey import survey
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import reopen_failed
-from intelligen.sweep.verifying import require_data, require_files
-from intelligen.sweep.watchdog import watching_progress
+from intelligen.sweep.stop_file import forget_requests, heeding_stop
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.sweep.trial_lifecycle import reopen_failed
 from intelligen.tasks import build_task
-from intelligen.tracking.command_line import command_line
-from intelligen.tracking.launch import write_launch
-from intelligen.tracking.ledger import Ledger, read_ledger, settled_devices
-from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.records import SweepStatus, TrialState
-from intelligen.tracking.store import ensure_store
+from intelligen.tracking.mlflow_mirror import MlflowMirror
+from intelligen.tracking.mlflow_store import ensure_store
 
 SOME_FAILED = 3
 
 
-def run_sweep(order: Order, reporter: Reporter, interrupts: Interrupts) -> int:
+def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts) -> int:
     """Do what is left of a sweep; returns the exit code.
 
     Raises:
@@ -46,37 +46,37 @@ def run_sweep(order: Order, reporter: Reporter, interrupts: Interrupts) -> int:
         IntelligenError: It cannot run here, or cannot go on.
 
     """
-    directory, cluster = order.directory, find_cluster(local=order.local)
+    directory, cluster = request.directory, find_cluster(local=request.local)
     begun = (directory / layout.LEDGER_FILE).exists()
     last = read_ledger(directory)[2] if begun else None
     # What needs no machines is not refused for want of them: the cluster of a sweep that has finished may be gone.
-    rests = last is not None and last.status is SweepStatus.COMPLETE and not order.failed_again
-    sweep = order.sweep if rests else _surveyed(order, cluster, reporter)
-    prepared = order.prepare(reporter.counting)
+    rests = last is not None and last.status is SweepStatus.COMPLETE and not request.failed_again
+    sweep = request.sweep if rests else _surveyed(request, cluster, reporter)
+    prepared = request.prepare(reporter.counting)
     _say(describe(prepared), reporter)
     if not begun:  # what has begun is scored as it was
-        build_task(order.experiment.task).require_scorable(prepared, key="experiment.task")
-    header = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
+        build_task(request.experiment.task).require_scorable(prepared, key="experiment.task")
+    header = sweep_fingerprint(request.sweep, request.experiment, prepared=prepared.identity)
     with Ledger.open(directory, header) as ledger:
         forget_requests(directory)
         require_unchanged(ledger.header, header, directory)
-        launch = SweepRun(sweep, order.experiment, prepared.identity, order.store, directory, ledger)
+        launch = SweepContext(sweep, request.experiment, prepared.identity, request.store, directory, ledger)
         require_files(launch)
         require_data(launch, prepared)
         require_no_late_search(launch)
         if rests and not is_finished(launch):
-            launch, rests = replace(launch, sweep=_surveyed(order, cluster, reporter)), False
+            launch, rests = replace(launch, sweep=_surveyed(request, cluster, reporter)), False
         if not rests:
             ledger.settle_devices(gpus_of_stages(launch.sweep))
         record_provenance(directory)
-        ensure_store(order.tracking_uri, order.experiment.name)
-        write_launch(directory, order.sweep, tracking_uri=order.tracking_uri)
-        if order.failed_again:
+        ensure_store(request.tracking_uri, request.experiment.name)
+        write_launch(directory, request.sweep, tracking_uri=request.tracking_uri)
+        if request.failed_again:
             _say(reopened_lines(launch), reporter)
-        return _run_stages(launch, order, cluster, reporter, interrupts)
+        return _run_stages(launch, request, cluster, reporter, interrupts)
 
 
-def reopened_lines(launch: SweepRun) -> Iterator[str]:
+def reopened_lines(launch: SweepContext) -> Iterator[str]:
     """Have the trials that failed run again; says which do, and what keeps the others from it."""
     again, unpaid = reopen_failed(launch)
     if again:
@@ -91,25 +91,25 @@ def reopened_lines(launch: SweepRun) -> Iterator[str]:
 
 
 def _run_stages(
-    launch: SweepRun, order: Order, cluster: Cluster | None, reporter: Reporter, interrupts: Interrupts
+    launch: SweepContext, request: LaunchRequest, cluster: Cluster | None, reporter: Reporter, interrupts: Interrupts
 ) -> int:
     """What is left to do, with its mirror in MLflow; however it ends, the launch is closed."""
-    mirror = MlflowMirror(launch.directory, tracking_uri=order.tracking_uri, experiment=order.experiment.name)
+    mirror = MlflowMirror(launch.directory, tracking_uri=request.tracking_uri, experiment=request.experiment.name)
     mirror.start()
     code, status, closing = 0, SweepStatus.FAILED, threading.Lock()
 
     def close_lost() -> int:
         closing.acquire()  # for good: the process ends here
-        close_launch(launch, SweepStatus.INTERRUPTED, mirror, reporter, tracking_uri=order.tracking_uri)
+        close_launch(launch, SweepStatus.INTERRUPTED, mirror, reporter, tracking_uri=request.tracking_uri)
         return interrupts.exit_code if interrupts.requested else ClusterLostError.exit_code
 
     try:
         done = is_finished(launch)
         if not done:
-            task, objective = build_task(order.experiment.task), launch.sweep.objective.metric
+            task, objective = build_task(request.experiment.task), launch.sweep.objective.metric
             with reporter.following(launch.directory, objective=objective, metrics=task.metrics):
-                _stages(launch, cluster, order.until, interrupts, close_lost)
-        status = SweepStatus.COMPLETE if done or order.until == STAGES[-1] else SweepStatus.PAUSED
+                _stages(launch, cluster, request.until, interrupts, close_lost)
+        status = SweepStatus.COMPLETE if done or request.until == STAGES[-1] else SweepStatus.PAUSED
     except KeyboardInterrupt:
         code, status = interrupts.exit_code, SweepStatus.INTERRUPTED
     except BaseException as error:
@@ -117,17 +117,17 @@ def _run_stages(
             status = SweepStatus.INTERRUPTED
         # Of a full disk, say, the launch may not be closed either: what came first is told.
         with closing, suppress(IntelligenError, OSError):
-            close_launch(launch, status, mirror, reporter, tracking_uri=order.tracking_uri)
+            close_launch(launch, status, mirror, reporter, tracking_uri=request.tracking_uri)
         raise
     with closing:
-        close_launch(launch, status, mirror, reporter, tracking_uri=order.tracking_uri)
+        close_launch(launch, status, mirror, reporter, tracking_uri=request.tracking_uri)
     failed = any(record.state is TrialState.FAILED for record in launch.ledger.trials.values())
     return code or (SOME_FAILED if failed else 0)
 
 
-def _surveyed(order: Order, cluster: Cluster | None, reporter: Reporter) -> Sweep:
+def _surveyed(request: LaunchRequest, cluster: Cluster | None, reporter: Reporter) -> Sweep:
     """The sweep with what its place has in place of `auto`; says what that is."""
-    found = survey(order.sweep, cluster, settled=settled_devices(order.directory), store=order.store)
+    found = survey(request.sweep, cluster, settled=settled_devices(request.directory), store=request.store)
     _say(found.lines, reporter)
     return found.sweep
 
@@ -138,7 +138,7 @@ def _say(lines: Iterable[str], reporter: Reporter) -> None:
 
 
 def _stages(
-    launch: SweepRun,
+    launch: SweepContext,
     cluster: Cluster | None,
     until: str,
     interrupts: Interrupts,

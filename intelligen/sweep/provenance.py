@@ -1,4 +1,4 @@
-"""The code and the machine that a sweep started with are written down once, beside its ledger, without secrets."""
+"""Records provenance: the code and the machine that a sweep started with, without secrets."""
 
 import os
 import platform
@@ -6,11 +6,11 @@ import subprocess
 from importlib.metadata import distributions
 from pathlib import Path
 
-from intelligen.files import write_atomically
-from intelligen.tracking.provenance import DIFF, FOLDER, PACKAGES
-from intelligen.tracking.redaction import redact_text
-from intelligen.training.circumstances import processor
+from intelligen.state.atomic_files import write_atomically
+from intelligen.state.provenance_files import DIFF, FOLDER, PACKAGES
+from intelligen.state.redaction import redact_text
 from intelligen.training.gpu import Nvml
+from intelligen.training.reproducibility_manifest import processor
 
 _MOST_DIFF_CHARACTERS = 100_000
 _NAMED_NEW_FILES = 100

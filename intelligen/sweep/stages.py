@@ -1,37 +1,43 @@
-"""The stages of a sweep; each finds what an earlier launch has finished and does only the rest."""
+"""Stages of a sweep (baseline, search, confirmation, test): each does only what is left."""
 
 from collections import Counter
 from contextlib import suppress
 
-from intelligen import layout
-from intelligen.config.metrics import merit, unbettered
-from intelligen.config.schedulers import Pbt
-from intelligen.config.stages import STAGES
+from intelligen.analysis.mlflow_links import interface, interface_command, run_path
+from intelligen.analysis.strategy_table import USABLE, best_by_strategy
+from intelligen.config.metric_direction import merit, pareto_optimal
+from intelligen.config.schema.schedulers import Pbt
+from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.errors import ChangedError, StorageError, UnavailableError
+from intelligen.state import layout
+from intelligen.state.mlflow_run_ids import read_run_ids
+from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
 from intelligen.sweep.baselines import train_baselines
-from intelligen.sweep.budget import Account, search_end
-from intelligen.sweep.causes import fault_of
-from intelligen.sweep.confirming import repetitions_left, train_repetitions
-from intelligen.sweep.dashboard import run_note, write_notes
-from intelligen.sweep.populations import Populations
-from intelligen.sweep.rebuilding import ledgers_study
-from intelligen.sweep.scheduler import scheduler
-from intelligen.sweep.scoring import score_trials
-from intelligen.sweep.searcher import StudySearcher
-from intelligen.sweep.study import DATABASE_ERRORS, STUDY_FILE, DamagedStudyError, open_study, unavailable
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import SearchedTrials, ended_trials, tell_known_ends
-from intelligen.sweep.tuning import run_trials
-from intelligen.sweep.verifying import known_outcome
-from intelligen.sweep.warm_start import learnt, warm_start
-from intelligen.tracking.leaderboard import USABLE, best_by_strategy
-from intelligen.tracking.links import interface, interface_command, run_path
-from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
-from intelligen.tracking.run_ids import read_run_ids
-from intelligen.training.testing import present_bounds
+from intelligen.sweep.budget_account import Account, search_end
+from intelligen.sweep.confirmation import repetitions_left, train_repetitions
+from intelligen.sweep.execution.failure_causes import fault_of
+from intelligen.sweep.execution.tune_runner import run_trials
+from intelligen.sweep.preflight.verify_files import known_outcome
+from intelligen.sweep.schedulers.early_stopping import scheduler
+from intelligen.sweep.schedulers.population import Populations
+from intelligen.sweep.score_test_sets import score_trials
+from intelligen.sweep.search.dashboard_notes import run_note, write_notes
+from intelligen.sweep.search.optuna_study import (
+    DATABASE_ERRORS,
+    STUDY_FILE,
+    DamagedStudyError,
+    open_study,
+    study_unavailable,
+)
+from intelligen.sweep.search.searcher import StudySearcher
+from intelligen.sweep.search.study_rebuild import ledgers_study
+from intelligen.sweep.search.warm_start import learnt, warm_start
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.sweep.trial_lifecycle import SearchedTrials, ended_trials, tell_known_ends
+from intelligen.training.trained_model import present_bounds
 
 
-def is_finished(run: SweepRun) -> bool:
+def is_finished(run: SweepContext) -> bool:
     """Whether an earlier launch has done all that is asked for."""
     closing = run.ledger.closing
     if closing is None or closing.status is not SweepStatus.COMPLETE:
@@ -41,7 +47,7 @@ def is_finished(run: SweepRun) -> bool:
     return _search_is_over(run) and not running and not repetitions_left(run)
 
 
-def require_no_late_search(run: SweepRun) -> None:
+def require_no_late_search(run: SweepContext) -> None:
     """Refuse to search on once it is being confirmed what was found.
 
     Raises:
@@ -56,7 +62,7 @@ def require_no_late_search(run: SweepRun) -> None:
         )
 
 
-def prepare_search(run: SweepRun) -> None:
+def prepare_search(run: SweepContext) -> None:
     """Open the study and give it what the sweep starts from, so that nothing is trained where this fails.
 
     Raises:
@@ -71,13 +77,13 @@ def prepare_search(run: SweepRun) -> None:
         run.ledger.learn(learnt(study))
 
 
-def _search_is_over(run: SweepRun) -> bool:
+def _search_is_over(run: SweepContext) -> bool:
     trials = [record for record in run.ledger.trials.values() if record.kind == "trial"]
     account = Account(run.sweep.budget, run.ledger, run.directory, searching=False)
     return search_end(run.sweep, Counter(record.strategy for record in trials), account.spent) is not None
 
 
-def search_stage(run: SweepRun) -> None:
+def search_stage(run: SweepContext) -> None:
     """Run the trials that the budget still holds.
 
     Raises:
@@ -106,13 +112,13 @@ def search_stage(run: SweepRun) -> None:
     except DATABASE_ERRORS as error:
         if run.sweep.search.storage is None:
             raise
-        raise fault_of(error, place=run.directory) or unavailable(run.sweep.search.storage, error) from error
+        raise fault_of(error, place=run.directory) or study_unavailable(run.sweep.search.storage, error) from error
     run.ledger.end_search("the budget is spent" if over else "interrupted")
     if not over:
         raise KeyboardInterrupt  # which Tune keeps to itself
 
 
-def test_stage(run: SweepRun) -> None:
+def test_stage(run: SweepContext) -> None:
     """Score the test sets once: every confirmed model and its seed's baseline.
 
     Without confirmation the baseline, and of each strategy the trial that validation prefers.
@@ -128,14 +134,14 @@ def test_stage(run: SweepRun) -> None:
     score_trials(run, [record for record in _tested(run) if not record.scores])
 
 
-def _bring_up_to_date(run: SweepRun) -> None:
+def _bring_up_to_date(run: SweepContext) -> None:
     """A sweep that the first revisions began shows one kind of interval, theirs in the present form too."""
     for record in _tested(run):
         if record.scores and (bounds := present_bounds(run.directory_of(record), record.scores, store=run.store)):
             run.ledger.correct(record.id, bounds)
 
 
-def _tested(run: SweepRun) -> list[TrialRecord]:
+def _tested(run: SweepContext) -> list[TrialRecord]:
     trials, seeds = run.ledger.trials, run.confirmation_seeds
     if not seeds:
         baselines = [record for record in trials.values() if record.kind == "baseline"]
@@ -148,7 +154,7 @@ def _tested(run: SweepRun) -> list[TrialRecord]:
 _BY_NAME = dict(zip(STAGES, (train_baselines, search_stage, train_repetitions, test_stage), strict=True))
 
 
-def run_stages(run: SweepRun, *, until: str) -> None:
+def run_stages(run: SweepContext, *, until: str) -> None:
     """Do what is left of the stages up to this one.
 
     Raises:
@@ -162,10 +168,10 @@ def run_stages(run: SweepRun, *, until: str) -> None:
             return
 
 
-def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
+def sweep_pareto_front(run: SweepContext) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     """The trials that no other of the sweep betters in every objective, with their values; the best by the first first.
 
-    Empty with one objective, and before a trial has run its course. The study is not asked: a launch that lost it says
+    Empty with one objective, and before a trial has finished. The study is not asked: a launch that lost it says
     so, and does not make it anew at its end.
 
     Raises:
@@ -177,10 +183,10 @@ def pareto_front(run: SweepRun) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     own = [one for one in run.ledger.trials.values() if one.kind == "trial" and one.state is TrialState.COMPLETE]
     values = [known_outcome(run, record).values for record in own]
     losses = [[-merit(metric, value) for metric, value in zip(run.metrics, scores, strict=True)] for scores in values]
-    return [(own[place], values[place]) for place in sorted(unbettered(losses), key=lambda place: losses[place])]
+    return [(own[place], values[place]) for place in sorted(pareto_optimal(losses), key=lambda place: losses[place])]
 
 
-def link_runs(run: SweepRun, *, tracking_uri: str) -> None:
+def link_runs(run: SweepContext, *, tracking_uri: str) -> None:
     """Note beside each trial of the study which run shows it in MLflow, for who looks at it in optuna-dashboard.
 
     Nothing where there is no study, or it does not answer: the next launch writes what is missing.

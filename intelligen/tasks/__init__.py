@@ -2,6 +2,6 @@
 
 from intelligen.tasks.base import AnyTask, Task
 from intelligen.tasks.build import build_task
-from intelligen.tasks.generation import TextGeneration
+from intelligen.tasks.text_generation import TextGeneration
 
 __all__ = ["AnyTask", "Task", "TextGeneration", "build_task"]

@@ -1,4 +1,4 @@
-"""A task says what models learn from and how they are evaluated, scored and shown; nothing above it knows more."""
+"""Task interface: batches, evaluation, scores, ranking and how results are shown."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -7,14 +7,14 @@ from typing import Any, Generic
 
 import torch
 
-from intelligen.config.declarations import TaskSettings
-from intelligen.config.decoding import Decoding, Search
-from intelligen.config.metrics import higher_is_better
-from intelligen.config.model import Model
+from intelligen.config.metric_direction import higher_is_better
+from intelligen.config.schema.declarations import TaskSettings
+from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.config.schema.model import Model
 from intelligen.data.batches import BatchT, Examples
-from intelligen.data.prepared import Prepared, Split
+from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Evaluation, Metric, Shard
-from intelligen.evaluation.shards import put_together
+from intelligen.evaluation.sharded_evaluation import put_together
 from intelligen.models.interfaces import ModelT
 
 AnyMetric = Metric[Any, Any]
@@ -109,7 +109,7 @@ class Task(ABC, Generic[ModelT, BatchT]):
         split: Split,
         *,
         prepared: Prepared,
-        search: Search,
+        search: DecodingSearch,
         decoding: Decoding,
         device: torch.device,
         seed: int,
@@ -152,7 +152,7 @@ class Task(ABC, Generic[ModelT, BatchT]):
         texts: Sequence[str],
         *,
         prepared: Prepared,
-        search: Search,
+        search: DecodingSearch,
         decoding: Decoding,
         device: torch.device,
         notes: Counter[str],

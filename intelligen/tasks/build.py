@@ -1,12 +1,12 @@
-"""Settings become a task."""
+"""Builds a task from its settings."""
 
 from typing import assert_never
 
-from intelligen.config import tasks
-from intelligen.config.declarations import PluginTask
-from intelligen.config.plugins import built
+from intelligen.config.schema import tasks
+from intelligen.config.schema.declarations import PluginTask
+from intelligen.config.schema.plugins import built
 from intelligen.tasks.base import AnyTask, Task
-from intelligen.tasks.translation import Translation
+from intelligen.tasks.translation import TranslationTask
 
 
 def build_task(settings: tasks.Task) -> AnyTask:
@@ -20,6 +20,6 @@ def build_task(settings: tasks.Task) -> AnyTask:
         case PluginTask():
             return built(tasks.TASKS.installed(settings.name), Task, settings)
         case tasks.Translation():
-            return Translation(settings)
+            return TranslationTask(settings)
         case other:
             assert_never(other)

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from intelligen.config import tasks
-from intelligen.data.bleu import require_bleu_tokenizer, unspaced_references
-from intelligen.data.prepared import Prepared
+from intelligen.config.schema import tasks
+from intelligen.data.bleu_tokenizers import require_bleu_tokenizer, unspaced_references
+from intelligen.data.prepared_data import Prepared
 from intelligen.evaluation import Evaluation, Shard, score
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
-from intelligen.tasks.generation import TextGeneration
+from intelligen.tasks.text_generation import TextGeneration
 
 
-class Translation(TextGeneration):
+class TranslationTask(TextGeneration):
     """From a source sentence to a target sentence.
 
     Args:

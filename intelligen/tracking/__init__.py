@@ -1,1 +1,1 @@
-"""MLflow is a projection of files: the sweep's ledger and the trials' histories are the truth."""
+"""MLflow: a projection of the sweep's files, which are the truth."""

@@ -1,4 +1,4 @@
-"""A sweep's prepared comparison is kept in tags of its MLflow experiment: a saved view, and a line of the description.
+"""Saved view of a sweep and a line of its description, kept in tags of its MLflow experiment.
 
 Both are for people alone: that they cannot be written is said once, and changes nothing else.
 """
@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from intelligen.config.declarations import TaskSettings
-from intelligen.tracking.comparison import MOST_SETTINGS, Settings, State, comparison_state
-from intelligen.tracking.links import comparison_path
-from intelligen.tracking.redaction import redact_text
-from intelligen.tracking.store import failures
+from intelligen.analysis.mlflow_links import comparison_path
+from intelligen.config.schema.declarations import TaskSettings
+from intelligen.state.redaction import redact_text
+from intelligen.tracking.comparison_view import MOST_SETTINGS, ComparedSettings, State, comparison_state
+from intelligen.tracking.mlflow_store import failures
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -83,7 +83,7 @@ def fitting_state(
     name: str,
     parent_id: str,
     objectives: Sequence[str],
-    settings: Settings,
+    settings: ComparedSettings,
     *,
     task: TaskSettings,
     metrics: Collection[str],

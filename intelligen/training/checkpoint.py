@@ -1,4 +1,4 @@
-"""A checkpoint is whole or it does not exist: written beside, hashed, fsynced, renamed; verified before it is read."""
+"""Checkpoints: whole or absent; written beside their place, hashed, fsynced, renamed, verified on reading."""
 
 import errno
 import json
@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from intelligen.errors import DataError, StorageError, free_bytes
-from intelligen.files import fsync, sha256
+from intelligen.state.atomic_files import fsync, sha256
 
 WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
 ADOPTED = "adopted"

@@ -1,4 +1,4 @@
-"""Divergence: a training ends as failed where anything that it measures is NaN or infinite, whatever its precision."""
+"""Divergence: a training fails where anything that it measures is NaN or infinite."""
 
 import math
 from collections.abc import Mapping

@@ -1,17 +1,17 @@
-"""One epoch: its updates, the validation of the weights that they lead to, a durable checkpoint, a report."""
+"""One epoch: its updates, validation, a durable checkpoint, a report."""
 
 import time
 
 from intelligen.evaluation import Evaluation
+from intelligen.state.history import Report, ValidationSample
 from intelligen.training.divergence import DivergedError, not_finite
-from intelligen.training.history import Report, Sample
 from intelligen.training.progress import Progress
-from intelligen.training.resources import ResourceMonitor, Usage
-from intelligen.training.resuming import save
-from intelligen.training.rolling_back import note_roll_back, roll_back_if_due
-from intelligen.training.setting_up import Setup
-from intelligen.training.updates import train_updates
-from intelligen.training.validating import named, validate
+from intelligen.training.resource_monitor import ResourceMonitor, Usage
+from intelligen.training.resume import save
+from intelligen.training.roll_back import note_roll_back, roll_back_if_due
+from intelligen.training.training_setup import Setup
+from intelligen.training.update_loop import train_updates
+from intelligen.training.validation import named, validate
 
 
 def measure_start(setup: Setup, progress: Progress) -> None:
@@ -60,7 +60,9 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
     runtime.report(report)
 
 
-def _report(progress: Progress, metrics: dict[str, float], tags: dict[str, str], samples: tuple[Sample, ...]) -> Report:
+def _report(
+    progress: Progress, metrics: dict[str, float], tags: dict[str, str], samples: tuple[ValidationSample, ...]
+) -> Report:
     return Report(
         epoch=progress.epoch,
         update=progress.update,
@@ -72,7 +74,7 @@ def _report(progress: Progress, metrics: dict[str, float], tags: dict[str, str],
     )
 
 
-def _validated(setup: Setup, progress: Progress) -> tuple[Evaluation, tuple[Sample, ...]]:
+def _validated(setup: Setup, progress: Progress) -> tuple[Evaluation, tuple[ValidationSample, ...]]:
     """Validate the weights as they are now."""
     evaluation, samples = validate(setup)
     why = not_finite(named(evaluation))

@@ -1,35 +1,35 @@
-"""`fit` trains one trial to its end in one place: put together here, taken up where it was, trained by the loop."""
+"""`fit` trains one trial to its end in one place, and resumes it from its checkpoint."""
 
 from functools import partial
 from typing import Any
 
 import torch
 
-from intelligen import layout
-from intelligen.config.experiment import Trial
-from intelligen.config.single_strategies import StandardMatched
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import open_prepared
+from intelligen.data.prepared_data import open_prepared
+from intelligen.state import layout
+from intelligen.state.history import History
+from intelligen.state.trial_result import Result, claim_directory, read_result
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
-from intelligen.training.allocator import keep_freed_memory
 from intelligen.training.checkpoint import Checkpoints, load_weights
-from intelligen.training.circumstances import keep_lock, require_same_data, take_lock
-from intelligen.training.history import History
 from intelligen.training.loop import train
-from intelligen.training.result import Result, claim_directory, read_result
-from intelligen.training.resuming import resume
+from intelligen.training.memory_allocator import keep_freed_memory
+from intelligen.training.reproducibility_manifest import keep_manifest, require_same_data, take_manifest
+from intelligen.training.resume import resume
 from intelligen.training.runtime import Runtime
-from intelligen.training.selected import selected_weights
-from intelligen.training.setting_up import Setup
-from intelligen.training.turn import Turn
+from intelligen.training.selected_weights import selected_weights
+from intelligen.training.train_interval import TrainInterval
+from intelligen.training.training_setup import Setup
 
 
 def fit(trial: Trial, runtime: Runtime) -> Result:
     """Train a trial to its end, from its last checkpoint where there is one.
 
     Every epoch ends with validation, a durable checkpoint, a line of history and a report. When the trial
-    has run its course, the weights that validation prefers are written as `selected.safetensors`.
+    has finished, the weights that validation prefers are written as `selected.safetensors`.
 
     Args:
         trial: Complete settings.
@@ -43,21 +43,21 @@ def fit(trial: Trial, runtime: Runtime) -> Result:
         StorageError: A checkpoint cannot be written or read.
 
     """
-    result = fit_turn(trial, runtime, Turn.whole(trial))
+    result = fit_interval(trial, runtime, TrainInterval.whole(trial))
     assert result is not None
     return result
 
 
-def fit_turn(trial: Trial, runtime: Runtime, turn: Turn) -> Result | None:
-    """Train a trial of a population until its turn ends.
+def fit_interval(trial: Trial, runtime: Runtime, interval: TrainInterval) -> Result | None:
+    """Train a trial of a population until its interval ends.
 
     Args:
         trial: The settings with which it began.
         runtime: Where it runs.
-        turn: The settings that it has now, and how far it trains with them.
+        interval: The settings that it has now, and how far it trains with them.
 
     Returns:
-        The selected weights' validation metrics; none where the trial rests and is to go on.
+        The selected weights' validation metrics; none where the trial is paused and is to go on.
 
     Raises:
         DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
@@ -70,13 +70,13 @@ def fit_turn(trial: Trial, runtime: Runtime, turn: Turn) -> Result | None:
     if runtime.rank == 0:
         claim_directory(runtime.directory, trial)
     keep_freed_memory()
-    setup = _set_up(turn.settings, runtime)
-    progress, report = resume(setup, adopted_update=turn.adopted_update)
+    setup = _set_up(interval.settings, runtime)
+    progress, report = resume(setup, adopted_update=interval.adopted_update)
     if runtime.rank == 0:
-        _keep_lock(turn.settings, runtime, update=progress.update)
+        _keep_manifest(interval.settings, runtime, update=progress.update)
     if report is not None:
         runtime.resumed(report)
-    return train(setup, progress, until_epoch=turn.until_epoch)
+    return train(setup, progress, until_epoch=interval.until_epoch)
 
 
 def epoch_updates(trial: Trial, loader: Loader[Any]) -> int:
@@ -118,8 +118,8 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     return Setup(trial, task, runtime, prepared, model, loader, strategy, updates, checkpoints, history)
 
 
-def _keep_lock(trial: Trial, runtime: Runtime, *, update: int) -> None:
+def _keep_manifest(trial: Trial, runtime: Runtime, *, update: int) -> None:
     """Write down what the numbers after an update will follow from, before there are any."""
     threads, processes = torch.get_num_threads(), runtime.world_size
-    lock = take_lock(trial, store=runtime.store, device=runtime.device, threads=threads, processes=processes)
-    keep_lock(runtime.directory, lock, update=update)
+    manifest = take_manifest(trial, store=runtime.store, device=runtime.device, threads=threads, processes=processes)
+    keep_manifest(runtime.directory, manifest, update=update)

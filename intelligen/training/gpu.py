@@ -1,4 +1,4 @@
-"""A GPU is known by its UUID: its index is another one for NVML than for a process that sees only some devices."""
+"""GPUs by their UUID, through NVML: indices differ between NVML and a process that sees only some."""
 
 from typing import Any
 

@@ -1,18 +1,18 @@
-"""Sentinels: a fine-tuning that only hurts its model ends early, and says by which sign."""
+"""Health checks of a fine-tuning: ends one that only hurts its model, and says by which sign."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from intelligen.config.metrics import merit
-from intelligen.config.training import Health
+from intelligen.config.metric_direction import merit
+from intelligen.config.schema.training import Health
 from intelligen.tasks.base import AnyMetric
 
 Metrics = Mapping[str, float]
 FROZEN_STD = 1e-4  # rewards lie in 0–1: advantages that differ by less teach nothing
 
 
-def sickness(settings: Health, start: Metrics, epochs: Sequence[Metrics], *, watched: AnyMetric) -> str | None:
+def unhealthy_reason(settings: Health, start: Metrics, epochs: Sequence[Metrics], *, watched: AnyMetric) -> str | None:
     """What ails a fine-tuning, or none.
 
     A metric that an epoch lacks is no sign in that epoch, and interrupts a row of signs.
@@ -24,7 +24,7 @@ def sickness(settings: Health, start: Metrics, epochs: Sequence[Metrics], *, wat
         watched: What must not get worse while a reward rises.
 
     Returns:
-        One line: the sign, its numbers in the newest epoch, and the knobs that would mend it.
+        One line: the sign, its numbers in the newest epoch, and the knobs that would fix it.
 
     """
     patience = settings.patience
@@ -34,7 +34,7 @@ def sickness(settings: Health, start: Metrics, epochs: Sequence[Metrics], *, wat
         ends = range(len(epochs) - patience + 1, len(epochs) + 1)
         found = [sign.find(settings, start, epochs[:end], watched) for end in ends]
         if all(found):
-            return f"{found[-1]}, for {patience} epoch{'s' if patience > 1 else ''}; {sign.mend}"
+            return f"{found[-1]}, for {patience} epoch{'s' if patience > 1 else ''}; {sign.fix}"
     return None
 
 
@@ -98,7 +98,7 @@ def _in_game(epoch: Metrics, name: str) -> float:
 class _Sign:
     find: Callable[[Health, Metrics, Sequence[Metrics], AnyMetric], str | None]
     """Of (settings, start, epochs, watched): what the newest epoch shows, in words and numbers."""
-    mend: str
+    fix: str
 
 
 _SIGNS = (

@@ -1,24 +1,24 @@
 """The training loop: epoch after epoch, the same for every strategy, for one process or many, with or without Ray."""
 
+from intelligen.state.stop_reason import FINISHED
+from intelligen.state.trial_result import Result
 from intelligen.training.epoch import measure_start, train_epoch
-from intelligen.training.health import sickness
+from intelligen.training.health import unhealthy_reason
 from intelligen.training.progress import Progress
-from intelligen.training.result import Result
-from intelligen.training.selection import select
-from intelligen.training.setting_up import Setup
-from intelligen.training.stop_reason import FINISHED
+from intelligen.training.training_setup import Setup
+from intelligen.training.weight_selection import select
 
 
 def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | None:
-    """Train until the trial has come to its end, or rests.
+    """Train until the trial has come to its end, or is paused.
 
     Args:
         setup: What is trained.
         progress: How far it has come.
-        until_epoch: After which it rests, unless it has come to its end.
+        until_epoch: After which it is paused, unless it has come to its end.
 
     Returns:
-        What it came to; none where it rests and is to go on.
+        What it came to; none where it is paused and is to go on.
 
     Raises:
         DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
@@ -28,7 +28,7 @@ def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | Non
     if setup.trial.start is not None and progress.update == 0:
         measure_start(setup, progress)
     while True:
-        if (sign := _sickness(setup, progress)) is not None:
+        if (sign := _unhealthy_reason(setup, progress)) is not None:
             return select(setup, progress, f"sick: {sign}", healthy=False)
         if (reason := _end(setup, progress)) is not None:
             return select(setup, progress, reason)
@@ -37,14 +37,16 @@ def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | Non
         train_epoch(setup, progress)
 
 
-def _sickness(setup: Setup, progress: Progress) -> str | None:
+def _unhealthy_reason(setup: Setup, progress: Progress) -> str | None:
     """Rank 0 keeps the history, so it is the one to judge."""
     # What led to a roll-back was put right by it, and other weights have another past.
     since = max(progress.rolled_back_epoch, progress.adopted_epoch)
     epochs = [report.metrics for report in setup.reports if report.epoch > since]
     start = progress.start_metrics
     health = setup.trial.training.health
-    return setup.runtime.broadcast(sickness(health, start, epochs, watched=setup.task.watched) if start else None)
+    return setup.runtime.broadcast(
+        unhealthy_reason(health, start, epochs, watched=setup.task.watched) if start else None
+    )
 
 
 def _end(setup: Setup, progress: Progress) -> str | None:

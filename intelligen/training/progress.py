@@ -1,8 +1,8 @@
-"""How far a training has come: all that the loop knows beside weights and optimizer, and part of every checkpoint."""
+"""Progress of a training: all that the loop knows beside weights and optimizer; part of every checkpoint."""
 
 from dataclasses import dataclass, field
 
-from intelligen.config.metrics import improves
+from intelligen.config.metric_direction import improves
 
 
 @dataclass

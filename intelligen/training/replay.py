@@ -1,4 +1,4 @@
-"""A trial is trained again from its lock, in a directory of its own and as far as it came, and compared."""
+"""Replay of a trial: trained again from its reproducibility manifest, elsewhere, and compared."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -10,23 +10,29 @@ from typing import NoReturn
 
 import torch
 
-from intelligen import layout
-from intelligen.config.experiment import Trial
-from intelligen.config.mixture import Bandit, Intelligen
-from intelligen.data.manifest import MANIFEST
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.strategy_mixture import Bandit, Intelligen
+from intelligen.data.data_manifest import MANIFEST
 from intelligen.errors import CannotCreateError, UnavailableError
+from intelligen.state import layout
+from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.trial_result import read_result, read_trial
 from intelligen.training.checkpoint import ADOPTED
-from intelligen.training.circumstances import LOCK, Lock, changes, read_locks, take_lock
-from intelligen.training.comparing import LOSS_TOLERANCE, Comparison, compare
 from intelligen.training.divergence import DivergedError
-from intelligen.training.fit import fit_turn
-from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.local_group import in_group
-from intelligen.training.result import read_result, read_trial
+from intelligen.training.fit import fit_interval
+from intelligen.training.local_processes import in_group
+from intelligen.training.replay_diff import LOSS_TOLERANCE, ReplayDiff, diff_trainings
+from intelligen.training.reproducibility_manifest import (
+    MANIFEST_FILE,
+    ReproducibilityManifest,
+    changes,
+    read_manifests,
+    take_manifest,
+)
 from intelligen.training.runtime import Runtime, threads_used
-from intelligen.training.scored import current_score_files, read_scores, scored_split
-from intelligen.training.testing import TrainedModel
-from intelligen.training.turn import Turn
+from intelligen.training.scores_file import current_score_files, read_scores, scored_split
+from intelligen.training.train_interval import TrainInterval
+from intelligen.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,11 @@ class Recorded:
     directory: Path
     store: Path
     trial: Trial
-    lock: Lock
+    manifest: ReproducibilityManifest
     epochs: int
     """How far it came."""
     ended: bool
-    """Whether it ran its course: somebody stopped it otherwise."""
+    """Whether it finished: somebody stopped it otherwise."""
     changes: tuple[str, ...]
     """What is not as it was when the trial began, or did not stay so: then another outcome says nothing of it."""
 
@@ -51,28 +57,28 @@ class Recorded:
         Raises:
             DataError: It is no trial's directory.
             StorageError: Something is damaged.
-            UnavailableError: Something is not there; the message says what, and the mend.
+            UnavailableError: Something is not there; the message says what, and the fix.
 
         """
         trial = read_trial(directory)
         if (directory / ADOPTED).exists():
             _refuse(directory, "it went on from another trial's weights, in a population", "replay one that did not")
-        locks = read_locks(directory)
-        if 0 not in locks:
-            _refuse(directory, f"it has no {LOCK}", "replay one that this version has trained")
+        manifests = read_manifests(directory)
+        if 0 not in manifests:
+            _refuse(directory, f"it has no {MANIFEST_FILE}", "replay one that this version has trained")
         reports = read_history(directory / HISTORY_FILE)
         if not reports:
             _refuse(directory, "none of its epochs has ended", "run its training first")
-        lock = locks[0]
-        _require_material(directory, trial, lock, store=store)
+        manifest = manifests[0]
+        _require_material(directory, trial, manifest, store=store)
         return cls(
             directory=directory,
             store=store,
             trial=trial,
-            lock=lock,
+            manifest=manifest,
             epochs=reports[-1].epoch,
             ended=read_result(directory) is not None,
-            changes=(*_changes_since(trial, lock, store=store), *_changes_within(locks)),
+            changes=(*_changes_since(trial, manifest, store=store), *_changes_within(manifests)),
         )
 
     @property
@@ -80,7 +86,7 @@ class Recorded:
         """Why bits are not to be expected, and what is judged then; none where they are."""
         strategy = self.trial.strategy
         judged = f"losses are to agree within {LOSS_TOLERANCE:.0%}, and nothing else is judged"
-        if self.lock.device != "cpu":
+        if self.manifest.device != "cpu":
             return f"it trained on a GPU, whose sums have no fixed order: {judged}"
         if isinstance(strategy, Intelligen) and isinstance(strategy.policy, Bandit) and strategy.policy.per == "second":
             return f"its bandit follows the clock (policy.per: second): {judged}"
@@ -94,7 +100,7 @@ class Replay:
     recorded: Recorded
     directory: Path
     """Of its own files."""
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ReplayDiff, ...]
     diverged: str | None = None
     """Where it did, which the trial had not."""
 
@@ -123,17 +129,19 @@ def replay(
         StorageError: It cannot be written, or the prepared data cannot be read.
 
     """
-    lock, diverged = recorded.lock, None
-    place = Runtime(recorded.store, into, device=_device(lock))
+    manifest, diverged = recorded.manifest, None
+    place = Runtime(recorded.store, into, device=_device(manifest))
     try:
-        if _processes(lock) == 1:
+        if _processes(manifest) == 1:
             _train(recorded, replace(place, report=report, updated=updated))
         else:
-            in_group(partial(_train, recorded, place), processes=_processes(lock))
+            in_group(partial(_train, recorded, place), processes=_processes(manifest))
         _decode(recorded, place)
     except DivergedError as error:
         diverged = str(error)
-    return Replay(recorded, into, tuple(compare(recorded.directory, into, exact=recorded.inexact is None)), diverged)
+    return Replay(
+        recorded, into, tuple(diff_trainings(recorded.directory, into, exact=recorded.inexact is None)), diverged
+    )
 
 
 class _StoppedError(Exception):
@@ -146,8 +154,8 @@ def _train(recorded: Recorded, place: Runtime) -> None:
         if not recorded.ended and report.epoch == recorded.epochs:
             raise _StoppedError
 
-    with threads_used(recorded.lock.threads), suppress(_StoppedError):
-        fit_turn(recorded.trial, replace(place, report=told), Turn(recorded.trial, recorded.epochs))
+    with threads_used(recorded.manifest.threads), suppress(_StoppedError):
+        fit_interval(recorded.trial, replace(place, report=told), TrainInterval(recorded.trial, recorded.epochs))
 
 
 def _decode(recorded: Recorded, place: Runtime) -> None:
@@ -155,46 +163,50 @@ def _decode(recorded: Recorded, place: Runtime) -> None:
     files = current_score_files(recorded.directory)
     if not files:
         return
-    with threads_used(recorded.lock.threads):
+    with threads_used(recorded.manifest.threads):
         trained = TrainedModel.load(place.directory, store=place.store, device=place.device)
         for path in files:
             trained.score(scored_split(path), search=read_scores(path).search)
 
 
-def _require_material(directory: Path, trial: Trial, lock: Lock, *, store: Path) -> None:
+def _require_material(directory: Path, trial: Trial, manifest: ReproducibilityManifest, *, store: Path) -> None:
     prepared, start = layout.prepared(store, trial.prepared), trial.start
     if not (prepared / MANIFEST).exists():
         _refuse(directory, f"its data are gone from {prepared}", "make them again: intelligen prepare EXPERIMENT")
     if start is not None and read_result(place := layout.baseline(store, start)) is None:
         gone = f"the baseline that it starts from is gone from {place}"
         _refuse(directory, gone, "train it again: intelligen train EXPERIMENT")
-    if lock.device != "cpu" and not torch.cuda.is_available():
-        _refuse(directory, f"it trained on {lock.device}, and this machine has no GPU", "replay it where there is one")
+    if manifest.device != "cpu" and not torch.cuda.is_available():
+        _refuse(
+            directory, f"it trained on {manifest.device}, and this machine has no GPU", "replay it where there is one"
+        )
 
 
-def _refuse(directory: Path, why: str, mend: str) -> NoReturn:
-    raise UnavailableError(f"{directory}: cannot be replayed: {why}; {mend}")
+def _refuse(directory: Path, why: str, fix: str) -> NoReturn:
+    raise UnavailableError(f"{directory}: cannot be replayed: {why}; {fix}")
 
 
-def _changes_since(trial: Trial, lock: Lock, *, store: Path) -> Iterator[str]:
+def _changes_since(trial: Trial, manifest: ReproducibilityManifest, *, store: Path) -> Iterator[str]:
     """Between the trial's beginning and now; it is replayed with as many threads and, on processors, processes."""
-    now = take_lock(trial, store=store, device=_device(lock), threads=lock.threads, processes=_processes(lock))
-    yield from map(str, changes(lock, now))
+    now = take_manifest(
+        trial, store=store, device=_device(manifest), threads=manifest.threads, processes=_processes(manifest)
+    )
+    yield from map(str, changes(manifest, now))
 
 
-def _changes_within(locks: Mapping[int, Lock]) -> Iterator[str]:
+def _changes_within(manifests: Mapping[int, ReproducibilityManifest]) -> Iterator[str]:
     """Between the attempts of a trial that was resumed."""
-    for (_, before), (update, after) in pairwise(locks.items()):
+    for (_, before), (update, after) in pairwise(manifests.items()):
         yield from (f"from update {update}: {change}" for change in changes(before, after))
 
 
-def _device(lock: Lock) -> torch.device:
-    return torch.device("cpu") if lock.device == "cpu" else torch.device("cuda", 0)
+def _device(manifest: ReproducibilityManifest) -> torch.device:
+    return torch.device("cpu") if manifest.device == "cpu" else torch.device("cuda", 0)
 
 
-def _processes(lock: Lock) -> int:
+def _processes(manifest: ReproducibilityManifest) -> int:
     """Bits depend on their number, and only on processors are bits to be expected."""
-    return lock.processes if lock.device == "cpu" else 1
+    return manifest.processes if manifest.device == "cpu" else 1
 
 
 def new_directory(store: Path, directory: Path) -> Path:

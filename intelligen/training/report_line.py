@@ -1,9 +1,9 @@
-"""A trial's epoch in one line, as a log or a terminal shows it."""
+"""A report of one epoch as a line of text, for logs and terminals."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from intelligen.training.history import Report
+from intelligen.state.history import Report
 
 if TYPE_CHECKING:
     from intelligen.tasks.base import AnyMetric

@@ -1,4 +1,4 @@
-"""The place where a trial runs: its directory, its device, its ranks, and who hears its reports."""
+"""Runtime of a trial: its directory, device and ranks, and who gets its reports."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from intelligen.optimization import gather_over_ranks
-from intelligen.training.history import Report
+from intelligen.state.history import Report
 
 Value = TypeVar("Value")
 

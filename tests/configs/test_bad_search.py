@@ -7,8 +7,8 @@ import pytest
 import refusals
 from refusals import SPACE, SWEEP, VARIED, assert_told, refusal
 
-from intelligen.config.loading import load_sweep
-from intelligen.config.schedulers import Pbt
+from intelligen.config.files.load import load_sweep
+from intelligen.config.schema.schedulers import Pbt
 
 folder = refusals.folder
 
@@ -330,7 +330,7 @@ def test_yesterday_s_form_still_loads(folder: Path) -> None:
     (folder / "sweep.yaml").write_text(text)
     sweep, _ = load_sweep(folder / "sweep.yaml")
     assert sweep.total_trials() == 8
-    assert sweep.in_turn()
+    assert sweep.round_robin()
 
 
 def test_a_point_names_a_row_of_a_zip_by_its_number(folder: Path) -> None:

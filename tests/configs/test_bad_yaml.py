@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refusals import EXPERIMENT, assert_told, refusal, told
 
-from intelligen.config.loading import load_experiment
+from intelligen.config.files.load import load_experiment
 from intelligen.errors import ConfigError
 
 folder = refusals.folder

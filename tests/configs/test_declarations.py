@@ -5,17 +5,17 @@ from typing import Any, Literal
 
 import pytest
 
+from intelligen.analysis.system_scores import held_against
 from intelligen.config.base import Settings
-from intelligen.config.columns import SOURCE_AND_TARGET, Column
-from intelligen.config.controls import is_control, missing_controls
-from intelligen.config.declarations import ModelSettings, Need, StrategySettings, TaskSettings, unmet
-from intelligen.config.mixture import Bandit, Curriculum, Intelligen
-from intelligen.config.model import Seq2Seq
-from intelligen.config.single_strategies import GENERATION, Auxiliary, Recurrent, Standard
-from intelligen.config.strategies import STRATEGY_NAMES, declared
+from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
+from intelligen.config.schema.control_strategies import is_control, missing_controls
+from intelligen.config.schema.declarations import ModelSettings, Need, StrategySettings, TaskSettings, unmet
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.single_strategies import GENERATION, Auxiliary, Recurrent, Standard
+from intelligen.config.schema.strategies import STRATEGY_NAMES, declared
+from intelligen.config.schema.strategy_mixture import Bandit, Curriculum, Intelligen
 from intelligen.errors import ConfigError
 from intelligen.models.build import INTERFACES, build_model
-from intelligen.reporting.report.scores import held_against
 
 DECLARED: dict[str, Any] = {"needs": (), "controls": ("standard",), "costlier": False, "control_for": None}
 NULL = "a gain may be due to something else than its reward; add them"

@@ -13,11 +13,11 @@ from conftest import REPOSITORY
 from pydantic import Field
 
 from intelligen.config.base import ADDED, Settings, canonical_json, comparable, content_hash
-from intelligen.config.data import FilesCorpus
-from intelligen.config.experiment import baseline_trial, finetuning_trial
-from intelligen.config.loading import load_experiment, load_sweep
-from intelligen.data.preparing import data_identity
-from intelligen.sweep.header import require_unchanged, sweep_header
+from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.schema.data import FilesCorpus
+from intelligen.config.schema.experiment import baseline_trial, finetuning_trial
+from intelligen.data.preparation import data_identity
+from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "identities.json").read_text())
 
@@ -43,7 +43,7 @@ def test_shipped_experiments_have_the_identities_of_the_first_release(path: str)
 @pytest.mark.parametrize("path", GOLDEN["sweeps"])
 def test_a_sweep_that_the_first_release_began_may_go_on(path: str) -> None:
     sweep, experiment = load_sweep(REPOSITORY / path)
-    now = sweep_header(sweep, experiment, prepared="prepared")
+    now = sweep_fingerprint(sweep, experiment, prepared="prepared")
     require_unchanged(GOLDEN["sweeps"][path], now, REPOSITORY)
 
 

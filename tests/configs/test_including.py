@@ -9,13 +9,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from refusals import EXPERIMENT, SWEEP, VARIED, json_values, refusal, told
 
-from intelligen.config.document import Document
-from intelligen.config.experiment import Experiment
-from intelligen.config.including import with_fragments
-from intelligen.config.loading import load_experiment, load_sweep
-from intelligen.config.mixture import Intelligen
-from intelligen.config.single_strategies import Generative, Standard
-from intelligen.config.sweep import Sweep
+from intelligen.config.files.document import Document
+from intelligen.config.files.includes import with_fragments
+from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.single_strategies import Generative, Standard
+from intelligen.config.schema.strategy_mixture import Intelligen
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError
 
 folder = refusals.folder

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from intelligen.config.changes import Change, changed, parse_override
-from intelligen.config.document import Document
-from intelligen.config.experiment import Experiment
-from intelligen.config.loading import apply_settings, load_experiment, load_sweep
-from intelligen.config.mixture import Curriculum, Intelligen, Static, Weights
-from intelligen.config.paths import resolve_key
-from intelligen.config.schedulers import NoScheduler
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import Generative, Standard
-from intelligen.config.yaml_file import parse_value, plain_value
+from intelligen.config.files.document import Document
+from intelligen.config.files.load import apply_settings, load_experiment, load_sweep
+from intelligen.config.files.overrides import Override, parse_override, with_overrides
+from intelligen.config.files.yaml_file import parse_value, plain_value
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.schedulers import NoScheduler
+from intelligen.config.schema.setting_paths import resolve_key
+from intelligen.config.schema.single_strategies import Generative, Standard
+from intelligen.config.schema.strategy_mixture import Curriculum, Intelligen, Static, Weights
 from intelligen.errors import ConfigError
 
 EXPERIMENT = """\
@@ -245,7 +245,7 @@ def test_a_mistake_in_the_file_keeps_its_line_beside_overrides(files: Path) -> N
 
 def test_changes_leave_the_document_alone() -> None:
     document = Document({"seed": 1, "model": {"heads": 2}}, {(): "x.yaml:1"})
-    changed(document, Experiment, [Change("model.heads", 4, "-o model.heads=4")])
+    with_overrides(document, Experiment, [Override("model.heads", 4, "-o model.heads=4")])
     assert document == Document({"seed": 1, "model": {"heads": 2}}, {(): "x.yaml:1"})
 
 
@@ -382,6 +382,6 @@ def test_a_suggestion_that_breaks_a_rule_names_the_key(
 
 
 def test_loading_imports_neither_torch_nor_the_sweeps_libraries() -> None:
-    code = "import sys, intelligen.config.loading; print({'torch', 'ray', 'optuna', 'mlflow'} & set(sys.modules))"
+    code = "import sys, intelligen.config.files.load; print({'torch', 'ray', 'optuna', 'mlflow'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert output.stdout.strip() == "set()"

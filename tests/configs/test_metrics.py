@@ -6,8 +6,8 @@ import math
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.config.metrics import best, direction, higher_is_better, improves, merit, ranked
-from intelligen.config.objective import Objective, OneOfSeveral
+from intelligen.config.metric_direction import best, direction, higher_is_better, improves, merit, ranked
+from intelligen.config.schema.objective import Objective, OneOfSeveral
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,6 @@ def test_no_other_module_chooses_between_max_and_min():
                 if arms in ({"max", "min"}, {"maximize", "minimize"}):
                     found.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
     assert [place.partition(":")[0] for place in found] == [
-        "intelligen/config/metrics.py",
-        "intelligen/sweep/callbacks.py",
+        "intelligen/config/metric_direction.py",
+        "intelligen/sweep/execution/tune_callbacks.py",
     ]

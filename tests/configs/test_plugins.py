@@ -11,17 +11,17 @@ from jsonschema import Draft202012Validator
 from refusals import EXPERIMENT, assert_told, refusal
 from toy_place import TOY_PATH
 
+from intelligen.analysis.system_scores import held_against
 from intelligen.cli.main import commands, guarded
 from intelligen.config.base import canonical_json
-from intelligen.config.controls import missing_controls
-from intelligen.config.experiment import Experiment, baseline_trial, finetuning_trial, stored_trial
-from intelligen.config.json_schema import json_schema
-from intelligen.config.loading import load_experiment, load_sweep
-from intelligen.config.plugins import require_packages
-from intelligen.config.tasks import task_settings
+from intelligen.config.files.json_schema import json_schema
+from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.schema.control_strategies import missing_controls
+from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial, stored_trial
+from intelligen.config.schema.plugins import require_packages
+from intelligen.config.schema.tasks import task_settings
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.models.build import build_model
-from intelligen.reporting.report.scores import held_against
 
 TINY = f"{EXPERIMENT}data: {{max_tokens: 40}}\nmodel: {{name: tiny_lm, width: 16}}\n"
 RAMPED = f"{TINY}strategy: {{name: ramped, span: [0.25, 1.0]}}\n"
@@ -193,8 +193,8 @@ OFFERS = "    offers = frozenset({'generation', 'mixtures'})\n"
 PLUGIN = "MINE = Plugin(Mine, print)\n"
 GOOD = (
     "from typing import Literal\n"
-    "from intelligen.config.declarations import PluginModel, StrategySettings\n"
-    "from intelligen.config.plugins import Plugin\n"
+    "from intelligen.config.schema.declarations import PluginModel, StrategySettings\n"
+    "from intelligen.config.schema.plugins import Plugin\n"
     "class Mine(PluginModel):\n"
     f"{OFFERS}"
     "    name: Literal['mine'] = 'mine'\n"
@@ -207,7 +207,7 @@ GOOD = (
     [
         ("import nothing_like_it\n", "cannot be loaded: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("", "cannot be loaded: AttributeError"),
-        (f"{GOOD}MINE = Mine\n", "must be a Plugin of intelligen.config.plugins, got ModelMetaclass"),
+        (f"{GOOD}MINE = Mine\n", "must be a Plugin of intelligen.config.schema.plugins, got ModelMetaclass"),
         (f"{GOOD}MINE = Plugin(StrategySettings, print)\n", "must have settings that inherit intelligen.config."),
         (
             GOOD.replace("'mine'", "'yours'") + PLUGIN,

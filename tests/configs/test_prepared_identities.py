@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.config.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText
-from intelligen.config.loading import load_experiment
+from intelligen.config.files.load import load_experiment
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText
 from intelligen.data.corpora import open_corpus
-from intelligen.data.preparing import data_identity, prepare
+from intelligen.data.preparation import data_identity, prepare
 
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "prepared.json").read_text())
 ENGLISH = "The house isn't red and a man's dog sees 3.5 children (today) NATO —"

@@ -5,9 +5,9 @@ from pathlib import Path
 import refusals
 from refusals import EXPERIMENT, VARIED, assert_told
 
-from intelligen.config.decoding import Beam, Decoding, Greedy, Sample
-from intelligen.config.loading import load_sweep
-from intelligen.config.stages import Confirmation, Scoring, scored_as
+from intelligen.config.files.load import load_sweep
+from intelligen.config.schema.decoding import Beam, Decoding, Greedy, Sample
+from intelligen.config.schema.stages_after_search import Confirmation, Scoring, scored_as
 
 folder = refusals.folder
 

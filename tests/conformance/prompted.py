@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import PAD
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.data.special_tokens import PAD
 from intelligen.models.embeddings import embedding_table
 from intelligen.models.interfaces import Generator
-from intelligen.models.layers import EncoderLayer
+from intelligen.models.transformer_layers import EncoderLayer
 
 LONGEST_PROMPT = 48
 
@@ -67,16 +67,16 @@ class Prompted(Generator):
     def encode(self, source_BS: Tensor) -> Prompts:
         return Prompts(source_BS)
 
-    def states(self, target_in_NT: Tensor, memory: Prompts) -> Tensor:
-        return self._read(target_in_NT, memory, torch.zeros_like(target_in_NT[:, 0]))
+    def states(self, target_in_NT: Tensor, encoded: Prompts) -> Tensor:
+        return self._read(target_in_NT, encoded, torch.zeros_like(target_in_NT[:, 0]))
 
     def project(self, states: Tensor) -> Tensor:
         return states @ self.table.weight.t()
 
     def new_cache(
-        self, memory: Prompts, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
+        self, encoded: Prompts, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
     ) -> TokenCache:
-        return TokenCache(memory, rows_per_source, left_padding_N)
+        return TokenCache(encoded, rows_per_source, left_padding_N)
 
     def extend(self, tokens_NT: Tensor, cache: TokenCache) -> Tensor:
         cache.token_NT = torch.cat([cache.token_NT, tokens_NT], dim=1)

@@ -9,16 +9,16 @@ from conftest import tiny_trial
 from prompted import Prompted
 from test_strategies import STRATEGIES
 
-from intelligen.config.decoding import Beam, Greedy, Sample, Search
-from intelligen.config.model import Seq2Seq
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.model import Seq2Seq
 from intelligen.conformance.generators import GeneratorConformance
 from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import Prepared, open_prepared
+from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.evaluation import evaluate_shard
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.strategies.base import Step
+from intelligen.strategies.base import UpdateContext
 from intelligen.strategies.build import build_strategy
 
 SHAPE = {"d_model": 16, "d_ff": 24, "heads": 2, "encoder_layers": 2, "decoder_layers": 2, "max_positions": 32}
@@ -74,14 +74,16 @@ def test_a_decoder_only_network_is_trained_as_any_other(name: str, prepared: Pre
     )
     loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=300, seed=3)
     losses = [
-        strategy.train_step(loader.next_update(), Step(seed=1, update=update, total_updates=20)).means()["train/loss"]
+        strategy.train_step(loader.next_update(), UpdateContext(seed=1, update=update, total_updates=20)).means()[
+            "train/loss"
+        ]
         for update in range(1, 21)
     ]
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
 
 @pytest.mark.parametrize("search", [Greedy(), Beam(size=2), Sample()], ids=lambda search: search.name)
-def test_a_decoder_only_network_is_evaluated_as_any_other(search: Search, prepared: Prepared) -> None:
+def test_a_decoder_only_network_is_evaluated_as_any_other(search: DecodingSearch, prepared: Prepared) -> None:
     trial = tiny_trial(prepared.identity)
     torch.manual_seed(0)
     model = Prompted(trial.model, vocabulary=prepared.vocabularies["target"])

@@ -10,10 +10,9 @@ import pytest
 import torch
 from conftest import tiny_trial
 
-from intelligen.config.experiment import Trial
-from intelligen.config.mixture import Bandit, Curriculum, DrawnSeqGan, Gap, Intelligen, Static, Weights
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import (
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.single_strategies import (
     Auxiliary,
     Discriminator,
     Generative,
@@ -24,14 +23,15 @@ from intelligen.config.single_strategies import (
     Standard,
     StandardMatched,
 )
-from intelligen.config.strategies import STRATEGY_NAMES, Strategy
+from intelligen.config.schema.strategies import STRATEGY_NAMES, Strategy
+from intelligen.config.schema.strategy_mixture import Bandit, Curriculum, DrawnSeqGan, Gap, Intelligen, Static, Weights
 from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import open_prepared
-from intelligen.data.tokens import PAD
+from intelligen.data.prepared_data import open_prepared
+from intelligen.data.special_tokens import PAD
 from intelligen.models.build import build_model
-from intelligen.strategies.base import Step
 from intelligen.strategies.base import Strategy as RunningStrategy
+from intelligen.strategies.base import UpdateContext
 from intelligen.strategies.build import build_strategy
 
 ALWAYS = ProbabilitySchedule(start=1.0)
@@ -107,7 +107,7 @@ def build_parts(trial: Trial, store: Path, *, micro: int | None = None) -> tuple
 
 def train(strategy: RunningStrategy, loader: Loader, *, first: int, last: int) -> list[dict[str, float]]:
     return [
-        strategy.train_step(loader.next_update(), Step(seed=1, update=update, total_updates=40)).means()
+        strategy.train_step(loader.next_update(), UpdateContext(seed=1, update=update, total_updates=40)).means()
         for update in range(first, last + 1)
     ]
 
@@ -181,7 +181,7 @@ def test_padding_order_and_micro_batches_do_not_change_the_update(settings, buil
             batches = [padded(batch, columns=3) for batch in batches]
         if variant == "reversed":
             batches = [reversed_rows(batch) for batch in batches]
-        strategy.train_step(batches, Step(seed=1, update=1, total_updates=40))
+        strategy.train_step(batches, UpdateContext(seed=1, update=1, total_updates=40))
         ends.append(gradient_direction(strategy))
     for other in ends[1:]:
         torch.testing.assert_close(other, ends[0], rtol=1e-4, atol=1e-5)

@@ -7,16 +7,16 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from intelligen.config.decoding import Greedy
-from intelligen.config.experiment import Trial
+from intelligen.config.schema.decoding import Greedy
+from intelligen.config.schema.experiment import Trial
 from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import open_prepared
-from intelligen.decoding.bounds import LengthBound
+from intelligen.data.prepared_data import open_prepared
 from intelligen.decoding.generate import generate
+from intelligen.decoding.length_bound import LengthBound
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.strategies.base import Step
+from intelligen.strategies.base import UpdateContext
 from intelligen.strategies.build import build_strategy
 
 
@@ -46,6 +46,6 @@ for index, line in enumerate((directory / "trials.jsonl").read_text().splitlines
         micro_batches = loader.next_update()
         if index == 0:
             (directory / f"rollout-{update}-{rank}").write_text(str(rollout_steps(model, micro_batches[0], trial)))
-        strategy.train_step(micro_batches, Step(seed=1, update=update, total_updates=40, rank=rank))
+        strategy.train_step(micro_batches, UpdateContext(seed=1, update=update, total_updates=40, rank=rank))
         torch.save(strategy.state_dict()["updater"]["optimizer"]["state"], directory / f"{index}-{update}-{rank}.pt")
 distributed.destroy_process_group()

@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from mlflow.entities import Run
 
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.records import TrialState
-from intelligen.tracking.store import ensure_store
-from intelligen.training.history import History, Report, Sample
+from intelligen.state.history import History, Report, ValidationSample
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_records import TrialState
+from intelligen.tracking.mlflow_mirror import MlflowMirror
+from intelligen.tracking.mlflow_store import ensure_store
 
 EXPERIMENT = "behaviour"
 MEASURED = {
@@ -115,7 +115,7 @@ def add_epoch(sweep: Path, trial_id: str, epoch: int, **metrics: float) -> Repor
         time_ms=1_700_000_000_000 + epoch,
         metrics={"valid/bleu": 10.0 * epoch, "valid/loss": 1 / epoch, **MEASURED, **metrics},
         tags={"bleu_signature": "nrefs:1|case:mixed"},
-        samples=(Sample("a dog", f"ein Hund {epoch}", "ein Hund"),),
+        samples=(ValidationSample("a dog", f"ein Hund {epoch}", "ein Hund"),),
     )
     History(directory).append(report)
     return report

@@ -16,9 +16,9 @@ import pytest
 from test_sweep import Place, require_nothing_left, require_records_agree, wait_for
 from tracking_servers import address, free_port, serving
 
-from intelligen.sweep.pulse import read_worker
-from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import Report, read_history
+from intelligen.state.heartbeat import read_worker
+from intelligen.state.history import Report, read_history
+from intelligen.state.trial_records import TrialRecord, TrialState
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ import optuna
 import pytest
 from test_sweep import SWEEP, Place, require_records_agree
 
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import read_history
+from intelligen.state.history import read_history
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialRecord, TrialState
 
 # An epoch is about 2,500 target tokens.
 ONE_AND_A_HALF_TRIALS = 14_000

@@ -26,10 +26,10 @@ from test_sweep import (
 
 import intelligen
 from intelligen.errors import UnavailableError
-from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
+from intelligen.state.history import read_history
+from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
+from intelligen.state.trial_result import read_result, read_trial
 from intelligen.training.fit import fit
-from intelligen.training.history import read_history
-from intelligen.training.result import read_result, read_trial
 from intelligen.training.runtime import Runtime
 
 pytestmark = pytest.mark.slow

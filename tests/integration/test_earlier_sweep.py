@@ -18,20 +18,20 @@ import optuna
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.config.data import FilesCorpus, ParallelText
-from intelligen.data.preparing import prepare
+from intelligen.analysis.result_rows import result_rows
+from intelligen.analysis.study import read_study
+from intelligen.config.schema.data import FilesCorpus, ParallelText
+from intelligen.data.preparation import prepare
 from intelligen.errors import DataError, StorageError
-from intelligen.reporting.progress import counting
-from intelligen.reporting.report.rows import result_rows
-from intelligen.reporting.study import read_study
-from intelligen.sweep.header import require_unchanged, sweep_header
-from intelligen.sweep.orders import order_of_directory
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.records import TrialRecord
-from intelligen.tracking.runs import create_run
-from intelligen.tracking.store import ensure_store, open_client
-from intelligen.training.circumstances import require_same_data
-from intelligen.training.scored import read_scores
+from intelligen.reporting.terminal.progress_bars import counting
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialRecord
+from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.launch_request import request_of_directory
+from intelligen.tracking.mlflow_run_writer import create_run
+from intelligen.tracking.mlflow_store import ensure_store, open_client
+from intelligen.training.reproducibility_manifest import require_same_data
+from intelligen.training.scores_file import read_scores
 
 ARCHIVE = REPOSITORY / "tests" / "golden" / "earlier_sweep.tar.gz"
 
@@ -68,7 +68,7 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # its ledger names the folder `corpus`
     sweep = tmp_path / "runs" / "sweeps" / "earlier"
-    order = order_of_directory(sweep, (), tracking_uri=None)
+    order = request_of_directory(sweep, (), tracking_uri=None)
     prepared = order.prepare(counting)
     again = prepare(
         order.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}),
@@ -78,7 +78,7 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     for trial in (*sweep.glob("trials/t*"), *(tmp_path / "runs" / "baselines").iterdir()):
         require_same_data(trial, prepared)
         require_same_data(trial, again)  # what is prepared again is what the first release prepared
-    now = sweep_header(order.sweep, order.experiment, prepared=prepared.identity)
+    now = sweep_fingerprint(order.sweep, order.experiment, prepared=prepared.identity)
     require_unchanged(read_ledger(sweep)[0], now, sweep)
     shutil.rmtree(prepared.directory)
     with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
@@ -103,18 +103,18 @@ def test_databases_that_the_first_release_named_relatively_are_found_or_asked_fo
     monkeypatch.chdir(elsewhere)
     for name in ("study.db", "mlflow.db"):
         (elsewhere / name).touch()  # another sweep's
-    order = order_of_directory(sweep, (), tracking_uri=None)
+    order = request_of_directory(sweep, (), tracking_uri=None)
     assert (order.sweep.search.storage, order.tracking_uri) == (study, store)
     for name in ("study.db", "mlflow.db"):
         (tmp_path / name).unlink()
     lost = "of the directory in which it was launched, and in none of"
     with pytest.raises(StorageError, match=lost) as no_study:
-        order_of_directory(sweep, (), tracking_uri=None)
+        request_of_directory(sweep, (), tracking_uri=None)
     override = str(no_study.value).rpartition(": -o ")[2]
     with pytest.raises(StorageError, match=lost) as no_runs:
-        order_of_directory(sweep, (override,), tracking_uri=None)
+        request_of_directory(sweep, (override,), tracking_uri=None)
     typed = str(no_runs.value).rpartition(": --tracking-uri ")[2]
-    order = order_of_directory(sweep, (override,), tracking_uri=typed)
+    order = request_of_directory(sweep, (override,), tracking_uri=typed)
     assert (order.sweep.search.storage, order.tracking_uri) == (study, store)
 
 

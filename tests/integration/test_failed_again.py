@@ -9,8 +9,8 @@ import pytest
 from test_cluster_faults import is_in_the_midst_of_a_trial, long_trials, require_as_undisturbed, searched
 from test_sweep import Place, require_records_agree, wait_for
 
-from intelligen.sweep.pulse import read_worker
-from intelligen.tracking.records import TrialState
+from intelligen.state.heartbeat import read_worker
+from intelligen.state.trial_records import TrialState
 
 pytestmark = pytest.mark.slow
 

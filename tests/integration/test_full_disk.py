@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from test_sweep import SWEEP, Place, require_nothing_left, require_records_agree
 
-from intelligen.tracking.records import TrialState
-from intelligen.training.result import read_result
+from intelligen.state.trial_records import TrialState
+from intelligen.state.trial_result import read_result
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from ray.cluster_utils import Cluster
 from started_clusters import Started, can_hide, started
 from test_sweep import ON_PROCESSORS, SWEEP, Place
 
-from intelligen.sweep import joining
-from intelligen.tracking.records import TrialState
+from intelligen.state.trial_records import TrialState
+from intelligen.sweep.cluster import find_cluster
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +69,7 @@ def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(p
 
 @pytest.mark.extended
 def test_a_job_runs_on_its_cluster_and_what_its_user_set_for_it_wins(place: Place, cluster: Started) -> None:
-    job = {joining.IN_A_JOB: USERS_ARENAS, "RAY_ADDRESS": cluster.address}
+    job = {find_cluster.IN_A_JOB: USERS_ARENAS, "RAY_ADDRESS": cluster.address}
     code, output = call(place, cluster, "run", "sweep.yaml", "-o", "budget.trials=2", *ON_PROCESSORS, **job)
     assert code == 0, output
     assert f"joins the Ray cluster at {cluster.address} (of this Ray job)" in output.splitlines()
@@ -93,7 +93,7 @@ def test_local_prevents_it(
 ) -> None:
     for name, value in (cluster.environment | {"RAY_ADDRESS": ""} | environment).items():
         monkeypatch.setenv(name, value)
-    joined = joining.find_cluster(local=local)
+    joined = find_cluster.find_cluster(local=local)
     assert (joined is None) == (found is None)
     assert joined is None or joined.found.endswith(str(found))
 
@@ -142,10 +142,10 @@ def test_an_address_file_that_outlived_its_cluster_names_none(
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     (tmp_path / "ray").mkdir()
-    assert joining.find_cluster(local=False) is None
+    assert find_cluster.find_cluster(local=False) is None
     for left in ("127.0.0.1:9", "", "no address", "host:port"):
-        joining.address_file().write_text(left)
-        assert joining.find_cluster(local=False) is None
+        find_cluster.address_file().write_text(left)
+        assert find_cluster.find_cluster(local=False) is None
 
 
 @pytest.mark.extended
@@ -153,18 +153,18 @@ def test_a_head_that_is_stopped_and_one_of_a_program_are_not_joined(monkeypatch:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with started("--num-cpus=0") as cluster:
         monkeypatch.setenv("RAY_TMPDIR", str(cluster.temporary))
-        found = joining.find_cluster(local=False)
+        found = find_cluster.find_cluster(local=False)
         assert found is not None
         assert found.address == cluster.address
-        monkeypatch.setattr(joining, "ANSWERS_WITHIN_S", 1.0)
+        monkeypatch.setattr(find_cluster, "ANSWERS_WITHIN_S", 1.0)
         (head,) = (process for process in cluster.processes() if process.name() == "gcs_server")
         head.send_signal(signal.SIGSTOP)
-        assert joining.find_cluster(local=False) is None
+        assert find_cluster.find_cluster(local=False) is None
         handler = signal.getsignal(signal.SIGTERM)
         program = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         try:
-            joining.address_file().write_text(program.address)
-            assert joining.find_cluster(local=False) is None
+            find_cluster.address_file().write_text(program.address)
+            assert find_cluster.find_cluster(local=False) is None
         finally:
             program.shutdown()
             signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from test_sweep import SWEEP, Place, wait_for
 
-from intelligen.tracking.records import TrialState
+from intelligen.state.trial_records import TrialState
 
 IN_A_DATABASE = SWEEP.replace("trials_per_strategy: 3", "trials_per_strategy: 1").replace(
     "{name: asha, grace_epochs: 1, reduction_factor: 2}", "{name: none}\nsearch: {storage: 'sqlite:///studies.db'}"

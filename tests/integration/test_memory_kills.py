@@ -10,9 +10,9 @@ from memory_groups import little_memory
 from test_cluster_faults import attempts, long_trials, searched
 from test_sweep import Place, require_nothing_left, require_records_agree, wait_for
 
-from intelligen.sweep.pulse import memory_kills, read_worker
-from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.training.history import read_history
+from intelligen.state.heartbeat import memory_kills, read_worker
+from intelligen.state.history import read_history
+from intelligen.state.trial_records import TrialRecord, TrialState
 
 pytestmark = pytest.mark.slow
 

@@ -31,13 +31,13 @@ from mlflow.exceptions import MlflowException
 from tracking_servers import KINDS, forbidding, free_port, tracking_server, unreliable, wait_until
 
 from intelligen.errors import BusyError, ConfigError, StorageError, UnavailableError
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.records import SweepStatus, TrialState
-from intelligen.tracking.run_ids import read_run_ids
+from intelligen.state.ledger import Ledger
+from intelligen.state.mlflow_run_ids import read_run_ids
+from intelligen.state.trial_records import SweepStatus, TrialState
+from intelligen.tracking.mlflow_mirror import MlflowMirror
+from intelligen.tracking.mlflow_runs import MlflowRuns
+from intelligen.tracking.mlflow_store import RefusedError, ensure_store, open_client
 from intelligen.tracking.saved_views import VIEW, view_key
-from intelligen.tracking.store import RefusedError, ensure_store, open_client
-from intelligen.tracking.sweep_runs import SweepRuns
 
 CLOSED_PORT = "http://127.0.0.1:9"
 
@@ -60,14 +60,14 @@ def test_an_error_of_an_artifact_store_s_own_library_delays_and_loses_nothing(
     store: Path, sweep: Path, shown: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_sweep(sweep)
-    update, failing = SweepRuns.update, ["no credentials"]
+    update, failing = MlflowRuns.update, ["no credentials"]
 
     def fail_once(*arguments: object) -> None:
         if failing:
             raise RuntimeError(failing.pop())
         update(*arguments)
 
-    monkeypatch.setattr(SweepRuns, "update", fail_once)
+    monkeypatch.setattr(MlflowRuns, "update", fail_once)
     background = mirror(store, sweep)
     background.start()
     wait_until(lambda: not failing)
@@ -143,7 +143,7 @@ def test_what_mlflow_refuses_is_not_tried_again_until_the_time_is_over(store: Pa
 
 
 def test_a_server_that_forbids_is_named_with_its_own_words() -> None:
-    with forbidding() as uri, pytest.raises(RefusedError, match=f"MLflow at {uri} refuses: .*not yours.*: mend that"):
+    with forbidding() as uri, pytest.raises(RefusedError, match=f"MLflow at {uri} refuses: .*not yours.*: fix that"):
         ensure_store(uri, EXPERIMENT)
 
 
@@ -230,7 +230,7 @@ def test_a_damaged_history_is_named(store: Path, sweep: Path) -> None:
 def test_kill_9_in_the_midst_of_writing_neither_loses_nor_doubles(store: Path, sweep: Path, shown: Store) -> None:
     code = (
         "import sys, pathlib\n"
-        "from intelligen.tracking.mirror import MlflowMirror\n"
+        "from intelligen.tracking.mlflow_mirror import MlflowMirror\n"
         "MlflowMirror(pathlib.Path(sys.argv[1]), tracking_uri=sys.argv[2], experiment=sys.argv[3]).sync()\n"
     )
     trials = [f"t{number:04d}" for number in range(4)]
@@ -263,7 +263,7 @@ KILLED_IN_THE_MIDST = """
 import os, signal, sys
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from intelligen.tracking.store import ensure_store
+from intelligen.tracking.mlflow_store import ensure_store
 
 def before(connection, cursor, statement, *rest):
     executed.append(statement)
@@ -300,7 +300,7 @@ class Overloaded(MlflowClient):
 def test_a_comparison_that_could_not_be_written_keeps_its_link_and_is_written_at_the_end(
     store: Path, sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intelligen.tracking.mirror.open_client", Overloaded)
+    monkeypatch.setattr("intelligen.tracking.mlflow_mirror.open_client", Overloaded)
     monkeypatch.setattr(Overloaded, "refuses", False)
     key = view_key(sweep.parent.name)
 

@@ -28,26 +28,26 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from intelligen.config.budget import Budget
-from intelligen.config.experiment import Experiment
-from intelligen.config.space import Const
-from intelligen.config.sweep import Sweep
+from intelligen.analysis.leaderboard import LeaderboardEntry
+from intelligen.config.schema.budget import Budget
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.forms import Const
 from intelligen.errors import StorageError
-from intelligen.reporting.launch_reporter import ConsoleReporter
-from intelligen.sweep.closing import close_launch
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.tracking.ledger import Ledger, read_ledger
-from intelligen.tracking.lock import FileLock
-from intelligen.tracking.mirror import LOCK_FILE
-from intelligen.tracking.projection import INTERNAL
-from intelligen.tracking.records import Closing, SweepStatus, TrialRecord, TrialState
-from intelligen.tracking.run_ids import read_run_ids
-from intelligen.tracking.runs import create_run
-from intelligen.tracking.standings import Standing
-from intelligen.tracking.store import ensure_store, open_client
-from intelligen.tracking.sweep_summary import SweepSummary
-from intelligen.training.history import History
-from intelligen.training.result import RESULT
+from intelligen.reporting.terminal.console_reporter import ConsoleReporter
+from intelligen.state.file_lock import FileLock
+from intelligen.state.history import History
+from intelligen.state.ledger import Ledger, read_ledger
+from intelligen.state.mlflow_run_ids import read_run_ids
+from intelligen.state.trial_records import Closing, SweepStatus, TrialRecord, TrialState
+from intelligen.state.trial_result import RESULT
+from intelligen.sweep.end_of_launch import close_launch
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.tracking.mlflow_mapping import INTERNAL
+from intelligen.tracking.mlflow_mirror import LOCK_FILE
+from intelligen.tracking.mlflow_run_writer import create_run
+from intelligen.tracking.mlflow_store import ensure_store, open_client
+from intelligen.tracking.sweep_parent_run import SweepSummary
 
 
 def test_a_sweep_is_one_parent_with_a_child_per_trial(store: Path, sweep: Path, shown: Store) -> None:
@@ -400,7 +400,7 @@ def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed
     (sweep / "trials" / "baseline-1" / RESULT).write_text("{]")
     settings = Sweep(version=1, name="s", experiment="e.yaml", space={"x": Const(const=1)}, budget=Budget(trials=9))
     with Ledger.open(sweep, {}) as ledger:
-        launch = SweepRun(settings, Experiment(version=1, name="e"), "x", store.parent, sweep, ledger)
+        launch = SweepContext(settings, Experiment(version=1, name="e"), "x", store.parent, sweep, ledger)
         with pytest.raises(StorageError, match=r"result\.json: damaged"):
             close_launch(
                 launch,
@@ -428,8 +428,8 @@ def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, swe
     def listed(count: int, closing: Closing | None = None) -> int:
         """Trials in the leaderboard once so many have ended."""
         ended = {name: trials[name] for name in list(trials)[:count]}
-        standings = {name: Standing(record, None, 0, 0.0) for name, record in ended.items()}
-        summary.update(ended, closing, values={}, standings=standings)
+        entries = {name: LeaderboardEntry(record, None, 0, 0.0) for name, record in ended.items()}
+        summary.update(ended, closing, values={}, entries=entries)
         return len(artifact(client.get_run(run.id), "leaderboard.csv").splitlines()) - 1
 
     assert [listed(count) for count in (1, 2, 250, 251, 252, 253)] == [1, 2, 250, 250, 252, 252]

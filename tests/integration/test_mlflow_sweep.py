@@ -25,8 +25,8 @@ from optuna.storages.journal import JournalFileBackend
 from tracking_servers import free_port, tracking_server
 
 from intelligen.cli.main import commands, guarded
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.store import open_client
+from intelligen.state.ledger import read_ledger
+from intelligen.tracking.mlflow_store import open_client
 
 pytestmark = pytest.mark.slow
 

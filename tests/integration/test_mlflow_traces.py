@@ -15,9 +15,9 @@ from mirrored import (  # noqa: F401  # three are fixtures, under other names
 )
 
 from intelligen.errors import StorageError
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.run_ids import RUN_IDS_FILE, RunIds, read_run_ids
-from intelligen.tracking.store import open_client
+from intelligen.state.ledger import Ledger
+from intelligen.state.mlflow_run_ids import RUN_IDS_FILE, RunIds, read_run_ids
+from intelligen.tracking.mlflow_store import open_client
 
 
 def test_hypotheses_stand_beside_their_scores_and_the_runs_are_written_down(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 
-from intelligen.tracking.store import open_client
+from intelligen.tracking.mlflow_store import open_client
 
 pytestmark = pytest.mark.slow
 

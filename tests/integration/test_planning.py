@@ -11,7 +11,7 @@ from test_sweep import SWEEP, Place
 
 import intelligen
 from intelligen.cli.main import commands, guarded
-from intelligen.tracking.ledger import Ledger
+from intelligen.state.ledger import Ledger
 
 CHECKS = {"python", "packages", "pins", "machine", "gpu", "runs", "storage", "clock", "disk", "mlflow", "hub", "nodes"}
 Call = Callable[..., tuple[int, str, str]]
@@ -133,7 +133,7 @@ def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
     assert sorted(directory.rglob("*")) == before
 
 
-def test_a_doctor_names_what_is_broken_with_its_mend(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_doctor_names_what_is_broken_with_its_fix(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/proc/nowhere")
     code, out, _ = call("doctor", "--runs", "/proc/nowhere", "--tracking-uri", "http://me:canary@127.0.0.1:9")
     failed = {line.split()[1]: line for line in out.splitlines() if line.startswith("fail")}

@@ -10,7 +10,7 @@ from conftest import TINY_EXPERIMENT
 from test_sweep import ON_PROCESSORS, Place
 from toy_place import TOY_PATH, TOY_PYTHONPATH
 
-from intelligen.training.circumstances import read_locks
+from intelligen.training.reproducibility_manifest import read_manifests
 
 MODEL = "model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 64}"
 SWEEP = """
@@ -68,7 +68,7 @@ def test_the_model_is_trained_and_finetuned_by_the_strategy(place: Place) -> Non
     (trained,) = (place.directory / "runs" / "finetuned").glob("ramped-*")
     told = json.loads((trained / "trial.json").read_text())
     assert [told[part]["name"] for part in ("task", "model", "strategy")] == ["copying", "tiny_lm", "ramped"]
-    assert read_locks(trained)[0].versions["toy-lm"] == "0.3"
+    assert read_manifests(trained)[0].versions["toy-lm"] == "0.3"
 
     tested = command(place, "test", str(trained), "--device", "cpu", "--json")
     assert tested.returncode == 0, tested.stderr

@@ -9,7 +9,7 @@ from test_sweep import SWEEP, Place, require_records_agree, wait_for
 
 import intelligen
 from intelligen.errors import UnavailableError
-from intelligen.training.history import read_history
+from intelligen.state.history import read_history
 
 POPULATION = SWEEP.replace(
     "scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}",

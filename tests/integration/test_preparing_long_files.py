@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
-from intelligen.reporting.progress import counting
+from intelligen.reporting.terminal.progress_bars import counting
 
 
 @pytest.fixture

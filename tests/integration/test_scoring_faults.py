@@ -13,17 +13,17 @@ import ray
 from ray.cluster_utils import Cluster
 from test_cluster_faults import HASTY
 
-from intelligen.config.experiment import Experiment
-from intelligen.config.sweep import Sweep
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError
-from intelligen.layout import PULSE_FILE
-from intelligen.sweep.listed import run_listed
-from intelligen.sweep.pulse import Worker, read_worker
-from intelligen.sweep.scoring import score_trials
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.records import TrialState
-from intelligen.training.result import TRIAL
+from intelligen.state.heartbeat import WorkerProcess, read_worker
+from intelligen.state.layout import HEARTBEAT_FILE
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_records import TrialState
+from intelligen.state.trial_result import TRIAL
+from intelligen.sweep.execution.fixed_trials import run_fixed_trials
+from intelligen.sweep.score_test_sets import score_trials
+from intelligen.sweep.sweep_context import SweepContext
 
 pytestmark = pytest.mark.slow
 
@@ -38,14 +38,14 @@ SWEEP = {
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[SweepRun]:
-    """A trial that has run its course, and whose scoring does not come to an end: it waits for the trial's settings."""
+def run(tmp_path: Path) -> Iterator[SweepContext]:
+    """A trial that has finished, and whose scoring does not come to an end: it waits for the trial's settings."""
     directory = tmp_path / "sweeps" / "s"
     sweep = Sweep.model_validate(
         SWEEP | {"budget": {"trials": 1}, "resources": {"attempts": 2, "gpus_per_worker": 0}}, strict=False
     )
     with Ledger.open(directory, {"sweep_id": "0"}) as ledger:
-        run = SweepRun(sweep, Experiment(version=1, name="e"), "x", tmp_path, directory, ledger)
+        run = SweepContext(sweep, Experiment(version=1, name="e"), "x", tmp_path, directory, ledger)
         facts = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}}
         ledger.start("t0000", directory="trials/t0000", number=0, **facts)
         ledger.finish("t0000", TrialState.COMPLETE, "finished")
@@ -70,7 +70,7 @@ def cluster_of_one_node(**system: object) -> Iterator[Cluster]:
         signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
 
 
-def scored(run: SweepRun) -> IntelligenError:
+def scored(run: SweepContext) -> IntelligenError:
     """What ends the scoring."""
     with pytest.raises(IntelligenError) as told:
         score_trials(run, run.ledger.trials.values())
@@ -80,10 +80,10 @@ def scored(run: SweepRun) -> IntelligenError:
     return told.value
 
 
-def kill_workers(directory: Path, over: threading.Event, killed: list[Worker]) -> None:
+def kill_workers(directory: Path, over: threading.Event, killed: list[WorkerProcess]) -> None:
     """Each process that scores, once."""
     while not over.wait(0.2):
-        worker = read_worker(directory) if (directory / PULSE_FILE).exists() else None
+        worker = read_worker(directory) if (directory / HEARTBEAT_FILE).exists() else None
         process = None if worker is None else worker.process()
         if worker is not None and process is not None and worker not in killed:
             killed.append(worker)
@@ -92,16 +92,16 @@ def kill_workers(directory: Path, over: threading.Event, killed: list[Worker]) -
 
 def lose_nodes_that_score(cluster: Cluster, directory: Path) -> None:
     """Once each of them scores."""
-    while not (directory / PULSE_FILE).exists():
+    while not (directory / HEARTBEAT_FILE).exists():
         time.sleep(0.2)
     (node,) = cluster.worker_nodes
     cluster.remove_node(node, allow_graceful=False)
 
 
-def test_scoring_whose_process_dies_is_tried_again_and_where_no_node_is_left_the_launch_ends(run: SweepRun) -> None:
+def test_scoring_whose_process_dies_is_tried_again_and_where_no_node_is_left_the_launch_ends(run: SweepContext) -> None:
     directory = run.directory / "trials" / "t0000"
     with cluster_of_one_node() as cluster:
-        over, killed = threading.Event(), list[Worker]()
+        over, killed = threading.Event(), list[WorkerProcess]()
         killing = threading.Thread(target=kill_workers, args=(directory, over, killed), daemon=True)
         killing.start()
         error = scored(run)
@@ -113,7 +113,7 @@ def test_scoring_whose_process_dies_is_tried_again_and_where_no_node_is_left_the
         )
         assert len(killed) == 2  # resources.attempts
 
-        (directory / PULSE_FILE).unlink()
+        (directory / HEARTBEAT_FILE).unlink()
         losing = threading.Thread(target=lose_nodes_that_score, args=(cluster, directory), daemon=True)
         losing.start()
         error = scored(run)
@@ -125,12 +125,12 @@ def test_scoring_whose_process_dies_is_tried_again_and_where_no_node_is_left_the
         # Nothing has begun there that could fail: what waits for its node has to look for itself.
         assert type(scored(run)) is NodeLostError
         with pytest.raises(NodeLostError, match="have no room for the trial"):
-            run_listed(run, {"t0000": lambda: {}}, resources=run.sweep.resources, name="none")
+            run_fixed_trials(run, {"t0000": lambda: {}}, resources=run.sweep.resources, name="none")
 
 
 @pytest.mark.extended
 def test_scoring_that_is_killed_for_memory_is_tried_again_alone_and_ends_with_its_own_line(
-    run: SweepRun, monkeypatch: pytest.MonkeyPatch
+    run: SweepContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_task_oom_retries", "0")
     with cluster_of_one_node(memory_usage_threshold=0.001, memory_monitor_refresh_ms=3000):

@@ -13,8 +13,8 @@ from started_clusters import RAY
 from test_cluster_faults import EPOCHS, long_trials, require_one_line, searched
 from test_sweep import Place, require_records_agree
 
-from intelligen.tracking.records import TrialState
-from intelligen.training.history import read_history
+from intelligen.state.history import read_history
+from intelligen.state.trial_records import TrialState
 
 pytestmark = [pytest.mark.slow, pytest.mark.extended]
 

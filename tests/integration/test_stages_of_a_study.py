@@ -11,17 +11,17 @@ import pytest
 from sacrebleu.metrics import BLEU
 from test_sweep import Place, require_nothing_left, require_records_agree, wait_for
 
+from intelligen.analysis.result_rows import result_rows
+from intelligen.analysis.status import SweepState, read_status
+from intelligen.analysis.study import read_study
 from intelligen.api import results
 from intelligen.cli.main import commands, guarded
-from intelligen.reporting.report.rows import result_rows
-from intelligen.reporting.standing import SweepState, stand
-from intelligen.reporting.study import read_study
-from intelligen.tracking.records import TrialRecord, TrialState
-from intelligen.tracking.store import open_client
-from intelligen.tracking.sweep_files import SweepFiles
-from intelligen.tracking.sweep_summary import SCORES_FILE
-from intelligen.training.history import read_history
-from intelligen.training.result import read_trial
+from intelligen.state.history import read_history
+from intelligen.state.sweep_files import SweepFiles
+from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.state.trial_result import read_trial
+from intelligen.tracking.mlflow_store import open_client
+from intelligen.tracking.sweep_parent_run import SCORES_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     experiment.write_text(experiment.read_text().replace("finetuning:\n", "finetuning:\n  health: {patience: null}\n"))
     place.train_baseline()
     paused_exit, output = place.run("--until", "search")
-    paused, paused_state = place.trials(), stand(SweepFiles(place.sweep)).state
+    paused, paused_state = place.trials(), read_status(SweepFiles(place.sweep)).state
     launch = place.launch()
     wait_for(lambda: in_the_middle(place), launch)
     launch.send_signal(signal.SIGKILL)
@@ -257,7 +257,7 @@ def test_table_standing_and_data_frame_tell_the_same(story: Story) -> None:
     shown = f"{sum(scores) / 2:.2f} ({scores[0]:.2f} to {scores[1]:.2f})"
     (row,) = (line for line in table.splitlines() if line.startswith("| generative |"))
     assert shown in row
-    now = stand(SweepFiles(story.place.sweep))
+    now = read_status(SweepFiles(story.place.sweep))
     assert (now.state, now.ended, now.confirmed["complete"], now.confirmations) == (SweepState.COMPLETE, 4, 4, 4)
     counts = {one.strategy: (sum(one.trials.values()), one.confirmed["complete"]) for one in now.strategies}
     assert counts == {"baseline": (3, 0), "standard": (2, 2), "generative": (2, 2)}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from intelligen.cli.lazy_verb import Verb
 from intelligen.cli.main import VERBS, commands
-from intelligen.cli.verb import Verb
 
 HEAVY = {"torch", "numpy", "ray", "optuna", "mlflow", "datasets", "sacrebleu", "sacremoses", "sentencepiece"}
 NAMES = list(commands.commands)
@@ -71,7 +71,9 @@ commands.main(["--help"], standalone_mode=False)
 print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert {"intelligen.cli.sweeps", "intelligen.config", "pydantic"} & set(done.stdout.split()) == set()
+    assert {"intelligen.cli.verbs.run_resume_extend_stop", "intelligen.config", "pydantic"} & set(
+        done.stdout.split()
+    ) == set()
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)

@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands
-from intelligen.config.strategies import ALIASES, STRATEGY_NAMES
-from intelligen.training.history import HISTORY_FILE, read_history
-from intelligen.training.result import read_trial
+from intelligen.config.schema.strategies import ALIASES, STRATEGY_NAMES
+from intelligen.state.history import HISTORY_FILE, read_history
+from intelligen.state.trial_result import read_trial
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState as OptunaState
 
 import intelligen
+from intelligen.analysis.strategy_table import strategy_table
 from intelligen.cli.main import commands
-from intelligen.tracking.leaderboard import leaderboard
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.records import SweepStatus, TrialRecord, TrialState
-from intelligen.tracking.store import open_client
-from intelligen.training.history import read_history
+from intelligen.state.history import read_history
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
+from intelligen.tracking.mlflow_store import open_client
 
 SWEEP = """
 version: 1
@@ -187,7 +187,7 @@ def require_mlflow_ranks_as_the_table(place: Place) -> None:
     rows = list(csv.DictReader((folder / "leaderboard.csv").read_text().splitlines()))
     assert [run.data.tags["trial_id"] for run in ranked] == [row["trial"] for row in rows if row["valid/bleu"]]
     searched = [run for run in ranked if run.data.tags["kind"] == "trial"]
-    for row in leaderboard(place.sweep, place.trials(), metric="valid/bleu"):
+    for row in strategy_table(place.sweep, place.trials(), metric="valid/bleu"):
         if row.best.kind == "trial":  # of the baselines the one counts that the search starts from
             best = next(run for run in searched if run.data.tags["strategy"] == row.best.strategy)
             assert best.data.metrics["selected/valid/bleu"] == row.best_value
@@ -239,7 +239,7 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
     require_records_agree(place)
     require_nothing_left(place)
     replay = intelligen.reproduce("tiny", "t0001", runs=place.directory / "runs")
-    assert (replay.identical, replay.recorded.lock.processes, replay.recorded.changes) == (True, 2, ())
+    assert (replay.identical, replay.recorded.manifest.processes, replay.recorded.changes) == (True, 2, ())
 
 
 @pytest.mark.slow

@@ -15,21 +15,21 @@ from click.testing import CliRunner, Result
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 from test_sweep import SWEEP
 
+from intelligen.analysis.study import read_study
 from intelligen.cli.main import commands, guarded
-from intelligen.config.loading import load_sweep
-from intelligen.layout import LEDGER_FILE
-from intelligen.reporting.study import read_study
-from intelligen.sweep.header import sweep_header
-from intelligen.tracking.launch import write_launch
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.records import TrialState
-from intelligen.tracking.store import open_client
+from intelligen.config.files.load import load_sweep
+from intelligen.state.checksummed_json import seal, unseal
+from intelligen.state.launch_file import write_launch
+from intelligen.state.layout import LEDGER_FILE
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_records import TrialState
+from intelligen.state.trial_result import RESULT, SELECTED
+from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.tracking.mlflow_mirror import MlflowMirror
+from intelligen.tracking.mlflow_store import open_client
 from intelligen.training.replay import Recorded, replay
-from intelligen.training.result import RESULT, SELECTED
-from intelligen.training.scored import current_score_files
-from intelligen.training.sealing import seal, unseal
-from intelligen.training.testing import TrainedModel
+from intelligen.training.scores_file import current_score_files
+from intelligen.training.trained_model import TrainedModel
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -81,7 +81,7 @@ def write_sweep(place: Place, file: Path) -> None:
     (tuned,) = (place.runs / "finetuned").iterdir()
     kept: dict[str, Any] = {"seed": 1, "params": {}, "config": {}}
     settings, experiment = load_sweep(file)
-    with Ledger.open(place.sweep, sweep_header(settings, experiment, prepared=prepared.name)) as ledger:
+    with Ledger.open(place.sweep, sweep_fingerprint(settings, experiment, prepared=prepared.name)) as ledger:
         write_launch(place.sweep, settings, tracking_uri=f"sqlite:///{place.directory}/mlflow.db")
         shutil.copytree(tuned, place.trial)
         ledger.start("baseline-1", kind="baseline", strategy="standard", directory=str(baseline), **kept)

@@ -16,11 +16,11 @@ from test_sweep import SWEEP, Place, require_records_agree, wait_for
 
 import intelligen
 from intelligen.cli.main import commands, guarded
-from intelligen.layout import LEDGER_FILE
-from intelligen.sweep.study import STUDY_FILE
-from intelligen.tracking.ledger import read_ledger
-from intelligen.tracking.records import TrialState
-from intelligen.training.history import read_history
+from intelligen.state.history import read_history
+from intelligen.state.layout import LEDGER_FILE
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import TrialState
+from intelligen.sweep.search.optuna_study import STUDY_FILE
 
 pytestmark = pytest.mark.slow
 

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.declarations import TaskSettings
-from intelligen.config.decoding import Decoding, Search
-from intelligen.config.model import Model
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.declarations import TaskSettings
+from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.config.schema.model import Model
 from intelligen.data.batches import Examples, Rows, SentencePairs, evaluation_batches
-from intelligen.data.prepared import Prepared, Split
+from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Shard
 from intelligen.evaluation.metric import Accuracy
 from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Classifier
-from intelligen.optimization import Loss, Sums
-from intelligen.strategies.base import Objective, Step
+from intelligen.optimization import Loss, MetricSums
+from intelligen.strategies.base import Criterion, UpdateContext
 from intelligen.tasks import Task
 
 LABELS = ("short", "long")
@@ -99,7 +99,7 @@ class Labelling(Task[Classifier, LabelledBatch]):
         split: Split,
         *,
         prepared: Prepared,
-        search: Search,
+        search: DecodingSearch,
         decoding: Decoding,
         device: torch.device,
         seed: int,
@@ -107,7 +107,7 @@ class Labelling(Task[Classifier, LabelledBatch]):
         world_size: int = 1,
     ) -> Shard:
         found: dict[int, str] = {}
-        sums = Sums()
+        sums = MetricSums()
         training = model.training
         model.eval()
         batches = evaluation_batches(
@@ -117,7 +117,7 @@ class Labelling(Task[Classifier, LabelledBatch]):
             logits_BC = model(batch.source_BS)
             found |= {int(row): LABELS[best] for row, best in zip(batch.rows, logits_BC.argmax(1), strict=True)}
             loss = F.cross_entropy(logits_BC, batch.label_B, reduction="sum")
-            sums.add(Sums({"loss": (loss, batch.num_targets)}))
+            sums.add(MetricSums({"loss": (loss, batch.num_targets)}))
         model.train(training)
         return Shard(found, sums)
 
@@ -128,7 +128,7 @@ class Labelling(Task[Classifier, LabelledBatch]):
         texts: Sequence[str],
         *,
         prepared: Prepared,
-        search: Search,
+        search: DecodingSearch,
         decoding: Decoding,
         device: torch.device,
         notes: Counter[str],
@@ -137,10 +137,10 @@ class Labelling(Task[Classifier, LabelledBatch]):
         return [LABELS[model(torch.tensor([ids], device=device)).argmax()] for ids in encoded]
 
 
-class CrossEntropy(Objective[Classifier, LabelledBatch]):
-    def __call__(self, model: Classifier, batch: LabelledBatch, step: Step) -> Loss:
+class CrossEntropy(Criterion[Classifier, LabelledBatch]):
+    def __call__(self, model: Classifier, batch: LabelledBatch, step: UpdateContext) -> Loss:
         total = F.cross_entropy(model(batch.source_BS), batch.label_B, reduction="sum", ignore_index=NO_LABEL)
-        return Loss(total / batch.update_targets, Sums({"train/loss": (total, batch.num_targets)}))
+        return Loss(total / batch.update_targets, MetricSums({"train/loss": (total, batch.num_targets)}))
 
 
 def labels(split: Split) -> Tensor:

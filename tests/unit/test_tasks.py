@@ -9,26 +9,26 @@ import torch
 from conftest import tiny_trial
 from labelling import LABELS, CrossEntropy, Labelling
 
-from intelligen import layout
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.declarations import TaskSettings
-from intelligen.config.decoding import Greedy
-from intelligen.config.tasks import Translation
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.declarations import TaskSettings
+from intelligen.config.schema.decoding import Greedy
+from intelligen.config.schema.tasks import Translation
 from intelligen.data.loader import Loader
-from intelligen.data.prepared import open_prepared
+from intelligen.data.prepared_data import open_prepared
 from intelligen.evaluation.metric import Accuracy, Perplexity
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
+from intelligen.state import layout
+from intelligen.state.history import History
 from intelligen.strategies.base import Strategy
 from intelligen.tasks import build_task
 from intelligen.training.checkpoint import Checkpoints
-from intelligen.training.history import History
 from intelligen.training.loop import train
 from intelligen.training.progress import Progress
 from intelligen.training.report_line import report_line
-from intelligen.training.resuming import resume
+from intelligen.training.resume import resume
 from intelligen.training.runtime import Runtime
-from intelligen.training.setting_up import Setup
-from intelligen.training.validating import SHOWN_SAMPLES
+from intelligen.training.training_setup import Setup
+from intelligen.training.validation import SHOWN_SAMPLES
 
 
 @pytest.mark.parametrize(

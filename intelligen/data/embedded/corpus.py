@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from random import Random
 
-from intelligen.config.data import EmbeddedCorpus
+from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.data.embedded.sampling import Weighted
 from intelligen.data.embedded.sentences import Author
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 from prompted import Prompted
 
-from intelligen.config.model import Seq2Seq
-from intelligen.config.plugins import Plugin
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.plugins import Plugin
 from intelligen.data.batches import Batch
 from intelligen.evaluation.metric import ExactMatch, TokenF1
 from intelligen.models.interfaces import Generator
 from intelligen.optimization import Loss
-from intelligen.strategies.base import Objective, Step
-from intelligen.strategies.parts import Parts
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.strategies.base import Criterion, UpdateContext
+from intelligen.strategies.criterion_parts import CriterionParts
+from intelligen.strategies.teacher_forcing import TeacherForcing
 from intelligen.tasks import TextGeneration
 from toy_lm.settings import Copying, Ramped, TinyLm
 
@@ -24,12 +24,12 @@ class CopyingTask(TextGeneration):
         super().__init__(settings, (TokenF1(), ExactMatch()))
 
 
-class RampedObjective(Objective):
+class RampedObjective(Criterion):
     def __init__(self, settings: Ramped, teacher: TeacherForcing) -> None:
         self._settings = settings
         self._teacher = teacher
 
-    def __call__(self, model: Generator, batch: Batch, step: Step) -> Loss:
+    def __call__(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         first, last = self._settings.span
         share = step.progress if self._settings.shape == "linear" else step.progress**2
         whole = self._teacher(model, batch, step)
@@ -48,7 +48,7 @@ def build_model(settings: TinyLm, vocabularies: Mapping[str, int]) -> Generator:
     return Prompted(shape, vocabulary=vocabularies["target"])
 
 
-def build_strategy(settings: Ramped, parts: Parts) -> Objective:
+def build_strategy(settings: Ramped, parts: CriterionParts) -> Criterion:
     return RampedObjective(settings, parts.teacher)
 
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from intelligen.config.columns import Column
-from intelligen.config.declarations import MATCHED, STANDARD, Need, PluginModel, PluginStrategy, PluginTask
+from intelligen.config.schema.columns import Column
+from intelligen.config.schema.declarations import MATCHED, STANDARD, Need, PluginModel, PluginStrategy, PluginTask
 
 
 class Copying(PluginTask):

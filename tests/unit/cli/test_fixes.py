@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 
+from intelligen.analysis.suggested_command import command_line
 from intelligen.cli.main import VERBS, commands, guarded
-from intelligen.config.fixes import told_to_a_sweep
-from intelligen.config.loading import load_sweep
+from intelligen.config.files.load import load_sweep
+from intelligen.config.files.suggested_fixes import told_to_a_sweep
 from intelligen.errors import ChangedError, DataError
-from intelligen.sweep.header import require_unchanged, sweep_header
-from intelligen.tracking.command_line import command_line
+from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 
 SWEEP = """
 version: 1
@@ -122,7 +122,8 @@ def test_an_override_in_quotation_marks_is_spelt_for_a_sweep_too() -> None:
 
 def test_another_sweep_is_started_as_the_message_says(run: Run, tmp_path: Path) -> None:
     before, after = (
-        sweep_header(*load_sweep(Path("sweep.yaml"), overrides), prepared="x") for overrides in ([], ["search.seed=2"])
+        sweep_fingerprint(*load_sweep(Path("sweep.yaml"), overrides), prepared="x")
+        for overrides in ([], ["search.seed=2"])
     )
     with pytest.raises(ChangedError) as caught:
         require_unchanged(before, after, tmp_path)

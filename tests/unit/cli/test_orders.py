@@ -6,13 +6,13 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.main import commands
-from intelligen.config.loading import load_sweep
+from intelligen.config.files.load import load_sweep
 from intelligen.errors import ConfigError, StorageError
-from intelligen.layout import LAUNCH_FILE
-from intelligen.sweep.header import sweep_header
-from intelligen.sweep.orders import order_of_directory
-from intelligen.tracking.launch import write_launch
-from intelligen.tracking.ledger import Ledger
+from intelligen.state.launch_file import write_launch
+from intelligen.state.layout import LAUNCH_FILE
+from intelligen.state.ledger import Ledger
+from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.sweep.launch_request import request_of_directory
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -22,7 +22,7 @@ def directory(tmp_path: Path) -> Path:
     """A sweep that was launched once, and did nothing."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
     directory = tmp_path / "sweeps" / "quickstart"
-    Ledger.open(directory, sweep_header(sweep, experiment, prepared="0123456789abcdef")).close()
+    Ledger.open(directory, sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")).close()
     return directory
 
 
@@ -32,7 +32,7 @@ def launched_at(directory: Path, uri: str) -> None:
 
 
 def tracked_at(directory: Path, *, given: str | None = None) -> str:
-    return order_of_directory(directory, (), tracking_uri=given).tracking_uri
+    return request_of_directory(directory, (), tracking_uri=given).tracking_uri
 
 
 @pytest.mark.parametrize("verb", ["resume", "extend", "promote"])

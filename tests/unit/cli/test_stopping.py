@@ -11,20 +11,20 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.main import commands, guarded
-from intelligen.config.loading import load_sweep
-from intelligen.sweep.header import sweep_header
-from intelligen.sweep.interrupts import Interrupts
-from intelligen.sweep.stopping import STOP_FILE, forget_requests, heeding_stop
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.records import SweepStatus
-from intelligen.training.history import HISTORY_FILE
+from intelligen.config.files.load import load_sweep
+from intelligen.state.history import HISTORY_FILE
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_records import SweepStatus
+from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.sweep.signals import Interrupts
+from intelligen.sweep.stop_file import STOP_FILE, forget_requests, heeding_stop
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     """A runs directory with one sweep that has just begun."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    header = sweep_header(sweep, experiment, prepared="0123456789abcdef")
+    header = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
     Ledger.open(tmp_path / "sweeps" / "quickstart", header).close()
     return tmp_path
 

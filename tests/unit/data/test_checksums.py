@@ -8,14 +8,14 @@ import pytest
 import torch
 from conftest import tiny_data, tiny_trial, write_tiny_corpus
 
-from intelligen.config.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.data import checksums
-from intelligen.data.manifest import MANIFEST
-from intelligen.data.prepared import Prepared, open_prepared
-from intelligen.data.preparing import prepare
+from intelligen.data.data_manifest import MANIFEST
+from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import StorageError
-from intelligen.training.circumstances import take_lock
 from intelligen.training.fit import fit
+from intelligen.training.reproducibility_manifest import take_manifest
 from intelligen.training.runtime import Runtime
 
 
@@ -80,10 +80,10 @@ def test_a_file_is_hashed_once_per_process(prepared: Prepared, monkeypatch: pyte
 
 def test_data_of_the_first_release_are_used_and_have_the_same_lock(prepared: Prepared, tmp_path: Path) -> None:
     place = {"store": tmp_path, "device": torch.device("cpu"), "threads": 1, "processes": 1}
-    now = take_lock(tiny_trial(prepared.identity), **place)
+    now = take_manifest(tiny_trial(prepared.identity), **place)
     text = prepared.manifest.model_dump_json(exclude={"overlaps", "sha256", "checksum"})
     (prepared.directory / MANIFEST).write_text(text)
     again = prepare(tiny_data(tmp_path / "corpus"), tmp_path, columns=SOURCE_AND_TARGET)
     assert again.manifest.sha256 is None
     assert again.identity == prepared.identity
-    assert take_lock(tiny_trial(again.identity), **place) == now
+    assert take_manifest(tiny_trial(again.identity), **place) == now

@@ -8,8 +8,9 @@ import datasets
 import pytest
 from conftest import TINY_EXPERIMENT, tiny_data, write_tiny_corpus
 
-from intelligen.config.columns import SOURCE_AND_TARGET, Column, Row
-from intelligen.config.data import (
+from intelligen.config.files.load import load_experiment
+from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
+from intelligen.config.schema.data import (
     Corpus,
     Data,
     EmbeddedCorpus,
@@ -22,15 +23,14 @@ from intelligen.config.data import (
     ParallelText,
     Tokenizer,
 )
-from intelligen.config.loading import load_experiment
-from intelligen.config.tasks import Translation
+from intelligen.config.schema.tasks import Translation
 from intelligen.data.corpora import open_corpus
-from intelligen.data.describing import describe
-from intelligen.data.held_out import HeldOutRows
-from intelligen.data.manifest import Overlap
+from intelligen.data.data_manifest import Overlap
+from intelligen.data.data_summary import describe
+from intelligen.data.held_out_split import HeldOutRows
 from intelligen.data.new_test_set import NewTestSet
-from intelligen.data.prepared import Prepared, open_prepared
-from intelligen.data.preparing import data_identity, prepare
+from intelligen.data.preparation import data_identity, prepare
+from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import ConfigError, DataError
 
 SOURCE, TARGET = (Column("source", read=True),), (Column("target", read=False),)
@@ -210,7 +210,7 @@ class Questions:
 
 
 def prepared_questions(store: Path, monkeypatch: pytest.MonkeyPatch, data: Data, **splits: Sequence[Row]) -> Prepared:
-    monkeypatch.setattr("intelligen.data.preparing.open_corpus", lambda *_: Questions(**splits))
+    monkeypatch.setattr("intelligen.data.preparation.open_corpus", lambda *_: Questions(**splits))
     return prepare(data, store, columns=QUESTIONS)
 
 

@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from intelligen.config.data import EmbeddedCorpus
+from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.embedded.adjectives import ADJECTIVES
 from intelligen.data.embedded.corpus import DEPTHS, split_of
@@ -35,7 +35,8 @@ def test_each_split_takes_its_own_count() -> None:
 
 def test_the_same_settings_give_the_same_pairs_in_another_process() -> None:
     program = (
-        "from intelligen.config.data import EmbeddedCorpus; from intelligen.data.embedded import sentence_pairs\n"
+        "from intelligen.config.schema.data import EmbeddedCorpus\n"
+        "from intelligen.data.embedded import sentence_pairs\n"
         "corpus = EmbeddedCorpus(train=40, test=40)\n"
         "print(ascii([list(sentence_pairs(split, corpus)) for split in ('train', 'test_ood')]))"
     )

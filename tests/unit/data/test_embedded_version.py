@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import EmbeddedCorpus
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.data.corpora import open_corpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs, version
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from intelligen.data.batches import Batch, SentencePairs, cut, evaluation_batches
 from intelligen.data.loader import Loader, plan_pass
-from intelligen.data.prepared import Split, TokenColumn
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.data.prepared_data import Split, TokenColumn
+from intelligen.data.special_tokens import BOS, EOS, PAD
 
 torch.set_num_threads(1)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from intelligen.cli.new_test_sets import new_test_sets
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, FilesCorpus, HeldOut, PairTable
-from intelligen.config.data import Tokenizer as TokenizerSettings
+from intelligen.cli.new_test_set_option import new_test_sets
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, FilesCorpus, HeldOut, PairTable
+from intelligen.config.schema.data import Tokenizer as TokenizerSettings
 from intelligen.data.new_test_set import NewTestSet
-from intelligen.data.prepared import Prepared
-from intelligen.data.preparing import prepare
+from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import Prepared
 from intelligen.errors import DataError
 
 

@@ -3,14 +3,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from intelligen.config.decoding import Beam, Greedy, Sample, Search
-from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.hypotheses import Hypotheses
-from intelligen.decoding.sample import draw
-from intelligen.models.cache import KVCache
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.decoding.token_sampling import draw
+from intelligen.models.kv_cache import KVCache
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
 CONFIG = Seq2Seq(
@@ -46,7 +46,7 @@ def test_the_fixture_ends_some_hypotheses_and_cuts_others() -> None:
 
 
 @pytest.mark.parametrize("search", [Greedy(), Beam(size=4)], ids=lambda search: search.name)
-def test_padding_and_batch_composition_change_nothing(search: Search) -> None:
+def test_padding_and_batch_composition_change_nothing(search: DecodingSearch) -> None:
     model, source_BS, bounds = decided_model(), sources(), torch.tensor(BOUNDS)
     together = generate(model, source_BS, search, max_lengths_B=bounds)
     padded = generate(model, pad(source_BS, (0, 5)), search, max_lengths_B=bounds)
@@ -96,7 +96,7 @@ def test_sampling_equals_a_plain_loop_over_each_row_s_own_uniforms(temperature: 
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)
-def test_every_hypothesis_keeps_its_bound_and_its_form(search: Search) -> None:
+def test_every_hypothesis_keeps_its_bound_and_its_form(search: DecodingSearch) -> None:
     bounds = torch.tensor(BOUNDS)
     found = generate(decided_model(), sources(), search, max_lengths_B=bounds)
     assert found.tokens_NT.dtype == torch.int64
@@ -112,7 +112,7 @@ def test_every_hypothesis_keeps_its_bound_and_its_form(search: Search) -> None:
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)
-def test_pad_and_bos_are_never_generated(search: Search) -> None:
+def test_pad_and_bos_are_never_generated(search: DecodingSearch) -> None:
     model = decided_model()
     with torch.no_grad():
         # Their logits would be the largest ones wherever the strongest of the others is positive.
@@ -124,7 +124,7 @@ def test_pad_and_bos_are_never_generated(search: Search) -> None:
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)
-def test_a_row_of_padding_alone_is_harmless(search: Search) -> None:
+def test_a_row_of_padding_alone_is_harmless(search: DecodingSearch) -> None:
     source_BS = sources()
     source_BS[3] = PAD
     found = generate(decided_model(), source_BS, search, max_lengths_B=torch.tensor(BOUNDS))
@@ -152,7 +152,7 @@ def test_finished_rows_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)
-def test_every_module_gets_its_own_mode_back(search: Search) -> None:
+def test_every_module_gets_its_own_mode_back(search: DecodingSearch) -> None:
     model = decided_model().train()
     model.encoder.eval()
     modes = [module.training for module in model.modules()]

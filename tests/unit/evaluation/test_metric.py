@@ -9,11 +9,11 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from intelligen.evaluation import Shard, score
-from intelligen.evaluation.intervals import interval
+from intelligen.evaluation.confidence_interval import interval
 from intelligen.evaluation.metric import Accuracy, ExactMatch, MacroF1, Metric, Perplexity, TokenF1, answer_words
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
 from intelligen.evaluation.significance import compare_systems, mean_interval
-from intelligen.optimization import Sums
+from intelligen.optimization import MetricSums
 
 WORDS = ["Haus", "Hund,", "läuft", "ein", "der", "schnell!", "a", "I"]
 
@@ -49,7 +49,7 @@ def test_a_metric_of_texts_is_what_sacrebleu_says(metric, oracle, hypotheses, re
 
 
 def test_what_an_evaluation_records_is_the_metrics_of_its_texts():
-    found = score([Shard(dict(enumerate(ODD["good"])), Sums())], texts(1))
+    found = score([Shard(dict(enumerate(ODD["good"])), MetricSums())], texts(1))
     for metric in (Bleu(), ChrF()):
         assert found.metrics[metric.name] == pytest.approx(metric.score(ODD["good"], texts(1)), rel=1e-12)
         assert found.signatures[f"{metric.name}_signature"] == metric.signature

@@ -7,13 +7,13 @@ import pytest
 from sacrebleu.metrics import BLEU
 from scipy import stats
 
-from intelligen.evaluation.corpus import Shard
-from intelligen.evaluation.intervals import interval
+from intelligen.evaluation.bootstrap_resampling import resampled_sums
+from intelligen.evaluation.confidence_interval import interval
+from intelligen.evaluation.corpus_scores import score
+from intelligen.evaluation.evaluate import Shard
 from intelligen.evaluation.sacrebleu_metrics import Bleu
-from intelligen.evaluation.scoring import score
 from intelligen.evaluation.significance import compare_statistics, compare_systems, holm, mean_interval
-from intelligen.evaluation.significance_statistics import resampled_sums
-from intelligen.optimization import Sums
+from intelligen.optimization import MetricSums
 
 METRIC = Bleu()
 bleu_of, bleu_statistics = METRIC.value, METRIC.statistics
@@ -60,7 +60,7 @@ def alike(*rights: int) -> np.ndarray:
 def test_summed_statistics_score_as_sacrebleu_does(hypotheses):
     found = bleu_of(bleu_statistics(hypotheses, references()).sum(axis=0))
     assert found == pytest.approx(BLEU().corpus_score(hypotheses, [references()]).score, rel=1e-12)
-    shard = Shard(dict(enumerate(hypotheses)), Sums({"loss": (1.0, 1)}))
+    shard = Shard(dict(enumerate(hypotheses)), MetricSums({"loss": (1.0, 1)}))
     assert found == pytest.approx(score([shard], references()).metrics["bleu"], rel=1e-12)
 
 

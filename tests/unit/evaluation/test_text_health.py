@@ -2,7 +2,7 @@
 
 import pytest
 
-from intelligen.data.bleu import word_splitter
+from intelligen.data.bleu_tokenizers import word_splitter
 from intelligen.evaluation.text_health import distinct, text_shares
 
 

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import BOS, EOS, PAD
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.data.special_tokens import BOS, EOS, PAD
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
 VOCABULARY = 11
@@ -42,8 +42,8 @@ def test_a_one_hot_mixture_is_its_token(model: Seq2SeqTransformer) -> None:
     target_NT = tokens(6, 4, seed=2)
     target_NT[:, 0] = BOS
     target_NT[1, 2:] = PAD
-    memory = model.encode(padded_sources())
-    plain, mixed = model.states(target_NT, memory), model.mixture_states(one_hot(target_NT), memory)
+    encoded = model.encode(padded_sources())
+    plain, mixed = model.states(target_NT, encoded), model.mixture_states(one_hot(target_NT), encoded)
     torch.testing.assert_close(mixed, plain)
 
 
@@ -57,8 +57,8 @@ def test_a_mixture_is_embedded_as_the_weighted_sum_of_its_tokens() -> None:
     mixture_NTV = one_hot(target_NT)
     mixture_NTV[:, 1] = 0.0
     mixture_NTV[:, 1, list(parts)] = torch.tensor(list(parts.values()))
-    memory = model.encode(padded_sources())
-    plain, mixed = model.states(target_NT, memory), model.mixture_states(mixture_NTV, memory)
+    encoded = model.encode(padded_sources())
+    plain, mixed = model.states(target_NT, encoded), model.mixture_states(mixture_NTV, encoded)
     torch.testing.assert_close(mixed, plain)
 
 

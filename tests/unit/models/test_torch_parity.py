@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from intelligen.config.model import Seq2Seq
-from intelligen.data.tokens import BOS, PAD
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.data.special_tokens import BOS, PAD
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
 VOCABULARY, WIDTH, HEADS, LAYERS, POSITIONS = 11, 16, 4, 2, 9

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from intelligen.config.training import Optimizer, Schedule, Training
-from intelligen.optimization import Loss, Sums, Updater, learning_rate
+from intelligen.config.schema.training import Optimizer, Schedule, Training
+from intelligen.optimization import Loss, MetricSums, Updater, learning_rate
 
 
 def rates(schedule: Schedule, total: int = 100) -> list[float]:
@@ -34,7 +34,7 @@ def test_constant_stays_after_its_warm_up():
 
 def square_error(model: nn.Linear, rows: torch.Tensor, *, of: int) -> Loss:
     summed = (model(rows) - rows.sum(dim=1, keepdim=True)).square().sum()
-    return Loss(summed / of, Sums({"train/loss": (summed, len(rows))}))
+    return Loss(summed / of, MetricSums({"train/loss": (summed, len(rows))}))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -87,16 +87,16 @@ def test_adamw_decays_weights_by_themselves_and_not_through_the_moments():
 
 
 def test_sums_divide_once():
-    total = Sums({"loss": (10.0, 2)})
-    total.add(Sums({"loss": (2.0, 4), "reward": (1.0, 1)}))
-    total.add(Sums({"empty": (0.0, 0)}))
+    total = MetricSums({"loss": (10.0, 2)})
+    total.add(MetricSums({"loss": (2.0, 4), "reward": (1.0, 1)}))
+    total.add(MetricSums({"empty": (0.0, 0)}))
     assert total.means() == {"loss": 2.0, "reward": 1.0}
-    assert Sums.from_lists(total.to_lists()).means() == total.means()
+    assert MetricSums.from_lists(total.to_lists()).means() == total.means()
 
 
 def test_sums_survive_a_checkpoint_to_the_last_digit():
     pairs = {"a": [0.1, 16_777_217.0]}
-    assert Sums.from_lists(pairs).to_lists() == pairs
+    assert MetricSums.from_lists(pairs).to_lists() == pairs
 
 
 def scaled_sum(model: nn.Linear, steepness: float) -> Loss:

@@ -16,10 +16,10 @@ from mlflow import MlflowClient
 from playwright.sync_api import Page, sync_playwright
 from small_study import SmallStudy
 
-from intelligen.tracking.links import compare_lines, comparison_path, run_path
-from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.run_ids import RunIds, read_run_ids
-from intelligen.tracking.store import open_client
+from intelligen.analysis.mlflow_links import compare_lines, comparison_path, run_path
+from intelligen.state.mlflow_run_ids import RunIds, read_run_ids
+from intelligen.tracking.mlflow_mirror import MlflowMirror
+from intelligen.tracking.mlflow_store import open_client
 
 CHROMIUM = shutil.which("chromium")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from intelligen.evaluation.sacrebleu_metrics import Bleu
-from intelligen.reporting.report.export import latex_escaped, to_csv, to_latex, to_markdown
+from intelligen.reporting.export import latex_escaped, to_csv, to_latex, to_markdown
 
 KNOWN: dict[str, Any] = {
     "strategy": "standard_matched",

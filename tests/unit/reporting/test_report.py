@@ -12,11 +12,11 @@ import pytest
 from sacrebleu.metrics import BLEU
 from small_study import SmallStudy
 
-from intelligen.reporting.report.comparison import comparison_page, incomparable
-from intelligen.reporting.report.terminal import comparison_table
-from intelligen.reporting.report.translations import sample_rows, word_differences
-from intelligen.reporting.report.writing import read_compared, write_report
-from intelligen.tracking.run_ids import RUN_IDS_FILE, RunIds, write_run_ids
+from intelligen.reporting.html.comparison_page import comparison_page, incomparable
+from intelligen.reporting.html.sample_translations import sample_rows, word_differences
+from intelligen.reporting.html.write_report import read_compared, write_report
+from intelligen.reporting.terminal.comparison_table import comparison_table
+from intelligen.state.mlflow_run_ids import RUN_IDS_FILE, RunIds, write_run_ids
 
 ATTACK = "<script>alert('x')</script> & \"<b>"
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from small_study import EPOCHS, SmallStudy
 
-from intelligen.reporting.report.curves import exposure_curves, learning_curves
-from intelligen.reporting.report.effort import expected_best_figures, importance_figures, importance_note
-from intelligen.reporting.report.marks import marks
-from intelligen.reporting.report.parallel import parallel_figures
-from intelligen.reporting.report.score_figures import exposure_by_place
-from intelligen.reporting.report.search_figures import pareto_figure, simplex_figures
-from intelligen.reporting.study import Member, StudyResults, read_study
+from intelligen.analysis.study import SeedModel, StudyResults, read_study
+from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
+from intelligen.reporting.html.learning_curves import exposure_curves, learning_curves
+from intelligen.reporting.html.parallel_coordinates import parallel_figures
+from intelligen.reporting.html.plot_styles import marks
+from intelligen.reporting.html.score_figures import exposure_by_place
+from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_a_figure_without_a_value_is_valid_json(study: StudyResults) -> None:
 
 
 def test_what_was_not_measured_on_a_test_set_has_no_figure(study: StudyResults) -> None:
-    def unmeasured(member: Member) -> Member:
+    def unmeasured(member: SeedModel) -> SeedModel:
         decoded = {setting: replace(one, metrics={}) for setting, one in member.decoded.items()}
         return replace(member, decoded=decoded)
 

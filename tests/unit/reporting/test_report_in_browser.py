@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from small_study import SmallStudy
 
-from intelligen.reporting.report.writing import write_report
+from intelligen.reporting.html.write_report import write_report
 
 CHROMIUM = shutil.which("chromium")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

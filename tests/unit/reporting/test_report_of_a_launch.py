@@ -9,15 +9,15 @@ from mlflow.entities import Run
 from rich.console import Console
 from small_study import SmallStudy
 
-from intelligen.reporting.launch_reporter import ConsoleReporter
-from intelligen.sweep.closing import close_launch
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.tracking.ledger import Ledger, read_ledger
-from intelligen.tracking.mirror import MlflowMirror
-from intelligen.tracking.projection import INTERNAL
-from intelligen.tracking.records import SweepStatus
-from intelligen.tracking.run_ids import read_run_ids
-from intelligen.tracking.store import open_client
+from intelligen.reporting.terminal.console_reporter import ConsoleReporter
+from intelligen.state.ledger import Ledger, read_ledger
+from intelligen.state.mlflow_run_ids import read_run_ids
+from intelligen.state.trial_records import SweepStatus
+from intelligen.sweep.end_of_launch import close_launch
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.tracking.mlflow_mapping import INTERNAL
+from intelligen.tracking.mlflow_mirror import MlflowMirror
+from intelligen.tracking.mlflow_store import open_client
 
 EXPERIMENT = "tiny"
 
@@ -36,7 +36,7 @@ def end_launch(study: SmallStudy, status: SweepStatus) -> str:
     uri = tracked_at(study)
     mirror = MlflowMirror(study.directory, tracking_uri=uri, experiment=EXPERIMENT)
     with Ledger.open(study.directory, {}) as ledger:
-        launch = SweepRun(sweep, experiment, ledger.header["prepared"], study.store, study.directory, ledger)
+        launch = SweepContext(sweep, experiment, ledger.header["prepared"], study.store, study.directory, ledger)
         close_launch(launch, status, mirror, ConsoleReporter(Console(file=output, width=400)), tracking_uri=uri)
     return output.getvalue()
 

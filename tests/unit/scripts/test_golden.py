@@ -16,7 +16,7 @@ from revisions.reading import things_in
 from revisions.running import STORY, Revision, RevisionError
 from safetensors.torch import load_file, save_file
 
-from intelligen.config.strategies import STRATEGY_NAMES
+from intelligen.config.schema.strategies import STRATEGY_NAMES
 
 Plant = Callable[[Path], None]
 

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 from toy import gradient, pad, select, toy_batch, toy_model, without_targets
 
-from intelligen.config.single_strategies import Auxiliary
+from intelligen.config.schema.single_strategies import Auxiliary
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import BOS, PAD
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.data.special_tokens import BOS, PAD
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 from intelligen.optimization import Loss
-from intelligen.strategies.auxiliary import AuxiliaryObjective
-from intelligen.strategies.base import Step
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.strategies.auxiliary import AuxiliaryCriterion
+from intelligen.strategies.base import UpdateContext
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
-STEP = Step(seed=1, update=3, total_updates=10)
+STEP = UpdateContext(seed=1, update=3, total_updates=10)
 SMOOTHING = 0.1
 TEACHER = TeacherForcing(label_smoothing=SMOOTHING)
 HEADS = [Auxiliary(head="decoder", tokens=3, decay=0.5, weight=0.4), Auxiliary(head="encoder", weight=0.4)]
@@ -23,7 +23,7 @@ each_head = pytest.mark.parametrize("settings", HEADS, ids=lambda settings: sett
 
 
 def loss(settings: Auxiliary, model: Seq2SeqTransformer, batch: Batch) -> Loss:
-    return AuxiliaryObjective(settings, teacher=TEACHER, label_smoothing=SMOOTHING)(model, batch, STEP)
+    return AuxiliaryCriterion(settings, teacher=TEACHER, label_smoothing=SMOOTHING)(model, batch, STEP)
 
 
 def smoothed(logits_V: Tensor, token: int) -> Tensor:

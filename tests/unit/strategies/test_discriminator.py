@@ -11,31 +11,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from toy import VOCABULARY, batch_of, select, toy_model, without_targets
 
-from intelligen.config.single_strategies import Discriminator
-from intelligen.config.training import Training
+from intelligen.config.schema.single_strategies import Discriminator
+from intelligen.config.schema.training import Training
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import EOS, PAD
-from intelligen.strategies.base import Step
-from intelligen.strategies.discriminator import Judge, Pairs, bare, build_discriminator
+from intelligen.data.special_tokens import EOS, PAD
+from intelligen.strategies.base import UpdateContext
+from intelligen.strategies.discriminator import DiscriminatorTrainer, Pairs, bare, build_discriminator
 
 torch.set_num_threads(1)
 SMALL = Discriminator(head_width=8, d_ff=24, heads=2, layers=1, learning_rate=3e-3)
 BOUND = 4
 
 
-def judge_of(settings: Discriminator = SMALL, **options: object) -> Judge:
+def trainer_of(settings: Discriminator = SMALL, **options: object) -> DiscriminatorTrainer:
     discriminator = build_discriminator(settings, toy_model(), seed=3)
-    return Judge(discriminator, settings, wrap=lambda module: module, training=Training(), world_size=1, **options)
+    return DiscriminatorTrainer(
+        discriminator, settings, wrap=lambda module: module, training=Training(), world_size=1, **options
+    )
 
 
-def step_of(update: int) -> Step:
-    return Step(seed=1, update=update, total_updates=100)
+def step_of(update: int) -> UpdateContext:
+    return UpdateContext(seed=1, update=update, total_updates=100)
 
 
-def learn(judge: Judge, fresh: Sequence[Pairs], update: int) -> dict[str, float]:
+def learn(trainer: DiscriminatorTrainer, fresh: Sequence[Pairs], update: int) -> dict[str, float]:
     step = step_of(update)
     step.seed_dropout()
-    return judge.learn(fresh, step).means()
+    return trainer.learn(fresh, step).means()
 
 
 def random_rows(count: int, *, seed: int, first: int | None = None) -> list[list[int]]:
@@ -68,83 +70,83 @@ def test_neither_end_nor_bound_nor_width_shows_in_a_text():
     assert label_N.tolist() == [1, 1, 1, 0, 0, 0]
     assert torch.equal(text_NT[:3], text_NT[3:])
     assert not (text_NT == EOS).any()
-    judge = judge_of()
-    assert torch.equal(*(judge.score(*side) for side in ((source_NS[:3], text_NT[:3]), (source_NS[3:], text_NT[3:]))))
+    trainer = trainer_of()
+    assert torch.equal(*(trainer.score(*side) for side in ((source_NS[:3], text_NT[:3]), (source_NS[3:], text_NT[3:]))))
 
 
 def test_separable_texts_open_the_gate():
-    judge = judge_of()
+    trainer = trainer_of()
     accuracies = []
     for update in range(1, 41):
-        assert judge.pretrains
+        assert trainer.pretrains
         fresh = pairs_of(random_rows(32, seed=2 * update, first=4), random_rows(32, seed=2 * update + 1, first=5))
-        accuracies.append(learn(judge, [fresh], update)["train/discriminator_accuracy"])
-        if not judge.pretrains:
+        accuracies.append(learn(trainer, [fresh], update)["train/discriminator_accuracy"])
+        if not trainer.pretrains:
             break
     assert update < 40, "the gate opens before the phase's end"
     assert accuracies[-1] > SMALL.accuracy_gate
     # Open stays open, even where the discriminator is fooled afterwards.
     for later in range(41, 61):
-        learn(judge, [pairs_of(random_rows(8, seed=later, first=5), random_rows(8, seed=later, first=5))], later)
-    assert not judge.pretrains
+        learn(trainer, [pairs_of(random_rows(8, seed=later, first=5), random_rows(8, seed=later, first=5))], later)
+    assert not trainer.pretrains
 
 
 def test_texts_from_the_same_writer_leave_it_at_chance():
-    judge = judge_of(replace_settings(pretraining_updates=200))
+    trainer = trainer_of(replace_settings(pretraining_updates=200))
     right = 0.0
     count, turns, measured = 64, 60, 20
     for update in range(1, turns + 1):
         fresh = pairs_of(random_rows(count, seed=2 * update), random_rows(count, seed=2 * update + 1))
-        accuracy = learn(judge, [fresh], update)["train/discriminator_accuracy"]
+        accuracy = learn(trainer, [fresh], update)["train/discriminator_accuracy"]
         right += 2 * count * accuracy * (update > turns - measured)
     judged = 2 * count * measured
     print(f"accuracy {right / judged:.4f} of {judged}, standard error {0.5 / math.sqrt(judged):.4f}")
     assert abs(right - judged / 2) < 4 * math.sqrt(judged) / 2
-    assert judge.pretrains, "and the gate stays closed"
+    assert trainer.pretrains, "and the gate stays closed"
 
 
 def test_the_phase_ends_though_the_gate_stays_closed():
-    judge = judge_of(replace_settings(pretraining_updates=3, accuracy_gate=1.0))
+    trainer = trainer_of(replace_settings(pretraining_updates=3, accuracy_gate=1.0))
     for update in range(1, 4):
-        assert judge.pretrains
-        learn(judge, [pairs_of(random_rows(4, seed=1), random_rows(4, seed=1))], update)
-    assert not judge.pretrains
+        assert trainer.pretrains
+        learn(trainer, [pairs_of(random_rows(4, seed=1), random_rows(4, seed=1))], update)
+    assert not trainer.pretrains
 
 
 def test_a_frozen_discriminator_never_has_a_turn():
-    judge = judge_of(frozen=True)
-    assert not judge.pretrains
-    assert not any(judge.has_turn(number) for number in range(1, 20))
+    trainer = trainer_of(frozen=True)
+    assert not trainer.pretrains
+    assert not any(trainer.is_due(number) for number in range(1, 20))
 
 
 def test_its_turn_comes_at_every_nth_update():
-    judge = judge_of(replace_settings(every=3))
-    assert [number for number in range(1, 10) if judge.has_turn(number)] == [3, 6, 9]
+    trainer = trainer_of(replace_settings(every=3))
+    assert [number for number in range(1, 10) if trainer.is_due(number)] == [3, 6, 9]
 
 
 def test_a_turn_has_as_many_updates_as_asked_for():
-    judge = judge_of(replace_settings(steps=3))
-    learn(judge, [pairs_of(random_rows(4, seed=1), random_rows(4, seed=2))], 1)
-    assert {state["step"].item() for state in judge.state_dict()["updater"]["optimizer"]["state"].values()} == {3.0}
+    trainer = trainer_of(replace_settings(steps=3))
+    learn(trainer, [pairs_of(random_rows(4, seed=1), random_rows(4, seed=2))], 1)
+    assert {state["step"].item() for state in trainer.state_dict()["updater"]["optimizer"]["state"].values()} == {3.0}
 
 
 def test_references_alone_are_smoothed():
     settings = replace_settings(dropout=0.0, label_smoothing=0.25)
-    judge = judge_of(settings)
+    trainer = trainer_of(settings)
     references, generated = random_rows(6, seed=1), random_rows(12, seed=2)
     fresh = pairs_of(references, references)
     fresh = replace(fresh, generated_NT=bare(padded(generated), torch.full((12,), BOUND)))
     source_NS, text_NT, _, _ = fresh.labelled()
-    judged_N = judge.score(source_NS, text_NT)
+    judged_N = trainer.score(source_NS, text_NT)
     real_B, fake_N = judged_N[:6], judged_N[6:]
     of_real = -(0.75 * real_B.log() + 0.25 * (1 - real_B).log()).mean()
     expected = (of_real - (1 - fake_N).log().mean()) / 2
-    assert learn(judge, [fresh], 1)["train/discriminator_loss"] == pytest.approx(expected.item(), rel=1e-5)
+    assert learn(trainer, [fresh], 1)["train/discriminator_loss"] == pytest.approx(expected.item(), rel=1e-5)
 
 
-def first_moment(judge: Judge) -> Tensor:
+def first_moment(trainer: DiscriminatorTrainer) -> Tensor:
     """The gradient of the first update, up to a factor."""
-    state = judge.state_dict()["updater"]["optimizer"]["state"]
+    state = trainer.state_dict()["updater"]["optimizer"]["state"]
     return torch.cat([state[index]["exp_avg"].flatten() for index in sorted(state)])
 
 
@@ -162,9 +164,9 @@ def test_rows_that_keep_a_rank_company_weigh_nothing_and_micro_batches_add_up():
     batch = some_batch()
     company = without_targets(select(batch, [1]))
     for parts in ([batch], [select(batch, [2, 0]), select(batch, [1])], [batch, company]):
-        judge = judge_of(replace_settings(dropout=0.0))
-        reports.append(learn(judge, [some_pairs(part) for part in parts], 1))
-        ends.append(first_moment(judge))
+        trainer = trainer_of(replace_settings(dropout=0.0))
+        reports.append(learn(trainer, [some_pairs(part) for part in parts], 1))
+        ends.append(first_moment(trainer))
     for moment, report in zip(ends[1:], reports[1:], strict=True):
         torch.testing.assert_close(moment, ends[0], rtol=1e-5, atol=1e-8)
         assert report == pytest.approx(reports[0], rel=1e-6)
@@ -183,19 +185,19 @@ def test_ranks_share_a_remembered_turn_row_by_row():
 
 
 def test_the_last_turns_are_remembered_and_drawn_from():
-    judge = judge_of(replace_settings(replay=3, steps=4))
-    seen = Seen(judge.discriminator)
+    trainer = trainer_of(replace_settings(replay=3, steps=4))
+    seen = Seen(trainer.discriminator)
     for update in range(1, 31):
         seen.texts = set()
         rows = [[*(4 + int(bit) for bit in f"{update:05b}"[-BOUND:]), EOS]] * 4
         fresh = pairs_of(rows, rows)
-        learn(judge, [fresh], update)
+        learn(trainer, [fresh], update)
         newest = tuple(bare(torch.tensor(rows[:1]), torch.tensor([BOUND]))[0].tolist())
         seen.history.append(newest)
         assert seen.texts <= set(seen.history[-3:])
         seen.others += seen.texts != {newest}
     assert seen.others > 10, "a remembered turn is drawn time and again"
-    assert len(judge.state_dict()["replay"]) == 3
+    assert len(trainer.state_dict()["replay"]) == 3
 
 
 class Seen:
@@ -213,21 +215,21 @@ class Seen:
 
 
 def test_without_replay_nothing_is_kept():
-    judge = judge_of()
-    learn(judge, [some_pairs(some_batch())], 1)
-    assert judge.state_dict()["replay"] == []
+    trainer = trainer_of()
+    learn(trainer, [some_pairs(some_batch())], 1)
+    assert trainer.state_dict()["replay"] == []
 
 
 def test_a_resumed_discriminator_learns_bit_for_bit_the_same():
     settings = replace_settings(replay=2, steps=2)
     fresh = [pairs_of(random_rows(6, seed=seed), random_rows(6, seed=seed + 9)) for seed in range(5)]
-    judge, resumed = judge_of(settings), judge_of(settings)
+    trainer, resumed = trainer_of(settings), trainer_of(settings)
     for update in (1, 2, 3):
-        learn(judge, [fresh[update]], update)
-    resumed.load_state_dict(round_trip(judge.state_dict()))
-    for continued in (judge, resumed):
+        learn(trainer, [fresh[update]], update)
+    resumed.load_state_dict(round_trip(trainer.state_dict()))
+    for continued in (trainer, resumed):
         learn(continued, [fresh[4]], 4)
-    assert_same(judge.state_dict(), resumed.state_dict())
+    assert_same(trainer.state_dict(), resumed.state_dict())
 
 
 def round_trip(state: dict) -> dict:
@@ -242,15 +244,15 @@ def assert_same(one: object, other: object) -> None:
 
 
 def test_scoring_leaves_no_trace():
-    judge = judge_of()
-    judge.discriminator.train()
-    before = {name: tensor.clone() for name, tensor in judge.discriminator.state_dict().items()}
+    trainer = trainer_of()
+    trainer.discriminator.train()
+    before = {name: tensor.clone() for name, tensor in trainer.discriminator.state_dict().items()}
     source_NS, text_NT, _, _ = some_pairs(some_batch()).labelled()
-    first, second = (judge.score(source_NS, text_NT) for _ in range(2))
+    first, second = (trainer.score(source_NS, text_NT) for _ in range(2))
     assert torch.equal(first, second), "no dropout"
     assert not first.requires_grad
-    assert judge.discriminator.training
-    assert_same(dict(judge.discriminator.state_dict()), before)
+    assert trainer.discriminator.training
+    assert_same(dict(trainer.discriminator.state_dict()), before)
 
 
 def test_the_seed_alone_decides_the_weights_and_torch_s_own_draws_go_on_undisturbed():

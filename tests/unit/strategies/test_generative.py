@@ -25,30 +25,30 @@ from toy import (
     without_targets,
 )
 
-from intelligen.config.decoding import Greedy
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import Generative
+from intelligen.config.schema.decoding import Greedy
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.single_strategies import Generative
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import BOS, EOS, PAD
-from intelligen.decoding.bounds import LengthBound
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
-from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.strategies.base import Step
-from intelligen.strategies.generative import GenerativeObjective, shift_right
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.decoding.length_bound import LengthBound
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
+from intelligen.strategies.base import UpdateContext
+from intelligen.strategies.generative import GenerativeCriterion, shift_right
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
 SMOOTHING = 0.1
-STEP = Step(seed=1, update=3, total_updates=10)
+STEP = UpdateContext(seed=1, update=3, total_updates=10)
 ALWAYS = ProbabilitySchedule(start=1.0)
 TARGETS = ("gold_position", "risk", "self_critical", "gold_offpolicy")
 # Log-probabilities and rewards are float32, whatever the model computes in.
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-7}
 
 
-def objective_of(**knobs: Any) -> GenerativeObjective:
+def objective_of(**knobs: Any) -> GenerativeCriterion:
     """A generative update alone, without its anchor, unless the knobs say otherwise."""
     defaults = {"probability": ALWAYS, "mle_weight": 0.0, "generative_weight": 1.0, "max_length": LONGEST}
-    return GenerativeObjective(
+    return GenerativeCriterion(
         Generative(**defaults | knobs),
         teacher=TeacherForcing(label_smoothing=SMOOTHING),
         label_smoothing=SMOOTHING,
@@ -57,9 +57,9 @@ def objective_of(**knobs: Any) -> GenerativeObjective:
     )
 
 
-def loss(objective: GenerativeObjective, forward: nn.Module, batch: Batch, step: Step = STEP) -> Tensor:
-    objective.prepare([batch], step)
-    return objective(forward, batch, step).total
+def loss(criterion: GenerativeCriterion, forward: nn.Module, batch: Batch, step: UpdateContext = STEP) -> Tensor:
+    criterion.prepare([batch], step)
+    return criterion(forward, batch, step).total
 
 
 def reward(output: Sequence[int], reference: Sequence[int]) -> float:
@@ -124,8 +124,8 @@ def test_risk_over_all_outputs_is_the_exact_risk_however_they_were_sampled(alpha
         q_n = (alpha * torch.stack(scores)).softmax(dim=0)
         exact = exact + sum(q * (1 - reward(o, reference)) for q, o in zip(q_n, every_output(), strict=True))
     exact = exact / batch.update_rows
-    objective = objective_of(target="risk", candidates=candidates, alpha=alpha, temperature=temperature)
-    estimate = loss(objective, model, batch, enumerating(model, batch, temperature=temperature))
+    criterion = objective_of(target="risk", candidates=candidates, alpha=alpha, temperature=temperature)
+    estimate = loss(criterion, model, batch, enumerating(model, batch, temperature=temperature))
     torch.testing.assert_close(estimate.double(), exact, **FLOAT32)
     torch.testing.assert_close(gradient(estimate, model), gradient(exact, model), **FLOAT32)
 
@@ -170,10 +170,13 @@ def test_self_critical_estimates_the_policy_gradient_without_bias() -> None:
     # The gradient of the expectation itself: differentiating p gives p·∇log p.
     exact = gradient(-(log_probs.exp() * torch.tensor(advantages())).sum(), model)
 
-    objective = objective_of(target="self_critical")
+    criterion = objective_of(target="self_critical")
     per_row = batch.update_targets / batch.update_rows
     estimates = torch.stack(
-        [gradient(loss(objective, model, batch, Step(1, update, 99)) * per_row, model) for update in range(1, 41)]
+        [
+            gradient(loss(criterion, model, batch, UpdateContext(1, update, 99)) * per_row, model)
+            for update in range(1, 41)
+        ]
     )
     # The exact gradient's own direction, the greedy baseline's, and some that nobody chose.
     directions = torch.randn(exact.numel(), 8, generator=torch.Generator().manual_seed(5), dtype=exact.dtype)
@@ -216,7 +219,7 @@ def test_off_policy_weights_are_constants() -> None:
 def test_padding_order_and_micro_batches_do_not_change_the_update(target: str, temperature: float) -> None:
     """Draws belong to rows, not to places in a batch."""
     model, batch = toy_model(), toy_batch()
-    objective = objective_of(target=target, temperature=temperature, mle_weight=0.5)
+    criterion = objective_of(target=target, temperature=temperature, mle_weight=0.5)
     ways = {
         "plain": [batch],
         "padded": [pad(batch, columns=3)],
@@ -224,7 +227,7 @@ def test_padding_order_and_micro_batches_do_not_change_the_update(target: str, t
         "micro-batches": [select(batch, [1, 3]), select(batch, [2]), select(batch, [0])],
     }
     gradients = {
-        name: gradient(torch.stack([loss(objective, model, part).double() for part in parts]).sum(), model)
+        name: gradient(torch.stack([loss(criterion, model, part).double() for part in parts]).sum(), model)
         for name, parts in ways.items()
     }
     for name in ways:
@@ -244,8 +247,8 @@ def test_a_batch_that_only_keeps_a_rank_company_teaches_nothing(target: str) -> 
 @pytest.mark.parametrize("target", ["gold_position", "risk", "self_critical"])
 def test_sampled_rollouts_change_from_update_to_update(target: str) -> None:
     model, batch = toy_model(), toy_batch()
-    objective = objective_of(target=target, temperature=1.0)
-    seen = {loss(objective, model, batch, Step(1, update, 10)).item() for update in range(1, 6)}
+    criterion = objective_of(target=target, temperature=1.0)
+    seen = {loss(criterion, model, batch, UpdateContext(1, update, 10)).item() for update in range(1, 6)}
     assert len(seen) > 1
 
 
@@ -260,9 +263,9 @@ def test_the_anchor_and_the_generative_loss_are_added_by_their_weights(target: s
 
 def test_the_other_updates_are_teacher_forced() -> None:
     model, batch = toy_model(), select(toy_batch(), [1])
-    objective = objective_of(probability=ProbabilitySchedule(start=0.3))
+    criterion = objective_of(probability=ProbabilitySchedule(start=0.3))
     anchor = TeacherForcing(label_smoothing=SMOOTHING)(model, batch, STEP).total
-    forced = [loss(objective, model, batch, Step(1, update, 100)).equal(anchor) for update in range(1, 101)]
+    forced = [loss(criterion, model, batch, UpdateContext(1, update, 100)).equal(anchor) for update in range(1, 101)]
     # 100 draws: the standard deviation of the share is 0.046.
     assert abs(sum(forced) / 100 - 0.7) < 4 * 0.046
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from intelligen.data.tokens import EOS, PAD
-from intelligen.strategies.monte_carlo import cuts, token_values
+from intelligen.data.special_tokens import EOS, PAD
+from intelligen.strategies.monte_carlo_returns import cuts, token_values
 from intelligen.strategies.policy_gradient import distinct_bigrams, divergence, policy_log_probs, standardised
 
 torch.set_num_threads(1)

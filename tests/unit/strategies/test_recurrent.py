@@ -10,23 +10,23 @@ from torch import Tensor
 from torch.nn import functional as F
 from toy import batch_of, gradient, listening, pad, select, without_targets
 
-from intelligen.config.decoding import Greedy, Sample
-from intelligen.config.model import Seq2Seq
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import Recurrent
+from intelligen.config.schema.decoding import Greedy, Sample
+from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.single_strategies import Recurrent
 from intelligen.data.batches import Batch
-from intelligen.data.tokens import BOS, EOS, PAD
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
-from intelligen.models.seq2seq import Seq2SeqTransformer
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 from intelligen.optimization import Loss
-from intelligen.strategies.base import Step
-from intelligen.strategies.recurrent import RecurrentObjective
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.strategies.base import UpdateContext
+from intelligen.strategies.recurrent import RecurrentCriterion
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
 VOCABULARY = 12
 CONFIG = Seq2Seq(d_model=16, d_ff=32, heads=2, encoder_layers=1, decoder_layers=1)
 SMOOTHING = 0.1
-STEP = Step(seed=1, update=3, total_updates=10)
+STEP = UpdateContext(seed=1, update=3, total_updates=10)
 TEACHER = TeacherForcing(label_smoothing=SMOOTHING)
 PICKS = get_args(Recurrent.model_fields["pick"].annotation)
 MIXTURES = ("softmax", "gumbel", "soft_top_k")
@@ -63,19 +63,21 @@ def knobs(pick: str = "argmax", *, gold: float = 0.0, **others: object) -> Recur
     return Recurrent(pick=pick, gold_probability=ProbabilitySchedule(start=gold), **others)
 
 
-def loss(settings: Recurrent, batch: Batch, *, model: Seq2SeqTransformer | None = None, step: Step = STEP) -> Loss:
+def loss(
+    settings: Recurrent, batch: Batch, *, model: Seq2SeqTransformer | None = None, step: UpdateContext = STEP
+) -> Loss:
     model = model or half_trained()
-    objective = RecurrentObjective(settings, teacher=TEACHER, label_smoothing=SMOOTHING)
-    return objective(model, batch, step)
+    criterion = RecurrentCriterion(settings, teacher=TEACHER, label_smoothing=SMOOTHING)
+    return criterion(model, batch, step)
 
 
 def own_input(
-    settings: Recurrent, batch: Batch, *, model: Seq2SeqTransformer | None = None, step: Step = STEP
+    settings: Recurrent, batch: Batch, *, model: Seq2SeqTransformer | None = None, step: UpdateContext = STEP
 ) -> Tensor:
     """What the decoder reads in the gradient pass beside the reference: [B, T] or [B, T, V]."""
     model = model or half_trained()
     with listening(model) as heard:
-        RecurrentObjective(settings, teacher=TEACHER, label_smoothing=SMOOTHING)(model, batch, step)
+        RecurrentCriterion(settings, teacher=TEACHER, label_smoothing=SMOOTHING)(model, batch, step)
     (reference, _), (own, _) = heard
     assert torch.equal(reference, batch.target_in_BT)
     return own
@@ -154,7 +156,9 @@ def test_the_schedule_decides_at_every_update() -> None:
     batch = held_out()
     moving = Recurrent(gold_probability=ProbabilitySchedule(shape="linear", start=1.0, end=0.0))
     replaced = [
-        loss(moving, batch, step=Step(seed=1, update=update, total_updates=11)).sums.means()["train/replaced_pct"]
+        loss(moving, batch, step=UpdateContext(seed=1, update=update, total_updates=11)).sums.means()[
+            "train/replaced_pct"
+        ]
         for update in (1, 6, 11)
     ]
     assert replaced[0] == 0

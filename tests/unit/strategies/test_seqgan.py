@@ -12,19 +12,19 @@ from torch import Tensor, nn
 from torch.quasirandom import SobolEngine
 from toy import LONGEST, decode, every_output, gradient, output_log_prob, select, toy_batch, toy_model
 
-from intelligen.config.single_strategies import Adversarial, Discriminator, SeqGan, SeqGanConstant, SeqGanRandom
-from intelligen.config.training import Optimizer, Training
+from intelligen.config.schema.single_strategies import Adversarial, Discriminator, SeqGan, SeqGanConstant, SeqGanRandom
+from intelligen.config.schema.training import Optimizer, Training
 from intelligen.data.batches import Batch, Rows
-from intelligen.data.tokens import PAD
-from intelligen.decoding.bounds import LengthBound
-from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.strategies import monte_carlo
-from intelligen.strategies.base import Step, Strategy
-from intelligen.strategies.discriminator import Judge, build_discriminator
-from intelligen.strategies.monte_carlo import Critic, Sampler, cuts, prefixes
+from intelligen.data.special_tokens import PAD
+from intelligen.decoding.length_bound import LengthBound
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
+from intelligen.strategies import monte_carlo_returns
+from intelligen.strategies.base import Strategy, UpdateContext
+from intelligen.strategies.discriminator import DiscriminatorTrainer, build_discriminator
+from intelligen.strategies.monte_carlo_returns import ReturnEstimator, Sampler, cuts, prefixes
 from intelligen.strategies.rewards import sentence_rewards
-from intelligen.strategies.seqgan import SeqGanObjective
-from intelligen.strategies.standard import TeacherForcing
+from intelligen.strategies.seqgan import SeqGanCriterion
+from intelligen.strategies.teacher_forcing import TeacherForcing
 
 torch.set_num_threads(1)
 BOUND = LengthBound(0.01, LONGEST)
@@ -45,12 +45,12 @@ def unwrapped(module: nn.Module) -> nn.Module:
     return module
 
 
-def judge_of(
+def trainer_of(
     settings: Adversarial, model: Seq2SeqTransformer, *, wrap: Wrap = unwrapped, world_size: int = 1
-) -> Judge | None:
+) -> DiscriminatorTrainer | None:
     if isinstance(settings, SeqGanConstant):
         return None
-    return Judge(
+    return DiscriminatorTrainer(
         build_discriminator(settings.discriminator, model, seed=3),
         settings.discriminator,
         wrap=wrap,
@@ -60,27 +60,29 @@ def judge_of(
     )
 
 
-def sharp_judge(settings: Adversarial, model: Seq2SeqTransformer) -> Judge:
+def sharp_judge(settings: Adversarial, model: Seq2SeqTransformer) -> DiscriminatorTrainer:
     """A discriminator with opinions: at its random weights it finds all texts nearly alike."""
-    judge = judge_of(settings, model)
-    assert judge is not None
-    judge.discriminator.get_parameter("output.weight").data.mul_(10)
-    return judge
+    trainer = trainer_of(settings, model)
+    assert trainer is not None
+    trainer.discriminator.get_parameter("output.weight").data.mul_(10)
+    return trainer
 
 
-def objective_with(settings: Adversarial, model: Seq2SeqTransformer, judge: Judge | None) -> SeqGanObjective:
+def criterion_with(
+    settings: Adversarial, model: Seq2SeqTransformer, trainer: DiscriminatorTrainer | None
+) -> SeqGanCriterion:
     teacher = TeacherForcing(label_smoothing=0.0)
-    return SeqGanObjective(
-        settings, model=model, judge=judge, teacher=teacher, decode=decode, rollout_bound=BOUND, precision="fp32"
+    return SeqGanCriterion(
+        settings, model=model, trainer=trainer, teacher=teacher, decode=decode, rollout_bound=BOUND, precision="fp32"
     )
 
 
-def objective_of(settings: Adversarial, model: Seq2SeqTransformer) -> SeqGanObjective:
-    return objective_with(settings, model, judge_of(settings, model))
+def objective_of(settings: Adversarial, model: Seq2SeqTransformer) -> SeqGanCriterion:
+    return criterion_with(settings, model, trainer_of(settings, model))
 
 
-def step_of(update: int, *, rank: int = 0) -> Step:
-    return Step(seed=1, update=update, total_updates=100, rank=rank)
+def step_of(update: int, *, rank: int = 0) -> UpdateContext:
+    return UpdateContext(seed=1, update=update, total_updates=100, rank=rank)
 
 
 def repeated(batch: Batch, times: int) -> Batch:
@@ -95,9 +97,9 @@ def repeated(batch: Batch, times: int) -> Batch:
     )
 
 
-def gradient_of(objective: SeqGanObjective, model: Seq2SeqTransformer, batch: Batch, step: Step) -> Tensor:
-    objective.prepare([batch], step)
-    return gradient(objective(model, batch, step).total, model)
+def gradient_of(criterion: SeqGanCriterion, model: Seq2SeqTransformer, batch: Batch, step: UpdateContext) -> Tensor:
+    criterion.prepare([batch], step)
+    return gradient(criterion(model, batch, step).total, model)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,7 @@ def exact_W() -> Tensor:
     """−∇ Σ_x Σ_y p(y | x)·R(x, y) / target tokens, over every output y: what no baseline and no cut changes."""
     model, batch, settings = toy_model(), toy_batch(), SeqGanRandom(**PLAIN)
     sampler = Sampler(model, settings, rollout_bound=BOUND)
-    critic = Critic(settings, sampler=sampler, judge=sharp_judge(settings, model), decode=decode)
+    critic = ReturnEstimator(settings, sampler=sampler, trainer=sharp_judge(settings, model), decode=decode)
     outputs = every_output()
     output_NT = torch.tensor([[*output, *[PAD] * (LONGEST - len(output))] for output in outputs])
     expected = torch.zeros((), dtype=torch.float64)
@@ -118,13 +120,13 @@ def exact_W() -> Tensor:
     return -gradient(expected, model) / batch.update_targets
 
 
-def deviation(settings: SeqGanRandom, exact_W: Tensor, *, copies: int, steps: Sequence[Step]) -> float:
+def deviation(settings: SeqGanRandom, exact_W: Tensor, *, copies: int, steps: Sequence[UpdateContext]) -> float:
     """How far the estimate is off the exact gradient, in standard errors: the farthest of 8 directions."""
     model = toy_model()
-    objective = objective_with(settings, model, sharp_judge(settings, model))
+    criterion = criterion_with(settings, model, sharp_judge(settings, model))
     # An average of the past: an update's own mean would depend on its samples.
-    objective.load_state_dict({**objective.state_dict(), "average_reward": 0.0})
-    draws_KW = torch.stack([gradient_of(objective, model, repeated(toy_batch(), copies), step) for step in steps])
+    criterion.load_state_dict({**criterion.state_dict(), "average_reward": 0.0})
+    draws_KW = torch.stack([gradient_of(criterion, model, repeated(toy_batch(), copies), step) for step in steps])
     # The exact gradient's own direction, and some at random: coordinates by the hundred would surpass any bound.
     generator = torch.Generator().manual_seed(0)
     directions_DW = torch.cat([exact_W[None], torch.randn(7, exact_W.numel(), generator=generator).double()])
@@ -148,7 +150,7 @@ def test_the_estimate_is_the_exact_gradient_in_expectation(baseline: str, cut_po
     assert deviation(settings, exact_W, copies=40, steps=steps) < 4
 
 
-class EvenDraws(Step):
+class EvenDraws(UpdateContext):
     """Draws that fill the unit cube evenly, scrambled anew at every update: the mean is the same, its error small."""
 
     def uniforms(
@@ -172,7 +174,9 @@ def test_a_cut_biases_the_gradient_only_where_the_sample_s_own_length_places_it(
 
     draw, drawn = Sampler.sample, list[Tensor]()
     monkeypatch.setattr(Sampler, "sample", lambda *args, **options: drawn.append(draw(*args, **options)) or drawn[-1])
-    monkeypatch.setattr(monte_carlo, "cuts", lambda _, cut_points: cuts((drawn[-1] != PAD).sum(dim=1), cut_points))
+    monkeypatch.setattr(
+        monte_carlo_returns, "cuts", lambda _, cut_points: cuts((drawn[-1] != PAD).sum(dim=1), cut_points)
+    )
     assert deviation(settings, exact_W, copies=256, steps=steps) > 6, "so precise that a bias of some percent shows"
 
 
@@ -180,8 +184,10 @@ def test_a_cut_biases_the_gradient_only_where_the_sample_s_own_length_places_it(
 def test_rewards_are_the_discriminator_s_and_the_metric_s(reward: Literal["bleu", "chrf"]) -> None:
     model, batch = toy_model(), toy_batch()
     settings = SeqGan(adversarial_weight=0.25, reward=reward, **PLAIN)
-    judge = sharp_judge(settings, model)
-    critic = Critic(settings, sampler=Sampler(model, settings, rollout_bound=BOUND), judge=judge, decode=decode)
+    trainer = sharp_judge(settings, model)
+    critic = ReturnEstimator(
+        settings, sampler=Sampler(model, settings, rollout_bound=BOUND), trainer=trainer, decode=decode
+    )
     for hypothesis_NT in (batch.target_out_BT, batch.target_out_BT.roll(1, dims=0)):
         rewards_N, judged_N = critic.rewards(hypothesis_NT, batch)
         metric_N = sentence_rewards(hypothesis_NT, batch.target_out_BT, decode=decode, name=reward)
@@ -219,7 +225,9 @@ def test_completions_go_on_from_their_prefixes() -> None:
     assert len(ends) > 2 * len(sampled_NT), "completions of one prefix differ"
 
 
-def log_probs_of_samples(settings: Adversarial, model: Seq2SeqTransformer, batch: Batch, step: Step) -> list[Tensor]:
+def log_probs_of_samples(
+    settings: Adversarial, model: Seq2SeqTransformer, batch: Batch, step: UpdateContext
+) -> list[Tensor]:
     sampler = Sampler(model, settings, rollout_bound=BOUND)
     sampled_NT = sampler.sample(batch, step, "sample", samples=settings.samples)
     return [
@@ -238,8 +246,8 @@ def test_the_constant_control_raises_the_probability_of_whatever_is_sampled() ->
         policy_weight=0.6,
         clip=0.5,
     )
-    objective = objective_of(settings, model)
-    found_W = gradient_of(objective, model, batch, step_of(1))
+    criterion = objective_of(settings, model)
+    found_W = gradient_of(criterion, model, batch, step_of(1))
     summed = torch.stack(log_probs_of_samples(settings, model, batch, step_of(1))).sum()
     teacher = TeacherForcing(label_smoothing=0.0)(model, batch, step_of(1)).total
     expected = 0.3 * teacher - 0.6 * summed / (batch.update_targets * 2)
@@ -254,9 +262,9 @@ def test_the_constant_control_raises_the_probability_of_whatever_is_sampled() ->
 def test_the_gradient_weighs_each_token_by_its_advantage_alone(settings: Adversarial) -> None:
     """Advantages that depended on the weights would add a term of their own."""
     model, batch = toy_model(), toy_batch()
-    objective = objective_of(settings, model)
-    objective.prepare([batch], step_of(1))
-    (rollout,) = objective._rollouts.values()
+    criterion = objective_of(settings, model)
+    criterion.prepare([batch], step_of(1))
+    (rollout,) = criterion._rollouts.values()
     assert not rollout.advantage_NT.requires_grad
     weighed = torch.zeros((), dtype=torch.float64)
     for row, (output, advantages) in enumerate(
@@ -268,7 +276,7 @@ def test_the_gradient_weighs_each_token_by_its_advantage_alone(settings: Adversa
             source_1S, reached_by = batch.source_BS[row, None], tokens[: place + 1]
             reached = output_log_prob(model, source_1S, reached_by, temperature=settings.temperature)
             weighed, before = weighed + advantage * (reached - before), reached
-    found_W = gradient(objective(model, batch, step_of(1)).total, model)
+    found_W = gradient(criterion(model, batch, step_of(1)).total, model)
     torch.testing.assert_close(found_W, -gradient(weighed, model) / batch.update_targets, rtol=1e-5, atol=1e-7)
 
 
@@ -277,40 +285,40 @@ def test_the_moving_average_that_is_subtracted_is_of_the_updates_before() -> Non
     model, batch = toy_model(), toy_batch()
     seen_W = []
     for average in (0.0, 0.3):
-        objective = objective_of(SeqGanRandom(baseline="ema", **PLAIN), model)
-        objective.load_state_dict({**objective.state_dict(), "average_reward": average})
-        seen_W.append(gradient_of(objective, model, batch, step_of(1)))
+        criterion = objective_of(SeqGanRandom(baseline="ema", **PLAIN), model)
+        criterion.load_state_dict({**criterion.state_dict(), "average_reward": average})
+        seen_W.append(gradient_of(criterion, model, batch, step_of(1)))
     constant_W = gradient_of(objective_of(SeqGanConstant(**PLAIN), model), model, batch, step_of(1))
     torch.testing.assert_close(seen_W[0] - seen_W[1], 0.3 * constant_W, rtol=1e-4, atol=1e-7)
 
 
 def test_the_moving_average_keeps_nine_tenths_of_its_past() -> None:
     model, batch = toy_model(), toy_batch()
-    objective = objective_of(SeqGanRandom(baseline="ema", **PLAIN), model)
-    rewards = [objective.prepare([batch], step_of(update)).means()["train/seqgan_reward"] for update in (1, 2, 3)]
+    criterion = objective_of(SeqGanRandom(baseline="ema", **PLAIN), model)
+    rewards = [criterion.prepare([batch], step_of(update)).means()["train/seqgan_reward"] for update in (1, 2, 3)]
     assert len(set(rewards)) == 3
     expected = 0.9 * (0.9 * rewards[0] + 0.1 * rewards[1]) + 0.1 * rewards[2]
-    assert objective.state_dict()["average_reward"] == pytest.approx(expected)
+    assert criterion.state_dict()["average_reward"] == pytest.approx(expected)
 
 
 def test_the_policy_gradient_ramps_up_over_adversarial_updates() -> None:
     model, batch = toy_model(), toy_batch()
     steep, slow = (objective_of(SeqGanConstant(ramp_updates=ramp, **PLAIN), model) for ramp in (1, 4))
     for update, share in enumerate([0.25, 0.5, 0.75, 1.0, 1.0], start=1):
-        full_W, ramped_W = (gradient_of(objective, model, batch, step_of(update)) for objective in (steep, slow))
+        full_W, ramped_W = (gradient_of(criterion, model, batch, step_of(update)) for criterion in (steep, slow))
         torch.testing.assert_close(ramped_W, share * full_W)
 
 
 def test_kl_anchors_to_the_weights_that_training_started_from() -> None:
     model, batch = toy_model(), toy_batch()
-    objective = objective_of(SeqGanConstant(kl_weight=0.5, **{**PLAIN, "policy_weight": 1e-12}), model)
-    at_start_W = gradient_of(objective, model, batch, step_of(1))
+    criterion = objective_of(SeqGanConstant(kl_weight=0.5, **{**PLAIN, "policy_weight": 1e-12}), model)
+    at_start_W = gradient_of(criterion, model, batch, step_of(1))
     assert at_start_W.abs().max() < 1e-6
     with torch.no_grad():
         model.get_parameter("output.weight").add_(torch.randn(model.get_parameter("output.weight").shape).double())
-    objective.prepare([batch], step_of(2))
-    loss = objective(model, batch, step_of(2))
-    (rollout,) = objective._rollouts.values()
+    criterion.prepare([batch], step_of(2))
+    loss = criterion(model, batch, step_of(2))
+    (rollout,) = criterion._rollouts.values()
     tokens = int((rollout.sampled_NT != PAD).sum())
     assert loss.sums.means()["train/kl"] > 0.1
     expected = 0.5 * loss.sums.means()["train/kl"] * tokens / batch.update_targets
@@ -321,12 +329,12 @@ def test_kl_anchors_to_the_weights_that_training_started_from() -> None:
 def strategy_of(settings: Adversarial, *, dropout: float = 0.1) -> Strategy:
     model = toy_model(dropout=dropout)
     training = Training(optimizer=Optimizer(learning_rate=1e-2))
-    objective = objective_of(settings, model)
-    return Strategy(model, objective, wrap=unwrapped, training=training, total_updates=100, world_size=1)
+    criterion = objective_of(settings, model)
+    return Strategy(model, criterion, wrap=unwrapped, training=training, total_updates=100, world_size=1)
 
 
-def discriminator_of(objective: Any) -> nn.Module:
-    module: nn.Module = objective._judge.discriminator
+def discriminator_of(criterion: Any) -> nn.Module:
+    module: nn.Module = criterion._trainer.discriminator
     return module
 
 
@@ -341,13 +349,13 @@ def untouched(module: nn.Module, before: dict[str, Tensor]) -> bool:
 
 def test_neither_player_s_update_touches_the_other() -> None:
     strategy, batch = strategy_of(SeqGan(**PLAIN)), toy_batch()
-    generator, discriminator = strategy.model, discriminator_of(strategy.objective)
+    generator, discriminator = strategy.model, discriminator_of(strategy.criterion)
     before, judge_before = copied(generator), copied(discriminator)
-    strategy.objective.prepare([batch], step_of(1))
+    strategy.criterion.prepare([batch], step_of(1))
     assert untouched(generator, before), "the discriminator's update"
     assert not untouched(discriminator, judge_before)
     judge_before = copied(discriminator)
-    strategy._updater.update([lambda: strategy.objective(generator, batch, step_of(1))], update=1)
+    strategy._updater.update([lambda: strategy.criterion(generator, batch, step_of(1))], update=1)
     assert untouched(discriminator, judge_before), "the generator's update"
     assert not untouched(generator, before)
     ids = {weight.data_ptr() for weight in generator.parameters()}
@@ -356,13 +364,13 @@ def test_neither_player_s_update_touches_the_other() -> None:
 
 def test_the_frozen_control_s_discriminator_never_changes() -> None:
     strategy = strategy_of(SeqGanRandom(**PLAIN))
-    before = copied(discriminator_of(strategy.objective))
+    before = copied(discriminator_of(strategy.criterion))
     for update in range(1, 4):
         metrics = strategy.train_step([toy_batch()], step_of(update)).means()
         assert metrics["train/adversarial_pct"] == 100
         assert metrics["train/adversarial_pct"] == 100
         assert 0 < metrics["train/discriminator_reward"] < 1
-    assert untouched(discriminator_of(strategy.objective), before)
+    assert untouched(discriminator_of(strategy.criterion), before)
 
 
 def test_the_discriminator_plays_alone_until_the_gate_or_the_phase_s_end() -> None:
@@ -370,18 +378,18 @@ def test_the_discriminator_plays_alone_until_the_gate_or_the_phase_s_end() -> No
     settings = SeqGan(**{**PLAIN, "discriminator": early})
     strategy, teacher = strategy_of(settings), strategy_of(SeqGan(**{**PLAIN, "mle_ratio": 1.0}))
     for update in range(1, 6):
-        before = copied(discriminator_of(strategy.objective))
+        before = copied(discriminator_of(strategy.criterion))
         metrics = strategy.train_step([toy_batch()], step_of(update)).means()
         assert metrics["train/pretraining_pct"] == (100 if update <= 3 else 0)
         assert metrics["train/adversarial_pct"] == (0 if update <= 3 else 100)
         assert ("train/seqgan_reward" in metrics) == (update > 3)
-        assert not untouched(discriminator_of(strategy.objective), before)
+        assert not untouched(discriminator_of(strategy.criterion), before)
     assert "train/discriminator_accuracy" not in teacher.train_step([toy_batch()], step_of(1)).means()
 
 
 def test_so_many_updates_are_teacher_forced_as_asked_for() -> None:
-    objective = objective_of(SeqGanConstant(**{**PLAIN, "mle_ratio": 0.7}), toy_model())
-    drawn = [objective.prepare([toy_batch()], step_of(u)).means()["train/adversarial_pct"] for u in range(1, 201)]
+    criterion = objective_of(SeqGanConstant(**{**PLAIN, "mle_ratio": 0.7}), toy_model())
+    drawn = [criterion.prepare([toy_batch()], step_of(u)).means()["train/adversarial_pct"] for u in range(1, 201)]
     assert abs(sum(drawn) / 100 - 60) < 4 * (200 * 0.3 * 0.7) ** 0.5
 
 

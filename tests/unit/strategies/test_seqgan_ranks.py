@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from test_discriminator import assert_same
-from test_seqgan import PLAIN, SMALL, Wrap, copied, judge_of, objective_with, step_of, unwrapped
+from test_seqgan import PLAIN, SMALL, Wrap, copied, criterion_with, step_of, trainer_of, unwrapped
 from torch import Tensor, distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 from toy import select, toy_batch, toy_model, without_targets
 
-from intelligen.config.single_strategies import Adversarial, SeqGan
-from intelligen.config.training import Training
+from intelligen.config.schema.single_strategies import Adversarial, SeqGan
+from intelligen.config.schema.training import Training
 from intelligen.data.batches import Batch
 from intelligen.strategies.base import Strategy
 
@@ -32,9 +32,9 @@ def play(
     """State, weights and reported sums after each update."""
     wrap: Wrap = DistributedDataParallel if world_size > 1 else unwrapped
     model = toy_model()
-    judge = judge_of(settings, model, wrap=wrap, world_size=world_size)
-    objective = objective_with(settings, model, judge)
-    strategy = Strategy(model, objective, wrap=wrap, training=Training(), total_updates=100, world_size=world_size)
+    trainer = trainer_of(settings, model, wrap=wrap, world_size=world_size)
+    criterion = criterion_with(settings, model, trainer)
+    strategy = Strategy(model, criterion, wrap=wrap, training=Training(), total_updates=100, world_size=world_size)
     ends = []
     for update in range(1, updates + 1):
         sums = strategy.train_step(batches, step_of(update, rank=rank)).to_lists()

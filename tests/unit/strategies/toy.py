@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from intelligen.config.model import Seq2Seq
+from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.batches import Batch, Rows
-from intelligen.data.tokens import BOS, EOS, PAD, UNK
-from intelligen.models.memory import EncoderOutput
-from intelligen.models.seq2seq import Seq2SeqTransformer
-from intelligen.strategies.base import Step
+from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
+from intelligen.models.encoder_output import TransformerEncoderOutput
+from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
+from intelligen.strategies.base import UpdateContext
 
 torch.set_num_threads(1)
 WORDS = {UNK: "what", 4: "ape", 5: "bee"}
@@ -132,7 +132,7 @@ def draws_of(
 
 
 @dataclass(frozen=True)
-class ChosenDraws(Step):
+class ChosenDraws(UpdateContext):
     """A step whose rollouts draw with chosen numbers [N, T], one row per hypothesis."""
 
     draws_NT: Tensor = field(kw_only=True)
@@ -150,8 +150,10 @@ def listening(model: Seq2SeqTransformer) -> Iterator[list[tuple[Tensor, Tensor]]
     """What the decoder reads in gradient passes, and the logits that it gives."""
     heard: list[tuple[Tensor, Tensor]] = []
 
-    def recording(decoder: Callable[[Tensor, EncoderOutput], Tensor]) -> Callable[[Tensor, EncoderOutput], Tensor]:
-        def states(inputs: Tensor, memory: EncoderOutput) -> Tensor:
+    def recording(
+        decoder: Callable[[Tensor, TransformerEncoderOutput], Tensor],
+    ) -> Callable[[Tensor, TransformerEncoderOutput], Tensor]:
+        def states(inputs: Tensor, memory: TransformerEncoderOutput) -> Tensor:
             states_NTD = decoder(inputs, memory)
             if torch.is_grad_enabled():
                 heard.append((inputs, model.project(states_NTD.detach())))

@@ -8,26 +8,26 @@ from pathlib import Path
 from searches import report
 from torch import nn
 
-from intelligen.config.experiment import Experiment, Trial
-from intelligen.config.sweep import Sweep
+from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError
-from intelligen.files import write_atomically
-from intelligen.sweep.outcome import FAILURE_FILE
-from intelligen.sweep.rebuilding import ledgers_study
-from intelligen.sweep.searcher import StudySearcher, Suggestion
-from intelligen.sweep.stages import prepare_search
-from intelligen.sweep.study import open_study
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.trials import SearchedTrials, tell_known_ends, trial_name
-from intelligen.sweep.verifying import require_files
-from intelligen.sweep.workers import WorkerConfig
-from intelligen.tracking.ledger import Ledger
-from intelligen.training.history import History
-from intelligen.training.result import (
+from intelligen.state.atomic_files import write_atomically
+from intelligen.state.failure_file import FAILURE_FILE
+from intelligen.state.history import History
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_result import (
     Result,
     claim_directory,
 )
-from intelligen.training.selected import write_result
+from intelligen.sweep.execution.workers import WorkerConfig
+from intelligen.sweep.preflight.verify_files import require_files
+from intelligen.sweep.search.optuna_study import open_study
+from intelligen.sweep.search.searcher import StudySearcher, Suggestion
+from intelligen.sweep.search.study_rebuild import ledgers_study
+from intelligen.sweep.stages import prepare_search
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.sweep.trial_lifecycle import SearchedTrials, tell_known_ends, trial_name
+from intelligen.training.selected_weights import write_result
 
 TWO_OBJECTIVES = [
     {"metric": "valid/bleu", "direction": "maximize"},
@@ -41,7 +41,7 @@ ENDS = [("complete", 3.0), ("pruned", 1.0), ("failed", 0.0), ("complete", 2.0), 
 class IdleTrials(SearchedTrials):
     """Trials that train nothing; some are refused, though their values go together."""
 
-    def __init__(self, run: SweepRun, started: list[Suggestion], refused: set[int]) -> None:
+    def __init__(self, run: SweepContext, started: list[Suggestion], refused: set[int]) -> None:
         super().__init__(run)
         self._started = started
         self._refused = refused
@@ -62,10 +62,10 @@ class Launches:
         self.refused: set[int] = set()
 
     @contextmanager
-    def run(self) -> Iterator[SweepRun]:
+    def run(self) -> Iterator[SweepContext]:
         with Ledger.open(self.directory, {"sweep_id": "0"}) as ledger:
             store = self.directory.parents[1]
-            run = SweepRun(self.settings, Experiment(version=1, name="e"), "x", store, self.directory, ledger)
+            run = SweepContext(self.settings, Experiment(version=1, name="e"), "x", store, self.directory, ledger)
             require_files(run)
             yield run
 
@@ -105,7 +105,7 @@ def without(system_attrs: dict) -> dict:
     return {name: value for name, value in system_attrs.items() if name != "fixed_params"}
 
 
-def train(run: SweepRun, number: int, state: str, value: float) -> None:
+def train(run: SweepContext, number: int, state: str, value: float) -> None:
     record = run.ledger.trials[trial_name(number)]
     directory = run.directory_of(record)
     claim_directory(directory, Trial.model_validate_json(json.dumps(record.config)))

@@ -4,15 +4,15 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from intelligen.config.sweep import Sweep
+from intelligen.analysis.trial_outcome import Outcome
+from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError
-from intelligen.sweep.attempts import Next
-from intelligen.sweep.outcome import Outcome
-from intelligen.sweep.searcher import StudySearcher, Suggestion
-from intelligen.sweep.study import open_study
-from intelligen.sweep.warm_start import warm_start
-from intelligen.tracking.records import TrialState
-from intelligen.training.history import Report
+from intelligen.state.history import Report
+from intelligen.state.trial_records import TrialState
+from intelligen.sweep.execution.retries import Next
+from intelligen.sweep.search.optuna_study import open_study
+from intelligen.sweep.search.searcher import StudySearcher, Suggestion
+from intelligen.sweep.search.warm_start import warm_start
 
 EPOCHS = 4
 SPACE = {

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from searches import sweep
 
-from intelligen.config.sweep import Resources
+from intelligen.config.schema.sweep import Resources
 from intelligen.errors import UnavailableError
-from intelligen.sweep.autoscaling import addable_nodes, config_of
-from intelligen.sweep.capacity import Capacity, Node
+from intelligen.sweep.cluster.autoscaler import addable_nodes, config_of
+from intelligen.sweep.cluster.capacity import Capacity, Node
 
 TWO_SMALL = Capacity("the cluster", (Node("a", 1, 0), Node("b", 1, 0)))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from intelligen.sweep import doctor
+from intelligen.sweep.preflight import doctor
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ def test_missing_requirements_are_named_with_a_command_that_installs_them(
     monkeypatch.setattr(doctor, "CONSTRAINTS", tmp_path / constraints)
     monkeypatch.setattr(doctor, "requires", lambda package: ["click>=99", "no-such-package", "numpy"])
     (found,) = (one for one in doctor._packages() if one.check == "packages")
-    assert (found.verdict, found.mend) == (doctor.Verdict.FAIL, mend)
+    assert (found.verdict, found.mend) == (doctor.CheckStatus.FAIL, mend)
     assert "no-such-package is missing" in found.found

@@ -2,8 +2,8 @@
 
 from searches import GRID, Search, sweep
 
-from intelligen.config.parameters import grid_size
-from intelligen.sweep.grid import grid_points
+from intelligen.config.space.parameters import grid_size
+from intelligen.sweep.search.grid import grid_points
 
 LEARNING_RATE = "finetuning.optimizer.learning_rate"
 

@@ -8,23 +8,23 @@ import pytest
 from launches import ENDS, Launches
 from searches import sweep
 
-from intelligen.config.decoding import Beam, Decoding, Greedy
+from intelligen.analysis.find_sweep import find_sweep
+from intelligen.analysis.status import read_status
+from intelligen.analysis.study import read_study
+from intelligen.config.schema.decoding import Beam, Decoding, Greedy
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
-from intelligen.layout import LEDGER_FILE
-from intelligen.reporting.standing import stand
-from intelligen.reporting.study import read_study
-from intelligen.reporting.sweeps import find_sweep
-from intelligen.tracking.sweep_files import SweepFiles
-from intelligen.training.history import HISTORY_FILE
-from intelligen.training.result import (
+from intelligen.state.checksummed_json import seal, unseal
+from intelligen.state.history import HISTORY_FILE
+from intelligen.state.layout import LEDGER_FILE
+from intelligen.state.sweep_files import SweepFiles
+from intelligen.state.trial_result import (
     RESULT,
     SELECTED,
     TRIAL,
     read_result,
 )
-from intelligen.training.scored import Scores, write_scores
-from intelligen.training.sealing import seal, unseal
+from intelligen.training.scores_file import Scores, write_scores
 
 
 def lose_a_directory(trial: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_ledger_that_lost_its_last_lines_is_named(tmp_path: Path) -> None:
     path.write_text("".join(line for line in lines if "t0001" not in line))
     for look in (
         one.launch,
-        lambda: stand(SweepFiles(one.directory)),
+        lambda: read_status(SweepFiles(one.directory)),
         lambda: read_study(one.directory, store=tmp_path),
     ):
         with pytest.raises(StorageError, match=f"{LEDGER_FILE}: it has lost trials/t0001, which are there; restore it"):

@@ -6,11 +6,11 @@ import pytest
 import torch
 from searches import sweep
 
-from intelligen.config.experiment import Experiment
-from intelligen.data.prepared import Prepared
-from intelligen.sweep import plan as plans
-from intelligen.sweep.capacity import Capacity, Node
-from intelligen.sweep.plan import make_plan
+from intelligen.config.schema.experiment import Experiment
+from intelligen.data.prepared_data import Prepared
+from intelligen.sweep.cluster.capacity import Capacity, Node
+from intelligen.sweep.preflight import plan as plans
+from intelligen.sweep.preflight.plan import make_plan
 
 
 def nothing_to_time() -> Prepared:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from intelligen.state.provenance_files import DIFF, PACKAGES, read_provenance
 from intelligen.sweep.provenance import record_provenance, working_tree_diff
-from intelligen.tracking.provenance import DIFF, PACKAGES, read_provenance
 
 
 @pytest.fixture

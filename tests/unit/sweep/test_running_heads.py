@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from intelligen.sweep.joining import address_file, find_cluster
+from intelligen.sweep.cluster.find_cluster import address_file, find_cluster
 
 
 @pytest.fixture

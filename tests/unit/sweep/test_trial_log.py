@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from intelligen.errors import StorageError
-from intelligen.sweep.trial_log import trial_log
+from intelligen.sweep.execution.trial_log import trial_log
 
 
 def test_all_that_a_trial_says_is_in_its_log_and_still_goes_where_it_went(tmp_path: Path, capfd) -> None:

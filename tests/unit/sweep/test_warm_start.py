@@ -7,10 +7,10 @@ from searches import Search, sweep
 from torch import nn
 
 from intelligen.errors import ConfigError
-from intelligen.tracking.ledger import Ledger, TrialState
-from intelligen.training.history import History, Report
-from intelligen.training.result import Result
-from intelligen.training.selected import write_result
+from intelligen.state.history import History, Report
+from intelligen.state.ledger import Ledger, TrialState
+from intelligen.state.trial_result import Result
+from intelligen.training.selected_weights import write_result
 
 LEARNING_RATE = "finetuning.optimizer.learning_rate"
 STANDARD = {LEARNING_RATE: 1e-4, "strategy": "standard"}

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
-from intelligen.sweep.outcome import read_failure
-from intelligen.sweep.pulse import Worker
-from intelligen.sweep.watchdog import end_worker, waits_for_disk
+from intelligen.state.failure_file import read_failure
+from intelligen.state.heartbeat import WorkerProcess
+from intelligen.sweep.execution.watchdog import end_worker, waits_for_disk
 
 # A parent waits for its vfork as it does for a file server that does not answer: it can only be killed.
 IN_A_CALL_THAT_DOES_NOT_RETURN = """
@@ -24,14 +24,14 @@ if ctypes.CDLL(None).vfork() == 0:
 
 
 @contextmanager
-def running(code: str, *, status: str) -> Iterator[Worker]:
+def running(code: str, *, status: str) -> Iterator[WorkerProcess]:
     with subprocess.Popen([sys.executable, "-c", code], process_group=0) as started:
         try:
             process = psutil.Process(started.pid)
             deadline = time.monotonic() + 20
             while process.status() != status and time.monotonic() < deadline:
                 time.sleep(0.05)
-            yield Worker("here", process.pid, process.create_time())
+            yield WorkerProcess("here", process.pid, process.create_time())
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(started.pid, signal.SIGKILL)
@@ -45,7 +45,7 @@ def test_a_process_that_waits_for_a_disk_is_told_from_one_that_hangs_by_itself(t
     ):
         assert waits_for_disk._function(stuck)
         assert not waits_for_disk._function(hangs)
-        assert not waits_for_disk._function(Worker("here", stuck.pid, 0.0))  # the number is another's now
+        assert not waits_for_disk._function(WorkerProcess("here", stuck.pid, 0.0))  # the number is another's now
         end_worker._function(stuck)
         assert read_failure(tmp_path) is None
         end_worker._function(hangs, str(tmp_path), "no progress for 8 s")

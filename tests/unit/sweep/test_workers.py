@@ -3,9 +3,9 @@
 import gc
 import weakref
 
-from intelligen.config.sweep import Resources
-from intelligen.sweep.outcome import write_failure
-from intelligen.sweep.workers import WorkerConfig, _return_free_memory, run_trial
+from intelligen.config.schema.sweep import Resources
+from intelligen.state.failure_file import write_failure
+from intelligen.sweep.execution.workers import WorkerConfig, _return_free_memory, run_trial
 
 
 class Cycle:

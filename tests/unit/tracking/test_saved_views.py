@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from intelligen.config.tasks import Translation
-from intelligen.tracking.comparison import Settings, comparison_state
-from intelligen.tracking.records import TrialRecord
+from intelligen.config.schema.tasks import Translation
+from intelligen.state.trial_records import TrialRecord
+from intelligen.tracking.comparison_view import ComparedSettings, comparison_state
 from intelligen.tracking.saved_views import DESCRIPTION, VIEW, SavedViews, fitting_state, wanted_tags
 
 KEY = "intelligen-5a"
 LINE = f"- [tiny: prepared comparison](#/experiments/1/runs?viewStateShareKey={KEY}&workflowType=machine_learning)"
-NO_SETTINGS = Settings((), {})
+NO_SETTINGS = ComparedSettings((), {})
 STATE = comparison_state("p1", ["valid/bleu"], NO_SETTINGS, task=Translation(), metrics=())
 
 
@@ -81,18 +81,18 @@ def test_old_views_go_so_that_one_more_can_be_saved_by_hand(by_hand: int, left: 
 def test_as_many_settings_are_shown_as_fit() -> None:
     chance = random.Random(1)
     names = ["".join(chance.choices(string.ascii_letters, k=245)) + f"{n:03d}" for n in range(300)]
-    settings = Settings.of([trial("standard", *names)])
+    settings = ComparedSettings.of([trial("standard", *names)])
     state = fitting_state("tiny", "p1", ["valid/bleu"], settings, task=Translation(), metrics={"valid/bleu"})
     shown = [name for name in state["selectedColumns"] if name.startswith("params.")]
     assert 5 <= len(shown) <= 40
     assert len(applied({}, state=state)[VIEW + KEY]) <= 20_000
-    short = Settings.of([trial("standard", *(f"a.b{n}" for n in range(300)))])
+    short = ComparedSettings.of([trial("standard", *(f"a.b{n}" for n in range(300)))])
     columns = fitting_state("tiny", "p1", ["valid/bleu"], short, task=Translation(), metrics=())["selectedColumns"]
     assert sum(name.startswith("params.") for name in columns) == 40
 
 
 def test_settings_that_every_trial_has_come_first_and_each_strategy_has_a_chart_with_its_own() -> None:
-    settings = Settings.of(
+    settings = ComparedSettings.of(
         [
             trial("generative", "lr", "generative/start"),
             trial("standard", "lr"),
@@ -100,8 +100,8 @@ def test_settings_that_every_trial_has_come_first_and_each_strategy_has_a_chart_
             trial("standard", "lr", "later", kind="confirm"),
         ]
     )
-    assert settings == Settings(("lr",), {"generative": ("generative/start", "generative/k")})
-    assert settings.first(2) == Settings(("lr",), {"generative": ("generative/start",)})
+    assert settings == ComparedSettings(("lr",), {"generative": ("generative/start", "generative/k")})
+    assert settings.first(2) == ComparedSettings(("lr",), {"generative": ("generative/start",)})
     charts = comparison_state("p", ["valid/bleu"], settings, task=Translation(), metrics=())["compareRunCharts"]
     assert [chart["selectedParams"] for chart in charts if chart["type"] == "PARALLEL"] == [
         ["strategy.name", "lr"],

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_csv
 from intelligen.errors import StorageError
-from intelligen.layout import LEDGER_FILE
-from intelligen.tracking.ledger import Ledger, read_ledger
-from intelligen.tracking.projection import report_metrics, told_reports, trial_ending, trial_tags
-from intelligen.tracking.records import Takeover, TrialRecord
-from intelligen.tracking.standings import Standing, leaderboard_csv
-from intelligen.training.history import Report
+from intelligen.state.history import Report
+from intelligen.state.layout import LEDGER_FILE
+from intelligen.state.ledger import Ledger, read_ledger
+from intelligen.state.trial_records import Exploit, TrialRecord
+from intelligen.tracking.mlflow_mapping import report_metrics, told_reports, trial_ending, trial_tags
 
 RATE, DROP = "finetuning.optimizer.learning_rate", "r_drop"
-FIRST = Takeover(2, "t0001", {RATE: 0.5, DROP: 1.0, "strategy": "standard"})
-SECOND = Takeover(6, "t0002", {RATE: 0.25, DROP: 1.0, "strategy": "standard"})
+FIRST = Exploit(2, "t0001", {RATE: 0.5, DROP: 1.0, "strategy": "standard"})
+SECOND = Exploit(6, "t0002", {RATE: 0.25, DROP: 1.0, "strategy": "standard"})
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def record(tmp_path: Path) -> TrialRecord:
             turn_epochs=2,
         )
         for epoch, takeovers in ((2, {"t0000": FIRST}), (4, {}), (6, {"t0000": SECOND})):
-            ledger.turn(epoch, ["t0000"], takeovers)
+            ledger.end_interval(epoch, ["t0000"], takeovers)
     return read_ledger(tmp_path)[1]["t0000"]
 
 
@@ -79,6 +79,6 @@ def test_a_tag_tells_each_takeover(record):
 
 def test_the_leaderboard_s_table_shows_a_schedule_where_a_value_changed(record):
     assert record.schedule() == {RATE: "0.1; from epoch 3: 0.5; from epoch 7: 0.25", DROP: 1.0, "strategy": "standard"}
-    table = leaderboard_csv([Standing(record, 1.0, 8, 1.0)], metric="valid/bleu", scores=("bleu",))
+    table = leaderboard_csv([LeaderboardEntry(record, 1.0, 8, 1.0)], metric="valid/bleu", scores=("bleu",))
     (row,) = csv.DictReader(io.StringIO(table))
     assert row[RATE] == "0.1; from epoch 3: 0.5; from epoch 7: 0.25"

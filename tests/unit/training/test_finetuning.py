@@ -8,21 +8,21 @@ import torch
 from conftest import tiny_trial
 from safetensors.torch import load_file
 
-from intelligen.config.experiment import Trial
-from intelligen.config.mixture import Guard, Intelligen, Static, Weights
-from intelligen.config.single_strategies import Recurrent, Standard, StandardMatched
-from intelligen.config.strategies import Strategy
-from intelligen.config.training import Health, Optimizer
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.single_strategies import Recurrent, Standard, StandardMatched
+from intelligen.config.schema.strategies import Strategy
+from intelligen.config.schema.strategy_mixture import Guard, Intelligen, Static, Weights
+from intelligen.config.schema.training import Health, Optimizer
 from intelligen.errors import StorageError
 from intelligen.evaluation.sacrebleu_metrics import ChrF
+from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.trial_result import read_result
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.fit import fit
-from intelligen.training.health import sickness
-from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import read_result
+from intelligen.training.health import unhealthy_reason
 from intelligen.training.runtime import Runtime
-from intelligen.training.selected import selected_weights
-from intelligen.training.testing import TrainedModel
+from intelligen.training.selected_weights import selected_weights
+from intelligen.training.trained_model import TrainedModel
 
 NEVER_SICK = Health(patience=None)
 # All of the start's distinct bigrams and no drift allowed: with a harmful rate, a sign holds in every epoch.
@@ -190,7 +190,7 @@ def test_signs_from_before_the_guard_went_back_make_no_run_sick(baseline, harmfu
     result = fit(harmful.model_copy(update={"training": training}), Runtime(store, tmp_path))
     assert checkpoint(tmp_path)["rolled_back_epoch"] == 2
     epochs = [report.metrics for report in read_history(tmp_path / HISTORY_FILE)]
-    assert sickness(STRICT, checkpoint(tmp_path)["start_metrics"], epochs, watched=ChrF()) is not None
+    assert unhealthy_reason(STRICT, checkpoint(tmp_path)["start_metrics"], epochs, watched=ChrF()) is not None
     assert result.healthy
     assert result.stop_reason == "finished"
 

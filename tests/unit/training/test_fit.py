@@ -14,27 +14,27 @@ import torch
 from conftest import tiny_trial
 from safetensors.torch import load_file
 
-from intelligen.config.decoding import Decoding, Sample
-from intelligen.config.experiment import Trial
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import Discriminator, Generative, SeqGan
-from intelligen.config.stages import Confirmation
-from intelligen.config.training import Optimizer
+from intelligen.config.schema.decoding import Decoding, Sample
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.single_strategies import Discriminator, Generative, SeqGan
+from intelligen.config.schema.stages_after_search import Confirmation
+from intelligen.config.schema.training import Optimizer
 from intelligen.errors import ChangedError
+from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.trial_result import SELECTED, read_result, read_trial
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.divergence import DivergedError
 from intelligen.training.fit import fit
-from intelligen.training.history import HISTORY_FILE, Report, read_history
-from intelligen.training.result import SELECTED, read_result, read_trial
 from intelligen.training.runtime import Runtime
-from intelligen.training.selected import selected_weights
+from intelligen.training.selected_weights import selected_weights
 
 HALTING = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from intelligen.config.decoding import Decoding, Sample
-from intelligen.config.experiment import Trial
+from intelligen.config.schema.decoding import Decoding, Sample
+from intelligen.config.schema.experiment import Trial
 from intelligen.training.fit import fit
 from intelligen.training.runtime import Runtime
 torch.set_num_threads(1)

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from intelligen.config.training import Health
+from intelligen.config.schema.training import Health
 from intelligen.evaluation.metric import Perplexity
 from intelligen.evaluation.sacrebleu_metrics import ChrF
-from intelligen.training.health import sickness
+from intelligen.training.health import unhealthy_reason
 
 START = {"valid/chrf": 45.2, "valid/distinct_2": 0.8, "valid/length_ratio": 1.01, "valid/bleu": 20.0}
 HEALTHY = {
@@ -37,7 +37,9 @@ each_sign = pytest.mark.parametrize(("name", "changes"), SIGNS.items(), ids=SIGN
 
 def find(*epochs: dict[str, float], start: dict[str, float] = START, **settings: float | None) -> str | None:
     """Of epochs that are healthy but for what is given."""
-    return sickness(Health.model_validate(settings), start, [HEALTHY | epoch for epoch in epochs], watched=ChrF())
+    return unhealthy_reason(
+        Health.model_validate(settings), start, [HEALTHY | epoch for epoch in epochs], watched=ChrF()
+    )
 
 
 def without(metrics: dict[str, float], *names: str) -> dict[str, float]:
@@ -75,7 +77,7 @@ def without(metrics: dict[str, float], *names: str) -> dict[str, float]:
     ],
     ids=SIGNS,
 )
-def test_a_sign_is_told_with_its_numbers_and_its_mend(changes, said):
+def test_a_sign_is_told_with_its_numbers_and_its_fix(changes, said):
     assert find({}, changes, changes) == said
 
 
@@ -123,7 +125,7 @@ def test_each_sign_has_its_bound(metric, sick, healthy, bound):
 
 
 @pytest.mark.parametrize(("before", "now", "sick"), [(1.8, 1.02, False), (0.5, 0.95, False), (0.9, 0.5, True)])
-def test_a_poor_length_that_is_mended_is_no_drift(before, now, sick):
+def test_a_poor_length_that_is_fixed_is_no_drift(before, now, sick):
     epoch = {"valid/length_ratio": now}
     assert (find(epoch, epoch, start=START | {"valid/length_ratio": before}) is not None) == sick
 
@@ -164,14 +166,17 @@ def test_epochs_before_the_adversarial_game_do_not_count(name):
 @pytest.mark.parametrize("missing", sorted(HEALTHY))
 def test_a_missing_metric_is_no_sign_and_takes_no_other_away(name, changes, missing):
     epochs = [without(HEALTHY | epoch, missing) for epoch in ({}, changes, changes)]
-    found = sickness(Health(), START, epochs, watched=ChrF())
+    found = unhealthy_reason(Health(), START, epochs, watched=ChrF())
     assert found is None if missing in READS[name] else found.startswith(name)
 
 
 @each_sign
 def test_a_missing_metric_interrupts_a_row(name, changes):
     silent = without(HEALTHY | changes, *READS[name])
-    assert sickness(Health(), START, [HEALTHY, HEALTHY | changes, silent, HEALTHY | changes], watched=ChrF()) is None
+    assert (
+        unhealthy_reason(Health(), START, [HEALTHY, HEALTHY | changes, silent, HEALTHY | changes], watched=ChrF())
+        is None
+    )
 
 
 @each_sign
@@ -183,13 +188,13 @@ def test_a_number_that_is_none_is_no_sign(name, changes):
 
 def test_a_strategy_without_a_discriminator_shows_only_what_validation_shows():
     epoch = {name: value for name, value in HEALTHY.items() if name.startswith("valid/")}
-    assert sickness(Health(), START, [epoch] * 3, watched=ChrF()) is None
-    assert sickness(Health(), START, [epoch | SIGNS["collapse"]] * 2, watched=ChrF()).startswith("collapse")
+    assert unhealthy_reason(Health(), START, [epoch] * 3, watched=ChrF()) is None
+    assert unhealthy_reason(Health(), START, [epoch | SIGNS["collapse"]] * 2, watched=ChrF()).startswith("collapse")
 
 
 def test_a_constant_reward_is_not_called_frozen():
     constant = without(HEALTHY, "train/discriminator_reward", "train/discriminator_accuracy")
-    assert sickness(Health(), START, [constant | SIGNS["frozen reward"]] * 3, watched=ChrF()) is None
+    assert unhealthy_reason(Health(), START, [constant | SIGNS["frozen reward"]] * 3, watched=ChrF()) is None
 
 
 def test_an_empty_start_or_history_is_healthy():
@@ -202,7 +207,7 @@ def test_another_task_is_watched_by_its_own_metric_whichever_way_that_points():
     epochs = [{**start, "train/discriminator_reward": reward} for reward in (0.5, 0.6, 0.7)]
     worse = [epoch | {"valid/perplexity": 8.0 + 2 * rank} for rank, epoch in enumerate(epochs)]
     better = [epoch | {"valid/perplexity": 8.0 - 2 * rank} for rank, epoch in enumerate(epochs)]
-    told = sickness(Health(patience=2), start, worse, watched=Perplexity())
+    told = unhealthy_reason(Health(patience=2), start, worse, watched=Perplexity())
     assert told is not None
     assert "while perplexity is 12.00, at the start 8.00" in told
-    assert sickness(Health(patience=2), start, better, watched=Perplexity()) is None
+    assert unhealthy_reason(Health(patience=2), start, better, watched=Perplexity()) is None

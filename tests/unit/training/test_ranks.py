@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import tiny_trial
 
-from intelligen.config.experiment import Trial
+from intelligen.config.schema.experiment import Trial
+from intelligen.state.history import HISTORY_FILE, read_history
 from intelligen.training.fit import fit
-from intelligen.training.history import HISTORY_FILE, read_history
-from intelligen.training.local_group import in_group
+from intelligen.training.local_processes import in_group
 from intelligen.training.runtime import Runtime
 
 SUMMED = ("train/loss", "train/gradient_norm", "valid/loss", "valid/teacher_forced_accuracy", "valid/unfinished_pct")

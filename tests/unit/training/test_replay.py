@@ -12,26 +12,26 @@ import pytest
 import torch
 from conftest import tiny_trial
 
-from intelligen.config.decoding import Beam, Greedy
-from intelligen.config.experiment import Trial
-from intelligen.config.mixture import Bandit, Intelligen
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import Generative
-from intelligen.config.training import Optimizer
+from intelligen.config.schema.decoding import Beam, Greedy
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.single_strategies import Generative
+from intelligen.config.schema.strategy_mixture import Bandit, Intelligen
+from intelligen.config.schema.training import Optimizer
 from intelligen.data.checksums import sha256
-from intelligen.data.manifest import read_manifest, write_manifest
+from intelligen.data.data_manifest import read_manifest, write_manifest
 from intelligen.errors import StorageError, UnavailableError
-from intelligen.training.circumstances import LOCK, Lock
-from intelligen.training.comparing import compare
+from intelligen.state.checksummed_json import unseal
+from intelligen.state.history import HISTORY_FILE, Report
+from intelligen.state.trial_result import RESULT, SELECTED, TRIAL
 from intelligen.training.divergence import DivergedError
 from intelligen.training.fit import fit
-from intelligen.training.history import HISTORY_FILE, Report
-from intelligen.training.local_group import in_group
+from intelligen.training.local_processes import in_group
 from intelligen.training.replay import Recorded, Replay, replay
-from intelligen.training.result import RESULT, SELECTED, TRIAL
+from intelligen.training.replay_diff import diff_trainings
+from intelligen.training.reproducibility_manifest import MANIFEST_FILE, ReproducibilityManifest
 from intelligen.training.runtime import Runtime
-from intelligen.training.sealing import unseal
-from intelligen.training.testing import TrainedModel
+from intelligen.training.trained_model import TrainedModel
 
 UPDATES = 6  # of an epoch of the tiny trial
 
@@ -125,7 +125,7 @@ def test_the_lock_is_written_before_training_and_other_circumstances_get_their_o
     seen: list[str] = []
 
     def look(update: int, total: int) -> None:
-        seen.append((tmp_path / "t" / LOCK).read_text())
+        seen.append((tmp_path / "t" / MANIFEST_FILE).read_text())
 
     with suppress(KeyboardInterrupt):
         fit(fine_tuning(store), Runtime(store, tmp_path / "t", updated=look, report=interrupt_after_an_epoch))
@@ -134,19 +134,19 @@ def test_the_lock_is_written_before_training_and_other_circumstances_get_their_o
         fit(fine_tuning(store), Runtime(store, tmp_path / "t", updated=look))
     finally:
         torch.set_num_threads(1)
-    assert set(seen) == {(tmp_path / "t" / LOCK).read_text()}
-    lock = Lock.model_validate_json(seen[0])
+    assert set(seen) == {(tmp_path / "t" / MANIFEST_FILE).read_text()}
+    lock = ReproducibilityManifest.model_validate_json(seen[0])
     assert (lock.settings, lock.device, lock.threads, lock.processes) == (fine_tuning(store).identity, "cpu", 1, 1)
     assert lock.versions["torch"] == torch.__version__
     recorded = Recorded.read(tmp_path / "t", store=store)
-    assert (recorded.lock, recorded.changes) == (lock, (f"from update {UPDATES}: threads: 1 → 2",))
+    assert (recorded.manifest, recorded.changes) == (lock, (f"from update {UPDATES}: threads: 1 → 2",))
 
 
 def test_a_replay_runs_with_the_threads_of_its_lock_and_leaves_the_caller_its_own(own_store, tmp_path):
-    lock = json.loads((own_store / "trial" / LOCK).read_text())
-    (own_store / "trial" / LOCK).write_text(json.dumps({**lock, "threads": 2}))
+    lock = json.loads((own_store / "trial" / MANIFEST_FILE).read_text())
+    (own_store / "trial" / MANIFEST_FILE).write_text(json.dumps({**lock, "threads": 2}))
     assert replayed(own_store, own_store / "trial", tmp_path / "again").recorded.changes == ()
-    assert json.loads((tmp_path / "again" / LOCK).read_text())["threads"] == 2
+    assert json.loads((tmp_path / "again" / MANIFEST_FILE).read_text())["threads"] == 2
     assert torch.get_num_threads() == 1
 
 
@@ -216,7 +216,7 @@ def without_start(store: Path) -> None:
 
 
 def without_lock(store: Path) -> None:
-    (store / "trial" / LOCK).unlink()
+    (store / "trial" / MANIFEST_FILE).unlink()
 
 
 def without_epochs(store: Path) -> None:
@@ -246,8 +246,8 @@ def test_what_cannot_be_replayed_says_why_in_a_line(plant: Callable[[Path], None
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_trial_of_a_gpu_is_not_replayed_without_one(own_store):
-    lock = json.loads((own_store / "trial" / LOCK).read_text())
-    (own_store / "trial" / LOCK).write_text(json.dumps({**lock, "device": "NVIDIA H100"}))
+    lock = json.loads((own_store / "trial" / MANIFEST_FILE).read_text())
+    (own_store / "trial" / MANIFEST_FILE).write_text(json.dumps({**lock, "device": "NVIDIA H100"}))
     with pytest.raises(UnavailableError, match="trained on NVIDIA H100, and this machine has no GPU"):
         Recorded.read(own_store / "trial", store=own_store)
 
@@ -256,7 +256,7 @@ def test_damaged_files_are_named(own_store, tmp_path):
     (own_store / "trial" / "scores" / "test-greedy.json").write_text('{"search": {"name": "gready"}}')
     with pytest.raises(StorageError, match=r"test-greedy\.json: damaged"):
         replayed(own_store, own_store / "trial", tmp_path / "again")
-    (own_store / "trial" / LOCK).write_text("{}")
+    (own_store / "trial" / MANIFEST_FILE).write_text("{}")
     with pytest.raises(StorageError, match=r"lock\.json: damaged"):
         Recorded.read(own_store / "trial", store=own_store)
 
@@ -292,7 +292,7 @@ def test_where_bits_are_not_to_be_expected_a_loss_may_differ_a_little_and_the_re
     first, second = map(unseal, path.read_text().splitlines())
     second["metrics"]["valid/loss"] *= factor
     path.write_text("".join(json.dumps(line) + "\n" for line in (first, second)))
-    found = {one.key: one.agrees for one in compare(own_store / "trial", tmp_path / "other", exact=False)}
+    found = {one.key: one.agrees for one in diff_trainings(own_store / "trial", tmp_path / "other", exact=False)}
     assert (found["train/loss"], found["valid/loss"], found["valid/bleu"], found["weights"]) == (
         True,
         verdict,
@@ -306,8 +306,8 @@ def test_a_trial_of_two_processes_is_replayed_by_two_and_is_the_same(store, tmp_
     in_group(work, processes=2)
     found = replayed(store, tmp_path / "t", tmp_path / "again")
     assert found.identical
-    assert (found.recorded.lock.processes, found.recorded.changes) == (2, ())
-    assert json.loads((tmp_path / "again" / LOCK).read_text())["processes"] == 2
+    assert (found.recorded.manifest.processes, found.recorded.changes) == (2, ())
+    assert json.loads((tmp_path / "again" / MANIFEST_FILE).read_text())["processes"] == 2
 
 
 def test_what_a_group_raises_reaches_its_caller_whatever_the_temporary_folder_is_called(store, tmp_path, monkeypatch):

@@ -9,22 +9,22 @@ import pytest
 import torch
 from conftest import tiny_data, tiny_trial, write_tiny_corpus
 
-from intelligen.config.budget import Budget
-from intelligen.config.columns import SOURCE_AND_TARGET
-from intelligen.config.data import Data, PairTable
-from intelligen.config.experiment import Experiment
-from intelligen.config.space import Const
-from intelligen.config.sweep import Sweep
-from intelligen.data.preparing import prepare
+from intelligen.config.schema.budget import Budget
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import Data, PairTable
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.forms import Const
+from intelligen.data.preparation import prepare
 from intelligen.errors import ChangedError
-from intelligen.sweep.sweep_run import SweepRun
-from intelligen.sweep.verifying import require_data
-from intelligen.tracking.ledger import Ledger
-from intelligen.tracking.packing import pack
+from intelligen.state.history import Report
+from intelligen.state.ledger import Ledger
+from intelligen.sweep.preflight.verify_files import require_data
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.tracking.packed_model import pack
 from intelligen.training.fit import fit
-from intelligen.training.history import Report
 from intelligen.training.runtime import Runtime
-from intelligen.training.testing import TrainedModel
+from intelligen.training.trained_model import TrainedModel
 
 OTHER = r"was trained on other data than .*/prepared/[0-9a-f]{16} holds now"
 
@@ -47,7 +47,7 @@ def interrupt(report: Report) -> None:
 def test_data_that_are_prepared_to_something_else_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = data_with_line_breaks(tmp_path / "corpus")
     with monkeypatch.context() as first_release:
-        first_release.setattr("intelligen.data.lines.one_line", lambda text, notes: text)
+        first_release.setattr("intelligen.data.text_lines.one_line", lambda text, notes: text)
         first = prepare(data, tmp_path, columns=SOURCE_AND_TARGET)
     trial = tiny_trial(first.identity)
     directory = tmp_path / "sweeps" / "s" / "t0000"
@@ -58,7 +58,9 @@ def test_data_that_are_prepared_to_something_else_are_refused(tmp_path: Path, mo
         ledger.start(
             "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="t0000", number=0
         )
-        run = SweepRun(settings, Experiment(version=1, name="e"), first.identity, tmp_path, directory.parent, ledger)
+        run = SweepContext(
+            settings, Experiment(version=1, name="e"), first.identity, tmp_path, directory.parent, ledger
+        )
         require_data(run, first)
         shutil.rmtree(first.directory)
         again = prepare(data, tmp_path, columns=SOURCE_AND_TARGET)

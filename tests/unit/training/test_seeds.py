@@ -7,14 +7,14 @@ import torch
 from conftest import tiny_trial
 from safetensors.torch import load_file
 
-from intelligen.config.decoding import Greedy, Sample
-from intelligen.config.experiment import Trial
-from intelligen.config.schedules import ProbabilitySchedule
-from intelligen.config.single_strategies import Generative
-from intelligen.config.training import Optimizer
+from intelligen.config.schema.decoding import Greedy, Sample
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.single_strategies import Generative
+from intelligen.config.schema.training import Optimizer
+from intelligen.state.history import HISTORY_FILE, read_history
+from intelligen.state.trial_result import SELECTED
 from intelligen.training.fit import fit
-from intelligen.training.history import HISTORY_FILE, read_history
-from intelligen.training.result import SELECTED
 from intelligen.training.runtime import Runtime
 
 STILL = Optimizer(learning_rate=1e-12)

@@ -1,0 +1,48 @@
+"""Results of a sweep as a data frame: one row per trial."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from intelligen.analysis.strategy_table import device_seconds, selected_scores
+from intelligen.state.sweep_files import SweepFiles
+from intelligen.state.trial_records import TrialRecord
+
+
+def results_frame(directory: Path) -> pd.DataFrame:
+    """One row per trial, in the order in which they were started; what a trial lacks is NaN.
+
+    Args:
+        directory: The sweep's.
+
+    Raises:
+        StorageError: Its files are damaged.
+
+    """
+    files = SweepFiles(directory)
+    header, trials, _ = files.ledger()
+    metric = header["sweep"]["objective"]["metric"]
+    rows = [_row(files, record, metric) for record in trials.values()]
+    return pd.DataFrame(rows, index=pd.Index(list(trials), name="trial"))
+
+
+def _row(files: SweepFiles, record: TrialRecord, metric: str) -> dict[str, Any]:
+    reports = files.reports(record)
+    last = reports[-1] if reports else None
+    return {
+        "kind": record.kind,
+        "strategy": record.strategy,
+        "state": str(record.state),
+        "stop_reason": record.stop_reason,
+        "seed": record.seed,
+        "confirms": record.confirms,
+        "attempts": record.attempts,
+        "epochs": len(reports),
+        "updates": 0 if last is None else last.update,
+        "target_tokens": 0 if last is None else last.target_tokens,
+        "device_s": device_seconds(reports),
+        **selected_scores(files.result(record), reports, metric),
+        **record.scores,
+        **{f"param/{name}": value for name, value in record.schedule().items()},
+    }

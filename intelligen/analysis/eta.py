@@ -1,0 +1,76 @@
+"""Estimated time of a search: known once one of its trials has ended, and only as a range."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from intelligen.analysis.strategy_table import USABLE
+from intelligen.state.history import Report
+from intelligen.state.trial_records import TrialRecord, TrialState
+
+
+@dataclass(frozen=True)
+class Eta:
+    """Seconds until search and confirmation have ended; starting trials and scoring the test sets come on top."""
+
+    low_s: float
+    """If the rest of it is stopped as early as what has ended so far."""
+    high_s: float
+    """If nothing more is stopped early."""
+
+
+@dataclass(frozen=True)
+class SearchSize:
+    """What a search is to do in all."""
+
+    trials: int | None
+    """None where trials have no bound."""
+    epochs: int
+    """Of a trial that finishes."""
+    concurrent: int
+    repetitions: int = 0
+    """Trainings after it that repeat its best trials with other seeds; nobody stops these early."""
+
+
+Ran = Sequence[tuple[TrialRecord, Sequence[Report]]]
+"""Trials that have been started, with their histories."""
+
+
+def search_eta(searched: Ran, size: SearchSize, *, repeated: Ran = ()) -> Eta | None:
+    """What is left of a search, judged by its own epochs; none before a trial has ended, or without a number of trials.
+
+    Args:
+        searched: The search's trials; not the baselines.
+        size: The whole of it.
+        repeated: What confirms its best ones.
+
+    """
+    ended = [_seconds(reports) for record, reports in searched if record.state in USABLE]
+    epochs = [epoch_seconds(report) for _, reports in searched for report in reports]
+    if size.trials is None or not ended or not epochs:
+        return None
+    as_so_far, whole = sum(ended) / len(ended), size.epochs * sum(epochs) / len(epochs)
+    spent, spent_again = _spent(searched, size.trials), _spent(repeated, size.repetitions)
+    low, high = (_shared([each - seconds for seconds in spent], size.concurrent) for each in (as_so_far, whole))
+    again = _shared([whole - seconds for seconds in spent_again], size.concurrent)
+    return Eta(low + again, max(low, high) + again)
+
+
+def _spent(ran: Ran, count: int) -> list[float]:
+    """Seconds that each of so many trials has had which has not ended; 0 for those that have not begun."""
+    under_way = [_seconds(reports) for record, reports in ran if record.state is TrialState.RUNNING]
+    return under_way + [0.0] * (count - len(ran))
+
+
+def epoch_seconds(report: Report) -> float:
+    """Training and validation of one epoch."""
+    return report.metrics["time/epoch_s"] + report.metrics["time/validation_s"]
+
+
+def _seconds(reports: Iterable[Report]) -> float:
+    return sum(epoch_seconds(report) for report in reports)
+
+
+def _shared(left: Sequence[float], concurrent: int) -> float:
+    """Seconds for what is left of each trial, so many trials at a time; the longest one cannot be shared."""
+    positive = [max(0.0, seconds) for seconds in left]
+    return max([sum(positive) / concurrent, *positive])

@@ -1,0 +1,80 @@
+"""Result rows: one per system, test set and search; page, exports and programs share them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from intelligen.analysis.costs import StrategyCost, costs
+from intelligen.analysis.study import StudyResults
+from intelligen.analysis.system_scores import Score, score_table
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One system's score and what the system cost."""
+
+    score: Score
+    cost: StrategyCost | None
+    """None of the systems that are no strategy of this sweep."""
+    runs: tuple[str, ...]
+    """In MLflow, of the trials that the score is of, as far as they are known."""
+
+    @property
+    def score_per_device_hour(self) -> float | None:
+        """Mean score over the device-hours of all the system's trials; none where less of it is better."""
+        if self.cost is None or not self.score.metric.higher_is_better:
+            return None
+        return self.score.mean.value / self.cost.device_hours
+
+    def values(self) -> dict[str, Any]:
+        """Everything under the names that the exports have; what is not known is None."""
+        score, found, cost, name = self.score, self.score.difference, self.cost, self.score.metric.name
+        return {
+            "strategy": score.system,
+            "test_set": score.setting[0],
+            "search": score.setting[1],
+            "seeds": len(score.seeds),
+            name: score.mean.value,
+            f"{name}_low": score.mean.low,
+            f"{name}_high": score.mean.high,
+            **score.further,
+            "delta": found and found.delta,
+            "delta_low": found and found.low,
+            "delta_high": found and found.high,
+            "p_value": found and found.p_value,
+            "p_holm": score.p_holm,
+            "delta_seeds": " ".join(map(str, score.shared)) or None,
+            "effect_size": found and found.effect_size,
+            "seeds_needed": found and found.seeds_needed,
+            "epoch_s": cost and cost.epoch_s,
+            "memory_kind": cost and cost.memory_kind,
+            "memory_avg_mib": cost and cost.memory_avg_mib,
+            "memory_peak_mib": cost and cost.memory_peak_mib,
+            "trials_run": cost and cost.trials,
+            "target_tokens": cost and cost.target_tokens,
+            "device_hours": cost and cost.device_hours,
+            f"{name}_per_device_hour": self.score_per_device_hour,
+            "trials": " ".join(score.trials),
+            "mlflow_runs": " ".join(self.runs),
+            "signature": score.signature,
+        }
+
+
+def result_rows(study: StudyResults) -> list[ResultRow]:
+    """All test sets and searches, the primary one first."""
+    spent, runs = costs(study), study.runs.trials
+    return [
+        ResultRow(score, spent.get(score.system), tuple(runs[name] for name in score.trials if name in runs))
+        for setting in study.settings
+        for score in score_table(study, setting)
+    ]
+
+
+def primary(study: StudyResults, rows: Sequence[ResultRow]) -> list[ResultRow]:
+    """The rows that the answer rests on."""
+    return [row for row in rows if row.score.setting == study.primary]
+
+
+def costs_of(rows: Sequence[ResultRow]) -> Mapping[str, StrategyCost]:
+    """System → cost."""
+    return {row.score.system: row.cost for row in rows if row.cost is not None}

@@ -1,0 +1,261 @@
+"""Status of a sweep, from its ledger and histories: plain values for people, scripts and notebooks."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from intelligen.analysis.eta import Eta, SearchSize, search_eta
+from intelligen.analysis.mlflow_links import compare_lines
+from intelligen.analysis.strategy_table import device_seconds
+from intelligen.config.metric_direction import best
+from intelligen.state.history import Report
+from intelligen.state.ledger import LOCK_FILE
+from intelligen.state.lock_owner import LockOwner, find_lock_owner
+from intelligen.state.mlflow_run_ids import read_run_ids
+from intelligen.state.sweep_files import RESTING, STATES, SweepFiles
+from intelligen.state.trial_records import Closing, TrialRecord, TrialState
+
+Histories = Mapping[str, Sequence[Report]]
+"""Trial → its reports."""
+
+
+class SweepState(StrEnum):
+    """What a sweep does, or how its last launch ended."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PAUSED = "paused"
+    """Its last launch was to end with a stage before the last one."""
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    KILLED = "killed"
+    """Its last launch ended without a word."""
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The best of some trials so far, by the objective on the validation set."""
+
+    value: float
+    trial: str
+
+
+@dataclass(frozen=True)
+class StrategyStatus:
+    """One strategy, or the baseline."""
+
+    strategy: str
+    trials: dict[str, int]
+    """State → count; of the baseline, of all seeds'."""
+    confirmed: dict[str, int]
+    """State → count of the trainings that repeat its best trial with other seeds."""
+    best: BestTrial | None
+    """Of its trials in the search."""
+    device_s: float
+    """Device-seconds of all epochs of all its trials, repetitions included."""
+    target_tokens: int
+    """Target tokens that all of these have trained on."""
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """A trial that has not ended."""
+
+    trial: str
+    strategy: str
+    epoch: int
+    """Whole epochs."""
+    epochs: int
+    value: float | None
+    """The objective after the last epoch."""
+    attempts: int
+    started_ms: int
+    resting: bool
+    """Nothing works on it now: it waits for its population, or for a place to train."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A sweep as of now."""
+
+    name: str
+    question: str
+    directory: Path
+    state: SweepState
+    holder: LockOwner | None
+    """Who runs it; not certain for another host."""
+    objective: str
+    budget: dict[str, float]
+    """What ends the search, as the sweep names it."""
+    budget_trials: int | None
+    """Trials in all; none where other budgets alone end the search."""
+    trials: dict[str, int]
+    """State → count in the search; baselines and repetitions apart."""
+    confirmed: dict[str, int]
+    """State → count of the trainings that repeat the best trials with other seeds."""
+    confirmations: int
+    """How many of these there are to be, where every strategy has a trial to repeat."""
+    strategies: tuple[StrategyStatus, ...]
+    under_way: tuple[TrialStatus, ...]
+    eta: Eta | None
+    """Of search and confirmation, while the sweep runs and a trial has ended."""
+    tracking_uri: str | None
+    comparison: tuple[str, ...]
+    """How to open the prepared comparison in MLflow: a command where one is needed, then the address."""
+    last_sign_ms: int
+    """When the ledger or a history last changed."""
+
+    @property
+    def ended(self) -> int:
+        """Trials that have ended, however."""
+        return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, RESTING))
+
+    @property
+    def ended_words(self) -> str:
+        """`3 of 8`, or `3` where trials have no bound."""
+        return str(self.ended) if self.budget_trials is None else f"{self.ended} of {self.budget_trials}"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it has more to do, and nobody does it."""
+        short = self.budget_trials is not None and self.ended < self.budget_trials
+        return self.state is not SweepState.RUNNING and (self.state is not SweepState.COMPLETE or short)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; the keys are documented in docs/commands.md."""
+        return {"format": 1, **asdict(self), "directory": str(self.directory)}
+
+
+def read_status(files: SweepFiles) -> Status:
+    """Sum up a sweep.
+
+    Raises:
+        StorageError: Its files are damaged.
+        ChangedError: Another version wrote them.
+
+    """
+    holder = find_lock_owner(files.directory / LOCK_FILE)
+    header, trials, closing = files.ledger()
+    launch = files.launch()
+    sweep = launch.sweep
+    histories = {name: files.reports(record) for name, record in trials.items()}
+    searched, repeated = (_of_kind(kind, trials) for kind in ("trial", "confirm"))
+    state = _state(holder, closing)
+    epochs = {kind: header["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
+    size = SearchSize(
+        trials=sweep.total_trials(),
+        epochs=epochs["trial"],
+        concurrent=sweep.resources.concurrent_trials,
+        repetitions=sweep.total_repetitions(),
+    )
+    ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
+    metric = sweep.objective.metric
+    return Status(
+        name=sweep.name,
+        question=sweep.question,
+        directory=files.directory,
+        state=state,
+        holder=holder if state is SweepState.RUNNING else None,
+        objective=metric,
+        budget=sweep.budget.model_dump(exclude_none=True),
+        budget_trials=size.trials,
+        trials=_count(files, searched),
+        confirmed=_count(files, repeated),
+        confirmations=size.repetitions,
+        strategies=tuple(_strategies(files, trials, histories, metric)),
+        under_way=tuple(
+            _under_way(
+                record, histories[record.id], epochs[record.kind], metric, resting=files.state(record) == RESTING
+            )
+            for record in trials.values()
+            if record.state is TrialState.RUNNING
+        ),
+        eta=search_eta(ran, size, repeated=ran_again) if state is SweepState.RUNNING else None,
+        tracking_uri=launch.tracking_uri,
+        comparison=_comparison(files.directory, launch.tracking_uri),
+        last_sign_ms=_last_sign_ms(trials, histories, closing),
+    )
+
+
+def _comparison(directory: Path, tracking_uri: str | None) -> tuple[str, ...]:
+    return () if tracking_uri is None else tuple(compare_lines(tracking_uri, read_run_ids(directory)))
+
+
+def runner(files: SweepFiles) -> LockOwner | None:
+    """Who runs the sweep, by its lock and its ledger alone; none where nobody does."""
+    holder = find_lock_owner(files.directory / LOCK_FILE)
+    return holder if _state(holder, files.ledger()[2]) is SweepState.RUNNING else None
+
+
+_GROUPS = {"baseline": "training", "trial": "finetuning", "confirm": "finetuning"}
+
+
+def _of_kind(kind: str, trials: Mapping[str, TrialRecord]) -> list[TrialRecord]:
+    return [record for record in trials.values() if record.kind == kind]
+
+
+def _state(holder: LockOwner | None, closing: Closing | None) -> SweepState:
+    if holder is not None and (holder.certain or closing is None):
+        return SweepState.RUNNING
+    return SweepState.KILLED if closing is None else SweepState(closing.status)
+
+
+def _count(files: SweepFiles, records: Sequence[TrialRecord]) -> dict[str, int]:
+    found = Counter(files.state(record) for record in records)
+    return {state: found[state] for state in STATES}
+
+
+def _strategies(
+    files: SweepFiles, trials: Mapping[str, TrialRecord], histories: Histories, metric: str
+) -> list[StrategyStatus]:
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in trials.values():
+        groups.setdefault("baseline" if record.kind == "baseline" else record.strategy, []).append(record)
+    return [
+        StrategyStatus(
+            strategy=name,
+            trials=_count(files, [record for record in records if record.kind != "confirm"]),
+            confirmed=_count(files, [record for record in records if record.kind == "confirm"]),
+            best=_best(files, [record for record in records if record.kind != "confirm"], histories, metric),
+            device_s=device_seconds(report for record in records for report in histories[record.id]),
+            target_tokens=sum(histories[record.id][-1].target_tokens for record in records if histories[record.id]),
+        )
+        for name, records in groups.items()
+    ]
+
+
+def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Histories, metric: str) -> BestTrial | None:
+    """Of trials that did not fail: the selected weights of those that finished, else the best epoch."""
+    found: list[BestTrial] = []
+    for record in records:
+        if record.state is TrialState.FAILED:
+            continue
+        result = files.result(record)
+        values = [result.metrics[metric]] if result else [report.metrics[metric] for report in histories[record.id]]
+        found += [BestTrial(value, record.id) for value in values if math.isfinite(value)]
+    return best(metric, found, value=lambda one: one.value)
+
+
+def _under_way(
+    record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str, *, resting: bool
+) -> TrialStatus:
+    return TrialStatus(
+        trial=record.id,
+        strategy=record.strategy,
+        epoch=len(reports),
+        epochs=epochs,
+        value=reports[-1].metrics[metric] if reports else None,
+        attempts=record.attempts,
+        started_ms=record.started_ms,
+        resting=resting,
+    )
+
+
+def _last_sign_ms(trials: Mapping[str, TrialRecord], histories: Histories, closing: Closing | None) -> int:
+    times = [record.ended_ms or record.started_ms for record in trials.values()]
+    times += [reports[-1].time_ms for reports in histories.values() if reports]
+    return max([*times, closing.time_ms if closing is not None else 0])

@@ -1,0 +1,260 @@
+"""All results of a sweep, as reports need them: trials, histories, and scores on its test sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
+from intelligen.config.metric_direction import best
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.schema.tasks import task_settings
+from intelligen.data.data_manifest import Manifest
+from intelligen.data.prepared_data import Prepared, open_prepared
+from intelligen.errors import StorageError
+from intelligen.evaluation import Interval
+from intelligen.state import layout
+from intelligen.state.history import Report
+from intelligen.state.mlflow_run_ids import RunIds, read_run_ids
+from intelligen.state.provenance_files import PACKAGES, read_provenance
+from intelligen.state.sweep_files import SweepFiles
+from intelligen.state.trial_records import TrialRecord
+from intelligen.state.trial_result import Result
+from intelligen.tasks import AnyTask, build_task
+from intelligen.training.scores_file import SCORES, read_scores, score_files
+
+BASELINE = "baseline"
+
+Setting = tuple[str, str]
+"""A test set and the search that decoded it, by their names."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A test set as one model translates it by one search."""
+
+    hypotheses: tuple[str, ...]
+    """In the test set's order."""
+    intervals: Mapping[str, Interval]
+    """Metric → its score with the 95 % interval over rows."""
+    metrics: Mapping[str, float]
+    """`bleu`, `prefix_switch_gap`, `bleu_by_length/11-20`, …"""
+    signatures: Mapping[str, str]
+
+    def score(self, name: str) -> float:
+        """A score; the first revisions kept no interval of most."""
+        return self.intervals[name].value if name in self.intervals else self.metrics[name]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What models are given, and what they should say of it."""
+
+    __test__ = False  # no test of pytest's
+
+    sources: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SeedModel:
+    """One trial, its history and what it scored."""
+
+    record: TrialRecord
+    reports: tuple[Report, ...]
+    result: Result | None
+    decoded: Mapping[Setting, Decoded]
+
+    @property
+    def device_s(self) -> float:
+        """Device-seconds of all its epochs."""
+        return device_seconds(self.reports)
+
+    @property
+    def target_tokens(self) -> int:
+        """Target tokens that it trained on."""
+        return self.reports[-1].target_tokens if self.reports else 0
+
+    def value(self, metric: str) -> float | None:
+        """A validation metric of the weights that count; none where it failed, or no epoch has ended."""
+        if self.record.state not in USABLE:
+            return None
+        return selected_scores(self.result, self.reports, metric).get(metric)
+
+
+@dataclass(frozen=True)
+class System:
+    """A strategy, or the baseline, by the models that stand for it on the test sets."""
+
+    name: str
+    members: tuple[SeedModel, ...]
+    """One per seed, in the order of the seeds."""
+
+    def of(self, setting: Setting) -> dict[int, Decoded]:
+        """Seed → a test set as the model of that seed translates it."""
+        found = {member.record.seed: member.decoded.get(setting) for member in self.members}
+        return {seed: decoded for seed, decoded in found.items() if decoded is not None}
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything that a report says, as plain values."""
+
+    directory: Path
+    sweep: Sweep
+    """As last launched."""
+    header: Mapping[str, Any]
+    """Of the ledger: what it started with."""
+    members: tuple[SeedModel, ...]
+    """All trials, in the order in which they were started."""
+    test_sets: Mapping[str, TestSet]
+    """The test set in the domain first."""
+    data: Manifest | None
+    """Of the prepared data; none as long as no test set was decoded."""
+    tracking_uri: str | None
+    runs: RunIds
+    """The runs that show it in MLflow, as far as they are known."""
+    environment: str
+    """Machine and packages at the start; empty where nobody wrote them down."""
+
+    @property
+    def metric(self) -> str:
+        """The objective, measured on the validation set."""
+        return self.sweep.objective.metric
+
+    @cached_property
+    def task(self) -> AnyTask:
+        """How its models are scored, and by which metric test sets rank."""
+        return build_task(task_settings(self.header["experiment"]))
+
+    @property
+    def primary(self) -> Setting:
+        """The comparison that the answer rests on: the first test set, by the experiment's own test search."""
+        return next(iter(self.test_sets), "test"), self.header["experiment"]["decoding"]["test"]["name"]
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """Every test set and search with hypotheses, the primary one first."""
+        found = {setting for member in self.members for setting in member.decoded}
+        order = list(self.test_sets)
+        return tuple(sorted(found, key=lambda one: (order.index(one[0]), one[1] != self.primary[1], one[1])))
+
+    @property
+    def searched(self) -> tuple[SeedModel, ...]:
+        """The trials of the search."""
+        return tuple(member for member in self.members if member.record.kind == "trial")
+
+    @property
+    def confirmations(self) -> tuple[SeedModel, ...]:
+        """The trials that repeat a strategy's best under another seed, failed ones among them."""
+        return tuple(member for member in self.members if member.record.kind == "confirm")
+
+    @cached_property
+    def strategies(self) -> tuple[str, ...]:
+        """In the order in which they first ran."""
+        return tuple(dict.fromkeys(member.record.strategy for member in self.searched + self.confirmations))
+
+    @cached_property
+    def systems(self) -> tuple[System, ...]:
+        """What stands beside each other: the baseline, then each strategy's confirmed models, else its best trial."""
+        ran = [member for member in self.members if member.record.state in USABLE]
+        kind = "confirm" if self.confirmations else "trial"
+        seeds = {member.record.seed for member in self.confirmations or self.members}
+        groups = {BASELINE: [m for m in ran if m.record.kind == "baseline" and m.record.seed in seeds]}
+        for name in self.strategies:
+            own = [member for member in ran if member.record.kind == kind and member.record.strategy == name]
+            tested = [member for member in own if member.decoded] or own
+            groups[name] = tested if self.confirmations else self._best(tested)
+        return tuple(
+            System(name, tuple(sorted(members, key=lambda member: member.record.seed)))
+            for name, members in groups.items()
+            if members
+        )
+
+    def _best(self, members: list[SeedModel]) -> list[SeedModel]:
+        values = {m.record.id: value for m in members if (value := m.value(self.metric)) is not None}
+        chosen = best(self.metric, values, value=values.__getitem__)
+        return [member for member in members if member.record.id == chosen]
+
+    @property
+    def sweep_id(self) -> str:
+        """By which MLflow's runs of the sweep are found."""
+        return str(self.header["sweep_id"])
+
+
+def read_study(directory: Path, *, store: Path) -> StudyResults:
+    """Read a sweep.
+
+    Args:
+        directory: The sweep's.
+        store: The runs directory, which holds the prepared data.
+
+    Raises:
+        StorageError: Its files, or the prepared data, are damaged or gone.
+        ChangedError: Another version wrote them.
+
+    """
+    files = SweepFiles(directory)
+    header, trials, _ = files.ledger()
+    launch = files.launch()
+    own_search = header["experiment"]["decoding"]["test"]["name"]
+    task = build_task(task_settings(header["experiment"]))
+    members = tuple(
+        SeedModel(
+            record,
+            tuple(files.reports(record)),
+            files.result(record),
+            _read_decoded(directory, record, own_search, task.ranking.name),
+        )
+        for record in trials.values()
+    )
+    named = {split for member in members for split, _ in member.decoded}
+    data = open_prepared(layout.prepared(store, header["prepared"])) if named else None
+    study = StudyResults(
+        directory=directory,
+        sweep=launch.sweep,
+        header=header,
+        members=members,
+        test_sets={} if data is None else _read_test_sets(task, data, named),
+        data=None if data is None else data.manifest,
+        tracking_uri=launch.tracking_uri,
+        runs=read_run_ids(directory),
+        environment=read_provenance(directory, PACKAGES),
+    )
+    _require_whole(study)
+    return study
+
+
+def _read_test_sets(task: AnyTask, data: Prepared, named: set[str]) -> dict[str, TestSet]:
+    """The test sets that were decoded; `test`, which every corpus has, comes first."""
+    splits = {name: data.split(name) for name in sorted(named, key=lambda name: (name != "test", name))}
+    return {name: TestSet(tuple(task.inputs(one)), tuple(task.references(one))) for name, one in splits.items()}
+
+
+def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking: str) -> dict[Setting, Decoded]:
+    """The hypotheses that this sweep's test stage has scored: others may lie beside them."""
+    found = {}
+    for path in score_files(record.within(directory)):
+        split, _, search = path.stem.rpartition("-")
+        if scored_as((split, search), own_search, ranking) in record.scores:
+            told = read_scores(path)
+            metrics = {name.partition("/")[2]: value for name, value in told.metrics.items()}
+            found[split, search] = Decoded(told.hypotheses, told.intervals, metrics, told.signatures)
+    return found
+
+
+def scored_as(setting: Setting, own_search: str, score: str) -> str:
+    """What the ledger calls a score of a test set by a search: `test/bleu` where that is the experiment's own."""
+    split, search = setting
+    return f"{split}/{score}" if search == own_search else f"{split}-{search}/{score}"
+
+
+def _require_whole(study: StudyResults) -> None:
+    for member in study.members:
+        for (split, search), decoded in member.decoded.items():
+            found, wanted = len(decoded.hypotheses), len(study.test_sets[split].references)
+            if found != wanted:
+                path = member.record.within(study.directory) / SCORES / f"{split}-{search}.json"
+                what = f"has {found} hypotheses for {wanted} references"
+                raise StorageError(f"{path}: {what}: restore a copy, or decode the test set again")

@@ -1,0 +1,102 @@
+"""Logs of a sweep's trials: each is followed from where it was read up to."""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from intelligen.state.ledger import LOCK_FILE
+from intelligen.state.lock_owner import find_lock_owner
+from intelligen.state.sweep_files import SweepFiles
+from intelligen.state.trial_records import TrialRecord, TrialState
+
+# On a shared directory several hosts cannot append to one file, so every rank has its own.
+LOGS = "trial*.log"
+
+
+class TrialLogs:
+    """The logs of one trial, or of those under way, or of the last one.
+
+    Args:
+        files: The sweep's.
+        trial: Its name in the ledger; none = of those under way, or of the last one.
+
+    Raises:
+        ConfigError: The sweep has no such trial.
+
+    """
+
+    def __init__(self, files: SweepFiles, trial: str | None) -> None:
+        self._files = files
+        self._trial = trial
+        self._read: dict[Path, int] = {}
+        self._shown: Path | None = None
+        self._chosen: dict[str, None] = {}
+        if trial is not None:
+            files.trial(trial)
+
+    def lines(self, *, last: int | None = None) -> Iterator[str]:
+        """Lines that were not told before, below a heading wherever another file begins; only the last of each file."""
+        for record in self._records():
+            for path in self._paths(record):
+                new = deque(self._new_lines(path), maxlen=last)
+                if new and path != self._shown:
+                    self._shown = path
+                    yield f"==> {record.id} {record.strategy}: {path}"
+                yield from new
+
+    def endings(self) -> list[str]:
+        """How the trials that were shown ended, as the ledger knows it; a killed process writes no last line."""
+        trials = self._files.ledger()[1]
+        records = [trials[name] for name in self._chosen]
+        return [
+            f"{record.id} {record.state}: {record.stop_reason}" + ("" if self._paths(record) else " (it has no log)")
+            for record in records
+            if record.state is not TrialState.RUNNING
+        ]
+
+    def under_way(self) -> bool:
+        """Whether more may come: the sweep runs, and so do the trials."""
+        if find_lock_owner(self._files.directory / LOCK_FILE) is None:
+            return False
+        return self._trial is None or self._files.ledger()[1][self._trial].state is TrialState.RUNNING
+
+    def document(self, last: int | None) -> dict[str, Any]:
+        """As JSON; the keys are documented in docs/commands.md."""
+        trials = [
+            {
+                "trial": record.id,
+                "strategy": record.strategy,
+                "state": record.state,
+                "stop_reason": record.stop_reason,
+                "logs": [
+                    {"file": str(path), "lines": list(deque(self._new_lines(path), maxlen=last))}
+                    for path in self._paths(record)
+                ],
+            }
+            for record in self._records()
+        ]
+        return {"format": 1, "directory": str(self._files.directory), "trials": trials}
+
+    def _records(self) -> list[TrialRecord]:
+        """What is shown now; whatever was shown once is shown to its end."""
+        trials = self._files.ledger()[1]
+        if self._trial is not None:
+            chosen = [self._trial]
+        else:
+            chosen = [name for name, record in trials.items() if record.state is TrialState.RUNNING]
+            chosen = chosen or ([] if self._chosen else list(trials)[-1:])
+        self._chosen |= dict.fromkeys(chosen)
+        return [trials[name] for name in self._chosen]
+
+    def _paths(self, record: TrialRecord) -> list[Path]:
+        return sorted(record.within(self._files.directory).resolve().glob(LOGS))
+
+    def _new_lines(self, path: Path) -> Iterator[str]:
+        """Whole lines behind what was read before."""
+        with path.open("rb") as file:
+            file.seek(self._read.get(path, 0))
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._read[path] = self._read.get(path, 0) + len(whole)
+        yield from whole.decode("utf-8", errors="replace").split("\n")[:-1]

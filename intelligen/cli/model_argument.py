@@ -1,0 +1,107 @@
+"""MODEL argument: a trained model as SWEEP/TRIAL, as a directory, or as an experiment file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intelligen.analysis.find_sweep import find_trial
+from intelligen.cli.experiment_file import (
+    ExperimentFile,
+    baseline_place,
+    finetuning_place,
+    named_device,
+    prepared_data,
+)
+from intelligen.cli.options import Command, device_option, override_option, runs_option
+from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.config.schema.stages_after_search import SearchName, search_named
+from intelligen.errors import ConfigError
+from intelligen.state import layout
+from intelligen.state.trial_result import read_trial
+
+if TYPE_CHECKING:
+    from intelligen.training.trained_model import TrainedModel
+
+_SETTINGS = (".yaml", ".yml")
+
+
+def model_options(command: Command) -> Command:
+    """MODEL, and what says which one an experiment file means."""
+    command = override_option(runs_option(device_option(command)))
+    strategy = "With an experiment file: the model that this strategy fine-tuned; the baseline where not given."
+    command = click.option("--strategy", help=strategy)(command)
+    return click.argument("model", metavar="MODEL")(command)
+
+
+def load_model(
+    model: str, *, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str
+) -> "TrainedModel":
+    """The model that the command line names.
+
+    Raises:
+        ConfigError: There is no such model, or an option would not be used.
+        DataError: The directory is no trial's.
+        UnavailableError: The experiment's model has not been trained yet.
+
+    """
+    from intelligen.training.trained_model import TrainedModel
+
+    if Path(model).is_file() or Path(model).suffix in _SETTINGS:
+        directory = _trained_by(ExperimentFile(Path(model), overrides, runs, strategy))
+    else:
+        unused = [] if strategy is None else [f"--strategy {strategy}"]
+        unused += [f"-o {text}" for text in overrides]
+        if unused:
+            raise ConfigError(
+                f"{unused[0]}: {model} has been trained with settings of its own; --strategy and -o are for an"
+                " experiment file"
+            )
+        directory = _trial_directory(model, runs)
+    return TrainedModel.load(directory, store=_store_of(directory, runs), device=named_device(device))
+
+
+def chosen_search(name: SearchName | None, beam_size: int | None, decoding: Decoding) -> DecodingSearch:
+    """What `--search` and `--beam-size` say, with the trial's own settings of that search.
+
+    Raises:
+        ConfigError: They contradict each other.
+
+    """
+    if beam_size is None:
+        return decoding.test if name is None else search_named(name, decoding)
+    if name not in (None, "beam"):
+        raise ConfigError(f"--beam-size: {name} search has no beam; use --search beam")
+    return search_named("beam", decoding).model_copy(update={"size": beam_size})
+
+
+def _trained_by(file: ExperimentFile) -> Path:
+    settings = file.settings()
+    if file.strategy is None:
+        file.require_no_finetuning(
+            "without --strategy the baseline is meant, which has no such setting; name the strategy by --strategy NAME"
+        )
+    baseline = baseline_place(settings, prepared=prepared_data(settings, file.runs).identity, runs=file.runs)
+    if file.strategy is None:
+        baseline.require_result(file.command("train"))
+        return baseline.directory
+    place = finetuning_place(settings, baseline, runs=file.runs)
+    place.require_result(file.command("finetune"))
+    return place.directory
+
+
+def _trial_directory(model: str, runs: Path) -> Path:
+    if Path(model).is_dir():
+        return Path(model)
+    try:
+        files, record = find_trial(runs.absolute(), model)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (MODEL is SWEEP/TRIAL, a trial's directory or an experiment file)") from None
+    return record.within(files.directory).resolve()
+
+
+def _store_of(directory: Path, runs: Path) -> Path:
+    """The runs directory that a trial's directory lies in, where it has the trial's data; else the one of `--runs`."""
+    identity = read_trial(directory).prepared
+    places = directory.resolve().parents
+    return next((place for place in places if layout.prepared(place, identity).is_dir()), runs)

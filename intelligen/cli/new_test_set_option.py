@@ -1,0 +1,67 @@
+"""`--data` option: a new test set as NAME=FILE, NAME=SOURCE,TARGET or NAME={file: …}."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intelligen.cli.options import Command
+from intelligen.config.base import NAME_PATTERN
+from intelligen.config.files.config_errors import validated
+from intelligen.config.files.document import Document
+from intelligen.config.files.yaml_file import parse_value
+from intelligen.config.schema.data import PairTable
+from intelligen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from intelligen.data.new_test_set import NewTestSet
+
+
+def new_test_set_option(command: Command) -> Command:
+    """`--data`, any number of times."""
+    return click.option(
+        "--data",
+        multiple=True,
+        metavar="NAME=FILE | NAME=SOURCE,TARGET | NAME={file: FILE, …}",
+        help="Score a new test set: a .tsv or .jsonl file, or two text files, plain or .gz. May be given again.",
+    )(command)
+
+
+def new_test_sets(texts: tuple[str, ...]) -> "list[NewTestSet]":
+    """What the options say; the files are looked at later.
+
+    Raises:
+        ConfigError: One is not written so, a name is none, or two are the same.
+
+    """
+    found = [_new_test_set(text) for text in texts]
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"--data: two test sets are called {name}; give each a name of its own")
+    return found
+
+
+def _new_test_set(text: str) -> "NewTestSet":
+    from intelligen.data.new_test_set import NewTestSet
+
+    name, _, files = text.partition("=")
+    paths = [files] if files.startswith("{") or Path(files).is_file() else files.split(",")
+    if not all(paths) or len(paths) > 2:
+        raise ConfigError(f"--data {text}: write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET")
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ConfigError(f"--data: {name!r} is no name: letters, digits, dots, - and _, at most 64")
+    if files.startswith("{"):
+        table, path = _table(files, f"--data {text}")
+        return NewTestSet(name, (path,), table)
+    return NewTestSet(name, tuple(map(Path, paths)))
+
+
+def _table(written: str, origin: str) -> "tuple[PairTable, Path]":
+    """A table as an experiment file writes one, and its path, which may lie anywhere."""
+    value = parse_value(written, origin)
+    assert isinstance(value, dict)
+    file = value.get("file")
+    inside = {"file": Path(file).name} if isinstance(file, str) else {}
+    return validated(PairTable, Document({**value, **inside}, {(): origin})), Path(str(file))

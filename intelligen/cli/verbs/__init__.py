@@ -1,0 +1,1 @@
+"""The commands: a module is named after the verbs that it holds."""

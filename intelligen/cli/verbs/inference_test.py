@@ -1,0 +1,96 @@
+"""test, inference: what a trained model scores on a test set, and what it makes of other text; without Ray."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intelligen.cli.json_output import print_document
+from intelligen.cli.model_argument import chosen_search, load_model, model_options
+from intelligen.cli.new_test_set_option import new_test_set_option, new_test_sets
+from intelligen.cli.options import json_option, search_options
+from intelligen.cli.score_lines import score_document, score_lines
+from intelligen.cli.translate_stdin import translate_standard_input
+from intelligen.config.schema.stages_after_search import SearchName
+from intelligen.errors import ConfigError
+from intelligen.state.trial_result import read_result, read_trial
+
+if TYPE_CHECKING:
+    from intelligen.training.trained_model import SplitScore
+
+
+@click.command()
+@model_options
+@click.option(
+    "--split", help="A split of the model's data other than train; test where neither it nor --data is given."
+)
+@new_test_set_option
+@search_options
+@json_option
+def test(
+    model: str,
+    strategy: str | None,
+    split: str | None,
+    data: tuple[str, ...],
+    search: SearchName | None,
+    beam_size: int | None,
+    overrides: tuple[str, ...],
+    runs: Path,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Decode and score a test set: scores with interval and signature, loss.
+
+    MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
+    or with --strategy what that fine-tuned. --data scores a new test set without training again.
+    """
+    if split is not None and data:
+        raise ConfigError(f"--split {split}: --data scores new test sets alone; leave one of them out")
+    new = new_test_sets(data)
+    trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
+    chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
+    known = [name for name in trained.prepared.splits if name != "train"]
+    if split is not None and split not in known:
+        raise ConfigError(f"--split: no split {split!r} to score; there are {', '.join(known)}")
+    finished = read_result(trained.directory) is not None
+    if not finished:
+        click.echo(f"note: {trained.directory}: not trained to its end; its best epoch so far is scored", err=True)
+    tests = [partial(trained.score_new, test_set) for test_set in new] or [partial(trained.score, split or "test")]
+    scored = (_cautioned(score_one(search=chosen)) for score_one in tests)
+    if as_json:
+        scores = [score_document(one) for one in scored]
+        print_document({"format": 1, "trial": str(trained.directory), "finished": finished, "scores": scores})
+        return
+    for one in scored:
+        for line in score_lines(one, trained.directory):
+            click.echo(line)
+
+
+def _cautioned(found: "SplitScore") -> "SplitScore":
+    """With a warning on standard error where its scores say little."""
+    if found.caution is not None:
+        click.echo(f"warning: {found.caution}", err=True)
+    return found
+
+
+@click.command()
+@model_options
+@search_options
+def inference(
+    model: str,
+    strategy: str | None,
+    search: SearchName | None,
+    beam_size: int | None,
+    overrides: tuple[str, ...],
+    runs: Path,
+    device: str,
+) -> None:
+    """Translate standard input line by line; on a terminal, prompt for lines.
+
+    MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
+    or with --strategy what that fine-tuned.
+    """
+    trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
+    chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
+    translate_standard_input(trained, chosen)

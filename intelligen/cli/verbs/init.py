@@ -1,0 +1,51 @@
+"""init: files to start from, with comments; what lies there already is never overwritten."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from intelligen.config.files.json_schema import FILES, schema_text
+from intelligen.errors import CannotCreateError, writing
+
+EXPERIMENT, SWEEP = "experiment.yaml", "sweep.yaml"
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), default=".", metavar="[DIR]")
+def init(directory: Path) -> None:
+    """Write an experiment file and a sweep file to start from into DIR.
+
+    They are commented, valid as they stand, and run in a few minutes on two cores, without data or a GPU. Their JSON
+    schemas lie beside them, for editors. Exit code 73: there is such a file already.
+    """
+    contents = _contents()
+    for name in contents:
+        if os.path.lexists(directory / name):
+            raise CannotCreateError(
+                f"{directory / name}: exists already, and is not overwritten; move it, or name another directory:"
+                " intelligen init DIR"
+            )
+    for name, text in contents.items():
+        with writing(directory / name):
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            with (directory / name).open("x", encoding="utf-8") as file:
+                file.write(text)
+        click.echo(f"wrote    {directory / name}")
+    experiment, sweep = str(directory / EXPERIMENT), str(directory / SWEEP)
+    for word, *command in (
+        ("check", "validate", experiment, sweep),
+        ("plan", "plan", sweep),
+        ("run", "run", sweep),
+    ):
+        click.echo(f"{word:<9}{shlex.join(['intelligen', *command])}")
+
+
+def _contents() -> Mapping[str, str]:
+    """Each file by its name in the directory; the schemas are those of this version."""
+    starter = Path(__file__).with_name("starter")
+    return {name: (starter / name).read_text(encoding="utf-8") for name in (EXPERIMENT, SWEEP)} | {
+        f"schemas/{kind}.schema.json": schema_text(kind) for kind in FILES
+    }

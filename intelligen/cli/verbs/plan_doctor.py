@@ -1,0 +1,163 @@
+"""plan, doctor: what a sweep would do and need, said before anything is trained."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from intelligen.addresses import tracking_address
+from intelligen.cli.json_output import print_document
+from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
+from intelligen.config.files.load import load_sweep
+from intelligen.config.space.forms import Space
+from intelligen.errors import UnavailableError
+from intelligen.reporting.terminal.progress_bars import counting
+from intelligen.reporting.terminal.status_view import duration
+from intelligen.sweep.cluster.find_cluster import find_cluster
+
+if TYPE_CHECKING:
+    from intelligen.sweep.preflight.plan import Plan, SampledTrial
+    from intelligen.training.timing import TimeRange
+
+_WORST_FINDING = 69
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@override_option
+@runs_option
+@click.option(
+    "--calibrate/--no-calibrate", default=True, show_default=True, help="Time some updates; needs the data prepared."
+)
+@local_option
+@json_option
+def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, local: bool, as_json: bool) -> None:
+    """Say what the sweep in FILE would do here, and cost.
+
+    Settings, some trials, machines, time and device-hours, warnings. Nothing is trained; the data are prepared, as the
+    sweep itself would. Exit code 69: it cannot run here.
+    """
+    from intelligen.sweep.launch_request import request_of_file
+    from intelligen.sweep.preflight.plan import make_plan
+
+    sweep, experiment = load_sweep(file, overrides)
+    request = request_of_file(sweep, experiment, runs=runs, tracking_uri=None)
+    found = make_plan(
+        sweep,
+        experiment,
+        store=request.store,
+        calibrate=calibrate,
+        prepare=lambda: request.prepare(counting),
+        cluster=find_cluster(local=local),
+    )
+    if as_json:
+        print_document(found.document())
+    else:
+        for line in plan_lines(found):
+            click.echo(line)
+    if found.refusal is not None:
+        raise UnavailableError(found.refusal)
+
+
+@click.command()
+@runs_option
+@tracking_option
+@local_option
+@json_option
+def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> int:
+    """Look at all that sweeps need, and name the fix.
+
+    Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster that sweeps would join: one line
+    each.
+    Nothing is left behind. Exit code 69: something must be fixed first.
+    """
+    from intelligen.sweep.preflight.doctor import CheckStatus, Finding, examine
+
+    findings: list[Finding] = []
+    uri, cluster = tracking_address(tracking_uri), find_cluster(local=local)
+    for finding in examine(runs.absolute(), tracking_uri=uri, cluster=cluster):
+        findings.append(finding)
+        if not as_json:
+            mend = f"; {finding.mend}" if finding.mend else ""
+            click.echo(f"{finding.verdict:<4}  {finding.check:<12}  {finding.found}{mend}")
+    failed = any(finding.verdict is CheckStatus.FAIL for finding in findings)
+    if as_json:
+        print_document({"format": 1, "healthy": not failed, "findings": [vars(finding) for finding in findings]})
+    return _WORST_FINDING if failed else 0
+
+
+def plan_lines(plan: "Plan") -> Iterator[str]:
+    """A plan in lines for people."""
+    sweep, resources = plan.sweep, plan.sweep.resources
+    budget = ", ".join(f"{name} {value}" for name, value in sweep.budget.model_dump(exclude_none=True).items())
+    yield f"sweep       {sweep.name}: {sweep.question}" if sweep.question else f"sweep       {sweep.name}"
+    yield f"experiment  {plan.experiment.name}; seed {plan.experiment.seed}"
+    yield f"search      {sweep.search.sampler}, seed {sweep.search.seed}; scheduler {sweep.scheduler.name}"
+    yield f"budget      {budget}"
+    yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
+    if sweep.confirm is not None:
+        seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
+        yield f"confirm     the best of each strategy is trained again with the seeds {seeds}, and then tested"
+    yield "space"
+    yield from _space_lines(sweep.space)
+    yield (
+        f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus)};"
+        f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
+        f" room for {plan.concurrent_fit} at once"
+    )
+    yield f"devices     {plan.devices}"
+    for line in plan.data or (f"not looked at: {plan.no_cost}",):
+        yield f"data        {line}"
+    yield "some trials, drawn at random"
+    for trial in plan.trials:
+        yield f"  {_trial(trial)}"
+    yield from _cost_lines(plan)
+    for warning in plan.warnings:
+        yield f"warning     {warning}"
+
+
+def _space_lines(space: "Mapping[str, Space]", indent: str = "  ") -> Iterator[str]:
+    """A space as its file has it: an option's own parameters stand below it."""
+    for key, form in space.items():
+        options = getattr(form, "choice", None)
+        if not isinstance(options, dict):
+            (shown,) = form.model_dump(mode="json").items()
+            yield f"{indent}{key}: {shown[0]} {shown[1]}"
+            continue
+        yield f"{indent}{key}: one of"
+        for option, inner in options.items():
+            yield f"{indent}  {option}"
+            yield from _space_lines(inner, f"{indent}    ")
+
+
+def _cost_lines(plan: "Plan") -> Iterator[str]:
+    if plan.cost is None:
+        yield f"time        not estimated: {plan.no_cost or 'no number of trials is the budget'}"
+        return
+    cost = plan.cost
+    baseline = "is there already" if not cost.baseline_s.high else _time(cost.baseline_s)
+    confirmation = f"; confirmation {_time(cost.confirm_s)}" if cost.confirm_s.high else ""
+    hours = cost.device_hours
+    yield f"time        baseline {baseline}; search {_time(cost.search_s)}{confirmation}"
+    yield f"cost        {hours.low:.2g} to {hours.high:.2g} device-hours"
+    yield f"            measured here; left out: {'; '.join(plan.leaves_out)}"
+
+
+def _trial(trial: "SampledTrial") -> str:
+    shown = (
+        f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}" for key, value in trial.settings.items()
+    )
+    settings = ", ".join(shown)
+    if trial.refused is not None:
+        return f"{settings}: would fail: {trial.refused}"
+    return settings if trial.seconds is None else f"{settings}: {_time(trial.seconds)}"
+
+
+def _devices(workers: int, cpus: int, gpus: int) -> str:
+    each = f"{gpus} GPU and {cpus} processors" if gpus else f"{cpus} processors"
+    return f"{workers} workers × {each}"
+
+
+def _time(span: "TimeRange") -> str:
+    return f"{duration(span.low)} to {duration(span.high)}"

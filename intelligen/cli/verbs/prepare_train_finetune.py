@@ -1,0 +1,91 @@
+"""prepare, train, finetune: one model of an experiment is trained, without Ray."""
+
+from pathlib import Path
+
+import click
+
+from intelligen.cli.experiment_file import (
+    STRATEGY_HELP,
+    ExperimentFile,
+    TrainingPlace,
+    baseline_place,
+    data_to_train_on,
+    finetuning_place,
+    named_device,
+    prepared_data,
+)
+from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
+from intelligen.reporting.terminal.progress_bars import TrainingProgress
+from intelligen.state.file_lock import trial_lock
+
+SHOWN = ("loss", "exposure_gap", "prefix_switch_gap")
+"""Beside the metrics of the task."""
+
+
+@click.command()
+@experiment_argument
+@override_option
+@runs_option
+def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
+    """Read, filter and tokenise an experiment's data; say what was found in them."""
+    from intelligen.data.data_summary import describe
+    from intelligen.tasks import build_task
+
+    settings = ExperimentFile(experiment, overrides, runs).settings()
+    prepared = prepared_data(settings, runs)
+    for line in describe(prepared):
+        click.echo(line)
+    build_task(settings.task).require_scorable(prepared)
+
+
+@click.command()
+@experiment_argument
+@override_option
+@runs_option
+@device_option
+def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str) -> None:
+    """Train an experiment's baseline by teacher forcing, from random weights."""
+    file = ExperimentFile(experiment, overrides, runs)
+    settings = file.settings()
+    file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
+    _fit(baseline_place(settings, prepared=data_to_train_on(settings, runs).identity, runs=runs), runs, device)
+
+
+@click.command()
+@experiment_argument
+@click.option("--strategy", help=f"{STRATEGY_HELP}; the experiment's own where not given.")
+@override_option
+@runs_option
+@device_option
+def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str) -> None:
+    """Go on from the baseline with a training strategy."""
+    from intelligen.training.reproducibility_manifest import require_same_data
+
+    file = ExperimentFile(experiment, overrides, runs, strategy)
+    settings = file.settings()
+    prepared = data_to_train_on(settings, runs)
+    baseline = baseline_place(settings, prepared=prepared.identity, runs=runs)
+    baseline.require_result(file.command("train"))
+    require_same_data(baseline.directory, prepared)
+    _fit(finetuning_place(settings, baseline, runs=runs), runs, device)
+
+
+def _fit(place: TrainingPlace, runs: Path, device: str) -> None:
+    from intelligen.tasks import build_task
+    from intelligen.training.fit import fit
+    from intelligen.training.runtime import Runtime
+
+    metrics = build_task(place.trial.task).metrics
+    with trial_lock(place.directory), TrainingProgress(metrics) as progress:
+        runtime = Runtime(
+            store=runs,
+            directory=place.directory,
+            device=named_device(device),
+            report=progress.report,
+            updated=progress.updated,
+        )
+        result = fit(place.trial, runtime)
+    names = [f"valid/{name}" for name in (*(metric.name for metric in metrics), *SHOWN)]
+    scores = "  ".join(f"{name} {result.metrics[name]:.4g}" for name in names if name in result.metrics)
+    click.echo(f"{place.directory}: {result.selected}; {result.stop_reason}")
+    click.echo(scores)

@@ -1,0 +1,63 @@
+"""promote: a sweep's best model becomes a version of a registered MLflow model."""
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from intelligen.addresses import tracking_address
+from intelligen.analysis.find_sweep import find_sweep, sweep_and_trial
+from intelligen.cli.options import json_option, last_tracking_option, runs_option, sweep_argument
+from intelligen.errors import ConfigError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# MLflow takes `latest` and `v1` for its own names of versions.
+_ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.ASCII | re.IGNORECASE)
+
+
+@click.command()
+@sweep_argument()
+@click.option("--trial", "trial_id", help="Promote this trial; where not given, the best of those that were tested.")
+@click.option("--name", "model_name", help="Of the registered model; the sweep's name where not given.")
+@click.option("--alias", default="champion", show_default=True, help="It moves here from an older version.")
+@runs_option
+@last_tracking_option
+@json_option
+def promote(
+    sweep: str,
+    trial_id: str | None,
+    model_name: str | None,
+    alias: str,
+    runs: Path,
+    tracking_uri: str | None,
+    as_json: bool,
+) -> None:
+    """Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.
+
+    SWEEP/TRIAL promotes that trial.
+
+    `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
+    """
+    from intelligen.sweep.launch_request import tracked_at
+
+    sweep, trial_id = sweep_and_trial(sweep, trial_id)
+    directory = find_sweep(runs.absolute(), sweep)
+    name = model_name or directory.name
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"--name: {name!r} is no name for a model: letters, digits, dots, - and _, at most 64")
+    if not _ALIAS.fullmatch(alias):
+        raise ConfigError(f"--alias: {alias!r} is no alias: letters, digits, - and _, but neither `latest` nor `v1`")
+    uri = tracking_address(tracking_uri) if tracking_uri else tracked_at(directory)
+
+    from intelligen.tracking.model_registry import best_confirmed, named_trial, register
+
+    record = best_confirmed(directory) if trial_id is None else named_trial(directory, trial_id)
+    promoted = register(record, directory=directory, tracking_uri=uri, name=name, alias=alias)
+    if as_json:
+        click.echo(json.dumps(asdict(promoted), ensure_ascii=False, indent=1))
+        return
+    click.echo(f"model    {promoted.name} version {promoted.version}, alias {promoted.alias}")
+    click.echo(f"trial    {promoted.trial} ({record.strategy})")
+    click.echo(f"uri      {promoted.uri}")

@@ -1,0 +1,157 @@
+"""report, compare, export: what came of sweeps, from their files alone; nothing is locked, trained or decoded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from intelligen.analysis.find_sweep import find_sweep
+from intelligen.cli.json_output import print_document
+from intelligen.cli.options import json_option, runs_option, sweep_argument
+from intelligen.errors import CannotCreateError, ConfigError
+from intelligen.reporting.terminal.console_output import people_console
+from intelligen.state.atomic_files import replace_file
+
+if TYPE_CHECKING:
+    from intelligen.reporting.html.comparison_page import Compared
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_STANDARD_OUTPUT = Path("-")
+
+
+@click.command()
+@sweep_argument()
+@runs_option
+@click.option("--output", type=_FILE, help="The page; report.html in the sweep's directory where not given.")
+@json_option
+def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
+    """Write the report of SWEEP: one HTML file that opens anywhere, offline.
+
+    A launch writes it at its end; this writes it anew, also of a sweep that goes on.
+    """
+    from intelligen.reporting.html.write_report import REPORT_FILE, study_page
+
+    one = _read([sweep], runs)[0]
+    path = output or one.study.directory / REPORT_FILE
+    _write(path, study_page(one))
+    document = _document(one)
+    if as_json:
+        print_document({**document, "report": str(path.absolute())})
+        return
+    click.echo(f"answer   {one.answer.sentence}")
+    for line in document["data"]:
+        click.echo(f"data     {line}")
+    click.echo(f"report   {path}")
+
+
+@click.command()
+@click.argument("sweeps", nargs=-1, required=True, metavar="SWEEP SWEEP…")
+@runs_option
+@click.option("--output", type=_FILE, default=Path("comparison.html"), show_default=True, help="The page.")
+@json_option
+def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) -> None:
+    """Put several sweeps into one table and one HTML file.
+
+    Each keeps its own control; where their data, test sets, metrics or signatures differ, it is said.
+    """
+    from intelligen.reporting.html.comparison_page import comparison_page, incomparable
+    from intelligen.reporting.terminal.comparison_table import comparison_table
+
+    if len(set(sweeps)) < 2:
+        raise ConfigError("compare: name at least two sweeps; `intelligen report SWEEP` tells of one")
+    compared = _read(list(dict.fromkeys(sweeps)), runs)
+    _write(output, comparison_page(compared))
+    warnings = incomparable(compared)
+    if as_json:
+        found = [_document(one) for one in compared]
+        print_document({"format": 1, "sweeps": found, "incomparable": warnings, "report": str(output.absolute())})
+        return
+    people_console().print(comparison_table(compared))
+    for line in warnings:
+        click.echo(f"warning: do not compare: {line}", err=True)
+    click.echo(f"report   {output}")
+
+
+@click.command()
+@sweep_argument()
+@runs_option
+@click.option("--csv", "csv_file", type=_FILE, help="Every number, in full.")
+@click.option("--latex", "latex_file", type=_FILE, help="A tabular for the package booktabs.")
+@click.option("--markdown", "markdown_file", type=_FILE, help="A table.")
+@json_option
+def export(
+    sweep: str,
+    runs: Path,
+    csv_file: Path | None,
+    latex_file: Path | None,
+    markdown_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the results of SWEEP for other programs and for papers.
+
+    A row per strategy, test set and search. With --json they are printed, and files are written where they are named;
+    the FILE `-` is standard output.
+    """
+    from intelligen.reporting.export import Record, to_csv, to_latex, to_markdown
+
+    if not (csv_file or latex_file or markdown_file or as_json):
+        raise ConfigError("export: say into what: --csv FILE, --latex FILE, --markdown FILE or --json")
+    if as_json + [csv_file, latex_file, markdown_file].count(_STANDARD_OUTPUT) > 1:
+        raise ConfigError("export: only one form can go to standard output; name files for the others")
+    one = _read([sweep], runs)[0]
+    metrics = one.study.task.reported
+    forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [
+        (csv_file, to_csv),
+        (latex_file, lambda rows: to_latex(rows, metrics)),
+        (markdown_file, lambda rows: to_markdown(rows, metrics)),
+    ]
+    wanted = [(path, form) for path, form in forms if path is not None]
+    records: list[Record] = [row.values() for row in one.rows]
+    for path, form in wanted:
+        if path == _STANDARD_OUTPUT:
+            click.echo(form(records), nl=False)
+            continue
+        _write(path, form(records))
+        if not as_json:
+            click.echo(f"written  {path}", err=any(other == _STANDARD_OUTPUT for other, _ in wanted))
+    if as_json:
+        print_document({**_document(one), "files": [str(path.absolute()) for path, _ in wanted]})
+
+
+def _read(sweeps: list[str], runs: Path) -> "list[Compared]":
+    from intelligen.reporting.html.write_report import read_compared
+
+    store = runs.absolute()
+    return [read_compared(find_sweep(store, sweep), store=store) for sweep in sweeps]
+
+
+def _document(one: "Compared") -> dict[str, Any]:
+    """As documented in docs/report.md."""
+    from intelligen.data.data_summary import shared_rows
+
+    return {
+        "format": 1,
+        "name": one.name,
+        "question": one.study.sweep.question,
+        "answer": one.answer.sentence,
+        "ranked": not one.answer.refusals,
+        "refusals": list(one.answer.refusals),
+        "notes": list(one.answer.notes),
+        "primary": list(one.study.primary),
+        "metric": one.study.task.ranking.name,
+        "data": shared_rows(one.study.data) if one.study.data else [],
+        "rows": [row.values() for row in one.rows],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    # A rename would put a file in the place of a link, a pipe or a device such as /dev/stdout.
+    into_it = path.is_symlink() or (path.exists() and not path.is_file())
+    try:
+        if into_it:
+            path.write_text(text, encoding="utf-8")
+        else:
+            replace_file(path, text.encode())
+    except OSError as error:
+        raise CannotCreateError(f"{path}: cannot be written: {error.strerror}; name another place") from error

@@ -1,0 +1,100 @@
+"""validate, schema: what a sweep or experiment file may say, and whether it says it."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import click
+
+from intelligen.cli.json_output import print_document
+from intelligen.cli.options import override_option, runs_option
+from intelligen.config.files.document import problem_line
+from intelligen.config.files.json_schema import schema_text
+from intelligen.config.files.load import SweepFile, apply_settings, load_experiment, read_sweep, settings_in
+from intelligen.config.schema.sweep import Sweep
+from intelligen.errors import ConfigError
+
+
+@dataclass
+class FileFinding:
+    """What was found in a file."""
+
+    file: str
+    kind: str | None = None
+    """`sweep` or `experiment`; None where it cannot be told."""
+    problems: list[str] = field(default_factory=list)
+    """One line for each: `FILE:LINE: KEY: …`."""
+    sampled: int = 0
+    """Points of a sweep's space that were drawn."""
+    resolved: int = 0
+    """How many of them are complete trials."""
+
+    def line(self) -> str:
+        """What a person reads of a file in order."""
+        trials = f", {self.resolved} of {self.sampled} sampled trials resolve" if self.sampled else ""
+        return f"{self.file}: {self.kind} is valid{trials}"
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@override_option
+@click.option(
+    "--samples",
+    type=click.IntRange(0, 10_000),
+    default=50,
+    show_default=True,
+    help="So many points of a sweep's space are drawn and resolved to trials.",
+)
+@runs_option
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, runs: Path, as_json: bool) -> int:
+    """Check sweep and experiment files without running anything; exit code 2 where one is wrong.
+
+    Every problem is one line: FILE:LINE: KEY: what is wrong, and how to fix it. Exit code 69: --runs, or its default,
+    cannot hold runs.
+    """
+    del runs  # it was looked at when it was read
+    findings = [_examined(file, overrides, samples) for file in files]
+    if as_json:
+        print_document([asdict(finding) for finding in findings])
+    for finding in [] if as_json else findings:
+        for problem in finding.problems:
+            click.echo(problem, err=True)
+        if not finding.problems:
+            click.echo(finding.line())
+    return ConfigError.exit_code if any(finding.problems for finding in findings) else 0
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["sweep", "experiment"]), default="sweep")
+def schema(kind: str) -> None:
+    """Print the JSON schema of sweep files or of experiment files, for editors and other tools."""
+    click.echo(schema_text(kind), nl=False)
+
+
+def _examined(file: Path, overrides: tuple[str, ...], samples: int) -> FileFinding:
+    finding = FileFinding(str(file))
+    try:
+        finding.kind = "sweep" if settings_in(file) is Sweep else "experiment"
+        if finding.kind == "sweep":
+            _sample(read_sweep(file, overrides), finding, samples)
+        else:
+            load_experiment(file, overrides)
+    except ConfigError as error:
+        finding.problems += error.args
+    return finding
+
+
+def _sample(file: SweepFile, finding: FileFinding, samples: int) -> None:
+    """Draw points of the space; those that are no experiment would fail as trials."""
+    from intelligen.sweep.search.define_by_run import random_points
+
+    refusals: list[str] = []
+    for point in random_points(file.sweep.space, samples, seed=file.sweep.search.seed) if samples else []:
+        try:
+            apply_settings(file.experiment, point)
+        except ConfigError as error:
+            refusals.append(str(error.args[0]))
+    finding.sampled, finding.resolved = samples, samples - len(refusals)
+    if refusals:
+        what = f"{len(refusals)} of {samples} sampled points would fail as trials, such as {refusals[0]}"
+        finding.problems.append(problem_line(file.document.origin(("space",)), "space", what))

@@ -1,0 +1,1 @@
+"""How files become settings: strict YAML, includes, overrides, and errors that name file, line and key."""

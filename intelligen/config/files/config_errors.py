@@ -1,0 +1,177 @@
+"""Validation errors as lines: each broken rule once, at the key where the user wrote it."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+
+from intelligen.config.base import Settings
+from intelligen.config.files.document import Document, Key, dotted, nearest, one_of, problem_line, raise_problems, shown
+from intelligen.config.files.messages import no_member, sentence
+from intelligen.config.schema.setting_paths import (
+    alternatives,
+    child,
+    chosen_option,
+    default_option,
+    is_settings,
+    named_options,
+)
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule."""
+
+    key: Key
+    what: str
+    written: Key
+    """The key whose line tells the user where to look."""
+
+    def line(self, document: Document) -> str:
+        """`FILE:LINE: KEY: WHAT`."""
+        return problem_line(document.origin(self.written), dotted(self.key), self.what)
+
+
+def validated(settings: type[S], document: Document) -> S:
+    """The settings that the document holds.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value breaks its rule; one line for each.
+
+    """
+    found = check(settings, document.data)
+    problems = [problem.line(document) for problem in found] if isinstance(found, list) else []
+    raise_problems([*document.problems.values(), *problems])
+    assert isinstance(found, settings)
+    return found
+
+
+def check(settings: type[S], data: dict[str, JsonValue]) -> S | list[Problem]:
+    """The settings, or all that is wrong with them."""
+    try:
+        # By way of JSON a list may fill a tuple, while strictness still keeps "1" from becoming 1.
+        return settings.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        found = [_problem(detail, settings, data) for detail in error.errors(include_url=False, include_input=False)]
+        return list(dict.fromkeys(problem for problem in found if problem is not None))
+
+
+@dataclass
+class _Place:
+    """A walk down the data and their types at once; pydantic's locations also name the union members it tried."""
+
+    annotation: Any
+    value: JsonValue
+    key: Key = ()
+    group: Any = None
+    """The type that the last part of the key belongs to."""
+    siblings: Mapping[str, Any] | None = None
+    """The alternatives to `group`."""
+
+    def step(self, part: str | int) -> None:
+        (self.group,) = alternatives(self.annotation).values()
+        self.annotation = child(self.group, part)
+        self.key = (*self.key, part)
+        self.value = _part(self.value, part)
+
+
+def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, JsonValue]) -> Problem | None:
+    """None where another problem tells it: that of a union's member that fits better, or of a list's entry."""
+    place = _Place(settings, data)
+    siblings: Mapping[str, Any] = {}
+    for part in detail["loc"]:
+        if default_option(place.annotation) and (chosen := chosen_option(place.annotation, place.value)):
+            place.annotation = chosen  # such a location names no member
+        options = alternatives(place.annotation)
+        if part == "[key]":
+            place.value = str(place.key[-1])
+        elif len(options) > 1:
+            fitting = _fitting(options, place.value)
+            if fitting is None:
+                return Problem(place.key, no_member(options, place.value), place.key)
+            if str(part).partition("[")[0] != fitting:
+                return None
+            place.annotation, siblings = options[fitting], options
+        else:
+            place.siblings, siblings = siblings, {}
+            place.step(part)
+    match detail["type"], place.value:
+        case "too_short", list() | dict() as written if len(written) >= detail["ctx"]["min_length"]:
+            return None  # pydantic counts right entries only; the wrong ones are told by themselves
+    return _told(detail, place)
+
+
+def _told(detail: ErrorDetails, place: _Place) -> Problem:
+    kind, context, key = detail["type"], detail.get("ctx", {}), place.key
+    match kind:
+        case "missing":
+            fix = "add it" if isinstance(key[-1], str) else "the list is too short"
+            return Problem(key, f"required, but missing; {fix}", key[:-1])
+        case "extra_forbidden":
+            return Problem(key, _unknown(place), key)
+        case "union_tag_not_found" | "union_tag_invalid":
+            names = list(alternatives(place.annotation))
+            name = _part(place.value, "name")
+            missing = f"required, but missing; write one of {', '.join(map(shown, names))}"
+            return Problem((*key, "name"), missing if name is None else one_of(names, name), (*key, "name"))
+    (annotation, *others) = alternatives(place.annotation).values() if place.annotation else (None,)
+    what = sentence(kind, context, place.value, place.annotation if others else annotation)
+    return Problem(key, what, (*key, *_mentioned(what, place.value)) if kind == "value_error" else key)
+
+
+def _unknown(place: _Place) -> str:
+    part = str(place.key[-1])
+    known = list(place.group.model_fields)
+    siblings = place.siblings or {}
+    if named_options(siblings):
+        here = next(label for label, option in siblings.items() if option is place.group)
+        owners = [shown(label) for label, option in siblings.items() if part in option.model_fields]
+        if owners:
+            return f"unknown key of {shown(here)}; it belongs to {' and '.join(owners)}"
+    return f"unknown key; {nearest(part, known)}"
+
+
+def _mentioned(what: str, value: JsonValue) -> Key:
+    """The first key that a rule over several settings names and the user wrote."""
+    for word in re.findall(r"[a-z_]+(?:\.[a-z0-9_]+)*", what):
+        if (key := _written(value, word.split("."))) is not None:
+            return key
+    return ()
+
+
+def _written(value: JsonValue, parts: Sequence[str]) -> Key | None:
+    """The key of those parts, where it has a value; keys of a search space hold dots themselves."""
+    if not parts:
+        return () if value is not None else None
+    if isinstance(value, dict):
+        for length in range(1, len(parts) + 1):
+            head = ".".join(parts[:length])
+            if head in value and (rest := _written(value[head], parts[length:])) is not None:
+                return (head, *rest)
+    return None
+
+
+def _fitting(options: Mapping[str, Any], value: JsonValue) -> str | None:
+    """The member of a union that the value was meant for, by its name, its keys or its shape."""
+    if isinstance(value, dict):
+        if isinstance(name := value.get("name"), str) and name in options:
+            return name
+        common = {label: len(o.model_fields.keys() & value.keys()) for label, o in options.items() if is_settings(o)}
+        if common:
+            return max(common, key=lambda label: common[label])
+    shape = type(value).__name__
+    return shape if shape in ("dict", "list") and shape in options else None
+
+
+def _part(value: JsonValue, part: str | int) -> JsonValue:
+    if isinstance(value, dict) and isinstance(part, str):
+        return value.get(part)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return None

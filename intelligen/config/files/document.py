@@ -1,0 +1,77 @@
+"""Parsed files whose every value knows its line; problems are lines that name file, line and key."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from pydantic import JsonValue
+
+from intelligen.errors import ConfigError
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """The contents of a file, with or without overrides."""
+
+    data: dict[str, JsonValue]
+    """The root mapping."""
+    origins: dict[Key, str]
+    """Key → where it was written: `FILE:LINE`, or `-o KEY=VALUE`. The root's key is ()."""
+    problems: dict[Key, str] = field(default_factory=dict)
+    """Key → the line that refuses its value, as long as no other value replaces it."""
+
+    def origin(self, key: Key) -> str:
+        """Where the key was written, or else its nearest enclosing group; empty where data came from no file."""
+        return next((self.origins[key[:n]] for n in range(len(key), -1, -1) if key[:n] in self.origins), "")
+
+
+def dotted(key: Key) -> str:
+    """`("a", "b", 0)` → `a.b[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
+
+
+def shown(value: JsonValue) -> str:
+    """A value as a message names it: text in quotation marks, nothing longer than a glance."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping" if value else "an empty mapping"
+        case list():
+            return "a list" if value else "an empty list"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:60]}…"
+
+
+def nearest(word: object, known: Sequence[str]) -> str:
+    """The fix for a misspelt word: `did you mean "x"?`, or what is known where nothing resembles it."""
+    close = get_close_matches(str(word), known, n=1)
+    return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+
+
+def problem_line(origin: str, key: str, what: str) -> str:
+    """`FILE:LINE: KEY: WHAT` as one printable line; empty parts are left out."""
+    line = ": ".join(part for part in (origin, key, what) if part)
+    # Control characters and undecodable bytes of file names must neither break the line nor the terminal.
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
+
+
+def raise_problems(lines: Sequence[str]) -> None:
+    """One error for all problems found, one line each; nothing happens where there are none.
+
+    Raises:
+        ConfigError: there is at least one problem.
+
+    """
+    if distinct := dict.fromkeys(lines):
+        raise ConfigError(*distinct)
+
+
+def one_of(choices: Sequence[JsonValue], value: JsonValue) -> str:
+    """`must be one of "a", "b", got "c"`, with the nearest choice where one resembles it."""
+    must = "must be one of" if len(choices) > 1 else "must be"
+    mend = nearest(value, [choice for choice in choices if isinstance(choice, str)])
+    return f"{must} {', '.join(map(shown, choices))}, got {shown(value)}" + (f"; {mend}" if mend.endswith("?") else "")

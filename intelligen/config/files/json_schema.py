@@ -1,0 +1,102 @@
+"""JSON schemas of experiment and sweep files, made from the settings' classes."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from intelligen.config.base import Settings
+from intelligen.config.files.includes import INCLUDE, MAX_FRAGMENTS
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.setting_paths import (
+    alternatives,
+    chosen_option,
+    is_settings,
+    named_options,
+    whole_annotation,
+)
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_space import may_vary
+
+FILES: dict[str, type[Settings]] = {"sweep": Sweep, "experiment": Experiment}
+
+_INCLUDE = {
+    "description": "Files whose settings stand below this file's own; paths start where this file lies.",
+    "type": "array",
+    "items": {"type": "string", "minLength": 1},
+    "maxItems": MAX_FRAGMENTS,
+}
+
+
+def json_schema(kind: str) -> dict[str, Any]:
+    """The schema (draft 2020-12) of one kind of file, `sweep` or `experiment`.
+
+    It refuses what the loader refuses of keys, types, words and bounds; rules between keys are the loader's alone. A
+    file with an `include` may leave to its fragments what is required.
+    """
+    generated = FILES[kind].model_json_schema(schema_generator=_Generator)
+    properties, required = generated.pop("properties"), {"required": generated.pop("required")}
+    if kind == "sweep":
+        generated["$defs"]["Space"] = properties["space"]["additionalProperties"]
+        properties["space"] |= {"additionalProperties": {"$ref": "#/$defs/Space"}, "properties": _offered_keys()}
+    return {
+        "$schema": _Generator.schema_dialect,
+        **generated,
+        "title": f"IntelliGEN {kind} file",
+        "properties": {INCLUDE: _INCLUDE} | properties,
+        "anyOf": [required, {"required": [INCLUDE]}],
+    }
+
+
+def schema_text(kind: str) -> str:
+    """The same as schemas/ holds it."""
+    return json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
+
+
+class _Generator(GenerateJsonSchema):
+    """Standard keywords only, and no title that repeats a key."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        """Never: a key is its own title."""
+        return False
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """Options that a `name` tells apart need it, though each by itself has it by default."""
+        union = super().tagged_union_schema(schema)
+        union.pop("discriminator", None)  # OpenAPI's keyword
+        if isinstance(tag := schema["discriminator"], str):
+            union["oneOf"] = [option | {"required": [tag]} for option in union["oneOf"]]
+        return union
+
+
+def _offered_keys() -> dict[str, Any]:
+    """The keys that an editor offers in a search space; another key is refused by the loader, not by the schema."""
+    form = {"$ref": "#/$defs/Space"}
+    return {key: form | _offer(field) for key, field in _fields(Experiment) if may_vary(key)}
+
+
+def _offer(field: FieldInfo) -> dict[str, Any]:
+    """What an editor says of a setting that varies; where it has options, their own keys below `choice`."""
+    offer: dict[str, Any] = {"description": field.description} if field.description else {}
+    options = alternatives(whole_annotation(field))
+    if names := named_options(options):
+        choice = {name: _offered_option(options[name]) for name in names}
+        offer["properties"] = {"choice": {"properties": choice}}
+    return offer
+
+
+def _offered_option(option: type[Settings]) -> dict[str, Any]:
+    keys = {key: _offer(field) for key, field in _fields(option) if key != "name"}
+    return {"description": option.__doc__, "properties": keys}
+
+
+def _fields(settings: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Dotted key → field of every setting, groups and what is below them included, but nothing below options."""
+    for name, field in settings.model_fields.items():
+        key = f"{prefix}{name}"
+        yield key, field
+        if is_settings(group := chosen_option(whole_annotation(field), {})):
+            yield from _fields(group, f"{key}.")

@@ -1,0 +1,192 @@
+"""Loads experiment and sweep files with overrides: nothing is used before all of it has been checked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from intelligen.config.files.config_errors import validated
+from intelligen.config.files.document import Document, dotted, problem_line, raise_problems
+from intelligen.config.files.includes import with_fragments
+from intelligen.config.files.overrides import Override, parse_override, with_overrides
+from intelligen.config.files.project_folder import project_of, require_inside
+from intelligen.config.files.shipped_files import located
+from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
+from intelligen.config.files.text_file import displayed, read_text
+from intelligen.config.files.yaml_file import parse_document, read_document
+from intelligen.config.schema.data import EmbeddedCorpus
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.setting_paths import has_setting
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_search import check_search
+from intelligen.config.space.check_space import check_space
+from intelligen.errors import ConfigError
+
+_TABLE = "search.warm_start.csv"
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment in a file, with overrides `KEY=VALUE` of its dotted keys.
+
+    Where the working directory has no such file, a shipped one of that name is meant, here as in `read_sweep`.
+
+    Raises:
+        ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
+
+    """
+    path = located(path)
+    document = with_fragments(read_document(path), path, Experiment)
+    return _experiment(document, [parse_override(text) for text in overrides])
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """What a sweep file says."""
+
+    sweep: Sweep
+    experiment: Experiment
+    """What it names, with its overrides."""
+    document: Document
+    """The file's contents, for the lines in messages."""
+
+
+def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experiment]:
+    """The sweep in a file and the experiment that it names; see `read_sweep`."""
+    file = read_sweep(path, overrides)
+    return file.sweep, file.experiment
+
+
+def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
+    """A sweep file and the experiment that it names, each checked by itself and against the other.
+
+    An override `experiment=PATH` names another experiment file; `experiment.KEY=VALUE` reaches into the experiment;
+    every other key is the sweep's own. Paths of overrides start at the working directory, those of a file at its own.
+
+    Raises:
+        ConfigError: a file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
+
+    """
+    path = located(path)
+    document = with_fragments(read_document(path), path, Sweep)
+    changes = [_with_located_experiment(parse_override(text)) for text in overrides]
+    inner = [change for change in changes if change.key.startswith(INTO_EXPERIMENT)]
+    own = [change for change in changes if change not in inner]
+    _require_keys_of_a_sweep(own)
+    document = with_overrides(document, Sweep, own)
+    # Whoever starts the command may choose any file; the sweep's file only those of its project.
+    project = None if _reaches(own, "experiment") else project_of(path)
+    reaching = [replace(change, key=change.key.removeprefix(INTO_EXPERIMENT)) for change in inner]
+    problems: list[str] = []
+    with _noting(problems):
+        sweep = validated(Sweep, document)
+    with _noting(problems):
+        experiment = _experiment(_named_experiment(document, project), reaching)
+    raise_problems(problems)
+    with _noting(problems):
+        check_space(sweep, experiment, document)
+    with _noting(problems):
+        check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
+    with _noting(problems):
+        _require_one_objective(sweep, experiment, document)
+    with _noting(problems):
+        _require_distinct_scores(sweep, experiment, document)
+    raise_problems(problems)
+    return SweepFile(sweep, experiment, document)
+
+
+def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
+    """Whether a file is a sweep or an experiment, by the keys that only one of them has.
+
+    Raises:
+        ConfigError: the file is not strict YAML, or a fragment of it is not.
+
+    """
+    path = located(path)
+    keys = with_fragments(read_document(path), path, Sweep).data.keys()
+    sweep, experiment = Sweep.model_fields.keys(), Experiment.model_fields.keys()
+    return Sweep if len(keys & (sweep - experiment)) > len(keys & (experiment - sweep)) else Experiment
+
+
+def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> Experiment:
+    """The experiment with other values at dotted keys, as a search suggests them.
+
+    Another `name` of a setting with options (`strategy.name`) drops the former option's settings before the other
+    changes are made.
+
+    Raises:
+        ConfigError: a key is unknown, or a value breaks its rule; the message begins with the key.
+
+    """
+    document = Document(experiment.model_dump(mode="json"), {})
+    return _experiment(document, [Override(key, value) for key, value in changes.items()])
+
+
+def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+    """Trials are compared by the metric that chose their weights: the table must show the model that is tested."""
+    asked, selecting = sweep.objective.metric, experiment.task.selection_metric
+    key = ("objective", "metric") if sweep.objectives is None else ("objectives", 0, "metric")
+    if asked != selecting:
+        what = (
+            f"is {asked}, but the experiment selects its epochs by {selecting};"
+            f" set -o experiment.task.selection_metric={asked}"
+        )
+        raise ConfigError(problem_line(document.origin(key), dotted(key), what))
+
+
+def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+    """The scores of a split and of another one under a search have two names."""
+    splits = {} if isinstance(experiment.data.corpus, EmbeddedCorpus) else experiment.data.corpus.splits
+    for place, search in enumerate(sweep.test.searches or ()):
+        if clashing := [split for split in splits if split.endswith(f"-{search}")]:
+            key = ("test", "searches", place)
+            what = f"scores by {search} could be taken for those of the split {clashing[0]}; name the split otherwise"
+            raise ConfigError(problem_line(document.origin(key), dotted(key), what))
+
+
+def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
+    return validated(Experiment, with_overrides(document, Experiment, changes))
+
+
+def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:
+    for change in changes:
+        if not has_setting(Sweep, change.key) and has_setting(Experiment, change.key):
+            what = f'no key of a sweep; did you mean "{INTO_EXPERIMENT}{change.key}"?'
+            raise ConfigError(problem_line(change.origin, change.key, what))
+
+
+def _reaches(changes: Sequence[Override], key: str) -> bool:
+    """Whether one of the changes sets the key, or a group that it is in."""
+    return any(f"{key}.".startswith(f"{change.key}.") for change in changes)
+
+
+def _with_located_experiment(change: Override) -> Override:
+    """The change as it is, unless it names the experiment's file."""
+    if change.key != "experiment" or not isinstance(change.value, str) or not change.value:
+        return change
+    return replace(change, value=str(located(Path(change.value))))
+
+
+def _named_experiment(document: Document, project: Path | None) -> Document:
+    """The experiment file that the sweep's document names, inside the project where there is one."""
+    name = document.data.get("experiment")
+    if not isinstance(name, str) or not name or ("experiment",) in document.problems:
+        raise ConfigError  # nothing to add: the sweep's own check tells it
+    path = Path(name)
+    try:
+        if project is not None:
+            require_inside(project, path)
+        text = read_text(path)
+    except ConfigError as error:
+        raise ConfigError(problem_line(document.origin(("experiment",)), "experiment", str(error))) from None
+    return with_fragments(parse_document(text, displayed(path)), path, Experiment)
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    """Go on after a mistake, so that those of several files are told together."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.args

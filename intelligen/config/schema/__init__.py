@@ -1,0 +1,1 @@
+"""What experiment and sweep files may say: one frozen pydantic model per group of settings."""

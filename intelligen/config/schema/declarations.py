@@ -1,0 +1,201 @@
+"""Base classes of the settings of tasks, models and strategies: what each declares, nothing with a default."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import Field
+
+from intelligen.config.base import NAME_PATTERN, Settings
+from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.schema.columns import Column
+
+Capability = Literal["generation", "encoder_output", "mixtures"]
+"""What a network can do, by its interface in `models/interfaces.py`: `generation` is `Generator`, `encoder_output` is
+`SourcePooler` (one state sums up each source), `mixtures` is `MixtureReader` (the decoder reads mixtures of tokens)."""
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+STANDARD, MATCHED = "standard", "standard_matched"
+"""The control of every strategy, and that of those whose updates are dearer than teacher-forced ones."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a strategy asks of the network: always, or where one of its settings has certain values."""
+
+    capability: Capability
+    setting: str = ""
+    """None of them where it is always needed."""
+    values: tuple[object, ...] = ()
+    """Of the setting."""
+
+
+def _require_declared(cls: type[Settings], *names: str) -> None:
+    """Only of a class that has a name of its own; others are bases, or the same strategy with other defaults."""
+    named = "name" in inspect.get_annotations(cls) and not cls.model_fields["name"].is_required()
+    if missing := [name for name in names if named and name not in vars(cls)]:
+        raise TypeError(
+            f"{cls.__qualname__} does not declare {', '.join(missing)}: each has to stand in the class itself, since"
+            " no default of it would be right for all"
+        )
+
+
+class TaskSettings(Settings):
+    """Base of every task's settings. A class with a `name` of its own declares all that follows, or is no class."""
+
+    columns: ClassVar[tuple[Column, ...]]
+    """What the task reads of the data."""
+    metrics: ClassVar[tuple[str, ...]]
+    """Names of the scores that are shown after every epoch. Where the loss selects, test sets rank by the first one."""
+    watched: ClassVar[str]
+    """The name of that which health checks watch beside a rising reward, and which pays a bandit's arms."""
+
+    name: str
+    selection_metric: str
+    """What chooses the best epoch: `valid/` and one of the metrics, or `valid/loss`."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that declares too little, or whose declarations do not fit together.
+
+        Raises:
+            TypeError: It does.
+
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        _require_declared(cls, "columns", "metrics", "watched")
+        if "metrics" not in vars(cls):
+            return
+        if (selecting := cls.model_fields["selection_metric"].default) not in cls.selecting():
+            raise TypeError(
+                f"{cls.__qualname__}: the default of selection_metric must be one of {', '.join(cls.selecting())},"
+                f" got {selecting!r}"
+            )
+        if misnamed := [column.name for column in cls.columns if not re.fullmatch(NAME_PATTERN, column.name)]:
+            raise TypeError(f"{cls.__qualname__}: {misnamed[0]!r} is no name of a column: files are named by it")
+        if cls.watched not in cls.metrics:
+            raise TypeError(f"{cls.__qualname__}: watched must be one of {', '.join(cls.metrics)}, got {cls.watched!r}")
+
+    @classmethod
+    def selecting(cls) -> tuple[str, ...]:
+        """Scores that may select epochs."""
+        return (*(f"valid/{name}" for name in cls.metrics), "valid/loss")
+
+    @property
+    def watched_metric(self) -> str:
+        """The watched one on the validation set."""
+        return f"valid/{self.watched}"
+
+    @property
+    def reported_scores(self) -> tuple[str, ...]:
+        """Scores of test sets that are shown with intervals: the one that ranks strategies, and always the first.
+
+        It is the score that selected weights and trials that ranks. Of those that the loss selected, it is the first:
+        the loss is teacher-forced, and strategies that train on their own words give some of it up to write better.
+        """
+        chosen, headline = self.selection_metric.partition("/")[2], self.metrics[0]
+        return (headline,) if chosen in (headline, "loss") else (chosen, headline)
+
+    @property
+    def tokenizer(self) -> BleuTokenizer:
+        """What cuts text into words for rewards by sentence BLEU and for the measures of the hypotheses' text."""
+        return DEFAULT_BLEU_TOKENIZER
+
+
+class StrategySettings(Settings):
+    """Base of every strategy's settings. A class with a `name` of its own declares all that follows, or is no class."""
+
+    needs: ClassVar[tuple[Need, ...]]
+    """What the network must be able to do."""
+    controls: ClassVar[tuple[str, ...]]
+    """The strategies that a gain of this one is held against; it is not ranked where one of them is missing."""
+    costlier: ClassVar[bool]
+    """Whether an update takes longer than a teacher-forced one: then `standard_matched` is one of its controls."""
+    control_for: ClassVar[str | None]
+    """Of a control: what stays unknown without it, and the fix, as a warning ends. None = this is no control."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that declares too little.
+
+        Raises:
+            TypeError: It does.
+
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        _require_declared(cls, "needs", "controls", "costlier", "control_for")
+        wanted = [] if getattr(cls, "control_for", "") is not None else [STANDARD, *([MATCHED] if cls.costlier else [])]
+        if missing := [name for name in wanted if name not in cls.controls]:
+            reason = "is costlier than teacher forcing" if MATCHED in missing else "is no control"
+            raise TypeError(f"{cls.__qualname__} {reason}: add {' and '.join(map(repr, missing))} to its `controls`")
+
+    def needed(self) -> Iterator[Need]:
+        """What these settings ask of the network; a need's setting is a dotted key below them."""
+        for need in self.needs:
+            if not need.setting or getattr(self, need.setting) in need.values:
+                yield need
+
+
+class ModelSettings(Settings):
+    """Base of every model's settings. A class with a `name` of its own declares what its network can do."""
+
+    offers: ClassVar[frozenset[Capability]]
+    """What the network that these settings build can do."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that declares too little.
+
+        Raises:
+            TypeError: It does.
+
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        _require_declared(cls, "offers")
+
+
+class PluginTask(TaskSettings):
+    """Base of the settings of tasks that other packages bring: docs/extending.md."""
+
+
+class PluginStrategy(StrategySettings):
+    """Base of the settings of strategies that other packages bring: docs/extending.md."""
+
+    name: str
+
+
+class PluginModel(ModelSettings):
+    """Base of the settings of models that other packages bring: docs/extending.md."""
+
+    name: str
+    max_positions: Annotated[int, Field(ge=8, le=16_384)]
+    """Longest target that the network can read or write."""
+
+
+def unmet(strategy: StrategySettings, model: ModelSettings, *, names: tuple[str, str]) -> Iterator[str]:
+    """What a strategy needs and a model does not offer, one line each, with the fix.
+
+    Args:
+        strategy: Its settings.
+        model: Its settings.
+        names: Of strategy and model.
+
+    """
+    for need in strategy.needed():
+        if need.capability not in model.offers:
+            key, (chosen, fix) = need.setting or "name", _chosen(strategy, need) if need.setting else (names[0], "")
+            yield (
+                f"strategy.{key} {chosen} needs a model that offers {need.capability}, which {names[1]} does not;"
+                f" take {fix or 'another strategy'}, or another model"
+            )
+
+
+def _chosen(strategy: StrategySettings, need: Need) -> tuple[object, str]:
+    """The value that makes the need, and those that would not."""
+    *groups, last = need.setting.split(".")
+    holder: Any = reduce(getattr, groups, strategy)
+    others = [value for value in get_args(type(holder).model_fields[last].annotation) if value not in need.values]
+    return getattr(holder, last), " or ".join(map(str, others)) or "another value"

@@ -1,0 +1,124 @@
+"""Experiment and trial settings: an experiment is a complete base trial, a trial one complete configuration."""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from intelligen.config.base import Name, Settings, canonical_json, content_hash
+from intelligen.config.schema.data import Data, FilesCorpus
+from intelligen.config.schema.declarations import unmet
+from intelligen.config.schema.decoding import Decoding
+from intelligen.config.schema.model import MODELS, Model, Seq2Seq
+from intelligen.config.schema.single_strategies import Standard
+from intelligen.config.schema.strategies import STRATEGIES, Strategy
+from intelligen.config.schema.tasks import TASKS, Task, Translation
+from intelligen.config.schema.training import Training
+from intelligen.errors import UnavailableError
+
+
+class Experiment(Settings):
+    """experiments/*.yaml: everything that a baseline and its fine-tuning need."""
+
+    version: Literal[1]
+    name: Name
+    task: Task = Translation()
+    data: Data = Data()
+    model: Model = Seq2Seq()
+    training: Training = Training()
+    """The baseline, trained by teacher forcing from random weights."""
+    finetuning: Training = Training()
+    """Every strategy starts from the baseline and trains so long."""
+    strategy: Strategy = Standard()
+    """What `finetune` trains with where neither its option nor a sweep chooses."""
+    decoding: Decoding = Decoding()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """Of weights, data order, dropout and rollouts."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Experiment":
+        if isinstance(self.model, Seq2Seq) and self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
+            raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
+        if self.data.max_tokens + 1 > self.model.max_positions:
+            raise ValueError(
+                f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
+                f" ({self.model.max_positions}): BOS and EOS take a position"
+            )
+        corpus = self.data.corpus
+        where = "data.corpus.hub" if isinstance(corpus, FilesCorpus) and corpus.folder is None else "data.corpus"
+        if lacking := [column.name for column in self.task.columns if column.name not in corpus.fields]:
+            raise ValueError(
+                f"{where} has no {' and no '.join(lacking)}, which task {self.task.name} needs (there are"
+                f" {', '.join(corpus.fields)}); name other data, or another task"
+            )
+        for line in unmet(self.strategy, self.model, names=(self.strategy.name, self.model.name)):
+            raise ValueError(line)
+        return self
+
+
+class Trial(Settings):
+    """One configuration that `fit` can run anywhere. It is complete before a worker starts and never changes."""
+
+    experiment: Name
+    task: Task
+    prepared: str
+    """Content hash of the prepared data: corpus, filters, tokenizer and the bytes that were read."""
+    model: Model
+    training: Training
+    strategy: Strategy
+    decoding: Decoding
+    seed: int
+    start: str | None
+    """Identity of the baseline whose weights this trial starts from; none = random weights."""
+
+    @property
+    def identity(self) -> str:
+        """Content hash: equal trials share one directory, one result and one tracking run."""
+        return content_hash(canonical_json(self))
+
+    def plugins(self) -> dict[str, str]:
+        """Package → version of what it is trained with beside this package."""
+        parts = (TASKS, self.task.name), (MODELS, self.model.name), (STRATEGIES, self.strategy.name)
+        return {package: version for arm, name in parts for package, version in arm.versions([name]).items()}
+
+
+def stored_trial(text: str) -> Trial:
+    """A trial as a file or another process has it, in JSON.
+
+    Raises:
+        UnavailableError: A package that it is trained with is not installed here.
+        ValueError: It is no trial.
+
+    """
+    told = json.loads(text)
+    for key, arm in (("task", TASKS), ("model", MODELS), ("strategy", STRATEGIES)):
+        part = told.get(key) if isinstance(told, dict) else None
+        name = part.get("name") if isinstance(part, dict) else None
+        if isinstance(name, str) and name not in arm.names():
+            raise UnavailableError(
+                f"{key} {name}: the package that brings it is not installed here; install that package"
+                f" (its entry point {name} in {arm.group}), and run the same command"
+            )
+    return Trial.model_validate_json(text)
+
+
+def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
+    """The teacher-forced trial from random weights that every fine-tuning of the experiment starts from."""
+    return Trial(
+        experiment=experiment.name,
+        task=experiment.task,
+        prepared=prepared,
+        model=experiment.model,
+        training=experiment.training,
+        strategy=Standard(),
+        decoding=experiment.decoding,
+        seed=experiment.seed,
+        start=None,
+    )
+
+
+def finetuning_trial(experiment: Experiment, *, prepared: str, start: str) -> Trial:
+    """The trial that runs the experiment's strategy from the baseline `start`."""
+    return baseline_trial(experiment, prepared=prepared).model_copy(
+        update={"training": experiment.finetuning, "strategy": experiment.strategy, "start": start}
+    )

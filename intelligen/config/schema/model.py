@@ -1,0 +1,61 @@
+"""Model settings: the shape of a network, in the symbols of Vaswani et al. (2017), Table 3."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from intelligen.config.schema.declarations import CAPABILITIES, ModelSettings, PluginModel
+from intelligen.config.schema.plugins import OpenArm
+
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class Seq2Seq(ModelSettings):
+    """Encoder-decoder Transformer."""
+
+    offers = frozenset(CAPABILITIES)
+
+    name: Literal["seq2seq"] = "seq2seq"
+    d_model: Annotated[int, Field(ge=2, multiple_of=2)] = 256
+    """Width of the residual stream."""
+    d_ff: PositiveInt = 512
+    """Inner width of the feed-forward blocks."""
+    heads: PositiveInt = 8
+    """Attention heads of every layer."""
+    d_k: PositiveInt | None = None
+    """Width of a query and a key per head; d_model / heads where not given."""
+    d_v: PositiveInt | None = None
+    """Width of a value per head; d_model / heads where not given."""
+    encoder_layers: PositiveInt = 3
+    decoder_layers: PositiveInt = 3
+    dropout: Probability = 0.1
+    """On embeddings and on every sublayer's output."""
+    attention_dropout: Probability = 0.0
+    """On attention weights."""
+    activation_dropout: Probability = 0.0
+    """Inside the feed-forward block."""
+    norm: Literal["pre", "post"] = "pre"
+    """Layer normalisation before each sublayer (Xiong et al. 2020) or after its residual sum (Vaswani et al. 2017)."""
+    activation: Literal["relu", "gelu", "silu"] = "relu"
+    """Of the feed-forward blocks."""
+    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    """Fixed waves (Vaswani et al. 2017, sec. 3.5), or a trained table."""
+    max_positions: Annotated[int, Field(ge=8, le=16_384)] = 512
+    """Longest sequence that the position table can hold."""
+    tied_embeddings: Literal["none", "decoder", "all"] = "all"
+    """`decoder`: target embedding = output projection; `all`: the source embedding too (needs a joint vocabulary)."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "Seq2Seq":
+        if (self.d_k is None or self.d_v is None) and self.d_model % self.heads:
+            raise ValueError(
+                f"heads ({self.heads}) must divide d_model ({self.d_model}), or both d_k and d_v must be given"
+            )
+        return self
+
+
+MODELS = OpenArm("intelligen.models", PluginModel, (Seq2Seq,), default="seq2seq")
+if TYPE_CHECKING:
+    Model = Seq2Seq | PluginModel
+else:
+    Model = Annotated[Seq2Seq, MODELS]

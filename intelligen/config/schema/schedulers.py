@@ -1,0 +1,75 @@
+"""Scheduler settings: ASHA, Hyperband, median stopping, population based training."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from intelligen.config.base import Settings
+from intelligen.config.schema.probability_schedule import Share
+
+
+class Asha(Settings):
+    """Asynchronous successive halving (Li et al. 2020): of the trials that reach a rung, 1/η go on."""
+
+    name: Literal["asha"] = "asha"
+    grace_epochs: PositiveInt = 1
+    """No trial is stopped earlier."""
+    reduction_factor: Annotated[int, Field(ge=2)] = 2
+    """η"""
+
+
+class Hyperband(Settings):
+    """ASHA in several brackets (Li et al. 2018): each starts its rungs η times later, the last one stops nobody.
+
+    It hedges against an objective whose early epochs mislead. A trial's bracket is drawn from its name, in the
+    proportions of the source's algorithm 1.
+    """
+
+    name: Literal["hyperband"] = "hyperband"
+    grace_epochs: PositiveInt = 1
+    """The first rung of the first bracket: no trial is stopped earlier."""
+    reduction_factor: Annotated[int, Field(ge=2)] = 2
+    """η"""
+
+
+class Median(Settings):
+    """Median stopping (Golovin et al. 2017, sec. 3.2.1): a trial stops whose best falls behind most others' means.
+
+    Its best objective so far is compared with the median, over the trials that came as far, of the mean of their
+    objectives up to the same epoch.
+    """
+
+    name: Literal["median"] = "median"
+    grace_epochs: PositiveInt = 1
+    """No trial is stopped earlier, and the others' earlier epochs do not count."""
+    least_trials: PositiveInt = 3
+    """No trial is stopped before so many others have come as far."""
+
+
+class Pbt(Settings):
+    """Population-based training (Jaderberg et al. 2017): trials train in intervals, and the worst go on from the best.
+
+    After an interval, each trial of the lower quantile takes over weights, optimizer and values from one of the
+    upper, and changes the values. All of them are of one strategy. It stops no trial.
+    """
+
+    name: Literal["pbt"] = "pbt"
+    population: Annotated[int, Field(ge=2)] = 4
+    """Trials of one strategy that train together, in the order in which they were started."""
+    interval_epochs: PositiveInt = 1
+    """Epochs of an interval."""
+    quantile: Annotated[float, Field(gt=0.0, le=0.5)] = 0.25
+    """Share of the trials that take over, and of those that are taken from; at least one each."""
+    perturbation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """A value that was taken over is multiplied by 1 − this or 1 + this; where that leaves its range, it stays."""
+    resample_probability: Share = 0.25
+    """A value that was taken over is so often drawn anew from its range instead."""
+
+
+class NoScheduler(Settings):
+    """Every trial finishes."""
+
+    name: Literal["none"] = "none"
+
+
+Scheduler = Annotated[Asha | Hyperband | Median | Pbt | NoScheduler, Field(discriminator="name")]

@@ -1,0 +1,241 @@
+"""Settings of the single training strategies; they are the documentation of their search spaces."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from intelligen.config.base import Settings
+from intelligen.config.schema.declarations import MATCHED, STANDARD, Need, StrategySettings
+from intelligen.config.schema.model import Probability
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule, Share
+
+Temperature = Annotated[float, Field(gt=0.0, le=10.0)]
+GENERATION = Need("generation")
+"""Every strategy here trains a network that generates."""
+_NULL_CONTROL = "a gain may be due to something else than its reward; add them"
+
+
+class _TeacherForced(StrategySettings):
+    """What `standard` and its control share."""
+
+    r_drop: NonNegativeFloat = 0.0
+    """Weight of the symmetric KL divergence between two dropout passes, beside the mean of their cross entropies: half
+    the α of Liang et al. (2021). Sensible: 0–2.5."""
+
+
+class Standard(_TeacherForced):
+    """Teacher forcing: label-smoothed cross entropy given the reference's prefix."""
+
+    needs = (GENERATION,)
+    controls = ()
+    costlier = False
+    control_for = "what more teacher forcing alone brings stays unknown; add it"
+
+    name: Literal["standard"] = "standard"
+
+
+class StandardMatched(_TeacherForced):
+    """Control: teacher forcing for as much computation as a costlier strategy takes."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD,)
+    costlier = False
+    control_for = "equal updates are not equal time; add it to see what teacher forcing does in theirs"
+
+    name: Literal["standard_matched"] = "standard_matched"
+    updates_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = 4.0
+    """An epoch has so many times the updates of the other strategies' epochs. Set it to the epoch time of the costly
+    strategy over the epoch time of `standard`, as a sweep's table shows them."""
+
+
+class Auxiliary(StrategySettings):
+    """First-token prediction beside teacher forcing."""
+
+    needs = (GENERATION, Need("encoder_output", "head", ("encoder",)))
+    controls = (STANDARD,)
+    costlier = False
+    control_for = None
+
+    name: Literal["auxiliary"] = "auxiliary"
+    head: Literal["decoder", "encoder"] = "decoder"
+    """`decoder`: the decoder's own first positions, which are terms of the teacher-forced loss already, so this only
+    weights them up. `encoder`: the mean of the encoder's states predicts y_1, which is a task of its own."""
+    combine: Literal["add", "convex"] = "add"
+    """`add`: CE + λ·CE_1; `convex`: (1 − λ)·CE + λ·CE_1, the source's form."""
+    weight: Share = 0.1
+    """λ; sensible: 0.05–0.5."""
+    tokens: Annotated[int, Field(ge=1, le=64)] = 1
+    """CE_1 covers the first k tokens with the head `decoder`; the head `encoder` predicts y_1 alone."""
+    decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Token j of the first k weighs decay^(j−1), divided by the sum of these weights."""
+
+
+class Recurrent(StrategySettings):
+    """The decoder's own output becomes its input, in parallel passes (Mihaylova & Martins 2019; Duckworth 2019)."""
+
+    needs = (GENERATION, Need("mixtures", "pick", ("softmax", "gumbel", "soft_top_k")))
+    controls = (STANDARD, MATCHED)
+    costlier = True
+    control_for = None
+
+    name: Literal["recurrent"] = "recurrent"
+    passes: Annotated[int, Field(ge=1, le=16)] = 1
+    """K: how often the decoder reads its own output before the gradient pass; sensible: 1–4."""
+    gold_probability: ProbabilitySchedule = ProbabilitySchedule(start=0.0)
+    """Share of the input tokens that stay the reference's, drawn for each token; 0 replaces all, the source's form."""
+    pick: Literal["argmax", "sample", "top_k", "softmax", "gumbel", "soft_top_k"] = "argmax"
+    """What the decoder reads of its own output. A token: the most probable one, one drawn from all, or one drawn from
+    the `top_k` most probable. Or a mixture of embeddings: weighted by the softmax, by the softmax with Gumbel noise,
+    or by the softmax over the `top_k` most probable."""
+    top_k: PositiveInt = 5
+    """Of `top_k` and `soft_top_k`; sensible: 2–20."""
+    temperature: Temperature = 1.0
+    """Divides the logits in all picks but `argmax`; sensible: 0.2–1."""
+    mle_weight: NonNegativeFloat = 0.5
+    """Weight of teacher-forced cross entropy; at 0 expect collapse (Bengio et al. 2015, table 1)."""
+    recurrent_weight: PositiveFloat = 0.5
+    """Weight of the cross entropy after the model's own inputs."""
+
+
+class Generative(StrategySettings):
+    """A share of the updates trains on the model's own free-running output; the others are teacher-forced."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD, MATCHED)
+    costlier = True
+    control_for = None
+
+    name: Literal["generative"] = "generative"
+    probability: ProbabilitySchedule = ProbabilitySchedule()
+    """ρ: the share of generative updates; the source project's is one in ten. Sensible: 0.05–0.5."""
+    target: Literal["gold_position", "risk", "self_critical", "gold_offpolicy"] = "gold_position"
+    """`gold_position`: cross entropy with the reference, position by position, after the model's own prefix.
+    `risk`: minimum risk (Shen et al. 2016) over sampled candidates.
+    `self_critical`: REINFORCE with the greedy hypothesis' reward as baseline (Rennie et al. 2017).
+    `gold_offpolicy`: reference tokens weighted by the model's own probability of them (GOLD-δ, Pang & He 2021)."""
+    mle_weight: NonNegativeFloat = 0.5
+    """Weight of teacher-forced cross entropy inside a generative update."""
+    generative_weight: PositiveFloat = 0.5
+    """Weight of the generative loss inside a generative update."""
+    candidates: Annotated[int, Field(ge=2, le=64)] = 4
+    """n: sampled hypotheses per source (`risk`); sensible: 4–16."""
+    alpha: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
+    """Sharpness of the candidate distribution Q(u) = p(u)^α / Σ p^α (`risk`), applied to length-normalised log p."""
+    reward: Literal["bleu", "chrf"] = "chrf"
+    """Smoothed sentence BLEU or sentence chrF, both in 0–1."""
+    temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """Of the rollout; 0 = argmax. `risk` and `self_critical` sample, so 0 stands for 1 there."""
+    top_k: NonNegativeInt = 0
+    """Sampling keeps only the k most probable tokens; 0 = all."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Sampling keeps only the smallest set of tokens whose probability reaches p."""
+    min_importance: Share = 0.1
+    """Floor of `gold_offpolicy`'s importance weights (Pang & He 2021 clip from below)."""
+    max_length: PositiveInt | None = None
+    """Bound of a rollout in tokens; not given = the decoding bound. `gold_position` ends with the reference instead."""
+
+
+class Discriminator(Settings):
+    """A Transformer encoder that reads source and translation and tells references from the generator's output."""
+
+    heads: PositiveInt = 4
+    head_width: Annotated[int, Field(ge=2, multiple_of=2)] = 16
+    """Its residual stream is heads × head_width wide."""
+    d_ff: PositiveInt = 128
+    layers: PositiveInt = 2
+    dropout: Probability = 0.1
+    learning_rate: PositiveFloat = 1e-3
+    """Of its own optimizer (Adam, constant rate); sensible: 1e-4–3e-3."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.1
+    """One-sided (Salimans et al. 2016): references are labelled 1 − this, the generator's output 0."""
+    steps: Annotated[int, Field(ge=1, le=100)] = 1
+    """d_steps: its updates at each of its turns; sensible: 1–5."""
+    every: PositiveInt = 1
+    """Its turn comes at every n-th adversarial update; 1 = ordinary SeqGAN, more = slow."""
+    replay: PositiveInt = 1
+    """It learns from the generator's output of one of the last n of its turns, drawn at random; 1 = the newest only."""
+    pretraining_updates: NonNegativeInt = 40
+    """d_pretrain: longest phase in which it alone plays the game, the generator being teacher-forced meanwhile.
+    The null controls wait for the whole of it."""
+    accuracy_gate: Annotated[float, Field(ge=0.5, le=1.0)] = 0.8
+    """The phase ends sooner where its accuracy on pairs not yet learnt from (a moving average) reaches this."""
+
+
+class Adversarial(StrategySettings):
+    """What `seqgan` and its null controls share."""
+
+    discriminator: Discriminator = Discriminator()
+    """d_lr, d_steps, d_pretrain and the slow cadence are its settings; g_lr is finetuning.optimizer.learning_rate."""
+    adversarial_weight: Share = 0.7
+    """λ of the reward R = λ·D + (1 − λ)·sentence metric (Yang et al. 2018)."""
+    reward: Literal["bleu", "chrf"] = "bleu"
+    """The sentence metric: smoothed sentence BLEU or sentence chrF, both in 0–1."""
+    samples: Annotated[int, Field(ge=1, le=64)] = 1
+    """Hypotheses sampled per source."""
+    cut_points: Annotated[int, Field(ge=0, le=32)] = 0
+    """M: prefixes of each hypothesis that are completed anew; 0 = one reward for the whole sequence."""
+    completions: Annotated[int, Field(ge=1, le=32)] = 2
+    """N: Monte-Carlo completions of each prefix; sensible: 2–16."""
+    temperature: Temperature = 1.0
+    """Of samples and completions."""
+    baseline: Literal["half", "ema", "greedy", "leave_one_out"] = "ema"
+    """What is subtracted from the reward. `half`: 0.5 from D alone (the source's form). `ema`: a moving average of
+    rewards. `greedy`: the greedy hypothesis' reward. `leave_one_out`: the mean of the source's other samples. The first
+    two are one number for all samples of an update, which `whiten` subtracts anyhow."""
+    whiten: bool = True
+    """Divide advantages by their standard deviation over the update, after subtracting their mean."""
+    std_floor: PositiveFloat = 0.01
+    """Least standard deviation to divide by."""
+    clip: PositiveFloat | None = 5.0
+    """Largest advantage; none = no bound."""
+    policy_weight: PositiveFloat = 0.5
+    """Weight of the policy gradient inside an adversarial update, once ramped up."""
+    ramp_updates: PositiveInt = 1
+    """Updates over which the policy gradient's weight rises to its full size; 1 = ordinary SeqGAN, more = slow."""
+    mle_weight: NonNegativeFloat = 0.5
+    """Weight of teacher-forced cross entropy inside an adversarial update."""
+    mle_ratio: Share = 0.5
+    """Share of purely teacher-forced updates between the adversarial ones; sensible: 0.2–0.8."""
+    kl_weight: NonNegativeFloat = 0.0
+    """Weight of KL(generator ‖ the weights it started from) on sampled prefixes; sensible: 0–0.1."""
+    max_length: PositiveInt | None = None
+    """Bound of a rollout in tokens; not given = the decoding bound."""
+
+    @model_validator(mode="after")
+    def _others_to_compare_with(self) -> "Adversarial":
+        if self.baseline == "leave_one_out" and self.samples < 2:
+            raise ValueError("baseline leave_one_out needs samples of at least 2")
+        return self
+
+
+class SeqGan(Adversarial):
+    """Sequence GAN (Yu et al. 2017; Yang et al. 2018): policy gradient on a discriminator's and a metric's reward."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD, MATCHED, "seqgan_constant", "seqgan_random")
+    costlier = True
+    control_for = None
+
+    name: Literal["seqgan"] = "seqgan"
+
+
+class SeqGanConstant(Adversarial):
+    """Null control: every sample is rewarded alike, with advantage 1, whatever it says (Choshen et al. 2020)."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD,)
+    costlier = True
+    control_for = _NULL_CONTROL
+
+    name: Literal["seqgan_constant"] = "seqgan_constant"
+
+
+class SeqGanRandom(Adversarial):
+    """Null control: the discriminator is frozen at its random weights."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD,)
+    costlier = True
+    control_for = _NULL_CONTROL
+
+    name: Literal["seqgan_random"] = "seqgan_random"

@@ -1,0 +1,58 @@
+"""All training strategies by name: the union of their settings."""
+
+from typing import TYPE_CHECKING, Annotated, get_args
+
+from pydantic import Field
+
+from intelligen.config.schema.declarations import PluginStrategy, StrategySettings
+from intelligen.config.schema.plugins import OpenArm, name_of
+from intelligen.config.schema.single_strategies import (
+    Auxiliary,
+    Generative,
+    Recurrent,
+    SeqGan,
+    SeqGanConstant,
+    SeqGanRandom,
+    Standard,
+    StandardMatched,
+)
+from intelligen.config.schema.strategy_mixture import Intelligen
+
+_Own = (
+    Standard
+    | StandardMatched
+    | Auxiliary
+    | Recurrent
+    | Generative
+    | SeqGan
+    | SeqGanConstant
+    | SeqGanRandom
+    | Intelligen
+)
+STRATEGIES = OpenArm("intelligen.strategies", PluginStrategy, get_args(_Own))
+if TYPE_CHECKING:
+    Strategy = _Own | PluginStrategy
+else:
+    Strategy = Annotated[_Own, Field(discriminator="name"), STRATEGIES]
+STRATEGY_NAMES: tuple[str, ...] = tuple(map(name_of, STRATEGIES.own))
+"""Those of this package."""
+ALIASES = {
+    "std": "standard",
+    "aux": "auxiliary",
+    "rec": "recurrent",
+    "gen": "generative",
+    "slow": "seqgan",
+    "intelli": "intelligen",
+}
+
+
+def declared(name: str) -> type[StrategySettings]:
+    """The settings of a strategy, for what they declare.
+
+    Raises:
+        ConfigError: There is no strategy of that name.
+
+    """
+    settings = STRATEGIES.settings_named(name)
+    assert issubclass(settings, StrategySettings)
+    return settings

@@ -1,0 +1,176 @@
+"""Sweep settings: an experiment, what varies, how it is searched, for how long and on what."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from intelligen.config.base import ADDED, Name, Settings
+from intelligen.config.schema.budget import Budget
+from intelligen.config.schema.local_path import LocalPath
+from intelligen.config.schema.objective import Objective, OneOfSeveral
+from intelligen.config.schema.schedulers import Asha, Pbt, Scheduler
+from intelligen.config.schema.search import Search
+from intelligen.config.schema.stages_after_search import Confirmation, Scoring
+from intelligen.config.space.forms import Choice, Space
+from intelligen.config.space.parameters import grid_size
+
+
+class Resources(Settings):
+    """What one trial takes. A trial of one worker runs inside the Tune actor; more workers are a Ray Train group."""
+
+    workers: PositiveInt = 1
+    """Processes that share each update of a trial."""
+    cpus_per_worker: PositiveInt = 1
+    """Processors, and so threads, of each."""
+    gpus_per_worker: Literal["auto", 0, 1] = "auto"
+    """GPUs of each. auto = 1 where there are GPUs, for as many trials at once, and as many workers, as these hold; else
+    0. A sweep keeps what auto was at its first launch. 0 = train on processors."""
+    concurrent_trials: PositiveInt = 1
+    """Trials at the same time."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    """A trial that crashes is tried so many times in all; it resumes from its last checkpoint."""
+    no_progress_s: PositiveFloat | None = 3600.0
+    """A trial that makes no update for so many seconds hangs, and fails. Validation makes none, nor does the start:
+    give more than these take. null = wait for ever."""
+    wait_s: Annotated[NonNegativeFloat, ADDED] = 900.0
+    """How many seconds a launch waits for nodes that the cluster's autoscaler can add; 0 = not at all. Where no
+    autoscaler runs, nothing is waited for."""
+
+    @field_validator("gpus_per_worker", mode="before")
+    @classmethod
+    def _one_gpu_at_most(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"must be auto, 0 or 1, got {str(value).lower()}")
+        if isinstance(value, int) and value > 1:
+            raise ValueError(
+                f"must be auto, 0 or 1, got {value}: a worker trains on one GPU, and would hold the others idle; raise"
+                " workers instead"
+            )
+        return value
+
+    @property
+    def gpus(self) -> int:
+        """Of each worker; `auto` has been resolved before."""
+        assert self.gpus_per_worker != "auto", "auto is resolved at the start of a launch"
+        return self.gpus_per_worker
+
+
+class Sweep(Settings):
+    """One sweep file."""
+
+    version: Literal[1]
+    name: Name
+    question: str = ""
+    """What the sweep is to answer; it heads the report and the tracking run."""
+    experiment: LocalPath
+    """Path of the experiment file, relative to this file."""
+    space: Annotated[dict[str, Space], Field(min_length=1)]
+    """Dotted experiment key (`finetuning.optimizer.learning_rate`) → search space form."""
+    search: Search = Search()
+    scheduler: Scheduler = Asha()
+    budget: Budget = Budget()
+    objective: Objective = Objective()
+    objectives: Annotated[tuple[OneOfSeveral, ...], Field(min_length=2)] | None = None
+    """Several objectives in place of `objective`. The first selects weights, stops trials and picks the best trial of a
+    strategy; all together make the Pareto front."""
+    confirm: Confirmation | None = None
+    """What the search found is confirmed by fresh seeds; not given = the best trial of each strategy is tested."""
+    test: Scoring = Scoring()
+    resources: Resources = Resources()
+    baseline: Resources = Resources()
+    """What training a baseline takes. Those of several seeds train `concurrent_trials` at the same time if each has one
+    worker, and one after the other if more."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> "Sweep":
+        if not self.budget.given() and self.search.sampler != "grid":
+            raise ValueError(
+                f"budget needs at least one of {', '.join(Budget.model_fields)}: without one no search ends"
+            )
+        for name in self.budget.per_strategy():
+            if not self.strategies():
+                raise ValueError(f"budget.{name} needs a `choice` of strategies under space.strategy")
+        return self
+
+    @model_validator(mode="after")
+    def _first_objective_decides(self) -> "Sweep":
+        if self.objectives is None:
+            return self
+        metrics = [one.metric for one in self.objectives]
+        if len(set(metrics)) < len(metrics):
+            raise ValueError("objectives name a metric twice")
+        if not metrics[0].startswith("valid/"):
+            raise ValueError(f"objectives must begin with a metric of the validation set, got {metrics[0]}")
+        first = Objective.model_validate(self.objectives[0].model_dump())
+        if "objective" in self.model_fields_set and self.objective != first:
+            raise ValueError("objective differs from the first of `objectives`: give one of the two")
+        return self.model_copy(update={"objective": first})
+
+    @model_validator(mode="after")
+    def _population_exchanges(self) -> "Sweep":
+        if not isinstance(self.scheduler, Pbt):
+            return self
+        if self.search.sampler != "random":
+            raise ValueError(
+                f"search.sampler must be random with the scheduler pbt, got {self.search.sampler}: values change"
+                " while a trial trains, so its result teaches nothing of those it began with"
+            )
+        if self.search.warm_start is not None:
+            raise ValueError("search.warm_start has no meaning with the scheduler pbt: leave it out")
+        if self.confirm is not None:
+            raise ValueError(
+                "confirm cannot stand with the scheduler pbt: what a trial comes to there is made of others' weights,"
+                " which no other seed can repeat; leave it out, or take another scheduler"
+            )
+        if self.resources.workers > 1:
+            raise ValueError(
+                f"resources.workers must be 1 with the scheduler pbt, got {self.resources.workers}: let more trials run"
+                " at once instead"
+            )
+        return self
+
+    def all_objectives(self) -> tuple[Objective | OneOfSeveral, ...]:
+        """What the search optimises; the first decides where one must."""
+        return self.objectives or (self.objective,)
+
+    def strategies(self) -> tuple[str, ...]:
+        """The strategies that the space names, in the file's order; empty where the space does not vary them."""
+        entry = self.space.get("strategy")
+        return tuple(str(option) for option in entry.choice) if isinstance(entry, Choice) else ()
+
+    def confirmation_seeds(self, seed: int) -> tuple[int, ...]:
+        """With which the best configurations are trained again, where the search has this seed; empty without that."""
+        return () if self.confirm is None else self.confirm.after(seed)
+
+    def round_robin(self) -> bool:
+        """Whether strategies take turns; where they do not, the sampler chooses them."""
+        return bool(self.strategies()) and (bool(self.budget.per_strategy()) or self.search.sampler == "grid")
+
+    def trials_of(self, strategy: str) -> int | None:
+        """Most trials of one strategy; none where their number has no bound of its own."""
+        bounds = [self.budget.trials_per_strategy]
+        entry = self.space.get("strategy")
+        if self.search.sampler == "grid" and isinstance(entry, Choice):
+            options = entry.choice
+            chosen = Choice(choice={strategy: options[strategy]} if isinstance(options, dict) else [strategy])
+            bounds.append(grid_size({**self.space, "strategy": chosen}))
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def total_trials(self) -> int | None:
+        """Most trials in all; none where other budgets alone end the search."""
+        bounds = [self.budget.trials]
+        shares = [self.trials_of(strategy) for strategy in self.strategies()]
+        if shares and None not in shares:
+            bounds.append(sum(share for share in shares if share is not None))
+        elif self.search.sampler == "grid":
+            bounds.append(grid_size(self.space))
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def total_repetitions(self) -> int:
+        """Trainings that confirm what the search found, where every strategy has a trial to repeat."""
+        return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.strategies()))
+
+    def baselines_at_once(self) -> int:
+        """Most of them that train at the same time."""
+        several = self.confirm is not None and self.baseline.workers == 1
+        return self.baseline.concurrent_trials if several else 1

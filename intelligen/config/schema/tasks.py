@@ -1,0 +1,89 @@
+"""Task settings: which columns a task reads and writes, and which scores count."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema, core_schema
+
+from intelligen.config.base import ADDED
+from intelligen.config.files.document import one_of
+from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import MosesLanguage
+from intelligen.config.schema.declarations import PluginTask, TaskSettings
+from intelligen.config.schema.plugins import OpenArm
+
+DEFAULT_SELECTION_METRIC: Final = "valid/bleu"
+
+
+class Translation(TaskSettings):
+    """Source sentence → target sentence, scored by sacreBLEU and chrF on detokenised, cased text."""
+
+    columns = SOURCE_AND_TARGET
+    metrics = ("bleu", "chrf")
+    watched = "chrf"
+
+    name: Literal["translation"] = "translation"
+    selection_metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = DEFAULT_SELECTION_METRIC
+    """What chooses the best epoch; `valid/loss` is minimised, the others are maximised."""
+    moses_bleu: MosesLanguage | None = None
+    """The target's language: also score BLEU of lower-cased, Moses-tokenised text (`moses_bleu`), the figure of papers
+    that prepare their data so. It is another number than `bleu`, and never comparable with it."""
+    bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
+    """What cuts text into words for BLEU, for rewards by sentence BLEU and for the measures of the hypotheses' text;
+    BLEU's signature names it. Not chosen, it is `13a`, for languages with spaces between words; references that are
+    mostly in a script without them are then refused. `zh` is for Chinese; `char` takes each character for a word;
+    `ja-mecab` and `ko-mecab` need the extra `cjk`; `flores101` and `flores200` read a SentencePiece model from
+    sacreBLEU's folder, and download nothing."""
+
+    @property
+    def tokenizer(self) -> BleuTokenizer:
+        """BLEU's, chosen or not."""
+        return self.bleu_tokenizer or DEFAULT_BLEU_TOKENIZER
+
+
+TASKS = OpenArm("intelligen.tasks", PluginTask, (Translation,), default="translation")
+if TYPE_CHECKING:
+    Task = Translation | PluginTask
+else:
+    Task = Annotated[Translation, TASKS]
+
+
+_ADAPTER: TypeAdapter[Task] = TypeAdapter(Task)
+
+
+def task_settings(experiment: Mapping[str, Any]) -> Task:
+    """Of an experiment's resolved settings, as the ledger of a sweep holds them."""
+    return _ADAPTER.validate_json(json.dumps(experiment.get("task", {})))
+
+
+@dataclass(frozen=True)
+class _Selecting:
+    """Narrows text to the scores that may select epochs, of every task that there is, and to some names beside them."""
+
+    beside: tuple[str, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        tasks = [task for task in TASKS.options().values() if issubclass(task, TaskSettings)]
+        return (*dict.fromkeys(name for task in tasks for name in task.selecting()), *self.beside)
+
+    def _known(self, value: str) -> str:
+        if value not in (names := self.names()):
+            raise ValueError(one_of(names, value))
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Text, then its check."""
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """All names."""
+        return {"enum": list(self.names()), "type": "string"}
+
+
+SelectionMetric = Annotated[str, _Selecting()]
+"""`valid/bleu`; a sweep's has to be the one that selects the epochs of its experiment's task."""
+SelectionMetricOrCost = Annotated[str, _Selecting(beside=("time/epoch_s", "cost/device_s"))]

@@ -1,0 +1,81 @@
+"""Training settings: optimizer, schedule, epochs, precision, and bounds of health."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from intelligen.config.base import Settings
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Optimizer(Settings):
+    """Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019)."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    """Peak of the schedule."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
+    """Decay rates of the first and the second moment."""
+    epsilon: PositiveFloat = 1e-9
+    """Added to the root of the second moment."""
+    weight_decay: NonNegativeFloat = 0.0
+    """Of matrices; biases and norms never decay."""
+    clip_norm: PositiveFloat | None = 1.0
+    """Largest gradient norm; none = no clipping."""
+
+
+class Schedule(Settings):
+    """Learning rate by update: linear warm-up, then the named decay."""
+
+    name: Literal["inverse_sqrt", "cosine", "constant"] = "inverse_sqrt"
+    """`inverse_sqrt`: Vaswani et al. (2017), eq. 3, scaled so that the peak is the learning rate."""
+    warmup_updates: NonNegativeInt = 400
+    """Updates until the peak."""
+    final_ratio: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """`cosine` ends at this share of the peak."""
+
+
+class Health(Settings):
+    """Signs that a fine-tuning is sick, each judged against the weights it started from; a sick trial stops early.
+
+    Its best epoch so far is its result. NaN and infinity always end a trial, and as failed.
+    """
+
+    patience: PositiveInt | None = 2
+    """A sign must hold for so many epochs in a row; none = no sign stops a trial."""
+    least_distinct: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    """Collapse: the hypotheses' share of distinct bigrams falls below this share of its start."""
+    length_drift: PositiveFloat = 0.3
+    """Length drift: hypothesis length / reference length moves by more than this, away from 1."""
+    reward_hacking: PositiveFloat = 1.0
+    """Reward hacking: the discriminator's reward has risen while validation chrF stands more than so many points below
+    its start."""
+    most_discriminator_accuracy: Annotated[float, Field(ge=0.5, le=1.0)] = 0.95
+    """Discriminator saturation: its accuracy is above this, so that it rewards everything alike."""
+
+
+class Training(Settings):
+    """One run of updates. An epoch is `epoch_updates` updates, or one pass over the training data."""
+
+    epochs: PositiveInt = 10
+    """At each epoch's end: validation, checkpoint, report."""
+    epoch_updates: PositiveInt | None = None
+    """Updates per epoch; not given = one pass over the training data."""
+    batch_tokens: PositiveInt = 4096
+    """Tokens of one update over all workers: rows × longest side (padding counted). It does not depend on `workers`."""
+    micro_batch_tokens: PositiveInt | None = None
+    """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. Not given = no bound."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """ε: the share of the target's probability that is spread over the vocabulary (Szegedy et al. 2016)."""
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    precision: Precision = "fp32"
+    """Arithmetic of forward and backward; weights and optimizer stay in fp32."""
+    patience: PositiveInt | None = None
+    """Stop after so many epochs without a better validation score; not given = never."""
+    average_last: Annotated[int, Field(ge=1, le=100)] = 1
+    """The mean of the last n checkpoints' weights competes with the best checkpoint on validation; 1 = off."""
+    health: Health = Health()
+    checkpoint_updates: PositiveInt | None = None
+    """Also write a checkpoint every n updates inside an epoch."""

@@ -1,0 +1,50 @@
+"""Checks a space for population based training: it may hold only what can change in mid-training."""
+
+from collections.abc import Iterator
+
+from intelligen.config.files.document import Document, dotted, problem_line
+from intelligen.config.schema.schedulers import Pbt
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.entries import Entry, entries_of, with_inner
+from intelligen.config.space.forms import Choice, Const, LogUniform, SearchedSchedule, Simplex, Uniform
+
+CHANGEABLE = ("finetuning.optimizer.learning_rate", "finetuning.label_smoothing")
+# The length of an epoch, and what a checkpoint holds of the discriminator and its optimizer.
+FIXED = ("strategy.updates_ratio", "strategy.discriminator", "strategy.seqgan.discriminator")
+
+
+def population_problems(sweep: Sweep, document: Document) -> Iterator[str]:
+    """One line for each entry of the space with which trials of a population could not go on from each other."""
+    if not isinstance(sweep.scheduler, Pbt):
+        return
+    for entry in with_inner(entries_of(sweep.space, ("space",))):
+        if (what := _fixed(entry)) is not None:
+            yield problem_line(document.origin(entry.place), dotted(entry.place), what)
+
+
+def _fixed(entry: Entry) -> str | None:
+    """Why an entry cannot stand in a population's space; none where it can."""
+    match entry.space:
+        case Const():
+            return None
+        case Choice(choice=options) if entry.setting == "strategy" or len(options) == 1:
+            return None
+        case Simplex():
+            return None
+        case SearchedSchedule(schedule=ranges) if isinstance(ranges.shape, str):
+            return None
+        case Uniform() | LogUniform() if _changeable(entry.setting):
+            return None
+        case Uniform() | LogUniform() | SearchedSchedule():
+            what = "cannot change while a trial trains"
+        case _:
+            what = "has no continuous range"
+    return (
+        f"{what}, as the scheduler pbt asks of all that varies but the strategy: write a const, or take another"
+        " scheduler"
+    )
+
+
+def _changeable(setting: str) -> bool:
+    in_strategy = setting.startswith("strategy.") and not setting.startswith(FIXED)
+    return in_strategy or setting in CHANGEABLE

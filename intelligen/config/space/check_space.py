@@ -1,0 +1,156 @@
+"""Checks a search space: every corner of it must be a valid experiment."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from operator import eq
+
+from intelligen.config.base import NAME_PATTERN
+from intelligen.config.files.config_errors import Problem, check
+from intelligen.config.files.document import Document, Key, dotted, one_of, problem_line, raise_problems
+from intelligen.config.files.overrides import Override, with_overrides
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.setting_paths import has_setting, holds, option_names, resolve_key
+from intelligen.config.schema.strategy_mixture import Weights
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.entries import Entry, Values, draws, entries_of, first_values, with_inner
+from intelligen.config.space.forms import Choice, Const, SearchedSchedule, Simplex
+
+# All trials of a sweep start from one baseline, so its shape, its data and its own training are the same for all.
+VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")
+VARIABLE_SETTINGS = ("model.dropout", "model.attention_dropout", "model.activation_dropout")
+
+
+def check_space(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+    """Try the first value of everything together, then every end and every option by itself.
+
+    Args:
+        sweep: whose space is checked.
+        experiment: what the space varies.
+        document: the sweep's file, for the lines in messages.
+
+    Raises:
+        ConfigError: a key is no setting or may not vary, or a value of it breaks the setting's rule.
+
+    """
+    entries = entries_of(sweep.space, ("space",))
+    raise_problems([_line(document, place, place, what) for place, what in _misplaced(entries)])
+    trials = _Trials(experiment, document)
+    together = trials.vary(entries, {})
+    raise_problems(list(trials.told.values()))
+    raise_problems([problem_line(document.origin(("space",)), "space", problem.what) for problem in together])
+
+
+class _Trials:
+    """Tries values on the experiment and keeps one line for each entry that can break it."""
+
+    def __init__(self, experiment: Experiment, document: Document) -> None:
+        self.told: dict[Key, str] = {}
+        self._known: set[Problem] = set()
+        self._document = document
+        self._experiment = Document(experiment.model_dump(mode="json"), {})
+
+    def vary(self, entries: Sequence[Entry], around: Values) -> list[Problem]:
+        """Move one draw at a time off its first value; returns the problems of the first values together."""
+        together = self._problems(around | first_values(entries))
+        for moving in draws(entries):
+            others = around | first_values([entry for entry in entries if entry.draw != moving[0].draw])
+            for corner in zip(*(entry.values() for entry in moving), strict=True):
+                values = {entry.setting: value for entry, (_, value) in zip(moving, corner, strict=True)}
+                moved = [(entry, place) for entry, (place, _) in zip(moving, corner, strict=True)]
+                self._tell(moved, self._problems(others | values), usual=together)
+            for entry in moving:
+                for name, inner in entry.options().items():
+                    found = self.vary(inner, others | {f"{entry.setting}.name": name})
+                    self._tell([(entry, (*entry.place, "choice", name))], found, usual=together)
+        return together
+
+    def _problems(self, values: Values) -> list[Problem]:
+        changes = [Override(key, value) for key, value in values.items()]
+        found = check(Experiment, with_overrides(self._experiment, Experiment, changes).data)
+        return found if isinstance(found, list) else []
+
+    def _tell(
+        self, moved: Sequence[tuple[Entry, Key]], problems: Sequence[Problem], *, usual: Sequence[Problem]
+    ) -> None:
+        """Note what goes wrong with entries at places: each at the entry that it concerns, else at the first."""
+        for problem in problems:
+            entry, place = next((pair for pair in moved if pair[0].below(problem.key) is not None), moved[0])
+            below = entry.below(problem.key)
+            if problem in self._known or entry.place in self.told or (below is None and problem in usual):
+                continue
+            part = (*entry.contents, *(below or ()))
+            where = place if place[: len(part)] == part else part
+            key = dotted(problem.key if below is None else below)
+            self.told[entry.place] = _line(self._document, where, entry.place, f"{key}: {problem.what}")
+            self._known.add(problem)
+
+
+def _line(document: Document, written: Key, key: Key, what: str) -> str:
+    return problem_line(document.origin(written), dotted(key), what.removeprefix(": "))
+
+
+def _misplaced(entries: Sequence[Entry]) -> Iterator[tuple[Key, str]]:
+    """Places of entries at settings that exist but may not vary, not in this form, or vary already."""
+    everything = list(with_inner(entries))
+    for position, entry in enumerate(everything):
+        if problem := _unfit_name(entry):
+            yield entry.draw, problem
+        exists = has_setting(Experiment, entry.setting)  # if not, trying its values tells which key is near
+        if exists and not may_vary(entry.setting):
+            allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
+            yield entry.place, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
+        elif exists and (problem := _unfit_form(entry)):
+            yield entry.place, problem
+        for earlier in everything[:position]:
+            if problem := _clash(entry, earlier):
+                yield entry.place, problem
+
+
+def _unfit_name(entry: Entry) -> str | None:
+    """What is wrong with the name of a zip; other forms are named by their setting."""
+    if entry.column is None:
+        return None
+    if has_setting(Experiment, resolve_key(entry.parent, entry.written)):
+        return "is a setting; name a zip by another word, such as pairs, and list this setting among those below `zip`"
+    if not re.fullmatch(NAME_PATTERN, entry.written):
+        return "the name of a zip has at most 64 of A-Z a-z 0-9 . _ -, the first a letter or digit"
+    return None
+
+
+def _unfit_form(entry: Entry) -> str | None:
+    match entry.space:
+        case Choice(choice=dict()) if not option_names(Experiment, entry.setting):
+            return "has no options with settings of their own, as strategy has; write a list of values"
+        case Simplex() if not holds(Experiment, entry.setting, Weights):
+            return "a simplex divides the weights of strategies, as in strategy.policy.weights; this setting has none"
+        case Simplex(simplex=parts):
+            known = tuple(Weights.model_fields)
+            unknown = (one_of(known, part) for part in parts if part not in known)
+            return next((f"mixing weights of an unknown strategy: {problem}" for problem in unknown), None)
+        case SearchedSchedule() if not holds(Experiment, entry.setting, ProbabilitySchedule):
+            return "a schedule is how a probability moves, as in strategy.probability; this setting does not move"
+    return None
+
+
+def _clash(entry: Entry, earlier: Entry) -> str | None:
+    """What is wrong with both entries in one trial; nothing where they belong to different options of one choice."""
+    common = len(list(takewhile(bool, map(eq, entry.place, earlier.place))))
+    if entry.place[common - 1] == "choice":
+        return None
+    if entry.setting == earlier.setting:
+        return f"{entry.setting} varies at two places of one trial's space; keep one of them"
+    for whole, part in ((entry, earlier), (earlier, entry)):
+        if isinstance(whole.space, Simplex | SearchedSchedule) and part.setting.startswith(f"{whole.setting}."):
+            return f"{part.setting} varies already as a part of {whole.setting}; keep one of them"
+    drawn = not isinstance(entry.space, Const) and not isinstance(earlier.space, Const)
+    if drawn and entry.draw != earlier.draw and entry.parameter == earlier.parameter:
+        fix = f"write the complete key {entry.setting}" if entry.column is None else "give the zip another name"
+        return f"{entry.parameter} names {earlier.setting} already; {fix}"
+    return None
+
+
+def may_vary(setting: str) -> bool:
+    """Whether trials of one sweep may differ in a setting."""
+    return setting in VARIABLE_SETTINGS or setting.partition(".")[0] in VARIABLE_GROUPS

@@ -1,0 +1,58 @@
+"""Summary of prepared data in lines: what was read, kept, left out and odd, and what the splits share."""
+
+from collections.abc import Iterator
+
+from intelligen.data.data_manifest import Manifest, Overlap
+from intelligen.data.prepared_data import Prepared
+
+
+def describe(prepared: Prepared) -> list[str]:
+    """What was read, kept, left out and odd, in lines for people."""
+    manifest = prepared.manifest
+    settings = manifest.data.tokenizer
+    sizes = {prepared.tokenizer(column).size for column in manifest.tokenizers}
+    lines = [
+        f"{'joint' if settings.joint else 'separate'} {settings.model} vocabulary:"
+        f" {' and '.join(f'{size:,}' for size in sorted(sizes))} pieces"
+    ]
+    for name, split in manifest.splits.items():
+        odd = [f"{count:,} {note.replace('_', ' ')}" for note, count in split.notes.items()]
+        left_out = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in split.dropped.items()]
+        lines.append(
+            f"{name}: {split.kept:,} of {split.read:,} rows kept"
+            + (f"; left out: {', '.join(left_out)}" if left_out else "")
+            + (f"; noted: {', '.join(odd)}" if odd else "")
+        )
+        lines += [
+            f"  {column}: {report.tokens:,} tokens, {report.unknown / max(report.tokens, 1):.2%} unknown,"
+            f" longest {report.longest}"
+            for column, report in split.columns.items()
+        ]
+    return [*lines, *shared_rows(manifest)]
+
+
+def shared_rows(manifest: Manifest) -> list[str]:
+    """What the splits share and what repeats within one, a line each."""
+    if manifest.overlaps is None:
+        return ["rows in several splits: not counted, since an earlier version prepared the data"]
+    return [*map(_overlap, manifest.overlaps), *_duplicates(manifest)] or [
+        "no input is in two splits, no row twice in one"
+    ]
+
+
+def leaks(manifest: Manifest) -> list[str]:
+    """Whole rows that are in two splits, a line for every two."""
+    return [_overlap(overlap) for overlap in manifest.overlaps or () if overlap.pairs]
+
+
+def _overlap(overlap: Overlap) -> str:
+    return (
+        f"in two splits: {overlap.pairs:,} of the {overlap.rows:,} rows of {overlap.split} are in {overlap.other} too,"
+        f" and {overlap.sources:,} of its inputs"
+    )
+
+
+def _duplicates(manifest: Manifest) -> Iterator[str]:
+    for name, split in manifest.splits.items():
+        if split.duplicates:
+            yield f"duplicates: {split.duplicates:,} of {split.kept:,} rows of {name} repeat an earlier one"

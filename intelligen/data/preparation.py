@@ -1,0 +1,257 @@
+"""Preparation of data: done once, built beside its place, renamed, found again by content hash."""
+
+import contextlib
+import errno
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from uuid import uuid4
+
+from intelligen.config.base import comparable, content_hash
+from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
+from intelligen.config.schema.data import Data
+from intelligen.data.checksums import sha256
+from intelligen.data.corpora import Corpus, open_corpus
+from intelligen.data.data_manifest import FORMAT, Manifest, SplitReport, write_manifest
+from intelligen.data.held_out_split import held_out_fix
+from intelligen.data.moses_tokenizer import MosesTokenizer
+from intelligen.data.prepared_data import Prepared, open_prepared
+from intelligen.data.row_filters import Counts, evaluation_rows, trained_on, training_rows
+from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer, moses_of, train_tokenizer
+from intelligen.data.split_overlap import OverlapCount, RowHashes
+from intelligen.data.split_writer import write_split
+from intelligen.errors import CannotCreateError, DataError, StorageError, writing
+from intelligen.state import layout
+from intelligen.state.atomic_files import fsync
+
+_PROGRESS_ROWS = 10_000
+_ABANDONED_AFTER_S = 24 * 3600
+
+OnProgress = Callable[[str, int], None]
+
+
+def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: OnProgress | None = None) -> Prepared:
+    """Find the prepared data of these settings, columns and this content, or make them.
+
+    Processes may prepare the same data at once: the first to finish wins, and all use its work.
+
+    Args:
+        data: Settings.
+        store: The data lie in `store/prepared/<identity>`.
+        columns: The task's.
+        on_progress: Told a stage's name and the rows that it has read so far.
+
+    Raises:
+        ConfigError: the corpus lacks one of the columns.
+        DataError: the data are not what they claim to be, or too few.
+        UnavailableError: the hub cannot be reached.
+        CannotCreateError: the store cannot be written.
+        StorageError: disk full, or damaged prepared data.
+
+    """
+    corpus = open_corpus(data.corpus, columns, trained_on(data))
+    fingerprint = corpus.fingerprint()
+    identity = data_identity(data, fingerprint, columns)
+    directory = layout.prepared(store, identity)
+    if directory.exists():
+        found = open_prepared(directory)
+        found.verify()  # damage shows before anything is trained
+        return found
+    building = _make_building(directory)
+    try:
+        manifest = _Build(data, columns, corpus, building, on_progress or _silent).run(identity, fingerprint)
+        write_manifest(building, manifest.model_dump(mode="json"))
+        _publish(building, directory)
+    except OSError as error:
+        raise _storage_error(error, building) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return open_prepared(directory)
+
+
+def data_identity(data: Data, fingerprint: str, columns: Sequence[Column]) -> str:
+    """Content hash of the corpus' content, the settings that shape it, the columns, and the format; paths do not count.
+
+    Source and target, which were the only columns at first, add nothing to it.
+    """
+    settings = comparable(data, exclude={"corpus"})
+    told = json.dumps([[column.name, column.read] for column in columns])
+    others = () if tuple(columns) == SOURCE_AND_TARGET else (told,)
+    return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT), *others)
+
+
+class _Build:
+    """One preparation under way."""
+
+    def __init__(
+        self, data: Data, columns: Sequence[Column], corpus: Corpus, directory: Path, on_progress: OnProgress
+    ) -> None:
+        self._data = data
+        self._columns = columns
+        self._corpus = corpus
+        self._directory = directory
+        self._on_progress = on_progress
+
+    def run(self, identity: str, fingerprint: str) -> Manifest:
+        """Write every file but the manifest, which is returned."""
+        evaluation = [split for split in self._corpus.splits if split != "train"]
+        # Before the long work: a bad test set must not show at its end.
+        rows = {split: self._checked(split) for split in evaluation}
+        self._require_other_rows(rows)
+        self._comparison = OverlapCount(rows, self._columns)
+        files = self._learn_vocabularies()
+        settings = self._data.tokenizer
+        tokenizers = {
+            column: SentencePieceTokenizer.load(self._directory / file, settings=settings, column=column)
+            for column, file in files.items()
+        }
+        splits = {split: self._write(split, tokenizers) for split in ("train", *evaluation)}
+        self._check_lengths(splits["train"])
+        duplicates = self._comparison.duplicates()
+        written = sorted(self._directory.iterdir())
+        packages = ("intelligen", "sentencepiece", *(("sacremoses",) if self._data.tokenizer.moses else ()))
+        return Manifest(
+            format=FORMAT,
+            identity=identity,
+            fingerprint=fingerprint,
+            data=self._data,
+            versions={package: version(package) for package in packages},
+            tokenizers=files,
+            splits={
+                split: report.model_copy(update={"duplicates": duplicates[split]}) for split, report in splits.items()
+            },
+            files={path.name: path.stat().st_size for path in written},
+            sha256={path.name: sha256(path) for path in written},
+            overlaps=self._comparison.overlaps(),
+        )
+
+    def _checked(self, split: str) -> RowHashes:
+        """An evaluation split's rows, after all of them were read."""
+        rows = RowHashes.of(self._evaluation_rows(split, Counts()), self._columns)
+        if not len(rows):
+            raise DataError(f"split `{split}` is empty")
+        return rows
+
+    def _require_other_rows(self, evaluation: dict[str, RowHashes]) -> None:
+        """Refuse a validation set that is a test set: what it selects is then measured on what selected it."""
+        valid = evaluation["valid"]
+        for split, rows in evaluation.items():
+            if split != "valid" and rows.holds_the_same_as(valid):
+                fix = held_out_fix(self._corpus.key, "valid", rows=min(len(valid), 500))
+                raise DataError(
+                    f"splits `valid` and `{split}` hold the same {len(valid):,} rows: a model would be selected"
+                    f" by the data that it is tested on; give valid data of its own, or {fix}"
+                )
+
+    def _learn_vocabularies(self) -> dict[str, str]:
+        """Column → file of the vocabulary that was learnt from the training split."""
+        names = [column.name for column in self._columns]
+        if self._data.tokenizer.joint:
+            self._learn("joint.model", chain.from_iterable(self._training_text()))
+            return dict.fromkeys(names, "joint.model")
+        for index, name in enumerate(names):
+            self._learn(f"{name}.model", (row[index] for row in self._training_text()))
+        return {name: f"{name}.model" for name in names}
+
+    def _learn(self, file: str, lines: Iterator[str]) -> None:
+        (self._directory / file).write_bytes(train_tokenizer(lines, self._data.tokenizer))
+
+    def _training_text(self) -> Iterator[Row]:
+        """What the vocabularies are learnt from: the training rows, tokenised by Moses' rules where they apply."""
+        counts, kept = Counts(), 0
+        rules = [moses_of(self._data.tokenizer, column.name) for column in self._columns]
+        with_moses = any(rules)
+        for kept, row in enumerate(training_rows(self._corpus, self._data, counts), start=1):
+            yield _tokenized(row, rules) if with_moses else row
+            if kept % _PROGRESS_ROWS == 0:
+                self._on_progress("reading train", counts.read)
+        if not kept:
+            dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts.dropped.items())
+            raise DataError(
+                f"no training row is left of {counts.read:,} read" + (f" ({dropped}): see data.filters" * bool(dropped))
+            )
+        self._on_progress("learning the vocabulary", kept)
+
+    def _write(self, split: str, tokenizers: dict[str, SentencePieceTokenizer]) -> SplitReport:
+        counts, train = Counts(), split == "train"
+        rows = training_rows(self._corpus, self._data, counts) if train else self._evaluation_rows(split, counts)
+        return write_split(
+            split,
+            rows,
+            columns=self._columns,
+            directory=self._directory,
+            tokenizers=tokenizers,
+            max_tokens=self._data.max_tokens,
+            counts=counts,
+            on_progress=self._on_progress,
+            on_rows=self._comparison.add_train if train else _ignored,
+        )
+
+    def _evaluation_rows(self, split: str, counts: Counts) -> Iterator[Row]:
+        return evaluation_rows(self._corpus, split, self._columns, self._data, counts)
+
+    def _check_lengths(self, train: SplitReport) -> None:
+        overlong = train.dropped.get("too_many_tokens", 0)
+        if overlong > train.kept:
+            raise DataError(
+                f"{overlong:,} of {overlong + train.kept:,} training rows are longer than data.max_tokens"
+                f" ({self._data.max_tokens}): raise it, or see whether the lines are sentences"
+            )
+
+
+def _tokenized(row: Row, rules: Sequence[MosesTokenizer | None]) -> Row:
+    return tuple([rule.tokenize(text) if rule else text for text, rule in zip(row, rules, strict=True)])
+
+
+def _silent(stage: str, rows: int) -> None:
+    """Progress that nobody asked for."""
+
+
+def _ignored(rows: Sequence[Row]) -> None:
+    """Rows that nothing is counted of."""
+
+
+def _make_building(directory: Path) -> Path:
+    """A new directory beside the final one; what killed processes left there long ago is removed."""
+    building = directory.with_name(f".{directory.name}.{uuid4().hex[:8]}")
+    with writing(directory.parent):
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # with its parents: some file systems, such as /proc, take no directory
+            raise CannotCreateError(f"{directory.parent}: cannot be made there; choose another place") from error
+        building.mkdir()
+    for sibling in directory.parent.glob(".*.*"):
+        # Its owner may finish, and rename it, while we look.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            newest = max(path.stat().st_mtime for path in (sibling, *sibling.iterdir()))
+            if time.time() - newest > _ABANDONED_AFTER_S:
+                shutil.rmtree(sibling)
+    return building
+
+
+def _publish(building: Path, directory: Path) -> None:
+    """Make every byte durable, then give the directory its name."""
+    for path in (*building.iterdir(), building):
+        fsync(path)
+    try:
+        building.rename(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return  # another process was faster; the same identity means the same content
+    fsync(directory.parent)
+
+
+def _storage_error(error: OSError, building: Path) -> StorageError:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{error.filename or building}: {error.strerror}")
+    written = sum(path.stat().st_size for path in building.iterdir())
+    free = shutil.disk_usage(building).free
+    return StorageError(
+        f"{building.parent}: disk full after {written:,} bytes of prepared data, {free:,} free:"
+        " make room or choose another store"
+    )

@@ -1,0 +1,163 @@
+"""Tables of pairs, .tsv and .jsonl: rows with their line number; blank lines are counted."""
+
+import csv
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intelligen.config.schema.columns import Row
+from intelligen.config.schema.data import PairTable
+from intelligen.data.json_fields import nearest_of, text_of
+from intelligen.data.text_lines import read_lines
+from intelligen.errors import ConfigError, DataError
+
+NumberedRow = tuple[int, Row]
+"""Number of the line at which the row ends, and its texts."""
+
+_MOSTLY_QUOTED = 0.9
+
+
+def kind_of(table: PairTable) -> str:
+    """`.tsv` or `.jsonl`.
+
+    Raises:
+        ConfigError: the file is neither; `quoting` is given for .jsonl.
+
+    """
+    kind = Path(table.file.removesuffix(".gz")).suffix
+    if kind not in (".tsv", ".jsonl"):
+        raise ConfigError(f"a table must be a .tsv or .jsonl file, plain or .gz; got {table.file!r}")
+    if kind == ".jsonl" and table.quoting is not None:
+        raise ConfigError(f"quoting is for .tsv files; remove it from the table {table.file!r}")
+    return kind
+
+
+def read_table(
+    path: Path, table: PairTable, fields: Sequence[str], notes: Counter[str], *, key: str
+) -> Iterator[NumberedRow]:
+    """The rows of a table.
+
+    Args:
+        path: Of its file.
+        table: How it is read.
+        fields: Those that make a row, by the table's own names, in the row's order.
+        notes: Counters: `blank_lines`, and those of `read_lines`.
+        key: Of the table in the settings, for messages that name a fix; empty where no settings name it.
+
+    Raises:
+        DataError: see `read_lines`; a malformed row (file:line); a .tsv whose fields are quoted unless `quoting` says
+            what that means.
+
+    """
+    if kind_of(table) == ".jsonl":
+        return _jsonl(path, fields, notes)
+    if table.quoting == "csv":
+        return _quoted_tsv(path, fields, notes)
+    return _plain_tsv(path, fields, notes, _Quotes(path, table, key))
+
+
+@dataclass
+class _Quotes:
+    """Counts the fields that are quoted as in CSV: where nearly all are, the quotation marks are not text."""
+
+    path: Path
+    table: PairTable
+    key: str
+    fields: int = 0
+    quoted: int = 0
+
+    def count(self, fields: Sequence[str]) -> None:
+        """Count fields of one row."""
+        self.fields += len(fields)
+        self.quoted += sum(len(field) > 1 and field[0] == field[-1] == '"' for field in fields)
+
+    def require_text(self) -> None:
+        """Refuse a file in which 90 % of the fields are quoted.
+
+        Raises:
+            DataError: it is one.
+
+        """
+        if self.table.quoting == "none" or self.quoted < max(1, _MOSTLY_QUOTED * self.fields):
+            return
+        if self.key:
+            fix = f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
+        else:
+            written = self.table.model_dump() | {"file": str(self.path), "quoting": "csv"}
+            option = shlex.quote(f"NAME={json.dumps(written, ensure_ascii=False)}")
+            fix = f"read them as CSV with --data {option}, or as text with `none`"
+        raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
+
+
+def _plain_tsv(path: Path, fields: Sequence[str], notes: Counter[str], quotes: _Quotes) -> Iterator[NumberedRow]:
+    """Tabs split, and a quotation mark is text; so a stray tab shows as a wrong number of fields."""
+    lines = read_lines(path, notes)
+    first = next(lines, "")
+    header = first.split("\t") if first else []
+    columns = _columns(path, fields, header, quotes)
+    for number, line in enumerate(lines, start=2):
+        if not line.strip("\r "):
+            notes["blank_lines"] += 1
+            continue
+        cells = line.split("\t")
+        if len(cells) != len(header):
+            quotes.require_text()
+            raise DataError(f"{path}:{number}: {len(cells)} fields where the header has {len(header)}")
+        row = tuple([cells[column] for column in columns])
+        quotes.count(row)
+        yield number, row
+    quotes.require_text()
+
+
+def _columns(path: Path, fields: Sequence[str], header: list[str], quotes: _Quotes | None = None) -> list[int]:
+    for field in fields:
+        if field not in header:
+            if quotes is not None:
+                quotes.count(header)
+                quotes.require_text()
+            raise DataError(
+                f"{path}:1: no column `{field}`{nearest_of(field, header)}; the first line must name the columns"
+            )
+    return [header.index(field) for field in fields]
+
+
+def _quoted_tsv(path: Path, fields: Sequence[str], notes: Counter[str]) -> Iterator[NumberedRow]:
+    """Fields may be quoted as in CSV, and a quoted one may hold tabs, line breaks and doubled quotation marks."""
+    reader = csv.reader((f"{line}\n" for line in read_lines(path, notes)), delimiter="\t", strict=True)
+    try:
+        header = next(reader, [])
+        columns = _columns(path, fields, header)
+        for cells in reader:
+            if not any(cell.strip() for cell in cells) and len(cells) < len(header):
+                notes["blank_lines"] += 1
+                continue
+            if len(cells) != len(header):
+                raise DataError(f"{path}:{reader.line_num}: {len(cells)} fields where the header has {len(header)}")
+            yield reader.line_num, tuple([cells[column] for column in columns])
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; check its quotation marks") from error
+
+
+def _jsonl(path: Path, fields: Sequence[str], notes: Counter[str]) -> Iterator[NumberedRow]:
+    for number, line in enumerate(read_lines(path, notes), start=1):
+        if not line.strip():
+            notes["blank_lines"] += 1
+            continue
+        where = f"{path}:{number}"
+        record = _parsed(line, where)
+        yield number, tuple([text_of(record, field, where) for field in fields])
+
+
+def _parsed(line: str, where: str) -> dict[str, object]:
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        raise DataError(f"{where}: nested too deeply to be read as JSON; is this a table?") from None
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: must be a JSON object, got {type(record).__name__}")
+    return record

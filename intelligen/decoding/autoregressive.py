@@ -1,0 +1,56 @@
+"""Autoregressive decoding: one token after the other, each row's choice is its next input."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from intelligen.data.special_tokens import EOS, PAD
+from intelligen.decoding.decoding_step import Extend, next_log_probs, should_compact
+from intelligen.decoding.hypotheses import Hypotheses, trimmed
+from intelligen.decoding.topk import topk_tokens
+from intelligen.models.interfaces import DecoderCache
+
+Pick = Callable[[Tensor, Tensor, int], Tensor]
+"""Log-probabilities [M, V] of token number `step` (from 0) of the hypotheses [M] → these tokens [M]."""
+
+
+def free_run(extend: Extend, cache: DecoderCache, *, first_N: Tensor, max_lengths_N: Tensor, pick: Pick) -> Hypotheses:
+    """Continue every row until its EOS or its length bound.
+
+    Args:
+        extend: the model's next-token logits.
+        cache: what comes before `first_N`.
+        first_N: the first input of each row; no part of its hypothesis.
+        max_lengths_N: largest number of tokens, EOS included; a row that may have none gets none.
+        pick: chooses among the next tokens.
+
+    """
+    count, longest, device = cache.rows, max(0, int(max_lengths_N.max())), max_lengths_N.device
+    tokens_NT = torch.full((count, longest), PAD, device=device)
+    log_probs_N = torch.zeros(count, device=device)
+    # M rows are still computed; row_M says which hypothesis each of them continues.
+    row_M = torch.arange(count, device=device)
+    bound_M = max_lengths_N
+    token_M = first_N
+    live_M = bound_M > 0
+    for step in range(longest):
+        log_probs_MV = next_log_probs(extend, token_M, cache)
+        token_M = pick(log_probs_MV, row_M, step)
+        gain_M = log_probs_MV.gather(1, token_M[:, None]).squeeze(1)
+        tokens_NT[row_M, step] = token_M.masked_fill(~live_M, PAD)
+        log_probs_N[row_M] += gain_M.masked_fill(~live_M, 0.0)
+        live_M = live_M & (token_M != EOS) & (bound_M > step + 1)
+        live = int(live_M.sum())
+        if live == 0:
+            break
+        if should_compact(live=live, computed=cache.rows):
+            kept = live_M.nonzero().squeeze(1)
+            cache.select_rows(kept)
+            row_M, bound_M, token_M, live_M = row_M[kept], bound_M[kept], token_M[kept], live_M[kept]
+    return trimmed(tokens_NT, log_probs_N)
+
+
+def most_probable(log_probs_MV: Tensor, _row_M: Tensor, _step: int) -> Tensor:
+    """Greedy choice [M]; of equals, any one."""
+    return topk_tokens(log_probs_MV, 1)[1].squeeze(1)

@@ -1,0 +1,33 @@
+"""One decoding step: next log-probabilities, and compaction of rows that have finished."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from intelligen.data.special_tokens import BOS, PAD
+from intelligen.models.interfaces import DecoderCache
+
+Extend = Callable[[Tensor, DecoderCache], Tensor]
+"""Appends tokens [N, T] to the cached prefixes and gives the logits [N, T, V] after each of them."""
+
+# Dropping rows costs about a quarter of a step, so at this share it pays within a few steps.
+_SHARE_THAT_LEAVES = 0.125
+
+
+def next_log_probs(extend: Extend, tokens_N: Tensor, cache: DecoderCache) -> Tensor:
+    """Log-probabilities [N, V] of the next token in float32, whatever the model computes in."""
+    logits_NV = extend(tokens_N[:, None], cache)[:, -1].float()
+    return mask_unwritable_(logits_NV).log_softmax(dim=-1)
+
+
+def mask_unwritable_(logits: Tensor) -> Tensor:
+    """Overwrite the logits [..., V] of PAD ("no token") and BOS ("not begun"): no hypothesis contains them."""
+    logits[..., PAD] = -torch.inf
+    logits[..., BOS] = -torch.inf
+    return logits
+
+
+def should_compact(*, live: int, computed: int) -> bool:
+    """Whether so many of the computed rows are finished that it pays to compute the live ones alone."""
+    return computed - live >= _SHARE_THAT_LEAVES * computed

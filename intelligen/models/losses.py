@@ -1,0 +1,91 @@
+"""Token losses and log-probabilities: summed over tokens by the caller; PAD counts nothing."""
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from intelligen.data.special_tokens import PAD
+
+# Logits held at once. A processor's fit into memory that it has at hand; an accelerator's kernels want to be long.
+_LOGITS = {"cpu": 2**22}
+_ACCELERATOR_LOGITS = 2**27
+
+
+class Targets(NamedTuple):
+    """The tokens that should have come, and how their loss is taken."""
+
+    tokens_NT: Tensor
+    label_smoothing: float
+
+
+def token_losses(logits_BTV: Tensor, target_BT: Tensor, *, label_smoothing: float) -> Tensor:
+    """Label-smoothed cross entropy per token (Szegedy et al. 2016, sec. 7), (B, T); 0 where the target is PAD."""
+    return F.cross_entropy(
+        logits_BTV.flatten(0, 1),
+        target_BT.flatten(),
+        ignore_index=PAD,
+        label_smoothing=label_smoothing,
+        reduction="none",
+    ).view_as(target_BT)
+
+
+def token_log_probs(logits_BTV: Tensor, token_BT: Tensor) -> Tensor:
+    """Log p of each given token, (B, T), in fp32; 0 where the token is PAD."""
+    return -token_losses(logits_BTV.float(), token_BT, label_smoothing=0.0)
+
+
+def summed_loss(states_NTD: Tensor, projection_VD: Tensor, targets: Targets) -> Tensor:
+    """The sum of `token_losses` of the projected states, without ever holding the logits of all positions.
+
+    In fp32 it differs from that sum by rounding alone.
+    """
+    loss = _SummedLoss.apply(  # type: ignore[no-untyped-call]
+        states_NTD.flatten(0, 1), projection_VD, targets.tokens_NT.flatten(), targets.label_smoothing
+    )
+    return cast(Tensor, loss)
+
+
+class _SummedLoss(torch.autograd.Function):
+    """Gradients are taken while a chunk's logits are at hand, as in Wijmans et al. (2024): logits are made once."""
+
+    @staticmethod
+    def forward(ctx: Any, states_MD: Tensor, projection_VD: Tensor, target_M: Tensor, label_smoothing: float) -> Tensor:
+        kind = states_MD.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states_MD.dtype
+        wide = torch.promote_types(dtype, torch.float32)
+        rows = max(1, _LOGITS.get(kind, _ACCELERATOR_LOGITS) // len(projection_VD))
+        padding_M1 = (target_M == PAD)[:, None]
+        # Padding's share of the gradient is 0 in both products, and its logits need not be touched for that.
+        kept_MD = states_MD.to(dtype).masked_fill(padding_M1, 0.0)
+        # Cast once, here: autocast would cast the table for each chunk.
+        with torch.autocast(kind, enabled=False):
+            projection = projection_VD.to(dtype)
+            losses, by_states, by_projection = [], [], torch.zeros_like(projection_VD)
+            for states, target_C in zip(torch.split(kept_MD, rows), torch.split(target_M, rows), strict=True):
+                logits_CV = F.linear(states, projection).to(wide)
+                loss_C, by_logits_CV = _chunk(logits_CV, target_C[:, None], label_smoothing)
+                by_logits_CV = by_logits_CV.to(dtype)
+                losses.append(loss_C)
+                by_states.append(by_logits_CV @ projection)
+                by_projection += by_logits_CV.t() @ states
+        by_states_MD = torch.cat(by_states).masked_fill_(padding_M1, 0.0)
+        ctx.save_for_backward(by_states_MD.to(states_MD.dtype), by_projection)
+        return torch.cat(losses).masked_fill_(padding_M1.squeeze(1), 0.0).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_loss: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        by_states_MD, by_projection_VD = ctx.saved_tensors
+        return by_states_MD * by_loss, by_projection_VD * by_loss, None, None
+
+
+def _chunk(logits_CV: Tensor, target_C1: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
+    """Each row's loss, and its gradient by the logits: softmax less target distribution."""
+    log_probs_CV = logits_CV.log_softmax(dim=1)
+    confidence = 1 - label_smoothing
+    loss_C = -label_smoothing * log_probs_CV.mean(dim=1) - confidence * log_probs_CV.gather(1, target_C1).squeeze(1)
+    gradient_CV = log_probs_CV.exp_().sub_(label_smoothing / logits_CV.size(1))
+    return loss_C, gradient_CV.scatter_add_(1, target_C1, gradient_CV.new_tensor(-confidence).expand_as(target_C1))

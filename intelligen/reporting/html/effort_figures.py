@@ -1,0 +1,136 @@
+"""Figures of search effort: the best of so many trials, and importance of parameters."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from intelligen.analysis.costs import SECONDS_PER_HOUR
+from intelligen.analysis.search_analysis import LEAST_TRIALS, Curve, expected_best, importance
+from intelligen.analysis.study import SeedModel, StudyResults
+from intelligen.config.metric_direction import direction, higher_is_better
+from intelligen.config.space.parameters import Parameter, parameters
+from intelligen.reporting.html.figures import Figure, add_line, axes, whole_steps
+from intelligen.reporting.html.parallel_coordinates import logarithmic_places, mixtures
+from intelligen.reporting.html.plot_styles import Mark
+from intelligen.state.trial_records import TrialState
+
+Marks = Mapping[str, Mark]
+
+_EFFORTS = {
+    "trials": ("by trials", "trials"),
+    "device_hours": ("by device-hours", "device-hours"),
+    "target_tokens": ("by tokens", "target tokens"),
+}
+
+
+def expected_best_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
+    """The best value to be expected after so much search, by each kind of effort."""
+    curves = {name: curve for name in study.strategies if (curve := _curve(study, name)) is not None}
+    for effort, (title, label) in _EFFORTS.items():
+        figure = axes(x=label, y=f"expected best {study.metric}", small=True)
+        for name, curve in curves.items():
+            x = curve.trials if effort == "trials" else curve.costs[effort]
+            text = [
+                f"{count} trials, ± {spread:.2f}" for count, spread in zip(curve.trials, curve.deviation, strict=True)
+            ]
+            add_line(figure, marks[name], list(zip(x, curve.expected, strict=True)), name=name, text=text)
+        if effort == "trials" and curves:
+            figure.update_xaxes(tickformat="d", dtick=whole_steps(max(curve.trials[-1] for curve in curves.values())))
+        if curves:
+            yield Figure(
+                f"expected-{effort.replace('_', '-')}",
+                f"Expected best {title}",
+                "If the search had stopped there (Dodge et al. 2019); each line ends at what was spent.",
+                figure,
+            )
+
+
+def _curve(study: StudyResults, strategy: str) -> Curve | None:
+    own = [member for member in study.searched if member.record.strategy == strategy]
+    values = [value for member in own if (value := member.value(study.metric)) is not None and math.isfinite(value)]
+    if not values:
+        return None
+    costs = {
+        "device_hours": [member.device_s / SECONDS_PER_HOUR for member in own],
+        "target_tokens": [float(member.target_tokens) for member in own],
+    }
+    return expected_best(values, costs, higher_is_better=higher_is_better(study.metric))
+
+
+def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
+    """Of each strategy with trials enough, how much each parameter decided which of them were the best."""
+    places = mixtures(study)
+    mixed = {parameter.name for parameter in parameters(study.sweep.space) if parameter.place in places}
+    for name in study.strategies:
+        own = _completed(study, name)
+        shares = importance(_as_optuna(study, own))
+        if not shares:
+            continue
+        figure = axes(x="share", y="")
+        least_first = list(reversed(shares.items()))
+        figure.add_bar(
+            x=[share for _, share in least_first],
+            y=[f"{parameter} (as drawn)" if parameter in mixed else parameter for parameter, _ in least_first],
+            orientation="h",
+            marker={"color": marks[name].colour},
+            hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+        )
+        figure.update_layout(height=120 + 26 * len(shares))
+        yield Figure(
+            f"importance-{name}",
+            f"Importance, {name}",
+            f"PED-ANOVA over {len(own)} trials: how much a parameter decides whether a trial is among the best.",
+            figure,
+        )
+
+
+def importance_note(study: StudyResults) -> str:
+    """Why some strategies have no figure."""
+    ran = {name: len(_completed(study, name)) for name in study.strategies}
+    few = [f"{name} ({count})" for name, count in ran.items() if count < LEAST_TRIALS]
+    return f"Too few trials that finished to tell, {LEAST_TRIALS} are needed: {', '.join(few)}." if few else ""
+
+
+def _completed(study: StudyResults, strategy: str) -> list[SeedModel]:
+    """Trials that finished with the values that they began with: a population's may have taken over others."""
+    return [
+        member
+        for member in study.searched
+        if member.record.strategy == strategy
+        and member.record.state is TrialState.COMPLETE
+        and not member.record.takeovers
+    ]
+
+
+def _as_optuna(study: StudyResults, members: Sequence[SeedModel]) -> optuna.Study:
+    """Trials that finished as a study in memory: the search's own may lie in a database that is gone."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logarithmic = logarithmic_places(study)
+    known = {one.name: _distribution(one, one.place in logarithmic) for one in parameters(study.sweep.space)}
+    found = optuna.create_study(direction=direction(study.metric))
+    for member in members:
+        value = member.value(study.metric)
+        if value is not None:
+            # The strategy is the same in all.
+            params = {
+                name: drawn for name, drawn in member.record.params.items() if name in known and name != "strategy"
+            }
+            distributions = {name: known[name] for name in params}
+            found.add_trial(optuna.trial.create_trial(value=value, params=params, distributions=distributions))
+    return found
+
+
+def _distribution(parameter: Parameter, is_logarithmic: bool) -> BaseDistribution:
+    if parameter.choices:
+        return CategoricalDistribution(parameter.choices)
+    low, high = parameter.ends
+    if parameter.whole:
+        return IntDistribution(int(low), int(high), log=is_logarithmic)
+    return FloatDistribution(low, high, log=is_logarithmic)

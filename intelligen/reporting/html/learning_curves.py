@@ -1,0 +1,74 @@
+"""Learning curves: validation after each epoch, of every model that the test sets compare."""
+
+from collections.abc import Iterator, Mapping
+
+from intelligen.analysis.study import BASELINE, SeedModel, StudyResults, System
+from intelligen.reporting.html.figures import Figure, add_line, axes, whole_steps
+from intelligen.reporting.html.plot_styles import Mark
+
+Marks = Mapping[str, Mark]
+
+_EXPOSURE = {
+    "valid/exposure_gap": ("Exposure gap", "Teacher-forced accuracy less free-running accuracy."),
+    "valid/prefix_switch_gap": ("Prefix-switch gap", "What a prefix of its own costs the model, in nats per token."),
+    "valid/repetition_pct": ("Repetition", "4-grams that stood in the same hypothesis before, in per cent."),
+    "valid/length_ratio": (
+        "Length ratio",
+        "Tokens of the hypotheses over those of the references; away from 1: drift.",
+    ),
+}
+
+
+def learning_curves(study: StudyResults, marks: Marks) -> Figure:
+    """The objective by tokens trained on, a line per model."""
+    figure = axes(x="target tokens trained on", y=study.metric)
+    for system in _finetuned(study):
+        for member in system.members:
+            points = [(report.target_tokens, report.metrics[study.metric]) for report in member.reports]
+            told = f"{member.record.id}, seed {member.record.seed}"
+            text = [f"{told}, epoch {report.epoch}" for report in member.reports]
+            add_line(figure, marks[system.name], points, name=system.name, text=text, opacity=0.85)
+    start = [member.value(study.metric) for member in _baseline(study)]
+    known = [value for value in start if value is not None]
+    if known:
+        figure.add_hline(
+            y=sum(known) / len(known), line={"color": marks[BASELINE].colour, "dash": marks[BASELINE].dash}
+        )
+    return Figure(
+        "learning",
+        f"{study.metric} while training",
+        "Validation after each epoch, one line per seed. The dotted line is where all start: the baseline, mean over"
+        " its seeds.",
+        figure,
+    )
+
+
+def exposure_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
+    """What exposure bias looks like on the validation set while a model trains, mean over its seeds."""
+    for metric, (title, caption) in _EXPOSURE.items():
+        figure = axes(x="epoch", y=title.lower(), small=True)
+        for system in _finetuned(study):
+            points = _mean_by_epoch(system, metric)
+            if points:
+                add_line(figure, marks[system.name], points, name=system.name)
+        if figure.data:
+            figure.update_xaxes(tickformat="d", dtick=whole_steps(max(max(line.x) for line in figure.data)))
+            yield Figure(metric.replace("/", "-"), title, caption, figure)
+
+
+def _mean_by_epoch(system: System, metric: str) -> list[tuple[int, float]]:
+    """Over the seeds that came so far."""
+    found: dict[int, list[float]] = {}
+    for member in system.members:
+        for report in member.reports:
+            if metric in report.metrics:
+                found.setdefault(report.epoch, []).append(report.metrics[metric])
+    return [(epoch, sum(values) / len(values)) for epoch, values in sorted(found.items())]
+
+
+def _finetuned(study: StudyResults) -> list[System]:
+    return [system for system in study.systems if system.name != BASELINE]
+
+
+def _baseline(study: StudyResults) -> tuple[SeedModel, ...]:
+    return next((system.members for system in study.systems if system.name == BASELINE), ())

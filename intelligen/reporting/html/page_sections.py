@@ -1,0 +1,177 @@
+"""Sections of a study's page, from the conclusion's numbers down to what was run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from intelligen.analysis.result_rows import ResultRow, primary
+from intelligen.analysis.study import StudyResults
+from intelligen.data.data_summary import shared_rows
+from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
+from intelligen.reporting.html.learning_curves import exposure_curves, learning_curves
+from intelligen.reporting.html.page import Section
+from intelligen.reporting.html.page_tables import Table, result_table, trial_table, word
+from intelligen.reporting.html.parallel_coordinates import parallel_figures
+from intelligen.reporting.html.plot_styles import Mark
+from intelligen.reporting.html.sample_translations import SAMPLES, samples
+from intelligen.reporting.html.score_figures import exposure_by_place, score_figures
+from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
+from intelligen.tasks import AnyTask
+
+Marks = Mapping[str, Mark]
+
+_HOW_TO_READ = (
+    "{score}, the mean over seeds, with its 95 % interval over seeds × rows. Δ is the difference"
+    " to standard over the seeds that both have, p corrected by Holm for all strategies of the table. Effect size"
+    " is Hedges' g: Δ over its standard deviation between seeds. With so many seeds as needed, a Δ of this size is"
+    " found in four of five studies, corrected alike. The seeds say which trials a row comes from: every trial stands"
+    " below, with its run in MLflow. Epoch time, memory and device-hours are over all trials of a strategy, in"
+    " search and confirmation, the stopped and the failed included; a device is a GPU, or a worker's processors."
+    " Memory is the GPU's, or resident memory of processes without one."
+)
+_HOW_EXPOSED = "What a model does after words of its own, mean over its seeds; docs/measures.md has the formulas."
+
+
+def study_sections(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> list[Section]:
+    """All parts of a study's page below the answer."""
+    return [_results(study, rows, marks), *_training(study, marks), *_search(study, marks), *_material(study)]
+
+
+def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Section:
+    first = primary(study, rows)
+    tables = [result_table(first, _caption(study, study.primary), task=study.task, with_costs=True)] if first else []
+    for setting in study.settings:
+        if setting != study.primary:
+            found = [row for row in rows if row.score.setting == setting]
+            tables.append(result_table(found, _caption(study, setting), task=study.task, with_costs=False))
+    return Section(
+        "results",
+        "Results",
+        text="" if tables else "No test set has been decoded yet.",
+        below=_how_to_read(study.task) if tables else "",
+        tables=tables,
+        figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
+    )
+
+
+def _how_to_read(task: AnyTask) -> str:
+    metric, *further = task.reported
+    source = f" is {metric.implementation}'s" if metric.implementation else ""
+    others = "".join(f" {other.label} is the mean over seeds too, and ranks nothing." for other in further)
+    return _HOW_TO_READ.format(score=f"{metric.label}{source}") + others
+
+
+def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
+    split, search = setting
+    place = "in the domain" if split == "test" else "another test set"
+    return f"{split} ({place}), {len(study.test_sets[split].references):,} rows, {search} search"
+
+
+def _training(study: StudyResults, marks: Marks) -> list[Section]:
+    curves = learning_curves(study, marks)
+    exposure = [*exposure_curves(study, marks), *(exposure_by_place(study, marks) if study.settings else ())]
+    return [
+        Section("learning", "Learning curves", figures=[curves] if curves.content.data else []),
+        Section(
+            "exposure",
+            "Exposure",
+            text=_HOW_EXPOSED if exposure else "",
+            figures=exposure,
+            small=True,
+        ),
+    ]
+
+
+def _search(study: StudyResults, marks: Marks) -> list[Section]:
+    if not study.searched:
+        return []
+    return [
+        Section(
+            "search",
+            "The search",
+            text="On the validation set alone.",
+            figures=[*expected_best_figures(study, marks), pareto_figure(study, marks)],
+            small=True,
+        ),
+        Section(
+            "importance",
+            "What mattered",
+            text=importance_note(study),
+            figures=list(importance_figures(study, marks)),
+            legend=False,
+            small=True,
+        ),
+        Section(
+            "parallel",
+            "Parallel coordinates",
+            figures=list(parallel_figures(study, marks)),
+            legend=False,
+            folded=True,
+        ),
+        Section("mixtures", "Mixing ratios", figures=list(simplex_figures(study, marks)), legend=False),
+    ]
+
+
+def _material(study: StudyResults) -> list[Section]:
+    chosen = samples(study, study.primary) if study.primary in study.settings else []
+    how = (
+        f"The middle row of each of {SAMPLES} equal parts of {study.primary[0]}, as the models of the first seed"
+        f" decode it by {study.primary[1]} search; nobody chose them for what they say. Marked: words that the"
+        " reference does not have there; struck out: words of the reference that are missing there."
+    )
+    return [
+        Section("samples", "Sample outputs", text=how if chosen else "", samples=chosen),
+        Section("trials", "Every trial", text=_traced(study), tables=[trial_table(study)]),
+        _what_was_run(study),
+    ]
+
+
+def _traced(study: StudyResults) -> str:
+    place = f" at {study.tracking_uri}" if study.tracking_uri else ""
+    of_sweep = (
+        f" Run {study.runs.sweep} of experiment {study.runs.experiment} is the sweep's." if study.runs.sweep else ""
+    )
+    return (
+        "Every number of this page comes from these trials: scores from the hypotheses of those of a row's strategy and"
+        " seeds, costs from the epochs of all of a strategy's. Their files lie in these directories, which start at"
+        f" {study.directory}. In MLflow{place} a trial's run has its epochs as metrics and its hypotheses as"
+        f" artifacts, and is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's name."
+        f"{of_sweep}"
+    )
+
+
+def _what_was_run(study: StudyResults) -> Section:
+    header = study.header
+    signatures = sorted(
+        {(name, text) for m in study.members for d in m.decoded.values() for name, text in d.signatures.items()}
+    )
+    facts = [
+        ("sweep", study.sweep.name),
+        ("sweep id", study.sweep_id),
+        ("git commit", header.get("git_commit") or "not known"),
+        ("host", header.get("host") or "not known"),
+        ("prepared data", header["prepared"]),
+        *(("rows of the splits", line) for line in (shared_rows(study.data) if study.data else ())),
+        ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
+        *((f"version of {name}", version) for name, version in header.get("versions", {}).items()),
+        *((name.replace("_", " "), text) for name, text in signatures),
+        *_machine(study.environment),
+    ]
+    texts = {
+        "The sweep file": _readable(study.sweep.model_dump(mode="json")),
+        "The experiment": _readable(header["experiment"]),
+    }
+    if study.environment:
+        texts["Machine and packages"] = study.environment
+    table = Table("What was run, on what", ["what", "which"], [[word(name), word(text)] for name, text in facts])
+    return Section("run", "What was run", tables=[table], texts=texts)
+
+
+def _machine(environment: str) -> list[tuple[str, str]]:
+    """`# cpu 2 × …` and the like, at the head of what was installed."""
+    lines = (line.removeprefix("# ") for line in environment.splitlines() if line.startswith("# "))
+    return [(name, text) for name, _, text in (line.partition(" ") for line in lines)]
+
+
+def _readable(settings: Any) -> str:
+    return json.dumps(settings, ensure_ascii=False, indent=1)

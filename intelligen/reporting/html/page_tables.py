@@ -1,0 +1,149 @@
+"""Tables of the page: every cell has a text for people and a value to sort by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from intelligen.analysis.result_rows import ResultRow
+from intelligen.analysis.study import SeedModel, StudyResults
+from intelligen.analysis.system_scores import CONTROL
+from intelligen.evaluation import Interval
+from intelligen.evaluation.significance import Comparison
+from intelligen.tasks import AnyTask
+from intelligen.tasks.base import AnyMetric
+
+UNKNOWN = "–"
+PER_DEVICE_HOUR = "per device-hour"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell."""
+
+    text: str
+    value: str
+    """A number or a word; empty where nothing is known."""
+    is_number: bool
+    is_long: bool = False
+    """Whether it may take several lines."""
+    below: str = ""
+    """What stands below the text, in small."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its heading."""
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def word(text: object) -> Cell:
+    """A cell of text."""
+    return Cell(str(text), str(text), is_number=False)
+
+
+def long(text: str) -> Cell:
+    """A cell of text that may take several lines."""
+    return Cell(text, text, is_number=False, is_long=True)
+
+
+def number(value: float | None, form: str = "{:.2f}") -> Cell:
+    """A cell of a number; a dash where it is not known."""
+    return Cell(UNKNOWN, "", is_number=True) if value is None else Cell(form.format(value), repr(value), is_number=True)
+
+
+def spread(found: Interval | Comparison, value: float, form: str, *, sign: str = "") -> Cell:
+    """A cell of a number in Python's format above its interval, sorted by the number."""
+    return replace(number(value, f"{{:{sign}{form}}}"), below=f"[{found.low:{form}}, {found.high:{form}}]")
+
+
+def result_table(rows: Sequence[ResultRow], caption: str, *, task: AnyTask, with_costs: bool) -> Table:
+    """One test set by one search. A row's seeds say which trials, or which baselines, it comes from."""
+    metric, *further = task.reported
+    headings = [
+        *("strategy", f"{metric.title} [95 %]", *(other.title for other in further)),
+        *(f"Δ to {CONTROL} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"),
+    ]
+    if with_costs:
+        headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
+    return Table(caption, headings, [_cells(row, further, with_costs=with_costs) for row in rows])
+
+
+def _cells(row: ResultRow, further: Sequence[AnyMetric], *, with_costs: bool) -> list[Cell]:
+    values = row.values()
+    cells = [
+        word(values["strategy"]),
+        spread(row.score.mean, row.score.mean.value, row.score.metric.format),
+        *(number(values[other.name], f"{{:{other.format}}}") for other in further),
+        _difference(row),
+        number(values["p_holm"], "{:.4f}"),
+        number(values["effect_size"]),
+        Cell(", ".join(map(str, row.score.seeds)), str(values["seeds"]), is_number=True),
+        number(values["seeds_needed"], "{}"),
+    ]
+    if with_costs:
+        kind = (values["memory_kind"] or "").upper()
+        cells += [
+            number(values["epoch_s"], "{:.1f} s"),
+            replace(number(values["memory_avg_mib"], "{:,.0f} MiB"), below=kind),
+            replace(number(values["memory_peak_mib"], "{:,.0f} MiB"), below=kind),
+            number(values["device_hours"], "{:.3g}"),
+            number(row.score_per_device_hour, "{:,.1f}"),
+        ]
+    return cells
+
+
+def _difference(row: ResultRow) -> Cell:
+    """Δ above its interval, and above its seeds where the control lacks some of the row's."""
+    found = row.score.difference
+    if found is None:
+        return number(None)
+    cell = spread(found, found.delta, row.score.metric.format, sign="+")
+    if row.score.shared == row.score.seeds:
+        return cell
+    return replace(cell, below=f"{cell.below} seeds {', '.join(map(str, row.score.shared))}")
+
+
+def trial_table(study: StudyResults) -> Table:
+    """Every trial, the runs that show it in MLflow, and where its files lie."""
+    (split, search), metric = study.primary, study.task.ranking
+    headings = [
+        "trial",
+        "stage",
+        "strategy",
+        "seed",
+        "state",
+        study.metric,
+        f"{metric.title} of {split}, {search}",
+        "epochs",
+        "device-seconds",
+        "repeats",
+        "why it ended",
+        "MLflow run",
+        "directory",
+    ]
+    rows = [
+        [
+            word(member.record.id),
+            word(member.record.kind),
+            word(member.record.strategy),
+            number(member.record.seed, "{}"),
+            word(member.record.state),
+            number(member.value(study.metric)),
+            number(_tested(study, member), f"{{:{metric.format}}}"),
+            number(len(member.reports), "{}"),
+            number(member.device_s, "{:,.1f}"),
+            word(member.record.confirms or ""),
+            long(member.record.stop_reason or ""),
+            word(study.runs.trials.get(member.record.id, UNKNOWN)),
+            word(member.record.directory),
+        ]
+        for member in study.members
+    ]
+    return Table(f"{len(rows)} trials, in the order in which they were started", headings, rows)
+
+
+def _tested(study: StudyResults, member: SeedModel) -> float | None:
+    decoded = member.decoded.get(study.primary)
+    return None if decoded is None else decoded.score(study.task.ranking.name)

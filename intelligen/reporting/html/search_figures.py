@@ -1,0 +1,139 @@
+"""Figures of a search: Pareto front, mixtures of strategies."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from intelligen.analysis.search_analysis import pareto_front
+from intelligen.analysis.study import SeedModel, StudyResults
+from intelligen.config.metric_direction import higher_is_better, merit
+from intelligen.config.space.parameters import parameters
+from intelligen.reporting.html.figures import Figure, add_points, axes
+from intelligen.reporting.html.parallel_coordinates import mixtures, weights
+from intelligen.reporting.html.plot_styles import Mark
+from intelligen.state.trial_records import TrialState
+
+Marks = Mapping[str, Mark]
+
+
+def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
+    """Each trial's objective beside its cost, and the trials that no other betters in both."""
+    figure = axes(x="device-seconds of the trial", y=study.metric)
+    valued = {m.record.id: value for m in study.searched if (value := m.value(study.metric)) is not None}
+    for name in study.strategies:
+        for state, hollow in ((TrialState.COMPLETE, False), (TrialState.PRUNED, True)):
+            own = [
+                m
+                for m in study.searched
+                if m.record.strategy == name and m.record.state is state and m.record.id in valued
+            ]
+            if own:
+                points = [(m.device_s, valued[m.record.id]) for m in own]
+                add_points(figure, marks[name], points, name=name, text=[m.record.id for m in own], hollow=hollow)
+    ran = {m.record.id: m for m in study.searched if m.record.state is TrialState.COMPLETE and m.record.id in valued}
+    costs = {name: member.device_s for name, member in ran.items()}
+    front = pareto_front({name: valued[name] for name in ran}, costs, higher_is_better=higher_is_better(study.metric))
+    figure.add_scatter(
+        x=[costs[name] for name in front],
+        y=[valued[name] for name in front],
+        mode="lines",
+        line={"color": "#888888", "width": 2, "shape": "hv" if higher_is_better(study.metric) else "vh"},
+        hoverinfo="skip",
+    )
+    return Figure(
+        "pareto",
+        "Score and cost",
+        "Trials of the search; hollow ones were stopped early. The line is the Pareto front of those that ran their"
+        f" course: {', '.join(front) or 'none'}.",
+        figure,
+    )
+
+
+def simplex_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
+    """Mixing ratios: three parts in a triangle, two on a line, more as bars."""
+    names = {parameter.place: parameter.name for parameter in parameters(study.sweep.space)}
+    for entry in mixtures(study).values():
+        mixed = [
+            (member, weights(member, entry), value)
+            for member in study.searched
+            if names[entry.draw] in member.record.params and (value := member.value(study.metric)) is not None
+        ]
+        if mixed:
+            parts = list(mixed[0][1])
+            figure = _triangle if len(parts) == 3 else _line if len(parts) == 2 else _bars
+            yield figure(names[entry.draw].rpartition(".")[0], parts, mixed, study, marks)
+
+
+Mixed = Sequence[tuple[SeedModel, dict[str, float], float]]
+
+
+def _triangle(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, marks: Marks) -> Figure:
+    figure = axes(x="", y="")
+    figure.add_scatterternary(
+        **{axis: [found[part] for _, found, _ in mixed] for axis, part in zip("abc", parts, strict=True)},
+        mode="markers",
+        text=_told(mixed, study),
+        hoverinfo="text",
+        marker={
+            "size": _sizes([value for *_, value in mixed], study),
+            "color": marks[mixed[0][0].record.strategy].colour,
+            "opacity": 0.7,
+        },
+    )
+    ends = {f"{axis}axis": {"title": {"text": part}} for axis, part in zip("abc", parts, strict=True)}
+    figure.update_layout(ternary={"sum": 1, **ends})
+    figure.update_layout(margin={"t": 40, "b": 40, "l": 70, "r": 70})
+    return _mixture(name, "The larger a point, the better the trial", study, figure)
+
+
+def _line(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, marks: Marks) -> Figure:
+    figure = axes(x=f"weight of {parts[0]} (the rest: {parts[1]})", y=study.metric)
+    points = [(found[parts[0]], value) for _, found, value in mixed]
+    strategy = mixed[0][0].record.strategy
+    add_points(figure, marks[strategy], points, name=strategy, text=_told(mixed, study))
+    figure.update_xaxes(range=[-0.02, 1.02])
+    return _mixture(name, "Each point is a trial", study, figure)
+
+
+def _bars(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, marks: Marks) -> Figure:
+    figure = axes(x="weight", y="")
+    best_last = sorted(mixed, key=lambda one: merit(study.metric, one[2]))
+    labels = [f"{member.record.id}: {value:.2f}" for member, _, value in best_last]
+    for part, pattern in zip(parts, ("", "/", ".", "x", "-"), strict=False):
+        figure.add_bar(
+            x=[found[part] for _, found, _ in best_last],
+            y=labels,
+            orientation="h",
+            name=part,
+            marker={
+                "color": marks[part].colour if part in marks else None,
+                "pattern": {"shape": pattern, "solidity": 0.25},
+            },
+            hovertemplate="%{x:.2f}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(
+        barmode="stack",
+        height=150 + 26 * len(labels),
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
+    return _mixture(name, "One bar per trial, the best on top", study, figure)
+
+
+def _mixture(name: str, how: str, study: StudyResults, figure: go.Figure) -> Figure:
+    key = "mixture-" + "".join(letter if letter.isalnum() else "-" for letter in name)
+    return Figure(key, f"Mixing ratios: {name}", f"{how}, by {study.metric}.", figure)
+
+
+def _told(mixed: Mixed, study: StudyResults) -> list[str]:
+    return [
+        f"{member.record.id}: {study.metric} {value:.2f}<br>"
+        + "<br>".join(f"{part} {weight:.2f}" for part, weight in found.items())
+        for member, found, value in mixed
+    ]
+
+
+def _sizes(values: Sequence[float], study: StudyResults) -> list[float]:
+    best_last = sorted(values, key=lambda value: merit(study.metric, value))
+    worst, best = best_last[0], best_last[-1]
+    return [8 + 16 * ((value - worst) / (best - worst) if best != worst else 1) for value in values]

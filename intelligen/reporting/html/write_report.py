@@ -1,0 +1,48 @@
+"""Writes the report of a sweep, whole or not at all; the same files make the same report."""
+
+from pathlib import Path
+
+from intelligen.analysis.conclusion import answer
+from intelligen.analysis.result_rows import costs_of, primary, result_rows
+from intelligen.analysis.study import read_study
+from intelligen.reporting.html.comparison_page import Compared
+from intelligen.reporting.html.page import Heading, render
+from intelligen.reporting.html.page_sections import study_sections
+from intelligen.reporting.html.plot_styles import marks
+from intelligen.state.atomic_files import write_atomically
+from intelligen.state.layout import REPORT_FILE
+
+__all__ = ["REPORT_FILE", "read_compared", "study_page", "write_report"]
+
+
+def write_report(directory: Path, *, store: Path) -> Path:
+    """Write `report.html` into a sweep's directory.
+
+    Args:
+        directory: The sweep's.
+        store: The runs directory, which holds the prepared data.
+
+    Raises:
+        StorageError: Its files, or the prepared data, are damaged or gone, or the disk is full.
+        ChangedError: Another version wrote them.
+        CannotCreateError: The page may not be written.
+
+    """
+    path = directory / REPORT_FILE
+    write_atomically(path, study_page(read_compared(directory, store=store)))
+    return path
+
+
+def read_compared(directory: Path, *, store: Path) -> Compared:
+    """A sweep with its results and its answer; arguments and errors as of `write_report`."""
+    study = read_study(directory, store=store)
+    rows = result_rows(study)
+    scores = [row.score for row in primary(study, rows)]
+    return Compared(study, rows, answer(study, scores, costs_of(rows)))
+
+
+def study_page(one: Compared) -> str:
+    """The report of one sweep."""
+    study, drawn = one.study, marks(one.study.strategies)
+    heading = Heading("Report of a sweep", study.sweep.name, study.sweep.question)
+    return render(heading, {"": one.answer}, study_sections(study, one.rows, drawn), drawn)

@@ -1,0 +1,26 @@
+"""Table that compares several sweeps in a terminal."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from intelligen.reporting.html.comparison_page import Compared
+from intelligen.reporting.html.comparison_page import page_comparison_table as page_table
+from intelligen.reporting.html.page_tables import PER_DEVICE_HOUR
+
+# All columns of the page would not fit.
+_LEFT_OUT = ("effect size", "seeds needed", "avg memory", "max memory", PER_DEVICE_HOUR)
+
+
+def comparison_table(compared: Sequence[Compared]) -> Table:
+    """The most telling columns of the page's table."""
+    whole = page_table(compared)
+    table = Table(title=Text(whole.caption), title_justify="left")
+    shown = [place for place, heading in enumerate(whole.headings) if not heading.endswith(_LEFT_OUT)]
+    for place in shown:
+        is_number = all(row[place].is_number for row in whole.rows)
+        table.add_column(Text(whole.headings[place]), justify="right" if is_number else "left")
+    for row in whole.rows:
+        table.add_row(*(Text(f"{row[place].text} {row[place].below}".strip()) for place in shown))
+    return table

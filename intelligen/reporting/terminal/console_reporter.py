@@ -1,0 +1,56 @@
+"""Reporter of a launch on a terminal or in a log: lines, progress, table, report."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from intelligen.analysis.sweep_results import SweepResults
+from intelligen.reporting.terminal.live_progress import LiveProgress
+from intelligen.reporting.terminal.pareto_table import markdown_front, rich_front
+from intelligen.reporting.terminal.progress_bars import counting
+from intelligen.reporting.terminal.results_table import markdown_table, rich_table
+
+if TYPE_CHECKING:
+    from intelligen.data.preparation import OnProgress
+    from intelligen.tasks.base import AnyMetric
+
+
+class ConsoleReporter:
+    """Tells a console of a launch."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, line: str) -> None:
+        """Print a whole line, in which brackets are no markup."""
+        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def counting(self) -> "AbstractContextManager[OnProgress]":
+        """Show the progress of a preparation on standard error."""
+        return counting()
+
+    def following(self, directory: Path, *, objective: str, metrics: "Sequence[AnyMetric]") -> LiveProgress:
+        """Show meanwhile how a sweep's trials get on: a live table on a terminal, plain lines in a pipe."""
+        return LiveProgress(directory, objective=objective, metrics=metrics, console=self._console)
+
+    def table(self, results: SweepResults) -> str:
+        """Return the table, then the Pareto front, in Markdown."""
+        table = markdown_table(results.rows, objective=results.metrics[0], scores=results.scores)
+        return table + markdown_front(results.front, metrics=results.metrics)
+
+    def show(self, results: SweepResults) -> None:
+        """Print the table, then the Pareto front; neither where it is empty."""
+        if results.rows:
+            objective, scores = results.metrics[0], results.scores
+            self._console.print(rich_table(results.rows, title=results.title, objective=objective, scores=scores))
+        if results.front:
+            self._console.print(rich_front(results.front, metrics=results.metrics))
+
+    def write_report(self, directory: Path, *, store: Path) -> Path:
+        """Write the page."""
+        from intelligen.reporting.html.write_report import write_report  # draws figures, which only the end needs
+
+        return write_report(directory, store=store)

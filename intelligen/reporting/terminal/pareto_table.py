@@ -1,0 +1,35 @@
+"""Table of the Pareto front of a sweep with several objectives."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from intelligen.analysis.sweep_results import Front
+
+TITLE = "Pareto front: no other trial that finished is better in every objective"
+
+
+def rich_front(front: Front, *, metrics: Sequence[str]) -> Table:
+    """For a terminal or a log."""
+    table = Table(title=TITLE, title_justify="left")
+    for index, heading in enumerate(_headings(metrics)):
+        table.add_column(heading, justify="left" if index < 2 else "right")
+    for row in _rows(front):
+        table.add_row(*row)
+    return table
+
+
+def markdown_front(front: Front, *, metrics: Sequence[str]) -> str:
+    """For the tracking run and for documents; empty where there is no front."""
+    if not front:
+        return ""
+    lines = [_headings(metrics), ["---", "---", *["---:"] * len(metrics)], *_rows(front)]
+    return f"\n{TITLE}.\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _headings(metrics: Sequence[str]) -> list[str]:
+    return ["trial", "strategy", *metrics]
+
+
+def _rows(front: Front) -> list[list[str]]:
+    return [[record.id, record.strategy, *(f"{value:,.2f}" for value in values)] for record, values in front]

@@ -1,0 +1,134 @@
+"""Results table of a sweep: which strategy, how good, how sure, at what cost."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from rich.table import Table
+from rich.text import Text
+
+from intelligen.analysis.strategy_table import StrategySummary
+from intelligen.state.trial_records import TrialState
+
+NOTE = (
+    "valid = the best trial's selected weights; test = the same weights, scored once by the experiment's test search,"
+    " with the 95 % bootstrap interval over rows. Epoch time, cost and memory (of a GPU, or resident memory of"
+    " processes without one) are over all trials of a strategy, the stopped and the failed included. × standard = epoch"
+    " time over that of the strategy standard. Cost = seconds of training and validation × devices, summed over all"
+    " epochs; a device is a GPU, or a worker's processors."
+)
+SEEDS_NOTE = (
+    " Here test is not of those weights: each best trial's settings were trained again with seeds that the search has"
+    " not seen, and test = the mean over these seeds, from the least to the most. Trials, epoch time, cost and memory"
+    " are of the search alone."
+)
+
+
+def headings(rows: Sequence[StrategySummary], *, objective: str, scores: Sequence[str]) -> list[str]:
+    """Column titles."""
+    return [
+        "strategy",
+        "trials",
+        f"{objective}",
+        *(["seeds"] if _over_seeds(rows) else []),
+        *test_columns(rows, scores),
+        "epoch time",
+        "× standard",
+        "cost",
+        "avg memory",
+        "max memory",
+    ]
+
+
+def test_columns(rows: Sequence[StrategySummary], scores: Sequence[str]) -> list[str]:
+    """`test/bleu` and the like, of every test set that was scored, score by score."""
+    found = {name.partition("/")[0] for row in rows for name in row.mean_scores() if name.partition("/")[2] in scores}
+    return [f"{split}/{score}" for score in scores for split in sorted(found)]
+
+
+def note(rows: Sequence[StrategySummary]) -> str:
+    """What the columns mean."""
+    return NOTE + (SEEDS_NOTE if _over_seeds(rows) else "")
+
+
+def standard_epoch_s(rows: Sequence[StrategySummary]) -> float | None:
+    """Epoch time of the strategy `standard`; none where it did not run."""
+    return next((row.epoch_s for row in rows if row.strategy == "standard"), None)
+
+
+def cells(row: StrategySummary, rows: Sequence[StrategySummary], *, scores: Sequence[str]) -> list[str]:
+    """One of the rows in words."""
+    return [
+        row.strategy,
+        _trials(row),
+        f"{row.best_value:.2f}",
+        *([_seeds(row)] if _over_seeds(rows) else []),
+        *(_scored(row, name) for name in test_columns(rows, scores)),
+        f"{row.epoch_s:.1f} s",
+        _relative(row, standard_epoch_s(rows)),
+        f"{row.cost_device_s:,.0f} device-s",
+        f"{row.memory_avg_mib:,.0f} MiB {row.memory_kind.upper()}",
+        f"{row.memory_peak_mib:,.0f} MiB {row.memory_kind.upper()}",
+    ]
+
+
+def rich_table(rows: Sequence[StrategySummary], *, title: str, objective: str, scores: Sequence[str]) -> Table:
+    """For a terminal or a log.
+
+    Args:
+        rows: One per strategy.
+        title: Above it.
+        objective: The metric by which trials were chosen.
+        scores: Of test sets, which are shown: `bleu`, …
+
+    """
+    # A question may hold brackets, which are no markup.
+    table = Table(title=Text(title), title_justify="left", caption=note(rows), caption_justify="left")
+    for index, heading in enumerate(headings(rows, objective=objective, scores=scores)):
+        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*cells(row, rows, scores=scores))
+    return table
+
+
+def markdown_table(rows: Sequence[StrategySummary], *, objective: str, scores: Sequence[str]) -> str:
+    """For the tracking run and for documents; arguments as above."""
+    titles = headings(rows, objective=objective, scores=scores)
+    lines = [titles, ["---"] + ["---:"] * (len(titles) - 1)]
+    lines += [cells(row, rows, scores=scores) for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(rows)}\n"
+
+
+def _trials(row: StrategySummary) -> str:
+    return _counted(row.trials, stopped=row.ended[TrialState.PRUNED], failed=row.ended[TrialState.FAILED])
+
+
+def _seeds(row: StrategySummary) -> str:
+    states = [record.state for record in row.repeated]
+    return _counted(len(states), stopped=states.count(TrialState.PRUNED), failed=states.count(TrialState.FAILED))
+
+
+def _counted(count: int, *, stopped: int, failed: int) -> str:
+    notes = [f"{number} {word}" for number, word in ((stopped, "stopped early"), (failed, "failed")) if number]
+    return f"{count}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _over_seeds(rows: Sequence[StrategySummary]) -> bool:
+    return any(row.over_seeds for row in rows)
+
+
+def _relative(row: StrategySummary, standard_s: float | None) -> str:
+    # The baseline's epochs have another length, so their times do not compare.
+    if standard_s is None or row.best.kind == "baseline":
+        return "–"
+    return f"{row.epoch_s / standard_s:.2f}"
+
+
+def _scored(row: StrategySummary, name: str) -> str:
+    scores = row.scores(name)
+    if not scores:
+        return "–"
+    if row.over_seeds:
+        return f"{fmean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
+    low, high = (row.best.scores.get(f"{name}_{end}") for end in ("low", "high"))
+    # Earlier revisions recorded none of another score than BLEU; the test stage adds them.
+    return f"{scores[0]:.2f}" + ("" if low is None or high is None else f" [{low:.2f}, {high:.2f}]")

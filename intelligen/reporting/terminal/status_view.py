@@ -1,0 +1,133 @@
+"""Status of a sweep on a terminal: a heading, strategies, running trials, time left."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from intelligen.analysis.eta import Eta
+from intelligen.analysis.status import BestTrial, Status, SweepState
+from intelligen.analysis.suggested_command import command_line
+from intelligen.config.metric_direction import best
+from intelligen.state.redaction import redact_text
+
+
+def status_view(status: Status) -> RenderableType:
+    """One sweep in full."""
+    parts: list[RenderableType] = [Text(line) for line in _heading(status)]
+    parts.append(_strategies(status))
+    if status.under_way:
+        parts.append(_under_way(status))
+    parts += [Text(line) for line in _ending(status)]
+    return Group(*parts)
+
+
+def list_view(statuses: Sequence[Status]) -> Table:
+    """One line per sweep."""
+    table = _table("sweep", "state", ">trials", ">best", "strategy", ">last sign")
+    for status in statuses:
+        best = _leader(status)
+        table.add_row(
+            status.name,
+            state_words(status),
+            status.ended_words,
+            "" if best is None else f"{status.objective} {best[1].value:.2f}",
+            "" if best is None else best[0],
+            f"{duration(_since_s(status.last_sign_ms))} ago",
+        )
+    return table
+
+
+def state_words(status: Status) -> str:
+    """The state, and who runs it where somebody does."""
+    holder = status.holder
+    if holder is None:
+        return str(status.state)
+    return f"running ({holder}{'' if holder.certain else ', as its lock says'})"
+
+
+def duration(seconds: float) -> str:
+    """In the unit that fits."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def eta_words(eta: Eta) -> str:
+    """A range."""
+    return f"{duration(eta.low_s)} to {duration(eta.high_s)}"
+
+
+def _heading(status: Status) -> list[str]:
+    trials = f"{status.ended_words} trials ended"
+    counted = _counted(status.trials)
+    lines = [f"{status.name}: {state_words(status)}; {trials}{f' ({counted})' if counted else ''}"]
+    if status.confirmations:
+        confirmed = _counted(status.confirmed) or "none yet"
+        lines.append(f"trained again with other seeds: {confirmed}, of {status.confirmations}")
+    return [*lines, status.question] if status.question else lines
+
+
+def _strategies(status: Status) -> Table:
+    table = _table("strategy", "trials", f">best {status.objective}", "trial", ">device-s", ">target tokens")
+    for one in status.strategies:
+        best = ("", "") if one.best is None else (f"{one.best.value:.2f}", one.best.trial)
+        table.add_row(one.strategy, _counted(one.trials), *best, f"{one.device_s:,.0f}", f"{one.target_tokens:,}")
+    return table
+
+
+def _under_way(status: Status) -> Table:
+    table = _table("under way", "strategy", ">epoch", f">{status.objective}", ">attempt", ">for")
+    for trial in status.under_way:
+        value = "" if trial.value is None else f"{trial.value:.2f}"
+        age = duration(_since_s(trial.started_ms)) if status.state is SweepState.RUNNING else "idle"
+        if trial.resting:
+            age = "paused"
+        epoch = f"{trial.epoch} of {trial.epochs}"
+        table.add_row(trial.trial, trial.strategy, epoch, value, str(trial.attempts), age)
+    return table
+
+
+def _ending(status: Status) -> list[str]:
+    compare = [f"{'' if place else 'compare':8} {line}" for place, line in enumerate(status.comparison)]
+    if status.state is SweepState.RUNNING:
+        return [_left(status), *compare]
+    lines = [f"files    {status.directory}"]
+    if status.tracking_uri is not None:
+        lines.append(f"MLflow   {redact_text(status.tracking_uri)}")
+    lines += compare
+    if status.unfinished:
+        lines.append(f"go on    {command_line('resume', status.directory)}")
+    return lines
+
+
+def _left(status: Status) -> str:
+    if status.eta is None:
+        return "left     cannot be told: no trial has ended yet, or no number of trials is the budget"
+    training = "search and confirmation" if status.confirmations else "search"
+    return f"left     {eta_words(status.eta)} of {training} (as many early stops as so far, or none), then the tests"
+
+
+def _leader(status: Status) -> tuple[str, BestTrial] | None:
+    """The strategy whose best is best; every strategy's best has been chosen by the objective already."""
+    found = [(one.strategy, one.best) for one in status.strategies if one.best and one.strategy != "baseline"]
+    return best(status.objective, found, value=lambda pair: pair[1].value)
+
+
+def _counted(trials: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in trials.items() if count)
+
+
+def _since_s(time_ms: int) -> float:
+    return max(0.0, time.time() - time_ms / 1000)
+
+
+def _table(*columns: str) -> Table:
+    """A table without lines; columns whose name begins with > are set to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", no_wrap=True)
+    return table

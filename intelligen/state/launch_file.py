@@ -1,0 +1,104 @@
+"""Launch file of a sweep: the settings that may change between launches, and where the last one tracked to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
+from intelligen.config.schema.sweep import Sweep
+from intelligen.errors import ChangedError, StorageError
+from intelligen.state import layout
+from intelligen.state.atomic_files import write_atomically
+from intelligen.state.checksummed_json import seal, unseal
+from intelligen.state.legacy_addresses import RUNS, STUDY, is_relative, launch_places, located
+from intelligen.state.redaction import redact, redact_text
+from intelligen.state.trial_records import TrialRecord
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch, as far as the next one needs to know it."""
+
+    sweep: Sweep
+    tracking_uri: str | None
+    """Without the secrets that it held; None where it is not known. Relative where the first release was told so, and
+    the database is not found."""
+    lost_study: str | None = None
+    """The relative address of the study's database, where the first release was told so, and it is not found."""
+
+
+def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
+    """Remember a launch, without its secrets."""
+    told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
+    write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(told, ensure_ascii=False, indent=1)))
+
+
+def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
+    """Refuse to go on without the settings of the last launch, such as a budget that was raised.
+
+    Args:
+        directory: The sweep's.
+        trials: Of its ledger: before the first one, no launch may have come so far as to be remembered.
+
+    Raises:
+        StorageError: They are gone.
+
+    """
+    path = directory / layout.LAUNCH_FILE
+    if trials and not path.exists():
+        raise StorageError(f"{path}: missing; run the sweep's file again: intelligen run FILE")
+
+
+def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
+    """The last launch; the sweep's first settings where none is remembered.
+
+    Args:
+        directory: The sweep's.
+        header: Of its ledger.
+
+    Raises:
+        ChangedError: Another version wrote settings that this one does not know.
+        StorageError: The file is damaged.
+
+    """
+    told, tracking_uri = _told(directory / layout.LAUNCH_FILE) or (header["sweep"], None)
+    places = launch_places(directory)
+    search = told.get("search") if isinstance(told, Mapping) else None
+    search = search if isinstance(search, Mapping) else {}
+    storage = search.get("storage")
+    if is_relative(storage):
+        # As Optuna's study is called in a database.
+        storage = located(storage, places, STUDY, f"{header['sweep']['name']}-{header['sweep_id']}")
+        told = {**told, "search": {**search, "storage": storage}}
+    if is_relative(tracking_uri):
+        tracking_uri = located(tracking_uri, places, RUNS, header["sweep_id"])
+    try:
+        # By way of JSON a list may fill a tuple.
+        sweep = Sweep.model_validate_json(json.dumps(told))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ChangedError(
+            f"{directory}: another version of IntelliGEN wrote its settings ({key}: {first['msg']});"
+            f" use that version, or {ANOTHER_SWEEP}"
+        ) from error
+    return Launch(sweep, tracking_uri, lost_study=storage if is_relative(storage) else None)
+
+
+def _told(path: Path) -> tuple[Any, str | None] | None:
+    """The settings and the address that stand there; none where nothing does."""
+    try:
+        told = unseal(path.read_text(encoding="utf-8"))
+        uri = told["tracking_uri"]
+        if not isinstance(uri, str | None):
+            raise TypeError(f"tracking_uri is {uri!r}")
+        return told["sweep"], uri
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"damaged ({type(error).__name__}: {error}); delete it and run the sweep's file again"
+        raise StorageError(f"{path}: {what}") from error

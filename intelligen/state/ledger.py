@@ -1,0 +1,294 @@
+"""Ledger of a sweep: one fsynced JSON line per event, appended by the launcher alone."""
+
+import errno
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.schema.plugins import require_packages
+from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
+from intelligen.state import layout
+from intelligen.state.atomic_files import fsync, replace_file
+from intelligen.state.checksummed_json import seal, unseal
+from intelligen.state.file_lock import FileLock
+from intelligen.state.redaction import redact
+from intelligen.state.trial_integrity import FIX
+from intelligen.state.trial_records import (
+    Closing,
+    Evidence,
+    Exploit,
+    Kind,
+    LedgerState,
+    ParameterValue,
+    SearchSpan,
+    SweepStatus,
+    TrialRecord,
+    TrialState,
+    WarmStartRecord,
+)
+
+__all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
+
+LOCK_FILE = "ledger.lock"
+# What a launch leaves beside its ledger, and never before it.
+_TRIAL_PLACES = (layout.TRIALS, layout.CONFIRM)
+_WRITTEN_AFTER = (layout.LAUNCH_FILE, *_TRIAL_PLACES)
+
+
+class Ledger:
+    """The driver's hold on the ledger: nobody else can write while it is open."""
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self._path = path
+        self._lock = lock
+        self._state, self._seq, self._length = _read(path)
+        try:
+            self._file = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise CannotCreateError(f"{path}: cannot write the ledger: {error.strerror}") from error
+        # What lies behind the last whole line is an append that a kill cut short.
+        self._file.truncate(self._length)
+
+    @classmethod
+    def open(cls, directory: Path, header: Mapping[str, Any]) -> "Ledger":
+        """Open the ledger in `directory`; a new one begins with `header`, an old one keeps its own.
+
+        Raises:
+            BusyError: another process holds the sweep.
+            CannotCreateError: the directory cannot be written.
+            StorageError: the ledger is damaged, or it or a part of it is gone while the trials are there.
+
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotCreateError(f"{directory}: cannot create the sweep's directory: {error.strerror}") from error
+        lock = FileLock(directory / LOCK_FILE)
+        path = directory / layout.LEDGER_FILE
+        try:
+            if not path.exists():
+                require_no_lost_ledger(directory)
+                _create(path, header)
+            return cls(path, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """What was stored when the sweep first started."""
+        return self._state.header
+
+    @property
+    def trials(self) -> dict[str, TrialRecord]:
+        """Every trial, in the order in which they were started."""
+        return dict(self._state.trials)
+
+    @property
+    def closing(self) -> Closing | None:
+        """How the last launch ended; none while one goes on, or when it was killed."""
+        return self._state.closing
+
+    @property
+    def learnt(self) -> WarmStartRecord | None:
+        """What the study held before the first trial; none where that is not known."""
+        return self._state.learnt
+
+    @property
+    def searches(self) -> list[SearchSpan]:
+        """When each launch searched."""
+        return list(self._state.searches)
+
+    def start(
+        self,
+        trial_id: str,
+        *,
+        kind: Kind,
+        strategy: str,
+        seed: int,
+        params: Mapping[str, ParameterValue],
+        config: Mapping[str, Any],
+        directory: str,
+        number: int | None = None,
+        turn_epochs: int = 0,
+        confirms: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> TrialRecord:
+        """A new trial runs."""
+        assert trial_id not in self._state.trials, f"{trial_id} was started before"
+        trial = {
+            "id": trial_id,
+            "kind": kind,
+            "strategy": strategy,
+            "seed": seed,
+            "params": dict(params),
+            "config": dict(config),
+            "directory": directory,
+            "number": number,
+            "turn_epochs": turn_epochs,
+            "confirms": confirms,
+            "attributes": attributes,
+        }
+        self._append("start", trial=trial)
+        return self._state.trials[trial_id]
+
+    def restart(self, trial_id: str) -> TrialRecord:
+        """Another attempt at a trial: it runs again, and its beginning stays."""
+        return self._change("restart", trial_id)
+
+    def finish(
+        self, trial_id: str, state: TrialState, stop_reason: str | None = None, *, evidence: Evidence | None = None
+    ) -> TrialRecord:
+        """The trial's attempt has ended, and its files held this."""
+        assert state is not TrialState.RUNNING
+        told = None if evidence is None else {"curve": dict(evidence.curve), "weights": evidence.weights}
+        return self._change("finish", trial_id, state=state, stop_reason=stop_reason, evidence=told)
+
+    def score(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
+        """Add scores; those already recorded stand."""
+        return self._change("score", trial_id, scores=dict(scores))
+
+    def correct(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
+        """Replace recorded scores by what the same hypotheses come to now."""
+        return self._change("correct", trial_id, scores=dict(scores))
+
+    def end_interval(self, epoch: int, trials: Sequence[str], takeovers: Mapping[str, Exploit]) -> None:
+        """A population has come to an epoch: its trials under way, and what some of them (by name) go on from."""
+        told = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in takeovers.items()}
+        self._append("turn", epoch=epoch, trials=list(trials), takeovers=told)
+
+    def learn(self, learnt: WarmStartRecord) -> None:
+        """What the study holds before its first trial."""
+        self._append("learnt", trials=list(learnt.trials), points=list(learnt.points))
+
+    def settle_devices(self, gpus_per_worker: Mapping[str, int]) -> None:
+        """From now on so many GPUs per worker are used, wherever the sweep's file leaves it open."""
+        if self._state.gpus_per_worker != gpus_per_worker:
+            self._append("devices", gpus_per_worker=dict(gpus_per_worker))
+
+    def begin_search(self) -> None:
+        """The search stage of this launch begins: its clock runs."""
+        self._append("search")
+
+    def end_search(self, reason: str) -> None:
+        """The search stage of this launch has ended."""
+        self._append("searched", reason=reason)
+
+    def close_sweep(self, status: SweepStatus, summary: Mapping[str, Any]) -> None:
+        """The launch has ended. `summary` holds `table_markdown` and numbers."""
+        self._append("close", status=status, summary=dict(summary))
+
+    def close(self) -> None:
+        """Let go of the sweep."""
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _change(self, event: str, trial_id: str, **fields: Any) -> TrialRecord:
+        self._append(event, id=trial_id, **fields)
+        return self._state.trials[trial_id]
+
+    def _append(self, event: str, **fields: Any) -> None:
+        entry = {"seq": self._seq, "time_ms": time.time_ns() // 1_000_000, "event": event, **fields}
+        line = _encode(entry)
+        try:
+            if os.pwrite(self._file.fileno(), line, self._length) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            # The next line must not continue a broken one; where even this fails, opening drops the broken one.
+            with suppress(OSError):
+                self._file.truncate(self._length)
+            raise unwritten(self._path, error, needed=len(line)) from error
+        self._length += len(line)
+        self._seq += 1
+        self._state.apply(unseal(line.decode()))
+
+
+def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
+    """Header, trials and closing as they stand now; takes no lock.
+
+    Raises:
+        StorageError: there is no ledger, it is damaged, or it has lost trials.
+        UnavailableError: a package that it was trained with is not installed here.
+
+    """
+    state, _, _ = _read(directory / layout.LEDGER_FILE)
+    return state.header, state.trials, state.closing
+
+
+def require_no_lost_ledger(directory: Path) -> None:
+    """Refuse a directory without a ledger in which a sweep has been run.
+
+    Raises:
+        StorageError: It is one.
+
+    """
+    path = directory / layout.LEDGER_FILE
+    left = [name for name in _WRITTEN_AFTER if (directory / name).exists()]
+    if left and not path.exists():
+        raise StorageError(f"{path}: the ledger is gone, though {left[0]} of its sweep is there; {FIX}")
+
+
+def settled_devices(directory: Path) -> dict[str, int]:
+    """`baseline`, `resources` → with how many GPUs per worker the sweep's last launch ran; empty before its first.
+
+    Raises:
+        StorageError: The ledger is damaged.
+
+    """
+    path = directory / layout.LEDGER_FILE
+    return _read(path)[0].gpus_per_worker if path.exists() else {}
+
+
+def _encode(entry: Mapping[str, Any]) -> bytes:
+    """The state is what this line says, so nothing that is read from a ledger holds a secret."""
+    return seal(json.dumps(redact(entry), ensure_ascii=False)).encode() + b"\n"
+
+
+def _create(path: Path, header: Mapping[str, Any]) -> None:
+    entry = {"seq": 0, "time_ms": time.time_ns() // 1_000_000, "event": "open", "header": dict(header)}
+    line = _encode(entry)
+    with writing(path, needed=len(line)):
+        replace_file(path, line)
+        fsync(path.parent)
+
+
+def _read(path: Path) -> tuple[LedgerState, int, int]:
+    """State, next sequence number and length in bytes of the whole lines."""
+    # A trial's directory follows its line, so these are looked for first: a launch may go on meanwhile.
+    made = [f"{place}/{one.name}" for place in _TRIAL_PLACES for one in sorted((path.parent / place).glob("[!.]*/"))]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path}: cannot read the ledger: {error.strerror}") from error
+    lines = content.split(b"\n")[:-1]
+    if not lines:
+        raise StorageError(f"{path}:1: the ledger is empty; {FIX}")
+    state: LedgerState | None = None
+    for seq, line in enumerate(lines):
+        try:
+            entry = unseal(line.decode())
+            if entry["seq"] != seq:
+                raise ValueError(f"sequence number {entry['seq']} where {seq} belongs")
+            if state is None:
+                state = LedgerState(entry["header"])
+            else:
+                state.apply(entry)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}); {FIX}") from error
+    assert state is not None
+    require_packages(state.header.get("plugins", {}))
+    known = {record.directory for record in state.trials.values()}
+    if lost := [place for place in made if place not in known]:
+        raise StorageError(f"{path}: it has lost {', '.join(lost)}, which are there; {FIX}")
+    return state, len(lines), sum(len(line) + 1 for line in lines)

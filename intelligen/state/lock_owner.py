@@ -1,0 +1,42 @@
+"""Lock owner of a sweep: read from the lock's file and the process table, without taking the lock."""
+
+import json
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class LockOwner:
+    """The process that holds a lock."""
+
+    pid: int
+    host: str
+    certain: bool
+    """Whether it was seen to hold the lock; a process on another host cannot be looked at."""
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on host {self.host}"
+
+
+def find_lock_owner(lock: Path) -> LockOwner | None:
+    """Who holds the lock, as far as can be seen from here; none = nobody, or one who has only just taken it."""
+    try:
+        told = json.loads(lock.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    if told["host"] != socket.gethostname():
+        return LockOwner(told["pid"], told["host"], certain=False)
+    # The file outlives its holder, and a notebook outlives its sweep: who holds the lock has its file open.
+    return LockOwner(told["pid"], told["host"], certain=True) if _has_open(told["pid"], lock) else None
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    try:
+        return any(Path(file.path) == path.resolve() for file in psutil.Process(pid).open_files())
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:  # another user's process, which may be ours to wait for
+        return True

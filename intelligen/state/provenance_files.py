@@ -1,0 +1,12 @@
+"""Provenance of a sweep, as read: the diff of the code and the packages that it started with."""
+
+from pathlib import Path
+
+FOLDER = "provenance"
+DIFF, PACKAGES = "diff.patch", "packages.txt"
+
+
+def read_provenance(directory: Path, name: str) -> str:
+    """What was written down in `directory` under a name; empty where nothing was."""
+    path = directory / FOLDER / name
+    return path.read_text(encoding="utf-8") if path.exists() else ""

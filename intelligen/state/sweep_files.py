@@ -1,0 +1,74 @@
+"""Files of a sweep: read without a lock, and again only where one has changed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.files.document import nearest
+from intelligen.errors import ConfigError
+from intelligen.state import layout
+from intelligen.state.cached_file import CachedFile
+from intelligen.state.cached_histories import TrialHistories
+from intelligen.state.history import Report
+from intelligen.state.launch_file import Launch, read_launch
+from intelligen.state.ledger import read_ledger
+from intelligen.state.trial_records import Closing, TrialRecord, TrialState
+from intelligen.state.trial_result import RESULT, Result, read_result
+
+RESTING = "resting"
+"""Of a trial of a population that nothing works on now: it waits for the others, or for a place to train."""
+STATES = (TrialState.RUNNING.value, RESTING, *(state.value for state in TrialState if state is not TrialState.RUNNING))
+
+
+class SweepFiles:
+    """A sweep's files as of now; a file is read again only where it has changed.
+
+    Args:
+        directory: The sweep's.
+
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._ledger = CachedFile(directory / layout.LEDGER_FILE, lambda path: read_ledger(path.parent))
+        self._launch = CachedFile(
+            directory / layout.LAUNCH_FILE, lambda path: read_launch(path.parent, self.ledger()[0])
+        )
+        self.histories = TrialHistories(directory)
+        self._results: dict[str, CachedFile[Result | None]] = {}
+
+    def ledger(self) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
+        """Header, trials and closing."""
+        return self._ledger.now()
+
+    def launch(self) -> Launch:
+        """The last launch."""
+        return self._launch.now()
+
+    def reports(self, record: TrialRecord) -> list[Report]:
+        """A trial's history, where it lacks nothing that it held when the trial ended."""
+        return self.histories.whole(record)
+
+    def result(self, record: TrialRecord) -> Result | None:
+        """A trial's result, where it finished."""
+        path = record.within(self.directory) / RESULT
+        return self._results.setdefault(record.id, CachedFile(path, lambda path: read_result(path.parent))).now()
+
+    def state(self, record: TrialRecord) -> str:
+        """What a trial does, or how it ended: its state in the ledger, or resting."""
+        rests = record.state is TrialState.RUNNING and record.turn_epochs > 0
+        if rests and not (record.within(self.directory) / layout.HEARTBEAT_FILE).exists():
+            return RESTING
+        return str(record.state)
+
+    def trial(self, named: str) -> TrialRecord:
+        """The trial of that name.
+
+        Raises:
+            ConfigError: There is none.
+
+        """
+        known = self.ledger()[1]
+        if named not in known:
+            raise ConfigError(f"no trial {named!r} in {self.directory}; {nearest(named, list(known))}")
+        return known[named]

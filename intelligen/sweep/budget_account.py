@@ -1,0 +1,156 @@
+"""Budget account: what a sweep has spent, summed from its trials' histories, over all launches."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from intelligen.analysis.strategy_table import device_seconds
+from intelligen.config.schema.budget import Budget
+from intelligen.config.schema.sweep import Sweep
+from intelligen.state.cached_histories import TrialHistories
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_records import TrialRecord, TrialState
+
+HOUR_S = 3600.0
+_HOPELESS_TRIALS = 10
+
+Spent = Callable[[str | None], str | None]
+"""Strategy, or None for the sweep as a whole → why no further epoch is paid for, or None while one is."""
+
+
+@dataclass(frozen=True)
+class UsedUp:
+    """A bound of the budget that is reached."""
+
+    key: str
+    """Of the budget: `device_hours`."""
+    most: float
+    used: float
+
+    @property
+    def reason(self) -> str:
+        """`the budget of 2 device-hours per strategy is spent`"""
+        what = {"wall_hours": "hours"}.get(self.key, self.key.replace("_", " ").replace("device h", "device-h"))
+        return f"the budget of {f'{self.most:,}' if 'tokens' in self.key else f'{self.most:g}'} {what} is spent"
+
+    @property
+    def override(self) -> str:
+        """What gives the sweep twice as much as it has used: `budget.device_hours=4`."""
+        more = 2 * self.used
+        return f"budget.{self.key}={f'{more:.0f}' if 'tokens' in self.key else f'{more:.3g}'}"
+
+
+class Account:
+    """What the trials of a sweep have spent, in device-seconds, target tokens and hours of search.
+
+    An epoch counts when its report is durable. What a crash lost was not reported, and does not count.
+
+    Args:
+        budget: The bounds.
+        ledger: The sweep's.
+        directory: The sweep's.
+        searching: Whether this launch searches now, so that the clock runs.
+
+    """
+
+    def __init__(self, budget: Budget, ledger: Ledger, directory: Path, *, searching: bool) -> None:
+        self._budget = budget
+        self._ledger = ledger
+        self._searching = searching
+        self._histories = TrialHistories(directory)
+        self._known: dict[str | None, str] = {}
+
+    def spent(self, strategy: str | None) -> str | None:
+        """Why no further epoch of a strategy (None: of any) is paid for, or None while one is."""
+        # What is spent stays spent, even where a crash takes an unsaved epoch back.
+        if strategy not in self._known and (reason := self._reason(strategy)) is not None:
+            self._known[strategy] = reason
+        return self._known.get(strategy)
+
+    def used_up(self, strategy: str) -> tuple[UsedUp, ...]:
+        """The bounds that keep a trial of a strategy from another epoch; empty where one is paid for."""
+        return (*self._used_up(None), *self._used_up(strategy))
+
+    def _reason(self, strategy: str | None) -> str | None:
+        budget = self._budget
+        for bound in self._used_up(strategy):
+            return bound.reason
+        if budget.trials is None and budget.trials_per_strategy is None and self._hopeless(self._searched(strategy)):
+            return f"the last {_HOPELESS_TRIALS} trials failed before their first epoch: no budget would ever be spent"
+        return None
+
+    def _used_up(self, strategy: str | None) -> Iterator[UsedUp]:
+        trials = self._searched(strategy)
+        each = "" if strategy is None else "_per_strategy"
+        used: dict[str, Callable[[], float]] = {
+            f"device_hours{each}": lambda: self._device_s(trials) / HOUR_S,
+            f"target_tokens{each}": lambda: self._target_tokens(trials),
+        }
+        if strategy is None:
+            used = {"wall_hours": lambda: self.wall_s() / HOUR_S, **used}
+        for key, amount in used.items():
+            most = getattr(self._budget, key)
+            if most is not None and (so_far := amount()) >= most:
+                yield UsedUp(key, most, so_far)
+
+    def _searched(self, strategy: str | None = None) -> list[TrialRecord]:
+        searched = [record for record in self._ledger.trials.values() if record.kind == "trial"]
+        return [record for record in searched if strategy in (None, record.strategy)]
+
+    def _hopeless(self, trials: list[TrialRecord]) -> bool:
+        last = trials[-_HOPELESS_TRIALS:]
+        failed = [one for one in last if one.state is TrialState.FAILED and not self._histories.reports(one)]
+        return len(failed) == _HOPELESS_TRIALS
+
+    def wall_s(self) -> float:
+        """Seconds for which launches have searched; a killed one searched until it was last heard of."""
+        spans = self._ledger.searches
+        if not spans:
+            return 0.0
+        heard = [report.time_ms for record in self._searched() for report in self._histories.reports(record)]
+        nexts = [span.started_ms for span in spans[1:]]
+        total_ms = 0
+        for span, until in zip(spans, [*nexts, None], strict=True):
+            if until is None and self._searching:
+                end = int(time.time() * 1000)
+            else:
+                end = max([span.ended_ms, *(ms for ms in heard if ms >= span.started_ms and (not until or ms < until))])
+            total_ms += max(0, end - span.started_ms)
+        return total_ms / 1000
+
+    def _device_s(self, trials: Iterable[TrialRecord]) -> float:
+        return device_seconds(report for record in trials for report in self._histories.reports(record))
+
+    def _target_tokens(self, trials: Iterable[TrialRecord]) -> int:
+        return sum(reports[-1].target_tokens for record in trials if (reports := self._histories.reports(record)))
+
+
+def strategies_left(sweep: Sweep, started: Mapping[str, int], spent: Spent) -> list[str]:
+    """The strategies that may have another trial; first the one whose turn it is: with the fewest, by the file's order.
+
+    Args:
+        sweep: Its strategies and its budget.
+        started: Strategy → its trials so far.
+        spent: What else a strategy may have used up.
+
+    """
+
+    def may(strategy: str) -> bool:
+        most = sweep.trials_of(strategy)
+        return (most is None or started.get(strategy, 0) < most) and spent(strategy) is None
+
+    return sorted(filter(may, sweep.strategies()), key=lambda strategy: started.get(strategy, 0))
+
+
+def search_end(sweep: Sweep, started: Counter[str], spent: Spent) -> str | None:
+    """Why no further trial is started; None while one may be."""
+    total = sweep.total_trials()
+    if total is not None and started.total() >= total:
+        return f"all {total} trials were started"
+    if reason := spent(None):
+        return reason
+    if sweep.round_robin() and not strategies_left(sweep, started, spent):
+        return "the budget of every strategy is spent"
+    return None

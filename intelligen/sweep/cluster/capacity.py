@@ -1,0 +1,105 @@
+"""Capacity for trials, node by node: a worker must fit one node."""
+
+from dataclasses import dataclass
+
+from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.errors import UnavailableError
+
+NAMED = 4
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine, or several alike."""
+
+    name: str
+    cpus: int
+    gpus: int
+    count: int = 1
+
+    def holds(self, cpus: int, gpus: int) -> int:
+        """Workers of so many processors and GPUs that fit on it."""
+        fit = self.cpus // cpus
+        return self.count * (min(fit, self.gpus // gpus) if gpus else fit)
+
+    def __str__(self) -> str:
+        each = f"{self.name} {self.cpus} CPUs" + (f" and {self.gpus} GPUs" if self.gpus else "")
+        return each if self.count == 1 else f"{self.count} × {each}"
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Processors and GPUs that can be had."""
+
+    place: str
+    """`this machine`, or the cluster's address."""
+    nodes: tuple[Node, ...]
+    addable: tuple[Node, ...] = ()
+    """What an autoscaler can add to these."""
+
+    @property
+    def cpus(self) -> int:
+        """Of all nodes, those that can be added too."""
+        return sum(node.count * node.cpus for node in (*self.nodes, *self.addable))
+
+    @property
+    def gpus(self) -> int:
+        """Likewise."""
+        return sum(node.count * node.gpus for node in (*self.nodes, *self.addable))
+
+    def workers(self, cpus: int, gpus: int) -> int:
+        """Workers of so many processors and GPUs that can run at once."""
+        return sum(node.holds(cpus, gpus) for node in (*self.nodes, *self.addable))
+
+    def fitting(self, resources: Resources) -> int:
+        """Trials that can run at once."""
+        return self.workers(resources.cpus_per_worker, resources.gpus) // resources.workers
+
+    def require(self, sweep: Sweep) -> None:
+        """Refuse what could never be scheduled: Ray itself would wait for it for ever.
+
+        Raises:
+            UnavailableError: Naming the stage, what it asks for, and what there is.
+
+        """
+        self.require_for("baseline", sweep.baseline, sweep.baselines_at_once())
+        self.require_for("resources", sweep.resources, sweep.resources.concurrent_trials)
+
+    def require_for(self, key: str, resources: Resources, times: int) -> None:
+        """Refuse a stage that does not fit.
+
+        Args:
+            key: Of the sweep file: `baseline` or `resources`.
+            resources: What stands there.
+            times: Trials at once.
+
+        Raises:
+            UnavailableError: It does not.
+
+        """
+        asked, cpus, gpus = resources.workers * times, resources.cpus_per_worker, resources.gpus
+        if asked <= self.workers(cpus, gpus):
+            return
+        concurrent = f" × {times} concurrent trials" if times > 1 else ""
+        for kind, each, there in (("CPU", cpus, self.cpus), ("GPU", gpus, self.gpus)):
+            if asked * each > there:
+                raise UnavailableError(
+                    f"{key}: asks for {asked * each} {kind}s ({resources.workers} workers × {each}{concurrent}),"
+                    f" {self.place} has {there}{self._with_addable()}; lower {key}.workers,"
+                    f" {key}.{kind.lower()}s_per_worker or {key}.concurrent_trials"
+                )
+        one = f"{cpus} CPUs" + (f" and {gpus} GPU" if gpus else "")
+        raise UnavailableError(
+            f"{key}: a worker asks for {one} on one node, and {self.place} has room for"
+            f" {self.workers(cpus, gpus)} of the {asked} ({resources.workers} workers{concurrent}): {self.listed()};"
+            f" lower {key}.cpus_per_worker, {key}.workers or {key}.concurrent_trials"
+        )
+
+    def _with_addable(self) -> str:
+        return f" with all that its autoscaler can add ({self.listed()})" if self.addable else ""
+
+    def listed(self) -> str:
+        """The largest nodes."""
+        nodes = sorted((*self.nodes, *self.addable), key=lambda node: (node.gpus, node.cpus), reverse=True)
+        more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
+        return ", ".join(map(str, nodes[:NAMED])) + more

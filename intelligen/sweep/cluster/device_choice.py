@@ -1,0 +1,102 @@
+"""Choice of processors or GPUs, where a sweep leaves it open: made at its first launch, and kept."""
+
+from collections.abc import Iterator, Mapping
+
+from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.errors import UnavailableError
+from intelligen.sweep.cluster.capacity import Capacity
+
+STAGES = ("baseline", "resources")
+
+
+def on_devices(sweep: Sweep, capacity: Capacity, settled: Mapping[str, int]) -> Sweep:
+    """The sweep with numbers in place of `gpus_per_worker: auto`.
+
+    Where a stage is to use GPUs and there are fewer than its workers, fewer trials run at once; where not even one
+    trial's workers find a GPU each, it has fewer workers.
+
+    Args:
+        sweep: Its settings.
+        capacity: Of the place where it is to run.
+        settled: Stage → GPUs per worker at its last launch; empty before its first.
+
+    Raises:
+        UnavailableError: It has used GPUs so far, and there are none.
+
+    """
+    open_stages = [key for key in STAGES if _stage(sweep, key).gpus_per_worker == "auto"]
+    gpus = {key: settled.get(key, 1 if capacity.gpus else 0) for key in open_stages}
+    if any(gpus.values()) and not capacity.gpus:
+        overrides = " ".join(f"-o {key}.gpus_per_worker=0" for key in open_stages)
+        raise UnavailableError(
+            f"the sweep has trained on GPUs so far, and {capacity.place} has none; resume it where there are some, or"
+            f" go on with processors: {overrides}"
+        )
+    return sweep.model_copy(update={key: _fitted(_stage(sweep, key), number, capacity) for key, number in gpus.items()})
+
+
+def gpus_of_stages(sweep: Sweep) -> dict[str, int]:
+    """Stage → GPUs per worker, of a sweep without `auto`."""
+    return {key: _stage(sweep, key).gpus for key in STAGES}
+
+
+def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
+    """One line: what there is, what each stage takes of it, what was lowered, and what is idle in the search.
+
+    Args:
+        asked: The settings as they were given.
+        sweep: As they are obeyed: from `on_devices`.
+        capacity: Of the place where the sweep is to run.
+
+    """
+    trial = sweep.resources
+    taken = trial.workers * trial.concurrent_trials
+    idle = [
+        f"{number} of {_count(there, kind)}"
+        for kind, there, each in (("GPU", capacity.gpus, trial.gpus), ("CPU", capacity.cpus, trial.cpus_per_worker))
+        if (number := there - taken * each) > 0
+    ]
+    lowered = ", ".join(_lowered(asked, sweep))
+    parts = [
+        f"{capacity.place}: {_count(capacity.cpus, 'CPU')} and {_count(capacity.gpus, 'GPU')}",
+        f"search {_count(trial.concurrent_trials, 'trial')} at once, {_workers(trial)}",
+        f"baseline {_workers(sweep.baseline)}",
+    ]
+    if lowered:
+        parts.append(f"lowered to fit the GPUs: {lowered}")
+    if idle:
+        parts.append(f"idle in the search: {' and '.join(idle)}")
+    if trial.gpus == 0 and capacity.gpus and asked.resources.gpus_per_worker == "auto":
+        parts.append("the sweep began without GPUs: -o resources.gpus_per_worker=1 uses them from now on")
+    return "; ".join(parts)
+
+
+def _fitted(resources: Resources, gpus: int, capacity: Capacity) -> Resources:
+    update: dict[str, int] = {"gpus_per_worker": gpus}
+    room = capacity.workers(resources.cpus_per_worker, gpus)
+    if gpus and room:
+        update["workers"] = min(resources.workers, room)
+        update["concurrent_trials"] = min(resources.concurrent_trials, room // update["workers"])
+    return resources.model_copy(update=update)
+
+
+def _lowered(asked: Sweep, sweep: Sweep) -> Iterator[str]:
+    for key in STAGES:
+        for name in ("workers", "concurrent_trials"):
+            before, after = getattr(_stage(asked, key), name), getattr(_stage(sweep, key), name)
+            if before != after:
+                yield f"{key}.{name} {before} → {after}"
+
+
+def _stage(sweep: Sweep, key: str) -> Resources:
+    resources: Resources = getattr(sweep, key)
+    return resources
+
+
+def _workers(resources: Resources) -> str:
+    on = f"{resources.gpus} GPU" if resources.gpus else _count(resources.cpus_per_worker, "CPU")
+    return f"{_count(resources.workers, 'worker')} on {on}" + (" each" if resources.workers > 1 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

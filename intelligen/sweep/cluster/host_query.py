@@ -1,0 +1,22 @@
+"""Asks a host of the cluster by a short Ray task."""
+
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+LONGEST_ANSWER_S = 60.0
+
+
+def ask_host(host: str, task: Any, *arguments: Any) -> Any:
+    """What a remote function answers on a host; none where no living node is on it.
+
+    Raises:
+        RayError: It fails, or does not answer in time.
+
+    """
+    for node in ray.nodes():
+        if node["Alive"] and node["NodeManagerHostname"] == host:
+            there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+            return ray.get(task.options(scheduling_strategy=there).remote(*arguments), timeout=LONGEST_ANSWER_S)
+    return None

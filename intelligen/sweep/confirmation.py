@@ -1,0 +1,62 @@
+"""Confirmation stage: the best configurations are trained again with fresh seeds."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from intelligen.analysis.strategy_table import best_by_strategy
+from intelligen.state import layout
+from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.sweep.execution.epoch_gate import close_gate
+from intelligen.sweep.execution.fixed_trials import run_fixed_trials
+from intelligen.sweep.execution.workers import WorkerConfig
+from intelligen.sweep.sweep_context import SweepContext
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A trial of the search, to be trained with another seed."""
+
+    of: TrialRecord
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """`generative-s2`: its name in the ledger."""
+        return f"{self.of.strategy}-s{self.seed}"
+
+
+def repetitions_left(run: SweepContext) -> list[Repetition]:
+    """What has not ended yet, seed by seed; nothing once each strategy's best trial was repeated with all seeds."""
+    if not run.confirmation_seeds:
+        return []
+    trials = run.ledger.trials
+    chosen = best_by_strategy(run.directory, trials, metric=run.sweep.objective.metric).values()
+    wanted = [Repetition(record, seed) for seed in run.confirmation_seeds for record in chosen]
+    return [one for one in wanted if one.id not in trials or trials[one.id].state is TrialState.RUNNING]
+
+
+def train_repetitions(run: SweepContext) -> None:
+    """Train what has not ended yet.
+
+    Raises:
+        KeyboardInterrupt: Somebody interrupted it.
+        StorageError: Ledger or histories cannot be read or written any more.
+
+    """
+    left = {one.id: partial(_begin, run, one) for one in repetitions_left(run)}
+    run_fixed_trials(run, left, resources=run.sweep.resources, name="confirm")
+
+
+def _begin(run: SweepContext, repetition: Repetition) -> WorkerConfig:
+    trial = run.repeated(repetition.of, seed=repetition.seed)
+    directory = layout.repeated(run.directory, repetition.id)
+    close_gate(directory)
+    run.begin(
+        repetition.id,
+        trial,
+        directory,
+        kind="confirm",
+        params=repetition.of.params,
+        confirms=repetition.of.id,
+    )
+    return run.worker_config(trial, directory, run.sweep.resources)

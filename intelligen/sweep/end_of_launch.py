@@ -1,0 +1,108 @@
+"""End of a launch: its ledger is closed, table and report written, the MLflow mirror brought up to date."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from intelligen.analysis.mlflow_links import compare_lines
+from intelligen.analysis.strategy_table import StrategySummary, strategy_table
+from intelligen.analysis.suggested_command import command_line
+from intelligen.analysis.sweep_results import SweepResults
+from intelligen.errors import writing
+from intelligen.state.mlflow_run_ids import read_run_ids
+from intelligen.state.redaction import redact_text
+from intelligen.state.trial_records import SweepStatus
+from intelligen.sweep.launch_reporter import Reporter
+from intelligen.sweep.signals import INTERRUPTED_LINE
+from intelligen.sweep.stages import is_finished, link_runs, sweep_pareto_front
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.tracking.mlflow_mirror import MlflowMirror
+
+_MIRROR_S = 60.0
+
+
+def close_launch(
+    launch: SweepContext, status: SweepStatus, mirror: MlflowMirror, reporter: Reporter, *, tracking_uri: str
+) -> None:
+    """Write table and report, let the mirror catch up, and say where to look next: files first, then the terminal.
+
+    Raises:
+        StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
+
+    """
+    shown, mirrored, report = redact_text(tracking_uri), False, None
+    try:
+        try:
+            results, table = _conclude(launch, status, reporter)
+            path = launch.directory / "table.md"
+            with writing(path, needed=len(table.encode())):
+                path.write_text(table, encoding="utf-8")
+            if status is SweepStatus.COMPLETE:
+                # The report names MLflow's runs.
+                mirror.try_sync()
+                report = _write_report(launch, reporter)
+        finally:
+            mirrored = mirror.close(timeout_s=_MIRROR_S)
+        if status is not SweepStatus.FAILED:  # of which the study may be the cause
+            link_runs(launch, tracking_uri=tracking_uri)
+        reporter.show(results)
+        _say_what_next(launch, status, reporter)
+        reporter.say(f"table    {path}")
+        if report is not None:
+            reporter.say(f"report   {report}")
+        for place, line in enumerate(compare_lines(tracking_uri, read_run_ids(launch.directory))):
+            reporter.say(f"{'' if place else 'compare':8} {line}")
+    finally:
+        if not mirrored:
+            why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
+            then = "; then the same command sends the rest" if mirror.refusal else ": the same command sends the rest"
+            reporter.say(f"{why}{then}")
+
+
+def _conclude(launch: SweepContext, status: SweepStatus, reporter: Reporter) -> tuple[SweepResults, str]:
+    """Sum the sweep up for the ledger, which says that the launch failed where that cannot be done."""
+    ending, closed = SweepStatus.FAILED, False
+    summary: dict[str, Any] = {}
+    try:
+        results = SweepResults(
+            title=redact_text(launch.sweep.question or launch.sweep.name),
+            metrics=launch.metrics,
+            scores=launch.experiment.task.reported_scores,
+            rows=strategy_table(launch.directory, launch.ledger.trials, metric=launch.metrics[0]),
+            front=sweep_pareto_front(launch),
+        )
+        table = reporter.table(results)
+        closed = is_finished(launch)
+        ending, summary = status, {"table_markdown": table} | _scores(results.rows)
+    finally:
+        if not closed:
+            launch.ledger.close_sweep(ending, summary)
+    return results, table
+
+
+def _write_report(launch: SweepContext, reporter: Reporter) -> Path | None:
+    try:
+        return reporter.write_report(launch.directory, store=launch.store)
+    except Exception as error:
+        # Of any kind: the sweep has come to its end, and its results stand without a page about them.
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        line = f"no report: {what}; its results stand; try again: {command_line('report', launch.directory)}"
+        reporter.say(line)
+        return None
+
+
+def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:
+    """`best/STRATEGY/test/SCORE` of one model, `confirmed/STRATEGY/test/SCORE` as the mean over seeds."""
+    return {
+        f"{'confirmed' if row.over_seeds else 'best'}/{row.strategy}/{name}": value
+        for row in rows
+        for name, value in row.mean_scores().items()
+    }
+
+
+def _say_what_next(launch: SweepContext, status: SweepStatus, reporter: Reporter) -> None:
+    resume = command_line("resume", launch.directory)
+    if status is SweepStatus.PAUSED:
+        reporter.say(f"paused, as asked: {resume} does the stages that are left")
+    if status is SweepStatus.INTERRUPTED:
+        reporter.say(f"{INTERRUPTED_LINE}, and so does: {resume}")

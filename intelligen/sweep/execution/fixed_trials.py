@@ -1,0 +1,82 @@
+"""Fixed trials: known beforehand, run in order, each to its end; none is suggested or stopped."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from intelligen.config.schema.sweep import Resources
+from intelligen.state.trial_records import TrialState
+from intelligen.sweep.execution.retries import Attempts
+from intelligen.sweep.execution.tune_callbacks import FINISHED, DrivenSearcher, kept_errors
+from intelligen.sweep.execution.tune_runner import run_trials
+from intelligen.sweep.execution.workers import WorkerConfig
+from intelligen.sweep.schedulers.early_stopping import FailuresKept
+from intelligen.sweep.sweep_context import SweepContext
+from intelligen.sweep.trial_lifecycle import let_trial_go_on, settle_trial
+
+Begin = Callable[[], WorkerConfig]
+"""Writes a trial into the ledger, and says what its processes need."""
+
+
+def run_fixed_trials(run: SweepContext, trials: Mapping[str, Begin], *, resources: Resources, name: str) -> None:
+    """Run trials to their ends, so many at a time.
+
+    Args:
+        run: The launch.
+        trials: Name in the ledger → what begins it.
+        resources: What each of them takes.
+        name: Of the folder for Tune's own files.
+
+    Raises:
+        KeyboardInterrupt: Somebody interrupted it.
+        StorageError: Ledger or histories cannot be read or written any more.
+
+    """
+    if trials:
+        searcher = _FixedTrials(run, trials, Attempts(run, resources))
+        run_trials(run, searcher, resources=resources, scheduler=FailuresKept(), name=name)
+    known = run.ledger.trials
+    if any(trial not in known or known[trial].state is TrialState.RUNNING for trial in trials):
+        raise KeyboardInterrupt  # which Tune keeps to itself
+
+
+class _FixedTrials(DrivenSearcher):
+    def __init__(self, run: SweepContext, trials: Mapping[str, Begin], attempts: Attempts) -> None:
+        super().__init__(run.sweep)
+        self._run = run
+        self._begin = trials
+        self._left = list(trials)
+        self._attempts = attempts
+        self._begun: dict[str, WorkerConfig] = {}
+        self._running: dict[str, str] = {}
+
+    def running(self) -> Collection[str]:
+        return list(self._running)
+
+    @kept_errors(FINISHED)
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._must_wait(self._running.values(), self._left):
+            return None
+        if not self._left:
+            return None if self._running else FINISHED  # what runs may have to run again
+        self._running[trial_id] = name = self._left.pop(0)
+        if name not in self._begun:
+            self._begun[name] = self._begin[name]()
+        return dict(self._begun[name])
+
+    @kept_errors(None)
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if self.metric in result:
+            let_trial_go_on(self._run, self._running[trial_id], result["training_iteration"])
+
+    @kept_errors(None)
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        if not error:
+            settle_trial(self._run, self._running.pop(trial_id), crashed=False)
+
+    @kept_errors(None)
+    def on_attempt_failed(self, trial_id: str, error: BaseException) -> None:
+        name = self._running.pop(trial_id)
+        if self._is_again(name, self._attempts.failed(name, error)):
+            self._left.insert(0, name)
+        else:
+            settle_trial(self._run, name, crashed=True)

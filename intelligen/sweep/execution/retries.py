@@ -1,0 +1,125 @@
+"""Retries: whether a failed attempt is followed by another one, by one alone, or by the launch's end."""
+
+from collections import Counter
+from enum import Enum, auto
+from pathlib import Path
+
+from ray.exceptions import RayError
+
+from intelligen.config.schema.sweep import Resources
+from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError
+from intelligen.state.failure_file import read_failure, write_failure
+from intelligen.sweep.cluster.capacity_monitor import require_capacity
+from intelligen.sweep.cluster.cluster_monitor import require_cluster
+from intelligen.sweep.cluster.oom_kills import killed_for_memory
+from intelligen.sweep.execution.failure_causes import fault_of, first_line, unwrapped
+from intelligen.sweep.sweep_context import SweepContext
+
+
+class Next(Enum):
+    """What follows from a failed attempt."""
+
+    AGAIN = auto()
+    """Another attempt."""
+    ALONE = auto()
+    """Another attempt, with nothing beside it."""
+    FAILED = auto()
+    """The trial has failed; the reason lies in its directory."""
+
+
+class Tries:
+    """The attempts of one launch, at trials or at their scoring.
+
+    Only what the attempt itself did is counted. What the place did is not: see `causes`.
+
+    Args:
+        resources: What each attempt takes, and how often it may crash.
+
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._crashes: Counter[str] = Counter()
+        self._short_of_memory: set[str] = set()
+
+    def failed(self, name: str, error: BaseException, *, directory: Path) -> Next | IntelligenError:
+        """Judge an attempt that ended by an error: what follows, or why no further attempt is made.
+
+        Args:
+            name: The trial's, in the ledger.
+            error: What ended the attempt, as Ray tells of it.
+            directory: The trial's.
+
+        Returns:
+            A MemoryShortageError where an attempt with nothing beside it was killed for memory too, and a CrashedError
+            where it crashed as often as it may.
+
+        Raises:
+            IntelligenError: A fault of the place, which ends the launch.
+
+        """
+        match fault_of(error, place=directory) or _killed_for_memory(error, directory):
+            case None:
+                return self._crashed(name, unwrapped(error, place=directory))
+            case NodeLostError() as fault:
+                require_capacity(self._resources, fault)
+                return Next.AGAIN
+            case MemoryShortageError() as fault if name in self._short_of_memory:
+                return MemoryShortageError(f"{fault}; nothing ran beside it")
+            case MemoryShortageError():
+                self._short_of_memory.add(name)
+                return Next.ALONE
+            case fault:
+                raise fault
+
+    def _crashed(self, name: str, error: BaseException) -> Next | CrashedError:
+        self._crashes[name] += 1
+        if self._crashes[name] < self._resources.attempts:
+            return Next.AGAIN
+        require_cluster()
+        if isinstance(error, RayError):
+            return CrashedError("its process died at every attempt")
+        return CrashedError(f"it crashed at every attempt: {first_line(error)}")
+
+
+class Attempts:
+    """The attempts of one launch at trials.
+
+    Args:
+        run: The launch.
+        resources: What each trial takes, and how often it may crash.
+
+    """
+
+    def __init__(self, run: SweepContext, resources: Resources) -> None:
+        self._run = run
+        self._tries = Tries(resources)
+
+    def failed(self, name: str, error: BaseException) -> Next:
+        """Judge an attempt that ended by an error.
+
+        Args:
+            name: The trial's, in the ledger.
+            error: What ended it, as Ray tells of it.
+
+        Raises:
+            IntelligenError: A fault of the place, which ends the launch.
+
+        """
+        directory = self._run.directory_of(self._run.ledger.trials[name])
+        if name in self._run.stalled:
+            self._run.stalled.discard(name)
+            return Next.AGAIN
+        if read_failure(directory) is not None:
+            return Next.FAILED  # what ended it has left the reason
+        following = self._tries.failed(name, error, directory=directory)
+        if isinstance(following, Next):
+            return following
+        hint = "; its trial.log shows where" if isinstance(following, CrashedError) else ""
+        write_failure(directory, f"{following}{hint}")
+        return Next.FAILED
+
+
+def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
+    """A trial that has raised an error was not killed, whatever the kernel killed on its host meanwhile."""
+    return killed_for_memory(directory) if isinstance(unwrapped(error, place=directory), RayError) else None

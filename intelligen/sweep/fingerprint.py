@@ -1,0 +1,97 @@
+"""Fingerprint of a sweep's settings, in the head of its ledger: a directory holds one sweep."""
+
+import platform
+import socket
+import uuid
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.base import comparable
+from intelligen.config.files.document import dotted
+from intelligen.config.files.relative_paths import local_keys
+from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.local_path import Local
+from intelligen.config.schema.model import MODELS
+from intelligen.config.schema.strategies import STRATEGIES
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.schema.tasks import TASKS
+from intelligen.errors import ChangedError
+from intelligen.state.redaction import redact
+from intelligen.training.reproducibility_manifest import git_commit
+
+COMPARED = ("sweep", "experiment", "prepared")
+# A resumed sweep may get more trials or other machines; anything else would mix two experiments.
+MAY_CHANGE = (
+    "sweep.budget",
+    "sweep.resources",
+    "sweep.baseline",
+    "sweep.question",
+)
+# More seeds add to what is there.
+MAY_RISE = "sweep.confirm.seeds"
+NAMED_DIFFERENCES = 5
+
+
+def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict[str, Any]:
+    """Settings, data, code and machine of a sweep that starts now."""
+    packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
+    strategies = sweep.strategies() or (experiment.strategy.name,)
+    parts = (TASKS, [experiment.task.name]), (MODELS, [experiment.model.name]), (STRATEGIES, strategies)
+    plugins = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
+    return {
+        "sweep_id": uuid.uuid4().hex,
+        # The address of the study's database may hold a password.
+        "sweep": redact(comparable(sweep)),
+        "experiment": comparable(experiment),
+        "prepared": prepared,
+        "git_commit": git_commit(),
+        "host": socket.gethostname(),
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+    } | ({"plugins": plugins} if plugins else {})
+
+
+def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:
+    """Refuse to go on with a sweep under other settings.
+
+    Raises:
+        ChangedError: Settings or data differ from those that the sweep started with, key by key.
+    """
+    # Secrets are not kept, so what they were is not compared.
+    before, after = (_flat(redact({key: header[key] for key in COMPARED})) for header in (stored, now))
+    places = _places(now)
+    different = [
+        f"{key}: {before.get(key)!r} → {after.get(key)!r}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+        and not key.startswith(MAY_CHANGE)
+        and not (key in places and places[key].may_be(before.get(key), after.get(key)))
+        and not (key == MAY_RISE and (after.get(key) or 0) > (before.get(key) or 0))
+    ]
+    if different:
+        more = f"; and {len(different) - NAMED_DIFFERENCES} more" if len(different) > NAMED_DIFFERENCES else ""
+        raise ChangedError(
+            f"{directory}: the sweep was started with other settings: {'; '.join(different[:NAMED_DIFFERENCES])}{more};"
+            f" restore them, or {ANOTHER_SWEEP}"
+        )
+
+
+def _places(header: Mapping[str, Any]) -> dict[str, Local]:
+    """The keys that name places, which may be others where a sweep was moved: what is there is compared itself."""
+    return {
+        f"{part}.{dotted(key)}": local
+        for part, settings in (("sweep", Sweep), ("experiment", Experiment))
+        for key, local in local_keys(settings, header[part]).items()
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+    }

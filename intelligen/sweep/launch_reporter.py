@@ -1,0 +1,37 @@
+"""Reporter interface: how people hear of a launch; the sweep itself knows no terminal."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from intelligen.analysis.sweep_results import SweepResults
+from intelligen.data.preparation import OnProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from intelligen.tasks.base import AnyMetric
+
+
+class Reporter(Protocol):
+    """Shows a launch to people, and makes the table and the page that it leaves."""
+
+    def say(self, line: str) -> None:
+        """Show one whole line."""
+
+    def counting(self) -> AbstractContextManager[OnProgress]:
+        """Show, while data are prepared, what it is told of their progress."""
+
+    def following(
+        self, directory: Path, *, objective: str, metrics: "Sequence[AnyMetric]"
+    ) -> AbstractContextManager[object]:
+        """Show meanwhile how the trials of a sweep get on, from the files in its directory."""
+
+    def table(self, results: SweepResults) -> str:
+        """Return the results in Markdown."""
+
+    def show(self, results: SweepResults) -> None:
+        """Show the results."""
+
+    def write_report(self, directory: Path, *, store: Path) -> Path:
+        """Write the report of a sweep into its directory; returns where it lies."""

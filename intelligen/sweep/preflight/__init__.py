@@ -1,0 +1,1 @@
+"""What is checked and estimated before anything is trained."""

@@ -1,0 +1,271 @@
+"""`doctor`: checks all that a sweep needs, leaves nothing behind, names a fix for each finding."""
+
+import os
+import platform
+import resource
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import psutil
+import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from intelligen.errors import UnavailableError
+from intelligen.state import layout
+from intelligen.state.redaction import redact_text
+from intelligen.sweep.cluster.find_cluster import Cluster
+from intelligen.sweep.cluster.node_checks import WORST_SKEW_S, NodeReport, look_at_nodes
+from intelligen.sweep.cluster.ray_directories import require_home, require_ray_folder, short_temporary_directory
+from intelligen.sweep.cluster.ray_session import cluster_joined
+from intelligen.sweep.preflight.probes import ProbeError, probe_ray, probe_store, probe_tracking
+
+OLDEST_PYTHON = (3, 11)
+CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
+GIB = 2**30
+LEAST_DISK_GIB, WANTED_DISK_GIB, WANTED_MEMORY_GIB = 1, 10, 2
+WANTED_FILES = 4096
+NAMED = 5
+ROOMS = (layout.PREPARED, layout.BASELINES, layout.SWEEPS)
+"""Of the runs directory, in which a launch makes directories."""
+INSTALL = "pip install -c constraints.txt -e . in the repository"
+
+
+class CheckStatus(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line."""
+
+    check: str
+    verdict: CheckStatus
+    found: str
+    mend: str = ""
+    """What to do about it; empty where all is well."""
+
+
+def examine(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Iterator[Finding]:
+    """Look at this machine, the runs directory, MLflow, and every node of the cluster that sweeps would join.
+
+    Args:
+        store: The runs directory; it need not exist.
+        tracking_uri: Of MLflow.
+        cluster: The one that sweeps would join; none = they run on this machine.
+
+    """
+    place = next(path for path in (store, *store.parents) if path.exists())
+    yield _python()
+    yield from _packages()
+    yield from _machine()
+    yield _gpu()
+    yield _permissions(store)
+    yield from _storage(place, *(found for name in ROOMS if (found := store / name).exists()))
+    yield _disk(place)
+    yield _tracking(tracking_uri)
+    yield _hub_token()
+    if cluster is None:
+        yield Finding("nodes", CheckStatus.OK, "no Ray cluster is to be joined: sweeps run on this machine")
+        yield _ray()
+    else:
+        yield from _nodes(cluster, place)
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} on {platform.platform()}"
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("python", CheckStatus.FAIL, found, f"use Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+    return Finding("python", CheckStatus.OK, found)
+
+
+def _packages() -> Iterator[Finding]:
+    """What the package requires, then what its constraints pin."""
+    asked = [Requirement(text) for text in requires("intelligen") or ()]
+    needed = [one for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    installed = {one.name: _installed(one.name) for one in needed}
+    unmet = [
+        one
+        for one in needed
+        if installed[one.name] is None or not one.specifier.contains(str(installed[one.name]), prereleases=True)
+    ]
+    if unmet:
+        found = [f"{one.name} {installed[one.name] or 'is missing'} ({one.specifier})" for one in unmet]
+        install = INSTALL if CONSTRAINTS.exists() else shlex.join(["pip", "install", *map(str, unmet)])
+        yield Finding("packages", CheckStatus.FAIL, _listed(found), install)
+    else:
+        yield Finding(
+            "packages", CheckStatus.OK, f"intelligen {version('intelligen')}, all of {len(needed)} requirements"
+        )
+    yield _pins({name: found for name, found in installed.items() if found is not None})
+
+
+def _pins(installed: Mapping[str, str]) -> Finding:
+    if not CONSTRAINTS.exists():
+        return Finding(
+            "pins", CheckStatus.OK, "installed without the repository's constraints.txt, so nothing is pinned"
+        )
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    pins = {name: pinned for name, _, pinned in (line.partition("==") for line in lines)}
+    moved = [
+        f"{name} {found}, pinned {pins[name]}"
+        for name, found in installed.items()
+        # Of a local version, such as 2.13.0+cpu, only the public part is pinned.
+        if name in pins and Version(found).public != pins[name]
+    ]
+    if moved:
+        return Finding("pins", CheckStatus.WARN, _listed(moved), INSTALL)
+    return Finding("pins", CheckStatus.OK, "all requirements are as constraints.txt has them")
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _machine() -> Iterator[Finding]:
+    cpus = len(psutil.Process().cpu_affinity() or ()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
+    free = psutil.virtual_memory().available / GIB
+    found = f"{cpus} processors, {free:.1f} GiB of memory available"
+    if free < WANTED_MEMORY_GIB:
+        yield Finding(
+            "machine", CheckStatus.WARN, found, "a sweep takes about 2 GiB beside its models: free some memory"
+        )
+    else:
+        yield Finding("machine", CheckStatus.OK, found)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files < WANTED_FILES:
+        yield Finding("open files", CheckStatus.WARN, f"at most {files} per process", "ulimit -n 65536: Ray opens many")
+    else:
+        yield Finding("open files", CheckStatus.OK, f"at most {files:,} per process")
+
+
+def _gpu() -> Finding:
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if names:
+        return Finding("gpu", CheckStatus.OK, f"{len(names)} that torch {torch.__version__} can use: {_listed(names)}")
+    present = _driver_gpus()
+    if present:
+        found = f"the driver shows {present}, torch {torch.__version__} none"
+        return Finding(
+            "gpu", CheckStatus.WARN, found, "install torch for this driver's CUDA, or look at CUDA_VISIBLE_DEVICES"
+        )
+    return Finding("gpu", CheckStatus.OK, "none: trials run on processors")
+
+
+def _driver_gpus() -> int:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        count: int = pynvml.nvmlDeviceGetCount()
+    except pynvml.NVMLError:
+        return 0
+    return count
+
+
+def _permissions(store: Path) -> Finding:
+    if not store.exists():
+        return Finding("runs folder", CheckStatus.OK, f"{store}: not there yet, the first command makes it")
+    mode = store.stat().st_mode & 0o777
+    if mode & 0o022:
+        mend = f"chmod go-w {store}: who can write there can change what trials load"
+        return Finding("runs folder", CheckStatus.WARN, f"{store}: others may write ({mode:o})", mend)
+    return Finding("runs folder", CheckStatus.OK, f"{store}: only its owner may write ({mode:o})")
+
+
+def _storage(place: Path, *rooms: Path) -> Iterator[Finding]:
+    """The runs directory or, before it is made, the place for it; and what is in it, which may be another user's."""
+    mend = "name another place by --runs, or fix this one"
+    try:
+        probe = probe_store(place)
+        for room in rooms:
+            probe_store(room)
+    except ProbeError as error:
+        yield Finding("storage", CheckStatus.FAIL, str(error), mend)
+        return
+    found = f"{place}: 1 MiB written, synced, locked and read back in {1000 * probe.seconds:.0f} ms"
+    yield Finding("storage", CheckStatus.OK, found)
+    if abs(probe.skew_s) > WORST_SKEW_S:
+        found = f"files of {place} are dated {probe.skew_s:+.1f} s from this machine's clock"
+        yield Finding("clock", CheckStatus.WARN, found, "let NTP set the clocks of this machine and of the file server")
+    else:
+        yield Finding("clock", CheckStatus.OK, "this machine and its storage agree")
+
+
+def _disk(place: Path) -> Finding:
+    free = shutil.disk_usage(place).free / GIB
+    found = f"{free:.1f} GiB free at {place}"
+    if free >= WANTED_DISK_GIB:
+        return Finding("disk", CheckStatus.OK, found)
+    mend = "free some, or name another place by --runs: each trial keeps up to three checkpoints"
+    return Finding("disk", CheckStatus.FAIL if free < LEAST_DISK_GIB else CheckStatus.WARN, found, mend)
+
+
+def _tracking(tracking_uri: str) -> Finding:
+    try:
+        return Finding("mlflow", CheckStatus.OK, f"{redact_text(tracking_uri)}: {probe_tracking(tracking_uri)}")
+    except ProbeError as error:
+        mend = "start it again, or name another by --tracking-uri"
+        return Finding("mlflow", CheckStatus.FAIL, f"{redact_text(tracking_uri)}: {error}", mend)
+
+
+def _hub_token() -> Finding:
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        return Finding("hub token", CheckStatus.OK, "none: public data sets can be fetched, gated ones need HF_TOKEN")
+    return Finding("hub token", CheckStatus.OK, "present")
+
+
+def _ray() -> Finding:
+    try:
+        require_home()
+        with short_temporary_directory():
+            require_ray_folder()
+            return Finding("ray", CheckStatus.OK, f"starts on this machine in {probe_ray():.0f} s")
+    except UnavailableError as error:
+        return Finding("ray", CheckStatus.FAIL, str(error))
+    except ProbeError as error:
+        return Finding("ray", CheckStatus.FAIL, str(error), "sweeps cannot run here before Ray starts")
+
+
+def _nodes(cluster: Cluster, place: Path) -> Iterator[Finding]:
+    try:
+        with cluster_joined(cluster):
+            reports = look_at_nodes(place)
+    except (UnavailableError, OSError) as error:
+        yield Finding("nodes", CheckStatus.FAIL, str(error), "start the cluster, or look at its head")
+        return
+    yield Finding("nodes", CheckStatus.OK, str(cluster))
+    for report in reports:
+        yield _node(report, place)
+
+
+def _node(report: NodeReport, place: Path) -> Finding:
+    name = f"node {report.host}"
+    trouble = report.trouble(place)
+    if trouble is not None:
+        return Finding(name, CheckStatus.FAIL, *trouble)
+    if abs(report.skew_s) > WORST_SKEW_S:
+        return Finding(
+            name, CheckStatus.WARN, f"its clock is {report.skew_s:+.1f} s from ours", "let NTP set both clocks"
+        )
+    return Finding(name, CheckStatus.OK, "same versions, sees the runs folder, same time, its GPUs compute")
+
+
+def _listed(words: list[str]) -> str:
+    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
+    return ", ".join(words[:NAMED]) + more

@@ -1,0 +1,259 @@
+"""`plan`: settings, some trials, machines, and what they cost, before anything runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import optuna
+import torch
+
+from intelligen.config.files.load import apply_settings
+from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.data.data_summary import shared_rows
+from intelligen.data.prepared_data import Prepared
+from intelligen.errors import ConfigError, UnavailableError
+from intelligen.state import layout
+from intelligen.state.ledger import settled_devices
+from intelligen.state.redaction import redact
+from intelligen.state.trial_result import read_result
+from intelligen.sweep.cluster.capacity import Capacity
+from intelligen.sweep.cluster.device_choice import devices_line, on_devices
+from intelligen.sweep.cluster.find_cluster import Cluster
+from intelligen.sweep.preflight.resource_survey import capacity_at
+from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
+from intelligen.sweep.search.define_by_run import chosen_strategy, suggest
+from intelligen.tasks import build_task
+from intelligen.training.selected_weights import selected_weights
+from intelligen.training.timing import Bench, TimeRange, time_epoch, time_validation
+
+SAMPLED_TRIALS = 5
+LEAVES_OUT = (
+    "early stops, which shorten the search",
+    "starting Ray and its trials, preparing data, the test stage",
+    "the pre-training of discriminators, trials that fail",
+    "other work on these machines, and trials that share a processor's memory",
+)
+
+
+@dataclass(frozen=True)
+class SampledTrial:
+    """A point of the space."""
+
+    strategy: str
+    settings: dict[str, Any]
+    """Dotted experiment key → value."""
+    refused: str | None
+    """Why its values do not go together; such a trial fails."""
+    seconds: TimeRange | None
+    """Of training and validation, if it finishes; none where it was not measured."""
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """What a sweep is expected to take, from a few updates of its own model on this machine."""
+
+    baseline_s: TimeRange
+    """Of the baselines that are not there yet; 0 where all of them are."""
+    search_s: TimeRange
+    confirm_s: TimeRange
+    """Of the trainings that repeat the best trials with other seeds; 0 without any."""
+    device_hours: TimeRange
+    """Of all of these together."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep would do."""
+
+    sweep: Sweep
+    experiment: Experiment
+    place: str
+    """Whose processors and GPUs were counted: this machine's or a cluster's."""
+    cpus: int
+    gpus: int
+    devices: str
+    """What each stage takes of these, what was lowered for want of GPUs, and what is idle."""
+    concurrent_fit: int
+    """Trials that these would hold at once."""
+    data: tuple[str, ...]
+    """What the prepared splits share, a line each; empty where nothing was prepared."""
+    trials: tuple[SampledTrial, ...]
+    cost: CostEstimate | None
+    no_cost: str | None
+    """Why nothing was timed; none too where no number of trials bounds the sweep."""
+    leaves_out: tuple[str, ...]
+    """What the cost does not count."""
+    warnings: tuple[str, ...]
+    refusal: str | None
+    """Why the sweep cannot run here."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; the keys are documented in docs/commands.md."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("sweep", "experiment")}
+        plain["trials"] = [asdict(trial) for trial in self.trials]
+        plain["cost"] = None if self.cost is None else asdict(self.cost)
+        settings = {"sweep": self.sweep.model_dump(mode="json"), "experiment": self.experiment.model_dump(mode="json")}
+        document: dict[str, Any] = redact({"format": 1, **settings, **plain})
+        return document
+
+
+def make_plan(
+    sweep: Sweep,
+    experiment: Experiment,
+    *,
+    store: Path,
+    calibrate: bool,
+    prepare: Callable[[], Prepared],
+    cluster: Cluster | None = None,
+) -> Plan:
+    """Look at what is there, draw some trials, and time a few updates of each.
+
+    Args:
+        sweep: Its settings.
+        experiment: Its experiment.
+        store: The runs directory: a baseline that is there already costs nothing.
+        calibrate: Whether to time anything.
+        prepare: Finds or makes the experiment's data, where there is something to time.
+        cluster: Where the sweep would run; none = on this machine.
+
+    Raises:
+        ConfigError: The task lacks a setting without which these data cannot be scored.
+        UnavailableError: The cluster does not answer.
+
+    """
+    capacity = capacity_at(cluster)
+    asked = sweep
+    sweep, refusal = _on_devices(asked, capacity, settled_devices(layout.sweep(store, sweep.name)))
+    no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
+    prepared = None if no_cost is not None else prepare()
+    timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
+    trials = tuple(_trial(changes, experiment, timed) for changes in _sampled(sweep))
+    one = _mean_trial(trials)
+    return Plan(
+        sweep=sweep,
+        experiment=experiment,
+        place=capacity.place,
+        cpus=capacity.cpus,
+        gpus=capacity.gpus,
+        devices=devices_line(asked, sweep, capacity),
+        concurrent_fit=capacity.fitting(sweep.resources),
+        data=() if prepared is None else tuple(shared_rows(prepared.manifest)),
+        trials=trials,
+        cost=None if timed is None or one is None else timed.cost(one),
+        no_cost=no_cost,
+        leaves_out=LEAVES_OUT,
+        warnings=(*sweep_warnings(sweep, experiment), *(() if one is None else too_short(sweep, one))),
+        refusal=refusal,
+    )
+
+
+def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
+    """Random points of the space, in turn of each strategy: the search itself draws others."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=sweep.search.seed))
+    strategies = sweep.strategies()
+    for number in range(max(SAMPLED_TRIALS, len(strategies))):
+        if strategies:
+            study.enqueue_trial({"strategy": strategies[number % len(strategies)]})
+    return [suggest(study.ask(), sweep.space) for _ in range(max(SAMPLED_TRIALS, len(strategies)))]
+
+
+def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | None:
+    if not calibrate:
+        return "it was not asked for"
+    if refused:
+        return "the sweep cannot run here"
+    if (sweep.resources.gpus or sweep.baseline.gpus) and not torch.cuda.is_available():
+        return "the trials ask for GPUs, and this machine has none to time them on"
+    return None
+
+
+def _on_devices(sweep: Sweep, capacity: Capacity, settled: Mapping[str, int]) -> tuple[Sweep, str | None]:
+    """The sweep as it would run, and why it cannot."""
+    try:
+        fitted = on_devices(sweep, capacity, settled)
+        capacity.require(fitted)
+    except UnavailableError as error:
+        return on_devices(sweep, capacity, {}), str(error)
+    return fitted, None
+
+
+def _trial(changes: Mapping[str, Any], experiment: Experiment, timed: "_Timed | None") -> SampledTrial:
+    try:
+        chosen = apply_settings(experiment, changes)
+    except ConfigError as error:
+        name = chosen_strategy(changes) or experiment.strategy.name
+        return SampledTrial(name, dict(changes), " ".join(str(error).split()), None)
+    seconds = None if timed is None else timed.finetuning(chosen)
+    return SampledTrial(chosen.strategy.name, dict(changes), None, seconds)
+
+
+def _mean_trial(trials: tuple[SampledTrial, ...]) -> TimeRange | None:
+    """Seconds of a trial, each strategy in equal shares: as the budget gives them, or for want of knowing better."""
+    by_strategy: dict[str, list[TimeRange]] = {}
+    for trial in trials:
+        if trial.seconds is not None:
+            by_strategy.setdefault(trial.strategy, []).append(trial.seconds)
+    if not by_strategy:
+        return None
+    return _mean([_mean(spans) for spans in by_strategy.values()])
+
+
+def _mean(spans: list[TimeRange]) -> TimeRange:
+    return TimeRange(fmean(span.low for span in spans), fmean(span.high for span in spans))
+
+
+class _Timed:
+    """Measures trials of one sweep; the validation once, since it is the same for all."""
+
+    def __init__(self, sweep: Sweep, experiment: Experiment, prepared: Prepared, store: Path) -> None:
+        build_task(experiment.task).require_scorable(prepared, key="experiment.task")
+        self._sweep = sweep
+        self._experiment = experiment
+        self._prepared = prepared
+        self._store = store
+        seeds = (experiment.seed, *sweep.confirmation_seeds(experiment.seed))
+        self._baselines = [
+            baseline_trial(experiment.model_copy(update={"seed": seed}), prepared=prepared.identity) for seed in seeds
+        ]
+        first = self._baselines[0]
+        self._start = selected_weights(layout.baseline(store, first.identity)) if self._is_there(first) else None
+        self._validation = time_validation(first, self._bench(sweep.resources))
+
+    def finetuning(self, experiment: Experiment) -> TimeRange:
+        """Seconds of a trial that finishes, the validation of its start included."""
+        trial = finetuning_trial(experiment, prepared=self._prepared.identity, start=self._baselines[0].identity)
+        return self._seconds(trial, self._sweep.resources, validations=trial.training.epochs + 1)
+
+    def cost(self, trial_s: TimeRange) -> CostEstimate | None:
+        """Of the whole sweep; none where no number of trials bounds it."""
+        total, again = self._sweep.total_trials(), self._sweep.total_repetitions()
+        if total is None:
+            return None
+        baseline = TimeRange(0.0, 0.0)
+        if missing := [trial for trial in self._baselines if not self._is_there(trial)]:
+            one = self._seconds(missing[0], self._sweep.baseline, validations=missing[0].training.epochs)
+            baseline = one.times(len(missing))
+        resources = self._sweep.resources
+        search, confirm = (
+            trial_s.times(count / max(1, min(count, resources.concurrent_trials))) for count in (total, again)
+        )
+        devices = baseline.times(self._sweep.baseline.workers) + trial_s.times((total + again) * resources.workers)
+        at_once = min(max(1, len(missing)), self._sweep.baselines_at_once())
+        return CostEstimate(baseline.times(1 / at_once), search, confirm, devices.times(1 / 3600))
+
+    def _is_there(self, baseline: Trial) -> bool:
+        return read_result(layout.baseline(self._store, baseline.identity)) is not None
+
+    def _seconds(self, trial: Trial, resources: Resources, *, validations: int) -> TimeRange:
+        alone = time_epoch(trial, self._bench(resources)).times(trial.training.epochs)
+        alone += self._validation.times(validations)
+        # Workers share an update at best in equal parts, and at worst to no use.
+        return TimeRange(alone.low / resources.workers, alone.high)
+
+    def _bench(self, resources: Resources) -> Bench:
+        device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
+        return Bench(self._prepared, device, resources.cpus_per_worker, self._start)

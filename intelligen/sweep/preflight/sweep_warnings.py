@@ -1,0 +1,82 @@
+"""Warnings about a sweep: what it can hardly answer or reach; none of it is forbidden."""
+
+from collections.abc import Iterator, Mapping
+
+from intelligen.config.schema.control_strategies import missing_controls
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.schedulers import Asha, Pbt
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.forms import Space
+from intelligen.config.space.parameters import grid_size, parameters
+from intelligen.training.timing import TimeRange
+
+
+def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
+    """One line each: what, why, the fix."""
+    names = sweep.strategies() or (experiment.strategy.name,)
+    return [*missing_controls(names), *_search(sweep, experiment), *_budget(sweep)]
+
+
+def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
+    """Budgets in hours that are spent before the trials have run that the others ask for.
+
+    Args:
+        sweep: Its settings.
+        trial_s: Seconds of a trial that finishes.
+
+    """
+    wanted, workers = sweep.total_trials() or max(1, len(sweep.strategies())), sweep.resources.workers
+    least_s = {
+        "wall_hours": wanted * trial_s.low / sweep.resources.concurrent_trials,
+        "device_hours": wanted * trial_s.low * workers,
+        "device_hours_per_strategy": (sweep.budget.trials_per_strategy or 1) * trial_s.low * workers,
+    }
+    return [
+        f"budget.{key} is {given:g}, and the trials take {seconds / 3600:.2g} or more without early stops; raise it, or"
+        " expect fewer of them"
+        for key, seconds in least_s.items()
+        if (given := getattr(sweep.budget, key)) is not None and 3600 * given < seconds
+    ]
+
+
+def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
+    epochs = experiment.finetuning.epochs
+    # In turns every strategy has a model of its own.
+    most = sweep.budget.trials_per_strategy if sweep.round_robin() else sweep.total_trials()
+    if sweep.search.sampler == "tpe" and most is not None and sweep.search.startup_trials >= most:
+        each = " of each strategy" if sweep.round_robin() else ""
+        yield (
+            f"search.startup_trials ({sweep.search.startup_trials}) is not below the budget of {most} trials{each}: the"
+            " model of tpe is never used; lower it, or write sampler: random"
+        )
+    if isinstance(sweep.scheduler, Asha) and sweep.scheduler.grace_epochs >= epochs:
+        yield (
+            f"scheduler.grace_epochs ({sweep.scheduler.grace_epochs}) is not below finetuning.epochs ({epochs}): asha"
+            " stops nobody; lower it, or write scheduler: {name: none}"
+        )
+    if isinstance(sweep.scheduler, Pbt) and sweep.scheduler.interval_epochs >= epochs:
+        yield (
+            f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below finetuning.epochs ({epochs}):"
+            " no trial takes over from another; lower it"
+        )
+
+
+def _budget(sweep: Sweep) -> Iterator[str]:
+    total, names = sweep.total_trials(), sweep.strategies()
+    if total is None:
+        return
+    if total < len(names):
+        yield f"a budget of {total} trials cannot try all of the {len(names)} strategies; raise it"
+    points = _points(sweep.space)
+    if points is not None and points < total:
+        yield f"the space has {points} points, the budget {total} trials: some run twice; lower it, or widen the space"
+    if sweep.resources.concurrent_trials > total:
+        yield (
+            f"resources.concurrent_trials ({sweep.resources.concurrent_trials}) is above the budget of {total} trials;"
+            " lower it"
+        )
+
+
+def _points(space: Mapping[str, Space]) -> int | None:
+    """How many points a space has; none where it is continuous."""
+    return None if any(parameter.continuous for parameter in parameters(space)) else grid_size(space)

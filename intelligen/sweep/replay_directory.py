@@ -1,0 +1,26 @@
+"""Directories of replays: the trial that is run again, and a new place for it."""
+
+from pathlib import Path
+
+from intelligen.analysis.find_sweep import find_trial
+from intelligen.analysis.status import runner
+from intelligen.errors import BusyError
+from intelligen.state.trial_records import TrialState
+from intelligen.state.trial_result import TRIAL
+
+
+def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
+    """Of a sweep's trial; without its name, `sweep` is such a directory itself.
+
+    Raises:
+        BusyError: The trial is under way.
+        ConfigError: There is no such sweep or trial.
+
+    """
+    if trial is None and (Path(sweep) / TRIAL).exists():
+        return Path(sweep).resolve()
+    files, record = find_trial(store, sweep, trial)
+    holder = runner(files) if record.state is TrialState.RUNNING else None
+    if holder is not None:
+        raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
+    return record.within(files.directory).resolve()

@@ -1,0 +1,54 @@
+"""Early stopping within a strategy: a trial is compared with those of its own strategy only.
+
+Else the early stops would judge strategies, by their first epochs, before anybody has compared them.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+
+class WithinStrategy(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
+    """One scheduler for each strategy.
+
+    Args:
+        make: Makes the one of a strategy, which remembers what earlier launches left of it.
+
+    """
+
+    def __init__(self, make: Callable[[str], TrialScheduler]) -> None:
+        super().__init__()
+        self._make = make
+        self._schedulers: dict[str, TrialScheduler] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """A trial comes."""
+        self._of(trial).on_trial_add(tune_controller, trial)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """A trial has failed."""
+        self._of(trial).on_trial_error(tune_controller, trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Whether the trial goes on."""
+        return str(self._of(trial).on_trial_result(tune_controller, trial, result))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """A trial has ended."""
+        self._of(trial).on_trial_complete(tune_controller, trial, result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        """A trial is taken away before its end."""
+        self._of(trial).on_trial_remove(tune_controller, trial)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles it with the experiment, secrets of the sweep and all; a resumed sweep makes its own.
+        return {}
+
+    def _of(self, trial: Any) -> TrialScheduler:
+        strategy = json.loads(trial.config["trial"])["strategy"]["name"]
+        if strategy not in self._schedulers:
+            self._schedulers[strategy] = self._make(strategy)
+        return self._schedulers[strategy]

@@ -1,0 +1,86 @@
+"""Test stage: scores trained models on test sets by tasks on the cluster."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import ray
+
+from intelligen.errors import ClusterLostError, IntelligenError, NodeLostError
+from intelligen.state.trial_records import TrialRecord
+from intelligen.sweep.cluster.capacity_monitor import LOOK_EVERY_S, CapacityMonitor
+from intelligen.sweep.execution.retries import Next, Tries
+from intelligen.sweep.execution.workers import score_tests
+from intelligen.sweep.sweep_context import SweepContext
+
+
+def score_trials(run: SweepContext, records: Iterable[TrialRecord]) -> None:
+    """Score trained models on their test sets, as many at a time as there is room for.
+
+    What is scored stands in the ledger at once. A model that cannot be scored keeps no other from it.
+
+    Args:
+        run: The launch.
+        records: The models'.
+
+    Raises:
+        NodeLostError: No node is left that can score.
+        ClusterLostError: The cluster is gone.
+        IntelligenError: The first model's that could not be scored. Its training stands.
+
+    """
+    scoring = _Scoring(run)
+    for record in records:
+        scoring.begin(record)
+    scoring.finish()
+
+
+class _Scoring:
+    def __init__(self, run: SweepContext) -> None:
+        self._run = run
+        self._tries, self._capacity = Tries(run.sweep.resources), CapacityMonitor(run.sweep.resources)
+        self._under_way: dict[ray.ObjectRef, TrialRecord] = {}
+        self._alone: list[TrialRecord] = []
+        self._failed: list[IntelligenError] = []
+
+    def begin(self, record: TrialRecord) -> None:
+        resources = self._run.sweep.resources
+        task: Any = score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus)
+        place = (str(self._run.directory_of(record)), str(self._run.store))
+        reference = task.remote(*place, resources.model_dump_json(), self._run.sweep.test.model_dump_json())
+        self._under_way[reference] = record
+
+    def finish(self) -> None:
+        while self._under_way or self._alone:
+            if not self._under_way:
+                self.begin(self._alone.pop(0))
+            done, _ = ray.wait(list(self._under_way), timeout=LOOK_EVERY_S)
+            for reference in done:
+                self._end(self._under_way.pop(reference), reference)
+            self._capacity.look()
+        if self._failed:
+            raise self._failed[0]
+
+    def _end(self, record: TrialRecord, reference: ray.ObjectRef) -> None:
+        try:
+            scores = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            self._attempt_failed(record, error)
+        else:
+            self._run.ledger.score(record.id, scores)
+
+    def _attempt_failed(self, record: TrialRecord, error: ray.exceptions.RayError) -> None:
+        directory = self._run.directory_of(record)
+        try:
+            following = self._tries.failed(record.id, error, directory=directory)
+        except (ClusterLostError, NodeLostError):
+            raise
+        except IntelligenError as fault:
+            following = fault
+        match following:
+            case Next.AGAIN:
+                self.begin(record)
+            case Next.ALONE:
+                self._alone.append(record)
+            case IntelligenError() as why:
+                line = f"{directory}: cannot score the test sets: {why}; the same command tries again"
+                self._failed.append(type(why)(line))

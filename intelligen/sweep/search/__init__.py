@@ -1,0 +1,1 @@
+"""Which trial comes next: Optuna's study, samplers, grids and warm starts."""

@@ -1,0 +1,69 @@
+"""Asks Optuna for a trial: drawn in memory over a copy of what is known, and written in one piece.
+
+So no kill leaves a trial half drawn, whose rest would come out differently.
+"""
+
+from collections.abc import Iterator, Mapping
+from copy import copy
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+from intelligen.config.schema.sweep import Sweep
+from intelligen.sweep.search.define_by_run import suggest
+from intelligen.sweep.search.optuna_study import strategy_of
+from intelligen.sweep.search.samplers import sampler
+
+_LEARNT_FROM = (OptunaState.COMPLETE, OptunaState.PRUNED, OptunaState.RUNNING)
+FIXED = "fixed_params"
+"""The system attribute under which Optuna's `enqueue_trial` writes what a trial is to have."""
+
+
+def ask_trial(
+    study: optuna.Study, sweep: Sweep, *, number: int, given: Mapping[str, Any], attributes: Mapping[str, Any]
+) -> FrozenTrial:
+    """A waiting trial with all its parameters, which the study takes in one write.
+
+    Args:
+        study: The sweep's; it is only read.
+        sweep: Its space and its search.
+        number: The trial's.
+        given: Parameters that are not left to the sampler.
+        attributes: The trial's user attributes.
+
+    """
+    memory = optuna.create_study(directions=study.directions, sampler=sampler(sweep.search, number))
+    memory.add_trials(_known(study, sweep, strategy=given.get("strategy")))
+    memory.enqueue_trial(dict(given))
+    trial = memory.ask()
+    suggest(trial, sweep.space)
+    # With what the sampler has noted of it, such as its generation.
+    noted = memory.get_trials(deepcopy=False)[-1].system_attrs
+    return create_trial(
+        state=OptunaState.WAITING, system_attrs={**noted, FIXED: trial.params}, user_attrs=dict(attributes)
+    )
+
+
+def _known(study: optuna.Study, sweep: Sweep, *, strategy: str | None) -> Iterator[FrozenTrial]:
+    """What the sampler learns from: all trials, or where strategies take turns those of the strategy.
+
+    A model of all of them would choose what they share, such as the learning rate, for the strategy that it prefers,
+    and the turn would give it to another one.
+    """
+    if sweep.search.sampler in ("random", "grid"):
+        return
+    for trial in study.get_trials(deepcopy=False, states=_LEARNT_FROM):
+        if not sweep.round_robin():
+            yield trial
+        elif strategy_of(trial) == strategy:
+            yield _without(trial, "strategy")
+
+
+def _without(trial: FrozenTrial, parameter: str) -> FrozenTrial:
+    """What all trials have alike is nothing to model."""
+    other = copy(trial)
+    other.params = {name: value for name, value in trial.params.items() if name != parameter}
+    other.distributions = {name: form for name, form in trial.distributions.items() if name != parameter}
+    return other

@@ -1,0 +1,64 @@
+"""Stop file: ends a running sweep from any host; its launcher looks for it every second."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from intelligen.errors import StorageError
+from intelligen.sweep.signals import interrupt_main_thread
+
+STOP_FILE = "stop"
+_POLL_S = 1.0
+
+
+@contextmanager
+def heeding_stop(directory: Path) -> Iterator[None]:
+    """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop; hold the sweep's lock."""
+    request = directory / STOP_FILE
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_POLL_S):
+            if request.exists():
+                interrupt_main_thread()
+                return
+
+    looking = threading.Thread(target=look, name="stop-file", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        looking.join()
+        request.unlink(missing_ok=True)
+
+
+def forget_requests(directory: Path) -> None:
+    """Whoever asked an earlier launch to stop is not heeded; call it as soon as the sweep's lock is held."""
+    (directory / STOP_FILE).unlink(missing_ok=True)
+
+
+def ask_to_stop(directory: Path) -> None:
+    """Leave word for the launcher.
+
+    Raises:
+        StorageError: The sweep's directory cannot be written.
+
+    """
+    request = directory / STOP_FILE
+    try:
+        request.touch()
+    except OSError as error:
+        raise StorageError(f"{request}: cannot ask the sweep to stop: {error.strerror}") from error
+
+
+def wait_until_stopped(is_running: Callable[[], bool], *, timeout_s: float) -> bool:
+    """Whether the sweep no longer runs; waits for that for a while."""
+    deadline = time.monotonic() + timeout_s
+    while is_running():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.2)
+    return True

@@ -1,0 +1,184 @@
+"""Lifecycle of a searched trial: in the ledger before it runs, its end read from its files."""
+
+import os
+
+import optuna
+from optuna.trial import TrialState as OptunaState
+
+from intelligen.analysis.trial_outcome import Outcome, read_outcome
+from intelligen.state import layout
+from intelligen.state.cached_histories import TrialHistories
+from intelligen.state.trial_integrity import take_evidence
+from intelligen.state.trial_records import TrialState
+from intelligen.sweep.budget_account import Account, Spent, UsedUp
+from intelligen.sweep.cluster.cluster_monitor import require_cluster
+from intelligen.sweep.execution.epoch_gate import close_gate, open_gate
+from intelligen.sweep.execution.retries import Attempts, Next
+from intelligen.sweep.execution.workers import WorkerConfig
+from intelligen.sweep.preflight.verify_files import known_outcome
+from intelligen.sweep.schedulers.early_stopping import EndedTrial
+from intelligen.sweep.schedulers.population import Populations
+from intelligen.sweep.search.define_by_run import chosen_strategy
+from intelligen.sweep.search.optuna_study import tell
+from intelligen.sweep.search.searcher import Suggestion
+from intelligen.sweep.sweep_context import SweepContext
+
+
+def trial_name(number: int) -> str:
+    """The trial's name in the ledger, by Optuna's number."""
+    return f"t{number:04d}"
+
+
+class SearchedTrials:
+    """The trials of one launch's search: they are in the ledger before they run, and end by what their files say.
+
+    Args:
+        run: The launch.
+        populations: Who knows how far a trial trains now, and with what; none where each trains to its end.
+
+    """
+
+    def __init__(self, run: SweepContext, populations: Populations | None = None) -> None:
+        self._run = run
+        self._populations = populations
+        self._attempts = Attempts(run, run.sweep.resources)
+
+    def start(self, suggestion: Suggestion) -> WorkerConfig:
+        """Make a suggestion a trial.
+
+        Raises:
+            ConfigError: Its values do not go together.
+
+        """
+        run, name = self._run, trial_name(suggestion.number)
+        trial = run.trial(suggestion.changes)
+        directory = layout.searched(run.directory, name)
+        if suggestion.begins:
+            close_gate(directory)
+            run.begin(
+                name,
+                trial,
+                directory,
+                kind="trial",
+                params=suggestion.params,
+                number=suggestion.number,
+                attributes=suggestion.attributes,
+            )
+        interval = None if self._populations is None else self._populations.interval(run.ledger.trials[name])
+        return run.worker_config(trial, directory, run.sweep.resources, interval=interval)
+
+    def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
+        """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
+        run, name = self._run, trial_name(suggestion.number)
+        if name not in run.ledger.trials:
+            run.ledger.start(
+                name,
+                kind="trial",
+                strategy=chosen_strategy(suggestion.changes) or run.experiment.strategy.name,
+                seed=run.experiment.seed,
+                params=suggestion.params,
+                config=suggestion.changes,
+                directory=os.path.relpath(layout.searched(run.directory, name), run.directory),
+                number=suggestion.number,
+                attributes=suggestion.attributes,
+            )
+        outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
+        run.ledger.finish(name, outcome.state, outcome.reason)
+        return outcome
+
+    def attempt_failed(self, number: int, error: BaseException) -> Next:
+        """Judge an attempt that ended by an error.
+
+        Raises:
+            IntelligenError: A fault of the place, which ends the launch.
+
+        """
+        return self._attempts.failed(trial_name(number), error)
+
+    def let_go_on(self, number: int, epoch: int) -> None:
+        """Have a trial of several workers go on after an epoch."""
+        let_trial_go_on(self._run, trial_name(number), epoch)
+
+    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+        """Write a trial's end into the ledger; as `settle_trial`."""
+        return settle_trial(self._run, trial_name(number), crashed=crashed, stopped=stopped)
+
+
+def settle_trial(run: SweepContext, name: str, *, crashed: bool, stopped: str | None = None) -> Outcome:
+    """Write a trial's end into the ledger.
+
+    Args:
+        run: The launch.
+        name: The trial's.
+        crashed: Whether its processes died more often than it was to be tried.
+        stopped: Why the budget ended it, where it did.
+
+    Raises:
+        ClusterLostError: It failed, but its cluster is gone: it runs again once there is one.
+
+    """
+    record = run.ledger.trials[name]
+    outcome = read_outcome(run.directory_of(record), objectives=run.metrics, crashed=crashed, stopped=stopped)
+    if outcome.state is TrialState.FAILED:
+        require_cluster()
+    evidence = take_evidence(record, run.directory_of(record), outcome.curve)
+    run.ledger.finish(record.id, outcome.state, outcome.reason, evidence=evidence)
+    return outcome
+
+
+def reopen_failed(run: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...], list[str]]]:
+    """Have the trials that failed run again, from their last checkpoints.
+
+    They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. Once
+    confirmations have begun only those: which trials they repeat must not change any more.
+
+    Returns:
+        The names of those that run again, and for bounds of the budget that are used up the names of those that they
+        keep from that: they have failed still.
+
+    """
+    trials = run.ledger.trials.values()
+    kind = "confirm" if any(record.kind == "confirm" for record in trials) else "trial"
+    account = Account(run.sweep.budget, run.ledger, run.directory, searching=False)
+    again, unpaid = list[str](), dict[tuple[UsedUp, ...], list[str]]()
+    for record in trials:
+        if record.kind != kind or record.state is not TrialState.FAILED:
+            continue
+        if kind == "trial" and (bounds := account.used_up(record.strategy)):
+            unpaid.setdefault(bounds, []).append(record.id)
+        else:
+            again.append(record.id)
+    for name in again:
+        run.ledger.restart(name)
+        run.reopened.add(name)
+    return again, unpaid
+
+
+def let_trial_go_on(run: SweepContext, name: str, epoch: int) -> None:
+    """Have a trial of several workers go on after an epoch; one of one worker waits in its report to Tune."""
+    if run.sweep.resources.workers > 1:
+        open_gate(run.directory_of(run.ledger.trials[name]), epoch)
+
+
+def tell_known_ends(run: SweepContext, study: optuna.Study, spent: Spent) -> None:
+    """End what a killed launch left running in the study and what has ended, or can no longer be paid for."""
+    for trial in study.get_trials(states=(OptunaState.RUNNING,)):
+        record = run.ledger.trials.get(trial_name(trial.number))
+        if record is None:
+            continue  # killed before it was written down: it is suggested again
+        if record.state is TrialState.RUNNING:
+            reason = spent(None) or spent(record.strategy)
+            if reason is not None:
+                tell(study, trial.number, settle_trial(run, record.id, crashed=False, stopped=reason))
+            continue
+        tell(study, trial.number, known_outcome(run, record))
+
+
+def ended_trials(run: SweepContext) -> list[EndedTrial]:
+    """Those that earlier launches brought to an end, with their histories."""
+    histories = TrialHistories(run.directory)
+    return [
+        EndedTrial(record.id, record.strategy, tuple(histories.reports(record)))
+        for record in run.ledger.trials.values()
+        if record.kind == "trial" and record.state is not TrialState.RUNNING
+    ]

@@ -1,0 +1,116 @@
+"""Text generation tasks: models read one column and write another, token by token."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.config.schema.model import Model
+from intelligen.data.batches import Batch, SentencePairs
+from intelligen.data.prepared_data import Prepared, Split
+from intelligen.data.special_tokens import EOS, PAD
+from intelligen.decoding.generate import generate
+from intelligen.decoding.length_bound import LengthBound
+from intelligen.evaluation import Shard, evaluate_shard
+from intelligen.models.build import build_model
+from intelligen.models.interfaces import Generator
+from intelligen.tasks.base import Task
+
+
+class TextGeneration(Task[Generator, Batch]):
+    """From one column's text to another's; a subclass says which, and how what was written is scored."""
+
+    source: ClassVar[str] = "source"
+    """The column that models read."""
+    target: ClassVar[str] = "target"
+    """The column that they should write."""
+
+    def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> Generator:
+        """From the source's vocabulary to the target's."""
+        sizes = prepared.vocabularies
+        return build_model(settings, {"source": sizes[self.source], "target": sizes[self.target]}, seed=seed)
+
+    def examples(self, split: Split) -> SentencePairs:
+        """Pairs of the two columns."""
+        return SentencePairs(split, source=self.source, target=self.target)
+
+    def inputs(self, split: Split) -> list[str]:
+        """Source texts."""
+        return split.texts(self.source)
+
+    def references(self, split: Split) -> list[str]:
+        """Target texts."""
+        return split.texts(self.target)
+
+    def evaluate(
+        self,
+        model: Generator,
+        split: Split,
+        *,
+        prepared: Prepared,
+        search: DecodingSearch,
+        decoding: Decoding,
+        device: torch.device,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> Shard:
+        """Hypotheses and references, by teacher forcing and free running."""
+        return evaluate_shard(
+            model,
+            split,
+            source=self.source,
+            target=self.target,
+            vocabulary=prepared.tokenizer(self.target),
+            search=search,
+            decoding=decoding,
+            device=device,
+            tokenizer=self.settings.tokenizer,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+        )
+
+    def predict(
+        self,
+        model: Generator,
+        texts: Sequence[str],
+        *,
+        prepared: Prepared,
+        search: DecodingSearch,
+        decoding: Decoding,
+        device: torch.device,
+        notes: Counter[str],
+    ) -> list[str]:
+        """A hypothesis for each, all in one batch."""
+        data = prepared.manifest.data
+        encoded = prepared.tokenizer(self.source).encode([text.lower() if data.lowercase else text for text in texts])
+        notes["cut"] += sum(len(ids) > data.max_tokens for ids in encoded)
+        pieces = [torch.tensor([*ids[: data.max_tokens], EOS]) for ids in encoded]
+        source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(device)
+        bounds_B = LengthBound.of(decoding).of_sources(source_BS)
+        found = generate(model, source_BS, search, max_lengths_B=bounds_B)
+        return self.written(prepared, found.tokens_NT.tolist())
+
+    def written(self, prepared: Prepared, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of the target's vocabulary."""
+        return prepared.tokenizer(self.target).decode(tokens)
+
+    def trained_share(self, valid: Split, decoding: Decoding) -> float:
+        """Mean length of the references over the mean length bound of hypotheses: random weights write until there."""
+        source, target = (valid.columns[side].lengths.mean() for side in (self.source, self.target))
+        return float(min(1.0, target / (source * decoding.max_length_ratio + decoding.max_length_offset)))
+
+    def summary(self, metrics: Mapping[str, float]) -> Iterator[str]:
+        """Loss, lengths, and how surely the model goes on after the reference's words and its own."""
+        yield (
+            f"loss {metrics['loss']:.4f} nats/token  length ratio {metrics['length_ratio']:.3f}"
+            f"  unfinished {metrics['unfinished_pct']:.1f} %"
+        )
+        yield (
+            f"token accuracy {metrics['teacher_forced_accuracy']:.3f} teacher-forced,"
+            f" {metrics['free_running_accuracy']:.3f} free-running"
+        )

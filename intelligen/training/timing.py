@@ -1,0 +1,149 @@
+"""Timing of updates and validation: measured on a few of them, to estimate what a trial takes."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from intelligen.config.schema.experiment import Trial
+from intelligen.data.loader import Loader
+from intelligen.data.prepared_data import Prepared
+from intelligen.strategies.base import UpdateContext
+from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
+from intelligen.training.checkpoint import load_weights
+from intelligen.training.fit import epoch_updates
+from intelligen.training.runtime import threads_used
+
+TIMED_UPDATES = 4
+LONGEST_S = 20.0
+VALIDATED_ROWS = 32
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """From the least to the most, in seconds or whatever is said beside it."""
+
+    low: float
+    high: float
+
+    def __add__(self, other: "TimeRange") -> "TimeRange":
+        return TimeRange(self.low + other.low, self.high + other.high)
+
+    def times(self, factor: float) -> "TimeRange":
+        """Both ends multiplied."""
+        return TimeRange(self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and on what it is measured."""
+
+    prepared: Prepared
+    device: torch.device
+    threads: int
+    """Of one worker."""
+    start: Path | None
+    """The baseline's selected weights; none = it has not been trained yet, so random weights stand in."""
+
+
+def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
+    """Seconds of one epoch's updates, by one worker.
+
+    The updates that are timed lie all over the run, so that schedules are seen at work: the span is from the mean of
+    the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
+    """
+    settled = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
+    with threads_used(bench.threads):
+        loader = Loader(
+            build_task(trial.task).examples(bench.prepared.split("train")),
+            batch_tokens=trial.training.batch_tokens,
+            micro_batch_tokens=trial.training.micro_batch_tokens,
+            seed=trial.seed,
+        )
+        updates = epoch_updates(trial, loader)
+        seconds = _time_updates(settled, bench, loader, total=updates * trial.training.epochs)
+    return _halves(seconds).times(updates)
+
+
+def _time_updates(trial: Trial, bench: Bench, loader: Loader[Any], *, total: int) -> list[float]:
+    """Seconds of some updates from the first to the last of `total`."""
+    task = build_task(trial.task)
+    strategy = build_strategy(
+        trial,
+        model=_model(trial, bench),
+        wrap=lambda module: module,
+        decode=partial(task.written, bench.prepared),
+        total_updates=total,
+        world_size=1,
+    )
+
+    def timed_update(number: int) -> float:
+        batches = [batch.to(bench.device) for batch in loader.next_update()]
+        return _timed(lambda: strategy.train_step(batches, UpdateContext(trial.seed, number, total)), bench)
+
+    begun = time.perf_counter()
+    # The first one pays for memory and kernels; it counts only where there is time for no other.
+    first = timed_update(1)
+    seconds: list[float] = []
+    while len(seconds) < TIMED_UPDATES and time.perf_counter() - begun < LONGEST_S:
+        seconds.append(timed_update(1 + (total - 1) * len(seconds) // (TIMED_UPDATES - 1)))
+    return seconds or [first]
+
+
+def time_validation(trial: Trial, bench: Bench) -> TimeRange:
+    """Seconds of one validation, by one worker, from a sample of the validation set.
+
+    The low end is what trained weights may take, as the task has it: random ones write until the length bound.
+    """
+    task, valid = build_task(trial.task), bench.prepared.split("valid")
+    shards = max(1, len(valid) // VALIDATED_ROWS)
+    with threads_used(bench.threads):
+        model = _model(trial, bench)
+        high = shards * _timed(
+            lambda: task.evaluate(
+                model,
+                valid,
+                prepared=bench.prepared,
+                search=trial.decoding.validation,
+                decoding=trial.decoding,
+                device=bench.device,
+                seed=trial.seed,
+                world_size=shards,
+            ),
+            bench,
+        )
+    return TimeRange(high if bench.start else high * task.trained_share(valid, trial.decoding), high)
+
+
+def _model(trial: Trial, bench: Bench) -> Any:
+    model: nn.Module = build_task(trial.task).build_model(trial.model, bench.prepared, seed=trial.seed)
+    if bench.start is not None:
+        load_weights(model, bench.start)
+    return model.to(bench.device)
+
+
+def _timed(call: Callable[[], object], bench: Bench) -> float:
+    begun = time.perf_counter()
+    call()
+    if bench.device.type == "cuda":
+        torch.cuda.synchronize(bench.device)
+    return time.perf_counter() - begun
+
+
+def _halves(seconds: list[float]) -> TimeRange:
+    ordered = sorted(seconds)
+    half = (len(ordered) + 1) // 2
+    return TimeRange(sum(ordered[:half]) / half, sum(ordered[-half:]) / half)
+
+
+def _without_pretraining(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    return {key: 0 if key == "pretraining_updates" else _without_pretraining(value) for key, value in settings.items()}

@@ -1,0 +1,204 @@
+"""A trained model: loaded, evaluated on test sets by the weights that validation selected."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from intelligen.config.schema.decoding import DecodingSearch
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.stages_after_search import scored_as
+from intelligen.data.data_manifest import SplitReport
+from intelligen.data.new_test_set import NewTestSet
+from intelligen.data.prepared_data import Prepared, Split, open_prepared
+from intelligen.errors import ConfigError
+from intelligen.evaluation import RESAMPLES, Evaluation, Interval, interval
+from intelligen.state import layout
+from intelligen.state.atomic_files import sha256
+from intelligen.state.trial_result import read_trial
+from intelligen.tasks import AnyTask, build_task
+from intelligen.training.checkpoint import load_weights
+from intelligen.training.reproducibility_manifest import require_same_data
+from intelligen.training.scores_file import Scores, read_scores, score_files, scored_split, write_scores
+from intelligen.training.selected_weights import selected_weights
+
+
+@dataclass(frozen=True)
+class SplitScore:
+    """What a model scores on one split, or on a new test set."""
+
+    split: str
+    """Its name."""
+    report: SplitReport
+    """What was found in its data."""
+    search: DecodingSearch
+    evaluation: Evaluation
+    intervals: Mapping[str, Interval]
+    """Metric → its score with the 95 % bootstrap interval over rows, of those that the task reports so."""
+    task: AnyTask
+    """How it is scored."""
+    path: Path
+    """Where scores and hypotheses are kept."""
+    files: dict[str, str] | None
+    """File → SHA-256 of a new test set; none where it is a split."""
+    caution: str | None
+    """Why its scores say little; none where they do not."""
+
+    def metrics(self, name: str | None = None) -> dict[str, float]:
+        """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
+        return named_scores(name or self.split, self.evaluation, self.intervals)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The selected weights of a trial directory, ready to decode."""
+
+    directory: Path
+    trial: Trial
+    task: AnyTask
+    model: nn.Module
+    prepared: Prepared
+    device: torch.device
+    weights: str
+    """Their SHA-256."""
+
+    @classmethod
+    def load(cls, directory: Path, *, store: Path, device: torch.device) -> "TrainedModel":
+        """Read a trial directory.
+
+        Raises:
+            ChangedError: The prepared data are not those that it was trained on.
+            DataError: It is no trial's directory, or none of its epochs has ended.
+            StorageError: The weights or the prepared data are damaged.
+
+        """
+        trial = read_trial(directory)
+        prepared = open_prepared(layout.prepared(store, trial.prepared))
+        require_same_data(directory, prepared)
+        task = build_task(trial.task)
+        model = task.build_model(trial.model, prepared, seed=trial.seed)
+        weights = selected_weights(directory)
+        load_weights(model, weights)
+        return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
+
+    def score(self, split: str, *, search: DecodingSearch | None = None) -> SplitScore:
+        """Decode and score a split; hypotheses go to `scores/SPLIT-SEARCH.json` in the trial's directory.
+
+        Args:
+            split: Its name.
+            search: The trial's own test search where not given.
+
+        """
+        return self._score(self.prepared.split(split), self.prepared.manifest.splits[split], search)
+
+    def score_new(self, test_set: NewTestSet, *, search: DecodingSearch | None = None) -> SplitScore:
+        """Decode and score a new test set; hypotheses go to `scores/NAME-SEARCH.json` in the trial's directory.
+
+        No other part of the trial's record takes it up: neither ledger nor MLflow, neither report nor replay.
+
+        Args:
+            test_set: Its name and files.
+            search: The trial's own test search where not given.
+
+        Raises:
+            ConfigError: One of the splits has that name.
+            DataError: Its files are missing, empty or malformed.
+
+        """
+        # Some file systems take names that differ in case alone for one.
+        if test_set.name.lower() in map(str.lower, self.prepared.splits):
+            raise ConfigError(f"{test_set.name}: {self.directory} has a split of that name; give the test set another")
+        with test_set.encoded(self.prepared, self.trial.task.columns) as (split, report):
+            files = {str(path): sha256(path) for path in test_set.files}
+            return self._score(split, report, search, files=files)
+
+    def _score(
+        self, split: Split, report: SplitReport, search: DecodingSearch | None, *, files: dict[str, str] | None = None
+    ) -> SplitScore:
+        task, decoding = self.task, self.trial.decoding
+        search = search or decoding.test
+        shard = task.evaluate(
+            self.model,
+            split,
+            prepared=self.prepared,
+            search=search,
+            decoding=decoding,
+            device=self.device,
+            seed=self.trial.seed,
+        )
+        references = task.references(split)
+        evaluation = task.score([shard], references)
+        intervals = {one.name: interval(evaluation.hypotheses, references, metric=one) for one in task.reported}
+        scores = Scores(
+            search=search,
+            metrics=named_scores(split.name, evaluation, intervals),
+            intervals=intervals,
+            resamples=RESAMPLES,
+            signatures=dict(evaluation.signatures),
+            hypotheses=tuple(evaluation.hypotheses),
+            weights=self.weights,
+            files=files,
+        )
+        path = write_scores(self.directory, split.name, scores, decoding=decoding)
+        caution = task.caution(split.name, references)
+        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, caution)
+
+
+def named_scores(name: str, evaluation: Evaluation, intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
+    return {f"{name}/{metric}": value for metric, value in evaluation.metrics.items()} | bounds(name, intervals)
+
+
+def bounds(name: str, intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """`test/bleu_low` and `test/bleu_high`, after a split or another name, of each metric's interval."""
+    found: dict[str, float] = {}
+    for metric, one in intervals.items():
+        found |= {f"{name}/{metric}_low": one.low, f"{name}/{metric}_high": one.high}
+    return found
+
+
+def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path) -> dict[str, float]:
+    """The bounds of a trial's recorded scores as `interval` has them now, where others or none were recorded.
+
+    Files of earlier revisions, whose bounds were others or of another metric than the one that ranks, are brought up
+    to date from their hypotheses.
+
+    Args:
+        directory: The trial's.
+        scores: Recorded, under their names: `test/bleu`, …
+        store: Holds the prepared data.
+
+    Raises:
+        StorageError: A file is damaged, or cannot be written.
+
+    """
+    trial = read_trial(directory)
+    ranking = trial.task.reported_scores[0]
+    found: dict[str, float] = {}
+    for path in score_files(directory):
+        told, split = read_scores(path), scored_split(path)
+        name = scored_as(split, told.search, trial.decoding)
+        recorded = scores.get(f"{name}/{ranking}")
+        if path.stem != f"{split}-{told.search.name}" or recorded != told.metrics[f"{split}/{ranking}"]:
+            continue  # decoded by other settings: it is not what was recorded
+        now = _up_to_date(told, split, trial, store=store)
+        if now is not told:
+            write_scores(directory, split, now, decoding=trial.decoding)
+        found |= bounds(name, now.intervals)
+    return {name: value for name, value in found.items() if scores.get(name) != value}
+
+
+def _up_to_date(told: Scores, split: str, trial: Trial, *, store: Path) -> Scores:
+    """The same scores, with an interval of each metric that the task reports so."""
+    known = told.intervals if told.resamples else {}
+    task = build_task(trial.task)
+    missing = [metric for metric in task.reported if metric.name not in known]
+    if not missing:
+        return told
+    references = task.references(open_prepared(layout.prepared(store, trial.prepared)).split(split))
+    found = {metric.name: interval(told.hypotheses, references, metric=metric) for metric in missing}
+    intervals = {**known, **found}
+    changes = {"intervals": intervals, "metrics": told.metrics | bounds(split, intervals), "resamples": RESAMPLES}
+    return told.model_copy(update=changes)

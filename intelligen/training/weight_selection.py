@@ -1,0 +1,40 @@
+"""Weight selection: the best epoch's or the average of the last, whichever validation prefers."""
+
+from intelligen.config.metric_direction import improves
+from intelligen.state.trial_result import Result
+from intelligen.training.checkpoint import average_weights, load_weights
+from intelligen.training.progress import Progress
+from intelligen.training.selected_weights import write_result
+from intelligen.training.training_setup import Setup
+from intelligen.training.validation import named, validate
+
+
+def select(setup: Setup, progress: Progress, stop_reason: str, *, healthy: bool = True) -> Result:
+    """Write the selected weights and the result; the same on every rank.
+
+    Raises:
+        StorageError: A checkpoint is damaged or gone, or the disk is full or fails.
+
+    """
+    runtime, metric = setup.runtime, setup.selection_metric
+    metrics = runtime.broadcast(_validated_at(setup, progress.best_update) if runtime.rank == 0 else {})
+    selected = f"best of {progress.epoch} epochs (update {progress.best_update})"
+    best, ends = setup.checkpoints.weights(progress.best_update), progress.epoch_ends
+    load_weights(setup.model, best)
+    if len(ends) > 1:
+        load_weights(setup.model, average_weights([setup.checkpoints.weights(update) for update in ends]))
+        averaged = dict(named(validate(setup)[0]))
+        if improves(metric, averaged[metric], than=metrics[metric]):
+            metrics, selected = averaged, f"average of the last {len(ends)} epochs"
+        else:
+            load_weights(setup.model, best)
+    result = Result(selected, metrics, stop_reason, healthy=healthy)
+    if runtime.rank == 0:
+        result = write_result(runtime.directory, result, model=setup.model)
+    return runtime.broadcast(result)
+
+
+def _validated_at(setup: Setup, update: int) -> dict[str, float]:
+    """What the epoch that ended at an update scored in validation."""
+    (report,) = (report for report in setup.reports if report.update == update)
+    return {name: value for name, value in report.metrics.items() if name.startswith("valid/")}

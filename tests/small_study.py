@@ -1,0 +1,235 @@
+"""A finished study of three strategies and three seeds: real ledger, real files, a tiny corpus, invented figures."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conftest import TINY_EXPERIMENT, write_tiny_corpus
+from invented import drawn, exposure, report, spoilt
+
+from intelligen.config.files.load import apply_settings, load_sweep
+from intelligen.config.metric_direction import direction
+from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.schema.tasks import Translation
+from intelligen.data.preparation import prepare
+from intelligen.evaluation import interval, score
+from intelligen.evaluation.evaluate import Shard
+from intelligen.optimization import MetricSums
+from intelligen.state.history import History, Report
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_records import SweepStatus, TrialState
+from intelligen.state.trial_result import RESULT
+from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.sweep.provenance import record_provenance
+from intelligen.tasks import build_task
+from intelligen.training.trained_model import named_scores
+
+SENTENCES = 30
+EPOCHS = 4
+SEARCHES = ("beam", "greedy")
+QUALITY = {"baseline": 0.5, "standard": 0.6, "standard_matched": 0.62, "intelligen": 0.85}
+"""Share of the words that come out right."""
+
+SWEEP = """
+version: 1
+name: {name}
+question: Does a mixture of strategies beat more teacher forcing?
+experiment: experiment.yaml
+space:
+  finetuning.optimizer.learning_rate: {{log_uniform: [1.0e-4, 2.0e-3]}}
+  strategy:
+    choice:
+      standard: {{finetuning.label_smoothing: {{uniform: [0.0, 0.2]}}}}
+      standard_matched: {{updates_ratio: {{choice: [2.0, 4.0]}}}}
+      intelligen:
+        policy: {{choice: {{static: {{weights: {{simplex: [auxiliary, recurrent, generative]}}}}}}}}
+objective: {{metric: {metric}, direction: {direction}}}
+budget: {{trials_per_strategy: 4}}
+{confirm}
+"""
+
+
+@dataclass
+class SmallStudy:
+    """Writes a study into a runs directory, part by part."""
+
+    store: Path
+    name: str = "small"
+    confirm: bool = True
+    strategies: Sequence[str] = ("standard", "standard_matched", "intelligen")
+    trials_of: Mapping[str, int] = field(default_factory=dict)
+    """Trials of the search where a strategy has other than four."""
+    failed: Sequence[str] = ()
+    """Trials that fail."""
+    quality: Mapping[str, float] = field(default_factory=lambda: QUALITY)
+    objective: str = "valid/bleu"
+    joined: Sequence[str] = ()
+    """Strategies that leave out the spaces between words: BLEU sees no word right, chrF sees no difference."""
+    hypothesis: str | None = None
+    """What every model says of the first sentence of the samples, where it is given."""
+
+    @property
+    def directory(self) -> Path:
+        return self.store / "sweeps" / self.name
+
+    def write(self) -> Path:
+        """All of it; returns the sweep's directory."""
+        sweep, experiment = self.settings()
+        prepared = prepare(experiment.data, self.store, columns=experiment.task.columns)
+        self.references = prepared.split("test").texts("target")
+        self.sources = prepared.split("test").texts("source")
+        header = sweep_fingerprint(sweep, experiment, prepared=prepared.identity)
+        with Ledger.open(self.directory, header) as ledger:
+            record_provenance(self.directory)
+            base = baseline_trial(experiment, prepared=prepared.identity)
+            seeds = (2, 3, 4) if self.confirm else ()
+            for seed in (1, *seeds):
+                again = base.model_copy(update={"seed": seed})
+                self._run(
+                    ledger,
+                    f"baseline-{seed}",
+                    "baseline",
+                    again,
+                    {},
+                    f"../../baselines/{seed}",
+                    decoded=seed > 1 or not self.confirm,
+                )
+            chosen = self._search(ledger, experiment, base)
+            for strategy, (trial_id, trial, params) in chosen.items():
+                for seed in seeds:
+                    name = f"{strategy}-s{seed}"
+                    again = trial.model_copy(update={"seed": seed})
+                    self._run(
+                        ledger, name, "confirm", again, params, f"confirm/{name}", decoded=True, confirms=trial_id
+                    )
+            ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": ""})
+        return self.directory
+
+    def settings(self) -> tuple[Sweep, Experiment]:
+        folder = self.store.parent / "files"
+        (folder / "corpus").mkdir(parents=True, exist_ok=True)
+        write_tiny_corpus(folder / "corpus", held_out=SENTENCES)
+        here = f"folder: {json.dumps(str(folder / 'corpus'))}"
+        task = f"task: {{selection_metric: {self.objective}}}\n"
+        (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here) + task)
+        confirm = "confirm: {seeds: 3}\ntest: {searches: [greedy, beam]}" if self.confirm else ""
+        (folder / f"{self.name}.yaml").write_text(
+            SWEEP.format(name=self.name, confirm=confirm, metric=self.objective, direction=direction(self.objective))
+        )
+        return load_sweep(folder / f"{self.name}.yaml")
+
+    def _search(
+        self, ledger: Ledger, experiment: Experiment, base: Trial
+    ) -> dict[str, tuple[str, Trial, dict[str, Any]]]:
+        """Run the trials, the strategies in turn; each one's best is its last."""
+        chosen: dict[str, tuple[str, Trial, dict[str, Any]]] = {}
+        number = 0
+        for strategy in self.strategies:
+            for turn in range(count := self.trials_of.get(strategy, 4)):
+                rate = 1e-4 * 20 ** ((turn + 0.5) / count)
+                params, changes = drawn(strategy, turn, rate)
+                trial = finetuning_trial(
+                    apply_settings(experiment, changes), prepared=base.prepared, start=base.identity
+                )
+                name = f"t{number:04d}"
+                best = turn == count - 1
+                stopped = turn == 0
+                self._run(
+                    ledger,
+                    name,
+                    "trial",
+                    trial,
+                    params,
+                    f"trials/{name}",
+                    number=number,
+                    decoded=best and not self.confirm,
+                    epochs=2 if stopped else EPOCHS,
+                    gain=turn,
+                )
+                chosen[strategy] = (name, trial, params)
+                number += 1
+        return chosen
+
+    def _run(
+        self,
+        ledger: Ledger,
+        name: str,
+        kind: str,
+        trial: Trial,
+        params: dict[str, Any],
+        place: str,
+        *,
+        decoded: bool,
+        number: int | None = None,
+        confirms: str | None = None,
+        epochs: int = EPOCHS,
+        gain: float = 3.0,
+    ) -> None:
+        strategy = "baseline" if kind == "baseline" else trial.strategy.name
+        ledger.start(
+            name,
+            kind=kind,  # type: ignore[arg-type]
+            strategy=trial.strategy.name,
+            seed=trial.seed,
+            params=params,
+            config=trial.model_dump(mode="json"),
+            directory=place,
+            number=number,
+            confirms=confirms,
+        )
+        directory = (self.directory / place).resolve()
+        reports = self._train(directory, strategy, epochs=epochs, gain=gain)
+        if name in self.failed:
+            ledger.finish(name, TrialState.FAILED, "its process died at every attempt")
+        elif epochs < EPOCHS:
+            ledger.finish(name, TrialState.PRUNED, f"stopped by the scheduler after epoch {epochs}")
+        else:
+            valid = {key: value for key, value in reports[-1].metrics.items() if key.startswith("valid/")}
+            result = {"selected": f"best of {epochs} epochs", "metrics": valid, "stop_reason": "all epochs are done"}
+            (directory / RESULT).write_text(json.dumps(result))
+            ledger.finish(name, TrialState.COMPLETE, "all epochs are done")
+            if decoded:
+                ledger.score(name, self._decode(directory, strategy, trial.seed))
+
+    def _train(self, directory: Path, strategy: str, *, epochs: int, gain: float) -> list[Report]:
+        directory.mkdir(parents=True, exist_ok=True)
+        quality = self.quality[strategy] + 0.01 * (gain - 3.0)
+        history = History(directory)
+        for epoch in range(1, epochs + 1):
+            history.append(report(epoch, quality, slow=strategy == "intelligen"))
+        return history.reports
+
+    def _decode(self, directory: Path, strategy: str, seed: int) -> dict[str, float]:
+        """Write hypotheses and their scores as the test stage does; returns what goes into the ledger."""
+        told: dict[str, float] = {}
+        (directory / "scores").mkdir(exist_ok=True)
+        for search in SEARCHES if self.confirm else SEARCHES[:1]:
+            quality = self.quality[strategy] - (0.03 if search == "greedy" else 0.0)
+            hypotheses = spoilt(self.references, quality, random.Random(f"{strategy} {seed} {search}"))
+            if self.hypothesis is not None:
+                hypotheses[len(hypotheses) // 12] = self.hypothesis
+            if strategy in self.joined:
+                hypotheses = [text.replace(" ", "") for text in hypotheses]
+            sums = {name: (value * 1000, 1000) for name, value in exposure(quality).items()}
+            found = score([Shard(dict(enumerate(hypotheses)), MetricSums(sums))], self.references)
+            task = build_task(Translation(selection_metric=self.objective))  # type: ignore[arg-type]
+            intervals = {
+                metric.name: interval(found.hypotheses, self.references, metric=metric, resamples=20)
+                for metric in task.reported
+            }
+            metrics = named_scores("test", found, intervals)
+            record = {
+                "search": {"name": search},
+                "metrics": metrics,
+                **{name: asdict(one) for name, one in intervals.items()},
+                "signatures": dict(found.signatures),
+                "hypotheses": hypotheses,
+            }
+            (directory / "scores" / f"test-{search}.json").write_text(json.dumps(record, ensure_ascii=False))
+            prefix = "test" if search == SEARCHES[0] else f"test-{search}"
+            told |= {name.replace("test/", f"{prefix}/"): value for name, value in metrics.items()}
+        return told

@@ -1,0 +1,112 @@
+"""The plain progress tells every epoch and every end once, also those of a trial that begins again."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from intelligen.config.schema.tasks import Translation
+from intelligen.reporting.terminal.live_progress import LiveProgress
+from intelligen.state.history import HISTORY_FILE, History, Report
+from intelligen.state.ledger import Ledger
+from intelligen.state.trial_records import TrialState
+from intelligen.tasks import build_task
+
+TASK = build_task(Translation())
+METRICS = {
+    "gpu/count": 0.0,
+    "train/loss": 1.0,
+    "valid/loss": 1.0,
+    "valid/bleu": 10.0,
+    "valid/chrf": 20.0,
+    "time/epoch_s": 1.0,
+    "throughput/target_tokens_per_s": 100.0,
+    "cpu/memory_avg_mib": 1.0,
+    "cpu/memory_peak_mib": 1.0,
+}
+
+
+def add_epoch(directory: Path, epoch: int, *, chrf: float = 20.0) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    metrics = {**METRICS, "valid/chrf": chrf}
+    History(directory).append(Report(epoch=epoch, update=epoch, target_tokens=9, time_ms=epoch, metrics=metrics))
+
+
+def test_every_epoch_and_every_end_is_told_once(tmp_path):
+    output = io.StringIO()
+    trial = tmp_path / "trials" / "t0000"
+    with (
+        Ledger.open(tmp_path, {}) as ledger,
+        LiveProgress(
+            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
+        ) as progress,
+    ):
+        ledger.start(
+            "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
+        )
+        progress._look()
+        add_epoch(trial, 1)
+        progress._look()
+        progress._look()
+        add_epoch(trial, 2)
+        ledger.finish("t0000", TrialState.FAILED, "it broke")
+        progress._look()
+        ledger.restart("t0000")
+        progress._look()
+        add_epoch(trial, 3)
+        ledger.finish("t0000", TrialState.COMPLETE, "finished")
+    told = [line.split("  ")[1] for line in output.getvalue().splitlines()]
+    assert told == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
+
+
+def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):
+    output = io.StringIO()
+    trial = tmp_path / "trials" / "t0000"
+    with (
+        Ledger.open(tmp_path, {}) as ledger,
+        LiveProgress(
+            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
+        ) as progress,
+    ):
+        ledger.start(
+            "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
+        )
+        add_epoch(trial, 1)
+        whole = (trial / HISTORY_FILE).read_text()
+        (trial / HISTORY_FILE).write_text("{]\n")
+        progress._look()
+        progress._look()
+        (trial / HISTORY_FILE).write_text(whole)
+    told = output.getvalue().splitlines()
+    assert len(told) == 2, told
+    assert f"t0000/{HISTORY_FILE}:1: damaged" in told[0]
+    assert "epoch 1" in told[1]
+
+
+def test_a_terminal_shows_the_objective_and_the_best_of_the_trials_that_have_not_failed(tmp_path):
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=120)
+    with (
+        Ledger.open(tmp_path, {}) as ledger,
+        LiveProgress(tmp_path, metrics=TASK.metrics, objective="valid/chrf", console=console, interval_s=60),
+    ):
+        for name, state, chrf in (("t0000", TrialState.FAILED, 80.0), ("t0001", TrialState.COMPLETE, 20.0)):
+            ledger.start(
+                name,
+                kind="trial",
+                strategy="standard",
+                seed=1,
+                params={},
+                config={},
+                directory=name,
+                number=int(name[1:]),
+            )
+            add_epoch(tmp_path / name, 1, chrf=chrf)
+            ledger.finish(name, state, "it ended")
+    shown = Text.from_ansi(output.getvalue()).plain
+    assert "1 failed  best valid/chrf 20.00" in shown
+    for name, chrf in (("t0000", "80.00"), ("t0001", "20.00")):
+        (row,) = (line for line in shown.splitlines() if name in line)
+        assert row.count(chrf) == 2
+    assert "BLEU" not in shown

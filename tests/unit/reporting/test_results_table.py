@@ -1,0 +1,110 @@
+"""The table says what every strategy reached and what it cost."""
+
+from dataclasses import replace
+from io import StringIO
+
+from rich.console import Console
+
+from intelligen.analysis.strategy_table import StrategySummary
+from intelligen.reporting.terminal.results_table import NOTE, SEEDS_NOTE, markdown_table, rich_table
+from intelligen.state.trial_records import TrialRecord, TrialState
+
+SCORES = {"test/bleu": 20.0, "test/bleu_low": 18.5, "test/bleu_high": 21.5}
+
+
+def row(name: str, *, epoch_s: float, cost: float = 60.0) -> StrategySummary:
+    kind, strategy = ("baseline", "standard") if name == "baseline" else ("trial", name)
+    return StrategySummary(
+        strategy=name,
+        best=TrialRecord("t0", kind, strategy, 1, {}, {}, "t0", 0, 0, scores=SCORES),
+        best_value=21.25,
+        trials=4,
+        ended={TrialState.RUNNING: 0, TrialState.COMPLETE: 1, TrialState.PRUNED: 2, TrialState.FAILED: 1},
+        epoch_s=epoch_s,
+        cost_device_s=cost,
+        memory_kind="gpu",
+        memory_avg_mib=1000.0,
+        memory_peak_mib=2000.0,
+    )
+
+
+BASELINE = row("baseline", epoch_s=30.0)
+STANDARD = row("standard", epoch_s=8.0)
+SEQGAN = row("seqgan", epoch_s=34.0, cost=1234.4)
+
+
+def table(*rows: StrategySummary) -> dict[str, dict[str, str]]:
+    """Row → column → cell, as the Markdown has them."""
+    lines = markdown_table(rows, objective="valid/bleu", scores=("bleu",)).split("\n\n")[0].splitlines()
+    heads, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {cells[0]: dict(zip(heads, cells, strict=True)) for cells in body}
+
+
+def test_a_row_has_scores_time_cost_and_memory():
+    assert table(STANDARD, SEQGAN)["seqgan"] == {
+        "strategy": "seqgan",
+        "trials": "4 (2 stopped early, 1 failed)",
+        "valid/bleu": "21.25",
+        "test/bleu": "20.00 [18.50, 21.50]",
+        "epoch time": "34.0 s",
+        "× standard": "4.25",
+        "cost": "1,234 device-s",
+        "avg memory": "1,000 MiB GPU",
+        "max memory": "2,000 MiB GPU",
+    }
+
+
+def test_epoch_time_is_relative_to_standard_wherever_that_stands():
+    cells = table(SEQGAN, STANDARD, row("standard_matched", epoch_s=32.0))
+    assert {name: found["× standard"] for name, found in cells.items()} == {
+        "seqgan": "4.25",
+        "standard": "1.00",
+        "standard_matched": "4.00",
+    }
+
+
+def test_the_baseline_is_neither_compared_nor_compared_with():
+    assert table(BASELINE, STANDARD)["baseline"]["× standard"] == "–"
+    assert table(BASELINE, SEQGAN)["seqgan"]["× standard"] == "–"
+
+
+def test_rows_keep_their_order():
+    assert list(table(BASELINE, SEQGAN, STANDARD)) == ["baseline", "seqgan", "standard"]
+
+
+def test_terminal_and_markdown_say_the_same_and_explain_it():
+    rows = [BASELINE, STANDARD, SEQGAN]
+    terminal = StringIO()
+    Console(file=terminal, width=300).print(rich_table(rows, title="q", objective="valid/bleu", scores=("bleu",)))
+    shown = " ".join(terminal.getvalue().split())
+    for cells in table(*rows).values():
+        assert all(cell in shown for cell in cells.values())
+    assert NOTE in shown
+    assert NOTE in markdown_table(rows, objective="valid/bleu", scores=("bleu",))
+    assert all(word in NOTE for word in ("× standard", "Cost", "device"))
+
+
+def repetition(bleu: float, *, state: TrialState = TrialState.COMPLETE) -> TrialRecord:
+    scores = {} if state is TrialState.FAILED else {"test/bleu": bleu, "test-greedy/bleu": bleu - 1}
+    return TrialRecord("s", "confirm", "seqgan", 2, {}, {}, "s", None, 0, state=state, scores=scores)
+
+
+def test_repetitions_are_shown_as_their_mean_and_their_range_and_counted():
+    failed = repetition(0.0, state=TrialState.FAILED)
+    rows = [STANDARD, replace(SEQGAN, repeated=(repetition(20.0), repetition(23.0), failed))]
+    cells = table(*rows)
+    assert list(cells["seqgan"])[:6] == ["strategy", "trials", "valid/bleu", "seeds", "test/bleu", "test-greedy/bleu"]
+    assert cells["seqgan"]["seeds"] == "3 (1 failed)"
+    assert cells["seqgan"]["test/bleu"] == "21.50 (20.00 to 23.00)"
+    assert cells["seqgan"]["test-greedy/bleu"] == "20.50 (19.00 to 22.00)"
+    assert (cells["standard"]["seeds"], cells["standard"]["test-greedy/bleu"]) == ("0", "–")
+    assert SEEDS_NOTE in markdown_table(rows, objective="valid/bleu", scores=("bleu",))
+    assert SEEDS_NOTE not in markdown_table([STANDARD], objective="valid/bleu", scores=("bleu",))
+
+
+def test_the_objectives_score_comes_before_others_and_may_lack_its_interval():
+    scores = {**SCORES, "test/chrf": 45.0}
+    tested = replace(STANDARD, best=replace(STANDARD.best, scores=scores))
+    lines = markdown_table([tested], objective="valid/chrf", scores=("chrf", "bleu")).splitlines()
+    assert "| valid/chrf | test/chrf | test/bleu |" in lines[0]
+    assert "| 45.00 | 20.00 [18.50, 21.50] |" in lines[2]

@@ -1,0 +1,129 @@
+"""`gpus_per_worker: auto` becomes a number once: by what is there at the first launch, and the same ever after."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from searches import sweep
+
+from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.errors import UnavailableError
+from intelligen.state.ledger import Ledger, settled_devices
+from intelligen.sweep.cluster.capacity import Capacity, Node
+from intelligen.sweep.cluster.device_choice import devices_line, gpus_of_stages, on_devices
+
+
+def place(*, cpus: int = 16, gpus: int = 0) -> Capacity:
+    return Capacity("this machine", (Node("this machine", cpus, gpus),))
+
+
+def asked(baseline: dict | None = None, **resources: object) -> Sweep:
+    return sweep(resources=Resources(**resources), baseline=Resources(**(baseline or {})))
+
+
+def resolved(settings: Sweep, capacity: Capacity, settled: dict[str, int] | None = None) -> tuple[int, ...]:
+    """GPUs, workers and trials at once of the search, then GPUs and workers of a baseline."""
+    found = on_devices(settings, capacity, settled or {})
+    stages = found.resources, found.baseline
+    search = stages[0].gpus, stages[0].workers, stages[0].concurrent_trials
+    return *search, stages[1].gpus, stages[1].workers
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "concurrent", "baseline", "found"),
+    [
+        (0, 2, 4, 4, (0, 2, 4, 0, 4)),
+        (8, 2, 4, 4, (1, 2, 4, 1, 4)),
+        (4, 1, 8, 8, (1, 1, 4, 1, 4)),
+        (5, 2, 4, 2, (1, 2, 2, 1, 2)),
+        (1, 1, 1, 2, (1, 1, 1, 1, 1)),
+        (2, 4, 3, 1, (1, 2, 1, 1, 1)),
+    ],
+)
+def test_every_worker_gets_a_gpu_and_trials_and_workers_are_as_many_as_the_gpus_hold(
+    gpus: int, workers: int, concurrent: int, baseline: int, found: tuple[int, ...]
+) -> None:
+    settings = asked({"workers": baseline}, workers=workers, concurrent_trials=concurrent)
+    assert resolved(settings, place(gpus=gpus)) == found
+
+
+def test_a_number_is_obeyed_whatever_is_there() -> None:
+    settings = asked({"gpus_per_worker": 0}, gpus_per_worker=0, concurrent_trials=8)
+    assert resolved(settings, place(gpus=4), {"resources": 1, "baseline": 1}) == (0, 1, 8, 0, 1)
+    settings = asked({"gpus_per_worker": 1}, gpus_per_worker=1, concurrent_trials=8)
+    assert resolved(settings, place(gpus=4)) == (1, 1, 8, 1, 1)
+    with pytest.raises(UnavailableError, match="resources: asks for 8 GPUs"):
+        place(gpus=4).require(settings)
+
+
+def test_a_gpu_whose_node_has_too_few_processors_is_refused_and_no_trial_runs_without_it() -> None:
+    settings = on_devices(asked(cpus_per_worker=2), place(cpus=1, gpus=1), {})
+    assert settings.resources.gpus == 1
+    with pytest.raises(UnavailableError, match="resources: asks for 2 CPUs"):
+        place(cpus=1, gpus=1).require(settings)
+
+
+def test_gpus_that_an_autoscaler_can_add_count() -> None:
+    capacity = Capacity("the cluster", (), (Node("node type gpu", 4, 1, count=3),))
+    assert resolved(asked(concurrent_trials=4), capacity) == (1, 1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(("settled", "gpus"), [(0, 4), (1, 4)])
+def test_a_later_launch_keeps_what_the_first_has_found(settled: int, gpus: int) -> None:
+    assert resolved(asked(), place(gpus=gpus), {"resources": settled, "baseline": settled})[0] == settled
+
+
+def test_a_launch_whose_gpus_are_gone_is_refused_and_the_overrides_that_it_names_work() -> None:
+    settings, settled = asked(), {"resources": 1, "baseline": 1}
+    with pytest.raises(UnavailableError, match="trained on GPUs so far, and this machine has none") as refused:
+        on_devices(settings, place(), settled)
+    overrides = dict(re.findall(r"-o (\w+)\.gpus_per_worker=(\d)", str(refused.value)))
+    assert overrides == {"resources": "0", "baseline": "0"}
+    again = asked({"gpus_per_worker": int(overrides["baseline"])}, gpus_per_worker=int(overrides["resources"]))
+    assert resolved(again, place(), settled) == (0, 1, 1, 0, 1)
+
+
+def test_the_first_line_tells_what_is_taken_what_was_lowered_and_what_is_idle() -> None:
+    settings, capacity = asked({"workers": 8}, concurrent_trials=6), place(gpus=4)
+    assert devices_line(settings, on_devices(settings, capacity, {}), capacity).split("; ") == [
+        "this machine: 16 CPUs and 4 GPUs",
+        "search 4 trials at once, 1 worker on 1 GPU",
+        "baseline 4 workers on 1 GPU each",
+        "lowered to fit the GPUs: baseline.workers 8 → 4, resources.concurrent_trials 6 → 4",
+        "idle in the search: 12 of 16 CPUs",
+    ]
+    settings = asked({"gpus_per_worker": 0}, gpus_per_worker=0)
+    assert "; idle in the search: 4 of 4 GPUs and 15 of 16 CPUs" in devices_line(settings, settings, capacity)
+
+
+def test_a_sweep_that_began_without_gpus_is_told_how_to_use_them() -> None:
+    capacity = place(gpus=2)
+    settings = on_devices(asked(), capacity, {"resources": 0, "baseline": 0})
+    line = devices_line(asked(), settings, capacity)
+    assert line.endswith("; the sweep began without GPUs: -o resources.gpus_per_worker=1 uses them from now on")
+    again = asked(gpus_per_worker=1)
+    assert "began without" not in devices_line(again, on_devices(again, capacity, {"baseline": 0}), capacity)
+
+
+def header(**gpus: object) -> dict:
+    return {"sweep": {key: {"gpus_per_worker": value} for key, value in gpus.items()}}
+
+
+def test_the_ledger_remembers_the_number_and_the_last_launch_counts(tmp_path: Path) -> None:
+    assert settled_devices(tmp_path) == {}
+    with Ledger.open(tmp_path, header(baseline="auto", resources="auto")) as ledger:
+        assert settled_devices(tmp_path) == {}
+        for gpus in (1, 1, 0):
+            ledger.settle_devices({"baseline": gpus, "resources": gpus})
+            assert settled_devices(tmp_path) == {"baseline": gpus, "resources": gpus}
+    events = [json.loads(line)["event"] for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    assert events == ["open", "devices", "devices"]
+
+
+def test_a_sweep_that_began_with_numbers_goes_on_with_them_where_its_file_says_nothing(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path, header(baseline=0, resources=0)) as ledger:
+        found = on_devices(asked(), place(gpus=4), settled_devices(tmp_path))
+        assert gpus_of_stages(found) == {"baseline": 0, "resources": 0}
+        ledger.settle_devices(gpus_of_stages(found))
+    assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1

@@ -1,0 +1,96 @@
+"""A plan warns of what a sweep can hardly answer or reach, and of nothing else."""
+
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+
+from intelligen.config.files.load import load_sweep
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.sweep import Sweep
+from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
+from intelligen.training.timing import TimeRange
+
+EXPERIMENT = Experiment(version=1, name="e")
+RESOURCES = {"workers": 2, "concurrent_trials": 1}
+CHOICES: dict[str, Any] = {"finetuning.label_smoothing": {"uniform": (0.0, 0.2)}}
+
+
+def found(*strategies: str, space: dict[str, Any] = CHOICES, **settings: Any) -> str:
+    sweep = Sweep.model_validate(
+        {
+            "version": 1,
+            "name": "s",
+            "experiment": "e.yaml",
+            "space": {**space, "strategy": {"choice": list(strategies)}},
+            "budget": {"trials_per_strategy": 4},
+            "search": {"startup_trials": 2},
+            **settings,
+        },
+        strict=False,
+    )
+    return "\n".join(sweep_warnings(sweep, EXPERIMENT))
+
+
+def test_the_sweep_of_all_strategies_and_controls_raises_no_doubt():
+    assert sweep_warnings(*load_sweep(REPOSITORY / "search_spaces" / "strategies.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("strategies", "said"),
+    [
+        (("generative", "standard_matched"), "no `standard` beside generative"),
+        (("standard", "generative"), "no `standard_matched` beside generative"),
+        (("standard", "standard_matched", "seqgan"), "no seqgan_constant and seqgan_random beside seqgan"),
+    ],
+)
+def test_a_strategy_without_its_control_is_named(strategies, said):
+    assert said in found(*strategies)
+
+
+def test_controls_alone_need_no_control():
+    assert found("standard", "standard_matched") == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"budget": {"trials": 1}, "search": {"startup_trials": 1}}, "cannot try all of the 2 strategies"),
+        ({"search": {"startup_trials": 4}}, "the budget of 4 trials of each strategy: the model of tpe is never used"),
+        (
+            {"search": {"startup_trials": 8}, "budget": {"trials": 8}},
+            "the budget of 8 trials: the model of tpe is never used",
+        ),
+        ({"scheduler": {"name": "asha", "grace_epochs": 10}}, "asha stops nobody"),
+        (
+            {"scheduler": {"name": "pbt", "interval_epochs": 10}, "search": {"sampler": "random"}},
+            "no trial takes over",
+        ),
+        ({"resources": {"concurrent_trials": 9}}, "concurrent_trials (9) is above the budget of 8 trials"),
+        ({"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}}, "the space has 4 points"),
+    ],
+)
+def test_what_cannot_be_reached_is_named_with_its_fix(settings, said):
+    assert said in found("standard", "standard_matched", **settings)
+
+
+@pytest.mark.parametrize(
+    ("budget", "named"),
+    [
+        ({"wall_hours": 1.0}, []),
+        ({"wall_hours": 0.9, "trials": 4}, ["budget.wall_hours is 0.9", "1 or more"]),
+        ({"device_hours": 1.9, "trials": 4}, ["budget.device_hours is 1.9", "2 or more"]),
+        ({"device_hours_per_strategy": 0.9, "trials_per_strategy": 2}, ["device_hours_per_strategy", "1 or more"]),
+    ],
+)
+def test_hours_are_held_against_what_the_trials_take(budget, named):
+    settings = {"version": 1, "name": "s", "experiment": "e.yaml", "budget": budget, "resources": RESOURCES}
+    space = {"strategy": {"choice": ["standard", "standard_matched"]}}
+    sweep = Sweep.model_validate({**settings, "space": space}, strict=False)
+    said = too_short(sweep, TimeRange(900.0, 1800.0))
+    assert len(said) == bool(named)
+    assert all(part in said[0] for part in named)
+
+
+def test_a_space_of_ranges_is_never_used_up():
+    assert "points" not in found("standard", "standard_matched", budget={"trials": 10_000})
