@@ -25,6 +25,10 @@ CHROMIUM = shutil.which("chromium")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 # So that nothing has to be scrolled to: the page makes only what is seen.
 WIDE = {"width": 3600, "height": 3000}
+# From left to right: where a heading stands in the document depends on when its column got its place.
+HEADINGS = """() => [...document.querySelectorAll('.ag-header-cell')]
+    .sort((one, other) => one.getBoundingClientRect().left - other.getBoundingClientRect().left)
+    .map(heading => heading.innerText.trim()).filter(text => text)"""
 # From above, wherever they stand in the document.
 ROWS = """() => [...document.querySelectorAll('.ag-root a[href*="/runs/"]')]
     .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top)
@@ -120,7 +124,7 @@ def test_the_link_opens_the_columns_that_compare_trials_the_best_first(shown: Sh
     shown.open_comparison()
     shown.page.get_by_text("standard/finetuning.label_smoothing", exact=True).wait_for()
     shown.page.locator(".ag-root a[href*='/runs/']").nth(24).wait_for()
-    headings = [text for text in shown.texts(".ag-header-cell") if text]
+    headings = shown.page.evaluate(HEADINGS)
     assert headings[: len(COLUMNS)] == COLUMNS
     assert "Sort: selected/valid/bleu" in shown.page.inner_text("body")
     filtered = f"tags.mlflow.parentRunId = '{shown.runs.sweep}'"
