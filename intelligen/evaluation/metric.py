@@ -140,8 +140,15 @@ class MacroF1(Metric[Hashable, Hashable]):
     unit = "%"
 
     def statistics(self, predictions: Sequence[Hashable], references: Sequence[Hashable]) -> Floats:
-        """By class, whether the row is right, predicted and expected."""
+        """By class, whether the row is right, predicted and expected.
+
+        Raises:
+            ValueError: A row is of none of the classes, or there are not as many predictions as references.
+
+        """
         require_as_many(predictions, references)
+        if unknown := {*predictions, *references} - {*self.classes}:
+            raise ValueError(f"macro-F1: {sorted(map(repr, unknown))[0]} is none of its {len(self.classes)} classes")
         place = {named: number for number, named in enumerate(self.classes)}
         predicted_MC, expected_MC = (
             np.eye(len(place))[np.array([place[row] for row in rows], dtype=int)] for rows in (predictions, references)

@@ -18,7 +18,7 @@ INTERFACES: Final[Mapping[Capability, type[Generator]]] = {
     "encoder_output": SourcePooler,
     "mixtures": MixtureReader,
 }
-"""What a model's settings declare → what its network must be."""
+"""What a model's settings declare → what its network must be where it generates."""
 
 
 def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) -> Generator:
@@ -38,7 +38,7 @@ def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) 
         case PluginModel():
             installed = MODELS.installed(settings.name)
             network = built(installed, Generator, settings, vocabularies)
-            for capability in settings.offers:
+            for capability in INTERFACES.keys() & settings.offers:
                 if not isinstance(network, INTERFACES[capability]):
                     raise ConfigError(f"{installed.where} declares {capability}, which its network does not offer")
             return network
@@ -50,13 +50,22 @@ def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) 
             assert_never(other)
 
 
-def build_classifier(settings: Seq2Seq, vocabularies: Sequence[int], *, classes: int) -> Classifier:
+def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: int) -> Classifier:
     """A classifier with random weights, drawn from torch's default generator.
 
     Args:
-        settings: Shape of its encoder.
+        settings: Its shape.
         vocabularies: Tokens of the vocabulary of each sequence of a row.
         classes: Number of classes; 1 = one logit that decides between two.
 
+    Raises:
+        ConfigError: A plugin builds something else.
+
     """
-    return TransformerClassifier(settings, vocabularies=vocabularies, classes=classes)
+    match settings:
+        case PluginModel():
+            return built(MODELS.installed(settings.name), Classifier, settings, vocabularies, classes=classes)
+        case Seq2Seq():
+            return TransformerClassifier(settings, vocabularies=vocabularies, classes=classes)
+        case other:
+            assert_never(other)

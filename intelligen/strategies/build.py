@@ -1,7 +1,7 @@
 """Builds strategies from their settings: one match over the union, checked by the type checker."""
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import Any, assert_never
 
 from torch import nn
 
@@ -26,7 +26,7 @@ from intelligen.config.schema.strategy_mixture import Intelligen, MixtureMember
 from intelligen.models.interfaces import Generator
 from intelligen.strategies.auxiliary import AuxiliaryCriterion
 from intelligen.strategies.base import Criterion, Strategy
-from intelligen.strategies.criterion_parts import CriterionParts
+from intelligen.strategies.criterion_parts import CriterionParts, TaskLoss
 from intelligen.strategies.discriminator import DiscriminatorTrainer, build_discriminator
 from intelligen.strategies.generative import GenerativeCriterion
 from intelligen.strategies.intelligen_mixture import IntelligenCriterion, build_policy
@@ -35,15 +35,16 @@ from intelligen.strategies.recurrent import RecurrentCriterion
 from intelligen.strategies.rewards import Decode
 from intelligen.strategies.roll_back_guard import RollBackGuard
 from intelligen.strategies.seqgan import SeqGanCriterion
-from intelligen.strategies.teacher_forcing import TeacherForcing
+from intelligen.strategies.teacher_forcing import Supervised, TeacherForcing
 
 
 def build_strategy(
     trial: Trial,
     *,
-    model: Generator,
+    model: Any,
     wrap: Callable[[nn.Module], nn.Module],
     decode: Decode,
+    loss: TaskLoss,
     total_updates: int,
     world_size: int,
 ) -> Strategy:
@@ -54,6 +55,7 @@ def build_strategy(
         model: The unwrapped model on its device, with the weights that training starts from.
         wrap: Makes a module all-reduce its gradients, where there are several ranks.
         decode: Target token ids → text.
+        loss: What the task minimises by itself, where its models write nothing.
         total_updates: Length of the run.
         world_size: Ranks that share an update.
 
@@ -61,10 +63,11 @@ def build_strategy(
         ConfigError: It needs what the model does not offer, or it is a plugin's that builds no criterion.
 
     """
-    raise_problems(list(unmet(trial.strategy, trial.model, names=(trial.strategy.name, trial.model.name))))
+    names = (trial.task.name, trial.strategy.name, trial.model.name)
+    raise_problems(list(unmet(trial.task, trial.strategy, trial.model, names=names)))
     return Strategy(
         model,
-        _criterion(trial.strategy, CriterionParts(trial, model, wrap, decode, world_size)),
+        _criterion(trial.strategy, CriterionParts(trial, model, wrap, decode, loss, world_size)),
         wrap=wrap,
         training=trial.training,
         total_updates=total_updates,
@@ -78,6 +81,8 @@ def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion:
     match settings:
         case PluginStrategy():
             return built(STRATEGIES.installed(settings.name), Criterion, settings, parts)
+        case Standard() | StandardMatched() if not isinstance(parts.model, Generator):
+            return Supervised(parts.loss)
         case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop):
             return TeacherForcing(label_smoothing=smoothing, r_drop=r_drop)
         case Auxiliary():

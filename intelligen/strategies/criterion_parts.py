@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from intelligen.config.schema.experiment import Trial
 from intelligen.decoding.length_bound import LengthBound
 from intelligen.models.interfaces import Generator
+from intelligen.optimization import Loss
 from intelligen.strategies.rewards import Decode
 from intelligen.strategies.teacher_forcing import TeacherForcing
+
+TaskLoss = Callable[[Any, Any], Loss]
+"""Model, batch → the micro-batch's share of what a task minimises by itself, where its models write nothing."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class CriterionParts:
     """Makes a module all-reduce its gradients, where there are several ranks."""
     decode: Decode
     """Target token ids → text."""
+    loss: TaskLoss
+    """The task's own, where its models write nothing."""
     world_size: int
     """Ranks that share an update."""
 

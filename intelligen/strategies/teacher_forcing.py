@@ -1,5 +1,8 @@
 """Teacher forcing (`standard`): the reference's prefix predicts its next token."""
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -49,6 +52,22 @@ class TeacherForcing(Criterion):
 
     def _share(self, summed: Tensor, batch: Batch) -> Loss:
         return Loss(summed / batch.update_targets, MetricSums({"train/loss": (summed, batch.num_targets)}))
+
+
+class Supervised(Criterion[Any, Any]):
+    """What a task minimises by itself, where its models write nothing: there is no prefix to force.
+
+    Args:
+        loss: Model, batch → the micro-batch's share.
+
+    """
+
+    def __init__(self, loss: Callable[[Any, Any], Loss]) -> None:
+        self._loss = loss
+
+    def __call__(self, model: Any, batch: Any, step: UpdateContext) -> Loss:
+        """The micro-batch's share."""
+        return self._loss(model, batch)
 
 
 def symmetric_kl(first_BTV: Tensor, second_BTV: Tensor, *, keep_BT: Tensor) -> Tensor:

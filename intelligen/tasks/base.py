@@ -16,6 +16,7 @@ from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Evaluation, Metric, Shard
 from intelligen.evaluation.sharded_evaluation import put_together
 from intelligen.models.interfaces import ModelT
+from intelligen.optimization import Loss
 
 AnyMetric = Metric[Any, Any]
 
@@ -91,8 +92,14 @@ class Task(ABC, Generic[ModelT, BatchT]):
         """A network with random weights, a function of the seed, whose inputs and outputs fit the data."""
 
     @abstractmethod
-    def examples(self, split: Split) -> Examples[BatchT]:
-        """A split's rows as the models train on them."""
+    def examples(self, split: Split, prepared: Prepared) -> Examples[BatchT]:
+        """A split's rows as the models train on them.
+
+        Args:
+            split: One of the data's.
+            prepared: The data, with their vocabularies.
+
+        """
 
     @abstractmethod
     def inputs(self, split: Split) -> list[str]:
@@ -178,6 +185,17 @@ class Task(ABC, Generic[ModelT, BatchT]):
 
         """
         raise TypeError(f"{type(self).__name__}: its models write no text that a strategy could reward")
+
+    def loss(self, model: ModelT, batch: BatchT, *, label_smoothing: float) -> Loss:
+        """The micro-batch's share of what the baseline and the strategy `standard` minimise.
+
+        It is a sum over the batch, divided by `batch.update_targets`. Of it, `train/loss` is reported.
+
+        Raises:
+            TypeError: Models of this task write text; they learn it by teacher forcing.
+
+        """
+        raise TypeError(f"{type(self).__name__}: its models write nothing, so it has to say what they learn: `loss`")
 
     def trained_share(self, valid: Split, decoding: Decoding) -> float:
         """Which share of the seconds that a validation of random weights takes one of trained weights takes, at least.

@@ -33,7 +33,7 @@ class TextGeneration(Task[Generator, Batch]):
         sizes = prepared.vocabularies
         return build_model(settings, {"source": sizes[self.source], "target": sizes[self.target]}, seed=seed)
 
-    def examples(self, split: Split) -> SentencePairs:
+    def examples(self, split: Split, prepared: Prepared) -> SentencePairs:
         """Pairs of the two columns."""
         return SentencePairs(split, source=self.source, target=self.target)
 

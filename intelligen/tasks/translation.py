@@ -1,6 +1,7 @@
 """Translation: sentence pairs; models write sentences, scored by sacreBLEU's corpus BLEU and chrF."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from intelligen.config.schema import tasks
 from intelligen.data.bleu_tokenizers import require_bleu_tokenizer, unspaced_references
@@ -29,9 +30,15 @@ class TranslationTask(TextGeneration):
         require_bleu_tokenizer(self._translation, prepared, key=f"{key}.bleu_tokenizer")
 
     def score(self, shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
-        """By sacreBLEU itself, with more measures than the metrics'."""
+        """By sacreBLEU itself, with more measures than the metrics'; metrics that it lacks are computed beside it."""
         settings = self._translation
-        return score(shards, references, tokenizer=settings.tokenizer, moses_language=settings.moses_bleu)
+        found = score(shards, references, tokenizer=settings.tokenizer, moses_language=settings.moses_bleu)
+        further = {
+            metric.name: metric.score(found.hypotheses, references)
+            for metric in self.metrics
+            if metric.name not in found.metrics
+        }
+        return replace(found, metrics={**found.metrics, **further})
 
     def caution(self, split: str, references: Sequence[str]) -> str | None:
         """Why its BLEU says little, where the words of its references are not apart."""

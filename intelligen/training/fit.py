@@ -97,7 +97,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
         load_weights(model, selected_weights(layout.baseline(runtime.store, trial.start)))
     model.to(runtime.device)
     loader = Loader(
-        task.examples(prepared.split("train")),
+        task.examples(prepared.split("train"), prepared),
         batch_tokens=trial.training.batch_tokens,
         micro_batch_tokens=trial.training.micro_batch_tokens,
         seed=trial.seed,
@@ -110,6 +110,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
         model=model,
         wrap=runtime.wrap,
         decode=partial(task.written, prepared),
+        loss=partial(task.loss, label_smoothing=trial.training.label_smoothing),
         total_updates=updates * trial.training.epochs,
         world_size=runtime.world_size,
     )

@@ -62,7 +62,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
     settled = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
     with threads_used(bench.threads):
         loader = Loader(
-            build_task(trial.task).examples(bench.prepared.split("train")),
+            build_task(trial.task).examples(bench.prepared.split("train"), bench.prepared),
             batch_tokens=trial.training.batch_tokens,
             micro_batch_tokens=trial.training.micro_batch_tokens,
             seed=trial.seed,
@@ -80,6 +80,7 @@ def _time_updates(trial: Trial, bench: Bench, loader: Loader[Any], *, total: int
         model=_model(trial, bench),
         wrap=lambda module: module,
         decode=partial(task.written, bench.prepared),
+        loss=partial(task.loss, label_smoothing=trial.training.label_smoothing),
         total_updates=total,
         world_size=1,
     )

@@ -9,11 +9,12 @@ from intelligen.analysis.system_scores import held_against
 from intelligen.config.base import Settings
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.control_strategies import is_control, missing_controls
-from intelligen.config.schema.declarations import ModelSettings, Need, StrategySettings, TaskSettings, unmet
+from intelligen.config.schema.declarations import GENERATION, ModelSettings, Need, StrategySettings, TaskSettings, unmet
 from intelligen.config.schema.model import Seq2Seq
-from intelligen.config.schema.single_strategies import GENERATION, Auxiliary, Recurrent, Standard
+from intelligen.config.schema.single_strategies import Auxiliary, Recurrent, Standard, StandardMatched
 from intelligen.config.schema.strategies import STRATEGY_NAMES, declared
 from intelligen.config.schema.strategy_mixture import Bandit, Curriculum, Intelligen
+from intelligen.config.schema.tasks import Translation
 from intelligen.errors import ConfigError
 from intelligen.models.build import INTERFACES, build_model
 
@@ -43,7 +44,12 @@ def test_a_model_that_does_not_say_what_it_offers_is_no_class() -> None:
         named(ModelSettings, "mine")
 
 
-TASK: dict[str, Any] = {"columns": SOURCE_AND_TARGET, "metrics": ("accuracy", "loss_free"), "watched": "accuracy"}
+TASK: dict[str, Any] = {
+    "columns": SOURCE_AND_TARGET,
+    "needs": (GENERATION,),
+    "metrics": ("accuracy", "loss_free"),
+    "watched": "accuracy",
+}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_the_lines_of_missing_controls(names: tuple[str, ...], lines: list[str])
 
 def test_a_network_is_what_its_settings_declare() -> None:
     network = build_model(Seq2Seq(d_model=8, heads=2, d_ff=8), {"source": 9, "target": 9}, seed=1)
-    assert all(isinstance(network, INTERFACES[capability]) for capability in Seq2Seq.offers)
+    assert all(isinstance(network, INTERFACES[capability]) for capability in INTERFACES.keys() & Seq2Seq.offers)
 
 
 class Bare(ModelSettings):
@@ -142,7 +148,7 @@ class Bare(ModelSettings):
 
 
 def needs(strategy: StrategySettings) -> Iterator[str]:
-    return unmet(strategy, Bare(), names=("mine", "bare"))
+    return unmet(Translation(), strategy, Bare(), names=("translation", "mine", "bare"))
 
 
 @pytest.mark.parametrize(
@@ -176,6 +182,39 @@ def test_a_setting_that_needs_more_than_the_model_offers_is_told_with_the_fix(
 )
 def test_what_a_strategy_never_does_needs_nothing(strategy: StrategySettings) -> None:
     assert list(needs(strategy)) == []
+
+
+class Sorts(ModelSettings):
+    """A model that classifies, and no more."""
+
+    offers = frozenset({"classification"})
+    name: Literal["sorts"] = "sorts"
+
+
+class Labels(TaskSettings):
+    columns = SOURCE_AND_TARGET
+    needs = (Need("classification"),)
+    metrics = ("accuracy",)
+    watched = "accuracy"
+    name: Literal["labels"] = "labels"
+    selection_metric: str = "valid/accuracy"
+
+
+@pytest.mark.parametrize(
+    ("task", "strategy", "model", "line"),
+    [
+        (Labels(), Standard(), Sorts(), ""),
+        (Labels(), StandardMatched(), Seq2Seq(), ""),
+        (Translation(), Standard(), Sorts(), "task.name task needs a model that offers generation, which model does"),
+        (Labels(), Standard(), Bare(), "task.name task needs a model that offers classification, which model does"),
+        (Labels(), Standard(r_drop=1.5), Sorts(), "strategy.r_drop 1.5 needs a model that offers generation, which"),
+        (Labels(), Auxiliary(), Sorts(), "strategy.name strategy needs a model that offers generation, which model"),
+    ],
+)
+def test_standard_needs_nothing_but_what_the_task_needs(task, strategy, model, line) -> None:
+    lines = list(unmet(task, strategy, model, names=("task", "strategy", "model")))
+    assert [one[: len(line)] for one in lines] == [line] * bool(line)
+    assert all(one.endswith(", or another model") for one in lines)
 
 
 def test_a_need_of_every_setting_names_the_strategy() -> None:

@@ -20,6 +20,7 @@ from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import UpdateContext
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 
 SHAPE = {"d_model": 16, "d_ff": 24, "heads": 2, "encoder_layers": 2, "decoder_layers": 2, "max_positions": 32}
 VARIANTS = [
@@ -69,6 +70,7 @@ def test_a_decoder_only_network_is_trained_as_any_other(name: str, prepared: Pre
         model=model,
         wrap=lambda module: module,
         decode=prepared.tokenizer("target").decode,
+        loss=build_task(trial.task).loss,
         total_updates=20,
         world_size=1,
     )

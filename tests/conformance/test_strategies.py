@@ -33,6 +33,7 @@ from intelligen.models.build import build_model
 from intelligen.strategies.base import Strategy as RunningStrategy
 from intelligen.strategies.base import UpdateContext
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 
 ALWAYS = ProbabilitySchedule(start=1.0)
 HALF = ProbabilitySchedule(start=0.5)
@@ -99,6 +100,7 @@ def build_parts(trial: Trial, store: Path, *, micro: int | None = None) -> tuple
         model=model,
         wrap=lambda module: module,
         decode=prepared.tokenizer("target").decode,
+        loss=build_task(trial.task).loss,
         total_updates=40,
         world_size=1,
     )

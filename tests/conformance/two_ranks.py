@@ -18,6 +18,7 @@ from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.strategies.base import UpdateContext
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 
 
 def rollout_steps(model: Generator, batch: Batch, trial: Trial) -> int:
@@ -38,6 +39,7 @@ for index, line in enumerate((directory / "trials.jsonl").read_text().splitlines
         model=model,
         wrap=DistributedDataParallel,
         decode=prepared.tokenizer("target").decode,
+        loss=build_task(trial.task).loss,
         total_updates=40,
         world_size=2,
     )

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.declarations import TaskSettings
+from intelligen.config.schema.declarations import Need, PluginTask
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
+from intelligen.config.schema.plugins import Plugin
 from intelligen.data.batches import Examples, Rows, SentencePairs, evaluation_batches
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Shard
@@ -21,7 +22,6 @@ from intelligen.evaluation.metric import Accuracy
 from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Classifier
 from intelligen.optimization import Loss, MetricSums
-from intelligen.strategies.base import Criterion, UpdateContext
 from intelligen.tasks import Task
 
 LABELS = ("short", "long")
@@ -66,8 +66,9 @@ class LabelledSources(Examples[LabelledBatch]):
         return replace(batch, label_B=torch.full_like(batch.label_B, NO_LABEL))
 
 
-class LabellingSettings(TaskSettings):
+class LabellingSettings(PluginTask):
     columns = SOURCE_AND_TARGET
+    needs = (Need("classification"),)
     metrics = ("accuracy",)
     watched = "accuracy"
 
@@ -76,14 +77,14 @@ class LabellingSettings(TaskSettings):
 
 
 class Labelling(Task[Classifier, LabelledBatch]):
-    def __init__(self) -> None:
-        super().__init__(LabellingSettings(), [Accuracy()])
+    def __init__(self, settings: LabellingSettings) -> None:
+        super().__init__(settings, [Accuracy()])
 
     def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> Classifier:
         torch.manual_seed(seed)
         return build_classifier(settings, [prepared.vocabularies["source"]], classes=len(LABELS))
 
-    def examples(self, split: Split) -> LabelledSources:
+    def examples(self, split: Split, prepared: Prepared) -> LabelledSources:
         return LabelledSources(split)
 
     def inputs(self, split: Split) -> list[str]:
@@ -111,7 +112,7 @@ class Labelling(Task[Classifier, LabelledBatch]):
         training = model.training
         model.eval()
         batches = evaluation_batches(
-            self.examples(split), batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size
+            self.examples(split, prepared), batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size
         )
         for batch in (one.to(device) for one in batches):
             logits_BC = model(batch.source_BS)
@@ -120,6 +121,16 @@ class Labelling(Task[Classifier, LabelledBatch]):
             sums.add(MetricSums({"loss": (loss, batch.num_targets)}))
         model.train(training)
         return Shard(found, sums)
+
+    def loss(self, model: Classifier, batch: LabelledBatch, *, label_smoothing: float) -> Loss:
+        total = F.cross_entropy(
+            model(batch.source_BS),
+            batch.label_B,
+            reduction="sum",
+            ignore_index=NO_LABEL,
+            label_smoothing=label_smoothing,
+        )
+        return Loss(total / batch.update_targets, MetricSums({"train/loss": (total, batch.num_targets)}))
 
     @torch.no_grad()
     def predict(
@@ -137,11 +148,8 @@ class Labelling(Task[Classifier, LabelledBatch]):
         return [LABELS[model(torch.tensor([ids], device=device)).argmax()] for ids in encoded]
 
 
-class CrossEntropy(Criterion[Classifier, LabelledBatch]):
-    def __call__(self, model: Classifier, batch: LabelledBatch, step: UpdateContext) -> Loss:
-        total = F.cross_entropy(model(batch.source_BS), batch.label_B, reduction="sum", ignore_index=NO_LABEL)
-        return Loss(total / batch.update_targets, MetricSums({"train/loss": (total, batch.num_targets)}))
-
-
 def labels(split: Split) -> Tensor:
     return torch.from_numpy((split.columns["target"].lengths >= LONG).astype("int64"))
+
+
+TASK = Plugin(settings=LabellingSettings, build=Labelling)

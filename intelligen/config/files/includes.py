@@ -1,7 +1,6 @@
 """The `include:` of files: fragments lie below the file's own settings, which win."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -13,7 +12,7 @@ from intelligen.config.files.project_folder import project_of, require_inside
 from intelligen.config.files.relative_paths import from_folder
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document
-from intelligen.config.schema.setting_paths import alternatives, child, is_settings, named_options
+from intelligen.config.schema.setting_paths import alternatives, child, default_option, is_settings, named_options
 from intelligen.errors import ConfigError
 
 INCLUDE = "include"
@@ -104,7 +103,7 @@ def _overlaid(below: Document, above: Document, settings: type[Settings]) -> Doc
 def _merged(below: JsonValue, above: JsonValue, annotation: Any, key: Key, replaced: set[Key]) -> JsonValue:
     """One value over another; notes the keys at which nothing of the lower one is left."""
     if isinstance(below, dict) and isinstance(above, dict):
-        group = _common_group(alternatives(annotation), below, above)
+        group = _common_group(annotation, below, above)
         if group is not None:
             merged = {
                 part: _merged(below[part], value, child(group, part), (*key, part), replaced)
@@ -116,15 +115,19 @@ def _merged(below: JsonValue, above: JsonValue, annotation: Any, key: Key, repla
     return above
 
 
-def _common_group(options: Mapping[str, Any], below: dict[str, JsonValue], above: dict[str, JsonValue]) -> Any:
-    """The type of which both mappings are parts; None where they are of different types, or of none that has parts."""
+def _common_group(annotation: Any, below: dict[str, JsonValue], above: dict[str, JsonValue]) -> Any:
+    """The type of which both mappings are parts; None where they are of different types, or of none that has parts.
+
+    Without a name the upper one is of the lower one's type, and the lower one of the default.
+    """
+    options = alternatives(annotation)
     if named_options(options):
-        chosen = {name for value in (below, above) if (name := _option(value)) in options}
+        chosen = {_option(below, default=default_option(annotation)), _option(above)} & options.keys()
         return options[chosen.pop()] if len(chosen) == 1 else None
     groups = [option for option in options.values() if is_settings(option) or get_origin(option) is dict]
     return groups[0] if len(groups) == 1 else None
 
 
-def _option(value: dict[str, JsonValue]) -> str:
+def _option(value: dict[str, JsonValue], *, default: str | None = None) -> str:
     """The option that a mapping says it is: by its `name`, or as a form of a search space by its only key."""
-    return str(value["name"] if "name" in value else next(iter(value), ""))
+    return str(value["name"] if "name" in value else default or next(iter(value), ""))

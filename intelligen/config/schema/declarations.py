@@ -13,9 +13,10 @@ from intelligen.config.base import NAME_PATTERN, Settings
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.columns import Column
 
-Capability = Literal["generation", "encoder_output", "mixtures"]
+Capability = Literal["generation", "encoder_output", "mixtures", "classification"]
 """What a network can do, by its interface in `models/interfaces.py`: `generation` is `Generator`, `encoder_output` is
-`SourcePooler` (one state sums up each source), `mixtures` is `MixtureReader` (the decoder reads mixtures of tokens)."""
+`SourcePooler` (one state sums up each source), `mixtures` is `MixtureReader` (the decoder reads mixtures of tokens),
+`classification` is `Classifier`."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 STANDARD, MATCHED = "standard", "standard_matched"
@@ -24,13 +25,22 @@ STANDARD, MATCHED = "standard", "standard_matched"
 
 @dataclass(frozen=True)
 class Need:
-    """What a strategy asks of the network: always, or where one of its settings has certain values."""
+    """What a task or a strategy asks of the network: always, or where a setting of the strategy has certain values."""
 
     capability: Capability
     setting: str = ""
     """None of them where it is always needed."""
     values: tuple[object, ...] = ()
     """Of the setting."""
+    but: tuple[object, ...] = ()
+    """Values of the setting that need nothing, where any other does."""
+
+    def made_by(self, value: object) -> bool:
+        """Whether the setting's value makes the need."""
+        return value not in self.but if self.but else value in self.values
+
+
+GENERATION = Need("generation")
 
 
 def _require_declared(cls: type[Settings], *names: str) -> None:
@@ -48,6 +58,8 @@ class TaskSettings(Settings):
 
     columns: ClassVar[tuple[Column, ...]]
     """What the task reads of the data."""
+    needs: ClassVar[tuple[Need, ...]]
+    """What the network must be able to do: `generation` or `classification`, most likely."""
     metrics: ClassVar[tuple[str, ...]]
     """Names of the scores that are shown after every epoch. Where the loss selects, test sets rank by the first one."""
     watched: ClassVar[str]
@@ -66,7 +78,7 @@ class TaskSettings(Settings):
 
         """
         super().__pydantic_init_subclass__(**kwargs)
-        _require_declared(cls, "columns", "metrics", "watched")
+        _require_declared(cls, "columns", "needs", "metrics", "watched")
         if "metrics" not in vars(cls):
             return
         if (selecting := cls.model_fields["selection_metric"].default) not in cls.selecting():
@@ -98,6 +110,10 @@ class TaskSettings(Settings):
         """
         chosen, headline = self.selection_metric.partition("/")[2], self.metrics[0]
         return (headline,) if chosen in (headline, "loss") else (chosen, headline)
+
+    def needed(self) -> Iterator[Need]:
+        """What the task asks of the network."""
+        yield from self.needs
 
     @property
     def tokenizer(self) -> BleuTokenizer:
@@ -135,7 +151,7 @@ class StrategySettings(Settings):
     def needed(self) -> Iterator[Need]:
         """What these settings ask of the network; a need's setting is a dotted key below them."""
         for need in self.needs:
-            if not need.setting or getattr(self, need.setting) in need.values:
+            if not need.setting or need.made_by(getattr(self, need.setting)):
                 yield need
 
 
@@ -175,27 +191,32 @@ class PluginModel(ModelSettings):
     """Longest target that the network can read or write."""
 
 
-def unmet(strategy: StrategySettings, model: ModelSettings, *, names: tuple[str, str]) -> Iterator[str]:
-    """What a strategy needs and a model does not offer, one line each, with the fix.
+def unmet(
+    task: TaskSettings, strategy: StrategySettings, model: ModelSettings, *, names: tuple[str, str, str]
+) -> Iterator[str]:
+    """What a task and a strategy need and a model does not offer, one line each, with the fix.
 
     Args:
+        task: Its settings.
         strategy: Its settings.
         model: Its settings.
-        names: Of strategy and model.
+        names: Of task, strategy and model.
 
     """
-    for need in strategy.needed():
-        if need.capability not in model.offers:
-            key, (chosen, fix) = need.setting or "name", _chosen(strategy, need) if need.setting else (names[0], "")
-            yield (
-                f"strategy.{key} {chosen} needs a model that offers {need.capability}, which {names[1]} does not;"
-                f" take {fix or 'another strategy'}, or another model"
-            )
+    for part, settings, name in (("task", task, names[0]), ("strategy", strategy, names[1])):
+        for need in settings.needed():
+            if need.capability not in model.offers:
+                key, (chosen, fix) = need.setting or "name", _chosen(settings, need) if need.setting else (name, "")
+                yield (
+                    f"{part}.{key} {chosen} needs a model that offers {need.capability}, which {names[2]} does not;"
+                    f" take {fix or f'another {part}'}, or another model"
+                )
 
 
-def _chosen(strategy: StrategySettings, need: Need) -> tuple[object, str]:
+def _chosen(settings: Settings, need: Need) -> tuple[object, str]:
     """The value that makes the need, and those that would not."""
     *groups, last = need.setting.split(".")
-    holder: Any = reduce(getattr, groups, strategy)
-    others = [value for value in get_args(type(holder).model_fields[last].annotation) if value not in need.values]
+    holder: Any = reduce(getattr, groups, settings)
+    known = need.but or get_args(type(holder).model_fields[last].annotation)
+    others = [value for value in known if not need.made_by(value)]
     return getattr(holder, last), " or ".join(map(str, others)) or "another value"

@@ -51,7 +51,8 @@ class Experiment(Settings):
                 f"{where} has no {' and no '.join(lacking)}, which task {self.task.name} needs (there are"
                 f" {', '.join(corpus.fields)}); name other data, or another task"
             )
-        for line in unmet(self.strategy, self.model, names=(self.strategy.name, self.model.name)):
+        names = (self.task.name, self.strategy.name, self.model.name)
+        for line in unmet(self.task, self.strategy, self.model, names=names):
             raise ValueError(line)
         return self
 

@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from intelligen.config.base import Settings
-from intelligen.config.schema.declarations import MATCHED, STANDARD, Need, StrategySettings
+from intelligen.config.schema.declarations import GENERATION, MATCHED, STANDARD, Need, StrategySettings
 from intelligen.config.schema.model import Probability
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule, Share
 
 Temperature = Annotated[float, Field(gt=0.0, le=10.0)]
-GENERATION = Need("generation")
-"""Every strategy here trains a network that generates."""
+R_DROP = Need("generation", "r_drop", but=(0.0,))
 _NULL_CONTROL = "a gain may be due to something else than its reward; add them"
 
 
@@ -24,9 +23,11 @@ class _TeacherForced(StrategySettings):
 
 
 class Standard(_TeacherForced):
-    """Teacher forcing: label-smoothed cross entropy given the reference's prefix."""
+    """Teacher forcing: label-smoothed cross entropy given the reference's prefix. Of models that write nothing, the
+    task's own loss.
+    """
 
-    needs = (GENERATION,)
+    needs = (R_DROP,)
     controls = ()
     costlier = False
     control_for = "what more teacher forcing alone brings stays unknown; add it"
@@ -37,7 +38,7 @@ class Standard(_TeacherForced):
 class StandardMatched(_TeacherForced):
     """Control: teacher forcing for as much computation as a costlier strategy takes."""
 
-    needs = (GENERATION,)
+    needs = (R_DROP,)
     controls = (STANDARD,)
     costlier = False
     control_for = "equal updates are not equal time; add it to see what teacher forcing does in theirs"

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, assert_never, get_args
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from intelligen.config.base import Settings
-from intelligen.config.schema.declarations import MATCHED, STANDARD, Need, StrategySettings
+from intelligen.config.schema.declarations import GENERATION, MATCHED, STANDARD, Need, StrategySettings
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule, Share
-from intelligen.config.schema.single_strategies import GENERATION, Auxiliary, Generative, Recurrent, SeqGan, Standard
+from intelligen.config.schema.single_strategies import Auxiliary, Generative, Recurrent, SeqGan, Standard
 
 MixtureMember = Literal["standard", "auxiliary", "recurrent", "generative", "seqgan"]
 

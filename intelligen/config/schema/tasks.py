@@ -13,7 +13,7 @@ from intelligen.config.files.document import one_of
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import MosesLanguage
-from intelligen.config.schema.declarations import PluginTask, TaskSettings
+from intelligen.config.schema.declarations import GENERATION, PluginTask, TaskSettings
 from intelligen.config.schema.plugins import OpenArm
 
 DEFAULT_SELECTION_METRIC: Final = "valid/bleu"
@@ -23,6 +23,7 @@ class Translation(TaskSettings):
     """Source sentence → target sentence, scored by sacreBLEU and chrF on detokenised, cased text."""
 
     columns = SOURCE_AND_TARGET
+    needs = (GENERATION,)
     metrics = ("bleu", "chrf")
     watched = "chrf"
 

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from intelligen.config.schema.columns import Column
-from intelligen.config.schema.declarations import MATCHED, STANDARD, Need, PluginModel, PluginStrategy, PluginTask
+from intelligen.config.schema.declarations import GENERATION, MATCHED, STANDARD, PluginModel, PluginStrategy, PluginTask
 
 
 class Copying(PluginTask):
     """A text → the same text, scored by the share of texts that are equal and by the words that they share."""
 
     columns = (Column("source", read=True),)
+    needs = (GENERATION,)
     metrics = ("token_f1", "exact_match")
     watched = "token_f1"
 
@@ -38,7 +39,7 @@ class TinyLm(PluginModel):
 class Ramped(PluginStrategy):
     """Teacher forcing whose loss grows from a share of it to the whole."""
 
-    needs = (Need("generation"),)
+    needs = (GENERATION,)
     controls = (STANDARD, MATCHED)
     costlier = True
     control_for = None

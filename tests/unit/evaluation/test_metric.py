@@ -82,6 +82,8 @@ def test_macro_f1_of_a_resample_without_a_class_leaves_that_class_out():
     assert MacroF1(tuple(range(5))).score([0, 1], [0, 1]) == 100
     # F1 of 2/3, 0 and 0: class 2 was predicted and class 1 expected.
     assert MacroF1(tuple(range(5))).score([0, 2], [0, 1]) == pytest.approx(100 / 3)
+    with pytest.raises(ValueError, match="macro-F1: 'other' is none of its 2 classes"):
+        MacroF1(("good", "bad")).score(["good", "other"], ["good", "bad"])
 
 
 def test_accuracy_is_the_share_of_right_rows():
