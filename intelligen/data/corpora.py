@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from intelligen.config.base import canonical_json, content_hash
 from intelligen.config.schema.columns import Column, Row
 from intelligen.config.schema.data import Corpus as CorpusSettings
 from intelligen.config.schema.data import EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
+from intelligen.data.corpus_interface import Corpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.embedded.version import version_parts
 from intelligen.data.held_out_split import Comparable, HeldOutRows, as_it_is, drawn_splits
@@ -16,23 +16,6 @@ from intelligen.data.huggingface import HubRows
 from intelligen.data.json_fields import nearest_of
 from intelligen.data.parallel_files import FileRows
 from intelligen.errors import ConfigError
-
-
-class Corpus(Protocol):
-    """What every corpus can do, once it is opened for certain columns."""
-
-    splits: tuple[str, ...]
-    key: str
-    """Of the splits in the settings, for messages that name a fix."""
-
-    def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
-        """The rows of a split, always in the same order; what had to be fixed is counted in `notes`."""
-
-    def locate(self, split: str, row: int) -> str:
-        """Where a row stands, for an error message; rows count from 0."""
-
-    def fingerprint(self) -> str:
-        """Content hash: of the same columns, equal fingerprints mean equal rows, wherever they lie."""
 
 
 class EmbeddedRows:

@@ -1,4 +1,4 @@
-"""Splits that are drawn from the training split, by a hash of each pair's content."""
+"""Splits that are drawn from the training split, by a hash of each row's content."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from intelligen.config.base import content_hash
 from intelligen.config.schema.columns import Row
 from intelligen.config.schema.data import HeldOut
+from intelligen.data.corpus_interface import Corpus
 from intelligen.errors import DataError
-
-if TYPE_CHECKING:
-    from intelligen.data.corpora import Corpus
 
 Comparable = Callable[[Row], Row | None]
 """What is trained on of a row; none where that is nothing."""
@@ -46,7 +43,7 @@ class HeldOutRows:
 
     """
 
-    def __init__(self, corpus: "Corpus", held_out: Mapping[str, int], comparable: Comparable = as_it_is) -> None:
+    def __init__(self, corpus: Corpus, held_out: Mapping[str, int], comparable: Comparable = as_it_is) -> None:
         self._corpus = corpus
         self._comparable = comparable
         self.key = corpus.key

@@ -15,7 +15,8 @@ from intelligen.config.base import comparable, content_hash
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.schema.data import Data
 from intelligen.data.checksums import sha256
-from intelligen.data.corpora import Corpus, open_corpus
+from intelligen.data.corpora import open_corpus
+from intelligen.data.corpus_interface import Corpus
 from intelligen.data.data_manifest import FORMAT, Manifest, SplitReport, write_manifest
 from intelligen.data.held_out_split import held_out_fix
 from intelligen.data.moses_tokenizer import MosesTokenizer

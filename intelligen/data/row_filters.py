@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from intelligen.config.schema.columns import Column, Row
 from intelligen.config.schema.data import Data, Filters
-from intelligen.data.corpora import Corpus
+from intelligen.data.corpus_interface import Corpus
 from intelligen.data.held_out_split import Comparable
 from intelligen.errors import DataError
 

@@ -11,7 +11,8 @@ from intelligen.config.files.load import load_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, FilesCorpus, Filters, HeldOut, HubCorpus, PairTable, ParallelText
 from intelligen.config.schema.experiment import Experiment
-from intelligen.data.corpora import Corpus, open_corpus
+from intelligen.data.corpora import open_corpus
+from intelligen.data.corpus_interface import Corpus
 from intelligen.data.row_filters import Counts, evaluation_rows, trained_on, training_rows
 from intelligen.errors import ConfigError, DataError
 
