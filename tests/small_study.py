@@ -82,8 +82,8 @@ class SmallStudy:
         prepared = prepare(experiment.data, self.store, columns=experiment.task.columns)
         self.references = prepared.split("test").texts("target")
         self.sources = prepared.split("test").texts("source")
-        header = sweep_fingerprint(sweep, experiment, prepared=prepared.identity)
-        with Ledger.open(self.directory, header) as ledger:
+        fingerprint = sweep_fingerprint(sweep, experiment, prepared=prepared.identity)
+        with Ledger.open(self.directory, fingerprint) as ledger:
             record_provenance(self.directory)
             base = baseline_trial(experiment, prepared=prepared.identity)
             seeds = (2, 3, 4) if self.confirm else ()

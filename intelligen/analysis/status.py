@@ -138,14 +138,14 @@ def read_status(files: SweepFiles) -> Status:
         ChangedError: Another version wrote them.
 
     """
-    holder = find_lock_owner(files.directory / LOCK_FILE)
-    header, trials, closing = files.ledger()
+    owner = find_lock_owner(files.directory / LOCK_FILE)
+    fingerprint, trials, closing = files.ledger()
     launch = files.launch()
     sweep = launch.sweep
     histories = {name: files.reports(record) for name, record in trials.items()}
     searched, repeated = (_of_kind(kind, trials) for kind in ("trial", "confirm"))
-    state = _state(holder, closing)
-    epochs = {kind: header["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
+    state = _state(owner, closing)
+    epochs = {kind: fingerprint["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
     size = SearchSize(
         trials=sweep.total_trials(),
         epochs=epochs["trial"],
@@ -159,7 +159,7 @@ def read_status(files: SweepFiles) -> Status:
         question=sweep.question,
         directory=files.directory,
         state=state,
-        holder=holder if state is SweepState.RUNNING else None,
+        holder=owner if state is SweepState.RUNNING else None,
         objective=metric,
         budget=sweep.budget.model_dump(exclude_none=True),
         budget_trials=size.trials,
@@ -168,9 +168,7 @@ def read_status(files: SweepFiles) -> Status:
         confirmations=size.repetitions,
         strategies=tuple(_strategies(files, trials, histories, metric)),
         under_way=tuple(
-            _under_way(
-                record, histories[record.id], epochs[record.kind], metric, resting=files.state(record) == RESTING
-            )
+            _under_way(record, histories[record.id], epochs[record.kind], metric, paused=files.state(record) == RESTING)
             for record in trials.values()
             if record.state is TrialState.RUNNING
         ),
@@ -187,8 +185,8 @@ def _comparison(directory: Path, tracking_uri: str | None) -> tuple[str, ...]:
 
 def runner(files: SweepFiles) -> LockOwner | None:
     """Who runs the sweep, by its lock and its ledger alone; none where nobody does."""
-    holder = find_lock_owner(files.directory / LOCK_FILE)
-    return holder if _state(holder, files.ledger()[2]) is SweepState.RUNNING else None
+    owner = find_lock_owner(files.directory / LOCK_FILE)
+    return owner if _state(owner, files.ledger()[2]) is SweepState.RUNNING else None
 
 
 _GROUPS = {"baseline": "training", "trial": "finetuning", "confirm": "finetuning"}
@@ -198,8 +196,8 @@ def _of_kind(kind: str, trials: Mapping[str, TrialRecord]) -> list[TrialRecord]:
     return [record for record in trials.values() if record.kind == kind]
 
 
-def _state(holder: LockOwner | None, closing: Closing | None) -> SweepState:
-    if holder is not None and (holder.certain or closing is None):
+def _state(owner: LockOwner | None, closing: Closing | None) -> SweepState:
+    if owner is not None and (owner.certain or closing is None):
         return SweepState.RUNNING
     return SweepState.KILLED if closing is None else SweepState(closing.status)
 
@@ -241,7 +239,7 @@ def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Historie
 
 
 def _under_way(
-    record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str, *, resting: bool
+    record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str, *, paused: bool
 ) -> TrialStatus:
     return TrialStatus(
         trial=record.id,
@@ -251,7 +249,7 @@ def _under_way(
         value=reports[-1].metrics[metric] if reports else None,
         attempts=record.attempts,
         started_ms=record.started_ms,
-        resting=resting,
+        resting=paused,
     )
 
 

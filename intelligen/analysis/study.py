@@ -104,7 +104,7 @@ class StudyResults:
     directory: Path
     sweep: Sweep
     """As last launched."""
-    header: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     """Of the ledger: what it started with."""
     members: tuple[SeedModel, ...]
     """All trials, in the order in which they were started."""
@@ -126,12 +126,12 @@ class StudyResults:
     @cached_property
     def task(self) -> AnyTask:
         """How its models are scored, and by which metric test sets rank."""
-        return build_task(task_settings(self.header["experiment"]))
+        return build_task(task_settings(self.fingerprint["experiment"]))
 
     @property
     def primary(self) -> Setting:
         """The comparison that the answer rests on: the first test set, by the experiment's own test search."""
-        return next(iter(self.test_sets), "test"), self.header["experiment"]["decoding"]["test"]["name"]
+        return next(iter(self.test_sets), "test"), self.fingerprint["experiment"]["decoding"]["test"]["name"]
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -180,7 +180,7 @@ class StudyResults:
     @property
     def sweep_id(self) -> str:
         """By which MLflow's runs of the sweep are found."""
-        return str(self.header["sweep_id"])
+        return str(self.fingerprint["sweep_id"])
 
 
 def read_study(directory: Path, *, store: Path) -> StudyResults:
@@ -196,10 +196,10 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
 
     """
     files = SweepFiles(directory)
-    header, trials, _ = files.ledger()
+    fingerprint, trials, _ = files.ledger()
     launch = files.launch()
-    own_search = header["experiment"]["decoding"]["test"]["name"]
-    task = build_task(task_settings(header["experiment"]))
+    own_search = fingerprint["experiment"]["decoding"]["test"]["name"]
+    task = build_task(task_settings(fingerprint["experiment"]))
     members = tuple(
         SeedModel(
             record,
@@ -210,11 +210,11 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         for record in trials.values()
     )
     named = {split for member in members for split, _ in member.decoded}
-    data = open_prepared(layout.prepared(store, header["prepared"])) if named else None
+    data = open_prepared(layout.prepared(store, fingerprint["prepared"])) if named else None
     study = StudyResults(
         directory=directory,
         sweep=launch.sweep,
-        header=header,
+        fingerprint=fingerprint,
         members=members,
         test_sets={} if data is None else _read_test_sets(task, data, named),
         data=None if data is None else data.manifest,

@@ -53,29 +53,29 @@ def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
         raise StorageError(f"{path}: missing; run the sweep's file again: intelligen run FILE")
 
 
-def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
+def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
     """The last launch; the sweep's first settings where none is remembered.
 
     Args:
         directory: The sweep's.
-        header: Of its ledger.
+        fingerprint: Of its ledger.
 
     Raises:
         ChangedError: Another version wrote settings that this one does not know.
         StorageError: The file is damaged.
 
     """
-    told, tracking_uri = _told(directory / layout.LAUNCH_FILE) or (header["sweep"], None)
+    told, tracking_uri = _told(directory / layout.LAUNCH_FILE) or (fingerprint["sweep"], None)
     places = launch_places(directory)
     search = told.get("search") if isinstance(told, Mapping) else None
     search = search if isinstance(search, Mapping) else {}
     storage = search.get("storage")
     if is_relative(storage):
         # As Optuna's study is called in a database.
-        storage = located(storage, places, STUDY, f"{header['sweep']['name']}-{header['sweep_id']}")
+        storage = located(storage, places, STUDY, f"{fingerprint['sweep']['name']}-{fingerprint['sweep_id']}")
         told = {**told, "search": {**search, "storage": storage}}
     if is_relative(tracking_uri):
-        tracking_uri = located(tracking_uri, places, RUNS, header["sweep_id"])
+        tracking_uri = located(tracking_uri, places, RUNS, fingerprint["sweep_id"])
     try:
         # By way of JSON a list may fill a tuple.
         sweep = Sweep.model_validate_json(json.dumps(told))

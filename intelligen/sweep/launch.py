@@ -41,4 +41,4 @@ def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bo
         except OSError as error:
             from intelligen.sweep.execution.failure_causes import fault_of
 
-            raise (fault_of(error, place=request.directory) or error) from None
+            raise (fault_of(error, directory=request.directory) or error) from None

@@ -20,7 +20,7 @@ def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
     if trial is None and (Path(sweep) / TRIAL).exists():
         return Path(sweep).resolve()
     files, record = find_trial(store, sweep, trial)
-    holder = runner(files) if record.state is TrialState.RUNNING else None
-    if holder is not None:
-        raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
+    owner = runner(files) if record.state is TrialState.RUNNING else None
+    if owner is not None:
+        raise BusyError(f"{files.directory}: {record.id} is under way, by {owner}; wait for its end")
     return record.within(files.directory).resolve()

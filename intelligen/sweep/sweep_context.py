@@ -125,11 +125,11 @@ class SweepContext:
             # Relative, so that a runs folder can be moved.
             directory=os.path.relpath(directory, self.directory),
             number=number,
-            turn_epochs=self._turn_epochs if kind == "trial" else 0,
+            turn_epochs=self._interval_epochs if kind == "trial" else 0,
             confirms=confirms,
             attributes=attributes,
         )
 
     @property
-    def _turn_epochs(self) -> int:
+    def _interval_epochs(self) -> int:
         return self.sweep.scheduler.interval_epochs if isinstance(self.sweep.scheduler, Pbt) else 0

@@ -89,11 +89,13 @@ class MlflowMirror:
         return self._all_there
 
     def _pass(self) -> None:
-        header, trials, closing = self._files.ledger()
+        fingerprint, trials, closing = self._files.ledger()
         if self._runs is None:
             experiment_id = ensure_store(self._tracking_uri, self._experiment)
             client = open_client(self._tracking_uri)
-            self._runs = MlflowRuns(client, experiment_id, files=self._files, header=header, views=self._views)
+            self._runs = MlflowRuns(
+                client, experiment_id, files=self._files, fingerprint=fingerprint, views=self._views
+            )
         self._runs.update(trials, closing)
 
     def _keep_in_step(self) -> None:

@@ -45,13 +45,13 @@ _ENVIRONMENT = {
 
 def open_client(tracking_uri: str) -> "MlflowClient":
     """A client that gives up early, prints nothing and sends nothing elsewhere. Its import takes seconds."""
-    _settle_mlflow()
+    _configure_mlflow()
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=tracking_uri)
 
 
-def _settle_mlflow() -> None:
+def _configure_mlflow() -> None:
     os.environ.update(_ENVIRONMENT)
     import mlflow  # noqa: F401 # it sets its log levels when it is imported
 
@@ -178,7 +178,7 @@ def _make_tables(database: Path, *, artifacts: str) -> None:
 
     By a client they would be in the working directory, whose name MLflow writes into SQL as it stands.
     """
-    _settle_mlflow()
+    _configure_mlflow()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(str(SqliteAddress(database)), artifacts)  # type: ignore[no-untyped-call]

@@ -173,21 +173,21 @@ def test_a_file_in_the_working_directory_means_what_it_did(project: Path) -> Non
     assert folder_of(load_experiment(Path("e.yaml"))) == str(project / "corpus")
 
 
-def header(project: Path) -> dict[str, Any]:
+def fingerprint(project: Path) -> dict[str, Any]:
     return sweep_fingerprint(*load_sweep(project / "searches" / "sweep.yaml"), prepared="x")
 
 
 def test_a_project_may_be_moved_between_two_launches(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    before = header(project)
+    before = fingerprint(project)
     moved = tmp_path_factory.mktemp("elsewhere") / "moved"
     project.rename(moved)
-    require_unchanged(before, header(moved), moved)
+    require_unchanged(before, fingerprint(moved), moved)
     relative = {**before, "sweep": {**before["sweep"], "experiment": "../experiments/experiment.yaml"}}
-    require_unchanged(relative, header(moved), moved)
+    require_unchanged(relative, fingerprint(moved), moved)
 
 
 def test_another_kind_of_storage_is_another_study(project: Path) -> None:
-    before = header(project)
+    before = fingerprint(project)
     (project / "searches" / "sweep.yaml").write_text(STORED.replace("sqlite:///s.db", "postgresql://host/s"))
     with pytest.raises(ChangedError, match=r"search\.storage"):
-        require_unchanged(before, header(project), project)
+        require_unchanged(before, fingerprint(project), project)

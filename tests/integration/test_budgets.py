@@ -80,12 +80,12 @@ def require_the_next_sweep_learns(place: Place) -> None:
     code, output = place.run()
     assert code == 0, output
     directory = place.directory / "runs" / "sweeps" / "next"
-    header, trials, _ = read_ledger(directory)
+    fingerprint, trials, _ = read_ledger(directory)
     searched = [record for record in trials.values() if record.kind == "trial"]
     with sqlite3.connect(place.directory / "studies.db") as database:
         ((name,),) = database.execute("select study_name from studies").fetchall()
     study = optuna.load_study(study_name=name, storage=f"sqlite:///{place.directory}/studies.db")
-    assert name == f"next-{header['sweep_id']}"
+    assert name == f"next-{fingerprint['sweep_id']}"
     taught = [trial.user_attrs["warm_start"] for trial in study.trials if "warm_start" in trial.user_attrs]
     assert taught == [
         f"tiny/{record.id}" for record in place.trials().values() if record.id != "baseline-1" and complete(record)

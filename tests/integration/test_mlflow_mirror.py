@@ -418,7 +418,7 @@ def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed
 def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, sweep: Path) -> None:
     client = open_client(f"sqlite:///{store}")
     run = create_run(client, ensure_store(f"sqlite:///{store}", EXPERIMENT), name="long", start_ms=0, tags={})
-    summary = SweepSummary(run, directory=sweep, header=read_ledger(sweep)[0])
+    summary = SweepSummary(run, directory=sweep, fingerprint=read_ledger(sweep)[0])
     fields = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}, "directory": ""}
     trials = {
         name: TrialRecord(id=name, number=0, started_ms=0, state=TrialState.FAILED, **fields)

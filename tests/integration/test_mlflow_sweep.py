@@ -149,7 +149,7 @@ def test_no_secret_is_in_any_output(place: Path) -> None:
 
 
 def test_a_trial_shows_what_went_in_and_what_came_out(place: Path, runs: dict[str, Run]) -> None:
-    header, trials, _ = read_ledger(place / "runs" / "sweeps" / "tiny")
+    fingerprint, trials, _ = read_ledger(place / "runs" / "sweeps" / "tiny")
     assert runs.keys() == {"sweep", "baseline-1", "t0000", "t0001"} == {"sweep", *trials}
     for trial_id, record in trials.items():
         run = runs[trial_id]
@@ -164,7 +164,7 @@ def test_a_trial_shows_what_went_in_and_what_came_out(place: Path, runs: dict[st
         assert {"bleu_signature", "chrf_signature", "ter_signature", "git_commit"} <= run.data.tags.keys()
         assert run.data.params["strategy.name"] == record.strategy
         assert {(one.dataset.name, one.tags[0].value, one.dataset.digest) for one in run.inputs.dataset_inputs} == {
-            (f"tiny-{split}", context, header["prepared"])
+            (f"tiny-{split}", context, fingerprint["prepared"])
             for split, context in (("train", "training"), ("valid", "validation"), ("test", "test"))
         }
         assert "| source | hypothesis | reference |" in run.data.tags["mlflow.note.content"]

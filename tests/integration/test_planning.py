@@ -103,7 +103,7 @@ def test_a_sweep_whose_gpus_are_gone_is_refused_and_the_override_that_is_named_w
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with Ledger.open(tmp_path / "sweeps" / "tiny", {"sweep": {}}) as ledger:
-        ledger.settle_devices({"baseline": 1, "resources": 1})
+        ledger.record_devices({"baseline": 1, "resources": 1})
     arguments = ("plan", "sweep.yaml", "--no-calibrate", "--runs", str(tmp_path))
     code, _, err = call(*arguments)
     assert (code, "the sweep has trained on GPUs so far, and this machine has none" in err) == (69, True)

@@ -28,7 +28,7 @@ def place(directory: Path) -> Place:
 def what_came_of(place: Place) -> dict[str, tuple]:
     """Of each trial: its values, what it took over, its end, and a fingerprint of its weights."""
     return {
-        name: (record.params, record.takeovers, record.state, selected(place.sweep / record.directory))
+        name: (record.params, record.exploits, record.state, selected(place.sweep / record.directory))
         for name, record in place.trials().items()
         if record.kind == "trial"
     }
@@ -49,8 +49,8 @@ def require_values_by_epoch_in_mlflow(place: Place) -> None:
         reports = read_history(place.history(record))
         assert shown == [(report.update, record.params_in(report.epoch)[RATE]) for report in reports]
         tags = dict(place.query("select key, value from tags where run_uuid = ?", runs[name]))
-        assert all(f"after epoch {one.epoch} from {one.donor}: " in tags["takeovers"] for one in record.takeovers)
-        assert ("takeovers" in tags) is bool(record.takeovers)
+        assert all(f"after epoch {one.epoch} from {one.donor}: " in tags["takeovers"] for one in record.exploits)
+        assert ("takeovers" in tags) is bool(record.exploits)
 
 
 @pytest.mark.extended
@@ -59,7 +59,7 @@ def test_a_killed_population_ends_as_an_undisturbed_one(tmp_path):
     calm = place(tmp_path / "calm")
     code, output = calm.run(*THREE_EPOCHS)
     assert code == 0, output
-    assert any(record.takeovers for record in calm.trials().values())
+    assert any(record.exploits for record in calm.trials().values())
 
     killed = place(tmp_path / "killed")
     first = killed.launch(*THREE_EPOCHS, *TWO_AT_ONCE)
@@ -71,7 +71,7 @@ def test_a_killed_population_ends_as_an_undisturbed_one(tmp_path):
 
     assert what_came_of(killed) == what_came_of(calm)
     for record in calm.trials().values():
-        if record.takeovers:
+        if record.exploits:
             with pytest.raises(UnavailableError, match="went on from another trial's weights"):
                 intelligen.reproduce("tiny", record.id, runs=calm.directory / "runs")
         elif record.kind == "trial":

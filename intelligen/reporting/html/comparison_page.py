@@ -65,13 +65,13 @@ def comparison_page(compared: Sequence[Compared]) -> str:
 
 def _differences(one: Compared, other: Compared) -> Iterator[str]:
     pair = f"{one.name} and {other.name}"
-    if one.study.header["prepared"] != other.study.header["prepared"]:
-        named = ", ".join(compared.study.header["prepared"] for compared in (one, other))
+    if one.study.fingerprint["prepared"] != other.study.fingerprint["prepared"]:
+        named = ", ".join(compared.study.fingerprint["prepared"] for compared in (one, other))
         yield f"{pair} have other data or vocabularies ({named})"
     if one.study.primary[0] != other.study.primary[0]:
         named = " and ".join(compared.study.primary[0] for compared in (one, other))
         yield f"{pair} are tested otherwise: {named}"
-    searches = [compared.study.header["experiment"]["decoding"]["test"] for compared in (one, other)]
+    searches = [compared.study.fingerprint["experiment"]["decoding"]["test"] for compared in (one, other)]
     if searches[0] != searches[1]:
         yield f"{pair} search otherwise: {' and '.join(map(_told, searches))}"
     metrics = [compared.study.task.ranking for compared in (one, other)]
@@ -106,8 +106,8 @@ def _own(one: Compared) -> Table:
         "strategies": ", ".join(one.study.strategies),
         "trials": len(one.study.members),
         "seeds": ", ".join(str(seed) for seed in sorted({m.record.seed for m in one.study.members})),
-        "git commit": one.study.header.get("git_commit") or "not known",
-        "prepared data": one.study.header["prepared"],
+        "git commit": one.study.fingerprint.get("git_commit") or "not known",
+        "prepared data": one.study.fingerprint["prepared"],
         "directory": one.study.directory,
     }
     return Table("What was run", ["what", "which"], [[word(name), word(value)] for name, value in facts.items()])

@@ -105,7 +105,7 @@ def _completed(study: StudyResults, strategy: str) -> list[SeedModel]:
         for member in study.searched
         if member.record.strategy == strategy
         and member.record.state is TrialState.COMPLETE
-        and not member.record.takeovers
+        and not member.record.exploits
     ]
 
 

@@ -141,25 +141,25 @@ def _traced(study: StudyResults) -> str:
 
 
 def _what_was_run(study: StudyResults) -> Section:
-    header = study.header
+    fingerprint = study.fingerprint
     signatures = sorted(
         {(name, text) for m in study.members for d in m.decoded.values() for name, text in d.signatures.items()}
     )
     facts = [
         ("sweep", study.sweep.name),
         ("sweep id", study.sweep_id),
-        ("git commit", header.get("git_commit") or "not known"),
-        ("host", header.get("host") or "not known"),
-        ("prepared data", header["prepared"]),
+        ("git commit", fingerprint.get("git_commit") or "not known"),
+        ("host", fingerprint.get("host") or "not known"),
+        ("prepared data", fingerprint["prepared"]),
         *(("rows of the splits", line) for line in (shared_rows(study.data) if study.data else ())),
         ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
-        *((f"version of {name}", version) for name, version in header.get("versions", {}).items()),
+        *((f"version of {name}", version) for name, version in fingerprint.get("versions", {}).items()),
         *((name.replace("_", " "), text) for name, text in signatures),
         *_machine(study.environment),
     ]
     texts = {
         "The sweep file": _readable(study.sweep.model_dump(mode="json")),
-        "The experiment": _readable(header["experiment"]),
+        "The experiment": _readable(fingerprint["experiment"]),
     }
     if study.environment:
         texts["Machine and packages"] = study.environment

@@ -31,7 +31,7 @@ class Node:
 class Capacity:
     """Processors and GPUs that can be had."""
 
-    place: str
+    location: str
     """`this machine`, or the cluster's address."""
     nodes: tuple[Node, ...]
     addable: tuple[Node, ...] = ()
@@ -85,12 +85,12 @@ class Capacity:
             if asked * each > there:
                 raise UnavailableError(
                     f"{key}: asks for {asked * each} {kind}s ({resources.workers} workers × {each}{concurrent}),"
-                    f" {self.place} has {there}{self._with_addable()}; lower {key}.workers,"
+                    f" {self.location} has {there}{self._with_addable()}; lower {key}.workers,"
                     f" {key}.{kind.lower()}s_per_worker or {key}.concurrent_trials"
                 )
         one = f"{cpus} CPUs" + (f" and {gpus} GPU" if gpus else "")
         raise UnavailableError(
-            f"{key}: a worker asks for {one} on one node, and {self.place} has room for"
+            f"{key}: a worker asks for {one} on one node, and {self.location} has room for"
             f" {self.workers(cpus, gpus)} of the {asked} ({resources.workers} workers{concurrent}): {self.listed()};"
             f" lower {key}.cpus_per_worker, {key}.workers or {key}.concurrent_trials"
         )

@@ -58,9 +58,9 @@ class Tries:
             IntelligenError: A fault of the place, which ends the launch.
 
         """
-        match fault_of(error, place=directory) or _killed_for_memory(error, directory):
+        match fault_of(error, directory=directory) or _killed_for_memory(error, directory):
             case None:
-                return self._crashed(name, unwrapped(error, place=directory))
+                return self._crashed(name, unwrapped(error, directory=directory))
             case NodeLostError() as fault:
                 require_capacity(self._resources, fault)
                 return Next.AGAIN
@@ -86,13 +86,13 @@ class Attempts:
     """The attempts of one launch at trials.
 
     Args:
-        run: The launch.
+        context: The launch.
         resources: What each trial takes, and how often it may crash.
 
     """
 
-    def __init__(self, run: SweepContext, resources: Resources) -> None:
-        self._run = run
+    def __init__(self, context: SweepContext, resources: Resources) -> None:
+        self._context = context
         self._tries = Tries(resources)
 
     def failed(self, name: str, error: BaseException) -> Next:
@@ -106,9 +106,9 @@ class Attempts:
             IntelligenError: A fault of the place, which ends the launch.
 
         """
-        directory = self._run.directory_of(self._run.ledger.trials[name])
-        if name in self._run.stalled:
-            self._run.stalled.discard(name)
+        directory = self._context.directory_of(self._context.ledger.trials[name])
+        if name in self._context.stalled:
+            self._context.stalled.discard(name)
             return Next.AGAIN
         if read_failure(directory) is not None:
             return Next.FAILED  # what ended it has left the reason
@@ -122,4 +122,4 @@ class Attempts:
 
 def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
     """A trial that has raised an error was not killed, whatever the kernel killed on its host meanwhile."""
-    return killed_for_memory(directory) if isinstance(unwrapped(error, place=directory), RayError) else None
+    return killed_for_memory(directory) if isinstance(unwrapped(error, directory=directory), RayError) else None

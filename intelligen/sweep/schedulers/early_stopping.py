@@ -38,7 +38,7 @@ class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         tune_controller._mark_trial_to_checkpoint(trial)
 
 
-class Unjudged:
+class PendingReports:
     """The last report of each trial that an earlier launch left unfinished: a kill may have come before its judgement.
 
     A trial that goes on at an epoch's end tells that epoch's report again, and is judged then. One that goes on in the
@@ -67,7 +67,7 @@ class EarlierAttempts:
     def __init__(self) -> None:
         self._last: dict[str, Any] = {}
 
-    def followed_by(self, trial: Any) -> Any:
+    def previous(self, trial: Any) -> Any:
         """The attempt before this one, if any; its reports are to be forgotten."""
         directory = trial.config["directory"]
         earlier = self._last.get(directory)
@@ -97,7 +97,7 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
             stop_last_trials=False,
             **arguments,
         )
-        self._unjudged = Unjudged()
+        self._pending_reports = PendingReports()
         self._attempts = EarlierAttempts()
 
     def recall(self, ended: EndedTrial) -> None:
@@ -107,22 +107,22 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier attempt left unfinished brings its reports along, under Tune's new name for it."""
-        if (earlier := self._attempts.followed_by(trial)) is not None:
+        if (earlier := self._attempts.previous(trial)) is not None:
             for bracket in self._brackets:
                 for _, recorded in bracket._rungs:
                     recorded.pop(earlier.trial_id, None)
         self._join(trial, name=Path(trial.config["directory"]).name)
-        self._replay(trial, self._unjudged.hold(trial))
+        self._replay(trial, self._pending_reports.hold(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
-        self._replay(trial, self._unjudged.before(trial, result[EPOCH]))
+        self._replay(trial, self._pending_reports.before(trial, result[EPOCH]))
         decision: str = super().on_trial_result(tune_controller, trial, result)
         return TrialScheduler.CONTINUE if result[EPOCH] >= trial.config["epochs"] else decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """A trial that had ended before its launcher was killed tells nothing again."""
-        self._replay(trial, self._unjudged.before(trial, math.inf))
+        self._replay(trial, self._pending_reports.before(trial, math.inf))
         super().on_trial_complete(tune_controller, trial, result)
 
     def _join(self, trial: Any, *, name: str) -> None:
@@ -146,7 +146,7 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
     def __init__(self, objective: str, **arguments: Any) -> None:
         # A trial that waits for others to compare with would have to be paused, which ours cannot be: never yield.
         super().__init__(time_attr=EPOCH, metric=objective, min_time_slice=math.inf, **arguments)
-        self._unjudged = Unjudged()
+        self._pending_reports = PendingReports()
         self._attempts = EarlierAttempts()
 
     def recall(self, ended: EndedTrial) -> None:
@@ -155,14 +155,14 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier attempt left unfinished brings its reports along."""
-        if (earlier := self._attempts.followed_by(trial)) is not None:
+        if (earlier := self._attempts.previous(trial)) is not None:
             self._results.pop(earlier, None)
         super().on_trial_add(tune_controller, trial)
-        self._replay(trial, self._unjudged.hold(trial))
+        self._replay(trial, self._pending_reports.hold(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
-        self._replay(trial, self._unjudged.before(trial, result[EPOCH]))
+        self._replay(trial, self._pending_reports.before(trial, result[EPOCH]))
         seen = self._results.get(trial)
         if seen and result[EPOCH] <= seen[-1][EPOCH]:
             return str(TrialScheduler.CONTINUE)  # Tune shows a trial's last report once more when it is done
@@ -173,7 +173,7 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """A trial that had ended before its launcher was killed tells nothing again; of others all has been seen."""
-        self._replay(trial, self._unjudged.before(trial, math.inf))
+        self._replay(trial, self._pending_reports.before(trial, math.inf))
 
     def _replay(self, trial: Any, reports: Sequence[Report]) -> None:
         if reports:

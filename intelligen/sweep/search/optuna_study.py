@@ -34,7 +34,7 @@ _REBUILT = ".rebuilt"
 # Trials that another search made: the sampler learns from them, and no budget counts them.
 WARM_START = "warm_start"
 # What a trial of a population took over: its parameters in the study are those with which it began.
-TAKEOVERS = "takeovers"
+EXPLOITS = "takeovers"
 # Why a trial ended.
 STOP_REASON = "stop_reason"
 
@@ -187,11 +187,11 @@ def strategy_of(trial: FrozenTrial) -> str:
 
 def _describe(study: optuna.Study, number: int, outcome: Outcome) -> None:
     trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-    for name, value in told_attributes(outcome).items():
+    for name, value in end_attributes(outcome).items():
         trial.set_user_attr(name, value)
 
 
-def told_attributes(outcome: Outcome) -> dict[str, float | str]:
+def end_attributes(outcome: Outcome) -> dict[str, float | str]:
     """What a trial's user attributes say of its end."""
     scores = {SELECTED + metric: value for metric, value in outcome.selected.items()}
     return {**scores, STOP_REASON: redact_text(outcome.reason)}
@@ -202,12 +202,12 @@ def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
         return  # Optuna keeps no curves of several objectives
     known = study.get_trials(deepcopy=False)[number]
     trial = optuna.Trial(study, known._trial_id)
-    for epoch, value in told_curve(outcome).items():
+    for epoch, value in finite_curve(outcome).items():
         if epoch not in known.intermediate_values:
             trial.report(value, step=epoch)
 
 
-def told_curve(outcome: Outcome) -> dict[int, float]:
+def finite_curve(outcome: Outcome) -> dict[int, float]:
     """The epochs that Optuna is told of: it takes no NaN."""
     return {epoch: value for epoch, value in outcome.curve.items() if not math.isnan(value)}
 

@@ -19,7 +19,7 @@ from intelligen.sweep.schedulers.population import Populations
 from intelligen.sweep.search.ask import FIXED, ask_trial
 from intelligen.sweep.search.define_by_run import suggest
 from intelligen.sweep.search.grid import grid_points
-from intelligen.sweep.search.optuna_study import TAKEOVERS, is_own, strategy_of, tell
+from intelligen.sweep.search.optuna_study import EXPLOITS, is_own, strategy_of, tell
 from intelligen.sweep.search.warm_start import POINT, untried_point
 
 Given = tuple[dict[str, Any], dict[str, Any]]
@@ -62,7 +62,7 @@ class TrialLifecycle(Protocol):
     def let_go_on(self, number: int, epoch: int) -> None:
         """Nobody has stopped a trial with the report of this epoch."""
 
-    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+    def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
         """End a trial; returns what came of it.
 
         Args:
@@ -174,7 +174,7 @@ class StudySearcher(DrivenSearcher):
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
         if self._populations is not None and stopped is None and self._populations.is_paused(trial.number):
             return
-        tell(self._study, trial.number, self._trials.settle(trial.number, stopped=stopped))
+        tell(self._study, trial.number, self._trials.end(trial.number, stopped=stopped))
 
     @kept_errors(None)
     def on_attempt_failed(self, trial_id: str, error: BaseException) -> None:
@@ -184,7 +184,7 @@ class StudySearcher(DrivenSearcher):
             if self._populations is None:  # which hand out whatever is under way and idle
                 self._unfinished.insert(0, self._study.get_trials(deepcopy=False)[trial.number])
             return
-        tell(self._study, trial.number, self._trials.settle(trial.number, crashed=True, stopped=stopped))
+        tell(self._study, trial.number, self._trials.end(trial.number, crashed=True, stopped=stopped))
 
     def _busy(self) -> set[int]:
         return {trial.number for trial in self._running.values()}
@@ -215,13 +215,13 @@ class StudySearcher(DrivenSearcher):
         for number, record in self._populations.idle(busy).items():
             reason = self._spent(None) or self._spent(record.strategy)
             if reason is not None:
-                tell(self._study, number, self._trials.settle(number, stopped=reason))
+                tell(self._study, number, self._trials.end(number, stopped=reason))
         if (due := self._populations.due(busy, complete=self._is_complete)) is None:
             return None
         number, record = due
         trial = self._known(self._study.get_trials(deepcopy=False)[number])
-        if record.takeovers:
-            trial.set_user_attr(TAKEOVERS, [asdict(takeover) for takeover in record.takeovers])
+        if record.exploits:
+            trial.set_user_attr(EXPLOITS, [asdict(exploit) for exploit in record.exploits])
         return trial
 
     def _is_complete(self, strategy: str) -> bool:

@@ -88,14 +88,14 @@ def learnt_trials(learnt: WarmStartRecord | None, sweep: Sweep) -> list[FrozenTr
     return [
         _as_trial(
             _Finished(
-                told["source"],
-                told["params"],
-                tuple(told["values"]),
-                {int(epoch): value for epoch, value in told["curve"].items()},
+                trial["source"],
+                trial["params"],
+                tuple(trial["values"]),
+                {int(epoch): value for epoch, value in trial["curve"].items()},
             ),
             sweep,
         )
-        for told in (learnt.trials if learnt is not None else ())
+        for trial in (learnt.trials if learnt is not None else ())
     ]
 
 
@@ -111,9 +111,9 @@ def untried_point(
 
     """
     points: list[dict[str, Any]] = study.user_attrs.get(POINTS, [])
-    for place, point in enumerate(points):
-        if place not in tried and (not allowed or point.get("strategy", allowed[0]) in allowed):
-            return place, point
+    for row, point in enumerate(points):
+        if row not in tried and (not allowed or point.get("strategy", allowed[0]) in allowed):
+            return row, point
     return None
 
 
@@ -149,13 +149,13 @@ def _trials_of_sweep(sweeps: Path, name: str, sweep: Sweep) -> list[FrozenTrial]
 
 def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
     metrics = [objective.metric for objective in sweep.all_objectives()]
-    header, trials, _ = read_ledger(directory)
+    fingerprint, trials, _ = read_ledger(directory)
     now = _zips(sweep)
-    then = _zips(read_launch(directory, header).sweep) if now else {}
+    then = _zips(read_launch(directory, fingerprint).sweep) if now else {}
     for record in trials.values():
         if record.kind != "trial" or record.state not in (TrialState.COMPLETE, TrialState.PRUNED):
             continue
-        if record.takeovers:
+        if record.exploits:
             continue  # what it came to is due to a schedule, and to other trials' weights: it is no point of a space
         outcome = read_outcome(record.within(directory), objectives=metrics, crashed=False)
         source = f"{directory.name}/{record.id}"

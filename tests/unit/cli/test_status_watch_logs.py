@@ -26,9 +26,9 @@ METRICS = {"valid/bleu": 10.0, "time/epoch_s": 1.0, "time/validation_s": 1.0}
 def trial(tmp_path: Path) -> Path:
     """The directory of the one trial of the one sweep below `tmp_path`."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    header = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
+    fingerprint = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
     directory = tmp_path / "sweeps" / "quickstart"
-    with Ledger.open(directory, header) as ledger:
+    with Ledger.open(directory, fingerprint) as ledger:
         place = {"directory": "trials/t0000", "number": 0}
         ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
         ledger.finish("t0000", TrialState.PRUNED, "stopped")

@@ -24,8 +24,8 @@ from intelligen.sweep.stop_file import STOP_FILE, forget_requests, heeding_stop
 def runs(tmp_path: Path) -> Path:
     """A runs directory with one sweep that has just begun."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    header = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
-    Ledger.open(tmp_path / "sweeps" / "quickstart", header).close()
+    fingerprint = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
+    Ledger.open(tmp_path / "sweeps" / "quickstart", fingerprint).close()
     return tmp_path
 
 

@@ -139,9 +139,9 @@ def test_sweeps_stand_beside_each_other_and_what_does_not_compare_is_said(files:
     again.write()
     other = read_compared(again.directory, store=files.store)
     assert incomparable([one, other]) == []
-    decoding = {**other.study.header["experiment"]["decoding"], "test": {"name": "beam", "size": 12}}
+    decoding = {**other.study.fingerprint["experiment"]["decoding"], "test": {"name": "beam", "size": 12}}
     wider = replace(
-        other, study=replace(other.study, header={**other.study.header, "experiment": {"decoding": decoding}})
+        other, study=replace(other.study, fingerprint={**other.study.fingerprint, "experiment": {"decoding": decoding}})
     )
     (line,) = incomparable([one, wider])
     assert "search otherwise" in line

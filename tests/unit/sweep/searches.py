@@ -77,7 +77,7 @@ class Search:
     def let_go_on(self, number: int, epoch: int) -> None:
         self.gone_on.append((number, epoch))
 
-    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+    def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
         if self.broken is not None:
             raise self.broken
         self.stopped[number] = stopped

@@ -9,7 +9,7 @@ from searches import sweep
 
 from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.errors import UnavailableError
-from intelligen.state.ledger import Ledger, settled_devices
+from intelligen.state.ledger import Ledger, recorded_devices
 from intelligen.sweep.cluster.capacity import Capacity, Node
 from intelligen.sweep.cluster.device_choice import devices_line, gpus_of_stages, on_devices
 
@@ -106,24 +106,24 @@ def test_a_sweep_that_began_without_gpus_is_told_how_to_use_them() -> None:
     assert "began without" not in devices_line(again, on_devices(again, capacity, {"baseline": 0}), capacity)
 
 
-def header(**gpus: object) -> dict:
+def fingerprint(**gpus: object) -> dict:
     return {"sweep": {key: {"gpus_per_worker": value} for key, value in gpus.items()}}
 
 
 def test_the_ledger_remembers_the_number_and_the_last_launch_counts(tmp_path: Path) -> None:
-    assert settled_devices(tmp_path) == {}
-    with Ledger.open(tmp_path, header(baseline="auto", resources="auto")) as ledger:
-        assert settled_devices(tmp_path) == {}
+    assert recorded_devices(tmp_path) == {}
+    with Ledger.open(tmp_path, fingerprint(baseline="auto", resources="auto")) as ledger:
+        assert recorded_devices(tmp_path) == {}
         for gpus in (1, 1, 0):
-            ledger.settle_devices({"baseline": gpus, "resources": gpus})
-            assert settled_devices(tmp_path) == {"baseline": gpus, "resources": gpus}
+            ledger.record_devices({"baseline": gpus, "resources": gpus})
+            assert recorded_devices(tmp_path) == {"baseline": gpus, "resources": gpus}
     events = [json.loads(line)["event"] for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
     assert events == ["open", "devices", "devices"]
 
 
 def test_a_sweep_that_began_with_numbers_goes_on_with_them_where_its_file_says_nothing(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, header(baseline=0, resources=0)) as ledger:
-        found = on_devices(asked(), place(gpus=4), settled_devices(tmp_path))
+    with Ledger.open(tmp_path, fingerprint(baseline=0, resources=0)) as ledger:
+        found = on_devices(asked(), place(gpus=4), recorded_devices(tmp_path))
         assert gpus_of_stages(found) == {"baseline": 0, "resources": 0}
-        ledger.settle_devices(gpus_of_stages(found))
+        ledger.record_devices(gpus_of_stages(found))
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1

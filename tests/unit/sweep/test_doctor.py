@@ -16,11 +16,11 @@ from intelligen.sweep.preflight import doctor
     ids=["clone", "wheel"],
 )
 def test_missing_requirements_are_named_with_a_command_that_installs_them(
-    constraints: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    constraints: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "constraints.txt").write_text("click==99.0\n")
     monkeypatch.setattr(doctor, "CONSTRAINTS", tmp_path / constraints)
     monkeypatch.setattr(doctor, "requires", lambda package: ["click>=99", "no-such-package", "numpy"])
     (found,) = (one for one in doctor._packages() if one.check == "packages")
-    assert (found.verdict, found.mend) == (doctor.CheckStatus.FAIL, mend)
+    assert (found.status, found.fix) == (doctor.CheckStatus.FAIL, fix)
     assert "no-such-package is missing" in found.found

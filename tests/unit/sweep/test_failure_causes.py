@@ -44,7 +44,7 @@ def raised(act: Callable[[], object]) -> BaseException:
 
 
 def fault(act: Callable[[], object]) -> IntelligenError | None:
-    return fault_of(raised(act), place=PLACE)
+    return fault_of(raised(act), directory=PLACE)
 
 
 def of_system(number: int, *names: str) -> Callable[[], object]:
@@ -122,7 +122,7 @@ def test_a_gpu_that_cannot_be_used_is_the_place_s():
     ],
 )
 def test_what_torch_says_of_drivers_is_the_place_s(text):
-    assert type(fault_of(RuntimeError(text), place=PLACE)) is UnavailableError
+    assert type(fault_of(RuntimeError(text), directory=PLACE)) is UnavailableError
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_torch_says_of_drivers_is_the_place_s(text):
     ids=lambda error: type(error).__name__,
 )
 def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_the_place(error):
-    assert fault_of(error, place=PLACE) is None
+    assert fault_of(error, directory=PLACE) is None
 
 
 @pytest.mark.parametrize("place", ["sweeps/s", "sweeps/s/trials/t0001", "baselines/0123"])
@@ -156,19 +156,19 @@ def test_a_file_that_is_missing_is_named_and_nodes_are_suspected_only_where_it_i
     place, path, fix
 ):
     error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    found = fault_of(error, place=Path("/r/runs") / place)
+    found = fault_of(error, directory=Path("/r/runs") / place)
     assert type(found) is StorageError
     assert str(found) == f"{path}: not there; {fix}, and run the same command"
 
 
 def test_a_process_that_ray_never_started_is_no_crash_of_its_trial() -> None:
     told = ActorDiedErrorContext(class_name="Trial", actor_id=ActorID.nil().binary(), never_started=True)
-    assert type(fault_of(ray.exceptions.ActorDiedError(told), place=PLACE)) is BusyError
+    assert type(fault_of(ray.exceptions.ActorDiedError(told), directory=PLACE)) is BusyError
 
 
 @pytest.mark.parametrize("error", [StorageError("x: damaged"), DataError("no checkpoint is whole")])
 def test_our_own_errors_keep_their_code_and_line(error):
-    assert fault_of(error, place=PLACE) is error
+    assert fault_of(error, directory=PLACE) is error
 
 
 def test_what_hides_a_fault_does_not_change_it():
@@ -206,13 +206,13 @@ def test_an_error_that_was_dealt_with_explains_no_later_one():
     ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
 )
 def test_what_ray_and_sqlalchemy_tell_is_read(error, kind):
-    assert type(fault_of(error, place=PLACE)) is kind
+    assert type(fault_of(error, directory=PLACE)) is kind
 
 
 def test_what_ray_wraps_is_said_with_its_node():
     cause = RuntimeError("[enforce fail at gloo/transport/tcp/device.cc:84] Unable to find address for: nosuch0")
     wrapped = ray.exceptions.RayTaskError("train", "ray::train() (pid=7, ip=10.0.0.7, actor_id=3b)\n…", cause)
-    found = fault_of(ray.train.ControllerError(wrapped.as_instanceof_cause()), place=PLACE)
+    found = fault_of(ray.train.ControllerError(wrapped.as_instanceof_cause()), directory=PLACE)
     assert type(found) is BusyError
     assert str(found).endswith(" (on node 10.0.0.7)")
 
@@ -222,23 +222,23 @@ def test_of_a_group_s_errors_the_one_that_led_to_the_others_decides():
     died, bug, full = ray.exceptions.ActorDiedError(), ValueError("a bug"), StorageError("full")
 
     def of(*errors: Exception) -> BaseException:
-        return unwrapped(ray.train.WorkerGroupError("", dict(enumerate(errors))), place=PLACE)
+        return unwrapped(ray.train.WorkerGroupError("", dict(enumerate(errors))), directory=PLACE)
 
     assert of(lost, died) is died
     assert of(bug, lost) is bug
     assert of(died, full, lost) is full
-    assert type(fault_of(of(lost, lost), place=PLACE)) is BusyError
+    assert type(fault_of(of(lost, lost), directory=PLACE)) is BusyError
 
 
 def test_what_a_worker_tells_survives_the_way_through_ray():
-    told = at_host(raised(write_to_full_device), place=PLACE)
+    told = at_host(raised(write_to_full_device), directory=PLACE)
     again = ray.cloudpickle.loads(ray.cloudpickle.dumps(told))
     assert (type(again), str(again)) == (StorageError, str(told))
     assert "(on host " in str(told)
     bug = ValueError("a bug")
-    told = at_host(bug, place=PLACE)
+    told = at_host(bug, directory=PLACE)
     assert (type(told), str(told)) == (CrashedError, "ValueError: a bug")
-    assert fault_of(told, place=PLACE) is None
+    assert fault_of(told, directory=PLACE) is None
 
 
 def test_where_there_is_no_room_the_bytes_needed_and_free_are_said(tmp_path):
@@ -270,7 +270,7 @@ def test_a_path_that_cannot_be_written_is_not_blamed_on_the_disk(tmp_path, place
 def _meet(rank: int, port: int, told: "multiprocessing.Queue[tuple[type, str]]") -> None:
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="nosuch0")
     error = raised(lambda: distributed.init_process_group("gloo", rank=rank, world_size=1))
-    found = fault_of(error, place=PLACE)
+    found = fault_of(error, directory=PLACE)
     told.put((type(found), str(found)))
 
 

@@ -138,19 +138,19 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path,
     assert len(str(told.value).splitlines()) == 1
 
 
-def test_the_header_keeps_no_password_and_another_one_is_no_change(tmp_path):
+def test_the_fingerprint_keeps_no_password_and_another_one_is_no_change(tmp_path):
     experiment = Experiment(version=1, name="e")
-    headers = [
+    fingerprints = [
         sweep_fingerprint(sweep(search={"storage": f"postgresql://u:{secret}@h/db"}), experiment, prepared="x")
         for secret in (SECRET, "another-password")
     ]
-    assert SECRET not in str(headers)
-    assert headers[0]["sweep"]["search"]["storage"] == "postgresql://[redacted]@h/db"
-    require_unchanged(headers[0], headers[1], tmp_path)
+    assert SECRET not in str(fingerprints)
+    assert fingerprints[0]["sweep"]["search"]["storage"] == "postgresql://[redacted]@h/db"
+    require_unchanged(fingerprints[0], fingerprints[1], tmp_path)
 
 
 def test_a_sweep_begun_before_these_settings_existed_goes_on(tmp_path):
-    """A ledger's header knows only the keys of its day; those that came later stand at their defaults."""
+    """A ledger's fingerprint knows only the keys of its day; those that came later stand at their defaults."""
     experiment = Experiment(version=1, name="e")
     now = sweep_fingerprint(sweep(), experiment, prepared="x")
     then = {key: dict(value) if isinstance(value, dict) else value for key, value in now.items()}

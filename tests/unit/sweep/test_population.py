@@ -19,7 +19,7 @@ from intelligen.state.ledger import Ledger, read_ledger
 from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.state.trial_result import Result
 from intelligen.sweep.schedulers.population import Populations
-from intelligen.sweep.search.optuna_study import TAKEOVERS, open_study
+from intelligen.sweep.search.optuna_study import EXPLOITS, open_study
 from intelligen.sweep.search.searcher import StudySearcher
 from intelligen.sweep.search.warm_start import warm_start
 from intelligen.sweep.sweep_context import SweepContext
@@ -84,8 +84,8 @@ class Crew:
     def trials(self) -> dict[str, TrialRecord]:
         return self.run.ledger.trials
 
-    def takeovers(self) -> dict[str, tuple]:
-        return {name: record.takeovers for name, record in self.trials.items()}
+    def exploits(self) -> dict[str, tuple]:
+        return {name: record.exploits for name, record in self.trials.items()}
 
 
 def train(config: dict[str, Any], fails: set[str], *, until_epoch: int | None = None) -> None:
@@ -141,45 +141,45 @@ def test_after_each_turn_the_worst_goes_on_from_the_best_of_its_strategy(tmp_pat
     with launch(directory, settings) as crew:
         crew.work()
     _, trials, _ = read_ledger(directory)
-    took_over = [(record, takeover) for record in trials.values() for takeover in record.takeovers]
-    assert {takeover.epoch for _, takeover in took_over} == {2, 4}
-    assert len(took_over) == 2 * 2  # one at each turn's end, in each strategy
-    for record, takeover in took_over:
+    exploiting = [(record, exploit) for record in trials.values() for exploit in record.exploits]
+    assert {exploit.epoch for _, exploit in exploiting} == {2, 4}
+    assert len(exploiting) == 2 * 2  # one at each turn's end, in each strategy
+    for record, exploit in exploiting:
         rates = {
-            name: other.params_in(takeover.epoch)[RATE]
+            name: other.params_in(exploit.epoch)[RATE]
             for name, other in trials.items()
             if other.strategy == record.strategy
         }
         assert record.id == min(rates, key=rates.__getitem__)
-        assert takeover.donor == max(rates, key=rates.__getitem__)
-        assert takeover.params[RATE] != rates[takeover.donor]
-        assert record.params_in(takeover.epoch + 1) == takeover.params
-    last, takeover = took_over[-1]
-    own, donor = (directory / trials[name].directory for name in (last.id, takeover.donor))
-    adopted = Checkpoints(own).adopted(takeover.epoch)
-    assert (adopted.path / WEIGHTS).read_bytes() == Checkpoints(donor).weights(takeover.epoch).read_bytes()
+        assert exploit.donor == max(rates, key=rates.__getitem__)
+        assert exploit.params[RATE] != rates[exploit.donor]
+        assert record.params_in(exploit.epoch + 1) == exploit.params
+    last, exploit = exploiting[-1]
+    own, donor = (directory / trials[name].directory for name in (last.id, exploit.donor))
+    adopted = Checkpoints(own).adopted(exploit.epoch)
+    assert (adopted.path / WEIGHTS).read_bytes() == Checkpoints(donor).weights(exploit.epoch).read_bytes()
     # Optuna's parameters are those at the beginning; what came later stands beside them.
     told = {trial.number: trial for trial in crew.study.trials}[last.number]
     assert told.params == dict(last.params)
-    assert [one["donor"] for one in told.user_attrs[TAKEOVERS]] == [one.donor for one in last.takeovers]
+    assert [one["donor"] for one in told.user_attrs[EXPLOITS]] == [one.donor for one in last.exploits]
 
 
 def test_a_loss_is_compared_the_other_way_round(tmp_path):
     settings = sweep(**SETTINGS, objective={"metric": "valid/loss", "direction": "minimize"})
     with launch(place(tmp_path, "a"), settings) as crew:
         crew.work()
-        firsts = [record for record in crew.trials.values() if any(one.epoch == 2 for one in record.takeovers)]
+        firsts = [record for record in crew.trials.values() if any(one.epoch == 2 for one in record.exploits)]
         assert len(firsts) == 2
         for record in firsts:
             rates = [other.params[RATE] for other in crew.trials.values() if other.strategy == record.strategy]
             assert record.params[RATE] == max(rates)
-            assert crew.trials[record.takeovers[0].donor].params[RATE] == min(rates)
+            assert crew.trials[record.exploits[0].donor].params[RATE] == min(rates)
 
 
 def test_neither_timing_nor_kills_change_who_takes_over_what(tmp_path, settings):
     with launch(place(tmp_path, "one-by-one"), settings) as crew:
         crew.work()
-        undisturbed = crew.takeovers()
+        undisturbed = crew.exploits()
         attempts = {record.attempts for record in crew.trials.values()}
     assert any(undisturbed.values())
     assert attempts == {1}
@@ -187,7 +187,7 @@ def test_neither_timing_nor_kills_change_who_takes_over_what(tmp_path, settings)
     for seed in range(3):
         with launch(place(tmp_path, f"four-at-once-{seed}"), settings) as crew:
             crew.work(at_once=4, pick=random.Random(seed).choice)
-            assert crew.takeovers() == undisturbed
+            assert crew.exploits() == undisturbed
 
     for turns in (1, 2, 5):
         killed = place(tmp_path, f"killed-after-{turns}")
@@ -200,7 +200,7 @@ def test_neither_timing_nor_kills_change_who_takes_over_what(tmp_path, settings)
                 if isinstance(config := crew.searcher.suggest("killed"), dict):
                     train(config, set(), until_epoch=config["until_epoch"] - 1)
         with launch(killed, settings) as crew:
-            assert crew.takeovers() == undisturbed
+            assert crew.exploits() == undisturbed
             assert {record.state for record in crew.trials.values()} == {TrialState.COMPLETE}
 
 
@@ -209,7 +209,7 @@ def test_a_trial_that_fails_leaves_its_population_and_the_others_go_on(tmp_path,
         crew.fails.add("t0000")
         crew.work()
         states = [record.state for record in crew.trials.values()]
-        donors = {takeover.donor for taken in crew.takeovers().values() for takeover in taken}
+        donors = {exploit.donor for taken in crew.exploits().values() for exploit in taken}
     assert states == [TrialState.FAILED] + [TrialState.COMPLETE] * 5
     assert "t0000" not in donors
 
@@ -225,9 +225,9 @@ def test_a_trial_that_ends_unhealthy_at_a_turn_s_end_is_over_and_no_donor(which,
         crew.sick.add(sick)
         crew.work()
         ends = {name: (record.state, record.stop_reason) for name, record in crew.trials.items()}
-        donors = {takeover.donor for taken in crew.takeovers().values() for takeover in taken}
+        donors = {exploit.donor for taken in crew.exploits().values() for exploit in taken}
         assert [epoch for name, epoch in crew.begun if name == sick] == [2]
-        assert crew.trials[sick].takeovers == ()
+        assert crew.trials[sick].exploits == ()
     assert ends.pop(sick) == (TrialState.PRUNED, "sick: collapse")
     assert {state for state, _ in ends.values()} == {TrialState.COMPLETE}
     assert donors
@@ -252,7 +252,7 @@ def test_the_last_population_may_be_smaller_and_waits_for_nobody(tmp_path):
         crew.work()
         assert [record.state for record in crew.trials.values()] == [TrialState.COMPLETE] * 8
         alone = [record for record in crew.trials.values() if record.strategy == "standard"][-1]
-    assert alone.takeovers == ()
+    assert alone.exploits == ()
     assert crew.trials[alone.id].turn_epoch == 4
 
 
@@ -264,7 +264,7 @@ def test_trials_that_a_raised_budget_adds_to_a_population_take_turns_among_thems
     with launch(directory, sweep(**SETTINGS, budget={"trials_per_strategy": 3})) as crew:
         crew.work()
         assert {record.state for record in crew.trials.values()} == {TrialState.COMPLETE}
-        taken = {name: [one.donor for one in found] for name, found in crew.takeovers().items() if found}
+        taken = {name: [one.donor for one in found] for name, found in crew.exploits().items() if found}
     assert taken
     assert "t0000" not in {*taken, *(donor for donors in taken.values() for donor in donors)}
 
@@ -273,7 +273,7 @@ def test_another_search_does_not_learn_from_what_was_taken_over(tmp_path, settin
     directory = place(tmp_path, "a")
     with launch(directory, settings) as crew:
         crew.work()
-        own = {f"s/{name}" for name, record in crew.trials.items() if not record.takeovers}
+        own = {f"s/{name}" for name, record in crew.trials.items() if not record.exploits}
     assert 0 < len(own) < 6
     after = sweep(search={"warm_start": {"sweep": "s"}}, name="after")
     study = open_study(tmp_path, after, sweep_id="1")

@@ -13,7 +13,7 @@ from intelligen.state.history import Report
 from intelligen.state.layout import LEDGER_FILE
 from intelligen.state.ledger import Ledger, read_ledger
 from intelligen.state.trial_records import Exploit, TrialRecord
-from intelligen.tracking.mlflow_mapping import report_metrics, told_reports, trial_ending, trial_tags
+from intelligen.tracking.mlflow_mapping import known_reports, report_metrics, trial_ending, trial_tags
 
 RATE, DROP = "finetuning.optimizer.learning_rate", "r_drop"
 FIRST = Exploit(2, "t0001", {RATE: 0.5, DROP: 1.0, "strategy": "standard"})
@@ -67,7 +67,7 @@ def test_metrics_hold_the_values_of_their_epoch(record):
 
 def test_an_epoch_is_not_shown_before_it_is_known_what_it_trained_with(record):
     # The ledger was read before the decision after epoch 8, the history after the epoch that followed it.
-    assert [one.epoch for one in told_reports(record, [report(7), report(8), report(9)])] == [7, 8]
+    assert [one.epoch for one in known_reports(record, [report(7), report(8), report(9)])] == [7, 8]
 
 
 def test_a_tag_tells_each_takeover(record):
