@@ -139,7 +139,7 @@ def pareto_front(
     """
     sign = -1 if higher_is_better else 1
     names = sorted(scores, key=lambda name: (costs[name], sign * scores[name]))
-    return [names[place] for place in pareto_optimal([(costs[name], sign * scores[name]) for name in names])]
+    return [names[number] for number in pareto_optimal([(costs[name], sign * scores[name]) for name in names])]
 
 
 def allotments(spent: Mapping[str, SearchEffort], budget: Budget) -> list[Allotment]:
@@ -147,8 +147,8 @@ def allotments(spent: Mapping[str, SearchEffort], budget: Budget) -> list[Allotm
     meant = {_KINDS[name] for name in budget.per_strategy()} or {"trials"}
     table = {strategy: astuple(one) for strategy, one in spent.items()}
     return [
-        Allotment(field.name, {strategy: row[place] for strategy, row in table.items()}, field.name in meant)
-        for place, field in enumerate(fields(SearchEffort))
+        Allotment(field.name, {strategy: row[number] for strategy, row in table.items()}, field.name in meant)
+        for number, field in enumerate(fields(SearchEffort))
     ]
 
 

@@ -16,7 +16,7 @@ from intelligen.state.history import Report
 from intelligen.state.ledger import LOCK_FILE
 from intelligen.state.lock_owner import LockOwner, find_lock_owner
 from intelligen.state.mlflow_run_ids import read_run_ids
-from intelligen.state.sweep_files import RESTING, STATES, SweepFiles
+from intelligen.state.sweep_files import PAUSED, STATES, SweepFiles
 from intelligen.state.trial_records import Closing, TrialRecord, TrialState
 
 Histories = Mapping[str, Sequence[Report]]
@@ -112,7 +112,7 @@ class Status:
     @property
     def ended(self) -> int:
         """Trials that have ended, however."""
-        return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, RESTING))
+        return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, PAUSED))
 
     @property
     def ended_words(self) -> str:
@@ -168,7 +168,7 @@ def read_status(files: SweepFiles) -> Status:
         confirmations=size.repetitions,
         strategies=tuple(_strategies(files, trials, histories, metric)),
         under_way=tuple(
-            _under_way(record, histories[record.id], epochs[record.kind], metric, paused=files.state(record) == RESTING)
+            _under_way(record, histories[record.id], epochs[record.kind], metric, paused=files.state(record) == PAUSED)
             for record in trials.values()
             if record.state is TrialState.RUNNING
         ),

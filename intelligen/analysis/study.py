@@ -238,9 +238,9 @@ def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking
     for path in score_files(record.within(directory)):
         split, _, search = path.stem.rpartition("-")
         if scored_as((split, search), own_search, ranking) in record.scores:
-            told = read_scores(path)
-            metrics = {name.partition("/")[2]: value for name, value in told.metrics.items()}
-            found[split, search] = Decoded(told.hypotheses, told.intervals, metrics, told.signatures)
+            scores = read_scores(path)
+            metrics = {name.partition("/")[2]: value for name, value in scores.metrics.items()}
+            found[split, search] = Decoded(scores.hypotheses, scores.intervals, metrics, scores.signatures)
     return found
 
 

@@ -79,8 +79,8 @@ def data_identity(data: Data, fingerprint: str, columns: Sequence[Column]) -> st
     Source and target, which were the only columns at first, add nothing to it.
     """
     settings = comparable(data, exclude={"corpus"})
-    told = json.dumps([[column.name, column.read] for column in columns])
-    others = () if tuple(columns) == SOURCE_AND_TARGET else (told,)
+    other_columns = json.dumps([[column.name, column.read] for column in columns])
+    others = () if tuple(columns) == SOURCE_AND_TARGET else (other_columns,)
     return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT), *others)
 
 

@@ -48,5 +48,5 @@ def complete(
         model.prefill(inputs_NT[:, :-1], cache)
     found = free_run(model.extend, cache, first_N=inputs_NT[:, -1], max_lengths_N=new_N, pick=pick)
     joined_NT = torch.cat([prefix_NT, found.tokens_NT], dim=1)
-    place_NT = padding_N[:, None] + torch.arange(joined_NT.size(1), device=padding_N.device)
-    return trimmed(F.pad(joined_NT, (0, longest), value=PAD).gather(1, place_NT), found.log_probs_N)
+    position_NT = padding_N[:, None] + torch.arange(joined_NT.size(1), device=padding_N.device)
+    return trimmed(F.pad(joined_NT, (0, longest), value=PAD).gather(1, position_NT), found.log_probs_N)

@@ -142,9 +142,10 @@ class MacroF1(Metric[Hashable, Hashable]):
     def statistics(self, predictions: Sequence[Hashable], references: Sequence[Hashable]) -> Floats:
         """By class, whether the row is right, predicted and expected."""
         require_as_many(predictions, references)
-        place = {named: number for number, named in enumerate(self.classes)}
+        column = {named: number for number, named in enumerate(self.classes)}
         predicted_MC, expected_MC = (
-            np.eye(len(place))[np.array([place[row] for row in rows], dtype=int)] for rows in (predictions, references)
+            np.eye(len(column))[np.array([column[row] for row in rows], dtype=int)]
+            for rows in (predictions, references)
         )
         return np.concatenate([predicted_MC * expected_MC, predicted_MC, expected_MC], axis=1)
 

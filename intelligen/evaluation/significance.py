@@ -183,7 +183,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     rising = np.argsort(p_values, kind="stable")
     times = np.arange(len(p_values), 0, -1)
     corrected = np.minimum(1.0, np.maximum.accumulate(times * np.asarray(p_values)[rising]))
-    return [float(corrected[place]) for place in np.argsort(rising)]
+    return [float(corrected[rank]) for rank in np.argsort(rising)]
 
 
 def _statistics(

@@ -33,9 +33,9 @@ class FileLock:
         deadline = time.monotonic() + wait_s
         while not self._taken():
             if time.monotonic() >= deadline:
-                holder = self._holder()
+                owner = self._owner()
                 self._file.close()
-                raise BusyError(f"{path}: held by {holder}: wait for it to end, or stop it")
+                raise BusyError(f"{path}: held by {owner}: wait for it to end, or stop it")
             time.sleep(_POLL_S)
         self._file.truncate(0)
         self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
@@ -52,13 +52,13 @@ class FileLock:
             return False
         return True
 
-    def _holder(self) -> str:
+    def _owner(self) -> str:
         self._file.seek(0)
         try:
-            holder = json.loads(self._file.read())
+            owner = json.loads(self._file.read())
         except json.JSONDecodeError:
             return "a process that has only just taken it"
-        return f"pid {holder['pid']} on host {holder['host']}"
+        return f"pid {owner['pid']} on host {owner['host']}"
 
 
 @contextmanager

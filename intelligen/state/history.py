@@ -118,14 +118,14 @@ def read_history(path: Path) -> list[Report]:
         return []
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror}; fix it, or restore it from a copy") from error
-    return [_report(line, place=f"{path}:{number}") for number, line in enumerate(text.split("\n")[:-1], start=1)]
+    return [_report(line, origin=f"{path}:{number}") for number, line in enumerate(text.split("\n")[:-1], start=1)]
 
 
-def _report(line: str, *, place: str) -> Report:
+def _report(line: str, *, origin: str) -> Report:
     try:
         return Report.from_json(line)
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(
-            f"{place}: damaged ({type(error).__name__}: {error}); restore the file from a copy; a trial that has not"
+            f"{origin}: damaged ({type(error).__name__}: {error}); restore the file from a copy; a trial that has not"
             " ended begins anew where its directory is deleted"
         ) from error

@@ -14,7 +14,7 @@ from intelligen.errors import ChangedError, StorageError
 from intelligen.state import layout
 from intelligen.state.atomic_files import write_atomically
 from intelligen.state.checksummed_json import seal, unseal
-from intelligen.state.legacy_addresses import RUNS, STUDY, is_relative, launch_places, located
+from intelligen.state.legacy_addresses import RUNS, STUDY, is_relative, launch_directories, located
 from intelligen.state.redaction import redact, redact_text
 from intelligen.state.trial_records import TrialRecord
 
@@ -33,8 +33,8 @@ class Launch:
 
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
     """Remember a launch, without its secrets."""
-    told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
-    write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(told, ensure_ascii=False, indent=1)))
+    launch = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
+    write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(launch, ensure_ascii=False, indent=1)))
 
 
 def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
@@ -65,20 +65,20 @@ def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
         StorageError: The file is damaged.
 
     """
-    told, tracking_uri = _told(directory / layout.LAUNCH_FILE) or (fingerprint["sweep"], None)
-    places = launch_places(directory)
-    search = told.get("search") if isinstance(told, Mapping) else None
+    settings, tracking_uri = _stored(directory / layout.LAUNCH_FILE) or (fingerprint["sweep"], None)
+    directories = launch_directories(directory)
+    search = settings.get("search") if isinstance(settings, Mapping) else None
     search = search if isinstance(search, Mapping) else {}
     storage = search.get("storage")
     if is_relative(storage):
         # As Optuna's study is called in a database.
-        storage = located(storage, places, STUDY, f"{fingerprint['sweep']['name']}-{fingerprint['sweep_id']}")
-        told = {**told, "search": {**search, "storage": storage}}
+        storage = located(storage, directories, STUDY, f"{fingerprint['sweep']['name']}-{fingerprint['sweep_id']}")
+        settings = {**settings, "search": {**search, "storage": storage}}
     if is_relative(tracking_uri):
-        tracking_uri = located(tracking_uri, places, RUNS, fingerprint["sweep_id"])
+        tracking_uri = located(tracking_uri, directories, RUNS, fingerprint["sweep_id"])
     try:
         # By way of JSON a list may fill a tuple.
-        sweep = Sweep.model_validate_json(json.dumps(told))
+        sweep = Sweep.model_validate_json(json.dumps(settings))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -89,14 +89,14 @@ def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
     return Launch(sweep, tracking_uri, lost_study=storage if is_relative(storage) else None)
 
 
-def _told(path: Path) -> tuple[Any, str | None] | None:
+def _stored(path: Path) -> tuple[Any, str | None] | None:
     """The settings and the address that stand there; none where nothing does."""
     try:
-        told = unseal(path.read_text(encoding="utf-8"))
-        uri = told["tracking_uri"]
+        stored = unseal(path.read_text(encoding="utf-8"))
+        uri = stored["tracking_uri"]
         if not isinstance(uri, str | None):
             raise TypeError(f"tracking_uri is {uri!r}")
-        return told["sweep"], uri
+        return stored["sweep"], uri
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:

@@ -181,13 +181,13 @@ class SeqGanCriterion(Criterion):
         rewards = []
         totals = torch.zeros(2, dtype=torch.float64, device=sampled[0].device)
         for batch, sampled_NT in zip(micro_batches, sampled, strict=True):
-            reward_N, judged_N = self._return_estimator.rewards(sampled_NT, batch)
+            reward_N, scored_N = self._return_estimator.rewards(sampled_NT, batch)
             rewards.append(reward_N)
             counts_N = sampled_NT[:, 0] != PAD
-            reward, judged, count = (reward_N * counts_N).sum(), (judged_N * counts_N).sum(), counts_N.sum()
+            reward, scored, count = (reward_N * counts_N).sum(), (scored_N * counts_N).sum(), counts_N.sum()
             totals += torch.stack([reward, count])
             sums.add(
-                MetricSums({"train/seqgan_reward": (reward, count), "train/discriminator_reward": (judged, count)})
+                MetricSums({"train/seqgan_reward": (reward, count), "train/discriminator_reward": (scored, count)})
             )
         average = self._average(totals)
         advantages = [

@@ -22,7 +22,7 @@ from intelligen.errors import ChangedError, ConfigError, StorageError
 from intelligen.state import layout
 from intelligen.state.launch_file import read_launch, require_launch
 from intelligen.state.ledger import read_ledger
-from intelligen.state.legacy_addresses import is_relative, launch_places
+from intelligen.state.legacy_addresses import is_relative, launch_directories
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import REDACTED, redact_text
 from intelligen.tracking.mlflow_mapping import flatten
@@ -146,10 +146,10 @@ def tracked_at(directory: Path) -> str:
 
 def _not_found(directory: Path, what: str, address: str, *, option: str) -> StorageError:
     """A database of the first release, of which only what was typed is known."""
-    relative, places = SqliteAddress.parse(address), launch_places(directory)
+    relative, directories = SqliteAddress.parse(address), launch_directories(directory)
     assert relative is not None
-    fix = option + shlex.quote(str(relative.at(absolute(places[-1] / relative.path))))
+    fix = option + shlex.quote(str(relative.at(absolute(directories[-1] / relative.path))))
     return StorageError(
         f"{directory}: its {what} are in {relative.path} of the directory in which it was launched, and in none of"
-        f" {', '.join(map(str, places))}; say where that file is, or where to write it anew: {fix}"
+        f" {', '.join(map(str, directories))}; say where that file is, or where to write it anew: {fix}"
     )

@@ -124,11 +124,11 @@ class MlflowRuns:
         if ending.reason is None:
             run.drop_tag("stop_reason")
         run.set_status(ending.status, ending.end_ms)
-        self._judge(record, reports)
+        self._rank(record, reports)
         self._shown[record.id] = now
         return True
 
-    def _judge(self, record: TrialRecord, reports: Sequence[Report]) -> None:
+    def _rank(self, record: TrialRecord, reports: Sequence[Report]) -> None:
         self._entries.pop(record.id, None)
         self._values.pop(record.id, None)
         if record.state is TrialState.RUNNING:
@@ -209,12 +209,12 @@ def _missing_epochs(run: MirroredRun, record: TrialRecord, reports: Sequence[Rep
 
 def _put_samples(run: MirroredRun, reports: Sequence[Report]) -> dict[str, str]:
     """Write the newest sample translations as a file, where they do not stand there; returns the tags that say so."""
-    told = [report for report in reports if report.samples]
-    if not told:
+    sampled = [report for report in reports if report.samples]
+    if not sampled:
         return {}
-    tags = mlflow_mapping.samples_tags(told[-1])
+    tags = mlflow_mapping.samples_tags(sampled[-1])
     if not tags.items() <= run.tags.items():
-        run.put_files({mlflow_mapping.SAMPLES_FILE: as_json(mlflow_mapping.samples_table(told[-1]))})
+        run.put_files({mlflow_mapping.SAMPLES_FILE: as_json(mlflow_mapping.samples_table(sampled[-1]))})
     # What the first release called it, where everybody saw it.
     run.drop_tag("samples_epoch")
     return tags

@@ -77,8 +77,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None
     try:
         model.load_state_dict(load_file(weights) if isinstance(weights, Path) else weights)
     except (OSError, RuntimeError, SafetensorError) as error:
-        place = weights if isinstance(weights, Path) else "averaged weights"
-        raise StorageError(f"{place}: cannot load weights: {' '.join(str(error).split())[:300]}") from error
+        source = weights if isinstance(weights, Path) else "averaged weights"
+        raise StorageError(f"{source}: cannot load weights: {' '.join(str(error).split())[:300]}") from error
 
 
 class Checkpoints:

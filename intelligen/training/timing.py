@@ -59,7 +59,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
     The updates that are timed lie all over the run, so that schedules are seen at work: the span is from the mean of
     the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
     """
-    settled = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
+    pretrained = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
     with threads_used(bench.threads):
         loader = Loader(
             build_task(trial.task).examples(bench.prepared.split("train")),
@@ -68,7 +68,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
             seed=trial.seed,
         )
         updates = epoch_updates(trial, loader)
-        seconds = _time_updates(settled, bench, loader, total=updates * trial.training.epochs)
+        seconds = _time_updates(pretrained, bench, loader, total=updates * trial.training.epochs)
     return _halves(seconds).times(updates)
 
 

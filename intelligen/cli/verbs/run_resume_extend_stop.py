@@ -142,16 +142,16 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     It may run on any host that sees the runs directory. What it did stands.
     """
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
-    holder = runner(files)
-    if holder is not None:
+    owner = runner(files)
+    if owner is not None:
         ask_to_stop(files.directory)
         if not wait_until_stopped(lambda: runner(files) is not None, timeout_s=timeout):
             watch = command_line("watch", files.directory)
             raise BusyError(
-                f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops at its"
+                f"{files.directory.name}: asked to stop, but {owner} still runs after {timeout:.0f} s; it stops at its"
                 f" next look at its directory, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
             )
-    now, ran = read_status(files), holder is not None
+    now, ran = read_status(files), owner is not None
     if as_json:
         print_document({**now.document(), "ran": ran})
     else:

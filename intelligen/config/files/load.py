@@ -138,9 +138,9 @@ def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Docum
 def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Document) -> None:
     """The scores of a split and of another one under a search have two names."""
     splits = {} if isinstance(experiment.data.corpus, EmbeddedCorpus) else experiment.data.corpus.splits
-    for place, search in enumerate(sweep.test.searches or ()):
+    for number, search in enumerate(sweep.test.searches or ()):
         if clashing := [split for split in splits if split.endswith(f"-{search}")]:
-            key = ("test", "searches", place)
+            key = ("test", "searches", number)
             what = f"scores by {search} could be taken for those of the split {clashing[0]}; name the split otherwise"
             raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 

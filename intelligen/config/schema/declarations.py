@@ -196,6 +196,6 @@ def unmet(strategy: StrategySettings, model: ModelSettings, *, names: tuple[str,
 def _chosen(strategy: StrategySettings, need: Need) -> tuple[object, str]:
     """The value that makes the need, and those that would not."""
     *groups, last = need.setting.split(".")
-    holder: Any = reduce(getattr, groups, strategy)
-    others = [value for value in get_args(type(holder).model_fields[last].annotation) if value not in need.values]
-    return getattr(holder, last), " or ".join(map(str, others)) or "another value"
+    group: Any = reduce(getattr, groups, strategy)
+    others = [value for value in get_args(type(group).model_fields[last].annotation) if value not in need.values]
+    return getattr(group, last), " or ".join(map(str, others)) or "another value"

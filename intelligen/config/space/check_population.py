@@ -19,7 +19,7 @@ def population_problems(sweep: Sweep, document: Document) -> Iterator[str]:
         return
     for entry in with_inner(entries_of(sweep.space, ("space",))):
         if (what := _fixed(entry)) is not None:
-            yield problem_line(document.origin(entry.place), dotted(entry.place), what)
+            yield problem_line(document.origin(entry.key), dotted(entry.key), what)
 
 
 def _fixed(entry: Entry) -> str | None:

@@ -38,7 +38,7 @@ class Entry:
         return resolve_key(self.parent, self.written if self.column is None else self.column)
 
     @property
-    def place(self) -> Key:
+    def key(self) -> Key:
         """Where it stands in the sweep file."""
         return self.draw if self.column is None else self.contents
 
@@ -90,12 +90,12 @@ class Entry:
         return key[len(parts) :] if own else None
 
 
-def entries_of(spaces: Mapping[str, Space], place: Key, *, parent: str = "") -> list[Entry]:
+def entries_of(spaces: Mapping[str, Space], prefix: Key, *, parent: str = "") -> list[Entry]:
     """The entries of a space that stands at the place, those of options apart."""
     entries: list[Entry] = []
     for key, space in spaces.items():
         columns: Sequence[str | None] = list(space.zip) if isinstance(space, Zip) else [None]
-        entries += [Entry(parent, space, (*place, key), column) for column in columns]
+        entries += [Entry(parent, space, (*prefix, key), column) for column in columns]
     return entries
 
 
@@ -127,10 +127,10 @@ def _vertex(parts: Sequence[str], heavy: str) -> JsonValue:
     return {part: float(part == heavy) for part in parts}
 
 
-def _schedules(ranges: ScheduleRanges, place: Key) -> Iterator[tuple[Key, JsonValue]]:
+def _schedules(ranges: ScheduleRanges, prefix: Key) -> Iterator[tuple[Key, JsonValue]]:
     for shape in ranges.shapes:
         ends = {name: both if isinstance(both, list) else [both] for name, both in ranges.numbers(shape).items()}
         first: Values = {"shape": shape, **{name: both[0] for name, both in ends.items()}}
         for name, both in ends.items():
             for i, end in enumerate(both):
-                yield (*place, name, i), first | {name: end}
+                yield (*prefix, name, i), first | {name: end}

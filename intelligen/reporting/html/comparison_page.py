@@ -73,18 +73,18 @@ def _differences(one: Compared, other: Compared) -> Iterator[str]:
         yield f"{pair} are tested otherwise: {named}"
     searches = [compared.study.fingerprint["experiment"]["decoding"]["test"] for compared in (one, other)]
     if searches[0] != searches[1]:
-        yield f"{pair} search otherwise: {' and '.join(map(_told, searches))}"
+        yield f"{pair} search otherwise: {' and '.join(map(_search_settings, searches))}"
     metrics = [compared.study.task.ranking for compared in (one, other)]
     if metrics[0].name != metrics[1].name:
         yield f"{pair} rank by other metrics: {' and '.join(metric.label for metric in metrics)}"
         return
     signatures = [{row.score.signature for row in compared.primary} for compared in (one, other)]
     if signatures[0] != signatures[1]:
-        told = " and ".join(" ".join(sorted(each)) for each in signatures)
-        yield f"{pair} have {metrics[0].label} of other signatures: {told}"
+        listed = " and ".join(" ".join(sorted(each)) for each in signatures)
+        yield f"{pair} have {metrics[0].label} of other signatures: {listed}"
 
 
-def _told(search: Mapping[str, Any]) -> str:
+def _search_settings(search: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in search.items())
 
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 from conftest import REPOSITORY
 from mlflow import MlflowClient
-from revisions.comparing import Verdict, compare
+from revisions.comparing import Comparison, compare
 from revisions.reading import things_in
 from revisions.running import STORY, Revision, RevisionError
 from safetensors.torch import load_file, save_file
@@ -46,7 +46,7 @@ def store_of(place: Path) -> MlflowClient:
     return MlflowClient(tracking_uri=f"sqlite:///{place}/mlflow.db")
 
 
-def differing(before: Path, after: Path) -> list[Verdict]:
+def differing(before: Path, after: Path) -> list[Comparison]:
     return [verdict for verdict in compare(things_in(before), things_in(after)) if verdict.difference is not None]
 
 

@@ -8,7 +8,7 @@ from intelligen.sweep.preflight import doctor
 
 
 @pytest.mark.parametrize(
-    ("constraints", "mend"),
+    ("constraints", "fix"),
     [
         ("constraints.txt", "pip install -c constraints.txt -e . in the repository"),
         ("nowhere.txt", "pip install 'click>=99' no-such-package"),
