@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from intelligen.analysis.costs import StrategyCost
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
 from intelligen.analysis.study import StudyResults, scored_as
-from intelligen.analysis.system_scores import CONTROL, LEAST_SEEDS, Score, held_against
+from intelligen.analysis.system_scores import CONTROL, LEAST_SEEDS, Score, required_controls
 from intelligen.config.schema.control_strategies import is_control, missing_controls
 from intelligen.data.data_summary import leaks
 from intelligen.evaluation.significance import ALPHA, Comparison
@@ -17,7 +17,7 @@ _SAME_SCORE = 1e-6
 
 
 @dataclass(frozen=True)
-class Answer:
+class Conclusion:
     """What the study says."""
 
     sentence: str
@@ -27,7 +27,7 @@ class Answer:
     """What a reader of the table must know."""
 
 
-def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Answer:
+def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Conclusion:
     """Sum up the primary comparison.
 
     Args:
@@ -38,7 +38,7 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
     """
     refused = tuple(refusals(study, rows))
     sentence = f"No strategy is ranked: {'; '.join(refused)}." if refused else _ranking(rows, costs)
-    return Answer(sentence, refused, tuple(_notes(study)))
+    return Conclusion(sentence, refused, tuple(_notes(study)))
 
 
 def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
@@ -67,7 +67,7 @@ def _undecoded(study: StudyResults) -> str:
 def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:
     """Controls that ran, and of which too little is left to hold a strategy against."""
     for row in rows:
-        for control in held_against(row.system)[1:] if row.difference else ():
+        for control in required_controls(row.system)[1:] if row.difference else ():
             if control in study.strategies and control not in row.beside:
                 yield f"{row.system} and its control {control} share fewer than {LEAST_SEEDS} confirmed seeds"
 

@@ -66,11 +66,11 @@ def leaderboard_csv(entries: Sequence[LeaderboardEntry], *, metric: str, scores:
     columns = _columns(entries, scores)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([harmless(name) for name in [*_headings(columns, metric), *params]])
+    writer.writerow([safe_cell(name) for name in [*_headings(columns, metric), *params]])
     for rank, one in enumerate(ranked_entries(entries, metric=metric), start=1):
         chosen = redact(one.record.schedule())
         cells = [*_cells(rank, one, columns), *(chosen.get(name) for name in params)]
-        writer.writerow(["" if cell is None else harmless(cell) for cell in cells])
+        writer.writerow(["" if cell is None else safe_cell(cell) for cell in cells])
     return file.getvalue()
 
 
@@ -109,7 +109,7 @@ def _cells(rank: int, one: LeaderboardEntry, scores: Sequence[str]) -> list[Cell
     ]
 
 
-def harmless(cell: CellValue | bool) -> CellValue:
+def safe_cell(cell: CellValue | bool) -> CellValue:
     """What a spreadsheet may read: a number is none of its formulas, even a negative one; text may be."""
     if not isinstance(cell, str):
         return cell

@@ -47,7 +47,7 @@ class SearchEffort:
 
 
 @dataclass(frozen=True)
-class Allotment:
+class BudgetUse:
     """One kind of budget, as all strategies have spent it."""
 
     kind: str
@@ -142,12 +142,12 @@ def pareto_front(
     return [names[number] for number in pareto_optimal([(costs[name], sign * scores[name]) for name in names])]
 
 
-def allotments(spent: Mapping[str, SearchEffort], budget: Budget) -> list[Allotment]:
+def budget_uses(spent: Mapping[str, SearchEffort], budget: Budget) -> list[BudgetUse]:
     """Each kind of budget, and which were meant to be equal: those per strategy; where there is none, trials."""
     meant = {_KINDS[name] for name in budget.per_strategy()} or {"trials"}
     table = {strategy: astuple(one) for strategy, one in spent.items()}
     return [
-        Allotment(field.name, {strategy: row[number] for strategy, row in table.items()}, field.name in meant)
+        BudgetUse(field.name, {strategy: row[number] for strategy, row in table.items()}, field.name in meant)
         for number, field in enumerate(fields(SearchEffort))
     ]
 
@@ -157,7 +157,7 @@ def budget_differences(spent: Mapping[str, SearchEffort], budget: Budget) -> lis
 
     Of several budgets per strategy the first that is spent ends a strategy's search, so one that is equal suffices.
     """
-    meant = [one for one in allotments(spent, budget) if one.meant]
+    meant = [one for one in budget_uses(spent, budget) if one.meant]
     if len(spent) < 2 or any(one.fair for one in meant):
         return []
     return [_difference(one) for one in meant]
@@ -171,7 +171,7 @@ _KINDS: Final = {
 _WORDS: Final = {"trials": "trials", "device_s": "device-seconds", "target_tokens": "target tokens"}
 
 
-def _difference(allotment: Allotment) -> str:
+def _difference(allotment: BudgetUse) -> str:
     least, most = (choose(allotment.spent, key=allotment.spent.__getitem__) for choose in (min, max))
     return (
         f"budgets differ by more than {100 * FAIR_SHARE:g} %: {most} had {allotment.spent[most]:,.0f}"

@@ -56,7 +56,7 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     """A test set's scores: the baseline, then the strategies in the order in which they first ran."""
     references, metric = study.test_sets[setting[0]].references, study.task.ranking
     models = {system.name: found for system in study.systems if (found := system.of(setting))}
-    controls = {name: held_against(name) if study.confirmations else () for name in models}
+    controls = {name: required_controls(name) if study.confirmations else () for name in models}
     compared = [name for name, held in controls.items() if CONTROL in held and _seeds(name, CONTROL, models)]
     rows = []
     for system in study.systems:
@@ -74,7 +74,7 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     return _corrected(rows)
 
 
-def held_against(system: str) -> tuple[str, ...]:
+def required_controls(system: str) -> tuple[str, ...]:
     """The controls that a gain of this system must be held against, `standard` first."""
     return () if system == BASELINE else declared(system).controls
 

@@ -28,7 +28,7 @@ from intelligen.sweep.preflight.verify_files import require_data, require_files
 from intelligen.sweep.provenance import record_provenance
 from intelligen.sweep.signals import Interrupts
 from intelligen.sweep.stages import is_finished, prepare_search, require_no_late_search, run_stages
-from intelligen.sweep.stop_file import forget_requests, heeding_stop
+from intelligen.sweep.stop_file import clear_stop_requests, interrupted_by_stop_file
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.sweep.trial_lifecycle import reopen_failed
 from intelligen.tasks import build_task
@@ -58,7 +58,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
         build_task(request.experiment.task).require_scorable(prepared, key="experiment.task")
     fingerprint = sweep_fingerprint(request.sweep, request.experiment, prepared=prepared.identity)
     with Ledger.open(directory, fingerprint) as ledger:
-        forget_requests(directory)
+        clear_stop_requests(directory)
         require_unchanged(ledger.fingerprint, fingerprint, directory)
         context = SweepContext(sweep, request.experiment, prepared.identity, request.store, directory, ledger)
         require_files(context)
@@ -147,9 +147,9 @@ def _stages(
     prepare_search(context)
     try:
         with (
-            heeding_stop(context.directory),
+            interrupted_by_stop_file(context.directory),
             short_temporary_directory(),
-            ray_running(context.sweep, cluster, store=context.store, last_words=close_lost),
+            ray_running(context.sweep, cluster, store=context.store, on_hang=close_lost),
             watching_progress(context),
         ):
             run_stages(context, until=until)

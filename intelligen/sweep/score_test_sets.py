@@ -8,7 +8,7 @@ import ray
 from intelligen.errors import ClusterLostError, IntelligenError, NodeLostError
 from intelligen.state.trial_records import TrialRecord
 from intelligen.sweep.cluster.capacity_monitor import LOOK_EVERY_S, CapacityMonitor
-from intelligen.sweep.execution.retries import Next, Tries
+from intelligen.sweep.execution.retries import AttemptCounter, Next
 from intelligen.sweep.execution.workers import score_tests
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -37,7 +37,10 @@ def score_trials(context: SweepContext, records: Iterable[TrialRecord]) -> None:
 class _Scoring:
     def __init__(self, context: SweepContext) -> None:
         self._context = context
-        self._tries, self._capacity = Tries(context.sweep.resources), CapacityMonitor(context.sweep.resources)
+        self._attempt_counter, self._capacity = (
+            AttemptCounter(context.sweep.resources),
+            CapacityMonitor(context.sweep.resources),
+        )
         self._under_way: dict[ray.ObjectRef, TrialRecord] = {}
         self._alone: list[TrialRecord] = []
         self._failed: list[IntelligenError] = []
@@ -71,7 +74,7 @@ class _Scoring:
     def _attempt_failed(self, record: TrialRecord, error: ray.exceptions.RayError) -> None:
         directory = self._context.directory_of(record)
         try:
-            following = self._tries.failed(record.id, error, directory=directory)
+            following = self._attempt_counter.failed(record.id, error, directory=directory)
         except (ClusterLostError, NodeLostError):
             raise
         except IntelligenError as fault:

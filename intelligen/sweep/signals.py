@@ -39,30 +39,30 @@ class Interrupts:
         self._ends_process = ends_process
         self.first: int | None = None  # as the handlers know it, which other handlers may keep it from
         self._first_s = 0.0
-        self._heard: int | None = None  # as the thread knows it
+        self._first_signal: int | None = None  # as the thread knows it
         self._handlers: dict[int, Any] = {}
         self._terminals: list[int] = []
-        self._ears = (-1, -1)
+        self._pipe = (-1, -1)
         self._wakeup = -1
 
     @property
     def requested(self) -> bool:
         """Whether somebody has sent a signal."""
-        return self._heard is not None
+        return self._first_signal is not None
 
     @property
     def exit_code(self) -> int:
         """That of the first signal; that of Ctrl-C where something else interrupted the launch."""
-        return EXIT_CODES[signal.Signals(self.first or self._heard or signal.SIGINT)]
+        return EXIT_CODES[signal.Signals(self.first or self._first_signal or signal.SIGINT)]
 
     def __enter__(self) -> "Interrupts":
         global _current
         heeded = (*EXIT_CODES, _OURS)
         self._handlers = {number: signal.getsignal(number) for number in (*heeded, _TUNE)}
         self._terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
-        self._ears = os.pipe()
-        os.set_blocking(self._ears[1], False)
-        self._wakeup = signal.set_wakeup_fd(self._ears[1], warn_on_full_buffer=False)
+        self._pipe = os.pipe()
+        os.set_blocking(self._pipe[1], False)
+        self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
         for number in EXIT_CODES:
             if number != signal.SIGHUP or self._handlers[number] is not signal.SIG_IGN:
@@ -77,7 +77,7 @@ class Interrupts:
         for number, handler in self._handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.set_wakeup_fd(self._wakeup)
-        os.close(self._ears[1])  # which ends the thread
+        os.close(self._pipe[1])  # which ends the thread
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -99,17 +99,17 @@ class Interrupts:
 
     def _listen(self) -> None:
         first_s = 0.0
-        while heard := os.read(self._ears[0], 1):
+        while heard := os.read(self._pipe[0], 1):
             if (number := heard[0]) not in EXIT_CODES:
                 continue
             if number == signal.SIGHUP:
                 self._leave_terminal()  # here too: the main thread may be busy while others write
-            if self._heard is None:
-                self._heard, first_s = number, time.monotonic()
+            if self._first_signal is None:
+                self._first_signal, first_s = number, time.monotonic()
             elif self._ends_process and time.monotonic() - first_s > SAME_REQUEST_S:
                 # What was done is on disk, and Ray's processes end with this one.
                 end_process(EXIT_CODES[signal.Signals(number)], AGAIN)
-        os.close(self._ears[0])
+        os.close(self._pipe[0])
 
     def _leave_terminal(self) -> None:
         """Writing to a terminal that is gone would fail."""

@@ -14,7 +14,7 @@ _POLL_S = 1.0
 
 
 @contextmanager
-def heeding_stop(directory: Path) -> Iterator[None]:
+def interrupted_by_stop_file(directory: Path) -> Iterator[None]:
     """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop; hold the sweep's lock."""
     request = directory / STOP_FILE
     over = threading.Event()
@@ -35,12 +35,12 @@ def heeding_stop(directory: Path) -> Iterator[None]:
         request.unlink(missing_ok=True)
 
 
-def forget_requests(directory: Path) -> None:
+def clear_stop_requests(directory: Path) -> None:
     """Whoever asked an earlier launch to stop is not heeded; call it as soon as the sweep's lock is held."""
     (directory / STOP_FILE).unlink(missing_ok=True)
 
 
-def ask_to_stop(directory: Path) -> None:
+def request_stop(directory: Path) -> None:
     """Leave word for the launcher.
 
     Raises:

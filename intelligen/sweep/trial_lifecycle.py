@@ -95,9 +95,9 @@ class SearchedTrials:
         """
         return self._attempts.failed(trial_name(number), error)
 
-    def let_go_on(self, number: int, epoch: int) -> None:
+    def continue_trial(self, number: int, epoch: int) -> None:
         """Have a trial of several workers go on after an epoch."""
-        let_trial_go_on(self._context, trial_name(number), epoch)
+        continue_trial(self._context, trial_name(number), epoch)
 
     def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
         """Write a trial's end into the ledger; as `end_trial`."""
@@ -154,7 +154,7 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
     return again, unpaid
 
 
-def let_trial_go_on(context: SweepContext, name: str, epoch: int) -> None:
+def continue_trial(context: SweepContext, name: str, epoch: int) -> None:
     """Have a trial of several workers go on after an epoch; one of one worker waits in its report to Tune."""
     if context.sweep.resources.workers > 1:
         open_gate(context.directory_of(context.ledger.trials[name]), epoch)

@@ -16,7 +16,7 @@ from intelligen.state.history import Report
 Value = TypeVar("Value")
 
 
-def _nobody(*heard: object) -> None:
+def _ignore(*heard: object) -> None:
     """Without a scheduler or a terminal nobody listens."""
 
 
@@ -29,12 +29,12 @@ class Runtime:
     directory: Path
     """The trial's own: checkpoints, history, result; every rank sees it."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    report: Callable[[Report], None] = _nobody
+    report: Callable[[Report], None] = _ignore
     """Called on every rank at every epoch's end, after the checkpoint; what it raises ends the trial there."""
-    resumed: Callable[[Report], None] = _nobody
+    resumed: Callable[[Report], None] = _ignore
     """Called on every rank where training goes on at an epoch's end, with its report: whoever was to judge it may have
     died before. What it raises ends the trial there."""
-    updated: Callable[[int, int], None] = _nobody
+    updated: Callable[[int, int], None] = _ignore
     """Called after every update with its number and the total."""
 
     @property

@@ -61,13 +61,13 @@ def refusal(path: Path) -> list[str]:
     return told(caught.value)
 
 
-def assert_told(path: Path, text: str, key: str, reason: str) -> None:
+def assert_reported(path: Path, text: str, key: str, reason: str) -> None:
     """The text, written there, is refused in one line that names the line which holds `#!`, the key and the reason."""
     path.write_text(text, encoding="utf-8")
-    told_at(refusal(path), str(path), text, key, reason)
+    reported_at(refusal(path), str(path), text, key, reason)
 
 
-def told_at(messages: list[str], place: str, text: str, key: str, reason: str) -> None:
+def reported_at(messages: list[str], place: str, text: str, key: str, reason: str) -> None:
     """The only message names that line of the place, the key and the reason."""
     line = text[: text.index("#!")].count("\n") + 1
     (message,) = messages

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import refusals
-from refusals import SPACE, SWEEP, VARIED, assert_told, refusal
+from refusals import SPACE, SWEEP, VARIED, assert_reported, refusal
 
 from intelligen.config.files.load import load_sweep
 from intelligen.config.schema.schedulers import Pbt
@@ -227,8 +227,8 @@ BAD_SEARCHES = {
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BAD_SEARCHES.values(), ids=BAD_SEARCHES)
-def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
-    assert_told(Path("sweep.yaml"), text, key, reason)
+def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_reported(Path("sweep.yaml"), text, key, reason)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, k
         ),
     ],
 )
-def test_a_mistake_in_a_table_is_told_at_its_line(folder: Path, table: str, told: str) -> None:
+def test_a_mistake_in_a_table_is_reported_at_its_line(folder: Path, table: str, told: str) -> None:
     (folder / "known.csv").write_text(table)
     sweep = folder / "sweep.yaml"
     options = "  strategy: {choice: {standard: {}, generative: {mle_weight: {uniform: [0.2, 0.8]}}}}\n"
@@ -336,7 +336,9 @@ def test_yesterday_s_form_still_loads(folder: Path) -> None:
 def test_a_point_names_a_row_of_a_zip_by_its_number(folder: Path) -> None:
     pairs = f"{SPACE}  pairs: {{zip: {{finetuning.epochs: [1, 2], finetuning.patience: [3, 4]}}}}\n"
     points = "search:\n  warm_start:\n    points:\n      - {pairs: 1}\n      - {pairs: 2}  #!\n"
-    assert_told(Path("sweep.yaml"), pairs + points, "search.warm_start.points[1].pairs", "must be one of 0, 1, got 2")
+    assert_reported(
+        Path("sweep.yaml"), pairs + points, "search.warm_start.points[1].pairs", "must be one of 0, 1, got 2"
+    )
 
 
 def test_a_population_may_evolve_rates_schedules_and_mixtures(folder: Path) -> None:

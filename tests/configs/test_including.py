@@ -136,7 +136,7 @@ def test_strategies_of_fragments_are_put_together(project: Path) -> None:
     assert space["finetuning.epochs"] == {"const": 3}
 
 
-def test_a_mistake_is_told_where_it_was_written(project: Path) -> None:
+def test_a_mistake_is_reported_where_it_was_written(project: Path) -> None:
     write("fragments/f.yaml", "# a comment\nsearch:\n  seed: -1\n  startup_trials: 0\nsurch: 1\n")
     assert refused("include: [../fragments/f.yaml]\nsearch: {startup_trials: -2}\n") == [
         "fragments/f.yaml:3: search.seed: must be at least 0, got -1",
@@ -145,13 +145,13 @@ def test_a_mistake_is_told_where_it_was_written(project: Path) -> None:
     ]
 
 
-def test_a_value_that_the_file_replaces_is_not_judged(project: Path) -> None:
+def test_a_value_that_the_file_replaces_is_not_checked(project: Path) -> None:
     write("fragments/f.yaml", "search: {seed: -1}\nscheduler: {name: asha, grace_epochs: 0}\n")
     loaded = sweep("include: [../fragments/f.yaml]\nsearch: {seed: 1}\nscheduler: {name: none}\n")
     assert loaded.scheduler.model_dump() == {"name": "none"}
 
 
-def test_a_mistake_in_a_fragments_space_is_told_where_it_was_written(project: Path) -> None:
+def test_a_mistake_in_a_fragments_space_is_reported_where_it_was_written(project: Path) -> None:
     write("fragments/f.yaml", "space:\n  finetuning.epochs:\n    int: [0, 2]\n")
     (message,) = refused("include: [../fragments/f.yaml]\n")
     assert message == "fragments/f.yaml:3: space.finetuning.epochs: must be above 0, got 0"
@@ -172,7 +172,9 @@ def test_a_mistake_in_a_fragments_space_is_told_where_it_was_written(project: Pa
         ("[../fragments/link.yaml]", 'include[0]: "search_spaces/../fragments/link.yaml" lies outside of the project'),
     ],
 )
-def test_a_fragment_that_cannot_be_included_is_told_where_it_is_named(project: Path, include: str, reason: str) -> None:
+def test_a_fragment_that_cannot_be_included_is_reported_where_it_is_named(
+    project: Path, include: str, reason: str
+) -> None:
     write("fragments/f.yaml", "search: {seed: 3}\n")
     (project.parent / "x.yaml").write_text("search: {seed: 3}\n")
     Path("fragments/link.yaml").symlink_to(project.parent / "x.yaml")
@@ -243,7 +245,7 @@ def test_what_is_replaced_leaves_no_lines_behind(folder: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(include=json_values, above=json_values, below=json_values)
-def test_no_fragment_raises_anything_but_a_told_mistake(
+def test_no_fragment_raises_anything_but_a_reported_mistake(
     folder: Path, include: object, above: object, below: object
 ) -> None:
     Path("x").write_text(yaml.safe_dump({"include": include, "space": below, "scheduler": below}))

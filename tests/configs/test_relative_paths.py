@@ -53,7 +53,7 @@ def refusal_of(path: str) -> str:
     return line
 
 
-def test_every_setting_that_names_a_place_is_known_by_its_type() -> None:
+def test_every_setting_that_names_a_path_is_known_by_its_type() -> None:
     corpus = {"name": "files", "folder": "x", "hub": {"name": "hub", "dataset": "x"}}
     experiment = local_keys(Experiment, {"data": {"corpus": corpus}})
     assert {dotted(key) for key in experiment} == {"data.corpus.folder", "data.corpus.hub.dataset"}
@@ -146,7 +146,7 @@ def at_the_former_place(project: Path) -> Path:
         ("searches/sweep.yaml", STORED, "search.storage"),
     ],
 )
-def test_a_place_that_only_the_former_rule_finds_is_refused_with_the_path_to_write(
+def test_a_path_that_only_the_former_rule_finds_is_refused_with_the_path_to_write(
     at_the_former_place: Path, path: str, text: str, key: str
 ) -> None:
     name = key.rpartition(".")[2]

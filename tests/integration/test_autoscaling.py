@@ -48,7 +48,7 @@ def autoscaling_config(address: str) -> dict:
     }
 
 
-def test_a_launch_waits_for_the_autoscaler_and_no_longer_than_it_was_told_to(tmp_path: Path) -> None:
+def test_a_launch_waits_for_the_autoscaler_as_long_as_configured(tmp_path: Path) -> None:
     place = Place(tmp_path, ONE_TRIAL)
     place.train_baseline()
     with socket.socket() as probe:

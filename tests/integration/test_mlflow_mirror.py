@@ -237,7 +237,7 @@ def test_an_interrupted_sweep_leaves_no_running_run_and_goes_on(store: Path, swe
     ]
 
 
-def test_numbers_that_mlflow_cannot_store_are_told_in_a_tag(store: Path, sweep: Path, shown: Store) -> None:
+def test_numbers_that_mlflow_cannot_store_are_written_into_a_tag(store: Path, sweep: Path, shown: Store) -> None:
     with Ledger.open(sweep, {}) as ledger:
         start(ledger, "t0001")
     add_epoch(sweep, "t0001", 1, **{"train/loss": math.nan, "train/norm": math.inf})

@@ -82,7 +82,7 @@ def require_complete(place: Path, done: subprocess.CompletedProcess[bytes], *, e
     assert all(run.info.status == "FINISHED" for run in runs)
 
 
-def test_a_sweep_runs_in_the_oddest_of_places(tmp_path: Path) -> None:
+def test_a_sweep_runs_in_the_oddest_of_directories(tmp_path: Path) -> None:
     place = tmp_path / "it's" / "a%41b ?x=1 [new] #1"
     deep = tmp_path / "/".join(["deeper"] * 20)
     deep.mkdir(parents=True)

@@ -250,7 +250,7 @@ def test_every_number_of_the_report_leads_to_runs_in_mlflow_that_make_it_again(s
         assert row["memory_peak_mib"] == max(points["cpu/memory_peak_mib"])
 
 
-def test_table_standing_and_data_frame_tell_the_same(story: Story) -> None:
+def test_table_status_and_data_frame_agree(story: Story) -> None:
     trials = story.place.trials()
     table = (story.place.sweep / "table.md").read_text()
     scores = sorted(trials[f"generative-s{seed}"].scores["test/bleu"] for seed in SEEDS)

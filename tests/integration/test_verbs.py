@@ -135,7 +135,7 @@ def test_stopping_a_sweep_that_does_not_run_is_no_error(call: Call) -> None:
     assert (code, "does not run" in out) == (0, True)
 
 
-def test_status_tells_the_best_and_the_spend_of_each_strategy(story: Story, call: Call) -> None:
+def test_status_shows_the_best_and_the_spend_of_each_strategy(story: Story, call: Call) -> None:
     code, out, _ = call("status", "tiny", "--json")
     document = json.loads(out)
     assert (code, document["format"], document["state"], document["eta"]) == (0, 1, "complete", None)

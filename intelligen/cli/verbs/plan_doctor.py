@@ -72,11 +72,11 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     each.
     Nothing is left behind. Exit code 69: something must be fixed first.
     """
-    from intelligen.sweep.preflight.doctor import CheckStatus, Finding, examine
+    from intelligen.sweep.preflight.doctor import CheckStatus, Finding, run_checks
 
     findings: list[Finding] = []
     uri, cluster = tracking_address(tracking_uri), find_cluster(local=local)
-    for finding in examine(runs.absolute(), tracking_uri=uri, cluster=cluster):
+    for finding in run_checks(runs.absolute(), tracking_uri=uri, cluster=cluster):
         findings.append(finding)
         if not as_json:
             fix = f"; {finding.fix}" if finding.fix else ""

@@ -26,7 +26,7 @@ from intelligen.errors import BusyError, ConfigError
 from intelligen.reporting.terminal.console_output import lasting_output, people_console
 from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.state.sweep_files import SweepFiles
-from intelligen.sweep.stop_file import ask_to_stop, wait_until_stopped
+from intelligen.sweep.stop_file import request_stop, wait_until_stopped
 
 if TYPE_CHECKING:
     from intelligen.sweep.launch_request import LaunchRequest
@@ -144,7 +144,7 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
     owner = runner(files)
     if owner is not None:
-        ask_to_stop(files.directory)
+        request_stop(files.directory)
         if not wait_until_stopped(lambda: runner(files) is not None, timeout_s=timeout):
             watch = command_line("watch", files.directory)
             raise BusyError(

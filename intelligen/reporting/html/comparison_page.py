@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from intelligen.analysis.conclusion import Answer
+from intelligen.analysis.conclusion import Conclusion
 from intelligen.analysis.result_rows import ResultRow, primary
 from intelligen.analysis.study import BASELINE, StudyResults
 from intelligen.analysis.system_scores import CONTROL
@@ -21,7 +21,7 @@ class Compared:
 
     study: StudyResults
     rows: Sequence[ResultRow]
-    answer: Answer
+    answer: Conclusion
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from intelligen.analysis.conclusion import Answer
+from intelligen.analysis.conclusion import Conclusion
 from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page_tables import Table
 from intelligen.reporting.html.plot_styles import DASHES, SYMBOLS, Mark
@@ -58,7 +58,7 @@ class Heading:
 
 
 def render(
-    heading: Heading, answers: Mapping[str, Answer], sections: Sequence[Section], marks: Mapping[str, Mark]
+    heading: Heading, answers: Mapping[str, Conclusion], sections: Sequence[Section], marks: Mapping[str, Mark]
 ) -> str:
     """The whole page.
 

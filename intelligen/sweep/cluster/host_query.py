@@ -8,7 +8,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 LONGEST_ANSWER_S = 60.0
 
 
-def ask_host(host: str, task: Any, *arguments: Any) -> Any:
+def query_host(host: str, task: Any, *arguments: Any) -> Any:
     """What a remote function answers on a host; none where no living node is on it.
 
     Raises:

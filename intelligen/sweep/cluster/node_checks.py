@@ -69,7 +69,7 @@ class NodeReport:
         return None
 
 
-def look_at_nodes(directory: Path, *, wanted: Callable[[Node], bool] = lambda node: True) -> list[NodeReport]:
+def check_nodes(directory: Path, *, wanted: Callable[[Node], bool] = lambda node: True) -> list[NodeReport]:
     """Ask living nodes, all at once.
 
     Args:
@@ -111,7 +111,7 @@ def require_ready_nodes(sweep: Sweep, store: Path) -> list[str]:
     def can_hold(node: Node) -> bool:
         return any(node.holds(stage.cpus_per_worker, stage.gpus) for stage in stages)
 
-    reports = look_at_nodes(directory, wanted=can_hold)
+    reports = check_nodes(directory, wanted=can_hold)
     uses_gpus = any(stage.gpus for stage in stages)
     for report in reports:
         trouble = report.trouble(directory)
@@ -163,13 +163,13 @@ def _answer(node: dict[str, Any], answer: Any, before: float, deadline: float) -
 def _look(token: str, content: str, gpus: int) -> dict[str, Any]:
     return {
         "versions": _versions(),
-        "sees": sees(Path(token), content),
+        "sees": can_read_file(Path(token), content),
         "gpus": unusable_gpus(gpus),
         "time": time.time(),
     }
 
 
-def sees(token: Path, content: str) -> bool:
+def can_read_file(token: Path, content: str) -> bool:
     """Whether the file can be read there; a file system that hangs would keep its reader for ever."""
     seen = threading.Event()
 

@@ -6,7 +6,7 @@ import ray
 
 from intelligen.errors import MemoryShortageError
 from intelligen.state.heartbeat import memory_kills, read_worker
-from intelligen.sweep.cluster.host_query import ask_host
+from intelligen.sweep.cluster.host_query import query_host
 
 
 def killed_for_memory(directory: Path) -> MemoryShortageError | None:
@@ -20,7 +20,7 @@ def killed_for_memory(directory: Path) -> MemoryShortageError | None:
     if worker is None or worker.memory_kills is None:
         return None
     try:
-        kills: int | None = ask_host(worker.host, kernel_memory_kills)
+        kills: int | None = query_host(worker.host, kernel_memory_kills)
     except ray.exceptions.RayError:
         return None  # the host does not answer
     if kills is None or kills <= worker.memory_kills:

@@ -17,7 +17,7 @@ from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster.autoscaler import await_nodes
 from intelligen.sweep.cluster.capacity import Capacity, Node
-from intelligen.sweep.cluster.cluster_monitor import LONGEST_CONNECT_S, heeding_loss, leave_ray
+from intelligen.sweep.cluster.cluster_monitor import LONGEST_CONNECT_S, interrupted_by_cluster_loss, leave_ray
 from intelligen.sweep.cluster.find_cluster import IN_A_JOB, Cluster, demands_token
 from intelligen.sweep.cluster.node_checks import require_ready_nodes
 from intelligen.sweep.cluster.ray_directories import require_ray_folder
@@ -79,14 +79,15 @@ def require_no_ray() -> None:
 
 
 @contextmanager
-def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_words: Callable[[], int]) -> Iterator[None]:
+def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, on_hang: Callable[[], int]) -> Iterator[None]:
     """Ray for the time of a sweep: a cluster, or one of our own on this machine.
 
     Args:
         sweep: What it is to hold, without `auto`.
         cluster: The one to join; none = this machine.
         store: The runs directory.
-        last_words: Called where the cluster is lost and the main thread waits for it all the same; see `heeding_loss`.
+        on_hang: Called where the cluster is lost and the main thread waits for it all the same; see
+            `interrupted_by_cluster_loss`.
 
     Raises:
         UnavailableError: Ray does not start, or the cluster is too small, or a node of it cannot hold a trial.
@@ -103,7 +104,7 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_word
             _start(sweep)
         else:
             _join(cluster, runtime_env={"env_vars": workers_environment()})
-        with heeding_loss(last_words):  # which may happen while nodes are waited for, too
+        with interrupted_by_cluster_loss(on_hang):  # which may happen while nodes are waited for, too
             if _has_new_nodes(sweep, cluster):
                 require_ready_nodes(sweep, store)
             yield

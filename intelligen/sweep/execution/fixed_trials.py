@@ -11,7 +11,7 @@ from intelligen.sweep.execution.tune_runner import run_trials
 from intelligen.sweep.execution.workers import WorkerConfig
 from intelligen.sweep.schedulers.early_stopping import FailuresKept
 from intelligen.sweep.sweep_context import SweepContext
-from intelligen.sweep.trial_lifecycle import end_trial, let_trial_go_on
+from intelligen.sweep.trial_lifecycle import continue_trial, end_trial
 
 Begin = Callable[[], WorkerConfig]
 """Writes a trial into the ledger, and says what its processes need."""
@@ -66,7 +66,7 @@ class _FixedTrials(DrivenSearcher):
     @kept_errors(None)
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if self.metric in result:
-            let_trial_go_on(self._context, self._running[trial_id], result["training_iteration"])
+            continue_trial(self._context, self._running[trial_id], result["training_iteration"])
 
     @kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

@@ -27,7 +27,7 @@ class Next(Enum):
     """The trial has failed; the reason lies in its directory."""
 
 
-class Tries:
+class AttemptCounter:
     """The attempts of one launch, at trials or at their scoring.
 
     Only what the attempt itself did is counted. What the place did is not: see `causes`.
@@ -93,7 +93,7 @@ class Attempts:
 
     def __init__(self, context: SweepContext, resources: Resources) -> None:
         self._context = context
-        self._tries = Tries(resources)
+        self._attempt_counter = AttemptCounter(resources)
 
     def failed(self, name: str, error: BaseException) -> Next:
         """Judge an attempt that ended by an error.
@@ -112,7 +112,7 @@ class Attempts:
             return Next.AGAIN
         if read_failure(directory) is not None:
             return Next.FAILED  # what ended it has left the reason
-        following = self._tries.failed(name, error, directory=directory)
+        following = self._attempt_counter.failed(name, error, directory=directory)
         if isinstance(following, Next):
             return following
         hint = "; its trial.log shows where" if isinstance(following, CrashedError) else ""

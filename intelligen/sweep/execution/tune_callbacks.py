@@ -17,7 +17,7 @@ from intelligen.sweep.execution.retries import Next
 FINISHED: dict[str, Any] | str | None = Searcher.FINISHED
 
 P = ParamSpec("P")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Caller = TypeVar("Caller", bound="DrivenSearcher")
 
 
@@ -73,16 +73,16 @@ class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
 
 def kept_errors(
-    after: Answer,
-) -> Callable[[Callable[Concatenate[Caller, P], Answer]], Callable[Concatenate[Caller, P], Answer]]:
+    after: Result,
+) -> Callable[[Callable[Concatenate[Caller, P], Result]], Callable[Concatenate[Caller, P], Result]]:
     """The first error of a callback is kept in `error`, and every callback answers `after` from then on.
 
     Tune would make text of it, or take it for the trial's failure and try again.
     """
 
-    def keeping(callback: Callable[Concatenate[Caller, P], Answer]) -> Callable[Concatenate[Caller, P], Answer]:
+    def keeping(callback: Callable[Concatenate[Caller, P], Result]) -> Callable[Concatenate[Caller, P], Result]:
         @wraps(callback)
-        def kept(searcher: Caller, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        def kept(searcher: Caller, /, *args: P.args, **kwargs: P.kwargs) -> Result:
             if searcher.error is None:
                 try:
                     return callback(searcher, *args, **kwargs)

@@ -15,7 +15,7 @@ from intelligen.config.schema.sweep import Resources
 from intelligen.state.failure_file import write_failure
 from intelligen.state.heartbeat import WorkerProcess, last_heartbeat, read_worker
 from intelligen.state.trial_records import TrialRecord, TrialState
-from intelligen.sweep.cluster.host_query import ask_host
+from intelligen.sweep.cluster.host_query import query_host
 from intelligen.sweep.sweep_context import SweepContext
 
 POLL_S = 1.0
@@ -80,12 +80,12 @@ class Watchdog:
         if worker is None:
             return
         try:
-            if ask_host(worker.host, waits_for_disk, worker):
+            if query_host(worker.host, waits_for_disk, worker):
                 # Its storage hangs: that is no doing of the trial's, so no word is left and no attempt counts.
                 self._context.stalled.add(record.id)
-                ask_host(worker.host, end_worker, worker)
+                query_host(worker.host, end_worker, worker)
             else:
-                ask_host(worker.host, end_worker, worker, str(directory), f"no progress for {longest_s:g} s")
+                query_host(worker.host, end_worker, worker, str(directory), f"no progress for {longest_s:g} s")
         except ray.exceptions.RayError as error:
             _log.warning("%s makes no progress, and its process cannot be ended: %s", record.id, last_line(error))
 

@@ -21,7 +21,7 @@ from intelligen.errors import UnavailableError
 from intelligen.state import layout
 from intelligen.state.redaction import redact_text
 from intelligen.sweep.cluster.find_cluster import Cluster
-from intelligen.sweep.cluster.node_checks import WORST_SKEW_S, NodeReport, look_at_nodes
+from intelligen.sweep.cluster.node_checks import WORST_SKEW_S, NodeReport, check_nodes
 from intelligen.sweep.cluster.ray_directories import require_home, require_ray_folder, short_temporary_directory
 from intelligen.sweep.cluster.ray_session import cluster_joined
 from intelligen.sweep.preflight.probes import ProbeError, probe_ray, probe_store, probe_tracking
@@ -56,7 +56,7 @@ class Finding:
     """What to do about it; empty where all is well."""
 
 
-def examine(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Iterator[Finding]:
+def run_checks(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Iterator[Finding]:
     """Look at this machine, the runs directory, MLflow, and every node of the cluster that sweeps would join.
 
     Args:
@@ -245,7 +245,7 @@ def _ray() -> Finding:
 def _nodes(cluster: Cluster, directory: Path) -> Iterator[Finding]:
     try:
         with cluster_joined(cluster):
-            reports = look_at_nodes(directory)
+            reports = check_nodes(directory)
     except (UnavailableError, OSError) as error:
         yield Finding("nodes", CheckStatus.FAIL, str(error), "start the cluster, or look at its head")
         return

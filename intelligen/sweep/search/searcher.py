@@ -59,7 +59,7 @@ class TrialLifecycle(Protocol):
     def attempt_failed(self, number: int, error: BaseException) -> Next:
         """An attempt at a trial has ended by an error; returns what follows."""
 
-    def let_go_on(self, number: int, epoch: int) -> None:
+    def continue_trial(self, number: int, epoch: int) -> None:
         """Nobody has stopped a trial with the report of this epoch."""
 
     def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
@@ -164,7 +164,7 @@ class StudySearcher(DrivenSearcher):
         # Optuna keeps no curves of several objectives. A trial that a kill interrupted tells its last report again.
         if len(self._study.directions) == 1 and epoch not in known:
             trial.report(result[self.metric], step=epoch)
-        self._trials.let_go_on(trial.number, epoch)
+        self._trials.continue_trial(trial.number, epoch)
 
     @kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

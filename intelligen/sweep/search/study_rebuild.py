@@ -98,7 +98,7 @@ def _warn(context: SweepContext, what: str, kept: str | None) -> None:
 
 
 @dataclass(frozen=True)
-class _Own:
+class _LedgerTrial:
     """A trial that the sweep has begun, as ledger and files have it."""
 
     record: TrialRecord
@@ -108,7 +108,7 @@ class _Own:
     """As the study had it when it began."""
 
     @classmethod
-    def read(cls, context: SweepContext, record: TrialRecord) -> "_Own":
+    def read(cls, context: SweepContext, record: TrialRecord) -> "_LedgerTrial":
         """As ledger and files have it now."""
         is_running = record.state is TrialState.RUNNING
         return cls(record, None if is_running else known_outcome(context, record), _begun(context, record))
@@ -138,7 +138,7 @@ class _Own:
         return self.outcome is None and found.state == OptunaState.FAIL
 
 
-def _own_trials(context: SweepContext) -> dict[int, _Own]:
+def _own_trials(context: SweepContext) -> dict[int, _LedgerTrial]:
     """Number → trial, in their order.
 
     Raises:
@@ -146,7 +146,7 @@ def _own_trials(context: SweepContext) -> dict[int, _Own]:
 
     """
     numbered = {record.number: record for record in context.ledger.trials.values() if record.number is not None}
-    return {number: _Own.read(context, record) for number, record in sorted(numbered.items())}
+    return {number: _LedgerTrial.read(context, record) for number, record in sorted(numbered.items())}
 
 
 def _begun(context: SweepContext, record: TrialRecord) -> FrozenTrial:
@@ -165,7 +165,7 @@ def _begun(context: SweepContext, record: TrialRecord) -> FrozenTrial:
     )
 
 
-def _difference(context: SweepContext, study: optuna.Study, own: Mapping[int, _Own]) -> str | None:
+def _difference(context: SweepContext, study: optuna.Study, own: Mapping[int, _LedgerTrial]) -> str | None:
     """What the study does not say as the ledger does; trials that have not come into the ledger yet are none.
 
     Raises:
@@ -194,7 +194,7 @@ def _difference(context: SweepContext, study: optuna.Study, own: Mapping[int, _O
     return None
 
 
-def _rebuilt(context: SweepContext, own: Mapping[int, _Own], former: optuna.Study | None) -> optuna.Study:
+def _rebuilt(context: SweepContext, own: Mapping[int, _LedgerTrial], former: optuna.Study | None) -> optuna.Study:
     """Make the study anew, beside the former one; none where that cannot be read.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_study import QUALITY, SmallStudy
 
-from intelligen.analysis.conclusion import Answer
+from intelligen.analysis.conclusion import Conclusion
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.write_report import read_compared, study_page
 
@@ -15,7 +15,7 @@ def told(files: SmallStudy) -> Compared:
     return read_compared(files.write(), store=files.store)
 
 
-def answer(files: SmallStudy) -> Answer:
+def answer(files: SmallStudy) -> Conclusion:
     return told(files).answer
 
 
@@ -99,7 +99,7 @@ def test_budgets_that_differ_forbid_a_ranking_and_are_named(tmp_path: Path) -> N
     assert "intelligen" in found.sentence
 
 
-def test_hypotheses_that_are_not_those_that_were_scored_are_told(tmp_path: Path) -> None:
+def test_hypotheses_that_are_not_those_that_were_scored_are_reported(tmp_path: Path) -> None:
     files = SmallStudy(tmp_path / "runs")
     path = files.write() / "confirm" / "intelligen-s2" / "scores" / "test-greedy.json"
     record = json.loads(path.read_text())
@@ -109,7 +109,7 @@ def test_hypotheses_that_are_not_those_that_were_scored_are_told(tmp_path: Path)
     assert note.startswith("intelligen-s2: its hypotheses for test by greedy search were written anew")
 
 
-def test_a_failed_repetition_is_told_and_the_other_seeds_are_compared(tmp_path: Path) -> None:
+def test_a_failed_repetition_is_reported_and_the_other_seeds_are_compared(tmp_path: Path) -> None:
     compared = told(SmallStudy(tmp_path / "runs", failed=("intelligen-s3",)))
     assert compared.answer.notes[0].startswith("intelligen-s3 (intelligen, seed 3) failed: its process died")
     row = next(row for row in compared.primary if row.score.system == "intelligen")

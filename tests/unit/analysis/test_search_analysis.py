@@ -9,8 +9,8 @@ import pytest
 from intelligen.analysis.search_analysis import (
     LEAST_TRIALS,
     SearchEffort,
-    allotments,
     budget_differences,
+    budget_uses,
     expected_best,
     importance,
     pareto_front,
@@ -80,12 +80,12 @@ def test_importance_within_a_strategy_is_that_of_its_own_trials():
     assert "strategy" not in found
 
 
-def test_too_few_trials_tell_nothing_of_importance():
+def test_too_few_trials_give_no_importance():
     assert importance(searched(LEAST_TRIALS)) is not None
     assert importance(searched(LEAST_TRIALS - 1)) is None
 
 
-def test_trials_with_the_same_result_tell_nothing_of_importance():
+def test_trials_with_the_same_result_give_no_importance():
     study = searched(0)
     for _ in range(LEAST_TRIALS):
         study.tell(study.ask({"rate": optuna.distributions.FloatDistribution(0, 1)}), 1.0)
@@ -141,7 +141,7 @@ def test_a_difference_of_5_percent_is_no_difference():
 
 
 def test_every_kind_of_budget_is_shown_with_whether_it_was_meant():
-    found = allotments(spent(a=(8, 100.0, 5), b=(8, 150.0, 5)), Budget(trials_per_strategy=8, wall_hours=1.0))
+    found = budget_uses(spent(a=(8, 100.0, 5), b=(8, 150.0, 5)), Budget(trials_per_strategy=8, wall_hours=1.0))
     assert [(one.kind, one.meant, one.fair) for one in found] == [
         ("trials", True, True),
         ("device_s", False, False),

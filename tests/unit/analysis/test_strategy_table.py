@@ -98,7 +98,7 @@ def test_the_best_trial_is_found_by_its_selected_weights_or_its_best_epoch(sweep
     assert (row.best.id, row.best_value) == (averaged, 23.0)
 
 
-def test_a_sick_trial_still_counts_by_the_weights_it_selected(sweep):
+def test_an_unhealthy_trial_still_counts_by_the_weights_it_selected(sweep):
     sweep.add("seqgan", {"valid/bleu": 19.0})
     sick = sweep.add("seqgan", {"valid/bleu": 21.0}, {"valid/bleu": 2.0}, state=TrialState.PRUNED)
     sweep.select(sick, bleu=21.0, healthy=False)

@@ -36,7 +36,7 @@ def test_a_trial_that_ran_its_course_is_complete_whatever_the_scheduler_saw(tmp_
     )
 
 
-def test_a_sick_trial_is_pruned_with_its_reason_and_the_value_of_its_weights(tmp_path):
+def test_an_unhealthy_trial_is_pruned_with_its_reason_and_the_value_of_its_weights(tmp_path):
     finish(tmp_path, stop_reason=SICK, healthy=False)
     assert outcome(tmp_path) == Outcome(TrialState.PRUNED, SICK, (21.5,), selected={METRIC: 21.5})
 

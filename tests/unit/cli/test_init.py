@@ -74,7 +74,7 @@ def test_a_file_that_is_there_already_is_named_and_nothing_is_written(
     assert (written(here), (here / there).read_text()) == ([there], "mine")
 
 
-def test_a_place_that_cannot_be_written_is_named(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_directory_that_cannot_be_written_is_named(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (here / "file").write_text("mine")
     assert run("init", "file") == 73
     told = capfd.readouterr().err

@@ -88,7 +88,7 @@ def test_a_damaged_memory_of_the_last_launch_is_one_line_and_input_output_s_code
     assert "delete it and run the sweep's file again" in err
 
 
-def test_a_member_of_a_population_that_nothing_works_on_rests(tmp_path, trial, capfd):
+def test_a_member_of_a_population_that_nothing_works_on_is_paused(tmp_path, trial, capfd):
     directory = tmp_path / "sweeps" / "quickstart"
     with Ledger.open(directory, {}) as ledger:
         for number, turn_epochs in ((1, 2), (2, 2), (3, 0)):

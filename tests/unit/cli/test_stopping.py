@@ -17,7 +17,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import SweepStatus
 from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.signals import Interrupts
-from intelligen.sweep.stop_file import STOP_FILE, forget_requests, heeding_stop
+from intelligen.sweep.stop_file import STOP_FILE, clear_stop_requests, interrupted_by_stop_file
 
 
 @pytest.fixture
@@ -45,30 +45,30 @@ def stop(runs: Path, *arguments: str) -> int:
 def test_a_request_interrupts_the_main_thread_once_and_is_taken_away(tmp_path: Path) -> None:
     threading.Timer(0.2, (tmp_path / STOP_FILE).touch).start()
     begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), heeding_stop(tmp_path):
+    with pytest.raises(KeyboardInterrupt), interrupted_by_stop_file(tmp_path):
         time.sleep(60)
     assert time.monotonic() - begun < 30
     assert not (tmp_path / STOP_FILE).exists()
 
 
-def test_a_request_for_an_earlier_launch_is_not_heeded(tmp_path: Path) -> None:
+def test_a_stop_request_for_an_earlier_launch_is_ignored(tmp_path: Path) -> None:
     (tmp_path / STOP_FILE).touch()
-    forget_requests(tmp_path)
-    with heeding_stop(tmp_path):
+    clear_stop_requests(tmp_path)
+    with interrupted_by_stop_file(tmp_path):
         time.sleep(1.5)
 
 
-def test_a_request_made_while_a_launch_begins_is_heeded(tmp_path: Path) -> None:
-    forget_requests(tmp_path)
+def test_a_stop_request_made_while_a_launch_begins_stops_it(tmp_path: Path) -> None:
+    clear_stop_requests(tmp_path)
     (tmp_path / STOP_FILE).touch()
-    with pytest.raises(KeyboardInterrupt), heeding_stop(tmp_path):
+    with pytest.raises(KeyboardInterrupt), interrupted_by_stop_file(tmp_path):
         time.sleep(60)
 
 
 def test_a_launch_in_the_background_of_a_shell_is_stopped_too(tmp_path: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     (tmp_path / STOP_FILE).touch()
-    with pytest.raises(KeyboardInterrupt), Interrupts(ends_process=False), heeding_stop(tmp_path):
+    with pytest.raises(KeyboardInterrupt), Interrupts(ends_process=False), interrupted_by_stop_file(tmp_path):
         time.sleep(60)
     with Interrupts(ends_process=False) as interrupts, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)

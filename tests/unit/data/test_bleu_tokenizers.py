@@ -113,6 +113,6 @@ def test_a_sentencepiece_model_is_read_from_its_file_and_never_downloaded(monkey
     assert bleu_metric("flores200").tokenizer_signature == "flores200"
 
 
-def test_a_tokenizer_that_is_not_chosen_and_an_explicit_13a_are_told_apart() -> None:
+def test_a_tokenizer_that_is_not_chosen_is_distinguished_from_an_explicit_13a() -> None:
     assert Translation().tokenizer == Translation(bleu_tokenizer="13a").tokenizer == "13a"
     assert Translation() != Translation(bleu_tokenizer="13a")

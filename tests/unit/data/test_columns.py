@@ -166,7 +166,7 @@ def test_a_column_that_the_corpus_lacks_is_refused_before_anything_is_read(corpu
     )
 
 
-def test_a_task_whose_column_the_data_lack_is_told_with_its_place(
+def test_a_task_whose_column_the_data_lack_is_reported_with_its_location(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "e.yaml").write_text(TINY_EXPERIMENT)  # its folder is not there

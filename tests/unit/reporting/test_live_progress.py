@@ -33,7 +33,7 @@ def add_epoch(directory: Path, epoch: int, *, chrf: float = 20.0) -> None:
     History(directory).append(Report(epoch=epoch, update=epoch, target_tokens=9, time_ms=epoch, metrics=metrics))
 
 
-def test_every_epoch_and_every_end_is_told_once(tmp_path):
+def test_every_epoch_and_every_end_is_reported_once(tmp_path):
     output = io.StringIO()
     trial = tmp_path / "trials" / "t0000"
     with (
@@ -60,7 +60,7 @@ def test_every_epoch_and_every_end_is_told_once(tmp_path):
     assert told == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
 
 
-def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):
+def test_a_damaged_history_is_reported_once_and_ends_nothing(tmp_path):
     output = io.StringIO()
     trial = tmp_path / "trials" / "t0000"
     with (

@@ -121,7 +121,7 @@ def test_sample_sentences_are_chosen_by_number_alone() -> None:
     assert sample_rows(1000)[0] == 83
 
 
-def test_differences_are_told_word_by_word() -> None:
+def test_differences_are_reported_word_by_word() -> None:
     pieces = word_differences("Der Hund bellt laut.", "Der Hund schläft.")
     assert [(piece.text, piece.kind) for piece in pieces] == [
         ("Der Hund", "same"),

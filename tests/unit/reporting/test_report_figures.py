@@ -25,7 +25,7 @@ def test_systems_differ_in_more_than_their_colour() -> None:
     assert len({(mark.dash, mark.symbol) for mark in found.values()}) == len(found)
 
 
-def test_importance_is_told_where_trials_suffice(study: StudyResults) -> None:
+def test_importance_is_reported_where_trials_suffice(study: StudyResults) -> None:
     (figure,) = importance_figures(study, marks(study.strategies))
     (bars,) = figure.content.data
     assert figure.key == "importance-standard"

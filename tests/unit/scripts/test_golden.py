@@ -144,7 +144,7 @@ def test_the_former_word_for_a_finished_trial_is_no_difference(made: Path, tmp_p
     assert differing(made, changed) == []
 
 
-def test_a_new_setting_is_told_and_no_difference(made: Path, tmp_path: Path) -> None:
+def test_a_new_setting_is_reported_and_no_difference(made: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(made, tmp_path / "changed"))
     rewrite(changed / TRIAL / "trial.json", r'"d_model"', '"planted": 1, "d_model"')
     told = [verdict for verdict in compare(things_in(made), things_in(changed)) if verdict.added]

@@ -11,7 +11,7 @@ from intelligen.state.heartbeat import WorkerProcess, heartbeat, last_heartbeat,
 from intelligen.state.layout import HEARTBEAT_FILE
 
 
-def test_it_names_this_process_while_it_works_and_nobody_afterwards(tmp_path: Path) -> None:
+def test_it_names_this_process_while_it_works_and_none_afterwards(tmp_path: Path) -> None:
     with heartbeat(tmp_path, rank=0):
         worker = read_worker(tmp_path)
         assert worker == WorkerProcess.this_process()

@@ -76,7 +76,7 @@ def test_another_attempt_keeps_the_beginning_and_clears_the_end(tmp_path: Path) 
     assert record.started_ms == started_ms
 
 
-def test_a_recorded_score_stands(tmp_path: Path) -> None:
+def test_a_recorded_score_is_kept(tmp_path: Path) -> None:
     with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         start(ledger, "t0001")
         ledger.score("t0001", {"test/bleu": 30.0})
@@ -162,7 +162,7 @@ def test_a_clock_set_back_changes_neither_order_nor_durations(tmp_path: Path) ->
     assert trials["t0001"].ended_ms == trials["t0001"].started_ms
 
 
-def test_a_second_process_is_told_who_holds_the_sweep(tmp_path: Path) -> None:
+def test_a_second_process_learns_who_holds_the_sweep(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
         "from intelligen.state.ledger import Ledger\n"

@@ -74,7 +74,7 @@ class Search:
     def attempt_failed(self, number: int, error: BaseException) -> Next:
         return self.follows[number].pop(0) if self.follows[number] else Next.FAILED
 
-    def let_go_on(self, number: int, epoch: int) -> None:
+    def continue_trial(self, number: int, epoch: int) -> None:
         self.gone_on.append((number, epoch))
 
     def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:

@@ -84,7 +84,7 @@ def test_a_launch_whose_gpus_are_gone_is_refused_and_the_overrides_that_it_names
     assert resolved(again, place(), settled) == (0, 1, 1, 0, 1)
 
 
-def test_the_first_line_tells_what_is_taken_what_was_lowered_and_what_is_idle() -> None:
+def test_the_first_line_says_what_is_taken_what_was_lowered_and_what_is_idle() -> None:
     settings, capacity = asked({"workers": 8}, concurrent_trials=6), place(gpus=4)
     assert devices_line(settings, on_devices(settings, capacity, {}), capacity).split("; ") == [
         "this machine: 16 CPUs and 4 GPUs",
@@ -97,7 +97,7 @@ def test_the_first_line_tells_what_is_taken_what_was_lowered_and_what_is_idle() 
     assert "; idle in the search: 4 of 4 GPUs and 15 of 16 CPUs" in devices_line(settings, settings, capacity)
 
 
-def test_a_sweep_that_began_without_gpus_is_told_how_to_use_them() -> None:
+def test_a_sweep_that_began_without_gpus_is_reported_how_to_use_them() -> None:
     capacity = place(gpus=2)
     settings = on_devices(asked(), capacity, {"resources": 0, "baseline": 0})
     line = devices_line(asked(), settings, capacity)

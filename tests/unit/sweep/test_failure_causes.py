@@ -96,7 +96,7 @@ def meet_nobody() -> None:
         (meet_nobody, BusyError, "its workers cannot reach each other"),
     ],
 )
-def test_what_the_place_did_ends_the_launch_with_its_own_code_and_line(act, kind, named):
+def test_a_fault_of_the_host_ends_the_launch_with_its_own_code_and_line(act, kind, named):
     found = fault(act)
     assert type(found) is kind
     assert named in str(found)
@@ -104,7 +104,7 @@ def test_what_the_place_did_ends_the_launch_with_its_own_code_and_line(act, kind
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="only a GPU that cannot be used shows it")
-def test_a_gpu_that_cannot_be_used_is_the_place_s():
+def test_a_gpu_that_cannot_be_used_is_a_fault_of_the_host():
     found = fault(lambda: torch.empty(1, device="cuda"))
     assert type(found) is UnavailableError
     assert "its GPU cannot be used" in str(found)
@@ -121,7 +121,7 @@ def test_a_gpu_that_cannot_be_used_is_the_place_s():
         "The NVIDIA driver on your system is too old (found version 11040).",
     ],
 )
-def test_what_torch_says_of_drivers_is_the_place_s(text):
+def test_torch_s_complaints_about_drivers_are_faults_of_the_host(text):
     assert type(fault_of(RuntimeError(text), directory=PLACE)) is UnavailableError
 
 
@@ -137,7 +137,7 @@ def test_what_torch_says_of_drivers_is_the_place_s(text):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_the_place(error):
+def test_a_trial_s_own_errors_and_unexplained_deaths_are_no_fault_of_the_host(error):
     assert fault_of(error, directory=PLACE) is None
 
 
@@ -205,7 +205,7 @@ def test_an_error_that_was_dealt_with_explains_no_later_one():
     ],
     ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
 )
-def test_what_ray_and_sqlalchemy_tell_is_read(error, kind):
+def test_errors_of_ray_and_sqlalchemy_are_read(error, kind):
     assert type(fault_of(error, directory=PLACE)) is kind
 
 
@@ -230,7 +230,7 @@ def test_of_a_group_s_errors_the_one_that_led_to_the_others_decides():
     assert type(fault_of(of(lost, lost), directory=PLACE)) is BusyError
 
 
-def test_what_a_worker_tells_survives_the_way_through_ray():
+def test_a_worker_s_error_survives_the_way_through_ray():
     told = at_host(raised(write_to_full_device), directory=PLACE)
     again = ray.cloudpickle.loads(ray.cloudpickle.dumps(told))
     assert (type(again), str(again)) == (StorageError, str(told))
@@ -280,7 +280,7 @@ def told() -> Iterator["multiprocessing.Queue[tuple[type, str]]"]:
         yield manager.Queue()
 
 
-def test_workers_that_cannot_bind_to_a_network_are_the_place_s(told):
+def test_workers_that_cannot_bind_to_a_network_are_a_fault_of_the_host(told):
     process = multiprocessing.get_context("spawn").Process(target=_meet, args=(0, 29611, told))
     process.start()
     process.join(60)

@@ -122,7 +122,7 @@ def test_a_trial_that_was_begun_but_has_no_result_is_not_lost_unseen_either(tmp_
         (one.directory / place).rmdir()
 
 
-def test_an_empty_ledger_is_told_what_a_lost_one_is(tmp_path: Path) -> None:
+def test_an_empty_ledger_is_refused_as_a_lost_one_is(tmp_path: Path) -> None:
     one = Launches(tmp_path, sweep())
     one.launch(*ENDS[:1])
     for harm in (lambda path: path.write_text(""), lambda path: path.write_text("{}\n"), Path.unlink):

@@ -124,7 +124,7 @@ def settings() -> Sweep:
     return sweep(**SETTINGS)
 
 
-def test_nobody_begins_a_turn_before_the_whole_population_of_its_strategy_has_ended_the_last(tmp_path, settings):
+def test_no_trial_begins_an_interval_before_the_whole_population_of_its_strategy_has_ended_the_last(tmp_path, settings):
     with launch(place(tmp_path, "a"), settings) as crew:
         crew.work()
         strategies = {name: record.strategy for name, record in crew.trials.items()}
@@ -136,7 +136,7 @@ def test_nobody_begins_a_turn_before_the_whole_population_of_its_strategy_has_en
     assert [trial.state.name for trial in crew.study.trials] == ["COMPLETE"] * 6
 
 
-def test_after_each_turn_the_worst_goes_on_from_the_best_of_its_strategy(tmp_path, settings):
+def test_after_each_interval_the_worst_goes_on_from_the_best_of_its_strategy(tmp_path, settings):
     directory = place(tmp_path, "a")
     with launch(directory, settings) as crew:
         crew.work()
@@ -215,7 +215,7 @@ def test_a_trial_that_fails_leaves_its_population_and_the_others_go_on(tmp_path,
 
 
 @pytest.mark.parametrize("which", [min, max])
-def test_a_trial_that_ends_unhealthy_at_a_turn_s_end_is_over_and_no_donor(which, tmp_path, settings):
+def test_a_trial_that_ends_unhealthy_at_an_interval_s_end_is_over_and_no_donor(which, tmp_path, settings):
     """Be it the worst of its population, which would take over, or the best, from which the worst would."""
     with launch(place(tmp_path, "calm"), settings) as crew:
         crew.work()
@@ -234,7 +234,7 @@ def test_a_trial_that_ends_unhealthy_at_a_turn_s_end_is_over_and_no_donor(which,
     assert sick not in donors
 
 
-def test_trials_that_rest_end_with_the_budget_that_pays_for_them(tmp_path, settings):
+def test_paused_trials_end_with_the_budget_that_pays_for_them(tmp_path, settings):
     with launch(place(tmp_path, "a"), settings) as crew:
         crew.work(turns=4)
         crew.over = SPENT
@@ -246,7 +246,7 @@ def test_trials_that_rest_end_with_the_budget_that_pays_for_them(tmp_path, setti
     assert [trial.state.name for trial in crew.study.trials] == ["PRUNED"] * 4
 
 
-def test_the_last_population_may_be_smaller_and_waits_for_nobody(tmp_path):
+def test_the_last_population_may_be_smaller_and_waits_for_no_other_trial(tmp_path):
     settings = sweep(**SETTINGS, budget={"trials_per_strategy": 4})
     with launch(place(tmp_path, "a"), settings) as crew:
         crew.work()
@@ -256,7 +256,7 @@ def test_the_last_population_may_be_smaller_and_waits_for_nobody(tmp_path):
     assert crew.trials[alone.id].turn_epoch == 4
 
 
-def test_trials_that_a_raised_budget_adds_to_a_population_take_turns_among_themselves(tmp_path):
+def test_trials_that_a_raised_budget_adds_form_a_population_of_their_own(tmp_path):
     directory = place(tmp_path, "a")
     with launch(directory, sweep(**SETTINGS, budget={"trials_per_strategy": 1})) as crew:
         crew.work(turns=2)
@@ -269,7 +269,7 @@ def test_trials_that_a_raised_budget_adds_to_a_population_take_turns_among_thems
     assert "t0000" not in {*taken, *(donor for donors in taken.values() for donor in donors)}
 
 
-def test_another_search_does_not_learn_from_what_was_taken_over(tmp_path, settings):
+def test_another_search_does_not_learn_from_exploited_values(tmp_path, settings):
     directory = place(tmp_path, "a")
     with launch(directory, settings) as crew:
         crew.work()

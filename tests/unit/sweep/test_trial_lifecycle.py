@@ -84,7 +84,7 @@ def test_a_trial_left_running_is_ended_where_its_budget_is_spent_and_goes_on_whe
     assert [t.intermediate_values for t in study.trials] == [{1: 10.0, 2: 20.0}, {}, {}, {}]
 
 
-def test_optuna_is_told_of_ends_that_a_kill_kept_from_it(directory, ledger):
+def test_optuna_is_told_of_ends_that_it_missed_by_a_kill(directory, ledger):
     run = launch(directory, ledger, sweep())
     study = open_study(directory, run.sweep, sweep_id="0")
     for number, state in enumerate((TrialState.PRUNED, TrialState.FAILED)):

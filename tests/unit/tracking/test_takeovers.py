@@ -44,13 +44,13 @@ def report(epoch: int) -> Report:
     return Report(epoch=epoch, update=10 * epoch, target_tokens=1, time_ms=1, metrics={"valid/bleu": 1.0})
 
 
-def test_the_ledger_tells_what_was_taken_over_and_when(record):
+def test_the_ledger_says_which_values_were_exploited_and_when(record):
     assert record.takeovers == (FIRST, SECOND)
     assert record.turn_epoch == 6
     assert [record.params_in(epoch)[RATE] for epoch in range(1, 9)] == [0.1] * 2 + [0.5] * 4 + [0.25] * 2
 
 
-def test_a_turn_of_unknown_trials_is_damage(tmp_path, record):
+def test_an_interval_of_unknown_trials_is_damage(tmp_path, record):
     line = {"seq": 5, "time_ms": 1, "event": "turn", "epoch": 8, "trials": ["t0009"], "takeovers": {}}
     with (tmp_path / LEDGER_FILE).open("a") as file:
         file.write(json.dumps(line) + "\n")
@@ -70,7 +70,7 @@ def test_an_epoch_is_not_shown_before_it_is_known_what_it_trained_with(record):
     assert [one.epoch for one in known_reports(record, [report(7), report(8), report(9)])] == [7, 8]
 
 
-def test_a_tag_tells_each_takeover(record):
+def test_a_tag_lists_each_exploit(record):
     assert trial_tags(record, [], ending=trial_ending(record, None))["takeovers"] == (
         f"after epoch 2 from t0001: {RATE} 0.5, {DROP} 1.0, strategy standard;"
         f" after epoch 6 from t0002: {RATE} 0.25, {DROP} 1.0, strategy standard"

@@ -58,7 +58,7 @@ def test_the_weights_that_a_finetuning_starts_from_are_measured(baseline, tmp_pa
     assert measured == pytest.approx(result.metrics)
 
 
-def test_a_training_from_random_weights_has_no_start_to_be_judged_by(baseline):
+def test_a_training_from_random_weights_has_no_start_to_be_compared_with(baseline):
     store, trial = baseline
     assert checkpoint(store / "baselines" / trial.identity)["start_metrics"] == {}
 
@@ -77,7 +77,7 @@ def test_an_epoch_costs_the_seconds_of_training_and_validation(baseline, tmp_pat
     assert report.metrics["cost/device_s"] == pytest.approx(seconds)
 
 
-def test_a_sick_finetuning_stops_early_with_its_reason_and_keeps_its_best_epoch(baseline, tmp_path):
+def test_an_unhealthy_finetuning_stops_early_with_its_reason_and_keeps_its_best_epoch(baseline, tmp_path):
     store, trial = baseline
     strict = STRICT.model_copy(update={"patience": 1})
     sick = finetuning(trial, Recurrent(), epochs=6, epoch_updates=4, optimizer=HARMFUL, health=strict)
@@ -184,7 +184,7 @@ def test_a_run_that_is_killed_after_it_went_back_does_not_go_back_again(baseline
     assert alike(*(Checkpoints(tmp_path / name).weights(8) for name in ("killed", "undisturbed")))
 
 
-def test_signs_from_before_the_guard_went_back_make_no_run_sick(baseline, harmful, tmp_path):
+def test_signs_from_before_a_roll_back_make_no_trial_unhealthy(baseline, harmful, tmp_path):
     store, _ = baseline
     training = harmful.training.model_copy(update={"epochs": 2, "health": STRICT})
     result = fit(harmful.model_copy(update={"training": training}), Runtime(store, tmp_path))

@@ -77,7 +77,7 @@ def without(metrics: dict[str, float], *names: str) -> dict[str, float]:
     ],
     ids=SIGNS,
 )
-def test_a_sign_is_told_with_its_numbers_and_its_fix(changes, said):
+def test_a_sign_is_reported_with_its_numbers_and_its_fix(changes, said):
     assert find({}, changes, changes) == said
 
 

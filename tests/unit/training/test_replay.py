@@ -121,7 +121,7 @@ def test_a_trial_that_was_stopped_at_its_last_epoch_is_not_replayed_beyond_it(st
     assert not (tmp_path / "again" / RESULT).exists()
 
 
-def test_the_lock_is_written_before_training_and_other_circumstances_get_their_own(store, tmp_path):
+def test_the_manifest_is_written_before_training_and_changed_circumstances_get_their_own(store, tmp_path):
     seen: list[str] = []
 
     def look(update: int, total: int) -> None:
@@ -271,7 +271,7 @@ def test_a_replay_that_diverges_is_compared_as_far_as_it_came(own_store, tmp_pat
     assert differing(found)["train/loss"] == 1
 
 
-def test_a_bandit_by_the_clock_is_judged_by_its_losses_alone(store, tmp_path):
+def test_a_replay_with_a_bandit_by_the_clock_compares_losses_alone(store, tmp_path):
     by_the_clock, by_updates = (
         fine_tuning(store, strategy=Intelligen(policy=Bandit(arms=("standard", "generative"), per=per)))
         for per in ("second", "update")
