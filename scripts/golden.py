@@ -1,4 +1,4 @@
-"""A change that is to change no number: what it makes is compared, bit for bit, with what its parent makes.
+"""Compares this tree with another revision, bit for bit: for a change that must change no number.
 
     python scripts/golden.py main
 

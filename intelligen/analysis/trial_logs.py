@@ -1,4 +1,4 @@
-"""Logs of a sweep's trials: each is followed from where it was read up to."""
+"""Logs of a sweep's trials: followed like `tail -f`, each from where it was last read."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Outcome of a trial: read from its own directory, not from what a scheduler believes."""
+"""Outcome of a trial: read from its own directory, not from what a scheduler reports."""
 
 import math
 from collections.abc import Mapping, Sequence

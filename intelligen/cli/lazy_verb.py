@@ -1,4 +1,4 @@
-"""A command whose module is imported when it is called: listing all of them imports none."""
+"""Lazily loaded command: its module is imported when it is called, so listing all of them imports none."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which way a metric points: best, ranked and Pareto-optimal results are decided here alone."""
+"""Direction of a metric: best, ranked and Pareto-optimal results are decided here alone."""
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import le

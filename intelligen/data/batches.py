@@ -1,4 +1,4 @@
-"""Batches: right-padded rows of a split within a token bound; a row that is longer is alone."""
+"""Batches: right-padded rows of a split within a token bound; a row beyond the bound is a batch of its own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

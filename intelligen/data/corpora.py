@@ -1,4 +1,4 @@
-"""Corpora: named splits of (source, target) pairs, wherever they lie."""
+"""Corpora: named splits of rows, from files, the Hugging Face hub or the embedded grammar."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence

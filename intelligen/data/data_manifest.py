@@ -1,4 +1,4 @@
-"""Manifest of prepared data: what was prepared from what, what was found, and hashes that show damage."""
+"""Manifest of prepared data: its sources and settings, what was found, and hashes that show damage."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Splits that are drawn from the training split, by a hash of each pair's content."""
+"""Held-out splits: drawn from the training split, by a hash of each row's content."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping

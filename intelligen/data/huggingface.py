@@ -1,4 +1,4 @@
-"""Pairs of Hugging Face data sets; their library is imported only when it is used."""
+"""Rows of Hugging Face data sets; their library is imported only when it is used."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""Fields of JSON records: a key that is there wins, else a dot descends."""
+"""Fields of JSON records: a name with a dot is a key if there is one, else a path into nested objects."""
 
 import json
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""Preparation of data: done once, built beside its place, renamed, found again by content hash."""
+"""Preparation of data: built beside its final directory, then renamed; found again by content hash."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""Lines of text files, by one set of rules: what is no text is an error with its place, what is fixed is counted."""
+"""Lines of text files: invalid text is an error with file, line and byte; what is corrected is counted."""
 
 import gzip
 import re

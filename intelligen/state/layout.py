@@ -9,7 +9,7 @@
     RUNS/sweeps/NAME/tune              what Ray Tune keeps
     RUNS/replays/TRIAL-NUMBER          a trial that was trained once more, to compare
 
-Files are named by the module that writes them; here stand only those that others look for.
+Files are named by the module that writes them; only those that other modules look for are here.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Ids of a sweep's MLflow runs, by trial: written by the mirror, read by whoever links to them."""
+"""Ids of a sweep's MLflow runs, by trial: written by the mirror, read wherever a link is made."""
 
 import json
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Auxiliary strategy: predicts the first token beside teacher forcing; it has no prefix to lean on."""
+"""Auxiliary strategy: teacher forcing, and a further loss on the first tokens, which have little or no prefix."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""Reporter interface: how people hear of a launch; the sweep itself knows no terminal."""
+"""Reporter interface: how a launch shows its progress and results; the sweep itself knows no terminal."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path

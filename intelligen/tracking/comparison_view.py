@@ -1,6 +1,6 @@
-"""Comparison view of a sweep: columns, order and charts, as the state of MLflow's page of runs.
+"""Comparison view of a sweep: columns, order and charts of MLflow's page of runs.
 
-This is the page's own format, of MLflow 3.17, and no interface that is promised to stay.
+The format is internal to MLflow 3.17, and may change.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

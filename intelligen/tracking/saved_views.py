@@ -1,6 +1,6 @@
 """Saved view of a sweep and a line of its description, kept in tags of its MLflow experiment.
 
-Both are for people alone: that they cannot be written is said once, and changes nothing else.
+Both are for people alone: where they cannot be written, that is logged once and nothing else changes.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Health checks of a fine-tuning: ends one that only hurts its model, and says by which sign."""
+"""Health checks of a fine-tuning: one that harms its model is ended, with the sign as the reason."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

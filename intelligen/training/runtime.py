@@ -1,4 +1,4 @@
-"""Runtime of a trial: its directory, device and ranks, and who gets its reports."""
+"""Runtime of a trial: its directory, device and ranks, and the callbacks that get its reports."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

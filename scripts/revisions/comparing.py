@@ -1,4 +1,4 @@
-"""Two revisions agree where each thing has the same facts; of a thing that differs, the first difference is told."""
+"""Comparison of two revisions: they agree where each thing has the same facts; else the first difference is shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

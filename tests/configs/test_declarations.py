@@ -1,4 +1,4 @@
-"""A strategy says what it needs and what it is held against; none can be made, or ranked, that says nothing."""
+"""A strategy declares its needs and its controls; one that does not can be neither built nor ranked."""
 
 from collections.abc import Iterator
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Fragments stand below the file that includes them; every value is told at the file and line where it was written."""
+"""Fragments lie below the file that includes them; every value is reported at the file and line where it is written."""
 
 import os
 from pathlib import Path

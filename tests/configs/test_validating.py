@@ -1,4 +1,4 @@
-"""`intelligen validate` tells every problem of every file in one line, and draws points of a sweep's space."""
+"""`intelligen validate` reports every problem of every file in one line, and draws points of a sweep's space."""
 
 import json
 import subprocess

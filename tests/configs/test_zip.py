@@ -1,4 +1,4 @@
-"""A zip pairs the values of several settings: rows are tried whole, and each mistake is told at its own setting."""
+"""A zip pairs the values of several settings: rows are tried whole; each mistake is reported at its own setting."""
 
 from pathlib import Path
 from typing import Any

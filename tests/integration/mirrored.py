@@ -1,4 +1,4 @@
-"""What the tests of the mirror share: a real SQLite store, a sweep's files, and a view of what MLflow was told."""
+"""Parts of the mirror's tests: a real SQLite store, a sweep's files, and a view of what MLflow holds."""
 
 import sqlite3
 from collections.abc import Iterator

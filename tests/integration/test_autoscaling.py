@@ -1,4 +1,4 @@
-"""A sweep waits for a node that the autoscaler can add, as long as it was told to, and for none that cannot come."""
+"""A sweep waits for a node that the autoscaler can add, for as long as it is configured to."""
 
 import json
 import signal

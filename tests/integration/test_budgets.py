@@ -1,4 +1,4 @@
-"""A sweep whose budget ends in mid-trial stops cleanly, goes on with a larger one, and teaches the next sweep."""
+"""A sweep whose budget ends in mid-trial stops cleanly, goes on with a larger one, and warm-starts the next sweep."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A sweep runs wherever it is started: odd names, deep temporary directories, no UTF-8, files for nobody else."""
+"""A sweep runs in odd directories: odd names, deep temporary directories, no UTF-8, files of another user."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""A plan and a doctor's visit tell beforehand what a sweep would do and need; neither trains or leaves anything."""
+"""`plan` and `doctor` report what a sweep would do and need; neither trains or leaves anything."""
 
 import json
 from collections.abc import Callable

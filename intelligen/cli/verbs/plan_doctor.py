@@ -1,4 +1,4 @@
-"""plan, doctor: what a sweep would do and need, said before anything is trained."""
+"""plan, doctor: what a sweep would do and what it needs, before anything is trained."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

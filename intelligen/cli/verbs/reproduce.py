@@ -1,4 +1,4 @@
-"""reproduce: a finished trial is run again from its manifest, and every number is held against the first."""
+"""reproduce: a finished trial is run again from its manifest, and every number is compared with the first."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

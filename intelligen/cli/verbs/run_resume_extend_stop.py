@@ -1,4 +1,4 @@
-"""run, resume, extend, stop: a sweep is started from its file, and goes on from its file or from its directory."""
+"""run, resume, extend, stop: a sweep starts from its file, and goes on from its file or its directory."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Base classes of the settings of tasks, models and strategies: what each declares, nothing with a default."""
+"""Base classes of the settings of tasks, models and strategies: what each must declare; no default exists."""
 
 import inspect
 import re

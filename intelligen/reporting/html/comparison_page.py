@@ -1,4 +1,4 @@
-"""Page that compares several sweeps: each keeps its control; what makes them incomparable is said."""
+"""Page that compares several sweeps: each keeps its control; differences that forbid a comparison are listed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

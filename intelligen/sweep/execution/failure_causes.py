@@ -1,8 +1,8 @@
 """Causes of failed attempts: the trial's own fault, or a fault of the machine, cluster or network.
 
-A fault of the place is one of our errors with an exit code of its own: it ends the launch, and the trial is left
-unfinished. A worker makes such an error of what it met, because Python's own errors lose their causes on the way
-through Ray; the launcher reads it, and judges by itself only those deaths that no worker can tell of.
+A fault of the host or cluster is one of our errors with an exit code of its own: it ends the launch, and the trial is
+left unfinished. A worker raises such an error itself, because Python's own errors lose their causes on the way through
+Ray. The launcher reads it, and finds the cause by itself only where a worker died and could report nothing.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Retries: whether a failed attempt is followed by another one, by one alone, or by the launch's end."""
+"""Retries: a failed attempt is repeated, repeated with nothing beside it, or ends the trial or the launch."""
 
 from collections import Counter
 from enum import Enum, auto

@@ -1,4 +1,4 @@
-"""Warnings about a sweep: what it can hardly answer or reach; none of it is forbidden."""
+"""Warnings about a sweep: what it can hardly answer or reach; none of them prevents it."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,6 +1,6 @@
 """Populations (PBT): trials pause after each interval until all have come so far.
 
-What a trial has done stands in its history, what its population has decided in the ledger: after a kill both are read,
+What a trial has done is in its history, what its population has decided in the ledger: after a kill both are read,
 and the intervals go on.
 """
 

@@ -1,6 +1,6 @@
 """Early stopping within a strategy: a trial is compared with those of its own strategy only.
 
-Else the early stops would judge strategies, by their first epochs, before anybody has compared them.
+Otherwise early stopping would select strategies by their first epochs, before the sweep compares them.
 """
 
 import json

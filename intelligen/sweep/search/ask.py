@@ -1,6 +1,6 @@
 """Asks Optuna for a trial: drawn in memory over a copy of what is known, and written in one piece.
 
-So no kill leaves a trial half drawn, whose rest would come out differently.
+A kill therefore leaves no trial half drawn: the rest of it would come out differently.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
-"""Optuna's study of a sweep: opened, told of ends, replaced; what it holds equals the ledger.
+"""Optuna's study of a sweep: opened, updated, replaced; it always agrees with the ledger.
 
 COMPLETE is a trial that finished, PRUNED one that was stopped early, FAIL one that crashed, diverged or has no
-number to show; the objective after each epoch stands beside all of them.
+number to show. All of them have the objective after each epoch as intermediate values.
 """
 
 import math

@@ -1,6 +1,6 @@
-"""Rebuilds a study that is gone, damaged or differs, from the ledger and the trials.
+"""Rebuilds a study that is lost, damaged or differs from the ledger, from the ledger and the trials.
 
-So no search begins again without a word, and a rebuilt study leads to the suggestions of an undisturbed one.
+So a search never silently begins again, and a rebuilt study leads to the suggestions of an undisturbed one.
 """
 
 import json

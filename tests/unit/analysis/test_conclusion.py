@@ -1,4 +1,4 @@
-"""The answer ranks what is comparable, refuses what is not, and claims no more than was shown."""
+"""The conclusion ranks what is comparable, refuses what is not, and claims no more than was shown."""
 
 import json
 from pathlib import Path

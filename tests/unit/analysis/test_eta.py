@@ -1,4 +1,4 @@
-"""What is left is a range: as many early stops as so far, or none."""
+"""The remaining time is a range: from as many early stops as so far to none."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A trial's end is told by the files in its directory."""
+"""A trial's outcome is read from the files in its directory."""
 
 import json
 from pathlib import Path

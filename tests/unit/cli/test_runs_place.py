@@ -1,4 +1,4 @@
-"""A place that cannot hold runs is refused by every verb that would use it, before anything is made there."""
+"""A directory that cannot hold runs is refused by every verb that would use it, before anything is made there."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A tested model's scores are told with intervals and signatures, the score that selected its weights first."""
+"""A tested model's scores are shown with intervals and signatures, the score that selected its weights first."""
 
 import json
 from pathlib import Path

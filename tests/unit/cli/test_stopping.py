@@ -1,4 +1,4 @@
-"""A request to stop is a file: whoever runs the sweep heeds it once, and whoever asked hears whether it did."""
+"""A request to stop is a file: the launcher obeys it once, and `stop` reports whether it did."""
 
 import json
 import signal

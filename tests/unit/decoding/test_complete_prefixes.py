@@ -1,3 +1,5 @@
+"""Prefixes of different lengths are completed together as each is alone."""
+
 import itertools
 
 import pytest

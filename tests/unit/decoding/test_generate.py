@@ -1,3 +1,5 @@
+"""Generation depends on no other row of the batch, keeps its bounds, and leaves each module in its mode."""
+
 import pytest
 import torch
 from torch import Tensor

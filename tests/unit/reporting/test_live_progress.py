@@ -1,4 +1,4 @@
-"""The plain progress tells every epoch and every end once, also those of a trial that begins again."""
+"""The plain progress shows every epoch and every end once, also those of a trial that begins again."""
 
 import io
 from pathlib import Path

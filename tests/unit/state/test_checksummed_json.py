@@ -1,4 +1,4 @@
-"""What a trial leaves on disk is read as it was written, or refused: a checksum stands in every object."""
+"""What a trial leaves on disk is read as it was written, or refused: every object has a checksum."""
 
 import json
 from collections.abc import Callable

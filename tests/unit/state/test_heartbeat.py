@@ -1,4 +1,4 @@
-"""A heartbeat names the process that works on a trial, and beats while that gets somewhere."""
+"""A heartbeat names the process that works on a trial, and is touched while the trial makes progress."""
 
 import os
 from dataclasses import replace

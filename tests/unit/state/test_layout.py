@@ -1,4 +1,4 @@
-"""The names of a runs directory's folders stand in one module, and lead where earlier versions put things."""
+"""The names of a runs directory's folders are in one module, and are those of earlier versions."""
 
 import re
 from pathlib import Path

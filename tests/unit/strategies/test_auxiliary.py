@@ -1,3 +1,5 @@
+"""The auxiliary loss weighs the first tokens, by the decoder's head or the encoder's, and nothing else."""
+
 from dataclasses import replace
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The discriminator learns what texts say, cannot learn how they end, and remembers as many turns as it should."""
+"""The discriminator learns what texts say, cannot learn how they end, and replays as many rounds as configured."""
 
 import io
 import math

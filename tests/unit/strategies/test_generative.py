@@ -1,3 +1,5 @@
+"""Each generative target has the gradient of its formula, and padding and micro-batches do not change it."""
+
 from collections.abc import Sequence
 from functools import cache
 from typing import Any

@@ -1,4 +1,4 @@
-"""The mixture: members train as if alone, shares follow the weights, and the guard takes back what does harm."""
+"""The mixture: members train as if alone, shares follow the weights, and the guard rolls back what does harm."""
 
 import copy
 import io

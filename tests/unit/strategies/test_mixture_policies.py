@@ -1,4 +1,4 @@
-"""Policies as they run: what they hear moves their weights, and nothing else does."""
+"""Policies: what they observe moves their weights, and nothing else does."""
 
 import io
 import math

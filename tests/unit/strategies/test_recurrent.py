@@ -1,3 +1,5 @@
+"""K parallel passes feed back the tokens that step-by-step decoding picks, with the loss of a slow computation."""
+
 import math
 import random
 from functools import cache

@@ -1,3 +1,5 @@
+"""Teacher forcing equals a slow computation token by token; R-Drop is the mean of two dropout passes."""
+
 import pytest
 import torch
 from torch import Tensor

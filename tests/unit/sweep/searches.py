@@ -1,4 +1,4 @@
-"""What the tests of the search share: a small space, and a searcher over a study on disk whose trials end as told."""
+"""Parts of the search's tests: a small space, and a searcher over a study on disk whose trials end as scripted."""
 
 from collections import defaultdict
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The best trial of each strategy is repeated with seeds of its own, once; then nothing is searched any more."""
+"""The best trial of each strategy is repeated with seeds of its own, once; after that the search is over."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an attempt failed of is told by its error: real ones, each raised by what raises it."""
+"""The cause of a failed attempt is found by its error: real ones, each raised by what raises it."""
 
 import datetime
 import errno

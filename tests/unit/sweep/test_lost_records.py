@@ -1,4 +1,4 @@
-"""Whatever a finished trial or its ledger consists of: no launch goes on without a word where it is gone or damaged."""
+"""Whichever file of a finished trial or ledger is gone or damaged, no launch goes on silently."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A population's trials wait for each other, take over alike however they are timed or killed, and end truthfully."""
+"""A population's trials wait for each other, exploit alike however they are timed or killed, and end truthfully."""
 
 import random
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What Ray needs of a machine is looked at before it is started, and named where it is missing."""
+"""Ray's directories on this machine are checked before it is started, and named where they are missing."""
 
 import os
 from pathlib import Path

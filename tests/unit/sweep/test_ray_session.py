@@ -1,4 +1,4 @@
-"""What a sweep's workers are given by it, and what they have from a job."""
+"""What a sweep sets for its workers' processes, and what they inherit from a Ray job."""
 
 import json
 import os

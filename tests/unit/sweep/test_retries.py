@@ -1,4 +1,4 @@
-"""Only what a trial itself did is counted; what the place did ends the launch, or is tried again."""
+"""Only a trial's own failures are counted; a fault of the host ends the launch, or the attempt is repeated."""
 
 import json
 from collections.abc import Iterator

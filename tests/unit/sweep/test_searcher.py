@@ -1,4 +1,4 @@
-"""The search: conditional parameters, equal shares, draws that survive a kill, the truth told to Optuna."""
+"""The search: conditional parameters, equal shares, draws that survive a kill, and correct reports to Optuna."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A launch finds what a killed one left behind: ends that nobody was told of, trials that nobody pays for."""
+"""A launch finds what a killed one left behind: ends that were not reported, trials without a budget."""
 
 import shlex
 from collections.abc import Iterator

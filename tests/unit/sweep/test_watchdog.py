@@ -1,4 +1,4 @@
-"""Before a trial that makes no progress is ended, it is looked at what it waits for."""
+"""Before a trial without progress is ended, it is checked whether it waits for a disk."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A reused actor keeps nothing of the trials before; a trial that has failed for good is not tried again."""
+"""A reused actor keeps nothing of earlier trials; a trial that has failed for good is not tried again."""
 
 import gc
 import weakref

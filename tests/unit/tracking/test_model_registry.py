@@ -1,4 +1,4 @@
-"""What is promoted was tested and is best on validation, or was asked for by name and has come to a model."""
+"""The promoted model was tested and is best on validation, or was named and has selected weights."""
 
 from pathlib import Path
 

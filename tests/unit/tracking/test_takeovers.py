@@ -1,4 +1,4 @@
-"""What a trial of a population trained with is a schedule, and is shown as one: by epoch, never as a single value."""
+"""A trial of a population trained with a schedule, and is shown so: by epoch, never as a single value."""
 
 import csv
 import io

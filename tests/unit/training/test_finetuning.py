@@ -1,4 +1,4 @@
-"""`fit` from a baseline: the start is measured, sickness stops, the guard goes back to good weights."""
+"""`fit` from a baseline: the start is measured, unhealthy trials stop, the guard goes back to good weights."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A sick fine-tuning is found by its metrics, each sign by its own bound, and nothing else is called sick."""
+"""An unhealthy fine-tuning is found by its metrics, each sign by its own bound, and nothing else is."""
 
 import math
 

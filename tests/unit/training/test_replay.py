@@ -1,4 +1,4 @@
-"""A replay is the same bit for bit, whatever came between; what was planted is found, and named by its key."""
+"""A replay is the same bit for bit, whatever came between; a planted difference is found, and named by its key."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A trial's figures are those of its own devices: found by UUID, added up over its workers, and none made up."""
+"""A trial's figures are those of its own devices: found by UUID, added up over its workers, none invented."""
 
 from types import SimpleNamespace
 from typing import Any

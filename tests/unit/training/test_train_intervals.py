@@ -1,4 +1,4 @@
-"""Training in turns is training at once; what is taken over is another's weights and optimizer, and nothing else."""
+"""Training in intervals equals training at once; an exploit takes another trial's weights and optimizer alone."""
 
 import shutil
 from collections.abc import Callable
