@@ -7,7 +7,7 @@ import refusals
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from refusals import EXPERIMENT, assert_reported, json_values, refusal, told
+from refusals import EXPERIMENT, assert_reported, json_values, messages_of, refusal
 
 from intelligen.config.files.load import load_experiment
 from intelligen.errors import ConfigError
@@ -179,4 +179,4 @@ def test_no_value_raises_anything_but_a_reported_mistake(folder: Path, group: st
     try:
         load_experiment(Path("x.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

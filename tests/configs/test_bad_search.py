@@ -232,7 +232,7 @@ def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "start"),
     [
         ("", "known.csv:1: the first line must name the columns; it is empty"),
         ("model.dropout,model.dropuot\n", 'known.csv:1: model.dropuot: no parameter and no objective; did you mean "m'),
@@ -248,20 +248,20 @@ def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text:
         ),
     ],
 )
-def test_a_mistake_in_a_table_is_reported_at_its_line(folder: Path, table: str, told: str) -> None:
+def test_a_mistake_in_a_table_is_reported_at_its_line(folder: Path, table: str, start: str) -> None:
     (folder / "known.csv").write_text(table)
     sweep = folder / "sweep.yaml"
     options = "  strategy: {choice: {standard: {}, generative: {mle_weight: {uniform: [0.2, 0.8]}}}}\n"
     sweep.write_text(f"{VARIED}{options}search:\n  warm_start: {{csv: known.csv}}\n")
     line, *_ = refusal(Path("sweep.yaml"))
-    assert line.startswith(told), line
+    assert line.startswith(start), line
 
 
 def test_a_row_lacks_no_objective_where_it_has_another(folder: Path) -> None:
     (folder / "known.csv").write_text("model.dropout,valid/bleu,time/epoch_s\n0.1,2,\n")
     (folder / "sweep.yaml").write_text(f"{VARIED}{TWO}search:\n  warm_start: {{csv: known.csv}}\n")
-    told = "known.csv:2: time/epoch_s: missing beside valid/bleu; give all objectives, or none"
-    assert refusal(Path("sweep.yaml")) == [told]
+    start = "known.csv:2: time/epoch_s: missing beside valid/bleu; give all objectives, or none"
+    assert refusal(Path("sweep.yaml")) == [start]
 
 
 def test_a_table_is_found_beside_the_sweep_s_file_from_anywhere(folder: Path) -> None:

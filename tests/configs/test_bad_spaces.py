@@ -7,7 +7,7 @@ import refusals
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from refusals import SPACE, SWEEP, assert_reported, json_values, told
+from refusals import SPACE, SWEEP, assert_reported, json_values, messages_of
 
 from intelligen.config.files.load import load_sweep
 from intelligen.errors import ConfigError
@@ -276,4 +276,4 @@ def test_no_search_space_raises_anything_but_a_reported_mistake(folder: Path, ke
     try:
         load_sweep(Path("sweep.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

@@ -7,7 +7,7 @@ import pytest
 import refusals
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from refusals import EXPERIMENT, assert_reported, refusal, told
+from refusals import EXPERIMENT, assert_reported, messages_of, refusal
 
 from intelligen.config.files.load import load_experiment
 from intelligen.errors import ConfigError
@@ -144,4 +144,4 @@ def test_no_file_raises_anything_but_a_reported_mistake(folder: Path, content: b
     try:
         load_experiment(Path("x.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

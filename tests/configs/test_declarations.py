@@ -60,9 +60,9 @@ TASK: dict[str, Any] = {"columns": SOURCE_AND_TARGET, "metrics": ("accuracy", "l
     ],
 )
 def test_a_task_whose_declarations_are_missing_or_do_not_fit_is_no_class(declared, default, reason) -> None:
-    told = {key: value for key, value in declared.items() if value is not None}
+    given = {key: value for key, value in declared.items() if value is not None}
     with pytest.raises(TypeError, match=reason):
-        named(TaskSettings, "mine", **told | ({} if default is ... else {"selection_metric": default}))
+        named(TaskSettings, "mine", **given | ({} if default is ... else {"selection_metric": default}))
 
 
 def test_a_costlier_strategy_without_its_matched_control_is_no_class() -> None:

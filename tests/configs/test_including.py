@@ -7,7 +7,7 @@ import pytest
 import refusals
 import yaml
 from hypothesis import HealthCheck, given, settings
-from refusals import EXPERIMENT, SWEEP, VARIED, json_values, refusal, told
+from refusals import EXPERIMENT, SWEEP, VARIED, json_values, messages_of, refusal
 
 from intelligen.config.files.document import Document
 from intelligen.config.files.includes import with_fragments
@@ -46,7 +46,7 @@ def sweep(text: str, *overrides: str) -> Sweep:
 def refused(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         sweep(text)
-    return told(caught.value)
+    return messages_of(caught.value)
 
 
 def experiment(own: str, fragment: str) -> Experiment:
@@ -227,8 +227,8 @@ def test_whoever_starts_the_command_may_choose_any_experiment(project: Path) -> 
     name = os.path.relpath(elsewhere, "search_spaces")
     write("search_spaces/sweep.yaml", SWEEP.replace("experiment.yaml", name) + "space: {model.dropout: {const: 0}}\n")
     (message,) = refusal(Path("search_spaces/sweep.yaml"))
-    told = f'search_spaces/sweep.yaml:3: experiment: "search_spaces/{name}" lies outside of the project'
-    assert message.startswith(told)
+    beginning = f'search_spaces/sweep.yaml:3: experiment: "search_spaces/{name}" lies outside of the project'
+    assert message.startswith(beginning)
 
 
 def test_what_is_replaced_leaves_no_lines_behind(folder: Path) -> None:
@@ -253,4 +253,4 @@ def test_no_fragment_raises_anything_but_a_reported_mistake(
     try:
         load_sweep(Path("sweep.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

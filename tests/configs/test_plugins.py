@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from refusals import EXPERIMENT, assert_reported, refusal
-from toy_place import TOY_PATH
+from toy_installation import TOY_PATH
 
 from intelligen.analysis.system_scores import required_controls
 from intelligen.cli.main import commands, guarded
@@ -63,8 +63,8 @@ def test_a_file_names_an_installed_task_and_a_sweep_searches_by_its_metric(writt
     sweep, _ = load_sweep(written(text, "sweep.yaml"))
     assert sweep.objective.metric == "valid/token_f1"
     other = text.replace("token_f1", "chrf")
-    told = "is valid/chrf, but the experiment selects its epochs by valid/token_f1"
-    assert_reported(Path("sweep.yaml"), other, "objective.metric", told)
+    message = "is valid/chrf, but the experiment selects its epochs by valid/token_f1"
+    assert_reported(Path("sweep.yaml"), other, "objective.metric", message)
     assert_reported(
         Path("sweep.yaml"), text.replace("token_f1", "tokn_f1"), "objective.metric", 'mean "valid/token_f1"?'
     )
@@ -157,17 +157,17 @@ def test_the_schema_of_this_installation_knows_the_plugins(written, capfd):
     assert guarded(lambda: commands.main(["schema", "experiment"], standalone_mode=False)) == 0
     schema = json.loads(capfd.readouterr().out)
     Draft202012Validator.check_schema(schema)
-    told = Draft202012Validator(schema).iter_errors
+    errors = Draft202012Validator(schema).iter_errors
     base = {"version": 1, "name": "tiny"}
     ramped = {"name": "ramped", "shape": "square"}
-    assert not list(told(base | {"model": {"name": "tiny_lm", "width": 8}, "strategy": ramped}))
-    assert not list(told(base | {"model": {"d_model": 8}, "strategy": {"name": "standard"}}))
-    assert list(told(base | {"model": {"name": "tiny_lm", "d_model": 8}}))
-    assert not list(told(base | {"task": {"name": "copying", "selection_metric": "valid/exact_match"}}))
-    assert list(told(base | {"task": {"name": "copying", "bleu_tokenizer": "zh"}}))
+    assert not list(errors(base | {"model": {"name": "tiny_lm", "width": 8}, "strategy": ramped}))
+    assert not list(errors(base | {"model": {"d_model": 8}, "strategy": {"name": "standard"}}))
+    assert list(errors(base | {"model": {"name": "tiny_lm", "d_model": 8}}))
+    assert not list(errors(base | {"task": {"name": "copying", "selection_metric": "valid/exact_match"}}))
+    assert list(errors(base | {"task": {"name": "copying", "bleu_tokenizer": "zh"}}))
     metrics = json_schema("sweep")["$defs"]["Objective"]["properties"]["metric"]["enum"]
     assert metrics == ["valid/bleu", "valid/chrf", "valid/loss", "valid/token_f1", "valid/exact_match"]
-    assert list(told(base | {"strategy": ramped | {"alpha": 1}}))
+    assert list(errors(base | {"strategy": ramped | {"alpha": 1}}))
     offered = json_schema("sweep")["properties"]["space"]["properties"]
     assert "span" in offered["strategy"]["properties"]["choice"]["properties"]["ramped"]["properties"]
     assert "model.dropout" in offered
@@ -184,9 +184,9 @@ def test_without_the_package_its_names_are_unknown_and_what_it_trained_says_what
     ]
     with pytest.raises(
         UnavailableError, match="model tiny_lm: the package that brings it is not installed here"
-    ) as told:
+    ) as errors:
         stored_trial(trial)
-    assert told.value.exit_code == 69
+    assert errors.value.exit_code == 69
     with pytest.raises(UnavailableError, match="the package toy-lm brings a task, a model or a strategy of it"):
         require_packages({"toy-lm": "0.3"})
 

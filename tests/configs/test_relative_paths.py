@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from refusals import EXPERIMENT, VARIED, told
+from refusals import EXPERIMENT, VARIED, messages_of
 
 from intelligen.config.files.document import dotted
 from intelligen.config.files.load import load_experiment, load_sweep
@@ -49,7 +49,7 @@ def dataset_of(experiment: Experiment) -> str:
 def refusal_of(path: str) -> str:
     with pytest.raises(ConfigError) as caught:
         (load_sweep if "sweep" in path else load_experiment)(Path(path))
-    (line,) = told(caught.value)
+    (line,) = messages_of(caught.value)
     return line
 
 

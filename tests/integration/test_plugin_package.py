@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY_EXPERIMENT
 from test_sweep import ON_PROCESSORS, Place
-from toy_place import TOY_PATH, TOY_PYTHONPATH
+from toy_installation import TOY_PATH, TOY_PYTHONPATH
 
 from intelligen.training.reproducibility_manifest import read_manifests
 

@@ -128,7 +128,7 @@ def test_a_strategy_that_rewards_text_is_refused_where_there_is_none(tiny_store,
     setup = labelling(*tiny_store, tmp_path)
     with pytest.raises(TypeError, match="Labelling: its models write no text that a strategy could reward"):
         setup.task.written(setup.prepared, [[4, 5]])
-    told = setup.task.predict(
+    predicted = setup.task.predict(
         setup.model.eval(),
         ["ape bee", "cat"],
         prepared=setup.prepared,
@@ -137,5 +137,5 @@ def test_a_strategy_that_rewards_text_is_refused_where_there_is_none(tiny_store,
         device=torch.device("cpu"),
         notes=Counter(),
     )
-    assert {*told} <= {*LABELS}
-    assert len(told) == 2
+    assert {*predicted} <= {*LABELS}
+    assert len(predicted) == 2

@@ -104,7 +104,7 @@ def spent(**amounts: tuple[int, float, int]) -> dict[str, SearchEffort]:
 
 
 @pytest.mark.parametrize(
-    ("budget", "amounts", "told"),
+    ("budget", "amounts", "expected"),
     [
         ({"trials_per_strategy": 8}, {"a": (8, 100.0, 5), "b": (8, 300.0, 9)}, []),
         ({"trials_per_strategy": 8}, {"a": (8, 100.0, 5), "b": (7, 100.0, 5)}, ["a had 8 trials, b 7"]),
@@ -128,10 +128,10 @@ def spent(**amounts: tuple[int, float, int]) -> dict[str, SearchEffort]:
         ({"trials_per_strategy": 8}, {}, []),
     ],
 )
-def test_budgets_that_differ_where_they_were_to_be_equal_are_named(budget, amounts, told):
+def test_budgets_that_differ_where_they_were_to_be_equal_are_named(budget, amounts, expected):
     found = budget_differences(spent(**amounts), Budget(**budget))
-    assert len(found) == len(told)
-    assert all(part in line for part, line in zip(told, found, strict=True))
+    assert len(found) == len(expected)
+    assert all(part in line for part, line in zip(expected, found, strict=True))
 
 
 def test_a_difference_of_5_percent_is_no_difference():

@@ -89,8 +89,8 @@ def test_whoever_does_not_stop_in_time_is_named_and_the_request_stands(runs: Pat
 def test_a_sweep_is_asked_to_stop_whatever_has_become_of_its_trials(runs: Path, capfd) -> None:
     directory = runs / "sweeps" / "quickstart"
     with Ledger.open(directory, {}) as ledger:
-        place = {"directory": "trials/t0000", "number": 0}
-        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
+        where = {"directory": "trials/t0000", "number": 0}
+        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **where)
         (directory / "trials" / "t0000").mkdir(parents=True)
         (directory / "trials" / "t0000" / HISTORY_FILE).write_text("{]\n")
         assert stop(runs, "--timeout", "0.3") == 75

@@ -56,8 +56,8 @@ def test_every_epoch_and_every_end_is_reported_once(tmp_path):
         progress._look()
         add_epoch(trial, 3)
         ledger.finish("t0000", TrialState.COMPLETE, "finished")
-    told = [line.split("  ")[1] for line in output.getvalue().splitlines()]
-    assert told == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
+    shown = [line.split("  ")[1] for line in output.getvalue().splitlines()]
+    assert shown == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
 
 
 def test_a_damaged_history_is_reported_once_and_ends_nothing(tmp_path):
@@ -78,10 +78,10 @@ def test_a_damaged_history_is_reported_once_and_ends_nothing(tmp_path):
         progress._look()
         progress._look()
         (trial / HISTORY_FILE).write_text(whole)
-    told = output.getvalue().splitlines()
-    assert len(told) == 2, told
-    assert f"t0000/{HISTORY_FILE}:1: damaged" in told[0]
-    assert "epoch 1" in told[1]
+    shown = output.getvalue().splitlines()
+    assert len(shown) == 2, shown
+    assert f"t0000/{HISTORY_FILE}:1: damaged" in shown[0]
+    assert "epoch 1" in shown[1]
 
 
 def test_a_terminal_shows_the_objective_and_the_best_of_the_trials_that_have_not_failed(tmp_path):

@@ -76,9 +76,9 @@ def test_every_trial_is_named_with_where_its_files_and_its_run_are(files: SmallS
     assert {name: cells[-1] for name, cells in table.items()} == {one["id"]: one["directory"] for one in started}
     runs = {one["id"]: f"run-of-{one['id']}" for one in started[1:]}
     write_run_ids(files.directory, RunIds("7", "run-of-the-sweep", runs))
-    told = write_report(files.directory, store=files.store).read_text(encoding="utf-8")
-    assert {name: cells[-2] for name, cells in rows(told, 2).items()} == {started[0]["id"]: "–"} | runs
-    assert "Run run-of-the-sweep of experiment 7" in told
+    html = write_report(files.directory, store=files.store).read_text(encoding="utf-8")
+    assert {name: cells[-2] for name, cells in rows(html, 2).items()} == {started[0]["id"]: "–"} | runs
+    assert "Run run-of-the-sweep of experiment 7" in html
     (files.directory / RUN_IDS_FILE).unlink()
 
 

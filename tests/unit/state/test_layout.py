@@ -26,8 +26,8 @@ def test_everything_lies_where_it_always_has() -> None:
 
 def test_a_runs_directory_is_found_from_what_lies_in_it() -> None:
     assert layout.store_of(SWEEP) == RUNS
-    for place in (layout.searched(SWEEP, "t0000"), layout.baseline(RUNS, "cd34")):
-        assert list(layout.stores_above(place)) == [RUNS]
+    for directory in (layout.searched(SWEEP, "t0000"), layout.baseline(RUNS, "cd34")):
+        assert list(layout.stores_above(directory)) == [RUNS]
     assert list(layout.stores_above(layout.prepared(RUNS, "ab12"))) == []
 
 

@@ -135,8 +135,8 @@ def test_a_missing_line_is_damage(tmp_path: Path) -> None:
 def test_no_flipped_bit_is_taken_for_what_was_written(tmp_path: Path) -> None:
     path = write_three(tmp_path)
     written, whole = path.read_bytes(), read_ledger(tmp_path)
-    for place in range(len(written) - 1):  # without the last newline, whose line would count as cut short
-        path.write_bytes(written[:place] + bytes([written[place] ^ 1 << place % 8]) + written[place + 1 :])
+    for index in range(len(written) - 1):  # without the last newline, whose line would count as cut short
+        path.write_bytes(written[:index] + bytes([written[index] ^ 1 << index % 8]) + written[index + 1 :])
         with suppress(StorageError):
             assert read_ledger(tmp_path) == whole
 
@@ -172,12 +172,12 @@ def test_a_second_process_learns_who_holds_the_sweep(tmp_path: Path) -> None:
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(BusyError, match=rf"held by pid {holder.pid} on host {os.uname().nodename}"):
+    ) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        with pytest.raises(BusyError, match=rf"held by pid {owner.pid} on host {os.uname().nodename}"):
             Ledger.open(tmp_path, FINGERPRINT)
-        holder.kill()
+        owner.kill()
     Ledger.open(tmp_path, FINGERPRINT).close()
 
 

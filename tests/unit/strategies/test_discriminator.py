@@ -94,14 +94,14 @@ def test_separable_texts_open_the_gate():
 def test_texts_from_the_same_writer_leave_it_at_chance():
     trainer = trainer_of(replace_settings(pretraining_updates=200))
     right = 0.0
-    count, turns, measured = 64, 60, 20
-    for update in range(1, turns + 1):
+    count, updates, measured = 64, 60, 20
+    for update in range(1, updates + 1):
         fresh = pairs_of(random_rows(count, seed=2 * update), random_rows(count, seed=2 * update + 1))
         accuracy = learn(trainer, [fresh], update)["train/discriminator_accuracy"]
-        right += 2 * count * accuracy * (update > turns - measured)
-    judged = 2 * count * measured
-    print(f"accuracy {right / judged:.4f} of {judged}, standard error {0.5 / math.sqrt(judged):.4f}")
-    assert abs(right - judged / 2) < 4 * math.sqrt(judged) / 2
+        right += 2 * count * accuracy * (update > updates - measured)
+    scored = 2 * count * measured
+    print(f"accuracy {right / scored:.4f} of {scored}, standard error {0.5 / math.sqrt(scored):.4f}")
+    assert abs(right - scored / 2) < 4 * math.sqrt(scored) / 2
     assert trainer.pretrains, "and the gate stays closed"
 
 

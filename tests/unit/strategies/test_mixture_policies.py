@@ -73,8 +73,8 @@ MIXED = Curriculum(
 
 def test_a_stage_ends_exactly_at_its_share_of_the_updates():
     policy = running(SHARES)
-    taken = [next(iter(weights(policy, update=update))) for update in range(1, 101)]
-    assert taken == ["standard"] * 25 + ["recurrent"] * 35 + ["generative"] * 40
+    chosen = [next(iter(weights(policy, update=update))) for update in range(1, 101)]
+    assert chosen == ["standard"] * 25 + ["recurrent"] * 35 + ["generative"] * 40
 
 
 def test_a_run_resumed_behind_a_gate_has_passed_it():

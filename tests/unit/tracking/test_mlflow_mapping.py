@@ -206,8 +206,8 @@ def test_secrets_are_blotted_out_and_tokens_are_not() -> None:
 
 def test_sample_translations_are_a_table_within_mlflows_bound() -> None:
     samples = tuple(ValidationSample(f"{number} a|b\nc", "x" * 900, "y") for number in range(20))
-    told = replace(report(3, 1.0), samples=samples)
-    note = trial_tags(record(), [told], ending=RUNNING)["mlflow.note.content"]
+    last = replace(report(3, 1.0), samples=samples)
+    note = trial_tags(record(), [last], ending=RUNNING)["mlflow.note.content"]
     lines = note.splitlines()
     assert lines[0] == "Epoch 3, update 30, 300 target tokens."
     assert lines[4].startswith("| 0 a\\|b c | xxx")
