@@ -18,7 +18,7 @@ _SAME_SCORE = 1e-6
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What the study says."""
+    """What a study concludes: one sentence, why nothing is ranked, and notes."""
 
     sentence: str
     refusals: tuple[str, ...]
@@ -28,7 +28,7 @@ class Conclusion:
 
 
 def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Conclusion:
-    """Sum up the primary comparison.
+    """Conclude from the primary comparison.
 
     Args:
         study: The study.
@@ -42,7 +42,7 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
 
 
 def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
-    """What forbids a ranking, one clause each."""
+    """Reasons against a ranking, one clause each; empty where strategies can be ranked."""
     if not study.confirmations:
         why = "its sweep file has no section `confirm`" if study.sweep.confirm is None else "it has not come so far"
         return [f"nothing is confirmed under other seeds ({why}), and one seed does not tell a strategy from its luck"]
@@ -55,7 +55,7 @@ def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
 
 
 def _undecoded(study: StudyResults) -> str:
-    """What the test stage has left to do; empty where it has come to its end."""
+    """What the test stage still has to do; empty where it has finished."""
     split, search = study.primary
     due = [member for member in study.confirmations if member.record.state is not TrialState.FAILED]
     left = [member for member in due if study.primary not in member.decoded]
@@ -65,7 +65,7 @@ def _undecoded(study: StudyResults) -> str:
 
 
 def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:
-    """Controls that ran, and of which too little is left to hold a strategy against."""
+    """Controls that ran, but have too few results for a strategy to be compared with."""
     for row in rows:
         for control in required_controls(row.system)[1:] if row.difference else ():
             if control in study.strategies and control not in row.beside:
@@ -82,7 +82,7 @@ def spent(study: StudyResults) -> dict[str, SearchEffort]:
 
 
 def _ranking(rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> str:
-    """Who beats the standard control, by how much, how surely, and for what."""
+    """Which strategy beats the standard control, by how much, how surely, and at what cost."""
     compared = [row for row in rows if row.difference is not None and row.p_holm is not None]
     better = [row for row in compared if _is_claimed(row) and row.gain > 0]
     if not better:
@@ -127,7 +127,7 @@ def _difference(row: Score, compared: Sequence[Score]) -> str:
 
 
 def _beside(control: str, found: Comparison, metric: AnyMetric) -> str:
-    """What is left of a gain over `standard` beside a further control."""
+    """The gain over a further control, beside that over `standard`."""
     explained = found.p_value >= ALPHA or not metric.improves(found.delta)
     return (
         f"; against {control} {metric.change(found.delta)} ({_bounds(found, metric)}, p = {found.p_value:.3f},"
@@ -167,7 +167,7 @@ def _notes(study: StudyResults) -> list[str]:
 
 
 def _decoded_anew(study: StudyResults) -> Iterator[str]:
-    """Hypotheses that are not those which the test stage scored."""
+    """Notes on models whose hypotheses were written anew since the test stage scored them."""
     metric = study.task.ranking
     for member in study.members:
         for (split, search), decoded in member.decoded.items():

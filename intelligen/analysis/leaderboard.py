@@ -20,7 +20,7 @@ CellValue = str | int | float
 
 @dataclass(frozen=True)
 class LeaderboardEntry:
-    """What came of one trial."""
+    """One ended trial: its state, objective, scores and costs."""
 
     record: TrialRecord
     """Without secrets."""
@@ -33,7 +33,7 @@ class LeaderboardEntry:
 def leaderboard_entry(
     record: TrialRecord, reports: Sequence[Report], *, directory: Path, metric: str
 ) -> LeaderboardEntry:
-    """What came of an ended trial whose files lie in `directory`.
+    """The entry of an ended trial whose files are in `directory`.
 
     Raises:
         StorageError: Its result is damaged.
@@ -49,7 +49,7 @@ def leaderboard_entry(
 
 
 def ranked_entries(entries: Iterable[LeaderboardEntry], *, metric: str) -> list[LeaderboardEntry]:
-    """The best first; of equals the one that began first."""
+    """Entries from the best to the worst; of equals the one that began first."""
     return metric_direction.ranked(metric, entries, value=lambda one: one.value)
 
 
@@ -110,7 +110,7 @@ def _cells(rank: int, one: LeaderboardEntry, scores: Sequence[str]) -> list[Cell
 
 
 def safe_cell(cell: CellValue | bool) -> CellValue:
-    """What a spreadsheet may read: a number is none of its formulas, even a negative one; text may be."""
+    """`text` as a cell that no spreadsheet takes for a formula; numbers, also negative ones, stay as they are."""
     if not isinstance(cell, str):
         return cell
     text = " ".join(cell.split())

@@ -19,7 +19,7 @@ from intelligen.config.schema.budget import Budget
 FAIR_SHARE: Final = 0.05
 """Budgets that differ by more, as a share of the smaller one, are not equal."""
 LEAST_TRIALS: Final = 20
-"""Fewer completed trials do not tell which parameter mattered."""
+"""With fewer completed trials no importance is computed."""
 # Optuna's advice: at least so many trials on the good side. Its own share of them is a tenth.
 _BEST_TRIALS: Final = 5
 _BEST_SHARE: Final = 0.1
@@ -70,7 +70,7 @@ def expected_best(
 
     Args:
         values: The objective of each trial that has one.
-        costs: Kind of cost → cost of every trial; of those without a value too, which those with one pay for.
+        costs: Kind of cost → cost of every trial; of those without a value too, whose cost the others bear.
         higher_is_better: Whether the best is the highest.
 
     """
@@ -129,7 +129,7 @@ def importance(study: optuna.Study) -> dict[str, float] | None:
 def pareto_front(
     scores: Mapping[str, float], costs: Mapping[str, float], *, higher_is_better: bool = True
 ) -> list[str]:
-    """What nothing else betters in both score and cost, the cheapest first.
+    """What no other betters in both score and cost, the cheapest first.
 
     Args:
         scores: Of trials or strategies, by name.

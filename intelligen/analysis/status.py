@@ -33,7 +33,7 @@ class SweepState(StrEnum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     KILLED = "killed"
-    """Its last launch ended without a word."""
+    """Its last launch ended without closing the ledger."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TrialStatus:
     attempts: int
     started_ms: int
     resting: bool
-    """Nothing works on it now: it waits for its population, or for a place to train."""
+    """Paused: it waits for its population, or for resources."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Status:
 
     @property
     def ended(self) -> int:
-        """Trials that have ended, however."""
+        """Number of trials that have ended, in whatever way."""
         return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, PAUSED))
 
     @property
@@ -121,7 +121,7 @@ class Status:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it has more to do, and nobody does it."""
+        """Whether it has more to do, and no launch is running."""
         short = self.budget_trials is not None and self.ended < self.budget_trials
         return self.state is not SweepState.RUNNING and (self.state is not SweepState.COMPLETE or short)
 
@@ -131,7 +131,7 @@ class Status:
 
 
 def read_status(files: SweepFiles) -> Status:
-    """Sum up a sweep.
+    """Read the status of a sweep.
 
     Raises:
         StorageError: Its files are damaged.
@@ -184,7 +184,7 @@ def _comparison(directory: Path, tracking_uri: str | None) -> tuple[str, ...]:
 
 
 def runner(files: SweepFiles) -> LockOwner | None:
-    """Who runs the sweep, by its lock and its ledger alone; none where nobody does."""
+    """The process that runs the sweep, by its lock and its ledger alone; None where none does."""
     owner = find_lock_owner(files.directory / LOCK_FILE)
     return owner if _state(owner, files.ledger()[2]) is SweepState.RUNNING else None
 
@@ -227,7 +227,7 @@ def _strategies(
 
 
 def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Histories, metric: str) -> BestTrial | None:
-    """Of trials that did not fail: the selected weights of those that finished, else the best epoch."""
+    """The best of the trials that did not fail, by selected weights where it finished, else by its best epoch."""
     found: list[BestTrial] = []
     for record in records:
         if record.state is TrialState.FAILED:

@@ -49,7 +49,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class TestSet:
-    """What models are given, and what they should say of it."""
+    """Inputs and references of a test set."""
 
     __test__ = False  # no test of pytest's
 
@@ -85,7 +85,7 @@ class SeedModel:
 
 @dataclass(frozen=True)
 class System:
-    """A strategy, or the baseline, by the models that stand for it on the test sets."""
+    """A strategy, or the baseline, with the models that represent it on the test sets."""
 
     name: str
     members: tuple[SeedModel, ...]
@@ -116,7 +116,7 @@ class StudyResults:
     runs: RunIds
     """The runs that show it in MLflow, as far as they are known."""
     environment: str
-    """Machine and packages at the start; empty where nobody wrote them down."""
+    """Machine and packages at the start; empty where they were not recorded."""
 
     @property
     def metric(self) -> str:
@@ -130,7 +130,7 @@ class StudyResults:
 
     @property
     def primary(self) -> Setting:
-        """The comparison that the answer rests on: the first test set, by the experiment's own test search."""
+        """The primary comparison: the first test set, by the experiment's own test search."""
         return next(iter(self.test_sets), "test"), self.fingerprint["experiment"]["decoding"]["test"]["name"]
 
     @cached_property
@@ -157,7 +157,7 @@ class StudyResults:
 
     @cached_property
     def systems(self) -> tuple[System, ...]:
-        """What stands beside each other: the baseline, then each strategy's confirmed models, else its best trial."""
+        """The compared systems: the baseline, then each strategy with its confirmed models, else its best trial."""
         ran = [member for member in self.members if member.record.state in USABLE]
         kind = "confirm" if self.confirmations else "trial"
         seeds = {member.record.seed for member in self.confirmations or self.members}
@@ -179,7 +179,7 @@ class StudyResults:
 
     @property
     def sweep_id(self) -> str:
-        """By which MLflow's runs of the sweep are found."""
+        """Id of the sweep, by which its MLflow runs are found."""
         return str(self.fingerprint["sweep_id"])
 
 
@@ -245,7 +245,7 @@ def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking
 
 
 def scored_as(setting: Setting, own_search: str, score: str) -> str:
-    """What the ledger calls a score of a test set by a search: `test/bleu` where that is the experiment's own."""
+    """Name in the ledger of a test set's score by a search: `test/bleu` where it is the experiment's own search."""
     split, search = setting
     return f"{split}/{score}" if search == own_search else f"{split}-{search}/{score}"
 

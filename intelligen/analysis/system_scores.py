@@ -15,7 +15,7 @@ from intelligen.tasks.base import AnyMetric
 
 CONTROL = STANDARD
 LEAST_SEEDS = 2
-"""Fewer do not tell a strategy from its seed."""
+"""With fewer seeds, strategies cannot be distinguished from seeds."""
 
 Models = Mapping[int, Decoded]
 """Seed → a test set as the model of that seed translates it."""
@@ -48,7 +48,7 @@ class Score:
 
     @property
     def gain(self) -> float:
-        """How much better than the control it is; 0 where nothing is compared."""
+        """How much better than its control the system is; 0 where nothing is compared."""
         return 0.0 if self.difference is None else merit(self.metric.name, self.difference.delta)
 
 
@@ -75,12 +75,12 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
 
 
 def required_controls(system: str) -> tuple[str, ...]:
-    """The controls that a gain of this system must be held against, `standard` first."""
+    """The controls with which a gain of this system must be compared, `standard` first."""
     return () if system == BASELINE else declared(system).controls
 
 
 def _seeds(system: str, control: str, models: Mapping[str, Models]) -> list[int]:
-    """Those that both have; none where they are too few."""
+    """The seeds that both systems have; empty where they are too few."""
     common = sorted(models[system].keys() & models.get(control, {}).keys())
     return common if len(common) >= LEAST_SEEDS else []
 

@@ -15,7 +15,7 @@ _POLL_S = 0.1
 
 
 class FileLock:
-    """An exclusive lock on a file that says who holds it. The file stays: removing it would let two in."""
+    """An exclusive lock on a file, which names its owner. The file stays: removing it would let two owners in."""
 
     def __init__(self, path: Path, *, wait_s: float = 0.0) -> None:
         """Take the lock, or wait for it for a while.
@@ -42,7 +42,7 @@ class FileLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         self._file.close()
 
     def _taken(self) -> bool:

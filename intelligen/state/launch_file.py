@@ -21,7 +21,7 @@ from intelligen.state.trial_records import TrialRecord
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch, as far as the next one needs to know it."""
+    """What the next launch needs to know of the last one."""
 
     sweep: Sweep
     tracking_uri: str | None
@@ -32,7 +32,7 @@ class Launch:
 
 
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
-    """Remember a launch, without its secrets."""
+    """Write the launch file, without secrets."""
     launch = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
     write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(launch, ensure_ascii=False, indent=1)))
 
@@ -90,7 +90,7 @@ def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
 
 
 def _stored(path: Path) -> tuple[Any, str | None] | None:
-    """The settings and the address that stand there; none where nothing does."""
+    """The stored settings and address; None where there is no file."""
     try:
         stored = unseal(path.read_text(encoding="utf-8"))
         uri = stored["tracking_uri"]

@@ -40,7 +40,7 @@ _WRITTEN_AFTER = (layout.LAUNCH_FILE, *_TRIAL_FOLDERS)
 
 
 class Ledger:
-    """The driver's hold on the ledger: nobody else can write while it is open."""
+    """The open ledger: no other process can write while the launcher holds it."""
 
     def __init__(self, path: Path, lock: FileLock) -> None:
         self._path = path
@@ -80,7 +80,7 @@ class Ledger:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What was stored when the sweep first started."""
+        """The fingerprint that was stored when the sweep first started."""
         return self._state.fingerprint
 
     @property
@@ -90,7 +90,7 @@ class Ledger:
 
     @property
     def closing(self) -> Closing | None:
-        """How the last launch ended; none while one goes on, or when it was killed."""
+        """How the last launch ended; None while one runs, or when it was killed."""
         return self._state.closing
 
     @property
@@ -118,7 +118,7 @@ class Ledger:
         confirms: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> TrialRecord:
-        """A new trial runs."""
+        """Record a new trial, which runs from now on."""
         assert trial_id not in self._state.trials, f"{trial_id} was started before"
         trial = {
             "id": trial_id,
@@ -137,19 +137,19 @@ class Ledger:
         return self._state.trials[trial_id]
 
     def restart(self, trial_id: str) -> TrialRecord:
-        """Another attempt at a trial: it runs again, and its beginning stays."""
+        """Record another attempt at a trial; the time of its beginning stays."""
         return self._change("restart", trial_id)
 
     def finish(
         self, trial_id: str, state: TrialState, stop_reason: str | None = None, *, evidence: Evidence | None = None
     ) -> TrialRecord:
-        """The trial's attempt has ended, and its files held this."""
+        """Record that a trial has ended, with what its files held."""
         assert state is not TrialState.RUNNING
         stored = None if evidence is None else {"curve": dict(evidence.curve), "weights": evidence.weights}
         return self._change("finish", trial_id, state=state, stop_reason=stop_reason, evidence=stored)
 
     def score(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
-        """Add scores; those already recorded stand."""
+        """Add scores; those already recorded stay."""
         return self._change("score", trial_id, scores=dict(scores))
 
     def correct(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
@@ -157,33 +157,33 @@ class Ledger:
         return self._change("correct", trial_id, scores=dict(scores))
 
     def end_interval(self, epoch: int, trials: Sequence[str], exploits: Mapping[str, Exploit]) -> None:
-        """A population has come to an epoch: its trials under way, and what some of them (by name) go on from."""
+        """Record the end of a population's interval: its trials under way, and by trial the exploits of some."""
         stored = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in exploits.items()}
         self._append("turn", epoch=epoch, trials=list(trials), takeovers=stored)
 
     def learn(self, learnt: WarmStartRecord) -> None:
-        """What the study holds before its first trial."""
+        """Record the warm start: what the study holds before its first trial."""
         self._append("learnt", trials=list(learnt.trials), points=list(learnt.points))
 
     def record_devices(self, gpus_per_worker: Mapping[str, int]) -> None:
-        """From now on so many GPUs per worker are used, wherever the sweep's file leaves it open."""
+        """Record how many GPUs per worker are used wherever the sweep's file leaves it open."""
         if self._state.gpus_per_worker != gpus_per_worker:
             self._append("devices", gpus_per_worker=dict(gpus_per_worker))
 
     def begin_search(self) -> None:
-        """The search stage of this launch begins: its clock runs."""
+        """Record that the search stage of this launch begins."""
         self._append("search")
 
     def end_search(self, reason: str) -> None:
-        """The search stage of this launch has ended."""
+        """Record that the search stage of this launch has ended."""
         self._append("searched", reason=reason)
 
     def close_sweep(self, status: SweepStatus, summary: Mapping[str, Any]) -> None:
-        """The launch has ended. `summary` holds `table_markdown` and numbers."""
+        """Record that the launch has ended; `summary` holds `table_markdown` and numbers."""
         self._append("close", status=status, summary=dict(summary))
 
     def close(self) -> None:
-        """Let go of the sweep."""
+        """Close the file and release the sweep's lock."""
         self._file.close()
         self._lock.release()
 
@@ -215,7 +215,7 @@ class Ledger:
 
 
 def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
-    """Header, trials and closing as they stand now; takes no lock.
+    """Fingerprint, trials and closing of a sweep as of now; takes no lock.
 
     Raises:
         StorageError: there is no ledger, it is damaged, or it has lost trials.

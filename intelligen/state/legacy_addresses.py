@@ -35,7 +35,7 @@ def launch_directories(directory: Path) -> list[Path]:
 
 
 def located(address: str, directories: Sequence[Path], query: str, name: str) -> str:
-    """The address with the first place at which its database holds what it is to hold; as it is where none does.
+    """The address made absolute by the first directory whose database has what is looked for; unchanged where none has.
 
     Args:
         address: One that is relative.

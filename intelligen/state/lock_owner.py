@@ -22,7 +22,7 @@ class LockOwner:
 
 
 def find_lock_owner(lock: Path) -> LockOwner | None:
-    """Who holds the lock, as far as can be seen from here; none = nobody, or one who has only just taken it."""
+    """The owner of the lock, as far as can be seen from here; None = none, or one that has only just taken it."""
     try:
         stored = json.loads(lock.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):

@@ -25,7 +25,7 @@ class RunIds:
 
 
 def write_run_ids(directory: Path, runs: RunIds) -> None:
-    """Keep them in a sweep's directory.
+    """Write the ids into a sweep's directory.
 
     Raises:
         CannotCreateError: They may not be written there.

@@ -38,7 +38,7 @@ class SweepFiles:
         self._results: dict[str, CachedFile[Result | None]] = {}
 
     def ledger(self) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
-        """Header, trials and closing."""
+        """Fingerprint, trials and closing."""
         return self._ledger.now()
 
     def launch(self) -> Launch:
@@ -55,7 +55,7 @@ class SweepFiles:
         return self._results.setdefault(record.id, CachedFile(path, lambda path: read_result(path.parent))).now()
 
     def state(self, record: TrialRecord) -> str:
-        """What a trial does, or how it ended: its state in the ledger, or resting."""
+        """A trial's state: that of the ledger, or `PAUSED` where nothing works on it."""
         is_paused = record.state is TrialState.RUNNING and record.turn_epochs > 0
         if is_paused and not (record.within(self.directory) / layout.HEARTBEAT_FILE).exists():
             return PAUSED

@@ -38,7 +38,7 @@ class SweepStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Exploit:
-    """A trial of a population goes on from what another one has come to."""
+    """A trial of a population goes on from the weights and settings of another one, the donor."""
 
     epoch: int
     """After which it does."""
@@ -50,7 +50,7 @@ class Exploit:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a trial's files held when it ended: later they are to say the same."""
+    """What a trial's files held when it ended, to detect later changes."""
 
     curve: Mapping[int, float | None]
     """The sweep's first objective after each epoch; none of a baseline, which another sweep may train anew."""
@@ -109,11 +109,11 @@ class TrialRecord:
 
     @property
     def next_decision_epoch(self) -> int:
-        """After which its population decides next; 0 where it is in none."""
+        """The epoch after which its population decides next; 0 where it is in none."""
         return self.turn_epoch + self.turn_epochs
 
     def params_in(self, epoch: int) -> Mapping[str, ParameterValue]:
-        """What it trained with in an epoch."""
+        """The parameters with which it trained in an epoch."""
         earlier = [exploit for exploit in self.exploits if exploit.epoch < epoch]
         return earlier[-1].params if earlier else self.params
 
@@ -168,7 +168,7 @@ class LedgerState:
     """`baseline`, `resources` → with how many GPUs per worker the last launch ran; a sweep file may leave it open."""
 
     def __post_init__(self) -> None:
-        """A ledger that begins with numbers needs no event to tell them."""
+        """GPUs per worker that the fingerprint itself names need no event."""
         for key in ("baseline", "resources"):
             gpus = self.fingerprint.get("sweep", {}).get(key, {}).get("gpus_per_worker")
             if isinstance(gpus, int):
@@ -213,7 +213,7 @@ class LedgerState:
         return record
 
     def _search_until(self, time_ms: int) -> None:
-        """The last search has been heard of; the clock may have been set back meanwhile."""
+        """Extend the last search to a later event; the clock may have been set back meanwhile."""
         if self.searches:
             self.searches[-1] = replace(self.searches[-1], ended_ms=max(time_ms, self.searches[-1].ended_ms))
 

@@ -26,7 +26,7 @@ class Repetition:
 
 
 def repetitions_left(context: SweepContext) -> list[Repetition]:
-    """What has not ended yet, seed by seed; nothing once each strategy's best trial was repeated with all seeds."""
+    """Repetitions that have not ended yet, seed by seed."""
     if not context.confirmation_seeds:
         return []
     trials = context.ledger.trials

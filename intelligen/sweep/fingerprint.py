@@ -36,7 +36,7 @@ NAMED_DIFFERENCES = 5
 
 
 def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict[str, Any]:
-    """Settings, data, code and machine of a sweep that starts now."""
+    """The fingerprint of a sweep that starts now: settings, data, code and machine."""
     packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
     strategies = sweep.strategies() or (experiment.strategy.name,)
     parts = (TASKS, [experiment.task.name]), (MODELS, [experiment.model.name]), (STRATEGIES, strategies)
@@ -79,7 +79,7 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
 
 
 def _path_keys(fingerprint: Mapping[str, Any]) -> dict[str, Local]:
-    """The keys that name places, which may be others where a sweep was moved: what is there is compared itself."""
+    """The keys that name paths, which may differ where a sweep was moved: the data themselves are compared."""
     return {
         f"{part}.{dotted(key)}": local
         for part, settings in (("sweep", Sweep), ("experiment", Experiment))

@@ -15,7 +15,7 @@ def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bo
 
     Args:
         request: What is launched.
-        reporter: Told how it goes.
+        reporter: Shows progress and results.
         ends_process: Whether a second Ctrl-C ends the process at once; else it raises KeyboardInterrupt.
 
     Raises:

@@ -33,7 +33,7 @@ Counting = Callable[[], AbstractContextManager[OnProgress]]
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """What is to be launched."""
+    """A sweep with its experiment, its runs directory, and the options of the launch."""
 
     sweep: Sweep
     experiment: Experiment

@@ -77,7 +77,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
 
 
 def reopened_lines(context: SweepContext) -> Iterator[str]:
-    """Have the trials that failed run again; says which do, and what keeps the others from it."""
+    """Have the trials that failed run again; yields lines that say which do, and why others do not."""
     again, unpaid = reopen_failed(context)
     if again:
         yield f"runs again: {', '.join(again)}"

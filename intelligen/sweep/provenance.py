@@ -19,7 +19,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def record_provenance(directory: Path) -> None:
-    """Write down what the sweep in `directory` starts with; a resumed sweep keeps what it started with.
+    """Write the provenance of the sweep in `directory`; a resumed sweep keeps that of its start.
 
     Raises:
         OSError: The directory cannot be written.
@@ -37,7 +37,7 @@ def record_provenance(directory: Path) -> None:
 def working_tree_diff(directory: Path) -> str:
     """How the repository around `directory` differs from its commit, in git's form; new files by name alone.
 
-    Secrets are blotted out, in code too, so that it may no longer apply where code assigns to such a name. It is cut
+    Secrets are redacted, in code too, so that it may no longer apply where code assigns to such a name. It is cut
     after 100,000 characters. Empty outside a repository, and where nothing differs.
     """
     new = _git(directory, "ls-files", "--others", "--exclude-standard", "--full-name", ":/").splitlines()

@@ -16,7 +16,7 @@ from intelligen.sweep.sweep_context import SweepContext
 def score_trials(context: SweepContext, records: Iterable[TrialRecord]) -> None:
     """Score trained models on their test sets, as many at a time as there is room for.
 
-    What is scored stands in the ledger at once. A model that cannot be scored keeps no other from it.
+    Scores are in the ledger at once. A model that cannot be scored prevents no other from being scored.
 
     Args:
         context: The launch.
@@ -25,7 +25,7 @@ def score_trials(context: SweepContext, records: Iterable[TrialRecord]) -> None:
     Raises:
         NodeLostError: No node is left that can score.
         ClusterLostError: The cluster is gone.
-        IntelligenError: The first model's that could not be scored. Its training stands.
+        IntelligenError: Of the first model that could not be scored. Its training counts all the same.
 
     """
     scoring = _Scoring(context)

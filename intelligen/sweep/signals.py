@@ -16,7 +16,7 @@ SAME_REQUEST_S = 1.0
 _TUNE = signal.SIGUSR1
 """Tune listens to it while it runs, and stops its trials in good order; Train listens to SIGINT."""
 _OURS = signal.SIGUSR2
-"""By which other threads interrupt the main one; it does not count as somebody's signal."""
+"""Signal by which other threads interrupt the main one; it does not count as a user's."""
 INTERRUPTED_LINE = "interrupted: the same command goes on where this one stopped"
 AGAIN = "interrupted again: ended at once; the same command resumes\n"
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -26,7 +26,7 @@ _current: "Interrupts | None" = None
 
 
 class Interrupts:
-    """Heeds Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless `nohup` ignores it) from `__enter__` to `__exit__`.
+    """Obeys Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless `nohup` ignores it) from `__enter__` to `__exit__`.
 
     A thread hears each signal through the wakeup descriptor, even while the main thread waits inside a library.
 
@@ -47,7 +47,7 @@ class Interrupts:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody has sent a signal."""
+        """Whether a signal was received."""
         return self._first_signal is not None
 
     @property
@@ -129,14 +129,14 @@ def end_process(code: int, last_line: str) -> None:
 
 
 def interrupt_main_thread() -> None:
-    """Have the main thread stop in good order, from another thread. A signal that somebody sends later is the first."""
+    """Have the main thread stop in good order, from another thread. A signal that comes later is the first."""
     main_thread = threading.main_thread().ident
     assert main_thread is not None
     signal.pthread_kill(main_thread, signal.SIGINT if _current is None else _OURS)
 
 
 def interrupt_requested() -> bool:
-    """Whether somebody has ended this launch by a signal."""
+    """Whether this launch is being ended by a signal."""
     return _current is not None and _current.requested
 
 

@@ -48,7 +48,7 @@ def is_finished(context: SweepContext) -> bool:
 
 
 def require_no_late_search(context: SweepContext) -> None:
-    """Refuse to search on once it is being confirmed what was found.
+    """Refuse to continue the search once its results are being confirmed.
 
     Raises:
         ChangedError: The budget has been raised since.
@@ -133,7 +133,7 @@ def test_stage(context: SweepContext) -> None:
         NodeLostError: No node is left that can score.
         MemoryShortageError: The memory did not suffice to score one of them, with nothing beside it.
         CrashedError: Scoring one of them crashed at every attempt.
-        IntelligenError: A fault of the place.
+        IntelligenError: A fault of host or cluster.
 
     """
     _bring_up_to_date(context)

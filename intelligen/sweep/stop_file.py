@@ -15,7 +15,7 @@ _POLL_S = 1.0
 
 @contextmanager
 def interrupted_by_stop_file(directory: Path) -> Iterator[None]:
-    """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop; hold the sweep's lock."""
+    """Interrupt the main thread, as Ctrl-C does, once this sweep is asked to stop. Needs the sweep's lock."""
     request = directory / STOP_FILE
     over = threading.Event()
 
@@ -36,12 +36,12 @@ def interrupted_by_stop_file(directory: Path) -> Iterator[None]:
 
 
 def clear_stop_requests(directory: Path) -> None:
-    """Whoever asked an earlier launch to stop is not heeded; call it as soon as the sweep's lock is held."""
+    """Ignore requests to an earlier launch; call it as soon as the sweep's lock is held."""
     (directory / STOP_FILE).unlink(missing_ok=True)
 
 
 def request_stop(directory: Path) -> None:
-    """Leave word for the launcher.
+    """Ask the launcher to stop, by a file.
 
     Raises:
         StorageError: The sweep's directory cannot be written.
@@ -55,7 +55,7 @@ def request_stop(directory: Path) -> None:
 
 
 def wait_until_stopped(is_running: Callable[[], bool], *, timeout_s: float) -> bool:
-    """Whether the sweep no longer runs; waits for that for a while."""
+    """Wait until the sweep no longer runs; returns False where it still does at the timeout."""
     deadline = time.monotonic() + timeout_s
     while is_running():
         if time.monotonic() >= deadline:

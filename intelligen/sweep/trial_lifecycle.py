@@ -34,7 +34,7 @@ class SearchedTrials:
 
     Args:
         context: The launch.
-        populations: Who knows how far a trial trains now, and with what; none where each trains to its end.
+        populations: They know how far a trial trains now, and with what; none where each trains to its end.
 
     """
 
@@ -68,7 +68,7 @@ class SearchedTrials:
         return context.worker_config(trial, directory, context.sweep.resources, interval=interval)
 
     def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
-        """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
+        """Record a trial whose values are not allowed: what was asked for, and which rule it breaks."""
         context, name = self._context, trial_name(suggestion.number)
         if name not in context.ledger.trials:
             context.ledger.start(
@@ -87,10 +87,10 @@ class SearchedTrials:
         return outcome
 
     def attempt_failed(self, number: int, error: BaseException) -> Next:
-        """Judge an attempt that ended by an error.
+        """Decide what follows an attempt that ended by an error.
 
         Raises:
-            IntelligenError: A fault of the place, which ends the launch.
+            IntelligenError: A fault of host or cluster, which ends the launch.
 
         """
         return self._attempts.failed(trial_name(number), error)
@@ -110,7 +110,7 @@ def end_trial(context: SweepContext, name: str, *, crashed: bool, stopped: str |
     Args:
         context: The launch.
         name: The trial's.
-        crashed: Whether its processes died more often than it was to be tried.
+        crashed: Whether its processes died at every attempt that it had.
         stopped: Why the budget ended it, where it did.
 
     Raises:
@@ -161,7 +161,7 @@ def continue_trial(context: SweepContext, name: str, epoch: int) -> None:
 
 
 def tell_known_ends(context: SweepContext, study: optuna.Study, spent: Spent) -> None:
-    """End what a killed launch left running in the study and what has ended, or can no longer be paid for."""
+    """End the trials that a killed launch left running in the study, and that have ended or have no budget left."""
     for trial in study.get_trials(states=(OptunaState.RUNNING,)):
         record = context.ledger.trials.get(trial_name(trial.number))
         if record is None:

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent; written beside their place, hashed, fsynced, renamed, verified on reading."""
+"""Checkpoints: whole or absent; written under a temporary name, hashed, fsynced, renamed, verified on reading."""
 
 import errno
 import json

@@ -52,7 +52,7 @@ class Recorded:
 
     @classmethod
     def read(cls, directory: Path, *, store: Path) -> "Recorded":
-        """Look whether all is there that a replay takes.
+        """Read a trial, and make sure that a replay has all that it needs.
 
         Raises:
             DataError: It is no trial's directory.
@@ -83,7 +83,7 @@ class Recorded:
 
     @property
     def inexact(self) -> str | None:
-        """Why bits are not to be expected, and what is judged then; none where they are."""
+        """Why equal bits are not expected, and what is compared instead; None where they are."""
         strategy = self.trial.strategy
         compared = f"losses are to agree within {LOSS_TOLERANCE:.0%}, and nothing else is judged"
         if self.manifest.device != "cpu":
@@ -95,7 +95,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of a replay."""
+    """Result of a replay: its directory, and what agrees and differs."""
 
     recorded: Recorded
     directory: Path
@@ -106,7 +106,7 @@ class Replay:
 
     @property
     def identical(self) -> bool:
-        """Whether all that is judged agrees."""
+        """Whether all that is compared agrees."""
         return all(one.agrees is not False for one in self.comparisons)
 
 
@@ -210,7 +210,7 @@ def _processes(manifest: ReproducibilityManifest) -> int:
 
 
 def new_directory(store: Path, directory: Path) -> Path:
-    """Of a replay: `replays/t0003-1` and so on.
+    """A new directory for a replay: `replays/t0003-1` and so on.
 
     Raises:
         CannotCreateError: It cannot be created.

@@ -32,7 +32,7 @@ class ReplayDiff:
     """After the last epoch, or after the first one that differs."""
     replayed: Value
     agrees: bool | None
-    """None where it is shown, and not judged."""
+    """None where it is only shown, and not compared."""
     epoch: int | None = None
     """The first that differs."""
 
@@ -43,7 +43,7 @@ def diff_trainings(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[R
     Args:
         recorded: The trial's.
         replayed: Its replay's.
-        exact: Whether each bit is to be the same. Otherwise the training and validation losses alone are judged, by
+        exact: Whether each bit is to be the same. Otherwise the training and validation losses alone are compared, by
             `LOSS_TOLERANCE`.
 
     """

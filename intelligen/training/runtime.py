@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 def _ignore(*heard: object) -> None:
-    """Without a scheduler or a terminal nobody listens."""
+    """The callback without a scheduler or a terminal."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Runtime:
 
     @property
     def rank(self) -> int:
-        """The process' place among the trial's."""
+        """Rank of the process among the trial's."""
         return distributed.get_rank() if distributed.is_initialized() else 0
 
     @property
     def world_size(self) -> int:
-        """The trial's processes."""
+        """Number of the trial's processes."""
         return distributed.get_world_size() if distributed.is_initialized() else 1
 
     def wrap(self, module: nn.Module) -> nn.Module:

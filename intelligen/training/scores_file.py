@@ -62,7 +62,7 @@ class Scores(BaseModel):
 
 
 def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decoding) -> Path:
-    """Keep what came out of a test set, over what an earlier decoding by the same search left.
+    """Write the scores of a test set, in place of those of an earlier decoding by the same search.
 
     Args:
         directory: The trial's.

@@ -43,14 +43,14 @@ class TimeRange:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and on what it is measured."""
+    """Data, device, threads and weights with which times are measured."""
 
     prepared: Prepared
     device: torch.device
     threads: int
     """Of one worker."""
     start: Path | None
-    """The baseline's selected weights; none = it has not been trained yet, so random weights stand in."""
+    """The baseline's selected weights; None = it has not been trained yet, so random weights are used."""
 
 
 def time_epoch(trial: Trial, bench: Bench) -> TimeRange:

@@ -23,7 +23,7 @@ Address = tuple[str, int]
 
 
 class ClusterMonitor:
-    """What no trial can do without: the cluster's head, and the raylet of this node.
+    """Connections that no trial can do without: to the cluster's head, and to the raylet of this node.
 
     Args:
         addresses: Of both.
@@ -35,10 +35,10 @@ class ClusterMonitor:
         self.is_cut = threading.Event()
 
     def require(self) -> None:
-        """Return once it answers; wait a while for that.
+        """Wait until both answer, but not for long.
 
         Raises:
-            ClusterLostError: It does not.
+            ClusterLostError: One of them does not.
 
         """
         deadline = time.monotonic() + LOST_AFTER_S
@@ -55,7 +55,7 @@ _held: ClusterMonitor | None = None
 
 
 def require_cluster() -> None:
-    """Ask it before a trial is blamed for its end: the cluster that it ran on is there still, and is to be.
+    """Make sure that the cluster is alive and not being left, before a trial is blamed for its end.
 
     Raises:
         ClusterLostError: It is gone, or the launch is being ended by a signal, which its workers may have had as well.
@@ -107,7 +107,7 @@ def leave_ray() -> None:
 
 
 def listens(address: Address) -> bool:
-    """Whether somebody takes connections there."""
+    """Whether a process accepts connections there."""
     try:
         socket.create_connection(address, timeout=LONGEST_CONNECT_S).close()
     except OSError:

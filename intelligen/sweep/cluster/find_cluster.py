@@ -22,7 +22,7 @@ _ANY_CALL = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 
 @dataclass(frozen=True)
 class Cluster:
-    """One that runs."""
+    """A Ray cluster that runs."""
 
     address: str
     found: str
@@ -117,7 +117,7 @@ def _is_of_a_program(head: psutil.Process) -> bool:
 
 
 def _answers(address: str) -> bool:
-    """Whether somebody speaks there: a process that is stopped takes connections too."""
+    """Whether a process answers there: one that is stopped accepts connections too."""
     with grpc.insecure_channel(address) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=ANSWERS_WITHIN_S)

@@ -9,7 +9,7 @@ LONGEST_ANSWER_S = 60.0
 
 
 def query_host(host: str, task: Any, *arguments: Any) -> Any:
-    """What a remote function answers on a host; none where no living node is on it.
+    """The result of a remote function that runs on a host; None where it has no living node.
 
     Raises:
         RayError: It fails, or does not answer in time.

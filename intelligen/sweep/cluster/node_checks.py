@@ -38,7 +38,7 @@ SEES_ALL_GPUS = {"env_vars": {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}}
 
 @dataclass(frozen=True)
 class NodeReport:
-    """One node, beside this process."""
+    """One node, compared with this process."""
 
     host: str
     differences: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class NodeReport:
 
 
 def check_nodes(directory: Path, *, wanted: Callable[[Node], bool] = lambda node: True) -> list[NodeReport]:
-    """Ask living nodes, all at once.
+    """Check living nodes, all at once.
 
     Args:
         directory: The runs directory, or what exists of it: a file there is looked for from every node.
@@ -91,7 +91,7 @@ def check_nodes(directory: Path, *, wanted: Callable[[Node], bool] = lambda node
 
 
 def require_ready_nodes(sweep: Sweep, store: Path) -> list[str]:
-    """Have every node that can hold a worker of the sweep asked, before anything is trained.
+    """Check every node that can hold a worker of the sweep, before anything is trained.
 
     Args:
         sweep: Without `auto`.

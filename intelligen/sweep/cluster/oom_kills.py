@@ -10,7 +10,7 @@ from intelligen.sweep.cluster.host_query import query_host
 
 
 def killed_for_memory(directory: Path) -> MemoryShortageError | None:
-    """What is to be said of a trial whose process died while its host's kernel killed for memory; else none.
+    """The error of a trial whose process died while its host's kernel killed for memory; else None.
 
     Args:
         directory: The trial's; a process that was killed leaves its heartbeat there.

@@ -55,7 +55,7 @@ OWN_RAY = {
     "AUTOSCALER_METRIC_PORT": "-1",
 }
 PASSED_ON = (INTERFACE,)
-"""What workers are told where the launcher has been told."""
+"""Variables that workers get where the launcher has them."""
 
 
 def capacity_here() -> Capacity:
@@ -80,7 +80,7 @@ def require_no_ray() -> None:
 
 @contextmanager
 def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, on_hang: Callable[[], int]) -> Iterator[None]:
-    """Ray for the time of a sweep: a cluster, or one of our own on this machine.
+    """Ray for the time of a sweep: a cluster that is joined, or one of our own on this machine.
 
     Args:
         sweep: What it is to hold, without `auto`.

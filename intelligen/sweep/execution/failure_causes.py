@@ -65,10 +65,10 @@ _NODE_DIED = re.compile(r"node has died|node was (terminated|preempted)|node .* 
 
 
 def fault_of(error: BaseException, *, directory: Path) -> IntelligenError | None:
-    """What the place did, as an error that ends the launch; none where the trial is to blame, or the cause is unknown.
+    """A fault of host or cluster, as an error that ends the launch; None where it is the trial's own, or unknown.
 
     Args:
-        error: What ended an attempt, in its worker or as Ray tells of it.
+        error: What ended an attempt, as its worker or Ray raised it.
         directory: The trial's directory, for what names no file.
 
     """

@@ -30,7 +30,7 @@ class Next(Enum):
 class AttemptCounter:
     """The attempts of one launch, at trials or at their scoring.
 
-    Only what the attempt itself did is counted. What the place did is not: see `causes`.
+    Only an attempt's own failure counts. A fault of host or cluster does not: see `failure_causes`.
 
     Args:
         resources: What each attempt takes, and how often it may crash.
@@ -43,11 +43,11 @@ class AttemptCounter:
         self._short_of_memory: set[str] = set()
 
     def failed(self, name: str, error: BaseException, *, directory: Path) -> Next | IntelligenError:
-        """Judge an attempt that ended by an error: what follows, or why no further attempt is made.
+        """Decide what follows an attempt that ended by an error, or why no further attempt is made.
 
         Args:
             name: The trial's, in the ledger.
-            error: What ended the attempt, as Ray tells of it.
+            error: What ended the attempt, as Ray raised it.
             directory: The trial's.
 
         Returns:
@@ -55,7 +55,7 @@ class AttemptCounter:
             where it crashed as often as it may.
 
         Raises:
-            IntelligenError: A fault of the place, which ends the launch.
+            IntelligenError: A fault of host or cluster, which ends the launch.
 
         """
         match fault_of(error, directory=directory) or _killed_for_memory(error, directory):
@@ -96,11 +96,11 @@ class Attempts:
         self._attempt_counter = AttemptCounter(resources)
 
     def failed(self, name: str, error: BaseException) -> Next:
-        """Judge an attempt that ended by an error.
+        """Decide what follows an attempt that ended by an error.
 
         Args:
             name: The trial's, in the ledger.
-            error: What ended it, as Ray tells of it.
+            error: What ended it, as Ray raised it.
 
         Raises:
             IntelligenError: A fault of the place, which ends the launch.

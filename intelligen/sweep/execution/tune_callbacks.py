@@ -27,7 +27,7 @@ def tune_mode(metric: str) -> str:
 
 
 class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
-    """A searcher of Tune's whose memory is on disk: study and ledger, and no state of its own.
+    """Searcher for Tune without a state of its own: study and ledger are on disk.
 
     Args:
         sweep: Its objective.
@@ -66,10 +66,10 @@ class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study and the ledger are on disk already."""
+        """Save nothing: the study and the ledger are on disk already."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: a resumed sweep reads the study and the ledger."""
+        """Restore nothing: a resumed sweep reads the study and the ledger."""
 
 
 def kept_errors(
@@ -107,7 +107,7 @@ class FailedAttempts(tune.Callback):  # type: ignore[misc] # Ray is not typed
         self._searcher = searcher
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """After the searcher's `on_trial_complete`, and before it is asked for another trial."""
+        """Called after the searcher's `on_trial_complete`, before it is asked for another trial."""
         self._searcher.on_attempt_failed(trial.trial_id, _error_of(trial))
 
 
@@ -141,7 +141,7 @@ class SearcherStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
     def stop_all(self) -> bool:
         """At once where the searcher has failed; never for a budget: what an epoch has cost, its report is to show.
 
-        Tune asks in each of its turns, also while it waits for a trial that Ray cannot place.
+        Tune asks in each iteration of its loop, also while it waits for a trial that Ray cannot schedule.
         """
         if self._searcher.error is None:
             try:

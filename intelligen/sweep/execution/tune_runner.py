@@ -24,13 +24,13 @@ _QUIET = ("tune.tune", "tune.execution.experiment_state", "train._internal.synce
 def run_trials(
     context: SweepContext, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
 ) -> None:
-    """Run trials until the searcher has no more, or somebody interrupts.
+    """Run trials until the searcher has no more, or the launch is interrupted.
 
     Args:
         context: The launch.
-        searcher: What runs next, and who is told of its reports and its end.
+        searcher: Suggests the trials, and gets their reports and ends.
         resources: What a trial takes, and how many run at once.
-        scheduler: Who stops trials early.
+        scheduler: Stops trials early.
         name: Of the folder for Tune's own files, before its number.
 
     Raises:

@@ -43,7 +43,7 @@ def watching_progress(context: SweepContext) -> Iterator[None]:
 
 
 class Watchdog:
-    """Remembers when it last saw each running trial's heartbeat beat, by its own clock.
+    """Remembers when it last saw each running trial's heartbeat change, by its own clock.
 
     Args:
         context: The launch.
@@ -55,7 +55,7 @@ class Watchdog:
         self._beats: dict[str, tuple[int, float]] = {}
 
     def look(self) -> None:
-        """End what has not got anywhere for too long."""
+        """End trials that have made no progress for too long."""
         for record in self._context.ledger.trials.values():
             longest_s = self._resources(record).no_progress_s
             if record.state is not TrialState.RUNNING or longest_s is None:
@@ -99,7 +99,7 @@ def waits_for_disk(worker: WorkerProcess) -> bool:
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed
 def end_worker(worker: WorkerProcess, directory: str | None = None, reason: str = "") -> None:
-    """On its own host: kill a process where it still lives, and leave word in a trial's directory why."""
+    """On its own host: kill a process where it still lives, and write the reason into the trial's directory."""
     process = worker.process()
     if process is not None:
         if directory is not None:

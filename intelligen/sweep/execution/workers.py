@@ -47,9 +47,9 @@ class WorkerConfig(TypedDict):
     resources: str
     """The Resources settings as JSON."""
     epochs: int
-    """Of a trial that finishes; nobody stops it after the last one."""
+    """Epochs of a trial that finishes; it is not stopped after the last one."""
     settings: str
-    """As JSON: with what it trains now. They are the trial's, unless it took over another's."""
+    """As JSON: with what it trains now. They are the trial's own, unless it exploited another one."""
     until_epoch: int
     """After which it is paused, in a population; its last epoch elsewhere."""
     adopted_update: int | None
@@ -83,7 +83,7 @@ def run_distributed_trial(config: WorkerConfig) -> dict[str, Any] | None:
 
 
 def trainer(config: WorkerConfig, *, name: str, gated: bool = False) -> ray.train.torch.TorchTrainer:
-    """A Ray Train run over the workers that the resources ask for; a trial of Tune's has its reports judged."""
+    """A Ray Train run over the workers that the resources ask for; `gated` ones report to Tune."""
     resources = Resources.model_validate_json(config["resources"])
     storage = Path(config["directory"]) / "ray"
     shutil.rmtree(storage, ignore_errors=True)  # nothing of ours is in it, and a kill may have left it damaged
@@ -122,7 +122,7 @@ def run_gated_worker(config: WorkerConfig) -> None:
 
 
 def run_worker(config: WorkerConfig) -> None:
-    """One process of a Ray Train group that nobody stops."""
+    """One process of a Ray Train group that is not stopped early."""
     _work_in_group(config, lambda report: ray.train.report(_tune_metrics(report)))
 
 
@@ -223,7 +223,7 @@ def score_tests(directory: str, store: str, resources_json: str, scoring_json: s
     """Every test set of a trial's data, decoded by its selected weights with each search.
 
     Raises:
-        IntelligenError: What the place did, said with its host.
+        IntelligenError: A fault of host or cluster, with the host's name.
 
     """
     try:

@@ -38,7 +38,7 @@ INSTALL = "pip install -c constraints.txt -e . in the repository"
 
 
 class CheckStatus(StrEnum):
-    """How a thing is."""
+    """Whether a check passed."""
 
     OK = "ok"
     WARN = "warn"
@@ -47,7 +47,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line."""
+    """Result of one check: a line of `doctor`."""
 
     check: str
     status: CheckStatus

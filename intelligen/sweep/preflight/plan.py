@@ -40,7 +40,7 @@ LEAVES_OUT = (
 
 @dataclass(frozen=True)
 class SampledTrial:
-    """A point of the space."""
+    """A trial at a random point of the space, and what it would cost."""
 
     strategy: str
     settings: dict[str, Any]
@@ -66,7 +66,7 @@ class CostEstimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep would do."""
+    """What a sweep would do, on which resources, and at what cost."""
 
     sweep: Sweep
     experiment: Experiment
@@ -151,7 +151,7 @@ def make_plan(
 
 
 def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
-    """Random points of the space, in turn of each strategy: the search itself draws others."""
+    """Random points of the space, strategies in round robin; the search itself draws others."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=sweep.search.seed))
     strategies = sweep.strategies()

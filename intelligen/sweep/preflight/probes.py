@@ -28,7 +28,7 @@ assert ray.get(ray.remote(lambda: 1).remote(), timeout=60) == 1
 
 
 class ProbeError(Exception):
-    """It cannot be used; the message says why."""
+    """What was probed cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from intelligen.sweep.cluster.ray_session import capacity_here, cluster_joined
 
 @dataclass(frozen=True)
 class Survey:
-    """A sweep that can run."""
+    """A sweep that can run, with the resources that were found for it."""
 
     sweep: Sweep
     """With numbers in place of `auto`."""
     lines: tuple[str, ...]
-    """What the user is told: where it runs, on what, and what is to be looked at."""
+    """Lines for the user: where it runs, on what, and warnings."""
 
 
 def capacity_at(cluster: Cluster | None) -> Capacity:
@@ -37,7 +37,7 @@ def capacity_at(cluster: Cluster | None) -> Capacity:
 
 
 def survey(sweep: Sweep, cluster: Cluster | None, *, recorded: Mapping[str, int], store: Path) -> Survey:
-    """Look at all that a sweep needs of its place.
+    """Check capacity, devices and nodes for a sweep.
 
     Args:
         sweep: As it was given.

@@ -47,7 +47,7 @@ def require_data(context: SweepContext, prepared: Prepared) -> None:
 
 
 def known_outcome(context: SweepContext, record: TrialRecord) -> Outcome:
-    """What came of an ended trial, by its files; why it ended, by the ledger.
+    """The outcome of an ended trial by its files, with the ledger's stop reason.
 
     Raises:
         StorageError: They are damaged, or say something else than the ledger.

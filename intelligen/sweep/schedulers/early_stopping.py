@@ -29,7 +29,7 @@ class EndedTrial:
 
 
 class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
-    """Stops nobody early. Below every scheduler, for Tune's own record of the trials' ends."""
+    """Stops no trial early. Base of every scheduler, for Tune's own record of the trials' ends."""
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Have Tune write the failure down: of a trial whose process has died it would say for ever that it runs."""
@@ -39,10 +39,10 @@ class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
 
 
 class PendingReports:
-    """The last report of each trial that an earlier launch left unfinished: a kill may have come before its judgement.
+    """Last reports of trials that an earlier launch left unfinished: a kill may have come before the decision.
 
-    A trial that goes on at an epoch's end tells that epoch's report again, and is judged then. One that goes on in the
-    middle of an epoch does not: it was let go on.
+    A trial that goes on at an epoch's end sends that epoch's report again, and the scheduler decides on it then. One
+    that goes on in the middle of an epoch does not: it was not stopped.
     """
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ class PendingReports:
         return reports[:-1]
 
     def before(self, trial: Any, epoch: float) -> list[Report]:
-        """The last one, where it is older than what the trial tells now."""
+        """The last one, where it is older than what the trial reports now."""
         last = self._held.pop(trial.trial_id, None)
         return [] if last is None or last.epoch >= epoch else [last]
 
 
 class EarlierAttempts:
-    """Tune takes each attempt at a trial for a trial of its own; what the one before it told is told again."""
+    """Earlier attempts at trials: to Tune each is a trial of its own; the next one replays their reports."""
 
     def __init__(self) -> None:
         self._last: dict[str, Any] = {}
@@ -121,7 +121,7 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
         return TrialScheduler.CONTINUE if result[EPOCH] >= trial.config["epochs"] else decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial that had ended before its launcher was killed tells nothing again."""
+        """A trial that had ended before its launcher was killed reports nothing again."""
         self._replay(trial, self._pending_reports.before(trial, math.inf))
         super().on_trial_complete(tune_controller, trial, result)
 
@@ -172,7 +172,7 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
         return str(super().on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial that had ended before its launcher was killed tells nothing again; of others all has been seen."""
+        """A trial that had ended before its launcher was killed reports nothing again; others have reported all."""
         self._replay(trial, self._pending_reports.before(trial, math.inf))
 
     def _replay(self, trial: Any, reports: Sequence[Report]) -> None:

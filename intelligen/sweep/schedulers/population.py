@@ -53,11 +53,11 @@ class Populations:
     def due(self, busy: Collection[int], *, complete: Callable[[str], bool]) -> tuple[int, TrialRecord] | None:
         """The first trial whose next interval may begin, and its number.
 
-        Where an interval has ended for a whole population, it is decided first who takes over.
+        Where an interval has ended for a whole population, its exploits are decided first.
 
         Args:
             busy: Numbers of the trials that train now.
-            complete: Whether no further trial of a strategy will be started.
+            complete: Whether a strategy will get no further trial.
 
         Raises:
             StorageError: A checkpoint cannot be copied, or the decision not be written.
@@ -71,7 +71,7 @@ class Populations:
         return next(((number, one) for number, one in self.idle(busy).items() if not self._is_paused(one)), None)
 
     def interval(self, record: TrialRecord) -> TrainInterval:
-        """What a trial does next."""
+        """The next interval of a trial: its settings, and how far it trains."""
         exploited = record.exploits and record.exploits[-1].epoch == record.turn_epoch
         return TrainInterval(
             self._with(record.params_in(record.turn_epoch + 1)),
@@ -108,7 +108,7 @@ class Populations:
             yield from (trials[start : start + size] for start in range(0, len(trials), size))
 
     def _decide(self, members: list[TrialRecord]) -> None:
-        """Copy checkpoints, then write down who took over: a kill between the two leaves the same to be done."""
+        """Copy checkpoints, then record the exploits: after a kill between the two, the same is done again."""
         sweep, epoch = self._context.sweep, members[0].next_decision_epoch
         metric = sweep.objective.metric
         reports = {record.id: self._report(record, epoch) for record in members}
@@ -131,7 +131,7 @@ class Populations:
         self._context.ledger.end_interval(epoch, [record.id for record in members], allowed)
 
     def _allowed(self, exploit: Exploit) -> Exploit:
-        """Values that are allowed each, but not together, are not explored: the donor's own stand."""
+        """Values that are allowed each, but not together, are not explored: the donor's own are kept."""
         try:
             self._with(exploit.params)
         except ConfigError:

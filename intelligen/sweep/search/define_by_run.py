@@ -86,7 +86,7 @@ def simplex_point(uniforms: Sequence[float]) -> list[float]:
 def _suggest(
     trial: optuna.Trial, form: Space, *, options: str, written: str, parent: str, changes: dict[str, Any]
 ) -> None:
-    """Draw the entry that stands as `written` below the `options`, which are those of the setting `parent`."""
+    """Draw the entry `written` below the `options`, which are those of the setting `parent`."""
     parameter, key = options + written, resolve_key(parent, written)
     match form:
         case Uniform(uniform=(low, high)):

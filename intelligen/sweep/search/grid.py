@@ -26,7 +26,7 @@ def grid_points(space: Mapping[str, Space]) -> Iterator[dict[str, Any]]:
 
 
 class _Odometer:
-    """Answers with the values that its wheels show; wheels beyond those given stand at their first value."""
+    """Answers each suggestion with the value of its digit; digits beyond those given are 0, the first value."""
 
     def __init__(self, digits: Sequence[int]) -> None:
         self._given = digits

@@ -57,7 +57,7 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = F
         directory: The sweep's.
         sweep: Its name, its objectives and its storage.
         sweep_id: Tells sweeps of one name apart where they share a database; there the study is called NAME-ID.
-        beside: Whether it is the one that is to take the place of the present one: see `replace_study`.
+        beside: Whether to open the one that is to replace the present one: see `replace_study`.
 
     Raises:
         DamagedStudyError: The journal is damaged.
@@ -89,7 +89,7 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = F
 
 
 def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
-    """An empty study, which `replace_study` puts in the place of the present one once it is whole.
+    """An empty study, by which `replace_study` replaces the present one once it is complete.
 
     Raises:
         StorageError: As `open_study` raises it.
@@ -105,7 +105,7 @@ def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Stud
 
 
 def replace_study(directory: Path, sweep: Sweep, *, sweep_id: str, keep: bool) -> str | None:
-    """Put the study beside the present one in its place, at once.
+    """Replace the present study by the one beside it, at once.
 
     Args:
         directory: The sweep's.
@@ -192,7 +192,7 @@ def _describe(study: optuna.Study, number: int, outcome: Outcome) -> None:
 
 
 def end_attributes(outcome: Outcome) -> dict[str, float | str]:
-    """What a trial's user attributes say of its end."""
+    """The user attributes that record a trial's end."""
     scores = {SELECTED + metric: value for metric, value in outcome.selected.items()}
     return {**scores, STOP_REASON: redact_text(outcome.reason)}
 
@@ -208,7 +208,7 @@ def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
 
 
 def finite_curve(outcome: Outcome) -> dict[int, float]:
-    """The epochs that Optuna is told of: it takes no NaN."""
+    """Epoch → objective, without NaN, which Optuna refuses."""
     return {epoch: value for epoch, value in outcome.curve.items() if not math.isnan(value)}
 
 

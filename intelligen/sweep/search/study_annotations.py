@@ -35,7 +35,7 @@ def with_notes(trial: FrozenTrial, former: FrozenTrial) -> FrozenTrial:
 
 
 def as_begun(trial: FrozenTrial) -> FrozenTrial:
-    """A trial that has ended, as it was before: without its curve, its values and what was told of its end."""
+    """A trial that has ended, as it was before: without its curve, its values and the attributes of its end."""
     of_its_end = {name for name in trial.user_attrs if name == STOP_REASON or name.startswith(SELECTED)}
     return create_trial(
         state=OptunaState.RUNNING,

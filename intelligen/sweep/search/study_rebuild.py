@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 def ledgers_study(context: SweepContext) -> optuna.Study:
     """The sweep's study, which says what the ledger says; rebuilt, with a line in the log, where it did not.
 
-    Where it only lacks that failed trials run again it is made anew with these, without a word: that was asked for.
+    Where it only lacks that failed trials run again, it is rebuilt with these without a warning, as was asked for.
 
     Raises:
         StorageError: The ledger has lost trials, or does not hold what a study is rebuilt from.
@@ -114,7 +114,7 @@ class _LedgerTrial:
         return cls(record, None if is_running else known_outcome(context, record), _begun(context, record))
 
     def agrees_with(self, found: FrozenTrial, *, curves: bool) -> bool:
-        """Whether the study says the same of it; that it has ended may still have to be told."""
+        """Whether the study agrees with it; it may not know of its end yet."""
         begun = self.begun
         if not (is_own(found) and _point(found) == _point(begun) and _has_attributes(found, begun)):
             return False

@@ -22,7 +22,7 @@ from intelligen.sweep.search.define_by_run import known_point
 from intelligen.sweep.search.optuna_study import WARM_START, is_own
 
 POINT = "point"
-"""The user attribute of a trial that runs a point: its place among them."""
+"""The user attribute of a trial that runs a point: its index among them."""
 POINTS = "points"
 """The study's attribute that holds them; it is written last, so it says that the rest is there."""
 PointRows = Sequence[Mapping[str, Any]]
@@ -31,7 +31,7 @@ PointRows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class _Finished:
-    """A trial that somebody else has run."""
+    """A finished trial of another search."""
 
     source: str
     """Where it comes from: `SWEEP/t0003`, `FILE:LINE`."""
@@ -102,11 +102,11 @@ def learnt_trials(learnt: WarmStartRecord | None, sweep: Sweep) -> list[FrozenTr
 def untried_point(
     study: optuna.Study, tried: Collection[int], *, allowed: Sequence[str]
 ) -> tuple[int, dict[str, Any]] | None:
-    """The first point that has not run, and its place; none where all have.
+    """The first point that has not run, and its index; None where all have.
 
     Args:
         study: The sweep's.
-        tried: Places of those that have run.
+        tried: Indices of those that have run.
         allowed: Strategies that may have another trial; empty where any may.
 
     """

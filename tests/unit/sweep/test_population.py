@@ -195,7 +195,7 @@ def test_neither_timing_nor_kills_change_who_takes_over_what(tmp_path, settings)
             with launch(killed, settings) as launched:
                 if launched.searcher.is_over():
                     break
-                launched.work(turns=steps)
+                launched.work(steps=steps)
                 # In the middle of a turn: half of it stands already.
                 if isinstance(config := launched.searcher.suggest("killed"), dict):
                     train(config, set(), until_epoch=config["until_epoch"] - 1)
@@ -236,7 +236,7 @@ def test_a_trial_that_ends_unhealthy_at_an_interval_s_end_is_over_and_no_donor(w
 
 def test_paused_trials_end_with_the_budget_that_pays_for_them(tmp_path, settings):
     with launch(directory_of(tmp_path, "a"), settings) as launched:
-        launched.work(turns=4)
+        launched.work(steps=4)
         launched.over = SPENT
         launched.work()
         records = list(launched.trials.values())
@@ -259,7 +259,7 @@ def test_the_last_population_may_be_smaller_and_waits_for_no_other_trial(tmp_pat
 def test_trials_that_a_raised_budget_adds_form_a_population_of_their_own(tmp_path):
     directory = directory_of(tmp_path, "a")
     with launch(directory, sweep(**SETTINGS, budget={"trials_per_strategy": 1})) as launched:
-        launched.work(turns=2)
+        launched.work(steps=2)
         assert [name for name, _ in launched.begun] == ["t0000", "t0000"]
     with launch(directory, sweep(**SETTINGS, budget={"trials_per_strategy": 3})) as launched:
         launched.work()
