@@ -79,9 +79,9 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     for finding in run_checks(runs.absolute(), tracking_uri=uri, cluster=cluster):
         findings.append(finding)
         if not as_json:
-            fix = f"; {finding.fix}" if finding.fix else ""
-            click.echo(f"{finding.status:<4}  {finding.check:<12}  {finding.found}{fix}")
-    failed = any(finding.status is CheckStatus.FAIL for finding in findings)
+            fix = f"; {finding.mend}" if finding.mend else ""
+            click.echo(f"{finding.verdict:<4}  {finding.check:<12}  {finding.found}{fix}")
+    failed = any(finding.verdict is CheckStatus.FAIL for finding in findings)
     if as_json:
         print_document({"format": 1, "healthy": not failed, "findings": [vars(finding) for finding in findings]})
     return _WORST_FINDING if failed else 0

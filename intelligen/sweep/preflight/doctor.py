@@ -47,12 +47,12 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of one check: a line of `doctor`."""
+    """Result of one check: a line of `doctor`; its fields are keys of `doctor --json`."""
 
     check: str
-    status: CheckStatus
+    verdict: CheckStatus
     found: str
-    fix: str = ""
+    mend: str = ""
     """What to do about it; empty where all is well."""
 
 
