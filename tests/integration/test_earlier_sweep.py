@@ -145,16 +145,16 @@ def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: P
         assert line in launched.stdout
 
 
-def corpus_in(place: Path) -> FilesCorpus:
+def corpus_in(project: Path) -> FilesCorpus:
     files = {split: ParallelText(source=f"{split}.en", target=f"{split}.de") for split in ("train", "valid", "test")}
-    return FilesCorpus(folder=str(place / "corpus"), splits=files)
+    return FilesCorpus(folder=str(project / "corpus"), splits=files)
 
 
-def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:
+def require_one_interval_of_each_score(project: Path, trials: Mapping[str, TrialRecord]) -> None:
     """In its file, the ledger, the table, MLflow and the report, though another was recorded at first."""
-    sweep = place / "runs" / "sweeps" / "earlier"
-    means = {row.score.trials[0]: row.score.mean for row in result_rows(read_study(sweep, store=place / "runs"))}
-    with contextlib.closing(sqlite3.connect(place / "mlflow.db")) as store:
+    sweep = project / "runs" / "sweeps" / "earlier"
+    means = {row.score.trials[0]: row.score.mean for row in result_rows(read_study(sweep, store=project / "runs"))}
+    with contextlib.closing(sqlite3.connect(project / "mlflow.db")) as store:
         query = "select m.value from latest_metrics m join tags t using (run_uuid) where t.value = ? and m.key = ?"
         shown = {
             (name, bound): store.execute(query, (name, f"test/bleu_{bound}")).fetchone()[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from ray.cluster_utils import Cluster
-from test_sweep import SWEEP, Place
+from test_sweep import SWEEP, Project
 
 import intelligen
 from intelligen.cli.main import commands, guarded
@@ -19,7 +19,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Place(tmp_path_factory.mktemp("a place"), SWEEP).directory
+    return Project(tmp_path_factory.mktemp("a place"), SWEEP).directory
 
 
 @pytest.fixture
