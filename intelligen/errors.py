@@ -81,7 +81,7 @@ class MemoryShortageError(IntelligenError):
 
 
 class CrashedError(IntelligenError):
-    """What a trial raised that none of the other errors tells of: its kind and its first line."""
+    """An error of a trial that is none of the others: its type and its first line."""
 
     exit_code = 3
 

@@ -208,7 +208,7 @@ def _tokenized(row: Row, rules: Sequence[MosesTokenizer | None]) -> Row:
 
 
 def _silent(stage: str, rows: int) -> None:
-    """Progress that nobody asked for."""
+    """Progress that is shown nowhere."""
 
 
 def _ignored(rows: Sequence[Row]) -> None:

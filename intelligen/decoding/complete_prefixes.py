@@ -40,7 +40,7 @@ def complete(
     prefix_NT = prefix_NT[:, prefix_NT.size(1) - longest :]
     padding_N = longest - lengths_N
     new_N = max_lengths_N - lengths_N
-    # BOS stands right before a row's first token.
+    # BOS is right before a row's first token.
     inputs_NT = F.pad(prefix_NT, (1, 0), value=PAD).scatter(1, padding_N[:, None], BOS)
     room = longest + max(0, int(new_N.max()))
     cache = model.new_cache(encoded, max_length=room, rows_per_source=rows_per_source, left_padding_N=padding_N)

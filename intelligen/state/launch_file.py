@@ -25,10 +25,10 @@ class Launch:
 
     sweep: Sweep
     tracking_uri: str | None
-    """Without the secrets that it held; None where it is not known. Relative where the first release was told so, and
-    the database is not found."""
+    """Without the secrets that it held; None where it is not known. Relative where the first release was given it so,
+    and the database is not found."""
     lost_study: str | None = None
-    """The relative address of the study's database, where the first release was told so, and it is not found."""
+    """The relative address of the study's database, where the first release was given it so, and it is not found."""
 
 
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:

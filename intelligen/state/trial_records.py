@@ -87,7 +87,7 @@ class TrialRecord:
     turn_epochs: int = 0
     """Epochs of a train interval, in a population; 0 elsewhere."""
     turn_epoch: int = 0
-    """The last epoch after which its population has decided who takes over; 0 before that."""
+    """The last epoch after which its population has decided on exploits; 0 before that."""
     exploits: tuple[Exploit, ...] = ()
     """By epoch."""
     attributes: Mapping[str, Mapping[str, Any]] | None = None
@@ -104,7 +104,7 @@ class TrialRecord:
 
     @property
     def title(self) -> str:
-        """Its name, with its strategy where the name does not tell it."""
+        """Its name, with its strategy where the name does not contain it."""
         return f"{self.id} {self.strategy}" if self.kind == "trial" else self.id
 
     @property
@@ -260,7 +260,7 @@ def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
                 evidence=_evidence(entry.get("evidence")),
             )
         case "score":
-            # A score stands once it is recorded, so that a resumed test stage changes nothing.
+            # A score is final once it is recorded, so that a resumed test stage changes nothing.
             return replace(record, scores={**entry["scores"], **record.scores})
         case "correct":
             return replace(record, scores={**record.scores, **entry["scores"]})

@@ -27,7 +27,7 @@ def cuts(reference_lengths_N: Tensor, cut_points: int) -> Tensor:
     """Where samples are cut, (N, M): after ⌈m·T/(M + 1)⌉ tokens, m = 1, …, M, T = the reference's length.
 
     A cut must not depend on where the sample itself ends: completions from a place that is chosen by the sample's
-    future stand for other futures than that one, and the gradient's estimate would be biased.
+    future represent other futures than that one, and the gradient's estimate would be biased.
     """
     m_M = torch.arange(1, cut_points + 1, device=reference_lengths_N.device)
     return (m_M * reference_lengths_N[:, None] + cut_points) // (cut_points + 1)

@@ -17,7 +17,7 @@ HOUR_S = 3600.0
 _HOPELESS_TRIALS = 10
 
 Spent = Callable[[str | None], str | None]
-"""Strategy, or None for the sweep as a whole → why no further epoch is paid for, or None while one is."""
+"""Strategy, or None for the sweep as a whole → why no budget is left for another epoch, or None while there is."""
 
 
 @dataclass(frozen=True)

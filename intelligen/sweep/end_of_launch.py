@@ -84,7 +84,7 @@ def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:
     try:
         return reporter.write_report(context.directory, store=context.store)
     except Exception as error:
-        # Of any kind: the sweep has come to its end, and its results stand without a page about them.
+        # Of any kind: the sweep has come to its end, and its results are complete without a report.
         what = " ".join(f"{type(error).__name__}: {error}".split())
         line = f"no report: {what}; its results stand; try again: {command_line('report', context.directory)}"
         reporter.say(line)

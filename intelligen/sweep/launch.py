@@ -32,7 +32,7 @@ def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bo
     require_no_ray()
     with Interrupts(ends_process=ends_process) as interrupts:
         try:
-            from intelligen.sweep.launch_steps import run_sweep  # takes seconds, in which signals are heeded
+            from intelligen.sweep.launch_steps import run_sweep  # takes seconds, in which signals are handled already
 
             return run_sweep(request, reporter, interrupts)
         except KeyboardInterrupt:

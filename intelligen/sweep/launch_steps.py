@@ -115,7 +115,7 @@ def _run_stages(
     except BaseException as error:
         if isinstance(error, ClusterLostError | NodeLostError):
             status = SweepStatus.INTERRUPTED
-        # Of a full disk, say, the launch may not be closed either: what came first is told.
+        # Of a full disk, say, the launch may not be closed either: the first error is raised.
         with closing, suppress(IntelligenError, OSError):
             close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
         raise

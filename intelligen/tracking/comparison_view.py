@@ -144,7 +144,7 @@ def _section(key: str, title: str) -> State:
 
 
 def _folded(metrics: Collection[str]) -> list[State]:
-    """The page adds a chart of every other metric: folded, by group, they stand below ours."""
+    """The page adds a chart of every other metric: folded, by group, they are below ours."""
     groups = {name.rpartition("/")[0] for name in metrics}
     titles = sorted({_SECTIONS.get(group, group) for group in groups})
     return [

@@ -24,7 +24,7 @@ _MAX_PARAM = 6000
 _STATUS = {
     TrialState.RUNNING: "RUNNING",
     TrialState.COMPLETE: "FINISHED",
-    # MLflow shows KILLED with the red cross of a failure; the tag `state` tells the two apart.
+    # MLflow shows KILLED with the red cross of a failure; the tag `state` distinguishes the two.
     TrialState.PRUNED: "FINISHED",
     TrialState.FAILED: "FAILED",
 }
@@ -105,7 +105,7 @@ def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def report_metrics(record: TrialRecord, report: Report) -> dict[str, float]:
-    """Everything finite that a report measured. `progress/epoch` says that the epoch stands in MLflow.
+    """Everything finite that a report measured. `progress/epoch` says that the epoch is in MLflow.
 
     Of a trial in a population also what it trained with: `pbt/finetuning.optimizer.learning_rate`.
     """

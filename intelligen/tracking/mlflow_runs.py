@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class MlflowRuns:
-    """The runs of one sweep, as they stood when last seen. After an error, make a new one: it looks again.
+    """The runs of one sweep, as they were when last seen. After an error, make a new one: it looks again.
 
     Of the ledger's fingerprint it shows `sweep_id`, `prepared`, `sweep` and `experiment` (the resolved settings as
     JSON) and, where they are known, `git_commit`, `host` and `versions`.
@@ -119,7 +119,7 @@ class MlflowRuns:
         if ending.status != "RUNNING":
             tags |= _put_samples(run, reports)
         points = _missing_epochs(run, record, reports) + self._missing_summary(run, record, reports)
-        # All that a report tells is one request.
+        # All of a report is one request.
         run.write(points=points + self._missing_scores(run, record), tags=tags)
         if ending.reason is None:
             run.drop_tag("stop_reason")
@@ -183,7 +183,7 @@ class MlflowRuns:
         self._name_inputs(run, dict.fromkeys(sorted({self._split_of(name) for name in scores}), "test"))
         files = score_files(record.within(self._directory))
         if files:
-            # Beforehand: where the scores stand, their hypotheses do.
+            # Beforehand: where the scores are, their hypotheses are too.
             run.put_files({f"{SCORES}/{path.name}": path.read_text(encoding="utf-8") for path in files})
         time_ms = record.ended_ms or record.started_ms
         # MLflow shows the last step, which is the correction.
@@ -198,7 +198,7 @@ class MlflowRuns:
 
 
 def _missing_epochs(run: MirroredRun, record: TrialRecord, reports: Sequence[Report]) -> list[Points]:
-    """Epochs that MLflow lacks. One that a resumed trial repeats stands as it was."""
+    """Epochs that MLflow lacks. One that a resumed trial repeats stays as it was."""
     known = run.metrics.get("progress/epoch", 0)
     return [
         Points(mlflow_mapping.report_metrics(record, report), report.update, report.time_ms)
@@ -208,7 +208,7 @@ def _missing_epochs(run: MirroredRun, record: TrialRecord, reports: Sequence[Rep
 
 
 def _put_samples(run: MirroredRun, reports: Sequence[Report]) -> dict[str, str]:
-    """Write the newest sample translations as a file, where they do not stand there; returns the tags that say so."""
+    """Write the newest sample translations as a file, where they are not there yet; returns the tags that say so."""
     sampled = [report for report in reports if report.samples]
     if not sampled:
         return {}

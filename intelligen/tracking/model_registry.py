@@ -92,7 +92,7 @@ def named_trial(directory: Path, trial_id: str) -> TrialRecord:
 
 
 def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: str, alias: str) -> Promoted:
-    """Register the model of a sweep's trial, unless the same weights stand there already, and give it the alias.
+    """Register the model of a sweep's trial, unless the same weights are there already, and give it the alias.
 
     Args:
         record: The trial.

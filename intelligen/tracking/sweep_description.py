@@ -32,7 +32,7 @@ def sweep_note(
     *,
     comparison: str | None = None,
 ) -> str:
-    """Markdown for the head of the sweep's run: the question, where it stands, the best of each strategy.
+    """Markdown for the head of the sweep's run: the question, its state, the best of each strategy.
 
     Args:
         fingerprint: Of the ledger.

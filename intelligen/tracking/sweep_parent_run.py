@@ -35,7 +35,7 @@ _RANKED_AT_ONCE = 100
 
 
 class SweepSummary:
-    """What the sweep's run shows. Tags are written after the artifacts that they tell of, so they say what is there."""
+    """What the sweep's run shows. Tags are written after their artifacts, so they say what is there."""
 
     def __init__(self, run: MirroredRun, *, directory: Path, fingerprint: Mapping[str, Any]) -> None:
         self._run = run
@@ -117,7 +117,7 @@ class SweepSummary:
         return tags
 
     def _put_page(self) -> dict[str, str]:
-        """Write the sweep's report where one has been made that does not stand there yet."""
+        """Write the sweep's report where one has been made that is not there yet."""
         page = self._report.now()
         if page is None:
             return {}

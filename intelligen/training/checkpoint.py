@@ -141,7 +141,7 @@ class Checkpoints:
         return None
 
     def at(self, update: int) -> Checkpoint:
-        """The checkpoint at an update that `keep_only` was told to keep.
+        """The checkpoint at an update that `keep_only` has kept.
 
         Raises:
             StorageError: It is damaged or gone.

@@ -46,7 +46,7 @@ class Recorded:
     epochs: int
     """How far it came."""
     ended: bool
-    """Whether it finished: somebody stopped it otherwise."""
+    """Whether it finished; else it was stopped."""
     changes: tuple[str, ...]
     """What is not as it was when the trial began, or did not stay so: then another outcome says nothing of it."""
 

@@ -22,7 +22,7 @@ def _ignore(*heard: object) -> None:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What `fit` needs to know of the world. Ranks are torch.distributed's, whoever started the processes."""
+    """What `fit` needs from outside. Ranks are torch.distributed's, however the processes were started."""
 
     store: Path
     """Holds `prepared/` and `baselines/`; every rank sees it."""
@@ -32,7 +32,7 @@ class Runtime:
     report: Callable[[Report], None] = _ignore
     """Called on every rank at every epoch's end, after the checkpoint; what it raises ends the trial there."""
     resumed: Callable[[Report], None] = _ignore
-    """Called on every rank where training goes on at an epoch's end, with its report: whoever was to judge it may have
+    """Called on every rank where training goes on at an epoch's end, with its report: the scheduler may have
     died before. What it raises ends the trial there."""
     updated: Callable[[int, int], None] = _ignore
     """Called after every update with its number and the total."""

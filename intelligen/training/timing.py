@@ -89,7 +89,7 @@ def _time_updates(trial: Trial, bench: Bench, loader: Loader[Any], *, total: int
         return _timed(lambda: strategy.train_step(batches, UpdateContext(trial.seed, number, total)), bench)
 
     begun = time.perf_counter()
-    # The first one pays for memory and kernels; it counts only where there is time for no other.
+    # The first one includes allocations and kernels; it counts only where there is time for no other.
     first = timed_update(1)
     seconds: list[float] = []
     while len(seconds) < TIMED_UPDATES and time.perf_counter() - begun < LONGEST_S:

@@ -31,7 +31,7 @@ class Problem:
     key: Key
     what: str
     written: Key
-    """The key whose line tells the user where to look."""
+    """The key whose line shows the user where to look."""
 
     def line(self, document: Document) -> str:
         """`FILE:LINE: KEY: WHAT`."""
@@ -82,7 +82,7 @@ class _Location:
 
 
 def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, JsonValue]) -> Problem | None:
-    """None where another problem tells it: that of a union's member that fits better, or of a list's entry."""
+    """None where another problem reports it: that of a union's member that fits better, or of a list's entry."""
     location = _Location(settings, data)
     siblings: Mapping[str, Any] = {}
     for part in detail["loc"]:
@@ -103,7 +103,7 @@ def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, Jso
             location.step(part)
     match detail["type"], location.value:
         case "too_short", list() | dict() as written if len(written) >= detail["ctx"]["min_length"]:
-            return None  # pydantic counts right entries only; the wrong ones are told by themselves
+            return None  # pydantic counts right entries only; the wrong ones are problems of their own
     return _worded(detail, location)
 
 

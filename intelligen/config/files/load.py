@@ -172,7 +172,7 @@ def _named_experiment(document: Document, project: Path | None) -> Document:
     """The experiment file that the sweep's document names, inside the project where there is one."""
     name = document.data.get("experiment")
     if not isinstance(name, str) or not name or ("experiment",) in document.problems:
-        raise ConfigError  # nothing to add: the sweep's own check tells it
+        raise ConfigError  # nothing to add: the sweep's own check reports it
     path = Path(name)
     try:
         if project is not None:
@@ -185,7 +185,7 @@ def _named_experiment(document: Document, project: Path | None) -> Document:
 
 @contextmanager
 def _noting(problems: list[str]) -> Iterator[None]:
-    """Go on after a mistake, so that those of several files are told together."""
+    """Go on after a mistake, so that those of several files are reported together."""
     try:
         yield
     except ConfigError as error:

@@ -12,7 +12,7 @@ from intelligen.errors import ConfigError
 
 MAX_BYTES = 1 << 20
 
-# All that YAML calls unprintable, and the tab, whose width nobody agrees on.
+# All that YAML calls unprintable, and the tab, whose width is not defined.
 UNWANTED = re.compile("[^\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -23,7 +23,7 @@ def population_problems(sweep: Sweep, document: Document) -> Iterator[str]:
 
 
 def _fixed(entry: Entry) -> str | None:
-    """Why an entry cannot stand in a population's space; none where it can."""
+    """Why an entry is not allowed in a population's space; None where it is."""
     match entry.space:
         case Const():
             return None

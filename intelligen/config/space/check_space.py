@@ -74,7 +74,7 @@ class _Trials:
     def _tell(
         self, moved: Sequence[tuple[Entry, Key]], problems: Sequence[Problem], *, usual: Sequence[Problem]
     ) -> None:
-        """Note what goes wrong with entries at places: each at the entry that it concerns, else at the first."""
+        """Note each problem at the key of the entry that it concerns, else of the first."""
         for problem in problems:
             entry, written = next((pair for pair in moved if pair[0].below(problem.key) is not None), moved[0])
             below = entry.below(problem.key)
@@ -97,7 +97,7 @@ def _misplaced(entries: Sequence[Entry]) -> Iterator[tuple[Key, str]]:
     for position, entry in enumerate(everything):
         if problem := _unfit_name(entry):
             yield entry.draw, problem
-        exists = has_setting(Experiment, entry.setting)  # if not, trying its values tells which key is near
+        exists = has_setting(Experiment, entry.setting)  # if not, trying its values shows which key is near
         if exists and not may_vary(entry.setting):
             allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
             yield entry.key, f"cannot vary, because all trials start from one baseline; what can: {allowed}"

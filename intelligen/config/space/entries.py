@@ -23,7 +23,7 @@ class Entry:
     """The setting whose option it belongs to; empty outside of options."""
     space: Space
     draw: Key
-    """Where its form stands in the sweep file. The settings of a zip share their draw."""
+    """Key of its form in the sweep file. The settings of a zip share their draw."""
     column: str | None = None
     """Its key as written in a zip; None elsewhere, where the form's own key is the setting."""
 
@@ -39,12 +39,12 @@ class Entry:
 
     @property
     def key(self) -> Key:
-        """Where it stands in the sweep file."""
+        """Its key in the sweep file."""
         return self.draw if self.column is None else self.contents
 
     @property
     def contents(self) -> Key:
-        """Where its values stand."""
+        """The key of its values."""
         (form,) = type(self.space).model_fields
         return (*self.draw, form) if self.column is None else (*self.draw, form, self.column)
 
@@ -63,7 +63,7 @@ class Entry:
         }
 
     def values(self) -> list[tuple[Key, JsonValue]]:
-        """(place, value) of each corner; none where options are named.
+        """(key, value) of each corner; none where options are named.
 
         Both ends of a range, every value of a list, a constant, a simplex with all weight on one part, every shape of a
         schedule with both ends of each of its numbers.
@@ -91,7 +91,7 @@ class Entry:
 
 
 def entries_of(spaces: Mapping[str, Space], prefix: Key, *, parent: str = "") -> list[Entry]:
-    """The entries of a space that stands at the place, those of options apart."""
+    """The entries of the space at the key `prefix`, without those of options."""
     entries: list[Entry] = []
     for key, space in spaces.items():
         columns: Sequence[str | None] = list(space.zip) if isinstance(space, Zip) else [None]

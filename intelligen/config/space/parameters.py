@@ -35,7 +35,7 @@ class Parameter:
     name: str
     """`finetuning.optimizer.learning_rate`, `generative/probability.start`"""
     key: Key
-    """Where its entry stands in the sweep file."""
+    """Key of its entry in the sweep file."""
     choices: tuple[Scalar, ...] = ()
     """Empty where it is drawn from a range."""
     ends: tuple[float, float] = (0.0, 1.0)
@@ -43,7 +43,7 @@ class Parameter:
     """Whether only the whole numbers of the range are meant."""
     needs: Needs = ()
     rows: tuple[Mapping[str, Any], ...] = ()
-    """Of a zip: the settings that each number stands for."""
+    """Of a zip: the settings behind each number."""
 
     @property
     def continuous(self) -> bool:

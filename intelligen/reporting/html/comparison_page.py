@@ -30,7 +30,7 @@ class Compared:
 
     @property
     def primary(self) -> list[ResultRow]:
-        """What its answer rests on."""
+        """The rows from which its conclusion is drawn."""
         return primary(self.study, self.rows)
 
 

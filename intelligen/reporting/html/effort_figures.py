@@ -99,7 +99,7 @@ def importance_note(study: StudyResults) -> str:
 
 
 def _completed(study: StudyResults, strategy: str) -> list[SeedModel]:
-    """Trials that finished with the values that they began with: a population's may have taken over others."""
+    """Trials that finished with the values that they began with: a population's may have got others by an exploit."""
     return [
         member
         for member in study.searched

@@ -39,7 +39,7 @@ def axes(*, x: str, y: str, small: bool = False) -> go.Figure:
 
 
 def whole_steps(longest: int) -> int:
-    """From mark to mark of an axis that counts epochs or trials, so that none stands at a half."""
+    """From mark to mark of an axis that counts epochs or trials, so that none is at a half."""
     return max(1, longest // 6)
 
 

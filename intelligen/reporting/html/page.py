@@ -36,7 +36,7 @@ class Section:
     legend: bool = True
     """Whether its figures show systems by their marks."""
     small: bool = False
-    """Figures stand beside each other where there is room."""
+    """Figures side by side where there is room."""
     folded: bool = False
     """Only the first figure is open."""
     samples: Sequence[TranslatedSample] = ()
@@ -50,7 +50,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above the answer."""
+    """Kind of the page, its title and its question, above the conclusion."""
 
     kind: str
     title: str
@@ -64,7 +64,7 @@ def render(
 
     Args:
         heading: Of the page.
-        answers: By what they are of; a study's own answer stands under the empty name.
+        answers: By what they are of; a study's own has the empty name.
         sections: In their order.
         marks: Of the systems in the figures.
 

@@ -17,7 +17,7 @@ from intelligen.reporting.html.plot_styles import Mark
 from intelligen.state.trial_records import ParameterValue
 
 _STRATEGY = "strategy"
-# The best of a strategy's trials stand out by so many.
+# So many of a strategy's best trials are highlighted.
 _BEST_SHARE = 5
 _LONGEST_LABEL = 14
 
@@ -69,7 +69,7 @@ def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator
 
 
 def logarithmic_places(study: StudyResults) -> set[Key]:
-    """Where in the sweep file stand the ranges that are searched by their logarithm."""
+    """Keys of the ranges in the sweep file that are searched by their logarithm."""
     entries = with_inner(entries_of(study.sweep.space, ("space",)))
     return {entry.draw for entry in entries if isinstance(entry.space, LogUniform | LogInt)}
 

@@ -41,7 +41,7 @@ def list_view(statuses: Sequence[Status]) -> Table:
 
 
 def state_words(status: Status) -> str:
-    """The state, and who runs it where somebody does."""
+    """The state, and the process that runs it, if any."""
     owner = status.holder
     if owner is None:
         return str(status.state)

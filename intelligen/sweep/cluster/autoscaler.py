@@ -62,7 +62,7 @@ def await_nodes(address: str, stages: Mapping[str, tuple[Resources, int]]) -> bo
 
     Args:
         address: Of the cluster, for its name.
-        stages: Key of the sweep file → what stands there, and how many trials at once.
+        stages: Key of the sweep file → its resources, and how many trials at once.
 
     Returns:
         Whether there was anything to wait for.

@@ -17,7 +17,7 @@ def on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) ->
 
     Args:
         sweep: Its settings.
-        capacity: Of the place where it is to run.
+        capacity: Of the machine or cluster where it is to run.
         recorded: Stage → GPUs per worker at its last launch; empty before its first.
 
     Raises:
@@ -46,7 +46,7 @@ def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
     Args:
         asked: The settings as they were given.
         sweep: As they are obeyed: from `on_devices`.
-        capacity: Of the place where the sweep is to run.
+        capacity: Of the machine or cluster where the sweep is to run.
 
     """
     trial = sweep.resources

@@ -60,7 +60,7 @@ def find_cluster(*, local: bool) -> Cluster | None:
 def demands_token(address: str) -> bool:
     """Whether the cluster at an address refuses who shows no token; it is taken to where it cannot be asked.
 
-    A program that shows one must not join a cluster without: it would refuse what the cluster's head tells it in turn.
+    A program that shows one must not join a cluster without: it would refuse the requests of the cluster's head.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:

@@ -38,7 +38,7 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     # CSV, JSON and TensorBoard copies of what the histories hold, written while the next trial waits.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # What ended an attempt is judged, and told in one line where it ends the trial or the launch.
+    # Errors of attempts are handled, and reported in one line where they end the trial or the launch.
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     # Ray would start a task that was killed for memory again and again, beside whatever took the memory.
     "RAY_task_oom_retries": "0",
@@ -48,7 +48,7 @@ ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
 OWN_RAY = {
-    # Ray's metrics would be told to everybody who reaches this machine, and to none that has to show a token. The last
+    # Ray's metrics would be served to everybody who reaches this machine, without a token. The last
     # two servers have no switch: a port that is none leaves them out.
     "RAY_enable_metrics_collection": "0",
     "DASHBOARD_METRIC_PORT": "-1",
@@ -96,7 +96,7 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, on_hang: 
     """
     require_no_ray()
     os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
-    # Warnings that help nobody: of the copies that are switched off above, and of half a second on a busy machine.
+    # Warnings without use: of the copies that are switched off above, and of half a second on a busy machine.
     for module in ("analysis.experiment_analysis", "utils.util"):
         logging.getLogger(f"ray.tune.{module}").setLevel(logging.ERROR)
     try:
@@ -195,7 +195,7 @@ def _start(sweep: Sweep) -> None:
     require_ray_folder()
     port, capacity = _free_port(), capacity_here()
     # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
-    # machine the workers would ask that one's unless they are told.
+    # machine the workers would ask that one's by default.
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:

@@ -51,7 +51,7 @@ _NETWORK = {
 }
 _ONLY_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _BAD_DATABASE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
-# torch and Ray tell these by their texts alone; the tests raise the real ones.
+# These errors of torch and Ray differ by their texts alone; the tests raise the real ones.
 _NO_DEVICE = re.compile(
     r"NVIDIA driver|CUDA driver|No CUDA GPUs|no CUDA-capable device|not compiled with CUDA|NCCL built in"
     r"|busy or unavailable|ECC error|CUDA unknown error|invalid device ordinal"

@@ -103,7 +103,7 @@ class Attempts:
             error: What ended it, as Ray raised it.
 
         Raises:
-            IntelligenError: A fault of the place, which ends the launch.
+            IntelligenError: A fault of host or cluster, which ends the launch.
 
         """
         directory = self._context.directory_of(self._context.ledger.trials[name])

@@ -87,7 +87,7 @@ def kept_errors(
                 try:
                     return callback(searcher, *args, **kwargs)
                 except Exception as error:
-                    searcher.error = error  # whoever runs Tune raises it again
+                    searcher.error = error  # the caller of Tune raises it again
             return after
 
         return kept
@@ -124,7 +124,7 @@ class SearcherStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
     """Stops a running trial at its next report where the searcher says so, and all of them where nothing finds room.
 
     Args:
-        searcher: Who knows what is paid for.
+        searcher: Knows what the budget allows.
         capacity: Where the trials run.
 
     """

@@ -17,7 +17,7 @@ from intelligen.sweep.execution.workers import run_distributed_trial, run_trial
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
 
-# Of a failed trial or a full disk they log tracebacks; what follows from both is told in one line at the end.
+# Of a failed trial or a full disk they log tracebacks; what follows from both is one line at the end.
 _QUIET = ("tune.tune", "tune.execution.experiment_state", "train._internal.syncer")
 
 
@@ -99,7 +99,7 @@ def _tuner(
 def withhold_credentials() -> None:
     """Keep Tune from handing the launcher's AWS keys to trials, which need none.
 
-    It has no setting for that. What it hands over stands on the command line of each trial's process, which every user
+    It has no setting for that. What it hands over is on the command line of each trial's process, which every user
     can list, and in a log of Ray's.
     """
     ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})

@@ -214,7 +214,7 @@ def _last_result(directory: Path) -> dict[str, Any] | None:
 
 
 def _tune_metrics(report: Report) -> dict[str, Any]:
-    # Tune counts iterations itself, from 1 again after a resume, unless it is told.
+    # Tune counts iterations itself, from 1 again after a resume, unless it is given.
     return {**report.metrics, "training_iteration": report.epoch}
 
 

@@ -187,7 +187,7 @@ def _permissions(store: Path) -> Finding:
 
 
 def _storage(directory: Path, *rooms: Path) -> Iterator[Finding]:
-    """The runs directory or, before it is made, the place for it; and what is in it, which may be another user's."""
+    """The runs directory or, before it is made, its parent; and what is in it, which may be another user's."""
     fix = "name another place by --runs, or fix this one"
     try:
         probe = probe_store(directory)

@@ -93,7 +93,7 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
             metric=objective,
             max_t=epochs + 1,
             brackets=brackets,
-            # A trial may have more epochs than most; beyond the last rung nobody compares.
+            # A trial may have more epochs than most; beyond the last rung nothing is compared.
             stop_last_trials=False,
             **arguments,
         )
@@ -213,7 +213,7 @@ def _comparing(sweep: Sweep, epochs: int, ended: Iterable[EndedTrial]) -> TrialS
     mode = tune_mode(sweep.objective.metric)
     chosen: ResumableAsha | ResumableMedian
     match settings:
-        case NoScheduler() | Pbt():  # a population's turns are the search's to hand out
+        case NoScheduler() | Pbt():  # a population's intervals are scheduled by the search
             return FailuresKept()
         case Asha() | Hyperband():
             grace = min(epochs, settings.grace_epochs)

@@ -90,7 +90,7 @@ class Populations:
             epoch < record.config["training"]["epochs"]
             and bool(reports)
             and reports[-1].epoch >= epoch
-            # Neither sick nor out of patience just then.
+            # Neither unhealthy nor out of patience just then.
             and read_result(directory) is None
             and not (directory / FAILURE_FILE).exists()
         )

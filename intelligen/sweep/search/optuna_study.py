@@ -33,7 +33,7 @@ STUDY_FILE = "study.journal"
 _REBUILT = ".rebuilt"
 # Trials that another search made: the sampler learns from them, and no budget counts them.
 WARM_START = "warm_start"
-# What a trial of a population took over: its parameters in the study are those with which it began.
+# Exploits of a trial of a population: its parameters in the study are those with which it began.
 EXPLOITS = "takeovers"
 # Why a trial ended.
 STOP_REASON = "stop_reason"
@@ -159,7 +159,7 @@ def tell(study: optuna.Study, number: int, outcome: Outcome) -> None:
     """Bring a trial to its end in the study.
 
     Tune shows a searcher neither the report at which a trial is stopped nor those that a killed launcher missed, so the
-    curve comes from the trial's own history. Optuna takes no value for a pruned trial: what it is worth stands in its
+    curve comes from the trial's own history. Optuna takes no value for a pruned trial: its value is in its
     user attribute `selected/METRIC`, as it does for every trial that did not fail.
     """
     # Beforehand: a trial that has ended takes no more attributes.
@@ -229,7 +229,7 @@ def _drop_torn_end(journal: Path) -> None:
 
 def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:
     directions = [objective.direction for objective in sweep.all_objectives()]
-    # The sweep's trials come whole; this draws what somebody else enqueued with parameters missing.
+    # The sweep's trials come whole; this draws the missing parameters of trials that others enqueued.
     rest = optuna.samplers.RandomSampler(seed=sweep.search.seed)
     study = optuna.create_study(
         storage=storage, sampler=rest, study_name=name, directions=directions, load_if_exists=True

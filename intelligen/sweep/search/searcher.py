@@ -161,7 +161,7 @@ class StudySearcher(DrivenSearcher):
             return
         trial, epoch = self._running[trial_id], result["training_iteration"]
         known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        # Optuna keeps no curves of several objectives. A trial that a kill interrupted tells its last report again.
+        # Optuna keeps no curves of several objectives. A trial that a kill interrupted sends its last report again.
         if len(self._study.directions) == 1 and epoch not in known:
             trial.report(result[self.metric], step=epoch)
         self._trials.continue_trial(trial.number, epoch)
@@ -170,7 +170,7 @@ class StudySearcher(DrivenSearcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how the trial ended; one of a population may only have ended its interval."""
         if error:
-            return  # `on_attempt_failed` is told of what
+            return  # `on_attempt_failed` gets the error
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
         if self._populations is not None and stopped is None and self._populations.is_paused(trial.number):
             return

@@ -129,7 +129,7 @@ class _LedgerTrial:
             found.state == OPTUNA_STATES[self.outcome.state]
             and (found.state != OptunaState.COMPLETE or found.values == list(self.outcome.values))
             and (not curves or found.intermediate_values == finite_curve(self.outcome))
-            # Earlier versions told none.
+            # Earlier versions wrote none.
             and all(stated.get(name, value) == value for name, value in attributes.items())
         )
 
@@ -202,7 +202,7 @@ def _rebuilt(context: SweepContext, own: Mapping[int, _LedgerTrial], former: opt
 
     """
     learnt = learnt_trials(context.ledger.learnt, context.sweep)
-    # Known from the ledger since attributes stand in it.
+    # Known from the ledger since it holds attributes.
     needs_attributes = context.sweep.search.warm_start is not None or context.sweep.search.sampler == "nsga2"
     for expected, (number, one) in enumerate(own.items(), start=len(learnt)):
         if number != expected or (needs_attributes and one.record.attributes is None):
@@ -234,7 +234,7 @@ def _point(trial: FrozenTrial) -> tuple[Any, ...]:
 
 
 def _has_attributes(found: FrozenTrial, begun: FrozenTrial) -> bool:
-    user = {name: value for name, value in begun.user_attrs.items() if name != EXPLOITS}  # told at its next turn
+    user = {name: value for name, value in begun.user_attrs.items() if name != EXPLOITS}  # written at its next interval
     return (
         _plain(user).items() <= _plain(found.user_attrs).items()
         and _plain(begun.system_attrs).items() <= _plain(found.system_attrs).items()

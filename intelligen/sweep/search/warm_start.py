@@ -26,7 +26,7 @@ POINT = "point"
 POINTS = "points"
 """The study's attribute that holds them; it is written last, so it says that the rest is there."""
 PointRows = Sequence[Mapping[str, Any]]
-"""Of a zip: what each number stands for."""
+"""Of a zip: the values behind each number."""
 
 
 @dataclass(frozen=True)
