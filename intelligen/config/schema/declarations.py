@@ -51,7 +51,7 @@ class TaskSettings(Settings):
     metrics: ClassVar[tuple[str, ...]]
     """Names of the scores that are shown after every epoch. Where the loss selects, test sets rank by the first one."""
     watched: ClassVar[str]
-    """The name of that which health checks watch beside a rising reward, and which pays a bandit's arms."""
+    """The name of that which health checks watch beside a rising reward, and which rewards a bandit's arms."""
 
     name: str
     selection_metric: str
