@@ -67,18 +67,18 @@ def runs_directory(given: str | Path) -> Path:
         UnavailableError: It is no directory, or one that goes with a Ray job.
 
     """
-    place = Path(given)
+    path = Path(given)
     if scheme := _SCHEME.match(str(given)):
         raise UnavailableError(
             f"--runs {given}: {scheme[1]}:// is no directory; mount it, and name a directory that every node sees"
         )
-    parts = place.absolute().parts
+    parts = path.absolute().parts
     if _OF_A_JOB in pairwise(parts):
         raise UnavailableError(
-            f"--runs {given}: {place.absolute()} lies in the folder into which Ray unpacked this job, and goes with it;"
+            f"--runs {given}: {path.absolute()} lies in the folder into which Ray unpacked this job, and goes with it;"
             " give --runs a directory that every node sees"
         )
-    return place
+    return path
 
 
 def tracking_address(given: str | None) -> str:

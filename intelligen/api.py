@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from intelligen.sweep.preflight.plan import Plan
     from intelligen.training.replay import Replay
 
-Place = str | Path
+PathLike = str | Path
 
 
 class LoadedSweep(NamedTuple):
@@ -38,7 +38,7 @@ class LoadedSweep(NamedTuple):
     """What the file names, with its overrides."""
 
 
-def load_sweep(file: Place, overrides: Sequence[str] = ()) -> LoadedSweep:
+def load_sweep(file: PathLike, overrides: Sequence[str] = ()) -> LoadedSweep:
     """Read and check a sweep file.
 
     Args:
@@ -52,7 +52,7 @@ def load_sweep(file: Place, overrides: Sequence[str] = ()) -> LoadedSweep:
     return LoadedSweep(*load.load_sweep(Path(file), overrides))
 
 
-def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = True, local: bool = False) -> "Plan":
+def plan(loaded: LoadedSweep, *, runs: PathLike | None = None, calibrate: bool = True, local: bool = False) -> "Plan":
     """What a sweep would do here, and what it would cost; nothing is trained.
 
     Args:
@@ -80,7 +80,7 @@ def plan(loaded: LoadedSweep, *, runs: Place | None = None, calibrate: bool = Tr
 
 
 def run(
-    loaded: LoadedSweep, *, runs: Place | None = None, tracking_uri: str | None = None, local: bool = False
+    loaded: LoadedSweep, *, runs: PathLike | None = None, tracking_uri: str | None = None, local: bool = False
 ) -> "pd.DataFrame":
     """Run a sweep, or the rest of it, to its end; its directory lies in the runs directory.
 
@@ -106,7 +106,7 @@ def resume(
     name: str,
     overrides: Sequence[str] = (),
     *,
-    runs: Place | None = None,
+    runs: PathLike | None = None,
     tracking_uri: str | None = None,
     local: bool = False,
     failed: bool = False,
@@ -134,7 +134,7 @@ def resume(
     return _finished(replace(request, failed_again=failed, local=_local(local)))
 
 
-def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
+def results(name: str, *, runs: PathLike | None = None) -> "pd.DataFrame":
     """What came of a sweep so far: one row per baseline, trial and repetition of a trial, as they were started.
 
     Args:
@@ -154,7 +154,7 @@ def results(name: str, *, runs: Place | None = None) -> "pd.DataFrame":
     return results_frame(find_sweep(_runs(runs), name))
 
 
-def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None) -> "Replay":
+def reproduce(sweep: str, trial: str | None = None, *, runs: PathLike | None = None) -> "Replay":
     """Run a trial again from its manifest, and compare.
 
     One of several processes starts as many, which import the main module: a script needs its `__main__` guard.
@@ -178,7 +178,7 @@ def reproduce(sweep: str, trial: str | None = None, *, runs: Place | None = None
     return replay(recorded, new_directory(store, recorded.directory))
 
 
-def report(name: str, *, runs: Place | None = None) -> Path:
+def report(name: str, *, runs: PathLike | None = None) -> Path:
     """Write the report of a sweep, one HTML file, into the sweep's directory.
 
     Args:
@@ -198,7 +198,7 @@ def report(name: str, *, runs: Place | None = None) -> Path:
     return write_report(find_sweep(_runs(runs), name), store=_runs(runs))
 
 
-def compare(names: Sequence[str], *, runs: Place | None = None) -> "pd.DataFrame":
+def compare(names: Sequence[str], *, runs: PathLike | None = None) -> "pd.DataFrame":
     """What several sweeps, or one, came to on their test sets: a row per sweep, strategy, test set and search.
 
     Args:
@@ -231,7 +231,7 @@ def _finished(request: LaunchRequest) -> "pd.DataFrame":
     return results_frame(request.directory)
 
 
-def _runs(given: Place | None) -> Path:
+def _runs(given: PathLike | None) -> Path:
     return runs_directory(given or os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
 
 

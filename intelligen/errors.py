@@ -81,7 +81,7 @@ class MemoryShortageError(IntelligenError):
 
 
 class CrashedError(IntelligenError):
-    """What a trial raised that none of the other errors tells of: its kind and its first line."""
+    """An error of a trial that is none of the others: its type and its first line."""
 
     exit_code = 3
 
@@ -137,7 +137,7 @@ def unwritten(path: Path, error: OSError, *, needed: int | None = None) -> Intel
     if error.errno in _IN_THE_WAY:
         return CannotCreateError(f"{what}; {_IN_THE_WAY[error.errno]}, and run the same command")
     if error.errno == errno.ENOENT:
-        gone = next((place for place in reversed(path.parents) if not place.exists()), path.parent)
+        gone = next((folder for folder in reversed(path.parents) if not folder.exists()), path.parent)
         return StorageError(f"{what}: the directory {gone} is gone; restore it and run the same command")
     if error.errno not in _NO_ROOM:
         return StorageError(f"{what}; see to its disk and run the same command")
@@ -147,5 +147,5 @@ def unwritten(path: Path, error: OSError, *, needed: int | None = None) -> Intel
 
 def free_bytes(path: Path) -> int:
     """What is free on the disk of a path, whether the path exists or not."""
-    there = next(place for place in (path, *path.parents) if place.exists())
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
     return shutil.disk_usage(there).free

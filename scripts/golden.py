@@ -1,4 +1,4 @@
-"""A change that is to change no number: what it makes is compared, bit for bit, with what its parent makes.
+"""Compares this tree with another revision, bit for bit: for a change that must change no number.
 
     python scripts/golden.py main
 
@@ -40,29 +40,29 @@ def main() -> int:
         except RevisionError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-    return judge(*made)
+    return print_comparison(*made)
 
 
 def both(parent: Revision, tree: Revision, place: Path) -> tuple[dict[str, Facts], dict[str, Facts], dict[str, Facts]]:
     """What the parent makes, what the tree makes, and what the tree makes of the parent's unfinished work."""
     handed_over = place / "handed-over"
     with ThreadPoolExecutor(2) as side_by_side:
-        told = side_by_side.submit(tell_story, parent, place / "parent", handed_over=handed_over)
-        retold = side_by_side.submit(tell_story, tree, place / "tree")
-        told.result()
-        retold.result()
+        first = side_by_side.submit(tell_story, parent, place / "parent", handed_over=handed_over)
+        second = side_by_side.submit(tell_story, tree, place / "tree")
+        first.result()
+        second.result()
     take_over(tree, handed_over)
     return things_in(place / "parent"), things_in(place / "tree"), things_in(handed_over, made_in=place / "parent")
 
 
-def judge(parent: dict[str, Facts], tree: dict[str, Facts], taken_over: dict[str, Facts]) -> int:
+def print_comparison(parent: dict[str, Facts], tree: dict[str, Facts], taken_over: dict[str, Facts]) -> int:
     """Print a line for each thing; 1 where one differs."""
     differing = 0
     for heading, made in (("made by both", tree), ("begun by the parent, ended by this tree", taken_over)):
         print(f"{heading}:")
-        for verdict in compare(parent, made):
-            print(f"  {verdict}")
-            differing += verdict.difference is not None
+        for comparison in compare(parent, made):
+            print(f"  {comparison}")
+            differing += comparison.difference is not None
     print(f"{differing} things differ" if differing else "no difference")
     return int(differing > 0)
 

@@ -1,4 +1,4 @@
-"""Files and functions stay small enough to be read at once.
+"""Checks the sizes of Python files and functions: small enough to be read at once.
 
     python scripts/sizes.py
 

@@ -1,4 +1,4 @@
-"""The reference in docs/sweep-file.md is written from the settings themselves, so it cannot tell another story.
+"""Writes the reference in docs/sweep-file.md from the settings themselves, so that it cannot differ from them.
 
     python scripts/write_reference.py
 

@@ -1,4 +1,4 @@
-"""The JSON schemas in schemas/ are written from the settings themselves, for editors and other tools.
+"""Writes the JSON schemas in schemas/ from the settings themselves, for editors and other tools.
 
 python scripts/write_schemas.py
 """

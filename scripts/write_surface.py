@@ -1,4 +1,4 @@
-"""The golden surface is written from the commands and the package themselves: what is lost from it, users lose.
+"""Writes the golden surface from the commands and the package themselves: users lose what is lost from it.
 
     python scripts/write_surface.py
 

@@ -12,19 +12,19 @@ from intelligen.state.history import Report
 MIXTURE = ("auxiliary", "recurrent", "generative")
 
 
-def drawn(strategy: str, turn: int, rate: float) -> tuple[dict[str, Any], dict[str, Any]]:
+def drawn(strategy: str, number: int, rate: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the search calls it, and which settings it changes."""
     name = "finetuning.optimizer.learning_rate"
     params: dict[str, Any] = {name: rate, "strategy": strategy}
     changes: dict[str, Any] = {name: rate, "strategy.name": strategy}
     match strategy:
         case "standard":
-            params["standard/finetuning.label_smoothing"] = changes["finetuning.label_smoothing"] = 0.05 * (turn % 5)
+            params["standard/finetuning.label_smoothing"] = changes["finetuning.label_smoothing"] = 0.05 * (number % 5)
         case "standard_matched":
-            ratio = (2.0, 4.0)[turn % 2]
+            ratio = (2.0, 4.0)[number % 2]
             params["standard_matched/updates_ratio"] = changes["strategy.updates_ratio"] = ratio
         case "intelligen":
-            first = 0.2 + 0.15 * turn
+            first = 0.2 + 0.15 * number
             weights = dict(zip(MIXTURE, (first, 0.6 * (1 - first), 0.4 * (1 - first)), strict=True))
             params |= {
                 "intelligen/policy": "static",
@@ -55,7 +55,7 @@ def report(epoch: int, quality: float, *, slow: bool) -> Report:
 
 
 def exposure(quality: float) -> dict[str, float]:
-    places = ("01", "02", "03-04", "05-08")
+    buckets = ("01", "02", "03-04", "05-08")
     found = {
         "exposure_gap": 0.3 - 0.2 * quality,
         "prefix_switch_gap": 0.9 - 0.5 * quality,
@@ -64,10 +64,10 @@ def exposure(quality: float) -> dict[str, float]:
     }
     for k, prefix in enumerate(("01", "02", "04")):
         found |= {f"prefix_switch/{prefix}_model": 2.5 - quality + 0.1 * k, f"prefix_switch/{prefix}_reference": 1.5}
-    for k, place in enumerate(places):
+    for k, bucket in enumerate(buckets):
         found |= {
-            f"teacher_forced_accuracy_at/{place}": 0.9,
-            f"free_running_accuracy_at/{place}": 0.9 - 0.1 * k * (1 - quality),
+            f"teacher_forced_accuracy_at/{bucket}": 0.9,
+            f"free_running_accuracy_at/{bucket}": 0.9 - 0.1 * k * (1 - quality),
         }
     return found
 

@@ -82,8 +82,8 @@ class SmallStudy:
         prepared = prepare(experiment.data, self.store, columns=experiment.task.columns)
         self.references = prepared.split("test").texts("target")
         self.sources = prepared.split("test").texts("source")
-        header = sweep_fingerprint(sweep, experiment, prepared=prepared.identity)
-        with Ledger.open(self.directory, header) as ledger:
+        fingerprint = sweep_fingerprint(sweep, experiment, prepared=prepared.identity)
+        with Ledger.open(self.directory, fingerprint) as ledger:
             record_provenance(self.directory)
             base = baseline_trial(experiment, prepared=prepared.identity)
             seeds = (2, 3, 4) if self.confirm else ()
@@ -129,15 +129,15 @@ class SmallStudy:
         chosen: dict[str, tuple[str, Trial, dict[str, Any]]] = {}
         number = 0
         for strategy in self.strategies:
-            for turn in range(count := self.trials_of.get(strategy, 4)):
-                rate = 1e-4 * 20 ** ((turn + 0.5) / count)
-                params, changes = drawn(strategy, turn, rate)
+            for nth in range(count := self.trials_of.get(strategy, 4)):
+                rate = 1e-4 * 20 ** ((nth + 0.5) / count)
+                params, changes = drawn(strategy, nth, rate)
                 trial = finetuning_trial(
                     apply_settings(experiment, changes), prepared=base.prepared, start=base.identity
                 )
                 name = f"t{number:04d}"
-                best = turn == count - 1
-                stopped = turn == 0
+                best = nth == count - 1
+                stopped = nth == 0
                 self._run(
                     ledger,
                     name,
@@ -148,7 +148,7 @@ class SmallStudy:
                     number=number,
                     decoded=best and not self.confirm,
                     epochs=2 if stopped else EPOCHS,
-                    gain=turn,
+                    gain=nth,
                 )
                 chosen[strategy] = (name, trial, params)
                 number += 1
@@ -205,7 +205,7 @@ class SmallStudy:
 
     def _decode(self, directory: Path, strategy: str, seed: int) -> dict[str, float]:
         """Write hypotheses and their scores as the test stage does; returns what goes into the ledger."""
-        told: dict[str, float] = {}
+        scores: dict[str, float] = {}
         (directory / "scores").mkdir(exist_ok=True)
         for search in SEARCHES if self.confirm else SEARCHES[:1]:
             quality = self.quality[strategy] - (0.03 if search == "greedy" else 0.0)
@@ -231,5 +231,5 @@ class SmallStudy:
             }
             (directory / "scores" / f"test-{search}.json").write_text(json.dumps(record, ensure_ascii=False))
             prefix = "test" if search == SEARCHES[0] else f"test-{search}"
-            told |= {name.replace("test/", f"{prefix}/"): value for name, value in metrics.items()}
-        return told
+            scores |= {name.replace("test/", f"{prefix}/"): value for name, value in metrics.items()}
+        return scores

@@ -1,1 +1,1 @@
-"""What sweeps came to, read from their files: best trials, scores, costs, status; nothing here writes."""
+"""Results of sweeps, read from their files: best trials, scores, costs, status; nothing here writes."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from intelligen.analysis.costs import StrategyCost
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
 from intelligen.analysis.study import StudyResults, scored_as
-from intelligen.analysis.system_scores import CONTROL, LEAST_SEEDS, Score, held_against
+from intelligen.analysis.system_scores import CONTROL, LEAST_SEEDS, Score, required_controls
 from intelligen.config.schema.control_strategies import is_control, missing_controls
 from intelligen.data.data_summary import leaks
 from intelligen.evaluation.significance import ALPHA, Comparison
@@ -17,8 +17,8 @@ _SAME_SCORE = 1e-6
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the study says."""
+class Conclusion:
+    """What a study concludes: one sentence, why nothing is ranked, and notes."""
 
     sentence: str
     refusals: tuple[str, ...]
@@ -27,8 +27,8 @@ class Answer:
     """What a reader of the table must know."""
 
 
-def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Answer:
-    """Sum up the primary comparison.
+def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Conclusion:
+    """Conclude from the primary comparison.
 
     Args:
         study: The study.
@@ -37,12 +37,12 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
 
     """
     refused = tuple(refusals(study, rows))
-    sentence = f"No strategy is ranked: {'; '.join(refused)}." if refused else _verdict(rows, costs)
-    return Answer(sentence, refused, tuple(_notes(study)))
+    sentence = f"No strategy is ranked: {'; '.join(refused)}." if refused else _ranking(rows, costs)
+    return Conclusion(sentence, refused, tuple(_notes(study)))
 
 
 def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
-    """What forbids a ranking, one clause each."""
+    """Reasons against a ranking, one clause each; empty where strategies can be ranked."""
     if not study.confirmations:
         why = "its sweep file has no section `confirm`" if study.sweep.confirm is None else "it has not come so far"
         return [f"nothing is confirmed under other seeds ({why}), and one seed does not tell a strategy from its luck"]
@@ -55,7 +55,7 @@ def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
 
 
 def _undecoded(study: StudyResults) -> str:
-    """What the test stage has left to do; empty where it has come to its end."""
+    """What the test stage still has to do; empty where it has finished."""
     split, search = study.primary
     due = [member for member in study.confirmations if member.record.state is not TrialState.FAILED]
     left = [member for member in due if study.primary not in member.decoded]
@@ -65,9 +65,9 @@ def _undecoded(study: StudyResults) -> str:
 
 
 def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:
-    """Controls that ran, and of which too little is left to hold a strategy against."""
+    """Controls that ran, but have too few results for a strategy to be compared with."""
     for row in rows:
-        for control in held_against(row.system)[1:] if row.difference else ():
+        for control in required_controls(row.system)[1:] if row.difference else ():
             if control in study.strategies and control not in row.beside:
                 yield f"{row.system} and its control {control} share fewer than {LEAST_SEEDS} confirmed seeds"
 
@@ -81,14 +81,14 @@ def spent(study: StudyResults) -> dict[str, SearchEffort]:
     }
 
 
-def _verdict(rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> str:
-    """Who beats the standard control, by how much, how surely, and for what."""
+def _ranking(rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> str:
+    """Which strategy beats the standard control, by how much, how surely, and at what cost."""
     compared = [row for row in rows if row.difference is not None and row.p_holm is not None]
     better = [row for row in compared if _is_claimed(row) and row.gain > 0]
     if not better:
         return _no_winner(compared)
     best, *others = sorted(better, key=lambda row: -row.gain)
-    sentence = f"{best.system} wins: {_told(best, compared)}{_price(best, costs)}"
+    sentence = f"{best.system} wins: {_difference(best, compared)}{_price(best, costs)}"
     if is_control(best.system):
         sentence += "; it is a control, so the gain is due to what it controls for, not to a strategy"
     sentence += "".join(_beside(control, found, best.metric) for control, found in best.beside.items())
@@ -110,10 +110,10 @@ def _no_winner(compared: Sequence[Score]) -> str:
     assert most.difference is not None
     needed = most.difference.seeds_needed
     more = f"; about {needed} seeds would resolve it" if needed is not None else ""
-    return f"No difference can be claimed: the largest is {most.system}, {_told(most, compared)}{more}."
+    return f"No difference can be claimed: the largest is {most.system}, {_difference(most, compared)}{more}."
 
 
-def _told(row: Score, compared: Sequence[Score]) -> str:
+def _difference(row: Score, compared: Sequence[Score]) -> str:
     """`+1.20 BLEU over standard (95 % interval 0.40 to 2.00, p = 0.012 after Holm over 5 comparisons, 3 seeds)`."""
     found = row.difference
     assert found is not None
@@ -127,7 +127,7 @@ def _told(row: Score, compared: Sequence[Score]) -> str:
 
 
 def _beside(control: str, found: Comparison, metric: AnyMetric) -> str:
-    """What is left of a gain over `standard` beside a further control."""
+    """The gain over a further control, beside that over `standard`."""
     explained = found.p_value >= ALPHA or not metric.improves(found.delta)
     return (
         f"; against {control} {metric.change(found.delta)} ({_bounds(found, metric)}, p = {found.p_value:.3f},"
@@ -167,7 +167,7 @@ def _notes(study: StudyResults) -> list[str]:
 
 
 def _decoded_anew(study: StudyResults) -> Iterator[str]:
-    """Hypotheses that are not those which the test stage scored."""
+    """Notes on models whose hypotheses were written anew since the test stage scored them."""
     metric = study.task.ranking
     for member in study.members:
         for (split, search), decoded in member.decoded.items():

@@ -10,7 +10,7 @@ SECONDS_PER_HOUR = 3600
 
 @dataclass(frozen=True)
 class StrategyCost:
-    """Of one system."""
+    """Costs of one system, over all its trials."""
 
     system: str
     trials: int
@@ -31,7 +31,7 @@ class StrategyCost:
 
 
 def costs(study: StudyResults) -> dict[str, StrategyCost]:
-    """System → cost; the baselines' own is the baseline's, no strategy's."""
+    """System → cost. The baselines' costs are the system `baseline`'s and no strategy's."""
     groups = {BASELINE: [member for member in study.members if member.record.kind == "baseline"]}
     for name in study.strategies:
         groups[name] = [m for m in study.searched + study.confirmations if m.record.strategy == name]

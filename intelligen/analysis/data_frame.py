@@ -21,8 +21,8 @@ def results_frame(directory: Path) -> pd.DataFrame:
 
     """
     files = SweepFiles(directory)
-    header, trials, _ = files.ledger()
-    metric = header["sweep"]["objective"]["metric"]
+    fingerprint, trials, _ = files.ledger()
+    metric = fingerprint["sweep"]["objective"]["metric"]
     rows = [_row(files, record, metric) for record in trials.values()]
     return pd.DataFrame(rows, index=pd.Index(list(trials), name="trial"))
 

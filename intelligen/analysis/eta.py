@@ -28,7 +28,7 @@ class SearchSize:
     """Of a trial that finishes."""
     concurrent: int
     repetitions: int = 0
-    """Trainings after it that repeat its best trials with other seeds; nobody stops these early."""
+    """Trainings after it that repeat its best trials with other seeds; none of them is stopped early."""
 
 
 Ran = Sequence[tuple[TrialRecord, Sequence[Report]]]
@@ -36,7 +36,7 @@ Ran = Sequence[tuple[TrialRecord, Sequence[Report]]]
 
 
 def search_eta(searched: Ran, size: SearchSize, *, repeated: Ran = ()) -> Eta | None:
-    """What is left of a search, judged by its own epochs; none before a trial has ended, or without a number of trials.
+    """Time left of a search, by its own epochs; None before a trial has ended, or without a number of trials.
 
     Args:
         searched: The search's trials; not the baselines.
@@ -56,7 +56,7 @@ def search_eta(searched: Ran, size: SearchSize, *, repeated: Ran = ()) -> Eta | 
 
 
 def _spent(ran: Ran, count: int) -> list[float]:
-    """Seconds that each of so many trials has had which has not ended; 0 for those that have not begun."""
+    """Seconds so far of each trial that has not ended; 0 for those that have not begun."""
     under_way = [_seconds(reports) for record, reports in ran if record.state is TrialState.RUNNING]
     return under_way + [0.0] * (count - len(ran))
 
@@ -71,6 +71,6 @@ def _seconds(reports: Iterable[Report]) -> float:
 
 
 def _shared(left: Sequence[float], concurrent: int) -> float:
-    """Seconds for what is left of each trial, so many trials at a time; the longest one cannot be shared."""
+    """Seconds until all remaining times are spent, so many trials at a time; at least the longest of them."""
     positive = [max(0.0, seconds) for seconds in left]
     return max([sum(positive) / concurrent, *positive])

@@ -58,7 +58,7 @@ def sweep_and_trial(named: str, trial: str | None = None) -> tuple[str, str | No
 
     Args:
         named: `quickstart/t0001`, or a sweep's name or file alone.
-        trial: The trial's name, where it stands apart.
+        trial: The trial's name, where it is given separately.
 
     Raises:
         ConfigError: A trial is named twice.

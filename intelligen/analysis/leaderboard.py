@@ -20,7 +20,7 @@ CellValue = str | int | float
 
 @dataclass(frozen=True)
 class LeaderboardEntry:
-    """What came of one trial."""
+    """One ended trial: its state, objective, scores and costs."""
 
     record: TrialRecord
     """Without secrets."""
@@ -33,7 +33,7 @@ class LeaderboardEntry:
 def leaderboard_entry(
     record: TrialRecord, reports: Sequence[Report], *, directory: Path, metric: str
 ) -> LeaderboardEntry:
-    """What came of an ended trial whose files lie in `directory`.
+    """The entry of an ended trial whose files are in `directory`.
 
     Raises:
         StorageError: Its result is damaged.
@@ -49,7 +49,7 @@ def leaderboard_entry(
 
 
 def ranked_entries(entries: Iterable[LeaderboardEntry], *, metric: str) -> list[LeaderboardEntry]:
-    """The best first; of equals the one that began first."""
+    """Entries from the best to the worst; of equals the one that began first."""
     return metric_direction.ranked(metric, entries, value=lambda one: one.value)
 
 
@@ -66,11 +66,11 @@ def leaderboard_csv(entries: Sequence[LeaderboardEntry], *, metric: str, scores:
     columns = _columns(entries, scores)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([harmless(name) for name in [*_headings(columns, metric), *params]])
+    writer.writerow([safe_cell(name) for name in [*_headings(columns, metric), *params]])
     for rank, one in enumerate(ranked_entries(entries, metric=metric), start=1):
         chosen = redact(one.record.schedule())
         cells = [*_cells(rank, one, columns), *(chosen.get(name) for name in params)]
-        writer.writerow(["" if cell is None else harmless(cell) for cell in cells])
+        writer.writerow(["" if cell is None else safe_cell(cell) for cell in cells])
     return file.getvalue()
 
 
@@ -109,8 +109,8 @@ def _cells(rank: int, one: LeaderboardEntry, scores: Sequence[str]) -> list[Cell
     ]
 
 
-def harmless(cell: CellValue | bool) -> CellValue:
-    """What a spreadsheet may read: a number is none of its formulas, even a negative one; text may be."""
+def safe_cell(cell: CellValue | bool) -> CellValue:
+    """`text` as a cell that no spreadsheet takes for a formula; numbers, also negative ones, stay as they are."""
     if not isinstance(cell, str):
         return cell
     text = " ".join(cell.split())

@@ -7,7 +7,7 @@ from intelligen.state.mlflow_run_ids import RunIds
 from intelligen.state.redaction import redact_text
 
 _SERVERS = ("http", "https")
-# Where `mlflow ui` answers unless it is told otherwise.
+# Where `mlflow ui` answers by default.
 _LOCAL = "http://127.0.0.1:5000"
 _TRAINING = "workflowType=machine_learning"
 

@@ -71,7 +71,7 @@ def result_rows(study: StudyResults) -> list[ResultRow]:
 
 
 def primary(study: StudyResults, rows: Sequence[ResultRow]) -> list[ResultRow]:
-    """The rows that the answer rests on."""
+    """The rows of the primary comparison, from which the conclusion is drawn."""
     return [row for row in rows if row.score.setting == study.primary]
 
 

@@ -19,7 +19,7 @@ from intelligen.config.schema.budget import Budget
 FAIR_SHARE: Final = 0.05
 """Budgets that differ by more, as a share of the smaller one, are not equal."""
 LEAST_TRIALS: Final = 20
-"""Fewer completed trials do not tell which parameter mattered."""
+"""With fewer completed trials no importance is computed."""
 # Optuna's advice: at least so many trials on the good side. Its own share of them is a tenth.
 _BEST_TRIALS: Final = 5
 _BEST_SHARE: Final = 0.1
@@ -47,7 +47,7 @@ class SearchEffort:
 
 
 @dataclass(frozen=True)
-class Allotment:
+class BudgetUse:
     """One kind of budget, as all strategies have spent it."""
 
     kind: str
@@ -70,7 +70,7 @@ def expected_best(
 
     Args:
         values: The objective of each trial that has one.
-        costs: Kind of cost → cost of every trial; of those without a value too, which those with one pay for.
+        costs: Kind of cost → cost of every trial; of those without a value too, whose cost the others bear.
         higher_is_better: Whether the best is the highest.
 
     """
@@ -129,7 +129,7 @@ def importance(study: optuna.Study) -> dict[str, float] | None:
 def pareto_front(
     scores: Mapping[str, float], costs: Mapping[str, float], *, higher_is_better: bool = True
 ) -> list[str]:
-    """What nothing else betters in both score and cost, the cheapest first.
+    """What no other betters in both score and cost, the cheapest first.
 
     Args:
         scores: Of trials or strategies, by name.
@@ -139,16 +139,16 @@ def pareto_front(
     """
     sign = -1 if higher_is_better else 1
     names = sorted(scores, key=lambda name: (costs[name], sign * scores[name]))
-    return [names[place] for place in pareto_optimal([(costs[name], sign * scores[name]) for name in names])]
+    return [names[number] for number in pareto_optimal([(costs[name], sign * scores[name]) for name in names])]
 
 
-def allotments(spent: Mapping[str, SearchEffort], budget: Budget) -> list[Allotment]:
+def budget_uses(spent: Mapping[str, SearchEffort], budget: Budget) -> list[BudgetUse]:
     """Each kind of budget, and which were meant to be equal: those per strategy; where there is none, trials."""
     meant = {_KINDS[name] for name in budget.per_strategy()} or {"trials"}
     table = {strategy: astuple(one) for strategy, one in spent.items()}
     return [
-        Allotment(field.name, {strategy: row[place] for strategy, row in table.items()}, field.name in meant)
-        for place, field in enumerate(fields(SearchEffort))
+        BudgetUse(field.name, {strategy: row[number] for strategy, row in table.items()}, field.name in meant)
+        for number, field in enumerate(fields(SearchEffort))
     ]
 
 
@@ -157,7 +157,7 @@ def budget_differences(spent: Mapping[str, SearchEffort], budget: Budget) -> lis
 
     Of several budgets per strategy the first that is spent ends a strategy's search, so one that is equal suffices.
     """
-    meant = [one for one in allotments(spent, budget) if one.meant]
+    meant = [one for one in budget_uses(spent, budget) if one.meant]
     if len(spent) < 2 or any(one.fair for one in meant):
         return []
     return [_difference(one) for one in meant]
@@ -171,7 +171,7 @@ _KINDS: Final = {
 _WORDS: Final = {"trials": "trials", "device_s": "device-seconds", "target_tokens": "target tokens"}
 
 
-def _difference(allotment: Allotment) -> str:
+def _difference(allotment: BudgetUse) -> str:
     least, most = (choose(allotment.spent, key=allotment.spent.__getitem__) for choose in (min, max))
     return (
         f"budgets differ by more than {100 * FAIR_SHARE:g} %: {most} had {allotment.spent[most]:,.0f}"

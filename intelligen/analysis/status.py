@@ -16,7 +16,7 @@ from intelligen.state.history import Report
 from intelligen.state.ledger import LOCK_FILE
 from intelligen.state.lock_owner import LockOwner, find_lock_owner
 from intelligen.state.mlflow_run_ids import read_run_ids
-from intelligen.state.sweep_files import RESTING, STATES, SweepFiles
+from intelligen.state.sweep_files import PAUSED, STATES, SweepFiles
 from intelligen.state.trial_records import Closing, TrialRecord, TrialState
 
 Histories = Mapping[str, Sequence[Report]]
@@ -33,7 +33,7 @@ class SweepState(StrEnum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     KILLED = "killed"
-    """Its last launch ended without a word."""
+    """Its last launch ended without closing the ledger."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TrialStatus:
     attempts: int
     started_ms: int
     resting: bool
-    """Nothing works on it now: it waits for its population, or for a place to train."""
+    """Paused: it waits for its population, or for resources."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class Status:
 
     @property
     def ended(self) -> int:
-        """Trials that have ended, however."""
-        return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, RESTING))
+        """Number of trials that have ended, in whatever way."""
+        return sum(count for state, count in self.trials.items() if state not in (TrialState.RUNNING, PAUSED))
 
     @property
     def ended_words(self) -> str:
@@ -121,7 +121,7 @@ class Status:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it has more to do, and nobody does it."""
+        """Whether it has more to do, and no launch is running."""
         short = self.budget_trials is not None and self.ended < self.budget_trials
         return self.state is not SweepState.RUNNING and (self.state is not SweepState.COMPLETE or short)
 
@@ -131,21 +131,21 @@ class Status:
 
 
 def read_status(files: SweepFiles) -> Status:
-    """Sum up a sweep.
+    """Read the status of a sweep.
 
     Raises:
         StorageError: Its files are damaged.
         ChangedError: Another version wrote them.
 
     """
-    holder = find_lock_owner(files.directory / LOCK_FILE)
-    header, trials, closing = files.ledger()
+    owner = find_lock_owner(files.directory / LOCK_FILE)
+    fingerprint, trials, closing = files.ledger()
     launch = files.launch()
     sweep = launch.sweep
     histories = {name: files.reports(record) for name, record in trials.items()}
     searched, repeated = (_of_kind(kind, trials) for kind in ("trial", "confirm"))
-    state = _state(holder, closing)
-    epochs = {kind: header["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
+    state = _state(owner, closing)
+    epochs = {kind: fingerprint["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
     size = SearchSize(
         trials=sweep.total_trials(),
         epochs=epochs["trial"],
@@ -159,7 +159,7 @@ def read_status(files: SweepFiles) -> Status:
         question=sweep.question,
         directory=files.directory,
         state=state,
-        holder=holder if state is SweepState.RUNNING else None,
+        holder=owner if state is SweepState.RUNNING else None,
         objective=metric,
         budget=sweep.budget.model_dump(exclude_none=True),
         budget_trials=size.trials,
@@ -168,9 +168,7 @@ def read_status(files: SweepFiles) -> Status:
         confirmations=size.repetitions,
         strategies=tuple(_strategies(files, trials, histories, metric)),
         under_way=tuple(
-            _under_way(
-                record, histories[record.id], epochs[record.kind], metric, resting=files.state(record) == RESTING
-            )
+            _under_way(record, histories[record.id], epochs[record.kind], metric, paused=files.state(record) == PAUSED)
             for record in trials.values()
             if record.state is TrialState.RUNNING
         ),
@@ -186,9 +184,9 @@ def _comparison(directory: Path, tracking_uri: str | None) -> tuple[str, ...]:
 
 
 def runner(files: SweepFiles) -> LockOwner | None:
-    """Who runs the sweep, by its lock and its ledger alone; none where nobody does."""
-    holder = find_lock_owner(files.directory / LOCK_FILE)
-    return holder if _state(holder, files.ledger()[2]) is SweepState.RUNNING else None
+    """The process that runs the sweep, by its lock and its ledger alone; None where none does."""
+    owner = find_lock_owner(files.directory / LOCK_FILE)
+    return owner if _state(owner, files.ledger()[2]) is SweepState.RUNNING else None
 
 
 _GROUPS = {"baseline": "training", "trial": "finetuning", "confirm": "finetuning"}
@@ -198,8 +196,8 @@ def _of_kind(kind: str, trials: Mapping[str, TrialRecord]) -> list[TrialRecord]:
     return [record for record in trials.values() if record.kind == kind]
 
 
-def _state(holder: LockOwner | None, closing: Closing | None) -> SweepState:
-    if holder is not None and (holder.certain or closing is None):
+def _state(owner: LockOwner | None, closing: Closing | None) -> SweepState:
+    if owner is not None and (owner.certain or closing is None):
         return SweepState.RUNNING
     return SweepState.KILLED if closing is None else SweepState(closing.status)
 
@@ -229,7 +227,7 @@ def _strategies(
 
 
 def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Histories, metric: str) -> BestTrial | None:
-    """Of trials that did not fail: the selected weights of those that finished, else the best epoch."""
+    """The best of the trials that did not fail, by selected weights where it finished, else by its best epoch."""
     found: list[BestTrial] = []
     for record in records:
         if record.state is TrialState.FAILED:
@@ -241,7 +239,7 @@ def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Historie
 
 
 def _under_way(
-    record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str, *, resting: bool
+    record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str, *, paused: bool
 ) -> TrialStatus:
     return TrialStatus(
         trial=record.id,
@@ -251,7 +249,7 @@ def _under_way(
         value=reports[-1].metrics[metric] if reports else None,
         attempts=record.attempts,
         started_ms=record.started_ms,
-        resting=resting,
+        resting=paused,
     )
 
 

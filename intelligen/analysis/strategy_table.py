@@ -60,7 +60,7 @@ class StrategySummary:
 
 @dataclass(frozen=True)
 class Effort:
-    """What some epochs took."""
+    """Time, tokens and memory of some epochs."""
 
     epoch_s: float
     """Mean."""
@@ -75,7 +75,7 @@ class Effort:
 
 
 def effort_of(reports: Sequence[Report]) -> Effort:
-    """What epochs took; there is at least one."""
+    """Time, tokens and memory of these epochs, of which there is at least one."""
     # A sweep may be resumed on another machine.
     kind = "gpu" if reports[-1].metrics["gpu/count"] else "cpu"
     measured = [report.metrics for report in reports if f"{kind}/memory_avg_mib" in report.metrics]

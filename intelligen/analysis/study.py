@@ -49,7 +49,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class TestSet:
-    """What models are given, and what they should say of it."""
+    """Inputs and references of a test set."""
 
     __test__ = False  # no test of pytest's
 
@@ -85,7 +85,7 @@ class SeedModel:
 
 @dataclass(frozen=True)
 class System:
-    """A strategy, or the baseline, by the models that stand for it on the test sets."""
+    """A strategy, or the baseline, with the models that represent it on the test sets."""
 
     name: str
     members: tuple[SeedModel, ...]
@@ -104,7 +104,7 @@ class StudyResults:
     directory: Path
     sweep: Sweep
     """As last launched."""
-    header: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     """Of the ledger: what it started with."""
     members: tuple[SeedModel, ...]
     """All trials, in the order in which they were started."""
@@ -116,7 +116,7 @@ class StudyResults:
     runs: RunIds
     """The runs that show it in MLflow, as far as they are known."""
     environment: str
-    """Machine and packages at the start; empty where nobody wrote them down."""
+    """Machine and packages at the start; empty where they were not recorded."""
 
     @property
     def metric(self) -> str:
@@ -126,12 +126,12 @@ class StudyResults:
     @cached_property
     def task(self) -> AnyTask:
         """How its models are scored, and by which metric test sets rank."""
-        return build_task(task_settings(self.header["experiment"]))
+        return build_task(task_settings(self.fingerprint["experiment"]))
 
     @property
     def primary(self) -> Setting:
-        """The comparison that the answer rests on: the first test set, by the experiment's own test search."""
-        return next(iter(self.test_sets), "test"), self.header["experiment"]["decoding"]["test"]["name"]
+        """The primary comparison: the first test set, by the experiment's own test search."""
+        return next(iter(self.test_sets), "test"), self.fingerprint["experiment"]["decoding"]["test"]["name"]
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -157,7 +157,7 @@ class StudyResults:
 
     @cached_property
     def systems(self) -> tuple[System, ...]:
-        """What stands beside each other: the baseline, then each strategy's confirmed models, else its best trial."""
+        """The compared systems: the baseline, then each strategy with its confirmed models, else its best trial."""
         ran = [member for member in self.members if member.record.state in USABLE]
         kind = "confirm" if self.confirmations else "trial"
         seeds = {member.record.seed for member in self.confirmations or self.members}
@@ -179,8 +179,8 @@ class StudyResults:
 
     @property
     def sweep_id(self) -> str:
-        """By which MLflow's runs of the sweep are found."""
-        return str(self.header["sweep_id"])
+        """Id of the sweep, by which its MLflow runs are found."""
+        return str(self.fingerprint["sweep_id"])
 
 
 def read_study(directory: Path, *, store: Path) -> StudyResults:
@@ -196,10 +196,10 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
 
     """
     files = SweepFiles(directory)
-    header, trials, _ = files.ledger()
+    fingerprint, trials, _ = files.ledger()
     launch = files.launch()
-    own_search = header["experiment"]["decoding"]["test"]["name"]
-    task = build_task(task_settings(header["experiment"]))
+    own_search = fingerprint["experiment"]["decoding"]["test"]["name"]
+    task = build_task(task_settings(fingerprint["experiment"]))
     members = tuple(
         SeedModel(
             record,
@@ -210,11 +210,11 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         for record in trials.values()
     )
     named = {split for member in members for split, _ in member.decoded}
-    data = open_prepared(layout.prepared(store, header["prepared"])) if named else None
+    data = open_prepared(layout.prepared(store, fingerprint["prepared"])) if named else None
     study = StudyResults(
         directory=directory,
         sweep=launch.sweep,
-        header=header,
+        fingerprint=fingerprint,
         members=members,
         test_sets={} if data is None else _read_test_sets(task, data, named),
         data=None if data is None else data.manifest,
@@ -238,14 +238,14 @@ def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking
     for path in score_files(record.within(directory)):
         split, _, search = path.stem.rpartition("-")
         if scored_as((split, search), own_search, ranking) in record.scores:
-            told = read_scores(path)
-            metrics = {name.partition("/")[2]: value for name, value in told.metrics.items()}
-            found[split, search] = Decoded(told.hypotheses, told.intervals, metrics, told.signatures)
+            scores = read_scores(path)
+            metrics = {name.partition("/")[2]: value for name, value in scores.metrics.items()}
+            found[split, search] = Decoded(scores.hypotheses, scores.intervals, metrics, scores.signatures)
     return found
 
 
 def scored_as(setting: Setting, own_search: str, score: str) -> str:
-    """What the ledger calls a score of a test set by a search: `test/bleu` where that is the experiment's own."""
+    """Name in the ledger of a test set's score by a search: `test/bleu` where it is the experiment's own search."""
     split, search = setting
     return f"{split}/{score}" if search == own_search else f"{split}-{search}/{score}"
 

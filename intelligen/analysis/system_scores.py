@@ -15,7 +15,7 @@ from intelligen.tasks.base import AnyMetric
 
 CONTROL = STANDARD
 LEAST_SEEDS = 2
-"""Fewer do not tell a strategy from its seed."""
+"""With fewer seeds, strategies cannot be distinguished from seeds."""
 
 Models = Mapping[int, Decoded]
 """Seed → a test set as the model of that seed translates it."""
@@ -48,7 +48,7 @@ class Score:
 
     @property
     def gain(self) -> float:
-        """How much better than the control it is; 0 where nothing is compared."""
+        """How much better than its control the system is; 0 where nothing is compared."""
         return 0.0 if self.difference is None else merit(self.metric.name, self.difference.delta)
 
 
@@ -56,7 +56,7 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     """A test set's scores: the baseline, then the strategies in the order in which they first ran."""
     references, metric = study.test_sets[setting[0]].references, study.task.ranking
     models = {system.name: found for system in study.systems if (found := system.of(setting))}
-    controls = {name: held_against(name) if study.confirmations else () for name in models}
+    controls = {name: required_controls(name) if study.confirmations else () for name in models}
     compared = [name for name, held in controls.items() if CONTROL in held and _seeds(name, CONTROL, models)]
     rows = []
     for system in study.systems:
@@ -74,13 +74,13 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     return _corrected(rows)
 
 
-def held_against(system: str) -> tuple[str, ...]:
-    """The controls that a gain of this system must be held against, `standard` first."""
+def required_controls(system: str) -> tuple[str, ...]:
+    """The controls with which a gain of this system must be compared, `standard` first."""
     return () if system == BASELINE else declared(system).controls
 
 
 def _seeds(system: str, control: str, models: Mapping[str, Models]) -> list[int]:
-    """Those that both have; none where they are too few."""
+    """The seeds that both systems have; empty where they are too few."""
     common = sorted(models[system].keys() & models.get(control, {}).keys())
     return common if len(common) >= LEAST_SEEDS else []
 

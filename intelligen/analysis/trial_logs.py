@@ -1,4 +1,4 @@
-"""Logs of a sweep's trials: each is followed from where it was read up to."""
+"""Logs of a sweep's trials: followed like `tail -f`, each from where it was last read."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class TrialLogs:
             files.trial(trial)
 
     def lines(self, *, last: int | None = None) -> Iterator[str]:
-        """Lines that were not told before, below a heading wherever another file begins; only the last of each file."""
+        """New lines since the last call, with a heading where another file begins; only the last ones of each."""
         for record in self._records():
             for path in self._paths(record):
                 new = deque(self._new_lines(path), maxlen=last)

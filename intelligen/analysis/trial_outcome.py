@@ -1,4 +1,4 @@
-"""Outcome of a trial: read from its own directory, not from what a scheduler believes."""
+"""Outcome of a trial: read from its own directory, not from what a scheduler reports."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from intelligen.state.trial_result import read_result
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a trial."""
+    """How a trial ended: its state, reason and values."""
 
     state: TrialState
     reason: str
@@ -33,12 +33,12 @@ def last_line(error: BaseException) -> str:
 
 
 def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, stopped: str | None = None) -> Outcome:
-    """What came of a trial that no process works on any more.
+    """The outcome of a trial that no process works on any more.
 
     Args:
         directory: The trial's.
         objectives: Metrics; the first decides where one must.
-        crashed: Whether its processes died more often than it was to be tried.
+        crashed: Whether its processes died at every attempt that it had.
         stopped: Why it was stopped, where it was not the scheduler that did.
 
     Raises:

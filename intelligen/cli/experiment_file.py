@@ -78,7 +78,7 @@ class ExperimentFile:
 
 
 @dataclass(frozen=True)
-class TrainingPlace:
+class Training:
     """A trial, and its directory."""
 
     trial: Trial
@@ -95,16 +95,16 @@ class TrainingPlace:
             raise UnavailableError(f"{self.directory}: has not been trained to its end; run: {command}")
 
 
-def baseline_place(settings: Experiment, *, prepared: str, runs: Path) -> TrainingPlace:
+def baseline_training(settings: Experiment, *, prepared: str, runs: Path) -> Training:
     """Of the experiment's baseline."""
     trial = baseline_trial(settings, prepared=prepared)
-    return TrainingPlace(trial, layout.baseline(runs, trial.identity))
+    return Training(trial, layout.baseline(runs, trial.identity))
 
 
-def finetuning_place(settings: Experiment, baseline: TrainingPlace, *, runs: Path) -> TrainingPlace:
+def finetuning(settings: Experiment, baseline: Training, *, runs: Path) -> Training:
     """Of its strategy's fine-tuning, which starts from that baseline."""
     trial = finetuning_trial(settings, prepared=baseline.trial.prepared, start=baseline.trial.identity)
-    return TrainingPlace(trial, layout.finetuned(runs, trial.strategy.name, trial.identity))
+    return Training(trial, layout.finetuned(runs, trial.strategy.name, trial.identity))
 
 
 def prepared_data(settings: Experiment, runs: Path) -> "Prepared":

@@ -1,4 +1,4 @@
-"""A command whose module is imported when it is called: listing all of them imports none."""
+"""Lazily loaded command: its module is imported when it is called, so listing all of them imports none."""
 
 from importlib import import_module
 from typing import Any
@@ -11,18 +11,18 @@ class Verb(click.Command):
 
     Args:
         name: As it is typed.
-        place: `MODULE:ATTRIBUTE` of this package.
+        target: `MODULE:ATTRIBUTE` of this package.
         line: What the list of verbs says: the first sentence of the command's own help.
 
     """
 
-    def __init__(self, name: str, place: str, line: str) -> None:
+    def __init__(self, name: str, target: str, line: str) -> None:
         super().__init__(name, help=line)
-        self._place = place
+        self._target = target
 
     def load(self) -> click.Command:
         """The command itself."""
-        module, _, attribute = self._place.partition(":")
+        module, _, attribute = self._target.partition(":")
         command: click.Command = getattr(import_module(f"intelligen.cli.{module}"), attribute)
         return command
 

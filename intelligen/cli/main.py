@@ -1,4 +1,4 @@
-"""Entry points: every error that a user can cause is one line and an exit code, never a traceback."""
+"""Entry points: every error that a user can cause becomes one line and an exit code, never a traceback."""
 
 import os
 import sys

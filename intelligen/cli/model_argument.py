@@ -8,8 +8,8 @@ import click
 from intelligen.analysis.find_sweep import find_trial
 from intelligen.cli.experiment_file import (
     ExperimentFile,
-    baseline_place,
-    finetuning_place,
+    baseline_training,
+    finetuning,
     named_device,
     prepared_data,
 )
@@ -81,13 +81,13 @@ def _trained_by(file: ExperimentFile) -> Path:
         file.require_no_finetuning(
             "without --strategy the baseline is meant, which has no such setting; name the strategy by --strategy NAME"
         )
-    baseline = baseline_place(settings, prepared=prepared_data(settings, file.runs).identity, runs=file.runs)
+    baseline = baseline_training(settings, prepared=prepared_data(settings, file.runs).identity, runs=file.runs)
     if file.strategy is None:
         baseline.require_result(file.command("train"))
         return baseline.directory
-    place = finetuning_place(settings, baseline, runs=file.runs)
-    place.require_result(file.command("finetune"))
-    return place.directory
+    training = finetuning(settings, baseline, runs=file.runs)
+    training.require_result(file.command("finetune"))
+    return training.directory
 
 
 def _trial_directory(model: str, runs: Path) -> Path:
@@ -103,5 +103,5 @@ def _trial_directory(model: str, runs: Path) -> Path:
 def _store_of(directory: Path, runs: Path) -> Path:
     """The runs directory that a trial's directory lies in, where it has the trial's data; else the one of `--runs`."""
     identity = read_trial(directory).prepared
-    places = directory.resolve().parents
-    return next((place for place in places if layout.prepared(place, identity).is_dir()), runs)
+    parents = directory.resolve().parents
+    return next((folder for folder in parents if layout.prepared(folder, identity).is_dir()), runs)

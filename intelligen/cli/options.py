@@ -114,7 +114,7 @@ def json_option(command: Command) -> Command:
 
 
 def refuse_given(*names: str, why: str) -> None:
-    """Refuse options that stand on the command line and would not be used.
+    """Refuse options that were given on the command line and would not be used.
 
     Raises:
         ConfigError: One does.

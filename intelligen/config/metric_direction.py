@@ -1,4 +1,4 @@
-"""Which way a metric points: best, ranked and Pareto-optimal results are decided here alone."""
+"""Direction of a metric: best, ranked and Pareto-optimal results are decided here alone."""
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import le
@@ -43,17 +43,17 @@ def best(metric: str, items: Iterable[Item], *, value: Callable[[Item], float]) 
 def ranked(metric: str, items: Iterable[Item], *, value: Callable[[Item], float | None]) -> list[Item]:
     """The best first, equals in their order, and last what has no value."""
 
-    def place(item: Item) -> tuple[bool, float]:
+    def rank(item: Item) -> tuple[bool, float]:
         found = value(item)
         return found is None, 0.0 if found is None else -merit(metric, found)
 
-    return sorted(items, key=place)
+    return sorted(items, key=rank)
 
 
 def pareto_optimal(losses: Sequence[Sequence[float]]) -> list[int]:
     """Places of what nothing else betters: of the results of which no other is as low in all and lower in one."""
     return [
-        place
-        for place, loss in enumerate(losses)
+        number
+        for number, loss in enumerate(losses)
         if not any(list(other) != list(loss) and all(map(le, other, loss)) for other in losses)
     ]

@@ -1,1 +1,1 @@
-"""Conformance tests for what other packages add: a test class inherits from one of these and says what it tests."""
+"""Conformance tests for networks of other packages: a test class inherits from one and names what it tests."""

@@ -262,10 +262,10 @@ def _tokens(*shape: int, vocabulary: int, seed: int) -> Tensor:
     return steps.cumsum(dim=1) % ordinary + EOS + 1
 
 
-def _another(token_NT: Tensor, place: int, vocabulary: int) -> Tensor:
+def _another(token_NT: Tensor, position: int, vocabulary: int) -> Tensor:
     """With other tokens at a place."""
     changed_NT = token_NT.clone()
-    changed_NT[:, place] = (changed_NT[:, place] - EOS) % (vocabulary - EOS - 1) + EOS + 1
+    changed_NT[:, position] = (changed_NT[:, position] - EOS) % (vocabulary - EOS - 1) + EOS + 1
     return changed_NT
 
 

@@ -1,1 +1,1 @@
-"""Corpora become tokens, tokens become batches."""
+"""Data: corpora, tokenizers, prepared splits and batches; nothing here knows a model."""

@@ -1,4 +1,4 @@
-"""Batches: right-padded rows of a split within a token bound; a row that is longer is alone."""
+"""Batches: right-padded rows of a split within a token bound; a row beyond the bound is a batch of its own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -147,7 +147,7 @@ class SentencePairs(Examples[Batch]):
 
 
 def cut(descending_lengths: Rows, max_tokens: int) -> list[int]:
-    """Bounds of consecutive groups of rows with rows × longest ≤ max_tokens; a longer row stands alone.
+    """Bounds of consecutive groups of rows with rows × longest ≤ max_tokens; a longer row is a group of its own.
 
     Args:
         descending_lengths: Tokens per row, longest first, so that a group's first row is its longest.

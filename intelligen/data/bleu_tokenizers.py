@@ -43,7 +43,7 @@ def bleu_metric(tokenizer: BleuTokenizer, *, force: bool = False, effective_orde
     """SacreBLEU's BLEU, cased, with exponential smoothing.
 
     Args:
-        tokenizer: Its name; it stands in the signature.
+        tokenizer: Its name, which is part of the signature.
         force: No warning of hypotheses that look tokenized.
         effective_order: For single sentences, of which a short one has no 4-gram.
 
@@ -80,7 +80,7 @@ def require_bleu_tokenizer(task: Translation, prepared: Prepared, *, key: str = 
 
     Args:
         task: An explicit tokenizer is obeyed, if it is there.
-        prepared: Of its references is judged whether their words are apart.
+        prepared: Its references are checked for words that are separated by spaces.
         key: Of the setting, as `-o` takes it.
 
     Raises:

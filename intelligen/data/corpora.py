@@ -1,4 +1,4 @@
-"""Corpora: named splits of (source, target) pairs, wherever they lie."""
+"""Corpora: named splits of rows, from files, the Hugging Face hub or the embedded grammar."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -62,19 +62,19 @@ def open_corpus(corpus: CorpusSettings, columns: Sequence[Column], comparable: C
     if isinstance(corpus, EmbeddedCorpus):
         require_fields(columns, corpus.fields, key="data.corpus")
         return EmbeddedRows(corpus, columns)
-    key, place = "data.corpus", corpus
+    key, chosen = "data.corpus", corpus
     if isinstance(corpus, FilesCorpus) and corpus.folder is None:
         assert corpus.hub is not None
-        key, place = "data.corpus.hub", corpus.hub
-    require_fields(columns, place.fields, key=key)
-    drawn = drawn_splits(place.splits)
+        key, chosen = "data.corpus.hub", corpus.hub
+    require_fields(columns, chosen.fields, key=key)
+    drawn = drawn_splits(chosen.splits)
     found: Corpus
-    if isinstance(place, HubCorpus):
-        found = HubRows(place, columns, key=key)
+    if isinstance(chosen, HubCorpus):
+        found = HubRows(chosen, columns, key=key)
     else:
-        assert place.folder is not None
-        files = {split: files for split, files in place.splits.items() if not isinstance(files, HeldOut)}
-        found = FileRows(Path(place.folder), files, columns, key=f"{key}.splits")
+        assert chosen.folder is not None
+        files = {split: files for split, files in chosen.splits.items() if not isinstance(files, HeldOut)}
+        found = FileRows(Path(chosen.folder), files, columns, key=f"{key}.splits")
     return HeldOutRows(found, drawn, comparable) if drawn else found
 
 

@@ -1,4 +1,4 @@
-"""Manifest of prepared data: what was prepared from what, what was found, and hashes that show damage."""
+"""Manifest of prepared data: its sources and settings, what was found, and hashes that show damage."""
 
 import hashlib
 import json
@@ -117,5 +117,5 @@ def prepare_again(directory: Path) -> str:
 
 def _checksum(content: Mapping[str, Any]) -> str:
     """Of what is written, not of what a later version makes of it: that may know further keys."""
-    told = {key: value for key, value in content.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    hashed = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Summary of prepared data in lines: what was read, kept, left out and odd, and what the splits share."""
+"""Summary of prepared data in lines: what was read, kept and left out, and what the splits share."""
 
 from collections.abc import Iterator
 

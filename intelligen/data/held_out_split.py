@@ -1,4 +1,4 @@
-"""Splits that are drawn from the training split, by a hash of each row's content."""
+"""Held-out splits: drawn from the training split, by a hash of each row's content."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,8 +33,8 @@ class _Drawn:
 class HeldOutRows:
     """A corpus some of whose splits are drawn from `train`, which loses them.
 
-    Drawn are rows that training would keep. A drawn row is in one split alone: whatever training would not tell from
-    it is removed from `train`, and splits draw in turn.
+    Only rows that training would keep are drawn. A drawn row is in one split alone: rows that training could not
+    distinguish from it are removed from `train`, and splits draw one after the other.
 
     Args:
         corpus: Has `train`, and the splits that are not drawn.

@@ -1,4 +1,4 @@
-"""Pairs of Hugging Face data sets; their library is imported only when it is used."""
+"""Rows of Hugging Face data sets; their library is imported only when it is used."""
 
 import hashlib
 import sys
@@ -99,7 +99,7 @@ class HubRows:
             saved = {"train": found} if isinstance(found, datasets.Dataset) else found
             if theirs not in saved:
                 raise ValueError(f"Unknown split `{theirs}`{nearest_of(theirs, saved)}")
-        except ValueError as error:  # so does `load_dataset` tell of a split that is not there
+        except ValueError as error:  # `load_dataset` raises it for a split that is not there
             can_be_drawn = "split" in str(error) and split != "train"
             fix = f"; {held_out_fix(self.key, split)}" if can_be_drawn else ""
             raise DataError(f"data set {corpus.dataset}: {_one_line(error)}{fix}") from error

@@ -1,4 +1,4 @@
-"""Fields of JSON records: a key that is there wins, else a dot descends."""
+"""Fields of JSON records: a name with a dot is a key if there is one, else a path into nested objects."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -33,7 +33,7 @@ def text_of(record: Mapping[str, object], field: str, where: str) -> str:
 
 
 def first_key(field: str, keys: Collection[str]) -> str:
-    """The key at which a dotted field begins: all of it where there is such a key, else what stands before its dot."""
+    """The key at which a dotted field begins: all of it where there is such a key, else the part before its dot."""
     return field if field in keys else field.partition(".")[0]
 
 

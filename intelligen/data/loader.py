@@ -96,7 +96,7 @@ class Loader(Generic[BatchT]):
         return self._micro_batches(rows)
 
     def state_dict(self) -> dict[str, int]:
-        """Where the next update stands."""
+        """Position of the next update."""
         return {"pass": self._pass, "update": self._update}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""A new test set: files that are checked and encoded as prepared splits are, and kept nowhere."""
+"""A new test set: files that are checked and encoded as prepared splits are, and never stored."""
 
 import os
 from collections.abc import Iterator, Sequence

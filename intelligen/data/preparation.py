@@ -1,4 +1,4 @@
-"""Preparation of data: done once, built beside its place, renamed, found again by content hash."""
+"""Preparation of data: built beside its final directory, then renamed; found again by content hash."""
 
 import contextlib
 import errno
@@ -80,8 +80,8 @@ def data_identity(data: Data, fingerprint: str, columns: Sequence[Column]) -> st
     Source and target, which were the only columns at first, add nothing to it.
     """
     settings = comparable(data, exclude={"corpus"})
-    told = json.dumps([[column.name, column.read] for column in columns])
-    others = () if tuple(columns) == SOURCE_AND_TARGET else (told,)
+    other_columns = json.dumps([[column.name, column.read] for column in columns])
+    others = () if tuple(columns) == SOURCE_AND_TARGET else (other_columns,)
     return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT), *others)
 
 
@@ -209,7 +209,7 @@ def _tokenized(row: Row, rules: Sequence[MosesTokenizer | None]) -> Row:
 
 
 def _silent(stage: str, rows: int) -> None:
-    """Progress that nobody asked for."""
+    """Progress that is shown nowhere."""
 
 
 def _ignored(rows: Sequence[Row]) -> None:

@@ -140,7 +140,7 @@ class Prepared:
             self._whole(name)
 
     def _whole(self, name: str) -> Path:
-        """The path of a file whose content is what was prepared; the first release wrote no hashes to tell by."""
+        """The path of a file whose content is what was prepared; the first release wrote no hashes to check it."""
         path, hashes = self.directory / name, self.manifest.sha256
         if hashes is not None and sha256_once(path) != hashes.get(name):
             raise StorageError(f"{path}: damaged (its SHA-256 does not match); {prepare_again(self.directory)}")

@@ -103,8 +103,8 @@ class _Seen:
 
     def mark(self, hashes: Hashes) -> None:
         """Note what the other split has."""
-        places = np.minimum(np.searchsorted(self._distinct, hashes), len(self._distinct) - 1)
-        self._seen[places[self._distinct[places] == hashes]] = True
+        indices = np.minimum(np.searchsorted(self._distinct, hashes), len(self._distinct) - 1)
+        self._seen[indices[self._distinct[indices] == hashes]] = True
 
     def rows(self) -> int:
         """Rows that were seen."""

@@ -1,4 +1,4 @@
-"""Lines of text files, by one set of rules: what is no text is an error with its place, what is fixed is counted."""
+"""Lines of text files: invalid text is an error with file, line and byte; what is corrected is counted."""
 
 import gzip
 import re
@@ -38,14 +38,14 @@ def read_lines(path: Path, notes: Counter[str]) -> Iterator[str]:
         raise StorageError(f"{path}:{number + 1}: cannot be read: {error.strerror or error}") from error
 
 
-def decoded_lines(stream: Iterable[bytes], place: str, notes: Counter[str]) -> Iterator[str]:
+def decoded_lines(stream: Iterable[bytes], name: str, notes: Counter[str]) -> Iterator[str]:
     r"""The lines of UTF-8 text without their ends, which are \n and \r\n alone.
 
     A byte order mark and \r\n are removed and counted in `notes` (`bom`, `crlf`).
 
     Args:
         stream: Lines with their ends.
-        place: What messages call it.
+        name: What messages call it.
         notes: Counters.
 
     Raises:
@@ -53,7 +53,7 @@ def decoded_lines(stream: Iterable[bytes], place: str, notes: Counter[str]) -> I
 
     """
     for number, raw in enumerate(stream, start=1):
-        line = _decoded(raw, place, number)
+        line = _decoded(raw, name, number)
         if number == 1 and line.startswith("\ufeff"):
             line = line[1:]
             notes["bom"] += 1
@@ -101,12 +101,12 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _decoded(raw: bytes, place: str, number: int) -> str:
+def _decoded(raw: bytes, name: str, number: int) -> str:
     try:
         line = raw.decode()
     except UnicodeDecodeError as error:
-        where = f"{place}:{number}:{error.start + 1}"
+        where = f"{name}:{number}:{error.start + 1}"
         raise DataError(f"{where}: byte 0x{raw[error.start]:02x} is not UTF-8; convert it, e.g. with iconv") from None
     if "\0" in line:
-        raise DataError(f"{place}:{number}:{raw.index(0) + 1}: a NUL character; is this text?")
+        raise DataError(f"{name}:{number}:{raw.index(0) + 1}: a NUL character; is this text?")
     return line

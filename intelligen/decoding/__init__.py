@@ -1,1 +1,1 @@
-"""Searches for the continuation of a sequence; they know a cache and its model, but no task."""
+"""Decoding: greedy, beam search and sampling over a model's cache; nothing here knows a task."""

@@ -99,14 +99,14 @@ class _Beams:
         origin_AK = self._grow(log_probs_NV, length=length)
         ended_AK = self.last_token_AK == EOS
         score_AK = (self.log_probs_AK / penalty(length, length_penalty)).masked_fill(~ended_AK, -torch.inf)
-        score_A, place_A = score_AK.max(dim=1)
-        self._keep(place_A, score_A, where_A=self.live_A & (score_A > self.best_score_A))
+        score_A, best_A = score_AK.max(dim=1)
+        self._keep(best_A, score_A, where_A=self.live_A & (score_A > self.best_score_A))
         self.log_probs_AK = self.log_probs_AK.masked_fill(ended_AK, -torch.inf)
 
-        prefix_A, place_A = self.log_probs_AK.max(dim=1)
+        prefix_A, best_A = self.log_probs_AK.max(dim=1)
         at_bound_A = self.bound_A == length
         unfinished_A = at_bound_A & self.best_score_A.isneginf()
-        self._keep(place_A, self.best_score_A, where_A=unfinished_A)
+        self._keep(best_A, self.best_score_A, where_A=unfinished_A)
         # Tokens only add negative log-probabilities, and no length divides them by more than the longest does.
         reachable_A = prefix_A / penalty(self.bound_A, length_penalty)
         self.live_A = self.live_A & ~at_bound_A & (reachable_A > self.best_score_A)
@@ -124,10 +124,10 @@ class _Beams:
         self.tokens_AKT[:, :, length - 1] = self.last_token_AK
         return origin_AK
 
-    def _keep(self, place_A: Tensor, score_A: Tensor, *, where_A: Tensor) -> None:
-        row_A = torch.arange(place_A.numel(), device=place_A.device)
-        self.best_tokens_AT = self.tokens_AKT[row_A, place_A].where(where_A[:, None], self.best_tokens_AT)
-        self.best_log_probs_A = self.log_probs_AK[row_A, place_A].where(where_A, self.best_log_probs_A)
+    def _keep(self, best_A: Tensor, score_A: Tensor, *, where_A: Tensor) -> None:
+        row_A = torch.arange(best_A.numel(), device=best_A.device)
+        self.best_tokens_AT = self.tokens_AKT[row_A, best_A].where(where_A[:, None], self.best_tokens_AT)
+        self.best_log_probs_A = self.log_probs_AK[row_A, best_A].where(where_A, self.best_log_probs_A)
         self.best_score_A = score_A.where(where_A, self.best_score_A)
 
 

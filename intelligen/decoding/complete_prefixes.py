@@ -40,7 +40,7 @@ def complete(
     prefix_NT = prefix_NT[:, prefix_NT.size(1) - longest :]
     padding_N = longest - lengths_N
     new_N = max_lengths_N - lengths_N
-    # BOS stands right before a row's first token.
+    # BOS is right before a row's first token.
     inputs_NT = F.pad(prefix_NT, (1, 0), value=PAD).scatter(1, padding_N[:, None], BOS)
     room = longest + max(0, int(new_N.max()))
     cache = model.new_cache(encoded, max_length=room, rows_per_source=rows_per_source, left_padding_N=padding_N)
@@ -48,5 +48,5 @@ def complete(
         model.prefill(inputs_NT[:, :-1], cache)
     found = free_run(model.extend, cache, first_N=inputs_NT[:, -1], max_lengths_N=new_N, pick=pick)
     joined_NT = torch.cat([prefix_NT, found.tokens_NT], dim=1)
-    place_NT = padding_N[:, None] + torch.arange(joined_NT.size(1), device=padding_N.device)
-    return trimmed(F.pad(joined_NT, (0, longest), value=PAD).gather(1, place_NT), found.log_probs_N)
+    position_NT = padding_N[:, None] + torch.arange(joined_NT.size(1), device=padding_N.device)
+    return trimmed(F.pad(joined_NT, (0, longest), value=PAD).gather(1, position_NT), found.log_probs_N)

@@ -31,7 +31,7 @@ def row_uniforms(key: int, rows: npt.NDArray[np.int64], *, width: int, samples: 
     for row, drawn_SW in zip(rows, drawn_RSW, strict=True):
         for sample, drawn_W in enumerate(drawn_SW):
             beginning["state"]["key"][0], beginning["state"]["key"][1] = key, row
-            # Draws count up the first word of the counter; the second tells the samples apart.
+            # Draws count up the first word of the counter; the second distinguishes the samples.
             beginning["state"]["counter"][:] = 0, sample, 0, 0
             philox.state = beginning
             generator.random(out=drawn_W, dtype=np.float32)

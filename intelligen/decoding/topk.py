@@ -22,5 +22,5 @@ def topk_tokens(scores_NV: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if rest:
         few_NY = torch.cat([few_NY, scores_NV[:, -rest:]], dim=1)
         token_NY = torch.cat([token_NY, token_V[-rest:].expand(len(token_NY), -1)], dim=1)
-    scores_NK, place_NK = few_NY.topk(k, dim=1)
-    return scores_NK, token_NY.gather(1, place_NK)
+    scores_NK, index_NK = few_NY.topk(k, dim=1)
+    return scores_NK, token_NY.gather(1, index_NK)

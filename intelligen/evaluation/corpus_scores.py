@@ -10,7 +10,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu_tokenizers import bleu_metric, word_splitter
 from intelligen.data.moses_tokenizer import MosesTokenizer
-from intelligen.evaluation.sharded_evaluation import Evaluation, Shard, put_together
+from intelligen.evaluation.sharded_evaluation import Evaluation, Shard, merge_shards
 from intelligen.evaluation.text_health import TEXT_SHARES, distinct
 
 LENGTHS: Final = {"01-10": range(11), "11-20": range(11, 21), "21-30": range(21, 31), "31-up": range(31, sys.maxsize)}
@@ -33,7 +33,7 @@ def score(
         moses_language: Also score `moses_bleu`, by this language's rules.
 
     """
-    hypotheses, sums = put_together(shards, rows=len(references))
+    hypotheses, sums = merge_shards(shards, rows=len(references))
     bleu, chrf, ter = bleu_metric(tokenizer), CHRF(), TER()
     bleu_score = bleu.corpus_score(hypotheses, [references])
     metrics = {

@@ -71,8 +71,8 @@ def prefix_switch(
 ) -> MetricSums:
     """Nats per token of the reference's rest y_{>k}: after k greedy tokens of the model, and after y_1 … y_k.
 
-    A row is read at one k, the rows of a split taking turns, so that the curve costs a single pass of the decoder. It
-    counts where the reference has more than k tokens and the greedy output at least k before EOS.
+    A row is read at one k, and the rows of a split are distributed over all ks, so that the curve costs a single pass
+    of the decoder. A row counts where the reference has more than k tokens and the greedy output at least k before EOS.
 
     Args:
         model: In evaluation mode.

@@ -149,9 +149,10 @@ class MacroF1(Metric[Hashable, Hashable]):
         require_as_many(predictions, references)
         if unknown := {*predictions, *references} - {*self.classes}:
             raise ValueError(f"macro-F1: {sorted(map(repr, unknown))[0]} is none of its {len(self.classes)} classes")
-        place = {named: number for number, named in enumerate(self.classes)}
+        column = {named: number for number, named in enumerate(self.classes)}
         predicted_MC, expected_MC = (
-            np.eye(len(place))[np.array([place[row] for row in rows], dtype=int)] for rows in (predictions, references)
+            np.eye(len(column))[np.array([column[row] for row in rows], dtype=int)]
+            for rows in (predictions, references)
         )
         return np.concatenate([predicted_MC * expected_MC, predicted_MC, expected_MC], axis=1)
 

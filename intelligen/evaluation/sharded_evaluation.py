@@ -30,7 +30,7 @@ class Evaluation:
     """`bleu_signature`, `chrf_signature` and so on: without them a score cannot be compared."""
 
 
-def put_together(shards: Sequence[Shard], *, rows: int) -> tuple[tuple[str, ...], MetricSums]:
+def merge_shards(shards: Sequence[Shard], *, rows: int) -> tuple[tuple[str, ...], MetricSums]:
     """The hypotheses of all ranks in the split's order, and the sums of all.
 
     Args:

@@ -46,7 +46,7 @@ class Comparison:
     over: Literal["seeds × rows", "rows"]
     """What the interval is over; with one seed it holds for this seed alone."""
     standard_error: float
-    """Of `delta`. The interval reaches further than twice so far where few seeds tell little of it."""
+    """Of `delta`. The interval reaches further than twice so far where there are few seeds."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +179,11 @@ def mean_interval(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values that may be held against α together, in the order given (Holm 1979, step-down)."""
+    """p-values that may be compared with α together, in the order given (Holm 1979, step-down)."""
     rising = np.argsort(p_values, kind="stable")
     times = np.arange(len(p_values), 0, -1)
     corrected = np.minimum(1.0, np.maximum.accumulate(times * np.asarray(p_values)[rising]))
-    return [float(corrected[place]) for place in np.argsort(rising)]
+    return [float(corrected[rank]) for rank in np.argsort(rising)]
 
 
 def _statistics(

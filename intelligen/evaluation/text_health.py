@@ -30,8 +30,8 @@ def text_shares(
         tokenizer: BLEU's, whose tokens are counted.
 
     Returns:
-        `repetition_pct`: 4-grams that stood in the same hypothesis before (seq-rep-4 of Welleck et al. 2020, here
-        pooled over the corpus); `empty_pct` and `overlong_pct`: hypotheses; `copy_pct`: tokens that stand in the source
+        `repetition_pct`: 4-grams that occurred earlier in the same hypothesis (seq-rep-4 of Welleck et al. 2020, here
+        pooled over the corpus); `empty_pct` and `overlong_pct`: hypotheses; `copy_pct`: tokens that occur in the source
         but not in the reference. A share of no 4-grams or no tokens is missing.
 
     """

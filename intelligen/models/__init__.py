@@ -1,1 +1,1 @@
-"""The networks: plain torch modules that know nothing of training and searching."""
+"""Networks: plain torch modules that know nothing of training and decoding."""

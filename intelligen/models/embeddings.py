@@ -37,8 +37,8 @@ class Positions(nn.Module):
         """
         last = self.table_PD.size(0) - 1
         if left_padding_N is not None:
-            place_T = torch.arange(start, start + count, device=left_padding_N.device)
-            return self.table_PD[(place_T - left_padding_N[:, None]).clamp(0, last)]
+            position_T = torch.arange(start, start + count, device=left_padding_N.device)
+            return self.table_PD[(position_T - left_padding_N[:, None]).clamp(0, last)]
         assert start + count - 1 <= last, f"position {start + count - 1} of {last + 1}"
         return self.table_PD[start : start + count]
 

@@ -55,7 +55,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         return TransformerEncoderOutput(self.encoder_norm(x_BSD), padding_BS)
 
     def states(self, target_in_NT: Tensor, encoded: TransformerEncoderOutput) -> Tensor:
-        """Run the decoder. Causality hides the padding, which stands on the right."""
+        """Run the decoder. Causality hides the padding, which is on the right."""
         return self._decoded(self.target_embedding(target_in_NT), encoded)
 
     def mixture_states(self, mixture_NTV: Tensor, encoded: TransformerEncoderOutput) -> Tensor:

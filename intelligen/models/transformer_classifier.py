@@ -18,7 +18,7 @@ from intelligen.models.transformer_layers import EncoderLayer
 class TransformerClassifier(Classifier):
     """Token sequences of a row → logits of its class.
 
-    Each sequence has its own vocabulary, counts its own positions, and is told from the others by a segment embedding
+    Each sequence has its own vocabulary, counts its own positions, and is marked by a segment embedding
     (Devlin et al. 2019, sec. 3), so that padding behind any of them changes nothing.
 
     Args:

@@ -18,7 +18,7 @@ class MetricSums:
                 for value in (numerator, denominator)
             ]
             # Stays on the device: reading it back at every update would make the processor wait.
-            device = max((value.device for value in values), key=lambda place: place.type != "cpu")
+            device = max((value.device for value in values), key=lambda one: one.type != "cpu")
             self._pairs[name] = torch.stack([value.to(device) for value in values])
 
     def add(self, other: "MetricSums") -> None:

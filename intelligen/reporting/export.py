@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from intelligen.analysis.leaderboard import harmless
+from intelligen.analysis.leaderboard import safe_cell
 from intelligen.tasks.base import AnyMetric
 
 Record = Mapping[str, Any]
@@ -45,7 +45,7 @@ def to_csv(records: Sequence[Record]) -> str:
     writer.writerow(columns)
     for record in records:
         values = [record.get(column) for column in columns]
-        writer.writerow(["" if value is None else harmless(value) for value in values])
+        writer.writerow(["" if value is None else safe_cell(value) for value in values])
     return file.getvalue()
 
 

@@ -46,6 +46,6 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal; the system's own errors are raised."""
+    """SHA-256 of a file's bytes, in hexadecimal; the system's own errors are raised."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

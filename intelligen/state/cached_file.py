@@ -9,7 +9,7 @@ Stamp = tuple[int, int, int]
 
 
 class CachedFile(Generic[Content]):
-    """A file as `read` returns it. Without it, reading a sweep would cost more with every trial in it."""
+    """A file as `read` returns it, cached: else each look at a sweep would cost more with every trial in it."""
 
     def __init__(self, path: Path, read: Callable[[Path], Content]) -> None:
         self._path = path

@@ -12,7 +12,7 @@ _SEAL = re.compile(r', "crc": "([0-9a-f]{8})"\}\s*\Z')
 
 
 def seal(text: str) -> str:
-    """An object's JSON text, of one line or several, with the CRC-32 of what stands before it as the field `crc`."""
+    """An object's JSON text, of one line or several, with the CRC-32 of the text before it as the field `crc`."""
     body = text.rstrip().removesuffix("}").rstrip()
     return f'{body}, "crc": "{_checksum(body)}"}}'
 

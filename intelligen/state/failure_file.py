@@ -10,7 +10,7 @@ FAILURE_FILE = "failure.json"
 
 
 def write_failure(directory: Path, reason: str) -> None:
-    """Leave word that a trial has failed for good; of what the place did to it there is none."""
+    """Write that a trial has failed for good; a fault of its host or cluster leaves no such file."""
     directory.mkdir(parents=True, exist_ok=True)  # it may have been killed before it had one
     write_atomically(directory / FAILURE_FILE, json.dumps({"reason": reason}))
 
@@ -19,7 +19,7 @@ def read_failure(directory: Path) -> str | None:
     """Why a trial has failed, if it has.
 
     Raises:
-        StorageError: The word that was left of it is damaged.
+        StorageError: The file is damaged.
 
     """
     path = directory / FAILURE_FILE
@@ -33,5 +33,5 @@ def read_failure(directory: Path) -> str | None:
 
 
 def forget_failure(directory: Path) -> None:
-    """A new attempt begins: what an earlier one failed of is past."""
+    """Remove the failure of an earlier attempt, because a new one begins."""
     (directory / FAILURE_FILE).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ _POLL_S = 0.1
 
 
 class FileLock:
-    """An exclusive lock on a file that says who holds it. The file stays: removing it would let two in."""
+    """An exclusive lock on a file, which names its owner. The file stays: removing it would let two owners in."""
 
     def __init__(self, path: Path, *, wait_s: float = 0.0) -> None:
         """Take the lock, or wait for it for a while.
@@ -33,16 +33,16 @@ class FileLock:
         deadline = time.monotonic() + wait_s
         while not self._taken():
             if time.monotonic() >= deadline:
-                holder = self._holder()
+                owner = self._owner()
                 self._file.close()
-                raise BusyError(f"{path}: held by {holder}: wait for it to end, or stop it")
+                raise BusyError(f"{path}: held by {owner}: wait for it to end, or stop it")
             time.sleep(_POLL_S)
         self._file.truncate(0)
         self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         self._file.flush()
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         self._file.close()
 
     def _taken(self) -> bool:
@@ -52,13 +52,13 @@ class FileLock:
             return False
         return True
 
-    def _holder(self) -> str:
+    def _owner(self) -> str:
         self._file.seek(0)
         try:
-            holder = json.loads(self._file.read())
+            owner = json.loads(self._file.read())
         except json.JSONDecodeError:
             return "a process that has only just taken it"
-        return f"pid {holder['pid']} on host {holder['host']}"
+        return f"pid {owner['pid']} on host {owner['host']}"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class WorkerProcess:
 
     @classmethod
     def this_process(cls) -> "WorkerProcess":
-        """The one that asks."""
+        """The current process."""
         process = psutil.Process()
         return cls(socket.gethostname(), process.pid, process.create_time(), memory_kills())
 
@@ -54,11 +54,11 @@ def memory_kills() -> int | None:
 
 @contextmanager
 def heartbeat(directory: Path, *, rank: int) -> Iterator[Callable[[], None]]:
-    """What a trial's process calls when it got somewhere; the file changes at most once a second.
+    """Yields what a trial's process calls when it makes progress; the file changes at most once a second.
 
     Args:
         directory: The trial's.
-        rank: The process' place among the trial's; only the first one leaves a file.
+        rank: Of the process among the trial's; only rank 0 writes a file.
 
     """
     if rank != 0:
@@ -82,7 +82,7 @@ def heartbeat(directory: Path, *, rank: int) -> Iterator[Callable[[], None]]:
 
 
 def read_worker(directory: Path) -> WorkerProcess | None:
-    """Who works on a trial, or did when it was killed."""
+    """The process that works on a trial, or did when it was killed."""
     try:
         return WorkerProcess(**json.loads((directory / layout.HEARTBEAT_FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -90,7 +90,7 @@ def read_worker(directory: Path) -> WorkerProcess | None:
 
 
 def last_heartbeat(directory: Path) -> int | None:
-    """What changes with every beat. It tells no time, for the clocks of two hosts differ."""
+    """A value that changes with every heartbeat. It is no time, because the clocks of two hosts differ."""
     try:
         return (directory / layout.HEARTBEAT_FILE).stat().st_mtime_ns
     except FileNotFoundError:

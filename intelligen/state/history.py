@@ -15,7 +15,7 @@ HISTORY_FILE = "history.jsonl"
 
 @dataclass(frozen=True)
 class ValidationSample:
-    """One validation row with what the model says of it now."""
+    """One validation row with the model's current hypothesis."""
 
     source: str
     hypothesis: str
@@ -60,14 +60,14 @@ class History:
         self.reports = read_history(self.path)
 
     def append(self, report: Report) -> None:
-        """Add a report durably; one for an epoch that already stands is dropped, so that replays change nothing."""
+        """Add a report durably; one for an epoch that is there already is dropped, so that replays change nothing."""
         if any(known.epoch == report.epoch for known in self.reports):
             return
         self.reports.append(report)
         self._rewrite() if self._has_torn_end() else self._append_line(report)
 
     def truncate(self, *, after_epoch: int) -> None:
-        """Forget the reports that the checkpoint to resume from does not know."""
+        """Remove the reports after the checkpoint that training resumes from."""
         kept = [report for report in self.reports if report.epoch <= after_epoch]
         if len(kept) < len(self.reports) or self._has_torn_end():
             self.reports = kept
@@ -118,14 +118,14 @@ def read_history(path: Path) -> list[Report]:
         return []
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror}; fix it, or restore it from a copy") from error
-    return [_report(line, place=f"{path}:{number}") for number, line in enumerate(text.split("\n")[:-1], start=1)]
+    return [_report(line, origin=f"{path}:{number}") for number, line in enumerate(text.split("\n")[:-1], start=1)]
 
 
-def _report(line: str, *, place: str) -> Report:
+def _report(line: str, *, origin: str) -> Report:
     try:
         return Report.from_json(line)
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(
-            f"{place}: damaged ({type(error).__name__}: {error}); restore the file from a copy; a trial that has not"
+            f"{origin}: damaged ({type(error).__name__}: {error}); restore the file from a copy; a trial that has not"
             " ended begins anew where its directory is deleted"
         ) from error

@@ -14,27 +14,27 @@ from intelligen.errors import ChangedError, StorageError
 from intelligen.state import layout
 from intelligen.state.atomic_files import write_atomically
 from intelligen.state.checksummed_json import seal, unseal
-from intelligen.state.legacy_addresses import RUNS, STUDY, is_relative, launch_places, located
+from intelligen.state.legacy_addresses import RUNS, STUDY, is_relative, launch_directories, located
 from intelligen.state.redaction import redact, redact_text
 from intelligen.state.trial_records import TrialRecord
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch, as far as the next one needs to know it."""
+    """What the next launch needs to know of the last one."""
 
     sweep: Sweep
     tracking_uri: str | None
-    """Without the secrets that it held; None where it is not known. Relative where the first release was told so, and
-    the database is not found."""
+    """Without the secrets that it held; None where it is not known. Relative where the first release was given it so,
+    and the database is not found."""
     lost_study: str | None = None
-    """The relative address of the study's database, where the first release was told so, and it is not found."""
+    """The relative address of the study's database, where the first release was given it so, and it is not found."""
 
 
 def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
-    """Remember a launch, without its secrets."""
-    told = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
-    write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(told, ensure_ascii=False, indent=1)))
+    """Write the launch file, without secrets."""
+    launch = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
+    write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(launch, ensure_ascii=False, indent=1)))
 
 
 def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
@@ -53,32 +53,32 @@ def require_launch(directory: Path, trials: Mapping[str, TrialRecord]) -> None:
         raise StorageError(f"{path}: missing; run the sweep's file again: intelligen run FILE")
 
 
-def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
+def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
     """The last launch; the sweep's first settings where none is remembered.
 
     Args:
         directory: The sweep's.
-        header: Of its ledger.
+        fingerprint: Of its ledger.
 
     Raises:
         ChangedError: Another version wrote settings that this one does not know.
         StorageError: The file is damaged.
 
     """
-    told, tracking_uri = _told(directory / layout.LAUNCH_FILE) or (header["sweep"], None)
-    places = launch_places(directory)
-    search = told.get("search") if isinstance(told, Mapping) else None
+    settings, tracking_uri = _stored(directory / layout.LAUNCH_FILE) or (fingerprint["sweep"], None)
+    directories = launch_directories(directory)
+    search = settings.get("search") if isinstance(settings, Mapping) else None
     search = search if isinstance(search, Mapping) else {}
     storage = search.get("storage")
     if is_relative(storage):
         # As Optuna's study is called in a database.
-        storage = located(storage, places, STUDY, f"{header['sweep']['name']}-{header['sweep_id']}")
-        told = {**told, "search": {**search, "storage": storage}}
+        storage = located(storage, directories, STUDY, f"{fingerprint['sweep']['name']}-{fingerprint['sweep_id']}")
+        settings = {**settings, "search": {**search, "storage": storage}}
     if is_relative(tracking_uri):
-        tracking_uri = located(tracking_uri, places, RUNS, header["sweep_id"])
+        tracking_uri = located(tracking_uri, directories, RUNS, fingerprint["sweep_id"])
     try:
         # By way of JSON a list may fill a tuple.
-        sweep = Sweep.model_validate_json(json.dumps(told))
+        sweep = Sweep.model_validate_json(json.dumps(settings))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -89,14 +89,14 @@ def read_launch(directory: Path, header: Mapping[str, Any]) -> Launch:
     return Launch(sweep, tracking_uri, lost_study=storage if is_relative(storage) else None)
 
 
-def _told(path: Path) -> tuple[Any, str | None] | None:
-    """The settings and the address that stand there; none where nothing does."""
+def _stored(path: Path) -> tuple[Any, str | None] | None:
+    """The stored settings and address; None where there is no file."""
     try:
-        told = unseal(path.read_text(encoding="utf-8"))
-        uri = told["tracking_uri"]
+        stored = unseal(path.read_text(encoding="utf-8"))
+        uri = stored["tracking_uri"]
         if not isinstance(uri, str | None):
             raise TypeError(f"tracking_uri is {uri!r}")
-        return told["sweep"], uri
+        return stored["sweep"], uri
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@
     RUNS/sweeps/NAME/tune              what Ray Tune keeps
     RUNS/replays/TRIAL-NUMBER          a trial that was trained once more, to compare
 
-Files are named by the module that writes them; here stand only those that others look for.
+Files are named by the module that writes them; only those that other modules look for are here.
 """
 
 from collections.abc import Iterator
@@ -64,9 +64,9 @@ def store_of(sweep_directory: Path) -> Path:
     return sweep_directory.parent.parent
 
 
-def stores_above(place: Path) -> Iterator[Path]:
+def stores_above(path: Path) -> Iterator[Path]:
     """The runs directories in which a sweep, or a trial of one or of a baseline, may lie."""
-    return (folder.parent for folder in place.parents if folder.name in (SWEEPS, BASELINES))
+    return (folder.parent for folder in path.parents if folder.name in (SWEEPS, BASELINES))
 
 
 def searched(sweep_directory: Path, trial: str) -> Path:

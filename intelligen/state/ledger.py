@@ -35,12 +35,12 @@ __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "rea
 
 LOCK_FILE = "ledger.lock"
 # What a launch leaves beside its ledger, and never before it.
-_TRIAL_PLACES = (layout.TRIALS, layout.CONFIRM)
-_WRITTEN_AFTER = (layout.LAUNCH_FILE, *_TRIAL_PLACES)
+_TRIAL_FOLDERS = (layout.TRIALS, layout.CONFIRM)
+_WRITTEN_AFTER = (layout.LAUNCH_FILE, *_TRIAL_FOLDERS)
 
 
 class Ledger:
-    """The driver's hold on the ledger: nobody else can write while it is open."""
+    """The open ledger: no other process can write while the launcher holds it."""
 
     def __init__(self, path: Path, lock: FileLock) -> None:
         self._path = path
@@ -54,8 +54,8 @@ class Ledger:
         self._file.truncate(self._length)
 
     @classmethod
-    def open(cls, directory: Path, header: Mapping[str, Any]) -> "Ledger":
-        """Open the ledger in `directory`; a new one begins with `header`, an old one keeps its own.
+    def open(cls, directory: Path, fingerprint: Mapping[str, Any]) -> "Ledger":
+        """Open the ledger in `directory`; a new one begins with `fingerprint`, an old one keeps its own.
 
         Raises:
             BusyError: another process holds the sweep.
@@ -72,16 +72,16 @@ class Ledger:
         try:
             if not path.exists():
                 require_no_lost_ledger(directory)
-                _create(path, header)
+                _create(path, fingerprint)
             return cls(path, lock)
         except BaseException:
             lock.release()
             raise
 
     @property
-    def header(self) -> Mapping[str, Any]:
-        """What was stored when the sweep first started."""
-        return self._state.header
+    def fingerprint(self) -> Mapping[str, Any]:
+        """The fingerprint that was stored when the sweep first started."""
+        return self._state.fingerprint
 
     @property
     def trials(self) -> dict[str, TrialRecord]:
@@ -90,7 +90,7 @@ class Ledger:
 
     @property
     def closing(self) -> Closing | None:
-        """How the last launch ended; none while one goes on, or when it was killed."""
+        """How the last launch ended; None while one runs, or when it was killed."""
         return self._state.closing
 
     @property
@@ -118,7 +118,7 @@ class Ledger:
         confirms: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> TrialRecord:
-        """A new trial runs."""
+        """Record a new trial, which runs from now on."""
         assert trial_id not in self._state.trials, f"{trial_id} was started before"
         trial = {
             "id": trial_id,
@@ -137,53 +137,53 @@ class Ledger:
         return self._state.trials[trial_id]
 
     def restart(self, trial_id: str) -> TrialRecord:
-        """Another attempt at a trial: it runs again, and its beginning stays."""
+        """Record another attempt at a trial; the time of its beginning stays."""
         return self._change("restart", trial_id)
 
     def finish(
         self, trial_id: str, state: TrialState, stop_reason: str | None = None, *, evidence: Evidence | None = None
     ) -> TrialRecord:
-        """The trial's attempt has ended, and its files held this."""
+        """Record that a trial has ended, with what its files held."""
         assert state is not TrialState.RUNNING
-        told = None if evidence is None else {"curve": dict(evidence.curve), "weights": evidence.weights}
-        return self._change("finish", trial_id, state=state, stop_reason=stop_reason, evidence=told)
+        stored = None if evidence is None else {"curve": dict(evidence.curve), "weights": evidence.weights}
+        return self._change("finish", trial_id, state=state, stop_reason=stop_reason, evidence=stored)
 
     def score(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
-        """Add scores; those already recorded stand."""
+        """Add scores; those already recorded stay."""
         return self._change("score", trial_id, scores=dict(scores))
 
     def correct(self, trial_id: str, scores: Mapping[str, float]) -> TrialRecord:
         """Replace recorded scores by what the same hypotheses come to now."""
         return self._change("correct", trial_id, scores=dict(scores))
 
-    def end_interval(self, epoch: int, trials: Sequence[str], takeovers: Mapping[str, Exploit]) -> None:
-        """A population has come to an epoch: its trials under way, and what some of them (by name) go on from."""
-        told = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in takeovers.items()}
-        self._append("turn", epoch=epoch, trials=list(trials), takeovers=told)
+    def end_interval(self, epoch: int, trials: Sequence[str], exploits: Mapping[str, Exploit]) -> None:
+        """Record the end of a population's interval: its trials under way, and by trial the exploits of some."""
+        stored = {trial_id: {"donor": one.donor, "params": dict(one.params)} for trial_id, one in exploits.items()}
+        self._append("turn", epoch=epoch, trials=list(trials), takeovers=stored)
 
     def learn(self, learnt: WarmStartRecord) -> None:
-        """What the study holds before its first trial."""
+        """Record the warm start: what the study holds before its first trial."""
         self._append("learnt", trials=list(learnt.trials), points=list(learnt.points))
 
-    def settle_devices(self, gpus_per_worker: Mapping[str, int]) -> None:
-        """From now on so many GPUs per worker are used, wherever the sweep's file leaves it open."""
+    def record_devices(self, gpus_per_worker: Mapping[str, int]) -> None:
+        """Record how many GPUs per worker are used wherever the sweep's file leaves it open."""
         if self._state.gpus_per_worker != gpus_per_worker:
             self._append("devices", gpus_per_worker=dict(gpus_per_worker))
 
     def begin_search(self) -> None:
-        """The search stage of this launch begins: its clock runs."""
+        """Record that the search stage of this launch begins."""
         self._append("search")
 
     def end_search(self, reason: str) -> None:
-        """The search stage of this launch has ended."""
+        """Record that the search stage of this launch has ended."""
         self._append("searched", reason=reason)
 
     def close_sweep(self, status: SweepStatus, summary: Mapping[str, Any]) -> None:
-        """The launch has ended. `summary` holds `table_markdown` and numbers."""
+        """Record that the launch has ended; `summary` holds `table_markdown` and numbers."""
         self._append("close", status=status, summary=dict(summary))
 
     def close(self) -> None:
-        """Let go of the sweep."""
+        """Close the file and release the sweep's lock."""
         self._file.close()
         self._lock.release()
 
@@ -215,7 +215,7 @@ class Ledger:
 
 
 def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
-    """Header, trials and closing as they stand now; takes no lock.
+    """Fingerprint, trials and closing of a sweep as of now; takes no lock.
 
     Raises:
         StorageError: there is no ledger, it is damaged, or it has lost trials.
@@ -223,7 +223,7 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
 
     """
     state, _, _ = _read(directory / layout.LEDGER_FILE)
-    return state.header, state.trials, state.closing
+    return state.fingerprint, state.trials, state.closing
 
 
 def require_no_lost_ledger(directory: Path) -> None:
@@ -239,7 +239,7 @@ def require_no_lost_ledger(directory: Path) -> None:
         raise StorageError(f"{path}: the ledger is gone, though {left[0]} of its sweep is there; {FIX}")
 
 
-def settled_devices(directory: Path) -> dict[str, int]:
+def recorded_devices(directory: Path) -> dict[str, int]:
     """`baseline`, `resources` → with how many GPUs per worker the sweep's last launch ran; empty before its first.
 
     Raises:
@@ -255,8 +255,8 @@ def _encode(entry: Mapping[str, Any]) -> bytes:
     return seal(json.dumps(redact(entry), ensure_ascii=False)).encode() + b"\n"
 
 
-def _create(path: Path, header: Mapping[str, Any]) -> None:
-    entry = {"seq": 0, "time_ms": time.time_ns() // 1_000_000, "event": "open", "header": dict(header)}
+def _create(path: Path, fingerprint: Mapping[str, Any]) -> None:
+    entry = {"seq": 0, "time_ms": time.time_ns() // 1_000_000, "event": "open", "header": dict(fingerprint)}
     line = _encode(entry)
     with writing(path, needed=len(line)):
         replace_file(path, line)
@@ -266,7 +266,9 @@ def _create(path: Path, header: Mapping[str, Any]) -> None:
 def _read(path: Path) -> tuple[LedgerState, int, int]:
     """State, next sequence number and length in bytes of the whole lines."""
     # A trial's directory follows its line, so these are looked for first: a launch may go on meanwhile.
-    made = [f"{place}/{one.name}" for place in _TRIAL_PLACES for one in sorted((path.parent / place).glob("[!.]*/"))]
+    made = [
+        f"{folder}/{one.name}" for folder in _TRIAL_FOLDERS for one in sorted((path.parent / folder).glob("[!.]*/"))
+    ]
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -287,8 +289,8 @@ def _read(path: Path) -> tuple[LedgerState, int, int]:
         except (KeyError, TypeError, ValueError) as error:
             raise StorageError(f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}); {FIX}") from error
     assert state is not None
-    require_packages(state.header.get("plugins", {}))
+    require_packages(state.fingerprint.get("plugins", {}))
     known = {record.directory for record in state.trials.values()}
-    if lost := [place for place in made if place not in known]:
+    if lost := [folder for folder in made if folder not in known]:
         raise StorageError(f"{path}: it has lost {', '.join(lost)}, which are there; {FIX}")
     return state, len(lines), sum(len(line) + 1 for line in lines)

@@ -24,7 +24,7 @@ def is_relative(address: object) -> TypeGuard[str]:
     return found is not None and not found.path.is_absolute()
 
 
-def launch_places(directory: Path) -> list[Path]:
+def launch_directories(directory: Path) -> list[Path]:
     """Where a sweep's launches may have been: the working directory, and the one in which its runs directory is.
 
     Args:
@@ -34,20 +34,20 @@ def launch_places(directory: Path) -> list[Path]:
     return list(dict.fromkeys([Path.cwd(), layout.store_of(directory.absolute()).parent]))
 
 
-def located(address: str, places: Sequence[Path], query: str, name: str) -> str:
-    """The address with the first place at which its database holds what it is to hold; as it is where none does.
+def located(address: str, directories: Sequence[Path], query: str, name: str) -> str:
+    """The address made absolute by the first directory whose database has what is looked for; unchanged where none has.
 
     Args:
         address: One that is relative.
-        places: Directories that it may have started from.
+        directories: Directories that it may have started from.
         query: `STUDY` or `RUNS`.
         name: What the query asks for.
 
     """
     relative = SqliteAddress.parse(address)
     assert relative is not None
-    for place in places:
-        if _holds(path := absolute(place / relative.path), query, name):
+    for directory in directories:
+        if _holds(path := absolute(directory / relative.path), query, name):
             return str(relative.at(path))
     return address
 

@@ -22,15 +22,15 @@ class LockOwner:
 
 
 def find_lock_owner(lock: Path) -> LockOwner | None:
-    """Who holds the lock, as far as can be seen from here; none = nobody, or one who has only just taken it."""
+    """The owner of the lock, as far as can be seen from here; None = none, or one that has only just taken it."""
     try:
-        told = json.loads(lock.read_text(encoding="utf-8"))
+        stored = json.loads(lock.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    if told["host"] != socket.gethostname():
-        return LockOwner(told["pid"], told["host"], certain=False)
+    if stored["host"] != socket.gethostname():
+        return LockOwner(stored["pid"], stored["host"], certain=False)
     # The file outlives its holder, and a notebook outlives its sweep: who holds the lock has its file open.
-    return LockOwner(told["pid"], told["host"], certain=True) if _has_open(told["pid"], lock) else None
+    return LockOwner(stored["pid"], stored["host"], certain=True) if _has_open(stored["pid"], lock) else None
 
 
 def _has_open(pid: int, path: Path) -> bool:

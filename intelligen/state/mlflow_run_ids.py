@@ -1,4 +1,4 @@
-"""Ids of a sweep's MLflow runs, by trial: written by the mirror, read by whoever links to them."""
+"""Ids of a sweep's MLflow runs, by trial: written by the mirror, read wherever a link is made."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -25,7 +25,7 @@ class RunIds:
 
 
 def write_run_ids(directory: Path, runs: RunIds) -> None:
-    """Keep them in a sweep's directory.
+    """Write the ids into a sweep's directory.
 
     Raises:
         CannotCreateError: They may not be written there.

@@ -7,6 +7,6 @@ DIFF, PACKAGES = "diff.patch", "packages.txt"
 
 
 def read_provenance(directory: Path, name: str) -> str:
-    """What was written down in `directory` under a name; empty where nothing was."""
+    """A provenance file of the sweep in `directory`; empty where there is none."""
     path = directory / FOLDER / name
     return path.read_text(encoding="utf-8") if path.exists() else ""

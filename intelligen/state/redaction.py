@@ -19,7 +19,7 @@ _ASSIGNED = re.compile(
 _USER_IN_URI = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
 # Where a secret lies is none.
 _NAME_OF_A_PLACE = re.compile(r"_(?:path|file|dir)$", re.IGNORECASE)
-# Shorter values are words that stand anywhere, such as `none`.
+# Shorter values are words that occur anywhere, such as `none`.
 _SHORTEST_SECRET = 8
 
 

@@ -1,4 +1,4 @@
-"""Stop reasons of trials: new files say `finished` of a trial that was not stopped.
+"""Stop reasons of trials: new files say `finished` for a trial that was not stopped.
 
 Earlier revisions said `ran its course`, in results, ledgers and Optuna's studies; whatever reads one of them reads it
 by `current_reason`.

@@ -15,9 +15,9 @@ from intelligen.state.ledger import read_ledger
 from intelligen.state.trial_records import Closing, TrialRecord, TrialState
 from intelligen.state.trial_result import RESULT, Result, read_result
 
-RESTING = "resting"
+PAUSED = "resting"
 """Of a trial of a population that nothing works on now: it waits for the others, or for a place to train."""
-STATES = (TrialState.RUNNING.value, RESTING, *(state.value for state in TrialState if state is not TrialState.RUNNING))
+STATES = (TrialState.RUNNING.value, PAUSED, *(state.value for state in TrialState if state is not TrialState.RUNNING))
 
 
 class SweepFiles:
@@ -38,7 +38,7 @@ class SweepFiles:
         self._results: dict[str, CachedFile[Result | None]] = {}
 
     def ledger(self) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
-        """Header, trials and closing."""
+        """Fingerprint, trials and closing."""
         return self._ledger.now()
 
     def launch(self) -> Launch:
@@ -55,10 +55,10 @@ class SweepFiles:
         return self._results.setdefault(record.id, CachedFile(path, lambda path: read_result(path.parent))).now()
 
     def state(self, record: TrialRecord) -> str:
-        """What a trial does, or how it ended: its state in the ledger, or resting."""
-        rests = record.state is TrialState.RUNNING and record.turn_epochs > 0
-        if rests and not (record.within(self.directory) / layout.HEARTBEAT_FILE).exists():
-            return RESTING
+        """A trial's state: that of the ledger, or `PAUSED` where nothing works on it."""
+        is_paused = record.state is TrialState.RUNNING and record.turn_epochs > 0
+        if is_paused and not (record.within(self.directory) / layout.HEARTBEAT_FILE).exists():
+            return PAUSED
         return str(record.state)
 
     def trial(self, named: str) -> TrialRecord:

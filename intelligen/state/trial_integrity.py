@@ -1,4 +1,4 @@
-"""Integrity of ended trials: the ledger keeps what their files held, so that a loss or a change is seen."""
+"""Integrity of ended trials: the ledger keeps what their files held, so that a loss or a change is detected."""
 
 import json
 import math

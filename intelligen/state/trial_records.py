@@ -38,7 +38,7 @@ class SweepStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Exploit:
-    """A trial of a population goes on from what another one has come to."""
+    """A trial of a population goes on from the weights and settings of another one, the donor."""
 
     epoch: int
     """After which it does."""
@@ -50,7 +50,7 @@ class Exploit:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a trial's files held when it ended: later they are to say the same."""
+    """What a trial's files held when it ended, to detect later changes."""
 
     curve: Mapping[int, float | None]
     """The sweep's first objective after each epoch; none of a baseline, which another sweep may train anew."""
@@ -87,8 +87,8 @@ class TrialRecord:
     turn_epochs: int = 0
     """Epochs of a train interval, in a population; 0 elsewhere."""
     turn_epoch: int = 0
-    """The last epoch after which its population has decided who takes over; 0 before that."""
-    takeovers: tuple[Exploit, ...] = ()
+    """The last epoch after which its population has decided on exploits; 0 before that."""
+    exploits: tuple[Exploit, ...] = ()
     """By epoch."""
     attributes: Mapping[str, Mapping[str, Any]] | None = None
     """What Optuna's study knows of it beside its parameters when it begins: `user` and `system` attributes.
@@ -104,17 +104,17 @@ class TrialRecord:
 
     @property
     def title(self) -> str:
-        """Its name, with its strategy where the name does not tell it."""
+        """Its name, with its strategy where the name does not contain it."""
         return f"{self.id} {self.strategy}" if self.kind == "trial" else self.id
 
     @property
-    def next_turn_epoch(self) -> int:
-        """After which its population decides next; 0 where it is in none."""
+    def next_decision_epoch(self) -> int:
+        """The epoch after which its population decides next; 0 where it is in none."""
         return self.turn_epoch + self.turn_epochs
 
     def params_in(self, epoch: int) -> Mapping[str, ParameterValue]:
-        """What it trained with in an epoch."""
-        earlier = [takeover for takeover in self.takeovers if takeover.epoch < epoch]
+        """The parameters with which it trained in an epoch."""
+        earlier = [exploit for exploit in self.exploits if exploit.epoch < epoch]
         return earlier[-1].params if earlier else self.params
 
     def schedule(self) -> dict[str, ParameterValue]:
@@ -156,7 +156,7 @@ class WarmStartRecord:
 class LedgerState:
     """The ledger, summed up."""
 
-    header: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     trials: dict[str, TrialRecord] = field(default_factory=dict)
     """In the order in which they were started."""
     closing: Closing | None = None
@@ -168,9 +168,9 @@ class LedgerState:
     """`baseline`, `resources` → with how many GPUs per worker the last launch ran; a sweep file may leave it open."""
 
     def __post_init__(self) -> None:
-        """A ledger that begins with numbers needs no event to tell them."""
+        """GPUs per worker that the fingerprint itself names need no event."""
         for key in ("baseline", "resources"):
-            gpus = self.header.get("sweep", {}).get(key, {}).get("gpus_per_worker")
+            gpus = self.fingerprint.get("sweep", {}).get(key, {}).get("gpus_per_worker")
             if isinstance(gpus, int):
                 self.gpus_per_worker[key] = gpus
 
@@ -198,7 +198,7 @@ class LedgerState:
             case "turn":
                 self._search_until(time_ms)
                 for trial_id in entry["trials"]:
-                    self.trials[trial_id] = _turned(self.trials[trial_id], entry)
+                    self.trials[trial_id] = _after_interval(self.trials[trial_id], entry)
             case event:
                 record = self._begun(entry) if event == "start" else _changed(self.trials[entry["id"]], entry)
                 self.trials[record.id] = record
@@ -213,29 +213,29 @@ class LedgerState:
         return record
 
     def _search_until(self, time_ms: int) -> None:
-        """The last search has been heard of; the clock may have been set back meanwhile."""
+        """Extend the last search to a later event; the clock may have been set back meanwhile."""
         if self.searches:
             self.searches[-1] = replace(self.searches[-1], ended_ms=max(time_ms, self.searches[-1].ended_ms))
 
 
-def _evidence(told: Mapping[str, Any] | None) -> Evidence | None:
-    if told is None:
+def _evidence(stored: Mapping[str, Any] | None) -> Evidence | None:
+    if stored is None:
         return None
     # The keys of an object are text in JSON.
-    return Evidence({int(epoch): value for epoch, value in told["curve"].items()}, told["weights"])
+    return Evidence({int(epoch): value for epoch, value in stored["curve"].items()}, stored["weights"])
 
 
-def _turned(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
-    taken = entry["takeovers"].get(record.id)
-    new = () if taken is None else (Exploit(entry["epoch"], taken["donor"], taken["params"]),)
-    return replace(record, turn_epoch=entry["epoch"], takeovers=record.takeovers + new)
+def _after_interval(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
+    decided = entry["takeovers"].get(record.id)
+    new = () if decided is None else (Exploit(entry["epoch"], decided["donor"], decided["params"]),)
+    return replace(record, turn_epoch=entry["epoch"], exploits=record.exploits + new)
 
 
 def _over_time(record: TrialRecord, name: str) -> ParameterValue:
-    changes = [takeover for takeover in record.takeovers if takeover.params.get(name) != record.params[name]]
+    changes = [exploit for exploit in record.exploits if exploit.params.get(name) != record.params[name]]
     if not changes:
         return record.params[name]
-    later = (f"from epoch {takeover.epoch + 1}: {takeover.params.get(name)}" for takeover in record.takeovers)
+    later = (f"from epoch {exploit.epoch + 1}: {exploit.params.get(name)}" for exploit in record.exploits)
     return "; ".join([str(record.params[name]), *later])
 
 
@@ -260,7 +260,7 @@ def _changed(record: TrialRecord, entry: Mapping[str, Any]) -> TrialRecord:
                 evidence=_evidence(entry.get("evidence")),
             )
         case "score":
-            # A score stands once it is recorded, so that a resumed test stage changes nothing.
+            # A score is final once it is recorded, so that a resumed test stage changes nothing.
             return replace(record, scores={**entry["scores"], **record.scores})
         case "correct":
             return replace(record, scores={**record.scores, **entry["scores"]})

@@ -14,7 +14,7 @@ TRIAL, RESULT, SELECTED = "trial.json", "result.json", "selected.safetensors"
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished trial came to."""
+    """Selected weights, their metrics and the stop reason of a finished trial."""
 
     selected: str
     """`best of 7 epochs (update 600)` or `average of the last 5 epochs`: whatever validation prefers."""
@@ -24,7 +24,7 @@ class Result:
     sha256: str = ""
     """Of the selected weights' file."""
     healthy: bool = True
-    """False where a sign of sickness, which the stop reason names, ended the trial."""
+    """False where a health check ended the trial; the stop reason names the sign."""
 
 
 def claim_directory(directory: Path, trial: Trial) -> None:

@@ -1,1 +1,1 @@
-"""The training strategies: each is a criterion, in a file of its own."""
+"""Training strategies: each is a criterion, in a file of its own."""

@@ -1,4 +1,4 @@
-"""Auxiliary strategy: predicts the first token beside teacher forcing; it has no prefix to lean on."""
+"""Auxiliary strategy: teacher forcing, and a further loss on the first tokens, which have little or no prefix."""
 
 from torch import Tensor
 
@@ -33,7 +33,7 @@ class AuxiliaryCriterion(Criterion):
         self._teacher = teacher
         self._label_smoothing = label_smoothing
         tokens = settings.tokens if settings.head == "decoder" else 1
-        decayed = [settings.decay**place for place in range(tokens)]
+        decayed = [settings.decay**position for position in range(tokens)]
         self._weights = [weight / sum(decayed) for weight in decayed]
 
     def __call__(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:

@@ -18,7 +18,7 @@ from intelligen.optimization import Loss, MetricSums, Updater
 
 @dataclass(frozen=True)
 class UpdateContext:
-    """Where training stands. Every random draw is a function of it, so a resume needs no generator's state."""
+    """Progress at an update. Every random draw is a function of it, so a resume needs no generator's state."""
 
     seed: int
     update: int

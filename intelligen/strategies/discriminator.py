@@ -198,7 +198,7 @@ class DiscriminatorTrainer:
         return {
             "discriminator": self.discriminator.state_dict(),
             "updater": self._updater.state_dict(),
-            "replay": [[dict(vars(pairs)) for pairs in turn] for turn in self._replay],
+            "replay": [[dict(vars(pairs)) for pairs in remembered] for remembered in self._replay],
             "turns": self._rounds,
             "accuracy": self._accuracy,
             "gate_open": self._gate_open,
@@ -209,7 +209,7 @@ class DiscriminatorTrainer:
         self.discriminator.load_state_dict(state["discriminator"])
         self._updater.load_state_dict(state["updater"])
         self._replay.clear()
-        self._replay.extend([Pairs(**pairs).to("cpu") for pairs in turn] for turn in state["replay"])
+        self._replay.extend([Pairs(**pairs).to("cpu") for pairs in remembered] for remembered in state["replay"])
         self._rounds, self._accuracy, self._gate_open = state["turns"], state["accuracy"], state["gate_open"]
 
     def _measure(self, fresh: Sequence[Pairs]) -> MetricSums:
@@ -230,9 +230,9 @@ class DiscriminatorTrainer:
         """Rows for this rank: of the newest round, or of a remembered one."""
         if self._settings.replay == 1:
             return fresh
-        turn = self._replay[int(step.uniform(f"replay/{number}") * len(self._replay))]
+        remembered = self._replay[int(step.uniform(f"replay/{number}") * len(self._replay))]
         device = fresh[0].source_BS.device
-        return [pairs.shard(step.rank, self._world_size).to(device) for pairs in turn]
+        return [pairs.shard(step.rank, self._world_size).to(device) for pairs in remembered]
 
     def _update(self, lesson: Sequence[Pairs]) -> MetricSums:
         sums = MetricSums()

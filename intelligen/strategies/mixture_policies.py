@@ -164,7 +164,7 @@ class BanditPolicy:
     """EXP3 (Auer et al. 2002, fig. 1): one arm per epoch, paid by what validation gained in it.
 
     EXP3 wants rewards in [0, 1]: a reward r becomes 0.5 + 0.5·r/R, R being the largest |r| so far. An epoch that lacks
-    its score, the score before it or (per second) its time is not paid for; the next arm is drawn all the same.
+    its score, the score before it or (per second) its time gets no reward; the next arm is drawn all the same.
 
     Args:
         settings: Arms, exploration, and what the reward is per.
@@ -198,7 +198,7 @@ class BanditPolicy:
         reward = self._reward(metrics)
         if reward is not None:
             self._pay(reward)
-        # After a roll-back the next arm is not paid either: it would be paid for the way back to the earlier weights.
+        # After a roll-back the next arm gets no reward either: it would be for the way back to the earlier weights.
         self._score = None if rolled_back else self._watched.value(metrics)
         self._arm = self._draw(epoch=epoch)
 

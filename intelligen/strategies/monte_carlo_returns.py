@@ -27,7 +27,7 @@ def cuts(reference_lengths_N: Tensor, cut_points: int) -> Tensor:
     """Where samples are cut, (N, M): after ⌈m·T/(M + 1)⌉ tokens, m = 1, …, M, T = the reference's length.
 
     A cut must not depend on where the sample itself ends: completions from a place that is chosen by the sample's
-    future stand for other futures than that one, and the gradient's estimate would be biased.
+    future represent other futures than that one, and the gradient's estimate would be biased.
     """
     m_M = torch.arange(1, cut_points + 1, device=reference_lengths_N.device)
     return (m_M * reference_lengths_N[:, None] + cut_points) // (cut_points + 1)
@@ -36,9 +36,9 @@ def cuts(reference_lengths_N: Tensor, cut_points: int) -> Tensor:
 def prefixes(sampled_NT: Tensor, kept_NM: Tensor) -> Tensor:
     """The first `kept_NM` tokens of each sample, behind PAD on the left: (N·M, P)."""
     longest = int(kept_NM.max())
-    place_NMP = torch.arange(longest, device=sampled_NT.device) - (longest - kept_NM)[:, :, None]
+    position_NMP = torch.arange(longest, device=sampled_NT.device) - (longest - kept_NM)[:, :, None]
     token_NMT = sampled_NT[:, None, :].expand(-1, kept_NM.size(1), -1)
-    return token_NMT.gather(2, place_NMP.clamp(min=0)).masked_fill(place_NMP < 0, PAD).flatten(0, 1)
+    return token_NMT.gather(2, position_NMP.clamp(min=0)).masked_fill(position_NMP < 0, PAD).flatten(0, 1)
 
 
 def token_values(cut_rewards_NM: Tensor, rewards_N: Tensor, cuts_NM: Tensor, *, width: int) -> Tensor:
@@ -51,8 +51,8 @@ def token_values(cut_rewards_NM: Tensor, rewards_N: Tensor, cuts_NM: Tensor, *, 
         width: T.
 
     """
-    place_T = torch.arange(1, width + 1, device=rewards_N.device)
-    segment_NT = (place_T[None, :, None] > cuts_NM[:, None, :]).sum(dim=2)
+    position_T = torch.arange(1, width + 1, device=rewards_N.device)
+    segment_NT = (position_T[None, :, None] > cuts_NM[:, None, :]).sum(dim=2)
     return torch.cat([cut_rewards_NM, rewards_N[:, None]], dim=1).gather(1, segment_NT)
 
 
@@ -138,12 +138,12 @@ class ReturnEstimator:
         """R = λ·D + (1 − λ)·metric (Yang et al. 2018) and D of n ≥ 1 hypotheses per source, both (N,)."""
         share, n = self._settings.adversarial_weight, hypothesis_NT.size(0) // batch.source_BS.size(0)
         bare_NT = bare(hypothesis_NT, self._sampler.bounds(batch).repeat_interleave(n))
-        judged_N = self._trainer.score(batch.source_BS.repeat_interleave(n, dim=0), bare_NT)
+        scored_N = self._trainer.score(batch.source_BS.repeat_interleave(n, dim=0), bare_NT)
         references_NT = batch.target_out_BT.repeat_interleave(n, dim=0)
         metric_N = sentence_rewards(
             hypothesis_NT, references_NT, decode=self._decode, name=self._settings.reward, tokenizer=self._tokenizer
         )
-        return share * judged_N + (1 - share) * metric_N, judged_N
+        return share * scored_N + (1 - share) * metric_N, scored_N
 
     def values(self, sampled_NT: Tensor, rewards_N: Tensor, batch: Batch, step: UpdateContext) -> Tensor:
         """Value (N, T) of each token of samples with these rewards: Monte-Carlo search (Yu et al. 2017, eq. 4)."""

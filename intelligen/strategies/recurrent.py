@@ -125,8 +125,8 @@ class RecurrentCriterion(Criterion):
             uniforms_1W = step.uniforms("recurrent/noise", np.zeros(1, dtype=np.int64), width=width)
             self._noise = step, (-(-uniforms_1W[0].log()).log()).to(batch.target_in_BT.device)
         noise_W = self._noise[1]
-        place_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
-        return noise_W.unfold(0, vocabulary, 1)[place_BT]
+        start_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
+        return noise_W.unfold(0, vocabulary, 1)[start_BT]
 
 
 def _states(model: Generator, own_in: Tensor, encoded: EncoderOutput) -> Tensor:

@@ -85,7 +85,7 @@ class SeqGanCriterion(Criterion):
         self._average_reward: float | None = None
 
     def prepare(self, micro_batches: Sequence[Batch], step: UpdateContext) -> MetricSums:
-        """Roll out, judge, and let the discriminator learn, as far as this update does."""
+        """Roll out, score, and train the discriminator, as far as this update does."""
         self._rollouts = {}
         trainer = self._trainer
         pretrains = self._pretrains
@@ -107,7 +107,7 @@ class SeqGanCriterion(Criterion):
             with autocast(device, self._precision):
                 advantages = self._advantages(micro_batches, sampled, step, sums)
             self._rollouts = dict(zip(micro_batches, map(_Rollout, sampled, advantages), strict=True))
-        # It learns after it has judged: these samples would not be new to it.
+        # It learns after scoring: else these samples would not be new to it.
         if trainer is not None and learns and (pretrains or trainer.is_due(self._adversarial_updates)):
             generated = zip(micro_batches, sampled, strict=True)
             pairs = [Pairs.of(batch, s_NT, bounds_B=self._sampler.bounds(batch)) for batch, s_NT in generated]
@@ -181,13 +181,13 @@ class SeqGanCriterion(Criterion):
         rewards = []
         totals = torch.zeros(2, dtype=torch.float64, device=sampled[0].device)
         for batch, sampled_NT in zip(micro_batches, sampled, strict=True):
-            reward_N, judged_N = self._return_estimator.rewards(sampled_NT, batch)
+            reward_N, scored_N = self._return_estimator.rewards(sampled_NT, batch)
             rewards.append(reward_N)
             counts_N = sampled_NT[:, 0] != PAD
-            reward, judged, count = (reward_N * counts_N).sum(), (judged_N * counts_N).sum(), counts_N.sum()
+            reward, scored, count = (reward_N * counts_N).sum(), (scored_N * counts_N).sum(), counts_N.sum()
             totals += torch.stack([reward, count])
             sums.add(
-                MetricSums({"train/seqgan_reward": (reward, count), "train/discriminator_reward": (judged, count)})
+                MetricSums({"train/seqgan_reward": (reward, count), "train/discriminator_reward": (scored, count)})
             )
         average = self._average(totals)
         advantages = [

@@ -19,10 +19,10 @@ from intelligen.sweep.execution.retries import Attempts, Next
 from intelligen.sweep.execution.workers import WorkerConfig, trainer
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
-from intelligen.sweep.trial_lifecycle import settle_trial
+from intelligen.sweep.trial_lifecycle import end_trial
 
 
-def train_baselines(run: SweepContext) -> None:
+def train_baselines(context: SweepContext) -> None:
     """Train what is missing: baselines of one worker inside Tune's actors, others over Ray Train, one by one.
 
     Raises:
@@ -31,42 +31,42 @@ def train_baselines(run: SweepContext) -> None:
         ClusterLostError: The cluster that it ran on is gone.
 
     """
-    known = run.ledger.trials
-    wanted = {f"baseline-{trial.seed}": trial for trial in run.baselines}
+    known = context.ledger.trials
+    wanted = {f"baseline-{trial.seed}": trial for trial in context.baselines}
     left = {
         name: one for name, one in wanted.items() if name not in known or known[name].state is not TrialState.COMPLETE
     }
     with ExitStack() as locks:
         for trial in left.values():
-            locks.enter_context(trial_lock(_directory(run, trial)))
+            locks.enter_context(trial_lock(_directory(context, trial)))
         missing = {}
         for name, trial in left.items():
-            if read_result(_directory(run, trial)) is None:
-                missing[name] = partial(_begin, run, name, trial)
+            if read_result(_directory(context, trial)) is None:
+                missing[name] = partial(_begin, context, name, trial)
             else:
-                _begin(run, name, trial)
-                settle_trial(run, name, crashed=False)
-        if run.sweep.baseline.workers == 1:
-            run_fixed_trials(run, missing, resources=run.sweep.baseline, name="baseline")
+                _begin(context, name, trial)
+                end_trial(context, name, crashed=False)
+        if context.sweep.baseline.workers == 1:
+            run_fixed_trials(context, missing, resources=context.sweep.baseline, name="baseline")
         else:
             for name, begin in missing.items():
-                _train_in_group(run, name, begin())
+                _train_in_group(context, name, begin())
     for name in left:
-        _require_complete(run, name)
+        _require_complete(context, name)
 
 
-def _directory(run: SweepContext, trial: Trial) -> Path:
-    return layout.baseline(run.store, trial.identity)
+def _directory(context: SweepContext, trial: Trial) -> Path:
+    return layout.baseline(context.store, trial.identity)
 
 
-def _begin(run: SweepContext, name: str, trial: Trial) -> WorkerConfig:
-    directory = _directory(run, trial)
-    run.begin(name, trial, directory, kind="baseline")
-    return run.worker_config(trial, directory, run.sweep.baseline)
+def _begin(context: SweepContext, name: str, trial: Trial) -> WorkerConfig:
+    directory = _directory(context, trial)
+    context.begin(name, trial, directory, kind="baseline")
+    return context.worker_config(trial, directory, context.sweep.baseline)
 
 
-def _train_in_group(run: SweepContext, name: str, config: WorkerConfig) -> None:
-    attempts = Attempts(run, run.sweep.baseline)
+def _train_in_group(context: SweepContext, name: str, config: WorkerConfig) -> None:
+    attempts = Attempts(context, context.sweep.baseline)
     crashed = False
     while not crashed:
         try:
@@ -76,10 +76,10 @@ def _train_in_group(run: SweepContext, name: str, config: WorkerConfig) -> None:
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as failure:
             require_cluster()
             crashed = attempts.failed(name, failure) is Next.FAILED  # nothing runs beside it in any case
-    settle_trial(run, name, crashed=crashed)
+    end_trial(context, name, crashed=crashed)
 
 
-def _require_complete(run: SweepContext, name: str) -> None:
-    record = run.ledger.trials[name]
+def _require_complete(context: SweepContext, name: str) -> None:
+    record = context.ledger.trials[name]
     if record.state is not TrialState.COMPLETE:
-        raise TrialsFailedError(f"{run.directory_of(record)}: the baseline failed: {record.stop_reason}")
+        raise TrialsFailedError(f"{context.directory_of(record)}: the baseline failed: {record.stop_reason}")

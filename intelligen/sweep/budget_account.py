@@ -17,7 +17,7 @@ HOUR_S = 3600.0
 _HOPELESS_TRIALS = 10
 
 Spent = Callable[[str | None], str | None]
-"""Strategy, or None for the sweep as a whole → why no further epoch is paid for, or None while one is."""
+"""Strategy, or None for the sweep as a whole → why no budget is left for another epoch, or None while there is."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class UsedUp:
 
     @property
     def override(self) -> str:
-        """What gives the sweep twice as much as it has used: `budget.device_hours=4`."""
+        """The override that doubles this bound: `budget.device_hours=4`."""
         more = 2 * self.used
         return f"budget.{self.key}={f'{more:.0f}' if 'tokens' in self.key else f'{more:.3g}'}"
 
@@ -63,14 +63,14 @@ class Account:
         self._known: dict[str | None, str] = {}
 
     def spent(self, strategy: str | None) -> str | None:
-        """Why no further epoch of a strategy (None: of any) is paid for, or None while one is."""
+        """The bound that allows no further epoch of a strategy (None: of any); None while there is budget left."""
         # What is spent stays spent, even where a crash takes an unsaved epoch back.
         if strategy not in self._known and (reason := self._reason(strategy)) is not None:
             self._known[strategy] = reason
         return self._known.get(strategy)
 
     def used_up(self, strategy: str) -> tuple[UsedUp, ...]:
-        """The bounds that keep a trial of a strategy from another epoch; empty where one is paid for."""
+        """The bounds that keep a trial of a strategy from another epoch; empty while there is budget left."""
         return (*self._used_up(None), *self._used_up(strategy))
 
     def _reason(self, strategy: str | None) -> str | None:
@@ -105,7 +105,7 @@ class Account:
         return len(failed) == _HOPELESS_TRIALS
 
     def wall_s(self) -> float:
-        """Seconds for which launches have searched; a killed one searched until it was last heard of."""
+        """Seconds for which launches have searched; a killed one counts up to its last event or report."""
         spans = self._ledger.searches
         if not spans:
             return 0.0
@@ -128,7 +128,7 @@ class Account:
 
 
 def strategies_left(sweep: Sweep, started: Mapping[str, int], spent: Spent) -> list[str]:
-    """The strategies that may have another trial; first the one whose turn it is: with the fewest, by the file's order.
+    """The strategies that may have another trial; the one with the fewest first, equals in the file's order.
 
     Args:
         sweep: Its strategies and its budget.

@@ -25,17 +25,17 @@ class Repetition:
         return f"{self.of.strategy}-s{self.seed}"
 
 
-def repetitions_left(run: SweepContext) -> list[Repetition]:
-    """What has not ended yet, seed by seed; nothing once each strategy's best trial was repeated with all seeds."""
-    if not run.confirmation_seeds:
+def repetitions_left(context: SweepContext) -> list[Repetition]:
+    """Repetitions that have not ended yet, seed by seed."""
+    if not context.confirmation_seeds:
         return []
-    trials = run.ledger.trials
-    chosen = best_by_strategy(run.directory, trials, metric=run.sweep.objective.metric).values()
-    wanted = [Repetition(record, seed) for seed in run.confirmation_seeds for record in chosen]
+    trials = context.ledger.trials
+    chosen = best_by_strategy(context.directory, trials, metric=context.sweep.objective.metric).values()
+    wanted = [Repetition(record, seed) for seed in context.confirmation_seeds for record in chosen]
     return [one for one in wanted if one.id not in trials or trials[one.id].state is TrialState.RUNNING]
 
 
-def train_repetitions(run: SweepContext) -> None:
+def train_repetitions(context: SweepContext) -> None:
     """Train what has not ended yet.
 
     Raises:
@@ -43,15 +43,15 @@ def train_repetitions(run: SweepContext) -> None:
         StorageError: Ledger or histories cannot be read or written any more.
 
     """
-    left = {one.id: partial(_begin, run, one) for one in repetitions_left(run)}
-    run_fixed_trials(run, left, resources=run.sweep.resources, name="confirm")
+    left = {one.id: partial(_begin, context, one) for one in repetitions_left(context)}
+    run_fixed_trials(context, left, resources=context.sweep.resources, name="confirm")
 
 
-def _begin(run: SweepContext, repetition: Repetition) -> WorkerConfig:
-    trial = run.repeated(repetition.of, seed=repetition.seed)
-    directory = layout.repeated(run.directory, repetition.id)
+def _begin(context: SweepContext, repetition: Repetition) -> WorkerConfig:
+    trial = context.repeated(repetition.of, seed=repetition.seed)
+    directory = layout.repeated(context.directory, repetition.id)
     close_gate(directory)
-    run.begin(
+    context.begin(
         repetition.id,
         trial,
         directory,
@@ -59,4 +59,4 @@ def _begin(run: SweepContext, repetition: Repetition) -> WorkerConfig:
         params=repetition.of.params,
         confirms=repetition.of.id,
     )
-    return run.worker_config(trial, directory, run.sweep.resources)
+    return context.worker_config(trial, directory, context.sweep.resources)

@@ -22,7 +22,7 @@ _MIRROR_S = 60.0
 
 
 def close_launch(
-    launch: SweepContext, status: SweepStatus, mirror: MlflowMirror, reporter: Reporter, *, tracking_uri: str
+    context: SweepContext, status: SweepStatus, mirror: MlflowMirror, reporter: Reporter, *, tracking_uri: str
 ) -> None:
     """Write table and report, let the mirror catch up, and say where to look next: files first, then the terminal.
 
@@ -33,25 +33,25 @@ def close_launch(
     shown, mirrored, report = redact_text(tracking_uri), False, None
     try:
         try:
-            results, table = _conclude(launch, status, reporter)
-            path = launch.directory / "table.md"
+            results, table = _conclude(context, status, reporter)
+            path = context.directory / "table.md"
             with writing(path, needed=len(table.encode())):
                 path.write_text(table, encoding="utf-8")
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
-                report = _write_report(launch, reporter)
+                report = _write_report(context, reporter)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         if status is not SweepStatus.FAILED:  # of which the study may be the cause
-            link_runs(launch, tracking_uri=tracking_uri)
+            link_runs(context, tracking_uri=tracking_uri)
         reporter.show(results)
-        _say_what_next(launch, status, reporter)
+        _say_what_next(context, status, reporter)
         reporter.say(f"table    {path}")
         if report is not None:
             reporter.say(f"report   {report}")
-        for place, line in enumerate(compare_lines(tracking_uri, read_run_ids(launch.directory))):
-            reporter.say(f"{'' if place else 'compare':8} {line}")
+        for number, line in enumerate(compare_lines(tracking_uri, read_run_ids(context.directory))):
+            reporter.say(f"{'' if number else 'compare':8} {line}")
     finally:
         if not mirrored:
             why = mirror.refusal or f"MLflow at {shown} does not hold everything yet"
@@ -59,34 +59,34 @@ def close_launch(
             reporter.say(f"{why}{then}")
 
 
-def _conclude(launch: SweepContext, status: SweepStatus, reporter: Reporter) -> tuple[SweepResults, str]:
+def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) -> tuple[SweepResults, str]:
     """Sum the sweep up for the ledger, which says that the launch failed where that cannot be done."""
     ending, closed = SweepStatus.FAILED, False
     summary: dict[str, Any] = {}
     try:
         results = SweepResults(
-            title=redact_text(launch.sweep.question or launch.sweep.name),
-            metrics=launch.metrics,
-            scores=launch.experiment.task.reported_scores,
-            rows=strategy_table(launch.directory, launch.ledger.trials, metric=launch.metrics[0]),
-            front=sweep_pareto_front(launch),
+            title=redact_text(context.sweep.question or context.sweep.name),
+            metrics=context.metrics,
+            scores=context.experiment.task.reported_scores,
+            rows=strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0]),
+            front=sweep_pareto_front(context),
         )
         table = reporter.table(results)
-        closed = is_finished(launch)
+        closed = is_finished(context)
         ending, summary = status, {"table_markdown": table} | _scores(results.rows)
     finally:
         if not closed:
-            launch.ledger.close_sweep(ending, summary)
+            context.ledger.close_sweep(ending, summary)
     return results, table
 
 
-def _write_report(launch: SweepContext, reporter: Reporter) -> Path | None:
+def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:
     try:
-        return reporter.write_report(launch.directory, store=launch.store)
+        return reporter.write_report(context.directory, store=context.store)
     except Exception as error:
-        # Of any kind: the sweep has come to its end, and its results stand without a page about them.
+        # Of any kind: the sweep has come to its end, and its results are complete without a report.
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"no report: {what}; its results stand; try again: {command_line('report', launch.directory)}"
+        line = f"no report: {what}; its results stand; try again: {command_line('report', context.directory)}"
         reporter.say(line)
         return None
 
@@ -100,8 +100,8 @@ def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:
     }
 
 
-def _say_what_next(launch: SweepContext, status: SweepStatus, reporter: Reporter) -> None:
-    resume = command_line("resume", launch.directory)
+def _say_what_next(context: SweepContext, status: SweepStatus, reporter: Reporter) -> None:
+    resume = command_line("resume", context.directory)
     if status is SweepStatus.PAUSED:
         reporter.say(f"paused, as asked: {resume} does the stages that are left")
     if status is SweepStatus.INTERRUPTED:

@@ -36,7 +36,7 @@ NAMED_DIFFERENCES = 5
 
 
 def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict[str, Any]:
-    """Settings, data, code and machine of a sweep that starts now."""
+    """The fingerprint of a sweep that starts now: settings, data, code and machine."""
     packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
     strategies = sweep.strategies() or (experiment.strategy.name,)
     parts = (TASKS, [experiment.task.name]), (MODELS, [experiment.model.name]), (STRATEGIES, strategies)
@@ -60,14 +60,14 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
         ChangedError: Settings or data differ from those that the sweep started with, key by key.
     """
     # Secrets are not kept, so what they were is not compared.
-    before, after = (_flat(redact({key: header[key] for key in COMPARED})) for header in (stored, now))
-    places = _places(now)
+    before, after = (_flat(redact({key: fingerprint[key] for key in COMPARED})) for fingerprint in (stored, now))
+    paths = _path_keys(now)
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
         and not key.startswith(MAY_CHANGE)
-        and not (key in places and places[key].may_be(before.get(key), after.get(key)))
+        and not (key in paths and paths[key].may_be(before.get(key), after.get(key)))
         and not (key == MAY_RISE and (after.get(key) or 0) > (before.get(key) or 0))
     ]
     if different:
@@ -78,12 +78,12 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
         )
 
 
-def _places(header: Mapping[str, Any]) -> dict[str, Local]:
-    """The keys that name places, which may be others where a sweep was moved: what is there is compared itself."""
+def _path_keys(fingerprint: Mapping[str, Any]) -> dict[str, Local]:
+    """The keys that name paths, which may differ where a sweep was moved: the data themselves are compared."""
     return {
         f"{part}.{dotted(key)}": local
         for part, settings in (("sweep", Sweep), ("experiment", Experiment))
-        for key, local in local_keys(settings, header[part]).items()
+        for key, local in local_keys(settings, fingerprint[part]).items()
     }
 
 

@@ -15,7 +15,7 @@ def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bo
 
     Args:
         request: What is launched.
-        reporter: Told how it goes.
+        reporter: Shows progress and results.
         ends_process: Whether a second Ctrl-C ends the process at once; else it raises KeyboardInterrupt.
 
     Raises:
@@ -32,7 +32,7 @@ def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bo
     require_no_ray()
     with Interrupts(ends_process=ends_process) as interrupts:
         try:
-            from intelligen.sweep.launch_steps import run_sweep  # takes seconds, in which signals are heeded
+            from intelligen.sweep.launch_steps import run_sweep  # takes seconds, in which signals are handled already
 
             return run_sweep(request, reporter, interrupts)
         except KeyboardInterrupt:
@@ -41,4 +41,4 @@ def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bo
         except OSError as error:
             from intelligen.sweep.execution.failure_causes import fault_of
 
-            raise (fault_of(error, place=request.directory) or error) from None
+            raise (fault_of(error, directory=request.directory) or error) from None

@@ -1,4 +1,4 @@
-"""Reporter interface: how people hear of a launch; the sweep itself knows no terminal."""
+"""Reporter interface: how a launch shows its progress and results; the sweep itself knows no terminal."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Shows a launch to people, and makes the table and the page that it leaves."""
+    """Shows a launch to people, and makes its table and its report."""
 
     def say(self, line: str) -> None:
         """Show one whole line."""
 
     def counting(self) -> AbstractContextManager[OnProgress]:
-        """Show, while data are prepared, what it is told of their progress."""
+        """Return what shows the progress of data preparation."""
 
     def following(
         self, directory: Path, *, objective: str, metrics: "Sequence[AnyMetric]"
     ) -> AbstractContextManager[object]:
-        """Show meanwhile how the trials of a sweep get on, from the files in its directory."""
+        """Meanwhile, show the progress of a sweep's trials, from the files in its directory."""
 
     def table(self, results: SweepResults) -> str:
         """Return the results in Markdown."""

@@ -11,7 +11,7 @@ from intelligen.addresses import TRACKING_VARIABLE, SqliteAddress, absolute, tra
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.document import Document
 from intelligen.config.files.overrides import parse_override, with_overrides
-from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, told_to_a_sweep
+from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.config.schema.sweep import Sweep
@@ -22,7 +22,7 @@ from intelligen.errors import ChangedError, ConfigError, StorageError
 from intelligen.state import layout
 from intelligen.state.launch_file import read_launch, require_launch
 from intelligen.state.ledger import read_ledger
-from intelligen.state.legacy_addresses import is_relative, launch_places
+from intelligen.state.legacy_addresses import is_relative, launch_directories
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import REDACTED, redact_text
 from intelligen.tracking.mlflow_mapping import flatten
@@ -33,7 +33,7 @@ Counting = Callable[[], AbstractContextManager[OnProgress]]
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """What is to be launched."""
+    """A sweep with its experiment, its runs directory, and the options of the launch."""
 
     sweep: Sweep
     experiment: Experiment
@@ -60,7 +60,7 @@ def request_of_file(sweep: Sweep, experiment: Experiment, *, runs: Path, trackin
     store = runs.absolute()
 
     def prepare(counting: Counting) -> Prepared:
-        with told_to_a_sweep():
+        with fixes_for_sweep():
             return _prepared(experiment, store, counting)
 
     return LaunchRequest(sweep, experiment, store, tracking_address(tracking_uri), prepare)
@@ -80,9 +80,9 @@ def request_of_directory(directory: Path, overrides: tuple[str, ...], *, trackin
         StorageError: Ledger or settings are damaged or gone.
 
     """
-    header, trials, _ = read_ledger(directory)
+    fingerprint, trials, _ = read_ledger(directory)
     require_launch(directory, trials)
-    launch = read_launch(directory, header)
+    launch = read_launch(directory, fingerprint)
     document = Document(launch.sweep.model_dump(mode="json"), {})
     changes = [parse_override(text) for text in overrides]
     searched = any(record.kind == "trial" for record in trials.values())
@@ -96,7 +96,7 @@ def request_of_directory(directory: Path, overrides: tuple[str, ...], *, trackin
     lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
     if lost:
         raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
-    experiment = validated(Experiment, Document(dict(header["experiment"]), {}))
+    experiment = validated(Experiment, Document(dict(fingerprint["experiment"]), {}))
     uri = tracking_uri or tracked_at(directory)
     request = request_of_file(sweep, experiment, runs=layout.store_of(directory), tracking_uri=uri)
     if request.directory != directory:
@@ -105,16 +105,16 @@ def request_of_directory(directory: Path, overrides: tuple[str, ...], *, trackin
         )
 
     def prepare(counting: Counting) -> Prepared:
-        place = layout.prepared(request.store, header["prepared"])
-        if not place.exists():
-            with told_to_a_sweep("intelligen run FILE "):
+        data_directory = layout.prepared(request.store, fingerprint["prepared"])
+        if not data_directory.exists():
+            with fixes_for_sweep("intelligen run FILE "):
                 prepared = _prepared(experiment, request.store, counting)
         else:
-            prepared = open_prepared(place)
+            prepared = open_prepared(data_directory)
             prepared.verify()  # damage shows before anything is trained
-        if prepared.identity != header["prepared"]:
+        if prepared.identity != fingerprint["prepared"]:
             raise ChangedError(
-                f"{directory}: the data have changed since the sweep started: {header['prepared']} →"
+                f"{directory}: the data have changed since the sweep started: {fingerprint['prepared']} →"
                 f" {prepared.identity}; restore them, or {ANOTHER_SWEEP}"
             )
         return prepared
@@ -146,10 +146,10 @@ def tracked_at(directory: Path) -> str:
 
 def _not_found(directory: Path, what: str, address: str, *, option: str) -> StorageError:
     """A database of the first release, of which only what was typed is known."""
-    relative, places = SqliteAddress.parse(address), launch_places(directory)
+    relative, directories = SqliteAddress.parse(address), launch_directories(directory)
     assert relative is not None
-    fix = option + shlex.quote(str(relative.at(absolute(places[-1] / relative.path))))
+    fix = option + shlex.quote(str(relative.at(absolute(directories[-1] / relative.path))))
     return StorageError(
         f"{directory}: its {what} are in {relative.path} of the directory in which it was launched, and in none of"
-        f" {', '.join(map(str, places))}; say where that file is, or where to write it anew: {fix}"
+        f" {', '.join(map(str, directories))}; say where that file is, or where to write it anew: {fix}"
     )

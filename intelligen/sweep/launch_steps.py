@@ -12,7 +12,7 @@ from intelligen.data.data_summary import describe
 from intelligen.errors import ClusterLostError, IntelligenError, NodeLostError
 from intelligen.state import layout
 from intelligen.state.launch_file import write_launch
-from intelligen.state.ledger import Ledger, read_ledger, settled_devices
+from intelligen.state.ledger import Ledger, read_ledger, recorded_devices
 from intelligen.state.trial_records import SweepStatus, TrialState
 from intelligen.sweep.cluster.device_choice import gpus_of_stages
 from intelligen.sweep.cluster.find_cluster import Cluster, find_cluster
@@ -28,7 +28,7 @@ from intelligen.sweep.preflight.verify_files import require_data, require_files
 from intelligen.sweep.provenance import record_provenance
 from intelligen.sweep.signals import Interrupts
 from intelligen.sweep.stages import is_finished, prepare_search, require_no_late_search, run_stages
-from intelligen.sweep.stop_file import forget_requests, heeding_stop
+from intelligen.sweep.stop_file import clear_stop_requests, interrupted_by_stop_file
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.sweep.trial_lifecycle import reopen_failed
 from intelligen.tasks import build_task
@@ -50,84 +50,84 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
     begun = (directory / layout.LEDGER_FILE).exists()
     last = read_ledger(directory)[2] if begun else None
     # What needs no machines is not refused for want of them: the cluster of a sweep that has finished may be gone.
-    rests = last is not None and last.status is SweepStatus.COMPLETE and not request.failed_again
-    sweep = request.sweep if rests else _surveyed(request, cluster, reporter)
+    finished = last is not None and last.status is SweepStatus.COMPLETE and not request.failed_again
+    sweep = request.sweep if finished else _surveyed(request, cluster, reporter)
     prepared = request.prepare(reporter.counting)
     _say(describe(prepared), reporter)
     if not begun:  # what has begun is scored as it was
         build_task(request.experiment.task).require_scorable(prepared, key="experiment.task")
-    header = sweep_fingerprint(request.sweep, request.experiment, prepared=prepared.identity)
-    with Ledger.open(directory, header) as ledger:
-        forget_requests(directory)
-        require_unchanged(ledger.header, header, directory)
-        launch = SweepContext(sweep, request.experiment, prepared.identity, request.store, directory, ledger)
-        require_files(launch)
-        require_data(launch, prepared)
-        require_no_late_search(launch)
-        if rests and not is_finished(launch):
-            launch, rests = replace(launch, sweep=_surveyed(request, cluster, reporter)), False
-        if not rests:
-            ledger.settle_devices(gpus_of_stages(launch.sweep))
+    fingerprint = sweep_fingerprint(request.sweep, request.experiment, prepared=prepared.identity)
+    with Ledger.open(directory, fingerprint) as ledger:
+        clear_stop_requests(directory)
+        require_unchanged(ledger.fingerprint, fingerprint, directory)
+        context = SweepContext(sweep, request.experiment, prepared.identity, request.store, directory, ledger)
+        require_files(context)
+        require_data(context, prepared)
+        require_no_late_search(context)
+        if finished and not is_finished(context):
+            context, finished = replace(context, sweep=_surveyed(request, cluster, reporter)), False
+        if not finished:
+            ledger.record_devices(gpus_of_stages(context.sweep))
         record_provenance(directory)
         ensure_store(request.tracking_uri, request.experiment.name)
         write_launch(directory, request.sweep, tracking_uri=request.tracking_uri)
         if request.failed_again:
-            _say(reopened_lines(launch), reporter)
-        return _run_stages(launch, request, cluster, reporter, interrupts)
+            _say(reopened_lines(context), reporter)
+        return _run_stages(context, request, cluster, reporter, interrupts)
 
 
-def reopened_lines(launch: SweepContext) -> Iterator[str]:
-    """Have the trials that failed run again; says which do, and what keeps the others from it."""
-    again, unpaid = reopen_failed(launch)
+def reopened_lines(context: SweepContext) -> Iterator[str]:
+    """Have the trials that failed run again; yields lines that say which do, and why others do not."""
+    again, unpaid = reopen_failed(context)
     if again:
         yield f"runs again: {', '.join(again)}"
     for bounds, names in unpaid.items():
         reasons = ", ".join(bound.reason for bound in bounds)
         overrides = "".join(f" -o {bound.override}" for bound in bounds)
-        more = f"{command_line('resume', launch.directory)} --failed{overrides}"
+        more = f"{command_line('resume', context.directory)} --failed{overrides}"
         yield f"does not run again: {', '.join(names)}: {reasons}; give more: {more}"
     if not again and not unpaid:
         yield "no trial has failed: there is none to run again"
 
 
 def _run_stages(
-    launch: SweepContext, request: LaunchRequest, cluster: Cluster | None, reporter: Reporter, interrupts: Interrupts
+    context: SweepContext, request: LaunchRequest, cluster: Cluster | None, reporter: Reporter, interrupts: Interrupts
 ) -> int:
     """What is left to do, with its mirror in MLflow; however it ends, the launch is closed."""
-    mirror = MlflowMirror(launch.directory, tracking_uri=request.tracking_uri, experiment=request.experiment.name)
+    mirror = MlflowMirror(context.directory, tracking_uri=request.tracking_uri, experiment=request.experiment.name)
     mirror.start()
     code, status, closing = 0, SweepStatus.FAILED, threading.Lock()
 
     def close_lost() -> int:
         closing.acquire()  # for good: the process ends here
-        close_launch(launch, SweepStatus.INTERRUPTED, mirror, reporter, tracking_uri=request.tracking_uri)
+        close_launch(context, SweepStatus.INTERRUPTED, mirror, reporter, tracking_uri=request.tracking_uri)
         return interrupts.exit_code if interrupts.requested else ClusterLostError.exit_code
 
     try:
-        done = is_finished(launch)
+        done = is_finished(context)
         if not done:
-            task, objective = build_task(request.experiment.task), launch.sweep.objective.metric
-            with reporter.following(launch.directory, objective=objective, metrics=task.metrics):
-                _stages(launch, cluster, request.until, interrupts, close_lost)
+            task, objective = build_task(request.experiment.task), context.sweep.objective.metric
+            with reporter.following(context.directory, objective=objective, metrics=task.metrics):
+                _stages(context, cluster, request.until, interrupts, close_lost)
         status = SweepStatus.COMPLETE if done or request.until == STAGES[-1] else SweepStatus.PAUSED
     except KeyboardInterrupt:
         code, status = interrupts.exit_code, SweepStatus.INTERRUPTED
     except BaseException as error:
         if isinstance(error, ClusterLostError | NodeLostError):
             status = SweepStatus.INTERRUPTED
-        # Of a full disk, say, the launch may not be closed either: what came first is told.
+        # Of a full disk, say, the launch may not be closed either: the first error is raised.
         with closing, suppress(IntelligenError, OSError):
-            close_launch(launch, status, mirror, reporter, tracking_uri=request.tracking_uri)
+            close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
         raise
     with closing:
-        close_launch(launch, status, mirror, reporter, tracking_uri=request.tracking_uri)
-    failed = any(record.state is TrialState.FAILED for record in launch.ledger.trials.values())
+        close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
+    failed = any(record.state is TrialState.FAILED for record in context.ledger.trials.values())
     return code or (SOME_FAILED if failed else 0)
 
 
 def _surveyed(request: LaunchRequest, cluster: Cluster | None, reporter: Reporter) -> Sweep:
     """The sweep with what its place has in place of `auto`; says what that is."""
-    found = survey(request.sweep, cluster, settled=settled_devices(request.directory), store=request.store)
+    found = survey(request.sweep, cluster, recorded=recorded_devices(request.directory), store=request.store)
     _say(found.lines, reporter)
     return found.sweep
 
@@ -138,21 +138,21 @@ def _say(lines: Iterable[str], reporter: Reporter) -> None:
 
 
 def _stages(
-    launch: SweepContext,
+    context: SweepContext,
     cluster: Cluster | None,
     until: str,
     interrupts: Interrupts,
     close_lost: Callable[[], int],
 ) -> None:
-    prepare_search(launch)
+    prepare_search(context)
     try:
         with (
-            heeding_stop(launch.directory),
+            interrupted_by_stop_file(context.directory),
             short_temporary_directory(),
-            ray_running(launch.sweep, cluster, store=launch.store, last_words=close_lost),
-            watching_progress(launch),
+            ray_running(context.sweep, cluster, store=context.store, on_hang=close_lost),
+            watching_progress(context),
         ):
-            run_stages(launch, until=until)
+            run_stages(context, until=until)
     except ClusterLostError as lost:
         if interrupts.requested:  # Ray's processes had the same signal
             raise KeyboardInterrupt from lost

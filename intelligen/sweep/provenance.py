@@ -19,7 +19,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def record_provenance(directory: Path) -> None:
-    """Write down what the sweep in `directory` starts with; a resumed sweep keeps what it started with.
+    """Write the provenance of the sweep in `directory`; a resumed sweep keeps that of its start.
 
     Raises:
         OSError: The directory cannot be written.
@@ -34,18 +34,18 @@ def record_provenance(directory: Path) -> None:
     write_atomically(folder / PACKAGES, environment())
 
 
-def working_tree_diff(place: Path) -> str:
-    """How the repository around `place` differs from its commit, in git's form; new files by name alone.
+def working_tree_diff(directory: Path) -> str:
+    """How the repository around `directory` differs from its commit, in git's form; new files by name alone.
 
-    Secrets are blotted out, in code too, so that it may no longer apply where code assigns to such a name. It is cut
+    Secrets are redacted, in code too, so that it may no longer apply where code assigns to such a name. It is cut
     after 100,000 characters. Empty outside a repository, and where nothing differs.
     """
-    new = _git(place, "ls-files", "--others", "--exclude-standard", "--full-name", ":/").splitlines()
-    diff = _git(place, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
-    told = [f"# not under version control: {name}\n" for name in new[:_NAMED_NEW_FILES]]
-    if len(new) > len(told):
-        told.append(f"# and {len(new) - len(told):,} more\n")
-    text = redact_text("".join(told) + diff)
+    new = _git(directory, "ls-files", "--others", "--exclude-standard", "--full-name", ":/").splitlines()
+    diff = _git(directory, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
+    listed = [f"# not under version control: {name}\n" for name in new[:_NAMED_NEW_FILES]]
+    if len(new) > len(listed):
+        listed.append(f"# and {len(new) - len(listed):,} more\n")
+    text = redact_text("".join(listed) + diff)
     if len(text) <= _MOST_DIFF_CHARACTERS:
         return text
     return f"{text[:_MOST_DIFF_CHARACTERS]}\n# cut here: {len(text):,} characters in all\n"
@@ -63,8 +63,8 @@ def environment() -> str:
     return "".join(f"{line}\n" for line in [*(f"# {fact}" for fact in machine), *sorted(packages, key=str.lower)])
 
 
-def _git(place: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(place), "-c", "core.quotePath=false", *arguments]
+def _git(directory: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(directory), "-c", "core.quotePath=false", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=True, timeout=_GIT_TIMEOUT_S)  # noqa: S603
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""Directories of replays: the trial that is run again, and a new place for it."""
+"""Directory of the trial that a replay trains again, by the names of sweep and trial."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from intelligen.state.trial_result import TRIAL
 
 
 def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
-    """Of a sweep's trial; without its name, `sweep` is such a directory itself.
+    """The directory of a sweep's trial; without its name, `sweep` is that directory itself.
 
     Raises:
         BusyError: The trial is under way.
@@ -20,7 +20,7 @@ def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
     if trial is None and (Path(sweep) / TRIAL).exists():
         return Path(sweep).resolve()
     files, record = find_trial(store, sweep, trial)
-    holder = runner(files) if record.state is TrialState.RUNNING else None
-    if holder is not None:
-        raise BusyError(f"{files.directory}: {record.id} is under way, by {holder}; wait for its end")
+    owner = runner(files) if record.state is TrialState.RUNNING else None
+    if owner is not None:
+        raise BusyError(f"{files.directory}: {record.id} is under way, by {owner}; wait for its end")
     return record.within(files.directory).resolve()

@@ -8,45 +8,48 @@ import ray
 from intelligen.errors import ClusterLostError, IntelligenError, NodeLostError
 from intelligen.state.trial_records import TrialRecord
 from intelligen.sweep.cluster.capacity_monitor import LOOK_EVERY_S, CapacityMonitor
-from intelligen.sweep.execution.retries import Next, Tries
+from intelligen.sweep.execution.retries import AttemptCounter, Next
 from intelligen.sweep.execution.workers import score_tests
 from intelligen.sweep.sweep_context import SweepContext
 
 
-def score_trials(run: SweepContext, records: Iterable[TrialRecord]) -> None:
+def score_trials(context: SweepContext, records: Iterable[TrialRecord]) -> None:
     """Score trained models on their test sets, as many at a time as there is room for.
 
-    What is scored stands in the ledger at once. A model that cannot be scored keeps no other from it.
+    Scores are in the ledger at once. A model that cannot be scored prevents no other from being scored.
 
     Args:
-        run: The launch.
+        context: The launch.
         records: The models'.
 
     Raises:
         NodeLostError: No node is left that can score.
         ClusterLostError: The cluster is gone.
-        IntelligenError: The first model's that could not be scored. Its training stands.
+        IntelligenError: Of the first model that could not be scored. Its training counts all the same.
 
     """
-    scoring = _Scoring(run)
+    scoring = _Scoring(context)
     for record in records:
         scoring.begin(record)
     scoring.finish()
 
 
 class _Scoring:
-    def __init__(self, run: SweepContext) -> None:
-        self._run = run
-        self._tries, self._capacity = Tries(run.sweep.resources), CapacityMonitor(run.sweep.resources)
+    def __init__(self, context: SweepContext) -> None:
+        self._context = context
+        self._attempt_counter, self._capacity = (
+            AttemptCounter(context.sweep.resources),
+            CapacityMonitor(context.sweep.resources),
+        )
         self._under_way: dict[ray.ObjectRef, TrialRecord] = {}
         self._alone: list[TrialRecord] = []
         self._failed: list[IntelligenError] = []
 
     def begin(self, record: TrialRecord) -> None:
-        resources = self._run.sweep.resources
+        resources = self._context.sweep.resources
         task: Any = score_tests.options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus)
-        place = (str(self._run.directory_of(record)), str(self._run.store))
-        reference = task.remote(*place, resources.model_dump_json(), self._run.sweep.test.model_dump_json())
+        paths = (str(self._context.directory_of(record)), str(self._context.store))
+        reference = task.remote(*paths, resources.model_dump_json(), self._context.sweep.test.model_dump_json())
         self._under_way[reference] = record
 
     def finish(self) -> None:
@@ -66,12 +69,12 @@ class _Scoring:
         except ray.exceptions.RayError as error:
             self._attempt_failed(record, error)
         else:
-            self._run.ledger.score(record.id, scores)
+            self._context.ledger.score(record.id, scores)
 
     def _attempt_failed(self, record: TrialRecord, error: ray.exceptions.RayError) -> None:
-        directory = self._run.directory_of(record)
+        directory = self._context.directory_of(record)
         try:
-            following = self._tries.failed(record.id, error, directory=directory)
+            following = self._attempt_counter.failed(record.id, error, directory=directory)
         except (ClusterLostError, NodeLostError):
             raise
         except IntelligenError as fault:

@@ -16,7 +16,7 @@ SAME_REQUEST_S = 1.0
 _TUNE = signal.SIGUSR1
 """Tune listens to it while it runs, and stops its trials in good order; Train listens to SIGINT."""
 _OURS = signal.SIGUSR2
-"""By which other threads interrupt the main one; it does not count as somebody's signal."""
+"""Signal by which other threads interrupt the main one; it does not count as a user's."""
 INTERRUPTED_LINE = "interrupted: the same command goes on where this one stopped"
 AGAIN = "interrupted again: ended at once; the same command resumes\n"
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -26,7 +26,7 @@ _current: "Interrupts | None" = None
 
 
 class Interrupts:
-    """Heeds Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless `nohup` ignores it) from `__enter__` to `__exit__`.
+    """Obeys Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless `nohup` ignores it) from `__enter__` to `__exit__`.
 
     A thread hears each signal through the wakeup descriptor, even while the main thread waits inside a library.
 
@@ -39,30 +39,30 @@ class Interrupts:
         self._ends_process = ends_process
         self.first: int | None = None  # as the handlers know it, which other handlers may keep it from
         self._first_s = 0.0
-        self._heard: int | None = None  # as the thread knows it
+        self._first_signal: int | None = None  # as the thread knows it
         self._handlers: dict[int, Any] = {}
         self._terminals: list[int] = []
-        self._ears = (-1, -1)
+        self._pipe = (-1, -1)
         self._wakeup = -1
 
     @property
     def requested(self) -> bool:
-        """Whether somebody has sent a signal."""
-        return self._heard is not None
+        """Whether a signal was received."""
+        return self._first_signal is not None
 
     @property
     def exit_code(self) -> int:
         """That of the first signal; that of Ctrl-C where something else interrupted the launch."""
-        return EXIT_CODES[signal.Signals(self.first or self._heard or signal.SIGINT)]
+        return EXIT_CODES[signal.Signals(self.first or self._first_signal or signal.SIGINT)]
 
     def __enter__(self) -> "Interrupts":
         global _current
         heeded = (*EXIT_CODES, _OURS)
         self._handlers = {number: signal.getsignal(number) for number in (*heeded, _TUNE)}
         self._terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
-        self._ears = os.pipe()
-        os.set_blocking(self._ears[1], False)
-        self._wakeup = signal.set_wakeup_fd(self._ears[1], warn_on_full_buffer=False)
+        self._pipe = os.pipe()
+        os.set_blocking(self._pipe[1], False)
+        self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
         for number in EXIT_CODES:
             if number != signal.SIGHUP or self._handlers[number] is not signal.SIG_IGN:
@@ -77,7 +77,7 @@ class Interrupts:
         for number, handler in self._handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.set_wakeup_fd(self._wakeup)
-        os.close(self._ears[1])  # which ends the thread
+        os.close(self._pipe[1])  # which ends the thread
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -99,17 +99,17 @@ class Interrupts:
 
     def _listen(self) -> None:
         first_s = 0.0
-        while heard := os.read(self._ears[0], 1):
+        while heard := os.read(self._pipe[0], 1):
             if (number := heard[0]) not in EXIT_CODES:
                 continue
             if number == signal.SIGHUP:
                 self._leave_terminal()  # here too: the main thread may be busy while others write
-            if self._heard is None:
-                self._heard, first_s = number, time.monotonic()
+            if self._first_signal is None:
+                self._first_signal, first_s = number, time.monotonic()
             elif self._ends_process and time.monotonic() - first_s > SAME_REQUEST_S:
                 # What was done is on disk, and Ray's processes end with this one.
                 end_process(EXIT_CODES[signal.Signals(number)], AGAIN)
-        os.close(self._ears[0])
+        os.close(self._pipe[0])
 
     def _leave_terminal(self) -> None:
         """Writing to a terminal that is gone would fail."""
@@ -129,14 +129,14 @@ def end_process(code: int, last_line: str) -> None:
 
 
 def interrupt_main_thread() -> None:
-    """Have the main thread stop in good order, from another thread. A signal that somebody sends later is the first."""
+    """Have the main thread stop in good order, from another thread. A signal that comes later is the first."""
     main_thread = threading.main_thread().ident
     assert main_thread is not None
     signal.pthread_kill(main_thread, signal.SIGINT if _current is None else _OURS)
 
 
 def interrupt_requested() -> bool:
-    """Whether somebody has ended this launch by a signal."""
+    """Whether this launch is being ended by a signal."""
     return _current is not None and _current.requested
 
 

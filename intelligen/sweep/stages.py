@@ -37,32 +37,32 @@ from intelligen.sweep.trial_lifecycle import SearchedTrials, ended_trials, tell_
 from intelligen.training.trained_model import present_bounds
 
 
-def is_finished(run: SweepContext) -> bool:
+def is_finished(context: SweepContext) -> bool:
     """Whether an earlier launch has done all that is asked for."""
-    closing = run.ledger.closing
+    closing = context.ledger.closing
     if closing is None or closing.status is not SweepStatus.COMPLETE:
         return False
-    trials = [record for record in run.ledger.trials.values() if record.kind == "trial"]
+    trials = [record for record in context.ledger.trials.values() if record.kind == "trial"]
     running = any(record.state is TrialState.RUNNING for record in trials)
-    return _search_is_over(run) and not running and not repetitions_left(run)
+    return _search_is_over(context) and not running and not repetitions_left(context)
 
 
-def require_no_late_search(run: SweepContext) -> None:
-    """Refuse to search on once it is being confirmed what was found.
+def require_no_late_search(context: SweepContext) -> None:
+    """Refuse to continue the search once its results are being confirmed.
 
     Raises:
         ChangedError: The budget has been raised since.
 
     """
-    if any(record.kind == "confirm" for record in run.ledger.trials.values()) and not _search_is_over(run):
+    if any(record.kind == "confirm" for record in context.ledger.trials.values()) and not _search_is_over(context):
         raise ChangedError(
-            f"{run.directory}: its best configurations are being confirmed, so its search is over, and a larger budget"
-            " comes too late; search on in another sweep, from what this one has learnt: intelligen run FILE"
-            f" -o name=NEW -o search.warm_start.sweep={run.sweep.name}"
+            f"{context.directory}: its best configurations are being confirmed, so its search is over, and a larger"
+            " budget comes too late; search on in another sweep, from what this one has learnt: intelligen run FILE"
+            f" -o name=NEW -o search.warm_start.sweep={context.sweep.name}"
         )
 
 
-def prepare_search(run: SweepContext) -> None:
+def prepare_search(context: SweepContext) -> None:
     """Open the study and give it what the sweep starts from, so that nothing is trained where this fails.
 
     Raises:
@@ -71,19 +71,19 @@ def prepare_search(run: SweepContext) -> None:
         StorageError: The study is lost, and the ledger does not hold what it is rebuilt from.
 
     """
-    study = ledgers_study(run)
-    warm_start(study, run.sweep, sweeps=layout.sweeps(run.store))
-    if run.sweep.search.warm_start is not None and run.ledger.learnt is None:
-        run.ledger.learn(learnt(study))
+    study = ledgers_study(context)
+    warm_start(study, context.sweep, sweeps=layout.sweeps(context.store))
+    if context.sweep.search.warm_start is not None and context.ledger.learnt is None:
+        context.ledger.learn(learnt(study))
 
 
-def _search_is_over(run: SweepContext) -> bool:
-    trials = [record for record in run.ledger.trials.values() if record.kind == "trial"]
-    account = Account(run.sweep.budget, run.ledger, run.directory, searching=False)
-    return search_end(run.sweep, Counter(record.strategy for record in trials), account.spent) is not None
+def _search_is_over(context: SweepContext) -> bool:
+    trials = [record for record in context.ledger.trials.values() if record.kind == "trial"]
+    account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
+    return search_end(context.sweep, Counter(record.strategy for record in trials), account.spent) is not None
 
 
-def search_stage(run: SweepContext) -> None:
+def search_stage(context: SweepContext) -> None:
     """Run the trials that the budget still holds.
 
     Raises:
@@ -92,33 +92,39 @@ def search_stage(run: SweepContext) -> None:
         StorageError: Ledger or histories cannot be read or written any more.
 
     """
-    study = ledgers_study(run)
-    run.ledger.begin_search()
-    account = Account(run.sweep.budget, run.ledger, run.directory, searching=True)
+    study = ledgers_study(context)
+    context.ledger.begin_search()
+    account = Account(context.sweep.budget, context.ledger, context.directory, searching=True)
     try:
-        tell_known_ends(run, study, account.spent)
-        populations = Populations(run, run.sweep.scheduler) if isinstance(run.sweep.scheduler, Pbt) else None
+        tell_known_ends(context, study, account.spent)
+        populations = (
+            Populations(context, context.sweep.scheduler) if isinstance(context.sweep.scheduler, Pbt) else None
+        )
         searcher = StudySearcher(
             study,
-            sweep=run.sweep,
+            sweep=context.sweep,
             spent=account.spent,
-            trials=SearchedTrials(run, populations),
+            trials=SearchedTrials(context, populations),
             populations=populations,
         )
         if not searcher.is_over():
-            stopping = scheduler(run.sweep, epochs=run.experiment.finetuning.epochs, ended=ended_trials(run))
-            run_trials(run, searcher, resources=run.sweep.resources, scheduler=stopping, name="launch")
+            stopping = scheduler(
+                context.sweep, epochs=context.experiment.finetuning.epochs, ended=ended_trials(context)
+            )
+            run_trials(context, searcher, resources=context.sweep.resources, scheduler=stopping, name="launch")
         over = searcher.is_over()
     except DATABASE_ERRORS as error:
-        if run.sweep.search.storage is None:
+        if context.sweep.search.storage is None:
             raise
-        raise fault_of(error, place=run.directory) or study_unavailable(run.sweep.search.storage, error) from error
-    run.ledger.end_search("the budget is spent" if over else "interrupted")
+        raise fault_of(error, directory=context.directory) or study_unavailable(
+            context.sweep.search.storage, error
+        ) from error
+    context.ledger.end_search("the budget is spent" if over else "interrupted")
     if not over:
         raise KeyboardInterrupt  # which Tune keeps to itself
 
 
-def test_stage(run: SweepContext) -> None:
+def test_stage(context: SweepContext) -> None:
     """Score the test sets once: every confirmed model and its seed's baseline.
 
     Without confirmation the baseline, and of each strategy the trial that validation prefers.
@@ -127,25 +133,30 @@ def test_stage(run: SweepContext) -> None:
         NodeLostError: No node is left that can score.
         MemoryShortageError: The memory did not suffice to score one of them, with nothing beside it.
         CrashedError: Scoring one of them crashed at every attempt.
-        IntelligenError: A fault of the place.
+        IntelligenError: A fault of host or cluster.
 
     """
-    _bring_up_to_date(run)
-    score_trials(run, [record for record in _tested(run) if not record.scores])
+    _bring_up_to_date(context)
+    score_trials(context, [record for record in _tested(context) if not record.scores])
 
 
-def _bring_up_to_date(run: SweepContext) -> None:
+def _bring_up_to_date(context: SweepContext) -> None:
     """A sweep that the first revisions began shows one kind of interval, theirs in the present form too."""
-    for record in _tested(run):
-        if record.scores and (bounds := present_bounds(run.directory_of(record), record.scores, store=run.store)):
-            run.ledger.correct(record.id, bounds)
+    for record in _tested(context):
+        if record.scores and (
+            bounds := present_bounds(context.directory_of(record), record.scores, store=context.store)
+        ):
+            context.ledger.correct(record.id, bounds)
 
 
-def _tested(run: SweepContext) -> list[TrialRecord]:
-    trials, seeds = run.ledger.trials, run.confirmation_seeds
+def _tested(context: SweepContext) -> list[TrialRecord]:
+    trials, seeds = context.ledger.trials, context.confirmation_seeds
     if not seeds:
         baselines = [record for record in trials.values() if record.kind == "baseline"]
-        return [*baselines, *best_by_strategy(run.directory, trials, metric=run.sweep.objective.metric).values()]
+        return [
+            *baselines,
+            *best_by_strategy(context.directory, trials, metric=context.sweep.objective.metric).values(),
+        ]
     # Of the same seeds all of them: the baseline that the search started from is none of these.
     repeated = [record for record in trials.values() if record.kind != "trial" and record.seed in seeds]
     return [record for record in repeated if record.state in USABLE]
@@ -154,7 +165,7 @@ def _tested(run: SweepContext) -> list[TrialRecord]:
 _BY_NAME = dict(zip(STAGES, (train_baselines, search_stage, train_repetitions, test_stage), strict=True))
 
 
-def run_stages(run: SweepContext, *, until: str) -> None:
+def run_stages(context: SweepContext, *, until: str) -> None:
     """Do what is left of the stages up to this one.
 
     Raises:
@@ -163,12 +174,12 @@ def run_stages(run: SweepContext, *, until: str) -> None:
 
     """
     for name, stage in _BY_NAME.items():
-        stage(run)
+        stage(context)
         if name == until:
             return
 
 
-def sweep_pareto_front(run: SweepContext) -> list[tuple[TrialRecord, tuple[float, ...]]]:
+def sweep_pareto_front(context: SweepContext) -> list[tuple[TrialRecord, tuple[float, ...]]]:
     """The trials that no other of the sweep betters in every objective, with their values; the best by the first first.
 
     Empty with one objective, and before a trial has finished. The study is not asked: a launch that lost it says
@@ -178,28 +189,32 @@ def sweep_pareto_front(run: SweepContext) -> list[tuple[TrialRecord, tuple[float
         StorageError: A trial's files are damaged, or say something else than the ledger.
 
     """
-    if run.sweep.objectives is None:
+    if context.sweep.objectives is None:
         return []
-    own = [one for one in run.ledger.trials.values() if one.kind == "trial" and one.state is TrialState.COMPLETE]
-    values = [known_outcome(run, record).values for record in own]
-    losses = [[-merit(metric, value) for metric, value in zip(run.metrics, scores, strict=True)] for scores in values]
-    return [(own[place], values[place]) for place in sorted(pareto_optimal(losses), key=lambda place: losses[place])]
+    own = [one for one in context.ledger.trials.values() if one.kind == "trial" and one.state is TrialState.COMPLETE]
+    values = [known_outcome(context, record).values for record in own]
+    losses = [
+        [-merit(metric, value) for metric, value in zip(context.metrics, scores, strict=True)] for scores in values
+    ]
+    return [
+        (own[server], values[server]) for server in sorted(pareto_optimal(losses), key=lambda server: losses[server])
+    ]
 
 
-def link_runs(run: SweepContext, *, tracking_uri: str) -> None:
+def link_runs(context: SweepContext, *, tracking_uri: str) -> None:
     """Note beside each trial of the study which run shows it in MLflow, for who looks at it in optuna-dashboard.
 
     Nothing where there is no study, or it does not answer: the next launch writes what is missing.
     """
-    if run.sweep.search.storage is None and not (run.directory / STUDY_FILE).exists():
+    if context.sweep.search.storage is None and not (context.directory / STUDY_FILE).exists():
         return
-    runs, command = read_run_ids(run.directory), interface_command(tracking_uri)
-    place = interface(tracking_uri)
+    runs, command = read_run_ids(context.directory), interface_command(tracking_uri)
+    server = interface(tracking_uri)
     notes = {
-        trial: run_note(place + run_path(runs.experiment or "", run_id), command)
+        trial: run_note(server + run_path(runs.experiment or "", run_id), command)
         for trial, run_id in runs.trials.items()
     }
     with suppress(UnavailableError, StorageError, DamagedStudyError, *DATABASE_ERRORS):
         # As it is: a launch that lost its study does not rebuild it at its end.
-        study = open_study(run.directory, run.sweep, sweep_id=run.ledger.header["sweep_id"])
+        study = open_study(context.directory, context.sweep, sweep_id=context.ledger.fingerprint["sweep_id"])
         write_notes(study, notes)

@@ -14,8 +14,8 @@ _POLL_S = 1.0
 
 
 @contextmanager
-def heeding_stop(directory: Path) -> Iterator[None]:
-    """Interrupt the main thread, as Ctrl-C does, once somebody asks this sweep to stop; hold the sweep's lock."""
+def interrupted_by_stop_file(directory: Path) -> Iterator[None]:
+    """Interrupt the main thread, as Ctrl-C does, once this sweep is asked to stop. Needs the sweep's lock."""
     request = directory / STOP_FILE
     over = threading.Event()
 
@@ -35,13 +35,13 @@ def heeding_stop(directory: Path) -> Iterator[None]:
         request.unlink(missing_ok=True)
 
 
-def forget_requests(directory: Path) -> None:
-    """Whoever asked an earlier launch to stop is not heeded; call it as soon as the sweep's lock is held."""
+def clear_stop_requests(directory: Path) -> None:
+    """Ignore requests to an earlier launch; call it as soon as the sweep's lock is held."""
     (directory / STOP_FILE).unlink(missing_ok=True)
 
 
-def ask_to_stop(directory: Path) -> None:
-    """Leave word for the launcher.
+def request_stop(directory: Path) -> None:
+    """Ask the launcher to stop, by a file.
 
     Raises:
         StorageError: The sweep's directory cannot be written.
@@ -55,7 +55,7 @@ def ask_to_stop(directory: Path) -> None:
 
 
 def wait_until_stopped(is_running: Callable[[], bool], *, timeout_s: float) -> bool:
-    """Whether the sweep no longer runs; waits for that for a while."""
+    """Wait until the sweep no longer runs; returns False where it still does at the timeout."""
     deadline = time.monotonic() + timeout_s
     while is_running():
         if time.monotonic() >= deadline:

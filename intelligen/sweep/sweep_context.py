@@ -20,7 +20,7 @@ from intelligen.training.train_interval import TrainInterval
 
 @dataclass(frozen=True)
 class SweepContext:
-    """One launch of a sweep."""
+    """Settings, directories and ledger of one launch of a sweep."""
 
     sweep: Sweep
     experiment: Experiment
@@ -37,7 +37,7 @@ class SweepContext:
 
     @property
     def confirmation_seeds(self) -> tuple[int, ...]:
-        """With which the best configurations are trained again; the search has not seen them."""
+        """Seeds with which the best configurations are trained again; the search has not seen them."""
         return self.sweep.confirmation_seeds(self.experiment.seed)
 
     @property
@@ -82,7 +82,7 @@ class SweepContext:
     def worker_config(
         self, trial: Trial, directory: Path, resources: Resources, *, interval: TrainInterval | None = None
     ) -> WorkerConfig:
-        """What a process needs to work on a trial: on its turn, where it is in a population."""
+        """What a process needs to work on a trial, or on an interval of a trial in a population."""
         interval = interval or TrainInterval.whole(trial)
         return {
             "trial": trial.model_dump_json(),
@@ -125,11 +125,11 @@ class SweepContext:
             # Relative, so that a runs folder can be moved.
             directory=os.path.relpath(directory, self.directory),
             number=number,
-            turn_epochs=self._turn_epochs if kind == "trial" else 0,
+            turn_epochs=self._interval_epochs if kind == "trial" else 0,
             confirms=confirms,
             attributes=attributes,
         )
 
     @property
-    def _turn_epochs(self) -> int:
+    def _interval_epochs(self) -> int:
         return self.sweep.scheduler.interval_epochs if isinstance(self.sweep.scheduler, Pbt) else 0

@@ -33,15 +33,15 @@ class SearchedTrials:
     """The trials of one launch's search: they are in the ledger before they run, and end by what their files say.
 
     Args:
-        run: The launch.
-        populations: Who knows how far a trial trains now, and with what; none where each trains to its end.
+        context: The launch.
+        populations: They know how far a trial trains now, and with what; none where each trains to its end.
 
     """
 
-    def __init__(self, run: SweepContext, populations: Populations | None = None) -> None:
-        self._run = run
+    def __init__(self, context: SweepContext, populations: Populations | None = None) -> None:
+        self._context = context
         self._populations = populations
-        self._attempts = Attempts(run, run.sweep.resources)
+        self._attempts = Attempts(context, context.sweep.resources)
 
     def start(self, suggestion: Suggestion) -> WorkerConfig:
         """Make a suggestion a trial.
@@ -50,12 +50,12 @@ class SearchedTrials:
             ConfigError: Its values do not go together.
 
         """
-        run, name = self._run, trial_name(suggestion.number)
-        trial = run.trial(suggestion.changes)
-        directory = layout.searched(run.directory, name)
+        context, name = self._context, trial_name(suggestion.number)
+        trial = context.trial(suggestion.changes)
+        directory = layout.searched(context.directory, name)
         if suggestion.begins:
             close_gate(directory)
-            run.begin(
+            context.begin(
                 name,
                 trial,
                 directory,
@@ -64,69 +64,69 @@ class SearchedTrials:
                 number=suggestion.number,
                 attributes=suggestion.attributes,
             )
-        interval = None if self._populations is None else self._populations.interval(run.ledger.trials[name])
-        return run.worker_config(trial, directory, run.sweep.resources, interval=interval)
+        interval = None if self._populations is None else self._populations.interval(context.ledger.trials[name])
+        return context.worker_config(trial, directory, context.sweep.resources, interval=interval)
 
     def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
-        """Write a trial that cannot be into the ledger: what was asked for, and which rule it breaks."""
-        run, name = self._run, trial_name(suggestion.number)
-        if name not in run.ledger.trials:
-            run.ledger.start(
+        """Record a trial whose values are not allowed: what was asked for, and which rule it breaks."""
+        context, name = self._context, trial_name(suggestion.number)
+        if name not in context.ledger.trials:
+            context.ledger.start(
                 name,
                 kind="trial",
-                strategy=chosen_strategy(suggestion.changes) or run.experiment.strategy.name,
-                seed=run.experiment.seed,
+                strategy=chosen_strategy(suggestion.changes) or context.experiment.strategy.name,
+                seed=context.experiment.seed,
                 params=suggestion.params,
                 config=suggestion.changes,
-                directory=os.path.relpath(layout.searched(run.directory, name), run.directory),
+                directory=os.path.relpath(layout.searched(context.directory, name), context.directory),
                 number=suggestion.number,
                 attributes=suggestion.attributes,
             )
         outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
-        run.ledger.finish(name, outcome.state, outcome.reason)
+        context.ledger.finish(name, outcome.state, outcome.reason)
         return outcome
 
     def attempt_failed(self, number: int, error: BaseException) -> Next:
-        """Judge an attempt that ended by an error.
+        """Decide what follows an attempt that ended by an error.
 
         Raises:
-            IntelligenError: A fault of the place, which ends the launch.
+            IntelligenError: A fault of host or cluster, which ends the launch.
 
         """
         return self._attempts.failed(trial_name(number), error)
 
-    def let_go_on(self, number: int, epoch: int) -> None:
+    def continue_trial(self, number: int, epoch: int) -> None:
         """Have a trial of several workers go on after an epoch."""
-        let_trial_go_on(self._run, trial_name(number), epoch)
+        continue_trial(self._context, trial_name(number), epoch)
 
-    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
-        """Write a trial's end into the ledger; as `settle_trial`."""
-        return settle_trial(self._run, trial_name(number), crashed=crashed, stopped=stopped)
+    def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+        """Write a trial's end into the ledger; as `end_trial`."""
+        return end_trial(self._context, trial_name(number), crashed=crashed, stopped=stopped)
 
 
-def settle_trial(run: SweepContext, name: str, *, crashed: bool, stopped: str | None = None) -> Outcome:
+def end_trial(context: SweepContext, name: str, *, crashed: bool, stopped: str | None = None) -> Outcome:
     """Write a trial's end into the ledger.
 
     Args:
-        run: The launch.
+        context: The launch.
         name: The trial's.
-        crashed: Whether its processes died more often than it was to be tried.
+        crashed: Whether its processes died at every attempt that it had.
         stopped: Why the budget ended it, where it did.
 
     Raises:
         ClusterLostError: It failed, but its cluster is gone: it runs again once there is one.
 
     """
-    record = run.ledger.trials[name]
-    outcome = read_outcome(run.directory_of(record), objectives=run.metrics, crashed=crashed, stopped=stopped)
+    record = context.ledger.trials[name]
+    outcome = read_outcome(context.directory_of(record), objectives=context.metrics, crashed=crashed, stopped=stopped)
     if outcome.state is TrialState.FAILED:
         require_cluster()
-    evidence = take_evidence(record, run.directory_of(record), outcome.curve)
-    run.ledger.finish(record.id, outcome.state, outcome.reason, evidence=evidence)
+    evidence = take_evidence(record, context.directory_of(record), outcome.curve)
+    context.ledger.finish(record.id, outcome.state, outcome.reason, evidence=evidence)
     return outcome
 
 
-def reopen_failed(run: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...], list[str]]]:
+def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...], list[str]]]:
     """Have the trials that failed run again, from their last checkpoints.
 
     They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. Once
@@ -137,9 +137,9 @@ def reopen_failed(run: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...]
         keep from that: they have failed still.
 
     """
-    trials = run.ledger.trials.values()
+    trials = context.ledger.trials.values()
     kind = "confirm" if any(record.kind == "confirm" for record in trials) else "trial"
-    account = Account(run.sweep.budget, run.ledger, run.directory, searching=False)
+    account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
     again, unpaid = list[str](), dict[tuple[UsedUp, ...], list[str]]()
     for record in trials:
         if record.kind != kind or record.state is not TrialState.FAILED:
@@ -149,36 +149,36 @@ def reopen_failed(run: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...]
         else:
             again.append(record.id)
     for name in again:
-        run.ledger.restart(name)
-        run.reopened.add(name)
+        context.ledger.restart(name)
+        context.reopened.add(name)
     return again, unpaid
 
 
-def let_trial_go_on(run: SweepContext, name: str, epoch: int) -> None:
+def continue_trial(context: SweepContext, name: str, epoch: int) -> None:
     """Have a trial of several workers go on after an epoch; one of one worker waits in its report to Tune."""
-    if run.sweep.resources.workers > 1:
-        open_gate(run.directory_of(run.ledger.trials[name]), epoch)
+    if context.sweep.resources.workers > 1:
+        open_gate(context.directory_of(context.ledger.trials[name]), epoch)
 
 
-def tell_known_ends(run: SweepContext, study: optuna.Study, spent: Spent) -> None:
-    """End what a killed launch left running in the study and what has ended, or can no longer be paid for."""
+def tell_known_ends(context: SweepContext, study: optuna.Study, spent: Spent) -> None:
+    """End the trials that a killed launch left running in the study, and that have ended or have no budget left."""
     for trial in study.get_trials(states=(OptunaState.RUNNING,)):
-        record = run.ledger.trials.get(trial_name(trial.number))
+        record = context.ledger.trials.get(trial_name(trial.number))
         if record is None:
             continue  # killed before it was written down: it is suggested again
         if record.state is TrialState.RUNNING:
             reason = spent(None) or spent(record.strategy)
             if reason is not None:
-                tell(study, trial.number, settle_trial(run, record.id, crashed=False, stopped=reason))
+                tell(study, trial.number, end_trial(context, record.id, crashed=False, stopped=reason))
             continue
-        tell(study, trial.number, known_outcome(run, record))
+        tell(study, trial.number, known_outcome(context, record))
 
 
-def ended_trials(run: SweepContext) -> list[EndedTrial]:
+def ended_trials(context: SweepContext) -> list[EndedTrial]:
     """Those that earlier launches brought to an end, with their histories."""
-    histories = TrialHistories(run.directory)
+    histories = TrialHistories(context.directory)
     return [
         EndedTrial(record.id, record.strategy, tuple(histories.reports(record)))
-        for record in run.ledger.trials.values()
+        for record in context.ledger.trials.values()
         if record.kind == "trial" and record.state is not TrialState.RUNNING
     ]

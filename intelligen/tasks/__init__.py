@@ -1,4 +1,4 @@
-"""The tasks: what models learn from, and how they are evaluated, scored and shown."""
+"""Tasks: which columns models read and write, how they are evaluated and scored, and how results are shown."""
 
 from intelligen.tasks.base import AnyTask, Task
 from intelligen.tasks.build import build_task

@@ -14,7 +14,7 @@ from intelligen.config.schema.model import Model
 from intelligen.data.batches import BatchT, Examples
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Evaluation, Metric, Shard
-from intelligen.evaluation.sharded_evaluation import put_together
+from intelligen.evaluation.sharded_evaluation import merge_shards
 from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss
 
@@ -146,7 +146,7 @@ class Task(ABC, Generic[ModelT, BatchT]):
             references: In the split's order.
 
         """
-        hypotheses, sums = put_together(shards, rows=len(references))
+        hypotheses, sums = merge_shards(shards, rows=len(references))
         scores = {metric.name: metric.score(hypotheses, references) for metric in self.metrics}
         signed = [metric for metric in self.metrics if metric.signature]
         signatures = {f"{metric.name}_signature": metric.signature for metric in signed}

@@ -26,7 +26,7 @@ class TranslationTask(TextGeneration):
         )
 
     def require_scorable(self, prepared: Prepared, *, key: str = "task") -> None:
-        """Refuse references whose words BLEU's tokenizer does not tell apart."""
+        """Refuse references whose words BLEU's tokenizer does not separate."""
         require_bleu_tokenizer(self._translation, prepared, key=f"{key}.bleu_tokenizer")
 
     def score(self, shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:

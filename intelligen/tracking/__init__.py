@@ -1,1 +1,1 @@
-"""MLflow: a projection of the sweep's files, which are the truth."""
+"""MLflow tracking: brought up to date from a sweep's files, which are the record of it."""

@@ -1,6 +1,6 @@
-"""Comparison view of a sweep: columns, order and charts, as the state of MLflow's page of runs.
+"""Comparison view of a sweep: columns, order and charts of MLflow's page of runs.
 
-This is the page's own format, of MLflow 3.17, and no interface that is promised to stay.
+The format is internal to MLflow 3.17, and may change.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -144,7 +144,7 @@ def _section(key: str, title: str) -> State:
 
 
 def _folded(metrics: Collection[str]) -> list[State]:
-    """The page adds a chart of every other metric: folded, by group, they stand below ours."""
+    """The page adds a chart of every other metric: folded, by group, they are below ours."""
     groups = {name.rpartition("/")[0] for name in metrics}
     titles = sorted({_SECTIONS.get(group, group) for group in groups})
     return [

@@ -24,7 +24,7 @@ _MAX_PARAM = 6000
 _STATUS = {
     TrialState.RUNNING: "RUNNING",
     TrialState.COMPLETE: "FINISHED",
-    # MLflow shows KILLED with the red cross of a failure; the tag `state` tells the two apart.
+    # MLflow shows KILLED with the red cross of a failure; the tag `state` distinguishes the two.
     TrialState.PRUNED: "FINISHED",
     TrialState.FAILED: "FAILED",
 }
@@ -82,18 +82,20 @@ def trial_tags(record: TrialRecord, reports: Sequence[Report], *, ending: Ending
         tags["stop_reason"] = ending.reason
     if record.confirms is not None:
         tags["confirms"] = record.confirms
-    if record.takeovers:
-        tags["takeovers"] = "; ".join(_told(takeover) for takeover in record.takeovers)
+    if record.exploits:
+        tags["takeovers"] = "; ".join(_exploit_words(exploit) for exploit in record.exploits)
     if reports:
         tags["mlflow.note.content"] = samples_note(reports[-1])
     return as_tags(tags)
 
 
-def source_tags(header: Mapping[str, Any]) -> dict[str, str]:
+def source_tags(fingerprint: Mapping[str, Any]) -> dict[str, str]:
     """Which code made the run, under our name and under those that MLflow's interface shows; plugins' by package."""
-    commit = header.get("git_commit")
+    commit = fingerprint.get("git_commit")
     source = {"git_commit": commit, "mlflow.source.git.commit": commit, "mlflow.source.name": "intelligen"}
-    return as_tags(source | {f"plugin/{package}": version for package, version in header.get("plugins", {}).items()})
+    return as_tags(
+        source | {f"plugin/{package}": version for package, version in fingerprint.get("plugins", {}).items()}
+    )
 
 
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
@@ -103,7 +105,7 @@ def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def report_metrics(record: TrialRecord, report: Report) -> dict[str, float]:
-    """Everything finite that a report measured. `progress/epoch` says that the epoch stands in MLflow.
+    """Everything finite that a report measured. `progress/epoch` says that the epoch is in MLflow.
 
     Of a trial in a population also what it trained with: `pbt/finetuning.optimizer.learning_rate`.
     """
@@ -154,14 +156,14 @@ def summary_metrics(
     return finite(selected | whole)
 
 
-def told_reports(record: TrialRecord, reports: list[Report]) -> list[Report]:
+def known_reports(record: TrialRecord, reports: list[Report]) -> list[Report]:
     """The reports of which it is known what the trial trained with.
 
     A history is read after the ledger, and the newest epoch may follow a decision that the ledger did not hold yet.
     """
     if not record.turn_epochs:
         return reports
-    return [report for report in reports if report.epoch <= record.next_turn_epoch]
+    return [report for report in reports if report.epoch <= record.next_decision_epoch]
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, float]:
@@ -211,9 +213,9 @@ def trial_ending(record: TrialRecord, closing: Closing | None) -> Ending:
     return Ending(_STATUS[record.state], str(record.state), record.stop_reason, record.ended_ms)
 
 
-def _told(takeover: Exploit) -> str:
-    values = ", ".join(f"{name} {_text(value)}" for name, value in takeover.params.items())
-    return f"after epoch {takeover.epoch} from {takeover.donor}: {values}"
+def _exploit_words(exploit: Exploit) -> str:
+    values = ", ".join(f"{name} {_text(value)}" for name, value in exploit.params.items())
+    return f"after epoch {exploit.epoch} from {exploit.donor}: {values}"
 
 
 def _text(value: Any) -> str:

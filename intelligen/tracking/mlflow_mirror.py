@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class MlflowMirror:
-    """Shows one sweep in MLflow. What stands there is MLflow's to say, so there is nothing to lose on this side."""
+    """Shows one sweep in MLflow. What is there is read from MLflow, so no state can be lost on this side."""
 
     def __init__(self, sweep_directory: Path, *, tracking_uri: str, experiment: str, interval_s: float = 2.0) -> None:
         self._directory = sweep_directory
@@ -49,8 +49,8 @@ class MlflowMirror:
         """One pass: afterwards MLflow holds what the files held when the pass began.
 
         Raises:
-            RefusedError: MLflow says no; so it will until somebody fixes that.
-            UnavailableError: MLflow failed; nothing is lost, and the next pass goes on from what stands there.
+            RefusedError: MLflow refuses, and will until the cause is fixed.
+            UnavailableError: MLflow failed; nothing is lost, and the next pass goes on from what is there.
             BusyError: another process mirrors this sweep.
             StorageError: the sweep's files are damaged, or its disk is full.
             CannotCreateError: a file may not be written.
@@ -89,11 +89,13 @@ class MlflowMirror:
         return self._all_there
 
     def _pass(self) -> None:
-        header, trials, closing = self._files.ledger()
+        fingerprint, trials, closing = self._files.ledger()
         if self._runs is None:
             experiment_id = ensure_store(self._tracking_uri, self._experiment)
             client = open_client(self._tracking_uri)
-            self._runs = MlflowRuns(client, experiment_id, files=self._files, header=header, views=self._views)
+            self._runs = MlflowRuns(
+                client, experiment_id, files=self._files, fingerprint=fingerprint, views=self._views
+            )
         self._runs.update(trials, closing)
 
     def _keep_in_step(self) -> None:
@@ -102,7 +104,7 @@ class MlflowMirror:
             succeeded = self.try_sync()
             pause_s = self._interval_s if succeeded else min(2 * pause_s + self._interval_s, _LONGEST_PAUSE_S)
         if self._has_failed:
-            # What was given up for lost may have come about since, and would stand twice: look again.
+            # What seemed lost may have been written since, and would be there twice: look again.
             self._runs = None
         refused = False
         while not self.try_sync():

@@ -30,7 +30,7 @@ class Points:
 
 
 class MirroredRun:
-    """One run, and what is known to stand in it."""
+    """One run, and what is known to be in it."""
 
     def __init__(self, client: "MlflowClient", run: "Run") -> None:
         self._client = client
@@ -44,7 +44,7 @@ class MirroredRun:
 
     @property
     def content(self) -> int:
-        """How much stands in it."""
+        """How much is in it."""
         return len(self.tags) + len(self.params) + len(self.metrics)
 
     def write(
@@ -123,7 +123,7 @@ def create_run(
 
 
 def find_runs(client: "MlflowClient", experiment_id: str, *, sweep_id: str) -> dict[str | None, MirroredRun]:
-    """The sweep's runs by trial id; the sweep's own stands under None. Strays are deleted."""
+    """The sweep's runs by trial id; the sweep's own is under None. Strays are deleted."""
     found: dict[str | None, list[MirroredRun]] = {}
     token: str | None = None
     while True:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class MlflowRuns:
-    """The runs of one sweep, as they stood when last seen. After an error, make a new one: it looks again.
+    """The runs of one sweep, as they were when last seen. After an error, make a new one: it looks again.
 
-    Of the ledger's header it shows `sweep_id`, `prepared`, `sweep` and `experiment` (the resolved settings as JSON)
-    and, where they are known, `git_commit`, `host` and `versions`.
+    Of the ledger's fingerprint it shows `sweep_id`, `prepared`, `sweep` and `experiment` (the resolved settings as
+    JSON) and, where they are known, `git_commit`, `host` and `versions`.
     """
 
     def __init__(
@@ -38,15 +38,15 @@ class MlflowRuns:
         experiment_id: str,
         *,
         files: SweepFiles,
-        header: Mapping[str, Any],
+        fingerprint: Mapping[str, Any],
         views: SavedViews,
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
         self._directory = files.directory
-        self._header = header
-        self._metric: str = header["sweep"]["objective"]["metric"]
-        self._runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
+        self._fingerprint = fingerprint
+        self._metric: str = fingerprint["sweep"]["objective"]["metric"]
+        self._runs = find_runs(client, experiment_id, sweep_id=fingerprint["sweep_id"])
         self._summary: SweepSummary | None = None
         self._files = files
         self._shown: dict[str, object] = {}
@@ -62,7 +62,7 @@ class MlflowRuns:
             return
         parent = self._runs.get(None) or self._create_parent(min(record.started_ms for record in trials.values()))
         if self._summary is None:
-            self._summary = SweepSummary(parent, directory=self._directory, header=self._header)
+            self._summary = SweepSummary(parent, directory=self._directory, fingerprint=self._fingerprint)
         changed = [self._update_trial(record, closing, parent_id=parent.id) for record in trials.values()]
         if any(changed) or closing is not None:
             self._prepare_comparison(trials.values(), parent)
@@ -72,15 +72,15 @@ class MlflowRuns:
         self._summary.update(trials, closing, values=self._values, entries=self._entries, comparison=path)
 
     def _prepare_comparison(self, trials: Iterable[TrialRecord], parent: MirroredRun) -> None:
-        sweep = self._header["sweep"]
+        sweep = self._fingerprint["sweep"]
         objectives = [one["metric"] for one in sweep.get("objectives") or [sweep["objective"]]]
         metrics = {name for run in self._runs.values() if run is not parent for name in run.metrics}
         if self._compared == (now := (ComparedSettings.of(trials), metrics)):
             return
-        task = task_settings(self._header["experiment"])
+        task = task_settings(self._fingerprint["experiment"])
         state = fitting_state(sweep["name"], parent.id, objectives, now[0], task=task, metrics=metrics)
         is_written = self._views.write(
-            self._client, self._experiment_id, sweep_id=self._header["sweep_id"], name=sweep["name"], state=state
+            self._client, self._experiment_id, sweep_id=self._fingerprint["sweep_id"], name=sweep["name"], state=state
         )
         self._compared = now if is_written else None
 
@@ -93,11 +93,11 @@ class MlflowRuns:
             self._remembered = runs
 
     def _create_parent(self, start_ms: int) -> MirroredRun:
-        tags = {"sweep_id": self._header["sweep_id"], "kind": "sweep"}
-        return self._create(None, name=self._header["sweep"]["name"], start_ms=start_ms, tags=tags)
+        tags = {"sweep_id": self._fingerprint["sweep_id"], "kind": "sweep"}
+        return self._create(None, name=self._fingerprint["sweep"]["name"], start_ms=start_ms, tags=tags)
 
     def _create_child(self, record: TrialRecord, *, parent_id: str) -> MirroredRun:
-        identity = mlflow_mapping.trial_identity(record, sweep_id=self._header["sweep_id"])
+        identity = mlflow_mapping.trial_identity(record, sweep_id=self._fingerprint["sweep_id"])
         tags = {**identity, "mlflow.parentRunId": parent_id}
         return self._create(record.id, name=record.title, start_ms=record.started_ms, tags=tags)
 
@@ -108,7 +108,7 @@ class MlflowRuns:
 
     def _update_trial(self, record: TrialRecord, closing: Closing | None, *, parent_id: str) -> bool:
         """Make a trial's run equal its files; returns whether they have changed."""
-        reports = mlflow_mapping.told_reports(record, self._files.histories.reports(record))
+        reports = mlflow_mapping.known_reports(record, self._files.histories.reports(record))
         ending = mlflow_mapping.trial_ending(record, closing)
         now = (record, ending, reports)
         if self._shown.get(record.id) == now:
@@ -119,16 +119,16 @@ class MlflowRuns:
         if ending.status != "RUNNING":
             tags |= _put_samples(run, reports)
         points = _missing_epochs(run, record, reports) + self._missing_summary(run, record, reports)
-        # All that a report tells is one request.
+        # All of a report is one request.
         run.write(points=points + self._missing_scores(run, record), tags=tags)
         if ending.reason is None:
             run.drop_tag("stop_reason")
         run.set_status(ending.status, ending.end_ms)
-        self._judge(record, reports)
+        self._rank(record, reports)
         self._shown[record.id] = now
         return True
 
-    def _judge(self, record: TrialRecord, reports: Sequence[Report]) -> None:
+    def _rank(self, record: TrialRecord, reports: Sequence[Report]) -> None:
         self._entries.pop(record.id, None)
         self._values.pop(record.id, None)
         if record.state is TrialState.RUNNING:
@@ -149,15 +149,15 @@ class MlflowRuns:
         diff = read_provenance(self._directory, DIFF)
         run.put_files(files | ({DIFF_FILE: diff} if diff else {}))
         self._name_inputs(run, {"train": "training", "valid": "validation"})
-        run.write(params=params, tags=mlflow_mapping.source_tags(self._header))
+        run.write(params=params, tags=mlflow_mapping.source_tags(self._fingerprint))
 
     def _name_inputs(self, run: MirroredRun, contexts: Mapping[str, str]) -> None:
         """Link splits (name → what they are used for) of the prepared data."""
-        corpus = self._header["experiment"]["data"]["corpus"]
-        name = self._header["experiment"]["name"]
+        corpus = self._fingerprint["experiment"]["data"]["corpus"]
+        name = self._fingerprint["experiment"]["name"]
         run.name_inputs(
             {f"{name}-{split}": context for split, context in contexts.items()},
-            digest=self._header["prepared"],
+            digest=self._fingerprint["prepared"],
             source_type=corpus["name"],
             source=json.dumps(redact(corpus)),
         )
@@ -183,7 +183,7 @@ class MlflowRuns:
         self._name_inputs(run, dict.fromkeys(sorted({self._split_of(name) for name in scores}), "test"))
         files = score_files(record.within(self._directory))
         if files:
-            # Beforehand: where the scores stand, their hypotheses do.
+            # Beforehand: where the scores are, their hypotheses are too.
             run.put_files({f"{SCORES}/{path.name}": path.read_text(encoding="utf-8") for path in files})
         time_ms = record.ended_ms or record.started_ms
         # MLflow shows the last step, which is the correction.
@@ -192,13 +192,13 @@ class MlflowRuns:
     def _split_of(self, score: str) -> str:
         """`test` of `test-greedy/bleu`: no split ends in the name of one of the sweep's searches."""
         split = score.partition("/")[0]
-        for search in (self._header["sweep"].get("test") or {}).get("searches") or ():
+        for search in (self._fingerprint["sweep"].get("test") or {}).get("searches") or ():
             split = split.removesuffix(f"-{search}")
         return split
 
 
 def _missing_epochs(run: MirroredRun, record: TrialRecord, reports: Sequence[Report]) -> list[Points]:
-    """Epochs that MLflow lacks. One that a resumed trial repeats stands as it was."""
+    """Epochs that MLflow lacks. One that a resumed trial repeats stays as it was."""
     known = run.metrics.get("progress/epoch", 0)
     return [
         Points(mlflow_mapping.report_metrics(record, report), report.update, report.time_ms)
@@ -208,13 +208,13 @@ def _missing_epochs(run: MirroredRun, record: TrialRecord, reports: Sequence[Rep
 
 
 def _put_samples(run: MirroredRun, reports: Sequence[Report]) -> dict[str, str]:
-    """Write the newest sample translations as a file, where they do not stand there; returns the tags that say so."""
-    told = [report for report in reports if report.samples]
-    if not told:
+    """Write the newest sample translations as a file, where they are not there yet; returns the tags that say so."""
+    sampled = [report for report in reports if report.samples]
+    if not sampled:
         return {}
-    tags = mlflow_mapping.samples_tags(told[-1])
+    tags = mlflow_mapping.samples_tags(sampled[-1])
     if not tags.items() <= run.tags.items():
-        run.put_files({mlflow_mapping.SAMPLES_FILE: as_json(mlflow_mapping.samples_table(told[-1]))})
+        run.put_files({mlflow_mapping.SAMPLES_FILE: as_json(mlflow_mapping.samples_table(sampled[-1]))})
     # What the first release called it, where everybody saw it.
     run.drop_tag("samples_epoch")
     return tags

@@ -45,13 +45,13 @@ _ENVIRONMENT = {
 
 def open_client(tracking_uri: str) -> "MlflowClient":
     """A client that gives up early, prints nothing and sends nothing elsewhere. Its import takes seconds."""
-    _settle_mlflow()
+    _configure_mlflow()
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=tracking_uri)
 
 
-def _settle_mlflow() -> None:
+def _configure_mlflow() -> None:
     os.environ.update(_ENVIRONMENT)
     import mlflow  # noqa: F401 # it sets its log levels when it is imported
 
@@ -111,7 +111,7 @@ def mlflow_unavailable(tracking_uri: str, error: Exception) -> str:
 
 
 def failed(tracking_uri: str, error: Exception) -> UnavailableError:
-    """What a failure of MLflow's is to whoever launches a sweep: no answer, or a refusal."""
+    """A failure of MLflow's as one of our errors: no answer, or a refusal."""
     if not _is_refusal(error):
         return UnavailableError(mlflow_unavailable(tracking_uri, error))
     return RefusedError(
@@ -176,9 +176,9 @@ def _create_sqlite(database: Path, *, artifacts: str) -> None:
 def _make_tables(database: Path, *, artifacts: str) -> None:
     """All tables, and MLflow's default experiment with artifacts there.
 
-    By a client they would be in the working directory, whose name MLflow writes into SQL as it stands.
+    By a client they would be in the working directory, whose name MLflow writes into SQL unescaped.
     """
-    _settle_mlflow()
+    _configure_mlflow()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(str(SqliteAddress(database)), artifacts)  # type: ignore[no-untyped-call]

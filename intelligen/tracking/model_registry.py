@@ -55,8 +55,8 @@ def best_confirmed(directory: Path) -> TrialRecord:
         UnavailableError: No model was scored yet.
 
     """
-    header, trials, _ = read_ledger(directory)
-    metric = header["sweep"]["objective"]["metric"]
+    fingerprint, trials, _ = read_ledger(directory)
+    metric = fingerprint["sweep"]["objective"]["metric"]
     tested = [record for record in trials.values() if record.scores]
     if not tested:
         raise UnavailableError(f"{directory}: no model was tested yet: let the sweep end, or name a trial")
@@ -92,7 +92,7 @@ def named_trial(directory: Path, trial_id: str) -> TrialRecord:
 
 
 def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: str, alias: str) -> Promoted:
-    """Register the model of a sweep's trial, unless the same weights stand there already, and give it the alias.
+    """Register the model of a sweep's trial, unless the same weights are there already, and give it the alias.
 
     Args:
         record: The trial.
@@ -132,16 +132,16 @@ def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: s
 
 def _run_of(record: TrialRecord, directory: Path, tracking_uri: str) -> str:
     """The trial's run; the sweep is mirrored first where it is not there."""
-    header, _, _ = read_ledger(directory)
-    experiment = header["experiment"]["name"]
+    fingerprint, _, _ = read_ledger(directory)
+    experiment = fingerprint["experiment"]["name"]
     experiment_id = ensure_store(tracking_uri, experiment)
     client = open_client(tracking_uri)
-    runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
+    runs = find_runs(client, experiment_id, sweep_id=fingerprint["sweep_id"])
     if record.id not in runs:
         mirror = MlflowMirror(directory, tracking_uri=tracking_uri, experiment=experiment)
         mirror.sync()
         mirror.close(_SYNC_TIMEOUT_S)
-        runs = find_runs(client, experiment_id, sweep_id=header["sweep_id"])
+        runs = find_runs(client, experiment_id, sweep_id=fingerprint["sweep_id"])
     return runs[record.id].id
 
 

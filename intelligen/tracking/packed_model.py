@@ -41,7 +41,7 @@ def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
     packed.mkdir(parents=True)
     shutil.copyfile(trial_directory / TRIAL, packed / TRIAL)
     shutil.copyfile(weights, packed / SELECTED)
-    # A stopped trial has selected nothing: its best epoch so far is what it stands for.
+    # A stopped trial has selected nothing: its best epoch so far counts.
     result = read_result(trial_directory) or Result(f"best epoch so far (update {int(weights.parent.name)})", {}, "")
     signed = replace(result, sha256=sha256(packed / SELECTED))
     (packed / RESULT).write_text(json.dumps(vars(signed), indent=1), encoding="utf-8")

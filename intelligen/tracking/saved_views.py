@@ -1,6 +1,6 @@
 """Saved view of a sweep and a line of its description, kept in tags of its MLflow experiment.
 
-Both are for people alone: that they cannot be written is said once, and changes nothing else.
+Both are for people alone: where they cannot be written, that is logged once and nothing else changes.
 """
 
 import base64
@@ -130,9 +130,9 @@ def wanted_tags(
 def _described(text: str, line: str, *, key: str) -> str:
     """A description with the line of a view; what people have written stays."""
     lines = text.rstrip().split("\n")
-    for place, known in enumerate(lines):
+    for number, known in enumerate(lines):
         if f"={key}&" in known:
-            return "\n".join([*lines[:place], line, *lines[place + 1 :]])
+            return "\n".join([*lines[:number], line, *lines[number + 1 :]])
     if lines == [""]:
         return line
     # A list begins after an empty line.
@@ -155,10 +155,10 @@ def _packed(name: str, state: State, *, created_ms: int, now_ms: int) -> str:
 def _envelope(value: str) -> dict[str, Any]:
     """What a view's tag says of it; nothing where it is in another form."""
     try:
-        told = json.loads(value)
+        parsed = json.loads(value)
     except json.JSONDecodeError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _state_in(envelope: Mapping[str, Any]) -> State | None:

@@ -54,11 +54,11 @@ def _best_so_far(
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _axes(metric, baseline)
-    places = {trial_id: place for place, trial_id in enumerate(trials, start=1)}
+    numbers = {trial_id: number for number, trial_id in enumerate(trials, start=1)}
     for strategy, members in strategies.items():
-        axes.scatter([places[name] for name in members], [trials[name] for name in members], label=strategy)
+        axes.scatter([numbers[name] for name in members], [trials[name] for name in members], label=strategy)
     best = running_best(list(trials.values()), metric=metric)
-    axes.step(list(places.values()), best, where="post", color="black", label="best so far")
+    axes.step(list(numbers.values()), best, where="post", color="black", label="best so far")
     axes.set_xlabel("trial, in the order of their beginnings")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside right upper")
@@ -69,8 +69,8 @@ def _by_strategy(
     trials: dict[str, float], strategies: dict[str, list[str]], baseline: float | None, metric: str
 ) -> "Figure":
     figure, axes = _axes(metric, baseline)
-    for place, members in enumerate(strategies.values()):
-        axes.scatter([place] * len(members), [trials[name] for name in members], alpha=0.6)
+    for number, members in enumerate(strategies.values()):
+        axes.scatter([number] * len(members), [trials[name] for name in members], alpha=0.6)
     axes.set_xticks(range(len(strategies)), [f"{name} ({len(ids)})" for name, ids in strategies.items()])
     axes.margins(x=0.2)
     if baseline is not None:

@@ -25,17 +25,17 @@ def sweep_ending(closing: Closing | None) -> Ending:
 
 
 def sweep_note(
-    header: Mapping[str, Any],
+    fingerprint: Mapping[str, Any],
     trials: Iterable[TrialRecord],
     values: Mapping[str, float],
     closing: Closing | None,
     *,
     comparison: str | None = None,
 ) -> str:
-    """Markdown for the head of the sweep's run: the question, where it stands, the best of each strategy.
+    """Markdown for the head of the sweep's run: the question, its state, the best of each strategy.
 
     Args:
-        header: Of the ledger.
+        fingerprint: Of the ledger.
         trials: All of them.
         values: The objective of each trial that counts: of the weights that would be tested, or of its best epoch.
         closing: How the last launch ended, if it did.
@@ -43,9 +43,9 @@ def sweep_note(
 
     """
     trials = list(trials)
-    metric: str = header["sweep"]["objective"]["metric"]
+    metric: str = fingerprint["sweep"]["objective"]["metric"]
     lines = [
-        header["sweep"]["question"],
+        fingerprint["sweep"]["question"],
         f"{_counts(trials)} **Sweep:** {closing.status if closing else 'running'}.",
         # Without its slash, so that it also holds where a server has MLflow below a path.
         "" if comparison is None else f"[All trials, prepared for comparison]({comparison.removeprefix('/')})",

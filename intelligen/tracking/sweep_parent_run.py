@@ -35,14 +35,14 @@ _RANKED_AT_ONCE = 100
 
 
 class SweepSummary:
-    """What the sweep's run shows. Tags are written after the artifacts that they tell of, so they say what is there."""
+    """What the sweep's run shows. Tags are written after their artifacts, so they say what is there."""
 
-    def __init__(self, run: MirroredRun, *, directory: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, run: MirroredRun, *, directory: Path, fingerprint: Mapping[str, Any]) -> None:
         self._run = run
         self._directory = directory
-        self._header = header
-        self._metric: str = header["sweep"]["objective"]["metric"]
-        self._scores = task_settings(header["experiment"]).reported_scores
+        self._fingerprint = fingerprint
+        self._metric: str = fingerprint["sweep"]["objective"]["metric"]
+        self._scores = task_settings(fingerprint["experiment"]).reported_scores
         self._report = CachedFile(directory / REPORT_FILE, _read_page)
         self._shown: object = None
         self._entries: list[LeaderboardEntry] = []
@@ -73,21 +73,21 @@ class SweepSummary:
         if now != self._shown:
             self._entries = [entries[name] for name in trials if name in entries]
             self._describe()
-            self._tell(closing, sweep_note(self._header, trials.values(), values, closing, comparison=comparison))
+            self._tell(closing, sweep_note(self._fingerprint, trials.values(), values, closing, comparison=comparison))
             self._shown = now
         self._draw(closing)
 
     def _describe(self) -> None:
         if "mlflow.source.name" in self._run.tags:
             return
-        files = {f"config/{part}.json": as_json(redact(self._header[part])) for part in ("sweep", "experiment")}
+        files = {f"config/{part}.json": as_json(redact(self._fingerprint[part])) for part in ("sweep", "experiment")}
         for file, name in ((DIFF_FILE, DIFF), (PACKAGES_FILE, PACKAGES)):
             text = read_provenance(self._directory, name)
             files |= {file: text} if text else {}
         self._run.put_files(files)
-        shown = {"host": self._header.get("host"), "question": self._header["sweep"]["question"]}
-        versions = {f"version/{name}": version for name, version in self._header.get("versions", {}).items()}
-        self._run.write(tags=mlflow_mapping.source_tags(self._header) | mlflow_mapping.as_tags(shown | versions))
+        shown = {"host": self._fingerprint.get("host"), "question": self._fingerprint["sweep"]["question"]}
+        versions = {f"version/{name}": version for name, version in self._fingerprint.get("versions", {}).items()}
+        self._run.write(tags=mlflow_mapping.source_tags(self._fingerprint) | mlflow_mapping.as_tags(shown | versions))
 
     def _tell(self, closing: Closing | None, note: str) -> None:
         ending = sweep_ending(closing)
@@ -117,7 +117,7 @@ class SweepSummary:
         return tags
 
     def _put_page(self) -> dict[str, str]:
-        """Write the sweep's report where one has been made that does not stand there yet."""
+        """Write the sweep's report where one has been made that is not there yet."""
         page = self._report.now()
         if page is None:
             return {}

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent; written beside their place, hashed, fsynced, renamed, verified on reading."""
+"""Checkpoints: whole or absent; written under a temporary name, hashed, fsynced, renamed, verified on reading."""
 
 import errno
 import json
@@ -77,8 +77,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None
     try:
         model.load_state_dict(load_file(weights) if isinstance(weights, Path) else weights)
     except (OSError, RuntimeError, SafetensorError) as error:
-        place = weights if isinstance(weights, Path) else "averaged weights"
-        raise StorageError(f"{place}: cannot load weights: {' '.join(str(error).split())[:300]}") from error
+        source = weights if isinstance(weights, Path) else "averaged weights"
+        raise StorageError(f"{source}: cannot load weights: {' '.join(str(error).split())[:300]}") from error
 
 
 class Checkpoints:
@@ -141,7 +141,7 @@ class Checkpoints:
         return None
 
     def at(self, update: int) -> Checkpoint:
-        """The checkpoint at an update that `keep_only` was told to keep.
+        """The checkpoint at an update that `keep_only` has kept.
 
         Raises:
             StorageError: It is damaged or gone.

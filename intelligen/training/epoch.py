@@ -15,7 +15,7 @@ from intelligen.training.validation import named, validate
 
 
 def measure_start(setup: Setup, progress: Progress) -> None:
-    """Validate the weights that a fine-tuning starts from: its strategy and its health are judged by them.
+    """Validate the weights that a fine-tuning starts from: later epochs are compared with them.
 
     Raises:
         DivergedError: NaN or infinity in what is measured.

@@ -1,4 +1,4 @@
-"""`fit` trains one trial to its end in one place, and resumes it from its checkpoint."""
+"""`fit` trains one trial to its end, and resumes it from its last checkpoint."""
 
 from functools import partial
 from typing import Any

@@ -11,7 +11,7 @@ def uuid_of(device: torch.device) -> str:
 
 
 class Nvml:
-    """NVIDIA's management library; without it, or without its driver, there are no GPUs and nothing to tell.
+    """NVIDIA's management library; without it, or without its driver, there are no GPUs and no figures.
 
     Args:
         library: A module like `pynvml`, which is taken where none is given.
@@ -31,7 +31,7 @@ class Nvml:
             self._count = 0
 
     def utilization_pct(self, uuid: str) -> float | None:
-        """Of the device with that UUID; none where the driver does not say, as for a share of a partitioned GPU."""
+        """Utilisation of the device with that UUID; None where it is unknown, as for a share of a partitioned GPU."""
         if not self._count:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Health checks of a fine-tuning: ends one that only hurts its model, and says by which sign."""
+"""Health checks of a fine-tuning: one that harms its model is ended, with the sign as the reason."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ FROZEN_STD = 1e-4  # rewards lie in 0–1: advantages that differ by less teach 
 
 
 def unhealthy_reason(settings: Health, start: Metrics, epochs: Sequence[Metrics], *, watched: AnyMetric) -> str | None:
-    """What ails a fine-tuning, or none.
+    """Why a fine-tuning is unhealthy, or None.
 
     A metric that an epoch lacks is no sign in that epoch, and interrupts a row of signs.
 

@@ -38,7 +38,7 @@ def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | Non
 
 
 def _unhealthy_reason(setup: Setup, progress: Progress) -> str | None:
-    """Rank 0 keeps the history, so it is the one to judge."""
+    """Decided by rank 0, which keeps the history."""
     # What led to a roll-back was put right by it, and other weights have another past.
     since = max(progress.rolled_back_epoch, progress.adopted_epoch)
     epochs = [report.metrics for report in setup.reports if report.epoch > since]
@@ -50,7 +50,7 @@ def _unhealthy_reason(setup: Setup, progress: Progress) -> str | None:
 
 
 def _end(setup: Setup, progress: Progress) -> str | None:
-    """Why a healthy trial has come to its end; none where it goes on."""
+    """Why a healthy trial ends; None where it goes on."""
     training = setup.trial.training
     if progress.epoch == training.epochs:
         return FINISHED

@@ -46,13 +46,13 @@ class Recorded:
     epochs: int
     """How far it came."""
     ended: bool
-    """Whether it finished: somebody stopped it otherwise."""
+    """Whether it finished; else it was stopped."""
     changes: tuple[str, ...]
     """What is not as it was when the trial began, or did not stay so: then another outcome says nothing of it."""
 
     @classmethod
     def read(cls, directory: Path, *, store: Path) -> "Recorded":
-        """Look whether all is there that a replay takes.
+        """Read a trial, and make sure that a replay has all that it needs.
 
         Raises:
             DataError: It is no trial's directory.
@@ -83,19 +83,19 @@ class Recorded:
 
     @property
     def inexact(self) -> str | None:
-        """Why bits are not to be expected, and what is judged then; none where they are."""
+        """Why equal bits are not expected, and what is compared instead; None where they are."""
         strategy = self.trial.strategy
-        judged = f"losses are to agree within {LOSS_TOLERANCE:.0%}, and nothing else is judged"
+        compared = f"losses are to agree within {LOSS_TOLERANCE:.0%}, and nothing else is judged"
         if self.manifest.device != "cpu":
-            return f"it trained on a GPU, whose sums have no fixed order: {judged}"
+            return f"it trained on a GPU, whose sums have no fixed order: {compared}"
         if isinstance(strategy, Intelligen) and isinstance(strategy.policy, Bandit) and strategy.policy.per == "second":
-            return f"its bandit follows the clock (policy.per: second): {judged}"
+            return f"its bandit follows the clock (policy.per: second): {compared}"
         return None
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of a replay."""
+    """Result of a replay: its directory, and what agrees and differs."""
 
     recorded: Recorded
     directory: Path
@@ -106,7 +106,7 @@ class Replay:
 
     @property
     def identical(self) -> bool:
-        """Whether all that is judged agrees."""
+        """Whether all that is compared agrees."""
         return all(one.agrees is not False for one in self.comparisons)
 
 
@@ -130,13 +130,13 @@ def replay(
 
     """
     manifest, diverged = recorded.manifest, None
-    place = Runtime(recorded.store, into, device=_device(manifest))
+    runtime = Runtime(recorded.store, into, device=_device(manifest))
     try:
         if _processes(manifest) == 1:
-            _train(recorded, replace(place, report=report, updated=updated))
+            _train(recorded, replace(runtime, report=report, updated=updated))
         else:
-            in_group(partial(_train, recorded, place), processes=_processes(manifest))
-        _decode(recorded, place)
+            in_group(partial(_train, recorded, runtime), processes=_processes(manifest))
+        _decode(recorded, runtime)
     except DivergedError as error:
         diverged = str(error)
     return Replay(
@@ -148,23 +148,23 @@ class _StoppedError(Exception):
     """It has come as far as the trial that was stopped there."""
 
 
-def _train(recorded: Recorded, place: Runtime) -> None:
-    def told(report: Report) -> None:
-        place.report(report)
+def _train(recorded: Recorded, runtime: Runtime) -> None:
+    def checked(report: Report) -> None:
+        runtime.report(report)
         if not recorded.ended and report.epoch == recorded.epochs:
             raise _StoppedError
 
     with threads_used(recorded.manifest.threads), suppress(_StoppedError):
-        fit_interval(recorded.trial, replace(place, report=told), TrainInterval(recorded.trial, recorded.epochs))
+        fit_interval(recorded.trial, replace(runtime, report=checked), TrainInterval(recorded.trial, recorded.epochs))
 
 
-def _decode(recorded: Recorded, place: Runtime) -> None:
+def _decode(recorded: Recorded, runtime: Runtime) -> None:
     """The splits that the trial's weights have decoded, by the same searches."""
     files = current_score_files(recorded.directory)
     if not files:
         return
     with threads_used(recorded.manifest.threads):
-        trained = TrainedModel.load(place.directory, store=place.store, device=place.device)
+        trained = TrainedModel.load(runtime.directory, store=runtime.store, device=runtime.device)
         for path in files:
             trained.score(scored_split(path), search=read_scores(path).search)
 
@@ -173,8 +173,8 @@ def _require_material(directory: Path, trial: Trial, manifest: ReproducibilityMa
     prepared, start = layout.prepared(store, trial.prepared), trial.start
     if not (prepared / MANIFEST).exists():
         _refuse(directory, f"its data are gone from {prepared}", "make them again: intelligen prepare EXPERIMENT")
-    if start is not None and read_result(place := layout.baseline(store, start)) is None:
-        gone = f"the baseline that it starts from is gone from {place}"
+    if start is not None and read_result(baseline := layout.baseline(store, start)) is None:
+        gone = f"the baseline that it starts from is gone from {baseline}"
         _refuse(directory, gone, "train it again: intelligen train EXPERIMENT")
     if manifest.device != "cpu" and not torch.cuda.is_available():
         _refuse(
@@ -210,19 +210,19 @@ def _processes(manifest: ReproducibilityManifest) -> int:
 
 
 def new_directory(store: Path, directory: Path) -> Path:
-    """Of a replay: `replays/t0003-1` and so on.
+    """A new directory for a replay: `replays/t0003-1` and so on.
 
     Raises:
         CannotCreateError: It cannot be created.
 
     """
     for number in count(1):
-        place = layout.replay(store, directory.name, number)
+        made = layout.replay(store, directory.name, number)
         try:
-            place.mkdir(parents=True)
+            made.mkdir(parents=True)
         except FileExistsError:
             continue
         except OSError as error:
-            raise CannotCreateError(f"{place}: cannot create: {error.strerror}; name another --runs") from error
-        return place
+            raise CannotCreateError(f"{made}: cannot create: {error.strerror}; name another --runs") from error
+        return made
     raise AssertionError("numbers do not end")

@@ -32,7 +32,7 @@ class ReplayDiff:
     """After the last epoch, or after the first one that differs."""
     replayed: Value
     agrees: bool | None
-    """None where it is shown, and not judged."""
+    """None where it is only shown, and not compared."""
     epoch: int | None = None
     """The first that differs."""
 
@@ -43,18 +43,18 @@ def diff_trainings(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[R
     Args:
         recorded: The trial's.
         replayed: Its replay's.
-        exact: Whether each bit is to be the same. Otherwise the training and validation losses alone are judged, by
+        exact: Whether each bit is to be the same. Otherwise the training and validation losses alone are compared, by
             `LOSS_TOLERANCE`.
 
     """
-    first, second = (_by_key(read_history(place / HISTORY_FILE)) for place in (recorded, replayed))
+    first, second = (_by_key(read_history(directory / HISTORY_FILE)) for directory in (recorded, replayed))
     for key in sorted(first.keys() | second.keys()):
         yield _over_epochs(key, first.get(key, {}), second.get(key, {}), exact=exact)
     results = read_result(recorded), read_result(replayed)
     for key in ("selected", "stop_reason") if results[0] else ():
         yield _same(key, *(_word(result, key) for result in results), exact=exact)
     finished = results[0] is not None
-    yield _same("weights", *(_weights(place, finished=finished) for place in (recorded, replayed)), exact=exact)
+    yield _same("weights", *(_weights(directory, finished=finished) for directory in (recorded, replayed)), exact=exact)
     for path in current_score_files(recorded):
         # The first revisions left the search's settings out of the file's name.
         search, decoding = read_scores(path).search, read_trial(recorded).decoding
@@ -75,12 +75,12 @@ def _by_key(reports: Sequence[Report]) -> dict[str, dict[int, float]]:
 
 def _over_epochs(key: str, first: Mapping[int, float], second: Mapping[int, float], *, exact: bool) -> ReplayDiff:
     epochs = sorted(first.keys() | second.keys())
-    judged = exact or key in _LOSSES
-    for epoch in epochs if judged else ():
+    compared = exact or key in _LOSSES
+    for epoch in epochs if compared else ():
         one, other = first.get(epoch), second.get(epoch)
         if not (_bits_agree(one, other) if exact else _about_agree(one, other)):
             return ReplayDiff(key, one, other, agrees=False, epoch=epoch)
-    return ReplayDiff(key, first.get(epochs[-1]), second.get(epochs[-1]), agrees=True if judged else None)
+    return ReplayDiff(key, first.get(epochs[-1]), second.get(epochs[-1]), agrees=True if compared else None)
 
 
 def _bits_agree(one: float | None, other: float | None) -> bool:
@@ -115,5 +115,7 @@ def _hypotheses(recorded: Path, replayed: Path, *, exact: bool) -> ReplayDiff:
     first = read_scores(recorded).hypotheses
     second = read_scores(replayed).hypotheses if replayed.exists() else ()
     other = sum(one != two for one, two in zip(first, second, strict=False)) + abs(len(first) - len(second))
-    told = "the same" if not other else f"{other} differ"
-    return ReplayDiff(f"hypotheses/{recorded.stem}", f"{len(first)} rows", told, agrees=not other if exact else None)
+    difference = "the same" if not other else f"{other} differ"
+    return ReplayDiff(
+        f"hypotheses/{recorded.stem}", f"{len(first)} rows", difference, agrees=not other if exact else None
+    )

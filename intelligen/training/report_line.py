@@ -1,4 +1,4 @@
-"""A report of one epoch as a line of text, for logs and terminals."""
+"""Line of text for the report of one epoch, for logs and terminals."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -56,7 +56,7 @@ class ReproducibilityManifest(Settings):
 
 @dataclass(frozen=True)
 class ChangedFact:
-    """A circumstance that was one thing and is another."""
+    """A fact of the manifest that has changed."""
 
     key: str
     """`data`, `versions.torch`, …"""
@@ -70,7 +70,7 @@ class ChangedFact:
 def take_manifest(
     trial: Trial, *, store: Path, device: torch.device, threads: int, processes: int
 ) -> ReproducibilityManifest:
-    """The circumstances here and now.
+    """The manifest of a training here and now.
 
     Raises:
         DataError: No epoch of what the trial starts from has ended.
@@ -166,7 +166,7 @@ def git_commit() -> str | None:
 
 @cache
 def processor() -> str:
-    """The processor's name; Linux tells it in a file alone."""
+    """The processor's name; on Linux it is in a file alone."""
     described = Path("/proc/cpuinfo")
     lines = described.read_text(encoding="utf-8").splitlines() if described.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -202,7 +202,7 @@ def _data_hash(prepared: Prepared) -> str:
 
 
 def _weights_hash(directory: Path) -> str:
-    """Of the selected weights: whoever loads those of a finished trial holds them against its result's."""
+    """Of the selected weights: when those of a finished trial are loaded, they are compared with its result's."""
     result = read_result(directory)
     return sha256(selected_weights(directory)) if result is None else result.sha256
 

@@ -34,12 +34,12 @@ class Usage:
             f"{kind}/memory_peak_mib": sum(usage.memory_peak_mib for usage in usages),
         }
         # Each worker on a processor is a device; workers that share a GPU have each seen the same one.
-        told: dict[str | int, float] = {
+        known: dict[str | int, float] = {
             usage.gpu or rank: usage.utilization_pct
             for rank, usage in enumerate(usages)
             if usage.utilization_pct is not None
         }
-        return metrics | ({f"{kind}/utilization_pct": sum(told.values()) / len(told)} if told else {})
+        return metrics | ({f"{kind}/utilization_pct": sum(known.values()) / len(known)} if known else {})
 
     @staticmethod
     def tags(usages: Sequence["Usage"]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Runtime of a trial: its directory, device and ranks, and who gets its reports."""
+"""Runtime of a trial: its directory, device and ranks, and the callbacks that get its reports."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,35 +16,35 @@ from intelligen.state.history import Report
 Value = TypeVar("Value")
 
 
-def _nobody(*heard: object) -> None:
-    """Without a scheduler or a terminal nobody listens."""
+def _ignore(*heard: object) -> None:
+    """The callback without a scheduler or a terminal."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What `fit` needs to know of the world. Ranks are torch.distributed's, whoever started the processes."""
+    """What `fit` needs from outside. Ranks are torch.distributed's, however the processes were started."""
 
     store: Path
     """Holds `prepared/` and `baselines/`; every rank sees it."""
     directory: Path
     """The trial's own: checkpoints, history, result; every rank sees it."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    report: Callable[[Report], None] = _nobody
+    report: Callable[[Report], None] = _ignore
     """Called on every rank at every epoch's end, after the checkpoint; what it raises ends the trial there."""
-    resumed: Callable[[Report], None] = _nobody
-    """Called on every rank where training goes on at an epoch's end, with its report: whoever was to judge it may have
+    resumed: Callable[[Report], None] = _ignore
+    """Called on every rank where training goes on at an epoch's end, with its report: the scheduler may have
     died before. What it raises ends the trial there."""
-    updated: Callable[[int, int], None] = _nobody
+    updated: Callable[[int, int], None] = _ignore
     """Called after every update with its number and the total."""
 
     @property
     def rank(self) -> int:
-        """The process' place among the trial's."""
+        """Rank of the process among the trial's."""
         return distributed.get_rank() if distributed.is_initialized() else 0
 
     @property
     def world_size(self) -> int:
-        """The trial's processes."""
+        """Number of the trial's processes."""
         return distributed.get_world_size() if distributed.is_initialized() else 1
 
     def wrap(self, module: nn.Module) -> nn.Module:

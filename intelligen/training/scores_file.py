@@ -45,24 +45,24 @@ class Scores(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _gathered(cls, told: Any) -> Any:
+    def _gathered(cls, stored: Any) -> Any:
         """The intervals of a file are all that has no other meaning."""
-        if not isinstance(told, dict) or "intervals" in told:
-            return told
-        known = {name: value for name, value in told.items() if name in cls.model_fields}
-        return {**known, "intervals": {name: value for name, value in told.items() if name not in known}}
+        if not isinstance(stored, dict) or "intervals" in stored:
+            return stored
+        known = {name: value for name, value in stored.items() if name in cls.model_fields}
+        return {**known, "intervals": {name: value for name, value in stored.items() if name not in known}}
 
     @model_serializer(mode="wrap")
     def _spread(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        told: dict[str, Any] = usual(self)
+        stored: dict[str, Any] = usual(self)
         spread: dict[str, Any] = {}
-        for name, value in told.items():
+        for name, value in stored.items():
             spread |= value if name == "intervals" else {name: value}
         return spread
 
 
 def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decoding) -> Path:
-    """Keep what came out of a test set, over what an earlier decoding by the same search left.
+    """Write the scores of a test set, in place of those of an earlier decoding by the same search.
 
     Args:
         directory: The trial's.
@@ -157,10 +157,10 @@ def _damaged(path: Path, what: str) -> StorageError:
 def _is_of_new_test_set(path: Path) -> bool:
     """Of a damaged file it is unknown; `read_scores` says what is wrong with it."""
     try:
-        told = json.loads(path.read_bytes())
+        stored = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(told, dict) and told.get("files") is not None
+    return isinstance(stored, dict) and stored.get("files") is not None
 
 
 def _searched_by(search: DecodingSearch, decoding: Decoding) -> str:

@@ -14,7 +14,7 @@ from intelligen.training.checkpoint import Checkpoints, save_weights
 
 
 def write_result(directory: Path, result: Result, *, model: nn.Module) -> Result:
-    """Write the selected weights, then the result with their hash: where it stands, the weights are whole.
+    """Write the selected weights, then the result with their hash: where it is there, the weights are whole.
 
     Raises:
         StorageError: The disk is full or fails.

@@ -43,14 +43,14 @@ class TimeRange:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and on what it is measured."""
+    """Data, device, threads and weights with which times are measured."""
 
     prepared: Prepared
     device: torch.device
     threads: int
     """Of one worker."""
     start: Path | None
-    """The baseline's selected weights; none = it has not been trained yet, so random weights stand in."""
+    """The baseline's selected weights; None = it has not been trained yet, so random weights are used."""
 
 
 def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
@@ -59,7 +59,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
     The updates that are timed lie all over the run, so that schedules are seen at work: the span is from the mean of
     the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
     """
-    settled = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
+    pretrained = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
     with threads_used(bench.threads):
         loader = Loader(
             build_task(trial.task).examples(bench.prepared.split("train"), bench.prepared),
@@ -68,7 +68,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
             seed=trial.seed,
         )
         updates = epoch_updates(trial, loader)
-        seconds = _time_updates(settled, bench, loader, total=updates * trial.training.epochs)
+        seconds = _time_updates(pretrained, bench, loader, total=updates * trial.training.epochs)
     return _halves(seconds).times(updates)
 
 
@@ -90,7 +90,7 @@ def _time_updates(trial: Trial, bench: Bench, loader: Loader[Any], *, total: int
         return _timed(lambda: strategy.train_step(batches, UpdateContext(trial.seed, number, total)), bench)
 
     begun = time.perf_counter()
-    # The first one pays for memory and kernels; it counts only where there is time for no other.
+    # The first one includes allocations and kernels; it counts only where there is time for no other.
     first = timed_update(1)
     seconds: list[float] = []
     while len(seconds) < TIMED_UPDATES and time.perf_counter() - begun < LONGEST_S:

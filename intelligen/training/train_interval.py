@@ -7,7 +7,7 @@ from intelligen.config.schema.experiment import Trial
 
 @dataclass(frozen=True)
 class TrainInterval:
-    """What a trial does until its population looks at it again."""
+    """Settings and last epoch of a trial until its population decides again."""
 
     settings: Trial
     """What it trains with; the same network, data and updates as at its beginning."""
@@ -18,5 +18,5 @@ class TrainInterval:
 
     @classmethod
     def whole(cls, trial: Trial) -> "TrainInterval":
-        """Of a trial that is in no population."""
+        """The interval of a trial that is in no population: all of its epochs."""
         return cls(trial, trial.training.epochs)

@@ -178,27 +178,27 @@ def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path)
     ranking = trial.task.reported_scores[0]
     found: dict[str, float] = {}
     for path in score_files(directory):
-        told, split = read_scores(path), scored_split(path)
-        name = scored_as(split, told.search, trial.decoding)
+        stored, split = read_scores(path), scored_split(path)
+        name = scored_as(split, stored.search, trial.decoding)
         recorded = scores.get(f"{name}/{ranking}")
-        if path.stem != f"{split}-{told.search.name}" or recorded != told.metrics[f"{split}/{ranking}"]:
+        if path.stem != f"{split}-{stored.search.name}" or recorded != stored.metrics[f"{split}/{ranking}"]:
             continue  # decoded by other settings: it is not what was recorded
-        now = _up_to_date(told, split, trial, store=store)
-        if now is not told:
+        now = _up_to_date(stored, split, trial, store=store)
+        if now is not stored:
             write_scores(directory, split, now, decoding=trial.decoding)
         found |= bounds(name, now.intervals)
     return {name: value for name, value in found.items() if scores.get(name) != value}
 
 
-def _up_to_date(told: Scores, split: str, trial: Trial, *, store: Path) -> Scores:
+def _up_to_date(stored: Scores, split: str, trial: Trial, *, store: Path) -> Scores:
     """The same scores, with an interval of each metric that the task reports so."""
-    known = told.intervals if told.resamples else {}
+    known = stored.intervals if stored.resamples else {}
     task = build_task(trial.task)
     missing = [metric for metric in task.reported if metric.name not in known]
     if not missing:
-        return told
+        return stored
     references = task.references(open_prepared(layout.prepared(store, trial.prepared)).split(split))
-    found = {metric.name: interval(told.hypotheses, references, metric=metric) for metric in missing}
+    found = {metric.name: interval(stored.hypotheses, references, metric=metric) for metric in missing}
     intervals = {**known, **found}
-    changes = {"intervals": intervals, "metrics": told.metrics | bounds(split, intervals), "resamples": RESAMPLES}
-    return told.model_copy(update=changes)
+    changes = {"intervals": intervals, "metrics": stored.metrics | bounds(split, intervals), "resamples": RESAMPLES}
+    return stored.model_copy(update=changes)

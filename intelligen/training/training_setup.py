@@ -40,10 +40,10 @@ class Setup:
 
     @property
     def selection_metric(self) -> str:
-        """What chooses the best epoch."""
+        """The metric that chooses the best epoch."""
         return self.trial.task.selection_metric
 
     @property
     def reports(self) -> list[Report]:
-        """Of the epochs so far, on rank 0; none on the others."""
+        """Reports of the epochs so far, on rank 0; none on the others."""
         return [] if self.history is None else self.history.reports

@@ -60,7 +60,7 @@ def _update(setup: Setup, progress: Progress) -> MetricSums:
 
 
 def _require_finite(setup: Setup, sums: MetricSums, update: int) -> None:
-    """All ranks hear the same, so all of them stop at the same update."""
+    """All ranks get the same values, so all of them stop at the same update."""
     why = setup.strategy.divergence() or not_finite(_gathered(sums, setup.runtime).means())
     if why is not None:
         raise DivergedError(f"diverged: {why} by update {update}; lower the learning rate or warm up longer")

@@ -10,7 +10,7 @@ SHOWN_SAMPLES = 8
 
 
 def validate(setup: Setup) -> tuple[Evaluation, tuple[ValidationSample, ...]]:
-    """What the weights score on the validation set, the same on every rank, and its first rows."""
+    """Scores of the weights on the validation set, the same on every rank, and samples of its first rows."""
     task, trial, runtime, valid = setup.task, setup.trial, setup.runtime, setup.prepared.split("valid")
     shard = task.evaluate(
         setup.model,

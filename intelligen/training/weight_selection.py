@@ -35,6 +35,6 @@ def select(setup: Setup, progress: Progress, stop_reason: str, *, healthy: bool 
 
 
 def _validated_at(setup: Setup, update: int) -> dict[str, float]:
-    """What the epoch that ended at an update scored in validation."""
+    """Validation metrics of the epoch that ended at an update."""
     (report,) = (report for report in setup.reports if report.update == update)
     return {name: value for name, value in report.metrics.items() if name.startswith("valid/")}

@@ -1,1 +1,1 @@
-"""Two revisions of this project run one story on one machine, and what came of it is compared bit for bit."""
+"""Runs one story on two revisions of this project, and compares the results bit for bit."""

@@ -1,4 +1,4 @@
-"""Two revisions agree where each thing has the same facts; of a thing that differs, the first difference is told."""
+"""Comparison of two revisions: they agree where each thing has the same facts; else the first difference is shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """What became of one thing."""
 
     thing: str
@@ -36,19 +36,19 @@ class Verdict:
         return f"same     {self.thing}" + (f" (new: {_listed(self.added)})" if self.added else "")
 
 
-def compare(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> Iterator[Verdict]:
+def compare(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> Iterator[Comparison]:
     """One verdict for each thing that either revision has made."""
     for thing in [*before, *(name for name in after if name not in before)]:
         if thing not in before or thing not in after:
             made = ("made", None) if thing in before else (None, "made")
-            yield Verdict(thing, Difference("it", *made))
+            yield Comparison(thing, Difference("it", *made))
             continue
         known, now = before[thing], after[thing]
         added = [key for key in now if key not in known]
         grows = thing.endswith(SETTINGS)
         keys = [*known, *([] if grows else added)]
         parting = (Difference(key, known.get(key), now.get(key)) for key in keys if known.get(key) != now.get(key))
-        yield Verdict(thing, next(parting, None), tuple(added) if grows else ())
+        yield Comparison(thing, next(parting, None), tuple(added) if grows else ())
 
 
 def _shown(value: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What came of a story, read from its files and its MLflow store: nothing of a clock, a machine or a version.
+"""Reads the results of a story from files and MLflow: nothing of a clock, a machine or a version.
 
 No module of the project is imported, and no directory but the trials' and sweeps' own is known by its name: so the same
 reader serves revisions that keep their things elsewhere.

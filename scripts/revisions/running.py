@@ -1,4 +1,4 @@
-"""A revision runs with its own code, in a place of its own, one thread to a process and one trial at a time."""
+"""Runs a revision with its own code, in a directory of its own, one thread to a process and one trial at a time."""
 
 import os
 import shutil

@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(error: ConfigError) -> list[str]:
+def messages_of(error: ConfigError) -> list[str]:
     assert type(error) is ConfigError
     assert error.exit_code == 2
     assert not INTERNALS.search(str(error))
@@ -58,19 +58,19 @@ def refusal(path: Path) -> list[str]:
     load = load_sweep if path.name.startswith("sweep") else load_experiment
     with pytest.raises(ConfigError) as caught:
         load(path)
-    return told(caught.value)
+    return messages_of(caught.value)
 
 
-def assert_told(path: Path, text: str, key: str, reason: str) -> None:
+def assert_reported(path: Path, text: str, key: str, reason: str) -> None:
     """The text, written there, is refused in one line that names the line which holds `#!`, the key and the reason."""
     path.write_text(text, encoding="utf-8")
-    told_at(refusal(path), str(path), text, key, reason)
+    reported_at(refusal(path), str(path), text, key, reason)
 
 
-def told_at(messages: list[str], place: str, text: str, key: str, reason: str) -> None:
+def reported_at(messages: list[str], path: str, text: str, key: str, reason: str) -> None:
     """The only message names that line of the place, the key and the reason."""
     line = text[: text.index("#!")].count("\n") + 1
     (message,) = messages
-    assert message.startswith(f"{place}:{line}: "), message
+    assert message.startswith(f"{path}:{line}: "), message
     assert key in message, message
     assert reason in message, message

@@ -7,7 +7,7 @@ import refusals
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from refusals import EXPERIMENT, assert_told, json_values, refusal, told
+from refusals import EXPERIMENT, assert_reported, json_values, messages_of, refusal
 
 from intelligen.config.files.load import load_experiment
 from intelligen.errors import ConfigError
@@ -150,11 +150,11 @@ BAD_EXPERIMENTS = {
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BAD_EXPERIMENTS.values(), ids=BAD_EXPERIMENTS)
-def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
-    assert_told(Path("experiment.yaml"), text, key, reason)
+def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_reported(Path("experiment.yaml"), text, key, reason)
 
 
-def test_all_problems_of_a_file_are_told_together(folder: Path) -> None:
+def test_all_problems_of_a_file_are_reported_together(folder: Path) -> None:
     Path("x.yaml").write_text("version: 2\nname: a b\nsed: 1\ntraining:\n  epochs: 0\n  batch: 1\n")
     assert [message.split(": ")[:2] for message in refusal(Path("x.yaml"))] == [
         ["x.yaml:1", "version"],
@@ -165,7 +165,7 @@ def test_all_problems_of_a_file_are_told_together(folder: Path) -> None:
     ]
 
 
-def test_at_most_ten_problems_are_told(folder: Path) -> None:
+def test_at_most_ten_problems_are_reported(folder: Path) -> None:
     Path("x.yaml").write_text(EXPERIMENT + "".join(f"k{i}: 1\n" for i in range(25)))
     messages = refusal(Path("x.yaml"))
     assert len(messages) == 11
@@ -174,9 +174,9 @@ def test_at_most_ten_problems_are_told(folder: Path) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(group=st.sampled_from(["task", "data", "model", "training", "strategy", "decoding"]), value=json_values)
-def test_no_value_raises_anything_but_a_told_mistake(folder: Path, group: str, value: object) -> None:
+def test_no_value_raises_anything_but_a_reported_mistake(folder: Path, group: str, value: object) -> None:
     Path("x.yaml").write_text(EXPERIMENT + yaml.safe_dump({group: {"corpus": value} if group == "data" else value}))
     try:
         load_experiment(Path("x.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

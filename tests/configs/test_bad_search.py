@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import refusals
-from refusals import SPACE, SWEEP, VARIED, assert_told, refusal
+from refusals import SPACE, SWEEP, VARIED, assert_reported, refusal
 
 from intelligen.config.files.load import load_sweep
 from intelligen.config.schema.schedulers import Pbt
@@ -227,12 +227,12 @@ BAD_SEARCHES = {
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BAD_SEARCHES.values(), ids=BAD_SEARCHES)
-def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
-    assert_told(Path("sweep.yaml"), text, key, reason)
+def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_reported(Path("sweep.yaml"), text, key, reason)
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "start"),
     [
         ("", "known.csv:1: the first line must name the columns; it is empty"),
         ("model.dropout,model.dropuot\n", 'known.csv:1: model.dropuot: no parameter and no objective; did you mean "m'),
@@ -248,20 +248,20 @@ def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, k
         ),
     ],
 )
-def test_a_mistake_in_a_table_is_told_at_its_line(folder: Path, table: str, told: str) -> None:
+def test_a_mistake_in_a_table_is_reported_at_its_line(folder: Path, table: str, start: str) -> None:
     (folder / "known.csv").write_text(table)
     sweep = folder / "sweep.yaml"
     options = "  strategy: {choice: {standard: {}, generative: {mle_weight: {uniform: [0.2, 0.8]}}}}\n"
     sweep.write_text(f"{VARIED}{options}search:\n  warm_start: {{csv: known.csv}}\n")
     line, *_ = refusal(Path("sweep.yaml"))
-    assert line.startswith(told), line
+    assert line.startswith(start), line
 
 
 def test_a_row_lacks_no_objective_where_it_has_another(folder: Path) -> None:
     (folder / "known.csv").write_text("model.dropout,valid/bleu,time/epoch_s\n0.1,2,\n")
     (folder / "sweep.yaml").write_text(f"{VARIED}{TWO}search:\n  warm_start: {{csv: known.csv}}\n")
-    told = "known.csv:2: time/epoch_s: missing beside valid/bleu; give all objectives, or none"
-    assert refusal(Path("sweep.yaml")) == [told]
+    start = "known.csv:2: time/epoch_s: missing beside valid/bleu; give all objectives, or none"
+    assert refusal(Path("sweep.yaml")) == [start]
 
 
 def test_a_table_is_found_beside_the_sweep_s_file_from_anywhere(folder: Path) -> None:
@@ -336,7 +336,9 @@ def test_yesterday_s_form_still_loads(folder: Path) -> None:
 def test_a_point_names_a_row_of_a_zip_by_its_number(folder: Path) -> None:
     pairs = f"{SPACE}  pairs: {{zip: {{finetuning.epochs: [1, 2], finetuning.patience: [3, 4]}}}}\n"
     points = "search:\n  warm_start:\n    points:\n      - {pairs: 1}\n      - {pairs: 2}  #!\n"
-    assert_told(Path("sweep.yaml"), pairs + points, "search.warm_start.points[1].pairs", "must be one of 0, 1, got 2")
+    assert_reported(
+        Path("sweep.yaml"), pairs + points, "search.warm_start.points[1].pairs", "must be one of 0, 1, got 2"
+    )
 
 
 def test_a_population_may_evolve_rates_schedules_and_mixtures(folder: Path) -> None:

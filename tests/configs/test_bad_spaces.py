@@ -7,7 +7,7 @@ import refusals
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from refusals import SPACE, SWEEP, assert_told, json_values, told
+from refusals import SPACE, SWEEP, assert_reported, json_values, messages_of
 
 from intelligen.config.files.load import load_sweep
 from intelligen.errors import ConfigError
@@ -207,20 +207,20 @@ BAD_SCHEDULES = {
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BAD_SPACES.values(), ids=BAD_SPACES)
-def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
-    assert_told(Path("sweep.yaml"), f"{SPACE}{text}", f"space.{key}", reason)
+def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_reported(Path("sweep.yaml"), f"{SPACE}{text}", f"space.{key}", reason)
 
 
 @pytest.mark.parametrize(("key", "form", "reason"), BAD_MIXTURES.values(), ids=BAD_MIXTURES)
-def test_a_mistake_in_a_mixture_is_told_in_one_line(folder: Path, key: str, form: str, reason: str) -> None:
+def test_a_mistake_in_a_mixture_is_reported_in_one_line(folder: Path, key: str, form: str, reason: str) -> None:
     text = f"{SPACE}  strategy:\n    choice:\n      intelligen:\n        {key}: {form}  #!\n"
-    assert_told(Path("sweep.yaml"), text, f"space.strategy.choice.intelligen.{key}", reason)
+    assert_reported(Path("sweep.yaml"), text, f"space.strategy.choice.intelligen.{key}", reason)
 
 
 @pytest.mark.parametrize(("ranges", "reason"), BAD_SCHEDULES.values(), ids=BAD_SCHEDULES)
-def test_a_mistake_in_a_schedule_is_told_in_one_line(folder: Path, ranges: str, reason: str) -> None:
+def test_a_mistake_in_a_schedule_is_reported_in_one_line(folder: Path, ranges: str, reason: str) -> None:
     text = f"{SPACE}  strategy: {{choice: {{generative: {{probability: {{schedule: {ranges}}}}}}}}}  #!\n"
-    assert_told(Path("sweep.yaml"), text, "space.strategy.choice.generative.probability", reason)
+    assert_reported(Path("sweep.yaml"), text, "space.strategy.choice.generative.probability", reason)
 
 
 @pytest.mark.parametrize(
@@ -234,15 +234,15 @@ def test_a_mistake_in_a_schedule_is_told_in_one_line(folder: Path, ranges: str, 
 def test_a_schedule_needs_a_probability_that_moves(folder: Path, key: str, reason: str) -> None:
     Path("experiment.yaml").write_text("version: 1\nname: tiny\nstrategy: {name: generative}\n")
     text = f"{SPACE}  {key}: {{schedule: {{shape: constant, start: 0.5}}}}  #!\n"
-    assert_told(Path("sweep.yaml"), text, f"space.{key}", reason)
+    assert_reported(Path("sweep.yaml"), text, f"space.{key}", reason)
 
 
-def test_the_number_that_is_wrong_in_a_schedule_is_told_at_its_own_line(folder: Path) -> None:
+def test_the_number_that_is_wrong_in_a_schedule_is_reported_at_its_own_line(folder: Path) -> None:
     text = (
         f"{SPACE}  strategy:\n    choice:\n      generative:\n        probability:\n          schedule:\n"
         "            shape: [linear, cosine]\n            start: [0.1, 0.5]\n            end: [-1, 0.2]  #!\n"
     )
-    assert_told(Path("sweep.yaml"), text, "space.strategy.choice.generative.probability", "end: must be at least 0")
+    assert_reported(Path("sweep.yaml"), text, "space.strategy.choice.generative.probability", "end: must be at least 0")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_part_of_what_varies_as_a_whole_cannot_vary_too(
 ) -> None:
     first, second = (whole, part) if whole_first else (part, whole)
     text = f"{SPACE}  strategy:\n    choice:\n      intelligen:\n        {first}\n        {second}  #!\n"
-    assert_told(Path("sweep.yaml"), text, second.partition(":")[0], "varies already as a part of strategy.")
+    assert_reported(Path("sweep.yaml"), text, second.partition(":")[0], "varies already as a part of strategy.")
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -271,9 +271,9 @@ def test_a_part_of_what_varies_as_a_whole_cannot_vary_too(
     ),
     value=json_values,
 )
-def test_no_search_space_raises_anything_but_a_told_mistake(folder: Path, key: str, value: object) -> None:
+def test_no_search_space_raises_anything_but_a_reported_mistake(folder: Path, key: str, value: object) -> None:
     Path("sweep.yaml").write_text(SWEEP + yaml.safe_dump({"space": {key: value}}))
     try:
         load_sweep(Path("sweep.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

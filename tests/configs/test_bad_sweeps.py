@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import refusals
-from refusals import EXPERIMENT, SPACE, SWEEP, VARIED, assert_told, refusal
+from refusals import EXPERIMENT, SPACE, SWEEP, VARIED, assert_reported, refusal
 
 folder = refusals.folder
 
@@ -111,11 +111,11 @@ BAD_SWEEPS = {
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BAD_SWEEPS.values(), ids=BAD_SWEEPS)
-def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
-    assert_told(Path("sweep.yaml"), text, key, reason)
+def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_reported(Path("sweep.yaml"), text, key, reason)
 
 
-def test_a_mistake_in_the_experiment_is_told_at_the_experiments_file(folder: Path) -> None:
+def test_a_mistake_in_the_experiment_is_reported_at_the_experiments_file(folder: Path) -> None:
     (folder / "experiment.yaml").write_text(f"{EXPERIMENT}seed: -1\n")
     (folder / "search spaces").mkdir()
     sweep = Path("search spaces/sweep ü.yaml")

@@ -7,7 +7,7 @@ import pytest
 import refusals
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from refusals import EXPERIMENT, assert_told, refusal, told
+from refusals import EXPERIMENT, assert_reported, messages_of, refusal
 
 from intelligen.config.files.load import load_experiment
 from intelligen.errors import ConfigError
@@ -64,8 +64,8 @@ BROKEN_YAML = {
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BROKEN_YAML.values(), ids=BROKEN_YAML)
-def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
-    assert_told(Path("experiment.yaml"), text, key, reason)
+def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_reported(Path("experiment.yaml"), text, key, reason)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,9 @@ def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, k
         pytest.param(b" \n\n", 1, "the file is empty", id="blank"),
     ],
 )
-def test_bytes_that_are_no_text_are_told_with_their_line(folder: Path, content: bytes, line: int, reason: str) -> None:
+def test_bytes_that_are_no_text_are_reported_with_their_line(
+    folder: Path, content: bytes, line: int, reason: str
+) -> None:
     Path("x.yaml").write_bytes(content)
     (message,) = refusal(Path("x.yaml"))
     assert message.startswith(f"x.yaml:{line}: ")
@@ -137,9 +139,9 @@ anything = st.one_of(
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=anything)
-def test_no_file_raises_anything_but_a_told_mistake(folder: Path, content: bytes) -> None:
+def test_no_file_raises_anything_but_a_reported_mistake(folder: Path, content: bytes) -> None:
     Path("x.yaml").write_bytes(content)
     try:
         load_experiment(Path("x.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

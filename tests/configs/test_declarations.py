@@ -1,11 +1,11 @@
-"""A strategy says what it needs and what it is held against; none can be made, or ranked, that says nothing."""
+"""A strategy declares its needs and its controls; one that does not can be neither built nor ranked."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
 
-from intelligen.analysis.system_scores import held_against
+from intelligen.analysis.system_scores import required_controls
 from intelligen.config.base import Settings
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.control_strategies import is_control, missing_controls
@@ -66,9 +66,9 @@ TASK: dict[str, Any] = {
     ],
 )
 def test_a_task_whose_declarations_are_missing_or_do_not_fit_is_no_class(declared, default, reason) -> None:
-    told = {key: value for key, value in declared.items() if value is not None}
+    given = {key: value for key, value in declared.items() if value is not None}
     with pytest.raises(TypeError, match=reason):
-        named(TaskSettings, "mine", **told | ({} if default is ... else {"selection_metric": default}))
+        named(TaskSettings, "mine", **given | ({} if default is ... else {"selection_metric": default}))
 
 
 def test_a_costlier_strategy_without_its_matched_control_is_no_class() -> None:
@@ -85,19 +85,19 @@ def test_a_complete_declaration_makes_a_class() -> None:
     assert named(StrategySettings, "mine", **DECLARED)().model_dump() == {"name": "mine"}
 
 
-@pytest.mark.parametrize("ask", [lambda: missing_controls(["standard", "mine"]), lambda: held_against("mine")])
+@pytest.mark.parametrize("ask", [lambda: missing_controls(["standard", "mine"]), lambda: required_controls("mine")])
 def test_an_unknown_strategy_is_refused_where_controls_are_asked_for(ask: Any) -> None:
     with pytest.raises(ConfigError, match='there is no "mine", and no installed package has it; known here: standard'):
         ask()
 
 
 @pytest.mark.parametrize("name", STRATEGY_NAMES)
-def test_whatever_is_held_against_a_strategy_is_a_control(name: str) -> None:
+def test_whatever_a_strategy_is_compared_with_is_a_control(name: str) -> None:
     assert all(is_control(control) for control in declared(name).controls)
 
 
-def test_what_the_shipped_strategies_are_held_against() -> None:
-    assert {name: held_against(name) for name in STRATEGY_NAMES} == {
+def test_what_the_shipped_strategies_are_compared_with() -> None:
+    assert {name: required_controls(name) for name in STRATEGY_NAMES} == {
         "standard": (),
         "standard_matched": ("standard",),
         "auxiliary": ("standard",),
@@ -164,7 +164,7 @@ def needs(strategy: StrategySettings) -> Iterator[str]:
         ),
     ],
 )
-def test_a_setting_that_needs_more_than_the_model_offers_is_told_with_the_fix(
+def test_a_setting_that_needs_more_than_the_model_offers_is_reported_with_the_fix(
     strategy: StrategySettings, key: str, capability: str, fix: str
 ) -> None:
     (line,) = needs(strategy)

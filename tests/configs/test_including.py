@@ -1,4 +1,4 @@
-"""Fragments stand below the file that includes them; every value is told at the file and line where it was written."""
+"""Fragments lie below the file that includes them; every value is reported at the file and line where it is written."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import refusals
 import yaml
 from hypothesis import HealthCheck, given, settings
-from refusals import EXPERIMENT, SWEEP, VARIED, json_values, refusal, told
+from refusals import EXPERIMENT, SWEEP, VARIED, json_values, messages_of, refusal
 
 from intelligen.config.files.document import Document
 from intelligen.config.files.includes import with_fragments
@@ -46,7 +46,7 @@ def sweep(text: str, *overrides: str) -> Sweep:
 def refused(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         sweep(text)
-    return told(caught.value)
+    return messages_of(caught.value)
 
 
 def experiment(own: str, fragment: str) -> Experiment:
@@ -136,7 +136,7 @@ def test_strategies_of_fragments_are_put_together(project: Path) -> None:
     assert space["finetuning.epochs"] == {"const": 3}
 
 
-def test_a_mistake_is_told_where_it_was_written(project: Path) -> None:
+def test_a_mistake_is_reported_where_it_was_written(project: Path) -> None:
     write("fragments/f.yaml", "# a comment\nsearch:\n  seed: -1\n  startup_trials: 0\nsurch: 1\n")
     assert refused("include: [../fragments/f.yaml]\nsearch: {startup_trials: -2}\n") == [
         "fragments/f.yaml:3: search.seed: must be at least 0, got -1",
@@ -145,13 +145,13 @@ def test_a_mistake_is_told_where_it_was_written(project: Path) -> None:
     ]
 
 
-def test_a_value_that_the_file_replaces_is_not_judged(project: Path) -> None:
+def test_a_value_that_the_file_replaces_is_not_checked(project: Path) -> None:
     write("fragments/f.yaml", "search: {seed: -1}\nscheduler: {name: asha, grace_epochs: 0}\n")
     loaded = sweep("include: [../fragments/f.yaml]\nsearch: {seed: 1}\nscheduler: {name: none}\n")
     assert loaded.scheduler.model_dump() == {"name": "none"}
 
 
-def test_a_mistake_in_a_fragments_space_is_told_where_it_was_written(project: Path) -> None:
+def test_a_mistake_in_a_fragments_space_is_reported_where_it_was_written(project: Path) -> None:
     write("fragments/f.yaml", "space:\n  finetuning.epochs:\n    int: [0, 2]\n")
     (message,) = refused("include: [../fragments/f.yaml]\n")
     assert message == "fragments/f.yaml:3: space.finetuning.epochs: must be above 0, got 0"
@@ -172,7 +172,9 @@ def test_a_mistake_in_a_fragments_space_is_told_where_it_was_written(project: Pa
         ("[../fragments/link.yaml]", 'include[0]: "search_spaces/../fragments/link.yaml" lies outside of the project'),
     ],
 )
-def test_a_fragment_that_cannot_be_included_is_told_where_it_is_named(project: Path, include: str, reason: str) -> None:
+def test_a_fragment_that_cannot_be_included_is_reported_where_it_is_named(
+    project: Path, include: str, reason: str
+) -> None:
     write("fragments/f.yaml", "search: {seed: 3}\n")
     (project.parent / "x.yaml").write_text("search: {seed: 3}\n")
     Path("fragments/link.yaml").symlink_to(project.parent / "x.yaml")
@@ -225,8 +227,8 @@ def test_whoever_starts_the_command_may_choose_any_experiment(project: Path) -> 
     name = os.path.relpath(elsewhere, "search_spaces")
     write("search_spaces/sweep.yaml", SWEEP.replace("experiment.yaml", name) + "space: {model.dropout: {const: 0}}\n")
     (message,) = refusal(Path("search_spaces/sweep.yaml"))
-    told = f'search_spaces/sweep.yaml:3: experiment: "search_spaces/{name}" lies outside of the project'
-    assert message.startswith(told)
+    beginning = f'search_spaces/sweep.yaml:3: experiment: "search_spaces/{name}" lies outside of the project'
+    assert message.startswith(beginning)
 
 
 def test_what_is_replaced_leaves_no_lines_behind(folder: Path) -> None:
@@ -243,7 +245,7 @@ def test_what_is_replaced_leaves_no_lines_behind(folder: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(include=json_values, above=json_values, below=json_values)
-def test_no_fragment_raises_anything_but_a_told_mistake(
+def test_no_fragment_raises_anything_but_a_reported_mistake(
     folder: Path, include: object, above: object, below: object
 ) -> None:
     Path("x").write_text(yaml.safe_dump({"include": include, "space": below, "scheduler": below}))
@@ -251,4 +253,4 @@ def test_no_fragment_raises_anything_but_a_told_mistake(
     try:
         load_sweep(Path("sweep.yaml"))
     except ConfigError as error:
-        told(error)
+        messages_of(error)

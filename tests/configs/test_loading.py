@@ -231,7 +231,7 @@ def test_a_name_that_chooses_no_class_keeps_its_neighbours(files: Path) -> None:
          "given"),
     ],
 )  # fmt: skip
-def test_a_wrong_override_is_told_as_it_was_given(files: Path, override: str, message: str) -> None:
+def test_a_wrong_override_is_reported_as_it_was_given(files: Path, override: str, message: str) -> None:
     assert refusal(override) == message
 
 
@@ -300,7 +300,7 @@ def test_overrides_address_the_dotted_keys_of_a_space(files: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_override_of_a_sweep_is_told_as_it_was_given(files: Path, override: str, message: str) -> None:
+def test_a_wrong_override_of_a_sweep_is_reported_as_it_was_given(files: Path, override: str, message: str) -> None:
     assert sweep_refusal(override) == message
 
 

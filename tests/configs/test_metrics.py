@@ -56,7 +56,7 @@ def test_no_other_module_chooses_between_max_and_min():
                 arms = {getattr(arm, "id", getattr(arm, "value", None)) for arm in (node.body, node.orelse)}
                 if arms in ({"max", "min"}, {"maximize", "minimize"}):
                     found.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
-    assert [place.partition(":")[0] for place in found] == [
+    assert [location.partition(":")[0] for location in found] == [
         "intelligen/config/metric_direction.py",
         "intelligen/sweep/execution/tune_callbacks.py",
     ]

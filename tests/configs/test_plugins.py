@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
-from refusals import EXPERIMENT, assert_told, refusal
-from toy_place import TOY_PATH
+from refusals import EXPERIMENT, assert_reported, refusal
+from toy_installation import TOY_PATH
 
-from intelligen.analysis.system_scores import held_against
+from intelligen.analysis.system_scores import required_controls
 from intelligen.cli.main import commands, guarded
 from intelligen.config.base import canonical_json
 from intelligen.config.files.json_schema import json_schema
@@ -82,9 +82,11 @@ def test_a_file_names_an_installed_task_and_a_sweep_searches_by_its_metric(writt
     sweep, _ = load_sweep(written(text, "sweep.yaml"))
     assert sweep.objective.metric == "valid/token_f1"
     other = text.replace("token_f1", "chrf")
-    told = "is valid/chrf, but the experiment selects its epochs by valid/token_f1"
-    assert_told(Path("sweep.yaml"), other, "objective.metric", told)
-    assert_told(Path("sweep.yaml"), text.replace("token_f1", "tokn_f1"), "objective.metric", 'mean "valid/token_f1"?')
+    message = "is valid/chrf, but the experiment selects its epochs by valid/token_f1"
+    assert_reported(Path("sweep.yaml"), other, "objective.metric", message)
+    assert_reported(
+        Path("sweep.yaml"), text.replace("token_f1", "tokn_f1"), "objective.metric", 'mean "valid/token_f1"?'
+    )
 
 
 def test_overrides_reach_and_choose_plugins(written):
@@ -149,8 +151,8 @@ def test_every_setting_of_a_plugin_takes_part_in_the_identity(written):
         ),
     ],
 )
-def test_a_mistake_with_plugins_is_told_in_one_line_with_its_place(text, key, reason, folder):
-    assert_told(Path("experiment.yaml"), text, key, reason)
+def test_a_mistake_with_plugins_is_reported_in_one_line_with_its_location(text, key, reason, folder):
+    assert_reported(Path("experiment.yaml"), text, key, reason)
 
 
 def test_a_space_may_vary_plugins_and_every_corner_is_tried(written):
@@ -159,13 +161,13 @@ def test_a_space_may_vary_plugins_and_every_corner_is_tried(written):
     text = f"{SWEEP}{space}      standard_matched: {{}}\n      ramped: {{shape: {{choice: [linear, square]}}}}  #!\n"
     sweep, _ = load_sweep(written(text, "sweep.yaml"))
     assert missing_controls(sweep.strategies()) == []
-    assert_told(Path("sweep.yaml"), text.replace("square", "cubic"), "shape", 'got "cubic"')
+    assert_reported(Path("sweep.yaml"), text.replace("square", "cubic"), "shape", 'got "cubic"')
     unmet = text.replace("ramped: {shape: {choice: [linear, square]}}", "auxiliary: {head: {choice: [encoder]}}")
-    assert_told(Path("sweep.yaml"), unmet, "head", "needs a model that offers encoder_output")
+    assert_reported(Path("sweep.yaml"), unmet, "head", "needs a model that offers encoder_output")
 
 
 def test_a_costlier_plugin_is_not_ranked_without_its_matched_control(folder):
-    assert held_against("ramped") == ("standard", "standard_matched")
+    assert required_controls("ramped") == ("standard", "standard_matched")
     (line,) = missing_controls(["standard", "ramped"])
     assert line.startswith("no `standard_matched` beside ramped: equal updates are not equal time")
 
@@ -174,17 +176,17 @@ def test_the_schema_of_this_installation_knows_the_plugins(written, capfd):
     assert guarded(lambda: commands.main(["schema", "experiment"], standalone_mode=False)) == 0
     schema = json.loads(capfd.readouterr().out)
     Draft202012Validator.check_schema(schema)
-    told = Draft202012Validator(schema).iter_errors
+    errors = Draft202012Validator(schema).iter_errors
     base = {"version": 1, "name": "tiny"}
     ramped = {"name": "ramped", "shape": "square"}
-    assert not list(told(base | {"model": {"name": "tiny_lm", "width": 8}, "strategy": ramped}))
-    assert not list(told(base | {"model": {"d_model": 8}, "strategy": {"name": "standard"}}))
-    assert list(told(base | {"model": {"name": "tiny_lm", "d_model": 8}}))
-    assert not list(told(base | {"task": {"name": "copying", "selection_metric": "valid/exact_match"}}))
-    assert list(told(base | {"task": {"name": "copying", "bleu_tokenizer": "zh"}}))
+    assert not list(errors(base | {"model": {"name": "tiny_lm", "width": 8}, "strategy": ramped}))
+    assert not list(errors(base | {"model": {"d_model": 8}, "strategy": {"name": "standard"}}))
+    assert list(errors(base | {"model": {"name": "tiny_lm", "d_model": 8}}))
+    assert not list(errors(base | {"task": {"name": "copying", "selection_metric": "valid/exact_match"}}))
+    assert list(errors(base | {"task": {"name": "copying", "bleu_tokenizer": "zh"}}))
     metrics = json_schema("sweep")["$defs"]["Objective"]["properties"]["metric"]["enum"]
     assert metrics == ["valid/bleu", "valid/chrf", "valid/loss", "valid/token_f1", "valid/exact_match"]
-    assert list(told(base | {"strategy": ramped | {"alpha": 1}}))
+    assert list(errors(base | {"strategy": ramped | {"alpha": 1}}))
     offered = json_schema("sweep")["properties"]["space"]["properties"]
     assert "span" in offered["strategy"]["properties"]["choice"]["properties"]["ramped"]["properties"]
     assert "model.dropout" in offered
@@ -202,9 +204,9 @@ def test_without_the_package_its_names_are_unknown_and_what_it_trained_says_what
     assert [line.partition(", got ")[2] for line in lines] == ['"tiny_lm"', '"ramped"']
     with pytest.raises(
         UnavailableError, match="model tiny_lm: the package that brings it is not installed here"
-    ) as told:
+    ) as errors:
         stored_trial(trial)
-    assert told.value.exit_code == 69
+    assert errors.value.exit_code == 69
     with pytest.raises(UnavailableError, match="the package toy-lm brings a task, a model or a strategy of it"):
         require_packages({"toy-lm": "0.3"})
 
@@ -240,9 +242,11 @@ GOOD = (
         ),
     ],
 )
-def test_an_entry_point_that_is_not_as_it_must_be_is_told_with_its_package(code, reason, folder, monkeypatch, request):
+def test_an_entry_point_that_is_not_as_it_must_be_is_reported_with_its_package(
+    code, reason, folder, monkeypatch, request
+):
     installed(folder, monkeypatch, code, module=f"mine_{abs(hash(request.node.name))}")
-    assert_told(Path("experiment.yaml"), f"{EXPERIMENT}model: {{name: mine}}  #!\n", "model", reason)
+    assert_reported(Path("experiment.yaml"), f"{EXPERIMENT}model: {{name: mine}}  #!\n", "model", reason)
     (line,) = refusal(Path("experiment.yaml"))
     assert "of mine-package 1.2 in intelligen.models" in line
     assert line.endswith("; correct or uninstall that package")
@@ -257,7 +261,7 @@ def test_an_entry_point_that_is_not_as_it_must_be_is_told_with_its_package(code,
         ("toy_lm.plugins.MODEL.build", "declares mixtures, which its network does not offer"),
     ],
 )
-def test_a_plugin_that_builds_something_else_than_it_declares_is_told(build, reason, folder, monkeypatch):
+def test_a_plugin_that_builds_something_else_than_it_declares_is_reported(build, reason, folder, monkeypatch):
     code = f"import toy_lm.plugins\n{GOOD}    width: int = 8\n    layers: int = 1\n    dropout: float = 0.0\n"
     installed(folder, monkeypatch, f"{code}MINE = Plugin(Mine, {build})\n", module=f"built_{len(build)}")
     Path("experiment.yaml").write_text(f"{EXPERIMENT}model: {{name: mine}}\n")
@@ -283,9 +287,9 @@ def test_a_plugin_builds_a_classifier_for_a_task_that_asks_for_one(folder, monke
         build_classifier(model.model_copy(update={"right": False}), [9], classes=5)
 
 
-def test_two_packages_of_one_name_are_told_with_both(folder, monkeypatch):
+def test_two_packages_of_one_name_are_reported_with_both(folder, monkeypatch):
     installed(folder, monkeypatch, GOOD, module="twice", name="tiny_lm")
-    assert_told(
+    assert_reported(
         Path("experiment.yaml"), TINY.replace("\nmodel: {name", "\nmodel:  #!\n  {name"), "model", "uninstall one"
     )
     assert "mine-package 1.2 and toy-lm 0.3" in refusal(Path("experiment.yaml"))[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import refusals
-from refusals import EXPERIMENT, SPACE, SWEEP, VARIED, told_at
+from refusals import EXPERIMENT, SPACE, SWEEP, VARIED, reported_at
 
 from intelligen.cli.main import commands, guarded
 
@@ -143,7 +143,7 @@ def test_a_wrong_sweep_file_is_refused(
     folder: Path, capfd: pytest.CaptureFixture[str], verb: str, text: str, key: str, reason: str
 ) -> None:
     Path("sweep.yaml").write_text(text, encoding="utf-8")
-    told_at(refused([verb, "sweep.yaml"], capfd), "sweep.yaml", text, key, reason)
+    reported_at(refused([verb, "sweep.yaml"], capfd), "sweep.yaml", text, key, reason)
     assert sorted(path.name for path in folder.iterdir()) == ["experiment.yaml", "sweep.yaml"]
 
 
@@ -164,7 +164,7 @@ def test_what_is_no_text_of_settings_is_refused(
         assert refused([verb, "sweep.yaml"], capfd)[0].startswith(reason)
 
 
-def test_mistakes_of_a_sweep_and_of_its_experiment_are_told_together(
+def test_mistakes_of_a_sweep_and_of_its_experiment_are_reported_together(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     Path("experiment.yaml").write_text(f"{EXPERIMENT}seed: -1\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from refusals import EXPERIMENT, VARIED, told
+from refusals import EXPERIMENT, VARIED, messages_of
 
 from intelligen.config.files.document import dotted
 from intelligen.config.files.load import load_experiment, load_sweep
@@ -49,11 +49,11 @@ def dataset_of(experiment: Experiment) -> str:
 def refusal_of(path: str) -> str:
     with pytest.raises(ConfigError) as caught:
         (load_sweep if "sweep" in path else load_experiment)(Path(path))
-    (line,) = told(caught.value)
+    (line,) = messages_of(caught.value)
     return line
 
 
-def test_every_setting_that_names_a_place_is_known_by_its_type() -> None:
+def test_every_setting_that_names_a_path_is_known_by_its_type() -> None:
     corpus = {"name": "files", "folder": "x", "hub": {"name": "hub", "dataset": "x"}}
     experiment = local_keys(Experiment, {"data": {"corpus": corpus}})
     assert {dotted(key) for key in experiment} == {"data.corpus.folder", "data.corpus.hub.dataset"}
@@ -146,7 +146,7 @@ def at_the_former_place(project: Path) -> Path:
         ("searches/sweep.yaml", STORED, "search.storage"),
     ],
 )
-def test_a_place_that_only_the_former_rule_finds_is_refused_with_the_path_to_write(
+def test_a_path_that_only_the_former_rule_finds_is_refused_with_the_path_to_write(
     at_the_former_place: Path, path: str, text: str, key: str
 ) -> None:
     name = key.rpartition(".")[2]
@@ -173,21 +173,21 @@ def test_a_file_in_the_working_directory_means_what_it_did(project: Path) -> Non
     assert folder_of(load_experiment(Path("e.yaml"))) == str(project / "corpus")
 
 
-def header(project: Path) -> dict[str, Any]:
+def fingerprint(project: Path) -> dict[str, Any]:
     return sweep_fingerprint(*load_sweep(project / "searches" / "sweep.yaml"), prepared="x")
 
 
 def test_a_project_may_be_moved_between_two_launches(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    before = header(project)
+    before = fingerprint(project)
     moved = tmp_path_factory.mktemp("elsewhere") / "moved"
     project.rename(moved)
-    require_unchanged(before, header(moved), moved)
+    require_unchanged(before, fingerprint(moved), moved)
     relative = {**before, "sweep": {**before["sweep"], "experiment": "../experiments/experiment.yaml"}}
-    require_unchanged(relative, header(moved), moved)
+    require_unchanged(relative, fingerprint(moved), moved)
 
 
 def test_another_kind_of_storage_is_another_study(project: Path) -> None:
-    before = header(project)
+    before = fingerprint(project)
     (project / "searches" / "sweep.yaml").write_text(STORED.replace("sqlite:///s.db", "postgresql://host/s"))
     with pytest.raises(ChangedError, match=r"search\.storage"):
-        require_unchanged(before, header(project), project)
+        require_unchanged(before, fingerprint(project), project)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from refusals import EXPERIMENT, VARIED, told
+from refusals import EXPERIMENT, VARIED, messages_of
 
 from intelligen.cli.main import commands, guarded
 from intelligen.config.files.load import load_experiment, load_sweep
@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refusal_of(path: str, *overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
         load_sweep(Path(path), overrides)
-    (line,) = told(caught.value)
+    (line,) = messages_of(caught.value)
     return line
 
 

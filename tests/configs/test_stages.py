@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import refusals
-from refusals import EXPERIMENT, VARIED, assert_told
+from refusals import EXPERIMENT, VARIED, assert_reported
 
 from intelligen.config.files.load import load_sweep
 from intelligen.config.schema.decoding import Beam, Decoding, Greedy, Sample
@@ -52,4 +52,4 @@ def test_the_trial_s_own_search_comes_first_and_none_comes_twice() -> None:
 def test_scores_of_a_search_and_of_a_split_never_share_a_name(folder: Path) -> None:
     Path("experiment.yaml").write_text(EXPERIMENT + FILES)
     text = f"{VARIED}test:\n  searches:\n    - beam\n    - greedy  #!\n"
-    assert_told(Path("sweep.yaml"), text, "test.searches[1]", "split news-greedy")
+    assert_reported(Path("sweep.yaml"), text, "test.searches[1]", "split news-greedy")

@@ -1,4 +1,4 @@
-"""`intelligen validate` tells every problem of every file in one line, and draws points of a sweep's space."""
+"""`intelligen validate` reports every problem of every file in one line, and draws points of a sweep's space."""
 
 import json
 import subprocess
@@ -39,7 +39,7 @@ def test_files_in_order_are_named_with_what_they_are(validate) -> None:
     )
 
 
-def test_all_problems_of_all_files_are_told(validate) -> None:
+def test_all_problems_of_all_files_are_reported(validate) -> None:
     Path("sweep.yaml").write_text(f"{VARIED}search: {{seed: -1}}\nresources: {{workers: 0}}\n")
     Path("many.yaml").write_text(EXPERIMENT + "".join(f"k{number}: 1\n" for number in range(25)))
     code, out, err = validate("many.yaml", "experiment.yaml", "sweep.yaml", "nowhere.yaml")
@@ -70,7 +70,7 @@ def test_findings_as_json(validate) -> None:
     ]
 
 
-def test_points_that_would_fail_as_trials_are_told(validate) -> None:
+def test_points_that_would_fail_as_trials_are_reported(validate) -> None:
     Path("sweep.yaml").write_text(CLASHING)
     code, out, (message,) = validate("sweep.yaml", "--samples", "40")
     assert (code, out) == (2, [])

@@ -1,11 +1,11 @@
-"""A zip pairs the values of several settings: rows are tried whole, and each mistake is told at its own setting."""
+"""A zip pairs the values of several settings: rows are tried whole; each mistake is reported at its own setting."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 import refusals
-from refusals import SPACE, assert_told, refusal
+from refusals import SPACE, assert_reported, refusal
 
 from intelligen.config.files.load import load_sweep
 from intelligen.config.space.forms import Zip
@@ -87,15 +87,15 @@ def test_a_zip_loads_outside_and_inside_of_options(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BAD_ZIPS.values(), ids=BAD_ZIPS)
-def test_a_mistake_is_told_in_one_line_with_its_place(folder: Path, text: str, key: str, reason: str) -> None:
-    assert_told(Path("sweep.yaml"), f"{SPACE}  pairs:\n{text}", f"space.pairs{key}", reason)
+def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text: str, key: str, reason: str) -> None:
+    assert_reported(Path("sweep.yaml"), f"{SPACE}  pairs:\n{text}", f"space.pairs{key}", reason)
 
 
 @pytest.mark.parametrize(("text", "key", "reason"), BAD_ZIPS.values(), ids=BAD_ZIPS)
-def test_a_mistake_in_an_options_zip_is_told_likewise(folder: Path, text: str, key: str, reason: str) -> None:
+def test_a_mistake_in_an_options_zip_is_reported_likewise(folder: Path, text: str, key: str, reason: str) -> None:
     option = "".join(f"      {line}\n" for line in ["  pairs:", *text.splitlines()])
     start = f"{SPACE}  strategy:\n    choice:\n      generative:\n"
-    assert_told(Path("sweep.yaml"), start + option, f"space.strategy.choice.generative.pairs{key}", reason)
+    assert_reported(Path("sweep.yaml"), start + option, f"space.strategy.choice.generative.pairs{key}", reason)
 
 
 def test_a_row_is_tried_as_a_whole(folder: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_row_is_tried_as_a_whole(folder: Path) -> None:
     assert zipped(f"{valid} probability.end: [0.2, null]}}}}}}}}}}\n")
     # An end of its own would be tried beside a constant schedule as well.
     refused = f"{SPACE}{valid} probability.end: [0.2, 0.3]}}}}}}}}}}  #!\n"
-    assert_told(Path("sweep.yaml"), refused, "space.strategy.choice.generative.pair", "cannot end elsewhere")
+    assert_reported(Path("sweep.yaml"), refused, "space.strategy.choice.generative.pair", "cannot end elsewhere")
 
 
 def test_every_wrong_setting_of_a_zip_has_its_own_line(folder: Path) -> None:
@@ -127,14 +127,14 @@ def test_every_wrong_setting_of_a_zip_has_its_own_line(folder: Path) -> None:
 )
 def test_a_zip_has_a_name_of_its_own(folder: Path, name: str, reason: str) -> None:
     text = f"{SPACE}  {name}:  #!\n    zip: {{finetuning.epochs: [1, 2], finetuning.patience: [1, 2]}}\n"
-    assert_told(Path("sweep.yaml"), text, f"space.{name}: ", reason)
+    assert_reported(Path("sweep.yaml"), text, f"space.{name}: ", reason)
 
 
 def test_a_name_that_is_a_setting_of_the_option_is_refused(folder: Path) -> None:
     # A schedule at `probability` draws under that very name.
     entries = "probability.shape: {zip: {target: [risk, gold_position], candidates: [8, 2]}}"
     text = f"{SPACE}  strategy: {{choice: {{generative: {{{entries}}}}}}}  #!\n"
-    assert_told(Path("sweep.yaml"), text, "generative.probability.shape: ", "is a setting")
+    assert_reported(Path("sweep.yaml"), text, "generative.probability.shape: ", "is a setting")
 
 
 @pytest.mark.parametrize(

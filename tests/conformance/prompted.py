@@ -61,7 +61,7 @@ class Prompted(Generator):
         self.max_positions = config.max_positions
         self.source_vocabulary = self.target_vocabulary = vocabulary
         self.table = embedding_table(vocabulary, config.d_model)
-        self.places = nn.Embedding(LONGEST_PROMPT + config.max_positions, config.d_model)
+        self.positions = nn.Embedding(LONGEST_PROMPT + config.max_positions, config.d_model)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.decoder_layers))
 
     def encode(self, source_BS: Tensor) -> Prompts:
@@ -92,8 +92,8 @@ class Prompted(Generator):
         past_LL = torch.ones(length, length, device=target_NT.device).tril().bool()
         itself_LL = torch.eye(length, device=target_NT.device).bool()
         mask_N1LL = ((seen_NL[:, None, :] & past_LL) | itself_LL)[:, None]
-        place_NL = (seen_NL.cumsum(dim=1) - 1).clamp(0, self.places.num_embeddings - 1)
-        x_NLD = self.table(torch.cat([source_NS, target_NT], dim=1)) + self.places(place_NL)
+        position_NL = (seen_NL.cumsum(dim=1) - 1).clamp(0, self.positions.num_embeddings - 1)
+        x_NLD = self.table(torch.cat([source_NS, target_NT], dim=1)) + self.positions(position_NL)
         for layer in self.layers:
             x_NLD = layer(x_NLD, mask_N1LL)
         states_NTD: Tensor = x_NLD[:, -width:]

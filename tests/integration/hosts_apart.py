@@ -48,20 +48,20 @@ class Host:
     pid: int
     """Its first process: as long as it lives, so does the host."""
 
-    def popen(self, command: Sequence[str | Path], place: Path, **environment: str) -> subprocess.Popen[str]:
+    def popen(self, command: Sequence[str | Path], project: Path, **environment: str) -> subprocess.Popen[str]:
         """Start a command there, in a directory."""
         enter = ["nsenter", f"--target={self.pid}", "--user", "--preserve-credentials", *NAMESPACES]
         return subprocess.Popen(
-            [*enter, "env", f"--chdir={place}", *command],
+            [*enter, "env", f"--chdir={project}", *command],
             env=os.environ | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run(self, command: Sequence[str | Path], place: Path, **environment: str) -> tuple[int, str]:
+    def run(self, command: Sequence[str | Path], project: Path, **environment: str) -> tuple[int, str]:
         """Its exit code and what it said."""
-        process = self.popen(command, place, **environment)
+        process = self.popen(command, project, **environment)
         output, _ = process.communicate(timeout=240)
         return process.returncode, output
 

@@ -1,4 +1,4 @@
-"""What the tests of the mirror share: a real SQLite store, a sweep's files, and a view of what MLflow was told."""
+"""Parts of the mirror's tests: a real SQLite store, a sweep's files, and a view of what MLflow holds."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(name="sweep")
 def sweep_directory(tmp_path: Path) -> Path:
     directory = tmp_path / "sweep"
-    header = {
+    fingerprint = {
         "sweep_id": tmp_path.name,
         "sweep": {
             "name": "quick",
@@ -53,7 +53,7 @@ def sweep_directory(tmp_path: Path) -> Path:
         "host": "node1",
         "versions": {"torch": "2.13.0"},
     }
-    Ledger.open(directory, header).close()
+    Ledger.open(directory, fingerprint).close()
     return directory
 
 

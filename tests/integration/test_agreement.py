@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from test_sweep import Place, require_nothing_left, require_records_agree, wait_for
+from test_sweep import Project, require_nothing_left, require_records_agree, wait_for
 from tracking_servers import address, free_port, serving
 
 from intelligen.state.heartbeat import read_worker
@@ -43,7 +43,7 @@ METRIC = "valid/bleu"
 class Story:
     """What was seen of the sweep on its way, and what is left of it."""
 
-    place: Place
+    project: Project
     killed: str
     hung: str
     away_ms: tuple[float, float]
@@ -57,36 +57,36 @@ class Story:
 
     def searched(self) -> list[tuple[TrialRecord, list[Report]]]:
         """Every trial with its own reports."""
-        records = [record for record in self.place.trials().values() if record.kind == "trial"]
-        return [(record, read_history(self.place.history(record))) for record in records]
+        records = [record for record in self.project.trials().values() if record.kind == "trial"]
+        return [(record, read_history(self.project.history(record))) for record in records]
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """The sweep, and all that it goes through."""
-    place = Place(tmp_path_factory.mktemp("place"), SWEEP)
-    experiment = place.directory / "experiment.yaml"
+    project = Project(tmp_path_factory.mktemp("project"), SWEEP)
+    experiment = project.directory / "experiment.yaml"
     experiment.write_text(
         experiment.read_text().replace(
             "optimizer: {learning_rate: 2.0e-3}", "optimizer: {clip_norm: null}\n  precision: fp16"
         )
     )
-    place.train_baseline()
-    store, port = place.directory / "mlflow.db", free_port()
+    project.train_baseline()
+    store, port = project.directory / "mlflow.db", free_port()
     with serving(store, port) as server:
-        launch = place.launch("--tracking-uri", address(port))
-        wait_for(lambda: rows(place) > 0 and bool(running(place)), launch)
-        shown_before = stop_between_writes(server, place)
+        launch = project.launch("--tracking-uri", address(port))
+        wait_for(lambda: rows(project) > 0 and bool(running(project)), launch)
+        shown_before = stop_between_writes(server, project)
         gone_s = time.time()
-        killed = kill_one(place, launch)
-        hung = hang_one(place, launch)
+        killed = kill_one(project, launch)
+        hung = hang_one(project, launch)
         time.sleep(max(0.0, gone_s + AWAY_S - time.time()))
-        shown_after = rows(place)
+        shown_after = rows(project)
     with serving(store, port):
         back_s = time.time()
         output, _ = launch.communicate(timeout=240)
     return Story(
-        place=place,
+        project=project,
         killed=killed,
         hung=hung,
         away_ms=(1000 * gone_s, 1000 * back_s),
@@ -97,57 +97,57 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
 
 
-def rows(place: Place) -> int:
-    ((count,),) = place.query("select count(*) from metrics")
+def rows(project: Project) -> int:
+    ((count,),) = project.query("select count(*) from metrics")
     return int(count)
 
 
-def running(place: Place) -> list[TrialRecord]:
-    return [r for r in place.trials().values() if r.kind == "trial" and r.state is TrialState.RUNNING]
+def running(project: Project) -> list[TrialRecord]:
+    return [r for r in project.trials().values() if r.kind == "trial" and r.state is TrialState.RUNNING]
 
 
-def stop_between_writes(server: subprocess.Popen[bytes], place: Place) -> int:
+def stop_between_writes(server: subprocess.Popen[bytes], project: Project) -> int:
     """Stop the server's processes, but not with the database locked; returns the rows that it holds."""
     while True:
         os.killpg(server.pid, signal.SIGSTOP)
         try:
-            return rows(place)
+            return rows(project)
         except sqlite3.OperationalError:
             os.killpg(server.pid, signal.SIGCONT)
 
 
-def kill_one(place: Place, launch: subprocess.Popen[str]) -> str:
+def kill_one(project: Project, launch: subprocess.Popen[str]) -> str:
     while True:
-        trial, worker = stopped_in_mid_trial(place, launch)
+        trial, worker = stopped_in_mid_trial(project, launch)
         worker.kill()
-        wait_for(lambda trial=trial: place.trials()[trial].state is not TrialState.RUNNING, launch)
-        if place.trials()[trial].state is TrialState.FAILED:
+        wait_for(lambda trial=trial: project.trials()[trial].state is not TrialState.RUNNING, launch)
+        if project.trials()[trial].state is TrialState.FAILED:
             return trial
 
 
-def hang_one(place: Place, launch: subprocess.Popen[str]) -> str:
+def hang_one(project: Project, launch: subprocess.Popen[str]) -> str:
     while True:
-        trial, worker = stopped_in_mid_trial(place, launch)
-        wait_for(lambda trial=trial: place.trials()[trial].state is not TrialState.RUNNING, launch)
-        if "no progress" in (place.trials()[trial].stop_reason or ""):
+        trial, worker = stopped_in_mid_trial(project, launch)
+        wait_for(lambda trial=trial: project.trials()[trial].state is not TrialState.RUNNING, launch)
+        if "no progress" in (project.trials()[trial].stop_reason or ""):
             return trial
         worker.resume()  # the scheduler had stopped it before
 
 
-def stopped_in_mid_trial(place: Place, launch: subprocess.Popen[str]) -> tuple[str, psutil.Process]:
+def stopped_in_mid_trial(project: Project, launch: subprocess.Popen[str]) -> tuple[str, psutil.Process]:
     """A trial that has reported, and is to report again, and its worker, which has been stopped."""
     found: list[tuple[str, psutil.Process]] = []
 
     def look() -> bool:
-        for record in running(place):
-            worker = read_worker(place.sweep / record.directory)
+        for record in running(project):
+            worker = read_worker(project.sweep / record.directory)
             process = None if worker is None else worker.process()
-            if process is None or not 0 < len(read_history(place.history(record))) < EPOCHS:
+            if process is None or not 0 < len(read_history(project.history(record))) < EPOCHS:
                 continue
             process.suspend()
             time.sleep(0.5)  # whatever it had reported has been decided upon
-            same = read_worker(place.sweep / record.directory) == worker
-            if same and record.id in {other.id for other in running(place)}:
+            same = read_worker(project.sweep / record.directory) == worker
+            if same and record.id in {other.id for other in running(project)}:
                 found.append((record.id, process))
                 return True
             process.resume()
@@ -162,17 +162,17 @@ def test_optuna_mlflow_tune_and_the_ledger_agree_on_every_trial(story: Story) ->
     searched = story.searched()
     assert len(searched) == TRIALS
     assert {record.state for record, _ in searched} == set(TrialState) - {TrialState.RUNNING}
-    require_records_agree(story.place)
-    tune = tune_records(story.place)
+    require_records_agree(story.project)
+    tune = tune_records(story.project)
     assert tune.keys() == {record.id for record, _ in searched}
     for record, reports in searched:
         require_tune_agrees(record, reports, *tune[record.id])
-    require_nothing_left(story.place)
+    require_nothing_left(story.project)
 
 
-def tune_records(place: Place) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
+def tune_records(project: Project) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
     """Trial → what Tune's own files say of it: its status, its last result, its metrics' courses."""
-    (state,) = place.sweep.glob("tune/launch-0/experiment_state-*.json")
+    (state,) = project.sweep.glob("tune/launch-0/experiment_state-*.json")
     found = {}
     for pair in json.loads(state.read_text())["trial_data"]:
         trial, told = map(json.loads, pair)
@@ -218,5 +218,5 @@ def test_trials_begin_report_and_end_while_the_tracking_server_is_away(story: St
     assert any(gone < record.started_ms and (record.ended_ms or back) < back for record, _ in searched)
     assert "MLflow will catch up" in story.output
     assert "does not hold everything yet" not in story.output
-    counted = Counter(story.place.query("select run_uuid, key, step from metrics"))
+    counted = Counter(story.project.query("select run_uuid, key, step from metrics"))
     assert set(counted.values()) == {1}

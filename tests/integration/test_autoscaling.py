@@ -1,4 +1,4 @@
-"""A sweep waits for a node that the autoscaler can add, as long as it was told to, and for none that cannot come."""
+"""A sweep waits for a node that the autoscaler can add, for as long as it is configured to."""
 
 import json
 import signal
@@ -9,7 +9,7 @@ import pytest
 import ray
 from started_clusters import started
 from test_joining import ONE_TRIAL, call
-from test_sweep import Place
+from test_sweep import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
@@ -48,28 +48,28 @@ def autoscaling_config(address: str) -> dict:
     }
 
 
-def test_a_launch_waits_for_the_autoscaler_and_no_longer_than_it_was_told_to(tmp_path: Path) -> None:
-    place = Place(tmp_path, ONE_TRIAL)
-    place.train_baseline()
+def test_a_launch_waits_for_the_autoscaler_as_long_as_configured(tmp_path: Path) -> None:
+    project = Project(tmp_path, ONE_TRIAL)
+    project.train_baseline()
     with socket.socket() as probe:
         probe.bind(("", 0))
         port = probe.getsockname()[1]
     config = tmp_path / "autoscaling.json"
     config.write_text(json.dumps(autoscaling_config(f"{ray.util.get_node_ip_address()}:{port}")))
     with started("--num-cpus=0", f"--port={port}", f"--autoscaling-config={config}", **FAKE) as cluster:
-        code, output = call(place, cluster, "run", "sweep.yaml", "-o", "resources.cpus_per_worker=2")
+        code, output = call(project, cluster, "run", "sweep.yaml", "-o", "resources.cpus_per_worker=2")
         assert (code, output.count("\n")) == (69, 1), output
         assert "a worker asks for 2 CPUs on one node" in output
         assert "3 × node type small 1 CPUs" in output
 
         (monitor,) = (one for one in cluster.processes() if f"--autoscaling-config={config}" in one.cmdline())
         monitor.send_signal(signal.SIGSTOP)
-        code, output = call(place, cluster, "run", "sweep.yaml", "-o", "baseline.wait_s=2")
+        code, output = call(project, cluster, "run", "sweep.yaml", "-o", "baseline.wait_s=2")
         assert code == 69, output
         assert "baseline: the cluster at" in output.splitlines()[-1]
         assert "its autoscaler added none in 2 s" in output.splitlines()[-1]
 
         monitor.send_signal(signal.SIGCONT)
-        code, output = call(place, cluster, "run", "sweep.yaml")
+        code, output = call(project, cluster, "run", "sweep.yaml")
         assert code == 0, output
         assert "search 1 trial at once" in output

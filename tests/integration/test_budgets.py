@@ -1,11 +1,11 @@
-"""A sweep whose budget ends in mid-trial stops cleanly, goes on with a larger one, and teaches the next sweep."""
+"""A sweep whose budget ends in mid-trial stops cleanly, goes on with a larger one, and warm-starts the next sweep."""
 
 import sqlite3
 from pathlib import Path
 
 import optuna
 import pytest
-from test_sweep import SWEEP, Place, require_records_agree
+from test_sweep import SWEEP, Project, require_records_agree
 
 from intelligen.state.history import read_history
 from intelligen.state.ledger import read_ledger
@@ -44,51 +44,51 @@ def tokens(directory: Path, record: TrialRecord) -> int:
 
 @pytest.mark.slow
 def test_a_budget_of_tokens_ends_a_sweep_in_mid_trial_and_a_larger_one_goes_on(tmp_path):
-    place = Place(tmp_path, UNPRUNED)
+    project = Project(tmp_path, UNPRUNED)
     budget = f"budget={{trials_per_strategy: 2, target_tokens: {ONE_AND_A_HALF_TRIALS}}}"
-    code, output = place.run("-o", budget)
+    code, output = project.run("-o", budget)
     assert code == 0, output
-    first, second = (record for record in place.trials().values() if record.kind == "trial")
+    first, second = (record for record in project.trials().values() if record.kind == "trial")
     assert first.state is TrialState.COMPLETE
     assert (second.state, second.stop_reason) == (TrialState.PRUNED, "the budget of 14,000 target tokens is spent")
-    spent = tokens(place.sweep, first) + tokens(place.sweep, second)
-    an_epoch = tokens(place.sweep, first) / 4
+    spent = tokens(project.sweep, first) + tokens(project.sweep, second)
+    an_epoch = tokens(project.sweep, first) / 4
     assert ONE_AND_A_HALF_TRIALS <= spent < ONE_AND_A_HALF_TRIALS + 2 * an_epoch
     # The rest of the stages has run: the test sets are scored, the table stands.
     assert "test/bleu" in second.scores
-    assert "| generative | 1 (1 stopped early)" in (place.sweep / "table.md").read_text()
-    require_records_agree(place)
-    before = place.trials()
+    assert "| generative | 1 (1 stopped early)" in (project.sweep / "table.md").read_text()
+    require_records_agree(project)
+    before = project.trials()
 
-    code, output = place.run("-o", budget)
+    code, output = project.run("-o", budget)
     assert code == 0, output
-    assert place.trials() == before
+    assert project.trials() == before
 
-    code, output = place.run("-o", "budget={trials_per_strategy: 2, wall_hours: 9}")
+    code, output = project.run("-o", "budget={trials_per_strategy: 2, wall_hours: 9}")
     assert code == 0, output
-    after = place.trials()
+    after = project.trials()
     assert len(after) == 1 + 4
     assert all(after[name].started_ms == record.started_ms for name, record in before.items())
-    require_records_agree(place)
+    require_records_agree(project)
 
-    require_the_next_sweep_learns(place)
+    require_the_next_sweep_learns(project)
 
 
-def require_the_next_sweep_learns(place: Place) -> None:
+def require_the_next_sweep_learns(project: Project) -> None:
     """In a database, by a genetic algorithm, for two objectives, with equal tokens for each strategy."""
-    (place.directory / "sweep.yaml").write_text(NEXT)
-    code, output = place.run()
+    (project.directory / "sweep.yaml").write_text(NEXT)
+    code, output = project.run()
     assert code == 0, output
-    directory = place.directory / "runs" / "sweeps" / "next"
-    header, trials, _ = read_ledger(directory)
+    directory = project.directory / "runs" / "sweeps" / "next"
+    fingerprint, trials, _ = read_ledger(directory)
     searched = [record for record in trials.values() if record.kind == "trial"]
-    with sqlite3.connect(place.directory / "studies.db") as database:
+    with sqlite3.connect(project.directory / "studies.db") as database:
         ((name,),) = database.execute("select study_name from studies").fetchall()
-    study = optuna.load_study(study_name=name, storage=f"sqlite:///{place.directory}/studies.db")
-    assert name == f"next-{header['sweep_id']}"
+    study = optuna.load_study(study_name=name, storage=f"sqlite:///{project.directory}/studies.db")
+    assert name == f"next-{fingerprint['sweep_id']}"
     taught = [trial.user_attrs["warm_start"] for trial in study.trials if "warm_start" in trial.user_attrs]
     assert taught == [
-        f"tiny/{record.id}" for record in place.trials().values() if record.id != "baseline-1" and complete(record)
+        f"tiny/{record.id}" for record in project.trials().values() if record.id != "baseline-1" and complete(record)
     ]
     assert searched[0].number == len(taught)
     assert searched[0].params["finetuning.optimizer.learning_rate"] == 1e-3

@@ -16,7 +16,7 @@ import torch
 from ray.cluster_utils import Cluster
 from test_sweep import (
     SWEEP,
-    Place,
+    Project,
     processes_of,
     require_closed,
     require_nothing_left,
@@ -40,38 +40,38 @@ UNPRUNED = SWEEP.replace("{name: asha, grace_epochs: 1, reduction_factor: 2}", "
 HASTY = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 3}
 
 
-def long_trials(directory: Path, *, trials: int) -> Place:
+def long_trials(directory: Path, *, trials: int) -> Project:
     """A sweep whose trials last long enough for something to happen to them; its baseline is there."""
-    place = Place(directory, UNPRUNED.replace("trials_per_strategy: 3", f"trials: {trials}"))
-    experiment = place.directory / "experiment.yaml"
+    project = Project(directory, UNPRUNED.replace("trials_per_strategy: 3", f"trials: {trials}"))
+    experiment = project.directory / "experiment.yaml"
     experiment.write_text(experiment.read_text().replace("epochs: 4", f"epochs: {EPOCHS}"))
-    place.train_baseline()
-    return place
+    project.train_baseline()
+    return project
 
 
-def searched(place: Place) -> list[TrialRecord]:
-    return [record for record in place.trials().values() if record.kind == "trial"]
+def searched(project: Project) -> list[TrialRecord]:
+    return [record for record in project.trials().values() if record.kind == "trial"]
 
 
-def is_in_the_midst_of_a_trial(place: Place) -> bool:
+def is_in_the_midst_of_a_trial(project: Project) -> bool:
     return any(
-        record.state is TrialState.RUNNING and 0 < len(read_history(place.history(record))) < EPOCHS
-        for record in searched(place)
+        record.state is TrialState.RUNNING and 0 < len(read_history(project.history(record))) < EPOCHS
+        for record in searched(project)
     )
 
 
-def epochs_told(place: Place) -> int:
+def epochs_told(project: Project) -> int:
     """Epochs that the trials' logs tell of, each attempt's."""
-    logs = (place.sweep / record.directory / "trial.log" for record in searched(place))
+    logs = (project.sweep / record.directory / "trial.log" for record in searched(project))
     return sum(log.read_text().count(" INFO epoch") for log in logs if log.exists())
 
 
-def require_as_undisturbed(place: Place, elsewhere: Path) -> None:
+def require_as_undisturbed(project: Project, elsewhere: Path) -> None:
     """The weights of every trial are those that the loop makes by itself."""
-    for record in searched(place):
+    for record in searched(project):
         assert record.state is TrialState.COMPLETE
-        directory = place.sweep / record.directory
-        runtime = Runtime(store=place.directory / "runs", directory=elsewhere / record.id)
+        directory = project.sweep / record.directory
+        runtime = Runtime(store=project.directory / "runs", directory=elsewhere / record.id)
         alone = fit(read_trial(directory), runtime)
         assert read_result(directory) == alone
 
@@ -92,42 +92,42 @@ def two_nodes() -> Iterator[Cluster]:
 
 
 def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(tmp_path: Path) -> None:
-    place = long_trials(tmp_path, trials=1)
+    project = long_trials(tmp_path, trials=1)
     with two_nodes() as cluster:
-        launch = place.launch("-o", "resources.attempts=1", RAY_ADDRESS=cluster.address)
-        wait_for(lambda: is_in_the_midst_of_a_trial(place), launch)
-        (trial,) = searched(place)
-        (first,) = attempts(place, trial)
+        launch = project.launch("-o", "resources.attempts=1", RAY_ADDRESS=cluster.address)
+        wait_for(lambda: is_in_the_midst_of_a_trial(project), launch)
+        (trial,) = searched(project)
+        (first,) = attempts(project, trial)
         raylets = {process.pid for process in psutil.Process(first).parents()}
         (node,) = (node for node in cluster.worker_nodes if node.all_processes["raylet"][0].process.pid in raylets)
-        reported = place.history(trial).read_text()
+        reported = project.history(trial).read_text()
         cluster.remove_node(node, allow_graceful=False)
-        require_refused_beside_this_script_s_own_ray(place, cluster)
+        require_refused_beside_this_script_s_own_ray(project, cluster)
         output, _ = launch.communicate(timeout=240)
     assert launch.returncode == 0, output
-    again = attempts(place, trial)
+    again = attempts(project, trial)
     assert len(again) == 2
-    assert place.history(trial).read_text().startswith(reported)
-    assert len(read_history(place.history(trial))) == EPOCHS
-    require_records_agree(place)
-    require_as_undisturbed(place, tmp_path / "alone")
+    assert project.history(trial).read_text().startswith(reported)
+    assert len(read_history(project.history(trial))) == EPOCHS
+    require_records_agree(project)
+    require_as_undisturbed(project, tmp_path / "alone")
 
 
 @pytest.mark.extended
 def test_workers_that_cannot_meet_fail_no_trial_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    place = long_trials(tmp_path, trials=1)
+    project = long_trials(tmp_path, trials=1)
     pairs = ("-o", "resources.workers=2")
-    launch = place.launch(*pairs, GLOO_SOCKET_IFNAME="nosuch0")
+    launch = project.launch(*pairs, GLOO_SOCKET_IFNAME="nosuch0")
     output, _ = launch.communicate(timeout=240)
     assert launch.returncode == 75, output
     require_one_line(output, "its workers cannot reach each other", "nosuch0", "(on node ")
-    assert [record.state for record in searched(place)] == [TrialState.RUNNING]
+    assert [record.state for record in searched(project)] == [TrialState.RUNNING]
 
-    code, output = place.run(*pairs)
+    code, output = project.run(*pairs)
     assert code == 0, output
-    assert [record.state for record in searched(place)] == [TrialState.COMPLETE]
-    require_records_agree(place)
-    require_nothing_left(place)
+    assert [record.state for record in searched(project)] == [TrialState.COMPLETE]
+    require_records_agree(project)
+    require_nothing_left(project)
 
 
 @pytest.mark.extended
@@ -136,25 +136,25 @@ def test_workers_that_cannot_meet_fail_no_trial_and_the_same_command_goes_on(tmp
 def test_a_node_whose_gpu_cannot_be_used_fails_no_trial_and_the_same_sweep_goes_on(
     tmp_path: Path, workers: int
 ) -> None:
-    place = long_trials(tmp_path, trials=1)
+    project = long_trials(tmp_path, trials=1)
     handler = signal.getsignal(signal.SIGTERM)
     resources = {"num_cpus": 2, "num_gpus": 2, "resources": {"trial_slot": 1}}
     cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **resources})
     try:
         on_gpus = ("-o", f"resources.workers={workers}", "-o", "resources.gpus_per_worker=1")
-        launch = place.launch(*on_gpus, RAY_ADDRESS=cluster.address)
+        launch = project.launch(*on_gpus, RAY_ADDRESS=cluster.address)
         output, _ = launch.communicate(timeout=240)
     finally:
         cluster.shutdown()
         signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
     assert launch.returncode == 69, output
     require_one_line(output, "Ray counts 2 GPUs, torch", "can use 0")
-    assert all(record.state is TrialState.RUNNING for record in searched(place))
+    assert all(record.state is TrialState.RUNNING for record in searched(project))
 
-    code, output = place.run("-o", f"resources.workers={workers}")
+    code, output = project.run("-o", f"resources.workers={workers}")
     assert code == 0, output
-    assert [record.state for record in searched(place)] == [TrialState.COMPLETE]
-    require_records_agree(place)
+    assert [record.state for record in searched(project)] == [TrialState.COMPLETE]
+    require_records_agree(project)
 
 
 def require_one_line(output: str, *named: str) -> None:
@@ -164,19 +164,19 @@ def require_one_line(output: str, *named: str) -> None:
     assert "Traceback" not in output
 
 
-def require_refused_beside_this_script_s_own_ray(place: Place, cluster: Cluster) -> None:
+def require_refused_beside_this_script_s_own_ray(project: Project, cluster: Cluster) -> None:
     """And that Ray goes on, as whoever started it expects."""
     ray.init(address=cluster.address)
-    loaded = intelligen.load_sweep(place.directory / "sweep.yaml")
+    loaded = intelligen.load_sweep(project.directory / "sweep.yaml")
     with pytest.raises(UnavailableError, match=r"call ray\.shutdown\(\) first"):
-        intelligen.run(loaded, runs=place.directory / "runs")
+        intelligen.run(loaded, runs=project.directory / "runs")
     assert ray.is_initialized()
     ray.shutdown()
 
 
-def attempts(place: Place, trial: TrialRecord) -> list[int]:
+def attempts(project: Project, trial: TrialRecord) -> list[int]:
     """The processes that worked on a trial."""
-    log = (place.sweep / trial.directory / "trial.log").read_text()
+    log = (project.sweep / trial.directory / "trial.log").read_text()
     return [int(pid) for pid in re.findall(r" as process (\d+)", log)]
 
 
@@ -197,9 +197,9 @@ def metrics_told_by(launcher: psutil.Process) -> list[str]:
 
 
 def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    place = long_trials(tmp_path, trials=3)
-    launch = place.launch()
-    wait_for(lambda: is_in_the_midst_of_a_trial(place), launch)
+    project = long_trials(tmp_path, trials=3)
+    launch = project.launch()
+    wait_for(lambda: is_in_the_midst_of_a_trial(project), launch)
     assert metrics_told_by(psutil.Process(launch.pid)) == []
     (head,) = (process for process in psutil.Process(launch.pid).children() if process.name() == "gcs_server")
     head.send_signal(signal.SIGKILL)
@@ -207,25 +207,25 @@ def test_a_lost_cluster_ends_the_launch_with_one_line_and_the_same_command_goes_
     assert launch.returncode == 75, output
     assert output.splitlines()[-1] == "error: the Ray cluster was lost; run the same command to resume"
     assert "Traceback" not in output
-    assert all(record.state is not TrialState.FAILED for record in searched(place))
-    require_closed(place, SweepStatus.INTERRUPTED)
-    require_nothing_left(place)
+    assert all(record.state is not TrialState.FAILED for record in searched(project))
+    require_closed(project, SweepStatus.INTERRUPTED)
+    require_nothing_left(project)
 
-    told = epochs_told(place)
-    launch = place.launch()
-    wait_for(lambda: epochs_told(place) > told and is_in_the_midst_of_a_trial(place), launch)
-    for process in processes_of(place):  # as systemd and Slurm do
+    told = epochs_told(project)
+    launch = project.launch()
+    wait_for(lambda: epochs_told(project) > told and is_in_the_midst_of_a_trial(project), launch)
+    for process in processes_of(project):  # as systemd and Slurm do
         with suppress(psutil.Error):
             process.terminate()
     output, _ = launch.communicate(timeout=240)
     assert launch.returncode == 143, output
     assert "Traceback" not in output
-    assert all(record.state is not TrialState.FAILED for record in searched(place))
-    require_closed(place, SweepStatus.INTERRUPTED)
-    require_nothing_left(place)
+    assert all(record.state is not TrialState.FAILED for record in searched(project))
+    require_closed(project, SweepStatus.INTERRUPTED)
+    require_nothing_left(project)
 
-    code, output = place.run()
+    code, output = project.run()
     assert code == 0, output
-    assert len(searched(place)) == 3
-    require_records_agree(place)
-    require_as_undisturbed(place, tmp_path / "alone")
+    assert len(searched(project)) == 3
+    require_records_agree(project)
+    require_as_undisturbed(project, tmp_path / "alone")

@@ -68,21 +68,21 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # its ledger names the folder `corpus`
     sweep = tmp_path / "runs" / "sweeps" / "earlier"
-    order = request_of_directory(sweep, (), tracking_uri=None)
-    prepared = order.prepare(counting)
+    request = request_of_directory(sweep, (), tracking_uri=None)
+    prepared = request.prepare(counting)
     again = prepare(
-        order.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}),
+        request.experiment.data.model_copy(update={"corpus": corpus_in(tmp_path)}),
         tmp_path / "again",
-        columns=order.experiment.task.columns,
+        columns=request.experiment.task.columns,
     )
     for trial in (*sweep.glob("trials/t*"), *(tmp_path / "runs" / "baselines").iterdir()):
         require_same_data(trial, prepared)
         require_same_data(trial, again)  # what is prepared again is what the first release prepared
-    now = sweep_fingerprint(order.sweep, order.experiment, prepared=prepared.identity)
+    now = sweep_fingerprint(request.sweep, request.experiment, prepared=prepared.identity)
     require_unchanged(read_ledger(sweep)[0], now, sweep)
     shutil.rmtree(prepared.directory)
     with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
-        order.prepare(counting)
+        request.prepare(counting)
 
 
 def test_databases_that_the_first_release_named_relatively_are_found_or_asked_for(
@@ -103,8 +103,8 @@ def test_databases_that_the_first_release_named_relatively_are_found_or_asked_fo
     monkeypatch.chdir(elsewhere)
     for name in ("study.db", "mlflow.db"):
         (elsewhere / name).touch()  # another sweep's
-    order = request_of_directory(sweep, (), tracking_uri=None)
-    assert (order.sweep.search.storage, order.tracking_uri) == (study, store)
+    request = request_of_directory(sweep, (), tracking_uri=None)
+    assert (request.sweep.search.storage, request.tracking_uri) == (study, store)
     for name in ("study.db", "mlflow.db"):
         (tmp_path / name).unlink()
     lost = "of the directory in which it was launched, and in none of"
@@ -114,8 +114,8 @@ def test_databases_that_the_first_release_named_relatively_are_found_or_asked_fo
     with pytest.raises(StorageError, match=lost) as no_runs:
         request_of_directory(sweep, (override,), tracking_uri=None)
     typed = str(no_runs.value).rpartition(": --tracking-uri ")[2]
-    order = request_of_directory(sweep, (override,), tracking_uri=typed)
-    assert (order.sweep.search.storage, order.tracking_uri) == (study, store)
+    request = request_of_directory(sweep, (override,), tracking_uri=typed)
+    assert (request.sweep.search.storage, request.tracking_uri) == (study, store)
 
 
 def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: Path) -> None:
@@ -145,25 +145,25 @@ def test_what_has_finished_is_shown_again_though_its_cluster_is_gone(tmp_path: P
         assert line in launched.stdout
 
 
-def corpus_in(place: Path) -> FilesCorpus:
+def corpus_in(project: Path) -> FilesCorpus:
     files = {split: ParallelText(source=f"{split}.en", target=f"{split}.de") for split in ("train", "valid", "test")}
-    return FilesCorpus(folder=str(place / "corpus"), splits=files)
+    return FilesCorpus(folder=str(project / "corpus"), splits=files)
 
 
-def require_one_interval_of_each_score(place: Path, trials: Mapping[str, TrialRecord]) -> None:
+def require_one_interval_of_each_score(project: Path, trials: Mapping[str, TrialRecord]) -> None:
     """In its file, the ledger, the table, MLflow and the report, though another was recorded at first."""
-    sweep = place / "runs" / "sweeps" / "earlier"
-    told = {row.score.trials[0]: row.score.mean for row in result_rows(read_study(sweep, store=place / "runs"))}
-    with contextlib.closing(sqlite3.connect(place / "mlflow.db")) as store:
+    sweep = project / "runs" / "sweeps" / "earlier"
+    means = {row.score.trials[0]: row.score.mean for row in result_rows(read_study(sweep, store=project / "runs"))}
+    with contextlib.closing(sqlite3.connect(project / "mlflow.db")) as store:
         query = "select m.value from latest_metrics m join tags t using (run_uuid) where t.value = ? and m.key = ?"
         shown = {
             (name, bound): store.execute(query, (name, f"test/bleu_{bound}")).fetchone()[0]
-            for name in told
+            for name in means
             for bound in ("low", "high")
         }
-    assert told.keys() >= {"baseline-1", "t0000"}
+    assert means.keys() >= {"baseline-1", "t0000"}
     assert trials["t0000"].scores["test/bleu_high"] > 2.3  # 6fbe00f wrote 2.28
-    for name, interval in told.items():
+    for name, interval in means.items():
         record = trials[name]
         scores = read_scores(sweep / record.directory / "scores" / "test-beam.json")
         assert scores.intervals["bleu"] == interval

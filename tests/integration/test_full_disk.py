@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_sweep import SWEEP, Place, require_nothing_left, require_records_agree
+from test_sweep import SWEEP, Project, require_nothing_left, require_records_agree
 
 from intelligen.state.trial_records import TrialState
 from intelligen.state.trial_result import read_result
@@ -19,10 +19,10 @@ TWO_TRIALS = SWEEP.replace("trials_per_strategy: 3", "trials: 2").replace(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def project(tmp_path: Path) -> Iterator[Project]:
     """A sweep whose baseline is trained, and whose runs directory is a small disk of its own."""
-    place = Place(tmp_path, TWO_TRIALS)
-    place.train_baseline()
+    project = Project(tmp_path, TWO_TRIALS)
+    project.train_baseline()
     runs, kept = tmp_path / "runs", tmp_path / "kept"
     shutil.copytree(runs, kept)
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", runs], capture_output=True, text=True)
@@ -30,14 +30,14 @@ def place(tmp_path: Path) -> Iterator[Place]:
         pytest.skip(f"a disk of a given size needs the right to mount one: {made.stderr.strip()}")
     try:
         shutil.copytree(kept, runs, dirs_exist_ok=True)
-        yield place
+        yield project
     finally:
         subprocess.run(["umount", "--lazy", runs], check=True)
 
 
-def leave_room(place: Place, kib: int) -> None:
+def leave_room(project: Project, kib: int) -> None:
     """So many KiB more than what lies there now."""
-    runs = place.directory / "runs"
+    runs = project.directory / "runs"
     used = shutil.disk_usage(runs).used // 1024
     subprocess.run(["mount", "-o", f"remount,size={used + kib}k", runs], check=True)
 
@@ -58,23 +58,23 @@ POPULATION = ("-o", "scheduler={name: pbt, population: 2, interval_epochs: 2}", 
         pytest.param(2100, ("-o", "confirm={seeds: 2}"), id="a confirmation", marks=extended),
     ],
 )
-def test_a_full_disk_fails_no_trial_and_the_same_command_ends_as_if_there_had_been_room(place, kib, settings):
-    leave_room(place, kib)
-    code, output = place.run(*settings)
+def test_a_full_disk_fails_no_trial_and_the_same_command_ends_as_if_there_had_been_room(project, kib, settings):
+    leave_room(project, kib)
+    code, output = project.run(*settings)
     assert code == 74, output
     assert "Traceback" not in output
     (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
     assert "No space left on device" in line
-    assert str(place.directory / "runs") in line
+    assert str(project.directory / "runs") in line
     assert "are free" in line
-    assert all(record.state is not TrialState.FAILED for record in place.trials().values())
-    require_nothing_left(place)
+    assert all(record.state is not TrialState.FAILED for record in project.trials().values())
+    require_nothing_left(project)
 
-    leave_room(place, 50_000)
-    code, output = place.run(*settings)
+    leave_room(project, 50_000)
+    code, output = project.run(*settings)
     assert code == 0, output
-    require_records_agree(place)
-    searched = [record for record in place.trials().values() if record.kind == "trial"]
+    require_records_agree(project)
+    searched = [record for record in project.trials().values() if record.kind == "trial"]
     assert len(searched) == 2
     assert all(record.state in (TrialState.COMPLETE, TrialState.PRUNED) for record in searched)
-    assert all(read_result(place.sweep / record.directory) for record in searched)
+    assert all(read_result(project.sweep / record.directory) for record in searched)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from ray.cluster_utils import Cluster
 from started_clusters import Started, can_hide, started
-from test_sweep import ON_PROCESSORS, SWEEP, Place
+from test_sweep import ON_PROCESSORS, SWEEP, Project
 
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.cluster import find_cluster
@@ -23,28 +23,28 @@ USERS_ARENAS = json.dumps({"runtime_env": {"env_vars": {"MALLOC_ARENA_MAX": "3"}
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    place = Place(tmp_path_factory.mktemp("place"), ONE_TRIAL)
-    (place.directory / "private").mkdir()
-    place.train_baseline()
-    return place
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"), ONE_TRIAL)
+    (project.directory / "private").mkdir()
+    project.train_baseline()
+    return project
 
 
 @pytest.fixture(scope="module")
-def cluster(place: Place) -> Iterator[Started]:
+def cluster(project: Project) -> Iterator[Started]:
     """A head without a processor, and a node from which the directory `private` is hidden."""
     with started("--num-cpus=0") as cluster:
         node = ["--num-cpus=1", "--num-gpus=1", f"--address={cluster.address}"]
-        hidden = place.directory / "private" if can_hide() else None
+        hidden = project.directory / "private" if can_hide() else None
         cluster.start(*node, hidden=hidden)
         yield cluster
 
 
-def call(place: Place, cluster: Started, *arguments: str, **environment: str) -> tuple[int, str]:
+def call(project: Project, cluster: Started, *arguments: str, **environment: str) -> tuple[int, str]:
     """A verb in a process of its own, which nobody told of the cluster."""
     done = subprocess.run(
         [sys.executable, "-m", "intelligen", *arguments],
-        cwd=place.directory,
+        cwd=project.directory,
         env=cluster.environment | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -55,25 +55,27 @@ def call(place: Place, cluster: Started, *arguments: str, **environment: str) ->
     return done.returncode, done.stdout
 
 
-def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(place: Place, cluster: Started) -> None:
-    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS)
+def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(
+    project: Project, cluster: Started
+) -> None:
+    code, output = call(project, cluster, "run", "sweep.yaml", *ON_PROCESSORS)
     assert code == 0, output
     first, second, *_ = output.splitlines()
     found = f"({cluster.temporary}/ray/ray_current_cluster names it)"
     assert first == f"joins the Ray cluster at {cluster.address} {found}; --local runs it on this machine instead"
     assert second.startswith(f"the cluster at {cluster.address}: 1 CPU and 1 GPU; search 1 trial at once, 1 worker")
     assert "idle in the search: 1 of 1 GPU" in second
-    (trial,) = (record for record in place.trials().values() if record.kind == "trial")
+    (trial,) = (record for record in project.trials().values() if record.kind == "trial")
     assert trial.state is TrialState.COMPLETE
 
 
 @pytest.mark.extended
-def test_a_job_runs_on_its_cluster_and_what_its_user_set_for_it_wins(place: Place, cluster: Started) -> None:
+def test_a_job_runs_on_its_cluster_and_what_its_user_set_for_it_wins(project: Project, cluster: Started) -> None:
     job = {find_cluster.IN_A_JOB: USERS_ARENAS, "RAY_ADDRESS": cluster.address}
-    code, output = call(place, cluster, "run", "sweep.yaml", "-o", "budget.trials=2", *ON_PROCESSORS, **job)
+    code, output = call(project, cluster, "run", "sweep.yaml", "-o", "budget.trials=2", *ON_PROCESSORS, **job)
     assert code == 0, output
     assert f"joins the Ray cluster at {cluster.address} (of this Ray job)" in output.splitlines()
-    code, output = call(place, cluster, "run", "sweep.yaml", "--local", **job)
+    code, output = call(project, cluster, "run", "sweep.yaml", "--local", **job)
     assert (code, output.count("\n")) == (2, 1)
     assert "--local: a Ray job runs on its cluster" in output
 
@@ -99,45 +101,45 @@ def test_local_prevents_it(
 
 
 def test_a_directory_that_a_node_does_not_see_is_refused_before_anything_is_prepared(
-    place: Place, cluster: Started
+    project: Project, cluster: Started
 ) -> None:
     if not can_hide():
         pytest.skip("hiding a directory needs the right to mount one")
-    code, output = call(place, cluster, "run", "sweep.yaml", "--runs", "private", *ON_PROCESSORS)
+    code, output = call(project, cluster, "run", "sweep.yaml", "--runs", "private", *ON_PROCESSORS)
     assert (code, output.count("\n")) == (69, 1), output
-    assert f"does not see {place.directory / 'private'}; put --runs on a directory that every node has" in output
-    assert list((place.directory / "private").iterdir()) == []
+    assert f"does not see {project.directory / 'private'}; put --runs on a directory that every node has" in output
+    assert list((project.directory / "private").iterdir()) == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="only a node whose GPU cannot be used shows it")
 def test_a_node_whose_torch_cannot_use_its_gpu_is_refused_before_a_trial_fails_there(
-    place: Place, cluster: Started
+    project: Project, cluster: Started
 ) -> None:
-    code, output = call(place, cluster, "run", "sweep.yaml", "-o", "name=on-gpus")
+    code, output = call(project, cluster, "run", "sweep.yaml", "-o", "name=on-gpus")
     assert (code, output.count("\n")) == (69, 1), output
     assert "Ray counts 1 GPUs, torch" in output
-    assert not (place.directory / "runs" / "sweeps" / "on-gpus").exists()
+    assert not (project.directory / "runs" / "sweeps" / "on-gpus").exists()
 
 
 @pytest.mark.extended
-def test_a_doctor_asks_every_node_of_the_cluster_that_a_launch_would_join(place: Place, cluster: Started) -> None:
-    code, output = call(place, cluster, "doctor", "--runs", "private")
+def test_a_doctor_asks_every_node_of_the_cluster_that_a_launch_would_join(project: Project, cluster: Started) -> None:
+    code, output = call(project, cluster, "doctor", "--runs", "private")
     assert code == 69
     assert "joins the Ray cluster at" in output
     assert "Ray counts 1 GPUs" in output or "does not see" in output
 
 
 @pytest.mark.extended
-def test_a_worker_that_fits_no_node_is_refused_with_the_nodes(place: Place, cluster: Started) -> None:
+def test_a_worker_that_fits_no_node_is_refused_with_the_nodes(project: Project, cluster: Started) -> None:
     cluster.start("--num-cpus=1", f"--address={cluster.address}")
     wide = ("-o", "name=wide", "-o", "resources.cpus_per_worker=2")
-    code, output = call(place, cluster, "run", "sweep.yaml", *ON_PROCESSORS, *wide)
+    code, output = call(project, cluster, "run", "sweep.yaml", *ON_PROCESSORS, *wide)
     assert (code, output.count("\n")) == (69, 1), output
     assert "resources: a worker asks for 2 CPUs on one node" in output
 
 
 def test_an_address_file_that_outlived_its_cluster_names_none(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from test_sweep import SWEEP, Place, wait_for
+from test_sweep import SWEEP, Project, wait_for
 
 from intelligen.state.trial_records import TrialState
 
@@ -14,14 +14,14 @@ IN_A_DATABASE = SWEEP.replace("trials_per_strategy: 3", "trials_per_strategy: 1"
 
 @pytest.mark.slow
 def test_a_study_that_is_lost_in_mid_search_is_named_and_no_trial_is_lost(tmp_path):
-    place = Place(tmp_path, IN_A_DATABASE)
+    project = Project(tmp_path, IN_A_DATABASE)
 
     def rename(table: str, name: str) -> None:
         with sqlite3.connect(tmp_path / "studies.db") as database:
             database.execute(f"alter table {table} rename to {name}")
 
-    first = place.launch()
-    wait_for(lambda: any(r.kind == "trial" and place.history(r).exists() for r in place.trials().values()), first)
+    first = project.launch()
+    wait_for(lambda: any(r.kind == "trial" and project.history(r).exists() for r in project.trials().values()), first)
     rename("trials", "lost")
     output, _ = first.communicate(timeout=120)
     assert first.returncode == 69, output
@@ -29,7 +29,7 @@ def test_a_study_that_is_lost_in_mid_search_is_named_and_no_trial_is_lost(tmp_pa
     assert "Traceback" not in output
 
     rename("lost", "trials")
-    code, output = place.run()
+    code, output = project.run()
     assert code == 0, output
-    trials = [record for record in place.trials().values() if record.kind == "trial"]
+    trials = [record for record in project.trials().values() if record.kind == "trial"]
     assert [record.state for record in trials] == [TrialState.COMPLETE] * 2

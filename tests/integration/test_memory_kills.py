@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from memory_groups import little_memory
 from test_cluster_faults import attempts, long_trials, searched
-from test_sweep import Place, require_nothing_left, require_records_agree, wait_for
+from test_sweep import Project, require_nothing_left, require_records_agree, wait_for
 
 from intelligen.state.heartbeat import memory_kills, read_worker
 from intelligen.state.history import read_history
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.slow
 SIDE_BY_SIDE = ("-o", "resources.concurrent_trials=2", "-o", "resources.attempts=1")
 
 
-def both_have_reported(place: Place) -> bool:
-    return len(searched(place)) == 2 and all(read_history(place.history(one)) for one in searched(place))
+def both_have_reported(project: Project) -> bool:
+    return len(searched(project)) == 2 and all(read_history(project.history(one)) for one in searched(project))
 
 
-def begun_s(place: Place, trial: TrialRecord) -> float:
+def begun_s(project: Project, trial: TrialRecord) -> float:
     """When a trial's last attempt began."""
-    log = (place.sweep / trial.directory / "trial.log").read_text()
+    log = (project.sweep / trial.directory / "trial.log").read_text()
     stamps = re.findall(r"^(\S+ \S+),\d+ INFO begins on host", log, re.MULTILINE)
     return datetime.strptime(stamps[-1], "%Y-%m-%d %H:%M:%S").astimezone().timestamp()
 
@@ -33,34 +33,34 @@ def begun_s(place: Place, trial: TrialRecord) -> float:
 @pytest.mark.extended
 @pytest.mark.skipif(memory_kills() is None, reason="the kernel does not count its kills")
 def test_a_trial_that_the_kernel_kills_for_memory_runs_again_alone_and_no_attempt_is_counted(tmp_path: Path) -> None:
-    place = long_trials(tmp_path, trials=2)
+    project = long_trials(tmp_path, trials=2)
     with little_memory(f"test-{time.time_ns()}", limit_bytes=1 << 20) as group:
-        launch = place.launch(*SIDE_BY_SIDE)
-        wait_for(lambda: both_have_reported(place), launch)
-        victim, other = searched(place)
-        worker = read_worker(place.sweep / victim.directory)
+        launch = project.launch(*SIDE_BY_SIDE)
+        wait_for(lambda: both_have_reported(project), launch)
+        victim, other = searched(project)
+        worker = read_worker(project.sweep / victim.directory)
         assert worker is not None
         (group / "cgroup.procs").write_text(str(worker.pid))
         output, _ = launch.communicate(timeout=240)
     assert launch.returncode == 0, output
-    assert len(attempts(place, victim)) == 2
-    assert begun_s(place, victim) >= (place.trials()[other.id].ended_ms or 0) // 1000
-    assert [record.state for record in searched(place)] == [TrialState.COMPLETE] * 2
-    require_records_agree(place)
-    require_nothing_left(place)
+    assert len(attempts(project, victim)) == 2
+    assert begun_s(project, victim) >= (project.trials()[other.id].ended_ms or 0) // 1000
+    assert [record.state for record in searched(project)] == [TrialState.COMPLETE] * 2
+    require_records_agree(project)
+    require_nothing_left(project)
 
 
 @pytest.mark.extended
 def test_a_trial_that_is_killed_for_memory_when_alone_has_failed(tmp_path: Path) -> None:
-    place = long_trials(tmp_path, trials=2)
+    project = long_trials(tmp_path, trials=2)
     always_short = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "3000"}
-    launch = place.launch(*SIDE_BY_SIDE, "--until", "search", **always_short)
+    launch = project.launch(*SIDE_BY_SIDE, "--until", "search", **always_short)
     output, _ = launch.communicate(timeout=240)
     assert launch.returncode == 3, output
     assert "Traceback" not in output
-    for record in searched(place):
+    for record in searched(project):
         assert record.state is TrialState.FAILED
         assert (record.stop_reason or "").startswith("out of memory: ")
         assert (record.stop_reason or "").endswith("; nothing ran beside it")
-    require_records_agree(place)
-    require_nothing_left(place)
+    require_records_agree(project)
+    require_nothing_left(project)

@@ -1,4 +1,4 @@
-"""The mirror loses nothing and doubles nothing: a store that is locked, late, dead or refused, and any kill."""
+"""The mirror loses and doubles nothing: with a store that is locked, late, dead or refused, and after any kill."""
 
 import random
 import signal

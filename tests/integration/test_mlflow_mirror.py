@@ -237,7 +237,7 @@ def test_an_interrupted_sweep_leaves_no_running_run_and_goes_on(store: Path, swe
     ]
 
 
-def test_numbers_that_mlflow_cannot_store_are_told_in_a_tag(store: Path, sweep: Path, shown: Store) -> None:
+def test_numbers_that_mlflow_cannot_store_are_written_into_a_tag(store: Path, sweep: Path, shown: Store) -> None:
     with Ledger.open(sweep, {}) as ledger:
         start(ledger, "t0001")
     add_epoch(sweep, "t0001", 1, **{"train/loss": math.nan, "train/norm": math.inf})
@@ -418,7 +418,7 @@ def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed
 def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, sweep: Path) -> None:
     client = open_client(f"sqlite:///{store}")
     run = create_run(client, ensure_store(f"sqlite:///{store}", EXPERIMENT), name="long", start_ms=0, tags={})
-    summary = SweepSummary(run, directory=sweep, header=read_ledger(sweep)[0])
+    summary = SweepSummary(run, directory=sweep, fingerprint=read_ledger(sweep)[0])
     fields = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}, "directory": ""}
     trials = {
         name: TrialRecord(id=name, number=0, started_ms=0, state=TrialState.FAILED, **fields)

@@ -59,7 +59,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a sweep has run.
 
     All that it printed is in `output`, the command lines of its processes are in `processes`, Ray's own files in `ray`.
@@ -100,8 +100,8 @@ def command_lines(launched: subprocess.Popen[bytes], *, timeout_s: float) -> set
 
 
 @pytest.fixture(scope="module")
-def client(place: Path) -> MlflowClient:
-    return open_client(f"sqlite:///{place / 'mlflow.db'}")
+def client(project: Path) -> MlflowClient:
+    return open_client(f"sqlite:///{project / 'mlflow.db'}")
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +112,8 @@ def runs(client: MlflowClient) -> dict[str, Run]:
 
 
 @pytest.fixture
-def command(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    monkeypatch.chdir(place)
+def command(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    monkeypatch.chdir(project)
 
     def call(*arguments: str) -> tuple[int, str, str]:
         code = guarded(lambda: commands.main(list(arguments), standalone_mode=False))
@@ -126,12 +126,12 @@ def artifacts(run: Run) -> Path:
     return Path(unquote(urlsplit(run.info.artifact_uri).path))
 
 
-def test_no_secret_is_in_any_output(place: Path) -> None:
+def test_no_secret_is_in_any_output(project: Path) -> None:
     # What the data were prepared from stays on this machine, and must be known to prepare them again.
-    given = {place / name for name in ("sweep.yaml", "experiment.yaml")} | set(
-        place.glob("runs/prepared/*/manifest.json")
+    given = {project / name for name in ("sweep.yaml", "experiment.yaml")} | set(
+        project.glob("runs/prepared/*/manifest.json")
     )
-    searched = [path for path in place.rglob("*") if path.is_file() and path not in given]
+    searched = [path for path in project.rglob("*") if path.is_file() and path not in given]
     names = {path.name for path in searched}
     assert {
         "ledger.jsonl",
@@ -145,11 +145,11 @@ def test_no_secret_is_in_any_output(place: Path) -> None:
         "sweep.json",
     } <= names
     assert [path for path in searched if CANARY.encode() in path.read_bytes()] == []
-    assert "https://[redacted]@host/plan" in (place / "output").read_text()
+    assert "https://[redacted]@host/plan" in (project / "output").read_text()
 
 
-def test_a_trial_shows_what_went_in_and_what_came_out(place: Path, runs: dict[str, Run]) -> None:
-    header, trials, _ = read_ledger(place / "runs" / "sweeps" / "tiny")
+def test_a_trial_shows_what_went_in_and_what_came_out(project: Path, runs: dict[str, Run]) -> None:
+    fingerprint, trials, _ = read_ledger(project / "runs" / "sweeps" / "tiny")
     assert runs.keys() == {"sweep", "baseline-1", "t0000", "t0001"} == {"sweep", *trials}
     for trial_id, record in trials.items():
         run = runs[trial_id]
@@ -164,7 +164,7 @@ def test_a_trial_shows_what_went_in_and_what_came_out(place: Path, runs: dict[st
         assert {"bleu_signature", "chrf_signature", "ter_signature", "git_commit"} <= run.data.tags.keys()
         assert run.data.params["strategy.name"] == record.strategy
         assert {(one.dataset.name, one.tags[0].value, one.dataset.digest) for one in run.inputs.dataset_inputs} == {
-            (f"tiny-{split}", context, header["prepared"])
+            (f"tiny-{split}", context, fingerprint["prepared"])
             for split, context in (("train", "training"), ("valid", "validation"), ("test", "test"))
         }
         assert "| source | hypothesis | reference |" in run.data.tags["mlflow.note.content"]
@@ -189,12 +189,12 @@ def test_the_sweep_shows_its_question_its_answer_and_where_it_ran(runs: dict[str
 
 
 def test_the_last_lines_of_the_launch_open_the_prepared_comparison_and_status_says_the_same(
-    place: Path, client: MlflowClient, runs: dict[str, Run], command: Command
+    project: Path, client: MlflowClient, runs: dict[str, Run], command: Command
 ) -> None:
-    lines = (place / "output").read_text().splitlines()
+    lines = (project / "output").read_text().splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("compare  "))
     opening = [line.removeprefix("compare").strip() for line in lines[at : at + 2]]
-    assert shlex.split(opening[0]) == ["mlflow", "ui", "--backend-store-uri", f"sqlite:///{place / 'mlflow.db'}"]
+    assert shlex.split(opening[0]) == ["mlflow", "ui", "--backend-store-uri", f"sqlite:///{project / 'mlflow.db'}"]
     key = opening[1].partition("viewStateShareKey=")[2].partition("&")[0]
     experiment = client.get_experiment_by_name("tiny")
     assert f"mlflow.sharedViewState.{key}" in experiment.tags
@@ -204,8 +204,8 @@ def test_the_last_lines_of_the_launch_open_the_prepared_comparison_and_status_sa
     assert [line.removeprefix("compare").strip() for line in command("status", "tiny")[1].splitlines()][-2:] == opening
 
 
-def test_optuna_s_study_links_each_trial_to_its_run(place: Path, runs: dict[str, Run]) -> None:
-    storage = JournalStorage(JournalFileBackend(str(place / "runs" / "sweeps" / "tiny" / "study.journal")))
+def test_optuna_s_study_links_each_trial_to_its_run(project: Path, runs: dict[str, Run]) -> None:
+    storage = JournalStorage(JournalFileBackend(str(project / "runs" / "sweeps" / "tiny" / "study.journal")))
     study = optuna.load_study(study_name=None, storage=storage)
     notes = storage.get_study_system_attrs(study._study_id)
     for trial in study.trials:
@@ -215,18 +215,18 @@ def test_optuna_s_study_links_each_trial_to_its_run(place: Path, runs: dict[str,
     assert study.metric_names == ["valid/bleu"]
 
 
-def test_only_the_owner_reads_the_database(place: Path) -> None:
-    assert stat.S_IMODE((place / "mlflow.db").stat().st_mode) == 0o600
+def test_only_the_owner_reads_the_database(project: Path) -> None:
+    assert stat.S_IMODE((project / "mlflow.db").stat().st_mode) == 0o600
 
 
 def test_a_promoted_model_translates_elsewhere_as_inference_does(
-    place: Path, client: MlflowClient, command: Command, tmp_path: Path
+    project: Path, client: MlflowClient, command: Command, tmp_path: Path
 ) -> None:
     code, out, err = command("promote", "tiny", "--json")
     assert code == 0, err
     promoted = json.loads(out)
     assert (promoted["name"], promoted["version"], promoted["uri"]) == ("tiny", "1", "models:/tiny/1")
-    sentences = [" ".join(WORDS[(row * place) % 10] for place in range(1, 2 + row % 5)) for row in range(70)]
+    sentences = [" ".join(WORDS[(row * project) % 10] for project in range(1, 2 + row % 5)) for row in range(70)]
     lines = [*sentences[:3], "", *sentences[3:]]
     script = (
         "import json, sys, mlflow\n"
@@ -235,7 +235,7 @@ def test_a_promoted_model_translates_elsewhere_as_inference_does(
         "import intelligen\n"
         "print(json.dumps([translations, intelligen.__file__, str(model.metadata.signature)]))\n"
     )
-    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}"}
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
@@ -255,7 +255,7 @@ def test_a_promoted_model_translates_elsewhere_as_inference_does(
             "inference",
             f"tiny/{promoted['trial']}",
         ],
-        cwd=place,
+        cwd=project,
         input="".join(f"{line}\n" for line in lines),
         capture_output=True,
         text=True,

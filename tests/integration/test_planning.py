@@ -1,4 +1,4 @@
-"""A plan and a doctor's visit tell beforehand what a sweep would do and need; neither trains or leaves anything."""
+"""`plan` and `doctor` report what a sweep would do and need; neither trains or leaves anything."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from ray.cluster_utils import Cluster
-from test_sweep import SWEEP, Place
+from test_sweep import SWEEP, Project
 
 import intelligen
 from intelligen.cli.main import commands, guarded
@@ -19,7 +19,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Place(tmp_path_factory.mktemp("a place"), SWEEP).directory
+    return Project(tmp_path_factory.mktemp("a place"), SWEEP).directory
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_sweep_whose_gpus_are_gone_is_refused_and_the_override_that_is_named_w
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with Ledger.open(tmp_path / "sweeps" / "tiny", {"sweep": {}}) as ledger:
-        ledger.settle_devices({"baseline": 1, "resources": 1})
+        ledger.record_devices({"baseline": 1, "resources": 1})
     arguments = ("plan", "sweep.yaml", "--no-calibrate", "--runs", str(tmp_path))
     code, _, err = call(*arguments)
     assert (code, "the sweep has trained on GPUs so far, and this machine has none" in err) == (69, True)

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from test_sweep import SWEEP, Place, require_records_agree, wait_for
+from test_sweep import SWEEP, Project, require_records_agree, wait_for
 
 import intelligen
 from intelligen.errors import UnavailableError
@@ -20,16 +20,16 @@ THREE_EPOCHS = ("-o", "experiment.finetuning.epochs=3")
 TWO_AT_ONCE = ("-o", "resources.concurrent_trials=2")
 
 
-def place(directory: Path) -> Place:
+def project(directory: Path) -> Project:
     directory.mkdir()
-    return Place(directory, POPULATION)
+    return Project(directory, POPULATION)
 
 
-def what_came_of(place: Place) -> dict[str, tuple]:
+def what_came_of(project: Project) -> dict[str, tuple]:
     """Of each trial: its values, what it took over, its end, and a fingerprint of its weights."""
     return {
-        name: (record.params, record.takeovers, record.state, selected(place.sweep / record.directory))
-        for name, record in place.trials().items()
+        name: (record.params, record.exploits, record.state, selected(project.sweep / record.directory))
+        for name, record in project.trials().items()
         if record.kind == "trial"
     }
 
@@ -38,30 +38,30 @@ def selected(directory: Path) -> str:
     return json.loads((directory / "result.json").read_text())["sha256"]
 
 
-def require_values_by_epoch_in_mlflow(place: Place) -> None:
-    runs = dict(place.query("select value, run_uuid from tags where key = 'trial_id'"))
-    for name, record in place.trials().items():
+def require_values_by_epoch_in_mlflow(project: Project) -> None:
+    runs = dict(project.query("select value, run_uuid from tags where key = 'trial_id'"))
+    for name, record in project.trials().items():
         if record.kind != "trial":
             continue
-        shown = place.query(
+        shown = project.query(
             "select step, value from metrics where run_uuid = ? and key = ? order by step", runs[name], f"pbt/{RATE}"
         )
-        reports = read_history(place.history(record))
+        reports = read_history(project.history(record))
         assert shown == [(report.update, record.params_in(report.epoch)[RATE]) for report in reports]
-        tags = dict(place.query("select key, value from tags where run_uuid = ?", runs[name]))
-        assert all(f"after epoch {one.epoch} from {one.donor}: " in tags["takeovers"] for one in record.takeovers)
-        assert ("takeovers" in tags) is bool(record.takeovers)
+        tags = dict(project.query("select key, value from tags where run_uuid = ?", runs[name]))
+        assert all(f"after epoch {one.epoch} from {one.donor}: " in tags["takeovers"] for one in record.exploits)
+        assert ("takeovers" in tags) is bool(record.exploits)
 
 
 @pytest.mark.extended
 @pytest.mark.slow
 def test_a_killed_population_ends_as_an_undisturbed_one(tmp_path):
-    calm = place(tmp_path / "calm")
+    calm = project(tmp_path / "calm")
     code, output = calm.run(*THREE_EPOCHS)
     assert code == 0, output
-    assert any(record.takeovers for record in calm.trials().values())
+    assert any(record.exploits for record in calm.trials().values())
 
-    killed = place(tmp_path / "killed")
+    killed = project(tmp_path / "killed")
     first = killed.launch(*THREE_EPOCHS, *TWO_AT_ONCE)
     wait_for(lambda: any(record.turn_epoch for record in killed.trials().values()), first)
     first.send_signal(signal.SIGKILL)
@@ -71,7 +71,7 @@ def test_a_killed_population_ends_as_an_undisturbed_one(tmp_path):
 
     assert what_came_of(killed) == what_came_of(calm)
     for record in calm.trials().values():
-        if record.takeovers:
+        if record.exploits:
             with pytest.raises(UnavailableError, match="went on from another trial's weights"):
                 intelligen.reproduce("tiny", record.id, runs=calm.directory / "runs")
         elif record.kind == "trial":

@@ -58,7 +58,7 @@ def test_a_short_preparation_is_silent_in_a_pipe(directory: Path) -> None:
     assert "train: 160,000 of 160,000 rows kept" in out
 
 
-def test_a_long_step_is_told_at_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_step_is_reported_at_intervals(capsys: pytest.CaptureFixture[str]) -> None:
     with counting(interval_s=0.2) as on_progress:
         for lines in range(5):
             on_progress("encoding train", lines * 10_000)

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from sacrebleu.metrics import BLEU
-from test_sweep import Place, require_nothing_left, require_records_agree, wait_for
+from test_sweep import Project, require_nothing_left, require_records_agree, wait_for
 
 from intelligen.analysis.result_rows import result_rows
 from intelligen.analysis.status import SweepState, read_status
@@ -50,7 +50,7 @@ CONFIRMED = {f"{strategy}-s{seed}" for strategy in STRATEGIES for seed in SEEDS}
 class Story:
     """The study's way."""
 
-    place: Place
+    project: Project
     paused: dict[str, TrialRecord]
     paused_state: SweepState
     paused_exit: int
@@ -66,39 +66,39 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    place = Place(tmp_path_factory.mktemp("study"), SWEEP)
+    project = Project(tmp_path_factory.mktemp("study"), SWEEP)
     # A model that has learnt so little soon drifts.
-    experiment = place.directory / "experiment.yaml"
+    experiment = project.directory / "experiment.yaml"
     experiment.write_text(experiment.read_text().replace("finetuning:\n", "finetuning:\n  health: {patience: null}\n"))
-    place.train_baseline()
-    paused_exit, output = place.run("--until", "search")
-    paused, paused_state = place.trials(), read_status(SweepFiles(place.sweep)).state
-    launch = place.launch()
-    wait_for(lambda: in_the_middle(place), launch)
+    project.train_baseline()
+    paused_exit, output = project.run("--until", "search")
+    paused, paused_state = project.trials(), read_status(SweepFiles(project.sweep)).state
+    launch = project.launch()
+    wait_for(lambda: in_the_middle(project), launch)
     launch.send_signal(signal.SIGKILL)
     launch.communicate()
-    killed = place.trials()
-    histories = {name: place.history(record).read_text() for name, record in killed.items()}
-    place.run("--until", "confirm")
-    weights = place.sweep / "confirm" / DAMAGED / "selected.safetensors"
+    killed = project.trials()
+    histories = {name: project.history(record).read_text() for name, record in killed.items()}
+    project.run("--until", "confirm")
+    weights = project.sweep / "confirm" / DAMAGED / "selected.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    damaged_exit, damaged_output = place.run()
-    damaged = place.trials()
+    damaged_exit, damaged_output = project.run()
+    damaged = project.trials()
     weights.write_bytes(whole)
-    code, output = place.run()
+    code, output = project.run()
     return Story(
-        *(place, paused, paused_state, paused_exit, killed, histories, damaged, damaged_exit, damaged_output),
+        *(project, paused, paused_state, paused_exit, killed, histories, damaged, damaged_exit, damaged_output),
         *(code, output),
     )
 
 
-def in_the_middle(place: Place) -> bool:
+def in_the_middle(project: Project) -> bool:
     """Whether one repetition has ended, and another has come to its first checkpoint."""
-    repeated = [record for record in place.trials().values() if record.kind == "confirm"]
+    repeated = [record for record in project.trials().values() if record.kind == "confirm"]
     states = [record.state for record in repeated]
     return TrialState.COMPLETE in states and any(
-        record.state is TrialState.RUNNING and read_history(place.history(record)) for record in repeated
+        record.state is TrialState.RUNNING and read_history(project.history(record)) for record in repeated
     )
 
 
@@ -110,15 +110,15 @@ def test_a_launch_ends_with_the_stage_that_it_was_asked_for(story: Story) -> Non
 
 def test_what_had_ended_is_not_repeated_and_the_rest_goes_on(story: Story) -> None:
     assert story.exit == 0, story.output
-    after = story.place.trials()
+    after = story.project.trials()
     assert after.keys() == BASELINES | TRIALS | CONFIRMED
     (cut,) = (name for name, record in story.killed.items() if record.state is TrialState.RUNNING)
     for name, text in story.histories.items():
-        found = story.place.history(after[name]).read_text()
+        found = story.project.history(after[name]).read_text()
         assert (after[name].started_ms, after[name].attempts) == (story.killed[name].started_ms, 1 + (name == cut))
         assert found.startswith(text) if name == cut else found == text
     assert after[cut].state is TrialState.COMPLETE
-    require_nothing_left(story.place)
+    require_nothing_left(story.project)
 
 
 def test_a_model_that_cannot_be_tested_is_named_and_the_others_are(story: Story) -> None:
@@ -132,13 +132,13 @@ def test_a_model_that_cannot_be_tested_is_named_and_the_others_are(story: Story)
 def test_the_same_command_repeats_nothing_and_another_is_refused(
     story: Story, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(story.place.directory)
+    monkeypatch.chdir(story.project.directory)
 
     def run(*arguments: str) -> tuple[int, str]:
         code = guarded(lambda: commands.main(["run", "sweep.yaml", *arguments], standalone_mode=False))
         return code, capfd.readouterr().err
 
-    before = (story.place.sweep / "ledger.jsonl").read_text()
+    before = (story.project.sweep / "ledger.jsonl").read_text()
     assert run()[0] == 0
     for override, why in (
         ("test.searches=[greedy]", "sweep.test.searches: ['greedy', 'beam'] → ['greedy']"),
@@ -147,15 +147,15 @@ def test_the_same_command_repeats_nothing_and_another_is_refused(
     ):
         code, output = run("-o", override)
         assert (code, why in output) == (78, True), output
-    assert (story.place.sweep / "ledger.jsonl").read_text() == before
+    assert (story.project.sweep / "ledger.jsonl").read_text() == before
 
 
 def test_a_repetition_has_the_settings_of_its_trial_and_the_baseline_of_its_seed(story: Story) -> None:
-    trials = story.place.trials()
+    trials = story.project.trials()
     by_strategy = {
         strategy: max(
             (record for record in trials.values() if record.kind == "trial" and record.strategy == strategy),
-            key=lambda record: max(r.metrics["valid/bleu"] for r in read_history(story.place.history(record))),
+            key=lambda record: max(r.metrics["valid/bleu"] for r in read_history(story.project.history(record))),
         )
         for strategy in STRATEGIES
     }
@@ -165,18 +165,18 @@ def test_a_repetition_has_the_settings_of_its_trial_and_the_baseline_of_its_seed
             chosen = by_strategy[strategy]
             assert (record.kind, record.confirms, record.number) == ("confirm", chosen.id, None)
             assert (record.strategy, record.seed, record.params) == (strategy, seed, chosen.params)
-            trial = read_trial(story.place.sweep / record.directory)
-            baseline = story.place.sweep / trials[f"baseline-{seed}"].directory
+            trial = read_trial(story.project.sweep / record.directory)
+            baseline = story.project.sweep / trials[f"baseline-{seed}"].directory
             changes = {"seed": seed, "start": read_trial(baseline).identity}
-            assert trial == read_trial(story.place.sweep / chosen.directory).model_copy(update=changes)
-            assert len(read_history(story.place.history(record))) == trial.training.epochs
+            assert trial == read_trial(story.project.sweep / chosen.directory).model_copy(update=changes)
+            assert len(read_history(story.project.history(record))) == trial.training.epochs
 
 
 def test_only_what_was_confirmed_and_its_baselines_are_tested_with_every_search(story: Story) -> None:
-    trials = story.place.trials()
+    trials = story.project.trials()
     tested = {name for name, record in trials.items() if record.scores}
     assert tested == CONFIRMED | (BASELINES - {"baseline-1"})
-    references = (story.place.directory / "corpus" / "test.de").read_text().splitlines()
+    references = (story.project.directory / "corpus" / "test.de").read_text().splitlines()
     for name in tested:
         files = {path.stem: json.loads(path.read_text()) for path in scores_of(story, trials[name])}
         assert files.keys() == {"test-beam", "test-greedy"}
@@ -188,13 +188,13 @@ def test_only_what_was_confirmed_and_its_baselines_are_tested_with_every_search(
 
 
 def scores_of(story: Story, record: TrialRecord) -> list[Path]:
-    return sorted((story.place.sweep / record.directory).glob("scores/*.json"))
+    return sorted((story.project.sweep / record.directory).glob("scores/*.json"))
 
 
 def test_mlflow_shows_repetitions_below_the_sweep_once(story: Story) -> None:
-    require_records_agree(story.place)
-    trials = story.place.trials()
-    tags = story.place.query("select run_uuid, key, value from tags")
+    require_records_agree(story.project)
+    trials = story.project.trials()
+    tags = story.project.query("select run_uuid, key, value from tags")
     runs: dict[str, dict[str, str]] = {}
     for run, key, value in tags:
         runs.setdefault(run, {})[key] = value
@@ -205,25 +205,25 @@ def test_mlflow_shows_repetitions_below_the_sweep_once(story: Story) -> None:
         assert (found["confirms"], found["mlflow.parentRunId"]) == (trials[name].confirms, sweep)
     note = runs[sweep]["mlflow.note.content"]
     assert "**Trained again with other seeds:** 4 complete." in note
-    counted = Counter(story.place.query("select run_uuid, key, step from metrics"))
+    counted = Counter(story.project.query("select run_uuid, key, step from metrics"))
     assert set(counted.values()) == {1}
-    (uri,) = (uri for (uri,) in story.place.query("select artifact_uri from runs where run_uuid = ?", sweep))
+    (uri,) = (uri for (uri,) in story.project.query("select artifact_uri from runs where run_uuid = ?", sweep))
     table = json.loads((Path(unquote(urlsplit(uri).path)) / SCORES_FILE).read_text())
     means = dict(table["data"])
     for strategy in STRATEGIES:
         scores = [trials[f"{strategy}-s{seed}"].scores["test-greedy/bleu"] for seed in SEEDS]
         assert means[f"confirmed/{strategy}/test-greedy/bleu"] == pytest.approx(sum(scores) / 2)
-    inputs = story.place.query("select distinct name from datasets")
+    inputs = story.project.query("select distinct name from datasets")
     assert {name for (name,) in inputs} == {"tiny-train", "tiny-valid", "tiny-test"}
 
 
 def test_every_number_of_the_report_leads_to_runs_in_mlflow_that_make_it_again(story: Story) -> None:
-    store = story.place.directory / "runs"
-    client = open_client(f"sqlite:///{story.place.directory / 'mlflow.db'}")
-    study = read_study(story.place.sweep, store=store)
-    references = (story.place.directory / "corpus" / "test.de").read_text().splitlines()
-    page = (story.place.sweep / "report.html").read_text()
-    assert study.runs.trials.keys() == story.place.trials().keys()
+    store = story.project.directory / "runs"
+    client = open_client(f"sqlite:///{story.project.directory / 'mlflow.db'}")
+    study = read_study(story.project.sweep, store=store)
+    references = (story.project.directory / "corpus" / "test.de").read_text().splitlines()
+    page = (story.project.sweep / "report.html").read_text()
+    assert study.runs.trials.keys() == story.project.trials().keys()
     assert all(run_id in page for run_id in [study.runs.sweep, *study.runs.trials.values()])
     of_sweep = f"tags.sweep_id = '{study.sweep_id}'"
     found = [row.values() for row in result_rows(study)]
@@ -250,17 +250,17 @@ def test_every_number_of_the_report_leads_to_runs_in_mlflow_that_make_it_again(s
         assert row["memory_peak_mib"] == max(points["cpu/memory_peak_mib"])
 
 
-def test_table_standing_and_data_frame_tell_the_same(story: Story) -> None:
-    trials = story.place.trials()
-    table = (story.place.sweep / "table.md").read_text()
+def test_table_status_and_data_frame_agree(story: Story) -> None:
+    trials = story.project.trials()
+    table = (story.project.sweep / "table.md").read_text()
     scores = sorted(trials[f"generative-s{seed}"].scores["test/bleu"] for seed in SEEDS)
     shown = f"{sum(scores) / 2:.2f} ({scores[0]:.2f} to {scores[1]:.2f})"
     (row,) = (line for line in table.splitlines() if line.startswith("| generative |"))
     assert shown in row
-    now = read_status(SweepFiles(story.place.sweep))
+    now = read_status(SweepFiles(story.project.sweep))
     assert (now.state, now.ended, now.confirmed["complete"], now.confirmations) == (SweepState.COMPLETE, 4, 4, 4)
     counts = {one.strategy: (sum(one.trials.values()), one.confirmed["complete"]) for one in now.strategies}
     assert counts == {"baseline": (3, 0), "standard": (2, 2), "generative": (2, 2)}
-    frame = results("tiny", runs=story.place.directory / "runs")
+    frame = results("tiny", runs=story.project.directory / "runs")
     assert dict(frame["kind"].value_counts()) == {"baseline": 3, "trial": 4, "confirm": 4}
     assert frame.loc["generative-s3", "confirms"] == trials["generative-s3"].confirms

@@ -1,4 +1,4 @@
-"""What only tells about the commands answers at once: it imports nothing heavy."""
+"""Commands that only print help or the version answer at once: they import nothing heavy."""
 
 import os
 import subprocess

@@ -57,7 +57,7 @@ STATES = {
 }
 
 
-class Place:
+class Project:
     """A working directory with the tiny sweep in it."""
 
     def __init__(self, directory: Path, sweep: str = SWEEP) -> None:
@@ -121,16 +121,16 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], *, t
         time.sleep(0.1)
 
 
-def require_records_agree(place: Place) -> None:
+def require_records_agree(project: Project) -> None:
     """Ledger, Optuna and MLflow tell one story; every epoch stands in MLflow exactly once."""
-    trials = place.trials()
+    trials = project.trials()
     searched = {record.number: record for record in trials.values() if record.kind == "trial"}
-    study = place.study()
+    study = project.study()
     assert {t.number: t.state.name for t in study} == {
         number: STATES[record.state][0] for number, record in searched.items()
     }
     for trial in study:
-        reports = read_history(place.history(searched[trial.number]))
+        reports = read_history(project.history(searched[trial.number]))
         assert trial.intermediate_values == {report.epoch: report.metrics["valid/bleu"] for report in reports}
         if trial.state is OptunaState.COMPLETE:
             assert trial.value == max(trial.intermediate_values.values())
@@ -138,7 +138,7 @@ def require_records_agree(place: Place) -> None:
             assert trial.user_attrs["selected/valid/bleu"] == max(trial.intermediate_values.values())
         assert trial.user_attrs["stop_reason"] == searched[trial.number].stop_reason
 
-    runs = place.query(
+    runs = project.query(
         "select t.value, r.status, r.run_uuid from runs r join tags t on r.run_uuid = t.run_uuid"
         " where t.key = 'trial_id'"
     )
@@ -146,35 +146,35 @@ def require_records_agree(place: Place) -> None:
     for name, status, run_id in runs:
         record = trials[name]
         assert status == STATES[record.state][1]
-        history = read_history(place.history(record))
+        history = read_history(project.history(record))
         shown = "select step, value from metrics where run_uuid = ? and key = 'valid/bleu' order by step"
-        assert place.query(shown, run_id) == [(report.update, report.metrics["valid/bleu"]) for report in history]
-        assert place.query("select value from tags where run_uuid = ? and key = 'stop_reason'", run_id) == [
+        assert project.query(shown, run_id) == [(report.update, report.metrics["valid/bleu"]) for report in history]
+        assert project.query("select value from tags where run_uuid = ? and key = 'stop_reason'", run_id) == [
             (record.stop_reason,)
         ]
-        assert place.query("select value from tags where run_uuid = ? and key = 'state'", run_id) == [(record.state,)]
+        assert project.query("select value from tags where run_uuid = ? and key = 'state'", run_id) == [(record.state,)]
         shown = "select step, value from metrics where run_uuid = ? and key = 'selected/valid/bleu'"
         best = max((report.metrics["valid/bleu"] for report in history), default=None)
         ended = record.state is not TrialState.FAILED
-        assert place.query(shown, run_id) == ([(history[-1].update, best)] if ended else [])
+        assert project.query(shown, run_id) == ([(history[-1].update, best)] if ended else [])
         assert [report.epoch for report in history] == list(range(1, len(history) + 1))
-    require_mlflow_ranks_as_the_table(place)
-    parents = place.query("select run_uuid from tags where key = 'kind' and value = 'sweep'")
+    require_mlflow_ranks_as_the_table(project)
+    parents = project.query("select run_uuid from tags where key = 'kind' and value = 'sweep'")
     assert len(parents) == 1
-    assert place.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
+    assert project.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
 
 
-def require_closed(place: Place, status: SweepStatus) -> None:
+def require_closed(project: Project, status: SweepStatus) -> None:
     """The last launch has said in the ledger how it ended, and left no run open in MLflow."""
-    closing = read_ledger(place.sweep)[2]
+    closing = read_ledger(project.sweep)[2]
     assert closing is not None
     assert closing.status is status
-    assert place.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
+    assert project.query("select count(*) from runs where status = 'RUNNING'") == [(0,)]
 
 
-def require_mlflow_ranks_as_the_table(place: Place) -> None:
+def require_mlflow_ranks_as_the_table(project: Project) -> None:
     """Sorted by the score of the selected weights, as a person sorts them, the runs stand as in the leaderboard."""
-    uri = f"sqlite:///{place.directory}/mlflow.db"
+    uri = f"sqlite:///{project.directory}/mlflow.db"
     client = open_client(uri)
     order = ["metrics.`selected/valid/bleu` DESC", "attributes.start_time ASC"]
     runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id], order_by=order)
@@ -183,29 +183,29 @@ def require_mlflow_ranks_as_the_table(place: Place) -> None:
     address = urlsplit(client.get_run(parent).info.artifact_uri)
     folder = Path(unquote(address.path))
     if address.scheme == "mlflow-artifacts":  # a server keeps them
-        folder = place.directory / "served" / folder.relative_to("/")
+        folder = project.directory / "served" / folder.relative_to("/")
     rows = list(csv.DictReader((folder / "leaderboard.csv").read_text().splitlines()))
     assert [run.data.tags["trial_id"] for run in ranked] == [row["trial"] for row in rows if row["valid/bleu"]]
     searched = [run for run in ranked if run.data.tags["kind"] == "trial"]
-    for row in strategy_table(place.sweep, place.trials(), metric="valid/bleu"):
+    for row in strategy_table(project.sweep, project.trials(), metric="valid/bleu"):
         if row.best.kind == "trial":  # of the baselines the one counts that the search starts from
             best = next(run for run in searched if run.data.tags["strategy"] == row.best.strategy)
             assert best.data.metrics["selected/valid/bleu"] == row.best_value
 
 
-def processes_of(place: Place) -> list[psutil.Process]:
+def processes_of(project: Project) -> list[psutil.Process]:
     """Whatever its launchers have started that still lives."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get(MARK) == str(place.directory):
+            if process.environ().get(MARK) == str(project.directory):
                 found.append(process)
     return found
 
 
-def require_nothing_left(place: Place) -> None:
+def require_nothing_left(project: Project) -> None:
     deadline = time.monotonic() + 60
-    while (left := processes_of(place)) and time.monotonic() < deadline:
+    while (left := processes_of(project)) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert not left
 
@@ -215,30 +215,30 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
     two_workers = SWEEP.replace("{workers: 1, concurrent_trials: 1}", "{workers: 2, concurrent_trials: 1}").replace(
         "trials_per_strategy: 3", "trials_per_strategy: 1"
     )
-    place = Place(tmp_path, two_workers)
+    project = Project(tmp_path, two_workers)
 
     def a_trial_starts() -> bool:
-        return any(record.kind == "trial" for record in place.trials().values())
+        return any(record.kind == "trial" for record in project.trials().values())
 
     def a_trial_has_reported() -> bool:
-        return any(place.history(record).exists() for record in place.trials().values() if record.kind == "trial")
+        return any(project.history(record).exists() for record in project.trials().values() if record.kind == "trial")
 
     for interrupt, code, moment in ((signal.SIGINT, 130, a_trial_starts), (signal.SIGTERM, 143, a_trial_has_reported)):
-        process = place.launch(own_group=True)
+        process = project.launch(own_group=True)
         wait_for(moment, process)
         time.sleep(3 * (moment is a_trial_starts))  # into the start of the Ray Train run
         os.killpg(process.pid, interrupt)  # as a terminal and `timeout` do
         output, _ = process.communicate(timeout=120)
         assert process.returncode == code, output
         assert "the same command" in output
-        require_closed(place, SweepStatus.INTERRUPTED)
+        require_closed(project, SweepStatus.INTERRUPTED)
 
-    code, output = place.run()
+    code, output = project.run()
     assert code == 0, output
-    assert len(place.trials()) == 1 + 2
-    require_records_agree(place)
-    require_nothing_left(place)
-    replay = intelligen.reproduce("tiny", "t0001", runs=place.directory / "runs")
+    assert len(project.trials()) == 1 + 2
+    require_records_agree(project)
+    require_nothing_left(project)
+    replay = intelligen.reproduce("tiny", "t0001", runs=project.directory / "runs")
     assert (replay.identical, replay.recorded.manifest.processes, replay.recorded.changes) == (True, 2, ())
 
 
@@ -249,21 +249,21 @@ def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path)
         "      generative: {finetuning.optimizer.clip_norm: {const: null}}\n",
     )
     # Every point, so that none is left to chance.
-    place = Place(tmp_path, f"{diverging}search: {{sampler: grid}}\n")
-    code, output = place.run("-o", "experiment.finetuning.optimizer.clip_norm=null")
-    trials = [record for record in place.trials().values() if record.kind == "trial"]
+    project = Project(tmp_path, f"{diverging}search: {{sampler: grid}}\n")
+    code, output = project.run("-o", "experiment.finetuning.optimizer.clip_norm=null")
+    trials = [record for record in project.trials().values() if record.kind == "trial"]
     failed = [record for record in trials if record.state is TrialState.FAILED]
     assert failed, output
     assert all("lower the learning rate" in (record.stop_reason or "") for record in failed)
     assert code == 3
-    require_records_agree(place)
+    require_records_agree(project)
 
 
 def test_a_second_launch_of_the_same_sweep_is_refused_while_the_first_runs(tmp_path):
-    place = Place(tmp_path)
-    first = place.launch()
-    wait_for(lambda: (place.sweep / "ledger.lock").exists() and (place.sweep / "ledger.jsonl").exists(), first)
-    code, output = place.run()
+    project = Project(tmp_path)
+    first = project.launch()
+    wait_for(lambda: (project.sweep / "ledger.lock").exists() and (project.sweep / "ledger.jsonl").exists(), first)
+    code, output = project.run()
     first.kill()
     first.communicate()
     assert code == 75
@@ -271,12 +271,12 @@ def test_a_second_launch_of_the_same_sweep_is_refused_while_the_first_runs(tmp_p
 
 
 def test_changed_settings_are_named_key_by_key(tmp_path):
-    place = Place(tmp_path)
-    first = place.launch()
-    wait_for(lambda: (place.sweep / "ledger.jsonl").exists(), first)
+    project = Project(tmp_path)
+    first = project.launch()
+    wait_for(lambda: (project.sweep / "ledger.jsonl").exists(), first)
     first.kill()
     first.communicate()
-    code, output = place.run("-o", "search.seed=7")
+    code, output = project.run("-o", "search.seed=7")
     assert code == 78
     assert "sweep.search.seed: 1 → 7" in output
 
@@ -294,17 +294,17 @@ def test_changed_settings_are_named_key_by_key(tmp_path):
     ],
 )
 def test_impossible_requests_are_refused_before_ray_starts(tmp_path, override, code, named):
-    place = Place(tmp_path)
-    found, output = place.run("-o", override)
+    project = Project(tmp_path)
+    found, output = project.run("-o", override)
     assert (found, named in output) == (code, True), output
     assert len(output.strip().splitlines()) == 1
-    assert not place.sweep.exists()
+    assert not project.sweep.exists()
 
 
 def test_a_dead_tracking_server_is_named_before_anything_is_trained(tmp_path):
-    place = Place(tmp_path)
-    code, output = place.run("--tracking-uri", "http://127.0.0.1:9")
+    project = Project(tmp_path)
+    code, output = project.run("--tracking-uri", "http://127.0.0.1:9")
     assert code == 69, output
     assert "http://127.0.0.1:9" in output
-    assert place.trials() == {}
-    assert json.loads((place.sweep / "ledger.jsonl").read_text().splitlines()[0])["event"] == "open"
+    assert project.trials() == {}
+    assert json.loads((project.sweep / "ledger.jsonl").read_text().splitlines()[0])["event"] == "open"

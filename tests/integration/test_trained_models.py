@@ -35,7 +35,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 @dataclass
-class Place:
+class Project:
     """A working directory: a baseline, a fine-tuned model, and a sweep whose two trials are these."""
 
     directory: Path
@@ -52,55 +52,55 @@ class Place:
     def trial(self) -> Path:
         return self.sweep / "trials" / "t0001"
 
-    def copy(self, directory: Path) -> "Place":
-        return Place(Path(shutil.copytree(self.directory, directory / "copy")))
+    def copy(self, directory: Path) -> "Project":
+        return Project(Path(shutil.copytree(self.directory, directory / "copy")))
 
 
-def call(place: Place, *words: str, typed: str | bytes = "") -> Result:
-    return CliRunner().invoke(commands, [*words, "--runs", str(place.runs)], input=typed, catch_exceptions=False)
+def call(project: Project, *words: str, typed: str | bytes = "") -> Result:
+    return CliRunner().invoke(commands, [*words, "--runs", str(project.runs)], input=typed, catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    place = Place(tmp_path_factory.mktemp("place"))
-    (place.directory / "corpus").mkdir()
-    write_tiny_corpus(place.directory / "corpus")
-    experiment, sweep = place.directory / "experiment.yaml", place.directory / "sweep.yaml"
-    experiment.write_text(TINY_EXPERIMENT.replace("folder: corpus", f"folder: {place.directory / 'corpus'}"))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"))
+    (project.directory / "corpus").mkdir()
+    write_tiny_corpus(project.directory / "corpus")
+    experiment, sweep = project.directory / "experiment.yaml", project.directory / "sweep.yaml"
+    experiment.write_text(TINY_EXPERIMENT.replace("folder: corpus", f"folder: {project.directory / 'corpus'}"))
     sweep.write_text(SWEEP)
-    assert call(place, "train", str(experiment)).exit_code == 0
-    assert call(place, "finetune", str(experiment), "--strategy", "gen").exit_code == 0
-    write_sweep(place, sweep)
-    return place
+    assert call(project, "train", str(experiment)).exit_code == 0
+    assert call(project, "finetune", str(experiment), "--strategy", "gen").exit_code == 0
+    write_sweep(project, sweep)
+    return project
 
 
-def write_sweep(place: Place, file: Path) -> None:
+def write_sweep(project: Project, file: Path) -> None:
     """As a sweep leaves it whose test stage has scored the trial, and the baseline of all sweeps on these data."""
-    (prepared,) = (place.runs / "prepared").iterdir()
-    (baseline,) = (place.runs / "baselines").iterdir()
-    (tuned,) = (place.runs / "finetuned").iterdir()
+    (prepared,) = (project.runs / "prepared").iterdir()
+    (baseline,) = (project.runs / "baselines").iterdir()
+    (tuned,) = (project.runs / "finetuned").iterdir()
     kept: dict[str, Any] = {"seed": 1, "params": {}, "config": {}}
     settings, experiment = load_sweep(file)
-    with Ledger.open(place.sweep, sweep_fingerprint(settings, experiment, prepared=prepared.name)) as ledger:
-        write_launch(place.sweep, settings, tracking_uri=f"sqlite:///{place.directory}/mlflow.db")
-        shutil.copytree(tuned, place.trial)
+    with Ledger.open(project.sweep, sweep_fingerprint(settings, experiment, prepared=prepared.name)) as ledger:
+        write_launch(project.sweep, settings, tracking_uri=f"sqlite:///{project.directory}/mlflow.db")
+        shutil.copytree(tuned, project.trial)
         ledger.start("baseline-1", kind="baseline", strategy="standard", directory=str(baseline), **kept)
         ledger.start("t0001", kind="trial", strategy="generative", directory="trials/t0001", number=1, **kept)
-        for name, directory in (("baseline-1", baseline), ("t0001", place.trial)):
+        for name, directory in (("baseline-1", baseline), ("t0001", project.trial)):
             ledger.finish(name, TrialState.COMPLETE, "trained to its end")
-            model = TrainedModel.load(directory, store=place.runs, device=torch.device("cpu"))
+            model = TrainedModel.load(directory, store=project.runs, device=torch.device("cpu"))
             ledger.score(name, model.score("test").metrics())
 
 
 @pytest.fixture
-def place(trained: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def project(trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A copy to write into, and the working directory."""
     for name in ("MLFLOW_TRACKING_URI", "INTELLIGEN_RUNS"):
         monkeypatch.delenv(name, raising=False)
-    place = trained.copy(tmp_path)
-    monkeypatch.chdir(place.directory)
-    write_tables(place.directory)
-    return place
+    project = trained.copy(tmp_path)
+    monkeypatch.chdir(project.directory)
+    write_tables(project.directory)
+    return project
 
 
 def write_tables(directory: Path) -> None:
@@ -113,26 +113,26 @@ def write_tables(directory: Path) -> None:
     (directory / "new.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
 
 
-def test_a_model_is_named_by_its_sweep_its_directory_or_its_experiment(place: Place) -> None:
+def test_a_model_is_named_by_its_sweep_its_directory_or_its_experiment(project: Project) -> None:
     forms = (
         ["tiny/t0001"],
         ["sweep.yaml/t0001"],
-        [str(place.trial)],
-        [str(place.trial.relative_to(place.directory))],
+        [str(project.trial)],
+        [str(project.trial.relative_to(project.directory))],
         ["experiment.yaml", "--strategy", "gen"],
     )
-    scored = [call(place, "test", *form, "--json") for form in forms]
+    scored = [call(project, "test", *form, "--json") for form in forms]
     documents = [json.loads(found.stdout) for found in scored]
     assert all(document["scores"][0]["metrics"] == documents[0]["scores"][0]["metrics"] for document in documents)
-    translations = [call(place, "inference", *form, typed="ape bee\n\n").stdout for form in forms]
+    translations = [call(project, "inference", *form, typed="ape bee\n\n").stdout for form in forms]
     assert translations == [translations[0]] * len(forms)
-    baseline = [call(place, "test", *form, "--json").stdout for form in (["tiny/baseline-1"], ["experiment.yaml"])]
+    baseline = [call(project, "test", *form, "--json").stdout for form in (["tiny/baseline-1"], ["experiment.yaml"])]
     assert json.loads(baseline[0])["scores"][0]["bleu"] == json.loads(baseline[1])["scores"][0]["bleu"]
     assert json.loads(baseline[0])["scores"][0]["bleu"] != documents[0]["scores"][0]["bleu"]
 
 
-def test_a_directory_finds_its_data_whatever_the_runs_directory_is(place: Place, tmp_path: Path) -> None:
-    found = CliRunner().invoke(commands, ["test", str(place.trial), "--runs", str(tmp_path / "none")])
+def test_a_directory_finds_its_data_whatever_the_runs_directory_is(project: Project, tmp_path: Path) -> None:
+    found = CliRunner().invoke(commands, ["test", str(project.trial), "--runs", str(tmp_path / "none")])
     assert found.exit_code == 0, found.output
 
 
@@ -140,7 +140,7 @@ def test_a_directory_finds_its_data_whatever_the_runs_directory_is(place: Place,
 @pytest.mark.parametrize("model", ["tiny/t0001", "runs/sweeps/tiny/trials/t0001"])
 @pytest.mark.parametrize("unused", [["-o", "seed=3"], ["-o", "no.such.key=3"], ["--strategy", "gen"]])
 def test_what_a_trained_trial_would_not_use_is_refused(
-    place: Place, capfd: pytest.CaptureFixture[str], verb: str, model: str, unused: list[str]
+    project: Project, capfd: pytest.CaptureFixture[str], verb: str, model: str, unused: list[str]
 ) -> None:
     assert guarded(lambda: commands.main([verb, model, *unused], standalone_mode=False)) == 2
     out, err = capfd.readouterr()
@@ -186,83 +186,83 @@ def test_what_a_trained_trial_would_not_use_is_refused(
     ],
 )
 def test_what_would_be_ignored_or_is_wrong_is_one_line(
-    place: Place, capfd: pytest.CaptureFixture[str], words: str, code: int, said: str
+    project: Project, capfd: pytest.CaptureFixture[str], words: str, code: int, said: str
 ) -> None:
     assert guarded(lambda: commands.main(shlex.split(words), standalone_mode=False)) == code
     out, err = capfd.readouterr()
     assert (out, len(err.splitlines()), said in err) == ("", 1, True), out + err
 
 
-def test_a_new_test_set_is_scored_as_a_split_of_the_same_pairs(place: Place) -> None:
-    split = json.loads(call(place, "test", "tiny/t0001", "--split", "valid", "--json").stdout)["scores"][0]
+def test_a_new_test_set_is_scored_as_a_split_of_the_same_pairs(project: Project) -> None:
+    split = json.loads(call(project, "test", "tiny/t0001", "--split", "valid", "--json").stdout)["scores"][0]
     forms = ("a=new.tsv", "b=new.jsonl.gz", "c=corpus/valid.en,corpus/valid.de")
     data = [word for form in forms for word in ("--data", form)]
-    document = json.loads(call(place, "test", "tiny/t0001", *data, "--json").stdout)
+    document = json.loads(call(project, "test", "tiny/t0001", *data, "--json").stdout)
     assert [one["name"] for one in document["scores"]] == ["a", "b", "c"]
     for one in document["scores"]:
         assert {key: one[key] for key in ("metrics", "bleu", "signatures", "pairs")} == {
             key: split[key] for key in ("metrics", "bleu", "signatures", "pairs")
         }
-        stored = json.loads((place.trial / "scores" / f"{one['name']}-beam.json").read_text())
+        stored = json.loads((project.trial / "scores" / f"{one['name']}-beam.json").read_text())
         assert (stored["files"], len(stored["hypotheses"])) == (one["files"], 24)
     assert list(document["scores"][2]["files"]) == ["corpus/valid.en", "corpus/valid.de"]
     words = ["test", "tiny/t0001", "--data", "a=new.tsv", "--data", "z=absent.tsv", "--search", "greedy"]
     lines = CliRunner().invoke(commands, words).stdout  # what was scored before the mistake is told
     assert "a, greedy search, 24 pairs" in lines
     assert "nrefs:1|case:mixed" in lines
-    assert (place.trial / "scores" / "a-greedy.json").exists()
+    assert (project.trial / "scores" / "a-greedy.json").exists()
 
 
-def test_a_new_test_set_is_read_by_the_rules_of_the_splits(place: Place) -> None:
-    (place.directory / "odd.tsv").write_bytes("\ufeffsource\ttarget\r\n\taffe\r\nape\tbiene\r\n".encode())
-    document = json.loads(call(place, "test", "tiny/t0001", "--data", "odd=odd.tsv", "--json").stdout)
+def test_a_new_test_set_is_read_by_the_rules_of_the_splits(project: Project) -> None:
+    (project.directory / "odd.tsv").write_bytes("\ufeffsource\ttarget\r\n\taffe\r\nape\tbiene\r\n".encode())
+    document = json.loads(call(project, "test", "tiny/t0001", "--data", "odd=odd.tsv", "--json").stdout)
     assert document["scores"][0]["notes"] == {"bom": 1, "crlf": 3, "empty_source": 1}
-    (place.directory / "columns.tsv").write_text("src\ttgt\nape\taffe\n")
+    (project.directory / "columns.tsv").write_text("src\ttgt\nape\taffe\n")
     form = "new={file: columns.tsv, source_field: src, target_field: tgt}"
-    assert call(place, "test", "tiny/t0001", "--data", form).exit_code == 0
-    (place.directory / "bad.tsv").write_text("source\ttarget\nape\t\n")
+    assert call(project, "test", "tiny/t0001", "--data", form).exit_code == 0
+    (project.directory / "bad.tsv").write_text("source\ttarget\nape\t\n")
     found = CliRunner().invoke(commands, ["test", "tiny/t0001", "--data", "bad=bad.tsv"])
     assert "bad.tsv:2: empty target" in str(found.exception)
 
 
-def test_references_without_spaces_between_words_are_warned_of(place: Place) -> None:
-    (place.directory / "han.tsv").write_text("source\ttarget\nape bee\t猿蜂\n")
+def test_references_without_spaces_between_words_are_warned_of(project: Project) -> None:
+    (project.directory / "han.tsv").write_text("source\ttarget\nape bee\t猿蜂\n")
     for form in ((), ("--json",)):
-        found = call(place, "test", "tiny/t0001", "--data", "han=han.tsv", "--data", "new=new.tsv", *form)
+        found = call(project, "test", "tiny/t0001", "--data", "han=han.tsv", "--data", "new=new.tsv", *form)
         assert found.exit_code == 0
         (line,) = (line for line in found.stderr.splitlines() if line.startswith("warning"))
         assert "100% of the characters of the han references are Han" in line
 
 
 def test_a_new_table_of_quoted_fields_is_refused_and_read_as_the_message_says(
-    place: Place, capfd: pytest.CaptureFixture[str]
+    project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    quoted = (place.directory / "new.tsv").read_text().splitlines()
+    quoted = (project.directory / "new.tsv").read_text().splitlines()
     lines = ["\t".join(f'"{cell}"' for cell in line.split("\t")) for line in quoted]
-    (place.directory / "quoted.tsv").write_text("\n".join(lines) + "\n")
+    (project.directory / "quoted.tsv").write_text("\n".join(lines) + "\n")
     words = ["test", "tiny/t0001", "--data", "new=quoted.tsv"]
     assert guarded(lambda: commands.main(words, standalone_mode=False)) == 65
     fix = shlex.split(capfd.readouterr().err.partition("CSV with ")[2].partition(", or as text")[0])
-    read = json.loads(call(place, *words[:2], *(word.replace("NAME", "new") for word in fix), "--json").stdout)
-    plain = json.loads(call(place, *words[:3], "plain=new.tsv", "--json").stdout)
+    read = json.loads(call(project, *words[:2], *(word.replace("NAME", "new") for word in fix), "--json").stdout)
+    plain = json.loads(call(project, *words[:3], "plain=new.tsv", "--json").stdout)
     assert read["scores"][0]["bleu"] == plain["scores"][0]["bleu"]
 
 
-def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(place: Place, tmp_path: Path) -> None:
-    ledger, study = (place.sweep / LEDGER_FILE).read_bytes(), read_study(place.sweep, store=place.runs)
+def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(project: Project, tmp_path: Path) -> None:
+    ledger, study = (project.sweep / LEDGER_FILE).read_bytes(), read_study(project.sweep, store=project.runs)
     words = ["--data", "new=new.tsv", "--data", "test-greedy=new.tsv"]
-    assert call(place, "test", "tiny/t0001", *words).exit_code == 0
+    assert call(project, "test", "tiny/t0001", *words).exit_code == 0
     for further in (["--beam-size", "1"], ["--search", "sample"], ["--data", "new=new.tsv", "--search", "greedy"]):
-        assert call(place, "test", "tiny/t0001", *further).exit_code == 0
-    assert (place.sweep / LEDGER_FILE).read_bytes() == ledger
-    with Ledger.open(place.sweep, {}) as opened:
+        assert call(project, "test", "tiny/t0001", *further).exit_code == 0
+    assert (project.sweep / LEDGER_FILE).read_bytes() == ledger
+    with Ledger.open(project.sweep, {}) as opened:
         # Also where a test set is called as the ledger calls a split by another search.
         opened.score("t0001", {"test-greedy/bleu": 1.0})
-    again = read_study(place.sweep, store=place.runs)
+    again = read_study(project.sweep, store=project.runs)
     assert (again.members[1].decoded, again.test_sets) == (study.members[1].decoded, study.test_sets)
 
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    mirror = MlflowMirror(place.sweep, tracking_uri=uri, experiment="tiny")
+    mirror = MlflowMirror(project.sweep, tracking_uri=uri, experiment="tiny")
     mirror.sync()
     mirror.close(60)
     client = open_client(uri)
@@ -274,36 +274,36 @@ def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(place:
     assert artifacts == {"test-beam", "test-beam_size1", "test-sample"}
 
 
-def test_a_replay_decodes_the_splits_again_and_no_new_test_set(place: Place, tmp_path: Path) -> None:
-    assert call(place, "test", "tiny/t0001", "--data", "new=new.tsv", "--beam-size", "2").exit_code == 0
-    assert call(place, "test", "tiny/t0001", "--beam-size", "2").exit_code == 0
-    (place.directory / "new.tsv").unlink()
-    found = replay(Recorded.read(place.trial, store=place.runs), tmp_path / "again")
+def test_a_replay_decodes_the_splits_again_and_no_new_test_set(project: Project, tmp_path: Path) -> None:
+    assert call(project, "test", "tiny/t0001", "--data", "new=new.tsv", "--beam-size", "2").exit_code == 0
+    assert call(project, "test", "tiny/t0001", "--beam-size", "2").exit_code == 0
+    (project.directory / "new.tsv").unlink()
+    found = replay(Recorded.read(project.trial, store=project.runs), tmp_path / "again")
     keys = {one.key for one in found.comparisons if one.key.startswith("hypotheses/")}
     assert (found.identical, keys) == (True, {"hypotheses/test-beam", "hypotheses/test-beam_size2"})
 
 
-def test_what_earlier_weights_have_decoded_is_not_compared(place: Place) -> None:
-    result = unseal((place.trial / RESULT).read_text())
-    assert [path.stem for path in current_score_files(place.trial)] == ["test-beam"]
-    (place.trial / RESULT).write_text(seal(json.dumps(result | {"sha256": "0" * 64})))
-    assert current_score_files(place.trial) == []
+def test_what_earlier_weights_have_decoded_is_not_compared(project: Project) -> None:
+    result = unseal((project.trial / RESULT).read_text())
+    assert [path.stem for path in current_score_files(project.trial)] == ["test-beam"]
+    (project.trial / RESULT).write_text(seal(json.dumps(result | {"sha256": "0" * 64})))
+    assert current_score_files(project.trial) == []
 
 
-def test_an_unfinished_model_says_so(place: Place) -> None:
-    (place.trial / RESULT).unlink()
-    found = call(place, "test", "tiny/t0001", "--json")
+def test_an_unfinished_model_says_so(project: Project) -> None:
+    (project.trial / RESULT).unlink()
+    found = call(project, "test", "tiny/t0001", "--json")
     assert json.loads(found.stdout)["finished"] is False
     assert "not trained to its end" in found.stderr
 
 
 def test_weights_that_are_gone_are_made_again_as_the_message_says(
-    place: Place, capfd: pytest.CaptureFixture[str]
+    project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def run(words: list[str]) -> int:
         return guarded(lambda: commands.main(words, standalone_mode=False))
 
-    (tuned,) = (place.runs / "finetuned").iterdir()
+    (tuned,) = (project.runs / "finetuned").iterdir()
     before = (tuned / SELECTED).read_bytes()
     (tuned / SELECTED).write_bytes(before[:-1])
     assert run(["test", "experiment.yaml", "--strategy", "gen"]) == 74
@@ -315,17 +315,17 @@ def test_weights_that_are_gone_are_made_again_as_the_message_says(
 
 
 def test_damaged_hypotheses_are_decoded_again_as_the_message_says(
-    place: Place, capfd: pytest.CaptureFixture[str]
+    project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (place.trial / "scores" / "test-beam.json").write_text("{}")
+    (project.trial / "scores" / "test-beam.json").write_text("{}")
     words = ["report", "tiny"]
     assert guarded(lambda: commands.main(words, standalone_mode=False)) == 74
     assert "decode the split again" in capfd.readouterr().err
-    assert call(place, "test", "tiny/t0001").exit_code == 0
+    assert call(project, "test", "tiny/t0001").exit_code == 0
     assert guarded(lambda: commands.main(words, standalone_mode=False)) == 0
 
 
-def test_the_command_that_a_message_names_makes_the_model(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_command_that_a_message_names_makes_the_model(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     wanted = ["experiment.yaml", "--strategy", "gen", "-o", "seed=9", "-o", "strategy.mle_weight=0.25"]
     wanted += ["--runs", "other runs"]
     for _ in range(2):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from test_sweep import SWEEP, Place, require_records_agree, wait_for
+from test_sweep import SWEEP, Project, require_records_agree, wait_for
 
 import intelligen
 from intelligen.cli.main import commands, guarded
@@ -44,7 +44,7 @@ def verb(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 class Story:
     """What was seen of the sweep on its way."""
 
-    place: Place
+    project: Project
     pid: int
     running: dict[str, Any]
     log: str
@@ -56,20 +56,20 @@ class Story:
 
 def copy_sweep(story: Story, runs: Path) -> None:
     """The sweep and its baseline, in another place."""
-    shutil.copytree(story.place.sweep, runs / "sweeps" / "tiny")
-    shutil.copytree(story.place.directory / "runs" / "baselines", runs / "baselines")
+    shutil.copytree(story.project.sweep, runs / "sweeps" / "tiny")
+    shutil.copytree(story.project.directory / "runs" / "baselines", runs / "baselines")
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Launch, look, stop; resume from another directory, to the end."""
-    place = Place(tmp_path_factory.mktemp("place"), SMALL)
-    experiment = place.directory / "experiment.yaml"
+    project = Project(tmp_path_factory.mktemp("project"), SMALL)
+    experiment = project.directory / "experiment.yaml"
     # Long enough to be looked at.
     experiment.write_text(experiment.read_text().replace("epochs: 4", f"epochs: {EPOCHS}"))
-    launch = place.launch()
-    runs = str(place.directory / "runs")
-    wait_for(lambda: any(r.kind == "trial" and place.history(r).exists() for r in place.trials().values()), launch)
+    launch = project.launch()
+    runs = str(project.directory / "runs")
+    wait_for(lambda: any(r.kind == "trial" and project.history(r).exists() for r in project.trials().values()), launch)
     # In this process, which has all imports: the trial does not wait.
     running, log, stopped = (
         CliRunner().invoke(commands, [*arguments, "--runs", runs], catch_exceptions=False).stdout
@@ -80,7 +80,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     resumed = verb(elsewhere, "resume", "tiny", "--runs", runs, "--json")
     assert not list(elsewhere.iterdir())
     return Story(
-        place=place,
+        project=project,
         pid=launch.pid,
         running=json.loads(running),
         log=log,
@@ -94,7 +94,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 @pytest.fixture
 def call(story: Story, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     """A verb in this process, in the sweep's working directory."""
-    monkeypatch.chdir(story.place.directory)
+    monkeypatch.chdir(story.project.directory)
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "INTELLIGEN_RUNS"):
         monkeypatch.delenv(name, raising=False)
 
@@ -119,15 +119,15 @@ def test_stop_ends_the_launcher_as_an_interrupt_does_and_leaves_nothing_running(
     assert "intelligen resume tiny" in story.launch_output
     assert story.stopped["ran"] is True
     assert (story.stopped["state"], story.stopped["holder"]) == ("interrupted", None)
-    assert not (story.place.sweep / "stop").exists()
+    assert not (story.project.sweep / "stop").exists()
 
 
 def test_a_resumed_sweep_needs_nothing_but_its_directory_and_repeats_nothing(story: Story) -> None:
     assert story.resumed.returncode == 0, story.resumed.stderr
     document = json.loads(story.resumed.stdout)
     assert (document["state"], document["exit_code"]) == ("complete", 0)
-    assert all(record.state is TrialState.COMPLETE for record in story.place.trials().values())
-    require_records_agree(story.place)
+    assert all(record.state is TrialState.COMPLETE for record in story.project.trials().values())
+    require_records_agree(story.project)
 
 
 def test_stopping_a_sweep_that_does_not_run_is_no_error(call: Call) -> None:
@@ -135,16 +135,16 @@ def test_stopping_a_sweep_that_does_not_run_is_no_error(call: Call) -> None:
     assert (code, "does not run" in out) == (0, True)
 
 
-def test_status_tells_the_best_and_the_spend_of_each_strategy(story: Story, call: Call) -> None:
+def test_status_shows_the_best_and_the_spend_of_each_strategy(story: Story, call: Call) -> None:
     code, out, _ = call("status", "tiny", "--json")
     document = json.loads(out)
     assert (code, document["format"], document["state"], document["eta"]) == (0, 1, "complete", None)
     assert document["trials"] == {"running": 0, "resting": 0, "complete": 2, "pruned": 0, "failed": 0}
     by_name = {one["strategy"]: one for one in document["strategies"]}
     assert list(by_name) == ["baseline", "standard", "generative"]
-    for record in story.place.trials().values():
+    for record in story.project.trials().values():
         one = by_name["baseline" if record.kind == "baseline" else record.strategy]
-        reports = read_history(story.place.history(record))
+        reports = read_history(story.project.history(record))
         assert one["best"]["trial"] == record.id
         assert one["best"]["value"] == max(report.metrics["valid/bleu"] for report in reports)
         assert one["device_s"] == pytest.approx(sum(report.metrics["cost/device_s"] for report in reports))
@@ -188,7 +188,7 @@ def test_a_trial_is_replayed_without_ray_and_is_the_same_bit_for_bit(story: Stor
     assert (code, document["exact"], document["changed"], document["epochs"]) == (0, True, [], EPOCHS), err
     agreeing = {one["key"] for one in document["comparisons"] if one["agrees"]}
     assert agreeing >= {"train/loss", "valid/bleu", "weights", "hypotheses/test-beam"}
-    replay = intelligen.reproduce("tiny", "baseline-1", runs=story.place.directory / "runs")
+    replay = intelligen.reproduce("tiny", "baseline-1", runs=story.project.directory / "runs")
     assert (replay.identical, replay.recorded.changes) == (True, ())
     code, _, err = call("reproduce", "tiny")
     assert (code, "tiny/baseline-1, tiny/t0000" in err) == (2, True)
@@ -208,7 +208,7 @@ def test_an_unknown_sweep_is_one_line_with_the_nearest_known_one(call: Call, nam
 def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> None:
     assert "==> t0000 standard:" in story.log
     assert "begins on host" in story.log
-    for record in story.place.trials().values():
+    for record in story.project.trials().values():
         code, out, _ = call("logs", "tiny", record.id, "--json")
         (trial,) = json.loads(out)["trials"]
         (log,) = trial["logs"]
@@ -216,10 +216,10 @@ def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> No
         assert len(set(log["lines"])) == len(log["lines"])
         assert (code, trial["trial"], trial["state"]) == (0, record.id, "complete")
         assert told.count("begins on host") == record.attempts
-        for epoch in range(1, len(read_history(story.place.history(record))) + 1):
+        for epoch in range(1, len(read_history(story.project.history(record))) + 1):
             assert f"epoch {epoch}  update" in told
         assert "ends: finished" in log["lines"][-1]
-    assert record.attempts + story.place.trials()["t0000"].attempts >= 3  # the stop made one of them try again
+    assert record.attempts + story.project.trials()["t0000"].attempts >= 3  # the stop made one of them try again
 
 
 def test_logs_can_be_cut_and_followed_to_the_end(call: Call) -> None:
@@ -235,8 +235,8 @@ def test_logs_can_be_cut_and_followed_to_the_end(call: Call) -> None:
 
 
 def test_results_are_a_row_per_trial(story: Story) -> None:
-    frame = intelligen.results("tiny", runs=story.place.directory / "runs")
-    trials = story.place.trials()
+    frame = intelligen.results("tiny", runs=story.project.directory / "runs")
+    trials = story.project.trials()
     assert list(frame.index) == list(trials)
     assert list(frame["state"]) == ["complete"] * 3
     assert frame.loc["t0000", "test/bleu"] == trials["t0000"].scores["test/bleu"]
@@ -249,13 +249,13 @@ def test_results_are_a_row_per_trial(story: Story) -> None:
 
 def test_completion_knows_verbs_and_sweeps(story: Story) -> None:
     for shell in ("bash", "zsh", "fish"):
-        done = verb(story.place.directory, "completion", shell)
+        done = verb(story.project.directory, "completion", shell)
         assert (done.returncode, f"_INTELLIGEN_COMPLETE={shell}_complete" in done.stdout) == (0, True)
     typed = {"COMP_WORDS": "intelligen status t", "COMP_CWORD": "2", "_INTELLIGEN_COMPLETE": "bash_complete"}
     code = "import sys; from intelligen.cli.main import main; sys.argv[0] = 'intelligen'; main()"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=story.place.directory,
+        cwd=story.project.directory,
         env=os.environ | typed,
         capture_output=True,
         text=True,
@@ -284,21 +284,21 @@ def test_what_may_not_change_is_refused_key_by_key(call: Call) -> None:
 
 
 def test_an_extended_sweep_keeps_its_trials_and_runs_more(story: Story, call: Call) -> None:
-    before = story.place.trials()
-    (story.place.sweep / STUDY_FILE).unlink()
-    done = verb(story.place.directory, "extend", "tiny", "--trials-per-strategy", "2")
+    before = story.project.trials()
+    (story.project.sweep / STUDY_FILE).unlink()
+    done = verb(story.project.directory, "extend", "tiny", "--trials-per-strategy", "2")
     assert done.returncode == 0, done.stderr
     assert "holds 0 of 2 trials; it was rebuilt from the ledger, with 2 trials" in done.stderr
-    after = story.place.trials()
+    after = story.project.trials()
     assert len(after) == 1 + 4
     assert {name: after[name] for name in before} == before
     assert json.loads(call("status", "tiny", "--json")[1])["budget_trials"] == 4
-    require_records_agree(story.place)
+    require_records_agree(story.project)
 
-    ledger = (story.place.sweep / LEDGER_FILE).read_bytes()
-    again = verb(story.place.directory, "extend", "tiny", "--trials-per-strategy", "2")
+    ledger = (story.project.sweep / LEDGER_FILE).read_bytes()
+    again = verb(story.project.directory, "extend", "tiny", "--trials-per-strategy", "2")
     assert again.returncode == 0, again.stderr
-    assert (story.place.sweep / LEDGER_FILE).read_bytes() == ledger
+    assert (story.project.sweep / LEDGER_FILE).read_bytes() == ledger
     for fewer in (["--trials-per-strategy", "1"], ["-o", "budget.trials_per_strategy=1"]):
         code, _, err = call("extend", "tiny", *fewer)
         assert (code, "has budget.trials_per_strategy 2 already" in err) == (2, True), err

@@ -60,24 +60,24 @@ def done(*command: str | Path, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from the source distribution, as package indexes do it."""
-    place = tmp_path_factory.mktemp("built")
-    done(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place, cwd=REPOSITORY)
-    (source,) = place.iterdir()
-    done(sys.executable, *PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", place, source, cwd=place)
-    (wheel,) = place.glob("*.whl")
+    project = tmp_path_factory.mktemp("built")
+    done(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", project, cwd=REPOSITORY)
+    (source,) = project.iterdir()
+    done(sys.executable, *PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", project, source, cwd=project)
+    (wheel,) = project.glob("*.whl")
     return wheel
 
 
 @pytest.fixture(scope="module")
 def bin_directory(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Commands of a fresh environment that has the wheel, and the dependencies of this one."""
-    place = tmp_path_factory.mktemp("fresh")
-    done(sys.executable, "-m", "venv", "--without-pip", place, cwd=place)
-    (packages,) = place.glob("lib/python*/site-packages")
+    project = tmp_path_factory.mktemp("fresh")
+    done(sys.executable, "-m", "venv", "--without-pip", project, cwd=project)
+    (packages,) = project.glob("lib/python*/site-packages")
     borrowed = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     (packages / "borrowed.pth").write_text("".join(f"{path}\n" for path in borrowed))
-    done(place / "bin" / "python", *PIP, "install", "--no-deps", "--no-index", wheel, cwd=place)
-    return place / "bin"
+    done(project / "bin" / "python", *PIP, "install", "--no-deps", "--no-index", wheel, cwd=project)
+    return project / "bin"
 
 
 def test_a_wheel_has_the_whole_package_the_shipped_files_and_the_license(wheel: Path, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def labelling(store: Path, identity: str, directory: Path) -> Setup:
     return Setup(trial, task, runtime, prepared, model, loader, strategy, 6, Checkpoints(directory), History(directory))
 
 
-def test_a_task_that_writes_nothing_trains_rests_resumes_and_ends(tiny_store, tmp_path):
+def test_a_task_that_writes_nothing_trains_pauses_resumes_and_ends(tiny_store, tmp_path):
     whole, rested = labelling(*tiny_store, tmp_path / "whole"), labelling(*tiny_store, tmp_path / "rested")
     result = train(whole, Progress(), until_epoch=2)
     assert train(rested, Progress(), until_epoch=1) is None
@@ -179,11 +179,11 @@ def test_shards_of_a_task_that_writes_nothing_score_as_the_whole(tiny_store, tmp
     assert [*task.summary(whole.metrics)] == [f"loss {whole.metrics['loss']:.4f}"]
 
 
-def test_a_strategy_that_rewards_text_is_told_that_there_is_none(tiny_store, tmp_path):
+def test_a_strategy_that_rewards_text_is_refused_where_there_is_none(tiny_store, tmp_path):
     setup = labelling(*tiny_store, tmp_path)
     with pytest.raises(TypeError, match="Labelling: its models write no text that a strategy could reward"):
         setup.task.written(setup.prepared, [[4, 5]])
-    told = setup.task.predict(
+    predicted = setup.task.predict(
         setup.model.eval(),
         ["ape bee", "cat"],
         prepared=setup.prepared,
@@ -192,5 +192,5 @@ def test_a_strategy_that_rewards_text_is_told_that_there_is_none(tiny_store, tmp
         device=torch.device("cpu"),
         notes=Counter(),
     )
-    assert {*told} <= {*LABELS}
-    assert len(told) == 2
+    assert {*predicted} <= {*LABELS}
+    assert len(predicted) == 2

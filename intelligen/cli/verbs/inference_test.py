@@ -1,4 +1,4 @@
-"""test, inference: what a trained model scores on a test set, and what it makes of other text; without Ray."""
+"""test, inference: scores of a trained model on a test set, and its output for other text; without Ray."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""init: files to start from, with comments; what lies there already is never overwritten."""
+"""init: commented files to start from; an existing file is never overwritten."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""plan, doctor: what a sweep would do and need, said before anything is trained."""
+"""plan, doctor: what a sweep would do and what it needs, before anything is trained."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -72,15 +72,15 @@ def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> 
     each.
     Nothing is left behind. Exit code 69: something must be fixed first.
     """
-    from intelligen.sweep.preflight.doctor import CheckStatus, Finding, examine
+    from intelligen.sweep.preflight.doctor import CheckStatus, Finding, run_checks
 
     findings: list[Finding] = []
     uri, cluster = tracking_address(tracking_uri), find_cluster(local=local)
-    for finding in examine(runs.absolute(), tracking_uri=uri, cluster=cluster):
+    for finding in run_checks(runs.absolute(), tracking_uri=uri, cluster=cluster):
         findings.append(finding)
         if not as_json:
-            mend = f"; {finding.mend}" if finding.mend else ""
-            click.echo(f"{finding.verdict:<4}  {finding.check:<12}  {finding.found}{mend}")
+            fix = f"; {finding.mend}" if finding.mend else ""
+            click.echo(f"{finding.verdict:<4}  {finding.check:<12}  {finding.found}{fix}")
     failed = any(finding.verdict is CheckStatus.FAIL for finding in findings)
     if as_json:
         print_document({"format": 1, "healthy": not failed, "findings": [vars(finding) for finding in findings]})

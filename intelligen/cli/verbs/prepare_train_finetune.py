@@ -7,10 +7,10 @@ import click
 from intelligen.cli.experiment_file import (
     STRATEGY_HELP,
     ExperimentFile,
-    TrainingPlace,
-    baseline_place,
+    Training,
+    baseline_training,
     data_to_train_on,
-    finetuning_place,
+    finetuning,
     named_device,
     prepared_data,
 )
@@ -48,7 +48,7 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
     file = ExperimentFile(experiment, overrides, runs)
     settings = file.settings()
     file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
-    _fit(baseline_place(settings, prepared=data_to_train_on(settings, runs).identity, runs=runs), runs, device)
+    _fit(baseline_training(settings, prepared=data_to_train_on(settings, runs).identity, runs=runs), runs, device)
 
 
 @click.command()
@@ -64,28 +64,28 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
     file = ExperimentFile(experiment, overrides, runs, strategy)
     settings = file.settings()
     prepared = data_to_train_on(settings, runs)
-    baseline = baseline_place(settings, prepared=prepared.identity, runs=runs)
+    baseline = baseline_training(settings, prepared=prepared.identity, runs=runs)
     baseline.require_result(file.command("train"))
     require_same_data(baseline.directory, prepared)
-    _fit(finetuning_place(settings, baseline, runs=runs), runs, device)
+    _fit(finetuning(settings, baseline, runs=runs), runs, device)
 
 
-def _fit(place: TrainingPlace, runs: Path, device: str) -> None:
+def _fit(training: Training, runs: Path, device: str) -> None:
     from intelligen.tasks import build_task
     from intelligen.training.fit import fit
     from intelligen.training.runtime import Runtime
 
-    metrics = build_task(place.trial.task).metrics
-    with trial_lock(place.directory), TrainingProgress(metrics) as progress:
+    metrics = build_task(training.trial.task).metrics
+    with trial_lock(training.directory), TrainingProgress(metrics) as progress:
         runtime = Runtime(
             store=runs,
-            directory=place.directory,
+            directory=training.directory,
             device=named_device(device),
             report=progress.report,
             updated=progress.updated,
         )
-        result = fit(place.trial, runtime)
+        result = fit(training.trial, runtime)
     names = [f"valid/{name}" for name in (*(metric.name for metric in metrics), *SHOWN)]
     scores = "  ".join(f"{name} {result.metrics[name]:.4g}" for name in names if name in result.metrics)
-    click.echo(f"{place.directory}: {result.selected}; {result.stop_reason}")
+    click.echo(f"{training.directory}: {result.selected}; {result.stop_reason}")
     click.echo(scores)

@@ -1,4 +1,4 @@
-"""report, compare, export: what came of sweeps, from their files alone; nothing is locked, trained or decoded."""
+"""report, compare, export: results of sweeps, from their files alone; nothing is locked, trained or decoded."""
 
 from collections.abc import Callable
 from pathlib import Path

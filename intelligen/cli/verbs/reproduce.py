@@ -1,4 +1,4 @@
-"""reproduce: a finished trial is run again from its manifest, and every number is held against the first."""
+"""reproduce: a finished trial is run again from its manifest, and every number is compared with the first."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -44,19 +44,19 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     if found.inexact is not None:
         click.echo(f"warning: not bit for bit: {found.inexact}", err=True)
     try:
-        told = _followed(found, new_directory(runs.absolute(), found.directory), stderr=as_json)
+        result = _replayed(found, new_directory(runs.absolute(), found.directory), stderr=as_json)
     except KeyboardInterrupt:
         click.echo("interrupted: a replay begins anew", err=True)
         return INTERRUPTED
-    code = _exit_code(told)
+    code = _exit_code(result)
     if as_json:
-        print_document({**_document(told), "exit_code": code})
+        print_document({**_document(result), "exit_code": code})
     else:
-        _show(told)
+        _show(result)
     return code
 
 
-def _followed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
+def _replayed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":
     """Replay a trial, with its progress on a terminal and a line per epoch everywhere."""
     from intelligen.tasks import build_task
     from intelligen.training.replay import replay
@@ -95,10 +95,10 @@ def _show(replay: "Replay") -> None:
     click.echo(f"replay   {replay.directory}")
     if replay.diverged is not None:
         click.echo(f"ended    {replay.diverged}")
-    click.echo(_verdict(replay))
+    click.echo(_outcome(replay))
 
 
-def _verdict(replay: "Replay") -> str:
+def _outcome(replay: "Replay") -> str:
     epochs = f"{replay.recorded.epochs} epoch{'s' * (replay.recorded.epochs > 1)}"
     if not replay.identical:
         differing = ", ".join(one.key for one in replay.comparisons if one.agrees is False)
@@ -126,9 +126,9 @@ def _table(comparisons: "Sequence[ReplayDiff]", *, shown: tuple[str, ...]) -> Ta
         if one.agrees and not one.key.startswith(shown):
             further += 1
             continue
-        verdict = {True: "same", False: "differs", None: "not judged"}[one.agrees]
+        outcome = {True: "same", False: "differs", None: "not judged"}[one.agrees]
         where = "" if one.epoch is None else f" from epoch {one.epoch} on"
-        table.add_row(one.key, _words(one.recorded), _words(one.replayed), verdict + where)
+        table.add_row(one.key, _words(one.recorded), _words(one.replayed), outcome + where)
     if further:
         table.add_row(f"{further} further measures", "", "", "same")
     return table

@@ -1,4 +1,4 @@
-"""run, resume, extend, stop: a sweep is started from its file, and goes on from its file or from its directory."""
+"""run, resume, extend, stop: a sweep starts from its file, and goes on from its file or its directory."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from intelligen.errors import BusyError, ConfigError
 from intelligen.reporting.terminal.console_output import lasting_output, people_console
 from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.state.sweep_files import SweepFiles
-from intelligen.sweep.stop_file import ask_to_stop, wait_until_stopped
+from intelligen.sweep.stop_file import request_stop, wait_until_stopped
 
 if TYPE_CHECKING:
     from intelligen.sweep.launch_request import LaunchRequest
@@ -142,16 +142,16 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     It may run on any host that sees the runs directory. What it did stands.
     """
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
-    holder = runner(files)
-    if holder is not None:
-        ask_to_stop(files.directory)
+    owner = runner(files)
+    if owner is not None:
+        request_stop(files.directory)
         if not wait_until_stopped(lambda: runner(files) is not None, timeout_s=timeout):
             watch = command_line("watch", files.directory)
             raise BusyError(
-                f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops at its"
+                f"{files.directory.name}: asked to stop, but {owner} still runs after {timeout:.0f} s; it stops at its"
                 f" next look at its directory, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
             )
-    now, ran = read_status(files), holder is not None
+    now, ran = read_status(files), owner is not None
     if as_json:
         print_document({**now.document(), "ran": ran})
     else:

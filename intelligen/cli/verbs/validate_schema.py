@@ -1,4 +1,4 @@
-"""validate, schema: what a sweep or experiment file may say, and whether it says it."""
+"""validate, schema: what a sweep or experiment file may contain, and whether a file keeps to it."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

@@ -31,7 +31,7 @@ class Problem:
     key: Key
     what: str
     written: Key
-    """The key whose line tells the user where to look."""
+    """The key whose line shows the user where to look."""
 
     def line(self, document: Document) -> str:
         """`FILE:LINE: KEY: WHAT`."""
@@ -63,7 +63,7 @@ def check(settings: type[S], data: dict[str, JsonValue]) -> S | list[Problem]:
 
 
 @dataclass
-class _Place:
+class _Location:
     """A walk down the data and their types at once; pydantic's locations also name the union members it tried."""
 
     annotation: Any
@@ -82,55 +82,55 @@ class _Place:
 
 
 def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, JsonValue]) -> Problem | None:
-    """None where another problem tells it: that of a union's member that fits better, or of a list's entry."""
-    place = _Place(settings, data)
+    """None where another problem reports it: that of a union's member that fits better, or of a list's entry."""
+    location = _Location(settings, data)
     siblings: Mapping[str, Any] = {}
     for part in detail["loc"]:
-        if default_option(place.annotation) and (chosen := chosen_option(place.annotation, place.value)):
-            place.annotation = chosen  # such a location names no member
-        options = alternatives(place.annotation)
+        if default_option(location.annotation) and (chosen := chosen_option(location.annotation, location.value)):
+            location.annotation = chosen  # such a location names no member
+        options = alternatives(location.annotation)
         if part == "[key]":
-            place.value = str(place.key[-1])
+            location.value = str(location.key[-1])
         elif len(options) > 1:
-            fitting = _fitting(options, place.value)
+            fitting = _fitting(options, location.value)
             if fitting is None:
-                return Problem(place.key, no_member(options, place.value), place.key)
+                return Problem(location.key, no_member(options, location.value), location.key)
             if str(part).partition("[")[0] != fitting:
                 return None
-            place.annotation, siblings = options[fitting], options
+            location.annotation, siblings = options[fitting], options
         else:
-            place.siblings, siblings = siblings, {}
-            place.step(part)
-    match detail["type"], place.value:
+            location.siblings, siblings = siblings, {}
+            location.step(part)
+    match detail["type"], location.value:
         case "too_short", list() | dict() as written if len(written) >= detail["ctx"]["min_length"]:
-            return None  # pydantic counts right entries only; the wrong ones are told by themselves
-    return _told(detail, place)
+            return None  # pydantic counts right entries only; the wrong ones are problems of their own
+    return _worded(detail, location)
 
 
-def _told(detail: ErrorDetails, place: _Place) -> Problem:
-    kind, context, key = detail["type"], detail.get("ctx", {}), place.key
+def _worded(detail: ErrorDetails, location: _Location) -> Problem:
+    kind, context, key = detail["type"], detail.get("ctx", {}), location.key
     match kind:
         case "missing":
             fix = "add it" if isinstance(key[-1], str) else "the list is too short"
             return Problem(key, f"required, but missing; {fix}", key[:-1])
         case "extra_forbidden":
-            return Problem(key, _unknown(place), key)
+            return Problem(key, _unknown(location), key)
         case "union_tag_not_found" | "union_tag_invalid":
-            names = list(alternatives(place.annotation))
-            name = _part(place.value, "name")
+            names = list(alternatives(location.annotation))
+            name = _part(location.value, "name")
             missing = f"required, but missing; write one of {', '.join(map(shown, names))}"
             return Problem((*key, "name"), missing if name is None else one_of(names, name), (*key, "name"))
-    (annotation, *others) = alternatives(place.annotation).values() if place.annotation else (None,)
-    what = sentence(kind, context, place.value, place.annotation if others else annotation)
-    return Problem(key, what, (*key, *_mentioned(what, place.value)) if kind == "value_error" else key)
+    (annotation, *others) = alternatives(location.annotation).values() if location.annotation else (None,)
+    what = sentence(kind, context, location.value, location.annotation if others else annotation)
+    return Problem(key, what, (*key, *_mentioned(what, location.value)) if kind == "value_error" else key)
 
 
-def _unknown(place: _Place) -> str:
-    part = str(place.key[-1])
-    known = list(place.group.model_fields)
-    siblings = place.siblings or {}
+def _unknown(location: _Location) -> str:
+    part = str(location.key[-1])
+    known = list(location.group.model_fields)
+    siblings = location.siblings or {}
     if named_options(siblings):
-        here = next(label for label, option in siblings.items() if option is place.group)
+        here = next(label for label, option in siblings.items() if option is location.group)
         owners = [shown(label) for label, option in siblings.items() if part in option.model_fields]
         if owners:
             return f"unknown key of {shown(here)}; it belongs to {' and '.join(owners)}"

@@ -73,5 +73,5 @@ def raise_problems(lines: Sequence[str]) -> None:
 def one_of(choices: Sequence[JsonValue], value: JsonValue) -> str:
     """`must be one of "a", "b", got "c"`, with the nearest choice where one resembles it."""
     must = "must be one of" if len(choices) > 1 else "must be"
-    mend = nearest(value, [choice for choice in choices if isinstance(choice, str)])
-    return f"{must} {', '.join(map(shown, choices))}, got {shown(value)}" + (f"; {mend}" if mend.endswith("?") else "")
+    hint = nearest(value, [choice for choice in choices if isinstance(choice, str)])
+    return f"{must} {', '.join(map(shown, choices))}, got {shown(value)}" + (f"; {hint}" if hint.endswith("?") else "")

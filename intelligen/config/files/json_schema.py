@@ -64,7 +64,7 @@ class _Generator(GenerateJsonSchema):
         return False
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
-        """Options that a `name` tells apart need it, though each by itself has it by default."""
+        """Options that a `name` distinguishes need it, though each by itself has it by default."""
         union = super().tagged_union_schema(schema)
         union.pop("discriminator", None)  # OpenAPI's keyword
         if isinstance(tag := schema["discriminator"], str):

@@ -138,9 +138,9 @@ def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Docum
 def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Document) -> None:
     """The scores of a split and of another one under a search have two names."""
     splits = {} if isinstance(experiment.data.corpus, EmbeddedCorpus) else experiment.data.corpus.splits
-    for place, search in enumerate(sweep.test.searches or ()):
+    for number, search in enumerate(sweep.test.searches or ()):
         if clashing := [split for split in splits if split.endswith(f"-{search}")]:
-            key = ("test", "searches", place)
+            key = ("test", "searches", number)
             what = f"scores by {search} could be taken for those of the split {clashing[0]}; name the split otherwise"
             raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
@@ -172,7 +172,7 @@ def _named_experiment(document: Document, project: Path | None) -> Document:
     """The experiment file that the sweep's document names, inside the project where there is one."""
     name = document.data.get("experiment")
     if not isinstance(name, str) or not name or ("experiment",) in document.problems:
-        raise ConfigError  # nothing to add: the sweep's own check tells it
+        raise ConfigError  # nothing to add: the sweep's own check reports it
     path = Path(name)
     try:
         if project is not None:
@@ -185,7 +185,7 @@ def _named_experiment(document: Document, project: Path | None) -> Document:
 
 @contextmanager
 def _noting(problems: list[str]) -> Iterator[None]:
-    """Go on after a mistake, so that those of several files are told together."""
+    """Go on after a mistake, so that those of several files are reported together."""
     try:
         yield
     except ConfigError as error:

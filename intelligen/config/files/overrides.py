@@ -57,15 +57,15 @@ def with_overrides(document: Document, settings: type[Settings], changes: Sequen
     Groups that the document leaves out appear with their defaults.
     """
 
-    def order(change: Override) -> tuple[bool, int]:
+    def rank(change: Override) -> tuple[bool, int]:
         return not change.key.endswith(".name"), change.key.count(".")
 
     written = Document(copy.deepcopy(document.data), dict(document.origins), dict(document.problems))
-    for change in sorted((_spelt_out(change, settings) for change in changes), key=order):
+    for change in sorted((_spelt_out(change, settings) for change in changes), key=rank):
         replaced = _write(written.data, settings, change.key.split("."), change.value, ())
-        for told in (written.origins, written.problems):
-            for key in [key for key in told if key[: len(replaced)] == replaced]:
-                del told[key]
+        for table in (written.origins, written.problems):
+            for key in [key for key in table if key[: len(replaced)] == replaced]:
+                del table[key]
         if change.origin:
             written.origins[replaced] = change.origin
     return written

@@ -15,7 +15,7 @@ _OVERRIDE = re.compile(r"(?<!\S)-o (?P<quote>'?)(?P<group>[a-z_]+)(?=[.=])")
 
 
 @contextmanager
-def told_to_a_sweep(command: str = "") -> Iterator[None]:
+def fixes_for_sweep(command: str = "") -> Iterator[None]:
     """Meanwhile errors of an experiment name overrides as a sweep takes them: `-o experiment.training.epochs=3`.
 
     Args:

@@ -12,7 +12,7 @@ from intelligen.errors import ConfigError
 
 MAX_BYTES = 1 << 20
 
-# All that YAML calls unprintable, and the tab, whose width nobody agrees on.
+# All that YAML calls unprintable, and the tab, whose width is not defined.
 UNWANTED = re.compile("[^\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -23,14 +23,14 @@ def read_text(path: Path) -> str:
         ConfigError: there is no such file, it cannot be read, or it is too large, binary or not UTF-8.
 
     """
-    place = displayed(path)
-    raw = _bytes(path, place)
+    name = displayed(path)
+    raw = _bytes(path, name)
     if len(raw) > MAX_BYTES:
-        raise ConfigError(problem_line(place, "", "larger than 1 MiB; is this the right file?"))
+        raise ConfigError(problem_line(name, "", "larger than 1 MiB; is this the right file?"))
 
     def fail(offset: int, what: str) -> NoReturn:
         line = raw.count(b"\n", 0, offset) + 1
-        raise ConfigError(problem_line(f"{place}:{line}", "", what)) from None
+        raise ConfigError(problem_line(f"{name}:{line}", "", what)) from None
 
     if (offset := raw.find(b"\0")) >= 0:
         fail(offset, "a NUL byte: this is a binary file; give a YAML file")
@@ -69,19 +69,19 @@ def about_character(character: str) -> str:
     return f"the control character U+{ord(character):04X}; remove it"
 
 
-def _bytes(path: Path, place: str) -> bytes:
+def _bytes(path: Path, name: str) -> bytes:
     try:
         if path.is_dir():
-            raise ConfigError(problem_line(place, "", "is a directory; give a YAML file in it"))
+            raise ConfigError(problem_line(name, "", "is a directory; give a YAML file in it"))
         if path.exists() and not path.is_file():  # a pipe would block, a device would never end
-            raise ConfigError(problem_line(place, "", "is not a regular file; give a YAML file"))
+            raise ConfigError(problem_line(name, "", "is not a regular file; give a YAML file"))
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(problem_line(place, "", f"no such file; {_neighbour(path)}")) from None
+        raise ConfigError(problem_line(name, "", f"no such file; {_neighbour(path)}")) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(problem_line(place, "", f"cannot be read: {reason}; check path and permissions")) from None
+        raise ConfigError(problem_line(name, "", f"cannot be read: {reason}; check path and permissions")) from None
 
 
 def _neighbour(path: Path) -> str:

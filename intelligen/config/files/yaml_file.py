@@ -34,18 +34,18 @@ def read_document(path: Path) -> Document:
     return parse_document(read_text(path), displayed(path))
 
 
-def parse_document(text: str, place: str) -> Document:
-    """The same for a text that `place` names in messages.
+def parse_document(text: str, name: str) -> Document:
+    """The same for a text that `name` names in messages.
 
     Raises:
         ConfigError: the text is not strict YAML with a mapping at its root.
 
     """
-    reader = _Reader(text, lambda line: f"{place}:{line}")
+    reader = _Reader(text, lambda line: f"{name}:{line}")
     data = reader.document()
     raise_problems(reader.problems)
     if data is None:
-        raise ConfigError(problem_line(f"{place}:1", "", "the file is empty; write the settings into it"))
+        raise ConfigError(problem_line(f"{name}:1", "", "the file is empty; write the settings into it"))
     if not isinstance(data, dict):
         raise ConfigError(problem_line(reader.origins[()], "", f"must be a mapping of settings, got {shown(data)}"))
     return Document(data, reader.origins)
@@ -188,19 +188,19 @@ class _Reader:
         values: dict[str, JsonValue] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             name = self._key(event, key)
-            place = (*key, name)
+            child = (*key, name)
             if name in values:
-                self._note(place, f"stands twice, first at {self.origins[place]}; keep one of them")
-            self.origins.setdefault(place, self._origin(self._line))
-            value = self._node(self._next(), place)
+                self._note(child, f"stands twice, first at {self.origins[child]}; keep one of them")
+            self.origins.setdefault(child, self._origin(self._line))
+            value = self._node(self._next(), child)
             values.setdefault(name, value)
         return values
 
     def _key(self, event: yaml.Event, parent: Key) -> str:
         line, known = self._line, len(self.problems)
-        place = (*parent, "?")
-        name = self._node(event, place)
-        del self.origins[place]
+        child = (*parent, "?")
+        name = self._node(event, child)
+        del self.origins[child]
         if not isinstance(name, str) and len(self.problems) == known:
             self._line = line
             self._note(parent, f"a key must be text, got {shown(name)}; quote it")

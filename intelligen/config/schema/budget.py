@@ -17,17 +17,17 @@ class Budget(Settings):
     trials: PositiveInt | None = None
     """Trials in all; the sampler chooses the strategies."""
     trials_per_strategy: PositiveInt | None = None
-    """Trials of each strategy, in turn: every strategy gets the same number, so the comparison is fair."""
+    """Trials of each strategy, in round robin: every strategy gets the same number, so the comparison is fair."""
     wall_hours: PositiveFloat | None = None
     """Hours that the search has run, over all launches together."""
     device_hours: PositiveFloat | None = None
     """Hours of training and validation × devices, over all trials; a device is a GPU, or a worker's processors."""
     device_hours_per_strategy: PositiveFloat | None = None
-    """The same over the trials of each strategy, in turn; one whose hours are spent gets no further trial."""
+    """The same over the trials of each strategy, in round robin; one whose hours are spent gets no further trial."""
     target_tokens: PositiveInt | None = None
     """Target tokens trained on, over all trials."""
     target_tokens_per_strategy: PositiveInt | None = None
-    """The same over the trials of each strategy, in turn; one whose tokens are spent gets no further trial."""
+    """The same over the trials of each strategy, in round robin; one whose tokens are spent gets no further trial."""
 
     def given(self) -> tuple[str, ...]:
         """Names of the budgets that are set."""

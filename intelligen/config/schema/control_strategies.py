@@ -1,4 +1,4 @@
-"""Control strategies: which ones a comparison needs, and what is said where one is missing."""
+"""Control strategies: which ones a comparison needs, and the message where one is missing."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -150,7 +150,7 @@ class FilesCorpus(Settings):
         return tuple(field for field in files[0] if all(field in other for other in files))
 
     @model_validator(mode="after")
-    def _has_a_place(self) -> "FilesCorpus":
+    def _has_a_source(self) -> "FilesCorpus":
         if self.folder is None and self.hub is None:
             raise ValueError("needs `folder`, or `hub` to fall back on")
         _require_splits(self.splits)

@@ -1,4 +1,4 @@
-"""Base classes of the settings of tasks, models and strategies: what each declares, nothing with a default."""
+"""Base classes of the settings of tasks, models and strategies: what each must declare; no default exists."""
 
 import inspect
 import re
@@ -63,7 +63,7 @@ class TaskSettings(Settings):
     metrics: ClassVar[tuple[str, ...]]
     """Names of the scores that are shown after every epoch. Where the loss selects, test sets rank by the first one."""
     watched: ClassVar[str]
-    """The name of that which health checks watch beside a rising reward, and which pays a bandit's arms."""
+    """The name of that which health checks watch beside a rising reward, and which rewards a bandit's arms."""
 
     name: str
     selection_metric: str
@@ -216,7 +216,7 @@ def unmet(
 def _chosen(settings: Settings, need: Need) -> tuple[object, str]:
     """The value that makes the need, and those that would not."""
     *groups, last = need.setting.split(".")
-    holder: Any = reduce(getattr, groups, settings)
-    known = need.but or get_args(type(holder).model_fields[last].annotation)
+    group: Any = reduce(getattr, groups, settings)
+    known = need.but or get_args(type(group).model_fields[last].annotation)
     others = [value for value in known if not need.made_by(value)]
-    return getattr(holder, last), " or ".join(map(str, others)) or "another value"
+    return getattr(group, last), " or ".join(map(str, others)) or "another value"

@@ -91,9 +91,9 @@ def stored_trial(text: str) -> Trial:
         ValueError: It is no trial.
 
     """
-    told = json.loads(text)
+    parsed = json.loads(text)
     for key, arm in (("task", TASKS), ("model", MODELS), ("strategy", STRATEGIES)):
-        part = told.get(key) if isinstance(told, dict) else None
+        part = parsed.get(key) if isinstance(parsed, dict) else None
         name = part.get("name") if isinstance(part, dict) else None
         if isinstance(name, str) and name not in arm.names():
             raise UnavailableError(

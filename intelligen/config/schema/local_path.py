@@ -1,4 +1,4 @@
-"""Settings that name a place on this machine: absolute as soon as the settings are made."""
+"""Settings that name a path on this machine: absolute as soon as the settings are made."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -45,7 +45,7 @@ class Search(Settings):
     """Of the suggestions."""
     startup_trials: PositiveInt = 4
     """So many trials are drawn at random before `tpe` or `gp` use their model; with `nsga2` the size of each
-    generation, the first of which is random. Where strategies take turns, each has a model or generations of its
+    generation, the first of which is random. In round robin each strategy has a model or generations of its
     own."""
     storage: DatabaseAddress | None = None
     """A database for Optuna's study (`postgresql://…`, `mysql://…`, `sqlite:///…`, relative to this file); a journal

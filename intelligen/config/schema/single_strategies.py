@@ -137,7 +137,7 @@ class Generative(StrategySettings):
 
 
 class Discriminator(Settings):
-    """A Transformer encoder that reads source and translation and tells references from the generator's output."""
+    """A Transformer encoder that reads source and translation, and separates references from the generator's output."""
 
     heads: PositiveInt = 4
     head_width: Annotated[int, Field(ge=2, multiple_of=2)] = 16
@@ -150,11 +150,11 @@ class Discriminator(Settings):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.1
     """One-sided (Salimans et al. 2016): references are labelled 1 − this, the generator's output 0."""
     steps: Annotated[int, Field(ge=1, le=100)] = 1
-    """d_steps: its updates at each of its turns; sensible: 1–5."""
+    """d_steps: its updates in each of its rounds; sensible: 1–5."""
     every: PositiveInt = 1
-    """Its turn comes at every n-th adversarial update; 1 = ordinary SeqGAN, more = slow."""
+    """It has a round at every n-th adversarial update; 1 = ordinary SeqGAN, more = slow."""
     replay: PositiveInt = 1
-    """It learns from the generator's output of one of the last n of its turns, drawn at random; 1 = the newest only."""
+    """It learns from the generator's output of one of its last n rounds, drawn at random; 1 = the newest only."""
     pretraining_updates: NonNegativeInt = 40
     """d_pretrain: longest phase in which it alone plays the game, the generator being teacher-forced meanwhile.
     The null controls wait for the whole of it."""

@@ -16,7 +16,7 @@ SearchName = Literal["greedy", "beam", "sample"]
 class Confirmation(Settings):
     """The best configuration of each strategy is trained again, whole, with seeds that the search has not seen.
 
-    Validation chose that trial, and with it the luck of its seed; only other seeds tell the two apart.
+    Validation chose that trial, and with it the luck of its seed; only other seeds separate the two.
     """
 
     seeds: Annotated[int, Field(ge=2, le=20)] = 3

@@ -18,7 +18,7 @@ from intelligen.config.schema.single_strategies import (
 )
 from intelligen.config.schema.strategy_mixture import Intelligen
 
-_Own = (
+_LedgerTrial = (
     Standard
     | StandardMatched
     | Auxiliary
@@ -29,11 +29,11 @@ _Own = (
     | SeqGanRandom
     | Intelligen
 )
-STRATEGIES = OpenArm("intelligen.strategies", PluginStrategy, get_args(_Own))
+STRATEGIES = OpenArm("intelligen.strategies", PluginStrategy, get_args(_LedgerTrial))
 if TYPE_CHECKING:
-    Strategy = _Own | PluginStrategy
+    Strategy = _LedgerTrial | PluginStrategy
 else:
-    Strategy = Annotated[_Own, Field(discriminator="name"), STRATEGIES]
+    Strategy = Annotated[_LedgerTrial, Field(discriminator="name"), STRATEGIES]
 STRATEGY_NAMES: tuple[str, ...] = tuple(map(name_of, STRATEGIES.own))
 """Those of this package."""
 ALIASES = {

@@ -100,7 +100,7 @@ class Gap(Settings):
 
 
 class Bandit(Settings):
-    """EXP3 (Auer et al. 2002) over strategies: one of them trains for an epoch and is paid by what validation gains."""
+    """EXP3 (Auer et al. 2002) over strategies: one trains for an epoch; the gain in validation is its reward."""
 
     name: Literal["bandit"] = "bandit"
     arms: Annotated[tuple[MixtureMember, ...], Field(min_length=2)] = ("standard", "recurrent", "generative")

@@ -143,7 +143,7 @@ class Sweep(Settings):
         return () if self.confirm is None else self.confirm.after(seed)
 
     def round_robin(self) -> bool:
-        """Whether strategies take turns; where they do not, the sampler chooses them."""
+        """Whether strategies get trials in round robin; otherwise the sampler chooses them."""
         return bool(self.strategies()) and (bool(self.budget.per_strategy()) or self.search.sampler == "grid")
 
     def trials_of(self, strategy: str) -> int | None:

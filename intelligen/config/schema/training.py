@@ -37,7 +37,7 @@ class Schedule(Settings):
 
 
 class Health(Settings):
-    """Signs that a fine-tuning is sick, each judged against the weights it started from; a sick trial stops early.
+    """Signs that a fine-tuning is unhealthy, compared with the weights it started from; an unhealthy trial stops early.
 
     Its best epoch so far is its result. NaN and infinity always end a trial, and as failed.
     """
@@ -49,8 +49,8 @@ class Health(Settings):
     length_drift: PositiveFloat = 0.3
     """Length drift: hypothesis length / reference length moves by more than this, away from 1."""
     reward_hacking: PositiveFloat = 1.0
-    """Reward hacking: the discriminator's reward has risen while validation chrF stands more than so many points below
-    its start."""
+    """Reward hacking: the discriminator's reward has risen while validation chrF is more than so many points below its
+    start."""
     most_discriminator_accuracy: Annotated[float, Field(ge=0.5, le=1.0)] = 0.95
     """Discriminator saturation: its accuracy is above this, so that it rewards everything alike."""
 

@@ -19,11 +19,11 @@ def population_problems(sweep: Sweep, document: Document) -> Iterator[str]:
         return
     for entry in with_inner(entries_of(sweep.space, ("space",))):
         if (what := _fixed(entry)) is not None:
-            yield problem_line(document.origin(entry.place), dotted(entry.place), what)
+            yield problem_line(document.origin(entry.key), dotted(entry.key), what)
 
 
 def _fixed(entry: Entry) -> str | None:
-    """Why an entry cannot stand in a population's space; none where it can."""
+    """Why an entry is not allowed in a population's space; None where it is."""
     match entry.space:
         case Const():
             return None

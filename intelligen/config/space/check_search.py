@@ -65,7 +65,7 @@ def _grid_problems(sweep: Sweep, document: Document) -> Iterator[str]:
             f"{parameter.name} has no end of values, and the sampler grid runs every point;"
             " list values with `choice`, or take another sampler"
         )
-        yield problem_line(document.origin(parameter.place), dotted(parameter.place), what)
+        yield problem_line(document.origin(parameter.key), dotted(parameter.key), what)
     if not endless and (size := grid_size(sweep.space)) > MOST_GRID_POINTS:
         what = f"a grid of {size:,} points; at most {MOST_GRID_POINTS:,}: list fewer values, or take another sampler"
         yield problem_line(document.origin(("space",)), "space", what)
@@ -79,7 +79,7 @@ def _process_problems(sweep: Sweep, document: Document) -> Iterator[str]:
                 f"{parameter.name} has {high - low + 1:,.0f} values, and the sampler gp lists all, at most"
                 f" {MOST_LISTED:,}: take a smaller range, or another sampler"
             )
-            yield problem_line(document.origin(parameter.place), dotted(parameter.place), what)
+            yield problem_line(document.origin(parameter.key), dotted(parameter.key), what)
 
 
 def _point_problems(sweep: Sweep, document: Document) -> Iterator[str]:
@@ -90,8 +90,8 @@ def _point_problems(sweep: Sweep, document: Document) -> Iterator[str]:
     for row, point in enumerate(warm_start.points or ()):
         for name in point:
             if what := _problem(known, name, point):
-                place = ("search", "warm_start", "points", row, name)
-                yield problem_line(document.origin(place), dotted(place), what)
+                key = ("search", "warm_start", "points", row, name)
+                yield problem_line(document.origin(key), dotted(key), what)
 
 
 def _problem(known: Mapping[str, Parameter], name: str, point: Mapping[str, Scalar]) -> str | None:

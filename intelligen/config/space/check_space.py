@@ -35,10 +35,10 @@ def check_space(sweep: Sweep, experiment: Experiment, document: Document) -> Non
 
     """
     entries = entries_of(sweep.space, ("space",))
-    raise_problems([_line(document, place, place, what) for place, what in _misplaced(entries)])
+    raise_problems([_line(document, written, written, what) for written, what in _misplaced(entries)])
     trials = _Trials(experiment, document)
     together = trials.vary(entries, {})
-    raise_problems(list(trials.told.values()))
+    raise_problems(list(trials.problems.values()))
     raise_problems([problem_line(document.origin(("space",)), "space", problem.what) for problem in together])
 
 
@@ -46,7 +46,7 @@ class _Trials:
     """Tries values on the experiment and keeps one line for each entry that can break it."""
 
     def __init__(self, experiment: Experiment, document: Document) -> None:
-        self.told: dict[Key, str] = {}
+        self.problems: dict[Key, str] = {}
         self._known: set[Problem] = set()
         self._document = document
         self._experiment = Document(experiment.model_dump(mode="json"), {})
@@ -58,12 +58,12 @@ class _Trials:
             others = around | first_values([entry for entry in entries if entry.draw != moving[0].draw])
             for corner in zip(*(entry.values() for entry in moving), strict=True):
                 values = {entry.setting: value for entry, (_, value) in zip(moving, corner, strict=True)}
-                moved = [(entry, place) for entry, (place, _) in zip(moving, corner, strict=True)]
+                moved = [(entry, written) for entry, (written, _) in zip(moving, corner, strict=True)]
                 self._tell(moved, self._problems(others | values), usual=together)
             for entry in moving:
                 for name, inner in entry.options().items():
                     found = self.vary(inner, others | {f"{entry.setting}.name": name})
-                    self._tell([(entry, (*entry.place, "choice", name))], found, usual=together)
+                    self._tell([(entry, (*entry.key, "choice", name))], found, usual=together)
         return together
 
     def _problems(self, values: Values) -> list[Problem]:
@@ -74,16 +74,16 @@ class _Trials:
     def _tell(
         self, moved: Sequence[tuple[Entry, Key]], problems: Sequence[Problem], *, usual: Sequence[Problem]
     ) -> None:
-        """Note what goes wrong with entries at places: each at the entry that it concerns, else at the first."""
+        """Note each problem at the key of the entry that it concerns, else of the first."""
         for problem in problems:
-            entry, place = next((pair for pair in moved if pair[0].below(problem.key) is not None), moved[0])
+            entry, written = next((pair for pair in moved if pair[0].below(problem.key) is not None), moved[0])
             below = entry.below(problem.key)
-            if problem in self._known or entry.place in self.told or (below is None and problem in usual):
+            if problem in self._known or entry.key in self.problems or (below is None and problem in usual):
                 continue
             part = (*entry.contents, *(below or ()))
-            where = place if place[: len(part)] == part else part
+            where = written if written[: len(part)] == part else part
             key = dotted(problem.key if below is None else below)
-            self.told[entry.place] = _line(self._document, where, entry.place, f"{key}: {problem.what}")
+            self.problems[entry.key] = _line(self._document, where, entry.key, f"{key}: {problem.what}")
             self._known.add(problem)
 
 
@@ -97,15 +97,15 @@ def _misplaced(entries: Sequence[Entry]) -> Iterator[tuple[Key, str]]:
     for position, entry in enumerate(everything):
         if problem := _unfit_name(entry):
             yield entry.draw, problem
-        exists = has_setting(Experiment, entry.setting)  # if not, trying its values tells which key is near
+        exists = has_setting(Experiment, entry.setting)  # if not, trying its values shows which key is near
         if exists and not may_vary(entry.setting):
             allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
-            yield entry.place, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
+            yield entry.key, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
         elif exists and (problem := _unfit_form(entry)):
-            yield entry.place, problem
+            yield entry.key, problem
         for earlier in everything[:position]:
             if problem := _clash(entry, earlier):
-                yield entry.place, problem
+                yield entry.key, problem
 
 
 def _unfit_name(entry: Entry) -> str | None:
@@ -136,8 +136,8 @@ def _unfit_form(entry: Entry) -> str | None:
 
 def _clash(entry: Entry, earlier: Entry) -> str | None:
     """What is wrong with both entries in one trial; nothing where they belong to different options of one choice."""
-    common = len(list(takewhile(bool, map(eq, entry.place, earlier.place))))
-    if entry.place[common - 1] == "choice":
+    common = len(list(takewhile(bool, map(eq, entry.key, earlier.key))))
+    if entry.key[common - 1] == "choice":
         return None
     if entry.setting == earlier.setting:
         return f"{entry.setting} varies at two places of one trial's space; keep one of them"

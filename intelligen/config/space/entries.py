@@ -23,7 +23,7 @@ class Entry:
     """The setting whose option it belongs to; empty outside of options."""
     space: Space
     draw: Key
-    """Where its form stands in the sweep file. The settings of a zip share their draw."""
+    """Key of its form in the sweep file. The settings of a zip share their draw."""
     column: str | None = None
     """Its key as written in a zip; None elsewhere, where the form's own key is the setting."""
 
@@ -38,13 +38,13 @@ class Entry:
         return resolve_key(self.parent, self.written if self.column is None else self.column)
 
     @property
-    def place(self) -> Key:
-        """Where it stands in the sweep file."""
+    def key(self) -> Key:
+        """Its key in the sweep file."""
         return self.draw if self.column is None else self.contents
 
     @property
     def contents(self) -> Key:
-        """Where its values stand."""
+        """The key of its values."""
         (form,) = type(self.space).model_fields
         return (*self.draw, form) if self.column is None else (*self.draw, form, self.column)
 
@@ -63,7 +63,7 @@ class Entry:
         }
 
     def values(self) -> list[tuple[Key, JsonValue]]:
-        """(place, value) of each corner; none where options are named.
+        """(key, value) of each corner; none where options are named.
 
         Both ends of a range, every value of a list, a constant, a simplex with all weight on one part, every shape of a
         schedule with both ends of each of its numbers.
@@ -90,12 +90,12 @@ class Entry:
         return key[len(parts) :] if own else None
 
 
-def entries_of(spaces: Mapping[str, Space], place: Key, *, parent: str = "") -> list[Entry]:
-    """The entries of a space that stands at the place, those of options apart."""
+def entries_of(spaces: Mapping[str, Space], prefix: Key, *, parent: str = "") -> list[Entry]:
+    """The entries of the space at the key `prefix`, without those of options."""
     entries: list[Entry] = []
     for key, space in spaces.items():
         columns: Sequence[str | None] = list(space.zip) if isinstance(space, Zip) else [None]
-        entries += [Entry(parent, space, (*place, key), column) for column in columns]
+        entries += [Entry(parent, space, (*prefix, key), column) for column in columns]
     return entries
 
 
@@ -127,10 +127,10 @@ def _vertex(parts: Sequence[str], heavy: str) -> JsonValue:
     return {part: float(part == heavy) for part in parts}
 
 
-def _schedules(ranges: ScheduleRanges, place: Key) -> Iterator[tuple[Key, JsonValue]]:
+def _schedules(ranges: ScheduleRanges, prefix: Key) -> Iterator[tuple[Key, JsonValue]]:
     for shape in ranges.shapes:
         ends = {name: both if isinstance(both, list) else [both] for name, both in ranges.numbers(shape).items()}
         first: Values = {"shape": shape, **{name: both[0] for name, both in ends.items()}}
         for name, both in ends.items():
             for i, end in enumerate(both):
-                yield (*place, name, i), first | {name: end}
+                yield (*prefix, name, i), first | {name: end}

@@ -34,8 +34,8 @@ class Parameter:
 
     name: str
     """`finetuning.optimizer.learning_rate`, `generative/probability.start`"""
-    place: Key
-    """Where its entry stands in the sweep file."""
+    key: Key
+    """Key of its entry in the sweep file."""
     choices: tuple[Scalar, ...] = ()
     """Empty where it is drawn from a range."""
     ends: tuple[float, float] = (0.0, 1.0)
@@ -43,7 +43,7 @@ class Parameter:
     """Whether only the whole numbers of the range are meant."""
     needs: Needs = ()
     rows: tuple[Mapping[str, Any], ...] = ()
-    """Of a zip: the settings that each number stands for."""
+    """Of a zip: the settings behind each number."""
 
     @property
     def continuous(self) -> bool:
@@ -83,12 +83,12 @@ class Parameter:
 
 
 def parameters(
-    space: Mapping[str, Space], *, place: Key = ("space",), options: str = "", needs: Needs = ()
+    space: Mapping[str, Space], *, parent: Key = ("space",), options: str = "", needs: Needs = ()
 ) -> Iterator[Parameter]:
     """Every parameter of the space, those of options included, in the order of the file."""
     for key, form in space.items():
-        name, here = options + key, (*place, key)
-        parameter = partial(Parameter, place=here, needs=needs)
+        name, here = options + key, (*parent, key)
+        parameter = partial(Parameter, key=here, needs=needs)
         match form:
             case Uniform(uniform=ends) | LogUniform(log_uniform=ends):
                 yield parameter(name, ends=ends)
@@ -110,20 +110,20 @@ def parameters(
                 for option, inner in spaces.items():
                     needed = (*needs, *_needed(name, [option], of=spaces))
                     yield from parameters(
-                        inner, place=(*here, "choice", option), options=f"{options}{option}/", needs=needed
+                        inner, parent=(*here, "choice", option), options=f"{options}{option}/", needs=needed
                     )
             case _:
                 assert_never(form)
 
 
-def _of_schedule(name: str, place: Key, ranges: ScheduleRanges, needs: Needs) -> Iterator[Parameter]:
+def _of_schedule(name: str, parent: Key, ranges: ScheduleRanges, needs: Needs) -> Iterator[Parameter]:
     if isinstance(ranges.shape, list):
-        yield Parameter(f"{name}.shape", place, choices=ranges.shapes, needs=needs)
+        yield Parameter(f"{name}.shape", parent, choices=ranges.shapes, needs=needs)
     for number in ("start", "end", "k"):
         if isinstance(ends := getattr(ranges, number), list):
             having = [shape for shape in ranges.shapes if number in ranges.numbers(shape)]
             needed = _needed(f"{name}.shape", having, of=ranges.shapes)
-            yield Parameter(f"{name}.{number}", place, ends=(ends[0], ends[1]), needs=(*needs, *needed))
+            yield Parameter(f"{name}.{number}", parent, ends=(ends[0], ends[1]), needs=(*needs, *needed))
 
 
 def _needed(name: str, values: Sequence[str], *, of: Collection[str]) -> Needs:

@@ -40,57 +40,57 @@ def read_points(path: Path, sweep: Sweep) -> list[Point]:
         FileNotFoundError: There is no such file.
 
     """
-    place = displayed(path)
-    rows = _rows(path, place)
+    file_name = displayed(path)
+    rows = _rows(path, file_name)
     _, columns = next(rows, (1, []))
     known = {parameter.name: parameter for parameter in parameters(sweep.space)}
     metrics = [objective.metric for objective in sweep.all_objectives()]
-    raise_problems(list(_bad_columns(columns, [*known, *metrics], place)))
+    raise_problems(list(_bad_columns(columns, [*known, *metrics], file_name)))
     points, problems = [], []
     for line, row in rows:
         try:
             points.append(_point(line, _cells(columns, row), known, metrics))
         except ValueError as error:
-            problems.append(problem_line(f"{place}:{line}", "", str(error)))
+            problems.append(problem_line(f"{file_name}:{line}", "", str(error)))
     raise_problems(problems)
     return points
 
 
-def _rows(path: Path, place: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, file_name: str) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is not empty."""
     try:
-        text = _bytes(path, place).decode("utf-8-sig")
+        text = _bytes(path, file_name).decode("utf-8-sig")
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         yield from [(rows.line_num, row) for row in rows if any(row)]
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ConfigError(problem_line(place, "", f"cannot be read: {error.strerror}; check the path")) from None
+        raise ConfigError(problem_line(file_name, "", f"cannot be read: {error.strerror}; check the path")) from None
     except UnicodeDecodeError as error:
         what = f"not UTF-8 at byte {error.start}; save the file as UTF-8"
-        raise ConfigError(problem_line(place, "", what)) from None
+        raise ConfigError(problem_line(file_name, "", what)) from None
     except csv.Error as error:
-        raise ConfigError(problem_line(f"{place}:{rows.line_num}", "", f"no CSV: {error}")) from None
+        raise ConfigError(problem_line(f"{file_name}:{rows.line_num}", "", f"no CSV: {error}")) from None
 
 
-def _bytes(path: Path, place: str) -> bytes:
+def _bytes(path: Path, file_name: str) -> bytes:
     if path.exists() and not path.is_file():  # a pipe would block, a device would never end
-        raise ConfigError(problem_line(place, "", "is not a regular file; give a CSV table"))
+        raise ConfigError(problem_line(file_name, "", "is not a regular file; give a CSV table"))
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
-        raise ConfigError(problem_line(place, "", "larger than 1 MiB; is this the right file?"))
+        raise ConfigError(problem_line(file_name, "", "larger than 1 MiB; is this the right file?"))
     return raw
 
 
-def _bad_columns(columns: Sequence[str], known: Sequence[str], place: str) -> Iterator[str]:
+def _bad_columns(columns: Sequence[str], known: Sequence[str], file_name: str) -> Iterator[str]:
     if not columns:
-        yield problem_line(f"{place}:1", "", "the first line must name the columns; it is empty")
+        yield problem_line(f"{file_name}:1", "", "the first line must name the columns; it is empty")
     for column in columns:
         if columns.count(column) > 1:
-            yield problem_line(f"{place}:1", column, "stands twice")
+            yield problem_line(f"{file_name}:1", column, "stands twice")
         elif column not in known:
-            yield problem_line(f"{place}:1", column, f"no parameter and no objective; {nearest(column, known)}")
+            yield problem_line(f"{file_name}:1", column, f"no parameter and no objective; {nearest(column, known)}")
 
 
 def _cells(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
@@ -104,11 +104,11 @@ def _point(line: int, cells: Mapping[str, str], known: Mapping[str, Parameter], 
     for name in params:
         if why := known[name].why_absent(params):
             raise ValueError(f"{name}: {why}")
-    told = [metric for metric in metrics if metric in cells]
+    given = [metric for metric in metrics if metric in cells]
     for metric in metrics:
-        if told and metric not in told:
-            raise ValueError(f"{metric}: missing beside {told[0]}; give all objectives, or none")
-    return Point(line, params, tuple(_number(metric, cells[metric]) for metric in told))
+        if given and metric not in given:
+            raise ValueError(f"{metric}: missing beside {given[0]}; give all objectives, or none")
+    return Point(line, params, tuple(_number(metric, cells[metric]) for metric in given))
 
 
 def _accepted(name: str, cell: str, parameter: Parameter) -> Scalar:

@@ -1,4 +1,4 @@
-"""Words are drawn as language draws them: a few often, most of them rarely (Zipf's law)."""
+"""Word sampling by Zipf's law: a few words often, most of them rarely."""
 
 from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence

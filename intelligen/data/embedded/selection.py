@@ -1,4 +1,4 @@
-"""Which verbs can take a noun as their subject or as an object."""
+"""Selectional restrictions: which verbs can take a noun as their subject or as an object."""
 
 from functools import cache
 

@@ -1,11 +1,11 @@
-"""Page that compares several sweeps: each keeps its control; what makes them incomparable is said."""
+"""Page that compares several sweeps: each keeps its control; differences that forbid a comparison are listed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from intelligen.analysis.conclusion import Answer
+from intelligen.analysis.conclusion import Conclusion
 from intelligen.analysis.result_rows import ResultRow, primary
 from intelligen.analysis.study import BASELINE, StudyResults
 from intelligen.analysis.system_scores import CONTROL
@@ -21,7 +21,7 @@ class Compared:
 
     study: StudyResults
     rows: Sequence[ResultRow]
-    answer: Answer
+    answer: Conclusion
 
     @property
     def name(self) -> str:
@@ -30,7 +30,7 @@ class Compared:
 
     @property
     def primary(self) -> list[ResultRow]:
-        """What its answer rests on."""
+        """The rows from which its conclusion is drawn."""
         return primary(self.study, self.rows)
 
 
@@ -65,26 +65,26 @@ def comparison_page(compared: Sequence[Compared]) -> str:
 
 def _differences(one: Compared, other: Compared) -> Iterator[str]:
     pair = f"{one.name} and {other.name}"
-    if one.study.header["prepared"] != other.study.header["prepared"]:
-        named = ", ".join(compared.study.header["prepared"] for compared in (one, other))
+    if one.study.fingerprint["prepared"] != other.study.fingerprint["prepared"]:
+        named = ", ".join(compared.study.fingerprint["prepared"] for compared in (one, other))
         yield f"{pair} have other data or vocabularies ({named})"
     if one.study.primary[0] != other.study.primary[0]:
         named = " and ".join(compared.study.primary[0] for compared in (one, other))
         yield f"{pair} are tested otherwise: {named}"
-    searches = [compared.study.header["experiment"]["decoding"]["test"] for compared in (one, other)]
+    searches = [compared.study.fingerprint["experiment"]["decoding"]["test"] for compared in (one, other)]
     if searches[0] != searches[1]:
-        yield f"{pair} search otherwise: {' and '.join(map(_told, searches))}"
+        yield f"{pair} search otherwise: {' and '.join(map(_search_settings, searches))}"
     metrics = [compared.study.task.ranking for compared in (one, other)]
     if metrics[0].name != metrics[1].name:
         yield f"{pair} rank by other metrics: {' and '.join(metric.label for metric in metrics)}"
         return
     signatures = [{row.score.signature for row in compared.primary} for compared in (one, other)]
     if signatures[0] != signatures[1]:
-        told = " and ".join(" ".join(sorted(each)) for each in signatures)
-        yield f"{pair} have {metrics[0].label} of other signatures: {told}"
+        listed = " and ".join(" ".join(sorted(each)) for each in signatures)
+        yield f"{pair} have {metrics[0].label} of other signatures: {listed}"
 
 
-def _told(search: Mapping[str, Any]) -> str:
+def _search_settings(search: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in search.items())
 
 
@@ -106,8 +106,8 @@ def _own(one: Compared) -> Table:
         "strategies": ", ".join(one.study.strategies),
         "trials": len(one.study.members),
         "seeds": ", ".join(str(seed) for seed in sorted({m.record.seed for m in one.study.members})),
-        "git commit": one.study.header.get("git_commit") or "not known",
-        "prepared data": one.study.header["prepared"],
+        "git commit": one.study.fingerprint.get("git_commit") or "not known",
+        "prepared data": one.study.fingerprint["prepared"],
         "directory": one.study.directory,
     }
     return Table("What was run", ["what", "which"], [[word(name), word(value)] for name, value in facts.items()])

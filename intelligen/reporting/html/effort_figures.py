@@ -66,8 +66,8 @@ def _curve(study: StudyResults, strategy: str) -> Curve | None:
 
 def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """Of each strategy with trials enough, how much each parameter decided which of them were the best."""
-    places = mixtures(study)
-    mixed = {parameter.name for parameter in parameters(study.sweep.space) if parameter.place in places}
+    mixed_keys = mixtures(study)
+    mixed = {parameter.name for parameter in parameters(study.sweep.space) if parameter.key in mixed_keys}
     for name in study.strategies:
         own = _completed(study, name)
         shares = importance(_as_optuna(study, own))
@@ -99,13 +99,13 @@ def importance_note(study: StudyResults) -> str:
 
 
 def _completed(study: StudyResults, strategy: str) -> list[SeedModel]:
-    """Trials that finished with the values that they began with: a population's may have taken over others."""
+    """Trials that finished with the values that they began with: a population's may have got others by an exploit."""
     return [
         member
         for member in study.searched
         if member.record.strategy == strategy
         and member.record.state is TrialState.COMPLETE
-        and not member.record.takeovers
+        and not member.record.exploits
     ]
 
 
@@ -113,7 +113,7 @@ def _as_optuna(study: StudyResults, members: Sequence[SeedModel]) -> optuna.Stud
     """Trials that finished as a study in memory: the search's own may lie in a database that is gone."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logarithmic = logarithmic_places(study)
-    known = {one.name: _distribution(one, one.place in logarithmic) for one in parameters(study.sweep.space)}
+    known = {one.name: _distribution(one, one.key in logarithmic) for one in parameters(study.sweep.space)}
     found = optuna.create_study(direction=direction(study.metric))
     for member in members:
         value = member.value(study.metric)

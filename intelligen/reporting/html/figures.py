@@ -39,7 +39,7 @@ def axes(*, x: str, y: str, small: bool = False) -> go.Figure:
 
 
 def whole_steps(longest: int) -> int:
-    """From mark to mark of an axis that counts epochs or trials, so that none stands at a half."""
+    """From mark to mark of an axis that counts epochs or trials, so that none is at a half."""
     return max(1, longest // 6)
 
 
@@ -94,7 +94,7 @@ class IntervalBar:
     value: float
     low: float
     high: float
-    told: str
+    label: str
     """What is shown under the pointer beside the numbers."""
 
 
@@ -109,7 +109,7 @@ def intervals(title: str, spans: Sequence[IntervalBar]) -> go.Figure:
             error_x=reach,
             mode="markers",
             marker={"color": span.mark.colour, "symbol": span.mark.symbol, "size": 11},
-            text=[f"{span.value:.2f} [{span.low:.2f}, {span.high:.2f}]<br>{span.told}"],
+            text=[f"{span.value:.2f} [{span.low:.2f}, {span.high:.2f}]<br>{span.label}"],
             hovertemplate="%{text}<extra>%{y}</extra>",
         )
     figure.update_layout(height=110 + 34 * len(spans))

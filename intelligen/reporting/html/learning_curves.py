@@ -25,8 +25,8 @@ def learning_curves(study: StudyResults, marks: Marks) -> Figure:
     for system in _finetuned(study):
         for member in system.members:
             points = [(report.target_tokens, report.metrics[study.metric]) for report in member.reports]
-            told = f"{member.record.id}, seed {member.record.seed}"
-            text = [f"{told}, epoch {report.epoch}" for report in member.reports]
+            trial = f"{member.record.id}, seed {member.record.seed}"
+            text = [f"{trial}, epoch {report.epoch}" for report in member.reports]
             add_line(figure, marks[system.name], points, name=system.name, text=text, opacity=0.85)
     start = [member.value(study.metric) for member in _baseline(study)]
     known = [value for value in start if value is not None]

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from intelligen.analysis.conclusion import Answer
+from intelligen.analysis.conclusion import Conclusion
 from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page_tables import Table
 from intelligen.reporting.html.plot_styles import DASHES, SYMBOLS, Mark
@@ -36,7 +36,7 @@ class Section:
     legend: bool = True
     """Whether its figures show systems by their marks."""
     small: bool = False
-    """Figures stand beside each other where there is room."""
+    """Figures side by side where there is room."""
     folded: bool = False
     """Only the first figure is open."""
     samples: Sequence[TranslatedSample] = ()
@@ -50,7 +50,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above the answer."""
+    """Kind of the page, its title and its question, above the conclusion."""
 
     kind: str
     title: str
@@ -58,13 +58,13 @@ class Heading:
 
 
 def render(
-    heading: Heading, answers: Mapping[str, Answer], sections: Sequence[Section], marks: Mapping[str, Mark]
+    heading: Heading, answers: Mapping[str, Conclusion], sections: Sequence[Section], marks: Mapping[str, Mark]
 ) -> str:
     """The whole page.
 
     Args:
         heading: Of the page.
-        answers: By what they are of; a study's own answer stands under the empty name.
+        answers: By what they are of; a study's own has the empty name.
         sections: In their order.
         marks: Of the systems in the figures.
 

@@ -14,7 +14,7 @@ from intelligen.reporting.html.page_tables import Table, result_table, trial_tab
 from intelligen.reporting.html.parallel_coordinates import parallel_figures
 from intelligen.reporting.html.plot_styles import Mark
 from intelligen.reporting.html.sample_translations import SAMPLES, samples
-from intelligen.reporting.html.score_figures import exposure_by_place, score_figures
+from intelligen.reporting.html.score_figures import exposure_by_position, score_figures
 from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
 from intelligen.tasks import AnyTask
 
@@ -63,13 +63,13 @@ def _how_to_read(task: AnyTask) -> str:
 
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
     split, search = setting
-    place = "in the domain" if split == "test" else "another test set"
-    return f"{split} ({place}), {len(study.test_sets[split].references):,} rows, {search} search"
+    kind = "in the domain" if split == "test" else "another test set"
+    return f"{split} ({kind}), {len(study.test_sets[split].references):,} rows, {search} search"
 
 
 def _training(study: StudyResults, marks: Marks) -> list[Section]:
     curves = learning_curves(study, marks)
-    exposure = [*exposure_curves(study, marks), *(exposure_by_place(study, marks) if study.settings else ())]
+    exposure = [*exposure_curves(study, marks), *(exposure_by_position(study, marks) if study.settings else ())]
     return [
         Section("learning", "Learning curves", figures=[curves] if curves.content.data else []),
         Section(
@@ -127,39 +127,39 @@ def _material(study: StudyResults) -> list[Section]:
 
 
 def _traced(study: StudyResults) -> str:
-    place = f" at {study.tracking_uri}" if study.tracking_uri else ""
+    where = f" at {study.tracking_uri}" if study.tracking_uri else ""
     of_sweep = (
         f" Run {study.runs.sweep} of experiment {study.runs.experiment} is the sweep's." if study.runs.sweep else ""
     )
     return (
         "Every number of this page comes from these trials: scores from the hypotheses of those of a row's strategy and"
         " seeds, costs from the epochs of all of a strategy's. Their files lie in these directories, which start at"
-        f" {study.directory}. In MLflow{place} a trial's run has its epochs as metrics and its hypotheses as"
+        f" {study.directory}. In MLflow{where} a trial's run has its epochs as metrics and its hypotheses as"
         f" artifacts, and is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's name."
         f"{of_sweep}"
     )
 
 
 def _what_was_run(study: StudyResults) -> Section:
-    header = study.header
+    fingerprint = study.fingerprint
     signatures = sorted(
         {(name, text) for m in study.members for d in m.decoded.values() for name, text in d.signatures.items()}
     )
     facts = [
         ("sweep", study.sweep.name),
         ("sweep id", study.sweep_id),
-        ("git commit", header.get("git_commit") or "not known"),
-        ("host", header.get("host") or "not known"),
-        ("prepared data", header["prepared"]),
+        ("git commit", fingerprint.get("git_commit") or "not known"),
+        ("host", fingerprint.get("host") or "not known"),
+        ("prepared data", fingerprint["prepared"]),
         *(("rows of the splits", line) for line in (shared_rows(study.data) if study.data else ())),
         ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
-        *((f"version of {name}", version) for name, version in header.get("versions", {}).items()),
+        *((f"version of {name}", version) for name, version in fingerprint.get("versions", {}).items()),
         *((name.replace("_", " "), text) for name, text in signatures),
         *_machine(study.environment),
     ]
     texts = {
         "The sweep file": _readable(study.sweep.model_dump(mode="json")),
-        "The experiment": _readable(header["experiment"]),
+        "The experiment": _readable(fingerprint["experiment"]),
     }
     if study.environment:
         texts["Machine and packages"] = study.environment

@@ -26,7 +26,7 @@ class Cell:
     is_long: bool = False
     """Whether it may take several lines."""
     below: str = ""
-    """What stands below the text, in small."""
+    """Small text below the text."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from intelligen.reporting.html.plot_styles import Mark
 from intelligen.state.trial_records import ParameterValue
 
 _STRATEGY = "strategy"
-# The best of a strategy's trials stand out by so many.
+# So many of a strategy's best trials are highlighted.
 _BEST_SHARE = 5
 _LONGEST_LABEL = 14
 
@@ -32,7 +32,7 @@ class _Axis:
     logarithmic: bool = False
     choices: tuple[ParameterValue, ...] = ()
 
-    def place(self, value: ParameterValue) -> float:
+    def position(self, value: ParameterValue) -> float:
         if self.choices:
             return (self.choices.index(value) + 0.5) / len(self.choices)
         assert isinstance(value, int | float)
@@ -43,7 +43,7 @@ class _Axis:
 
     def ticks(self) -> list[tuple[float, str]]:
         if self.choices:
-            return [(self.place(choice), str(choice)[:_LONGEST_LABEL]) for choice in self.choices]
+            return [(self.position(choice), str(choice)[:_LONGEST_LABEL]) for choice in self.choices]
         return [(0.0, f"{self.low:.3g}"), (1.0, f"{self.high:.3g}")]
 
 
@@ -57,7 +57,7 @@ def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator
         drawn = [one for one in known if one.name != _STRATEGY and any(one.name in m.record.params for m in own)]
         if own and drawn:
             axes_drawn = [_axis(one, logarithmic) for one in drawn]
-            values = [[_value(member, one, mixed.get(one.place)) for one in drawn] for member in own]
+            values = [[_value(member, one, mixed.get(one.key)) for one in drawn] for member in own]
             figure = _figure(own, axes_drawn, values, study, marks[strategy])
             yield Figure(
                 f"parallel-{strategy}",
@@ -69,7 +69,7 @@ def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator
 
 
 def logarithmic_places(study: StudyResults) -> set[Key]:
-    """Where in the sweep file stand the ranges that are searched by their logarithm."""
+    """Keys of the ranges in the sweep file that are searched by their logarithm."""
     entries = with_inner(entries_of(study.sweep.space, ("space",)))
     return {entry.draw for entry in entries if isinstance(entry.space, LogUniform | LogInt)}
 
@@ -100,7 +100,7 @@ def _value(member: SeedModel, parameter: Parameter, mixture: Entry | None) -> Pa
 
 def _axis(parameter: Parameter, logarithmic: set[Key]) -> _Axis:
     label = parameter.name.rpartition("/")[2].removeprefix("finetuning.")
-    return _Axis(label, *parameter.ends, logarithmic=parameter.place in logarithmic, choices=parameter.choices)
+    return _Axis(label, *parameter.ends, logarithmic=parameter.key in logarithmic, choices=parameter.choices)
 
 
 def _figure(
@@ -117,10 +117,10 @@ def _figure(
     figure = axes(x="", y="")
     for member, found in zip(own, drawn_values, strict=True):
         trial = member.record.id
-        places = [None if value is None else axis.place(value) for axis, value in zip(drawn, found, strict=True)]
+        positions = [None if value is None else axis.position(value) for axis, value in zip(drawn, found, strict=True)]
         figure.add_scatter(
             x=list(range(len(all_axes))),
-            y=[*places, all_axes[-1].place(values[trial])],
+            y=[*positions, all_axes[-1].position(values[trial])],
             mode="lines+markers",
             name=trial,
             text=[
@@ -137,11 +137,11 @@ def _figure(
 
 
 def _draw_axes(figure: go.Figure, all_axes: Sequence[_Axis]) -> None:
-    for place, axis in enumerate(all_axes):
-        figure.add_vline(x=place, line={"color": "#888888", "width": 1}, layer="below")
+    for position, axis in enumerate(all_axes):
+        figure.add_vline(x=position, line={"color": "#888888", "width": 1}, layer="below")
         for height, label in axis.ticks():
             figure.add_annotation(
-                x=place, y=height, text=label, showarrow=False, xanchor="left", xshift=5, yshift=9, font={"size": 11}
+                x=position, y=height, text=label, showarrow=False, xanchor="left", xshift=5, yshift=9, font={"size": 11}
             )
     figure.update_xaxes(
         tickvals=list(range(len(all_axes))),

@@ -36,6 +36,6 @@ class Mark:
 
 def marks(strategies: Sequence[str]) -> dict[str, Mark]:
     """A mark for the baseline, and for each strategy by its place."""
-    turns = zip(cycle(_COLOURS), cycle(DASHES), cycle(_STRATEGY_SYMBOLS), strict=False)
-    own = {name: Mark(*turn) for name, turn in zip(strategies, turns, strict=False)}
+    styles = zip(cycle(_COLOURS), cycle(DASHES), cycle(_STRATEGY_SYMBOLS), strict=False)
+    own = {name: Mark(*style) for name, style in zip(strategies, styles, strict=False)}
     return {BASELINE: Mark("#888888", "dot", "cross"), **own}

@@ -43,7 +43,7 @@ class TranslatedSample:
 
 
 def sample_rows(sentences: int, samples: int = SAMPLES) -> list[int]:
-    """The middle of each of `samples` equal parts of a test set: nobody chose them for what they say."""
+    """The middle of each of `samples` equal parts of a test set: they are not chosen by their content."""
     parts = min(samples, sentences)
     return [(2 * part + 1) * sentences // (2 * parts) for part in range(parts)]
 
@@ -98,5 +98,5 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 def _cut(text: str, spans: Sequence[tuple[int, int]], start: int, end: int) -> str:
-    """The words from `start` to before `end`, with what stands between them."""
+    """The words from `start` to before `end`, with what is between them."""
     return text[spans[start][0] : spans[end - 1][1]]

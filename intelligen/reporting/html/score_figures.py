@@ -41,7 +41,7 @@ def _lengths(metric: AnyMetric, by_length: Mapping[str, Mapping[str, float]], ma
     )
 
 
-def exposure_by_place(study: StudyResults, marks: Marks) -> Iterator[Figure]:
+def exposure_by_position(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """Of the primary test set: what a prefix of its own costs a model, and where in the sentence it does worse.
 
     Of what was not measured, as where models write nothing, there is no figure.
@@ -70,15 +70,15 @@ def _prefix_switch(losses: Mapping[str, Mapping[str, float]], marks: Marks) -> F
 
 
 def _gap_by_position(gaps: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
-    places = axes(x="position in the sentence", y="accuracy lost", small=True)
+    figure = axes(x="position in the sentence", y="accuracy lost", small=True)
     for name, values in gaps.items():
-        add_line(places, marks[name], list(values.items()), name=name)
-    places.update_xaxes(type="category", categoryorder="array", categoryarray=list(POSITIONS))
+        add_line(figure, marks[name], list(values.items()), name=name)
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(POSITIONS))
     return Figure(
         "positions",
         "Exposure gap by position, test set",
         "Teacher-forced accuracy less free-running accuracy.",
-        places,
+        figure,
     )
 
 
@@ -107,10 +107,12 @@ def _means(study: StudyResults, setting: Setting, metrics: Sequence[str]) -> dic
     """System → metric → mean over its seeds; metrics that a system lacks are left out."""
     found: dict[str, dict[str, float]] = {}
     for system in study.systems:
-        told = [decoded.metrics for decoded in system.of(setting).values()]
-        known = [metric for metric in metrics if told and all(metric in values for values in told)]
+        measured = [decoded.metrics for decoded in system.of(setting).values()]
+        known = [metric for metric in metrics if measured and all(metric in values for values in measured)]
         if known:
-            found[system.name] = {metric: sum(values[metric] for values in told) / len(told) for metric in known}
+            found[system.name] = {
+                metric: sum(values[metric] for values in measured) / len(measured) for metric in known
+            }
     return found
 
 

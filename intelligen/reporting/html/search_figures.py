@@ -51,7 +51,7 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
 
 def simplex_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """Mixing ratios: three parts in a triangle, two on a line, more as bars."""
-    names = {parameter.place: parameter.name for parameter in parameters(study.sweep.space)}
+    names = {parameter.key: parameter.name for parameter in parameters(study.sweep.space)}
     for entry in mixtures(study).values():
         mixed = [
             (member, weights(member, entry), value)
@@ -72,7 +72,7 @@ def _triangle(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults
     figure.add_scatterternary(
         **{axis: [found[part] for _, found, _ in mixed] for axis, part in zip("abc", parts, strict=True)},
         mode="markers",
-        text=_told(mixed, study),
+        text=_hover_texts(mixed, study),
         hoverinfo="text",
         marker={
             "size": _sizes([value for *_, value in mixed], study),
@@ -90,7 +90,7 @@ def _line(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, ma
     figure = axes(x=f"weight of {parts[0]} (the rest: {parts[1]})", y=study.metric)
     points = [(found[parts[0]], value) for _, found, value in mixed]
     strategy = mixed[0][0].record.strategy
-    add_points(figure, marks[strategy], points, name=strategy, text=_told(mixed, study))
+    add_points(figure, marks[strategy], points, name=strategy, text=_hover_texts(mixed, study))
     figure.update_xaxes(range=[-0.02, 1.02])
     return _mixture(name, "Each point is a trial", study, figure)
 
@@ -125,7 +125,7 @@ def _mixture(name: str, how: str, study: StudyResults, figure: go.Figure) -> Fig
     return Figure(key, f"Mixing ratios: {name}", f"{how}, by {study.metric}.", figure)
 
 
-def _told(mixed: Mixed, study: StudyResults) -> list[str]:
+def _hover_texts(mixed: Mixed, study: StudyResults) -> list[str]:
     return [
         f"{member.record.id}: {study.metric} {value:.2f}<br>"
         + "<br>".join(f"{part} {weight:.2f}" for part, weight in found.items())

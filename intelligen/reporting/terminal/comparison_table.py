@@ -17,10 +17,10 @@ def comparison_table(compared: Sequence[Compared]) -> Table:
     """The most telling columns of the page's table."""
     whole = page_table(compared)
     table = Table(title=Text(whole.caption), title_justify="left")
-    shown = [place for place, heading in enumerate(whole.headings) if not heading.endswith(_LEFT_OUT)]
-    for place in shown:
-        is_number = all(row[place].is_number for row in whole.rows)
-        table.add_column(Text(whole.headings[place]), justify="right" if is_number else "left")
+    shown = [column for column, heading in enumerate(whole.headings) if not heading.endswith(_LEFT_OUT)]
+    for column in shown:
+        is_number = all(row[column].is_number for row in whole.rows)
+        table.add_column(Text(whole.headings[column]), justify="right" if is_number else "left")
     for row in whole.rows:
-        table.add_row(*(Text(f"{row[place].text} {row[place].below}".strip()) for place in shown))
+        table.add_row(*(Text(f"{row[column].text} {row[column].below}".strip()) for column in shown))
     return table

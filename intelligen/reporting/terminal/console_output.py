@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 if TYPE_CHECKING:
     from rich.console import Console
 
-LOG_WIDTH = 160  # columns of a table in a pipe, where nobody says how wide it may be
+LOG_WIDTH = 160  # columns of a table in a pipe, whose width is unknown
 _ASCII = {"…": "~", "→": ">", "–": "-", "×": "x", "±": "~", "·": ".", "’": "'"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

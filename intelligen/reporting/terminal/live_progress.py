@@ -53,8 +53,8 @@ class LiveProgress:
         self._interval_s = interval_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._told: dict[str, int] = {}
-        self._told_ends: set[str] = set()
+        self._shown: dict[str, int] = {}
+        self._shown_ends: set[str] = set()
         self._best: float | None = None
         self._problem = ""
         self._live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
@@ -62,9 +62,9 @@ class LiveProgress:
     def __enter__(self) -> "LiveProgress":
         # What earlier launches did is known already.
         for record in self._files.ledger()[1].values():
-            self._told[record.id] = len(self._files.reports(record))
+            self._shown[record.id] = len(self._files.reports(record))
             if record.state is not TrialState.RUNNING:
-                self._told_ends.add(record.id)
+                self._shown_ends.add(record.id)
         if self._live is not None:
             self._live.start()
         self._thread.start()
@@ -103,14 +103,14 @@ class LiveProgress:
 
     def _print_news(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> None:
         for name, record in trials.items():
-            for report in histories[name][self._told.get(name, 0) :]:
+            for report in histories[name][self._shown.get(name, 0) :]:
                 best = "" if self._best is None else f"  best {self._objective} so far {self._best:.2f}"
                 self._say(f"{record.title}  {report_line(report, self._metrics)}{best}")
-            self._told[name] = len(histories[name])
+            self._shown[name] = len(histories[name])
             if record.state is TrialState.RUNNING:
-                self._told_ends.discard(name)
-            elif name not in self._told_ends:
-                self._told_ends.add(name)
+                self._shown_ends.discard(name)
+            elif name not in self._shown_ends:
+                self._shown_ends.add(name)
                 self._say(f"{record.title}  {record.state}: {record.stop_reason}")
 
     def _say(self, line: str) -> None:

@@ -81,12 +81,12 @@ class _PlainCount:
     def __init__(self, console: Console, interval_s: float) -> None:
         self._console = console
         self._interval_s = interval_s
-        self._told = time.monotonic()
+        self._printed_s = time.monotonic()
 
     def heard(self, step: str, lines: int) -> None:
         """Print a line where it is time for one."""
         now = time.monotonic()
-        if now - self._told < self._interval_s:
+        if now - self._printed_s < self._interval_s:
             return
-        self._told = now
+        self._printed_s = now
         self._console.print(f"{step}: {lines:,} lines", markup=False, highlight=False, soft_wrap=True)

@@ -41,11 +41,11 @@ def list_view(statuses: Sequence[Status]) -> Table:
 
 
 def state_words(status: Status) -> str:
-    """The state, and who runs it where somebody does."""
-    holder = status.holder
-    if holder is None:
+    """The state, and the process that runs it, if any."""
+    owner = status.holder
+    if owner is None:
         return str(status.state)
-    return f"running ({holder}{'' if holder.certain else ', as its lock says'})"
+    return f"running ({owner}{'' if owner.certain else ', as its lock says'})"
 
 
 def duration(seconds: float) -> str:
@@ -92,7 +92,7 @@ def _under_way(status: Status) -> Table:
 
 
 def _ending(status: Status) -> list[str]:
-    compare = [f"{'' if place else 'compare':8} {line}" for place, line in enumerate(status.comparison)]
+    compare = [f"{'' if number else 'compare':8} {line}" for number, line in enumerate(status.comparison)]
     if status.state is SweepState.RUNNING:
         return [_left(status), *compare]
     lines = [f"files    {status.directory}"]

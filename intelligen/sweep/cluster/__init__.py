@@ -1,1 +1,1 @@
-"""What trials run on: starting or joining Ray, its nodes, their capacity, and the loss of either."""
+"""The cluster that trials run on: Ray started or joined, its nodes and capacity, and the loss of either."""

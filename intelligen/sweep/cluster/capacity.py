@@ -18,7 +18,7 @@ class Node:
     count: int = 1
 
     def holds(self, cpus: int, gpus: int) -> int:
-        """Workers of so many processors and GPUs that fit on it."""
+        """How many workers of so many processors and GPUs fit on it."""
         fit = self.cpus // cpus
         return self.count * (min(fit, self.gpus // gpus) if gpus else fit)
 
@@ -29,9 +29,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Capacity:
-    """Processors and GPUs that can be had."""
+    """Processors and GPUs of a machine or a cluster, node by node."""
 
-    place: str
+    location: str
     """`this machine`, or the cluster's address."""
     nodes: tuple[Node, ...]
     addable: tuple[Node, ...] = ()
@@ -39,12 +39,12 @@ class Capacity:
 
     @property
     def cpus(self) -> int:
-        """Of all nodes, those that can be added too."""
+        """Processors of all nodes, including those that can be added."""
         return sum(node.count * node.cpus for node in (*self.nodes, *self.addable))
 
     @property
     def gpus(self) -> int:
-        """Likewise."""
+        """GPUs of all nodes, including those that can be added."""
         return sum(node.count * node.gpus for node in (*self.nodes, *self.addable))
 
     def workers(self, cpus: int, gpus: int) -> int:
@@ -70,7 +70,7 @@ class Capacity:
 
         Args:
             key: Of the sweep file: `baseline` or `resources`.
-            resources: What stands there.
+            resources: The settings under that key.
             times: Trials at once.
 
         Raises:
@@ -85,12 +85,12 @@ class Capacity:
             if asked * each > there:
                 raise UnavailableError(
                     f"{key}: asks for {asked * each} {kind}s ({resources.workers} workers × {each}{concurrent}),"
-                    f" {self.place} has {there}{self._with_addable()}; lower {key}.workers,"
+                    f" {self.location} has {there}{self._with_addable()}; lower {key}.workers,"
                     f" {key}.{kind.lower()}s_per_worker or {key}.concurrent_trials"
                 )
         one = f"{cpus} CPUs" + (f" and {gpus} GPU" if gpus else "")
         raise UnavailableError(
-            f"{key}: a worker asks for {one} on one node, and {self.place} has room for"
+            f"{key}: a worker asks for {one} on one node, and {self.location} has room for"
             f" {self.workers(cpus, gpus)} of the {asked} ({resources.workers} workers{concurrent}): {self.listed()};"
             f" lower {key}.cpus_per_worker, {key}.workers or {key}.concurrent_trials"
         )
@@ -99,7 +99,7 @@ class Capacity:
         return f" with all that its autoscaler can add ({self.listed()})" if self.addable else ""
 
     def listed(self) -> str:
-        """The largest nodes."""
+        """The largest nodes, as text for a message."""
         nodes = sorted((*self.nodes, *self.addable), key=lambda node: (node.gpus, node.cpus), reverse=True)
         more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
         return ", ".join(map(str, nodes[:NAMED])) + more

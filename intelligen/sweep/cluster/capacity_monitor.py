@@ -13,7 +13,7 @@ LOOK_EVERY_S = 10.0
 
 
 class CapacityMonitor:
-    """Looks now and then whether what a stage runs can be placed, for a stage that waits for Ray.
+    """Checks now and then whether the trials of a stage that waits for Ray can be scheduled at all.
 
     Args:
         resources: What each trial of the stage takes.
@@ -25,10 +25,10 @@ class CapacityMonitor:
         self._looked_s = time.monotonic()
 
     def look(self) -> None:
-        """Look, unless that was done a moment ago.
+        """Check, unless that was done a moment ago.
 
         Raises:
-            NodeLostError: Nothing can be placed any more.
+            NodeLostError: No trial can be scheduled any more.
             ClusterLostError: The cluster is gone.
 
         """
@@ -38,7 +38,7 @@ class CapacityMonitor:
 
 
 def require_capacity(resources: Resources, lost: NodeLostError) -> None:
-    """All workers of a trial find room, now or on nodes that can be added.
+    """Refuse to wait where a trial's workers do not fit, now or on nodes that can be added.
 
     Args:
         resources: What the trial takes.

@@ -23,7 +23,7 @@ Address = tuple[str, int]
 
 
 class ClusterMonitor:
-    """What no trial can do without: the cluster's head, and the raylet of this node.
+    """Connections that no trial can do without: to the cluster's head, and to the raylet of this node.
 
     Args:
         addresses: Of both.
@@ -35,10 +35,10 @@ class ClusterMonitor:
         self.is_cut = threading.Event()
 
     def require(self) -> None:
-        """Return once it answers; wait a while for that.
+        """Wait until both answer, but not for long.
 
         Raises:
-            ClusterLostError: It does not.
+            ClusterLostError: One of them does not.
 
         """
         deadline = time.monotonic() + LOST_AFTER_S
@@ -55,7 +55,7 @@ _held: ClusterMonitor | None = None
 
 
 def require_cluster() -> None:
-    """Ask it before a trial is blamed for its end: the cluster that it ran on is there still, and is to be.
+    """Make sure that the cluster is alive and not being left, before a trial is blamed for its end.
 
     Raises:
         ClusterLostError: It is gone, or the launch is being ended by a signal, which its workers may have had as well.
@@ -68,11 +68,11 @@ def require_cluster() -> None:
 
 
 @contextmanager
-def heeding_loss(last_words: Callable[[], int]) -> Iterator[None]:
+def interrupted_by_cluster_loss(on_hang: Callable[[], int]) -> Iterator[None]:
     """Interrupt the main thread, as Ctrl-C does, once the cluster is lost. Ray is left at the end.
 
     Args:
-        last_words: Called by another thread where the main one waits for a lost cluster and nothing ends that: closes
+        on_hang: Called by another thread where the main one waits for a lost cluster and nothing ends that: closes
             what is open within a bound, and returns the exit code with which the process then ends.
 
     Raises:
@@ -82,9 +82,7 @@ def heeding_loss(last_words: Callable[[], int]) -> Iterator[None]:
     global _held
     _held = monitor = ClusterMonitor(_addresses())
     ended, left = threading.Event(), threading.Event()
-    threading.Thread(
-        target=_watch, args=(monitor, ended, left, last_words), name="cluster-monitor", daemon=True
-    ).start()
+    threading.Thread(target=_watch, args=(monitor, ended, left, on_hang), name="cluster-monitor", daemon=True).start()
     try:
         yield
     except BaseException:
@@ -109,7 +107,7 @@ def leave_ray() -> None:
 
 
 def listens(address: Address) -> bool:
-    """Whether somebody takes connections there."""
+    """Whether a process accepts connections there."""
     try:
         socket.create_connection(address, timeout=LONGEST_CONNECT_S).close()
     except OSError:
@@ -124,9 +122,7 @@ def _addresses() -> list[Address]:
     return [(host, int(port)), (node["NodeManagerAddress"], node["NodeManagerPort"])]
 
 
-def _watch(
-    monitor: ClusterMonitor, ended: threading.Event, left: threading.Event, last_words: Callable[[], int]
-) -> None:
+def _watch(monitor: ClusterMonitor, ended: threading.Event, left: threading.Event, on_hang: Callable[[], int]) -> None:
     while not ended.wait(POLL_S):
         try:
             monitor.require()
@@ -138,6 +134,6 @@ def _watch(
         # Some of Ray's calls wait for its head, and nothing ends them.
         code = ClusterLostError.exit_code
         try:
-            code = last_words()
+            code = on_hang()
         finally:
             end_process(code, f"error: {LOST}\n" if code == ClusterLostError.exit_code else "")

@@ -9,7 +9,7 @@ from intelligen.sweep.cluster.capacity import Capacity
 STAGES = ("baseline", "resources")
 
 
-def on_devices(sweep: Sweep, capacity: Capacity, settled: Mapping[str, int]) -> Sweep:
+def on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) -> Sweep:
     """The sweep with numbers in place of `gpus_per_worker: auto`.
 
     Where a stage is to use GPUs and there are fewer than its workers, fewer trials run at once; where not even one
@@ -17,20 +17,20 @@ def on_devices(sweep: Sweep, capacity: Capacity, settled: Mapping[str, int]) -> 
 
     Args:
         sweep: Its settings.
-        capacity: Of the place where it is to run.
-        settled: Stage → GPUs per worker at its last launch; empty before its first.
+        capacity: Of the machine or cluster where it is to run.
+        recorded: Stage → GPUs per worker at its last launch; empty before its first.
 
     Raises:
         UnavailableError: It has used GPUs so far, and there are none.
 
     """
     open_stages = [key for key in STAGES if _stage(sweep, key).gpus_per_worker == "auto"]
-    gpus = {key: settled.get(key, 1 if capacity.gpus else 0) for key in open_stages}
+    gpus = {key: recorded.get(key, 1 if capacity.gpus else 0) for key in open_stages}
     if any(gpus.values()) and not capacity.gpus:
         overrides = " ".join(f"-o {key}.gpus_per_worker=0" for key in open_stages)
         raise UnavailableError(
-            f"the sweep has trained on GPUs so far, and {capacity.place} has none; resume it where there are some, or"
-            f" go on with processors: {overrides}"
+            f"the sweep has trained on GPUs so far, and {capacity.location} has none; resume it where there are some,"
+            f" or go on with processors: {overrides}"
         )
     return sweep.model_copy(update={key: _fitted(_stage(sweep, key), number, capacity) for key, number in gpus.items()})
 
@@ -46,7 +46,7 @@ def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
     Args:
         asked: The settings as they were given.
         sweep: As they are obeyed: from `on_devices`.
-        capacity: Of the place where the sweep is to run.
+        capacity: Of the machine or cluster where the sweep is to run.
 
     """
     trial = sweep.resources
@@ -58,7 +58,7 @@ def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
     ]
     lowered = ", ".join(_lowered(asked, sweep))
     parts = [
-        f"{capacity.place}: {_count(capacity.cpus, 'CPU')} and {_count(capacity.gpus, 'GPU')}",
+        f"{capacity.location}: {_count(capacity.cpus, 'CPU')} and {_count(capacity.gpus, 'GPU')}",
         f"search {_count(trial.concurrent_trials, 'trial')} at once, {_workers(trial)}",
         f"baseline {_workers(sweep.baseline)}",
     ]

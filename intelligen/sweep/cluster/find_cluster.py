@@ -22,7 +22,7 @@ _ANY_CALL = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 
 @dataclass(frozen=True)
 class Cluster:
-    """One that runs."""
+    """A Ray cluster that runs."""
 
     address: str
     found: str
@@ -60,7 +60,7 @@ def find_cluster(*, local: bool) -> Cluster | None:
 def demands_token(address: str) -> bool:
     """Whether the cluster at an address refuses who shows no token; it is taken to where it cannot be asked.
 
-    A program that shows one must not join a cluster without: it would refuse what the cluster's head tells it in turn.
+    A program that shows one must not join a cluster without: it would refuse the requests of the cluster's head.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
@@ -117,7 +117,7 @@ def _is_of_a_program(head: psutil.Process) -> bool:
 
 
 def _answers(address: str) -> bool:
-    """Whether somebody speaks there: a process that is stopped takes connections too."""
+    """Whether a process answers there: one that is stopped accepts connections too."""
     with grpc.insecure_channel(address) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=ANSWERS_WITHIN_S)

@@ -8,8 +8,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 LONGEST_ANSWER_S = 60.0
 
 
-def ask_host(host: str, task: Any, *arguments: Any) -> Any:
-    """What a remote function answers on a host; none where no living node is on it.
+def query_host(host: str, task: Any, *arguments: Any) -> Any:
+    """The result of a remote function that runs on a host; None where it has no living node.
 
     Raises:
         RayError: It fails, or does not answer in time.

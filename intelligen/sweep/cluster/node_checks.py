@@ -38,7 +38,7 @@ SEES_ALL_GPUS = {"env_vars": {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}}
 
 @dataclass(frozen=True)
 class NodeReport:
-    """One node, beside this process."""
+    """One node, compared with this process."""
 
     host: str
     differences: tuple[str, ...] = ()
@@ -51,11 +51,11 @@ class NodeReport:
     error: str | None = None
     """Why it could not be asked."""
 
-    def trouble(self, place: Path) -> tuple[str, str] | None:
+    def trouble(self, directory: Path) -> tuple[str, str] | None:
         """Why no trial can run there, and what to do about it; none where one can.
 
         Args:
-            place: The directory that it was to see.
+            directory: The directory that it was to see.
 
         """
         if self.error is not None:
@@ -63,17 +63,17 @@ class NodeReport:
         if self.differences:
             return ", ".join(self.differences), "install the same versions on every node"
         if not self.sees_store:
-            return f"does not see {place}", "put --runs on a directory that every node has"
+            return f"does not see {directory}", "put --runs on a directory that every node has"
         if self.gpus is not None:
             return self.gpus, "install torch for its CUDA there, or start its Ray with --num-gpus=0"
         return None
 
 
-def look_at_nodes(place: Path, *, wanted: Callable[[Node], bool] = lambda node: True) -> list[NodeReport]:
-    """Ask living nodes, all at once.
+def check_nodes(directory: Path, *, wanted: Callable[[Node], bool] = lambda node: True) -> list[NodeReport]:
+    """Check living nodes, all at once.
 
     Args:
-        place: The runs directory, or what exists of it: a file there is looked for from every node.
+        directory: The runs directory, or what exists of it: a file there is looked for from every node.
         wanted: Which nodes are asked.
 
     Raises:
@@ -81,7 +81,7 @@ def look_at_nodes(place: Path, *, wanted: Callable[[Node], bool] = lambda node: 
 
     """
     found = [node for node in ray.nodes() if node["Alive"] and wanted(node_of(node))]
-    with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as folder:
+    with tempfile.TemporaryDirectory(prefix=".doctor-", dir=directory) as folder:
         token, content = Path(folder) / socket.gethostname(), secrets.token_hex()
         token.write_text(content)
         before = time.time()
@@ -91,7 +91,7 @@ def look_at_nodes(place: Path, *, wanted: Callable[[Node], bool] = lambda node: 
 
 
 def require_ready_nodes(sweep: Sweep, store: Path) -> list[str]:
-    """Have every node that can hold a worker of the sweep asked, before anything is trained.
+    """Check every node that can hold a worker of the sweep, before anything is trained.
 
     Args:
         sweep: Without `auto`.
@@ -105,16 +105,16 @@ def require_ready_nodes(sweep: Sweep, store: Path) -> list[str]:
         OSError: The directory cannot be written.
 
     """
-    place = next(path for path in (store, *store.parents) if path.exists())
+    directory = next(path for path in (store, *store.parents) if path.exists())
     stages = (sweep.baseline, sweep.resources)
 
     def can_hold(node: Node) -> bool:
         return any(node.holds(stage.cpus_per_worker, stage.gpus) for stage in stages)
 
-    reports = look_at_nodes(place, wanted=can_hold)
+    reports = check_nodes(directory, wanted=can_hold)
     uses_gpus = any(stage.gpus for stage in stages)
     for report in reports:
-        trouble = report.trouble(place)
+        trouble = report.trouble(directory)
         if trouble is not None and (trouble[0] != report.gpus or uses_gpus):
             raise UnavailableError(
                 f"node {report.host}: {'; '.join(trouble)}; `intelligen doctor` looks at all of them"
@@ -163,13 +163,13 @@ def _answer(node: dict[str, Any], answer: Any, before: float, deadline: float) -
 def _look(token: str, content: str, gpus: int) -> dict[str, Any]:
     return {
         "versions": _versions(),
-        "sees": sees(Path(token), content),
+        "sees": can_read_file(Path(token), content),
         "gpus": unusable_gpus(gpus),
         "time": time.time(),
     }
 
 
-def sees(token: Path, content: str) -> bool:
+def can_read_file(token: Path, content: str) -> bool:
     """Whether the file can be read there; a file system that hangs would keep its reader for ever."""
     seen = threading.Event()
 

@@ -6,11 +6,11 @@ import ray
 
 from intelligen.errors import MemoryShortageError
 from intelligen.state.heartbeat import memory_kills, read_worker
-from intelligen.sweep.cluster.host_query import ask_host
+from intelligen.sweep.cluster.host_query import query_host
 
 
 def killed_for_memory(directory: Path) -> MemoryShortageError | None:
-    """What is to be said of a trial whose process died while its host's kernel killed for memory; else none.
+    """The error of a trial whose process died while its host's kernel killed for memory; else None.
 
     Args:
         directory: The trial's; a process that was killed leaves its heartbeat there.
@@ -20,7 +20,7 @@ def killed_for_memory(directory: Path) -> MemoryShortageError | None:
     if worker is None or worker.memory_kills is None:
         return None
     try:
-        kills: int | None = ask_host(worker.host, kernel_memory_kills)
+        kills: int | None = query_host(worker.host, kernel_memory_kills)
     except ray.exceptions.RayError:
         return None  # the host does not answer
     if kills is None or kills <= worker.memory_kills:

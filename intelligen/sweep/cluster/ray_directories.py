@@ -34,7 +34,7 @@ def require_home() -> None:
 
 
 def ray_folder() -> Path:
-    """In which Ray keeps its sessions on this machine."""
+    """The folder in which Ray keeps its sessions on this machine."""
     return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or SHORT) / "ray"
 
 
@@ -55,7 +55,7 @@ def require_ray_folder() -> None:
 
 @contextmanager
 def short_temporary_directory() -> Iterator[None]:
-    """Meanwhile a Ray that is started keeps its sockets where their addresses are short enough for the system."""
+    """Meanwhile, a Ray that is started keeps its sockets under paths that are short enough for the system."""
     names = [name for name in ("RAY_TMPDIR", "TMPDIR") if name in os.environ]
     too_long = {name: os.environ[name] for name in names if len(os.environ[name]) + _SOCKET > _LONGEST_ADDRESS}
     os.environ.update(dict.fromkeys(too_long, SHORT))

@@ -17,7 +17,7 @@ from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster.autoscaler import await_nodes
 from intelligen.sweep.cluster.capacity import Capacity, Node
-from intelligen.sweep.cluster.cluster_monitor import LONGEST_CONNECT_S, heeding_loss, leave_ray
+from intelligen.sweep.cluster.cluster_monitor import LONGEST_CONNECT_S, interrupted_by_cluster_loss, leave_ray
 from intelligen.sweep.cluster.find_cluster import IN_A_JOB, Cluster, demands_token
 from intelligen.sweep.cluster.node_checks import require_ready_nodes
 from intelligen.sweep.cluster.ray_directories import require_ray_folder
@@ -38,7 +38,7 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     # CSV, JSON and TensorBoard copies of what the histories hold, written while the next trial waits.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # What ended an attempt is judged, and told in one line where it ends the trial or the launch.
+    # Errors of attempts are handled, and reported in one line where they end the trial or the launch.
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     # Ray would start a task that was killed for memory again and again, beside whatever took the memory.
     "RAY_task_oom_retries": "0",
@@ -48,14 +48,14 @@ ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
 OWN_RAY = {
-    # Ray's metrics would be told to everybody who reaches this machine, and to none that has to show a token. The last
+    # Ray's metrics would be served to everybody who reaches this machine, without a token. The last
     # two servers have no switch: a port that is none leaves them out.
     "RAY_enable_metrics_collection": "0",
     "DASHBOARD_METRIC_PORT": "-1",
     "AUTOSCALER_METRIC_PORT": "-1",
 }
 PASSED_ON = (INTERFACE,)
-"""What workers are told where the launcher has been told."""
+"""Variables that workers get where the launcher has them."""
 
 
 def capacity_here() -> Capacity:
@@ -79,14 +79,15 @@ def require_no_ray() -> None:
 
 
 @contextmanager
-def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_words: Callable[[], int]) -> Iterator[None]:
-    """Ray for the time of a sweep: a cluster, or one of our own on this machine.
+def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, on_hang: Callable[[], int]) -> Iterator[None]:
+    """Ray for the time of a sweep: a cluster that is joined, or one of our own on this machine.
 
     Args:
         sweep: What it is to hold, without `auto`.
         cluster: The one to join; none = this machine.
         store: The runs directory.
-        last_words: Called where the cluster is lost and the main thread waits for it all the same; see `heeding_loss`.
+        on_hang: Called where the cluster is lost and the main thread waits for it all the same; see
+            `interrupted_by_cluster_loss`.
 
     Raises:
         UnavailableError: Ray does not start, or the cluster is too small, or a node of it cannot hold a trial.
@@ -95,7 +96,7 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_word
     """
     require_no_ray()
     os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
-    # Warnings that help nobody: of the copies that are switched off above, and of half a second on a busy machine.
+    # Warnings without use: of the copies that are switched off above, and of half a second on a busy machine.
     for module in ("analysis.experiment_analysis", "utils.util"):
         logging.getLogger(f"ray.tune.{module}").setLevel(logging.ERROR)
     try:
@@ -103,7 +104,7 @@ def ray_running(sweep: Sweep, cluster: Cluster | None, *, store: Path, last_word
             _start(sweep)
         else:
             _join(cluster, runtime_env={"env_vars": workers_environment()})
-        with heeding_loss(last_words):  # which may happen while nodes are waited for, too
+        with interrupted_by_cluster_loss(on_hang):  # which may happen while nodes are waited for, too
             if _has_new_nodes(sweep, cluster):
                 require_ready_nodes(sweep, store)
             yield
@@ -194,7 +195,7 @@ def _start(sweep: Sweep) -> None:
     require_ray_folder()
     port, capacity = _free_port(), capacity_here()
     # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
-    # machine the workers would ask that one's unless they are told.
+    # machine the workers would ask that one's by default.
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:

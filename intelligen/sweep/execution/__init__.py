@@ -1,1 +1,1 @@
-"""How trials run: Ray Tune, Ray Train workers, retries, logs, and what ends a stuck or failed one."""
+"""Execution of trials: Ray Tune, Ray Train workers, retries, logs, and the watchdog."""

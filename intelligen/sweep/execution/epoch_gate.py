@@ -1,4 +1,4 @@
-"""Epoch gate: a trial of several workers waits after each epoch until its report was judged."""
+"""Epoch gate: a trial of several workers waits after each epoch until the scheduler has decided on its report."""
 
 import time
 from pathlib import Path
@@ -21,7 +21,7 @@ def wait_at_gate(directory: Path, epoch: int) -> None:
 
 
 def close_gate(directory: Path) -> None:
-    """Close it for a new launch, whose scheduler judges the last report again."""
+    """Close the gate for a new launch, whose scheduler decides on the last report again."""
     (directory / GATE_FILE).unlink(missing_ok=True)
 
 

@@ -1,8 +1,8 @@
 """Causes of failed attempts: the trial's own fault, or a fault of the machine, cluster or network.
 
-A fault of the place is one of our errors with an exit code of its own: it ends the launch, and the trial is left
-unfinished. A worker makes such an error of what it met, because Python's own errors lose their causes on the way
-through Ray; the launcher reads it, and judges by itself only those deaths that no worker can tell of.
+A fault of the host or cluster is one of our errors with an exit code of its own: it ends the launch, and the trial is
+left unfinished. A worker raises such an error itself, because Python's own errors lose their causes on the way through
+Ray. The launcher reads it, and finds the cause by itself only where a worker died and could report nothing.
 """
 
 import errno
@@ -51,7 +51,7 @@ _NETWORK = {
 }
 _ONLY_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _BAD_DATABASE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
-# torch and Ray tell these by their texts alone; the tests raise the real ones.
+# These errors of torch and Ray differ by their texts alone; the tests raise the real ones.
 _NO_DEVICE = re.compile(
     r"NVIDIA driver|CUDA driver|No CUDA GPUs|no CUDA-capable device|not compiled with CUDA|NCCL built in"
     r"|busy or unavailable|ECC error|CUDA unknown error|invalid device ordinal"
@@ -64,26 +64,26 @@ _NEVER_RAN = "The actor never ran"
 _NODE_DIED = re.compile(r"node has died|node was (terminated|preempted)|node .* is dead")
 
 
-def fault_of(error: BaseException, *, place: Path) -> IntelligenError | None:
-    """What the place did, as an error that ends the launch; none where the trial is to blame, or the cause is unknown.
+def fault_of(error: BaseException, *, directory: Path) -> IntelligenError | None:
+    """A fault of host or cluster, as an error that ends the launch; None where it is the trial's own, or unknown.
 
     Args:
-        error: What ended an attempt, in its worker or as Ray tells of it.
-        place: The trial's directory, for what names no file.
+        error: What ended an attempt, as its worker or Ray raised it.
+        directory: The trial's directory, for what names no file.
 
     """
-    *wrappings, innermost = _layers(error, place)
+    *wrappings, innermost = _layers(error, directory)
     own = _ours(innermost)
     if own is not None:
         return None if isinstance(own, _ITS_OWN) else own
-    fault = _judged(innermost, place)
+    fault = _fault(innermost, directory)
     nodes = [_NODE.search(str(layer)) for layer in wrappings if isinstance(layer, ray.exceptions.RayTaskError)]
     if fault is None or not nodes or nodes[-1] is None:
         return fault
     return type(fault)(f"{fault} (on node {nodes[-1][1]})")
 
 
-def _judged(error: BaseException, place: Path) -> IntelligenError | None:
+def _fault(error: BaseException, directory: Path) -> IntelligenError | None:
     match error:
         case MemoryError() | torch.OutOfMemoryError() | ray.exceptions.OutOfMemoryError():
             return MemoryShortageError(f"out of memory: {first_line(error)}")
@@ -94,9 +94,9 @@ def _judged(error: BaseException, place: Path) -> IntelligenError | None:
         case ImportError():
             return UnavailableError(f"{error}; install it there, and run the same command")
         case sqlite3.Error() if _primary(error) in _BAD_DATABASE:
-            return StorageError(f"{place}: SQLite: {error}; see to its disk, and run the same command")
+            return StorageError(f"{directory}: SQLite: {error}; see to its disk, and run the same command")
         case OSError():
-            return _fault_of_system(error, place)
+            return _system_fault(error, directory)
         case torch.distributed.DistError():
             return _unmet(error)
         case RuntimeError() | AssertionError():
@@ -104,27 +104,27 @@ def _judged(error: BaseException, place: Path) -> IntelligenError | None:
     return None
 
 
-def at_host(error: BaseException, *, place: Path) -> IntelligenError:
+def at_host(error: BaseException, *, directory: Path) -> IntelligenError:
     """In a worker: what is to be raised in place of an error, so that the launcher can read its cause."""
-    fault = fault_of(error, place=place)
+    fault = fault_of(error, directory=directory)
     if fault is None:
         return CrashedError(f"{type(error).__name__}: {first_line(error)}")  # not every error can be pickled
     return type(fault)(f"{fault} (on host {socket.gethostname()})")
 
 
-def unwrapped(error: BaseException, *, place: Path) -> BaseException:
+def unwrapped(error: BaseException, *, directory: Path) -> BaseException:
     """What Ray or SQLAlchemy has wrapped; of a group's errors the one that led to the others.
 
     Args:
         error: As Ray raises it.
-        place: The trial's directory.
+        directory: The trial's directory.
 
     """
-    *_, innermost = _layers(error, place)
+    *_, innermost = _layers(error, directory)
     return innermost
 
 
-def _layers(error: BaseException, place: Path) -> Iterator[BaseException]:
+def _layers(error: BaseException, directory: Path) -> Iterator[BaseException]:
     """An error, and what it wraps, down to what wraps nothing."""
     inner: BaseException | None = error
     while inner is not None:
@@ -142,14 +142,14 @@ def _layers(error: BaseException, place: Path) -> Iterator[BaseException]:
             case tune.TuneError():
                 inner = layer.__context__  # of which it holds the text
             case ray.train.WorkerGroupError() if layer.worker_failures:
-                inner = min(layer.worker_failures.values(), key=lambda one: _consequence(one, place))
+                inner = min(layer.worker_failures.values(), key=lambda one: _consequence(one, directory))
 
 
-def _consequence(error: BaseException, place: Path) -> int:
+def _consequence(error: BaseException, directory: Path) -> int:
     """How likely one worker's error follows from another's: those who wait for a dead one lose the network."""
-    match fault_of(error, place=place):
+    match fault_of(error, directory=directory):
         case None:
-            return 0 if isinstance(_ours(unwrapped(error, place=place)), OWN) else 4
+            return 0 if isinstance(_ours(unwrapped(error, directory=directory)), OWN) else 4
         case MemoryShortageError():
             return 2
         case NodeLostError():
@@ -179,14 +179,14 @@ def _primary(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _fault_of_system(error: OSError, place: Path) -> IntelligenError:
-    path = Path(error.filename) if isinstance(error.filename, str) else place
+def _system_fault(error: OSError, directory: Path) -> IntelligenError:
+    path = Path(error.filename) if isinstance(error.filename, str) else directory
     if error.errno == errno.ENOMEM:
         return MemoryShortageError(f"out of memory: {error.strerror}")
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror) or error.errno in _NETWORK:
         return BusyError(f"{path}: the network does not answer: {error}; run the same command once it does")
     if isinstance(error, FileNotFoundError):
-        fix = "see that every node has the runs directory" if _is_in_runs(path, place) else "restore or install it"
+        fix = "see that every node has the runs directory" if _is_in_runs(path, directory) else "restore or install it"
         return StorageError(f"{path}: not there; {fix}, and run the same command")
     if error.errno in _ONLY_WRITING:
         return unwritten(path, error)
@@ -194,9 +194,9 @@ def _fault_of_system(error: OSError, place: Path) -> IntelligenError:
     return kind(f"{path}: {error.strerror or error}; see to its disk and its owner, and run the same command")
 
 
-def _is_in_runs(path: Path, place: Path) -> bool:
+def _is_in_runs(path: Path, directory: Path) -> bool:
     """Whether a path lies in the runs directory of a trial's or sweep's directory: RUNS/sweeps/…, RUNS/baselines/…"""
-    return any(path.is_relative_to(store) for store in layout.stores_above(place))
+    return any(path.is_relative_to(store) for store in layout.stores_above(directory))
 
 
 def _fault_of_torch(error: BaseException) -> IntelligenError | None:

@@ -11,17 +11,17 @@ from intelligen.sweep.execution.tune_runner import run_trials
 from intelligen.sweep.execution.workers import WorkerConfig
 from intelligen.sweep.schedulers.early_stopping import FailuresKept
 from intelligen.sweep.sweep_context import SweepContext
-from intelligen.sweep.trial_lifecycle import let_trial_go_on, settle_trial
+from intelligen.sweep.trial_lifecycle import continue_trial, end_trial
 
 Begin = Callable[[], WorkerConfig]
 """Writes a trial into the ledger, and says what its processes need."""
 
 
-def run_fixed_trials(run: SweepContext, trials: Mapping[str, Begin], *, resources: Resources, name: str) -> None:
+def run_fixed_trials(context: SweepContext, trials: Mapping[str, Begin], *, resources: Resources, name: str) -> None:
     """Run trials to their ends, so many at a time.
 
     Args:
-        run: The launch.
+        context: The launch.
         trials: Name in the ledger → what begins it.
         resources: What each of them takes.
         name: Of the folder for Tune's own files.
@@ -32,17 +32,17 @@ def run_fixed_trials(run: SweepContext, trials: Mapping[str, Begin], *, resource
 
     """
     if trials:
-        searcher = _FixedTrials(run, trials, Attempts(run, resources))
-        run_trials(run, searcher, resources=resources, scheduler=FailuresKept(), name=name)
-    known = run.ledger.trials
+        searcher = _FixedTrials(context, trials, Attempts(context, resources))
+        run_trials(context, searcher, resources=resources, scheduler=FailuresKept(), name=name)
+    known = context.ledger.trials
     if any(trial not in known or known[trial].state is TrialState.RUNNING for trial in trials):
         raise KeyboardInterrupt  # which Tune keeps to itself
 
 
 class _FixedTrials(DrivenSearcher):
-    def __init__(self, run: SweepContext, trials: Mapping[str, Begin], attempts: Attempts) -> None:
-        super().__init__(run.sweep)
-        self._run = run
+    def __init__(self, context: SweepContext, trials: Mapping[str, Begin], attempts: Attempts) -> None:
+        super().__init__(context.sweep)
+        self._context = context
         self._begin = trials
         self._left = list(trials)
         self._attempts = attempts
@@ -66,12 +66,12 @@ class _FixedTrials(DrivenSearcher):
     @kept_errors(None)
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if self.metric in result:
-            let_trial_go_on(self._run, self._running[trial_id], result["training_iteration"])
+            continue_trial(self._context, self._running[trial_id], result["training_iteration"])
 
     @kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         if not error:
-            settle_trial(self._run, self._running.pop(trial_id), crashed=False)
+            end_trial(self._context, self._running.pop(trial_id), crashed=False)
 
     @kept_errors(None)
     def on_attempt_failed(self, trial_id: str, error: BaseException) -> None:
@@ -79,4 +79,4 @@ class _FixedTrials(DrivenSearcher):
         if self._is_again(name, self._attempts.failed(name, error)):
             self._left.insert(0, name)
         else:
-            settle_trial(self._run, name, crashed=True)
+            end_trial(self._context, name, crashed=True)

@@ -1,4 +1,4 @@
-"""Retries: whether a failed attempt is followed by another one, by one alone, or by the launch's end."""
+"""Retries: a failed attempt is repeated, repeated with nothing beside it, or ends the trial or the launch."""
 
 from collections import Counter
 from enum import Enum, auto
@@ -27,10 +27,10 @@ class Next(Enum):
     """The trial has failed; the reason lies in its directory."""
 
 
-class Tries:
+class AttemptCounter:
     """The attempts of one launch, at trials or at their scoring.
 
-    Only what the attempt itself did is counted. What the place did is not: see `causes`.
+    Only an attempt's own failure counts. A fault of host or cluster does not: see `failure_causes`.
 
     Args:
         resources: What each attempt takes, and how often it may crash.
@@ -43,11 +43,11 @@ class Tries:
         self._short_of_memory: set[str] = set()
 
     def failed(self, name: str, error: BaseException, *, directory: Path) -> Next | IntelligenError:
-        """Judge an attempt that ended by an error: what follows, or why no further attempt is made.
+        """Decide what follows an attempt that ended by an error, or why no further attempt is made.
 
         Args:
             name: The trial's, in the ledger.
-            error: What ended the attempt, as Ray tells of it.
+            error: What ended the attempt, as Ray raised it.
             directory: The trial's.
 
         Returns:
@@ -55,12 +55,12 @@ class Tries:
             where it crashed as often as it may.
 
         Raises:
-            IntelligenError: A fault of the place, which ends the launch.
+            IntelligenError: A fault of host or cluster, which ends the launch.
 
         """
-        match fault_of(error, place=directory) or _killed_for_memory(error, directory):
+        match fault_of(error, directory=directory) or _killed_for_memory(error, directory):
             case None:
-                return self._crashed(name, unwrapped(error, place=directory))
+                return self._crashed(name, unwrapped(error, directory=directory))
             case NodeLostError() as fault:
                 require_capacity(self._resources, fault)
                 return Next.AGAIN
@@ -86,33 +86,33 @@ class Attempts:
     """The attempts of one launch at trials.
 
     Args:
-        run: The launch.
+        context: The launch.
         resources: What each trial takes, and how often it may crash.
 
     """
 
-    def __init__(self, run: SweepContext, resources: Resources) -> None:
-        self._run = run
-        self._tries = Tries(resources)
+    def __init__(self, context: SweepContext, resources: Resources) -> None:
+        self._context = context
+        self._attempt_counter = AttemptCounter(resources)
 
     def failed(self, name: str, error: BaseException) -> Next:
-        """Judge an attempt that ended by an error.
+        """Decide what follows an attempt that ended by an error.
 
         Args:
             name: The trial's, in the ledger.
-            error: What ended it, as Ray tells of it.
+            error: What ended it, as Ray raised it.
 
         Raises:
-            IntelligenError: A fault of the place, which ends the launch.
+            IntelligenError: A fault of host or cluster, which ends the launch.
 
         """
-        directory = self._run.directory_of(self._run.ledger.trials[name])
-        if name in self._run.stalled:
-            self._run.stalled.discard(name)
+        directory = self._context.directory_of(self._context.ledger.trials[name])
+        if name in self._context.stalled:
+            self._context.stalled.discard(name)
             return Next.AGAIN
         if read_failure(directory) is not None:
             return Next.FAILED  # what ended it has left the reason
-        following = self._tries.failed(name, error, directory=directory)
+        following = self._attempt_counter.failed(name, error, directory=directory)
         if isinstance(following, Next):
             return following
         hint = "; its trial.log shows where" if isinstance(following, CrashedError) else ""
@@ -122,4 +122,4 @@ class Attempts:
 
 def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
     """A trial that has raised an error was not killed, whatever the kernel killed on its host meanwhile."""
-    return killed_for_memory(directory) if isinstance(unwrapped(error, place=directory), RayError) else None
+    return killed_for_memory(directory) if isinstance(unwrapped(error, directory=directory), RayError) else None

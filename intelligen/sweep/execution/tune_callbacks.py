@@ -17,7 +17,7 @@ from intelligen.sweep.execution.retries import Next
 FINISHED: dict[str, Any] | str | None = Searcher.FINISHED
 
 P = ParamSpec("P")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Caller = TypeVar("Caller", bound="DrivenSearcher")
 
 
@@ -27,7 +27,7 @@ def tune_mode(metric: str) -> str:
 
 
 class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
-    """A searcher of Tune's whose memory is on disk: study and ledger, and no state of its own.
+    """Searcher for Tune without a state of its own: study and ledger are on disk.
 
     Args:
         sweep: Its objective.
@@ -66,28 +66,28 @@ class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study and the ledger are on disk already."""
+        """Save nothing: the study and the ledger are on disk already."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: a resumed sweep reads the study and the ledger."""
+        """Restore nothing: a resumed sweep reads the study and the ledger."""
 
 
 def kept_errors(
-    after: Answer,
-) -> Callable[[Callable[Concatenate[Caller, P], Answer]], Callable[Concatenate[Caller, P], Answer]]:
+    after: Result,
+) -> Callable[[Callable[Concatenate[Caller, P], Result]], Callable[Concatenate[Caller, P], Result]]:
     """The first error of a callback is kept in `error`, and every callback answers `after` from then on.
 
     Tune would make text of it, or take it for the trial's failure and try again.
     """
 
-    def keeping(callback: Callable[Concatenate[Caller, P], Answer]) -> Callable[Concatenate[Caller, P], Answer]:
+    def keeping(callback: Callable[Concatenate[Caller, P], Result]) -> Callable[Concatenate[Caller, P], Result]:
         @wraps(callback)
-        def kept(searcher: Caller, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        def kept(searcher: Caller, /, *args: P.args, **kwargs: P.kwargs) -> Result:
             if searcher.error is None:
                 try:
                     return callback(searcher, *args, **kwargs)
                 except Exception as error:
-                    searcher.error = error  # whoever runs Tune raises it again
+                    searcher.error = error  # the caller of Tune raises it again
             return after
 
         return kept
@@ -107,7 +107,7 @@ class FailedAttempts(tune.Callback):  # type: ignore[misc] # Ray is not typed
         self._searcher = searcher
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """After the searcher's `on_trial_complete`, and before it is asked for another trial."""
+        """Called after the searcher's `on_trial_complete`, before it is asked for another trial."""
         self._searcher.on_attempt_failed(trial.trial_id, _error_of(trial))
 
 
@@ -124,7 +124,7 @@ class SearcherStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
     """Stops a running trial at its next report where the searcher says so, and all of them where nothing finds room.
 
     Args:
-        searcher: Who knows what is paid for.
+        searcher: Knows what the budget allows.
         capacity: Where the trials run.
 
     """
@@ -141,7 +141,7 @@ class SearcherStopper(tune.Stopper):  # type: ignore[misc] # Ray is not typed
     def stop_all(self) -> bool:
         """At once where the searcher has failed; never for a budget: what an epoch has cost, its report is to show.
 
-        Tune asks in each of its turns, also while it waits for a trial that Ray cannot place.
+        Tune asks in each iteration of its loop, also while it waits for a trial that Ray cannot schedule.
         """
         if self._searcher.error is None:
             try:

@@ -17,20 +17,20 @@ from intelligen.sweep.execution.workers import run_distributed_trial, run_trial
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
 
-# Of a failed trial or a full disk they log tracebacks; what follows from both is told in one line at the end.
+# Of a failed trial or a full disk they log tracebacks; what follows from both is one line at the end.
 _QUIET = ("tune.tune", "tune.execution.experiment_state", "train._internal.syncer")
 
 
 def run_trials(
-    run: SweepContext, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
+    context: SweepContext, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
 ) -> None:
-    """Run trials until the searcher has no more, or somebody interrupts.
+    """Run trials until the searcher has no more, or the launch is interrupted.
 
     Args:
-        run: The launch.
-        searcher: What runs next, and who is told of its reports and its end.
+        context: The launch.
+        searcher: Suggests the trials, and gets their reports and ends.
         resources: What a trial takes, and how many run at once.
-        scheduler: Who stops trials early.
+        scheduler: Stops trials early.
         name: Of the folder for Tune's own files, before its number.
 
     Raises:
@@ -39,13 +39,13 @@ def run_trials(
     """
     for module in _QUIET:
         logging.getLogger(f"ray.{module}").setLevel(logging.CRITICAL)
-    while _was_ended(run, searcher, _tuner(run, searcher, resources=resources, scheduler=scheduler, name=name)):
+    while _was_ended(context, searcher, _tuner(context, searcher, resources=resources, scheduler=scheduler, name=name)):
         pass
     if searcher.error is not None:
-        raise fault_of(searcher.error, place=run.directory) or searcher.error
+        raise fault_of(searcher.error, directory=context.directory) or searcher.error
 
 
-def _was_ended(run: SweepContext, searcher: DrivenSearcher, tuner: tune.Tuner) -> bool:
+def _was_ended(context: SweepContext, searcher: DrivenSearcher, tuner: tune.Tuner) -> bool:
     """Run Tune; whether an actor's death ended it before the searcher did.
 
     Raises:
@@ -62,7 +62,7 @@ def _was_ended(run: SweepContext, searcher: DrivenSearcher, tuner: tune.Tuner) -
             for trial_id in searcher.running():
                 searcher.on_attempt_failed(trial_id, killing)
         elif searcher.error is None:
-            fault = fault_of(error, place=run.directory)
+            fault = fault_of(error, directory=context.directory)
             if fault is None:
                 raise
             raise fault from error
@@ -71,10 +71,10 @@ def _was_ended(run: SweepContext, searcher: DrivenSearcher, tuner: tune.Tuner) -
 
 
 def _tuner(
-    run: SweepContext, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
+    context: SweepContext, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
 ) -> tune.Tuner:
     withhold_credentials()
-    launches = layout.tune(run.directory)
+    launches = layout.tune(context.directory)
     return tune.Tuner(
         _trainable(resources),
         tune_config=tune.TuneConfig(
@@ -99,7 +99,7 @@ def _tuner(
 def withhold_credentials() -> None:
     """Keep Tune from handing the launcher's AWS keys to trials, which need none.
 
-    It has no setting for that. What it hands over stands on the command line of each trial's process, which every user
+    It has no setting for that. What it hands over is on the command line of each trial's process, which every user
     can list, and in a log of Ray's.
     """
     ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})

@@ -15,7 +15,7 @@ from intelligen.config.schema.sweep import Resources
 from intelligen.state.failure_file import write_failure
 from intelligen.state.heartbeat import WorkerProcess, last_heartbeat, read_worker
 from intelligen.state.trial_records import TrialRecord, TrialState
-from intelligen.sweep.cluster.host_query import ask_host
+from intelligen.sweep.cluster.host_query import query_host
 from intelligen.sweep.sweep_context import SweepContext
 
 POLL_S = 1.0
@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def watching_progress(run: SweepContext) -> Iterator[None]:
+def watching_progress(context: SweepContext) -> Iterator[None]:
     """End trials that make no progress for as long as their resources allow, from a thread."""
     over = threading.Event()
-    watchdog = Watchdog(run)
+    watchdog = Watchdog(context)
 
     def look() -> None:
         while not over.wait(POLL_S):
@@ -43,24 +43,24 @@ def watching_progress(run: SweepContext) -> Iterator[None]:
 
 
 class Watchdog:
-    """Remembers when it last saw each running trial's heartbeat beat, by its own clock.
+    """Remembers when it last saw each running trial's heartbeat change, by its own clock.
 
     Args:
-        run: The launch.
+        context: The launch.
 
     """
 
-    def __init__(self, run: SweepContext) -> None:
-        self._run = run
+    def __init__(self, context: SweepContext) -> None:
+        self._context = context
         self._beats: dict[str, tuple[int, float]] = {}
 
     def look(self) -> None:
-        """End what has not got anywhere for too long."""
-        for record in self._run.ledger.trials.values():
+        """End trials that have made no progress for too long."""
+        for record in self._context.ledger.trials.values():
             longest_s = self._resources(record).no_progress_s
             if record.state is not TrialState.RUNNING or longest_s is None:
                 continue
-            beat = last_heartbeat(self._run.directory_of(record))
+            beat = last_heartbeat(self._context.directory_of(record))
             if beat is None:
                 continue
             known, since_s = self._beats.setdefault(record.id, (beat, time.monotonic()))
@@ -71,21 +71,21 @@ class Watchdog:
                 self._beats[record.id] = beat, time.monotonic()
 
     def _resources(self, record: TrialRecord) -> Resources:
-        sweep = self._run.sweep
+        sweep = self._context.sweep
         return sweep.baseline if record.kind == "baseline" else sweep.resources
 
     def _end(self, record: TrialRecord, longest_s: float) -> None:
-        directory = self._run.directory_of(record)
+        directory = self._context.directory_of(record)
         worker = read_worker(directory)
         if worker is None:
             return
         try:
-            if ask_host(worker.host, waits_for_disk, worker):
+            if query_host(worker.host, waits_for_disk, worker):
                 # Its storage hangs: that is no doing of the trial's, so no word is left and no attempt counts.
-                self._run.stalled.add(record.id)
-                ask_host(worker.host, end_worker, worker)
+                self._context.stalled.add(record.id)
+                query_host(worker.host, end_worker, worker)
             else:
-                ask_host(worker.host, end_worker, worker, str(directory), f"no progress for {longest_s:g} s")
+                query_host(worker.host, end_worker, worker, str(directory), f"no progress for {longest_s:g} s")
         except ray.exceptions.RayError as error:
             _log.warning("%s makes no progress, and its process cannot be ended: %s", record.id, last_line(error))
 
@@ -99,7 +99,7 @@ def waits_for_disk(worker: WorkerProcess) -> bool:
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed
 def end_worker(worker: WorkerProcess, directory: str | None = None, reason: str = "") -> None:
-    """On its own host: kill a process where it still lives, and leave word in a trial's directory why."""
+    """On its own host: kill a process where it still lives, and write the reason into the trial's directory."""
     process = worker.process()
     if process is not None:
         if directory is not None:

@@ -47,9 +47,9 @@ class WorkerConfig(TypedDict):
     resources: str
     """The Resources settings as JSON."""
     epochs: int
-    """Of a trial that finishes; nobody stops it after the last one."""
+    """Epochs of a trial that finishes; it is not stopped after the last one."""
     settings: str
-    """As JSON: with what it trains now. They are the trial's, unless it took over another's."""
+    """As JSON: with what it trains now. They are the trial's own, unless it exploited another one."""
     until_epoch: int
     """After which it is paused, in a population; its last epoch elsewhere."""
     adopted_update: int | None
@@ -68,7 +68,7 @@ def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
         # Trying again would end the same way, so Tune is not to see a crash.
         write_failure(directory, str(error))
     except Exception as error:
-        raise at_host(error, place=directory) from error
+        raise at_host(error, directory=directory) from error
     return _last_result(directory)
 
 
@@ -76,14 +76,14 @@ def run_distributed_trial(config: WorkerConfig) -> dict[str, Any] | None:
     """A Tune trial of several workers: this driver holds no processor and waits for its Ray Train group."""
     directory = Path(config["directory"])
     try:
-        trainer(config, name=f"train-{directory.name}", judged=True).fit()
+        trainer(config, name=f"train-{directory.name}", gated=True).fit()
     except ray.train.TrainingFailedError as error:
-        raise fault_of(error, place=directory) or unwrapped(error, place=directory) from None
+        raise fault_of(error, directory=directory) or unwrapped(error, directory=directory) from None
     return _last_result(directory)
 
 
-def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.train.torch.TorchTrainer:
-    """A Ray Train run over the workers that the resources ask for; a trial of Tune's has its reports judged."""
+def trainer(config: WorkerConfig, *, name: str, gated: bool = False) -> ray.train.torch.TorchTrainer:
+    """A Ray Train run over the workers that the resources ask for; `gated` ones report to Tune."""
     resources = Resources.model_validate_json(config["resources"])
     storage = Path(config["directory"]) / "ray"
     shutil.rmtree(storage, ignore_errors=True)  # nothing of ours is in it, and a kill may have left it damaged
@@ -91,7 +91,7 @@ def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.tra
     if resources.gpus:
         per_worker["GPU"] = resources.gpus
     return ray.train.torch.TorchTrainer(
-        run_gated_worker if judged else run_worker,
+        run_gated_worker if gated else run_worker,
         train_loop_config=dict(config),
         torch_config=Rendezvous(),
         scaling_config=ray.train.ScalingConfig(
@@ -102,7 +102,7 @@ def trainer(config: WorkerConfig, *, name: str, judged: bool = False) -> ray.tra
         run_config=ray.train.RunConfig(
             name=name,
             storage_path=str(storage),
-            callbacks=[TuneReportCallback()] if judged else [],
+            callbacks=[TuneReportCallback()] if gated else [],
             # Who tries again is decided by `attempts`. A starved controller retries for ever unless it is bounded.
             failure_config=ray.train.FailureConfig(
                 max_failures=0, controller_failure_limit=3, max_preemption_failures=0
@@ -122,7 +122,7 @@ def run_gated_worker(config: WorkerConfig) -> None:
 
 
 def run_worker(config: WorkerConfig) -> None:
-    """One process of a Ray Train group that nobody stops."""
+    """One process of a Ray Train group that is not stopped early."""
     _work_in_group(config, lambda report: ray.train.report(_tune_metrics(report)))
 
 
@@ -142,7 +142,7 @@ def _work_in_group(config: WorkerConfig, report: Callable[[Report], None]) -> No
         if ray.train.get_context().get_world_rank() == 0:
             write_failure(directory, str(error))
     except Exception as error:
-        raise at_host(error, place=directory) from error
+        raise at_host(error, directory=directory) from error
 
 
 def _device(config: WorkerConfig, given: torch.device | None = None) -> torch.device:
@@ -157,15 +157,15 @@ def _device(config: WorkerConfig, given: torch.device | None = None) -> torch.de
 def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Callable[[Report], None]) -> None:
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
-    place = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
+    runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
     trial = stored_trial(config["trial"])
     metrics = build_task(trial.task).metrics
     with (
-        trial_log(place.directory, rank=place.rank, echo=echo) as log,
-        heartbeat(place.directory, rank=place.rank) as beat,
+        trial_log(runtime.directory, rank=runtime.rank, echo=echo) as log,
+        heartbeat(runtime.directory, rank=runtime.rank) as beat,
     ):
 
-        def told(epoch: Report) -> None:
+        def report_epoch(epoch: Report) -> None:
             beat()
             log.info("%s", report_line(epoch, metrics))
             report(epoch)
@@ -175,11 +175,11 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             socket.gethostname(),
             os.getpid(),
             device,
-            place.rank,
-            place.world_size,
+            runtime.rank,
+            runtime.world_size,
         )
-        followed = replace(place, report=told, resumed=report, updated=lambda *_: beat())
-        result = fit_interval(trial, followed, _interval(config))
+        reporting = replace(runtime, report=report_epoch, resumed=report, updated=lambda *_: beat())
+        result = fit_interval(trial, reporting, _interval(config))
         if result is None:
             log.info("paused after epoch %d, until its population has come so far", config["until_epoch"])
         else:
@@ -214,7 +214,7 @@ def _last_result(directory: Path) -> dict[str, Any] | None:
 
 
 def _tune_metrics(report: Report) -> dict[str, Any]:
-    # Tune counts iterations itself, from 1 again after a resume, unless it is told.
+    # Tune counts iterations itself, from 1 again after a resume, unless it is given.
     return {**report.metrics, "training_iteration": report.epoch}
 
 
@@ -223,14 +223,14 @@ def score_tests(directory: str, store: str, resources_json: str, scoring_json: s
     """Every test set of a trial's data, decoded by its selected weights with each search.
 
     Raises:
-        IntelligenError: What the place did, said with its host.
+        IntelligenError: A fault of host or cluster, with the host's name.
 
     """
     try:
         with heartbeat(Path(directory), rank=0):  # by which it is known whether it was killed for memory
             return _score_tests(directory, store, resources_json, scoring_json)
     except Exception as error:
-        raise at_host(error, place=Path(directory)) from error
+        raise at_host(error, directory=Path(directory)) from error
 
 
 def _score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:

@@ -1,1 +1,1 @@
-"""What is checked and estimated before anything is trained."""
+"""Checks, estimates and warnings before anything is trained."""

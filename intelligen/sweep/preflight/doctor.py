@@ -21,7 +21,7 @@ from intelligen.errors import UnavailableError
 from intelligen.state import layout
 from intelligen.state.redaction import redact_text
 from intelligen.sweep.cluster.find_cluster import Cluster
-from intelligen.sweep.cluster.node_checks import WORST_SKEW_S, NodeReport, look_at_nodes
+from intelligen.sweep.cluster.node_checks import WORST_SKEW_S, NodeReport, check_nodes
 from intelligen.sweep.cluster.ray_directories import require_home, require_ray_folder, short_temporary_directory
 from intelligen.sweep.cluster.ray_session import cluster_joined
 from intelligen.sweep.preflight.probes import ProbeError, probe_ray, probe_store, probe_tracking
@@ -38,7 +38,7 @@ INSTALL = "pip install -c constraints.txt -e . in the repository"
 
 
 class CheckStatus(StrEnum):
-    """How a thing is."""
+    """Whether a check passed."""
 
     OK = "ok"
     WARN = "warn"
@@ -47,7 +47,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line."""
+    """Result of one check: a line of `doctor`; its fields are keys of `doctor --json`."""
 
     check: str
     verdict: CheckStatus
@@ -56,7 +56,7 @@ class Finding:
     """What to do about it; empty where all is well."""
 
 
-def examine(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Iterator[Finding]:
+def run_checks(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Iterator[Finding]:
     """Look at this machine, the runs directory, MLflow, and every node of the cluster that sweeps would join.
 
     Args:
@@ -65,21 +65,21 @@ def examine(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> Itera
         cluster: The one that sweeps would join; none = they run on this machine.
 
     """
-    place = next(path for path in (store, *store.parents) if path.exists())
+    directory = next(path for path in (store, *store.parents) if path.exists())
     yield _python()
     yield from _packages()
     yield from _machine()
     yield _gpu()
     yield _permissions(store)
-    yield from _storage(place, *(found for name in ROOMS if (found := store / name).exists()))
-    yield _disk(place)
+    yield from _storage(directory, *(found for name in ROOMS if (found := store / name).exists()))
+    yield _disk(directory)
     yield _tracking(tracking_uri)
     yield _hub_token()
     if cluster is None:
         yield Finding("nodes", CheckStatus.OK, "no Ray cluster is to be joined: sweeps run on this machine")
         yield _ray()
     else:
-        yield from _nodes(cluster, place)
+        yield from _nodes(cluster, directory)
 
 
 def _python() -> Finding:
@@ -181,45 +181,45 @@ def _permissions(store: Path) -> Finding:
         return Finding("runs folder", CheckStatus.OK, f"{store}: not there yet, the first command makes it")
     mode = store.stat().st_mode & 0o777
     if mode & 0o022:
-        mend = f"chmod go-w {store}: who can write there can change what trials load"
-        return Finding("runs folder", CheckStatus.WARN, f"{store}: others may write ({mode:o})", mend)
+        fix = f"chmod go-w {store}: who can write there can change what trials load"
+        return Finding("runs folder", CheckStatus.WARN, f"{store}: others may write ({mode:o})", fix)
     return Finding("runs folder", CheckStatus.OK, f"{store}: only its owner may write ({mode:o})")
 
 
-def _storage(place: Path, *rooms: Path) -> Iterator[Finding]:
-    """The runs directory or, before it is made, the place for it; and what is in it, which may be another user's."""
-    mend = "name another place by --runs, or fix this one"
+def _storage(directory: Path, *rooms: Path) -> Iterator[Finding]:
+    """The runs directory or, before it is made, its parent; and what is in it, which may be another user's."""
+    fix = "name another place by --runs, or fix this one"
     try:
-        probe = probe_store(place)
+        probe = probe_store(directory)
         for room in rooms:
             probe_store(room)
     except ProbeError as error:
-        yield Finding("storage", CheckStatus.FAIL, str(error), mend)
+        yield Finding("storage", CheckStatus.FAIL, str(error), fix)
         return
-    found = f"{place}: 1 MiB written, synced, locked and read back in {1000 * probe.seconds:.0f} ms"
+    found = f"{directory}: 1 MiB written, synced, locked and read back in {1000 * probe.seconds:.0f} ms"
     yield Finding("storage", CheckStatus.OK, found)
     if abs(probe.skew_s) > WORST_SKEW_S:
-        found = f"files of {place} are dated {probe.skew_s:+.1f} s from this machine's clock"
+        found = f"files of {directory} are dated {probe.skew_s:+.1f} s from this machine's clock"
         yield Finding("clock", CheckStatus.WARN, found, "let NTP set the clocks of this machine and of the file server")
     else:
         yield Finding("clock", CheckStatus.OK, "this machine and its storage agree")
 
 
-def _disk(place: Path) -> Finding:
-    free = shutil.disk_usage(place).free / GIB
-    found = f"{free:.1f} GiB free at {place}"
+def _disk(directory: Path) -> Finding:
+    free = shutil.disk_usage(directory).free / GIB
+    found = f"{free:.1f} GiB free at {directory}"
     if free >= WANTED_DISK_GIB:
         return Finding("disk", CheckStatus.OK, found)
-    mend = "free some, or name another place by --runs: each trial keeps up to three checkpoints"
-    return Finding("disk", CheckStatus.FAIL if free < LEAST_DISK_GIB else CheckStatus.WARN, found, mend)
+    fix = "free some, or name another place by --runs: each trial keeps up to three checkpoints"
+    return Finding("disk", CheckStatus.FAIL if free < LEAST_DISK_GIB else CheckStatus.WARN, found, fix)
 
 
 def _tracking(tracking_uri: str) -> Finding:
     try:
         return Finding("mlflow", CheckStatus.OK, f"{redact_text(tracking_uri)}: {probe_tracking(tracking_uri)}")
     except ProbeError as error:
-        mend = "start it again, or name another by --tracking-uri"
-        return Finding("mlflow", CheckStatus.FAIL, f"{redact_text(tracking_uri)}: {error}", mend)
+        fix = "start it again, or name another by --tracking-uri"
+        return Finding("mlflow", CheckStatus.FAIL, f"{redact_text(tracking_uri)}: {error}", fix)
 
 
 def _hub_token() -> Finding:
@@ -242,21 +242,21 @@ def _ray() -> Finding:
         return Finding("ray", CheckStatus.FAIL, str(error), "sweeps cannot run here before Ray starts")
 
 
-def _nodes(cluster: Cluster, place: Path) -> Iterator[Finding]:
+def _nodes(cluster: Cluster, directory: Path) -> Iterator[Finding]:
     try:
         with cluster_joined(cluster):
-            reports = look_at_nodes(place)
+            reports = check_nodes(directory)
     except (UnavailableError, OSError) as error:
         yield Finding("nodes", CheckStatus.FAIL, str(error), "start the cluster, or look at its head")
         return
     yield Finding("nodes", CheckStatus.OK, str(cluster))
     for report in reports:
-        yield _node(report, place)
+        yield _node(report, directory)
 
 
-def _node(report: NodeReport, place: Path) -> Finding:
+def _node(report: NodeReport, directory: Path) -> Finding:
     name = f"node {report.host}"
-    trouble = report.trouble(place)
+    trouble = report.trouble(directory)
     if trouble is not None:
         return Finding(name, CheckStatus.FAIL, *trouble)
     if abs(report.skew_s) > WORST_SKEW_S:

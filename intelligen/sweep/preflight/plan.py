@@ -16,7 +16,7 @@ from intelligen.data.data_summary import shared_rows
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state import layout
-from intelligen.state.ledger import settled_devices
+from intelligen.state.ledger import recorded_devices
 from intelligen.state.redaction import redact
 from intelligen.state.trial_result import read_result
 from intelligen.sweep.cluster.capacity import Capacity
@@ -40,7 +40,7 @@ LEAVES_OUT = (
 
 @dataclass(frozen=True)
 class SampledTrial:
-    """A point of the space."""
+    """A trial at a random point of the space, and what it would cost."""
 
     strategy: str
     settings: dict[str, Any]
@@ -66,7 +66,7 @@ class CostEstimate:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep would do."""
+    """What a sweep would do, on which resources, and at what cost."""
 
     sweep: Sweep
     experiment: Experiment
@@ -126,7 +126,7 @@ def make_plan(
     """
     capacity = capacity_at(cluster)
     asked = sweep
-    sweep, refusal = _on_devices(asked, capacity, settled_devices(layout.sweep(store, sweep.name)))
+    sweep, refusal = _on_devices(asked, capacity, recorded_devices(layout.sweep(store, sweep.name)))
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     prepared = None if no_cost is not None else prepare()
     timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
@@ -135,7 +135,7 @@ def make_plan(
     return Plan(
         sweep=sweep,
         experiment=experiment,
-        place=capacity.place,
+        place=capacity.location,
         cpus=capacity.cpus,
         gpus=capacity.gpus,
         devices=devices_line(asked, sweep, capacity),
@@ -151,7 +151,7 @@ def make_plan(
 
 
 def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
-    """Random points of the space, in turn of each strategy: the search itself draws others."""
+    """Random points of the space, strategies in round robin; the search itself draws others."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=sweep.search.seed))
     strategies = sweep.strategies()
@@ -171,10 +171,10 @@ def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | Non
     return None
 
 
-def _on_devices(sweep: Sweep, capacity: Capacity, settled: Mapping[str, int]) -> tuple[Sweep, str | None]:
+def _on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) -> tuple[Sweep, str | None]:
     """The sweep as it would run, and why it cannot."""
     try:
-        fitted = on_devices(sweep, capacity, settled)
+        fitted = on_devices(sweep, capacity, recorded)
         capacity.require(fitted)
     except UnavailableError as error:
         return on_devices(sweep, capacity, {}), str(error)

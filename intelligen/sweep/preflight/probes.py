@@ -28,7 +28,7 @@ assert ray.get(ray.remote(lambda: 1).remote(), timeout=60) == 1
 
 
 class ProbeError(Exception):
-    """It cannot be used; the message says why."""
+    """What was probed cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class StoreProbe:
     """The file's time minus ours."""
 
 
-def probe_store(place: Path) -> StoreProbe:
+def probe_store(directory: Path) -> StoreProbe:
     """Write, sync, lock and read back a megabyte below a directory.
 
     Raises:
@@ -49,7 +49,7 @@ def probe_store(place: Path) -> StoreProbe:
     """
     content = os.urandom(MIB)
     try:
-        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as folder:
+        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=directory) as folder:
             path = Path(folder) / "probe"
             begun = time.perf_counter()
             with path.open("wb") as file:
@@ -59,9 +59,9 @@ def probe_store(place: Path) -> StoreProbe:
             same = path.read_bytes() == content
             seconds = time.perf_counter() - begun
     except (OSError, IntelligenError) as error:
-        raise ProbeError(f"{place}: {getattr(error, 'strerror', None) or error}") from error
+        raise ProbeError(f"{directory}: {getattr(error, 'strerror', None) or error}") from error
     if not same:
-        raise ProbeError(f"{place}: what is read back is not what was written")
+        raise ProbeError(f"{directory}: what is read back is not what was written")
     return StoreProbe(seconds, dated - now)
 
 

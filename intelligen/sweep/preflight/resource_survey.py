@@ -15,12 +15,12 @@ from intelligen.sweep.cluster.ray_session import capacity_here, cluster_joined
 
 @dataclass(frozen=True)
 class Survey:
-    """A sweep that can run."""
+    """A sweep that can run, with the resources that were found for it."""
 
     sweep: Sweep
     """With numbers in place of `auto`."""
     lines: tuple[str, ...]
-    """What the user is told: where it runs, on what, and what is to be looked at."""
+    """Lines for the user: where it runs, on what, and warnings."""
 
 
 def capacity_at(cluster: Cluster | None) -> Capacity:
@@ -36,13 +36,13 @@ def capacity_at(cluster: Cluster | None) -> Capacity:
         return cluster_capacity(cluster.address)
 
 
-def survey(sweep: Sweep, cluster: Cluster | None, *, settled: Mapping[str, int], store: Path) -> Survey:
-    """Look at all that a sweep needs of its place.
+def survey(sweep: Sweep, cluster: Cluster | None, *, recorded: Mapping[str, int], store: Path) -> Survey:
+    """Check capacity, devices and nodes for a sweep.
 
     Args:
         sweep: As it was given.
         cluster: The one to join; none = this machine.
-        settled: Stage → GPUs per worker at its last launch; empty before its first.
+        recorded: Stage → GPUs per worker at its last launch; empty before its first.
         store: The runs directory; it need not exist.
 
     Raises:
@@ -52,16 +52,16 @@ def survey(sweep: Sweep, cluster: Cluster | None, *, settled: Mapping[str, int],
     """
     if cluster is None:
         capacity = capacity_here()
-        fitted = _fitted(sweep, capacity, settled)
+        fitted = _fitted(sweep, capacity, recorded)
         return Survey(fitted, (devices_line(sweep, fitted, capacity),))
     with cluster_joined(cluster):
         capacity = cluster_capacity(cluster.address)
-        fitted = _fitted(sweep, capacity, settled)
+        fitted = _fitted(sweep, capacity, recorded)
         warnings = require_ready_nodes(fitted, store)
     return Survey(fitted, (f"{cluster}", devices_line(sweep, fitted, capacity), *warnings))
 
 
-def _fitted(sweep: Sweep, capacity: Capacity, settled: Mapping[str, int]) -> Sweep:
-    fitted = on_devices(sweep, capacity, settled)
+def _fitted(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) -> Sweep:
+    fitted = on_devices(sweep, capacity, recorded)
     capacity.require(fitted)
     return fitted

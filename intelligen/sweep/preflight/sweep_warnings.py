@@ -1,4 +1,4 @@
-"""Warnings about a sweep: what it can hardly answer or reach; none of it is forbidden."""
+"""Warnings about a sweep: what it can hardly answer or reach; none of them prevents it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -41,7 +41,7 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
 
 def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
     epochs = experiment.finetuning.epochs
-    # In turns every strategy has a model of its own.
+    # In round robin every strategy has a model of its own.
     most = sweep.budget.trials_per_strategy if sweep.round_robin() else sweep.total_trials()
     if sweep.search.sampler == "tpe" and most is not None and sweep.search.startup_trials >= most:
         each = " of each strategy" if sweep.round_robin() else ""

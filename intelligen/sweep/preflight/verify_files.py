@@ -15,24 +15,24 @@ from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import require_scored
 
 
-def require_files(run: SweepContext) -> None:
+def require_files(context: SweepContext) -> None:
     """Refuse to go on over ended trials whose files are gone, damaged or changed.
 
     Raises:
         StorageError: There is one of these.
 
     """
-    for record in run.ledger.trials.values():
-        directory = run.directory_of(record)
+    for record in context.ledger.trials.values():
+        directory = context.directory_of(record)
         if record.state in USABLE or (record.state is TrialState.FAILED and record.kind != "baseline"):
-            known_outcome(run, record)
+            known_outcome(context, record)
         if record.state in USABLE:
             require_settings(record, directory)
         if record.scores:
             require_scored(directory, record.scores, own_search=record.config["decoding"]["test"]["name"])
 
 
-def require_data(run: SweepContext, prepared: Prepared) -> None:
+def require_data(context: SweepContext, prepared: Prepared) -> None:
     """Refuse data that are other than those of the trials so far, and of the baselines that are there already.
 
     Raises:
@@ -40,23 +40,23 @@ def require_data(run: SweepContext, prepared: Prepared) -> None:
         StorageError: A manifest or the data are damaged.
 
     """
-    records = map(run.directory_of, run.ledger.trials.values())
-    baselines = (layout.baseline(run.store, trial.identity) for trial in run.baselines)
+    records = map(context.directory_of, context.ledger.trials.values())
+    baselines = (layout.baseline(context.store, trial.identity) for trial in context.baselines)
     for directory in dict.fromkeys([*records, *baselines]):
         require_same_data(directory, prepared)
 
 
-def known_outcome(run: SweepContext, record: TrialRecord) -> Outcome:
-    """What came of an ended trial, by its files; why it ended, by the ledger.
+def known_outcome(context: SweepContext, record: TrialRecord) -> Outcome:
+    """The outcome of an ended trial by its files, with the ledger's stop reason.
 
     Raises:
         StorageError: They are damaged, or say something else than the ledger.
 
     """
-    directory = run.directory_of(record)
-    TrialHistories(run.directory).whole(record)
+    directory = context.directory_of(record)
+    TrialHistories(context.directory).whole(record)
     failed = record.state is TrialState.FAILED
-    outcome = read_outcome(directory, objectives=run.metrics, crashed=failed, stopped=record.stop_reason)
+    outcome = read_outcome(directory, objectives=context.metrics, crashed=failed, stopped=record.stop_reason)
     require_as_ended(record, directory, outcome.curve)
     if outcome.state is not record.state:
         raise StorageError(f"{directory}: {record.id} was {record.state}, its files say {outcome.state}; {FIX}")

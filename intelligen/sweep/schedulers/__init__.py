@@ -1,1 +1,1 @@
-"""Which trial is stopped early or goes on from another: ASHA, median stopping, population based training."""
+"""Schedulers: ASHA and median stopping end trials early, population based training copies better ones."""

@@ -29,7 +29,7 @@ class EndedTrial:
 
 
 class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
-    """Stops nobody early. Below every scheduler, for Tune's own record of the trials' ends."""
+    """Stops no trial early. Base of every scheduler, for Tune's own record of the trials' ends."""
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Have Tune write the failure down: of a trial whose process has died it would say for ever that it runs."""
@@ -38,11 +38,11 @@ class FailuresKept(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         tune_controller._mark_trial_to_checkpoint(trial)
 
 
-class Unjudged:
-    """The last report of each trial that an earlier launch left unfinished: a kill may have come before its judgement.
+class PendingReports:
+    """Last reports of trials that an earlier launch left unfinished: a kill may have come before the decision.
 
-    A trial that goes on at an epoch's end tells that epoch's report again, and is judged then. One that goes on in the
-    middle of an epoch does not: it was let go on.
+    A trial that goes on at an epoch's end sends that epoch's report again, and the scheduler decides on it then. One
+    that goes on in the middle of an epoch does not: it was not stopped.
     """
 
     def __init__(self) -> None:
@@ -56,18 +56,18 @@ class Unjudged:
         return reports[:-1]
 
     def before(self, trial: Any, epoch: float) -> list[Report]:
-        """The last one, where it is older than what the trial tells now."""
+        """The last one, where it is older than what the trial reports now."""
         last = self._held.pop(trial.trial_id, None)
         return [] if last is None or last.epoch >= epoch else [last]
 
 
 class EarlierAttempts:
-    """Tune takes each attempt at a trial for a trial of its own; what the one before it told is told again."""
+    """Earlier attempts at trials: to Tune each is a trial of its own; the next one replays their reports."""
 
     def __init__(self) -> None:
         self._last: dict[str, Any] = {}
 
-    def followed_by(self, trial: Any) -> Any:
+    def previous(self, trial: Any) -> Any:
         """The attempt before this one, if any; its reports are to be forgotten."""
         directory = trial.config["directory"]
         earlier = self._last.get(directory)
@@ -93,11 +93,11 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
             metric=objective,
             max_t=epochs + 1,
             brackets=brackets,
-            # A trial may have more epochs than most; beyond the last rung nobody compares.
+            # A trial may have more epochs than most; beyond the last rung nothing is compared.
             stop_last_trials=False,
             **arguments,
         )
-        self._unjudged = Unjudged()
+        self._pending_reports = PendingReports()
         self._attempts = EarlierAttempts()
 
     def recall(self, ended: EndedTrial) -> None:
@@ -107,22 +107,22 @@ class ResumableAsha(FailuresKept, AsyncHyperBandScheduler):  # type: ignore[misc
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier attempt left unfinished brings its reports along, under Tune's new name for it."""
-        if (earlier := self._attempts.followed_by(trial)) is not None:
+        if (earlier := self._attempts.previous(trial)) is not None:
             for bracket in self._brackets:
                 for _, recorded in bracket._rungs:
                     recorded.pop(earlier.trial_id, None)
         self._join(trial, name=Path(trial.config["directory"]).name)
-        self._replay(trial, self._unjudged.hold(trial))
+        self._replay(trial, self._pending_reports.hold(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
-        self._replay(trial, self._unjudged.before(trial, result[EPOCH]))
+        self._replay(trial, self._pending_reports.before(trial, result[EPOCH]))
         decision: str = super().on_trial_result(tune_controller, trial, result)
         return TrialScheduler.CONTINUE if result[EPOCH] >= trial.config["epochs"] else decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial that had ended before its launcher was killed tells nothing again."""
-        self._replay(trial, self._unjudged.before(trial, math.inf))
+        """A trial that had ended before its launcher was killed reports nothing again."""
+        self._replay(trial, self._pending_reports.before(trial, math.inf))
         super().on_trial_complete(tune_controller, trial, result)
 
     def _join(self, trial: Any, *, name: str) -> None:
@@ -146,7 +146,7 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
     def __init__(self, objective: str, **arguments: Any) -> None:
         # A trial that waits for others to compare with would have to be paused, which ours cannot be: never yield.
         super().__init__(time_attr=EPOCH, metric=objective, min_time_slice=math.inf, **arguments)
-        self._unjudged = Unjudged()
+        self._pending_reports = PendingReports()
         self._attempts = EarlierAttempts()
 
     def recall(self, ended: EndedTrial) -> None:
@@ -155,14 +155,14 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that an earlier attempt left unfinished brings its reports along."""
-        if (earlier := self._attempts.followed_by(trial)) is not None:
+        if (earlier := self._attempts.previous(trial)) is not None:
             self._results.pop(earlier, None)
         super().on_trial_add(tune_controller, trial)
-        self._replay(trial, self._unjudged.hold(trial))
+        self._replay(trial, self._pending_reports.hold(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on; after its last epoch nothing can be saved by stopping it."""
-        self._replay(trial, self._unjudged.before(trial, result[EPOCH]))
+        self._replay(trial, self._pending_reports.before(trial, result[EPOCH]))
         seen = self._results.get(trial)
         if seen and result[EPOCH] <= seen[-1][EPOCH]:
             return str(TrialScheduler.CONTINUE)  # Tune shows a trial's last report once more when it is done
@@ -172,8 +172,8 @@ class ResumableMedian(FailuresKept, MedianStoppingRule):  # type: ignore[misc] #
         return str(super().on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial that had ended before its launcher was killed tells nothing again; of others all has been seen."""
-        self._replay(trial, self._unjudged.before(trial, math.inf))
+        """A trial that had ended before its launcher was killed reports nothing again; others have reported all."""
+        self._replay(trial, self._pending_reports.before(trial, math.inf))
 
     def _replay(self, trial: Any, reports: Sequence[Report]) -> None:
         if reports:
@@ -213,7 +213,7 @@ def _comparing(sweep: Sweep, epochs: int, ended: Iterable[EndedTrial]) -> TrialS
     mode = tune_mode(sweep.objective.metric)
     chosen: ResumableAsha | ResumableMedian
     match settings:
-        case NoScheduler() | Pbt():  # a population's turns are the search's to hand out
+        case NoScheduler() | Pbt():  # a population's intervals are scheduled by the search
             return FailuresKept()
         case Asha() | Hyperband():
             grace = min(epochs, settings.grace_epochs)

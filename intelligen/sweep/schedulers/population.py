@@ -1,6 +1,6 @@
 """Populations (PBT): trials pause after each interval until all have come so far.
 
-What a trial has done stands in its history, what its population has decided in the ledger: after a kill both are read,
+What a trial has done is in its history, what its population has decided in the ledger: after a kill both are read,
 and the intervals go on.
 """
 
@@ -30,15 +30,15 @@ class Populations:
     """The populations of a sweep: each strategy's trials in the order of their numbers, so many at a time.
 
     Args:
-        run: The launch.
+        context: The launch.
         settings: Size of a population, length of an interval, and what is decided after it.
 
     """
 
-    def __init__(self, run: SweepContext, settings: Pbt) -> None:
-        self._run = run
+    def __init__(self, context: SweepContext, settings: Pbt) -> None:
+        self._context = context
         self._settings = settings
-        self._histories = TrialHistories(run.directory)
+        self._histories = TrialHistories(context.directory)
 
     def idle(self, busy: Collection[int]) -> dict[int, TrialRecord]:
         """Number → trial under way that nothing works on.
@@ -53,11 +53,11 @@ class Populations:
     def due(self, busy: Collection[int], *, complete: Callable[[str], bool]) -> tuple[int, TrialRecord] | None:
         """The first trial whose next interval may begin, and its number.
 
-        Where an interval has ended for a whole population, it is decided first who takes over.
+        Where an interval has ended for a whole population, its exploits are decided first.
 
         Args:
             busy: Numbers of the trials that train now.
-            complete: Whether no further trial of a strategy will be started.
+            complete: Whether a strategy will get no further trial.
 
         Raises:
             StorageError: A checkpoint cannot be copied, or the decision not be written.
@@ -71,12 +71,12 @@ class Populations:
         return next(((number, one) for number, one in self.idle(busy).items() if not self._is_paused(one)), None)
 
     def interval(self, record: TrialRecord) -> TrainInterval:
-        """What a trial does next."""
-        took_over = record.takeovers and record.takeovers[-1].epoch == record.turn_epoch
+        """The next interval of a trial: its settings, and how far it trains."""
+        exploited = record.exploits and record.exploits[-1].epoch == record.turn_epoch
         return TrainInterval(
             self._with(record.params_in(record.turn_epoch + 1)),
-            until_epoch=record.next_turn_epoch,
-            adopted_update=self._report(record, record.turn_epoch).update if took_over else None,
+            until_epoch=record.next_decision_epoch,
+            adopted_update=self._report(record, record.turn_epoch).update if exploited else None,
         )
 
     def is_paused(self, number: int) -> bool:
@@ -84,19 +84,19 @@ class Populations:
         return self._is_paused(self._begun()[number])
 
     def _is_paused(self, record: TrialRecord) -> bool:
-        epoch = record.next_turn_epoch
-        reports, directory = self._histories.reports(record), self._run.directory_of(record)
+        epoch = record.next_decision_epoch
+        reports, directory = self._histories.reports(record), self._context.directory_of(record)
         return (
             epoch < record.config["training"]["epochs"]
             and bool(reports)
             and reports[-1].epoch >= epoch
-            # Neither sick nor out of patience just then.
+            # Neither unhealthy nor out of patience just then.
             and read_result(directory) is None
             and not (directory / FAILURE_FILE).exists()
         )
 
     def _begun(self) -> dict[int, TrialRecord]:
-        trials = self._run.ledger.trials.values()
+        trials = self._context.ledger.trials.values()
         numbered = {record.number: record for record in trials if record.number is not None}
         return {number: numbered[number] for number in sorted(numbered)}
 
@@ -108,11 +108,11 @@ class Populations:
             yield from (trials[start : start + size] for start in range(0, len(trials), size))
 
     def _decide(self, members: list[TrialRecord]) -> None:
-        """Copy checkpoints, then write down who took over: a kill between the two leaves the same to be done."""
-        sweep, epoch = self._run.sweep, members[0].next_turn_epoch
+        """Copy checkpoints, then record the exploits: after a kill between the two, the same is done again."""
+        sweep, epoch = self._context.sweep, members[0].next_decision_epoch
         metric = sweep.objective.metric
         reports = {record.id: self._report(record, epoch) for record in members}
-        taken = exploits(
+        decided = exploits(
             [
                 PopulationMember(one.id, merit(metric, reports[one.id].metrics[metric]), one.params_in(epoch))
                 for one in members
@@ -122,25 +122,27 @@ class Populations:
             seed=sweep.search.seed,
             epoch=epoch,
         )
-        for trial_id, takeover in taken.items():
-            own, donor = (self._run.directory_of(self._run.ledger.trials[name]) for name in (trial_id, takeover.donor))
-            Checkpoints(own).adopt(Checkpoints(donor), reports[takeover.donor].update)
-        allowed = {trial_id: self._allowed(takeover) for trial_id, takeover in taken.items()}
-        self._run.ledger.end_interval(epoch, [record.id for record in members], allowed)
+        for trial_id, exploit in decided.items():
+            own, donor = (
+                self._context.directory_of(self._context.ledger.trials[name]) for name in (trial_id, exploit.donor)
+            )
+            Checkpoints(own).adopt(Checkpoints(donor), reports[exploit.donor].update)
+        allowed = {trial_id: self._allowed(exploit) for trial_id, exploit in decided.items()}
+        self._context.ledger.end_interval(epoch, [record.id for record in members], allowed)
 
-    def _allowed(self, takeover: Exploit) -> Exploit:
-        """Values that are allowed each, but not together, are not explored: the donor's own stand."""
+    def _allowed(self, exploit: Exploit) -> Exploit:
+        """Values that are allowed each, but not together, are not explored: the donor's own are kept."""
         try:
-            self._with(takeover.params)
+            self._with(exploit.params)
         except ConfigError:
-            donor = self._run.ledger.trials[takeover.donor]
-            return Exploit(takeover.epoch, takeover.donor, donor.params_in(takeover.epoch))
-        return takeover
+            donor = self._context.ledger.trials[exploit.donor]
+            return Exploit(exploit.epoch, exploit.donor, donor.params_in(exploit.epoch))
+        return exploit
 
     def _with(self, params: Mapping[str, Any]) -> Trial:
         # To `suggest` a trial is who answers `suggest_float` and its like.
-        told = optuna.trial.FixedTrial(dict(params))
-        return self._run.trial(suggest(cast(optuna.Trial, told), self._run.sweep.space))
+        fixed_trial = optuna.trial.FixedTrial(dict(params))
+        return self._context.trial(suggest(cast(optuna.Trial, fixed_trial), self._context.sweep.space))
 
     def _report(self, record: TrialRecord, epoch: int) -> Report:
         return next(report for report in self._histories.reports(record) if report.epoch == epoch)
@@ -148,8 +150,8 @@ class Populations:
 
 def _by_interval(population: list[TrialRecord]) -> list[list[TrialRecord]]:
     """Those under way that are in the same interval; a raised budget may add trials to a population that has begun."""
-    under_way = sorted(filter(_is_under_way, population), key=lambda record: record.next_turn_epoch)
-    return [list(members) for _, members in groupby(under_way, key=lambda record: record.next_turn_epoch)]
+    under_way = sorted(filter(_is_under_way, population), key=lambda record: record.next_decision_epoch)
+    return [list(members) for _, members in groupby(under_way, key=lambda record: record.next_decision_epoch)]
 
 
 def _is_under_way(record: TrialRecord) -> bool:

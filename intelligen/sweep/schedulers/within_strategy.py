@@ -1,6 +1,6 @@
 """Early stopping within a strategy: a trial is compared with those of its own strategy only.
 
-Else the early stops would judge strategies, by their first epochs, before anybody has compared them.
+Otherwise early stopping would select strategies by their first epochs, before the sweep compares them.
 """
 
 import json
@@ -14,7 +14,7 @@ class WithinStrategy(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
     """One scheduler for each strategy.
 
     Args:
-        make: Makes the one of a strategy, which remembers what earlier launches left of it.
+        make: Makes a strategy's scheduler, with its trials of earlier launches.
 
     """
 
@@ -24,23 +24,23 @@ class WithinStrategy(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         self._schedulers: dict[str, TrialScheduler] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial comes."""
+        """Pass a new trial on to its strategy's scheduler."""
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """A trial has failed."""
+        """Pass a failure on to its strategy's scheduler."""
         self._of(trial).on_trial_error(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Whether the trial goes on."""
+        """The decision of its strategy's scheduler: whether the trial goes on."""
         return str(self._of(trial).on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial has ended."""
+        """Pass an end on to its strategy's scheduler."""
         self._of(trial).on_trial_complete(tune_controller, trial, result)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """A trial is taken away before its end."""
+        """Pass the removal of a trial on to its strategy's scheduler."""
         self._of(trial).on_trial_remove(tune_controller, trial)
 
     def __getstate__(self) -> dict[str, Any]:

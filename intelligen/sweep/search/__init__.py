@@ -1,1 +1,1 @@
-"""Which trial comes next: Optuna's study, samplers, grids and warm starts."""
+"""Search: which trial comes next, by Optuna's study, samplers, grids and warm starts."""

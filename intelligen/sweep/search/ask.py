@@ -1,6 +1,6 @@
 """Asks Optuna for a trial: drawn in memory over a copy of what is known, and written in one piece.
 
-So no kill leaves a trial half drawn, whose rest would come out differently.
+A kill therefore leaves no trial half drawn: the rest of it would come out differently.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ FIXED = "fixed_params"
 def ask_trial(
     study: optuna.Study, sweep: Sweep, *, number: int, given: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> FrozenTrial:
-    """A waiting trial with all its parameters, which the study takes in one write.
+    """Draw a trial with all its parameters, waiting, which the study takes in one write.
 
     Args:
         study: The sweep's; it is only read.
@@ -47,10 +47,10 @@ def ask_trial(
 
 
 def _known(study: optuna.Study, sweep: Sweep, *, strategy: str | None) -> Iterator[FrozenTrial]:
-    """What the sampler learns from: all trials, or where strategies take turns those of the strategy.
+    """The trials that the sampler learns from: all, or in round robin those of the strategy.
 
     A model of all of them would choose what they share, such as the learning rate, for the strategy that it prefers,
-    and the turn would give it to another one.
+    while round robin gives the trial to another one.
     """
     if sweep.search.sampler in ("random", "grid"):
         return
@@ -62,7 +62,7 @@ def _known(study: optuna.Study, sweep: Sweep, *, strategy: str | None) -> Iterat
 
 
 def _without(trial: FrozenTrial, parameter: str) -> FrozenTrial:
-    """What all trials have alike is nothing to model."""
+    """The trial without a parameter that all trials have alike, which no sampler need model."""
     other = copy(trial)
     other.params = {name: value for name, value in trial.params.items() if name != parameter}
     other.distributions = {name: form for name, form in trial.distributions.items() if name != parameter}

@@ -12,7 +12,7 @@ from intelligen.sweep.trial_lifecycle import trial_name
 
 
 def write_notes(study: optuna.Study, notes: Mapping[str, str]) -> None:
-    """Give trials of a study their notes, where they have none: what somebody wrote there stays.
+    """Give trials of a study their notes, where they have none: notes of people stay.
 
     Args:
         study: The sweep's.

@@ -62,10 +62,10 @@ def known_point(
         ValueError: It lacks a parameter of this space, or has another value than this space allows.
 
     """
-    told = _Told(known)
+    known_trial = _KnownTrial(known)
     # To `suggest` a trial is who answers `suggest_float` and its like.
-    suggest(cast(optuna.Trial, told), space)
-    return told.params, told.distributions
+    suggest(cast(optuna.Trial, known_trial), space)
+    return known_trial.params, known_trial.distributions
 
 
 def simplex_point(uniforms: Sequence[float]) -> list[float]:
@@ -86,7 +86,7 @@ def simplex_point(uniforms: Sequence[float]) -> list[float]:
 def _suggest(
     trial: optuna.Trial, form: Space, *, options: str, written: str, parent: str, changes: dict[str, Any]
 ) -> None:
-    """Draw the entry that stands as `written` below the `options`, which are those of the setting `parent`."""
+    """Draw the entry `written` below the `options`, which are those of the setting `parent`."""
     parameter, key = options + written, resolve_key(parent, written)
     match form:
         case Uniform(uniform=(low, high)):
@@ -132,7 +132,7 @@ def _schedule(trial: optuna.Trial, ranges: ScheduleRanges, parameter: str) -> di
     return drawn
 
 
-class _Told:
+class _KnownTrial:
     """Answers with what a trial is known to have had, and remembers what it was asked for."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:

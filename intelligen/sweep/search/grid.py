@@ -11,34 +11,34 @@ from intelligen.sweep.search.define_by_run import suggest
 
 def grid_points(space: Mapping[str, Space]) -> Iterator[dict[str, Any]]:
     """Every point of a space without continuous parameters, as parameter → value; the last parameter moves fastest."""
-    turns: list[int] = []
+    digits: list[int] = []
     while True:
-        odometer = _Odometer(turns)
+        odometer = _Odometer(digits)
         # To `suggest` a trial is who answers `suggest_int` and `suggest_categorical`.
         suggest(cast(optuna.Trial, odometer), space)
         yield odometer.params
-        turns = odometer.turns
-        while turns and turns[-1] == odometer.widths[len(turns) - 1] - 1:
-            turns = turns[:-1]
-        if not turns:
+        digits = odometer.digits
+        while digits and digits[-1] == odometer.widths[len(digits) - 1] - 1:
+            digits = digits[:-1]
+        if not digits:
             return
-        turns = [*turns[:-1], turns[-1] + 1]
+        digits = [*digits[:-1], digits[-1] + 1]
 
 
 class _Odometer:
-    """Answers with the values that its wheels show; wheels beyond those given stand at their first value."""
+    """Answers each suggestion with the value of its digit; digits beyond those given are 0, the first value."""
 
-    def __init__(self, turns: Sequence[int]) -> None:
-        self._given = turns
-        self.turns: list[int] = []
+    def __init__(self, digits: Sequence[int]) -> None:
+        self._given = digits
+        self.digits: list[int] = []
         self.widths: list[int] = []
         self.params: dict[str, Any] = {}
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        wheel = len(self.turns)
-        self.turns.append(self._given[wheel] if wheel < len(self._given) else 0)
+        wheel = len(self.digits)
+        self.digits.append(self._given[wheel] if wheel < len(self._given) else 0)
         self.widths.append(len(choices))
-        self.params[name] = choices[self.turns[wheel]]
+        self.params[name] = choices[self.digits[wheel]]
         return self.params[name]
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:

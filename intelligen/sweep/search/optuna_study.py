@@ -1,7 +1,7 @@
-"""Optuna's study of a sweep: opened, told of ends, replaced; what it holds equals the ledger.
+"""Optuna's study of a sweep: opened, updated, replaced; it always agrees with the ledger.
 
 COMPLETE is a trial that finished, PRUNED one that was stopped early, FAIL one that crashed, diverged or has no
-number to show; the objective after each epoch stands beside all of them.
+number to show. All of them have the objective after each epoch as intermediate values.
 """
 
 import math
@@ -33,8 +33,8 @@ STUDY_FILE = "study.journal"
 _REBUILT = ".rebuilt"
 # Trials that another search made: the sampler learns from them, and no budget counts them.
 WARM_START = "warm_start"
-# What a trial of a population took over: its parameters in the study are those with which it began.
-TAKEOVERS = "takeovers"
+# Exploits of a trial of a population: its parameters in the study are those with which it began.
+EXPLOITS = "takeovers"
 # Why a trial ended.
 STOP_REASON = "stop_reason"
 
@@ -57,7 +57,7 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = F
         directory: The sweep's.
         sweep: Its name, its objectives and its storage.
         sweep_id: Tells sweeps of one name apart where they share a database; there the study is called NAME-ID.
-        beside: Whether it is the one that is to take the place of the present one: see `replace_study`.
+        beside: Whether to open the one that is to replace the present one: see `replace_study`.
 
     Raises:
         DamagedStudyError: The journal is damaged.
@@ -89,7 +89,7 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = F
 
 
 def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
-    """An empty study, which `replace_study` puts in the place of the present one once it is whole.
+    """An empty study, by which `replace_study` replaces the present one once it is complete.
 
     Raises:
         StorageError: As `open_study` raises it.
@@ -105,7 +105,7 @@ def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Stud
 
 
 def replace_study(directory: Path, sweep: Sweep, *, sweep_id: str, keep: bool) -> str | None:
-    """Put the study beside the present one in its place, at once.
+    """Replace the present study by the one beside it, at once.
 
     Args:
         directory: The sweep's.
@@ -159,7 +159,7 @@ def tell(study: optuna.Study, number: int, outcome: Outcome) -> None:
     """Bring a trial to its end in the study.
 
     Tune shows a searcher neither the report at which a trial is stopped nor those that a killed launcher missed, so the
-    curve comes from the trial's own history. Optuna takes no value for a pruned trial: what it is worth stands in its
+    curve comes from the trial's own history. Optuna takes no value for a pruned trial: its value is in its
     user attribute `selected/METRIC`, as it does for every trial that did not fail.
     """
     # Beforehand: a trial that has ended takes no more attributes.
@@ -187,12 +187,12 @@ def strategy_of(trial: FrozenTrial) -> str:
 
 def _describe(study: optuna.Study, number: int, outcome: Outcome) -> None:
     trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-    for name, value in told_attributes(outcome).items():
+    for name, value in end_attributes(outcome).items():
         trial.set_user_attr(name, value)
 
 
-def told_attributes(outcome: Outcome) -> dict[str, float | str]:
-    """What a trial's user attributes say of its end."""
+def end_attributes(outcome: Outcome) -> dict[str, float | str]:
+    """The user attributes that record a trial's end."""
     scores = {SELECTED + metric: value for metric, value in outcome.selected.items()}
     return {**scores, STOP_REASON: redact_text(outcome.reason)}
 
@@ -202,13 +202,13 @@ def _report(study: optuna.Study, number: int, outcome: Outcome) -> None:
         return  # Optuna keeps no curves of several objectives
     known = study.get_trials(deepcopy=False)[number]
     trial = optuna.Trial(study, known._trial_id)
-    for epoch, value in told_curve(outcome).items():
+    for epoch, value in finite_curve(outcome).items():
         if epoch not in known.intermediate_values:
             trial.report(value, step=epoch)
 
 
-def told_curve(outcome: Outcome) -> dict[int, float]:
-    """The epochs that Optuna is told of: it takes no NaN."""
+def finite_curve(outcome: Outcome) -> dict[int, float]:
+    """Epoch → objective, without NaN, which Optuna refuses."""
     return {epoch: value for epoch, value in outcome.curve.items() if not math.isnan(value)}
 
 
@@ -229,7 +229,7 @@ def _drop_torn_end(journal: Path) -> None:
 
 def _create(storage: BaseStorage, name: str, sweep: Sweep) -> optuna.Study:
     directions = [objective.direction for objective in sweep.all_objectives()]
-    # The sweep's trials come whole; this draws what somebody else enqueued with parameters missing.
+    # The sweep's trials come whole; this draws the missing parameters of trials that others enqueued.
     rest = optuna.samplers.RandomSampler(seed=sweep.search.seed)
     study = optuna.create_study(
         storage=storage, sampler=rest, study_name=name, directions=directions, load_if_exists=True

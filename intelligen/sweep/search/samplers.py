@@ -1,4 +1,4 @@
-"""Samplers: one per trial, seeded by its number, so that none has a state to lose.
+"""Samplers: one per trial, seeded by its number, so that none has a state to keep.
 
 What the samplers know they read from the trials: TPE and the Gaussian process fit their models anew for every one, and
 NSGA-II notes in each which generation it is of. So a sequential sweep that was killed and resumed suggests what an

@@ -19,7 +19,7 @@ from intelligen.sweep.schedulers.population import Populations
 from intelligen.sweep.search.ask import FIXED, ask_trial
 from intelligen.sweep.search.define_by_run import suggest
 from intelligen.sweep.search.grid import grid_points
-from intelligen.sweep.search.optuna_study import TAKEOVERS, is_own, strategy_of, tell
+from intelligen.sweep.search.optuna_study import EXPLOITS, is_own, strategy_of, tell
 from intelligen.sweep.search.warm_start import POINT, untried_point
 
 Given = tuple[dict[str, Any], dict[str, Any]]
@@ -39,11 +39,11 @@ class Suggestion:
     attributes: dict[str, Any]
     """What the study knows of it beside its parameters: `user` and `system` attributes, from which it is rebuilt."""
     begins: bool = True
-    """Whether an attempt begins; none does where a trial of a population goes on after a turn."""
+    """Whether an attempt begins; none does where a trial of a population goes on after an interval."""
 
 
 class TrialLifecycle(Protocol):
-    """What becomes of a suggestion outside the study: it starts or is refused, its attempts may fail, and it ends."""
+    """Lifecycle of a suggestion outside the study: it starts or is refused, its attempts may fail, and it ends."""
 
     def start(self, suggestion: Suggestion) -> Mapping[str, Any]:
         """Make it a trial, before it runs; returns Tune's configuration, with the trial's `epochs`.
@@ -59,10 +59,10 @@ class TrialLifecycle(Protocol):
     def attempt_failed(self, number: int, error: BaseException) -> Next:
         """An attempt at a trial has ended by an error; returns what follows."""
 
-    def let_go_on(self, number: int, epoch: int) -> None:
-        """Nobody has stopped a trial with the report of this epoch."""
+    def continue_trial(self, number: int, epoch: int) -> None:
+        """Let a trial go on after the report of this epoch, with which it was not stopped."""
 
-    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+    def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
         """End a trial; returns what came of it.
 
         Args:
@@ -84,8 +84,8 @@ class StudySearcher(DrivenSearcher):
         study: Where the truth about trials is kept.
         sweep: Space, sampler, budget.
         spent: Whether a budget other than that of trials has been used up.
-        trials: What becomes of a suggestion outside the study.
-        populations: Who lets trials rest and go on; none where each trains to its end at once.
+        trials: The lifecycle of suggestions outside the study.
+        populations: Pauses trials and lets them go on; None where each trains to its end at once.
 
     """
 
@@ -124,7 +124,7 @@ class StudySearcher(DrivenSearcher):
 
     @kept_errors(True)
     def stops(self, trial_id: str, epoch: int) -> bool:
-        """Whether a running trial ends with this epoch, because the budget that pays for it is spent."""
+        """Whether a running trial ends with this epoch, because its budget is spent."""
         if epoch >= self._epochs[trial_id]:
             return False  # after its last epoch a trial selects its weights, and stopping it saves nothing
         trial = self._running[trial_id]
@@ -135,7 +135,7 @@ class StudySearcher(DrivenSearcher):
 
     @kept_errors(FINISHED)
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Tune's question: what next?"""
+        """Called by Tune for the next trial."""
         if self._alone and self._must_wait(self._busy(), self._pending()):
             return None
         while (trial := self._next_interval() or self._next_trial()) is not None:
@@ -161,30 +161,30 @@ class StudySearcher(DrivenSearcher):
             return
         trial, epoch = self._running[trial_id], result["training_iteration"]
         known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        # Optuna keeps no curves of several objectives. A trial that a kill interrupted tells its last report again.
+        # Optuna keeps no curves of several objectives. A trial that a kill interrupted sends its last report again.
         if len(self._study.directions) == 1 and epoch not in known:
             trial.report(result[self.metric], step=epoch)
-        self._trials.let_go_on(trial.number, epoch)
+        self._trials.continue_trial(trial.number, epoch)
 
     @kept_errors(None)
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell Optuna how the trial ended; of a population it may only have ended its turn."""
+        """Tell Optuna how the trial ended; one of a population may only have ended its interval."""
         if error:
-            return  # `on_attempt_failed` is told of what
+            return  # `on_attempt_failed` gets the error
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
         if self._populations is not None and stopped is None and self._populations.is_paused(trial.number):
             return
-        tell(self._study, trial.number, self._trials.settle(trial.number, stopped=stopped))
+        tell(self._study, trial.number, self._trials.end(trial.number, stopped=stopped))
 
     @kept_errors(None)
     def on_attempt_failed(self, trial_id: str, error: BaseException) -> None:
-        """Hand the trial out again where that is to be; else tell Optuna that it has failed."""
+        """Hand the trial out again where another attempt follows; else tell Optuna that it has failed."""
         trial, stopped = self._running.pop(trial_id), self._stopped.pop(trial_id, None)
         if self._is_again(trial.number, self._trials.attempt_failed(trial.number, error)):
             if self._populations is None:  # which hand out whatever is under way and idle
                 self._unfinished.insert(0, self._study.get_trials(deepcopy=False)[trial.number])
             return
-        tell(self._study, trial.number, self._trials.settle(trial.number, crashed=True, stopped=stopped))
+        tell(self._study, trial.number, self._trials.end(trial.number, crashed=True, stopped=stopped))
 
     def _busy(self) -> set[int]:
         return {trial.number for trial in self._running.values()}
@@ -208,20 +208,20 @@ class StudySearcher(DrivenSearcher):
         return search_end(self._sweep, Counter(map(strategy_of, own)), self._spent)
 
     def _next_interval(self) -> optuna.Trial | None:
-        """A trial of a population that goes on; those that rest end where nobody pays for them any more."""
+        """A trial of a population that goes on; paused ones end where their budget is spent."""
         if self._populations is None:
             return None
         busy = self._busy()
         for number, record in self._populations.idle(busy).items():
             reason = self._spent(None) or self._spent(record.strategy)
             if reason is not None:
-                tell(self._study, number, self._trials.settle(number, stopped=reason))
+                tell(self._study, number, self._trials.end(number, stopped=reason))
         if (due := self._populations.due(busy, complete=self._is_complete)) is None:
             return None
         number, record = due
         trial = self._known(self._study.get_trials(deepcopy=False)[number])
-        if record.takeovers:
-            trial.set_user_attr(TAKEOVERS, [asdict(takeover) for takeover in record.takeovers])
+        if record.exploits:
+            trial.set_user_attr(EXPLOITS, [asdict(exploit) for exploit in record.exploits])
         return trial
 
     def _is_complete(self, strategy: str) -> bool:
@@ -249,17 +249,17 @@ class StudySearcher(DrivenSearcher):
         return self._study.ask()
 
     def _known(self, trial: FrozenTrial) -> optuna.Trial:
-        """A trial that was begun before; its parameters come from the storage."""
+        """A trial that was begun earlier; its parameters come from the storage."""
         return optuna.Trial(self._study, trial._trial_id)
 
     def _candidates(self, own: list[FrozenTrial]) -> list[str]:
-        """The strategies that may have the next trial, the one whose turn it is first; empty where any may."""
+        """The strategies that may have the next trial, the next in round robin first; empty where any may."""
         if not self._sweep.round_robin():
             return []
         return strategies_left(self._sweep, Counter(map(strategy_of, own)), self._spent)
 
     def _given(self, own: list[FrozenTrial], candidates: list[str]) -> Given:
-        """What the next trial does not leave to the sampler: a point of the user's, its strategy's turn, the grid's."""
+        """Values that the sampler does not draw: a point of the user's, the strategy in round robin, the grid's."""
         tried = {trial.user_attrs[POINT] for trial in own if POINT in trial.user_attrs}
         if (found := untried_point(self._study, tried, allowed=candidates)) is not None:
             number, point = found

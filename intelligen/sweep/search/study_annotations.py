@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from intelligen.analysis.strategy_table import SELECTED
-from intelligen.sweep.search.optuna_study import STOP_REASON, TAKEOVERS, WARM_START
+from intelligen.sweep.search.optuna_study import EXPLOITS, STOP_REASON, WARM_START
 from intelligen.sweep.search.warm_start import POINT
 
 _OF_TOOLS = re.compile(r"(?P<tool>dashboard:artifacts:|dashboard:|artifacts:)((?P<trial>\d+)(?=:))?")
@@ -35,13 +35,13 @@ def with_notes(trial: FrozenTrial, former: FrozenTrial) -> FrozenTrial:
 
 
 def as_begun(trial: FrozenTrial) -> FrozenTrial:
-    """A trial that has ended, as it was before: without its curve, its values and what was told of its end."""
-    told = {name for name in trial.user_attrs if name == STOP_REASON or name.startswith(SELECTED)}
+    """A trial that has ended, as it was before: without its curve, its values and the attributes of its end."""
+    of_its_end = {name for name in trial.user_attrs if name == STOP_REASON or name.startswith(SELECTED)}
     return create_trial(
         state=OptunaState.RUNNING,
         params=trial.params,
         distributions=trial.distributions,
-        user_attrs={name: value for name, value in trial.user_attrs.items() if name not in told},
+        user_attrs={name: value for name, value in trial.user_attrs.items() if name not in of_its_end},
         system_attrs=trial.system_attrs,
     )
 
@@ -72,7 +72,7 @@ def carry_notes(former: optuna.Study, study: optuna.Study) -> None:
 
 
 def _by_people(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    ours = {WARM_START, TAKEOVERS, STOP_REASON, POINT}
+    ours = {WARM_START, EXPLOITS, STOP_REASON, POINT}
     return {name: value for name, value in attributes.items() if name not in ours and not name.startswith(SELECTED)}
 
 

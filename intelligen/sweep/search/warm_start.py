@@ -22,16 +22,16 @@ from intelligen.sweep.search.define_by_run import known_point
 from intelligen.sweep.search.optuna_study import WARM_START, is_own
 
 POINT = "point"
-"""The user attribute of a trial that runs a point: its place among them."""
+"""The user attribute of a trial that runs a point: its index among them."""
 POINTS = "points"
 """The study's attribute that holds them; it is written last, so it says that the rest is there."""
 PointRows = Sequence[Mapping[str, Any]]
-"""Of a zip: what each number stands for."""
+"""Of a zip: the values behind each number."""
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """A trial that somebody else has run."""
+    """A finished trial of another search."""
 
     source: str
     """Where it comes from: `SWEEP/t0003`, `FILE:LINE`."""
@@ -88,32 +88,32 @@ def learnt_trials(learnt: WarmStartRecord | None, sweep: Sweep) -> list[FrozenTr
     return [
         _as_trial(
             _Finished(
-                told["source"],
-                told["params"],
-                tuple(told["values"]),
-                {int(epoch): value for epoch, value in told["curve"].items()},
+                trial["source"],
+                trial["params"],
+                tuple(trial["values"]),
+                {int(epoch): value for epoch, value in trial["curve"].items()},
             ),
             sweep,
         )
-        for told in (learnt.trials if learnt is not None else ())
+        for trial in (learnt.trials if learnt is not None else ())
     ]
 
 
 def untried_point(
     study: optuna.Study, tried: Collection[int], *, allowed: Sequence[str]
 ) -> tuple[int, dict[str, Any]] | None:
-    """The first point that has not run, and its place; none where all have.
+    """The first point that has not run, and its index; None where all have.
 
     Args:
         study: The sweep's.
-        tried: Places of those that have run.
+        tried: Indices of those that have run.
         allowed: Strategies that may have another trial; empty where any may.
 
     """
     points: list[dict[str, Any]] = study.user_attrs.get(POINTS, [])
-    for place, point in enumerate(points):
-        if place not in tried and (not allowed or point.get("strategy", allowed[0]) in allowed):
-            return place, point
+    for row, point in enumerate(points):
+        if row not in tried and (not allowed or point.get("strategy", allowed[0]) in allowed):
+            return row, point
     return None
 
 
@@ -149,13 +149,13 @@ def _trials_of_sweep(sweeps: Path, name: str, sweep: Sweep) -> list[FrozenTrial]
 
 def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
     metrics = [objective.metric for objective in sweep.all_objectives()]
-    header, trials, _ = read_ledger(directory)
+    fingerprint, trials, _ = read_ledger(directory)
     now = _zips(sweep)
-    then = _zips(read_launch(directory, header).sweep) if now else {}
+    then = _zips(read_launch(directory, fingerprint).sweep) if now else {}
     for record in trials.values():
         if record.kind != "trial" or record.state not in (TrialState.COMPLETE, TrialState.PRUNED):
             continue
-        if record.takeovers:
+        if record.exploits:
             continue  # what it came to is due to a schedule, and to other trials' weights: it is no point of a space
         outcome = read_outcome(record.within(directory), objectives=metrics, crashed=False)
         source = f"{directory.name}/{record.id}"

@@ -1,4 +1,4 @@
-"""The entry points: settings, and what builds a task, a network or an objective from them."""
+"""The entry points: settings, and what builds a task, a network or a criterion from them."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ class CopyingTask(TextGeneration):
         super().__init__(settings, (TokenF1(), ExactMatch()))
 
 
-class RampedObjective(Criterion):
+class RampedCriterion(Criterion):
     def __init__(self, settings: Ramped, teacher: TeacherForcing) -> None:
         self._settings = settings
         self._teacher = teacher
@@ -49,7 +49,7 @@ def build_model(settings: TinyLm, vocabularies: Mapping[str, int]) -> Generator:
 
 
 def build_strategy(settings: Ramped, parts: CriterionParts) -> Criterion:
-    return RampedObjective(settings, parts.teacher)
+    return RampedCriterion(settings, parts.teacher)
 
 
 TASK = Plugin(settings=Copying, build=CopyingTask)

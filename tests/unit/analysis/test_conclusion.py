@@ -1,4 +1,4 @@
-"""The answer ranks what is comparable, refuses what is not, and claims no more than was shown."""
+"""The conclusion ranks what is comparable, refuses what is not, and claims no more than was shown."""
 
 import json
 from pathlib import Path
@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 from small_study import QUALITY, SmallStudy
 
-from intelligen.analysis.conclusion import Answer
+from intelligen.analysis.conclusion import Conclusion
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.write_report import read_compared, study_page
 
 
-def told(files: SmallStudy) -> Compared:
+def compared_study(files: SmallStudy) -> Compared:
     return read_compared(files.write(), store=files.store)
 
 
-def answer(files: SmallStudy) -> Answer:
-    return told(files).answer
+def answer(files: SmallStudy) -> Conclusion:
+    return compared_study(files).answer
 
 
 def test_the_winner_is_named_with_difference_interval_p_value_seeds_and_cost(tmp_path: Path) -> None:
-    compared = told(SmallStudy(tmp_path / "runs"))
+    compared = compared_study(SmallStudy(tmp_path / "runs"))
     row = next(row.values() for row in compared.primary if row.score.system == "intelligen")
     sentence = compared.answer.sentence
     assert sentence.startswith("intelligen wins: ")
@@ -64,7 +64,7 @@ def test_a_control_that_wins_is_called_one(tmp_path: Path) -> None:
 
 
 def test_a_sweep_without_confirmation_is_not_ranked(tmp_path: Path) -> None:
-    compared = told(SmallStudy(tmp_path / "runs", confirm=False))
+    compared = compared_study(SmallStudy(tmp_path / "runs", confirm=False))
     assert compared.answer.sentence.startswith("No strategy is ranked: nothing is confirmed")
     assert "`confirm`" in compared.answer.sentence
     assert {row.score.difference for row in compared.primary} == {None}
@@ -99,7 +99,7 @@ def test_budgets_that_differ_forbid_a_ranking_and_are_named(tmp_path: Path) -> N
     assert "intelligen" in found.sentence
 
 
-def test_hypotheses_that_are_not_those_that_were_scored_are_told(tmp_path: Path) -> None:
+def test_hypotheses_that_are_not_those_that_were_scored_are_reported(tmp_path: Path) -> None:
     files = SmallStudy(tmp_path / "runs")
     path = files.write() / "confirm" / "intelligen-s2" / "scores" / "test-greedy.json"
     record = json.loads(path.read_text())
@@ -109,8 +109,8 @@ def test_hypotheses_that_are_not_those_that_were_scored_are_told(tmp_path: Path)
     assert note.startswith("intelligen-s2: its hypotheses for test by greedy search were written anew")
 
 
-def test_a_failed_repetition_is_told_and_the_other_seeds_are_compared(tmp_path: Path) -> None:
-    compared = told(SmallStudy(tmp_path / "runs", failed=("intelligen-s3",)))
+def test_a_failed_repetition_is_reported_and_the_other_seeds_are_compared(tmp_path: Path) -> None:
+    compared = compared_study(SmallStudy(tmp_path / "runs", failed=("intelligen-s3",)))
     assert compared.answer.notes[0].startswith("intelligen-s3 (intelligen, seed 3) failed: its process died")
     row = next(row for row in compared.primary if row.score.system == "intelligen")
     assert row.score.seeds == (2, 4)
@@ -119,7 +119,7 @@ def test_a_failed_repetition_is_told_and_the_other_seeds_are_compared(tmp_path: 
 
 
 def test_a_control_that_lost_a_seed_leaves_the_others_and_the_row_says_which(tmp_path: Path) -> None:
-    compared = told(SmallStudy(tmp_path / "runs", failed=("standard-s3",)))
+    compared = compared_study(SmallStudy(tmp_path / "runs", failed=("standard-s3",)))
     row = next(row for row in compared.primary if row.score.system == "intelligen")
     assert (row.score.seeds, row.score.shared, row.values()["delta_seeds"]) == ((2, 3, 4), (2, 4), "2 4")
     assert "seeds 2, 4" in study_page(compared)

@@ -1,4 +1,4 @@
-"""What is left is a range: as many early stops as so far, or none."""
+"""The remaining time is a range: from as many early stops as so far to none."""
 
 import pytest
 
@@ -15,13 +15,13 @@ def trial(state: TrialState, *, epochs: int, epoch_s: float = 8.0) -> tuple[Tria
     return TrialRecord("t", "trial", "standard", 1, {}, {}, "t", 0, 0, state=state), reports
 
 
-def test_nothing_can_be_told_before_a_trial_has_ended():
+def test_nothing_is_estimated_before_a_trial_has_ended():
     assert search_eta([], SIZE) is None
     assert search_eta([trial(TrialState.RUNNING, epochs=5)], SIZE) is None
     assert search_eta([trial(TrialState.FAILED, epochs=5)], SIZE) is None
 
 
-def test_nothing_can_be_told_where_trials_have_no_bound():
+def test_nothing_is_estimated_where_trials_have_no_bound():
     assert search_eta([trial(TrialState.COMPLETE, epochs=10)], SearchSize(None, 10, 1)) is None
 
 

@@ -87,7 +87,7 @@ def test_no_text_is_a_formula(text: str) -> None:
     assert f"'{text.strip()}" in next(csv.reader(io.StringIO(leaderboard_csv(entries, metric=METRIC, scores=BLEU))))
 
 
-def test_no_text_breaks_the_table_or_tells_a_secret(tmp_path: Path) -> None:
+def test_no_text_breaks_the_table_or_shows_a_secret(tmp_path: Path) -> None:
     record = trial("t1", None, stop_reason="a | b\nc https://CANARY@host", params={"api_key": "CANARY"}).record
     entries = [leaderboard_entry(record, [], directory=tmp_path, metric=METRIC)]
     assert "a \\| b c https://[redacted]@host |" in leaderboard_markdown(entries, metric=METRIC, scores=BLEU)

@@ -11,9 +11,9 @@ RUNS = RunIds("4", "abc", {}, "intelligen-5a")
 PATH = "/#/experiments/4/runs?viewStateShareKey=intelligen-5a&workflowType=machine_learning"
 
 
-@pytest.mark.parametrize("place", ["/a", "/it's a place", "/$HOME/`x`", "/a;b&c"])
-def test_a_database_needs_a_command_that_is_quoted_for_the_shell(place: str) -> None:
-    uri = f"sqlite:///{place}/mlflow.db"
+@pytest.mark.parametrize("directory", ["/a", "/it's a place", "/$HOME/`x`", "/a;b&c"])
+def test_a_database_needs_a_command_that_is_quoted_for_the_shell(directory: str) -> None:
+    uri = f"sqlite:///{directory}/mlflow.db"
     command, address = compare_lines(uri, RUNS)
     assert shlex.split(command) == ["mlflow", "ui", "--backend-store-uri", uri]
     assert address == f"http://127.0.0.1:5000{PATH}"

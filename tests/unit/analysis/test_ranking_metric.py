@@ -132,11 +132,11 @@ def test_sweeps_that_rank_by_other_metrics_are_not_compared_and_keep_their_colum
     sweeps = [compared(store, name) for name in ("bleu", "chrf")]
     assert "bleu and chrf rank by other metrics: BLEU and chrF" in incomparable(sweeps)
     table = page_comparison_table(sweeps)
-    places = {heading: place for place, heading in enumerate(table.headings)}
-    assert {"BLEU [95 %]", "chrF [95 %]"} <= places.keys()
-    assert len(places) == len(table.headings)
+    columns = {heading: number for number, heading in enumerate(table.headings)}
+    assert {"BLEU [95 %]", "chrF [95 %]"} <= columns.keys()
+    assert len(columns) == len(table.headings)
     for row in table.rows:
-        known = {heading for heading in ("BLEU [95 %]", "chrF [95 %]") if row[places[heading]].text != "–"}
+        known = {heading for heading in ("BLEU [95 %]", "chrF [95 %]") if row[columns[heading]].text != "–"}
         assert known == {"BLEU [95 %]" if row[1].text == "bleu" else "chrF [95 %]"}
 
 
@@ -145,11 +145,11 @@ def test_a_sweep_of_an_earlier_revision_without_intervals_of_its_metric_is_ranke
     whole = read_compared(files.write(), store=files.store)
     references = whole.study.test_sets["test"].references
     for path in files.directory.glob("confirm/*/scores/*.json"):
-        told = json.loads(path.read_text())
+        stored = json.loads(path.read_text())
         found = read_scores(path).intervals["chrf"]
-        assert found == interval(told["hypotheses"], references, metric=ChrF(), resamples=20)
-        del told["chrf"]
-        path.write_text(json.dumps(told))
+        assert found == interval(stored["hypotheses"], references, metric=ChrF(), resamples=20)
+        del stored["chrf"]
+        path.write_text(json.dumps(stored))
     without = read_compared(files.directory, store=files.store)
     assert without.answer == whole.answer
     assert [row.values() for row in without.rows] == [row.values() for row in whole.rows]
@@ -163,10 +163,10 @@ def test_a_sweep_that_goes_on_gets_the_intervals_of_its_metric(tmp_path: Path) -
     (directory / TRIAL).write_text(json.dumps(record.config))
     bounds = ("chrf_low", "chrf_high")
     for path in (directory / "scores").iterdir():
-        told = json.loads(path.read_text())
-        del told["chrf"]
-        told["metrics"] = {name: value for name, value in told["metrics"].items() if not name.endswith(bounds)}
-        path.write_text(json.dumps({**told, "resamples": 1000}))
+        stored = json.loads(path.read_text())
+        del stored["chrf"]
+        stored["metrics"] = {name: value for name, value in stored["metrics"].items() if not name.endswith(bounds)}
+        path.write_text(json.dumps({**stored, "resamples": 1000}))
     recorded = {name: value for name, value in record.scores.items() if not name.endswith(bounds)}
     found = present_bounds(directory, recorded, store=files.store)
     assert found.keys() == {f"{split}/{bound}" for split in ("test", "test-greedy") for bound in bounds}

@@ -9,8 +9,8 @@ import pytest
 from intelligen.analysis.search_analysis import (
     LEAST_TRIALS,
     SearchEffort,
-    allotments,
     budget_differences,
+    budget_uses,
     expected_best,
     importance,
     pareto_front,
@@ -80,12 +80,12 @@ def test_importance_within_a_strategy_is_that_of_its_own_trials():
     assert "strategy" not in found
 
 
-def test_too_few_trials_tell_nothing_of_importance():
+def test_too_few_trials_give_no_importance():
     assert importance(searched(LEAST_TRIALS)) is not None
     assert importance(searched(LEAST_TRIALS - 1)) is None
 
 
-def test_trials_with_the_same_result_tell_nothing_of_importance():
+def test_trials_with_the_same_result_give_no_importance():
     study = searched(0)
     for _ in range(LEAST_TRIALS):
         study.tell(study.ask({"rate": optuna.distributions.FloatDistribution(0, 1)}), 1.0)
@@ -104,7 +104,7 @@ def spent(**amounts: tuple[int, float, int]) -> dict[str, SearchEffort]:
 
 
 @pytest.mark.parametrize(
-    ("budget", "amounts", "told"),
+    ("budget", "amounts", "expected"),
     [
         ({"trials_per_strategy": 8}, {"a": (8, 100.0, 5), "b": (8, 300.0, 9)}, []),
         ({"trials_per_strategy": 8}, {"a": (8, 100.0, 5), "b": (7, 100.0, 5)}, ["a had 8 trials, b 7"]),
@@ -128,10 +128,10 @@ def spent(**amounts: tuple[int, float, int]) -> dict[str, SearchEffort]:
         ({"trials_per_strategy": 8}, {}, []),
     ],
 )
-def test_budgets_that_differ_where_they_were_to_be_equal_are_named(budget, amounts, told):
+def test_budgets_that_differ_where_they_were_to_be_equal_are_named(budget, amounts, expected):
     found = budget_differences(spent(**amounts), Budget(**budget))
-    assert len(found) == len(told)
-    assert all(part in line for part, line in zip(told, found, strict=True))
+    assert len(found) == len(expected)
+    assert all(part in line for part, line in zip(expected, found, strict=True))
 
 
 def test_a_difference_of_5_percent_is_no_difference():
@@ -141,7 +141,7 @@ def test_a_difference_of_5_percent_is_no_difference():
 
 
 def test_every_kind_of_budget_is_shown_with_whether_it_was_meant():
-    found = allotments(spent(a=(8, 100.0, 5), b=(8, 150.0, 5)), Budget(trials_per_strategy=8, wall_hours=1.0))
+    found = budget_uses(spent(a=(8, 100.0, 5), b=(8, 150.0, 5)), Budget(trials_per_strategy=8, wall_hours=1.0))
     assert [(one.kind, one.meant, one.fair) for one in found] == [
         ("trials", True, True),
         ("device_s", False, False),

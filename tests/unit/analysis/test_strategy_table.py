@@ -98,12 +98,12 @@ def test_the_best_trial_is_found_by_its_selected_weights_or_its_best_epoch(sweep
     assert (row.best.id, row.best_value) == (averaged, 23.0)
 
 
-def test_a_sick_trial_still_counts_by_the_weights_it_selected(sweep):
+def test_an_unhealthy_trial_still_counts_by_the_weights_it_selected(sweep):
     sweep.add("seqgan", {"valid/bleu": 19.0})
-    sick = sweep.add("seqgan", {"valid/bleu": 21.0}, {"valid/bleu": 2.0}, state=TrialState.PRUNED)
-    sweep.select(sick, bleu=21.0, healthy=False)
+    unhealthy = sweep.add("seqgan", {"valid/bleu": 21.0}, {"valid/bleu": 2.0}, state=TrialState.PRUNED)
+    sweep.select(unhealthy, bleu=21.0, healthy=False)
     (row,) = sweep.rows()
-    assert (row.best.id, row.best_value, row.ended[TrialState.PRUNED]) == (sick, 21.0, 1)
+    assert (row.best.id, row.best_value, row.ended[TrialState.PRUNED]) == (unhealthy, 21.0, 1)
 
 
 def test_the_best_epoch_is_finite_and_the_earliest_of_equals():

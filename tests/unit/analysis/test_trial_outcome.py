@@ -1,4 +1,4 @@
-"""A trial's end is told by the files in its directory."""
+"""A trial's outcome is read from the files in its directory."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from intelligen.state.trial_result import RESULT, Result, read_result
 from intelligen.training.selected_weights import write_result
 
 METRIC = "valid/bleu"
-SICK = "length drift: hypotheses are 1.52 of the references' length, at the start 1.01, for 2 epochs"
+UNHEALTHY = "length drift: hypotheses are 1.52 of the references' length, at the start 1.01, for 2 epochs"
 
 
 def finish(directory: Path, *, stop_reason: str, healthy: bool) -> Result:
@@ -36,14 +36,14 @@ def test_a_trial_that_ran_its_course_is_complete_whatever_the_scheduler_saw(tmp_
     )
 
 
-def test_a_sick_trial_is_pruned_with_its_reason_and_the_value_of_its_weights(tmp_path):
-    finish(tmp_path, stop_reason=SICK, healthy=False)
-    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, SICK, (21.5,), selected={METRIC: 21.5})
+def test_an_unhealthy_trial_is_pruned_with_its_reason_and_the_value_of_its_weights(tmp_path):
+    finish(tmp_path, stop_reason=UNHEALTHY, healthy=False)
+    assert outcome(tmp_path) == Outcome(TrialState.PRUNED, UNHEALTHY, (21.5,), selected={METRIC: 21.5})
 
 
 @pytest.mark.parametrize("healthy", [True, False])
 def test_a_result_keeps_its_health(tmp_path, healthy):
-    assert finish(tmp_path, stop_reason=SICK, healthy=healthy) == read_result(tmp_path)
+    assert finish(tmp_path, stop_reason=UNHEALTHY, healthy=healthy) == read_result(tmp_path)
     assert read_result(tmp_path).healthy is healthy
 
 

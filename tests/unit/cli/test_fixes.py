@@ -11,7 +11,7 @@ from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 from intelligen.analysis.suggested_command import command_line
 from intelligen.cli.main import VERBS, commands, guarded
 from intelligen.config.files.load import load_sweep
-from intelligen.config.files.suggested_fixes import told_to_a_sweep
+from intelligen.config.files.suggested_fixes import fixes_for_sweep
 from intelligen.errors import ChangedError, DataError
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 
@@ -110,14 +110,14 @@ def test_an_override_is_corrected_as_its_message_says(run: Run, wrong: str, patt
 
 
 def test_an_override_in_quotation_marks_is_spelt_for_a_sweep_too() -> None:
-    told = "draw it: -o 'data.corpus.splits.valid={from: train}', or -o name=NEW; -o is an option"
+    message = "draw it: -o 'data.corpus.splits.valid={from: train}', or -o name=NEW; -o is an option"
     with (
         pytest.raises(
             DataError, match=r"^draw it: -o 'experiment.data.corpus.splits.valid=.*, or -o name=NEW; -o is an"
         ),
-        told_to_a_sweep(),
+        fixes_for_sweep(),
     ):
-        raise DataError(told)
+        raise DataError(message)
 
 
 def test_another_sweep_is_started_as_the_message_says(run: Run, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def run(*words: str) -> int:
     return guarded(lambda: commands.main(list(words), standalone_mode=False))
 
 
-def written(place: Path) -> list[str]:
-    return sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
+def written(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def test_the_commands_that_it_prints_work_as_they_are_typed(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -74,9 +74,9 @@ def test_a_file_that_is_there_already_is_named_and_nothing_is_written(
     assert (written(here), (here / there).read_text()) == ([there], "mine")
 
 
-def test_a_place_that_cannot_be_written_is_named(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_directory_that_cannot_be_written_is_named(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (here / "file").write_text("mine")
     assert run("init", "file") == 73
-    told = capfd.readouterr().err
-    assert told.startswith("error: file/experiment.yaml: cannot be written")
-    assert told.count("\n") == 1
+    output = capfd.readouterr().err
+    assert output.startswith("error: file/experiment.yaml: cannot be written")
+    assert output.count("\n") == 1

@@ -1,4 +1,4 @@
-"""What is printed reaches whoever can read it; a terminal that cannot show it, or is gone, fails nothing."""
+"""Output reaches every reader; a terminal that cannot show it, or is gone, fails nothing."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A tested model's scores are told with intervals and signatures, the score that selected its weights first."""
+"""A tested model's scores are shown with intervals and signatures, the score that selected its weights first."""
 
 import json
 from pathlib import Path
@@ -29,10 +29,10 @@ def test_what_selected_the_weights_comes_first_with_its_interval(
     tiny_store: tuple[Path, str], tmp_path: Path, selection: str, with_interval: list[str], lines: list[str]
 ) -> None:
     found = scored(tiny_store, tmp_path / "t", Translation.model_validate({"selection_metric": selection}))
-    told = list(score_lines(found, tmp_path / "t"))
-    assert [line.split()[0] for line in told[1:4]] == lines
-    assert [" [" in line for line in told[1:4]] == [line.lower() in with_interval for line in lines]
-    assert all("|version:" in line for line in told[1:4])
+    lines_shown = list(score_lines(found, tmp_path / "t"))
+    assert [line.split()[0] for line in lines_shown[1:4]] == lines
+    assert [" [" in line for line in lines_shown[1:4]] == [line.lower() in with_interval for line in lines]
+    assert all("|version:" in line for line in lines_shown[1:4])
     document = score_document(found)
     names = [name for name in document if name in ("bleu", "chrf")]
     assert names == with_interval

@@ -26,11 +26,11 @@ METRICS = {"valid/bleu": 10.0, "time/epoch_s": 1.0, "time/validation_s": 1.0}
 def trial(tmp_path: Path) -> Path:
     """The directory of the one trial of the one sweep below `tmp_path`."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    header = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
+    fingerprint = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
     directory = tmp_path / "sweeps" / "quickstart"
-    with Ledger.open(directory, header) as ledger:
-        place = {"directory": "trials/t0000", "number": 0}
-        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
+    with Ledger.open(directory, fingerprint) as ledger:
+        where = {"directory": "trials/t0000", "number": 0}
+        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **where)
         ledger.finish("t0000", TrialState.PRUNED, "stopped")
     folder = directory / "trials" / "t0000"
     folder.mkdir(parents=True)
@@ -42,14 +42,14 @@ def status(runs: Path, *arguments: str) -> int:
     return guarded(lambda: commands.main(["status", *arguments, "--runs", str(runs)], standalone_mode=False))
 
 
-@pytest.mark.parametrize(("file", "place"), [(HISTORY_FILE, f"{HISTORY_FILE}:2"), (RESULT, RESULT)])
-def test_a_damaged_file_of_a_trial_is_one_line_and_input_output_s_code(tmp_path, trial, capfd, file, place):
+@pytest.mark.parametrize(("file", "where"), [(HISTORY_FILE, f"{HISTORY_FILE}:2"), (RESULT, RESULT)])
+def test_a_damaged_file_of_a_trial_is_one_line_and_input_output_s_code(tmp_path, trial, capfd, file, where):
     with (trial / file).open("a") as damaged:
         damaged.write("{]\n")
     assert status(tmp_path, "quickstart") == 74
     out, err = capfd.readouterr()
     assert (out, len(err.splitlines())) == ("", 1)
-    assert f"t0000/{place}: damaged" in err
+    assert f"t0000/{where}: damaged" in err
     assert status(tmp_path, "--json") == 0
     (unreadable,) = json.loads(capfd.readouterr().out)["unreadable"]
     assert unreadable["name"] == "quickstart"
@@ -88,13 +88,13 @@ def test_a_damaged_memory_of_the_last_launch_is_one_line_and_input_output_s_code
     assert "delete it and run the sweep's file again" in err
 
 
-def test_a_member_of_a_population_that_nothing_works_on_rests(tmp_path, trial, capfd):
+def test_a_member_of_a_population_that_nothing_works_on_is_paused(tmp_path, trial, capfd):
     directory = tmp_path / "sweeps" / "quickstart"
     with Ledger.open(directory, {}) as ledger:
         for number, turn_epochs in ((1, 2), (2, 2), (3, 0)):
             name = f"t{number:04d}"
-            place = {"directory": f"trials/{name}", "number": number, "turn_epochs": turn_epochs}
-            ledger.start(name, kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
+            where = {"directory": f"trials/{name}", "number": number, "turn_epochs": turn_epochs}
+            ledger.start(name, kind="trial", strategy="standard", seed=1, params={}, config={}, **where)
             (directory / "trials" / name).mkdir()
         with heartbeat(directory / "trials" / "t0001", rank=0):
             assert status(tmp_path, "quickstart", "--json") == 0

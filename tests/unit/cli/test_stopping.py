@@ -1,4 +1,4 @@
-"""A request to stop is a file: whoever runs the sweep heeds it once, and whoever asked hears whether it did."""
+"""A request to stop is a file: the launcher obeys it once, and `stop` reports whether it did."""
 
 import json
 import signal
@@ -17,15 +17,15 @@ from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import SweepStatus
 from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.signals import Interrupts
-from intelligen.sweep.stop_file import STOP_FILE, forget_requests, heeding_stop
+from intelligen.sweep.stop_file import STOP_FILE, clear_stop_requests, interrupted_by_stop_file
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     """A runs directory with one sweep that has just begun."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    header = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
-    Ledger.open(tmp_path / "sweeps" / "quickstart", header).close()
+    fingerprint = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
+    Ledger.open(tmp_path / "sweeps" / "quickstart", fingerprint).close()
     return tmp_path
 
 
@@ -45,30 +45,30 @@ def stop(runs: Path, *arguments: str) -> int:
 def test_a_request_interrupts_the_main_thread_once_and_is_taken_away(tmp_path: Path) -> None:
     threading.Timer(0.2, (tmp_path / STOP_FILE).touch).start()
     begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), heeding_stop(tmp_path):
+    with pytest.raises(KeyboardInterrupt), interrupted_by_stop_file(tmp_path):
         time.sleep(60)
     assert time.monotonic() - begun < 30
     assert not (tmp_path / STOP_FILE).exists()
 
 
-def test_a_request_for_an_earlier_launch_is_not_heeded(tmp_path: Path) -> None:
+def test_a_stop_request_for_an_earlier_launch_is_ignored(tmp_path: Path) -> None:
     (tmp_path / STOP_FILE).touch()
-    forget_requests(tmp_path)
-    with heeding_stop(tmp_path):
+    clear_stop_requests(tmp_path)
+    with interrupted_by_stop_file(tmp_path):
         time.sleep(1.5)
 
 
-def test_a_request_made_while_a_launch_begins_is_heeded(tmp_path: Path) -> None:
-    forget_requests(tmp_path)
+def test_a_stop_request_made_while_a_launch_begins_stops_it(tmp_path: Path) -> None:
+    clear_stop_requests(tmp_path)
     (tmp_path / STOP_FILE).touch()
-    with pytest.raises(KeyboardInterrupt), heeding_stop(tmp_path):
+    with pytest.raises(KeyboardInterrupt), interrupted_by_stop_file(tmp_path):
         time.sleep(60)
 
 
 def test_a_launch_in_the_background_of_a_shell_is_stopped_too(tmp_path: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     (tmp_path / STOP_FILE).touch()
-    with pytest.raises(KeyboardInterrupt), Interrupts(ends_process=False), heeding_stop(tmp_path):
+    with pytest.raises(KeyboardInterrupt), Interrupts(ends_process=False), interrupted_by_stop_file(tmp_path):
         time.sleep(60)
     with Interrupts(ends_process=False) as interrupts, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
@@ -89,8 +89,8 @@ def test_whoever_does_not_stop_in_time_is_named_and_the_request_stands(runs: Pat
 def test_a_sweep_is_asked_to_stop_whatever_has_become_of_its_trials(runs: Path, capfd) -> None:
     directory = runs / "sweeps" / "quickstart"
     with Ledger.open(directory, {}) as ledger:
-        place = {"directory": "trials/t0000", "number": 0}
-        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **place)
+        where = {"directory": "trials/t0000", "number": 0}
+        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **where)
         (directory / "trials" / "t0000").mkdir(parents=True)
         (directory / "trials" / "t0000" / HISTORY_FILE).write_text("{]\n")
         assert stop(runs, "--timeout", "0.3") == 75

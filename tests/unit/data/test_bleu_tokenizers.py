@@ -67,9 +67,9 @@ def test_rewards_by_sentence_bleu_are_by_the_chosen_tokenizer() -> None:
     row_1T = torch.tensor([[4, 5]])
     texts = {True: HYPOTHESES[:1], False: REFERENCES[:1]}
     for tokenizer in ("13a", "zh"):
-        turns = iter([True, False])
+        picks = iter([True, False])
         found = sentence_rewards(
-            row_1T, row_1T, decode=lambda rows, turns=turns: texts[next(turns)], name="bleu", tokenizer=tokenizer
+            row_1T, row_1T, decode=lambda rows, picks=picks: texts[next(picks)], name="bleu", tokenizer=tokenizer
         )
         theirs = BLEU(tokenize=tokenizer, effective_order=True).sentence_score(HYPOTHESES[0], [REFERENCES[0]])
         assert found.item() == pytest.approx(theirs.score / 100)
@@ -86,7 +86,7 @@ def test_references_without_spaces_are_refused_with_the_line_to_add(right: BleuT
 
 
 def test_latin_text_and_a_few_foreign_characters_are_no_reason_to_refuse(prepared) -> None:
-    words = [word if place % 3 else SCRIPTS["zh"][place] for place, word in enumerate(TIERE)]
+    words = [word if number % 3 else SCRIPTS["zh"][number] for number, word in enumerate(TIERE)]
     require_bleu_tokenizer(Translation(), prepared(words, " "))
 
 
@@ -113,6 +113,6 @@ def test_a_sentencepiece_model_is_read_from_its_file_and_never_downloaded(monkey
     assert bleu_metric("flores200").tokenizer_signature == "flores200"
 
 
-def test_a_tokenizer_that_is_not_chosen_and_an_explicit_13a_are_told_apart() -> None:
+def test_a_tokenizer_that_is_not_chosen_is_distinguished_from_an_explicit_13a() -> None:
     assert Translation().tokenizer == Translation(bleu_tokenizer="13a").tokenizer == "13a"
     assert Translation() != Translation(bleu_tokenizer="13a")

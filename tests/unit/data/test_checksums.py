@@ -79,11 +79,11 @@ def test_a_file_is_hashed_once_per_process(prepared: Prepared, monkeypatch: pyte
 
 
 def test_data_of_the_first_release_are_used_and_have_the_same_lock(prepared: Prepared, tmp_path: Path) -> None:
-    place = {"store": tmp_path, "device": torch.device("cpu"), "threads": 1, "processes": 1}
-    now = take_manifest(tiny_trial(prepared.identity), **place)
+    runtime = {"store": tmp_path, "device": torch.device("cpu"), "threads": 1, "processes": 1}
+    now = take_manifest(tiny_trial(prepared.identity), **runtime)
     text = prepared.manifest.model_dump_json(exclude={"overlaps", "sha256", "checksum"})
     (prepared.directory / MANIFEST).write_text(text)
     again = prepare(tiny_data(tmp_path / "corpus"), tmp_path, columns=SOURCE_AND_TARGET)
     assert again.manifest.sha256 is None
     assert again.identity == prepared.identity
-    assert take_manifest(tiny_trial(again.identity), **place) == now
+    assert take_manifest(tiny_trial(again.identity), **runtime) == now

@@ -109,7 +109,7 @@ def test_embedded_sentences_are_read_by_column() -> None:
 
 
 def test_other_columns_are_other_data() -> None:
-    told = {
+    messages = {
         data_identity(Data(), "fingerprint", columns)
         for columns in (
             SOURCE_AND_TARGET,
@@ -120,7 +120,7 @@ def test_other_columns_are_other_data() -> None:
             (Column("source", read=True), Column("target", read=True)),
         )
     }
-    assert len(told) == 6
+    assert len(messages) == 6
 
 
 def test_what_is_not_read_is_not_in_the_fingerprint(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_column_that_the_corpus_lacks_is_refused_before_anything_is_read(corpu
     )
 
 
-def test_a_task_whose_column_the_data_lack_is_told_with_its_place(
+def test_a_task_whose_column_the_data_lack_is_reported_with_its_location(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "e.yaml").write_text(TINY_EXPERIMENT)  # its folder is not there

@@ -129,7 +129,9 @@ def test_dotted_fields_mean_the_same_in_files_and_on_the_hub(tmp_path: Path, fie
         ("deep.er.none", r"no field `none` \(there are en\)"),
     ],
 )
-def test_a_field_without_text_is_told_alike_in_files_and_on_the_hub(tmp_path: Path, field: str, message: str) -> None:
+def test_a_field_without_text_is_reported_alike_in_files_and_on_the_hub(
+    tmp_path: Path, field: str, message: str
+) -> None:
     rows = datasets.Dataset.from_list([NESTED])
     datasets.DatasetDict(train=rows, validation=rows, test=rows).save_to_disk(tmp_path / "saved")
     readers = (
@@ -141,7 +143,7 @@ def test_a_field_without_text_is_told_alike_in_files_and_on_the_hub(tmp_path: Pa
             list(reader.rows("train"))
 
 
-def test_a_field_that_is_missing_is_told_with_the_nested_ones_as_they_are_written(tmp_path: Path) -> None:
+def test_a_field_that_is_missing_is_reported_with_the_nested_ones_as_they_are_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no field `source` \(there are translation\.en, translation\.de, id\)"):
         list(jsonl(tmp_path, {"translation": {"en": "one", "de": "eins"}, "id": "7"}).rows("train"))
 

@@ -1,3 +1,5 @@
+"""Beam search: exhaustive where the beam has room, greedy where it is one, and it ends when no prefix can win."""
+
 import itertools
 import math
 

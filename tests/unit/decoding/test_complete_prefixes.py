@@ -1,3 +1,5 @@
+"""Prefixes of different lengths are completed together as each is alone."""
+
 import itertools
 
 import pytest
@@ -183,8 +185,8 @@ def test_a_prefix_at_or_over_its_bound_gets_no_further_token(model: Seq2SeqTrans
     for tokens, prefix, bound in zip(others, rows[2:], [16, 4], strict=True):
         assert tokens[: len(prefix)] == prefix
         assert len(prefix) < len(tokens) <= bound
-    settled = generate(model, sources()[:2], Greedy(), max_lengths_B=torch.tensor([2, 1]), prefix_NT=given[:2])
-    assert texts(settled) == rows[:2]
+    completed = generate(model, sources()[:2], Greedy(), max_lengths_B=torch.tensor([2, 1]), prefix_NT=given[:2])
+    assert texts(completed) == rows[:2]
 
 
 def test_a_prefix_beyond_the_model_s_positions_stays_as_it_is() -> None:

@@ -1,3 +1,5 @@
+"""Generation depends on no other row of the batch, keeps its bounds, and leaves each module in its mode."""
+
 import pytest
 import torch
 from torch import Tensor
@@ -54,8 +56,8 @@ def test_padding_and_batch_composition_change_nothing(search: DecodingSearch) ->
     shuffled = generate(model, source_BS[order], search, max_lengths_B=bounds[order])
     for row, length in enumerate(LENGTHS):
         alone = generate(model, source_BS[row : row + 1, :length], search, max_lengths_B=bounds[row : row + 1])
-        place = order.tolist().index(row)
-        for other, at in ((alone, 0), (padded, row), (shuffled, place)):
+        index = order.tolist().index(row)
+        for other, at in ((alone, 0), (padded, row), (shuffled, index)):
             assert text(other, at) == text(together, row)
             torch.testing.assert_close(other.log_probs_N[at], together.log_probs_N[row])
 

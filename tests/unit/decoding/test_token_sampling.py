@@ -1,3 +1,5 @@
+"""Samples follow the model's distribution, cut by top-k and top-p; each draw depends on its own key alone."""
+
 import math
 from collections import Counter
 

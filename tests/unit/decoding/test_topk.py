@@ -1,3 +1,5 @@
+"""The top-k tokens by blocks are those of a selection over the whole row."""
+
 import pytest
 import torch
 

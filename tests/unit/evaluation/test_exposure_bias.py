@@ -154,7 +154,7 @@ def test_the_prefix_switch_is_of_greedy_prefixes_whatever_the_search(model, prep
     assert {name: beam[name] for name in switches} == pytest.approx({name: greedy[name] for name in switches}, rel=1e-6)
 
 
-def test_every_name_may_stand_in_mlflow_and_the_former_ones_stay(model, prepared):
+def test_every_name_is_allowed_in_mlflow_and_the_former_ones_stay(model, prepared):
     metrics = evaluate(model, prepared).metrics
     assert all(mlflow_key(name) == name for name in metrics)
     assert {"bleu", "chrf", "loss", "length_ratio", "unfinished_pct"} <= metrics.keys()

@@ -201,15 +201,15 @@ def test_empty_hypotheses_are_compared():
 
 
 @pytest.mark.parametrize(
-    ("ours", "control", "told"),
+    ("ours", "control", "message"),
     [
         ([], [], "got 0 and 0"),
         (systems(0.8, seeds=2), systems(0.8, seeds=3), "got 2 and 3"),
         ([["a"] * 59], [["a"] * 60], "59 hypotheses for 60 references"),
     ],
 )
-def test_what_does_not_match_is_refused(ours, control, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_does_not_match_is_refused(ours, control, message):
+    with pytest.raises(ValueError, match=message):
         compare_systems(ours, control, references(), metric=METRIC)
 
 

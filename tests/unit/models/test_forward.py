@@ -1,3 +1,5 @@
+"""The decoder reads mixtures of tokens, and the encoder's pooled state is the mean over the source."""
+
 import pytest
 import torch
 from torch import Tensor

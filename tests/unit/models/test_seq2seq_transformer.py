@@ -1,3 +1,5 @@
+"""The Transformer has the paper's parameters, initial weights, positions and dropout."""
+
 import itertools
 import math
 

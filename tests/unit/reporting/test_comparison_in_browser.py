@@ -104,10 +104,10 @@ def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    place = tmp_path_factory.mktemp("it's a place")
-    study = SmallStudy(place / "runs", failed=("t0003",))
+    base = tmp_path_factory.mktemp("it's a place")
+    study = SmallStudy(base / "runs", failed=("t0003",))
     directory = study.write()
-    uri = f"sqlite:///{place}/mlflow.db"
+    uri = f"sqlite:///{base}/mlflow.db"
     assert MlflowMirror(directory, tracking_uri=uri, experiment="tiny").close(timeout_s=60)
     runs = read_run_ids(directory)
     command, link = compare_lines(uri, runs)
@@ -150,8 +150,8 @@ def test_its_charts_are_drawn_below_their_titles_and_all_others_are_folded(shown
         shown.page.locator(drawn).first.wait_for(state="attached")
     shown.page.get_by_text("trial/cost_device_s vs. selected/valid/bleu").wait_for()
     body = re.sub(r"\s+", " ", shown.page.inner_text("body"))
-    places = [body.index(title) for title in SECTIONS]
-    assert places == sorted(places)
+    positions = [body.index(title) for title in SECTIONS]
+    assert positions == sorted(positions)
     assert shown.page.get_by_test_id("experiment-view-compare-runs-card").count() == 1 + 2 + 4 + 1
     assert shown.page.locator(".parcoords").count() == 4
     assert shown.page.locator(".barlayer path").count() == 24

@@ -1,4 +1,4 @@
-"""The plain progress tells every epoch and every end once, also those of a trial that begins again."""
+"""The plain progress shows every epoch and every end once, also those of a trial that begins again."""
 
 import io
 from pathlib import Path
@@ -33,7 +33,7 @@ def add_epoch(directory: Path, epoch: int, *, chrf: float = 20.0) -> None:
     History(directory).append(Report(epoch=epoch, update=epoch, target_tokens=9, time_ms=epoch, metrics=metrics))
 
 
-def test_every_epoch_and_every_end_is_told_once(tmp_path):
+def test_every_epoch_and_every_end_is_reported_once(tmp_path):
     output = io.StringIO()
     trial = tmp_path / "trials" / "t0000"
     with (
@@ -56,11 +56,11 @@ def test_every_epoch_and_every_end_is_told_once(tmp_path):
         progress._look()
         add_epoch(trial, 3)
         ledger.finish("t0000", TrialState.COMPLETE, "finished")
-    told = [line.split("  ")[1] for line in output.getvalue().splitlines()]
-    assert told == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
+    shown = [line.split("  ")[1] for line in output.getvalue().splitlines()]
+    assert shown == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
 
 
-def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):
+def test_a_damaged_history_is_reported_once_and_ends_nothing(tmp_path):
     output = io.StringIO()
     trial = tmp_path / "trials" / "t0000"
     with (
@@ -78,10 +78,10 @@ def test_a_damaged_history_is_told_once_and_ends_nothing(tmp_path):
         progress._look()
         progress._look()
         (trial / HISTORY_FILE).write_text(whole)
-    told = output.getvalue().splitlines()
-    assert len(told) == 2, told
-    assert f"t0000/{HISTORY_FILE}:1: damaged" in told[0]
-    assert "epoch 1" in told[1]
+    shown = output.getvalue().splitlines()
+    assert len(shown) == 2, shown
+    assert f"t0000/{HISTORY_FILE}:1: damaged" in shown[0]
+    assert "epoch 1" in shown[1]
 
 
 def test_a_terminal_shows_the_objective_and_the_best_of_the_trials_that_have_not_failed(tmp_path):

@@ -76,9 +76,9 @@ def test_every_trial_is_named_with_where_its_files_and_its_run_are(files: SmallS
     assert {name: cells[-1] for name, cells in table.items()} == {one["id"]: one["directory"] for one in started}
     runs = {one["id"]: f"run-of-{one['id']}" for one in started[1:]}
     write_run_ids(files.directory, RunIds("7", "run-of-the-sweep", runs))
-    told = write_report(files.directory, store=files.store).read_text(encoding="utf-8")
-    assert {name: cells[-2] for name, cells in rows(told, 2).items()} == {started[0]["id"]: "–"} | runs
-    assert "Run run-of-the-sweep of experiment 7" in told
+    html = write_report(files.directory, store=files.store).read_text(encoding="utf-8")
+    assert {name: cells[-2] for name, cells in rows(html, 2).items()} == {started[0]["id"]: "–"} | runs
+    assert "Run run-of-the-sweep of experiment 7" in html
     (files.directory / RUN_IDS_FILE).unlink()
 
 
@@ -121,7 +121,7 @@ def test_sample_sentences_are_chosen_by_number_alone() -> None:
     assert sample_rows(1000)[0] == 83
 
 
-def test_differences_are_told_word_by_word() -> None:
+def test_differences_are_reported_word_by_word() -> None:
     pieces = word_differences("Der Hund bellt laut.", "Der Hund schläft.")
     assert [(piece.text, piece.kind) for piece in pieces] == [
         ("Der Hund", "same"),
@@ -139,9 +139,9 @@ def test_sweeps_stand_beside_each_other_and_what_does_not_compare_is_said(files:
     again.write()
     other = read_compared(again.directory, store=files.store)
     assert incomparable([one, other]) == []
-    decoding = {**other.study.header["experiment"]["decoding"], "test": {"name": "beam", "size": 12}}
+    decoding = {**other.study.fingerprint["experiment"]["decoding"], "test": {"name": "beam", "size": 12}}
     wider = replace(
-        other, study=replace(other.study, header={**other.study.header, "experiment": {"decoding": decoding}})
+        other, study=replace(other.study, fingerprint={**other.study.fingerprint, "experiment": {"decoding": decoding}})
     )
     (line,) = incomparable([one, wider])
     assert "search otherwise" in line

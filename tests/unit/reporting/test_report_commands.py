@@ -125,8 +125,8 @@ def test_the_same_from_python(runs: Path) -> None:
 def test_what_a_page_does_with_the_results_counts_no_baseline_as_a_strategy(page: str, runs: Path) -> None:
     (block,) = re.findall(r"```python\n(from intelligen import .*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
     lines = ast.parse(block).body
-    begin = next(place for place, line in enumerate(lines) if ast.unparse(line).startswith("frame = results("))
-    end = next(place for place in range(begin, len(lines)) if isinstance(lines[place], ast.Expr))
+    begin = next(number for number, line in enumerate(lines) if ast.unparse(line).startswith("frame = results("))
+    end = next(number for number in range(begin, len(lines)) if isinstance(lines[number], ast.Expr))
     frame = results("small", runs=runs)
     # What counted them would be nothing else.
     frame.loc[frame["kind"] == "baseline", ["valid/bleu", "device_s"]] = 1e9

@@ -10,7 +10,7 @@ from intelligen.reporting.html.effort_figures import expected_best_figures, impo
 from intelligen.reporting.html.learning_curves import exposure_curves, learning_curves
 from intelligen.reporting.html.parallel_coordinates import parallel_figures
 from intelligen.reporting.html.plot_styles import marks
-from intelligen.reporting.html.score_figures import exposure_by_place
+from intelligen.reporting.html.score_figures import exposure_by_position
 from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
 
 
@@ -25,7 +25,7 @@ def test_systems_differ_in_more_than_their_colour() -> None:
     assert len({(mark.dash, mark.symbol) for mark in found.values()}) == len(found)
 
 
-def test_importance_is_told_where_trials_suffice(study: StudyResults) -> None:
+def test_importance_is_reported_where_trials_suffice(study: StudyResults) -> None:
     (figure,) = importance_figures(study, marks(study.strategies))
     (bars,) = figure.content.data
     assert figure.key == "importance-standard"
@@ -113,6 +113,6 @@ def test_what_was_not_measured_on_a_test_set_has_no_figure(study: StudyResults) 
         decoded = {setting: replace(one, metrics={}) for setting, one in member.decoded.items()}
         return replace(member, decoded=decoded)
 
-    assert [*exposure_by_place(study, marks(study.strategies))]
+    assert [*exposure_by_position(study, marks(study.strategies))]
     without = replace(study, members=tuple(map(unmeasured, study.members)))
-    assert not [*exposure_by_place(without, marks(study.strategies))]
+    assert not [*exposure_by_position(without, marks(study.strategies))]

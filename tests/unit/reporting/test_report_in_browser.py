@@ -112,8 +112,8 @@ def test_a_table_sorts_by_click_and_by_enter(browser: Any, report: Path) -> None
 
 
 def test_a_desktop_shows_the_results_with_all_their_columns(wide: Opened) -> None:
-    place = "document.querySelector('#results .wide')"
-    assert wide.page.evaluate(f"{place}.scrollWidth <= {place}.clientWidth")
+    table = "document.querySelector('#results .wide')"
+    assert wide.page.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -36,7 +36,7 @@ def end_launch(study: SmallStudy, status: SweepStatus) -> str:
     uri = tracked_at(study)
     mirror = MlflowMirror(study.directory, tracking_uri=uri, experiment=EXPERIMENT)
     with Ledger.open(study.directory, {}) as ledger:
-        launch = SweepContext(sweep, experiment, ledger.header["prepared"], study.store, study.directory, ledger)
+        launch = SweepContext(sweep, experiment, ledger.fingerprint["prepared"], study.store, study.directory, ledger)
         close_launch(launch, status, mirror, ConsoleReporter(Console(file=output, width=400)), tracking_uri=uri)
     return output.getvalue()
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 from conftest import REPOSITORY
 from mlflow import MlflowClient
-from revisions.comparing import Verdict, compare
+from revisions.comparing import Comparison, compare
 from revisions.reading import things_in
 from revisions.running import STORY, Revision, RevisionError
 from safetensors.torch import load_file, save_file
@@ -30,24 +30,26 @@ LOSSES, WEIGHTS = "earlier t0000 losses and scores", "earlier t0000 weights and 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a story leaves: the files of a small sweep, and a store with a run in it."""
-    place = tmp_path_factory.mktemp("story") / "made"
+    directory = tmp_path_factory.mktemp("story") / "made"
     with tarfile.open(REPOSITORY / "tests" / "golden" / "earlier_sweep.tar.gz") as archive:
-        archive.extractall(place, filter="data")
-    client = store_of(place)
+        archive.extractall(directory, filter="data")
+    client = store_of(directory)
     run = client.create_run(client.create_experiment("tiny"), run_name="t0000")
     client.log_param(run.info.run_id, "seed", "1")
     client.set_tag(run.info.run_id, "strategy", "generative")
     client.log_metric(run.info.run_id, "train/loss", 1.5, step=10)
     client.set_terminated(run.info.run_id)
-    return place
+    return directory
 
 
-def store_of(place: Path) -> MlflowClient:
-    return MlflowClient(tracking_uri=f"sqlite:///{place}/mlflow.db")
+def store_of(directory: Path) -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{directory}/mlflow.db")
 
 
-def differing(before: Path, after: Path) -> list[Verdict]:
-    return [verdict for verdict in compare(things_in(before), things_in(after)) if verdict.difference is not None]
+def differing(before: Path, after: Path) -> list[Comparison]:
+    return [
+        comparison for comparison in compare(things_in(before), things_in(after)) if comparison.difference is not None
+    ]
 
 
 def rewrite(path: Path, old: str, new: str) -> None:
@@ -57,30 +59,30 @@ def rewrite(path: Path, old: str, new: str) -> None:
 
 
 def in_text(file: Path, old: str, new: str) -> Plant:
-    return lambda place: rewrite(place / file, old, new)
+    return lambda directory: rewrite(directory / file, old, new)
 
 
-def in_weights(place: Path) -> None:
-    tensors = load_file(place / TRIAL / "selected.safetensors")
+def in_weights(directory: Path) -> None:
+    tensors = load_file(directory / TRIAL / "selected.safetensors")
     first = next(iter(tensors.values())).view(-1)
     first[0] = torch.nextafter(first[0], torch.tensor(9.0))
-    save_file(tensors, place / TRIAL / "selected.safetensors")
+    save_file(tensors, directory / TRIAL / "selected.safetensors")
 
 
-def in_optimizer(place: Path) -> None:
-    (path,) = (place / TRIAL).rglob("training.pt")
+def in_optimizer(directory: Path) -> None:
+    (path,) = (directory / TRIAL).rglob("training.pt")
     state = torch.load(path, weights_only=True)
     torch.save({**state, "planted": torch.ones(1)}, path)
 
 
-def in_prepared(place: Path) -> None:
-    (path,) = place.rglob("train.source.tokens")
+def in_prepared(directory: Path) -> None:
+    (path,) = directory.rglob("train.source.tokens")
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
 
 
 def in_store(kind: str) -> Plant:
-    def change(place: Path) -> None:
-        client = store_of(place)
+    def change(directory: Path) -> None:
+        client = store_of(directory)
         (run,) = client.search_runs(["1"])
         if kind == "metric":
             client.log_metric(run.info.run_id, "train/loss", 1.25, step=20)
@@ -104,7 +106,7 @@ def in_store(kind: str) -> Plant:
             ".*train/loss",
         ),
         (in_text(TRIAL / "result.json", '"stop_reason": "', r"\g<0>x"), LOSSES, "result.stop_reason"),
-        (lambda place: shutil.rmtree(place / TRIAL), LOSSES, "it"),
+        (lambda directory: shutil.rmtree(directory / TRIAL), LOSSES, "it"),
         (in_text(TRIAL / "lock.json", r'"threads": \d', '"threads": 9'), "earlier t0000 settings", "lock.threads"),
         (in_weights, WEIGHTS, "selected.safetensors.*"),
         (in_optimizer, WEIGHTS, ".*training.pt.planted"),
@@ -144,11 +146,11 @@ def test_the_former_word_for_a_finished_trial_is_no_difference(made: Path, tmp_p
     assert differing(made, changed) == []
 
 
-def test_a_new_setting_is_told_and_no_difference(made: Path, tmp_path: Path) -> None:
+def test_a_new_setting_is_reported_and_no_difference(made: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(made, tmp_path / "changed"))
     rewrite(changed / TRIAL / "trial.json", r'"d_model"', '"planted": 1, "d_model"')
-    told = [verdict for verdict in compare(things_in(made), things_in(changed)) if verdict.added]
-    assert [str(verdict) for verdict in told] == ["same     earlier t0000 settings (new: trial.model.planted)"]
+    added = [comparison for comparison in compare(things_in(made), things_in(changed)) if comparison.added]
+    assert [str(comparison) for comparison in added] == ["same     earlier t0000 settings (new: trial.model.planted)"]
     assert differing(changed, made), "a setting that has gone is a difference"
 
 

@@ -1,4 +1,4 @@
-"""A followed file is read when it has changed, and only then."""
+"""A cached file is read when it has changed, and only then."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a trial leaves on disk is read as it was written, or refused: a checksum stands in every object."""
+"""What a trial leaves on disk is read as it was written, or refused: every object has a checksum."""
 
 import json
 from collections.abc import Callable
@@ -36,14 +36,14 @@ def result(directory: Path) -> Written:
 
 
 def scores(directory: Path) -> Written:
-    told = Scores(
+    scores = Scores(
         search=Greedy(),
         metrics={"test/bleu": 18.63},
         bleu=Interval(18.63, low=1.0, high=30.0),
         signatures={"bleu": "nrefs:1"},
         hypotheses=("ein Haus", "zwei Häuser"),
     )
-    path = write_scores(directory, "test", told, decoding=Decoding())
+    path = write_scores(directory, "test", scores, decoding=Decoding())
     return path, lambda: read_scores(path)
 
 
@@ -52,8 +52,8 @@ def test_no_flipped_bit_is_taken_for_what_was_written(tmp_path: Path, write: Cal
     path, read = write(tmp_path)
     written, whole = path.read_bytes(), read()
     refused = 0
-    for place in range(len(written) - 1):  # without the last newline, whose line would count as cut short
-        path.write_bytes(written[:place] + bytes([written[place] ^ 1 << place % 8]) + written[place + 1 :])
+    for index in range(len(written) - 1):  # without the last newline, whose line would count as cut short
+        path.write_bytes(written[:index] + bytes([written[index] ^ 1 << index % 8]) + written[index + 1 :])
         refused += 1
         with suppress(StorageError):
             assert read() == whole

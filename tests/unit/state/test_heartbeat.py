@@ -1,4 +1,4 @@
-"""A heartbeat names the process that works on a trial, and beats while that gets somewhere."""
+"""A heartbeat names the process that works on a trial, and is touched while the trial makes progress."""
 
 import os
 from dataclasses import replace
@@ -11,7 +11,7 @@ from intelligen.state.heartbeat import WorkerProcess, heartbeat, last_heartbeat,
 from intelligen.state.layout import HEARTBEAT_FILE
 
 
-def test_it_names_this_process_while_it_works_and_nobody_afterwards(tmp_path: Path) -> None:
+def test_it_names_this_process_while_it_works_and_none_afterwards(tmp_path: Path) -> None:
     with heartbeat(tmp_path, rank=0):
         worker = read_worker(tmp_path)
         assert worker == WorkerProcess.this_process()

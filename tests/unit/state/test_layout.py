@@ -1,4 +1,4 @@
-"""The names of a runs directory's folders stand in one module, and lead where earlier versions put things."""
+"""The names of a runs directory's folders are in one module, and are those of earlier versions."""
 
 import re
 from pathlib import Path
@@ -26,8 +26,8 @@ def test_everything_lies_where_it_always_has() -> None:
 
 def test_a_runs_directory_is_found_from_what_lies_in_it() -> None:
     assert layout.store_of(SWEEP) == RUNS
-    for place in (layout.searched(SWEEP, "t0000"), layout.baseline(RUNS, "cd34")):
-        assert list(layout.stores_above(place)) == [RUNS]
+    for directory in (layout.searched(SWEEP, "t0000"), layout.baseline(RUNS, "cd34")):
+        assert list(layout.stores_above(directory)) == [RUNS]
     assert list(layout.stores_above(layout.prepared(RUNS, "ab12"))) == []
 
 

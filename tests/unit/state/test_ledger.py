@@ -18,7 +18,7 @@ from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.layout import LEDGER_FILE
 from intelligen.state.ledger import Ledger, SweepStatus, TrialState, read_ledger
 
-HEADER = {"sweep_id": "s1", "sweep": {"name": "quick"}}
+FINGERPRINT = {"sweep_id": "s1", "sweep": {"name": "quick"}}
 
 
 def start(ledger: Ledger, trial_id: str) -> None:
@@ -35,7 +35,7 @@ def start(ledger: Ledger, trial_id: str) -> None:
 
 
 def write_three(directory: Path) -> Path:
-    with Ledger.open(directory, HEADER) as ledger:
+    with Ledger.open(directory, FINGERPRINT) as ledger:
         start(ledger, "t0001")
         ledger.finish("t0001", TrialState.PRUNED, "asha")
         start(ledger, "t0002")
@@ -43,16 +43,16 @@ def write_three(directory: Path) -> Path:
 
 
 def test_every_call_is_on_disk_before_it_returns(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         for trial_id in ("t0002", "t0001"):
             start(ledger, trial_id)
             assert read_ledger(tmp_path)[1] == ledger.trials
         ledger.finish("t0002", TrialState.FAILED, "nan loss")
         ledger.score("t0001", {"test/bleu": 31.5})
         ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": "| a |", "best": 2.0})
-        header, trials, closing = read_ledger(tmp_path)
+        fingerprint, trials, closing = read_ledger(tmp_path)
         assert (trials, closing) == (ledger.trials, ledger.closing)
-    assert header == HEADER
+    assert fingerprint == FINGERPRINT
     assert list(trials) == ["t0002", "t0001"]
     assert (trials["t0002"].state, trials["t0002"].stop_reason) == (TrialState.FAILED, "nan loss")
     assert trials["t0001"].scores == {"test/bleu": 31.5}
@@ -60,14 +60,14 @@ def test_every_call_is_on_disk_before_it_returns(tmp_path: Path) -> None:
     assert closing.summary["best"] == 2.0
 
 
-def test_an_existing_ledger_keeps_its_own_header(tmp_path: Path) -> None:
+def test_an_existing_ledger_keeps_its_own_fingerprint(tmp_path: Path) -> None:
     write_three(tmp_path)
     with Ledger.open(tmp_path, {"sweep_id": "another"}) as ledger:
-        assert ledger.header == HEADER
+        assert ledger.fingerprint == FINGERPRINT
 
 
 def test_another_attempt_keeps_the_beginning_and_clears_the_end(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         start(ledger, "t0001")
         started_ms = ledger.trials["t0001"].started_ms
         ledger.finish("t0001", TrialState.FAILED, "crash")
@@ -76,8 +76,8 @@ def test_another_attempt_keeps_the_beginning_and_clears_the_end(tmp_path: Path) 
     assert record.started_ms == started_ms
 
 
-def test_a_recorded_score_stands(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, HEADER) as ledger:
+def test_a_recorded_score_is_kept(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         start(ledger, "t0001")
         ledger.score("t0001", {"test/bleu": 30.0})
         record = ledger.score("t0001", {"test/bleu": 29.0, "test_ood/bleu": 12.0})
@@ -85,7 +85,7 @@ def test_a_recorded_score_stands(tmp_path: Path) -> None:
 
 
 def test_a_correction_replaces_what_was_recorded(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         start(ledger, "t0001")
         ledger.score("t0001", {"test/bleu": 30.0, "test/bleu_high": 131.0})
         record = ledger.correct("t0001", {"test/bleu_high": 99.0})
@@ -93,10 +93,10 @@ def test_a_correction_replaces_what_was_recorded(tmp_path: Path) -> None:
 
 
 def test_whatever_happens_after_the_closing_reopens_the_sweep(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         start(ledger, "t0001")
         ledger.close_sweep(SweepStatus.INTERRUPTED, {})
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         assert ledger.closing is not None
         ledger.restart("t0001")
         assert ledger.closing is None
@@ -107,7 +107,7 @@ def test_a_line_cut_short_is_dropped_and_overwritten(tmp_path: Path, cut: int) -
     path = write_three(tmp_path)
     path.write_bytes(path.read_bytes()[:-cut])
     assert list(read_ledger(tmp_path)[1]) == ["t0001"]
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         ledger.restart("t0001")
     assert b'"id": "t0001", "crc": "' in path.read_bytes().splitlines()[-1]
     _, trials, _ = read_ledger(tmp_path)
@@ -119,7 +119,7 @@ def test_damage_in_the_middle_names_file_and_line(tmp_path: Path, line: bytes) -
     path = write_three(tmp_path)
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([lines[0], line, *lines[2:]]))
-    for read in (lambda: read_ledger(tmp_path), lambda: Ledger.open(tmp_path, HEADER)):
+    for read in (lambda: read_ledger(tmp_path), lambda: Ledger.open(tmp_path, FINGERPRINT)):
         with pytest.raises(StorageError, match=rf"{path}:2: damaged"):
             read()
 
@@ -135,8 +135,8 @@ def test_a_missing_line_is_damage(tmp_path: Path) -> None:
 def test_no_flipped_bit_is_taken_for_what_was_written(tmp_path: Path) -> None:
     path = write_three(tmp_path)
     written, whole = path.read_bytes(), read_ledger(tmp_path)
-    for place in range(len(written) - 1):  # without the last newline, whose line would count as cut short
-        path.write_bytes(written[:place] + bytes([written[place] ^ 1 << place % 8]) + written[place + 1 :])
+    for index in range(len(written) - 1):  # without the last newline, whose line would count as cut short
+        path.write_bytes(written[:index] + bytes([written[index] ^ 1 << index % 8]) + written[index + 1 :])
         with suppress(StorageError):
             assert read_ledger(tmp_path) == whole
 
@@ -146,7 +146,7 @@ def test_lines_that_a_version_without_checksums_wrote_are_read_and_go_on(tmp_pat
     whole = read_ledger(tmp_path)
     path.write_text("".join(json.dumps(unseal(line)) + "\n" for line in path.read_text().splitlines()))
     assert read_ledger(tmp_path) == whole
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         ledger.restart("t0001")
     assert read_ledger(tmp_path)[1]["t0001"].attempts == 2
 
@@ -162,7 +162,7 @@ def test_a_clock_set_back_changes_neither_order_nor_durations(tmp_path: Path) ->
     assert trials["t0001"].ended_ms == trials["t0001"].started_ms
 
 
-def test_a_second_process_is_told_who_holds_the_sweep(tmp_path: Path) -> None:
+def test_a_second_process_learns_who_holds_the_sweep(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
         "from intelligen.state.ledger import Ledger\n"
@@ -172,23 +172,23 @@ def test_a_second_process_is_told_who_holds_the_sweep(tmp_path: Path) -> None:
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(BusyError, match=rf"held by pid {holder.pid} on host {os.uname().nodename}"):
-            Ledger.open(tmp_path, HEADER)
-        holder.kill()
-    Ledger.open(tmp_path, HEADER).close()
+    ) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        with pytest.raises(BusyError, match=rf"held by pid {owner.pid} on host {os.uname().nodename}"):
+            Ledger.open(tmp_path, FINGERPRINT)
+        owner.kill()
+    Ledger.open(tmp_path, FINGERPRINT).close()
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CannotCreateError, match="file/sweep"):
-        Ledger.open(tmp_path / "file" / "sweep", HEADER)
+        Ledger.open(tmp_path / "file" / "sweep", FINGERPRINT)
 
 
 def test_a_full_disk_leaves_the_ledger_whole(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, HEADER) as ledger:
+    with Ledger.open(tmp_path, FINGERPRINT) as ledger:
         start(ledger, "t0001")
         before = (tmp_path / LEDGER_FILE).read_bytes()
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

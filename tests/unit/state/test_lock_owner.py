@@ -20,18 +20,18 @@ sys.stdin.read()
 """
 
 
-def test_the_holder_is_named_while_it_holds_and_not_after_its_death(tmp_path: Path) -> None:
+def test_the_owner_is_named_while_it_holds_the_lock_and_not_after_its_death(tmp_path: Path) -> None:
     path = tmp_path / "ledger.lock"
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    holder = find_lock_owner(path)
+    owner = find_lock_owner(path)
     process.kill()
     process.communicate()
-    assert holder is not None
-    assert (holder.pid, holder.host, holder.certain) == (process.pid, socket.gethostname(), True)
+    assert owner is not None
+    assert (owner.pid, owner.host, owner.certain) == (process.pid, socket.gethostname(), True)
     assert find_lock_owner(path) is None
 
 
@@ -52,10 +52,10 @@ def test_a_process_that_let_go_and_lives_on_does_not_hold(tmp_path: Path) -> Non
     assert find_lock_owner(path) is None
 
 
-def test_of_another_host_only_the_lock_itself_can_tell(tmp_path: Path) -> None:
+def test_of_another_host_only_the_lock_itself_is_evidence(tmp_path: Path) -> None:
     path = tmp_path / "ledger.lock"
     path.write_text(json.dumps({"pid": os.getpid(), "host": "elsewhere"}))
-    holder = find_lock_owner(path)
-    assert holder is not None
-    assert not holder.certain
-    assert str(holder) == f"pid {os.getpid()} on host elsewhere"
+    owner = find_lock_owner(path)
+    assert owner is not None
+    assert not owner.certain
+    assert str(owner) == f"pid {os.getpid()} on host elsewhere"

@@ -1,4 +1,4 @@
-"""Secrets are blotted out wherever they stand, once and for all; what only looks like one is left."""
+"""Secrets are redacted wherever they appear; what only looks like one is left."""
 
 import pytest
 

@@ -1,3 +1,5 @@
+"""The auxiliary loss weighs the first tokens, by the decoder's head or the encoder's, and nothing else."""
+
 from dataclasses import replace
 from itertools import pairwise
 
@@ -63,9 +65,9 @@ def test_the_decoder_s_head_weighs_the_first_tokens_of_teacher_forcing_up(
     targets, rows = 14, 4
     slow = torch.stack(
         [
-            token_loss * (kept / targets + 0.4 * shares[place] / rows)
+            token_loss * (kept / targets + 0.4 * shares[position] / rows)
             for _, losses in slow_rows(model, batch)
-            for place, token_loss in enumerate(losses)
+            for position, token_loss in enumerate(losses)
         ]
     ).sum()
     fast = loss(settings, model, batch).total

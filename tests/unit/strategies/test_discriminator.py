@@ -1,4 +1,4 @@
-"""The discriminator learns what texts say, cannot learn how they end, and remembers as many turns as it should."""
+"""The discriminator learns what texts say, cannot learn how they end, and replays as many rounds as configured."""
 
 import io
 import math
@@ -94,14 +94,14 @@ def test_separable_texts_open_the_gate():
 def test_texts_from_the_same_writer_leave_it_at_chance():
     trainer = trainer_of(replace_settings(pretraining_updates=200))
     right = 0.0
-    count, turns, measured = 64, 60, 20
-    for update in range(1, turns + 1):
+    count, updates, measured = 64, 60, 20
+    for update in range(1, updates + 1):
         fresh = pairs_of(random_rows(count, seed=2 * update), random_rows(count, seed=2 * update + 1))
         accuracy = learn(trainer, [fresh], update)["train/discriminator_accuracy"]
-        right += 2 * count * accuracy * (update > turns - measured)
-    judged = 2 * count * measured
-    print(f"accuracy {right / judged:.4f} of {judged}, standard error {0.5 / math.sqrt(judged):.4f}")
-    assert abs(right - judged / 2) < 4 * math.sqrt(judged) / 2
+        right += 2 * count * accuracy * (update > updates - measured)
+    scored = 2 * count * measured
+    print(f"accuracy {right / scored:.4f} of {scored}, standard error {0.5 / math.sqrt(scored):.4f}")
+    assert abs(right - scored / 2) < 4 * math.sqrt(scored) / 2
     assert trainer.pretrains, "and the gate stays closed"
 
 
@@ -113,18 +113,18 @@ def test_the_phase_ends_though_the_gate_stays_closed():
     assert not trainer.pretrains
 
 
-def test_a_frozen_discriminator_never_has_a_turn():
+def test_a_frozen_discriminator_is_never_updated():
     trainer = trainer_of(frozen=True)
     assert not trainer.pretrains
     assert not any(trainer.is_due(number) for number in range(1, 20))
 
 
-def test_its_turn_comes_at_every_nth_update():
+def test_the_discriminator_is_updated_at_every_nth_update():
     trainer = trainer_of(replace_settings(every=3))
     assert [number for number in range(1, 10) if trainer.is_due(number)] == [3, 6, 9]
 
 
-def test_a_turn_has_as_many_updates_as_asked_for():
+def test_a_round_of_the_discriminator_has_as_many_updates_as_asked_for():
     trainer = trainer_of(replace_settings(steps=3))
     learn(trainer, [pairs_of(random_rows(4, seed=1), random_rows(4, seed=2))], 1)
     assert {state["step"].item() for state in trainer.state_dict()["updater"]["optimizer"]["state"].values()} == {3.0}
@@ -172,7 +172,7 @@ def test_rows_that_keep_a_rank_company_weigh_nothing_and_micro_batches_add_up():
         assert report == pytest.approx(reports[0], rel=1e-6)
 
 
-def test_ranks_share_a_remembered_turn_row_by_row():
+def test_ranks_share_a_remembered_round_row_by_row():
     pairs = some_pairs(some_batch())
     shards = [pairs.shard(rank, 2) for rank in (0, 1)]
     assert [shard.source_BS.size(0) for shard in shards] == [2, 1]
@@ -184,7 +184,7 @@ def test_ranks_share_a_remembered_turn_row_by_row():
     assert replace(pairs, counts_B=torch.tensor([True, False, True])).counting()[0].source_BS.size(0) == 2
 
 
-def test_the_last_turns_are_remembered_and_drawn_from():
+def test_the_last_rounds_are_remembered_and_drawn_from():
     trainer = trainer_of(replace_settings(replay=3, steps=4))
     seen = Seen(trainer.discriminator)
     for update in range(1, 31):

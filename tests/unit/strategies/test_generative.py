@@ -1,3 +1,5 @@
+"""Each generative target has the gradient of its formula, and padding and micro-batches do not change it."""
+
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -200,8 +202,8 @@ def test_off_policy_weights_are_constants() -> None:
     model, batch, floor = toy_model(), toy_batch(), 0.2
     log_probs = []
     for source_1S, reference in rows_of(batch):
-        for place, token in enumerate(reference):
-            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:place]]]))[0, -1]
+        for position, token in enumerate(reference):
+            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:position]]]))[0, -1]
             log_probs.append(logits_V.log_softmax(dim=-1)[token])
     weights = [max(log_prob.exp().item(), floor) for log_prob in log_probs]
     assert min(weights) == floor < 1.5 * floor < max(weights)
@@ -279,15 +281,15 @@ def test_shift_right_gives_each_prediction_to_the_next_position() -> None:
 
 
 @pytest.mark.parametrize("target", ["gold_position", "risk", "self_critical"])
-@pytest.mark.parametrize("place", range(LONGEST))
-def test_the_logits_at_a_position_see_no_prediction_of_that_position(target: str, place: int) -> None:
-    """Two rollouts that part at `place`: what is computed up to there must be the same, behind it must not be."""
+@pytest.mark.parametrize("position", range(LONGEST))
+def test_the_logits_at_a_position_see_no_prediction_of_that_position(target: str, position: int) -> None:
+    """Two rollouts that part at `position`: what is computed up to there must be the same, behind it must not be."""
     model = toy_model()
     batch = batch_of([[4, 5, 4, EOS]], [[5, 4, 5]])
     samples = 2 if target == "risk" else 1
     seen = []
     for token in (4, 5):
-        output = [4, 5, 4][:place] + [token] * (LONGEST - place)
+        output = [4, 5, 4][:position] + [token] * (LONGEST - position)
         draws = draws_of(model, batch.source_BS, output)
         step = ChosenDraws(seed=1, update=3, total_updates=10, draws_NT=torch.tensor([draws] * samples))
         with listening(model) as heard:
@@ -295,9 +297,9 @@ def test_the_logits_at_a_position_see_no_prediction_of_that_position(target: str
         own_in, own_logits = heard[-1]
         assert own_in.tolist() == [[BOS, *output[:-1]]] * samples
         seen.append(own_logits.detach())
-    assert torch.equal(seen[0][:, : place + 1], seen[1][:, : place + 1])
-    later = slice(place + 1, None)
-    assert place + 1 == LONGEST or not torch.isclose(seen[0][:, later], seen[1][:, later]).all()
+    assert torch.equal(seen[0][:, : position + 1], seen[1][:, : position + 1])
+    later = slice(position + 1, None)
+    assert position + 1 == LONGEST or not torch.isclose(seen[0][:, later], seen[1][:, later]).all()
 
 
 def test_greedy_rollouts_predict_themselves() -> None:

@@ -1,4 +1,4 @@
-"""The mixture: members train as if alone, shares follow the weights, and the guard takes back what does harm."""
+"""The mixture: members train as if alone, shares follow the weights, and the guard rolls back what does harm."""
 
 import copy
 import io
@@ -337,7 +337,7 @@ def test_a_roll_back_takes_the_members_back_and_keeps_what_was_learnt(policy):
     assert shares(criterion, updates=1)["train/guard_mass"] == 0.5
 
 
-def test_a_bandit_behind_the_guard_pays_nobody_for_the_way_back():
+def test_a_bandit_behind_the_guard_rewards_no_arm_for_the_recovery():
     criterion = mixture(Bandit(arms=("standard", "generative"), per="update"))
     log_weights = []
     for epoch, (bleu, chrf) in enumerate([(20.0, 40.0), (10.0, 30.0), (10.0, 30.0), (20.0, 40.0), (20.0, 41.0)]):
@@ -347,7 +347,7 @@ def test_a_bandit_behind_the_guard_pays_nobody_for_the_way_back():
     assert log_weights[1] != log_weights[2] == log_weights[3] != log_weights[4]
 
 
-def test_a_roll_back_that_a_member_asks_for_is_passed_on_and_all_have_heard():
+def test_a_roll_back_that_a_member_asks_for_is_passed_on_and_all_observe_it():
     parts: dict[MixtureMember, Criterion] = {"standard": Memory(asks=True), "generative": Memory(asks=True)}
     assert mixture(members=parts).observe({"valid/bleu": 1.0}, epoch=1)
     assert [member.heard for member in parts.values()] == [[{"valid/bleu": 1.0}]] * 2

@@ -1,4 +1,4 @@
-"""Policies as they run: what they hear moves their weights, and nothing else does."""
+"""Policies: what they observe moves their weights, and nothing else does."""
 
 import io
 import math
@@ -41,7 +41,7 @@ def resumed(policy: Policy, settings: Static | Curriculum | Gap | Bandit) -> Pol
     return other
 
 
-def test_static_weights_are_the_settings_whatever_is_heard():
+def test_static_weights_are_the_settings_whatever_is_observed():
     policy = running(Static(weights=Weights(standard=0.7, generative=0.3)))
     hear(policy, valid_bleu=1.0, valid_chrf=1.0, valid_exposure_gap=1.0)
     assert weights(policy) == weights(policy, update=100) == {"standard": 0.7, "generative": 0.3}
@@ -73,8 +73,8 @@ MIXED = Curriculum(
 
 def test_a_stage_ends_exactly_at_its_share_of_the_updates():
     policy = running(SHARES)
-    taken = [next(iter(weights(policy, update=update))) for update in range(1, 101)]
-    assert taken == ["standard"] * 25 + ["recurrent"] * 35 + ["generative"] * 40
+    chosen = [next(iter(weights(policy, update=update))) for update in range(1, 101)]
+    assert chosen == ["standard"] * 25 + ["recurrent"] * 35 + ["generative"] * 40
 
 
 def test_a_run_resumed_behind_a_gate_has_passed_it():
@@ -263,7 +263,7 @@ def test_epochs_and_seeds_draw_independently():
     assert {arm(running(BANDIT, seed=seed)) for seed in range(20)} == set(ARMS)
 
 
-def test_what_is_heard_of_epoch_0_pays_nobody_and_keeps_the_first_arm():
+def test_observing_epoch_0_rewards_no_arm_and_keeps_the_first_one():
     policy = running(BANDIT)
     first = arm(policy)
     hear(policy, epoch=0, valid_chrf=50.0, time_epoch_s=1.0)
@@ -272,7 +272,7 @@ def test_what_is_heard_of_epoch_0_pays_nobody_and_keeps_the_first_arm():
 
 
 @pytest.mark.parametrize("missing", NEVER)
-def test_an_epoch_without_its_chrf_is_not_paid_for_and_neither_is_the_next(missing):
+def test_an_epoch_without_its_chrf_is_not_rewarded_and_neither_is_the_next(missing):
     policy = running(BANDIT)
     for epoch, chrf in enumerate([10.0, 11.0]):
         hear(policy, epoch=epoch, valid_chrf=chrf)
@@ -285,14 +285,14 @@ def test_an_epoch_without_its_chrf_is_not_paid_for_and_neither_is_the_next(missi
 
 
 @pytest.mark.parametrize("seconds", [*NEVER, 0.0])
-def test_an_epoch_without_its_time_is_not_paid_for_per_second(seconds):
+def test_an_epoch_without_its_time_is_not_rewarded_per_second(seconds):
     policy = running(Bandit(arms=ARMS, per="second"))
     hear(policy, epoch=0, valid_chrf=10.0)
     hear(policy, epoch=1, valid_chrf=11.0, time_epoch_s=seconds)
     assert policy.probabilities() == pytest.approx(dict.fromkeys(ARMS, 1 / 3))
 
 
-def test_nobody_is_paid_for_the_way_back_after_a_roll_back():
+def test_no_arm_is_rewarded_for_the_recovery_after_a_roll_back():
     policy = running(BANDIT)
     hear(policy, epoch=0, valid_chrf=50.0)
     hear(policy, epoch=1, valid_chrf=10.0, rolled_back=True)
@@ -301,14 +301,14 @@ def test_nobody_is_paid_for_the_way_back_after_a_roll_back():
     assert policy.probabilities() == before
 
 
-def test_a_chrf_that_never_moves_is_paid_half():
+def test_a_chrf_that_never_moves_is_rewarded_half():
     policy = running(BANDIT)
     live(policy, dict.fromkeys(ARMS, 0.0), rounds=50)
     assert all(math.isfinite(value) for value in policy.state_dict()["log_weights"])
     assert policy.state_dict()["largest_reward"] == 0.0
 
 
-def test_a_bandit_is_paid_by_the_metric_that_its_task_watches_whichever_way_that_points():
+def test_a_bandit_is_rewarded_by_the_metric_that_its_task_watches_whichever_way_that_points():
     learnt = {}
     for watched, values in {"valid/chrf": (10.0, 12.0), "valid/perplexity": (12.0, 10.0)}.items():
         policy = build_policy(BANDIT, selection=BLEU, watched=watched, seed=1)

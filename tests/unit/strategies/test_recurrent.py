@@ -1,3 +1,5 @@
+"""K parallel passes feed back the tokens that step-by-step decoding picks, with the loss of a slow computation."""
+
 import math
 import random
 from functools import cache
@@ -184,8 +186,8 @@ def test_the_loss_and_its_gradient_are_those_of_a_slow_computation_sentence_by_s
             picked = [gold_inputs[0]]
             for t in range(1, len(target_T)):
                 logits_V = next_logits(model, source_1S, inputs_TV[:t]).detach()
-                place = int(uniforms_BT[row, t - 1] * 2**20)
-                noise_V = -torch.log(-torch.log(noise_W[place : place + VOCABULARY]))
+                start = int(uniforms_BT[row, t - 1] * 2**20)
+                noise_V = -torch.log(-torch.log(noise_W[start : start + VOCABULARY]))
                 own_V = slow_pick(pick, logits_V, uniform=float(uniforms_BT[row, t - 1]), noise_V=noise_V)
                 picked.append(gold_inputs[t] if coins_BT[row, t] < 0.4 else own_V)
             inputs_TV = torch.stack(picked)

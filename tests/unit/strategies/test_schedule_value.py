@@ -1,3 +1,5 @@
+"""Schedules follow their formulas, reach both ends, and do not overflow."""
+
 import math
 
 import pytest

@@ -60,7 +60,7 @@ def trainer_of(
     )
 
 
-def sharp_judge(settings: Adversarial, model: Seq2SeqTransformer) -> DiscriminatorTrainer:
+def sharp_discriminator(settings: Adversarial, model: Seq2SeqTransformer) -> DiscriminatorTrainer:
     """A discriminator with opinions: at its random weights it finds all texts nearly alike."""
     trainer = trainer_of(settings, model)
     assert trainer is not None
@@ -107,7 +107,7 @@ def exact_W() -> Tensor:
     """−∇ Σ_x Σ_y p(y | x)·R(x, y) / target tokens, over every output y: what no baseline and no cut changes."""
     model, batch, settings = toy_model(), toy_batch(), SeqGanRandom(**PLAIN)
     sampler = Sampler(model, settings, rollout_bound=BOUND)
-    critic = ReturnEstimator(settings, sampler=sampler, trainer=sharp_judge(settings, model), decode=decode)
+    critic = ReturnEstimator(settings, sampler=sampler, trainer=sharp_discriminator(settings, model), decode=decode)
     outputs = every_output()
     output_NT = torch.tensor([[*output, *[PAD] * (LONGEST - len(output))] for output in outputs])
     expected = torch.zeros((), dtype=torch.float64)
@@ -123,7 +123,7 @@ def exact_W() -> Tensor:
 def deviation(settings: SeqGanRandom, exact_W: Tensor, *, copies: int, steps: Sequence[UpdateContext]) -> float:
     """How far the estimate is off the exact gradient, in standard errors: the farthest of 8 directions."""
     model = toy_model()
-    criterion = criterion_with(settings, model, sharp_judge(settings, model))
+    criterion = criterion_with(settings, model, sharp_discriminator(settings, model))
     # An average of the past: an update's own mean would depend on its samples.
     criterion.load_state_dict({**criterion.state_dict(), "average_reward": 0.0})
     draws_KW = torch.stack([gradient_of(criterion, model, repeated(toy_batch(), copies), step) for step in steps])
@@ -184,7 +184,7 @@ def test_a_cut_biases_the_gradient_only_where_the_sample_s_own_length_places_it(
 def test_rewards_are_the_discriminator_s_and_the_metric_s(reward: Literal["bleu", "chrf"]) -> None:
     model, batch = toy_model(), toy_batch()
     settings = SeqGan(adversarial_weight=0.25, reward=reward, **PLAIN)
-    trainer = sharp_judge(settings, model)
+    trainer = sharp_discriminator(settings, model)
     critic = ReturnEstimator(
         settings, sampler=Sampler(model, settings, rollout_bound=BOUND), trainer=trainer, decode=decode
     )
@@ -272,8 +272,8 @@ def test_the_gradient_weighs_each_token_by_its_advantage_alone(settings: Adversa
     ):
         tokens = [token for token in output if token != PAD]
         before = torch.zeros((), dtype=torch.float64)
-        for place, advantage in zip(range(len(tokens)), advantages, strict=False):
-            source_1S, reached_by = batch.source_BS[row, None], tokens[: place + 1]
+        for position, advantage in zip(range(len(tokens)), advantages, strict=False):
+            source_1S, reached_by = batch.source_BS[row, None], tokens[: position + 1]
             reached = output_log_prob(model, source_1S, reached_by, temperature=settings.temperature)
             weighed, before = weighed + advantage * (reached - before), reached
     found_W = gradient(criterion(model, batch, step_of(1)).total, model)
@@ -350,13 +350,13 @@ def untouched(module: nn.Module, before: dict[str, Tensor]) -> bool:
 def test_neither_player_s_update_touches_the_other() -> None:
     strategy, batch = strategy_of(SeqGan(**PLAIN)), toy_batch()
     generator, discriminator = strategy.model, discriminator_of(strategy.criterion)
-    before, judge_before = copied(generator), copied(discriminator)
+    before, discriminator_before = copied(generator), copied(discriminator)
     strategy.criterion.prepare([batch], step_of(1))
     assert untouched(generator, before), "the discriminator's update"
-    assert not untouched(discriminator, judge_before)
-    judge_before = copied(discriminator)
+    assert not untouched(discriminator, discriminator_before)
+    discriminator_before = copied(discriminator)
     strategy._updater.update([lambda: strategy.criterion(generator, batch, step_of(1))], update=1)
-    assert untouched(discriminator, judge_before), "the generator's update"
+    assert untouched(discriminator, discriminator_before), "the generator's update"
     assert not untouched(generator, before)
     ids = {weight.data_ptr() for weight in generator.parameters()}
     assert not ids & {weight.data_ptr() for weight in discriminator.parameters()}

@@ -1,3 +1,5 @@
+"""Teacher forcing equals a slow computation token by token; R-Drop is the mean of two dropout passes."""
+
 import pytest
 import torch
 from torch import Tensor
@@ -24,8 +26,8 @@ def test_the_loss_and_its_gradient_are_those_of_a_slow_computation_token_by_toke
     model, batch = toy_model(), toy_batch()
     losses = []
     for source_1S, reference in rows_of(batch):
-        for place, token in enumerate(reference):
-            prefix = torch.tensor([[BOS, *reference[:place]]])
+        for position, token in enumerate(reference):
+            prefix = torch.tensor([[BOS, *reference[:position]]])
             log_probs_V = model(source_1S, prefix)[0, -1].log_softmax(dim=-1)
             losses.append(-(1 - SMOOTHING) * log_probs_V[token] - SMOOTHING * log_probs_V.mean())
     slow = torch.stack(losses).sum() / len(losses)
@@ -51,8 +53,8 @@ def test_the_reported_loss_is_the_sum_over_tokens_divided_once() -> None:
     for row in range(1, len(batch.rows)):
         sums.add(criterion(model, select(batch, [row]), STEP).sums)
     for source_1S, reference in rows_of(batch):
-        for place, token in enumerate(reference):
-            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:place]]]))[0, -1]
+        for position, token in enumerate(reference):
+            logits_V = model(source_1S, torch.tensor([[BOS, *reference[:position]]]))[0, -1]
             expected -= logits_V.log_softmax(dim=-1)[token].item()
     assert sums.means()["train/loss"] == pytest.approx(expected / batch.update_targets)
 
@@ -74,9 +76,9 @@ def test_r_drop_is_the_mean_of_two_dropout_passes_and_half_of_both_divergences()
     first_BTV, second_BTV = logits_NTV.softmax(dim=-1).chunk(2)
     assert not torch.allclose(first_BTV, second_BTV, atol=0.05)
     smoothed, divergence = [], []
-    for row, place in (batch.target_out_BT != PAD).nonzero().tolist():
-        token = batch.target_out_BT[row, place]
-        p_V, q_V = first_BTV[row, place], second_BTV[row, place]
+    for row, position in (batch.target_out_BT != PAD).nonzero().tolist():
+        token = batch.target_out_BT[row, position]
+        p_V, q_V = first_BTV[row, position], second_BTV[row, position]
         smoothed += [-(1 - SMOOTHING) * v[token].log() - SMOOTHING * v.log().mean() for v in (p_V, q_V)]
         divergence += [sum(a[v] * (a[v] / b[v]).log() for v in range(VOCABULARY)) for a, b in ((p_V, q_V), (q_V, p_V))]
     slow = (torch.stack(smoothed).sum() + weight * torch.stack(divergence).sum()) / 2 / batch.update_targets

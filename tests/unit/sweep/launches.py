@@ -56,8 +56,8 @@ class IdleTrials(SearchedTrials):
 class Launches:
     """A search whose trials train nothing, launch by launch, with its ledger, its study and its trials' files."""
 
-    def __init__(self, place: Path, settings: Sweep) -> None:
-        self.directory = place / "sweeps" / settings.name
+    def __init__(self, store: Path, settings: Sweep) -> None:
+        self.directory = store / "sweeps" / settings.name
         self.settings = settings
         self.refused: set[int] = set()
 
@@ -83,13 +83,13 @@ class Launches:
                 spent=lambda strategy: None,
                 trials=IdleTrials(run, started, self.refused),
             )
-            for place, (state, value) in enumerate(ends):
-                assert isinstance(searcher.suggest(f"{place}"), dict), searcher.error
+            for number, (state, value) in enumerate(ends):
+                assert isinstance(searcher.suggest(f"{number}"), dict), searcher.error
                 train(run, started[-1].number, state, value)
-                searcher.on_trial_complete(f"{place}")
+                searcher.on_trial_complete(f"{number}")
                 assert searcher.error is None
-            for place in range(left_running):
-                searcher.suggest(f"left {place}")
+            for number in range(left_running):
+                searcher.suggest(f"left {number}")
         return started
 
     def study(self) -> list[tuple]:

@@ -1,4 +1,4 @@
-"""What the tests of the search share: a small space, and a searcher over a study on disk whose trials end as told."""
+"""Parts of the search's tests: a small space, and a searcher over a study on disk whose trials end as scripted."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -74,10 +74,10 @@ class Search:
     def attempt_failed(self, number: int, error: BaseException) -> Next:
         return self.follows[number].pop(0) if self.follows[number] else Next.FAILED
 
-    def let_go_on(self, number: int, epoch: int) -> None:
+    def continue_trial(self, number: int, epoch: int) -> None:
         self.gone_on.append((number, epoch))
 
-    def settle(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
+    def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
         if self.broken is not None:
             raise self.broken
         self.stopped[number] = stopped

@@ -29,7 +29,7 @@ def searched(settings: Sweep, *strategies: str | None) -> list[float]:
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2"])
-def test_in_turns_every_strategy_is_searched_as_if_it_were_alone(sampler):
+def test_in_round_robin_every_strategy_is_searched_as_if_it_were_alone(sampler):
     search = {"sampler": sampler, "startup_trials": 2}
     among = sweep(search=search, budget={"trials_per_strategy": 6})
     alone = sweep(search=search, budget={"trials": 6}, space={LEARNING_RATE: SPACE[LEARNING_RATE]})

@@ -1,4 +1,4 @@
-"""What fits is judged node by node: a sum over nodes holds no worker."""
+"""Capacity is decided node by node: a sum over nodes holds no worker."""
 
 import subprocess
 import sys

@@ -15,7 +15,7 @@ from intelligen.state.ledger import Ledger, TrialState
 from intelligen.sweep.cluster import cluster_monitor
 from intelligen.sweep.cluster.cluster_monitor import Address, ClusterMonitor
 from intelligen.sweep.sweep_context import SweepContext
-from intelligen.sweep.trial_lifecycle import settle_trial
+from intelligen.sweep.trial_lifecycle import end_trial
 
 
 @pytest.fixture(name="there")
@@ -57,10 +57,10 @@ def test_no_trial_has_failed_whose_cluster_is_gone(
         )
         monkeypatch.setattr(cluster_monitor, "_held", ClusterMonitor([gone]))
         with pytest.raises(ClusterLostError):
-            settle_trial(run, "t0000", crashed=crashed, stopped=None)
+            end_trial(run, "t0000", crashed=crashed, stopped=None)
         assert ledger.trials["t0000"].state is TrialState.RUNNING
         monkeypatch.setattr(cluster_monitor, "_held", None)
-        settle_trial(run, "t0000", crashed=crashed, stopped=None)
+        end_trial(run, "t0000", crashed=crashed, stopped=None)
         assert ledger.trials["t0000"].state is TrialState.FAILED
 
 

@@ -1,4 +1,4 @@
-"""The best trial of each strategy is repeated with seeds of its own, once; then nothing is searched any more."""
+"""The best trial of each strategy is repeated with seeds of its own, once; after that the search is over."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,7 +122,7 @@ def test_a_confirmation_takes_no_time_of_the_search(searched: SweepContext, ledg
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "told"),
+    ("then", "now", "message"),
     [
         ({"confirm": {"seeds": 2}}, {"confirm": {"seeds": 5}}, None),
         ({}, {"confirm": {"seeds": 3}}, None),
@@ -132,13 +132,13 @@ def test_a_confirmation_takes_no_time_of_the_search(searched: SweepContext, ledg
     ],
 )
 def test_seeds_may_be_added_and_nothing_else_changes(
-    tmp_path: Path, then: dict[str, object], now: dict[str, object], told: str | None
+    tmp_path: Path, then: dict[str, object], now: dict[str, object], message: str | None
 ) -> None:
     stored, given = (
         sweep_fingerprint(sweep(**changes), Experiment(version=1, name="e"), prepared="x") for changes in (then, now)
     )
-    if told is None:
+    if message is None:
         require_unchanged(stored, given, tmp_path)
         return
-    with pytest.raises(ChangedError, match=told):
+    with pytest.raises(ChangedError, match=message):
         require_unchanged(stored, given, tmp_path)

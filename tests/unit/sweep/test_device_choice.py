@@ -9,12 +9,12 @@ from searches import sweep
 
 from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.errors import UnavailableError
-from intelligen.state.ledger import Ledger, settled_devices
+from intelligen.state.ledger import Ledger, recorded_devices
 from intelligen.sweep.cluster.capacity import Capacity, Node
 from intelligen.sweep.cluster.device_choice import devices_line, gpus_of_stages, on_devices
 
 
-def place(*, cpus: int = 16, gpus: int = 0) -> Capacity:
+def capacity_of(*, cpus: int = 16, gpus: int = 0) -> Capacity:
     return Capacity("this machine", (Node("this machine", cpus, gpus),))
 
 
@@ -22,9 +22,9 @@ def asked(baseline: dict | None = None, **resources: object) -> Sweep:
     return sweep(resources=Resources(**resources), baseline=Resources(**(baseline or {})))
 
 
-def resolved(settings: Sweep, capacity: Capacity, settled: dict[str, int] | None = None) -> tuple[int, ...]:
+def resolved(settings: Sweep, capacity: Capacity, recorded: dict[str, int] | None = None) -> tuple[int, ...]:
     """GPUs, workers and trials at once of the search, then GPUs and workers of a baseline."""
-    found = on_devices(settings, capacity, settled or {})
+    found = on_devices(settings, capacity, recorded or {})
     stages = found.resources, found.baseline
     search = stages[0].gpus, stages[0].workers, stages[0].concurrent_trials
     return *search, stages[1].gpus, stages[1].workers
@@ -45,23 +45,23 @@ def test_every_worker_gets_a_gpu_and_trials_and_workers_are_as_many_as_the_gpus_
     gpus: int, workers: int, concurrent: int, baseline: int, found: tuple[int, ...]
 ) -> None:
     settings = asked({"workers": baseline}, workers=workers, concurrent_trials=concurrent)
-    assert resolved(settings, place(gpus=gpus)) == found
+    assert resolved(settings, capacity_of(gpus=gpus)) == found
 
 
 def test_a_number_is_obeyed_whatever_is_there() -> None:
     settings = asked({"gpus_per_worker": 0}, gpus_per_worker=0, concurrent_trials=8)
-    assert resolved(settings, place(gpus=4), {"resources": 1, "baseline": 1}) == (0, 1, 8, 0, 1)
+    assert resolved(settings, capacity_of(gpus=4), {"resources": 1, "baseline": 1}) == (0, 1, 8, 0, 1)
     settings = asked({"gpus_per_worker": 1}, gpus_per_worker=1, concurrent_trials=8)
-    assert resolved(settings, place(gpus=4)) == (1, 1, 8, 1, 1)
+    assert resolved(settings, capacity_of(gpus=4)) == (1, 1, 8, 1, 1)
     with pytest.raises(UnavailableError, match="resources: asks for 8 GPUs"):
-        place(gpus=4).require(settings)
+        capacity_of(gpus=4).require(settings)
 
 
 def test_a_gpu_whose_node_has_too_few_processors_is_refused_and_no_trial_runs_without_it() -> None:
-    settings = on_devices(asked(cpus_per_worker=2), place(cpus=1, gpus=1), {})
+    settings = on_devices(asked(cpus_per_worker=2), capacity_of(cpus=1, gpus=1), {})
     assert settings.resources.gpus == 1
     with pytest.raises(UnavailableError, match="resources: asks for 2 CPUs"):
-        place(cpus=1, gpus=1).require(settings)
+        capacity_of(cpus=1, gpus=1).require(settings)
 
 
 def test_gpus_that_an_autoscaler_can_add_count() -> None:
@@ -69,23 +69,23 @@ def test_gpus_that_an_autoscaler_can_add_count() -> None:
     assert resolved(asked(concurrent_trials=4), capacity) == (1, 1, 3, 1, 1)
 
 
-@pytest.mark.parametrize(("settled", "gpus"), [(0, 4), (1, 4)])
-def test_a_later_launch_keeps_what_the_first_has_found(settled: int, gpus: int) -> None:
-    assert resolved(asked(), place(gpus=gpus), {"resources": settled, "baseline": settled})[0] == settled
+@pytest.mark.parametrize(("recorded", "gpus"), [(0, 4), (1, 4)])
+def test_a_later_launch_keeps_what_the_first_has_found(recorded: int, gpus: int) -> None:
+    assert resolved(asked(), capacity_of(gpus=gpus), {"resources": recorded, "baseline": recorded})[0] == recorded
 
 
 def test_a_launch_whose_gpus_are_gone_is_refused_and_the_overrides_that_it_names_work() -> None:
-    settings, settled = asked(), {"resources": 1, "baseline": 1}
+    settings, recorded = asked(), {"resources": 1, "baseline": 1}
     with pytest.raises(UnavailableError, match="trained on GPUs so far, and this machine has none") as refused:
-        on_devices(settings, place(), settled)
+        on_devices(settings, capacity_of(), recorded)
     overrides = dict(re.findall(r"-o (\w+)\.gpus_per_worker=(\d)", str(refused.value)))
     assert overrides == {"resources": "0", "baseline": "0"}
     again = asked({"gpus_per_worker": int(overrides["baseline"])}, gpus_per_worker=int(overrides["resources"]))
-    assert resolved(again, place(), settled) == (0, 1, 1, 0, 1)
+    assert resolved(again, capacity_of(), recorded) == (0, 1, 1, 0, 1)
 
 
-def test_the_first_line_tells_what_is_taken_what_was_lowered_and_what_is_idle() -> None:
-    settings, capacity = asked({"workers": 8}, concurrent_trials=6), place(gpus=4)
+def test_the_first_line_says_what_is_taken_what_was_lowered_and_what_is_idle() -> None:
+    settings, capacity = asked({"workers": 8}, concurrent_trials=6), capacity_of(gpus=4)
     assert devices_line(settings, on_devices(settings, capacity, {}), capacity).split("; ") == [
         "this machine: 16 CPUs and 4 GPUs",
         "search 4 trials at once, 1 worker on 1 GPU",
@@ -97,8 +97,8 @@ def test_the_first_line_tells_what_is_taken_what_was_lowered_and_what_is_idle() 
     assert "; idle in the search: 4 of 4 GPUs and 15 of 16 CPUs" in devices_line(settings, settings, capacity)
 
 
-def test_a_sweep_that_began_without_gpus_is_told_how_to_use_them() -> None:
-    capacity = place(gpus=2)
+def test_a_sweep_that_began_without_gpus_is_reported_how_to_use_them() -> None:
+    capacity = capacity_of(gpus=2)
     settings = on_devices(asked(), capacity, {"resources": 0, "baseline": 0})
     line = devices_line(asked(), settings, capacity)
     assert line.endswith("; the sweep began without GPUs: -o resources.gpus_per_worker=1 uses them from now on")
@@ -106,24 +106,24 @@ def test_a_sweep_that_began_without_gpus_is_told_how_to_use_them() -> None:
     assert "began without" not in devices_line(again, on_devices(again, capacity, {"baseline": 0}), capacity)
 
 
-def header(**gpus: object) -> dict:
+def fingerprint(**gpus: object) -> dict:
     return {"sweep": {key: {"gpus_per_worker": value} for key, value in gpus.items()}}
 
 
 def test_the_ledger_remembers_the_number_and_the_last_launch_counts(tmp_path: Path) -> None:
-    assert settled_devices(tmp_path) == {}
-    with Ledger.open(tmp_path, header(baseline="auto", resources="auto")) as ledger:
-        assert settled_devices(tmp_path) == {}
+    assert recorded_devices(tmp_path) == {}
+    with Ledger.open(tmp_path, fingerprint(baseline="auto", resources="auto")) as ledger:
+        assert recorded_devices(tmp_path) == {}
         for gpus in (1, 1, 0):
-            ledger.settle_devices({"baseline": gpus, "resources": gpus})
-            assert settled_devices(tmp_path) == {"baseline": gpus, "resources": gpus}
+            ledger.record_devices({"baseline": gpus, "resources": gpus})
+            assert recorded_devices(tmp_path) == {"baseline": gpus, "resources": gpus}
     events = [json.loads(line)["event"] for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
     assert events == ["open", "devices", "devices"]
 
 
 def test_a_sweep_that_began_with_numbers_goes_on_with_them_where_its_file_says_nothing(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path, header(baseline=0, resources=0)) as ledger:
-        found = on_devices(asked(), place(gpus=4), settled_devices(tmp_path))
+    with Ledger.open(tmp_path, fingerprint(baseline=0, resources=0)) as ledger:
+        found = on_devices(asked(), capacity_of(gpus=4), recorded_devices(tmp_path))
         assert gpus_of_stages(found) == {"baseline": 0, "resources": 0}
-        ledger.settle_devices(gpus_of_stages(found))
+        ledger.record_devices(gpus_of_stages(found))
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1

@@ -1,5 +1,6 @@
 """What the doctor says of packages helps in a clone and without one."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from intelligen.sweep.preflight import doctor
 
 
 @pytest.mark.parametrize(
-    ("constraints", "mend"),
+    ("constraints", "fix"),
     [
         ("constraints.txt", "pip install -c constraints.txt -e . in the repository"),
         ("nowhere.txt", "pip install 'click>=99' no-such-package"),
@@ -16,11 +17,15 @@ from intelligen.sweep.preflight import doctor
     ids=["clone", "wheel"],
 )
 def test_missing_requirements_are_named_with_a_command_that_installs_them(
-    constraints: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    constraints: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "constraints.txt").write_text("click==99.0\n")
     monkeypatch.setattr(doctor, "CONSTRAINTS", tmp_path / constraints)
     monkeypatch.setattr(doctor, "requires", lambda package: ["click>=99", "no-such-package", "numpy"])
     (found,) = (one for one in doctor._packages() if one.check == "packages")
-    assert (found.verdict, found.mend) == (doctor.CheckStatus.FAIL, mend)
+    assert (found.verdict, found.mend) == (doctor.CheckStatus.FAIL, fix)
     assert "no-such-package is missing" in found.found
+
+
+def test_the_fields_of_a_finding_are_the_documented_keys_of_the_json_document() -> None:
+    assert [field.name for field in fields(doctor.Finding)] == ["check", "verdict", "found", "mend"]

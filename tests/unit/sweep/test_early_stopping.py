@@ -141,7 +141,7 @@ def test_a_resumed_trial_stands_on_each_rung_once(tmp_path):
 
 
 @pytest.mark.parametrize("name", COMPARING)
-def test_a_report_that_nobody_judged_before_the_kill_is_judged_when_it_is_told_again(tmp_path, name):
+def test_a_report_that_the_scheduler_missed_before_the_kill_is_decided_on_when_it_is_sent_again(tmp_path, name):
     left = TuneTrial(directory_in(tmp_path, bracket=0))
     History(left.directory).append(report(1, 1.0))
     comparing = scheduler(
@@ -188,7 +188,7 @@ def test_median_stops_no_trial_before_enough_others_and_the_grace_period(tmp_pat
     assert [decision(enough, weak, epoch=epoch, value=1.0) for epoch in (1, 2)] == ["CONTINUE", "STOP"]
 
 
-def test_hyperband_s_last_bracket_stops_nobody_and_a_bracket_depends_on_the_trial_s_name_alone(tmp_path):
+def test_hyperband_s_last_bracket_stops_no_trial_and_a_bracket_depends_on_the_trial_s_name_alone(tmp_path):
     settings = sweep(scheduler={"name": "hyperband"})
     better = [ended(f"t{i:04d}", 50.0) for i in range(60)]
     comparing = scheduler(settings, epochs=EPOCHS, ended=better)
@@ -207,7 +207,7 @@ def test_hyperband_s_brackets_have_the_source_s_shares():
     assert [round(counts[bracket] / 6000, 1) for bracket in range(3)] == [0.4, 0.3, 0.3]
 
 
-def test_without_a_scheduler_nobody_is_stopped(tmp_path):
+def test_without_a_scheduler_no_trial_is_stopped(tmp_path):
     trial = TuneTrial(tmp_path / "t")
     fifo = scheduler(sweep(scheduler={"name": "none"}), epochs=EPOCHS, ended=curves(50.0, 50.0, 50.0))
     assert decision(fifo, trial, epoch=1, value=0.0) == "CONTINUE"

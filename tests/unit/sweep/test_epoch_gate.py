@@ -11,7 +11,7 @@ def waiting(directory, epoch: int) -> threading.Thread:
     return thread
 
 
-def test_a_trial_waits_until_its_report_was_judged(tmp_path):
+def test_a_trial_waits_until_its_report_was_decided_on(tmp_path):
     open_gate(tmp_path, 1)
     wait_at_gate(tmp_path, 1)
     second = waiting(tmp_path, 2)
@@ -22,7 +22,7 @@ def test_a_trial_waits_until_its_report_was_judged(tmp_path):
     assert not second.is_alive()
 
 
-def test_a_new_launch_judges_the_last_report_again(tmp_path):
+def test_a_new_launch_decides_on_the_last_report_again(tmp_path):
     open_gate(tmp_path, 1)
     close_gate(tmp_path)
     again = waiting(tmp_path, 1)

@@ -1,4 +1,4 @@
-"""What an attempt failed of is told by its error: real ones, each raised by what raises it."""
+"""The cause of a failed attempt is found by its error: real ones, each raised by what raises it."""
 
 import datetime
 import errno
@@ -32,7 +32,7 @@ from intelligen.errors import (
 from intelligen.sweep.execution.failure_causes import at_host, fault_of, unwrapped
 from intelligen.training.divergence import DivergedError
 
-PLACE = Path(__file__).parent
+DIRECTORY = Path(__file__).parent
 
 
 def raised(act: Callable[[], object]) -> BaseException:
@@ -44,7 +44,7 @@ def raised(act: Callable[[], object]) -> BaseException:
 
 
 def fault(act: Callable[[], object]) -> IntelligenError | None:
-    return fault_of(raised(act), place=PLACE)
+    return fault_of(raised(act), directory=DIRECTORY)
 
 
 def of_system(number: int, *names: str) -> Callable[[], object]:
@@ -77,7 +77,7 @@ def meet_nobody() -> None:
     [
         (write_to_full_device, StorageError, "No space left on device; "),
         (of_system(errno.EDQUOT, "/runs/x"), StorageError, "/runs/x: cannot be written: Disk quota exceeded"),
-        (of_system(errno.EIO), StorageError, f"{PLACE}: Input/output error; see to its disk"),
+        (of_system(errno.EIO), StorageError, f"{DIRECTORY}: Input/output error; see to its disk"),
         (of_system(errno.ESTALE), StorageError, "Stale file handle"),
         (of_system(errno.EROFS, "/runs/x"), CannotCreateError, "/runs/x: cannot be written: Read-only file system"),
         (of_system(errno.EACCES, "/runs/x"), CannotCreateError, "Permission denied"),
@@ -96,7 +96,7 @@ def meet_nobody() -> None:
         (meet_nobody, BusyError, "its workers cannot reach each other"),
     ],
 )
-def test_what_the_place_did_ends_the_launch_with_its_own_code_and_line(act, kind, named):
+def test_a_fault_of_the_host_ends_the_launch_with_its_own_code_and_line(act, kind, named):
     found = fault(act)
     assert type(found) is kind
     assert named in str(found)
@@ -104,7 +104,7 @@ def test_what_the_place_did_ends_the_launch_with_its_own_code_and_line(act, kind
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="only a GPU that cannot be used shows it")
-def test_a_gpu_that_cannot_be_used_is_the_place_s():
+def test_a_gpu_that_cannot_be_used_is_a_fault_of_the_host():
     found = fault(lambda: torch.empty(1, device="cuda"))
     assert type(found) is UnavailableError
     assert "its GPU cannot be used" in str(found)
@@ -121,8 +121,8 @@ def test_a_gpu_that_cannot_be_used_is_the_place_s():
         "The NVIDIA driver on your system is too old (found version 11040).",
     ],
 )
-def test_what_torch_says_of_drivers_is_the_place_s(text):
-    assert type(fault_of(RuntimeError(text), place=PLACE)) is UnavailableError
+def test_torch_s_complaints_about_drivers_are_faults_of_the_host(text):
+    assert type(fault_of(RuntimeError(text), directory=DIRECTORY)) is UnavailableError
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,11 @@ def test_what_torch_says_of_drivers_is_the_place_s(text):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_the_place(error):
-    assert fault_of(error, place=PLACE) is None
+def test_a_trial_s_own_errors_and_unexplained_deaths_are_no_fault_of_the_host(error):
+    assert fault_of(error, directory=DIRECTORY) is None
 
 
-@pytest.mark.parametrize("place", ["sweeps/s", "sweeps/s/trials/t0001", "baselines/0123"])
+@pytest.mark.parametrize("directory", ["sweeps/s", "sweeps/s/trials/t0001", "baselines/0123"])
 @pytest.mark.parametrize(
     ("path", "fix"),
     [
@@ -153,22 +153,22 @@ def test_a_trial_s_own_doing_and_a_death_that_nobody_explains_are_no_fault_of_th
     ],
 )
 def test_a_file_that_is_missing_is_named_and_nodes_are_suspected_only_where_it_is_of_the_runs_directory(
-    place, path, fix
+    directory, path, fix
 ):
     error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    found = fault_of(error, place=Path("/r/runs") / place)
+    found = fault_of(error, directory=Path("/r/runs") / directory)
     assert type(found) is StorageError
     assert str(found) == f"{path}: not there; {fix}, and run the same command"
 
 
 def test_a_process_that_ray_never_started_is_no_crash_of_its_trial() -> None:
-    told = ActorDiedErrorContext(class_name="Trial", actor_id=ActorID.nil().binary(), never_started=True)
-    assert type(fault_of(ray.exceptions.ActorDiedError(told), place=PLACE)) is BusyError
+    reported = ActorDiedErrorContext(class_name="Trial", actor_id=ActorID.nil().binary(), never_started=True)
+    assert type(fault_of(ray.exceptions.ActorDiedError(reported), directory=DIRECTORY)) is BusyError
 
 
 @pytest.mark.parametrize("error", [StorageError("x: damaged"), DataError("no checkpoint is whole")])
 def test_our_own_errors_keep_their_code_and_line(error):
-    assert fault_of(error, place=PLACE) is error
+    assert fault_of(error, directory=DIRECTORY) is error
 
 
 def test_what_hides_a_fault_does_not_change_it():
@@ -205,14 +205,14 @@ def test_an_error_that_was_dealt_with_explains_no_later_one():
     ],
     ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
 )
-def test_what_ray_and_sqlalchemy_tell_is_read(error, kind):
-    assert type(fault_of(error, place=PLACE)) is kind
+def test_errors_of_ray_and_sqlalchemy_are_read(error, kind):
+    assert type(fault_of(error, directory=DIRECTORY)) is kind
 
 
 def test_what_ray_wraps_is_said_with_its_node():
     cause = RuntimeError("[enforce fail at gloo/transport/tcp/device.cc:84] Unable to find address for: nosuch0")
     wrapped = ray.exceptions.RayTaskError("train", "ray::train() (pid=7, ip=10.0.0.7, actor_id=3b)\n…", cause)
-    found = fault_of(ray.train.ControllerError(wrapped.as_instanceof_cause()), place=PLACE)
+    found = fault_of(ray.train.ControllerError(wrapped.as_instanceof_cause()), directory=DIRECTORY)
     assert type(found) is BusyError
     assert str(found).endswith(" (on node 10.0.0.7)")
 
@@ -222,23 +222,23 @@ def test_of_a_group_s_errors_the_one_that_led_to_the_others_decides():
     died, bug, full = ray.exceptions.ActorDiedError(), ValueError("a bug"), StorageError("full")
 
     def of(*errors: Exception) -> BaseException:
-        return unwrapped(ray.train.WorkerGroupError("", dict(enumerate(errors))), place=PLACE)
+        return unwrapped(ray.train.WorkerGroupError("", dict(enumerate(errors))), directory=DIRECTORY)
 
     assert of(lost, died) is died
     assert of(bug, lost) is bug
     assert of(died, full, lost) is full
-    assert type(fault_of(of(lost, lost), place=PLACE)) is BusyError
+    assert type(fault_of(of(lost, lost), directory=DIRECTORY)) is BusyError
 
 
-def test_what_a_worker_tells_survives_the_way_through_ray():
-    told = at_host(raised(write_to_full_device), place=PLACE)
-    again = ray.cloudpickle.loads(ray.cloudpickle.dumps(told))
-    assert (type(again), str(again)) == (StorageError, str(told))
-    assert "(on host " in str(told)
+def test_a_worker_s_error_survives_the_way_through_ray():
+    reported = at_host(raised(write_to_full_device), directory=DIRECTORY)
+    again = ray.cloudpickle.loads(ray.cloudpickle.dumps(reported))
+    assert (type(again), str(again)) == (StorageError, str(reported))
+    assert "(on host " in str(reported)
     bug = ValueError("a bug")
-    told = at_host(bug, place=PLACE)
-    assert (type(told), str(told)) == (CrashedError, "ValueError: a bug")
-    assert fault_of(told, place=PLACE) is None
+    reported = at_host(bug, directory=DIRECTORY)
+    assert (type(reported), str(reported)) == (CrashedError, "ValueError: a bug")
+    assert fault_of(reported, directory=DIRECTORY) is None
 
 
 def test_where_there_is_no_room_the_bytes_needed_and_free_are_said(tmp_path):
@@ -250,7 +250,7 @@ def test_where_there_is_no_room_the_bytes_needed_and_free_are_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "kind", "fix"),
+    ("directory", "kind", "fix"),
     [
         ("gone/deep/f", StorageError, ": the directory {}/gone is gone; restore it and run the same command"),
         ("file/f", CannotCreateError, "; a file is where a directory must be: move it, and run the same command"),
@@ -259,31 +259,31 @@ def test_where_there_is_no_room_the_bytes_needed_and_free_are_said(tmp_path):
     ],
     ids=["no directory", "a file in its way", "a directory in its way", "a long name"],
 )
-def test_a_path_that_cannot_be_written_is_not_blamed_on_the_disk(tmp_path, place, kind, fix):
+def test_a_path_that_cannot_be_written_is_not_blamed_on_the_disk(tmp_path, directory, kind, fix):
     (tmp_path / "file").touch()
     (tmp_path / "directory").mkdir()
-    with pytest.raises(kind) as caught, writing(tmp_path / place):
-        (tmp_path / place).write_bytes(b"")
+    with pytest.raises(kind) as caught, writing(tmp_path / directory):
+        (tmp_path / directory).write_bytes(b"")
     assert str(caught.value).endswith(fix.format(tmp_path))
 
 
-def _meet(rank: int, port: int, told: "multiprocessing.Queue[tuple[type, str]]") -> None:
+def _meet(rank: int, port: int, reported: "multiprocessing.Queue[tuple[type, str]]") -> None:
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="nosuch0")
     error = raised(lambda: distributed.init_process_group("gloo", rank=rank, world_size=1))
-    found = fault_of(error, place=PLACE)
-    told.put((type(found), str(found)))
+    found = fault_of(error, directory=DIRECTORY)
+    reported.put((type(found), str(found)))
 
 
 @pytest.fixture
-def told() -> Iterator["multiprocessing.Queue[tuple[type, str]]"]:
+def reported() -> Iterator["multiprocessing.Queue[tuple[type, str]]"]:
     with multiprocessing.get_context("spawn").Manager() as manager:
         yield manager.Queue()
 
 
-def test_workers_that_cannot_bind_to_a_network_are_the_place_s(told):
-    process = multiprocessing.get_context("spawn").Process(target=_meet, args=(0, 29611, told))
+def test_workers_that_cannot_bind_to_a_network_are_a_fault_of_the_host(reported):
+    process = multiprocessing.get_context("spawn").Process(target=_meet, args=(0, 29611, reported))
     process.start()
     process.join(60)
-    kind, line = told.get(timeout=1)
+    kind, line = reported.get(timeout=1)
     assert kind is BusyError
     assert "Unable to find address for: nosuch0" in line

@@ -1,4 +1,4 @@
-"""A grid runs every point of its space once, each strategy in its turn, whatever kills it."""
+"""A grid runs every point of its space once, strategies in round robin, whatever kills it."""
 
 from searches import GRID, Search, sweep
 

@@ -1,4 +1,4 @@
-"""Whatever a finished trial or its ledger consists of: no launch goes on without a word where it is gone or damaged."""
+"""Whichever file of a finished trial or ledger is gone or damaged, no launch goes on silently."""
 
 import json
 from collections.abc import Callable
@@ -86,10 +86,10 @@ def test_an_ended_trial_whose_files_are_gone_or_others_is_named(
     one = Launches(tmp_path, sweep())
     one.launch(*ENDS[:3], left_running=1)
     harm(one.directory / "trials" / "t0000")
-    with pytest.raises(StorageError) as told:
+    with pytest.raises(StorageError) as caught:
         one.launch()
-    assert named in str(told.value)
-    assert "restore it from a copy, or begin anew under another name" in str(told.value)
+    assert named in str(caught.value)
+    assert "restore it from a copy, or begin anew under another name" in str(caught.value)
 
 
 def test_a_ledger_that_lost_its_last_lines_is_named(tmp_path: Path) -> None:
@@ -115,14 +115,14 @@ def test_a_trial_that_was_begun_but_has_no_result_is_not_lost_unseen_either(tmp_
     one.launch(*ENDS[:1], left_running=1)
     (one.directory / "trials" / "t0001").mkdir()
     one.launch()  # as a kill leaves it
-    for place in ("trials/t0002", "confirm/standard-s2"):
-        (one.directory / place).mkdir(parents=True)
-        with pytest.raises(StorageError, match=f"it has lost {place}"):
+    for folder in ("trials/t0002", "confirm/standard-s2"):
+        (one.directory / folder).mkdir(parents=True)
+        with pytest.raises(StorageError, match=f"it has lost {folder}"):
             one.launch()
-        (one.directory / place).rmdir()
+        (one.directory / folder).rmdir()
 
 
-def test_an_empty_ledger_is_told_what_a_lost_one_is(tmp_path: Path) -> None:
+def test_an_empty_ledger_is_refused_as_a_lost_one_is(tmp_path: Path) -> None:
     one = Launches(tmp_path, sweep())
     one.launch(*ENDS[:1])
     for harm in (lambda path: path.write_text(""), lambda path: path.write_text("{}\n"), Path.unlink):
@@ -166,10 +166,10 @@ def test_recorded_scores_whose_hypotheses_are_gone_or_others_are_named_with_what
         (None, f"{path}: cannot be read: No such file or directory; "),
     ):
         path.unlink() if damage is None else path.write_text(damage)
-        with pytest.raises(StorageError) as told:
+        with pytest.raises(StorageError) as caught:
             one.launch()
         command = f"intelligen test {path.parents[1]} --split test --search {search}"
-        assert str(told.value) == f"{named}restore a copy, or decode the split again: {command}"
+        assert str(caught.value) == f"{named}restore a copy, or decode the split again: {command}"
 
 
 def test_a_lost_ledger_begins_no_other_sweep(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def test_every_ended_trial_has_its_worth_in_the_study_also_one_that_optuna_takes
     ]
     for outcome in ends:
         tell(study, study.ask().number, outcome)
-    told = open_study(tmp_path, sweep(), sweep_id="0").trials
-    assert [trial.user_attrs for trial in told] == [
+    reopened = open_study(tmp_path, sweep(), sweep_id="0").trials
+    assert [trial.user_attrs for trial in reopened] == [
         {"selected/valid/bleu": 2.0, "stop_reason": "finished"},
         {"selected/valid/bleu": 3.0, "stop_reason": "stopped by the scheduler"},
         {"stop_reason": "cannot reach https://[redacted]@host"},
@@ -93,8 +93,8 @@ def test_each_trial_gets_a_note_that_optuna_dashboard_shows_and_a_person_s_own_s
     )
     for _ in range(2):
         write_notes(open_study(tmp_path, sweep(), sweep_id="0"), {"t0000": note, "t0001": note})
-    told = open_study(tmp_path, sweep(), sweep_id="0")
-    attributes = told._storage.get_study_system_attrs(told._study_id)
+    reopened = open_study(tmp_path, sweep(), sweep_id="0")
+    attributes = reopened._storage.get_study_system_attrs(reopened._study_id)
     assert {name: value for name, value in attributes.items() if name.startswith("dashboard:")} == {
         f"dashboard:{trials[0]._trial_id}:note_ver": 1,
         f"dashboard:{trials[0]._trial_id}:note_str:0": note,
@@ -130,27 +130,27 @@ def test_two_sweeps_of_one_name_share_a_database_but_no_study(tmp_path):
     ids=["no folder", "no driver or no server", "no address"],
 )
 def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path, url):
-    with pytest.raises(UnavailableError) as told:
+    with pytest.raises(UnavailableError) as reopened:
         open_study(tmp_path, sweep(search={"storage": url}), sweep_id="0")
-    assert told.value.exit_code == 69
-    assert "search.storage: " in str(told.value)
-    assert SECRET not in str(told.value)
-    assert len(str(told.value).splitlines()) == 1
+    assert reopened.value.exit_code == 69
+    assert "search.storage: " in str(reopened.value)
+    assert SECRET not in str(reopened.value)
+    assert len(str(reopened.value).splitlines()) == 1
 
 
-def test_the_header_keeps_no_password_and_another_one_is_no_change(tmp_path):
+def test_the_fingerprint_keeps_no_password_and_another_one_is_no_change(tmp_path):
     experiment = Experiment(version=1, name="e")
-    headers = [
+    fingerprints = [
         sweep_fingerprint(sweep(search={"storage": f"postgresql://u:{secret}@h/db"}), experiment, prepared="x")
         for secret in (SECRET, "another-password")
     ]
-    assert SECRET not in str(headers)
-    assert headers[0]["sweep"]["search"]["storage"] == "postgresql://[redacted]@h/db"
-    require_unchanged(headers[0], headers[1], tmp_path)
+    assert SECRET not in str(fingerprints)
+    assert fingerprints[0]["sweep"]["search"]["storage"] == "postgresql://[redacted]@h/db"
+    require_unchanged(fingerprints[0], fingerprints[1], tmp_path)
 
 
 def test_a_sweep_begun_before_these_settings_existed_goes_on(tmp_path):
-    """A ledger's header knows only the keys of its day; those that came later stand at their defaults."""
+    """A ledger's fingerprint knows only the keys of its day; those that came later stand at their defaults."""
     experiment = Experiment(version=1, name="e")
     now = sweep_fingerprint(sweep(), experiment, prepared="x")
     then = {key: dict(value) if isinstance(value, dict) else value for key, value in now.items()}

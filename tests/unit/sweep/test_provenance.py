@@ -13,17 +13,17 @@ from intelligen.sweep.provenance import record_provenance, working_tree_diff
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    place = tmp_path / "a repository, ü"
-    (place / "package").mkdir(parents=True)
-    (place / "package" / "code.py").write_text("lr = 1\n")
-    (place / ".gitignore").write_text("ignored\n")
+    repository = tmp_path / "a repository, ü"
+    (repository / "package").mkdir(parents=True)
+    (repository / "package" / "code.py").write_text("lr = 1\n")
+    (repository / ".gitignore").write_text("ignored\n")
     for command in (
         ["init", "-q"],
         ["add", "."],
         ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "first"],
     ):
-        subprocess.run(["git", "-C", str(place), *command], check=True)
-    return place
+        subprocess.run(["git", "-C", str(repository), *command], check=True)
+    return repository
 
 
 def test_the_difference_reaches_the_whole_repository_and_names_new_files(repository: Path) -> None:

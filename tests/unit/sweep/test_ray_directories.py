@@ -1,4 +1,4 @@
-"""What Ray needs of a machine is looked at before it is started, and named where it is missing."""
+"""Ray's directories on this machine are checked before it is started, and named where they are missing."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_a_home_that_cannot_be_written_is_named_with_the_fix(monkeypatch: pytest
         require_home()
 
 
-def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home_gets_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 12345678)
     with pytest.raises(UnavailableError, match=r"^HOME is not set"):

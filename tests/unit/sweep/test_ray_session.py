@@ -1,4 +1,4 @@
-"""What a sweep's workers are given by it, and what they have from a job."""
+"""What a sweep sets for its workers' processes, and what they inherit from a Ray job."""
 
 import json
 import os
@@ -79,6 +79,6 @@ def test_a_ray_that_does_not_start_is_no_bug_of_ours(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(ray, "init", init)
     sweep, _ = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    ray_running = ray_session.ray_running(sweep, None, store=tmp_path, last_words=lambda: 69)
+    ray_running = ray_session.ray_running(sweep, None, store=tmp_path, on_hang=lambda: 69)
     with pytest.raises(UnavailableError, match="cannot start Ray on this machine: The current node"), ray_running:
         pass

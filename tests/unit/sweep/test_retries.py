@@ -1,4 +1,4 @@
-"""Only what a trial itself did is counted; what the place did ends the launch, or is tried again."""
+"""Only a trial's own failures are counted; a fault of the host ends the launch, or the attempt is repeated."""
 
 import json
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def test_a_trial_killed_for_memory_runs_again_alone_and_has_failed_where_that_ki
     assert reason(run) == "out of memory: 1 worker(s) were killed; nothing ran beside it"
 
 
-def test_what_the_place_did_is_raised_counts_no_attempt_and_leaves_no_word(run):
+def test_a_fault_of_the_host_is_raised_counts_no_attempt_and_leaves_no_failure_file(run):
     tried = attempts(run)
     for _ in range(5):
         with pytest.raises(StorageError, match="a full disk"):
@@ -90,7 +90,7 @@ def test_a_trial_that_was_ended_from_outside_is_not_tried_again(run):
     assert reason(run) == "no progress for 8 s"
 
 
-def test_a_trial_whose_storage_hung_is_placed_again_and_no_attempt_is_counted(run):
+def test_a_trial_whose_storage_hung_is_scheduled_again_and_no_attempt_is_counted(run):
     tried = attempts(run)
     for _ in range(5):
         run.stalled.add(TRIAL)
@@ -102,7 +102,7 @@ def test_a_trial_that_raised_an_error_was_not_killed_whatever_else_was(run, monk
     worker = replace(WorkerProcess.this_process(), memory_kills=0)
     (run.directory / "trials" / TRIAL).mkdir(parents=True)
     (run.directory / "trials" / TRIAL / HEARTBEAT_FILE).write_text(json.dumps(asdict(worker)))
-    monkeypatch.setattr(oom_kills, "ask_host", lambda host, task: 1)  # which asks a cluster
+    monkeypatch.setattr(oom_kills, "query_host", lambda host, task: 1)  # which asks a cluster
     assert attempts(run).failed(TRIAL, CrashedError("ValueError: a bug")) is Next.AGAIN
     assert attempts(run).failed(TRIAL, ray.exceptions.ActorDiedError()) is Next.ALONE
 

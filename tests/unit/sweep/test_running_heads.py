@@ -1,4 +1,4 @@
-"""Whose head runs here is asked of every process, and not every system answers."""
+"""Finding the Ray head that runs here asks every process; not every system answers."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The search: conditional parameters, equal shares, draws that survive a kill, the truth told to Optuna."""
+"""The search: conditional parameters, equal shares, draws that survive a kill, and correct reports to Optuna."""
 
 import math
 
@@ -128,7 +128,7 @@ def test_a_search_is_not_over_while_its_last_trial_runs(tmp_path):
     assert search.searcher.suggest("another") is None  # the one that runs may have to run again
 
 
-def test_optuna_is_told_the_truth(tmp_path):
+def test_optuna_is_told_what_the_files_say(tmp_path):
     search = Search(tmp_path, sweep())
     for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED):
         search.run_one(5.0, state=state)
@@ -148,7 +148,7 @@ def test_a_curve_is_whole_although_tune_hides_the_report_at_which_a_trial_is_sto
 
 
 @pytest.mark.parametrize("objectives", [None, TWO_OBJECTIVES], ids=["one", "two"])
-def test_whoever_trains_is_told_which_reports_nobody_stopped(tmp_path, objectives):
+def test_a_trial_goes_on_after_a_report_that_did_not_stop_it(tmp_path, objectives):
     search = Search(tmp_path, sweep(objectives=objectives))
     search.searcher.suggest("a")
     search.searcher.suggest("b")
@@ -253,7 +253,7 @@ def test_a_failed_attempt_is_followed_by_another_at_once_or_alone_or_by_the_tria
     assert search.searcher.error is None
 
 
-def test_the_first_error_ends_the_search_is_kept_as_it_was_and_no_trial_is_told_an_end(tmp_path):
+def test_the_first_error_ends_the_search_is_kept_as_it_was_and_ends_no_trial(tmp_path):
     search = Search(tmp_path, sweep())
     stopper = SearcherStopper(search.searcher, CapacityMonitor(Resources()))
     for name in ("a", "b"):

@@ -24,9 +24,9 @@ from intelligen.sweep.search.study_rebuild import ledgers_study
 from intelligen.sweep.trial_lifecycle import tell_known_ends, trial_name
 
 
-def flip(path: Path, place: int) -> None:
+def flip(path: Path, index: int) -> None:
     content = bytearray(path.read_bytes())
-    content[place % len(content)] ^= 1 << place % 8
+    content[index % len(content)] ^= 1 << index % 8
     path.write_bytes(content)
 
 
@@ -74,9 +74,9 @@ def test_a_rebuilt_study_is_the_one_that_was_and_suggests_what_it_would_have(
     harm(lost.directory)
     with lost.run() as run:
         ledgers_study(run)
-    (told,) = caplog.messages
-    assert f"{STUDY_FILE}: the study " in told
-    assert "rebuilt from the ledger, with 5 trials" in told
+    (message,) = caplog.messages
+    assert f"{STUDY_FILE}: the study " in message
+    assert "rebuilt from the ledger, with 5 trials" in message
     assert lost.study() == before
     assert lost.launch(*ENDS[4:], left_running=1) == whole.launch(*ENDS[4:], left_running=1)
     assert lost.study() == whole.study()

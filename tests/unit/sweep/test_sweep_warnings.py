@@ -32,7 +32,7 @@ def found(*strategies: str, space: dict[str, Any] = CHOICES, **settings: Any) ->
     return "\n".join(sweep_warnings(sweep, EXPERIMENT))
 
 
-def test_the_sweep_of_all_strategies_and_controls_raises_no_doubt():
+def test_the_sweep_of_all_strategies_and_controls_gives_no_warning():
     assert sweep_warnings(*load_sweep(REPOSITORY / "search_spaces" / "strategies.yaml")) == []
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_reached_is_named_with_its_fix(settings, said):
         ({"device_hours_per_strategy": 0.9, "trials_per_strategy": 2}, ["device_hours_per_strategy", "1 or more"]),
     ],
 )
-def test_hours_are_held_against_what_the_trials_take(budget, named):
+def test_hours_are_compared_with_what_the_trials_take(budget, named):
     settings = {"version": 1, "name": "s", "experiment": "e.yaml", "budget": budget, "resources": RESOURCES}
     space = {"strategy": {"choice": ["standard", "standard_matched"]}}
     sweep = Sweep.model_validate({**settings, "space": space}, strict=False)

@@ -1,4 +1,4 @@
-"""A launch finds what a killed one left behind: ends that nobody was told of, trials that nobody pays for."""
+"""A launch finds what a killed one left behind: ends that were not reported, trials without a budget."""
 
 import shlex
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from intelligen.sweep.search.optuna_study import STUDY_FILE, open_study
 from intelligen.sweep.search.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, sweep_pareto_front
 from intelligen.sweep.sweep_context import SweepContext
-from intelligen.sweep.trial_lifecycle import SearchedTrials, reopen_failed, settle_trial, tell_known_ends
+from intelligen.sweep.trial_lifecycle import SearchedTrials, end_trial, reopen_failed, tell_known_ends
 from intelligen.training.selected_weights import write_result
 
 RATE = {"finetuning.optimizer.learning_rate": 1e-4}
@@ -84,7 +84,7 @@ def test_a_trial_left_running_is_ended_where_its_budget_is_spent_and_goes_on_whe
     assert [t.intermediate_values for t in study.trials] == [{1: 10.0, 2: 20.0}, {}, {}, {}]
 
 
-def test_optuna_is_told_of_ends_that_a_kill_kept_from_it(directory, ledger):
+def test_optuna_is_told_of_ends_that_it_missed_by_a_kill(directory, ledger):
     run = launch(directory, ledger, sweep())
     study = open_study(directory, run.sweep, sweep_id="0")
     for number, state in enumerate((TrialState.PRUNED, TrialState.FAILED)):
@@ -129,7 +129,7 @@ def test_the_front_lists_the_sweep_s_own_trials_best_first(directory, ledger):
         folder = run.directory / "trials" / f"t{number:04d}"
         History(folder).append(report(1, bleu, **{"time/epoch_s": epoch_s}))
         write_result(folder, Result("best", {"valid/bleu": bleu}, "finished"), model=nn.Linear(1, 1))
-        settle_trial(run, f"t{number:04d}", crashed=False)
+        end_trial(run, f"t{number:04d}", crashed=False)
     assert [(record.id, values) for record, values in sweep_pareto_front(run)] == [
         ("t0001", (12.0, 3.0)),
         ("t0000", (10.0, 2.0)),

@@ -25,7 +25,7 @@ def test_all_that_a_trial_says_is_in_its_log_and_still_goes_where_it_went(tmp_pa
     assert (out, "told" in err) == ("printed\n", True)
 
 
-def test_what_is_logged_as_well_as_printed_is_told_once(tmp_path: Path) -> None:
+def test_what_is_logged_as_well_as_printed_is_written_once(tmp_path: Path) -> None:
     with trial_log(tmp_path, rank=0, echo=False):
         print("printed")
         logging.getLogger().warning("printed")

@@ -1,4 +1,4 @@
-"""Before a trial that makes no progress is ended, it is looked at what it waits for."""
+"""Before a trial without progress is ended, it is checked whether it waits for a disk."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def running(code: str, *, status: str) -> Iterator[WorkerProcess]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how a process waits is told by Linux")
-def test_a_process_that_waits_for_a_disk_is_told_from_one_that_hangs_by_itself(tmp_path):
+def test_a_process_that_waits_for_a_disk_is_distinguished_from_one_that_hangs(tmp_path):
     with (
         running(IN_A_CALL_THAT_DOES_NOT_RETURN, status=psutil.STATUS_DISK_SLEEP) as stuck,
         running("import time; time.sleep(120)", status=psutil.STATUS_SLEEPING) as hangs,

@@ -1,4 +1,4 @@
-"""A reused actor keeps nothing of the trials before; a trial that has failed for good is not tried again."""
+"""A reused actor keeps nothing of earlier trials; a trial that has failed for good is not tried again."""
 
 import gc
 import weakref
@@ -25,7 +25,7 @@ def test_what_a_trial_leaves_is_freed_however_late_it_lets_go(request):
     assert left() is None
 
 
-def test_an_attempt_after_one_that_was_ended_from_outside_tells_tune_why_and_trains_nothing(tmp_path):
+def test_an_attempt_after_one_that_was_ended_from_outside_reports_why_to_tune_and_trains_nothing(tmp_path):
     write_failure(tmp_path, "no progress for 8 s")
     config = WorkerConfig(
         trial="{}", store=str(tmp_path), directory=str(tmp_path), resources=Resources().model_dump_json(), epochs=4

@@ -172,13 +172,13 @@ def test_figures_of_the_machine_are_system_metrics_too() -> None:
 
 
 def test_the_note_names_the_best_trial_of_each_strategy() -> None:
-    header = {"sweep": {"question": "Which?", "objective": MAXIMIZE}}
+    fingerprint = {"sweep": {"question": "Which?", "objective": MAXIMIZE}}
     trials = [
         record("baseline-1", kind="baseline", strategy="standard", state=TrialState.COMPLETE),
         record("t0001", state=TrialState.COMPLETE),
         record("t0002"),
     ]
-    note = sweep_note(header, trials, {"t0001": 20.0, "t0002": 21.5}, None)
+    note = sweep_note(fingerprint, trials, {"t0001": 20.0, "t0002": 21.5}, None)
     # `status` counts the trials of the search alone, too.
     assert note.startswith(
         "Which?\n\n**Trials:** 1 running, 1 complete. **Baselines:** 1 complete. **Sweep:** running."
@@ -206,8 +206,8 @@ def test_secrets_are_blotted_out_and_tokens_are_not() -> None:
 
 def test_sample_translations_are_a_table_within_mlflows_bound() -> None:
     samples = tuple(ValidationSample(f"{number} a|b\nc", "x" * 900, "y") for number in range(20))
-    told = replace(report(3, 1.0), samples=samples)
-    note = trial_tags(record(), [told], ending=RUNNING)["mlflow.note.content"]
+    last = replace(report(3, 1.0), samples=samples)
+    note = trial_tags(record(), [last], ending=RUNNING)["mlflow.note.content"]
     lines = note.splitlines()
     assert lines[0] == "Epoch 3, update 30, 300 target tokens."
     assert lines[4].startswith("| 0 a\\|b c | xxx")
@@ -220,9 +220,9 @@ def test_a_repetition_says_what_it_repeats_and_is_counted_apart() -> None:
     again = record("generative-s2", kind="confirm", number=None, confirms="t0001", state=TrialState.COMPLETE)
     assert trial_tags(again, [], ending=RUNNING)["confirms"] == "t0001"
     assert "confirms" not in trial_tags(record(), [], ending=RUNNING)
-    header = {"sweep": {"question": "", "objective": MAXIMIZE}}
+    fingerprint = {"sweep": {"question": "", "objective": MAXIMIZE}}
     values = {"t0001": 20.0, "generative-s2": 30.0}
-    note = sweep_note(header, [record(state=TrialState.PRUNED), again], values, None)
+    note = sweep_note(fingerprint, [record(state=TrialState.PRUNED), again], values, None)
     assert "**Trials:** 1 pruned. **Trained again with other seeds:** 1 complete." in note
     assert "| generative | 20 | t0001 |" in note
     assert "generative-s2" not in note

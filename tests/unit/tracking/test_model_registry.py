@@ -1,4 +1,4 @@
-"""What is promoted was tested and is best on validation, or was asked for by name and has come to a model."""
+"""The promoted model was tested and is best on validation, or was named and has selected weights."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ BLEU = {"baseline-1": 20.0, "t0000": 30.0, "t0001": 25.0, "t0002": 40.0}
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """A baseline and three trials of three strategies; the last one failed."""
-    header = {"sweep": {"objective": {"metric": "valid/bleu"}}}
-    with Ledger.open(tmp_path, header) as ledger:
+    fingerprint = {"sweep": {"objective": {"metric": "valid/bleu"}}}
+    with Ledger.open(tmp_path, fingerprint) as ledger:
         for name, bleu in BLEU.items():
             strategy = f"of {name}"
             kind = "baseline" if name == "baseline-1" else "trial"

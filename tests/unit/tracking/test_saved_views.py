@@ -38,8 +38,8 @@ def test_what_stands_there_is_not_written_again_and_another_state_keeps_the_view
     assert tags.keys() == {VIEW + KEY, DESCRIPTION}
     assert changes(tags, now_ms=9) == {}
     other = comparison_state("p1", ["valid/loss"], NO_SETTINGS, task=Translation(), metrics=())
-    told = json.loads(applied(tags, state=other, now_ms=9)[VIEW + KEY])
-    assert (told["name"], told["createdAt"], told["updatedAt"]) == ("tiny", 7, 9)
+    view = json.loads(applied(tags, state=other, now_ms=9)[VIEW + KEY])
+    assert (view["name"], view["createdAt"], view["updatedAt"]) == ("tiny", 7, 9)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"state": "deflate;eA=="}', '{"state": 3}', "\xff"])

@@ -1,4 +1,4 @@
-"""`fit` from a baseline: the start is measured, sickness stops, the guard goes back to good weights."""
+"""`fit` from a baseline: the start is measured, unhealthy trials stop, the guard goes back to good weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ from intelligen.training.runtime import Runtime
 from intelligen.training.selected_weights import selected_weights
 from intelligen.training.trained_model import TrainedModel
 
-NEVER_SICK = Health(patience=None)
+NO_HEALTH_CHECK = Health(patience=None)
 # All of the start's distinct bigrams and no drift allowed: with a harmful rate, a sign holds in every epoch.
 STRICT = Health(patience=2, length_drift=1e-6, least_distinct=1.0)
 HARMFUL = Optimizer(learning_rate=0.3)
@@ -58,7 +58,7 @@ def test_the_weights_that_a_finetuning_starts_from_are_measured(baseline, tmp_pa
     assert measured == pytest.approx(result.metrics)
 
 
-def test_a_training_from_random_weights_has_no_start_to_be_judged_by(baseline):
+def test_a_training_from_random_weights_has_no_start_to_be_compared_with(baseline):
     store, trial = baseline
     assert checkpoint(store / "baselines" / trial.identity)["start_metrics"] == {}
 
@@ -77,16 +77,16 @@ def test_an_epoch_costs_the_seconds_of_training_and_validation(baseline, tmp_pat
     assert report.metrics["cost/device_s"] == pytest.approx(seconds)
 
 
-def test_a_sick_finetuning_stops_early_with_its_reason_and_keeps_its_best_epoch(baseline, tmp_path):
+def test_an_unhealthy_finetuning_stops_early_with_its_reason_and_keeps_its_best_epoch(baseline, tmp_path):
     store, trial = baseline
     strict = STRICT.model_copy(update={"patience": 1})
-    sick = finetuning(trial, Recurrent(), epochs=6, epoch_updates=4, optimizer=HARMFUL, health=strict)
-    result = fit(sick, Runtime(store, tmp_path))
+    unhealthy = finetuning(trial, Recurrent(), epochs=6, epoch_updates=4, optimizer=HARMFUL, health=strict)
+    result = fit(unhealthy, Runtime(store, tmp_path))
     assert not result.healthy
     assert result.stop_reason.startswith("sick: ")
     assert len(read_history(tmp_path / HISTORY_FILE)) < 6
     assert "valid/loss" in result.metrics
-    assert fit(sick, Runtime(store, tmp_path)) == result
+    assert fit(unhealthy, Runtime(store, tmp_path)) == result
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def harmful(baseline: tuple[Path, Trial]) -> Trial:
     mixture = Intelligen(
         policy=Static(weights=Weights(standard=0.5, recurrent=0.5)), guard=Guard(drop=0.05, patience=2)
     )
-    return finetuning(baseline[1], mixture, epochs=3, epoch_updates=4, optimizer=HARMFUL, health=NEVER_SICK)
+    return finetuning(baseline[1], mixture, epochs=3, epoch_updates=4, optimizer=HARMFUL, health=NO_HEALTH_CHECK)
 
 
 def stop_after(epoch: int, reports: list[Report]) -> Callable[[Report], None]:
@@ -184,7 +184,7 @@ def test_a_run_that_is_killed_after_it_went_back_does_not_go_back_again(baseline
     assert alike(*(Checkpoints(tmp_path / name).weights(8) for name in ("killed", "undisturbed")))
 
 
-def test_signs_from_before_the_guard_went_back_make_no_run_sick(baseline, harmful, tmp_path):
+def test_signs_from_before_a_roll_back_make_no_trial_unhealthy(baseline, harmful, tmp_path):
     store, _ = baseline
     training = harmful.training.model_copy(update={"epochs": 2, "health": STRICT})
     result = fit(harmful.model_copy(update={"training": training}), Runtime(store, tmp_path))

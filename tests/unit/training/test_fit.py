@@ -103,10 +103,10 @@ def test_a_report_that_a_kill_kept_out_of_the_history_comes_from_the_checkpoint(
     assert [report.epoch for report in read_history(path)] == [1, 2]
 
 
-def test_a_report_is_told_again_where_training_goes_on_at_its_epoch_s_end_and_nowhere_else(tiny_store, tmp_path):
+def test_a_report_is_sent_again_where_training_goes_on_at_its_epoch_s_end_and_nowhere_else(tiny_store, tmp_path):
     store, identity = tiny_store
     trial = with_training(tiny_trial(identity), checkpoint_updates=2)
-    told: list[Report] = []
+    resumed_reports: list[Report] = []
 
     def halt(update: int, total: int) -> None:
         if update == 9:
@@ -114,8 +114,8 @@ def test_a_report_is_told_again_where_training_goes_on_at_its_epoch_s_end_and_no
 
     for interruption in ({"report": _interrupt}, {"updated": halt}, {}):
         with contextlib.suppress(KeyboardInterrupt):
-            fit(trial, Runtime(store, tmp_path / "t", resumed=told.append, **interruption))
-    assert told == read_history(tmp_path / "t" / HISTORY_FILE)[:1]
+            fit(trial, Runtime(store, tmp_path / "t", resumed=resumed_reports.append, **interruption))
+    assert resumed_reports == read_history(tmp_path / "t" / HISTORY_FILE)[:1]
 
 
 def test_a_finished_trial_is_not_run_again(tiny_store, tmp_path):
@@ -129,7 +129,7 @@ def test_a_finished_trial_is_not_run_again(tiny_store, tmp_path):
     assert fit(trial, Runtime(store, tmp_path / "t", updated=never)) == result == read_result(tmp_path / "t")
 
 
-def test_another_trial_cannot_take_over_a_directory(tiny_store, tmp_path):
+def test_another_trial_cannot_claim_a_directory(tiny_store, tmp_path):
     store, identity = tiny_store
     with pytest.raises(KeyboardInterrupt):
         fit(tiny_trial(identity), Runtime(store, tmp_path / "t", report=_interrupt))

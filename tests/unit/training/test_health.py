@@ -1,4 +1,4 @@
-"""A sick fine-tuning is found by its metrics, each sign by its own bound, and nothing else is called sick."""
+"""An unhealthy fine-tuning is found by its metrics, each sign by its own bound, and nothing else is."""
 
 import math
 
@@ -77,7 +77,7 @@ def without(metrics: dict[str, float], *names: str) -> dict[str, float]:
     ],
     ids=SIGNS,
 )
-def test_a_sign_is_told_with_its_numbers_and_its_fix(changes, said):
+def test_a_sign_is_reported_with_its_numbers_and_its_fix(changes, said):
     assert find({}, changes, changes) == said
 
 
@@ -110,7 +110,7 @@ def test_different_signs_do_not_add_up():
 
 
 @pytest.mark.parametrize(
-    ("metric", "sick", "healthy", "bound"),
+    ("metric", "unhealthy", "healthy", "bound"),
     [
         ("valid/distinct_2", 0.59, 0.61, {"least_distinct": 0.75}),
         ("valid/length_ratio", 1.12, 1.1, {"length_drift": 0.1}),
@@ -119,15 +119,15 @@ def test_different_signs_do_not_add_up():
         ("train/advantage_std", 1e-5, 1e-3, {}),
     ],
 )
-def test_each_sign_has_its_bound(metric, sick, healthy, bound):
-    assert find({metric: sick}, {metric: sick}, **bound) is not None
+def test_each_sign_has_its_bound(metric, unhealthy, healthy, bound):
+    assert find({metric: unhealthy}, {metric: unhealthy}, **bound) is not None
     assert find({metric: healthy}, {metric: healthy}, **bound) is None
 
 
-@pytest.mark.parametrize(("before", "now", "sick"), [(1.8, 1.02, False), (0.5, 0.95, False), (0.9, 0.5, True)])
-def test_a_poor_length_that_is_fixed_is_no_drift(before, now, sick):
+@pytest.mark.parametrize(("before", "now", "unhealthy"), [(1.8, 1.02, False), (0.5, 0.95, False), (0.9, 0.5, True)])
+def test_a_poor_length_that_is_fixed_is_no_drift(before, now, unhealthy):
     epoch = {"valid/length_ratio": now}
-    assert (find(epoch, epoch, start=START | {"valid/length_ratio": before}) is not None) == sick
+    assert (find(epoch, epoch, start=START | {"valid/length_ratio": before}) is not None) == unhealthy
 
 
 def test_reward_hacking_takes_both_a_risen_reward_and_a_fallen_chrf():
@@ -207,7 +207,7 @@ def test_another_task_is_watched_by_its_own_metric_whichever_way_that_points():
     epochs = [{**start, "train/discriminator_reward": reward} for reward in (0.5, 0.6, 0.7)]
     worse = [epoch | {"valid/perplexity": 8.0 + 2 * rank} for rank, epoch in enumerate(epochs)]
     better = [epoch | {"valid/perplexity": 8.0 - 2 * rank} for rank, epoch in enumerate(epochs)]
-    told = unhealthy_reason(Health(patience=2), start, worse, watched=Perplexity())
-    assert told is not None
-    assert "while perplexity is 12.00, at the start 8.00" in told
+    reason = unhealthy_reason(Health(patience=2), start, worse, watched=Perplexity())
+    assert reason is not None
+    assert "while perplexity is 12.00, at the start 8.00" in reason
     assert unhealthy_reason(Health(patience=2), start, better, watched=Perplexity()) is None

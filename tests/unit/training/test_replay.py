@@ -1,4 +1,4 @@
-"""A replay is the same bit for bit, whatever came between; what was planted is found, and named by its key."""
+"""A replay is the same bit for bit, whatever came between; a planted difference is found, and named by its key."""
 
 import json
 import shutil
@@ -39,14 +39,14 @@ UPDATES = 6  # of an epoch of the tiny trial
 @pytest.fixture(scope="module")
 def store(tiny_store: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A baseline, and `trial`, which was fine-tuned from it and has decoded a test set. Look, and do not touch."""
-    place = tmp_path_factory.mktemp("place") / "store"
-    shutil.copytree(tiny_store[0], place)
+    store = tmp_path_factory.mktemp("place") / "store"
+    shutil.copytree(tiny_store[0], store)
     baseline = tiny_trial(tiny_store[1])
-    fit(baseline, Runtime(place, place / "baselines" / baseline.identity))
-    fit(fine_tuning(place), Runtime(place, place / "trial"))
-    trained = TrainedModel.load(place / "trial", store=place, device=torch.device("cpu"))
+    fit(baseline, Runtime(store, store / "baselines" / baseline.identity))
+    fit(fine_tuning(store), Runtime(store, store / "trial"))
+    trained = TrainedModel.load(store / "trial", store=store, device=torch.device("cpu"))
     trained.score("test", search=Greedy())
-    return place
+    return store
 
 
 @pytest.fixture
@@ -94,13 +94,13 @@ def test_a_trial_that_ran_its_course_is_the_same_to_its_hypotheses(store, tmp_pa
     assert (tmp_path / "again" / SELECTED).read_bytes() == (store / "trial" / SELECTED).read_bytes()
 
 
-@pytest.mark.parametrize("told", [{"report": interrupt_after_an_epoch}, {"updated": interrupt_within_an_epoch}])
+@pytest.mark.parametrize("callbacks", [{"report": interrupt_after_an_epoch}, {"updated": interrupt_within_an_epoch}])
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_trial_that_was_stopped_is_the_same_as_far_as_it_came_and_a_resumed_one_to_its_end(
-    told: dict[str, Callable[..., None]], resumed: bool, store, tmp_path
+    callbacks: dict[str, Callable[..., None]], resumed: bool, store, tmp_path
 ):
     with suppress(KeyboardInterrupt):
-        fit(fine_tuning(store), Runtime(store, tmp_path / "t", **told))
+        fit(fine_tuning(store), Runtime(store, tmp_path / "t", **callbacks))
     if resumed:
         fit(fine_tuning(store), Runtime(store, tmp_path / "t"))
     found = replayed(store, tmp_path / "t", tmp_path / "again")
@@ -121,7 +121,7 @@ def test_a_trial_that_was_stopped_at_its_last_epoch_is_not_replayed_beyond_it(st
     assert not (tmp_path / "again" / RESULT).exists()
 
 
-def test_the_lock_is_written_before_training_and_other_circumstances_get_their_own(store, tmp_path):
+def test_the_manifest_is_written_before_training_and_changed_circumstances_get_their_own(store, tmp_path):
     seen: list[str] = []
 
     def look(update: int, total: int) -> None:
@@ -199,8 +199,8 @@ def test_other_data_under_the_same_name_are_found(own_store, tmp_path):
     tokens[::2] = tokens[::2][::-1]  # tokens of two bytes, all below 256, the other way round
     path.write_bytes(tokens)
     manifest = read_manifest(path.parent)  # as another version of SentencePiece would have prepared them
-    told = {**manifest.model_dump(mode="json"), "sha256": {**(manifest.sha256 or {}), path.name: sha256(path)}}
-    write_manifest(path.parent, told)
+    callbacks = {**manifest.model_dump(mode="json"), "sha256": {**(manifest.sha256 or {}), path.name: sha256(path)}}
+    write_manifest(path.parent, callbacks)
     found = replayed(own_store, own_store / "trial", tmp_path / "again")
     (change,) = found.recorded.changes
     assert change.startswith("data: ")
@@ -271,7 +271,7 @@ def test_a_replay_that_diverges_is_compared_as_far_as_it_came(own_store, tmp_pat
     assert differing(found)["train/loss"] == 1
 
 
-def test_a_bandit_by_the_clock_is_judged_by_its_losses_alone(store, tmp_path):
+def test_a_replay_with_a_bandit_by_the_clock_compares_losses_alone(store, tmp_path):
     by_the_clock, by_updates = (
         fine_tuning(store, strategy=Intelligen(policy=Bandit(arms=("standard", "generative"), per=per)))
         for per in ("second", "update")
@@ -283,9 +283,9 @@ def test_a_bandit_by_the_clock_is_judged_by_its_losses_alone(store, tmp_path):
     assert Recorded.read(tmp_path / "updates", store=store).inexact is None
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(1.04, True), (0.9, False)])
+@pytest.mark.parametrize(("factor", "outcome"), [(1.04, True), (0.9, False)])
 def test_where_bits_are_not_to_be_expected_a_loss_may_differ_a_little_and_the_rest_is_shown(
-    factor: float, verdict: bool, own_store, tmp_path
+    factor: float, outcome: bool, own_store, tmp_path
 ):
     shutil.copytree(own_store / "trial", tmp_path / "other")
     path = tmp_path / "other" / HISTORY_FILE
@@ -295,7 +295,7 @@ def test_where_bits_are_not_to_be_expected_a_loss_may_differ_a_little_and_the_re
     found = {one.key: one.agrees for one in diff_trainings(own_store / "trial", tmp_path / "other", exact=False)}
     assert (found["train/loss"], found["valid/loss"], found["valid/bleu"], found["weights"]) == (
         True,
-        verdict,
+        outcome,
         None,
         None,
     )

@@ -1,4 +1,4 @@
-"""A trial's figures are those of its own devices: found by UUID, added up over its workers, and none made up."""
+"""A trial's figures are those of its own devices: found by UUID, added up over its workers, none invented."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -44,21 +44,21 @@ class Driver:
         return SimpleNamespace(gpu=self.utilization[handle])
 
 
-def test_a_device_is_found_by_its_uuid_and_not_by_its_place() -> None:
+def test_a_device_is_found_by_its_uuid_and_not_by_its_index() -> None:
     nvml = Nvml(Driver(first=11, second=97))
     assert nvml.utilization_pct("GPU-second") == 97.0
     assert nvml.utilization_pct("GPU-first") == 11.0
     assert nvml.names() == ["Card of GPU-first GPU-first", "Card of GPU-second GPU-second"]
 
 
-def test_a_device_that_does_not_tell_is_no_device_that_idles() -> None:
+def test_a_device_that_reports_nothing_is_not_taken_for_an_idle_one() -> None:
     nvml = Nvml(Driver(slice=None))
     assert nvml.utilization_pct("GPU-slice") is None
     assert nvml.utilization_pct("GPU-of-another-machine") is None
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_without_a_driver_there_are_no_gpus_and_a_processor_tells_its_own() -> None:
+def test_without_a_driver_there_are_no_gpus_and_a_processor_reports_its_own_figures() -> None:
     nvml = Nvml()
     assert nvml.names() == []
     assert nvml.utilization_pct("GPU-0") is None
@@ -75,7 +75,7 @@ def test_without_a_driver_there_are_no_gpus_and_a_processor_tells_its_own() -> N
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
-def test_a_gpu_tells_its_own() -> None:
+def test_a_gpu_reports_its_own_figures() -> None:
     device = torch.device("cuda", 0)
     with ResourceMonitor(device, interval_s=0.01) as monitor:
         held = torch.ones(2**24, device=device)

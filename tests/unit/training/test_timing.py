@@ -1,4 +1,4 @@
-"""A calibration makes real updates and a real validation, and says how long they take as a range."""
+"""Timing makes real updates and a real validation, and gives their duration as a range."""
 
 import torch
 from conftest import tiny_trial

@@ -1,4 +1,4 @@
-"""Training in turns is training at once; what is taken over is another's weights and optimizer, and nothing else."""
+"""Training in intervals equals training at once; an exploit takes another trial's weights and optimizer alone."""
 
 import shutil
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def losses(directory: Path) -> list[float]:
     return [report.metrics["valid/loss"] for report in read_history(directory / HISTORY_FILE)]
 
 
-class Pair:
+class DonorAndOther:
     """Two trials after half of their epochs: `other` goes on from the donor, at another learning rate."""
 
     def __init__(self, store: Path, folder: Path, trial: Trial, *, rate: float) -> None:
@@ -54,19 +54,19 @@ class Pair:
         self.run(self.other, self.began, TrainInterval(self.began, 2))
         Checkpoints(self.other).adopt(Checkpoints(self.donor), HALF)
 
-    def run(self, directory: Path, trial: Trial, turn: TrainInterval, **told: Callable) -> Result | None:
-        return fit_interval(trial, Runtime(self.store, directory, **told), turn)
+    def run(self, directory: Path, trial: Trial, interval: TrainInterval, **callbacks: Callable) -> Result | None:
+        return fit_interval(trial, Runtime(self.store, directory, **callbacks), interval)
 
-    def go_on(self, rate: float, **told: Callable) -> Result | None:
-        return self.run(self.other, self.began, TrainInterval(with_rate(self.began, rate), EPOCHS, HALF), **told)
+    def go_on(self, rate: float, **callbacks: Callable) -> Result | None:
+        return self.run(self.other, self.began, TrainInterval(with_rate(self.began, rate), EPOCHS, HALF), **callbacks)
 
 
 @pytest.fixture
-def pair(tiny_store: tuple[Path, str], trial: Trial, tmp_path: Path) -> Pair:
-    return Pair(tiny_store[0], tmp_path, trial, rate=1e-5)
+def pair(tiny_store: tuple[Path, str], trial: Trial, tmp_path: Path) -> DonorAndOther:
+    return DonorAndOther(tiny_store[0], tmp_path, trial, rate=1e-5)
 
 
-def test_turns_change_nothing_by_themselves(tiny_store, trial, tmp_path):
+def test_intervals_change_nothing_by_themselves(tiny_store, trial, tmp_path):
     store, _ = tiny_store
     at_once = fit(trial, Runtime(store, tmp_path / "at-once"))
     results = [
@@ -89,7 +89,7 @@ def test_it_goes_on_as_the_donor_would_under_the_new_settings_and_keeps_its_own_
 
 
 @pytest.mark.parametrize("moment", [HALF + 1, HALF + UPDATES, HALF + UPDATES + 2])
-def test_a_kill_after_it_took_over_changes_nothing(moment, pair, tmp_path):
+def test_a_kill_after_an_exploit_changes_nothing(moment, pair, tmp_path):
     shutil.copytree(pair.other, tmp_path / "before")
     undisturbed = pair.go_on(3e-3)
     expected = weights(pair.other, 2 * HALF)
@@ -106,8 +106,8 @@ def test_a_kill_after_it_took_over_changes_nothing(moment, pair, tmp_path):
     assert equal(weights(pair.other, 2 * HALF), expected)
 
 
-def test_its_own_best_epoch_stands_even_where_it_took_over_there(tiny_store, trial, tmp_path):
-    pair = Pair(tiny_store[0], tmp_path, with_rate(trial, 1e-6), rate=5e-3)  # the other is the better one
+def test_its_own_best_epoch_counts_even_where_it_exploited_another_trial_there(tiny_store, trial, tmp_path):
+    pair = DonorAndOther(tiny_store[0], tmp_path, with_rate(trial, 1e-6), rate=5e-3)  # the other is the better one
     own = weights(pair.other, HALF)
     result = pair.go_on(1e-6)
     assert result is not None
@@ -116,9 +116,9 @@ def test_its_own_best_epoch_stands_even_where_it_took_over_there(tiny_store, tri
     assert equal(load_file(pair.other / SELECTED), own)
 
 
-def test_only_epochs_after_it_took_over_are_averaged(tiny_store, trial, tmp_path):
+def test_only_epochs_after_an_exploit_are_averaged(tiny_store, trial, tmp_path):
     averaging = with_rate(trial, 5e-3, average_last=EPOCHS)
-    pair = Pair(tiny_store[0], tmp_path, averaging, rate=1e-5)
+    pair = DonorAndOther(tiny_store[0], tmp_path, averaging, rate=1e-5)
     result = pair.go_on(5e-3)
     assert result is not None
     assert Checkpoints(pair.other).latest().meta["epoch_ends"] == [HALF + UPDATES, 2 * HALF]

@@ -1,4 +1,4 @@
-"""A sweep runs wherever it is started: odd names, deep temporary directories, no UTF-8, files for nobody else."""
+"""A sweep runs in odd directories: odd names, deep temporary directories, no UTF-8, files of another user."""
 
 import os
 import shlex
@@ -35,25 +35,30 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 OTHER_USER = 65534
 
 
-def launched(place: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    fill(place)
-    return run_at(place, LAUNCH, environment, umask=0o077)
+def launched(project: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    fill(project)
+    return run_at(project, LAUNCH, environment, umask=0o077)
 
 
-def fill(place: Path) -> None:
-    (place / "corpus").mkdir(parents=True)
-    write_tiny_corpus(place / "corpus")
-    (place / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("epochs: 4", "epochs: 1"))
-    (place / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
+def fill(project: Path) -> None:
+    (project / "corpus").mkdir(parents=True)
+    write_tiny_corpus(project / "corpus")
+    (project / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("epochs: 4", "epochs: 1"))
+    (project / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
 
 
 def run_at(
-    place: Path, command: Sequence[str], environment: Mapping[str, str], *, python: str = sys.executable, **process: Any
+    project: Path,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    python: str = sys.executable,
+    **process: Any,
 ) -> subprocess.CompletedProcess[bytes]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
     return subprocess.run(
         [python, *command],
-        cwd=place,
+        cwd=project,
         env={**inherited, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -62,13 +67,13 @@ def run_at(
     )
 
 
-def require_complete(place: Path, done: subprocess.CompletedProcess[bytes], *, encoding: str) -> None:
+def require_complete(project: Path, done: subprocess.CompletedProcess[bytes], *, encoding: str) -> None:
     assert done.returncode == 0, done.stdout.decode(errors="replace")
     output = done.stdout.decode(encoding)
-    table = place / "runs" / "sweeps" / "tiny" / "table.md"
+    table = project / "runs" / "sweeps" / "tiny" / "table.md"
     assert f"table    {table}\n" in output
     assert "| standard |" in table.read_text(encoding="utf-8")
-    assert {found.name for found in place.iterdir()} == {
+    assert {found.name for found in project.iterdir()} == {
         *("corpus", "experiment.yaml", "sweep.yaml", "study.db", "runs", "mlflow.db", "mlflow.db.lock", "mlartifacts")
     }
     assert stat.S_IMODE(table.stat().st_mode) & 0o077 == 0
@@ -82,13 +87,13 @@ def require_complete(place: Path, done: subprocess.CompletedProcess[bytes], *, e
     assert all(run.info.status == "FINISHED" for run in runs)
 
 
-def test_a_sweep_runs_in_the_oddest_of_places(tmp_path: Path) -> None:
-    place = tmp_path / "it's" / "a%41b ?x=1 [new] #1"
+def test_a_sweep_runs_in_the_oddest_of_directories(tmp_path: Path) -> None:
+    project = tmp_path / "it's" / "a%41b ?x=1 [new] #1"
     deep = tmp_path / "/".join(["deeper"] * 20)
     deep.mkdir(parents=True)
-    done = launched(place, TMPDIR=str(deep), **ASCII)
-    require_complete(place, done, encoding="ascii")
-    assert {found.name for found in place.parent.iterdir()} == {place.name}
+    done = launched(project, TMPDIR=str(deep), **ASCII)
+    require_complete(project, done, encoding="ascii")
+    assert {found.name for found in project.parent.iterdir()} == {project.name}
     assert {found.name for found in tmp_path.iterdir()} == {"it's", "deeper"}
 
 
@@ -100,14 +105,14 @@ def test_a_sweep_runs_in_a_directory_of_this_name(tmp_path: Path, name: str) -> 
 
 
 def test_names_that_the_locale_lacks_are_refused_with_what_helps(tmp_path: Path) -> None:
-    place = tmp_path / "ünï 漢"
-    fill(place)
+    project = tmp_path / "ünï 漢"
+    fill(project)
     for command in (LAUNCH, DOCTOR):
-        done = run_at(place, command, ASCII)
+        done = run_at(project, command, ASCII)
         assert done.returncode == 69
         (line,) = done.stdout.decode("ascii").splitlines()
         assert line.endswith("has characters that the locale's encoding (ascii) lacks: set PYTHONUTF8=1")
-    done = run_at(place, ("-m", "intelligen", "validate", "sweep.yaml"), {**ASCII, "PYTHONUTF8": "1"})
+    done = run_at(project, ("-m", "intelligen", "validate", "sweep.yaml"), {**ASCII, "PYTHONUTF8": "1"})
     assert done.returncode == 0, done.stdout.decode(errors="replace")
 
 
@@ -115,11 +120,11 @@ class OtherUser:
     """Who may read what is root's, and has a home, a working directory and a temporary directory of theirs."""
 
     def __init__(self, base: Path) -> None:
-        self.place, self.home, self.temporary = base / "work", base / "home", base / "tmp"
-        fill(self.place)
+        self.project, self.home, self.temporary = base / "work", base / "home", base / "tmp"
+        fill(self.project)
         self.home.mkdir()
         self.temporary.mkdir()
-        for path in (base, self.home, self.temporary, *self.place.rglob("*"), self.place):
+        for path in (base, self.home, self.temporary, *self.project.rglob("*"), self.project):
             path.chmod(0o755 if path.is_dir() else 0o644)
             os.chown(path, OTHER_USER, OTHER_USER)
         self.python, self.path = sys.executable, ""
@@ -137,7 +142,7 @@ class OtherUser:
         environment = {"HOME": str(self.home), "TMPDIR": str(self.temporary), "PYTHONPATH": self.path}
         user = {"user": OTHER_USER, "group": OTHER_USER, "extra_groups": []}
         try:
-            return run_at(self.place, command, environment, python=self.python, **user)
+            return run_at(self.project, command, environment, python=self.python, **user)
         except PermissionError as error:
             return subprocess.CompletedProcess(command, 126, str(error).encode())
 
@@ -172,9 +177,9 @@ def test_another_user_s_home_and_ray_folder_are_refused_by_launch_and_doctor(oth
 @pytest.mark.extended
 @pytest.mark.parametrize("made", ["runs", "runs/prepared", "runs/sweeps"])
 def test_another_user_s_runs_are_refused_by_launch_and_doctor(other: OtherUser, made: str) -> None:
-    (other.place / made).mkdir(parents=True)
+    (other.project / made).mkdir(parents=True)
     if made != "runs":
-        os.chown(other.place / "runs", OTHER_USER, OTHER_USER)
+        os.chown(other.project / "runs", OTHER_USER, OTHER_USER)
     other.is_refused(73, "Permission denied", "Permission denied")
 
 
@@ -185,4 +190,4 @@ def test_another_user_runs_a_sweep_from_a_checkout_that_is_root_s(other: OtherUs
     assert other.run(*DOCTOR).returncode == 0
     done = other.run(*LAUNCH)
     assert done.returncode == 0, done.stdout.decode(errors="replace")
-    assert (other.place / "runs" / "sweeps" / "tiny" / "table.md").stat().st_uid == OTHER_USER
+    assert (other.project / "runs" / "sweeps" / "tiny" / "table.md").stat().st_uid == OTHER_USER

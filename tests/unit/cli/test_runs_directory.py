@@ -1,4 +1,4 @@
-"""A place that cannot hold runs is refused by every verb that would use it, before anything is made there."""
+"""A directory that cannot hold runs is refused by every verb that would use it, before anything is made there."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ def call(*arguments: object) -> int:
 
 
 @pytest.mark.parametrize("verb", CALLS, ids=lambda verb: verb[0])
-@pytest.mark.parametrize("place", ["s3://bucket/team", "gs://bucket", "file:///tmp/runs", "hdfs://host:9000/runs"])
+@pytest.mark.parametrize("directory", ["s3://bucket/team", "gs://bucket", "file:///tmp/runs", "hdfs://host:9000/runs"])
 def test_an_address_is_refused_where_a_directory_is_asked_for(
-    verb: tuple, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    verb: tuple, directory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert call(*verb, "--runs", place) == 69
+    assert call(*verb, "--runs", directory) == 69
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"error: --runs {place}: {place.partition(':')[0]}:// is no directory")
+    assert line.startswith(f"error: --runs {directory}: {directory.partition(':')[0]}:// is no directory")
     assert list(tmp_path.iterdir()) == []
 
 

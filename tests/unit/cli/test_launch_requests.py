@@ -1,4 +1,4 @@
-"""A sweep that goes on keeps to where its last launch tracked to."""
+"""A launch request for a sweep that goes on keeps to where its last launch tracked to."""
 
 from pathlib import Path
 
