@@ -67,7 +67,7 @@ def test_a_plan_says_the_same_to_people_and_to_python(directory: Path, call: Cal
         "tpe, seed 1",
         "room for",
         "not estimated: it was not asked for",
-        "data        not looked at: it was not asked for",
+        "data        not checked: it was not asked for",
     ):
         assert said in out
     loaded = intelligen.load_sweep(directory / "sweep.yaml")

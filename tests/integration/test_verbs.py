@@ -132,7 +132,7 @@ def test_a_resumed_sweep_needs_nothing_but_its_directory_and_repeats_nothing(sto
 
 def test_stopping_a_sweep_that_does_not_run_is_no_error(call: Call) -> None:
     code, out, _ = call("stop", "tiny")
-    assert (code, "does not run" in out) == (0, True)
+    assert (code, "is not running" in out) == (0, True)
 
 
 def test_status_tells_the_best_and_the_spend_of_each_strategy(story: Story, call: Call) -> None:
