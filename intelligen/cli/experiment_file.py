@@ -149,9 +149,7 @@ def named_device(name: str) -> "torch.device":
     except RuntimeError as error:
         raise ConfigError(f"--device: unknown device {name!r}; use auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UnavailableError(
-            f"--device: {name} is not available, this machine has {torch.cuda.device_count()} GPUs; use cpu"
-        )
+        raise UnavailableError(f"--device: no {name} here, this machine has {torch.cuda.device_count()} GPUs; use cpu")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 

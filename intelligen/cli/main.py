@@ -23,7 +23,7 @@ def commands() -> None:
     """Compare training strategies: which one wins, by how much, at what cost, and with what certainty.
 
     \b
-    Exit codes: 0 success, 1 a bug in IntelliGEN, 2 bad file or option, 3 some trials failed, 65 bad data, 69 a resource or
+    Exit codes: 0 success, 1 our bug, 2 bad file or option, 3 some trials failed, 65 bad data, 69 a resource or
     service is missing, 73 cannot create, 74 input/output, 75 busy, 78 changed since the start, 130/143/129 interrupted.
     """
 

@@ -24,7 +24,7 @@ def new_test_set_option(command: Command) -> Command:
         "--data",
         multiple=True,
         metavar="NAME=FILE | NAME=SOURCE,TARGET | NAME={file: FILE, …}",
-        help="Score a new test set: a .tsv or .jsonl file, or two text files, plain or .gz. May be given several times.",
+        help="Score a new test set: a .tsv or .jsonl file, or two text files, plain or .gz. May be repeated.",
     )(command)
 
 

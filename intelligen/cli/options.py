@@ -58,9 +58,7 @@ def device_option(command: Command) -> Command:
 
 def search_options(command: Command) -> Command:
     """`--search NAME --beam-size N`."""
-    command = click.option(
-        "--beam-size", type=click.IntRange(1, 256), help="Number of prefixes that a beam search keeps."
-    )(command)
+    command = click.option("--beam-size", type=click.IntRange(1, 256), help="Prefixes kept by beam search.")(command)
     return click.option(
         "--search",
         type=click.Choice(["greedy", "beam", "sample"]),

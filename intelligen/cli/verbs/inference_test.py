@@ -54,9 +54,7 @@ def test(
         raise ConfigError(f"--split: no split {split!r} to score; there are {', '.join(known)}")
     finished = read_result(trained.directory) is not None
     if not finished:
-        click.echo(
-            f"note: {trained.directory}: its training has not finished; its best epoch so far is scored", err=True
-        )
+        click.echo(f"note: {trained.directory}: training has not finished; the best epoch so far is scored", err=True)
     tests = [partial(trained.score_new, test_set) for test_set in new] or [partial(trained.score, split or "test")]
     scored = (_cautioned(score_one(search=chosen)) for score_one in tests)
     if as_json:

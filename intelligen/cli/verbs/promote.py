@@ -21,9 +21,7 @@ _ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.ASCII | re.IGNORECAS
 @sweep_argument()
 @click.option("--trial", "trial_id", help="The trial to promote; by default the best of those that were tested.")
 @click.option("--name", "model_name", help="Name of the registered model; the sweep's name by default.")
-@click.option(
-    "--alias", default="champion", show_default=True, help="Alias for the new version; an older version loses it."
-)
+@click.option("--alias", default="champion", show_default=True, help="Alias that moves to the new version.")
 @runs_option
 @last_tracking_option
 @json_option

@@ -91,9 +91,7 @@ def resume(
 
 @click.command()
 @sweep_argument()
-@click.option(
-    "--trials", type=click.IntRange(1), help="New budget.trials: the total number of trials, including those that ran."
-)
+@click.option("--trials", type=click.IntRange(1), help="New budget.trials: a total, including trials that ran.")
 @click.option("--trials-per-strategy", type=click.IntRange(1), help="New budget.trials_per_strategy, also a total.")
 @override_option
 @runs_option
@@ -150,8 +148,8 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
         if not wait_until_stopped(lambda: runner(files) is not None, timeout_s=timeout):
             watch = command_line("watch", files.directory)
             raise BusyError(
-                f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops when it"
-                f" sees the request, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
+                f"{files.directory.name}: asked to stop, but {holder} still runs after {timeout:.0f} s; it stops when"
+                f" it sees the request, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
             )
     now, ran = read_status(files), holder is not None
     if as_json:

@@ -108,7 +108,7 @@ def _left(status: Status) -> str:
     if status.eta is None:
         return "left     unknown: no trial has ended yet, or the budget is not a number of trials"
     training = "search and confirmation" if status.confirmations else "search"
-    return f"left     {eta_words(status.eta)} of {training} (early stops at the same rate as so far, or none), then the tests"
+    return f"left     {eta_words(status.eta)} of {training} (early stops as so far, or none), then the tests"
 
 
 def _leader(status: Status) -> tuple[str, BestTrial] | None:
