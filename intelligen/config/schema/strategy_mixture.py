@@ -112,7 +112,7 @@ class Bandit(Settings):
     @model_validator(mode="after")
     def _distinct(self) -> "Bandit":
         if len(set(self.arms)) != len(self.arms):
-            raise ValueError("an arm stands twice")
+            raise ValueError("an arm occurs twice")
         return self
 
 
