@@ -68,5 +68,5 @@ def sweep_and_trial(named: str, trial: str | None = None) -> tuple[str, str | No
     if not slash or Path(named).suffix in (".yaml", ".yml"):
         return named, trial
     if trial is not None:
-        raise ConfigError(f"{named} names another trial than {trial}; give only one")
+        raise ConfigError(f"{named} names a trial already; leave out {trial}")
     return sweep, inner

@@ -140,7 +140,7 @@ def test_a_doctor_names_what_is_broken_with_its_fix(call: Call, monkeypatch: pyt
     assert code == 69
     assert {"storage", "mlflow", "ray"} <= set(failed) <= {"storage", "mlflow", "ray", "disk"}
     assert "set HOME to a directory of yours" in failed["ray"]
-    assert "name another place by --runs" in failed["storage"]
+    assert "name another directory with --runs" in failed["storage"]
     assert "--tracking-uri" in failed["mlflow"]
     assert "canary" not in out
 

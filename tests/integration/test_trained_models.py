@@ -157,7 +157,7 @@ def test_what_a_trained_trial_would_not_use_is_refused(
         ("test corpus", 65, "not the directory of a trial"),
         ("test sweep.yaml", 2, "a sweep file; give the experiment file"),
         ("test experiment.yaml --search greedy --beam-size 3", 2, "greedy search has no beam"),
-        ("test experiment.yaml -o strategy.name=generative", 2, "name the strategy by --strategy NAME"),
+        ("test experiment.yaml -o strategy.name=generative", 2, "name the strategy with --strategy NAME"),
         ("test experiment.yaml --strategy gen -o strategy=standard", 2, "--strategy gen names a strategy already"),
         ("train experiment.yaml -o finetuning.epochs=3", 2, "give it to finetune"),
         ("test tiny/t0001 --data new=new.tsv --split test", 2, "--split test: --data scores new test sets alone"),
@@ -294,7 +294,7 @@ def test_an_unfinished_model_says_so(place: Place) -> None:
     (place.trial / RESULT).unlink()
     found = call(place, "test", "tiny/t0001", "--json")
     assert json.loads(found.stdout)["finished"] is False
-    assert "not trained to its end" in found.stderr
+    assert "training has not finished" in found.stderr
 
 
 def test_weights_that_are_gone_are_made_again_as_the_message_says(
