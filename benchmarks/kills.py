@@ -167,14 +167,14 @@ class Benchmark:
 
 
 ROWS: Mapping[str, Callable[[Figures], str]] = {
-    "kills that struck": lambda found: str(found["kills"]),
-    "launches that refused to go on": lambda found: str(len(found["refused"])),
-    "sweeps that no launch brought to an end": lambda found: str(found["not ended"]),
-    "trials lost · too many": lambda found: f"{found['trials lost']} · {found['trials too many']}",
+    "kills": lambda found: str(found["kills"]),
+    "launches that refused to resume": lambda found: str(len(found["refused"])),
+    "sweeps that never finished": lambda found: str(found["not ended"]),
+    "trials lost · extra": lambda found: f"{found['trials lost']} · {found['trials too many']}",
     "trials with other weights": lambda found: str(found["weights different"]),
-    "MLflow runs lost · too many": lambda found: f"{found['runs lost']} · {found['runs too many']}",
+    "MLflow runs lost · extra": lambda found: f"{found['runs lost']} · {found['runs too many']}",
     "MLflow runs left RUNNING": lambda found: str(found["runs RUNNING"]),
-    "rows of MLflow's history lost · too many": lambda found: f"{found['rows lost']:,} · {found['rows too many']:,}",
+    "rows of MLflow's history lost · extra": lambda found: f"{found['rows lost']:,} · {found['rows too many']:,}",
     "whole epochs trained again, per kill": lambda found: f"{found['epochs again'] / found['kills']:.2f}",
     "processes left after two minutes": lambda found: str(len(found["orphans"])),
     "seconds until the last one was gone, at most": lambda found: f"{max(found['gone after']):.0f}",

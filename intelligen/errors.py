@@ -140,7 +140,7 @@ def unwritten(path: Path, error: OSError, *, needed: int | None = None) -> Intel
         gone = next((folder for folder in reversed(path.parents) if not folder.exists()), path.parent)
         return StorageError(f"{what}: the directory {gone} is gone; restore it and run the same command")
     if error.errno not in _NO_ROOM:
-        return StorageError(f"{what}; see to its disk and run the same command")
+        return StorageError(f"{what}; check its disk and run the same command")
     wants = "" if needed is None else f"it needs {needed:,} bytes, "
     return StorageError(f"{what}; {wants}{free_bytes(path):,} are free; make room and run the same command")
 

@@ -44,8 +44,10 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
 def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
     """Reasons against a ranking, one clause each; empty where strategies can be ranked."""
     if not study.confirmations:
-        why = "its sweep file has no section `confirm`" if study.sweep.confirm is None else "it has not come so far"
-        return [f"nothing is confirmed under other seeds ({why}), and one seed does not tell a strategy from its luck"]
+        unasked = study.sweep.confirm is None
+        why = "its sweep file has no section `confirm`" if unasked else "the sweep has not reached that stage"
+        noise = "with one seed a strategy's effect cannot be separated from seed noise"
+        return [f"nothing is confirmed with other seeds ({why}), and {noise}"]
     if waiting := _undecoded(study):
         return [waiting]
     found = [*budget_differences(spent(study), study.sweep.budget), *missing_controls(study.strategies)]
@@ -175,7 +177,7 @@ def _decoded_anew(study: StudyResults) -> Iterator[str]:
             now = decoded.score(metric.name)
             if abs(scored - now) > _SAME_SCORE:
                 yield (
-                    f"{member.record.id}: its hypotheses for {split} by {search} search were written anew since the"
+                    f"{member.record.id}: its hypotheses for {split} by {search} search were rewritten after the"
                     f" sweep scored them: {metric.label} was {metric.text(scored)} and is {metric.text(now)}"
                 )
 

@@ -30,7 +30,7 @@ def find_sweep(store: Path, named: str) -> Path:
     if name in known:
         return layout.sweep(store, name)
     require_no_lost_ledger(layout.sweep(store, name))
-    fix = nearest(name, known) if known else "there is none yet: intelligen run FILE makes one"
+    fix = nearest(name, known) if known else "there is none yet; start one: intelligen run FILE"
     raise ConfigError(f"no sweep {name!r} in {layout.sweeps(store)}; {fix}")
 
 
@@ -68,5 +68,5 @@ def sweep_and_trial(named: str, trial: str | None = None) -> tuple[str, str | No
     if not slash or Path(named).suffix in (".yaml", ".yml"):
         return named, trial
     if trial is not None:
-        raise ConfigError(f"{named} names a trial already, and {trial} is another: give one of them")
+        raise ConfigError(f"{named} names a trial already; leave out {trial}")
     return sweep, inner

@@ -257,4 +257,4 @@ def _require_whole(study: StudyResults) -> None:
             if found != wanted:
                 path = member.record.within(study.directory) / SCORES / f"{split}-{search}.json"
                 what = f"has {found} hypotheses for {wanted} references"
-                raise StorageError(f"{path}: {what}: restore a copy, or decode the test set again")
+                raise StorageError(f"{path}: {what}: restore it from a copy, or decode the test set again")

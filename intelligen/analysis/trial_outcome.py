@@ -58,7 +58,7 @@ def read_outcome(directory: Path, *, objectives: Sequence[str], crashed: bool, s
     if (failure := read_failure(directory)) is not None:
         return Outcome(TrialState.FAILED, failure, curve=curve)
     if crashed or not (reports or stopped):
-        reason = "its process died at every attempt; its trial.log shows how far they came"
+        reason = "its process died at every attempt; its trial.log shows how far they got"
         return Outcome(TrialState.FAILED, reason, curve=curve)
     reason = stopped or f"stopped by the scheduler after epoch {reports[-1].epoch}"
     return Outcome(TrialState.PRUNED, reason, curve=curve, selected=values)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STRATEGY_HELP = (
     "standard, auxiliary, recurrent, generative, seqgan, intelligen (std, aux, rec, gen, slow, intelli),"
-    " or a control: standard_matched, seqgan_constant, seqgan_random; or one of an installed package"
+    " or a control: standard_matched, seqgan_constant, seqgan_random; or a strategy of an installed package"
 )
 _OF_FINETUNING = ("strategy", "finetuning")
 
@@ -50,7 +50,9 @@ class ExperimentFile:
             return load_experiment(self.path, self.overrides)
         twice = [text for text in self.overrides if text.partition("=")[0] in ("strategy", "strategy.name")]
         if twice:
-            raise ConfigError(f"-o {twice[0]}: --strategy {self.strategy} names a strategy already: give one of them")
+            raise ConfigError(
+                f"-o {twice[0]}: --strategy {self.strategy} names a strategy already; give one of the two"
+            )
         return load_experiment(self.path, (f"strategy.name={_full_name(self.strategy)}", *self.overrides))
 
     def require_no_finetuning(self, why: str) -> None:
@@ -92,7 +94,7 @@ class Training:
 
         """
         if read_result(self.directory) is None:
-            raise UnavailableError(f"{self.directory}: has not been trained to its end; run: {command}")
+            raise UnavailableError(f"{self.directory}: its training has not finished; run: {command}")
 
 
 def baseline_training(settings: Experiment, *, prepared: str, runs: Path) -> Training:
@@ -145,9 +147,9 @@ def named_device(name: str) -> "torch.device":
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"--device: no such device {name!r}; use auto, cpu, cuda or cuda:N") from error
+        raise ConfigError(f"--device: unknown device {name!r}; use auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UnavailableError(f"--device: asks for {name}, this machine has {torch.cuda.device_count()} GPUs; use cpu")
+        raise UnavailableError(f"--device: no {name} here, this machine has {torch.cuda.device_count()} GPUs; use cpu")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 

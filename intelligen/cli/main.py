@@ -20,10 +20,10 @@ CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="intelligen")
 def commands() -> None:
-    """Which training strategy wins, by how much, at what cost, and how sure are we.
+    """Compare training strategies: which one wins, by how much, at what cost, and with what certainty.
 
     \b
-    Exit codes: 0 all good, 1 our bug, 2 bad file or option, 3 some trials failed, 65 bad data, 69 a resource or
+    Exit codes: 0 success, 1 our bug, 2 bad file or option, 3 some trials failed, 65 bad data, 69 a resource or
     service is missing, 73 cannot create, 74 input/output, 75 busy, 78 changed since the start, 130/143/129 interrupted.
     """
 
@@ -33,21 +33,21 @@ VERBS = (
     Verb(
         "validate",
         "verbs.validate_schema:validate",
-        "Check sweep and experiment files without running anything; exit code 2 where one is wrong.",
+        "Check sweep and experiment files without running anything; exit code 2 if one is wrong.",
     ),
     Verb(
         "schema",
         "verbs.validate_schema:schema",
         "Print the JSON schema of sweep files or of experiment files, for editors and other tools.",
     ),
-    Verb("plan", "verbs.plan_doctor:plan", "Say what the sweep in FILE would do here, and cost."),
+    Verb("plan", "verbs.plan_doctor:plan", "Show what the sweep in FILE would do here, and what it would cost."),
     Verb("run", "verbs.run_resume_extend_stop:run", "Run the sweep in FILE; the same command resumes it."),
-    Verb("status", "verbs.status_watch_logs:status", "Say where SWEEP stands, or list all sweeps."),
-    Verb("watch", "verbs.status_watch_logs:watch", "Show where SWEEP stands until it no longer runs."),
-    Verb("logs", "verbs.status_watch_logs:logs", "Show the log of a TRIAL of SWEEP."),
+    Verb("status", "verbs.status_watch_logs:status", "Show the progress of SWEEP, or list all sweeps."),
+    Verb("watch", "verbs.status_watch_logs:watch", "Show the progress of SWEEP until it no longer runs."),
+    Verb("logs", "verbs.status_watch_logs:logs", "Show the logs of SWEEP's trials, or of one TRIAL."),
     Verb("stop", "verbs.run_resume_extend_stop:stop", "Ask the launcher of SWEEP to stop, and wait for it."),
-    Verb("resume", "verbs.run_resume_extend_stop:resume", "Go on with SWEEP from its own directory."),
-    Verb("extend", "verbs.run_resume_extend_stop:extend", "Give SWEEP a larger budget, and go on with it."),
+    Verb("resume", "verbs.run_resume_extend_stop:resume", "Resume SWEEP from its own directory."),
+    Verb("extend", "verbs.run_resume_extend_stop:extend", "Give SWEEP a larger budget and resume it."),
     Verb(
         "report",
         "verbs.report_compare_export:report",
@@ -55,31 +55,31 @@ VERBS = (
     ),
     Verb("compare", "verbs.report_compare_export:compare", "Put several sweeps into one table and one HTML file."),
     Verb(
-        "export", "verbs.report_compare_export:export", "Write the results of SWEEP for other programs and for papers."
+        "export", "verbs.report_compare_export:export", "Export the results of SWEEP as CSV, LaTeX, Markdown or JSON."
     ),
     Verb(
         "promote",
         "verbs.promote:promote",
-        "Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.",
+        "Register the best model of SWEEP in the MLflow store of its last launch.",
     ),
     Verb(
         "reproduce",
         "verbs.reproduce:reproduce",
-        "Run TRIAL of SWEEP again from its manifest, and compare every epoch, the weights and the hypotheses.",
+        "Train TRIAL of SWEEP again from its manifest, and compare the results.",
     ),
-    Verb("doctor", "verbs.plan_doctor:doctor", "Look at all that sweeps need, and name the fix."),
+    Verb("doctor", "verbs.plan_doctor:doctor", "Check what sweeps need, and say how to fix each problem."),
     Verb(
         "prepare",
         "verbs.prepare_train_finetune:prepare",
-        "Read, filter and tokenise an experiment's data; say what was found in them.",
+        "Read, filter and tokenise an experiment's data, and summarise them.",
     ),
     Verb(
         "train",
         "verbs.prepare_train_finetune:train",
         "Train an experiment's baseline by teacher forcing, from random weights.",
     ),
-    Verb("finetune", "verbs.prepare_train_finetune:finetune", "Go on from the baseline with a training strategy."),
-    Verb("test", "verbs.inference_test:test", "Decode and score a test set: scores with interval and signature, loss."),
+    Verb("finetune", "verbs.prepare_train_finetune:finetune", "Fine-tune the baseline with a training strategy."),
+    Verb("test", "verbs.inference_test:test", "Decode and score a test set."),
     Verb(
         "inference",
         "verbs.inference_test:inference",
@@ -113,7 +113,7 @@ def guarded(call: Callable[[], object]) -> int:
             raise
         return 0
     except click.exceptions.Abort:
-        click.echo("interrupted: run the same command again; training goes on from its last checkpoint", err=True)
+        click.echo("interrupted: run the same command again; training resumes from its last checkpoint", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -128,7 +128,7 @@ def guarded(call: Callable[[], object]) -> int:
         with tempfile.NamedTemporaryFile("w", prefix="intelligen-", suffix=".log", delete=False) as log:
             log.write(redact_text(traceback.format_exc()))
         what = redact_text(f"{type(error).__name__}: {error}")
-        click.echo(f"error: a bug of ours: {what}; details in {log.name}", err=True)
+        click.echo(f"error: a bug in IntelliGEN: {what}; details in {log.name}", err=True)
         return IntelligenError.exit_code
     return code if isinstance(code, int) else 0
 

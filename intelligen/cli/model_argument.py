@@ -29,7 +29,7 @@ _SETTINGS = (".yaml", ".yml")
 def model_options(command: Command) -> Command:
     """MODEL, and what says which one an experiment file means."""
     command = override_option(runs_option(device_option(command)))
-    strategy = "With an experiment file: the model that this strategy fine-tuned; the baseline where not given."
+    strategy = "With an experiment file: the model fine-tuned with this strategy; the baseline by default."
     command = click.option("--strategy", help=strategy)(command)
     return click.argument("model", metavar="MODEL")(command)
 
@@ -79,7 +79,7 @@ def _trained_by(file: ExperimentFile) -> Path:
     settings = file.settings()
     if file.strategy is None:
         file.require_no_finetuning(
-            "without --strategy the baseline is meant, which has no such setting; name the strategy by --strategy NAME"
+            "without --strategy this is the baseline, which has no such setting; name the strategy with --strategy NAME"
         )
     baseline = baseline_training(settings, prepared=prepared_data(settings, file.runs).identity, runs=file.runs)
     if file.strategy is None:

@@ -24,7 +24,7 @@ def new_test_set_option(command: Command) -> Command:
         "--data",
         multiple=True,
         metavar="NAME=FILE | NAME=SOURCE,TARGET | NAME={file: FILE, …}",
-        help="Score a new test set: a .tsv or .jsonl file, or two text files, plain or .gz. May be given again.",
+        help="Score a new test set: a .tsv or .jsonl file, or two text files, plain or .gz. May be repeated.",
     )(command)
 
 
@@ -39,7 +39,7 @@ def new_test_sets(texts: tuple[str, ...]) -> "list[NewTestSet]":
     names = [one.name for one in found]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"--data: two test sets are called {name}; give each a name of its own")
+            raise ConfigError(f"--data: two test sets are called {name}; give each a different name")
     return found
 
 
@@ -51,7 +51,7 @@ def _new_test_set(text: str) -> "NewTestSet":
     if not all(paths) or len(paths) > 2:
         raise ConfigError(f"--data {text}: write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET")
     if not re.fullmatch(NAME_PATTERN, name):
-        raise ConfigError(f"--data: {name!r} is no name: letters, digits, dots, - and _, at most 64")
+        raise ConfigError(f"--data: {name!r} is not a valid name: use letters, digits, dots, - and _, at most 64")
     if files.startswith("{"):
         table, path = _table(files, f"--data {text}")
         return NewTestSet(name, (path,), table)

@@ -58,13 +58,11 @@ def device_option(command: Command) -> Command:
 
 def search_options(command: Command) -> Command:
     """`--search NAME --beam-size N`."""
-    command = click.option("--beam-size", type=click.IntRange(1, 256), help="Prefixes that a beam search keeps.")(
-        command
-    )
+    command = click.option("--beam-size", type=click.IntRange(1, 256), help="Prefixes kept by beam search.")(command)
     return click.option(
         "--search",
         type=click.Choice(["greedy", "beam", "sample"]),
-        help="How hypotheses are searched for; the experiment's test search where not given.",
+        help="Search for hypotheses; the experiment's test search by default.",
     )(command)
 
 
@@ -79,7 +77,7 @@ def local_option(command: Command) -> Command:
         "--local",
         is_flag=True,
         envvar=LOCAL_VARIABLE,
-        help="Run on this machine, whatever Ray cluster RAY_ADDRESS names or runs here.",
+        help="Run on this machine, even if RAY_ADDRESS names a Ray cluster or one runs here.",
     )(command)
 
 
@@ -88,13 +86,13 @@ def tracking_option(command: Command) -> Command:
     return click.option(
         "--tracking-uri",
         envvar=TRACKING_VARIABLE,
-        help="MLflow store; mlflow.db in the working directory by default.",
+        help="MLflow store; by default mlflow.db in the working directory.",
     )(command)
 
 
 def last_tracking_option(command: Command) -> Command:
     """`--tracking-uri URI` of a sweep that was launched before; the environment is not asked, since that launch was."""
-    return click.option("--tracking-uri", help="MLflow store; that of the last launch by default.")(command)
+    return click.option("--tracking-uri", help="MLflow store; by default that of the last launch.")(command)
 
 
 def until_option(command: Command) -> Command:
@@ -104,7 +102,7 @@ def until_option(command: Command) -> Command:
         type=click.Choice(STAGES),
         default=STAGES[-1],
         show_default=True,
-        help="The last stage of this launch.",
+        help="End this launch after this stage.",
     )(command)
 
 

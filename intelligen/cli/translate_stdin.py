@@ -27,7 +27,7 @@ def translate_standard_input(trained: "TrainedModel", search: DecodingSearch) ->
     from intelligen.training.translate import LINES_TOGETHER, translate
 
     if sys.stdin is None:
-        raise DataError(f"{_PLACE} is closed; give the lines to translate: … < FILE")
+        raise DataError(f"{_PLACE} is closed; redirect it from a file: … < FILE")
     notes: Counter[str] = Counter()
     prompting = sys.stdin.isatty()
     lines = _typed_lines() if prompting else _piped_lines(notes)
@@ -79,8 +79,8 @@ def _tell(notes: Counter[str], trained: "TrainedModel") -> None:
     """Say what was done to the lines, and forget it."""
     longest = trained.prepared.manifest.data.max_tokens
     said = {
-        "cut": f"cut after {longest} pieces (data.max_tokens); what follows was not translated",
-        "line_breaks": "with line breaks inside, such as U+2028, which became spaces",
+        "cut": f"cut after {longest} pieces (data.max_tokens); the rest was not translated",
+        "line_breaks": "with line breaks inside, such as U+2028, replaced by spaces",
     }
     for note, what in said.items():
         if count := notes.pop(note, 0):

@@ -55,7 +55,7 @@ def bleu_metric(tokenizer: BleuTokenizer, *, force: bool = False, effective_orde
     try:
         return BLEU(tokenize=tokenizer, force=force, effective_order=effective_order)
     except (OSError, RuntimeError) as error:
-        raise UnavailableError(f"task.bleu_tokenizer: {tokenizer} does not load: {error}; install it again") from error
+        raise UnavailableError(f"task.bleu_tokenizer: {tokenizer} fails to load: {error}; reinstall it") from error
 
 
 @cache
@@ -103,7 +103,7 @@ def unspaced_references(task: Translation, name: str, references: Sequence[str])
     shares = dict(_unspaced_shares(references))
     if task.bleu_tokenizer is not None or sum(shares.values()) <= _MOST_UNSPACED:
         return None
-    return f"{_finding(name, shares)} takes a sentence for a word; its chrF needs no words"
+    return f"{_finding(name, shares)} counts a sentence as one word; its chrF is not affected"
 
 
 def _require_parts(tokenizer: BleuTokenizer) -> None:
@@ -115,7 +115,7 @@ def _require_parts(tokenizer: BleuTokenizer) -> None:
         url = SPM_MODELS[tokenizer]["url"]
         model = os.path.join(SACREBLEU_DIR, "models", os.path.basename(url))
         if not os.path.exists(model):
-            what = f"{tokenizer} reads {model}, which is not there; put the file of {url} there"
+            what = f"{tokenizer} reads {model}, which does not exist; download it there from {url}"
             raise UnavailableError(f"task.bleu_tokenizer: {what}")
 
 
@@ -141,7 +141,7 @@ def _refusal(split: str, shares: dict[str, float], key: str) -> str:
     else:
         right = "zh" if max(shares, key=lambda script: shares[script]) == "Han" else "char"
     return (
-        f"task.bleu_tokenizer: {_finding(split, shares)} would take a sentence for a word;"
+        f"task.bleu_tokenizer: {_finding(split, shares)} would count a sentence as one word;"
         f" add `task: {{bleu_tokenizer: {right}}}` to the experiment file (`bleu_tokenizer: {right}` under a `task`"
-        f" that is there), or -o {key}={right}; {DEFAULT_BLEU_TOKENIZER} is used if you name it there"
+        f" that is there), or -o {key}={right}; {DEFAULT_BLEU_TOKENIZER} is used only if you name it there"
     )

@@ -99,7 +99,7 @@ def read_manifest(directory: Path) -> Manifest:
         raw = path.read_bytes()
         manifest = Manifest.model_validate_json(raw)
     except FileNotFoundError:
-        raise StorageError(f"{directory}: no prepared data; make them with `intelligen prepare`") from None
+        raise StorageError(f"{directory}: no prepared data; prepare them with `intelligen prepare`") from None
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:

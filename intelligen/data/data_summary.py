@@ -34,9 +34,9 @@ def describe(prepared: Prepared) -> list[str]:
 def shared_rows(manifest: Manifest) -> list[str]:
     """What the splits share and what repeats within one, a line each."""
     if manifest.overlaps is None:
-        return ["rows in several splits: not counted, since an earlier version prepared the data"]
+        return ["rows in several splits: not counted, because an earlier version prepared the data"]
     return [*map(_overlap, manifest.overlaps), *_duplicates(manifest)] or [
-        "no input is in two splits, no row twice in one"
+        "no input is in two splits, and no split has duplicate rows"
     ]
 
 

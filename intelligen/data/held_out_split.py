@@ -89,8 +89,7 @@ class HeldOutRows:
                 most = max(len(found) - 1, 0)
                 fix = f"-o {self.key}.{split}.rows={most}" if most else "give train more rows"
                 raise DataError(
-                    f"split `{split}` draws {wanted:,} rows from train, which can give {most:,} and must keep one:"
-                    f" {fix}"
+                    f"split `{split}` draws {wanted:,} rows from train, which has at most {most:,} to give: {fix}"
                 )
             draws[split] = found[:wanted]
             taken |= set(map(self._drawn_of, draws[split]))

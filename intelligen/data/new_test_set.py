@@ -56,7 +56,7 @@ class NewTestSet:
                 on_rows=lambda rows: None,
             )
             if not report.kept:
-                raise DataError(f"{self.files[0]}: holds no row")
+                raise DataError(f"{self.files[0]}: has no rows")
             files = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
             manifest = prepared.manifest.model_copy(
                 update={"splits": {self.name: report}, "files": files, "sha256": None}
@@ -67,7 +67,7 @@ class NewTestSet:
         for path in self.files:
             if not path.is_file():
                 # It is read more than once: a pipe would be empty then.
-                what = "is no plain file: write what it holds into one" if path.exists() else "no such file"
+                what = "is not a regular file: write its contents into one" if path.exists() else "no such file"
                 raise DataError(f"{path}: {what} (test set `{self.name}`)")
         # Without `..`, so that what they have in common is a folder that holds them.
         paths = [os.path.abspath(path) for path in self.files]

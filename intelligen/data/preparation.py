@@ -145,7 +145,7 @@ class _Build:
                 fix = held_out_fix(self._corpus.key, "valid", rows=min(len(valid), 500))
                 raise DataError(
                     f"splits `valid` and `{split}` hold the same {len(valid):,} rows: a model would be selected"
-                    f" by the data that it is tested on; give valid data of its own, or {fix}"
+                    f" on its test data; give `valid` its own data, or {fix}"
                 )
 
     def _learn_vocabularies(self) -> dict[str, str]:
@@ -173,7 +173,7 @@ class _Build:
         if not kept:
             dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts.dropped.items())
             raise DataError(
-                f"no training row is left of {counts.read:,} read" + (f" ({dropped}): see data.filters" * bool(dropped))
+                f"no training row of {counts.read:,} is left" + (f" ({dropped}): see data.filters" * bool(dropped))
             )
         self._on_progress("learning the vocabulary", kept)
 
@@ -200,7 +200,7 @@ class _Build:
         if overlong > train.kept:
             raise DataError(
                 f"{overlong:,} of {overlong + train.kept:,} training rows are longer than data.max_tokens"
-                f" ({self._data.max_tokens}): raise it, or see whether the lines are sentences"
+                f" ({self._data.max_tokens}): raise it, or check whether the lines are sentences"
             )
 
 
@@ -223,7 +223,7 @@ def _make_building(directory: Path) -> Path:
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
         except FileNotFoundError as error:  # with its parents: some file systems, such as /proc, take no directory
-            raise CannotCreateError(f"{directory.parent}: cannot be made there; choose another place") from error
+            raise CannotCreateError(f"{directory.parent}: cannot be created; choose another directory") from error
         building.mkdir()
     for sibling in directory.parent.glob(".*.*"):
         # Its owner may finish, and rename it, while we look.
@@ -254,5 +254,5 @@ def _storage_error(error: OSError, building: Path) -> StorageError:
     free = shutil.disk_usage(building).free
     return StorageError(
         f"{building.parent}: disk full after {written:,} bytes of prepared data, {free:,} free:"
-        " make room or choose another store"
+        " free space or choose another --runs"
     )

@@ -58,7 +58,7 @@ class Split:
 
     def texts(self, column: str) -> list[str]:
         """The raw texts of a column of an evaluation split, uncut, for scoring."""
-        assert self.texts_path is not None, f"split {self.name} keeps no texts"
+        assert self.texts_path is not None, f"split {self.name} has no texts"
         try:
             with self.texts_path.open(encoding="utf-8") as lines:
                 return [json.loads(line)[column] for line in lines]

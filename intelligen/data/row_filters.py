@@ -59,7 +59,7 @@ def evaluation_rows(corpus: Corpus, split: str, columns: Sequence[Column], data:
             elif not text.strip():
                 raise DataError(
                     f"{corpus.locate(split, index)}: empty {column.name} in split `{split}`:"
-                    " nothing can be scored against it; fix or remove the row"
+                    " it cannot be scored; fix or remove the row"
                 )
         yield _cased(row, data)
 

@@ -146,7 +146,7 @@ def _in_our_words(message: str, settings: TokenizerSettings) -> DataError:
     if found := _TOO_LARGE.search(message):
         asked, limit = (int(number) for number in found.groups())
         return DataError(
-            f"{_SETTING} is {asked}, but the training split supports at most {limit} pieces: -o {_SETTING}={limit}"
+            f"{_SETTING} is {asked}, but the training split allows at most {limit} pieces: -o {_SETTING}={limit}"
         )
     if found := _TOO_SMALL.search(message):
         asked, needed = (int(number) for number in found.groups())

@@ -91,7 +91,7 @@ def require_text(text: str, where: str) -> None:
 
     """
     if "\0" in text or _HALF_SURROGATE.search(text):
-        raise DataError(f"{where}: a NUL character or half a surrogate pair; is this text?")
+        raise DataError(f"{where}: a NUL character or half a surrogate pair; is this a text file?")
 
 
 def _open(path: Path) -> BinaryIO:
@@ -108,5 +108,5 @@ def _decoded(raw: bytes, name: str, number: int) -> str:
         where = f"{name}:{number}:{error.start + 1}"
         raise DataError(f"{where}: byte 0x{raw[error.start]:02x} is not UTF-8; convert it, e.g. with iconv") from None
     if "\0" in line:
-        raise DataError(f"{name}:{number}:{raw.index(0) + 1}: a NUL character; is this text?")
+        raise DataError(f"{name}:{number}:{raw.index(0) + 1}: a NUL character; is this a text file?")
     return line

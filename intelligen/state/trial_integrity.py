@@ -14,7 +14,7 @@ from intelligen.state.redaction import redact
 from intelligen.state.trial_records import Evidence, TrialRecord, TrialState
 from intelligen.state.trial_result import RESULT, SELECTED, TRIAL, read_result, read_trial
 
-FIX = "restore it from a copy, or begin anew under another name (intelligen run FILE -o name=…)"
+FIX = "restore it from a copy, or start again under another name (intelligen run FILE -o name=…)"
 
 
 def take_evidence(record: TrialRecord, directory: Path, curve: Mapping[int, float]) -> Evidence:

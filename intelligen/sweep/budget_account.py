@@ -78,7 +78,7 @@ class Account:
         for bound in self._used_up(strategy):
             return bound.reason
         if budget.trials is None and budget.trials_per_strategy is None and self._hopeless(self._searched(strategy)):
-            return f"the last {_HOPELESS_TRIALS} trials failed before their first epoch: no budget would ever be spent"
+            return f"the last {_HOPELESS_TRIALS} trials failed before their first epoch; no budget would be spent"
         return None
 
     def _used_up(self, strategy: str | None) -> Iterator[UsedUp]:

@@ -86,7 +86,7 @@ def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:
     except Exception as error:
         # Of any kind: the sweep has come to its end, and its results are complete without a report.
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"no report: {what}; its results stand; try again: {command_line('report', context.directory)}"
+        line = f"no report: {what}; the results are complete; try again: {command_line('report', context.directory)}"
         reporter.say(line)
         return None
 
@@ -103,6 +103,6 @@ def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:
 def _say_what_next(context: SweepContext, status: SweepStatus, reporter: Reporter) -> None:
     resume = command_line("resume", context.directory)
     if status is SweepStatus.PAUSED:
-        reporter.say(f"paused, as asked: {resume} does the stages that are left")
+        reporter.say(f"paused, as requested; run the remaining stages: {resume}")
     if status is SweepStatus.INTERRUPTED:
         reporter.say(f"{INTERRUPTED_LINE}, and so does: {resume}")

@@ -27,7 +27,7 @@ def launch_sweep(request: LaunchRequest, reporter: Reporter, *, ends_process: bo
 
     if threading.current_thread() is not threading.main_thread():
         raise UnavailableError(
-            "a sweep runs in a process' main thread only: signals reach no other; call it from there"
+            "a sweep runs only in the main thread, because signals reach no other thread; call it from there"
         )
     require_no_ray()
     with Interrupts(ends_process=ends_process) as interrupts:

@@ -95,13 +95,13 @@ def request_of_directory(directory: Path, overrides: tuple[str, ...], *, trackin
     sweep = validated(Sweep, with_overrides(document, Sweep, changes))
     lost = [key for key, value in flatten(sweep.model_dump(mode="json")).items() if REDACTED in str(value)]
     if lost:
-        raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not kept; give it again: -o {lost[0]}=…")
+        raise ConfigError(f"{directory}: {lost[0]} holds a secret, which is not stored; give it again: -o {lost[0]}=…")
     experiment = validated(Experiment, Document(dict(fingerprint["experiment"]), {}))
     uri = tracking_uri or tracked_at(directory)
     request = request_of_file(sweep, experiment, runs=layout.store_of(directory), tracking_uri=uri)
     if request.directory != directory:
         raise ConfigError(
-            f"{directory}: holds the sweep {sweep.name}, which belongs into {request.directory}; move it there"
+            f"{directory}: holds the sweep {sweep.name}, whose directory is {request.directory}; move it there"
         )
 
     def prepare(counting: Counting) -> Prepared:
@@ -136,8 +136,8 @@ def tracked_at(directory: Path) -> str:
         return here  # it has the secret that is not recorded
     if recorded is not None and REDACTED in recorded:
         raise ConfigError(
-            f"{directory}: its tracking address held a secret, which is not kept: give --tracking-uri, or the same"
-            f" address by {TRACKING_VARIABLE}"
+            f"{directory}: its tracking address held a secret, which is not stored: give --tracking-uri, or set"
+            f" {TRACKING_VARIABLE} to the same address"
         )
     if recorded is not None and is_relative(recorded) and read_run_ids(directory).sweep is not None:
         raise _not_found(directory, "MLflow runs", recorded, option="--tracking-uri ")
@@ -151,5 +151,5 @@ def _not_found(directory: Path, what: str, address: str, *, option: str) -> Stor
     fix = option + shlex.quote(str(relative.at(absolute(directories[-1] / relative.path))))
     return StorageError(
         f"{directory}: its {what} are in {relative.path} of the directory in which it was launched, and in none of"
-        f" {', '.join(map(str, directories))}; say where that file is, or where to write it anew: {fix}"
+        f" {', '.join(map(str, directories))}; name that file, or a new one: {fix}"
     )

@@ -87,7 +87,7 @@ def reopened_lines(context: SweepContext) -> Iterator[str]:
         more = f"{command_line('resume', context.directory)} --failed{overrides}"
         yield f"does not run again: {', '.join(names)}: {reasons}; give more: {more}"
     if not again and not unpaid:
-        yield "no trial has failed: there is none to run again"
+        yield "no trial has failed, so there is none to run again"
 
 
 def _run_stages(

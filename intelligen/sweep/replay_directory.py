@@ -22,5 +22,5 @@ def trial_directory(store: Path, sweep: str, trial: str | None) -> Path:
     files, record = find_trial(store, sweep, trial)
     owner = runner(files) if record.state is TrialState.RUNNING else None
     if owner is not None:
-        raise BusyError(f"{files.directory}: {record.id} is under way, by {owner}; wait for its end")
+        raise BusyError(f"{files.directory}: {record.id} is being trained by {owner}; wait until it has ended")
     return record.within(files.directory).resolve()

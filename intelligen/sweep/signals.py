@@ -16,9 +16,9 @@ SAME_REQUEST_S = 1.0
 _TUNE = signal.SIGUSR1
 """Tune listens to it while it runs, and stops its trials in good order; Train listens to SIGINT."""
 _OURS = signal.SIGUSR2
-"""Signal by which other threads interrupt the main one; it does not count as a user's."""
-INTERRUPTED_LINE = "interrupted: the same command goes on where this one stopped"
-AGAIN = "interrupted again: ended at once; the same command resumes\n"
+"""By which other threads interrupt the main one; it does not count as somebody's signal."""
+INTERRUPTED_LINE = "interrupted: run the same command to resume"
+AGAIN = "interrupted again: ended at once; run the same command to resume\n"
 _SHOW_CURSOR = b"\x1b[?25h"
 
 _current: "Interrupts | None" = None

@@ -56,8 +56,8 @@ def require_no_late_search(context: SweepContext) -> None:
     """
     if any(record.kind == "confirm" for record in context.ledger.trials.values()) and not _search_is_over(context):
         raise ChangedError(
-            f"{context.directory}: its best configurations are being confirmed, so its search is over, and a larger"
-            " budget comes too late; search on in another sweep, from what this one has learnt: intelligen run FILE"
+            f"{context.directory}: its best configurations are being confirmed, so its search has ended and takes no"
+            " larger budget; continue in another sweep, which starts from this one's trials: intelligen run FILE"
             f" -o name=NEW -o search.warm_start.sweep={context.sweep.name}"
         )
 

@@ -82,7 +82,7 @@ class SearchedTrials:
                 number=suggestion.number,
                 attributes=suggestion.attributes,
             )
-        outcome = Outcome(TrialState.FAILED, f"its values do not go together: {' '.join(reason.split())}")
+        outcome = Outcome(TrialState.FAILED, f"its values are incompatible: {' '.join(reason.split())}")
         context.ledger.finish(name, outcome.state, outcome.reason)
         return outcome
 

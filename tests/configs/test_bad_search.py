@@ -61,12 +61,12 @@ BAD_SEARCHES = {
     "grid over a range": (
         f"{GRID}  model.dropout: {{uniform: [0.0, 0.3]}}  #!\n",
         "space.model.dropout",
-        "has no end of values",
+        "has infinitely many values",
     ),
     "grid over an option's range": (
         f"{GRID}  strategy:\n    choice:\n      generative:\n        probability.start: {{uniform: [0.1, 0.2]}}  #!\n",
         "space.strategy.choice.generative.probability.start",
-        "generative/probability.start has no end of values",
+        "generative/probability.start has infinitely many values",
     ),
     "grid over a schedule's range": (
         f"{GRID}  strategy:\n    choice:\n      generative:\n"
@@ -120,7 +120,7 @@ BAD_SEARCHES = {
     "a population of several batch sizes": (
         f"{POPULATION}space:\n  finetuning.batch_tokens: {{int: [100, 200]}}  #!\n",
         "space.finetuning.batch_tokens",
-        "has no continuous range, as the scheduler pbt asks",
+        "has no continuous range, which the scheduler pbt needs",
     ),
     "a population of several epochs": (
         f"{POPULATION}space:\n  strategy:\n    choice:\n      standard_matched:\n"
@@ -131,7 +131,7 @@ BAD_SEARCHES = {
     "a population of several optimizers": (
         f"{POPULATION}space:\n  finetuning.optimizer.weight_decay: {{uniform: [0.0, 0.1]}}  #!\n",
         "space.finetuning.optimizer.weight_decay",
-        "write a const, or take another scheduler",
+        "write a const, or use another scheduler",
     ),
     "a population of several targets": (
         f"{POPULATION}space:\n  strategy:\n    choice:\n      generative:\n"
@@ -162,30 +162,30 @@ BAD_SEARCHES = {
     "point with a parameter of another strategy": (
         f"{OPTIONS}strategy: standard, generative/mle_weight: 0.3}}  #!\n",
         "search.warm_start.points[0].generative/mle_weight",
-        'exists only with strategy: generative, and the point has "standard"; leave one of them out',
+        'exists only with strategy: generative, but the point has "standard"; remove one of them',
     ),
     "point with a parameter of no strategy": (
         f"{OPTIONS}generative/mle_weight: 0.3}}  #!\n",
         "search.warm_start.points[0].generative/mle_weight",
-        "exists only with strategy: generative; name that too, or leave this out",
+        "exists only with strategy: generative; give that too, or leave this out",
     ),
     "point with a number that its schedule has not": (
         f"{OPTIONS}strategy: generative, generative/probability.shape: constant,"
         " generative/probability.end: 0.1}  #!\n",
         "points[0].generative/probability.end",
-        'exists only with generative/probability.shape: linear or cosine, and the point has "constant"',
+        'exists only with generative/probability.shape: linear or cosine, but the point has "constant"',
     ),
     "climbing sweep": (f"{VARIED}search:\n  warm_start: {{sweep: ../x}}  #!\n", "warm_start.sweep", "must be a name"),
     "no such table": (f"{VARIED}search:\n  warm_start: {{csv: x.csv}}  #!\n", "search.warm_start.csv", "no such file"),
     "table outside of the project": (
         f"{VARIED}search:\n  warm_start: {{csv: ../../known.csv}}  #!\n",
         "search.warm_start.csv",
-        "lies outside of the project",
+        "is outside the project",
     ),
     "table of the system": (
         f"{VARIED}search:\n  warm_start: {{csv: /etc/passwd}}  #!\n",
         "search.warm_start.csv",
-        '"/etc/passwd" lies outside of the project',
+        '"/etc/passwd" is outside the project',
     ),
     "one objective in a list": (
         f"{VARIED}objectives: [{{metric: valid/bleu, direction: maximize}}]  #!\n",
@@ -236,7 +236,7 @@ def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text:
     [
         ("", "known.csv:1: the first line must name the columns; it is empty"),
         ("model.dropout,model.dropuot\n", 'known.csv:1: model.dropuot: no parameter and no objective; did you mean "m'),
-        ("model.dropout,model.dropout\n", "known.csv:1: model.dropout: stands twice"),
+        ("model.dropout,model.dropout\n", "known.csv:1: model.dropout: occurs twice"),
         ("model.dropout,valid/bleu\n0.1,2\n0.2\n", "known.csv:3: 1 cells where the first line has 2"),
         ("model.dropout,valid/bleu\n0.5,2\n", "known.csv:2: model.dropout: must be a number from 0 to 0.3, got 0.5"),
         ("model.dropout,valid/bleu\n0.1,good\n", 'known.csv:2: valid/bleu: must be a finite number, got "good"'),
@@ -244,7 +244,7 @@ def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text:
         ('model.dropout,valid/bleu\n"0.1,2\n', "known.csv:"),
         (
             "model.dropout,strategy,generative/mle_weight\n0.1,standard,0.3\n",
-            'known.csv:2: generative/mle_weight: exists only with strategy: generative, and the point has "standard"',
+            'known.csv:2: generative/mle_weight: exists only with strategy: generative, but the point has "standard"',
         ),
     ],
 )

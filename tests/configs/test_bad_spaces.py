@@ -98,13 +98,13 @@ BAD_SPACES = {
         "  finetuning.epochs: {const: 2}\n  strategy:\n    choice:\n      standard:\n"
         "        finetuning.epochs: {int: [1, 4]}  #!\n",
         "strategy.choice.standard.finetuning.epochs",
-        "finetuning.epochs varies at two places",
+        "finetuning.epochs varies twice",
     ),
     "varied twice in an option": (
         "  strategy:\n    choice:\n      generative:\n"
         "        alpha: {uniform: [0.5, 1.0]}\n        strategy.alpha: {uniform: [0.5, 1.0]}  #!\n",
         "strategy.choice.generative.strategy.alpha",
-        "strategy.alpha varies at two places",
+        "strategy.alpha varies twice",
     ),
     "options of a plain setting": (
         "  finetuning.optimizer.name: {choice: {adam: {}, adamw: {}}}  #!\n",
@@ -115,7 +115,7 @@ BAD_SPACES = {
         "  strategy: {choice: {standard: {finetuning.epochs: {int: [1, 2]}}}}\n"
         "  decoding.test: {choice: {beam: {finetuning.epochs: {int: [1, 4]}}}}  #!\n",
         "decoding.test.choice.beam.finetuning.epochs",
-        "finetuning.epochs varies at two places",
+        "finetuning.epochs varies twice",
     ),
     "one name for two parameters": (
         "  decoding.validation: {choice: {beam: {size: {int: [1, 2]}}}}\n"
@@ -141,7 +141,7 @@ BAD_MIXTURES = {
     "control": ("policy.weights", "{simplex: [standard, seqgan_random]}", "mixing weights of an unknown strategy"),
     "one part": ("policy.weights", "{simplex: [standard]}", "needs at least two parts"),
     "no part": ("policy.weights", "{simplex: []}", "needs at least two parts"),
-    "part twice": ("policy.weights", "{simplex: [standard, seqgan, standard]}", "stands twice"),
+    "part twice": ("policy.weights", "{simplex: [standard, seqgan, standard]}", "occurs twice"),
     "part that is no text": ("policy.weights", "{simplex: [standard, 1]}", 'must be text, got 1; write "1"'),
     "no list": ("policy.weights", "{simplex: standard}", 'must be a list, got "standard"'),
     "simplex of one weight": ("policy.weights.standard", "{simplex: [standard, seqgan]}", "this setting has none"),
@@ -161,7 +161,7 @@ BAD_MIXTURES = {
     "stage beyond the last": (
         "policy",
         "{choice: {curriculum: {stages.3.weights: {simplex: [generative, standard]}}}}",
-        "numbered from 0, and this number is beyond them",
+        "numbered from 0, and this number is too large",
     ),
     "two gates": (
         "policy",
@@ -173,10 +173,10 @@ BAD_SCHEDULES = {
     "unknown shape": ("{shape: [linear, cosin], start: 0.5, end: 0.1}", 'got "cosin"; did you mean "cosine"?'),
     "no shape in the list": ("{shape: [], start: 0.5}", "shape must not be empty"),
     "no shape": ("{start: 0.5}", "shape: required, but missing"),
-    "shape twice": ("{shape: [linear, linear], start: 0.5, end: 0.1}", "an entry that stands twice"),
+    "shape twice": ("{shape: [linear, linear], start: 0.5, end: 0.1}", "an entry that occurs twice"),
     "no start": ("{shape: linear, end: 0.5}", "start: required, but missing"),
     "no end": ("{shape: [constant, linear], start: 0.5}", "shape linear goes from start to `end`: add it"),
-    "end without a way": ("{shape: constant, start: 0.5, end: 0.1}", "end has no meaning"),
+    "end without a way": ("{shape: constant, start: 0.5, end: 0.1}", "end has no effect"),
     "low > high": ("{shape: constant, start: [0.5, 0.1]}", "start must be one number, or [low, high]"),
     "one end of a range": ("{shape: linear, start: 0.1, end: [0.5]}", "end must be one number, or [low, high]"),
     "text for a number": ("{shape: constant, start: high}", 'start: must be a number or a list, got "high"'),
@@ -190,7 +190,7 @@ BAD_SCHEDULES = {
     "k without use": ("{shape: linear, start: 0.5, end: 0.1, k: 0.9}", "k belongs to shape exponential or inverse_sig"),
     "k for two shapes": (
         "{shape: [exponential, inverse_sigmoid], start: 0.5, end: 0.1, k: [0.9, 2.0]}",
-        "shape exponential and inverse_sigmoid cannot stand together: no k is valid for both",
+        "shape exponential and inverse_sigmoid cannot be combined, because no k is valid for both",
     ),
     "k of exponential from 1 on": (
         "{shape: [linear, exponential], start: 0.5, end: 0.1, k: [0.9, 1.0]}",
@@ -226,8 +226,8 @@ def test_a_mistake_in_a_schedule_is_reported_in_one_line(folder: Path, ranges: s
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
-        ("finetuning.schedule", "this setting does not move"),
-        ("strategy.probability.start", "this setting does not move"),
+        ("finetuning.schedule", "this setting is constant"),
+        ("strategy.probability.start", "this setting is constant"),
         ("strategy.probabilty", 'did you mean "probability"?'),
     ],
 )

@@ -62,7 +62,7 @@ BAD_SWEEPS = {
     "option twice": (
         f"{SPACE}  finetuning.epochs: {{choice: [1, 1]}}  #!\n",
         "space.finetuning.epochs",
-        "stands twice",
+        "occurs twice",
     ),
     "option without braces": (
         f"{SPACE}  strategy:\n    choice:\n      standard:  #!\n",

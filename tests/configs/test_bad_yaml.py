@@ -32,13 +32,13 @@ BROKEN_YAML = {
     "two documents": (f"{EXPERIMENT}---  #!\n{EXPERIMENT}", "", "a second document"),
     "list at the root": ("- version: 1  #!\n- name: tiny\n", "", "must be a mapping of settings, got a list"),
     "scalar at the root": ("tiny  #!\n", "", 'must be a mapping of settings, got "tiny"'),
-    "duplicate key": (f"{EXPERIMENT}seed: 1\nseed: 2  #!\n", "seed", "stands twice, first at experiment.yaml:3"),
+    "duplicate key": (f"{EXPERIMENT}seed: 1\nseed: 2  #!\n", "seed", "occurs twice, first at experiment.yaml:3"),
     "duplicate nested key": (
         f"{EXPERIMENT}training:\n  epochs: 1\n  epochs: 2  #!\n",
         "training.epochs",
-        "stands twice, first at experiment.yaml:4",
+        "occurs twice, first at experiment.yaml:4",
     ),
-    "alias": (f"{EXPERIMENT}seed: *a  #!\n", "seed", "*a refers to another place"),
+    "alias": (f"{EXPERIMENT}seed: *a  #!\n", "seed", "*a refers to another value"),
     "anchor": (f"{EXPERIMENT}training: &a {{epochs: 1}}  #!\n", "training", "anchor &a is not allowed"),
     "merge key": (f"{EXPERIMENT}training:\n  <<: {{epochs: 1}}  #!\n", "training.<<", "unknown key"),
     "Python tag": (

@@ -160,8 +160,8 @@ def test_a_mistake_in_a_fragments_space_is_reported_where_it_was_written(project
 @pytest.mark.parametrize(
     ("include", "reason"),
     [
-        ("[/etc/passwd]", 'include[0]: "/etc/passwd" lies outside of the project'),
-        ("[../../x.yaml]", 'include[0]: "search_spaces/../../x.yaml" lies outside of the project'),
+        ("[/etc/passwd]", 'include[0]: "/etc/passwd" is outside the project'),
+        ("[../../x.yaml]", 'include[0]: "search_spaces/../../x.yaml" is outside the project'),
         ("[../fragments/f.yaml, nowhere.yaml]", "include[1]: search_spaces/nowhere.yaml: no such file"),
         ("[fragments]", "include[0]: search_spaces/fragments: is a directory"),
         ("../fragments/f.yaml", 'include: must be a list of paths, got "../fragments/f.yaml"; write ['),
@@ -169,7 +169,7 @@ def test_a_mistake_in_a_fragments_space_is_reported_where_it_was_written(project
         ("[3]", "include[0]: must be a path, got 3"),
         ('[""]', 'include[0]: must be a path, got ""'),
         ("[sweep.yaml]", "include[0]: search_spaces/sweep.yaml would include itself"),
-        ("[../fragments/link.yaml]", 'include[0]: "search_spaces/../fragments/link.yaml" lies outside of the project'),
+        ("[../fragments/link.yaml]", 'include[0]: "search_spaces/../fragments/link.yaml" is outside the project'),
     ],
 )
 def test_a_fragment_that_cannot_be_included_is_reported_where_it_is_named(
@@ -187,7 +187,7 @@ def test_fragments_that_include_each_other_are_refused(project: Path) -> None:
     write("fragments/a.yaml", "search: {seed: 1}\ninclude: [b.yaml]\n")
     write("fragments/b.yaml", "include: [a.yaml]\n")
     assert refused("include: [../fragments/a.yaml]\n") == [
-        "fragments/b.yaml:1: include[0]: fragments/a.yaml would include itself; take one of the two includes out"
+        "fragments/b.yaml:1: include[0]: fragments/a.yaml would include itself; remove one of the two includes"
     ]
 
 
@@ -197,7 +197,7 @@ def test_fragments_cannot_multiply_without_end(project: Path) -> None:
         write(f"fragments/{number}.yaml", f"include: [{number + 1}.yaml, {number + 1}.yaml]\n")
     write("fragments/20.yaml", "search: {seed: 1}\n")
     (message,) = refused("include: [../fragments/0.yaml]\n")
-    assert "more than 32 fragments; put some of them together" in message
+    assert "more than 32 included files; merge some of them" in message
 
 
 def test_a_fragment_is_as_strict_as_a_file(project: Path) -> None:
@@ -227,8 +227,8 @@ def test_whoever_starts_the_command_may_choose_any_experiment(project: Path) -> 
     name = os.path.relpath(elsewhere, "search_spaces")
     write("search_spaces/sweep.yaml", SWEEP.replace("experiment.yaml", name) + "space: {model.dropout: {const: 0}}\n")
     (message,) = refusal(Path("search_spaces/sweep.yaml"))
-    beginning = f'search_spaces/sweep.yaml:3: experiment: "search_spaces/{name}" lies outside of the project'
-    assert message.startswith(beginning)
+    told = f'search_spaces/sweep.yaml:3: experiment: "search_spaces/{name}" is outside the project'
+    assert message.startswith(told)
 
 
 def test_what_is_replaced_leaves_no_lines_behind(folder: Path) -> None:

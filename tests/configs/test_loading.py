@@ -226,7 +226,7 @@ def test_a_name_that_chooses_no_class_keeps_its_neighbours(files: Path) -> None:
          '"auxiliary", "recurrent", "generative", "seqgan", "seqgan_constant", "seqgan_random", "intelligen", got '
          '"genrative"; did you mean "generative"?'),
         ("training.optimizer.betas.2=0", "-o training.optimizer.betas.2=0: training.optimizer.betas: must be a list, "
-         "got a mapping; a list's entries are numbered from 0, and this number is beyond them"),
+         "got a mapping; a list's entries are numbered from 0, and this number is too large"),
         ("model.heads=3", "-o model.heads=3: model: heads (3) must divide d_model (256), or both d_k and d_v must be "
          "given"),
     ],

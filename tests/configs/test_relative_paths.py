@@ -154,7 +154,7 @@ def test_a_path_that_only_the_former_rule_finds_is_refused_with_the_path_to_writ
     Path(path).write_text(text)
     line = text[: text.index(name)].count("\n") + 1
     found = re.fullmatch(
-        rf'{path}:{line}: {key}: "(.+)" is not in the folder of this file.*; write "(.+)"', refusal_of(path)
+        rf'{path}:{line}: {key}: "(.+)" exists in the working directory.*; write "(.+)"', refusal_of(path)
     )
     assert found
     meant, written = found.groups()

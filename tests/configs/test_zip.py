@@ -34,7 +34,7 @@ BAD_ZIPS = {
     "a row twice": (
         "    zip:  #!\n      finetuning.epochs: [1, 2, 1]\n      finetuning.patience: [1, 2, 1]\n",
         "",
-        "a row of the zip stands twice",
+        "a row of the zip occurs twice",
     ),
     "unknown setting": (
         "    zip:\n      finetuning.epochs: [1, 2]\n      finetuning.patiense: [1, 2]  #!\n",
@@ -119,7 +119,7 @@ def test_every_wrong_setting_of_a_zip_has_its_own_line(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("finetuning.batch_tokens", "is a setting; name a zip by another word"),
+        ("finetuning.batch_tokens", "is a setting; give the zip another name"),
         ("model", "is a setting"),
         ("a/b", "the name of a zip has at most 64 of"),
         ("x y", "the name of a zip has at most 64 of"),
@@ -143,19 +143,19 @@ def test_a_name_that_is_a_setting_of_the_option_is_refused(folder: Path) -> None
         pytest.param(
             f"{PAIRS}  finetuning.batch_tokens: {{choice: [1024]}}  #!\n",
             "space.finetuning.batch_tokens",
-            "finetuning.batch_tokens varies at two places",
+            "finetuning.batch_tokens varies twice",
             id="beside it",
         ),
         pytest.param(
             f"{PAIRS}  strategy: {{choice: {{standard: {{finetuning.batch_tokens: {{choice: [1024]}}}}}}}}  #!\n",
             "space.strategy.choice.standard.finetuning.batch_tokens",
-            "varies at two places",
+            "varies twice",
             id="in an option",
         ),
         pytest.param(
             "  strategy: {choice: {generative: {p: {zip: {alpha: [1, 2], strategy.alpha: [1, 2]}}}}}  #!\n",
             "generative.p.zip.strategy.alpha",
-            "strategy.alpha varies at two places",
+            "strategy.alpha varies twice",
             id="in itself",
         ),
         pytest.param(

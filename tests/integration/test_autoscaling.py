@@ -67,7 +67,7 @@ def test_a_launch_waits_for_the_autoscaler_as_long_as_configured(tmp_path: Path)
         code, output = call(project, cluster, "run", "sweep.yaml", "-o", "baseline.wait_s=2")
         assert code == 69, output
         assert "baseline: the cluster at" in output.splitlines()[-1]
-        assert "its autoscaler added none in 2 s" in output.splitlines()[-1]
+        assert "and its autoscaler added none in 2 s" in output.splitlines()[-1]
 
         monitor.send_signal(signal.SIGCONT)
         code, output = call(project, cluster, "run", "sweep.yaml")

@@ -26,7 +26,7 @@ def both_have_reported(project: Project) -> bool:
 def begun_s(project: Project, trial: TrialRecord) -> float:
     """When a trial's last attempt began."""
     log = (project.sweep / trial.directory / "trial.log").read_text()
-    stamps = re.findall(r"^(\S+ \S+),\d+ INFO begins on host", log, re.MULTILINE)
+    stamps = re.findall(r"^(\S+ \S+),\d+ INFO starts on host", log, re.MULTILINE)
     return datetime.strptime(stamps[-1], "%Y-%m-%d %H:%M:%S").astimezone().timestamp()
 
 
@@ -61,6 +61,6 @@ def test_a_trial_that_is_killed_for_memory_when_alone_has_failed(tmp_path: Path)
     for record in searched(project):
         assert record.state is TrialState.FAILED
         assert (record.stop_reason or "").startswith("out of memory: ")
-        assert (record.stop_reason or "").endswith("; nothing ran beside it")
+        assert (record.stop_reason or "").endswith(", though nothing ran beside it")
     require_records_agree(project)
     require_nothing_left(project)

@@ -66,13 +66,13 @@ def test_a_plan_says_the_same_to_people_and_to_python(directory: Path, call: Cal
         "sweep       tiny: Does it resume?",
         "tpe, seed 1",
         "room for",
-        "not estimated: it was not asked for",
-        "data        not looked at: it was not asked for",
+        "not estimated: it was not requested",
+        "data        not checked: it was not requested",
     ):
         assert said in out
     loaded = intelligen.load_sweep(directory / "sweep.yaml")
     plan = intelligen.plan(loaded, calibrate=False)
-    assert (plan.cost, plan.no_cost) == (None, "it was not asked for")
+    assert (plan.cost, plan.no_cost) == (None, "it was not requested")
     assert len(plan.trials) == 5
     for trial in plan.trials:
         rate = trial.settings["finetuning.optimizer.learning_rate"]
@@ -107,7 +107,7 @@ def test_a_sweep_whose_gpus_are_gone_is_refused_and_the_override_that_is_named_w
     arguments = ("plan", "sweep.yaml", "--no-calibrate", "--runs", str(tmp_path))
     code, _, err = call(*arguments)
     assert (code, "the sweep has trained on GPUs so far, and this machine has none" in err) == (69, True)
-    overrides = err.partition("go on with processors: ")[2].split()
+    overrides = err.partition("continue on processors: ")[2].split()
     assert len(overrides) == 4
     assert call(*arguments, *overrides)[0] == 0
 
@@ -126,7 +126,7 @@ def test_a_doctor_finds_all_well_and_leaves_nothing_behind(
     findings = {finding["check"].split()[0]: finding for finding in document["findings"]}
     assert (code, document["healthy"]) == (0, True), document
     assert set(findings) >= CHECKS
-    assert findings["mlflow"]["found"].endswith("not there yet, the first sweep makes it")
+    assert findings["mlflow"]["found"].endswith("does not exist yet; the first sweep creates it")
     assert findings["hub"]["found"] == "present"
     assert findings["ray"]["found"].startswith("starts on this machine")
     assert "canary" not in out + err
@@ -140,7 +140,7 @@ def test_a_doctor_names_what_is_broken_with_its_fix(call: Call, monkeypatch: pyt
     assert code == 69
     assert {"storage", "mlflow", "ray"} <= set(failed) <= {"storage", "mlflow", "ray", "disk"}
     assert "set HOME to a directory of yours" in failed["ray"]
-    assert "name another place by --runs" in failed["storage"]
+    assert "name another directory with --runs" in failed["storage"]
     assert "--tracking-uri" in failed["mlflow"]
     assert "canary" not in out
 

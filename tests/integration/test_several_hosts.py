@@ -72,5 +72,5 @@ def test_a_trial_over_both_hosts_meets_by_itself_and_goes_on_after_that(project:
     assert len(read_history(project.history(trial))) == EPOCHS
     for name in ("left", "right"):
         logs = (project.sweep / trial.directory).glob("trial*.log")
-        assert any(re.search(rf"begins on host {name} .* rank \d of 2", log.read_text()) for log in logs)
+        assert any(re.search(rf"starts on host {name} .* rank \d of 2", log.read_text()) for log in logs)
     require_records_agree(project)

@@ -143,7 +143,7 @@ def test_the_same_command_repeats_nothing_and_another_is_refused(
     for override, why in (
         ("test.searches=[greedy]", "sweep.test.searches: ['greedy', 'beam'] → ['greedy']"),
         ("confirm=null", "sweep.confirm.seeds: 2 → None"),
-        ("budget.trials_per_strategy=3", "its best configurations are being confirmed, so its search is over"),
+        ("budget.trials_per_strategy=3", "its best configurations are being confirmed, so its search has ended"),
     ):
         code, output = run("-o", override)
         assert (code, why in output) == (78, True), output

@@ -157,7 +157,7 @@ def test_what_a_trained_trial_would_not_use_is_refused(
         ("test corpus", 65, "not the directory of a trial"),
         ("test sweep.yaml", 2, "a sweep file; give the experiment file"),
         ("test experiment.yaml --search greedy --beam-size 3", 2, "greedy search has no beam"),
-        ("test experiment.yaml -o strategy.name=generative", 2, "name the strategy by --strategy NAME"),
+        ("test experiment.yaml -o strategy.name=generative", 2, "name the strategy with --strategy NAME"),
         ("test experiment.yaml --strategy gen -o strategy=standard", 2, "--strategy gen names a strategy already"),
         ("train experiment.yaml -o finetuning.epochs=3", 2, "give it to finetune"),
         ("test tiny/t0001 --data new=new.tsv --split test", 2, "--split test: --data scores new test sets alone"),
@@ -171,7 +171,7 @@ def test_what_a_trained_trial_would_not_use_is_refused(
         ("test tiny/t0001 --data 'new={}'", 2, "--data new={}: file: required, but missing"),
         ("test tiny/t0001 --data a=new.tsv --data a=new.jsonl.gz", 2, "two test sets are called a"),
         ("test tiny/t0001 --data new=absent.tsv", 65, "absent.tsv: no such file"),
-        ("test tiny/t0001 --data new=/dev/null", 65, "/dev/null: is no plain file: write what it holds into one"),
+        ("test tiny/t0001 --data new=/dev/null", 65, "/dev/null: is not a regular file: write its contents into one"),
         ("test tiny/t0001 --data new=corpus/valid.en", 2, "must be a .tsv or .jsonl file"),
         ("test tiny/t0001 --data new=corpus/valid.en,corpus/train.de", 65, "has 24 lines"),
         ("resume tiny -o name=other", 2, "intelligen run FILE -o name=NEW"),
@@ -294,7 +294,7 @@ def test_an_unfinished_model_says_so(project: Project) -> None:
     (project.trial / RESULT).unlink()
     found = call(project, "test", "tiny/t0001", "--json")
     assert json.loads(found.stdout)["finished"] is False
-    assert "not trained to its end" in found.stderr
+    assert "training has not finished" in found.stderr
 
 
 def test_weights_that_are_gone_are_made_again_as_the_message_says(

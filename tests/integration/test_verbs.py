@@ -132,7 +132,7 @@ def test_a_resumed_sweep_needs_nothing_but_its_directory_and_repeats_nothing(sto
 
 def test_stopping_a_sweep_that_does_not_run_is_no_error(call: Call) -> None:
     code, out, _ = call("stop", "tiny")
-    assert (code, "does not run" in out) == (0, True)
+    assert (code, "is not running" in out) == (0, True)
 
 
 def test_status_shows_the_best_and_the_spend_of_each_strategy(story: Story, call: Call) -> None:
@@ -207,16 +207,16 @@ def test_an_unknown_sweep_is_one_line_with_the_nearest_known_one(call: Call, nam
 
 def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> None:
     assert "==> t0000 standard:" in story.log
-    assert "begins on host" in story.log
-    for record in story.project.trials().values():
+    assert "starts on host" in story.log
+    for record in story.place.trials().values():
         code, out, _ = call("logs", "tiny", record.id, "--json")
         (trial,) = json.loads(out)["trials"]
         (log,) = trial["logs"]
         told = "\n".join(log["lines"])
         assert len(set(log["lines"])) == len(log["lines"])
         assert (code, trial["trial"], trial["state"]) == (0, record.id, "complete")
-        assert told.count("begins on host") == record.attempts
-        for epoch in range(1, len(read_history(story.project.history(record))) + 1):
+        assert told.count("starts on host") == record.attempts
+        for epoch in range(1, len(read_history(story.place.history(record))) + 1):
             assert f"epoch {epoch}  update" in told
         assert "ends: finished" in log["lines"][-1]
     assert record.attempts + story.project.trials()["t0000"].attempts >= 3  # the stop made one of them try again

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @model_options
-@click.option(
-    "--split", help="A split of the model's data other than train; test where neither it nor --data is given."
-)
+@click.option("--split", help="The split to score, other than train; `test` if neither this nor --data is given.")
 @new_test_set_option
 @search_options
 @json_option
@@ -40,13 +38,14 @@ def test(
     device: str,
     as_json: bool,
 ) -> None:
-    """Decode and score a test set: scores with interval and signature, loss.
+    """Decode and score a test set.
 
-    MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
-    or with --strategy what that fine-tuned. --data scores a new test set without training again.
+    Prints each score with its interval and signature, and the loss. MODEL is a sweep's trial (quickstart/t0001), a
+    trial's directory, or an experiment file. An experiment file means its baseline, or with --strategy the model
+    fine-tuned with it. --data scores a new test set without training again.
     """
     if split is not None and data:
-        raise ConfigError(f"--split {split}: --data scores new test sets alone; leave one of them out")
+        raise ConfigError(f"--split {split}: --data scores new test sets only; give one of the two")
     new = new_test_sets(data)
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
@@ -55,7 +54,7 @@ def test(
         raise ConfigError(f"--split: no split {split!r} to score; there are {', '.join(known)}")
     finished = read_result(trained.directory) is not None
     if not finished:
-        click.echo(f"note: {trained.directory}: not trained to its end; its best epoch so far is scored", err=True)
+        click.echo(f"note: {trained.directory}: training has not finished; the best epoch so far is scored", err=True)
     tests = [partial(trained.score_new, test_set) for test_set in new] or [partial(trained.score, split or "test")]
     scored = (_cautioned(score_one(search=chosen)) for score_one in tests)
     if as_json:
@@ -88,8 +87,8 @@ def inference(
 ) -> None:
     """Translate standard input line by line; on a terminal, prompt for lines.
 
-    MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file, whose baseline is meant,
-    or with --strategy what that fine-tuned.
+    MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file. An experiment file means
+    its baseline, or with --strategy the model fine-tuned with it.
     """
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)

@@ -18,14 +18,14 @@ EXPERIMENT, SWEEP = "experiment.yaml", "sweep.yaml"
 def init(directory: Path) -> None:
     """Write an experiment file and a sweep file to start from into DIR.
 
-    They are commented, valid as they stand, and run in a few minutes on two cores, without data or a GPU. Their JSON
-    schemas lie beside them, for editors. Exit code 73: there is such a file already.
+    The files are commented and valid, and run in a few minutes on two cores, without data or a GPU. Their JSON
+    schemas are written beside them, for editors. Exit code 73: a file of that name exists already.
     """
     contents = _contents()
     for name in contents:
         if os.path.lexists(directory / name):
             raise CannotCreateError(
-                f"{directory / name}: exists already, and is not overwritten; move it, or name another directory:"
+                f"{directory / name}: exists already and is not overwritten; move it, or name another directory:"
                 " intelligen init DIR"
             )
     for name, text in contents.items():

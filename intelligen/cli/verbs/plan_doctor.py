@@ -33,10 +33,10 @@ _WORST_FINDING = 69
 @local_option
 @json_option
 def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, local: bool, as_json: bool) -> None:
-    """Say what the sweep in FILE would do here, and cost.
+    """Show what the sweep in FILE would do here, and what it would cost.
 
-    Settings, some trials, machines, time and device-hours, warnings. Nothing is trained; the data are prepared, as the
-    sweep itself would. Exit code 69: it cannot run here.
+    Prints settings, sample trials, machines, time and device-hours, and warnings. Trains nothing, but prepares the data
+    as the sweep itself would. Exit code 69: it cannot run here.
     """
     from intelligen.sweep.launch_request import request_of_file
     from intelligen.sweep.preflight.plan import make_plan
@@ -66,11 +66,10 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
 @local_option
 @json_option
 def doctor(runs: Path, tracking_uri: str | None, local: bool, as_json: bool) -> int:
-    """Look at all that sweeps need, and name the fix.
+    """Check what sweeps need, and say how to fix each problem.
 
-    Packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster that sweeps would join: one line
-    each.
-    Nothing is left behind. Exit code 69: something must be fixed first.
+    Checks packages, storage, MLflow, GPUs, disk, clock, tokens, and every node of the cluster that sweeps would join,
+    and prints a line for each. Leaves nothing behind. Exit code 69: something must be fixed first.
     """
     from intelligen.sweep.preflight.doctor import CheckStatus, Finding, run_checks
 
@@ -98,18 +97,18 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
     if sweep.confirm is not None:
         seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
-        yield f"confirm     the best of each strategy is trained again with the seeds {seeds}, and then tested"
+        yield f"confirm     the best of each strategy is trained again with the seeds {seeds} and then tested"
     yield "space"
     yield from _space_lines(sweep.space)
     yield (
         f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus)};"
         f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
-        f" room for {plan.concurrent_fit} at once"
+        f" enough for {plan.concurrent_fit} at once"
     )
     yield f"devices     {plan.devices}"
-    for line in plan.data or (f"not looked at: {plan.no_cost}",):
+    for line in plan.data or (f"not checked: {plan.no_cost}",):
         yield f"data        {line}"
-    yield "some trials, drawn at random"
+    yield "sample trials, drawn at random"
     for trial in plan.trials:
         yield f"  {_trial(trial)}"
     yield from _cost_lines(plan)
@@ -133,7 +132,7 @@ def _space_lines(space: "Mapping[str, Space]", indent: str = "  ") -> Iterator[s
 
 def _cost_lines(plan: "Plan") -> Iterator[str]:
     if plan.cost is None:
-        yield f"time        not estimated: {plan.no_cost or 'no number of trials is the budget'}"
+        yield f"time        not estimated: {plan.no_cost or 'the budget is not a number of trials'}"
         return
     cost = plan.cost
     baseline = "is there already" if not cost.baseline_s.high else _time(cost.baseline_s)

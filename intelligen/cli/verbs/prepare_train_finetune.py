@@ -27,7 +27,7 @@ SHOWN = ("loss", "exposure_gap", "prefix_switch_gap")
 @override_option
 @runs_option
 def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
-    """Read, filter and tokenise an experiment's data; say what was found in them."""
+    """Read, filter and tokenise an experiment's data, and summarise them."""
     from intelligen.data.data_summary import describe
     from intelligen.tasks import build_task
 
@@ -58,7 +58,7 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
 @runs_option
 @device_option
 def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...], runs: Path, device: str) -> None:
-    """Go on from the baseline with a training strategy."""
+    """Fine-tune the baseline with a training strategy."""
     from intelligen.training.reproducibility_manifest import require_same_data
 
     file = ExperimentFile(experiment, overrides, runs, strategy)

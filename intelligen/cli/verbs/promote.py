@@ -19,9 +19,9 @@ _ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.ASCII | re.IGNORECAS
 
 @click.command()
 @sweep_argument()
-@click.option("--trial", "trial_id", help="Promote this trial; where not given, the best of those that were tested.")
-@click.option("--name", "model_name", help="Of the registered model; the sweep's name where not given.")
-@click.option("--alias", default="champion", show_default=True, help="It moves here from an older version.")
+@click.option("--trial", "trial_id", help="The trial to promote; by default the best of those that were tested.")
+@click.option("--name", "model_name", help="Name of the registered model; the sweep's name by default.")
+@click.option("--alias", default="champion", show_default=True, help="Alias that moves to the new version.")
 @runs_option
 @last_tracking_option
 @json_option
@@ -34,9 +34,9 @@ def promote(
     tracking_uri: str | None,
     as_json: bool,
 ) -> None:
-    """Register the best model of SWEEP in MLflow, where its last launch tracked to; the same weights only once.
+    """Register the best model of SWEEP in the MLflow store of its last launch.
 
-    SWEEP/TRIAL promotes that trial.
+    The same weights are registered only once. SWEEP/TRIAL promotes that trial.
 
     `mlflow.pyfunc.load_model("models:/NAME@ALIAS").predict(["…"])` translates as `intelligen inference` does.
     """
@@ -46,9 +46,11 @@ def promote(
     directory = find_sweep(runs.absolute(), sweep)
     name = model_name or directory.name
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"--name: {name!r} is no name for a model: letters, digits, dots, - and _, at most 64")
+        raise ConfigError(f"--name: {name!r} is not a valid model name: use letters, digits, dots, - and _, at most 64")
     if not _ALIAS.fullmatch(alias):
-        raise ConfigError(f"--alias: {alias!r} is no alias: letters, digits, - and _, but neither `latest` nor `v1`")
+        raise ConfigError(
+            f"--alias: {alias!r} is not a valid alias: use letters, digits, - and _, but neither `latest` nor `v1`"
+        )
     uri = tracking_address(tracking_uri) if tracking_uri else tracked_at(directory)
 
     from intelligen.tracking.model_registry import best_confirmed, named_trial, register

@@ -23,12 +23,12 @@ _STANDARD_OUTPUT = Path("-")
 @click.command()
 @sweep_argument()
 @runs_option
-@click.option("--output", type=_FILE, help="The page; report.html in the sweep's directory where not given.")
+@click.option("--output", type=_FILE, help="The HTML file; report.html in the sweep's directory by default.")
 @json_option
 def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
     """Write the report of SWEEP: one HTML file that opens anywhere, offline.
 
-    A launch writes it at its end; this writes it anew, also of a sweep that goes on.
+    A launch writes it at its end. This verb writes it again, also while the sweep runs.
     """
     from intelligen.reporting.html.write_report import REPORT_FILE, study_page
 
@@ -48,18 +48,18 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument("sweeps", nargs=-1, required=True, metavar="SWEEP SWEEP…")
 @runs_option
-@click.option("--output", type=_FILE, default=Path("comparison.html"), show_default=True, help="The page.")
+@click.option("--output", type=_FILE, default=Path("comparison.html"), show_default=True, help="The HTML file.")
 @json_option
 def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) -> None:
     """Put several sweeps into one table and one HTML file.
 
-    Each keeps its own control; where their data, test sets, metrics or signatures differ, it is said.
+    Each sweep is compared with its own control. A warning says where data, test sets, metrics or signatures differ.
     """
     from intelligen.reporting.html.comparison_page import comparison_page, incomparable
     from intelligen.reporting.terminal.comparison_table import comparison_table
 
     if len(set(sweeps)) < 2:
-        raise ConfigError("compare: name at least two sweeps; `intelligen report SWEEP` tells of one")
+        raise ConfigError("compare: name at least two sweeps; for one sweep use intelligen report SWEEP")
     compared = _read(list(dict.fromkeys(sweeps)), runs)
     _write(output, comparison_page(compared))
     warnings = incomparable(compared)
@@ -77,7 +77,7 @@ def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) ->
 @sweep_argument()
 @runs_option
 @click.option("--csv", "csv_file", type=_FILE, help="Every number, in full.")
-@click.option("--latex", "latex_file", type=_FILE, help="A tabular for the package booktabs.")
+@click.option("--latex", "latex_file", type=_FILE, help="A tabular that uses the package booktabs.")
 @click.option("--markdown", "markdown_file", type=_FILE, help="A table.")
 @json_option
 def export(
@@ -88,17 +88,17 @@ def export(
     markdown_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Write the results of SWEEP for other programs and for papers.
+    """Export the results of SWEEP as CSV, LaTeX, Markdown or JSON.
 
-    A row per strategy, test set and search. With --json they are printed, and files are written where they are named;
-    the FILE `-` is standard output.
+    There is a row per strategy, test set and search. --json prints the rows; the other options write files. The FILE
+    `-` is standard output.
     """
     from intelligen.reporting.export import Record, to_csv, to_latex, to_markdown
 
     if not (csv_file or latex_file or markdown_file or as_json):
-        raise ConfigError("export: say into what: --csv FILE, --latex FILE, --markdown FILE or --json")
+        raise ConfigError("export: no output given: use --csv FILE, --latex FILE, --markdown FILE or --json")
     if as_json + [csv_file, latex_file, markdown_file].count(_STANDARD_OUTPUT) > 1:
-        raise ConfigError("export: only one form can go to standard output; name files for the others")
+        raise ConfigError("export: only one format can go to standard output; name files for the others")
     one = _read([sweep], runs)[0]
     metrics = one.study.task.reported
     forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [
@@ -154,4 +154,4 @@ def _write(path: Path, text: str) -> None:
         else:
             replace_file(path, text.encode())
     except OSError as error:
-        raise CannotCreateError(f"{path}: cannot be written: {error.strerror}; name another place") from error
+        raise CannotCreateError(f"{path}: cannot be written: {error.strerror}; name another file") from error

@@ -30,23 +30,23 @@ _WIDEST_WORD = 44
 @runs_option
 @json_option
 def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
-    """Run TRIAL of SWEEP again from its manifest, and compare every epoch, the weights and the hypotheses.
+    """Train TRIAL of SWEEP again from its manifest, and compare the results.
 
-    SWEEP/TRIAL names both. Without TRIAL, SWEEP may be a trial's directory. Each bit is to be the same, except on a
-    GPU; a warning names what is not as it was: data, code, libraries, processor. Exit code 0: the same; 3: it differs;
-    78: it differs, and so do the circumstances; 69: it cannot be replayed.
+    SWEEP/TRIAL names both. Without TRIAL, SWEEP may be a trial's directory. Every epoch, the weights and the hypotheses
+    must be the same, bit for bit except on a GPU. Warnings name changes of data, code, libraries or processor. Exit
+    code 0: the same; 3: it differs; 78: it differs, but the environment has changed; 69: it cannot be replayed.
     """
     from intelligen.training.replay import Recorded, new_directory
 
     found = Recorded.read(trial_directory(runs.absolute(), sweep, trial), store=runs.absolute())
     for change in found.changes:
-        click.echo(f"warning: not as it was: {change}", err=True)
+        click.echo(f"warning: changed: {change}", err=True)
     if found.inexact is not None:
-        click.echo(f"warning: not bit for bit: {found.inexact}", err=True)
+        click.echo(f"warning: compared approximately: {found.inexact}", err=True)
     try:
         result = _replayed(found, new_directory(runs.absolute(), found.directory), stderr=as_json)
     except KeyboardInterrupt:
-        click.echo("interrupted: a replay begins anew", err=True)
+        click.echo("interrupted: a replay cannot be resumed; run it again", err=True)
         return INTERRUPTED
     code = _exit_code(result)
     if as_json:
@@ -102,7 +102,7 @@ def _outcome(replay: "Replay") -> str:
     epochs = f"{replay.recorded.epochs} epoch{'s' * (replay.recorded.epochs > 1)}"
     if not replay.identical:
         differing = ", ".join(one.key for one in replay.comparisons if one.agrees is False)
-        why = "; the circumstances differ too, see the warnings" if replay.recorded.changes else ""
+        why = "; the environment differs too, see the warnings" if replay.recorded.changes else ""
         return f"differs  after {epochs}: {differing}{why}"
     within = "within the tolerance" if replay.recorded.inexact else "bit for bit"
     return f"same     {epochs}, {within}"
@@ -130,7 +130,7 @@ def _table(comparisons: "Sequence[ReplayDiff]", *, shown: tuple[str, ...]) -> Ta
         where = "" if one.epoch is None else f" from epoch {one.epoch} on"
         table.add_row(one.key, _words(one.recorded), _words(one.replayed), outcome + where)
     if further:
-        table.add_row(f"{further} further measures", "", "", "same")
+        table.add_row(f"{further} more metrics", "", "", "same")
     return table
 
 

@@ -53,8 +53,8 @@ def run(
 ) -> int:
     """Run the sweep in FILE; the same command resumes it.
 
-    The quickstart where no file is given. -o reaches the sweep's settings (-o budget.trials=20) and the
-    experiment's (-o experiment.training.epochs=3). --until ends the launch after a stage; a later one goes on.
+    Without FILE it runs the quickstart. -o changes the sweep's settings (-o budget.trials=20) and the experiment's
+    (-o experiment.training.epochs=3). --until ends the launch after a stage; a later launch runs the rest.
     """
     from intelligen.sweep.launch_request import request_of_file
 
@@ -80,10 +80,10 @@ def resume(
     local: bool,
     as_json: bool,
 ) -> int:
-    """Go on with SWEEP from its own directory.
+    """Resume SWEEP from its own directory.
 
-    Settings, data and MLflow store are those of its last launch, so its file is not needed. -o reaches what may
-    change between launches: budget, resources, baseline, question.
+    Settings, data and MLflow store are those of its last launch, so its file is not needed. -o changes settings that
+    may change between launches: budget, resources, baseline, question.
     """
     request = _request(sweep, overrides, runs, tracking_uri)
     return _launch(replace(request, failed_again=failed, local=local), as_json=as_json)
@@ -91,8 +91,8 @@ def resume(
 
 @click.command()
 @sweep_argument()
-@click.option("--trials", type=click.IntRange(1), help="New budget.trials: trials in all, those that ran included.")
-@click.option("--trials-per-strategy", type=click.IntRange(1), help="New budget.trials_per_strategy, likewise in all.")
+@click.option("--trials", type=click.IntRange(1), help="New budget.trials: a total, including trials that ran.")
+@click.option("--trials-per-strategy", type=click.IntRange(1), help="New budget.trials_per_strategy, also a total.")
 @override_option
 @runs_option
 @last_tracking_option
@@ -108,10 +108,10 @@ def extend(
     local: bool,
     as_json: bool,
 ) -> int:
-    """Give SWEEP a larger budget, and go on with it.
+    """Give SWEEP a larger budget and resume it.
 
-    Numbers are of trials in all, so the same command again changes nothing. Budgets without an option of their own
-    are given by -o, such as -o budget.KEY=VALUE; so are further seeds to confirm with: -o confirm.seeds=5.
+    Numbers are totals, so repeating the command changes nothing. Use -o for budgets without an option
+    (-o budget.KEY=VALUE), and for more seeds of the confirmation (-o confirm.seeds=5).
     """
     asked = {"trials": trials, "trials_per_strategy": trials_per_strategy}
     wanted = {key: number for key, number in asked.items() if number is not None}
@@ -134,12 +134,12 @@ def extend(
 @click.command()
 @sweep_argument()
 @runs_option
-@click.option("--timeout", type=click.FloatRange(0), default=120.0, show_default=True, help="Seconds to wait for it.")
+@click.option("--timeout", type=click.FloatRange(0), default=120.0, show_default=True, help="Seconds to wait.")
 @json_option
 def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
     """Ask the launcher of SWEEP to stop, and wait for it.
 
-    It may run on any host that sees the runs directory. What it did stands.
+    The launcher may run on any host that shares the runs directory. Finished work is kept.
     """
     files = SweepFiles(find_sweep(runs.absolute(), sweep))
     owner = runner(files)
@@ -148,17 +148,17 @@ def stop(sweep: str, runs: Path, timeout: float, as_json: bool) -> None:
         if not wait_until_stopped(lambda: runner(files) is not None, timeout_s=timeout):
             watch = command_line("watch", files.directory)
             raise BusyError(
-                f"{files.directory.name}: asked to stop, but {owner} still runs after {timeout:.0f} s; it stops at its"
-                f" next look at its directory, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
+                f"{files.directory.name}: asked to stop, but {owner} still runs after {timeout:.0f} s; it stops when"
+                f" it sees the request, unless it hangs or is gone: wait, watch it ({watch}), or kill it"
             )
     now, ran = read_status(files), owner is not None
     if as_json:
         print_document({**now.document(), "ran": ran})
     else:
-        word = "has stopped" if ran else "does not run"
+        word = "has stopped" if ran else "is not running"
         click.echo(f"{now.name}: {word}; {now.ended_words} trials ended")
         if now.unfinished:
-            click.echo(f"go on    {command_line('resume', files.directory)}")
+            click.echo(f"resume   {command_line('resume', files.directory)}")
 
 
 def _request(sweep: str, overrides: tuple[str, ...], runs: Path, tracking_uri: str | None) -> "LaunchRequest":

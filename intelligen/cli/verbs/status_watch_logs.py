@@ -26,10 +26,10 @@ INTERRUPTED = 130
 @runs_option
 @json_option
 def status(sweep: str | None, runs: Path, as_json: bool) -> None:
-    """Say where SWEEP stands, or list all sweeps.
+    """Show the progress of SWEEP, or list all sweeps.
 
-    SWEEP is a name or a sweep file. Trials by state, the best so far and the spend of each strategy, what is left,
-    and who runs it. Takes no lock.
+    SWEEP is a name or a sweep file. Prints trials by state, the best score and the cost of each strategy, the time
+    left, and the launcher. Takes no lock.
     """
     if sweep is None:
         _list(runs.absolute(), as_json=as_json)
@@ -44,13 +44,13 @@ def status(sweep: str | None, runs: Path, as_json: bool) -> None:
 @click.command()
 @sweep_argument(required=False)
 @runs_option
-@click.option("--interval", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Seconds between looks.")
-@click.option("--once", is_flag=True, help="Look once.")
+@click.option("--interval", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Seconds between updates.")
+@click.option("--once", is_flag=True, help="Show the progress once, and exit.")
 @json_option
 def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: bool) -> int:
-    """Show where SWEEP stands until it no longer runs.
+    """Show the progress of SWEEP until it no longer runs.
 
-    With --json it waits and then prints the last standing. Without SWEEP it lists all sweeps.
+    With --json it waits and then prints the last status. Without SWEEP it lists all sweeps.
     """
     if sweep is None:
         refuse_given("interval", why="without SWEEP the sweeps are listed once; name a sweep")
@@ -77,14 +77,14 @@ def watch(sweep: str | None, runs: Path, interval: float, once: bool, as_json: b
 @sweep_argument(required=False)
 @click.argument("trial", required=False)
 @runs_option
-@click.option("-f", "--follow", is_flag=True, help="Go on until the trials have ended.")
-@click.option("-n", "--lines", type=click.IntRange(1), help="The last N lines of each log; all where not given.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the logs until the trials have ended.")
+@click.option("-n", "--lines", type=click.IntRange(1), help="The last N lines of each log; all by default.")
 @json_option
 def logs(sweep: str | None, trial: str | None, runs: Path, follow: bool, lines: int | None, as_json: bool) -> int:
-    """Show the log of a TRIAL of SWEEP.
+    """Show the logs of SWEEP's trials, or of one TRIAL.
 
-    Such as t0003 or baseline-1; SWEEP/TRIAL names both. Without TRIAL, of those under way, or of the last one.
-    Without SWEEP, the sweeps are listed.
+    TRIAL is a name such as t0003 or baseline-1; SWEEP/TRIAL names both. Without TRIAL, shows the trials that are
+    running, or the last one. Without SWEEP, lists the sweeps.
     """
     if follow and as_json:
         raise click.UsageError("--follow has no end, so there is no document: leave out --json")
@@ -130,6 +130,6 @@ def _list(store: Path, *, as_json: bool) -> None:
     if statuses:
         people_console().print(list_view(statuses))
     elif not problems:
-        click.echo(f"no sweep in {layout.sweeps(store)} yet: intelligen run FILE makes one")
+        click.echo(f"no sweep in {layout.sweeps(store)} yet; start one: intelligen run FILE")
     for problem in problems.values():
         click.echo(f"warning: {problem}", err=True)

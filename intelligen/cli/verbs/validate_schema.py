@@ -42,15 +42,15 @@ class FileFinding:
     type=click.IntRange(0, 10_000),
     default=50,
     show_default=True,
-    help="So many points of a sweep's space are drawn and resolved to trials.",
+    help="Number of points drawn from a sweep's space and resolved to trials.",
 )
 @runs_option
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, runs: Path, as_json: bool) -> int:
-    """Check sweep and experiment files without running anything; exit code 2 where one is wrong.
+    """Check sweep and experiment files without running anything; exit code 2 if one is wrong.
 
     Every problem is one line: FILE:LINE: KEY: what is wrong, and how to fix it. Exit code 69: --runs, or its default,
-    cannot hold runs.
+    cannot be the runs directory.
     """
     del runs  # it was looked at when it was read
     findings = [_examined(file, overrides, samples) for file in files]

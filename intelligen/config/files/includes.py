@@ -63,10 +63,10 @@ class _Includes:
         path = by.parent / name
         require_inside(self._project, path)
         if Path(os.path.realpath(path)) in around:
-            raise ConfigError(f"{displayed(path)} would include itself; take one of the two includes out")
+            raise ConfigError(f"{displayed(path)} would include itself; remove one of the two includes")
         self._fragments += 1
         if self._fragments > MAX_FRAGMENTS:
-            raise ConfigError(f"more than {MAX_FRAGMENTS} fragments; put some of them together")
+            raise ConfigError(f"more than {MAX_FRAGMENTS} included files; merge some of them")
         return path, read_text(path)
 
 

@@ -24,7 +24,7 @@ from intelligen.config.space.check_space import may_vary
 FILES: dict[str, type[Settings]] = {"sweep": Sweep, "experiment": Experiment}
 
 _INCLUDE = {
-    "description": "Files whose settings stand below this file's own; paths start where this file lies.",
+    "description": "Files whose settings this file overrides; their paths are relative to this file.",
     "type": "array",
     "items": {"type": "string", "minLength": 1},
     "maxItems": MAX_FRAGMENTS,

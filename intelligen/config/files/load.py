@@ -141,7 +141,7 @@ def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Doc
     for number, search in enumerate(sweep.test.searches or ()):
         if clashing := [split for split in splits if split.endswith(f"-{search}")]:
             key = ("test", "searches", number)
-            what = f"scores by {search} could be taken for those of the split {clashing[0]}; name the split otherwise"
+            what = f"scores by {search} would have the same name as those of the split {clashing[0]}; rename the split"
             raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 

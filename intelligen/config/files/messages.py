@@ -82,7 +82,7 @@ def _type_fix(kind: str, value: JsonValue, annotation: Any) -> str:
     if _TYPES[kind] == "a mapping" and value is None:
         return "; indent its settings below it, or write {}"
     if _TYPES[kind] == "a list" and isinstance(value, dict) and value and all(key.isdecimal() for key in value):
-        return "; a list's entries are numbered from 0, and this number is beyond them"
+        return "; a list's entries are numbered from 0, and this number is too large"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'; write "{str(value).lower()}"'
     return ""
@@ -100,6 +100,6 @@ def _space_form(value: JsonValue) -> str:
     forms = ", ".join(FORMS)
     if isinstance(value, dict) and len(value) == 1:
         (form,) = value
-        return f'"{form}" is no form of a search space; {nearest(form, list(FORMS))}'
+        return f'"{form}" is not a form of a search space; {nearest(form, list(FORMS))}'
     fix = "" if isinstance(value, dict | list) else f"; write {{const: {shown(value)}}} for a fixed value"
     return f"must be a mapping with one key of {forms}, got {shown(value)}{fix}"

@@ -19,4 +19,4 @@ def require_inside(project: Path, path: Path) -> None:
 
     """
     if not Path(os.path.realpath(path)).is_relative_to(project):
-        raise ConfigError(f'"{path}" lies outside of the project, {project}; name a file inside it')
+        raise ConfigError(f'"{path}" is outside the project, {project}; name a file inside it')

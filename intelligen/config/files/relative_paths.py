@@ -77,6 +77,6 @@ def _misplaced(local: Local, text: str, folder: Path) -> str | None:
         return None
     there = local.with_path(text, Path(os.path.relpath(os.path.realpath(path), os.path.realpath(folder))))
     return (
-        f"{shown(text)} is not in the folder of this file, where relative paths start, but in the working directory;"
+        f"{shown(text)} exists in the working directory, but a relative path starts at this file's folder;"
         f" write {shown(there)}"
     )

@@ -153,13 +153,13 @@ class _Reader:
     def _node(self, event: yaml.Event, key: Key) -> JsonValue:
         self.origins.setdefault(key, self._origin(self._line))
         if isinstance(event, yaml.AliasEvent):
-            self._note(key, f"*{event.anchor} refers to another place; write the value out")
+            self._note(key, f"*{event.anchor} refers to another value; write the value itself")
             return None
         assert isinstance(event, yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent)
         if event.anchor is not None:
-            self._note(key, f"anchor &{event.anchor} is not allowed; write each value out where it is used")
+            self._note(key, f"anchor &{event.anchor} is not allowed; write each value where it is used")
         if event.tag is not None:
-            self._note(key, f"tag {event.tag.replace(_STANDARD_TAG, '!!')} is not allowed; leave it out")
+            self._note(key, f"tag {event.tag.replace(_STANDARD_TAG, '!!')} is not allowed; remove it")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, key)
         if len(key) >= MAX_DEPTH:
@@ -190,7 +190,7 @@ class _Reader:
             name = self._key(event, key)
             child = (*key, name)
             if name in values:
-                self._note(child, f"stands twice, first at {self.origins[child]}; keep one of them")
+                self._note(child, f"occurs twice, first at {self.origins[child]}; keep one of them")
             self.origins.setdefault(child, self._origin(self._line))
             value = self._node(self._next(), child)
             values.setdefault(name, value)

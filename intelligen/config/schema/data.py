@@ -117,7 +117,7 @@ class HubCorpus(Settings):
     streaming: bool = False
     """Read over the network without first storing the whole data set."""
     limit: PositiveInt | None = None
-    """At most so many training rows (validation and test sets are always whole)."""
+    """The maximum number of training rows (validation and test sets are always complete)."""
 
     @property
     def fields(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ class Asha(Settings):
 
 
 class Hyperband(Settings):
-    """ASHA in several brackets (Li et al. 2018): each starts its rungs η times later, the last one stops no trial.
+    """ASHA in several brackets (Li et al. 2018): each starts its rungs η times later, and the last one stops no trial.
 
     It hedges against an objective whose early epochs mislead. A trial's bracket is drawn from its name, in the
     proportions of the source's algorithm 1.
@@ -43,11 +43,11 @@ class Median(Settings):
     grace_epochs: PositiveInt = 1
     """No trial is stopped earlier, and the others' earlier epochs do not count."""
     least_trials: PositiveInt = 3
-    """No trial is stopped before so many others have come as far."""
+    """No trial is stopped before this many others have come as far."""
 
 
 class Pbt(Settings):
-    """Population-based training (Jaderberg et al. 2017): trials train in intervals, and the worst go on from the best.
+    """Population-based training (Jaderberg et al. 2017): trials train in intervals, and the worst exploit the best.
 
     After an interval, each trial of the lower quantile exploits one of the upper: it copies weights, optimizer and
     values, and changes the values. All of them are of one strategy. It stops no trial.
@@ -59,11 +59,11 @@ class Pbt(Settings):
     interval_epochs: PositiveInt = 1
     """Epochs of an interval."""
     quantile: Annotated[float, Field(gt=0.0, le=0.5)] = 0.25
-    """Share of the trials that exploit, and of those that are exploited; at least one each."""
+    """Share of the trials that exploit others, and of those that are exploited; at least one each."""
     perturbation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    """A copied value is multiplied by 1 − this or 1 + this; where that leaves its range, it stays."""
+    """A copied value is multiplied by 1 − this or 1 + this; if that leaves its range, it is kept."""
     resample_probability: Share = 0.25
-    """Probability that a copied value is drawn anew from its range instead."""
+    """The probability that a copied value is drawn again from its range instead."""
 
 
 class NoScheduler(Settings):

@@ -45,7 +45,7 @@ class StandardMatched(_TeacherForced):
 
     name: Literal["standard_matched"] = "standard_matched"
     updates_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = 4.0
-    """An epoch has so many times the updates of the other strategies' epochs. Set it to the epoch time of the costly
+    """An epoch has this many times the updates of the other strategies' epochs. Set it to the epoch time of the costly
     strategy over the epoch time of `standard`, as a sweep's table shows them."""
 
 

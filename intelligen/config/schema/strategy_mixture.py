@@ -50,7 +50,7 @@ class Stage(Settings):
     until_share: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     """It ends at this share of the run's updates."""
     until_epochs_without_gain: PositiveInt | None = None
-    """It ends after so many of its epochs in a row without a better validation score than before."""
+    """It ends after this many of its epochs in a row without a better validation score than before."""
 
 
 class Curriculum(Settings):
@@ -112,7 +112,7 @@ class Bandit(Settings):
     @model_validator(mode="after")
     def _distinct(self) -> "Bandit":
         if len(set(self.arms)) != len(self.arms):
-            raise ValueError("an arm stands twice")
+            raise ValueError("an arm occurs twice")
         return self
 
 

@@ -28,9 +28,9 @@ class Resources(Settings):
     concurrent_trials: PositiveInt = 1
     """Trials at the same time."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    """A trial that crashes is tried so many times in all; it resumes from its last checkpoint."""
+    """A trial that crashes is tried this many times in all; it resumes from its last checkpoint."""
     no_progress_s: PositiveFloat | None = 3600.0
-    """A trial that makes no update for so many seconds hangs, and fails. Validation makes none, nor does the start:
+    """A trial that makes no update for this many seconds hangs, and fails. Validation makes none, nor does the start:
     give more than these take. null = wait for ever."""
     wait_s: Annotated[NonNegativeFloat, ADDED] = 900.0
     """How many seconds a launch waits for nodes that the cluster's autoscaler can add; 0 = not at all. Where no

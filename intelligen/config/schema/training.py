@@ -37,13 +37,13 @@ class Schedule(Settings):
 
 
 class Health(Settings):
-    """Signs that a fine-tuning is unhealthy, compared with the weights it started from; an unhealthy trial stops early.
+    """Signs of an unhealthy fine-tuning, each compared with the weights it started from; such a trial stops early.
 
     Its best epoch so far is its result. NaN and infinity always end a trial, and as failed.
     """
 
     patience: PositiveInt | None = 2
-    """A sign must hold for so many epochs in a row; none = no sign stops a trial."""
+    """A sign must hold for this many epochs in a row; none = no sign stops a trial."""
     least_distinct: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     """Collapse: the hypotheses' share of distinct bigrams falls below this share of its start."""
     length_drift: PositiveFloat = 0.3
@@ -73,7 +73,7 @@ class Training(Settings):
     precision: Precision = "fp32"
     """Arithmetic of forward and backward; weights and optimizer stay in fp32."""
     patience: PositiveInt | None = None
-    """Stop after so many epochs without a better validation score; not given = never."""
+    """Stop after this many epochs without a better validation score; not given = never."""
     average_last: Annotated[int, Field(ge=1, le=100)] = 1
     """The mean of the last n checkpoints' weights competes with the best checkpoint on validation; 1 = off."""
     health: Health = Health()

@@ -40,7 +40,7 @@ def _fixed(entry: Entry) -> str | None:
         case _:
             what = "has no continuous range"
     return (
-        f"{what}, as the scheduler pbt asks of all that varies but the strategy: write a const, or take another"
+        f"{what}, which the scheduler pbt needs of every parameter but the strategy: write a const, or use another"
         " scheduler"
     )
 

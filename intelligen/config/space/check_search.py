@@ -62,12 +62,12 @@ def _grid_problems(sweep: Sweep, document: Document) -> Iterator[str]:
     endless = [parameter for parameter in parameters(sweep.space) if parameter.continuous]
     for parameter in endless:
         what = (
-            f"{parameter.name} has no end of values, and the sampler grid runs every point;"
-            " list values with `choice`, or take another sampler"
+            f"{parameter.name} has infinitely many values, and the sampler grid runs every point;"
+            " list values with `choice`, or use another sampler"
         )
         yield problem_line(document.origin(parameter.key), dotted(parameter.key), what)
     if not endless and (size := grid_size(sweep.space)) > MOST_GRID_POINTS:
-        what = f"a grid of {size:,} points; at most {MOST_GRID_POINTS:,}: list fewer values, or take another sampler"
+        what = f"a grid of {size:,} points; at most {MOST_GRID_POINTS:,}: list fewer values, or use another sampler"
         yield problem_line(document.origin(("space",)), "space", what)
 
 

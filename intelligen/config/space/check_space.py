@@ -113,7 +113,7 @@ def _unfit_name(entry: Entry) -> str | None:
     if entry.column is None:
         return None
     if has_setting(Experiment, resolve_key(entry.parent, entry.written)):
-        return "is a setting; name a zip by another word, such as pairs, and list this setting among those below `zip`"
+        return "is a setting; give the zip another name, such as pairs, and list this setting among those below `zip`"
     if not re.fullmatch(NAME_PATTERN, entry.written):
         return "the name of a zip has at most 64 of A-Z a-z 0-9 . _ -, the first a letter or digit"
     return None
@@ -130,7 +130,7 @@ def _unfit_form(entry: Entry) -> str | None:
             unknown = (one_of(known, part) for part in parts if part not in known)
             return next((f"mixing weights of an unknown strategy: {problem}" for problem in unknown), None)
         case SearchedSchedule() if not holds(Experiment, entry.setting, ProbabilitySchedule):
-            return "a schedule is how a probability moves, as in strategy.probability; this setting does not move"
+            return "a schedule changes a probability over time, as in strategy.probability; this setting is constant"
     return None
 
 
@@ -140,7 +140,7 @@ def _clash(entry: Entry, earlier: Entry) -> str | None:
     if entry.key[common - 1] == "choice":
         return None
     if entry.setting == earlier.setting:
-        return f"{entry.setting} varies at two places of one trial's space; keep one of them"
+        return f"{entry.setting} varies twice in one trial's space; keep one of them"
     for whole, part in ((entry, earlier), (earlier, entry)):
         if isinstance(whole.space, Simplex | SearchedSchedule) and part.setting.startswith(f"{whole.setting}."):
             return f"{part.setting} varies already as a part of {whole.setting}; keep one of them"

@@ -71,7 +71,7 @@ class Choice(Settings):
     @model_validator(mode="after")
     def _distinct(self) -> "Choice":
         if isinstance(self.choice, list) and len({(type(o), o) for o in self.choice}) != len(self.choice):
-            raise ValueError("an option stands twice")
+            raise ValueError("an option occurs twice")
         return self
 
 
@@ -83,7 +83,7 @@ class Simplex(Settings):
     @model_validator(mode="after")
     def _distinct(self) -> "Simplex":
         if len(set(self.simplex)) != len(self.simplex):
-            raise ValueError("a part of the simplex stands twice")
+            raise ValueError("a part of the simplex occurs twice")
         if len(self.simplex) < 2:
             raise ValueError("a simplex needs at least two parts: the weight of one alone is always 1")
         return self
@@ -111,7 +111,7 @@ class Zip(Settings):
             if len(more) != len(values):
                 raise ValueError(f"zip.{key} must have as many values as {first} ({len(values)}), got {len(more)}")
         if len({repr(row) for row in self.rows}) != len(values):
-            raise ValueError("a row of the zip stands twice")
+            raise ValueError("a row of the zip occurs twice")
         return self
 
 
@@ -150,7 +150,7 @@ class ScheduleRanges(Settings):
         if not self.shapes:
             yield "shape must not be empty"
         if len(set(self.shapes)) != len(self.shapes):
-            yield "shape has an entry that stands twice"
+            yield "shape has an entry that occurs twice"
         for shape in self.shapes:
             if shape not in SHAPES:
                 yield f'shape must be of {", ".join(SHAPES)}, got "{shape}"; {nearest(shape, SHAPES)}'
@@ -161,13 +161,13 @@ class ScheduleRanges(Settings):
         if moving and self.end is None:
             yield f"shape {moving[0]} goes from start to `end`: add it"
         if self.end is not None and not moving:
-            yield "end has no meaning where the only shape is constant: leave it out"
+            yield "end has no effect if the only shape is constant: remove it"
         if len(with_k) > 1:
-            yield f"shape {' and '.join(with_k)} cannot stand together: no k is valid for both; keep one of them"
+            yield f"shape {' and '.join(with_k)} cannot be combined, because no k is valid for both; keep one of them"
         if with_k and self.k is None:
             yield f"shape {with_k[0]} needs k: add it"
         if self.k is not None and not with_k:
-            yield f"k belongs to shape {' or '.join(_SHAPES_WITH_K)}: leave it out"
+            yield f"k belongs to shape {' or '.join(_SHAPES_WITH_K)}: remove it"
 
 
 class SearchedSchedule(Settings):

@@ -76,9 +76,9 @@ class Parameter:
         for name, values in self.needs:
             with_it = f"exists only with {name}: {' or '.join(map(str, values))}"
             if name not in point:
-                return f"{with_it}; name that too, or leave this out"
+                return f"{with_it}; give that too, or leave this out"
             if point[name] not in values:
-                return f"{with_it}, and the point has {shown(point[name])}; leave one of them out"
+                return f"{with_it}, but the point has {shown(point[name])}; remove one of them"
         return None
 
 
@@ -151,6 +151,6 @@ def _size(form: Space) -> int:
             assert isinstance(spaces, dict)
             return sum(grid_size(inner) for inner in spaces.values())
         case Uniform() | LogUniform() | Simplex():
-            raise AssertionError(f"{form} has no end of points")
+            raise AssertionError(f"{form} has infinitely many points")
         case _:
             assert_never(form)

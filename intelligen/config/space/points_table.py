@@ -88,7 +88,7 @@ def _bad_columns(columns: Sequence[str], known: Sequence[str], file_name: str) -
         yield problem_line(f"{file_name}:1", "", "the first line must name the columns; it is empty")
     for column in columns:
         if columns.count(column) > 1:
-            yield problem_line(f"{file_name}:1", column, "stands twice")
+            yield problem_line(f"{file_name}:1", column, "occurs twice")
         elif column not in known:
             yield problem_line(f"{file_name}:1", column, f"no parameter and no objective; {nearest(column, known)}")
 

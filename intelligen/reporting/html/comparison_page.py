@@ -47,7 +47,7 @@ def comparison_page(compared: Sequence[Compared]) -> str:
     text = (
         f"Each sweep's own results; Δ is to {CONTROL} of the same sweep. Between sweeps nothing is tested."
         if not warnings
-        else "Numbers of these sweeps do not compare:"
+        else "Numbers of these sweeps are not comparable:"
     )
     figures = [_scores(compared, drawn)] if systems else []
     sections = [
@@ -67,21 +67,21 @@ def _differences(one: Compared, other: Compared) -> Iterator[str]:
     pair = f"{one.name} and {other.name}"
     if one.study.fingerprint["prepared"] != other.study.fingerprint["prepared"]:
         named = ", ".join(compared.study.fingerprint["prepared"] for compared in (one, other))
-        yield f"{pair} have other data or vocabularies ({named})"
+        yield f"{pair} have different data or vocabularies ({named})"
     if one.study.primary[0] != other.study.primary[0]:
         named = " and ".join(compared.study.primary[0] for compared in (one, other))
-        yield f"{pair} are tested otherwise: {named}"
+        yield f"{pair} have different test sets: {named}"
     searches = [compared.study.fingerprint["experiment"]["decoding"]["test"] for compared in (one, other)]
     if searches[0] != searches[1]:
-        yield f"{pair} search otherwise: {' and '.join(map(_search_settings, searches))}"
+        yield f"{pair} have different searches: {' and '.join(map(_search_settings, searches))}"
     metrics = [compared.study.task.ranking for compared in (one, other)]
     if metrics[0].name != metrics[1].name:
-        yield f"{pair} rank by other metrics: {' and '.join(metric.label for metric in metrics)}"
+        yield f"{pair} rank by different metrics: {' and '.join(metric.label for metric in metrics)}"
         return
     signatures = [{row.score.signature for row in compared.primary} for compared in (one, other)]
     if signatures[0] != signatures[1]:
-        listed = " and ".join(" ".join(sorted(each)) for each in signatures)
-        yield f"{pair} have {metrics[0].label} of other signatures: {listed}"
+        told = " and ".join(" ".join(sorted(each)) for each in signatures)
+        yield f"{pair} have {metrics[0].label} with different signatures: {told}"
 
 
 def _search_settings(search: Mapping[str, Any]) -> str:

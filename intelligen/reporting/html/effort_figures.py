@@ -47,7 +47,7 @@ def expected_best_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]
             yield Figure(
                 f"expected-{effort.replace('_', '-')}",
                 f"Expected best {title}",
-                "If the search had stopped there (Dodge et al. 2019); each line ends at what was spent.",
+                "If the search had stopped there (Dodge et al. 2019); each line ends at what the search spent.",
                 figure,
             )
 
@@ -86,7 +86,7 @@ def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
         yield Figure(
             f"importance-{name}",
             f"Importance, {name}",
-            f"PED-ANOVA over {len(own)} trials: how much a parameter decides whether a trial is among the best.",
+            f"PED-ANOVA over {len(own)} trials: how strongly a parameter decides whether a trial is among the best.",
             figure,
         )
 
@@ -95,7 +95,7 @@ def importance_note(study: StudyResults) -> str:
     """Why some strategies have no figure."""
     ran = {name: len(_completed(study, name)) for name in study.strategies}
     few = [f"{name} ({count})" for name, count in ran.items() if count < LEAST_TRIALS]
-    return f"Too few trials that finished to tell, {LEAST_TRIALS} are needed: {', '.join(few)}." if few else ""
+    return f"Too few finished trials, {LEAST_TRIALS} are needed: {', '.join(few)}." if few else ""
 
 
 def _completed(study: StudyResults, strategy: str) -> list[SeedModel]:

@@ -10,8 +10,8 @@ Marks = Mapping[str, Mark]
 
 _EXPOSURE = {
     "valid/exposure_gap": ("Exposure gap", "Teacher-forced accuracy less free-running accuracy."),
-    "valid/prefix_switch_gap": ("Prefix-switch gap", "What a prefix of its own costs the model, in nats per token."),
-    "valid/repetition_pct": ("Repetition", "4-grams that stood in the same hypothesis before, in per cent."),
+    "valid/prefix_switch_gap": ("Prefix-switch gap", "Loss added by a prefix of the model's own, in nats per token."),
+    "valid/repetition_pct": ("Repetition", "4-grams that occur earlier in the same hypothesis, in per cent."),
     "valid/length_ratio": (
         "Length ratio",
         "Tokens of the hypotheses over those of the references; away from 1: drift.",
@@ -37,8 +37,8 @@ def learning_curves(study: StudyResults, marks: Marks) -> Figure:
     return Figure(
         "learning",
         f"{study.metric} while training",
-        "Validation after each epoch, one line per seed. The dotted line is where all start: the baseline, mean over"
-        " its seeds.",
+        "Validation after each epoch, one line per seed. The dotted line is the common start: the baseline, mean"
+        " over its seeds.",
         figure,
     )
 

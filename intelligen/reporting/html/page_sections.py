@@ -23,13 +23,14 @@ Marks = Mapping[str, Mark]
 _HOW_TO_READ = (
     "{score}, the mean over seeds, with its 95 % interval over seeds × rows. Δ is the difference"
     " to standard over the seeds that both have, p corrected by Holm for all strategies of the table. Effect size"
-    " is Hedges' g: Δ over its standard deviation between seeds. With so many seeds as needed, a Δ of this size is"
-    " found in four of five studies, corrected alike. The seeds say which trials a row comes from: every trial stands"
-    " below, with its run in MLflow. Epoch time, memory and device-hours are over all trials of a strategy, in"
-    " search and confirmation, the stopped and the failed included; a device is a GPU, or a worker's processors."
-    " Memory is the GPU's, or resident memory of processes without one."
+    " is Hedges' g: Δ over its standard deviation between seeds. Seeds needed = the seeds with"
+    " which four of five studies would find a Δ of this size after the same correction. The seeds say which trials a"
+    " row comes from: all trials are listed below, with their runs in MLflow. Epoch time, memory and device-hours are"
+    " over all trials of a strategy, in search and confirmation, the stopped and the"
+    " failed included; a device is a GPU, or a worker's processors. Memory is the GPU's, or resident memory of"
+    " processes without one."
 )
-_HOW_EXPOSED = "What a model does after words of its own, mean over its seeds; docs/measures.md has the formulas."
+_HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
 
 
 def study_sections(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> list[Section]:
@@ -116,8 +117,8 @@ def _material(study: StudyResults) -> list[Section]:
     chosen = samples(study, study.primary) if study.primary in study.settings else []
     how = (
         f"The middle row of each of {SAMPLES} equal parts of {study.primary[0]}, as the models of the first seed"
-        f" decode it by {study.primary[1]} search; nobody chose them for what they say. Marked: words that the"
-        " reference does not have there; struck out: words of the reference that are missing there."
+        f" decode it by {study.primary[1]} search; they are not chosen by content. Marked: words that the reference"
+        " does not have there; struck out: words of the reference that are missing there."
     )
     return [
         Section("samples", "Sample outputs", text=how if chosen else "", samples=chosen),

@@ -62,7 +62,7 @@ def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator
             yield Figure(
                 f"parallel-{strategy}",
                 strategy,
-                f"{len(own)} trials; the best fifth is drawn boldly. A parameter that a trial does not have breaks its"
+                f"{len(own)} trials; the best fifth is in bold. A parameter that a trial does not have breaks its"
                 " line.",
                 figure,
             )

@@ -36,7 +36,7 @@ def _lengths(metric: AnyMetric, by_length: Mapping[str, Mapping[str, float]], ma
     return Figure(
         "lengths",
         f"{metric.label} by length of the reference",
-        "Mean over the seeds. Errors add up along a sentence, so a remedy should gain most on the right.",
+        "Mean over the seeds. Errors accumulate along a sentence, so a remedy should gain most on the right.",
         lengths,
     )
 

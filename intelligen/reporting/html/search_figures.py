@@ -43,8 +43,8 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
     return Figure(
         "pareto",
         "Score and cost",
-        "Trials of the search; hollow ones were stopped early. The line is the Pareto front of those that ran their"
-        f" course: {', '.join(front) or 'none'}.",
+        "Trials of the search; hollow ones were stopped early. The line is the Pareto front of the finished"
+        f" trials: {', '.join(front) or 'none'}.",
         figure,
     )
 

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from intelligen.analysis.sweep_results import Front
 
-TITLE = "Pareto front: no other trial that finished is better in every objective"
+TITLE = "Pareto front: no other finished trial is better in every objective"
 
 
 def rich_front(front: Front, *, metrics: Sequence[str]) -> Table:

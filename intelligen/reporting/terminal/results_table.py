@@ -17,9 +17,9 @@ NOTE = (
     " epochs; a device is a GPU, or a worker's processors."
 )
 SEEDS_NOTE = (
-    " Here test is not of those weights: each best trial's settings were trained again with seeds that the search has"
-    " not seen, and test = the mean over these seeds, from the least to the most. Trials, epoch time, cost and memory"
-    " are of the search alone."
+    " Here test is not of those weights: each best trial was trained again with seeds that the search did not use, and"
+    " test = the mean over these seeds, with minimum and maximum. Trials, epoch time, cost and memory are of the search"
+    " alone."
 )
 
 

@@ -26,7 +26,7 @@ def status_view(status: Status) -> RenderableType:
 
 def list_view(statuses: Sequence[Status]) -> Table:
     """One line per sweep."""
-    table = _table("sweep", "state", ">trials", ">best", "strategy", ">last sign")
+    table = _table("sweep", "state", ">trials", ">best", "strategy", ">last update")
     for status in statuses:
         best = _leader(status)
         table.add_row(
@@ -45,7 +45,7 @@ def state_words(status: Status) -> str:
     owner = status.holder
     if owner is None:
         return str(status.state)
-    return f"running ({owner}{'' if owner.certain else ', as its lock says'})"
+    return f"running ({owner}{'' if owner.certain else ', according to its lock'})"
 
 
 def duration(seconds: float) -> str:
@@ -67,7 +67,7 @@ def _heading(status: Status) -> list[str]:
     lines = [f"{status.name}: {state_words(status)}; {trials}{f' ({counted})' if counted else ''}"]
     if status.confirmations:
         confirmed = _counted(status.confirmed) or "none yet"
-        lines.append(f"trained again with other seeds: {confirmed}, of {status.confirmations}")
+        lines.append(f"confirmations: {confirmed}, of {status.confirmations}")
     return [*lines, status.question] if status.question else lines
 
 
@@ -80,7 +80,7 @@ def _strategies(status: Status) -> Table:
 
 
 def _under_way(status: Status) -> Table:
-    table = _table("under way", "strategy", ">epoch", f">{status.objective}", ">attempt", ">for")
+    table = _table("running", "strategy", ">epoch", f">{status.objective}", ">attempt", ">for")
     for trial in status.under_way:
         value = "" if trial.value is None else f"{trial.value:.2f}"
         age = duration(_since_s(trial.started_ms)) if status.state is SweepState.RUNNING else "idle"
@@ -100,15 +100,15 @@ def _ending(status: Status) -> list[str]:
         lines.append(f"MLflow   {redact_text(status.tracking_uri)}")
     lines += compare
     if status.unfinished:
-        lines.append(f"go on    {command_line('resume', status.directory)}")
+        lines.append(f"resume   {command_line('resume', status.directory)}")
     return lines
 
 
 def _left(status: Status) -> str:
     if status.eta is None:
-        return "left     cannot be told: no trial has ended yet, or no number of trials is the budget"
+        return "left     unknown: no trial has ended yet, or the budget is not a number of trials"
     training = "search and confirmation" if status.confirmations else "search"
-    return f"left     {eta_words(status.eta)} of {training} (as many early stops as so far, or none), then the tests"
+    return f"left     {eta_words(status.eta)} of {training} (early stops as so far, or none), then the tests"
 
 
 def _leader(status: Status) -> tuple[str, BestTrial] | None:

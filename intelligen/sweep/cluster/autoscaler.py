@@ -77,7 +77,7 @@ def await_nodes(address: str, stages: Mapping[str, tuple[Resources, int]]) -> bo
             while (capacity := capacity_now(address)).fitting(resources) < 1:
                 if time.monotonic() - begun >= resources.wait_s:
                     raise UnavailableError(
-                        f"{key}: {capacity.location} has no room for a trial ({capacity.listed()}), its autoscaler"
+                        f"{key}: {capacity.location} has no room for a trial ({capacity.listed()}), and its autoscaler"
                         f" added none in {resources.wait_s:g} s; `ray status` says why, or raise {key}.wait_s"
                     )
                 if not asked:

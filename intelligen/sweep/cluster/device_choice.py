@@ -29,8 +29,8 @@ def on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) ->
     if any(gpus.values()) and not capacity.gpus:
         overrides = " ".join(f"-o {key}.gpus_per_worker=0" for key in open_stages)
         raise UnavailableError(
-            f"the sweep has trained on GPUs so far, and {capacity.location} has none; resume it where there are some,"
-            f" or go on with processors: {overrides}"
+            f"the sweep has trained on GPUs so far, and {capacity.location} has none; resume it where there are"
+            f" GPUs, or continue on processors: {overrides}"
         )
     return sweep.model_copy(update={key: _fitted(_stage(sweep, key), number, capacity) for key, number in gpus.items()})
 

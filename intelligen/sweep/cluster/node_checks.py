@@ -59,7 +59,7 @@ class NodeReport:
 
         """
         if self.error is not None:
-            return self.error, "see that its Ray works, and that it has the same environment"
+            return self.error, "check that its Ray works and that it has the same environment"
         if self.differences:
             return ", ".join(self.differences), "install the same versions on every node"
         if not self.sees_store:
@@ -213,7 +213,7 @@ def unusable_gpus(gpus: int) -> str | None:
         except RuntimeError as error:
             return f"GPU {index}: {last_line(error)}"
         if product != PRODUCT_SIZE:
-            return f"GPU {index} computes wrongly: {product:g} where {PRODUCT_SIZE} is right"
+            return f"GPU {index} computes wrong results: {product:g} instead of {PRODUCT_SIZE}"
     return None
 
 

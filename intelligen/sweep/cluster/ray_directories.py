@@ -29,7 +29,7 @@ def require_home() -> None:
             f"HOME is not set, and this user has no home directory, which Ray needs: {fix}"
         ) from error
     except OSError as error:
-        what = f"HOME: Ray keeps its token in {error.filename}, which cannot be made ({error.strerror})"
+        what = f"HOME: Ray keeps its token in {error.filename}, which cannot be created ({error.strerror})"
         raise UnavailableError(f"{what}: {fix}") from error
 
 
@@ -48,8 +48,8 @@ def require_ray_folder() -> None:
     folder = ray_folder()
     if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
         raise UnavailableError(
-            f"{folder}: Ray keeps its sessions there, and it is another user's: set RAY_TMPDIR to a directory of yours,"
-            " such as RAY_TMPDIR=/tmp/me"
+            f"{folder}: Ray keeps its sessions there, but it belongs to another user: set RAY_TMPDIR to a directory of"
+            " yours, such as RAY_TMPDIR=/tmp/me"
         )
 
 

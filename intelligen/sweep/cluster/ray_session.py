@@ -73,8 +73,8 @@ def require_no_ray() -> None:
     """
     if ray.is_initialized():
         raise UnavailableError(
-            "this process has started or joined Ray itself, and can hold one only: call ray.shutdown() first; a sweep"
-            " starts its own, or joins the cluster that RAY_ADDRESS names"
+            "this process has started or joined Ray itself, and can use only one Ray at a time: call ray.shutdown()"
+            " first; a sweep starts its own, or joins the cluster that RAY_ADDRESS names"
         )
 
 

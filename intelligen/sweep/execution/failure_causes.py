@@ -94,7 +94,7 @@ def _fault(error: BaseException, directory: Path) -> IntelligenError | None:
         case ImportError():
             return UnavailableError(f"{error}; install it there, and run the same command")
         case sqlite3.Error() if _primary(error) in _BAD_DATABASE:
-            return StorageError(f"{directory}: SQLite: {error}; see to its disk, and run the same command")
+            return StorageError(f"{directory}: SQLite: {error}; check its disk, and run the same command")
         case OSError():
             return _system_fault(error, directory)
         case torch.distributed.DistError():
@@ -186,12 +186,13 @@ def _system_fault(error: OSError, directory: Path) -> IntelligenError:
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror) or error.errno in _NETWORK:
         return BusyError(f"{path}: the network does not answer: {error}; run the same command once it does")
     if isinstance(error, FileNotFoundError):
-        fix = "see that every node has the runs directory" if _is_in_runs(path, directory) else "restore or install it"
+        in_runs = _is_in_runs(path, directory)
+        fix = "make the runs directory available on every node" if in_runs else "restore or install it"
         return StorageError(f"{path}: not there; {fix}, and run the same command")
     if error.errno in _ONLY_WRITING:
         return unwritten(path, error)
     kind = CannotCreateError if isinstance(error, PermissionError) else StorageError
-    return kind(f"{path}: {error.strerror or error}; see to its disk and its owner, and run the same command")
+    return kind(f"{path}: {error.strerror or error}; check its disk and its owner, and run the same command")
 
 
 def _is_in_runs(path: Path, directory: Path) -> bool:
@@ -204,7 +205,7 @@ def _fault_of_torch(error: BaseException) -> IntelligenError | None:
     if _NO_MEMORY.search(text):
         return MemoryShortageError(f"out of memory: {first_line(error)}")
     if _NO_DEVICE.search(text):
-        what = f"its GPU cannot be used: {first_line(error)}; see to driver and torch there"
+        what = f"its GPU cannot be used: {first_line(error)}; check driver and torch there"
         return UnavailableError(f"{what}, or give -o resources.gpus_per_worker=0, and run the same command")
     if _NO_ENVIRONMENT.search(text):
         return _unstarted(error)
@@ -226,7 +227,7 @@ def _fault_of_ray(error: BaseException) -> IntelligenError | None:
         ):
             return NodeLostError(f"its node was lost: {line}")
         case ray.exceptions.OutOfDiskError():
-            return StorageError(f"Ray's own disk is full: {line}; make room there, and run the same command")
+            return StorageError(f"Ray's own disk is full: {line}; free space there, and run the same command")
         case ray.exceptions.RuntimeEnvSetupError() | ray.exceptions.AuthenticationError():
             return _unstarted(error)
         case ray.exceptions.RayTaskError() | ray.exceptions.RayActorError() | ray.exceptions.WorkerCrashedError():
@@ -240,4 +241,4 @@ def _unstarted(error: BaseException) -> UnavailableError:
 
 def _unmet(error: BaseException) -> BusyError:
     what = f"its workers cannot reach each other: {first_line(error)}"
-    return BusyError(f"{what}; see to the network between the nodes (docs/cluster.md), and run the same command")
+    return BusyError(f"{what}; check the network between the nodes (docs/cluster.md), and run the same command")

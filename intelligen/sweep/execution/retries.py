@@ -65,7 +65,7 @@ class AttemptCounter:
                 require_capacity(self._resources, fault)
                 return Next.AGAIN
             case MemoryShortageError() as fault if name in self._short_of_memory:
-                return MemoryShortageError(f"{fault}; nothing ran beside it")
+                return MemoryShortageError(f"{fault}, though nothing ran beside it")
             case MemoryShortageError():
                 self._short_of_memory.add(name)
                 return Next.ALONE

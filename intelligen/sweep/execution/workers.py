@@ -171,7 +171,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             report(epoch)
 
         log.info(
-            "begins on host %s as process %d, %s, rank %d of %d",
+            "starts on host %s as process %d, %s, rank %d of %d",
             socket.gethostname(),
             os.getpid(),
             device,
@@ -181,7 +181,7 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
         reporting = replace(runtime, report=report_epoch, resumed=report, updated=lambda *_: beat())
         result = fit_interval(trial, reporting, _interval(config))
         if result is None:
-            log.info("paused after epoch %d, until its population has come so far", config["until_epoch"])
+            log.info("paused after epoch %d, until the rest of its population has caught up", config["until_epoch"])
         else:
             log.info("ends: %s; selected: %s", result.stop_reason, result.selected)
 

@@ -76,7 +76,7 @@ def run_checks(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> It
     yield _tracking(tracking_uri)
     yield _hub_token()
     if cluster is None:
-        yield Finding("nodes", CheckStatus.OK, "no Ray cluster is to be joined: sweeps run on this machine")
+        yield Finding("nodes", CheckStatus.OK, "no Ray cluster to join: sweeps run on this machine")
         yield _ray()
     else:
         yield from _nodes(cluster, directory)
@@ -113,7 +113,7 @@ def _packages() -> Iterator[Finding]:
 def _pins(installed: Mapping[str, str]) -> Finding:
     if not CONSTRAINTS.exists():
         return Finding(
-            "pins", CheckStatus.OK, "installed without the repository's constraints.txt, so nothing is pinned"
+            "pins", CheckStatus.OK, "installed without the repository's constraints.txt, so no version is pinned"
         )
     lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
     pins = {name: pinned for name, _, pinned in (line.partition("==") for line in lines)}
@@ -125,7 +125,7 @@ def _pins(installed: Mapping[str, str]) -> Finding:
     ]
     if moved:
         return Finding("pins", CheckStatus.WARN, _listed(moved), INSTALL)
-    return Finding("pins", CheckStatus.OK, "all requirements are as constraints.txt has them")
+    return Finding("pins", CheckStatus.OK, "all requirements have the versions of constraints.txt")
 
 
 def _installed(name: str) -> str | None:
@@ -141,7 +141,7 @@ def _machine() -> Iterator[Finding]:
     found = f"{cpus} processors, {free:.1f} GiB of memory available"
     if free < WANTED_MEMORY_GIB:
         yield Finding(
-            "machine", CheckStatus.WARN, found, "a sweep takes about 2 GiB beside its models: free some memory"
+            "machine", CheckStatus.WARN, found, "a sweep needs about 2 GiB besides its models: free some memory"
         )
     else:
         yield Finding("machine", CheckStatus.OK, found)
@@ -155,12 +155,12 @@ def _machine() -> Iterator[Finding]:
 def _gpu() -> Finding:
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     if names:
-        return Finding("gpu", CheckStatus.OK, f"{len(names)} that torch {torch.__version__} can use: {_listed(names)}")
+        return Finding("gpu", CheckStatus.OK, f"torch {torch.__version__} can use {len(names)}: {_listed(names)}")
     present = _driver_gpus()
     if present:
-        found = f"the driver shows {present}, torch {torch.__version__} none"
+        found = f"the driver shows {present}, but torch {torch.__version__} can use none"
         return Finding(
-            "gpu", CheckStatus.WARN, found, "install torch for this driver's CUDA, or look at CUDA_VISIBLE_DEVICES"
+            "gpu", CheckStatus.WARN, found, "install torch for this driver's CUDA, or check CUDA_VISIBLE_DEVICES"
         )
     return Finding("gpu", CheckStatus.OK, "none: trials run on processors")
 
@@ -178,17 +178,17 @@ def _driver_gpus() -> int:
 
 def _permissions(store: Path) -> Finding:
     if not store.exists():
-        return Finding("runs folder", CheckStatus.OK, f"{store}: not there yet, the first command makes it")
+        return Finding("runs folder", CheckStatus.OK, f"{store}: does not exist yet; the first command creates it")
     mode = store.stat().st_mode & 0o777
     if mode & 0o022:
-        fix = f"chmod go-w {store}: who can write there can change what trials load"
-        return Finding("runs folder", CheckStatus.WARN, f"{store}: others may write ({mode:o})", fix)
-    return Finding("runs folder", CheckStatus.OK, f"{store}: only its owner may write ({mode:o})")
+        fix = f"chmod go-w {store}: anyone who can write there can change what trials load"
+        return Finding("runs folder", CheckStatus.WARN, f"{store}: other users can write to it ({mode:o})", fix)
+    return Finding("runs folder", CheckStatus.OK, f"{store}: only its owner can write to it ({mode:o})")
 
 
 def _storage(directory: Path, *rooms: Path) -> Iterator[Finding]:
-    """The runs directory or, before it is made, its parent; and what is in it, which may be another user's."""
-    fix = "name another place by --runs, or fix this one"
+    """The runs directory or, before it is made, the place for it; and what is in it, which may be another user's."""
+    fix = "name another directory with --runs, or fix this one"
     try:
         probe = probe_store(directory)
         for room in rooms:
@@ -196,7 +196,7 @@ def _storage(directory: Path, *rooms: Path) -> Iterator[Finding]:
     except ProbeError as error:
         yield Finding("storage", CheckStatus.FAIL, str(error), fix)
         return
-    found = f"{directory}: 1 MiB written, synced, locked and read back in {1000 * probe.seconds:.0f} ms"
+    found = f"{directory}: wrote, synced, locked and read back 1 MiB in {1000 * probe.seconds:.0f} ms"
     yield Finding("storage", CheckStatus.OK, found)
     if abs(probe.skew_s) > WORST_SKEW_S:
         found = f"files of {directory} are dated {probe.skew_s:+.1f} s from this machine's clock"
@@ -210,23 +210,23 @@ def _disk(directory: Path) -> Finding:
     found = f"{free:.1f} GiB free at {directory}"
     if free >= WANTED_DISK_GIB:
         return Finding("disk", CheckStatus.OK, found)
-    fix = "free some, or name another place by --runs: each trial keeps up to three checkpoints"
-    return Finding("disk", CheckStatus.FAIL if free < LEAST_DISK_GIB else CheckStatus.WARN, found, fix)
+    mend = "free some space, or name another directory with --runs: each trial keeps up to three checkpoints"
+    return Finding("disk", CheckStatus.FAIL if free < LEAST_DISK_GIB else CheckStatus.WARN, found, mend)
 
 
 def _tracking(tracking_uri: str) -> Finding:
     try:
         return Finding("mlflow", CheckStatus.OK, f"{redact_text(tracking_uri)}: {probe_tracking(tracking_uri)}")
     except ProbeError as error:
-        fix = "start it again, or name another by --tracking-uri"
-        return Finding("mlflow", CheckStatus.FAIL, f"{redact_text(tracking_uri)}: {error}", fix)
+        mend = "start it, or name another with --tracking-uri"
+        return Finding("mlflow", CheckStatus.FAIL, f"{redact_text(tracking_uri)}: {error}", mend)
 
 
 def _hub_token() -> Finding:
     from huggingface_hub import get_token
 
     if get_token() is None:
-        return Finding("hub token", CheckStatus.OK, "none: public data sets can be fetched, gated ones need HF_TOKEN")
+        return Finding("hub token", CheckStatus.OK, "none: public data can be downloaded, gated data need HF_TOKEN")
     return Finding("hub token", CheckStatus.OK, "present")
 
 
@@ -239,7 +239,7 @@ def _ray() -> Finding:
     except UnavailableError as error:
         return Finding("ray", CheckStatus.FAIL, str(error))
     except ProbeError as error:
-        return Finding("ray", CheckStatus.FAIL, str(error), "sweeps cannot run here before Ray starts")
+        return Finding("ray", CheckStatus.FAIL, str(error), "sweeps cannot run here until Ray starts")
 
 
 def _nodes(cluster: Cluster, directory: Path) -> Iterator[Finding]:
@@ -247,7 +247,7 @@ def _nodes(cluster: Cluster, directory: Path) -> Iterator[Finding]:
         with cluster_joined(cluster):
             reports = check_nodes(directory)
     except (UnavailableError, OSError) as error:
-        yield Finding("nodes", CheckStatus.FAIL, str(error), "start the cluster, or look at its head")
+        yield Finding("nodes", CheckStatus.FAIL, str(error), "start the cluster, or check its head")
         return
     yield Finding("nodes", CheckStatus.OK, str(cluster))
     for report in reports:
@@ -263,7 +263,7 @@ def _node(report: NodeReport, directory: Path) -> Finding:
         return Finding(
             name, CheckStatus.WARN, f"its clock is {report.skew_s:+.1f} s from ours", "let NTP set both clocks"
         )
-    return Finding(name, CheckStatus.OK, "same versions, sees the runs folder, same time, its GPUs compute")
+    return Finding(name, CheckStatus.OK, "same versions, same time, access to the runs directory, working GPUs")
 
 
 def _listed(words: list[str]) -> str:

@@ -163,11 +163,11 @@ def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
 
 def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | None:
     if not calibrate:
-        return "it was not asked for"
+        return "it was not requested"
     if refused:
         return "the sweep cannot run here"
     if (sweep.resources.gpus or sweep.baseline.gpus) and not torch.cuda.is_available():
-        return "the trials ask for GPUs, and this machine has none to time them on"
+        return "the trials need GPUs, and this machine has none for the timing"
     return None
 
 

@@ -61,7 +61,7 @@ def probe_store(directory: Path) -> StoreProbe:
     except (OSError, IntelligenError) as error:
         raise ProbeError(f"{directory}: {getattr(error, 'strerror', None) or error}") from error
     if not same:
-        raise ProbeError(f"{directory}: what is read back is not what was written")
+        raise ProbeError(f"{directory}: the data read back differ from the data written")
     return StoreProbe(seconds, dated - now)
 
 
@@ -80,7 +80,7 @@ def probe_tracking(tracking_uri: str) -> str:
             found = open_client(tracking_uri).search_experiments(max_results=1)
         except failures() as error:
             raise ProbeError(_reason(error)) from error
-        return "answers" if found else "answers, and holds no experiment yet"
+        return "answers" if found else "reachable, without experiments so far"
     return _probe_database(tracking_uri)
 
 
@@ -105,7 +105,7 @@ def probe_ray() -> float:
         raise ProbeError(f"does not start within {_START_TIMEOUT_S} s") from error
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise ProbeError(f"does not start: {redact_text(lines[-1] if lines else 'it says nothing')}")
+        raise ProbeError(f"does not start: {redact_text(lines[-1] if lines else 'no output')}")
     return time.perf_counter() - begun
 
 
@@ -114,7 +114,7 @@ def _probe_sqlite(database: Path) -> str:
         parent = next(path for path in database.parents if path.exists())
         if not os.access(parent, os.W_OK):
             raise ProbeError(f"{parent} cannot be written")
-        return "not there yet, the first sweep makes it"
+        return "does not exist yet; the first sweep creates it"
     try:
         # Read only: MLflow's own client would bring an old database up to date.
         connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=5)

@@ -33,7 +33,7 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
     }
     return [
         f"budget.{key} is {given:g}, and the trials take {seconds / 3600:.2g} or more without early stops; raise it, or"
-        " expect fewer of them"
+        " expect fewer trials"
         for key, seconds in least_s.items()
         if (given := getattr(sweep.budget, key)) is not None and 3600 * given < seconds
     ]
@@ -46,18 +46,18 @@ def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
     if sweep.search.sampler == "tpe" and most is not None and sweep.search.startup_trials >= most:
         each = " of each strategy" if sweep.round_robin() else ""
         yield (
-            f"search.startup_trials ({sweep.search.startup_trials}) is not below the budget of {most} trials{each}: the"
-            " model of tpe is never used; lower it, or write sampler: random"
+            f"search.startup_trials ({sweep.search.startup_trials}) is not below the budget of {most} trials{each}, so"
+            " the model of tpe is never used; lower it, or write sampler: random"
         )
     if isinstance(sweep.scheduler, Asha) and sweep.scheduler.grace_epochs >= epochs:
         yield (
-            f"scheduler.grace_epochs ({sweep.scheduler.grace_epochs}) is not below finetuning.epochs ({epochs}): asha"
-            " stops nobody; lower it, or write scheduler: {name: none}"
+            f"scheduler.grace_epochs ({sweep.scheduler.grace_epochs}) is not below finetuning.epochs ({epochs}), so"
+            " asha stops no trial; lower it, or write scheduler: {name: none}"
         )
     if isinstance(sweep.scheduler, Pbt) and sweep.scheduler.interval_epochs >= epochs:
         yield (
-            f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below finetuning.epochs ({epochs}):"
-            " no trial takes over from another; lower it"
+            f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below finetuning.epochs ({epochs}),"
+            " so no trial exploits another; lower it"
         )
 
 
@@ -66,10 +66,10 @@ def _budget(sweep: Sweep) -> Iterator[str]:
     if total is None:
         return
     if total < len(names):
-        yield f"a budget of {total} trials cannot try all of the {len(names)} strategies; raise it"
+        yield f"a budget of {total} trials is less than the {len(names)} strategies; raise it"
     points = _points(sweep.space)
     if points is not None and points < total:
-        yield f"the space has {points} points, the budget {total} trials: some run twice; lower it, or widen the space"
+        yield f"the space has {points} points, the budget has {total} trials; lower it, or widen the space"
     if sweep.resources.concurrent_trials > total:
         yield (
             f"resources.concurrent_trials ({sweep.resources.concurrent_trials}) is above the budget of {total} trials;"

@@ -59,5 +59,5 @@ def known_outcome(context: SweepContext, record: TrialRecord) -> Outcome:
     outcome = read_outcome(directory, objectives=context.metrics, crashed=failed, stopped=record.stop_reason)
     require_as_ended(record, directory, outcome.curve)
     if outcome.state is not record.state:
-        raise StorageError(f"{directory}: {record.id} was {record.state}, its files say {outcome.state}; {FIX}")
+        raise StorageError(f"{directory}: {record.id} was {record.state}, but its files say {outcome.state}; {FIX}")
     return replace(outcome, reason=record.stop_reason or outcome.reason)

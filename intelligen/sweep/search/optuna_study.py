@@ -79,7 +79,7 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = F
         return study
     if REDACTED in url:
         raise UnavailableError(
-            f"search.storage: {url}: its user part is not kept with the sweep; run the sweep's file, or give"
+            f"search.storage: {url}: its user part is not stored with the sweep; run the sweep's file, or give"
             " -o search.storage=URL"
         )
     try:
@@ -149,7 +149,7 @@ def _engine_options(url: str) -> dict[str, Any]:
 def study_unavailable(url: str, error: BaseException) -> UnavailableError:
     """A database that does not answer, in one line and without its password."""
     reason = redact_text(str(error.__cause__ or error).strip().partition("\n")[0]).replace(url, redact_text(url))
-    fix = "install its driver" if isinstance(error, ImportError) else "mend the address, or start the database"
+    fix = "install its driver" if isinstance(error, ImportError) else "correct the address, or start the database"
     return UnavailableError(
         f"search.storage: {redact_text(url)}: {reason[:300] or type(error).__name__}; {fix}, and run the same command"
     )

@@ -179,18 +179,18 @@ def _difference(context: SweepContext, study: optuna.Study, own: Mapping[int, _L
     if len(found) < (total := max([len(learnt) - 1, *own]) + 1):
         return f"holds {len(found)} of {total} trials"
     if context.ledger.learnt is not None and study.user_attrs.get(POINTS) != list(context.ledger.learnt.points):
-        return "has other points to begin with"
+        return "has other initial points"
     for number, trial in enumerate(found):
         if number < len(learnt):
             same = _lesson(trial) == _lesson(learnt[number])
         elif number in own:
             same = own[number].agrees_with(trial, curves=len(directions) == 1)
         elif is_own(trial) and trial.state.is_finished():
-            raise StorageError(f"{context.directory / LEDGER_FILE}: it has lost trial {number}, which has ended; {FIX}")
+            raise StorageError(f"{context.directory / LEDGER_FILE}: trial {number}, which has ended, is missing; {FIX}")
         else:
             continue
         if not same:
-            return f"says something else of trial {number}"
+            return f"differs in trial {number}"
     return None
 
 
@@ -207,8 +207,8 @@ def _rebuilt(context: SweepContext, own: Mapping[int, _LedgerTrial], former: opt
     for expected, (number, one) in enumerate(own.items(), start=len(learnt)):
         if number != expected or (needs_attributes and one.record.attributes is None):
             raise StorageError(
-                f"{context.directory / LEDGER_FILE}: too old to rebuild the study from: it does not say all that led to"
-                f" {one.record.id}; restore the study from a copy, or begin anew under another name"
+                f"{context.directory / LEDGER_FILE}: too old to rebuild the study from: it does not record all causes"
+                f" of {one.record.id}; restore the study from a copy, or start again under another name"
                 " (intelligen run FILE -o name=…)"
             )
     trials = [*learnt, *(one.begun for one in own.values())]

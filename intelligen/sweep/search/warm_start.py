@@ -123,7 +123,7 @@ def _row_as_trial(row: Point, file: str, sweep: Sweep) -> FrozenTrial:
         return _as_trial(_Finished(source, row.params, row.values), sweep)
     except ValueError as error:
         raise ConfigError(
-            f"{source}: a row with objectives must name all that its point has: {error}; complete it, or empty the"
+            f"{source}: a row with objectives must have all parameters of its point: {error}; complete it, or empty the"
             " objectives so that it runs"
         ) from None
 

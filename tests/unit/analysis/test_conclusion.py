@@ -106,7 +106,7 @@ def test_hypotheses_that_are_not_those_that_were_scored_are_reported(tmp_path: P
     record["bleu"]["value"] += 1.0
     path.write_text(json.dumps(record))
     *_, note = read_compared(files.directory, store=files.store).answer.notes
-    assert note.startswith("intelligen-s2: its hypotheses for test by greedy search were written anew")
+    assert note.startswith("intelligen-s2: its hypotheses for test by greedy search were rewritten")
 
 
 def test_a_failed_repetition_is_reported_and_the_other_seeds_are_compared(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_sweep_that_chose_by_the_loss_ranks_by_bleu_and_says_so(store: Path) -
 
 def test_sweeps_that_rank_by_other_metrics_are_not_compared_and_keep_their_columns(store: Path) -> None:
     sweeps = [compared(store, name) for name in ("bleu", "chrf")]
-    assert "bleu and chrf rank by other metrics: BLEU and chrF" in incomparable(sweeps)
+    assert "bleu and chrf rank by different metrics: BLEU and chrF" in incomparable(sweeps)
     table = page_comparison_table(sweeps)
     columns = {heading: number for number, heading in enumerate(table.headings)}
     assert {"BLEU [95 %]", "chrF [95 %]"} <= columns.keys()

@@ -54,7 +54,7 @@ def test_the_last_launch_counts_before_the_environment(directory: Path, monkeypa
 def test_the_environment_knows_the_secret_of_the_same_address(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     launched_at(directory, "http://me:CANARY@there:5000")
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(ConfigError, match=f"give --tracking-uri, or the same address by {VARIABLE}"):
+    with pytest.raises(ConfigError, match=f"give --tracking-uri, or set {VARIABLE} to the same address"):
         tracked_at(directory)
     monkeypatch.setenv(VARIABLE, "http://me:CANARY@elsewhere:5000")
     with pytest.raises(ConfigError, match="held a secret"):

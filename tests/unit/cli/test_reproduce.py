@@ -55,7 +55,7 @@ def test_the_same_is_said_for_people_and_for_programs(runs: Path, call: Call) ->
     code, out, err = call(str(runs / "t"))
     assert (code, err) == (0, "")
     assert "same     2 epochs, bit for bit" in out
-    assert "further measures" in out
+    assert "more metrics" in out
     assert [line.split()[-1] for line in out.splitlines() if line.startswith(("train/loss", "weights"))] == ["same"] * 2
 
     code, out, err = call(str(runs / "t"), "--json")
@@ -82,7 +82,7 @@ def test_a_difference_under_other_circumstances_is_another_code_and_a_warning(ru
     give_another_seed(runs)
     code, out, err = call(str(runs / "t"), "--json")
     assert code == json.loads(out)["exit_code"] == 78
-    assert err.startswith("warning: not as it was: settings: ")
+    assert err.startswith("warning: changed: settings: ")
     assert len(json.loads(out)["changed"]) == 1
     (loss,) = (one for one in json.loads(out)["comparisons"] if one["key"] == "train/loss")
     assert (loss["agrees"], loss["epoch"]) == (False, 1)

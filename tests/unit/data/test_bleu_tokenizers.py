@@ -103,11 +103,11 @@ def test_a_sentencepiece_model_is_read_from_its_file_and_never_downloaded(monkey
     for module in ("sacrebleu.tokenizers.tokenizer_spm", "intelligen.data.bleu_tokenizers"):
         monkeypatch.setattr(f"{module}.SACREBLEU_DIR", str(tmp_path))
     model = tmp_path / "models" / SPM_MODELS["flores200"]["url"].rpartition("/")[2]
-    with pytest.raises(UnavailableError, match=f"flores200 reads {model}, which is not there"):
+    with pytest.raises(UnavailableError, match=f"flores200 reads {model}, which does not exist"):
         require_bleu_tokenizer(Translation(bleu_tokenizer="flores200"), data)
     model.parent.mkdir()
     model.write_bytes(b"damaged")
-    with pytest.raises(UnavailableError, match="flores200 does not load"):
+    with pytest.raises(UnavailableError, match="flores200 fails to load"):
         require_bleu_tokenizer(Translation(bleu_tokenizer="flores200"), data)
     model.write_bytes((data.directory / "joint.model").read_bytes())
     assert bleu_metric("flores200").tokenizer_signature == "flores200"

@@ -96,7 +96,7 @@ def test_rows_are_filtered_by_the_columns_of_the_task_alone(tmp_path: Path) -> N
     data = Data(corpus=corpus, filters=filters, tokenizer=Tokenizer(vocabulary=10), max_tokens=8)
     kept = prepare(data, tmp_path / "store", columns=SOURCE).manifest.splits
     assert [kept[split].kept for split in SPLITS] == [20, 20, 20]
-    with pytest.raises(DataError, match=r"valid\.jsonl:1: empty target in split `valid`: nothing can be scored"):
+    with pytest.raises(DataError, match=r"valid\.jsonl:1: empty target in split `valid`: it cannot be scored"):
         prepare(data, tmp_path / "store", columns=TARGET)
 
 

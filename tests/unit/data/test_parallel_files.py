@@ -78,7 +78,7 @@ TRUNCATED = gzip.compress(b"one\n" + bytes(range(32, 127)) * 400)[:-20]
     ("source", "message"),
     [
         (b"fine\nbad \xff\n", "a.en:2:5: byte 0xff is not UTF-8; convert it, e.g. with iconv"),
-        (b"fine\nok\nx\0\n", "a.en:3:2: a NUL character; is this text?"),
+        (b"fine\nok\nx\0\n", "a.en:3:2: a NUL character; is this a text file?"),
         ("hello\n".encode("utf-16"), "a.en:1:1: byte 0xff is not UTF-8; convert it, e.g. with iconv"),
     ],
 )

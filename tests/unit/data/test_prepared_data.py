@@ -163,8 +163,8 @@ def test_mostly_overlong_training_data_are_an_error(folder: Path, tmp_path: Path
     [
         ({"test": [("a", "b"), ("a", " ")]}, r"test\.de:2: empty target in split `test`"),
         ({"valid": []}, r"^split `valid` is empty$"),
-        ({"train": []}, r"^no training row is left of 0 read$"),
-        ({"train": [("", "x")]}, r"^no training row is left of 1 read \(1 empty\): see data\.filters$"),
+        ({"train": []}, r"^no training row of 0 is left$"),
+        ({"train": [("", "x")]}, r"^no training row of 1 is left \(1 empty\): see data\.filters$"),
         ({"train": [("ab", "ba")] * 9}, r"^data\.tokenizer\.vocabulary is 60, but .* at most \d+"),
     ],
 )
@@ -246,7 +246,7 @@ def test_what_killed_processes_left_is_removed_after_a_day(folder: Path, tmp_pat
         (lambda d: (d / "train.source.tokens").write_bytes(b"x"), r"train\.source\.tokens: has 1 bytes instead of"),
         (lambda d: (d / "joint.model").unlink(), r"joint\.model: is missing"),
         (lambda d: (d / MANIFEST).write_text("{"), r"manifest\.json: damaged"),
-        (lambda d: (d / MANIFEST).unlink(), r"no prepared data; make them with `intelligen prepare`"),
+        (lambda d: (d / MANIFEST).unlink(), r"no prepared data; prepare them with `intelligen prepare`"),
     ],
 )
 def test_damage_is_found_when_prepared_data_are_opened(folder: Path, tmp_path: Path, damage: Any, message: str) -> None:
@@ -293,7 +293,7 @@ def test_a_full_disk_is_named_with_bytes_and_leaves_nothing(folder: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     message, left = done.stdout.split("|")
     assert "prepared: disk full after " in message
-    assert message.endswith(" free: make room or choose another store")
+    assert message.endswith(" free: free space or choose another --runs")
     assert left == "[]"
 
 

@@ -97,7 +97,7 @@ def test_preparing_says_that_nothing_is_shared(directory: Path) -> None:
     overrides = (corpus, "data.max_tokens=128", "model.max_positions=256")
     experiment = load_experiment(directory / "e.yaml", overrides)
     found = prepare(experiment.data, directory, columns=SOURCE_AND_TARGET)
-    assert describe(found)[-1] == "no input is in two splits, no row twice in one"
+    assert describe(found)[-1] == "no input is in two splits, and no split has duplicate rows"
     assert leaks(found.manifest) == []
 
 
@@ -106,7 +106,7 @@ def test_data_that_the_first_release_prepared_are_not_counted(directory: Path) -
     text = found.manifest.model_dump_json(exclude={"overlaps", "sha256", "checksum"})
     (found.directory / MANIFEST).write_text(text)
     again = open_prepared(found.directory)
-    assert describe(again)[-1] == "rows in several splits: not counted, since an earlier version prepared the data"
+    assert describe(again)[-1] == "rows in several splits: not counted, because an earlier version prepared the data"
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

@@ -154,7 +154,7 @@ def test_a_nul_character_is_refused_in_files_and_on_the_hub(tmp_path: Path) -> N
     splits = {"train": "train", "valid": "train", "test": "train"}
     hub = HubCorpus(dataset=str(tmp_path / "saved"), source_field="source", target_field="target", splits=splits)
     for reader in (HubRows(hub, SOURCE_AND_TARGET), jsonl(tmp_path, row)):
-        with pytest.raises(DataError, match="a NUL character or half a surrogate pair; is this text"):
+        with pytest.raises(DataError, match="a NUL character or half a surrogate pair; is this a text file"):
             list(reader.rows("train"))
 
 

@@ -144,7 +144,7 @@ def test_sweeps_stand_beside_each_other_and_what_does_not_compare_is_said(files:
         other, study=replace(other.study, fingerprint={**other.study.fingerprint, "experiment": {"decoding": decoding}})
     )
     (line,) = incomparable([one, wider])
-    assert "search otherwise" in line
+    assert "have different searches" in line
     assert "size 12" in line
     column = next(column for column in comparison_table([one, other]).columns if str(column.header) == "BLEU [95 %]")
     assert all(re.fullmatch(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", str(cell)) for cell in column.cells)

@@ -94,8 +94,8 @@ def test_compare_puts_sweeps_beside_each_other(runs: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (("export", "small"), "say into what: --csv FILE"),
-        (("export", "small", "--csv", "-", "--json"), "only one form can go to standard output"),
+        (("export", "small"), "no output given: use --csv FILE"),
+        (("export", "small", "--csv", "-", "--json"), "only one format can go to standard output"),
         (("compare", "small"), "name at least two sweeps"),
         (("report", "smal"), "no sweep 'smal'"),
         (("report", "small", "--output", "/nowhere/page.html"), "/nowhere/page.html: cannot be written"),

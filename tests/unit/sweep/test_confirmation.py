@@ -109,7 +109,7 @@ def test_a_larger_budget_comes_too_late_once_a_confirmation_has_begun(
     require_no_late_search(larger)
     add(searched, "standard-s8", "standard", 1.0, seed=8, confirms="t0002", state=TrialState.RUNNING)
     require_no_late_search(searched)
-    with pytest.raises(ChangedError, match="its search is over"):
+    with pytest.raises(ChangedError, match="its search has ended"):
         require_no_late_search(larger)
 
 

@@ -77,7 +77,7 @@ def meet_nobody() -> None:
     [
         (write_to_full_device, StorageError, "No space left on device; "),
         (of_system(errno.EDQUOT, "/runs/x"), StorageError, "/runs/x: cannot be written: Disk quota exceeded"),
-        (of_system(errno.EIO), StorageError, f"{DIRECTORY}: Input/output error; see to its disk"),
+        (of_system(errno.EIO), StorageError, f"{DIRECTORY}: Input/output error; check its disk"),
         (of_system(errno.ESTALE), StorageError, "Stale file handle"),
         (of_system(errno.EROFS, "/runs/x"), CannotCreateError, "/runs/x: cannot be written: Read-only file system"),
         (of_system(errno.EACCES, "/runs/x"), CannotCreateError, "Permission denied"),
@@ -145,9 +145,9 @@ def test_a_trial_s_own_errors_and_unexplained_deaths_are_no_fault_of_the_host(er
 @pytest.mark.parametrize(
     ("path", "fix"),
     [
-        ("/r/runs/prepared/x/train.bin", "see that every node has the runs directory"),
-        ("/r/runs/sweeps/s/trials/t0001/history.jsonl", "see that every node has the runs directory"),
-        ("/r/runs", "see that every node has the runs directory"),
+        ("/r/runs/prepared/x/train.bin", "make the runs directory available on every node"),
+        ("/r/runs/sweeps/s/trials/t0001/history.jsonl", "make the runs directory available on every node"),
+        ("/r/runs", "make the runs directory available on every node"),
         ("/r/runs-of-others/x", "restore or install it"),
         ("git", "restore or install it"),
     ],

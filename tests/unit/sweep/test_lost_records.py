@@ -89,7 +89,7 @@ def test_an_ended_trial_whose_files_are_gone_or_others_is_named(
     with pytest.raises(StorageError) as caught:
         one.launch()
     assert named in str(caught.value)
-    assert "restore it from a copy, or begin anew under another name" in str(caught.value)
+    assert "restore it from a copy, or start again under another name" in str(caught.value)
 
 
 def test_a_ledger_that_lost_its_last_lines_is_named(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_ledger_that_lost_its_last_lines_is_named(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=f"{LEDGER_FILE}: it has lost trials/t0001, which are there; restore it"):
             look()
     lose_a_directory(one.directory / "trials" / "t0001")
-    with pytest.raises(StorageError, match=f"{LEDGER_FILE}: it has lost trial 1, which has ended"):
+    with pytest.raises(StorageError, match=f"{LEDGER_FILE}: trial 1, which has ended, is missing"):
         one.launch()
 
 
@@ -127,7 +127,7 @@ def test_an_empty_ledger_is_refused_as_a_lost_one_is(tmp_path: Path) -> None:
     one.launch(*ENDS[:1])
     for harm in (lambda path: path.write_text(""), lambda path: path.write_text("{}\n"), Path.unlink):
         harm(one.directory / LEDGER_FILE)
-        with pytest.raises(StorageError, match="; restore it from a copy, or begin anew under another name"):
+        with pytest.raises(StorageError, match="; restore it from a copy, or start again under another name"):
             one.launch()
 
 

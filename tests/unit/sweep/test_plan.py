@@ -42,4 +42,4 @@ def test_a_baseline_on_gpus_is_not_timed_where_there_are_none(tmp_path: Path, mo
     experiment = Experiment(version=1, name="e")
     plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=nothing_to_time)
     assert plan.sweep.baseline.gpus == 1
-    assert (plan.no_cost or "").startswith("the trials ask for GPUs")
+    assert (plan.no_cost or "").startswith("the trials need GPUs")

@@ -72,7 +72,7 @@ def test_a_trial_killed_for_memory_runs_again_alone_and_has_failed_where_that_ki
     assert tried.failed(TRIAL, killed) is Next.ALONE
     assert tried.failed(TRIAL, ValueError("a bug")) is Next.AGAIN  # the one crash that it may have
     assert tried.failed(TRIAL, killed) is Next.FAILED
-    assert reason(run) == "out of memory: 1 worker(s) were killed; nothing ran beside it"
+    assert reason(run) == "out of memory: 1 worker(s) were killed, though nothing ran beside it"
 
 
 def test_a_fault_of_the_host_is_raised_counts_no_attempt_and_leaves_no_failure_file(run):

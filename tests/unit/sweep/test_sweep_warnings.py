@@ -55,16 +55,19 @@ def test_controls_alone_need_no_control():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"budget": {"trials": 1}, "search": {"startup_trials": 1}}, "cannot try all of the 2 strategies"),
-        ({"search": {"startup_trials": 4}}, "the budget of 4 trials of each strategy: the model of tpe is never used"),
+        ({"budget": {"trials": 1}, "search": {"startup_trials": 1}}, "is less than the 2 strategies"),
+        (
+            {"search": {"startup_trials": 4}},
+            "the budget of 4 trials of each strategy, so the model of tpe is never used",
+        ),
         (
             {"search": {"startup_trials": 8}, "budget": {"trials": 8}},
-            "the budget of 8 trials: the model of tpe is never used",
+            "the budget of 8 trials, so the model of tpe is never used",
         ),
-        ({"scheduler": {"name": "asha", "grace_epochs": 10}}, "asha stops nobody"),
+        ({"scheduler": {"name": "asha", "grace_epochs": 10}}, "asha stops no trial"),
         (
             {"scheduler": {"name": "pbt", "interval_epochs": 10}, "search": {"sampler": "random"}},
-            "no trial takes over",
+            "no trial exploits another",
         ),
         ({"resources": {"concurrent_trials": 9}}, "concurrent_trials (9) is above the budget of 8 trials"),
         ({"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}}, "the space has 4 points"),
