@@ -17,7 +17,7 @@ from rounds import machine, missing
 from torch import Tensor, nn
 from training import MARIAN, NEEDS, OURS, PLAIN, Update, Work, build_peer, our_strategy, plain_loop
 
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.data.batches import Batch, SentencePairs, evaluation_batches
 from intelligen.data.loader import Loader
 from intelligen.data.preparation import prepare

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
 from intelligen.analysis.data_frame import results_frame
 from intelligen.analysis.find_sweep import find_sweep
-from intelligen.config.files import load
+from intelligen.config import load
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.reporting.terminal.console_output import lasting_output, people_console

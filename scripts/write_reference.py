@@ -13,8 +13,8 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.space_forms import FORMS
 from intelligen.config.schema.sweep import Sweep
-from intelligen.config.space.forms import FORMS
 
 PAGE = Path(__file__).parents[1] / "docs" / "sweep-file.md"
 BEGIN, END = "<!-- reference: written by scripts/write_reference.py -->", "<!-- end of the reference -->"

@@ -5,7 +5,7 @@ python scripts/write_schemas.py
 
 from pathlib import Path
 
-from intelligen.config.files.json_schema import FILES, schema_text
+from intelligen.config.json_schema import FILES, schema_text
 
 FOLDER = Path(__file__).parents[1] / "schemas"
 

@@ -10,7 +10,7 @@ from typing import Any
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 from invented import drawn, exposure, report, spoilt
 
-from intelligen.config.files.load import apply_settings, load_sweep
+from intelligen.config.load import apply_settings, load_sweep
 from intelligen.config.metric_direction import direction
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.schema.sweep import Sweep

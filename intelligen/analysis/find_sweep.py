@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from intelligen.config.files.document import nearest
-from intelligen.config.files.load import load_sweep
+from intelligen.config.document import nearest
+from intelligen.config.load import load_sweep
 from intelligen.errors import ConfigError
 from intelligen.state import layout
 from intelligen.state.ledger import require_no_lost_ledger

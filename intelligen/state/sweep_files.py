@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from intelligen.config.files.document import nearest
+from intelligen.config.document import nearest
 from intelligen.errors import ConfigError
 from intelligen.state import layout
 from intelligen.state.cached_file import CachedFile

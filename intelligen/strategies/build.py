@@ -5,7 +5,7 @@ from typing import Any, assert_never
 
 from torch import nn
 
-from intelligen.config.files.document import raise_problems
+from intelligen.config.document import raise_problems
 from intelligen.config.schema.declarations import PluginStrategy, unmet
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.plugins import built

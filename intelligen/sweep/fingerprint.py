@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.base import comparable
-from intelligen.config.files.document import dotted
+from intelligen.config.document import dotted
 from intelligen.config.files.relative_paths import local_keys
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.schema.experiment import Experiment

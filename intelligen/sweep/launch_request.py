@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intelligen.addresses import TRACKING_VARIABLE, SqliteAddress, absolute, tracking_address
+from intelligen.config.document import Document
 from intelligen.config.files.config_errors import validated
-from intelligen.config.files.document import Document
 from intelligen.config.files.overrides import parse_override, with_overrides
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep
 from intelligen.config.schema.experiment import Experiment

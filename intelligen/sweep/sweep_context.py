@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intelligen.config.files.load import apply_settings
+from intelligen.config.load import apply_settings
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.schema.schedulers import Pbt
 from intelligen.config.schema.sweep import Resources, Sweep

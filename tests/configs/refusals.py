@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.load import load_experiment, load_sweep
 from intelligen.errors import ConfigError
 
 EXPERIMENT = "version: 1\nname: tiny\n"

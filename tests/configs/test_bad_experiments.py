@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refusals import EXPERIMENT, assert_reported, json_values, messages_of, refusal
 
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.errors import ConfigError
 
 folder = refusals.folder

@@ -7,7 +7,7 @@ import pytest
 import refusals
 from refusals import SPACE, SWEEP, VARIED, assert_reported, refusal
 
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.config.schema.schedulers import Pbt
 
 folder = refusals.folder

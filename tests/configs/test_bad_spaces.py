@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refusals import SPACE, SWEEP, assert_reported, json_values, messages_of
 
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.errors import ConfigError
 
 folder = refusals.folder

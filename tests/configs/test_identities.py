@@ -13,7 +13,7 @@ from conftest import REPOSITORY
 from pydantic import Field
 
 from intelligen.config.base import ADDED, Settings, canonical_json, comparable, content_hash
-from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.load import load_experiment, load_sweep
 from intelligen.config.schema.data import FilesCorpus
 from intelligen.config.schema.experiment import baseline_trial, finetuning_trial
 from intelligen.data.preparation import data_identity

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from refusals import EXPERIMENT, SWEEP, VARIED, json_values, messages_of, refusal
 
-from intelligen.config.files.document import Document
+from intelligen.config.document import Document
 from intelligen.config.files.includes import with_fragments
-from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.load import load_experiment, load_sweep
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.single_strategies import Generative, Standard
 from intelligen.config.schema.strategy_mixture import Intelligen

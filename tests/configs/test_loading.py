@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from intelligen.config.files.document import Document
-from intelligen.config.files.load import apply_settings, load_experiment, load_sweep
+from intelligen.config.document import Document
 from intelligen.config.files.overrides import Override, parse_override, with_overrides
 from intelligen.config.files.yaml_file import parse_value, plain_value
+from intelligen.config.load import apply_settings, load_experiment, load_sweep
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.schedulers import NoScheduler
@@ -382,6 +382,6 @@ def test_a_suggestion_that_breaks_a_rule_names_the_key(
 
 
 def test_loading_imports_neither_torch_nor_the_sweeps_libraries() -> None:
-    code = "import sys, intelligen.config.files.load; print({'torch', 'ray', 'optuna', 'mlflow'} & set(sys.modules))"
+    code = "import sys, intelligen.config.load; print({'torch', 'ray', 'optuna', 'mlflow'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert output.stdout.strip() == "set()"

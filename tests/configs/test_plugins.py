@@ -15,8 +15,8 @@ from toy_installation import TOY_PATH
 from intelligen.analysis.system_scores import required_controls
 from intelligen.cli.main import commands, guarded
 from intelligen.config.base import canonical_json
-from intelligen.config.files.json_schema import json_schema
-from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.json_schema import json_schema
+from intelligen.config.load import load_experiment, load_sweep
 from intelligen.config.schema.control_strategies import missing_controls
 from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial, stored_trial
 from intelligen.config.schema.model import Model

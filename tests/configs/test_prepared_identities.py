@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText
 from intelligen.data.corpora import open_corpus
 from intelligen.data.preparation import data_identity, prepare

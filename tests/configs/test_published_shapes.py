@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from refusals import EXPERIMENT, VARIED, messages_of
 
-from intelligen.config.files.document import dotted
-from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.document import dotted
 from intelligen.config.files.relative_paths import local_keys
+from intelligen.config.load import load_experiment, load_sweep
 from intelligen.config.schema.data import FilesCorpus, HubCorpus, ParallelText
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.search import Search

@@ -11,8 +11,8 @@ from conftest import REPOSITORY
 from jsonschema import Draft202012Validator
 
 from intelligen.cli.main import commands, guarded
-from intelligen.config.files.json_schema import FILES, json_schema, schema_text
 from intelligen.config.files.yaml_file import parse_document, read_document
+from intelligen.config.json_schema import FILES, json_schema, schema_text
 from intelligen.config.schema.strategies import STRATEGY_NAMES
 
 FOLDERS = {"sweep": "search_spaces", "experiment": "experiments"}

@@ -7,7 +7,7 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.main import commands, guarded
-from intelligen.config.files.load import load_experiment, load_sweep
+from intelligen.config.load import load_experiment, load_sweep
 
 POINTS = 50
 

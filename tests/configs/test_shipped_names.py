@@ -8,8 +8,8 @@ from conftest import REPOSITORY
 from refusals import EXPERIMENT, VARIED, messages_of
 
 from intelligen.cli.main import commands, guarded
-from intelligen.config.files.load import load_experiment, load_sweep
 from intelligen.config.files.shipped_files import FOLDERS, located, shipped
+from intelligen.config.load import load_experiment, load_sweep
 from intelligen.errors import ConfigError
 
 QUICKSTART, SMALL = Path("search_spaces/quickstart.yaml"), Path("experiments/embedded_small.yaml")

@@ -5,7 +5,7 @@ from pathlib import Path
 import refusals
 from refusals import EXPERIMENT, VARIED, assert_reported
 
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.config.schema.decoding import Beam, Decoding, Greedy, Sample
 from intelligen.config.schema.stages_after_search import Confirmation, Scoring, scored_as
 

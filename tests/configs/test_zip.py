@@ -7,8 +7,8 @@ import pytest
 import refusals
 from refusals import SPACE, assert_reported, refusal
 
-from intelligen.config.files.load import load_sweep
-from intelligen.config.space.forms import Zip
+from intelligen.config.load import load_sweep
+from intelligen.config.schema.space_forms import Zip
 from intelligen.errors import ConfigError
 
 folder = refusals.folder

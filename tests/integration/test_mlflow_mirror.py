@@ -31,8 +31,8 @@ from rich.console import Console
 from intelligen.analysis.leaderboard import LeaderboardEntry
 from intelligen.config.schema.budget import Budget
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.space_forms import Const
 from intelligen.config.schema.sweep import Sweep
-from intelligen.config.space.forms import Const
 from intelligen.errors import StorageError
 from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.state.file_lock import FileLock

@@ -17,7 +17,7 @@ from test_sweep import SWEEP
 
 from intelligen.analysis.study import read_study
 from intelligen.cli.main import commands, guarded
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.launch_file import write_launch
 from intelligen.state.layout import LEDGER_FILE

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.config.files.json_schema import schema_text
 from intelligen.config.files.shipped_files import FOLDERS
+from intelligen.config.json_schema import schema_text
 
 SHIPPED = [path.relative_to(REPOSITORY) for folder in FOLDERS for path in sorted((REPOSITORY / folder).iterdir())]
 EXPERIMENTS = [str(path) for path in SHIPPED if path.parts[0] == "experiments"]
@@ -24,7 +24,7 @@ import json, sys
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.experiment import baseline_trial
 from intelligen.config.schema.data import EmbeddedCorpus
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.data.corpora import open_corpus
 from pathlib import Path
 for name in sys.argv[1:]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from intelligen.config.files.json_schema import FILES, schema_text
+from intelligen.config.json_schema import FILES, schema_text
 from intelligen.errors import CannotCreateError, writing
 
 EXPERIMENT, SWEEP = "experiment.yaml", "sweep.yaml"

@@ -9,8 +9,8 @@ import click
 from intelligen.addresses import tracking_address
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
-from intelligen.config.files.load import load_sweep
-from intelligen.config.space.forms import Space
+from intelligen.config.load import load_sweep
+from intelligen.config.schema.space_forms import Space
 from intelligen.errors import UnavailableError
 from intelligen.reporting.terminal.progress_bars import counting
 from intelligen.reporting.terminal.status_view import duration

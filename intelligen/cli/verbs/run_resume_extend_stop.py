@@ -20,7 +20,7 @@ from intelligen.cli.options import (
     tracking_option,
     until_option,
 )
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import BusyError, ConfigError
 from intelligen.reporting.terminal.console_output import lasting_output, people_console

@@ -7,9 +7,9 @@ import click
 
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import override_option, runs_option
-from intelligen.config.files.document import problem_line
-from intelligen.config.files.json_schema import schema_text
-from intelligen.config.files.load import SweepFile, apply_settings, load_experiment, read_sweep, settings_in
+from intelligen.config.document import problem_line
+from intelligen.config.json_schema import schema_text
+from intelligen.config.load import SweepFile, apply_settings, load_experiment, read_sweep, settings_in
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError
 

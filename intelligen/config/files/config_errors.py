@@ -10,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from intelligen.config.base import Settings
-from intelligen.config.files.document import Document, Key, dotted, nearest, one_of, problem_line, raise_problems, shown
+from intelligen.config.document import Document, Key, dotted, nearest, one_of, problem_line, raise_problems, shown
 from intelligen.config.files.messages import no_member, sentence
 from intelligen.config.schema.setting_paths import (
     alternatives,

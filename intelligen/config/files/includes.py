@@ -7,7 +7,7 @@ from typing import Any, get_origin
 from pydantic import JsonValue
 
 from intelligen.config.base import Settings
-from intelligen.config.files.document import Document, Key, dotted, problem_line, shown
+from intelligen.config.document import Document, Key, dotted, problem_line, shown
 from intelligen.config.files.project_folder import project_of, require_inside
 from intelligen.config.files.relative_paths import from_folder
 from intelligen.config.files.text_file import displayed, read_text

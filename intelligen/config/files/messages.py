@@ -5,9 +5,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import JsonValue
 
-from intelligen.config.files.document import nearest, one_of, shown
+from intelligen.config.document import nearest, one_of, shown
 from intelligen.config.schema.setting_paths import alternatives, is_settings, named_options
-from intelligen.config.space.forms import FORMS
+from intelligen.config.schema.space_forms import FORMS
 
 _TYPES = {
     "bool_type": "true or false",

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from intelligen.config.base import Settings
-from intelligen.config.files.document import Document, Key, problem_line
+from intelligen.config.document import Document, Key, problem_line
 from intelligen.config.files.yaml_file import parse_value
 from intelligen.config.schema.setting_paths import (
     alternatives,

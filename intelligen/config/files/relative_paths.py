@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 
 from intelligen.config.base import Settings
-from intelligen.config.files.document import Document, Key, dotted, problem_line, shown
+from intelligen.config.document import Document, Key, dotted, problem_line, shown
 from intelligen.config.schema.local_path import Local
 from intelligen.config.schema.setting_paths import alternatives, child, is_settings
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from intelligen.config.files.document import problem_line
+from intelligen.config.document import problem_line
 from intelligen.config.files.shipped_files import folders_of
 from intelligen.errors import ConfigError
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 import yaml
 from pydantic import JsonValue
 
-from intelligen.config.files.document import Document, Key, dotted, problem_line, raise_problems, shown
+from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems, shown
 from intelligen.config.files.text_file import UNWANTED, about_character, displayed, read_text
 from intelligen.errors import ConfigError
 

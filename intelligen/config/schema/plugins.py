@@ -14,7 +14,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdap
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from intelligen.config.base import NAME_PATTERN, Settings
-from intelligen.config.files.document import nearest
+from intelligen.config.document import nearest
 from intelligen.errors import ConfigError, UnavailableError
 
 T = TypeVar("T")

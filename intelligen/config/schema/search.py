@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from intelligen.config.base import Name, Settings
 from intelligen.config.schema.local_path import DatabaseAddress, LocalPath
-from intelligen.config.space.forms import Scalar
+from intelligen.config.schema.space_forms import Scalar
 
 DATABASES = ("sqlite", "postgresql", "mysql")
 

@@ -10,9 +10,9 @@ from intelligen.config.schema.local_path import LocalPath
 from intelligen.config.schema.objective import Objective, OneOfSeveral
 from intelligen.config.schema.schedulers import Asha, Pbt, Scheduler
 from intelligen.config.schema.search import Search
+from intelligen.config.schema.space_forms import Choice, Space
+from intelligen.config.schema.space_parameters import grid_size
 from intelligen.config.schema.stages_after_search import Confirmation, Scoring
-from intelligen.config.space.forms import Choice, Space
-from intelligen.config.space.parameters import grid_size
 
 
 class Resources(Settings):

@@ -9,7 +9,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from intelligen.config.base import ADDED
-from intelligen.config.files.document import one_of
+from intelligen.config.document import one_of
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import MosesLanguage

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from intelligen.config.files.document import Document, dotted, problem_line
+from intelligen.config.document import Document, dotted, problem_line
 from intelligen.config.schema.schedulers import Pbt
+from intelligen.config.schema.space_forms import Choice, Const, LogUniform, SearchedSchedule, Simplex, Uniform
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.entries import Entry, entries_of, with_inner
-from intelligen.config.space.forms import Choice, Const, LogUniform, SearchedSchedule, Simplex, Uniform
 
 CHANGEABLE = ("finetuning.optimizer.learning_rate", "finetuning.label_smoothing")
 # The length of an epoch, and what a checkpoint holds of the discriminator and its optimizer.

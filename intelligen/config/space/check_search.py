@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from intelligen.config.files.document import Document, dotted, nearest, problem_line, raise_problems
+from intelligen.config.document import Document, dotted, nearest, problem_line, raise_problems
 from intelligen.config.files.project_folder import require_inside
 from intelligen.config.files.text_file import from_here
+from intelligen.config.schema.space_forms import Scalar
+from intelligen.config.schema.space_parameters import Parameter, grid_size, parameters
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_population import population_problems
-from intelligen.config.space.forms import Scalar
-from intelligen.config.space.parameters import Parameter, grid_size, parameters
 from intelligen.config.space.points_table import read_points
 from intelligen.errors import ConfigError
 

@@ -6,16 +6,16 @@ from itertools import takewhile
 from operator import eq
 
 from intelligen.config.base import NAME_PATTERN
+from intelligen.config.document import Document, Key, dotted, one_of, problem_line, raise_problems
 from intelligen.config.files.config_errors import Problem, check
-from intelligen.config.files.document import Document, Key, dotted, one_of, problem_line, raise_problems
 from intelligen.config.files.overrides import Override, with_overrides
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.setting_paths import has_setting, holds, option_names, resolve_key
+from intelligen.config.schema.space_forms import Choice, Const, SearchedSchedule, Simplex
 from intelligen.config.schema.strategy_mixture import Weights
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.entries import Entry, Values, draws, entries_of, first_values, with_inner
-from intelligen.config.space.forms import Choice, Const, SearchedSchedule, Simplex
 
 # All trials of a sweep start from one baseline, so its shape, its data and its own training are the same for all.
 VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")

@@ -6,10 +6,10 @@ from itertools import groupby
 
 from pydantic import JsonValue
 
-from intelligen.config.files.document import Key
+from intelligen.config.document import Key
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.setting_paths import option_names, resolve_key
-from intelligen.config.space.forms import Choice, Const, ScheduleRanges, SearchedSchedule, Simplex, Space, Zip
+from intelligen.config.schema.space_forms import Choice, Const, ScheduleRanges, SearchedSchedule, Simplex, Space, Zip
 
 Values = dict[str, JsonValue]
 """Dotted experiment key → value."""

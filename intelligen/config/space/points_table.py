@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intelligen.config.files.document import nearest, problem_line, raise_problems, shown
+from intelligen.config.document import nearest, problem_line, raise_problems, shown
 from intelligen.config.files.text_file import MAX_BYTES, displayed
 from intelligen.config.files.yaml_file import plain_value
+from intelligen.config.schema.space_forms import Scalar
+from intelligen.config.schema.space_parameters import Parameter, parameters
 from intelligen.config.schema.sweep import Sweep
-from intelligen.config.space.forms import Scalar
-from intelligen.config.space.parameters import Parameter, parameters
 from intelligen.errors import ConfigError
 
 

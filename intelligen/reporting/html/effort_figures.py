@@ -15,7 +15,7 @@ from intelligen.analysis.costs import SECONDS_PER_HOUR
 from intelligen.analysis.search_analysis import LEAST_TRIALS, Curve, expected_best, importance
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.config.metric_direction import direction, higher_is_better
-from intelligen.config.space.parameters import Parameter, parameters
+from intelligen.config.schema.space_parameters import Parameter, parameters
 from intelligen.reporting.html.figures import Figure, add_line, axes, whole_steps
 from intelligen.reporting.html.parallel_coordinates import logarithmic_places, mixtures
 from intelligen.reporting.html.plot_styles import Mark

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from intelligen.analysis.study import SeedModel, StudyResults
-from intelligen.config.files.document import Key
+from intelligen.config.document import Key
 from intelligen.config.metric_direction import ranked
+from intelligen.config.schema.space_forms import LogInt, LogUniform, Simplex
+from intelligen.config.schema.space_parameters import Parameter, parameters
 from intelligen.config.space.entries import Entry, entries_of, with_inner
-from intelligen.config.space.forms import LogInt, LogUniform, Simplex
-from intelligen.config.space.parameters import Parameter, parameters
 from intelligen.reporting.html.figures import Figure, axes
 from intelligen.reporting.html.plot_styles import Mark
 from intelligen.state.trial_records import ParameterValue

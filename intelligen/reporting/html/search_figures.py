@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from intelligen.analysis.search_analysis import pareto_front
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.config.metric_direction import higher_is_better, merit
-from intelligen.config.space.parameters import parameters
+from intelligen.config.schema.space_parameters import parameters
 from intelligen.reporting.html.figures import Figure, add_points, axes
 from intelligen.reporting.html.parallel_coordinates import mixtures, weights
 from intelligen.reporting.html.plot_styles import Mark

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 import torch
 
-from intelligen.config.files.load import apply_settings
+from intelligen.config.load import apply_settings
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.data.data_summary import shared_rows

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from intelligen.config.schema.control_strategies import missing_controls
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.schedulers import Asha, Pbt
+from intelligen.config.schema.space_forms import Space
+from intelligen.config.schema.space_parameters import grid_size, parameters
 from intelligen.config.schema.sweep import Sweep
-from intelligen.config.space.forms import Space
-from intelligen.config.space.parameters import grid_size, parameters
 from intelligen.training.timing import TimeRange
 
 

@@ -7,7 +7,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from intelligen.config.schema.setting_paths import resolve_key
-from intelligen.config.space.forms import (
+from intelligen.config.schema.space_forms import (
     Choice,
     Const,
     Int,

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import optuna
 
-from intelligen.config.space.forms import Space
+from intelligen.config.schema.space_forms import Space
 from intelligen.sweep.search.define_by_run import suggest
 
 

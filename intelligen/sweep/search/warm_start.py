@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from intelligen.analysis.trial_outcome import read_outcome
+from intelligen.config.schema.space_parameters import parameters
 from intelligen.config.schema.sweep import Sweep
-from intelligen.config.space.parameters import parameters
 from intelligen.config.space.points_table import Point, read_points
 from intelligen.errors import ConfigError
 from intelligen.state import layout

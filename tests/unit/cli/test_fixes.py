@@ -10,8 +10,8 @@ from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.analysis.suggested_command import command_line
 from intelligen.cli.main import VERBS, commands, guarded
-from intelligen.config.files.load import load_sweep
 from intelligen.config.files.suggested_fixes import fixes_for_sweep
+from intelligen.config.load import load_sweep
 from intelligen.errors import ChangedError, DataError
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 

@@ -10,8 +10,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from intelligen.cli.main import commands, guarded
-from intelligen.config.files.load import load_experiment, load_sweep
 from intelligen.config.files.yaml_file import read_document
+from intelligen.config.load import load_experiment, load_sweep
 
 FILES = ["experiment.yaml", "schemas/experiment.schema.json", "schemas/sweep.schema.json", "sweep.yaml"]
 

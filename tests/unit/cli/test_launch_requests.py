@@ -6,7 +6,7 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.main import commands
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.errors import ConfigError, StorageError
 from intelligen.state.launch_file import write_launch
 from intelligen.state.layout import LAUNCH_FILE

@@ -9,7 +9,7 @@ from conftest import REPOSITORY
 
 from intelligen.analysis.status import read_status
 from intelligen.cli.main import commands, guarded
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.state.heartbeat import heartbeat
 from intelligen.state.history import HISTORY_FILE, History, Report
 from intelligen.state.layout import LAUNCH_FILE

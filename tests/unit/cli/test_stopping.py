@@ -11,7 +11,7 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.cli.main import commands, guarded
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.state.history import HISTORY_FILE
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import SweepStatus

@@ -8,7 +8,7 @@ import datasets
 import pytest
 from conftest import TINY_EXPERIMENT, tiny_data, write_tiny_corpus
 
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.schema.data import (
     Corpus,

@@ -7,7 +7,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, FilesCorpus, Filters, HeldOut, HubCorpus, PairTable, ParallelText
 from intelligen.config.schema.experiment import Experiment

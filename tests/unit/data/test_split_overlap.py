@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands
-from intelligen.config.files.load import load_experiment
+from intelligen.config.load import load_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.data.data_manifest import MANIFEST, Overlap
 from intelligen.data.data_summary import describe, leaks

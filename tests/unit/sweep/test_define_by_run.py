@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
-from intelligen.config.files.load import apply_settings
+from intelligen.config.load import apply_settings
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.single_strategies import Generative, Standard

@@ -2,7 +2,7 @@
 
 from searches import GRID, Search, sweep
 
-from intelligen.config.space.parameters import grid_size
+from intelligen.config.schema.space_parameters import grid_size
 from intelligen.sweep.search.grid import grid_points
 
 LEARNING_RATE = "finetuning.optimizer.learning_rate"

@@ -10,7 +10,7 @@ import pytest
 import ray
 from conftest import REPOSITORY
 
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.sweep.cluster import ray_session
 from intelligen.sweep.cluster.find_cluster import IN_A_JOB, find_cluster

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY
 
-from intelligen.config.files.load import load_sweep
+from intelligen.config.load import load_sweep
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short

@@ -9,8 +9,8 @@ from searches import report, sweep
 from torch import nn
 
 from intelligen.cli.main import commands
+from intelligen.config.document import Document
 from intelligen.config.files.config_errors import validated
-from intelligen.config.files.document import Document
 from intelligen.config.files.overrides import parse_override, with_overrides
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep

@@ -13,8 +13,8 @@ from intelligen.config.schema.budget import Budget
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, PairTable
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.space_forms import Const
 from intelligen.config.schema.sweep import Sweep
-from intelligen.config.space.forms import Const
 from intelligen.data.preparation import prepare
 from intelligen.errors import ChangedError
 from intelligen.state.history import Report

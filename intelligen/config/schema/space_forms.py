@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from intelligen.config.base import Settings
-from intelligen.config.files.document import nearest
+from intelligen.config.document import nearest
 from intelligen.config.schema.probability_schedule import SHAPES
 
 Scalar = bool | int | float | str | None

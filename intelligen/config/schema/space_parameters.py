@@ -8,8 +8,8 @@ from typing import Any, assert_never
 
 from pydantic import JsonValue
 
-from intelligen.config.files.document import Key, shown
-from intelligen.config.space.forms import (
+from intelligen.config.document import Key, shown
+from intelligen.config.schema.space_forms import (
     Choice,
     Const,
     Int,
