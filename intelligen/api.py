@@ -232,7 +232,7 @@ def _finished(request: LaunchRequest) -> "pd.DataFrame":
 
 
 def _runs(given: PathLike | None) -> Path:
-    return runs_directory(given or os.environ.get(RUNS_VARIABLE, DEFAULT_RUNS)).absolute()
+    return runs_directory(given or os.environ.get(RUNS_VARIABLE) or DEFAULT_RUNS).absolute()
 
 
 def _local(given: bool) -> bool:

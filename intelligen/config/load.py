@@ -1,5 +1,6 @@
 """Loads experiment and sweep files with overrides: nothing is used before all of it has been checked."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -128,10 +129,10 @@ def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Docum
     asked, selecting = sweep.objective.metric, experiment.task.selection_metric
     key = ("objective", "metric") if sweep.objectives is None else ("objectives", 0, "metric")
     if asked != selecting:
-        what = (
-            f"is {asked}, but the experiment selects its epochs by {selecting};"
-            f" set -o experiment.task.selection_metric={asked}"
-        )
+        fix = f"experiment.task.selection_metric={asked}"
+        if asked not in experiment.task.selecting():
+            fix = f"{'.'.join(map(str, key))}={selecting}"
+        what = f"is {asked}, but the experiment selects its epochs by {selecting}; set -o {fix}"
         raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 
@@ -174,8 +175,11 @@ def _named_experiment(document: Document, project: Path | None) -> Document:
     if not isinstance(name, str) or not name or ("experiment",) in document.problems:
         raise ConfigError  # nothing to add: the sweep's own check reports it
     path = Path(name)
+    shipped = located(Path(os.path.relpath(path)))
     try:
-        if project is not None:
+        if shipped.is_file() and not os.path.lexists(path):
+            path = shipped
+        elif project is not None:
             require_inside(project, path)
         text = read_text(path)
     except ConfigError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.schema.plugins import require_packages
-from intelligen.errors import CannotCreateError, StorageError, unwritten, writing
+from intelligen.errors import CannotCreateError, StorageError, UnavailableError, unwritten, writing
 from intelligen.state import layout
 from intelligen.state.atomic_files import fsync, replace_file
 from intelligen.state.checksummed_json import seal, unseal
@@ -289,7 +289,10 @@ def _read(path: Path) -> tuple[LedgerState, int, int]:
         except (KeyError, TypeError, ValueError) as error:
             raise StorageError(f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}); {FIX}") from error
     assert state is not None
-    require_packages(state.fingerprint.get("plugins", {}))
+    try:
+        require_packages(state.fingerprint.get("plugins", {}))
+    except UnavailableError as error:
+        raise UnavailableError(f"{path.parent}: {error}") from None
     known = {record.directory for record in state.trials.values()}
     if lost := [folder for folder in made if folder not in known]:
         raise StorageError(f"{path}: it has lost {', '.join(lost)}, which are there; {FIX}")

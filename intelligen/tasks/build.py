@@ -3,8 +3,9 @@
 from typing import assert_never
 
 from intelligen.config.schema import tasks
-from intelligen.config.schema.declarations import PluginTask
+from intelligen.config.schema.declarations import GENERATION, PluginTask
 from intelligen.config.schema.plugins import built
+from intelligen.errors import ConfigError
 from intelligen.tasks.base import AnyTask, Task
 from intelligen.tasks.translation import TranslationTask
 
@@ -13,12 +14,16 @@ def build_task(settings: tasks.Task) -> AnyTask:
     """The task that the settings name.
 
     Raises:
-        ConfigError: A plugin builds no task.
+        ConfigError: A plugin builds no task, or one whose models have nothing to learn.
 
     """
     match settings:
         case PluginTask():
-            return built(tasks.TASKS.installed(settings.name), Task, settings)
+            installed = tasks.TASKS.installed(settings.name)
+            task: AnyTask = built(installed, Task, settings)
+            if GENERATION not in settings.needs and type(task).loss is Task.loss:
+                raise ConfigError(f"{installed.where} builds a task whose models write nothing: it must have `loss`")
+            return task
         case tasks.Translation():
             return TranslationTask(settings)
         case other:

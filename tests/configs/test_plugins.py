@@ -21,9 +21,10 @@ from intelligen.config.schema.control_strategies import missing_controls
 from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial, stored_trial
 from intelligen.config.schema.model import Model
 from intelligen.config.schema.plugins import require_packages
-from intelligen.config.schema.tasks import task_settings
+from intelligen.config.schema.tasks import Task, task_settings
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.models.build import build_classifier, build_model
+from intelligen.tasks import build_task
 
 TINY = f"{EXPERIMENT}data: {{max_tokens: 40}}\nmodel: {{name: tiny_lm, width: 16}}\n"
 RAMPED = f"{TINY}strategy: {{name: ramped, span: [0.25, 1.0]}}\n"
@@ -81,6 +82,11 @@ def test_a_file_names_an_installed_task_and_a_sweep_searches_by_its_metric(writt
     text = f"{SWEEP}  model.dropout: {{choice: [0.0, 0.1]}}\nobjective:\n  metric: valid/token_f1  #!\n"
     sweep, _ = load_sweep(written(text, "sweep.yaml"))
     assert sweep.objective.metric == "valid/token_f1"
+    with pytest.raises(
+        ConfigError, match=r"selects its epochs by valid/token_f1; set -o objective\.metric=valid/token_f1"
+    ):
+        load_sweep(written(text.partition("objective:")[0], "sweep.yaml"))
+    load_sweep(Path("sweep.yaml"), ["objective.metric=valid/token_f1"])
     other = text.replace("token_f1", "chrf")
     message = "is valid/chrf, but the experiment selects its epochs by valid/token_f1"
     assert_reported(Path("sweep.yaml"), other, "objective.metric", message)
@@ -207,7 +213,9 @@ def test_without_the_package_its_names_are_unknown_and_what_it_trained_says_what
     ) as errors:
         stored_trial(trial)
     assert errors.value.exit_code == 69
-    with pytest.raises(UnavailableError, match="the package toy-lm brings a task, a model or a strategy of it"):
+    with pytest.raises(
+        UnavailableError, match="the package toy-lm, which brings its task, model or strategy, is not installed"
+    ):
         require_packages({"toy-lm": "0.3"})
 
 
@@ -229,6 +237,7 @@ GOOD = (
     [
         ("import nothing_like_it\n", "cannot be loaded: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("", "cannot be loaded: AttributeError"),
+        ("import sys\nsys.exit(4)\n", "cannot be loaded: SystemExit: 4"),
         (f"{GOOD}MINE = Mine\n", "must be a Plugin of intelligen.config.schema.plugins, got ModelMetaclass"),
         (f"{GOOD}MINE = Plugin(StrategySettings, print)\n", "must have settings that inherit intelligen.config."),
         (
@@ -287,6 +296,30 @@ def test_a_plugin_builds_a_classifier_for_a_task_that_asks_for_one(folder, monke
         build_classifier(model.model_copy(update={"right": False}), [9], classes=5)
 
 
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        ("lambda settings: TextGeneration(settings, ())", "cannot build: TypeError: Can't instantiate abstract class"),
+        ("lambda settings: CopyingTask(Copying())", "it must have `loss`"),
+        ("lambda settings: settings.nothing", "cannot build: AttributeError"),
+    ],
+)
+def test_a_task_that_cannot_be_built_is_reported_with_its_package(build, reason, folder, monkeypatch):
+    code = (
+        "from toy_lm.plugins import Copying, CopyingTask, Plugin\n"
+        "from intelligen.tasks import Task, TextGeneration\n"
+        "TextGeneration = Task\n"
+        "from typing import Literal\n"
+        "class Mine(Copying):\n    columns = Copying.columns\n    needs = ()\n    metrics = Copying.metrics\n"
+        "    watched = Copying.watched\n    name: Literal['mine'] = 'mine'\n"
+        f"MINE = Plugin(Mine, {build})\n"
+    )
+    installed(folder, monkeypatch, code, module=f"task_{len(build)}", group="intelligen.tasks")
+    with pytest.raises(ConfigError, match=r"of mine-package 1\.2 in intelligen\.tasks") as caught:
+        build_task(TypeAdapter(Task).validate_python({"name": "mine"}))
+    assert reason in str(caught.value)
+
+
 def test_two_packages_of_one_name_are_reported_with_both(folder, monkeypatch):
     installed(folder, monkeypatch, GOOD, module="twice", name="tiny_lm")
     assert_reported(
@@ -295,11 +328,11 @@ def test_two_packages_of_one_name_are_reported_with_both(folder, monkeypatch):
     assert "mine-package 1.2 and toy-lm 0.3" in refusal(Path("experiment.yaml"))[0]
 
 
-def installed(folder, monkeypatch, code, *, module, name="mine"):
+def installed(folder, monkeypatch, code, *, module, name="mine", group="intelligen.models"):
     """A package of one module, whose entry point is `MINE` there."""
     (folder / f"{module}.py").write_text(code)
     metadata = folder / "mine_package-1.2.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mine-package\nVersion: 1.2\n")
-    (metadata / "entry_points.txt").write_text(f"[intelligen.models]\n{name} = {module}:MINE\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:MINE\n")
     monkeypatch.syspath_prepend(folder)

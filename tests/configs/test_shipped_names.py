@@ -56,6 +56,16 @@ def test_the_working_directory_comes_first(here: Path) -> None:
     assert refusal_of("search_spaces/study.yaml").startswith("search_spaces/study.yaml: no such file")
 
 
+@pytest.mark.parametrize(("folder", "written"), [(".", str(SMALL)), ("search_spaces", f"../{SMALL}")])
+def test_a_sweep_of_one_s_own_may_name_a_shipped_experiment(folder: str, written: str, here: Path) -> None:
+    (here / folder).mkdir(exist_ok=True)
+    sweep = here / folder / "mine.yaml"
+    sweep.write_text(VARIED.replace("experiment.yaml", written))
+    assert load_sweep(sweep)[1] == load_experiment(SMALL)
+    sweep.write_text(VARIED.replace("experiment.yaml", f"{written}l"))
+    assert "no such file; did you mean" in refusal_of(str(sweep)) or "check the path" in refusal_of(str(sweep))
+
+
 @pytest.mark.parametrize(
     "name",
     ["search_spaces/../search_spaces/quickstart.yaml", "quickstart.yaml", "README.md", "docs/README.md", "", "."],

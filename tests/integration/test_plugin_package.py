@@ -108,4 +108,4 @@ def test_a_sweep_over_the_strategy_comes_to_its_table_report_and_runs(
     assert "ramped" in Path(project.directory, document["report"]).read_text()
     gone = command(project, "report", "tiny", python_path="")
     assert gone.returncode == 69, gone.stderr
-    assert "the package toy-lm brings a task, a model or a strategy of it, and is not installed here" in gone.stderr
+    assert "the package toy-lm, which brings its task, model or strategy, is not installed here" in gone.stderr

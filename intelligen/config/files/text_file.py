@@ -89,7 +89,8 @@ def _neighbour(path: Path) -> str:
     if not listed:
         return "its directory does not exist either: check the path"
     close = get_close_matches(path.name, [name for names in listed for name in names], n=1)
-    return f'did you mean "{path.parent / close[0]}"?' if close else "check the path"
+    # A shipped file of this very name is found where a command names it, not from inside another file.
+    return f'did you mean "{path.parent / close[0]}"?' if close and close[0] != path.name else "check the path"
 
 
 def _yaml_files(folder: Path) -> list[str] | None:

@@ -81,15 +81,25 @@ class TaskSettings(Settings):
         _require_declared(cls, "columns", "needs", "metrics", "watched")
         if "metrics" not in vars(cls):
             return
-        if (selecting := cls.model_fields["selection_metric"].default) not in cls.selecting():
-            raise TypeError(
-                f"{cls.__qualname__}: the default of selection_metric must be one of {', '.join(cls.selecting())},"
-                f" got {selecting!r}"
-            )
-        if misnamed := [column.name for column in cls.columns if not re.fullmatch(NAME_PATTERN, column.name)]:
-            raise TypeError(f"{cls.__qualname__}: {misnamed[0]!r} is no name of a column: files are named by it")
+        for problem in cls._problems():
+            raise TypeError(f"{cls.__qualname__}: {problem}")
+
+    @classmethod
+    def _problems(cls) -> Iterator[str]:
+        """What does not fit together in the declarations."""
+        default, selecting = cls.model_fields["selection_metric"].default, cls.selecting()
+        for what, names in (("columns", [column.name for column in cls.columns]), ("metrics", [*cls.metrics])):
+            if not names or len({*names}) < len(names):
+                yield f"{what} must name at least one, and none twice, got {', '.join(names) or 'none'}"
+            for name in names:
+                if not re.fullmatch(NAME_PATTERN, name):
+                    yield f"{what}: {name!r} is no name: at most 64 of A-Z a-z 0-9 . _ -, the first a letter or digit"
+        if "loss" in cls.metrics:
+            yield "metrics: loss is what models are trained by; it is reported anyway, under that name"
+        if default not in selecting:
+            yield f"the default of selection_metric must be one of {', '.join(selecting)}, got {default!r}"
         if cls.watched not in cls.metrics:
-            raise TypeError(f"{cls.__qualname__}: watched must be one of {', '.join(cls.metrics)}, got {cls.watched!r}")
+            yield f"watched must be one of {', '.join(cls.metrics)}, got {cls.watched!r}"
 
     @classmethod
     def selecting(cls) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Models and strategies of installed packages, found by their entry points; a file only names them."""
+"""Tasks, models and strategies of installed packages, found by their entry points; a file only names them."""
 
 import json
 import re
@@ -18,6 +18,8 @@ from intelligen.config.document import nearest
 from intelligen.errors import ConfigError, UnavailableError
 
 T = TypeVar("T")
+
+_CORRECT = "correct or uninstall that package"
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,8 @@ def require_packages(packages: Iterable[str]) -> None:
             version(package)
         except PackageNotFoundError:
             raise UnavailableError(
-                f"the package {package} brings a task, a model or a strategy of it, and is not installed here;"
-                " install that package, and run the same command"
+                f"the package {package}, which brings its task, model or strategy, is not installed here; install that"
+                " package, and run the same command"
             ) from None
 
 
@@ -165,14 +167,16 @@ def built(installed: Installed, kind: type[T], *arguments: Any, **named: Any) ->
     """What a plugin's `build` makes of the arguments.
 
     Raises:
-        ConfigError: It is not of that kind.
+        ConfigError: It is not of that kind, or the plugin's code is wrong.
 
     """
-    made = installed.plugin.build(*arguments, **named)
+    try:
+        made = installed.plugin.build(*arguments, **named)
+    except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError, AssertionError) as error:
+        raise ConfigError(f"{installed.where} cannot build: {_first_line(error)}; {_CORRECT}") from error
     if not isinstance(made, kind):
         raise ConfigError(
-            f"{installed.where} must build a {kind.__module__}.{kind.__name__}, got {type(made).__name__};"
-            " correct or uninstall that package"
+            f"{installed.where} must build a {kind.__module__}.{kind.__name__}, got {type(made).__name__}; {_CORRECT}"
         )
     return made
 
@@ -207,11 +211,10 @@ def _loaded(arm: OpenArm, point: EntryPoint) -> Installed:
     where = f"entry point {point.name} = {point.value} of {_package(point)} in {arm.group}"
     try:
         offered = point.load()
-    except Exception as error:  # whatever another package's code raises
-        why = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise ConfigError(f"{where} cannot be loaded: {why}; correct or uninstall that package") from error
+    except (Exception, SystemExit) as error:  # whatever another package's code raises
+        raise ConfigError(f"{where} cannot be loaded: {_first_line(error)}; {_CORRECT}") from error
     if problem := _problem(arm, point, offered):
-        raise ConfigError(f"{where} {problem}; correct or uninstall that package")
+        raise ConfigError(f"{where} {problem}; {_CORRECT}")
     assert point.dist is not None
     return Installed(offered, point.dist.name, point.dist.version, where)
 
@@ -232,3 +235,7 @@ def _problem(arm: OpenArm, point: EntryPoint, offered: Any) -> str | None:
 
 def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown package"
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
