@@ -122,7 +122,7 @@ def test_inference_prints_one_line_for_each_line_whatever_is_in_it(shell):
         (["test", "e.yaml", "--split", "tset"], 2, "no split 'tset'"),
         (["test", "e.yaml", "--search", "greedy", "--beam-size", "3"], 2, "greedy search has no beam"),
         (["train", "e.yaml", "--device", "cuda:7", "-o", "seed=8"], 69, "cuda:7"),
-        (["train", "e.yaml", "--device", "abacus", "-o", "seed=8"], 2, "no such device 'abacus'"),
+        (["train", "e.yaml", "--device", "abacus", "-o", "seed=8"], 2, "unknown device 'abacus'"),
         (["prepare", "e.yaml", "-o", "data.corpus.folder=nowhere"], 65, "nowhere"),
         (["prepare", "e.yaml", "-o", "data.tokenizer.vocabulary=5000"], 65, "vocabulary"),
         (["prepare", "e.yaml", "--runs", "/proc/nowhere"], 73, "/proc/nowhere"),

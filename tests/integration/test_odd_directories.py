@@ -171,7 +171,7 @@ def test_another_user_s_home_and_ray_folder_are_refused_by_launch_and_doctor(oth
     other.is_refused(69, "set HOME to a directory of yours", "HOME")
     os.chown(other.home, OTHER_USER, OTHER_USER)
     (other.temporary / "ray").mkdir(mode=0o755)
-    other.is_refused(69, "set RAY_TMPDIR to a directory of yours", "another user's")
+    other.is_refused(69, "set RAY_TMPDIR to a directory of yours", "another user")
 
 
 @pytest.mark.extended

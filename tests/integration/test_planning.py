@@ -65,7 +65,7 @@ def test_a_plan_says_the_same_to_people_and_to_python(directory: Path, call: Cal
     for said in (
         "sweep       tiny: Does it resume?",
         "tpe, seed 1",
-        "room for",
+        "enough for",
         "not estimated: it was not requested",
         "data        not checked: it was not requested",
     ):

@@ -30,9 +30,9 @@ def directory(tmp_path: Path) -> Path:
 TALKATIVE = """
 import functools, signal
 from intelligen.cli import main
-from intelligen.reporting import progress
+from intelligen.reporting.terminal import progress_bars
 signal.signal(signal.SIGINT, signal.default_int_handler)
-progress.counting = functools.partial(progress.counting, interval_s=0)
+progress_bars.counting = functools.partial(progress_bars.counting, interval_s=0)
 main.main()
 """
 

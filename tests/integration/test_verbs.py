@@ -208,7 +208,7 @@ def test_an_unknown_sweep_is_one_line_with_the_nearest_known_one(call: Call, nam
 def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> None:
     assert "==> t0000 standard:" in story.log
     assert "starts on host" in story.log
-    for record in story.place.trials().values():
+    for record in story.project.trials().values():
         code, out, _ = call("logs", "tiny", record.id, "--json")
         (trial,) = json.loads(out)["trials"]
         (log,) = trial["logs"]
@@ -216,7 +216,7 @@ def test_logs_hold_every_attempt_and_every_epoch(story: Story, call: Call) -> No
         assert len(set(log["lines"])) == len(log["lines"])
         assert (code, trial["trial"], trial["state"]) == (0, record.id, "complete")
         assert told.count("starts on host") == record.attempts
-        for epoch in range(1, len(read_history(story.place.history(record))) + 1):
+        for epoch in range(1, len(read_history(story.project.history(record))) + 1):
             assert f"epoch {epoch}  update" in told
         assert "ends: finished" in log["lines"][-1]
     assert record.attempts + story.project.trials()["t0000"].attempts >= 3  # the stop made one of them try again

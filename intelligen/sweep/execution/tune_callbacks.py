@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ray import cloudpickle, tune
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
 from intelligen.config.metric_direction import higher_is_better
@@ -93,6 +94,19 @@ def kept_errors(
         return kept
 
     return keeping
+
+
+class NoTrialLines(TrialProgressCallback):  # type: ignore[misc] # Ray is not typed
+    """Takes the place of Tune's own, which prints a line where a trial ends without a new report, `verbose=0` or not."""
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+        """Print nothing: standard output may hold a JSON document."""
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Likewise."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Likewise."""
 
 
 class FailedAttempts(tune.Callback):  # type: ignore[misc] # Ray is not typed

@@ -12,7 +12,7 @@ from intelligen.config.schema.sweep import Resources
 from intelligen.state import layout
 from intelligen.sweep.cluster.capacity_monitor import CapacityMonitor
 from intelligen.sweep.execution.failure_causes import fault_of
-from intelligen.sweep.execution.tune_callbacks import DrivenSearcher, FailedAttempts, SearcherStopper
+from intelligen.sweep.execution.tune_callbacks import DrivenSearcher, FailedAttempts, NoTrialLines, SearcherStopper
 from intelligen.sweep.execution.workers import run_distributed_trial, run_trial
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
@@ -89,7 +89,7 @@ def _tuner(
             name=f"{name}-{len(list(launches.glob(f'{name}-*')))}",
             storage_path=str(launches),
             stop=SearcherStopper(searcher, CapacityMonitor(resources)),
-            callbacks=[FailedAttempts(searcher)],
+            callbacks=[FailedAttempts(searcher), NoTrialLines()],
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),  # who tries again is decided by `attempts`
         ),
