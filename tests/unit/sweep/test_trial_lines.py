@@ -12,7 +12,8 @@ from intelligen.sweep.execution.tune_callbacks import NoTrialLines
 class EndedTrial:
     """A trial that ends without a report of its last attempt."""
 
-    last_result: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self.last_result: dict[str, Any] = {}
 
 
 def printed(callback: TrialProgressCallback, capsys: pytest.CaptureFixture[str]) -> str:
