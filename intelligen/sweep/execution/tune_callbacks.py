@@ -97,7 +97,7 @@ def kept_errors(
 
 
 class NoTrialLines(TrialProgressCallback):  # type: ignore[misc] # Ray is not typed
-    """Takes the place of Tune's own, which prints a line where a trial ends without a new report, whatever `verbose`."""
+    """Takes the place of Tune's own, which prints a line where a trial ends without a report, whatever `verbose` is."""
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         """Print nothing: standard output may hold a JSON document."""
