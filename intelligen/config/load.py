@@ -1,6 +1,7 @@
 """Loads experiment and sweep files with overrides: nothing is used before all of it has been checked."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -71,6 +72,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     """
     path = located(path)
     document = with_fragments(read_document(path), path, Sweep)
+    _require_a_sweep(document, path)
     changes = [_with_located_experiment(parse_override(text)) for text in overrides]
     inner = [change for change in changes if change.key.startswith(INTO_EXPERIMENT)]
     own = [change for change in changes if change not in inner]
@@ -105,9 +107,8 @@ def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
 
     """
     path = located(path)
-    keys = with_fragments(read_document(path), path, Sweep).data.keys()
-    sweep, experiment = Sweep.model_fields.keys(), Experiment.model_fields.keys()
-    return Sweep if len(keys & (sweep - experiment)) > len(keys & (experiment - sweep)) else Experiment
+    of_sweeps, of_experiments = _telling_keys(with_fragments(read_document(path), path, Sweep))
+    return Sweep if of_sweeps > of_experiments else Experiment
 
 
 def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> Experiment:
@@ -122,6 +123,22 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     """
     document = Document(experiment.model_dump(mode="json"), {})
     return _experiment(document, [Override(key, value) for key, value in changes.items()])
+
+
+def _telling_keys(document: Document) -> tuple[int, int]:
+    """How many keys are a sweep's alone, and how many an experiment's."""
+    keys, sweep, experiment = document.data.keys(), Sweep.model_fields.keys(), Experiment.model_fields.keys()
+    return len(keys & (sweep - experiment)), len(keys & (experiment - sweep))
+
+
+def _require_a_sweep(document: Document, path: Path) -> None:
+    """Refuse an experiment, of which each key would be told to be unknown."""
+    of_sweeps, of_experiments = _telling_keys(document)
+    if of_experiments and not of_sweeps:
+        what = (
+            "is an experiment file; name a sweep file whose `experiment` it is, or train it by itself: intelligen train"
+        )
+        raise ConfigError(f"{displayed(path)}: {what} {shlex.quote(str(path))}")
 
 
 def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Document) -> None:

@@ -70,5 +70,6 @@ class SweepFiles:
         """
         known = self.ledger()[1]
         if named not in known:
-            raise ConfigError(f"no trial {named!r} in {self.directory}; {nearest(named, list(known))}")
+            fix = nearest(named, list(known)) if known else "it has no trials yet"
+            raise ConfigError(f"no trial {named!r} in {self.directory}; {fix}")
         return known[named]

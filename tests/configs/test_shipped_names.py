@@ -56,6 +56,12 @@ def test_the_working_directory_comes_first(here: Path) -> None:
     assert refusal_of("search_spaces/study.yaml").startswith("search_spaces/study.yaml: no such file")
 
 
+def test_an_experiment_in_the_place_of_a_sweep_is_one_line() -> None:
+    told = refusal_of(str(SMALL))
+    assert f"{SMALL}: is an experiment file; name a sweep file whose `experiment` it is" in told
+    assert told.endswith(f"intelligen train {REPOSITORY / SMALL}")
+
+
 @pytest.mark.parametrize(("folder", "written"), [(".", str(SMALL)), ("search_spaces", f"../{SMALL}")])
 def test_a_sweep_of_one_s_own_may_name_a_shipped_experiment(folder: str, written: str, here: Path) -> None:
     (here / folder).mkdir(exist_ok=True)
