@@ -16,7 +16,9 @@ from intelligen.state.trial_records import TrialRecord, TrialState
 
 pytestmark = pytest.mark.slow
 
-SIDE_BY_SIDE = ("-o", "resources.concurrent_trials=2", "-o", "resources.attempts=1")
+# Long enough for a process that was moved to ask for new memory.
+EPOCHS = ("-o", "experiment.finetuning.epochs=60")
+SIDE_BY_SIDE = ("-o", "resources.concurrent_trials=2", "-o", "resources.attempts=1", *EPOCHS)
 
 
 def both_have_reported(project: Project) -> bool:
