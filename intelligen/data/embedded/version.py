@@ -12,7 +12,7 @@ def version_parts() -> tuple[str, ...]:
 
     The data of version 1 are known by the grammar's source text at its first release, so that text is kept beside this
     module: without it, all that was prepared, trained or begun on them would be lost. A later version is its number;
-    whoever raises it deletes the text.
+    raising the version includes deleting the text.
     """
     return _sources_of_version_1() if VERSION == 1 else (str(VERSION),)
 

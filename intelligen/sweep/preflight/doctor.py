@@ -210,16 +210,16 @@ def _disk(directory: Path) -> Finding:
     found = f"{free:.1f} GiB free at {directory}"
     if free >= WANTED_DISK_GIB:
         return Finding("disk", CheckStatus.OK, found)
-    mend = "free some space, or name another directory with --runs: each trial keeps up to three checkpoints"
-    return Finding("disk", CheckStatus.FAIL if free < LEAST_DISK_GIB else CheckStatus.WARN, found, mend)
+    fix = "free some space, or name another directory with --runs: each trial keeps up to three checkpoints"
+    return Finding("disk", CheckStatus.FAIL if free < LEAST_DISK_GIB else CheckStatus.WARN, found, fix)
 
 
 def _tracking(tracking_uri: str) -> Finding:
     try:
         return Finding("mlflow", CheckStatus.OK, f"{redact_text(tracking_uri)}: {probe_tracking(tracking_uri)}")
     except ProbeError as error:
-        mend = "start it, or name another with --tracking-uri"
-        return Finding("mlflow", CheckStatus.FAIL, f"{redact_text(tracking_uri)}: {error}", mend)
+        fix = "start it, or name another with --tracking-uri"
+        return Finding("mlflow", CheckStatus.FAIL, f"{redact_text(tracking_uri)}: {error}", fix)
 
 
 def _hub_token() -> Finding:
