@@ -61,8 +61,13 @@ def test_each_cluster_of_a_machine_has_its_own_autoscaler(tmp_path: Path) -> Non
     with ExitStack() as running:
         for port, file in ((1, tmp_path / "of somebody else"), (2, config)):
             words = [f"--gcs-address=127.0.0.1:{port}", f"--autoscaling-config={file}"]
-            monitor = [sys.executable, "-c", "input()", *words]
-            running.enter_context(subprocess.Popen(monitor, stdin=subprocess.PIPE))
+            monitor = [sys.executable, "-c", "print(flush=True); input()", *words]
+            process = subprocess.Popen(
+                monitor, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            running.enter_context(process)
+            assert process.stdout is not None
+            process.stdout.readline()  # a process that has only just begun may not show its command line yet
         assert config_of("127.0.0.1:2") == {"max_workers": 3}
         assert config_of("127.0.0.1:3") == {}
 
