@@ -6,8 +6,9 @@ from typing import Any, assert_never
 from torch import nn
 
 from intelligen.config.document import raise_problems
-from intelligen.config.schema.declarations import PluginStrategy, unmet
+from intelligen.config.schema.declarations import PluginStrategy
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.plugins import built
 from intelligen.config.schema.single_strategies import (
     Adversarial,
@@ -63,8 +64,7 @@ def build_strategy(
         ConfigError: It needs what the model does not offer, or it is a plugin's that builds no criterion.
 
     """
-    names = (trial.task.name, trial.strategy.name, trial.model.name)
-    raise_problems(list(unmet(trial.task, trial.strategy, trial.model, names=names)))
+    raise_problems(list(unmet(trial.task, trial.strategy, trial.model)))
     return Strategy(
         model,
         _criterion(trial.strategy, CriterionParts(trial, model, wrap, decode, loss, world_size)),

@@ -215,3 +215,11 @@ class Task(ABC, Generic[ModelT, BatchT]):
 
 
 AnyTask = Task[Any, Any]
+
+
+def encoded(texts: Sequence[str], prepared: Prepared, column: str, *, notes: Counter[str]) -> list[list[int]]:
+    """New texts as the column's pieces, prepared and cut as the data were; `cut` counts those that were longer."""
+    data = prepared.manifest.data
+    pieces = prepared.tokenizer(column).encode([text.lower() if data.lowercase else text for text in texts])
+    notes["cut"] += sum(len(ids) > data.max_tokens for ids in pieces)
+    return [ids[: data.max_tokens] for ids in pieces]

@@ -17,7 +17,7 @@ from intelligen.decoding.length_bound import LengthBound
 from intelligen.evaluation import Shard, evaluate_shard
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.tasks.base import Task
+from intelligen.tasks.base import Task, encoded
 
 
 class TextGeneration(Task[Generator, Batch]):
@@ -86,10 +86,7 @@ class TextGeneration(Task[Generator, Batch]):
         notes: Counter[str],
     ) -> list[str]:
         """A hypothesis for each, all in one batch."""
-        data = prepared.manifest.data
-        encoded = prepared.tokenizer(self.source).encode([text.lower() if data.lowercase else text for text in texts])
-        notes["cut"] += sum(len(ids) > data.max_tokens for ids in encoded)
-        pieces = [torch.tensor([*ids[: data.max_tokens], EOS]) for ids in encoded]
+        pieces = [torch.tensor([*ids, EOS]) for ids in encoded(texts, prepared, self.source, notes=notes)]
         source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(device)
         bounds_B = LengthBound.of(decoding).of_sources(source_BS)
         found = generate(model, source_BS, search, max_lengths_B=bounds_B)

@@ -1,6 +1,7 @@
 """Columns of a task: the texts of every row that its models read, and those that they should write."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 Row = tuple[str, ...]
 """A text for each column, in the columns' order."""
@@ -18,6 +19,12 @@ class Column:
     False: what models should write or say. It is never cut, and an empty one in an evaluation split is refused, since
     nothing can be scored against it.
     """
+    kind: Literal["text", "label"] = "text"
+    """`label`: it has no vocabulary. A row's one token is the index of its class among the labels of the training
+    split, sorted as text, and every row must have one."""
+    windowed: bool = False
+    """Of a text: its task cuts it into windows, so that it may be of any length: `data.max_tokens` leaves no row out and
+    cuts none."""
 
 
 SOURCE_AND_TARGET: tuple[Column, ...] = (Column("source", read=True), Column("target", read=False))

@@ -4,7 +4,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -13,10 +12,13 @@ from intelligen.config.base import NAME_PATTERN, Settings
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.columns import Column
 
-Capability = Literal["generation", "encoder_output", "mixtures", "classification"]
+Capability = Literal[
+    "generation", "encoder_output", "mixtures", "classification", "token_prediction", "language_modelling"
+]
 """What a network can do, by its interface in `models/interfaces.py`: `generation` is `Generator`, `encoder_output` is
 `SourcePooler` (one state sums up each source), `mixtures` is `MixtureReader` (the decoder reads mixtures of tokens),
-`classification` is `Classifier`."""
+`classification` is `Classifier`, `token_prediction` is `PredictingClassifier` (it predicts the tokens that it reads,
+too), `language_modelling` is `LanguageModel` (it reads documents without a source)."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 STANDARD, MATCHED = "standard", "standard_matched"
@@ -40,7 +42,8 @@ class Need:
         return value not in self.but if self.but else value in self.values
 
 
-GENERATION = Need("generation")
+GENERATION, CLASSIFICATION, LANGUAGE_MODELLING = map(Need, ("generation", "classification", "language_modelling"))
+"""What the network of a task is built for; a task has one of them among its needs."""
 
 
 def _require_declared(cls: type[Settings], *names: str) -> None:
@@ -125,6 +128,21 @@ class TaskSettings(Settings):
         """What the task asks of the network."""
         yield from self.needs
 
+    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+        """Why rows have more positions than the network, in a line that begins with a key; none where they have not.
+
+        Args:
+            max_tokens: `data.max_tokens`.
+            max_positions: `model.max_positions`.
+
+        """
+        if max_tokens + 1 <= max_positions:
+            return None
+        return (
+            f"data.max_tokens ({max_tokens}) must be below model.max_positions ({max_positions}): BOS and EOS take a"
+            " position"
+        )
+
     @property
     def tokenizer(self) -> BleuTokenizer:
         """What cuts text into words for rewards by sentence BLEU and for the measures of the hypotheses' text."""
@@ -199,34 +217,3 @@ class PluginModel(ModelSettings):
     name: str
     max_positions: Annotated[int, Field(ge=8, le=16_384)]
     """Longest target that the network can read or write."""
-
-
-def unmet(
-    task: TaskSettings, strategy: StrategySettings, model: ModelSettings, *, names: tuple[str, str, str]
-) -> Iterator[str]:
-    """What a task and a strategy need and a model does not offer, one line each, with the fix.
-
-    Args:
-        task: Its settings.
-        strategy: Its settings.
-        model: Its settings.
-        names: Of task, strategy and model.
-
-    """
-    for part, settings, name in (("task", task, names[0]), ("strategy", strategy, names[1])):
-        for need in settings.needed():
-            if need.capability not in model.offers:
-                key, (chosen, fix) = need.setting or "name", _chosen(settings, need) if need.setting else (name, "")
-                yield (
-                    f"{part}.{key} {chosen} needs a model that offers {need.capability}, which {names[2]} does not;"
-                    f" take {fix or f'another {part}'}, or another model"
-                )
-
-
-def _chosen(settings: Settings, need: Need) -> tuple[object, str]:
-    """The value that makes the need, and those that would not."""
-    *groups, last = need.setting.split(".")
-    group: Any = reduce(getattr, groups, settings)
-    known = need.but or get_args(type(group).model_fields[last].annotation)
-    others = [value for value in known if not need.made_by(value)]
-    return getattr(group, last), " or ".join(map(str, others)) or "another value"

@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from intelligen.config.base import Name, Settings, canonical_json, content_hash
 from intelligen.config.schema.data import Data, FilesCorpus
-from intelligen.config.schema.declarations import unmet
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.model import MODELS, Model, Seq2Seq
+from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
 from intelligen.config.schema.tasks import TASKS, Task, Translation
@@ -37,13 +37,12 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
+        for line in unmet(self.task, self.strategy, self.model):
+            raise ValueError(line)
         if isinstance(self.model, Seq2Seq) and self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
             raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
-        if self.data.max_tokens + 1 > self.model.max_positions:
-            raise ValueError(
-                f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
-                f" ({self.model.max_positions}): BOS and EOS take a position"
-            )
+        if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
+            raise ValueError(why)
         corpus = self.data.corpus
         where = "data.corpus.hub" if isinstance(corpus, FilesCorpus) and corpus.folder is None else "data.corpus"
         if lacking := [column.name for column in self.task.columns if column.name not in corpus.fields]:
@@ -51,9 +50,6 @@ class Experiment(Settings):
                 f"{where} has no {' and no '.join(lacking)}, which task {self.task.name} needs (there are"
                 f" {', '.join(corpus.fields)}); name other data, or another task"
             )
-        names = (self.task.name, self.strategy.name, self.model.name)
-        for line in unmet(self.task, self.strategy, self.model, names=names):
-            raise ValueError(line)
         return self
 
 

@@ -138,12 +138,16 @@ class OpenArm:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The union's, with one more option for each usable plugin."""
+        """The union's, with one more option for each usable plugin; an option that is no default needs its name."""
         union = handler(schema)
-        more = [handler(settings.__pydantic_core_schema__) | {"required": ["name"]} for _, settings in self._usable()]
+        named = {"required": ["name"]}
+        if "anyOf" in union:  # without a discriminator, since one of them needs no name
+            own = zip(self.own, union["anyOf"], strict=True)
+            union = {"oneOf": [one if name_of(kind) == self.default else one | named for kind, one in own]}
+        more = [handler(settings.__pydantic_core_schema__) | named for _, settings in self._usable()]
         if not more:
             return union
-        return union | {"oneOf": union["oneOf"] + more} if "oneOf" in union else {"oneOf": [union, *more]}
+        return {"oneOf": [*union.get("oneOf", [union]), *more]}
 
 
 def require_packages(packages: Iterable[str]) -> None:
