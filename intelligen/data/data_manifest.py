@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from intelligen.config.base import Settings
+from intelligen.config.base import ADDED, Settings, comparable
 from intelligen.config.schema.data import Data
 from intelligen.errors import StorageError
 
@@ -27,6 +27,8 @@ class ColumnReport(Settings):
     """Tokens that are UNK."""
     longest: int
     """Tokens of the longest row, without EOS."""
+    of_classes: Annotated[tuple[int, ...] | None, ADDED] = None
+    """Of a label column: rows of each class, in the classes' order."""
 
 
 class SplitReport(Settings):
@@ -69,7 +71,9 @@ class Manifest(Settings):
     data: Data
     versions: dict[str, str]
     tokenizers: dict[str, str]
-    """Column → file of its SentencePiece model."""
+    """Text column → file of its SentencePiece model."""
+    classes: Annotated[dict[str, tuple[str, ...]], ADDED] = Field(default={})
+    """Label column → its classes: the training split's labels, sorted as text."""
     splits: dict[str, SplitReport]
     files: dict[str, int]
     """File → bytes."""
@@ -81,8 +85,13 @@ class Manifest(Settings):
     """SHA-256 of this manifest without the checksum; None = prepared by the first release."""
 
 
+def content_of(manifest: Manifest) -> dict[str, Any]:
+    """What is written of a manifest, as JSON values; what data without labels have no use for is left out."""
+    return comparable(manifest)
+
+
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> None:
-    """Write a manifest, as JSON values, with its checksum."""
+    """Write what `content_of` gives, with its checksum."""
     signed = {**content, "checksum": _checksum(content)}
     (directory / MANIFEST).write_text(json.dumps(signed, ensure_ascii=False, indent=1), encoding="utf-8")
 

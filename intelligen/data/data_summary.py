@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from intelligen.data.data_manifest import Manifest, Overlap
+from intelligen.data.data_manifest import ColumnReport, Manifest, Overlap
 from intelligen.data.prepared_data import Prepared
 
 
@@ -24,11 +24,18 @@ def describe(prepared: Prepared) -> list[str]:
             + (f"; noted: {', '.join(odd)}" if odd else "")
         )
         lines += [
-            f"  {column}: {report.tokens:,} tokens, {report.unknown / max(report.tokens, 1):.2%} unknown,"
-            f" longest {report.longest}"
-            for column, report in split.columns.items()
+            f"  {column}: {_column(report, manifest.classes.get(column))}" for column, report in split.columns.items()
         ]
     return [*lines, *shared_rows(manifest)]
+
+
+def _column(report: ColumnReport, classes: tuple[str, ...] | None) -> str:
+    if classes is None:
+        return (
+            f"{report.tokens:,} tokens, {report.unknown / max(report.tokens, 1):.2%} unknown, longest {report.longest}"
+        )
+    counts = zip(classes, report.of_classes or (), strict=True)
+    return f"{len(classes)} classes: " + ", ".join(f"{label} in {rows:,} rows" for label, rows in counts)
 
 
 def shared_rows(manifest: Manifest) -> list[str]:

@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 from intelligen.config.schema.columns import Column
 from intelligen.config.schema.data import Data, FilesCorpus, HeldOut, PairTable, ParallelText
+from intelligen.data.class_labels import ClassLabels
 from intelligen.data.corpora import require_fields
 from intelligen.data.data_manifest import SplitReport
 from intelligen.data.parallel_files import FileRows
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.row_filters import Counts, evaluation_rows
-from intelligen.data.split_writer import write_split
+from intelligen.data.split_writer import Encoder, write_split
 from intelligen.errors import DataError
 
 
@@ -41,15 +42,15 @@ class NewTestSet:
             DataError: A file is missing, empty or malformed; the message names file and line.
 
         """
-        data, counts = prepared.manifest.data, Counts()
+        data, counts, classes = prepared.manifest.data, Counts(), prepared.manifest.classes
         rows = self._rows(data, columns)
         with TemporaryDirectory(prefix="intelligen-") as folder:
             report = write_split(
                 self.name,
-                evaluation_rows(rows, self.name, columns, data, counts),
+                evaluation_rows(rows, self.name, columns, data, counts, classes),
                 columns=columns,
                 directory=Path(folder),
-                tokenizers={column.name: prepared.tokenizer(column.name) for column in columns},
+                encoders={column.name: _encoder(prepared, column) for column in columns},
                 max_tokens=data.max_tokens,
                 counts=counts,
                 on_progress=lambda stage, count: None,
@@ -79,6 +80,12 @@ class NewTestSet:
             files = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
         require_fields(columns, files.fields, key=f"--data {self.name}")
         return FileRows(Path(folder), {self.name: files}, columns, key="")
+
+
+def _encoder(prepared: Prepared, column: Column) -> Encoder:
+    if column.kind == "label":
+        return ClassLabels(prepared.classes(column.name))
+    return prepared.tokenizer(column.name)
 
 
 def _fields_of(data: Data) -> PairTable:

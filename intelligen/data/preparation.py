@@ -5,26 +5,27 @@ import errno
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
 from intelligen.config.base import comparable, content_hash
-from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
+from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row, texts_of
 from intelligen.config.schema.data import Data
 from intelligen.data.checksums import sha256
+from intelligen.data.class_labels import learn_classes
 from intelligen.data.corpora import open_corpus
 from intelligen.data.corpus_interface import Corpus
-from intelligen.data.data_manifest import FORMAT, Manifest, SplitReport, write_manifest
+from intelligen.data.data_manifest import FORMAT, Manifest, SplitReport, content_of, write_manifest
 from intelligen.data.held_out_split import held_out_fix
 from intelligen.data.moses_tokenizer import MosesTokenizer
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.data.row_filters import Counts, evaluation_rows, trained_on, training_rows
 from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer, moses_of, train_tokenizer
 from intelligen.data.split_overlap import OverlapCount, RowHashes
-from intelligen.data.split_writer import write_split
+from intelligen.data.split_writer import Encoder, write_split
 from intelligen.errors import CannotCreateError, DataError, StorageError, writing
 from intelligen.state import layout
 from intelligen.state.atomic_files import fsync
@@ -54,7 +55,7 @@ def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: 
         StorageError: disk full, or damaged prepared data.
 
     """
-    corpus = open_corpus(data.corpus, columns, trained_on(data))
+    corpus = open_corpus(data.corpus, columns, trained_on(data, columns))
     fingerprint = corpus.fingerprint()
     identity = data_identity(data, fingerprint, columns)
     directory = layout.prepared(store, identity)
@@ -65,7 +66,7 @@ def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: 
     building = _make_building(directory)
     try:
         manifest = _Build(data, columns, corpus, building, on_progress or _silent).run(identity, fingerprint)
-        write_manifest(building, manifest.model_dump(mode="json"))
+        write_manifest(building, content_of(manifest))
         _publish(building, directory)
     except OSError as error:
         raise _storage_error(error, building) from error
@@ -80,9 +81,18 @@ def data_identity(data: Data, fingerprint: str, columns: Sequence[Column]) -> st
     Source and target, which were the only columns at first, add nothing to it.
     """
     settings = comparable(data, exclude={"corpus"})
-    other_columns = json.dumps([[column.name, column.read] for column in columns])
+    other_columns = json.dumps([_identified(column) for column in columns])
     others = () if tuple(columns) == SOURCE_AND_TARGET else (other_columns,)
     return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT), *others)
+
+
+def _identified(column: Column) -> list[object]:
+    """What the identity knows of a column; of texts that are no windows, what the first release knew."""
+    return [
+        column.name,
+        column.read,
+        *([column.kind, column.windowed] if column.kind != "text" or column.windowed else []),
+    ]
 
 
 class _Build:
@@ -93,6 +103,7 @@ class _Build:
     ) -> None:
         self._data = data
         self._columns = columns
+        self._text_columns = [column for column in columns if column.kind == "text"]
         self._corpus = corpus
         self._directory = directory
         self._on_progress = on_progress
@@ -100,17 +111,19 @@ class _Build:
     def run(self, identity: str, fingerprint: str) -> Manifest:
         """Write every file but the manifest, which is returned."""
         evaluation = [split for split in self._corpus.splits if split != "train"]
+        self._classes = learn_classes(self._corpus, self._columns, self._data)
         # Before the long work: a bad test set must not show at its end.
         rows = {split: self._checked(split) for split in evaluation}
         self._require_other_rows(rows)
         self._comparison = OverlapCount(rows, self._columns)
         files = self._learn_vocabularies()
         settings = self._data.tokenizer
-        tokenizers = {
+        tokenizers: dict[str, Encoder] = {
             column: SentencePieceTokenizer.load(self._directory / file, settings=settings, column=column)
             for column, file in files.items()
         }
-        splits = {split: self._write(split, tokenizers) for split in ("train", *evaluation)}
+        encoders = {**tokenizers, **self._classes}
+        splits = {split: self._write(split, encoders) for split in ("train", *evaluation)}
         self._check_lengths(splits["train"])
         duplicates = self._comparison.duplicates()
         written = sorted(self._directory.iterdir())
@@ -122,6 +135,7 @@ class _Build:
             data=self._data,
             versions={package: version(package) for package in packages},
             tokenizers=files,
+            classes={column: labels.classes for column, labels in self._classes.items()},
             splits={
                 split: report.model_copy(update={"duplicates": duplicates[split]}) for split, report in splits.items()
             },
@@ -149,8 +163,8 @@ class _Build:
                 )
 
     def _learn_vocabularies(self) -> dict[str, str]:
-        """Column → file of the vocabulary that was learnt from the training split."""
-        names = [column.name for column in self._columns]
+        """Text column → file of the vocabulary that was learnt from the training split."""
+        names = [column.name for column in self._text_columns]
         if self._data.tokenizer.joint:
             self._learn("joint.model", chain.from_iterable(self._training_text()))
             return dict.fromkeys(names, "joint.model")
@@ -162,12 +176,13 @@ class _Build:
         (self._directory / file).write_bytes(train_tokenizer(lines, self._data.tokenizer))
 
     def _training_text(self) -> Iterator[Row]:
-        """What the vocabularies are learnt from: the training rows, tokenised by Moses' rules where they apply."""
+        """What the vocabularies are learnt from: the training texts, tokenised by Moses' rules where they apply."""
         counts, kept = Counts(), 0
-        rules = [moses_of(self._data.tokenizer, column.name) for column in self._columns]
-        with_moses = any(rules)
-        for kept, row in enumerate(training_rows(self._corpus, self._data, counts), start=1):
-            yield _tokenized(row, rules) if with_moses else row
+        rules = [moses_of(self._data.tokenizer, column.name) for column in self._text_columns]
+        with_moses, texts_in = any(rules), texts_of(self._columns)
+        for kept, row in enumerate(training_rows(self._corpus, self._columns, self._data, counts), start=1):
+            texts = texts_in(row)
+            yield _tokenized(texts, rules) if with_moses else texts
             if kept % _PROGRESS_ROWS == 0:
                 self._on_progress("reading train", counts.read)
         if not kept:
@@ -177,15 +192,19 @@ class _Build:
             )
         self._on_progress("learning the vocabulary", kept)
 
-    def _write(self, split: str, tokenizers: dict[str, SentencePieceTokenizer]) -> SplitReport:
+    def _write(self, split: str, encoders: Mapping[str, Encoder]) -> SplitReport:
         counts, train = Counts(), split == "train"
-        rows = training_rows(self._corpus, self._data, counts) if train else self._evaluation_rows(split, counts)
+        rows = (
+            training_rows(self._corpus, self._columns, self._data, counts)
+            if train
+            else self._evaluation_rows(split, counts)
+        )
         return write_split(
             split,
             rows,
             columns=self._columns,
             directory=self._directory,
-            tokenizers=tokenizers,
+            encoders=encoders,
             max_tokens=self._data.max_tokens,
             counts=counts,
             on_progress=self._on_progress,
@@ -193,7 +212,8 @@ class _Build:
         )
 
     def _evaluation_rows(self, split: str, counts: Counts) -> Iterator[Row]:
-        return evaluation_rows(self._corpus, split, self._columns, self._data, counts)
+        classes = {column: labels.classes for column, labels in self._classes.items()}
+        return evaluation_rows(self._corpus, split, self._columns, self._data, counts, classes)
 
     def _check_lengths(self, train: SplitReport) -> None:
         overlong = train.dropped.get("too_many_tokens", 0)
@@ -202,6 +222,13 @@ class _Build:
                 f"{overlong:,} of {overlong + train.kept:,} training rows are longer than data.max_tokens"
                 f" ({self._data.max_tokens}): raise it, or check whether the lines are sentences"
             )
+        for column, labels in self._classes.items():
+            for label, rows in zip(labels.classes, train.columns[column].of_classes or (), strict=True):
+                if not rows:
+                    raise DataError(
+                        f"{column} `{label}`: all its training rows are longer than data.max_tokens"
+                        f" ({self._data.max_tokens}): raise it"
+                    )
 
 
 def _tokenized(row: Row, rules: Sequence[MosesTokenizer | None]) -> Row:

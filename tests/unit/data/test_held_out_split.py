@@ -79,9 +79,9 @@ def test_pairs_are_drawn_of_what_training_keeps_and_are_in_no_other_case_in_trai
     files = {"train": ParallelText(source="train.en", target="train.de"), "test": PairTable(file="test.tsv")}
     found = FilesCorpus(folder=str(tmp_path), splits={**files, "valid": held_out(20)})
     data = Data(corpus=found, lowercase=True, filters=Filters(max_length_difference=20))
-    drawn = open_corpus(found, SOURCE_AND_TARGET, trained_on(data))
+    drawn = open_corpus(found, SOURCE_AND_TARGET, trained_on(data, SOURCE_AND_TARGET))
     valid = list(evaluation_rows(drawn, "valid", SOURCE_AND_TARGET, data, Counts()))
-    train = list(training_rows(drawn, data, Counts()))
+    train = list(training_rows(drawn, SOURCE_AND_TARGET, data, Counts()))
     assert len({*valid}) == len(valid) == 20
     assert {*valid, *train} == {*ROWS}
     assert not {*valid} & {*train}

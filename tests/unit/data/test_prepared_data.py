@@ -308,10 +308,10 @@ def _peak_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch, *, pairs: int) ->
     tracemalloc.start()
     write_split(
         "train",
-        training_rows(open_corpus(data.corpus, SOURCE_AND_TARGET), data, counts),
+        training_rows(open_corpus(data.corpus, SOURCE_AND_TARGET), SOURCE_AND_TARGET, data, counts),
         columns=SOURCE_AND_TARGET,
         directory=folder,
-        tokenizers={"source": tokenizer, "target": tokenizer},
+        encoders={"source": tokenizer, "target": tokenizer},
         max_tokens=128,
         counts=counts,
         on_progress=lambda stage, read: None,
