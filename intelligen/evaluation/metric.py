@@ -252,8 +252,9 @@ def answer_words(text: str) -> list[str]:
 
 
 def _several(reference: str | Sequence[str]) -> Sequence[str]:
-    """The references of a row, which is one text where it has a single one; an empty one where it has none."""
-    return (reference,) if isinstance(reference, str) else reference or ("",)
+    """The references of a row that have a word; an empty one where none has. A single one may stand for itself."""
+    texts = (reference,) if isinstance(reference, str) else reference
+    return [text for text in texts if answer_words(text)] or [""]
 
 
 def _f1(predicted: Sequence[str], expected: Sequence[str]) -> float:

@@ -24,8 +24,8 @@ from intelligen.config.schema.single_strategies import (
 from intelligen.config.schema.strategies import STRATEGIES
 from intelligen.config.schema.strategies import Strategy as StrategySettings
 from intelligen.config.schema.strategy_mixture import Intelligen, MixtureMember
-from intelligen.models.interfaces import Generator
 from intelligen.strategies.auxiliary import AuxiliaryCriterion
+from intelligen.strategies.auxiliary_lm import AuxiliaryLmCriterion
 from intelligen.strategies.base import Criterion, Strategy
 from intelligen.strategies.criterion_parts import CriterionParts, TaskLoss
 from intelligen.strategies.discriminator import DiscriminatorTrainer, build_discriminator
@@ -81,10 +81,12 @@ def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion:
     match settings:
         case PluginStrategy():
             return built(STRATEGIES.installed(settings.name), Criterion, settings, parts)
-        case Standard() | StandardMatched() if not isinstance(parts.model, Generator):
+        case Standard() | StandardMatched() if not parts.trial.task.writes_text:
             return Supervised(parts.loss)
         case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop):
             return TeacherForcing(label_smoothing=smoothing, r_drop=r_drop)
+        case Auxiliary(head="lm"):
+            return AuxiliaryLmCriterion(settings, label_smoothing=smoothing)
         case Auxiliary():
             return AuxiliaryCriterion(settings, teacher=teacher, label_smoothing=smoothing)
         case Recurrent():

@@ -9,8 +9,8 @@ import torch
 from intelligen.config.schema import tasks
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
-from intelligen.data.batches import evaluation_batches
-from intelligen.data.document_windows import DocumentWindows, WindowBatch, windows_of
+from intelligen.data.batches import Batch, evaluation_batches
+from intelligen.data.document_windows import DocumentWindows, windows_of
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import PAD
 from intelligen.decoding.generate import evaluating, generate
@@ -19,13 +19,13 @@ from intelligen.evaluation import Evaluation, Shard
 from intelligen.evaluation.metric import Perplexity
 from intelligen.evaluation.sharded_evaluation import merge_shards
 from intelligen.models.build import build_model
-from intelligen.models.interfaces import LanguageModel, offering
+from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets, token_log_probs
 from intelligen.optimization import Loss, MetricSums
 from intelligen.tasks.base import Task, encoded
 
 
-class LanguageModellingTask(Task[LanguageModel, WindowBatch]):
+class LanguageModellingTask(Task[Generator, Batch]):
     """Documents, cut into windows.
 
     What a model says of a document is how surprised it is by it, in nats; what it should say is measured by the
@@ -42,10 +42,10 @@ class LanguageModellingTask(Task[LanguageModel, WindowBatch]):
         self._n_seq, self._packing = settings.n_seq, settings.packing
         super().__init__(settings, (Perplexity(),))
 
-    def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> LanguageModel:
+    def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> Generator:
         """Of the documents' vocabulary."""
         size = prepared.vocabularies[self.text]
-        return offering(build_model(settings, {"source": size, "target": size}, seed=seed), LanguageModel)
+        return build_model(settings, {"source": size, "target": size}, seed=seed)
 
     def examples(self, split: Split, prepared: Prepared) -> DocumentWindows:
         """Windows as training has them."""
@@ -62,7 +62,7 @@ class LanguageModellingTask(Task[LanguageModel, WindowBatch]):
     @torch.no_grad()
     def evaluate(
         self,
-        model: LanguageModel,
+        model: Generator,
         split: Split,
         *,
         prepared: Prepared,
@@ -80,8 +80,8 @@ class LanguageModellingTask(Task[LanguageModel, WindowBatch]):
         batches = evaluation_batches(windows, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
         with evaluating(model):
             for batch in (one.to(device) for one in batches):
-                logits_BTV = model.project(model.document_states(batch.token_in_BT))
-                nats_B = -token_log_probs(logits_BTV, batch.token_out_BT).double().sum(dim=1).cpu()
+                logits_BTV = model(batch.source_BS, batch.target_in_BT)
+                nats_B = -token_log_probs(logits_BTV, batch.target_out_BT).double().sum(dim=1).cpu()
                 found |= zip(batch.rows.tolist(), map(Perplexity.nats, nats_B.tolist()), strict=True)
                 sums.add(MetricSums({"loss": (nats_B.sum(), batch.num_targets)}))
         return Shard(found, sums)
@@ -96,15 +96,15 @@ class LanguageModellingTask(Task[LanguageModel, WindowBatch]):
         whole = Shard({row: Perplexity.nats(float(one)) for row, one in enumerate(documents)}, sums)
         return super().score([whole], references)
 
-    def loss(self, model: LanguageModel, batch: WindowBatch, *, label_smoothing: float) -> Loss:
+    def loss(self, model: Generator, batch: Batch, *, label_smoothing: float) -> Loss:
         """Label-smoothed cross entropy, a mean over the update's tokens."""
-        states_BTD = model.document_states(batch.token_in_BT, batch.document_BT)
-        summed = model.summed_loss(states_BTD, Targets(batch.token_out_BT, label_smoothing))
+        states_BTD = model.states(batch.target_in_BT, model.encode(batch.source_BS))
+        summed = model.summed_loss(states_BTD, Targets(batch.target_out_BT, label_smoothing))
         return Loss(summed / batch.update_targets, MetricSums({"train/loss": (summed, batch.num_targets)}))
 
     def predict(
         self,
-        model: LanguageModel,
+        model: Generator,
         texts: Sequence[str],
         *,
         prepared: Prepared,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -14,7 +15,8 @@ from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.length_bound import LengthBound
-from intelligen.evaluation import Shard, evaluate_shard
+from intelligen.evaluation import Evaluation, Shard, evaluate_shard
+from intelligen.evaluation.text_health import TEXT_SHARES, text_measures
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.tasks.base import Task, encoded
@@ -73,6 +75,13 @@ class TextGeneration(Task[Generator, Batch]):
             rank=rank,
             world_size=world_size,
         )
+
+    def score(self, shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
+        """By the task's metrics, with what health checks and people see of the texts beside them."""
+        found = super().score(shards, references)
+        measures = text_measures(found.hypotheses, references, tokenizer=self.settings.tokenizer)
+        # Hypotheses without a token repeat and copy nothing.
+        return replace(found, metrics={**measures, **dict.fromkeys(TEXT_SHARES, 0.0), **found.metrics})
 
     def predict(
         self,

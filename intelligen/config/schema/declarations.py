@@ -18,7 +18,7 @@ Capability = Literal[
 """What a network can do, by its interface in `models/interfaces.py`: `generation` is `Generator`, `encoder_output` is
 `SourcePooler` (one state sums up each source), `mixtures` is `MixtureReader` (the decoder reads mixtures of tokens),
 `classification` is `Classifier`, `token_prediction` is `PredictingClassifier` (it predicts the tokens that it reads,
-too), `language_modelling` is `LanguageModel` (it reads documents without a source)."""
+too), `language_modelling` is a `Generator` that reads documents without a source."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 STANDARD, MATCHED = "standard", "standard_matched"
@@ -42,7 +42,8 @@ class Need:
         return value not in self.but if self.but else value in self.values
 
 
-GENERATION, CLASSIFICATION, LANGUAGE_MODELLING = map(Need, ("generation", "classification", "language_modelling"))
+GENERATION, CLASSIFICATION = Need("generation"), Need("classification")
+LANGUAGE_MODELLING = Need("language_modelling")
 """What the network of a task is built for; a task has one of them among its needs."""
 
 
@@ -127,6 +128,11 @@ class TaskSettings(Settings):
     def needed(self) -> Iterator[Need]:
         """What the task asks of the network."""
         yield from self.needs
+
+    @property
+    def writes_text(self) -> bool:
+        """Whether its models do; only then is there something to force, to sample or to reward."""
+        return any(need.capability == "generation" for need in self.needed())
 
     def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
         """Why rows have more positions than the network, in a line that begins with a key; none where they have not.

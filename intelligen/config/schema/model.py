@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from intelligen.config.schema.declarations import CAPABILITIES, ModelSettings, PluginModel
+from intelligen.config.schema.declarations import ModelSettings, PluginModel
 from intelligen.config.schema.plugins import OpenArm
 
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -13,7 +13,7 @@ Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 class Seq2Seq(ModelSettings):
     """Encoder-decoder Transformer."""
 
-    offers = frozenset(CAPABILITIES)
+    offers = frozenset({"generation", "encoder_output", "mixtures", "classification"})
 
     name: Literal["seq2seq"] = "seq2seq"
     d_model: Annotated[int, Field(ge=2, multiple_of=2)] = 256

@@ -42,19 +42,23 @@ def unmet(task: TaskSettings, strategy: StrategySettings, model: ModelSettings) 
     for need in task.needed():
         if need.capability not in model.offers:
             yield _not_offered(f"task.name {task.name}", need, model, fix=_models(task) or "another task")
-    offered = {one for one in model.offers if BUILT_FOR[one] in _purposes(task)}
+    usable = {one for one, purpose in BUILT_FOR.items() if purpose in _purposes(task)}
     for need in strategy.needed():
-        if need.capability in offered:
-            continue
-        fix = " or ".join(map(str, _values(strategy, need.setting, offered))) if need.setting else ""
-        chosen = f"strategy.{need.setting or 'name'} {_get(strategy, need.setting or 'name')}"
-        if BUILT_FOR[need.capability] in _purposes(task):
-            part = "another value" if need.setting else "another strategy"
-            yield _not_offered(chosen, need, model, fix=f"{fix or part}, or another model")
-        else:
-            why = f"{task.name} {_NOT_SO[BUILT_FOR[need.capability]]}"
-            others = f"{strategy.name} cannot train it; there are {', '.join(_strategies(task))}"
-            yield f"{chosen}: {why}; take {fix}" if fix else f"{chosen}: {why}: {others}"
+        if need.capability not in usable:
+            yield _useless(task, strategy, need, usable)
+        elif need.capability not in model.offers:
+            fix = _values(strategy, need.setting, usable & model.offers) or ["another strategy"]
+            chosen = f"strategy.{need.setting or 'name'} {_get(strategy, need.setting or 'name')}"
+            yield _not_offered(chosen, need, model, fix=f"{' or '.join(map(str, fix))}, or another model")
+
+
+def _useless(task: TaskSettings, strategy: StrategySettings, need: Need, usable: Collection[Capability]) -> str:
+    """Of a strategy that needs what the task's networks are not built for, or of a value that makes it do so."""
+    why = f"{task.name} {_NOT_SO[BUILT_FOR[need.capability]]}"
+    if fix := _values(strategy, need.setting, usable):
+        return f"strategy.{need.setting} {_get(strategy, need.setting)}: {why}; take {' or '.join(map(str, fix))}"
+    name = _get(strategy, "name")
+    return f"strategy.name {name}: {why}: {name} cannot train it; there are {', '.join(_strategies(usable))}"
 
 
 def _purposes(task: TaskSettings) -> set[Capability]:
@@ -63,7 +67,7 @@ def _purposes(task: TaskSettings) -> set[Capability]:
 
 
 def _not_offered(chosen: str, need: Need, model: ModelSettings, *, fix: str) -> str:
-    return f"{chosen} needs a model that offers {need.capability}, which {model.name} does not; take {fix}"
+    return f"{chosen} needs a model that offers {need.capability}, which {_get(model, 'name')} does not; take {fix}"
 
 
 def _models(task: TaskSettings) -> str:
@@ -72,29 +76,30 @@ def _models(task: TaskSettings) -> str:
     return " or ".join(name for name, one in options if issubclass(one, ModelSettings) and needed <= one.offers)
 
 
-def _strategies(task: TaskSettings) -> Iterator[str]:
+def _strategies(usable: Collection[Capability]) -> Iterator[str]:
     """Those that can train the task's models, at least with some of their settings; of controls `standard` alone."""
-    usable = {one for one, purpose in BUILT_FOR.items() if purpose in _purposes(task)}
     for name, one in STRATEGIES.options().items():
         if not issubclass(one, StrategySettings) or (one.control_for is not None and name != STANDARD):
             continue
-        lacking = [need for need in one.needs if need.capability not in usable]
-        if all(need.setting and _values(one, need.setting, usable) for need in lacking):
+        if all(need.capability in usable or _values(one, need.setting, usable) for need in one.needs):
             yield name
 
 
 def _values(
     strategy: StrategySettings | type[StrategySettings], key: str, offered: Collection[Capability]
 ) -> list[object]:
-    """Values of a setting, as far as they can be listed, that need nothing but what is offered."""
+    """Values of a setting that need nothing but what is offered; none where there is no setting."""
+    if not key:
+        return []
     *groups, last = key.split(".")
     group: Any = reduce(getattr, groups, strategy)
     group = type(group) if isinstance(group, Settings) else group
     needs = [need for need in (*strategy.needs, *getattr(group, "needs", ())) if need.setting in (key, last)]
     listed = [value for need in needs for value in need.but] or get_args(group.model_fields[last].annotation)
     lacking = [need for need in needs if need.capability not in offered]
-    return [value for value in dict.fromkeys(listed) if not any(need.made_by(value) for need in lacking)]
+    found = [value for value in dict.fromkeys(listed) if not any(need.made_by(value) for need in lacking)]
+    return found if listed else ["another value"]
 
 
-def _get(strategy: StrategySettings, key: str) -> object:
-    return reduce(getattr, key.split("."), strategy)
+def _get(settings: Settings, key: str) -> object:
+    return reduce(getattr, key.split("."), settings)

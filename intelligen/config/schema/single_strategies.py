@@ -50,9 +50,7 @@ class StandardMatched(_TeacherForced):
 
 
 class Auxiliary(StrategySettings):
-    """A further loss beside the task's own: of the first tokens where models write text, of all tokens where they choose
-    a class.
-    """
+    """A loss beside the task's own: of the first tokens where models write text, of all where they choose a class."""
 
     needs = (
         Need("generation", "head", ("decoder",)),
@@ -69,8 +67,8 @@ class Auxiliary(StrategySettings):
     weights them up. `encoder`: the mean of the encoder's states predicts y_1, which is a task of its own. `lm`: of a
     classification; each token of the text that is read is predicted from those before it (Radford et al. 2018)."""
     combine: Literal["add", "convex"] = "add"
-    """`add`: CE + λ·CE_1; `convex`: (1 − λ)·CE + λ·CE_1, the source's form. With the head `lm`, CE is the loss of the
-    class, a mean over rows, and CE_1 that of the tokens, a mean over tokens: `add` is eq. 5 of Radford et al. (2018)."""
+    """`add`: CE + λ·CE_1; `convex`: (1 − λ)·CE + λ·CE_1, the source's form. With the head `lm`, CE is the
+    class's, a mean over rows, and CE_1 the tokens', a mean over tokens: `add` is eq. 5 of Radford et al. (2018)."""
     weight: Share = 0.1
     """λ; sensible: 0.05–0.5."""
     tokens: Annotated[int, Field(ge=1, le=64)] = 1

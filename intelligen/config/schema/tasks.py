@@ -61,9 +61,9 @@ class QuestionAnswering(TaskSettings):
     watched = "chrf"
 
     name: Literal["question_answering"] = "question_answering"
-    selection_metric: Literal[
-        "valid/exact_match", "valid/token_f1", "valid/chrf", "valid/bleu", "valid/loss"
-    ] = "valid/token_f1"
+    selection_metric: Literal["valid/exact_match", "valid/token_f1", "valid/chrf", "valid/bleu", "valid/loss"] = (
+        "valid/token_f1"
+    )
     """What chooses the best epoch. `valid/token_f1` gives credit for a part of an answer, by words between spaces; of
     languages whose words take endings, such as Korean, `valid/chrf` sees more."""
 
