@@ -75,7 +75,7 @@ def build_strategy(
     )
 
 
-def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion:
+def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion[Any, Any]:
     """What an update learns from."""
     smoothing, teacher = parts.label_smoothing, parts.teacher
     match settings:

@@ -10,7 +10,7 @@ from intelligen.config.base import Settings
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.control_strategies import is_control, missing_controls
 from intelligen.config.schema.declarations import GENERATION, ModelSettings, Need, StrategySettings, TaskSettings
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.model import MODELS, DecoderOnly, Encoder, Seq2Seq
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.single_strategies import (
     Auxiliary,
@@ -24,7 +24,8 @@ from intelligen.config.schema.strategies import STRATEGY_NAMES, declared
 from intelligen.config.schema.strategy_mixture import Bandit, Curriculum, Intelligen
 from intelligen.config.schema.tasks import LanguageModelling, Translation
 from intelligen.errors import ConfigError
-from intelligen.models.build import INTERFACES, build_model
+from intelligen.models.build import INTERFACES, build_classifier, build_model
+from intelligen.models.interfaces import Network
 
 DECLARED: dict[str, Any] = {"needs": (), "controls": ("standard",), "costlier": False, "control_for": None}
 NULL = "a gain may be due to something else than its reward; add them"
@@ -149,9 +150,40 @@ def test_the_lines_of_missing_controls(names: tuple[str, ...], lines: list[str])
     assert missing_controls(names) == lines
 
 
-def test_a_network_is_what_its_settings_declare() -> None:
-    network = build_model(Seq2Seq(d_model=8, heads=2, d_ff=8), {"source": 9, "target": 9}, seed=1)
-    assert all(isinstance(network, INTERFACES[capability]) for capability in INTERFACES.keys() & Seq2Seq.offers)
+@pytest.mark.parametrize("settings", MODELS.own)
+def test_the_networks_are_what_their_settings_declare(settings: type[ModelSettings]) -> None:
+    shape = settings(d_model=8, heads=2, d_ff=8)
+    networks: list[Network] = [build_classifier(shape, [9], classes=2)]
+    if "generation" in settings.offers:
+        networks.append(build_model(shape, {"source": 9, "target": 9}, seed=1))
+    offered = {interface for interface in INTERFACES.values() if any(isinstance(one, interface) for one in networks)}
+    assert offered == {INTERFACES[capability] for capability in settings.offers}
+
+
+def test_a_model_that_generates_nothing_builds_no_generator() -> None:
+    with pytest.raises(ConfigError, match=r"model\.name encoder generates nothing; take seq2seq or decoder_only"):
+        build_model(Encoder(), {"source": 9, "target": 9}, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "model", "line"),
+    [
+        (
+            Auxiliary(head="encoder"),
+            DecoderOnly(),
+            "strategy.head encoder needs a model that offers encoder_output, which decoder_only does not; take decoder,"
+            " or another model",
+        ),
+        (
+            Standard(),
+            Encoder(),
+            "task.name translation needs a model that offers generation, which encoder does not; take seq2seq or"
+            " decoder_only",
+        ),
+    ],
+)
+def test_what_a_shipped_model_cannot_do_is_refused(strategy, model, line) -> None:
+    assert [*unmet(Translation(), strategy, model)] == [line]
 
 
 class Bare(ModelSettings):
@@ -205,13 +237,6 @@ class Sorts(ModelSettings):
     name: Literal["sorts"] = "sorts"
 
 
-class Reads(ModelSettings):
-    """A model that reads from left to right."""
-
-    offers = frozenset({"generation", "classification", "token_prediction", "language_modelling"})
-    name: Literal["reads"] = "reads"
-
-
 class Labels(TaskSettings):
     columns = SOURCE_AND_TARGET
     needs = (Need("classification"),)
@@ -226,19 +251,20 @@ class Labels(TaskSettings):
     [
         (Labels(), Standard(), Sorts(), ""),
         (Labels(), StandardMatched(), Seq2Seq(), ""),
-        (Labels(), Auxiliary(head="lm"), Reads(), ""),
-        (LanguageModelling(), StandardMatched(), Reads(), ""),
+        (Labels(), Auxiliary(head="lm"), DecoderOnly(), ""),
+        (LanguageModelling(), StandardMatched(), DecoderOnly(), ""),
         (
             Translation(),
             Standard(),
             Sorts(),
-            "task.name translation needs a model that offers generation, which sorts does not; take seq2seq",
+            "task.name translation needs a model that offers generation, which sorts does not; take seq2seq or",
         ),
         (
             LanguageModelling(),
             Standard(),
             Seq2Seq(),
-            "task.name language_modelling needs a model that offers language_modelling, which seq2seq does not; take",
+            "task.name language_modelling needs a model that offers language_modelling, which seq2seq does not; take"
+            " decoder_only",
         ),
         (
             Labels(),
@@ -264,13 +290,13 @@ class Labels(TaskSettings):
         (
             LanguageModelling(),
             SeqGan(),
-            Reads(),
+            DecoderOnly(),
             "strategy.name seqgan: language_modelling writes no text: seqgan cannot train it; there are standard",
         ),
         (
             LanguageModelling(),
             Auxiliary(),
-            Reads(),
+            DecoderOnly(),
             "strategy.name auxiliary: language_modelling writes no text: auxiliary cannot train it; there are standard",
         ),
         (

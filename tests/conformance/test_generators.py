@@ -10,7 +10,7 @@ from prompted import Prompted
 from test_strategies import STRATEGIES
 
 from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.model import DecoderOnly, Seq2Seq
 from intelligen.conformance.generators import GeneratorConformance
 from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
@@ -35,6 +35,19 @@ class TestSeq2Seq(GeneratorConformance):
     def model(self, request: pytest.FixtureRequest) -> Generator:
         tied = request.param.tied_embeddings == "all"
         return build_model(request.param, {"source": 11 if tied else 9, "target": 11}, seed=0)
+
+
+DECODERS = [
+    DecoderOnly(d_model=16, d_ff=24, heads=2, layers=2, max_positions=32, norm=norm, positions=positions, **more)
+    for norm, positions in itertools.product(("pre", "post"), ("sinusoidal", "learned"))
+    for more in ({}, {"tied_embeddings": False, "d_k": 5, "d_v": 7, "activation": "gelu", "output_dropout": 0.2})
+]
+
+
+class TestDecoderOnly(GeneratorConformance):
+    @pytest.fixture(params=DECODERS, ids=lambda config: f"{config.norm}-{config.positions}-{config.tied_embeddings}")
+    def model(self, request: pytest.FixtureRequest) -> Generator:
+        return build_model(request.param, {"source": 11, "target": 11}, seed=0)
 
 
 class TestPrompted(GeneratorConformance):

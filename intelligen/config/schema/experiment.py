@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from intelligen.config.base import Name, Settings, canonical_json, content_hash
 from intelligen.config.schema.data import Data, FilesCorpus
 from intelligen.config.schema.decoding import Decoding
-from intelligen.config.schema.model import MODELS, Model, Seq2Seq
+from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
@@ -39,8 +39,8 @@ class Experiment(Settings):
     def _parts_fit(self) -> "Experiment":
         for line in unmet(self.task, self.strategy, self.model):
             raise ValueError(line)
-        if isinstance(self.model, Seq2Seq) and self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
-            raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
+        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and not self.data.tokenizer.joint:
+            raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
         if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
             raise ValueError(why)
         corpus = self.data.corpus

@@ -116,15 +116,15 @@ class OpenArm:
     def _class_of(self, name: object) -> type[Settings] | None:
         """What the name chooses; none where the union's own discriminator is to choose, or to refuse."""
         own = {name_of(one): one for one in self.own}
-        if not isinstance(name, str) or name in own:
-            return own.get(str(name)) if self.default else None
-        if name in self._entry_points():
+        if isinstance(name, str) and name in own:
+            return own[name] if self.default else None
+        if isinstance(name, str) and name in self._entry_points():
             try:
                 return self.installed(name).plugin.settings
             except ConfigError as error:
                 raise ValueError(str(error)) from error
         if self.default:  # a class alone would only find that its literal is another
-            context = {"discriminator": "'name'", "tag": name, "expected_tags": ", ".join(self.names())}
+            context = {"discriminator": "'name'", "tag": str(name), "expected_tags": ", ".join(self.names())}
             raise PydanticKnownError("union_tag_invalid", context)
         return None
 
