@@ -219,7 +219,12 @@ AnyTask = Task[Any, Any]
 
 def encoded(texts: Sequence[str], prepared: Prepared, column: str, *, notes: Counter[str]) -> list[list[int]]:
     """New texts as the column's pieces, prepared and cut as the data were; `cut` counts those that were longer."""
-    data = prepared.manifest.data
-    pieces = prepared.tokenizer(column).encode([text.lower() if data.lowercase else text for text in texts])
-    notes["cut"] += sum(len(ids) > data.max_tokens for ids in pieces)
-    return [ids[: data.max_tokens] for ids in pieces]
+    pieces, most = whole(texts, prepared, column), prepared.manifest.data.max_tokens
+    notes["cut"] += sum(len(ids) > most for ids in pieces)
+    return [ids[:most] for ids in pieces]
+
+
+def whole(texts: Sequence[str], prepared: Prepared, column: str) -> list[list[int]]:
+    """New texts as the column's pieces, of any length."""
+    lowercase = prepared.manifest.data.lowercase
+    return prepared.tokenizer(column).encode([text.lower() if lowercase else text for text in texts])

@@ -22,7 +22,7 @@ from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets, token_log_probs
 from intelligen.optimization import Loss, MetricSums
-from intelligen.tasks.base import Task, encoded
+from intelligen.tasks.base import Task, whole
 
 
 class LanguageModellingTask(Task[Generator, Batch]):
@@ -113,8 +113,13 @@ class LanguageModellingTask(Task[Generator, Batch]):
         device: torch.device,
         notes: Counter[str],
     ) -> list[str]:
-        """Each text with what the model writes after it, all in one batch."""
-        pieces = encoded(texts, prepared, self.text, notes=notes)
+        """Each text with what the model writes after it, all in one batch; of a long one only the end is read.
+
+        That is half the model's positions, so that it has as many to write.
+        """
+        pieces, most = whole(texts, prepared, self.text), model.max_positions // 2
+        notes["cut"] += sum(len(ids) > most for ids in pieces)
+        pieces = [ids[-most:] for ids in pieces]
         longest = max(map(len, pieces))
         prefix_NT = torch.tensor([[PAD] * (longest - len(ids)) + ids for ids in pieces], device=device)
         bounds_N = (prefix_NT != PAD).sum(dim=1) + LengthBound.of(decoding).of_sources(prefix_NT)

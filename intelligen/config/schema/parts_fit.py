@@ -39,6 +39,10 @@ def unmet(task: TaskSettings, strategy: StrategySettings, model: ModelSettings) 
     The model must offer what the task needs and what the strategy needs. A strategy can only use what the task builds
     the network for: a classifier writes nothing, whatever else its model could be built for.
     """
+    yield from dict.fromkeys(_unmet(task, strategy, model))
+
+
+def _unmet(task: TaskSettings, strategy: StrategySettings, model: ModelSettings) -> Iterator[str]:
     for need in task.needed():
         if need.capability not in model.offers:
             yield _not_offered(f"task.name {task.name}", need, model, fix=_models(task) or "another task")
