@@ -3,19 +3,31 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from conftest import TIERE, WORDS, tiny_trial
 
 from intelligen.config.schema.columns import Row
 from intelligen.config.schema.data import Data, Tokenizer
 from intelligen.config.schema.declarations import TaskSettings
+from intelligen.config.schema.decoding import Greedy
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.model import DecoderOnly, Encoder, Model, Seq2Seq
 from intelligen.config.schema.tasks import Classification, LanguageModelling, QuestionAnswering, Translation
+from intelligen.data.loader import Loader
 from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import Prepared, open_prepared
+from intelligen.evaluation import Evaluation
+from intelligen.state import layout
+from intelligen.strategies.base import Strategy, UpdateContext
+from intelligen.strategies.build import build_strategy
+from intelligen.tasks import AnyTask, build_task
 
+CPU = torch.device("cpu")
 SHAPE = {"d_model": 32, "d_ff": 64, "heads": 2, "max_positions": 64}
 MODELS: dict[str, Model] = {
     "seq2seq": Seq2Seq(**SHAPE, encoder_layers=1, decoder_layers=1),
@@ -80,3 +92,41 @@ def prepare_tasks(store: Path) -> dict[str, str]:
 def task_trial(task: str, model: str, identity: str, **changes: object) -> Trial:
     """A trial of a task and a model."""
     return tiny_trial(identity, task=TASKS[task], model=MODELS[model], **changes)
+
+
+class Parts:
+    """What `fit` trains a trial with."""
+
+    def __init__(self, trial: Trial, store: Path, *, micro: int | None = None) -> None:
+        self.trial = trial
+        self.prepared: Prepared = open_prepared(layout.prepared(store, trial.prepared))
+        self.task: AnyTask = build_task(trial.task)
+        self.model = self.task.build_model(trial.model, self.prepared, seed=trial.seed)
+        self.strategy: Strategy[Any, Any] = build_strategy(
+            trial,
+            model=self.model,
+            wrap=lambda module: module,
+            decode=partial(self.task.written, self.prepared),
+            loss=partial(self.task.loss, label_smoothing=trial.training.label_smoothing),
+            total_updates=40,
+            world_size=1,
+        )
+        examples = self.task.examples(self.prepared.split("train"), self.prepared)
+        self.loader: Loader[Any] = Loader(examples, batch_tokens=300, micro_batch_tokens=micro, seed=3)
+
+    def train(self, first: int, last: int) -> list[dict[str, float]]:
+        return [
+            self.strategy.train_step(
+                self.loader.next_update(), UpdateContext(seed=1, update=update, total_updates=40)
+            ).means()
+            for update in range(first, last + 1)
+        ]
+
+    def evaluate(self, *, batch_tokens: int = 4096, ranks: int = 1, split: str = "valid") -> Evaluation:
+        data = self.prepared.split(split)
+        decoding = self.trial.decoding.model_copy(update={"batch_tokens": batch_tokens})
+        how: dict[str, Any] = {"prepared": self.prepared, "search": Greedy(), "decoding": decoding, "device": CPU}
+        shards = [
+            self.task.evaluate(self.model, data, **how, seed=1, rank=rank, world_size=ranks) for rank in range(ranks)
+        ]
+        return self.task.score(shards, self.task.references(data))

@@ -1,19 +1,21 @@
 """What every task must do with every model and strategy: it trains, or it is refused with what fits."""
 
 import io
+import math
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from task_data import MODELS, TASKS, prepare_tasks, task_trial
+from task_data import CPU, MODELS, TASKS, Parts, prepare_tasks, task_trial
 from test_strategies import STRATEGIES, gradient_direction, moment, plain_trial, weights
+from torch.nn import functional as F
 
 from intelligen.config.schema.decoding import Beam, Greedy, Sample
 from intelligen.config.schema.experiment import Trial
@@ -21,22 +23,18 @@ from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.single_strategies import Auxiliary, Standard
 from intelligen.config.schema.strategies import Strategy as StrategySettings
 from intelligen.config.schema.tasks import TASKS as ALL_TASKS
-from intelligen.data.loader import Loader
-from intelligen.data.prepared_data import Prepared, open_prepared
-from intelligen.data.special_tokens import PAD
+from intelligen.config.schema.tasks import LanguageModelling
+from intelligen.data.labelled_texts import LabelledTexts
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.errors import ConfigError
-from intelligen.evaluation import Evaluation
-from intelligen.state import layout
 from intelligen.state.history import History
-from intelligen.strategies.base import Strategy, UpdateContext
-from intelligen.strategies.build import build_strategy
-from intelligen.tasks import AnyTask, build_task
+from intelligen.strategies.auxiliary_lm import AuxiliaryLmCriterion
+from intelligen.strategies.base import UpdateContext
 from intelligen.training.fit import fit
 from intelligen.training.report_line import report_line
 from intelligen.training.runtime import Runtime
 from intelligen.training.trained_model import TrainedModel
 
-CPU = torch.device("cpu")
 LM = {
     "auxiliary, lm": Auxiliary(head="lm", weight=0.5),
     "auxiliary, lm, convex": Auxiliary(head="lm", weight=0.5, combine="convex"),
@@ -62,44 +60,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(store: Path) -> dict[str, str]:
     return prepare_tasks(store)
-
-
-class Parts:
-    """What `fit` trains a trial with."""
-
-    def __init__(self, trial: Trial, store: Path, *, micro: int | None = None) -> None:
-        self.trial = trial
-        self.prepared: Prepared = open_prepared(layout.prepared(store, trial.prepared))
-        self.task: AnyTask = build_task(trial.task)
-        self.model = self.task.build_model(trial.model, self.prepared, seed=trial.seed)
-        self.strategy: Strategy[Any, Any] = build_strategy(
-            trial,
-            model=self.model,
-            wrap=lambda module: module,
-            decode=partial(self.task.written, self.prepared),
-            loss=partial(self.task.loss, label_smoothing=trial.training.label_smoothing),
-            total_updates=40,
-            world_size=1,
-        )
-        examples = self.task.examples(self.prepared.split("train"), self.prepared)
-        self.loader: Loader[Any] = Loader(examples, batch_tokens=300, micro_batch_tokens=micro, seed=3)
-
-    def train(self, first: int, last: int) -> list[dict[str, float]]:
-        return [
-            self.strategy.train_step(
-                self.loader.next_update(), UpdateContext(seed=1, update=update, total_updates=40)
-            ).means()
-            for update in range(first, last + 1)
-        ]
-
-    def evaluate(self, *, batch_tokens: int = 4096, ranks: int = 1, split: str = "valid") -> Evaluation:
-        data = self.prepared.split(split)
-        decoding = self.trial.decoding.model_copy(update={"batch_tokens": batch_tokens})
-        how: dict[str, Any] = {"prepared": self.prepared, "search": Greedy(), "decoding": decoding, "device": CPU}
-        shards = [
-            self.task.evaluate(self.model, data, **how, seed=1, rank=rank, world_size=ranks) for rank in range(ranks)
-        ]
-        return self.task.score(shards, self.task.references(data))
 
 
 @every_trained
@@ -296,3 +256,106 @@ def test_a_strategy_trains_a_task_or_is_refused_with_those_that_do(
 
 def test_the_conformance_suite_covers_every_task() -> None:
     assert {settings.name for settings in TASKS.values()} == {*ALL_TASKS.options()}
+
+
+def lm_loss(parts: Parts, split: str) -> tuple[float, int]:
+    """Of a whole split in one batch, by torch alone: documents from BOS to EOS, if they fit into a window."""
+    column = parts.prepared.split(split).columns["text"]
+    framed = [torch.tensor([BOS, *column[row].astype(int).tolist(), EOS]) for row in range(len(column))]
+    token_BT = torch.nn.utils.rnn.pad_sequence(framed, batch_first=True, padding_value=PAD)
+    logits_BTV = parts.model.eval()(token_BT[:, :0], token_BT[:, :-1])
+    total = F.cross_entropy(logits_BTV.flatten(0, 1), token_BT[:, 1:].flatten(), ignore_index=PAD, reduction="sum")
+    return total.item(), int((token_BT[:, 1:] != PAD).sum())
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_perplexity_is_that_of_the_whole_split_in_one_batch(packing, store, prepared):
+    longer = MODELS["decoder_only"].model_copy(update={"max_positions": 256})
+    trial = task_trial("language_modelling", "decoder_only", prepared["language_modelling"])
+    whole = LanguageModelling(n_seq=256, packing=packing)
+    parts = Parts(trial.model_copy(update={"task": whole, "model": longer}), store)
+    parts.train(1, 10)
+    nats, tokens = lm_loss(parts, "valid")
+    for found in (parts.evaluate(), parts.evaluate(batch_tokens=30, ranks=2)):
+        assert found.metrics["perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-6)
+        assert found.metrics["loss"] == pytest.approx(nats / tokens, rel=1e-6)
+
+
+def test_the_windows_of_documents_are_scored_after_what_they_read(store, prepared):
+    parts = Parts(task_trial("language_modelling", "decoder_only", prepared["language_modelling"]), store)
+    column = parts.prepared.split("valid").columns["text"]
+    found = parts.evaluate()
+    for row in range(len(column)):
+        framed = [BOS, *column[row].astype(int).tolist(), EOS]
+        nats = 0.0
+        for start in range(0, len(framed) - 1, 8):
+            read, predicted = framed[:-1][start : start + 8], framed[1:][start : start + 8]
+            logits_1TV = parts.model.eval()(torch.empty(1, 0).long(), torch.tensor([read]))
+            nats += F.cross_entropy(logits_1TV[0], torch.tensor(predicted), reduction="sum").item()
+        assert found.hypotheses[row].endswith(" nats")
+        assert float(found.hypotheses[row].split()[0]) == pytest.approx(nats, rel=1e-5)
+    assert parts.task.references(parts.prepared.split("valid"))[0] == f"{len(column[0]) + 1} tokens"
+
+
+@torch.no_grad()
+def test_documents_of_a_packed_window_are_read_as_if_each_had_its_own(store, prepared):
+    name = "language_modelling, packed"
+    parts = Parts(task_trial(name, "decoder_only", prepared[name]), store)
+    examples = parts.task.examples(parts.prepared.split("train"), parts.prepared)
+    batch = examples.batch(np.arange(200), update_targets=1600, update_rows=200)
+    logits_BTV = parts.model.eval()(batch.source_BS, batch.target_in_BT)
+    several = 0
+    for row, read in enumerate(batch.target_in_BT.tolist()):
+        starts = [0, *(place for place, token in enumerate(read) if token == BOS and place)]
+        several += len(starts) > 1
+        for start, end in zip(starts, [*starts[1:], len(read)], strict=True):
+            alone = parts.model(torch.empty(1, 0).long(), torch.tensor([read[start:end]]))
+            torch.testing.assert_close(alone[0], logits_BTV[row, start:end])
+    assert several > 10
+
+
+@pytest.mark.parametrize(("combine", "of_classes"), [("add", 1.0), ("convex", 0.7)])
+def test_the_lm_head_adds_the_loss_of_each_token_after_those_before_it(combine, of_classes, store, prepared):
+    strategy = Auxiliary(head="lm", weight=0.3, combine=combine)
+    parts = Parts(plain(("classification", "decoder_only", "standard"), prepared), store)
+    criterion = AuxiliaryLmCriterion(strategy, label_smoothing=0.0)
+    step = UpdateContext(seed=1, update=1, total_updates=1)
+    batch, rest = parts.loader.next_update()[0], parts.loader.next_update()[0]
+    criterion.prepare([batch, rest], step)
+    found = criterion(parts.model, batch, step)
+    logits_BC, states_BTD = parts.model.classify_and_predict(batch.token_BT)
+    classes = F.cross_entropy(logits_BC, batch.label_B)
+    logits_BTV = parts.model.project(states_BTD)
+    # What comes after the last token of the longest row, nothing says; BOS is read, and never predicted.
+    following = batch.token_BT.roll(-1, dims=1).index_fill(1, torch.tensor([batch.token_BT.size(1) - 1]), PAD)
+    tokens = F.cross_entropy(logits_BTV.flatten(0, 1), following.flatten(), ignore_index=PAD, reduction="sum")
+    update_tokens = sum(int((one.token_BT != PAD).sum()) - len(one.rows) for one in (batch, rest))
+    torch.testing.assert_close(found.total, of_classes * classes + 0.3 * tokens / update_tokens)
+    means = found.sums.means()
+    assert means["train/loss"] == pytest.approx(classes.item())
+    assert means["train/auxiliary_loss"] == pytest.approx((tokens / (batch.token_BT[:, 1:] != PAD).sum()).item())
+
+
+def test_a_row_without_a_class_teaches_no_token(store, prepared):
+    parts = Parts(task_trial("classification", "decoder_only", prepared["classification"]), store)
+    criterion = AuxiliaryLmCriterion(Auxiliary(head="lm"), label_smoothing=0.1)
+    step = UpdateContext(seed=1, update=1, total_updates=1)
+    (batch,) = parts.loader.next_update()
+    empty = LabelledTexts(parts.prepared.split("train"), text="text", label="label").without_targets(batch)
+    criterion.prepare([batch, empty], step)
+    loss = criterion(parts.model, empty, step)
+    assert loss.total.item() == 0
+    assert loss.sums.means() == {}
+
+
+def test_a_classifier_answers_with_labels_and_its_accuracy_is_of_rows(store, prepared):
+    parts = Parts(task_trial("classification", "decoder_only", prepared["classification"]), store)
+    parts.train(1, 30)
+    valid = parts.prepared.split("valid")
+    found, references = parts.evaluate(batch_tokens=17), parts.task.references(valid)
+    assert {*found.hypotheses} <= {"early", "late", "middle"}
+    right = sum(one == other for one, other in zip(found.hypotheses, references, strict=True))
+    assert found.metrics["accuracy"] == 100 * right / len(references)
+    texts = parts.task.inputs(valid)
+    how = {"prepared": parts.prepared, "search": Greedy(), "decoding": parts.trial.decoding, "device": CPU}
+    assert parts.task.predict(parts.model.eval(), texts, **how, notes=Counter()) == [*found.hypotheses]
