@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from intelligen.config.base import ADDED, Settings, comparable
-from intelligen.config.schema.data import Data
+from intelligen.config.schema.data import Data, Tokenizer
 from intelligen.errors import StorageError
 
 FORMAT = 1
@@ -61,6 +61,17 @@ class Overlap(Settings):
     """Rows of which the other split has what models read, whatever they should write or say there."""
 
 
+class BorrowedVocabularies(Settings):
+    """Where vocabularies come from that another experiment's data have."""
+
+    prepared: str
+    """Identity of those data."""
+    tokenizer: Tokenizer
+    """By which they were learnt."""
+    lowercase: bool
+    """Whether the texts that taught them were lower-cased."""
+
+
 class Manifest(Settings):
     """manifest.json: what was prepared from what, and the sizes and hashes by which damage is found."""
 
@@ -72,6 +83,8 @@ class Manifest(Settings):
     versions: dict[str, str]
     tokenizers: dict[str, str]
     """Text column → file of its SentencePiece model."""
+    borrowed: Annotated[BorrowedVocabularies | None, ADDED] = None
+    """Whose they are, where the data's own training split has not taught them."""
     classes: Annotated[dict[str, tuple[str, ...]], ADDED] = Field(default={})
     """Label column → its classes: the training split's labels, sorted as text."""
     splits: dict[str, SplitReport]
@@ -83,6 +96,19 @@ class Manifest(Settings):
     """Of every two splits that share something; None = not counted, by the first release."""
     checksum: str | None = None
     """SHA-256 of this manifest without the checksum; None = prepared by the first release."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """By which the vocabularies were learnt."""
+        return tokenizer_settings(self.data, self.borrowed)
+
+
+def tokenizer_settings(data: Data, borrowed: BorrowedVocabularies | None = None) -> Tokenizer:
+    """By which the vocabularies of data were learnt, their own or others' where they have none of their own."""
+    if isinstance(data.tokenizer, Tokenizer):
+        return data.tokenizer
+    assert borrowed is not None
+    return borrowed.tokenizer
 
 
 def content_of(manifest: Manifest) -> dict[str, Any]:

@@ -9,17 +9,22 @@ from intelligen.data.prepared_data import Prepared
 def describe(prepared: Prepared) -> list[str]:
     """What was read, kept, left out and odd, in lines for people."""
     manifest = prepared.manifest
-    settings = manifest.data.tokenizer
+    settings, borrowed = manifest.tokenizer, manifest.borrowed
     sizes = {prepared.tokenizer(column).size for column in manifest.tokenizers}
     lines = [
         f"{'joint' if settings.joint else 'separate'} {settings.model} vocabulary:"
         f" {' and '.join(f'{size:,}' for size in sorted(sizes))} pieces"
+        + (f" of the prepared data {borrowed.prepared}" if borrowed else "")
     ]
+    if borrowed and borrowed.lowercase != manifest.data.lowercase:
+        theirs, ours = ("", "not ") if borrowed.lowercase else ("not ", "")
+        fix = f"-o data.lowercase={str(borrowed.lowercase).lower()}"
+        lines.append(f"its pieces are of texts that were {theirs}lower-cased, and these were {ours}lower-cased: {fix}")
     for name, split in manifest.splits.items():
         odd = [f"{count:,} {note.replace('_', ' ')}" for note, count in split.notes.items()]
         left_out = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in split.dropped.items()]
         lines.append(
-            f"{name}: {split.kept:,} of {split.read:,} rows kept"
+            f"{name}: {split.kept:,} of {split.read:,} rows {'and their copies ' * ('augmented' in split.notes)}kept"
             + (f"; left out: {', '.join(left_out)}" if left_out else "")
             + (f"; noted: {', '.join(odd)}" if odd else "")
         )

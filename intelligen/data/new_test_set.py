@@ -8,11 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from intelligen.config.schema.columns import Column
-from intelligen.config.schema.data import Data, FilesCorpus, HeldOut, PairTable, ParallelText
+from intelligen.config.schema.data import Data, FilesCorpus
+from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText, known_columns
 from intelligen.data.class_labels import ClassLabels
-from intelligen.data.corpora import require_fields
+from intelligen.data.corpora import require_known
+from intelligen.data.corpus_files import FileRows
 from intelligen.data.data_manifest import SplitReport
-from intelligen.data.parallel_files import FileRows
+from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.row_filters import Counts, evaluation_rows
 from intelligen.data.split_writer import Encoder, write_split
@@ -51,7 +53,7 @@ class NewTestSet:
                 columns=columns,
                 directory=Path(folder),
                 encoders={column.name: _encoder(prepared, column) for column in columns},
-                max_tokens=data.max_tokens,
+                fit=Fit(columns, data),
                 counts=counts,
                 on_progress=lambda stage, count: None,
                 on_rows=lambda rows: None,
@@ -78,7 +80,7 @@ class NewTestSet:
             files: ParallelText | PairTable = ParallelText(source=names[0], target=names[1])
         else:
             files = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
-        require_fields(columns, files.fields, key=f"--data {self.name}")
+        require_known(columns, known_columns(files), key=f"--data {self.name}")
         return FileRows(Path(folder), {self.name: files}, columns, key="")
 
 
@@ -93,7 +95,9 @@ def _fields_of(data: Data) -> PairTable:
     if not isinstance(data.corpus, FilesCorpus):
         return PairTable(file="table")
     splits = data.corpus.splits
-    own = splits["train"] if isinstance(splits["test"], HeldOut) else splits["test"]
+    own = splits.get("test", splits["train"])
+    own = splits["train"] if isinstance(own, HeldOut) else own
     if not isinstance(own, PairTable):
         return PairTable(file="table")
-    return PairTable(file=own.file, source_field=own.source_field, target_field=own.target_field)
+    names = {"source_field": own.source_field, "target_field": own.target_field, "fields": own.fields}
+    return PairTable.model_validate({"file": own.file, **names})

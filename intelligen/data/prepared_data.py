@@ -106,7 +106,7 @@ class Prepared:
 
         """
         if column not in self._tokenizers:
-            path, settings = self._whole(self.manifest.tokenizers[column]), self.manifest.data.tokenizer
+            path, settings = self._whole(self.manifest.tokenizers[column]), self.manifest.tokenizer
             self._tokenizers[column] = SentencePieceTokenizer.load(path, settings=settings, column=column)
         return self._tokenizers[column]
 

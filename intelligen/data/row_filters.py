@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from intelligen.config.schema.columns import Column, Row, labels_of, texts_of
 from intelligen.config.schema.data import Data, Filters
+from intelligen.data.augmentation import copies_of
 from intelligen.data.corpus_interface import Corpus
 from intelligen.data.held_out_split import Comparable
 from intelligen.data.json_fields import nearest_of
@@ -19,6 +20,16 @@ class Counts:
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+
+
+def augmented_rows(corpus: Corpus, columns: Sequence[Column], data: Data, counts: Counts) -> Iterator[Row]:
+    """The training rows, each with the copies behind it that the settings ask for; these are counted in the notes."""
+    copies = copies_of(columns, data.augment)
+    for row in training_rows(corpus, columns, data, counts):
+        yield row
+        for copy in copies(row, counts.read):
+            counts.notes["augmented"] += 1
+            yield copy
 
 
 def training_rows(corpus: Corpus, columns: Sequence[Column], data: Data, counts: Counts) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import chain, compress, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from intelligen.config.schema.columns import Column, Row
 from intelligen.data.data_manifest import ColumnReport, SplitReport
+from intelligen.data.overlong import Encoded, Fit
 from intelligen.data.prepared_data import offsets_file, texts_file, tokens_file
 from intelligen.data.row_filters import Counts
 from intelligen.data.special_tokens import UNK
@@ -22,9 +23,6 @@ _CHUNK = 10_000
 # One thread reads and writes about as fast as four encode; each holds a chunk more in memory.
 _MOST_ENCODERS = 4
 _LARGEST_UINT16_VOCABULARY = 1 << 16
-
-Encoded = dict[str, list[list[int]]]
-"""Column → tokens of each row."""
 
 
 class Encoder(Protocol):
@@ -45,7 +43,7 @@ def write_split(
     columns: Sequence[Column],
     directory: Path,
     encoders: Mapping[str, Encoder],
-    max_tokens: int,
+    fit: Fit,
     counts: Counts,
     on_progress: Callable[[str, int], None],
     on_rows: Callable[[Sequence[Row]], None],
@@ -53,13 +51,12 @@ def write_split(
     """Encode a split's rows into its files.
 
     Args:
-        split: Its name. Overlong rows of `train` are left out; of other splits what models read is cut, and the raw
-            texts are written beside the tokens.
+        split: Its name. Of all but `train` the raw texts are written beside the tokens.
         rows: What the filters kept, read once.
         columns: Of these rows.
         directory: Where the files go.
         encoders: By column: its vocabulary, or its classes.
-        max_tokens: Pieces per text.
+        fit: What becomes of overlong texts.
         counts: Counters that `rows` moves as it is read; token-level reasons are added.
         on_progress: Told the stage's name and the rows read so far.
         on_rows: Told the rows that are written, in pieces.
@@ -72,7 +69,6 @@ def write_split(
             return files.enter_context((directory / name).open("wb"))
 
         names = [column.name for column in columns]
-        bounded = [column for column in columns if column.kind == "text" and not column.windowed]
         writers = {
             column.name: ColumnWriter(
                 tokens=create(tokens_file(split, column.name)),
@@ -85,9 +81,9 @@ def write_split(
         texts = None if split == "train" else create(texts_file(split))
         for chunk, encoded in _encoded(_chunks(rows), {name: encoders[name] for name in names}):
             if texts is None:
-                chunk, encoded = _without_overlong(chunk, encoded, bounded, max_tokens, counts)
+                chunk, encoded = fit.training(chunk, encoded, counts)
             else:
-                encoded = _cut(encoded, bounded, max_tokens, counts)
+                encoded = fit.evaluation(encoded, counts)
                 texts.writelines(_json_line(names, row) for row in chunk)
             for name, writer in writers.items():
                 writer.append(encoded[name])
@@ -173,29 +169,6 @@ def _encoded(chunks: Iterable[list[Row]], encoders: Mapping[str, Encoder]) -> It
 def _processors() -> int:
     """How many this process may use; in a container fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _without_overlong(
-    chunk: list[Row], encoded: Encoded, columns: Sequence[Column], max_tokens: int, counts: Counts
-) -> tuple[list[Row], Encoded]:
-    texts = [encoded[column.name] for column in columns]
-    fits = [max(map(len, row)) <= max_tokens for row in zip(*texts, strict=True)]
-    if all(fits):
-        return chunk, encoded
-    counts.dropped["too_many_tokens"] += fits.count(False)
-    return list(compress(chunk, fits)), {column: list(compress(rows, fits)) for column, rows in encoded.items()}
-
-
-def _cut(encoded: Encoded, columns: Sequence[Column], max_tokens: int, counts: Counts) -> Encoded:
-    """The same rows, cut where models read them."""
-    cut = dict(encoded)
-    for column in columns:
-        rows = encoded[column.name]
-        what = "truncated" if column.read else "overlong"
-        counts.notes[f"{what}_{column.name}"] += sum(len(row) > max_tokens for row in rows)
-        if column.read:
-            cut[column.name] = [row[:max_tokens] for row in rows]
-    return cut
 
 
 def _json_line(names: Sequence[str], row: Row) -> bytes:

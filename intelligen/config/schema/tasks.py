@@ -94,6 +94,7 @@ class LanguageModelling(TaskSettings):
     """Documents, each token predicted from those before it, scored by perplexity."""
 
     columns = (Column("text", read=False, windowed=True),)
+    needs_test = False
     needs = (LANGUAGE_MODELLING,)
     metrics = ("perplexity",)
     watched = "perplexity"
