@@ -50,8 +50,8 @@ def test(
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
     known = [name for name in trained.prepared.splits if name != "train"]
-    if split is not None and split not in known:
-        raise ConfigError(f"--split: no split {split!r} to score; there are {', '.join(known)}")
+    if not data and (split or "test") not in known:
+        raise ConfigError(f"--split: no split {split or 'test'!r} to score; there are {', '.join(known)}")
     finished = read_result(trained.directory) is not None
     if not finished:
         click.echo(f"note: {trained.directory}: training has not finished; the best epoch so far is scored", err=True)
@@ -85,7 +85,9 @@ def inference(
     runs: Path,
     device: str,
 ) -> None:
-    """Translate standard input line by line; on a terminal, prompt for lines.
+    """Answer standard input line by line; on a terminal, prompt for lines.
+
+    The answer is a translation, an answer to a question, the text with a continuation, or a label, as the task has it.
 
     MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file. An experiment file means
     its baseline, or with --strategy the model fine-tuned with it.
