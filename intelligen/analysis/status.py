@@ -212,7 +212,7 @@ def _strategies(
 ) -> list[StrategyStatus]:
     groups: dict[str, list[TrialRecord]] = {}
     for record in trials.values():
-        groups.setdefault("baseline" if record.kind == "baseline" else record.strategy, []).append(record)
+        groups.setdefault("baseline" if record.kind == "baseline" else record.row, []).append(record)
     return [
         StrategyStatus(
             strategy=name,
@@ -243,7 +243,7 @@ def _under_way(
 ) -> TrialStatus:
     return TrialStatus(
         trial=record.id,
-        strategy=record.strategy,
+        strategy=record.row,
         epoch=len(reports),
         epochs=epochs,
         value=reports[-1].metrics[metric] if reports else None,

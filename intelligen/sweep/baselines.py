@@ -32,7 +32,7 @@ def train_baselines(context: SweepContext) -> None:
 
     """
     known = context.ledger.trials
-    wanted = {f"baseline-{trial.seed}": trial for trial in context.baselines}
+    wanted = context.rows.baselines
     left = {
         name: one for name, one in wanted.items() if name not in known or known[name].state is not TrialState.COMPLETE
     }
@@ -61,7 +61,7 @@ def _directory(context: SweepContext, trial: Trial) -> Path:
 
 def _begin(context: SweepContext, name: str, trial: Trial) -> WorkerConfig:
     directory = _directory(context, trial)
-    context.begin(name, trial, directory, kind="baseline")
+    context.begin(name, trial, directory, kind="start" if context.rows.experiments else "baseline")
     return context.worker_config(trial, directory, context.sweep.baseline)
 
 

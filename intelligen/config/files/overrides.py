@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, problem_line
 from intelligen.config.files.yaml_file import parse_value
+from intelligen.config.schema.local_keys import DottedKeysOf
 from intelligen.config.schema.setting_paths import (
     alternatives,
     child,
@@ -83,7 +84,7 @@ def _spelt_out(change: Override, settings: type[Settings]) -> Override:
 def _write(node: Any, annotation: Any, parts: list[str], value: JsonValue, path: Key) -> Key:
     """Write the value into a mapping or list; returns the outermost key whose contents are now the change's."""
     options = alternatives(annotation)
-    part, rest = _next_part(node, parts, inside_space=path[:1] == ("space",))
+    part, rest = _next_part(node, parts, dotted_keys=path[:1] == ("space",) or _is_variant(annotation))
     if not rest:
         if part == "name" and named_options(options) and node.get("name", default_option(annotation) or value) != value:
             node.clear()
@@ -106,14 +107,18 @@ def _leads_on(inner: Any, part: str) -> bool:
     return isinstance(inner, dict) or (isinstance(inner, list) and numbered(part) in range(len(inner)))
 
 
-def _next_part(node: Any, parts: list[str], *, inside_space: bool) -> tuple[str | int, list[str]]:
-    """The next key and what is left; a search space's keys hold dots themselves, a list's are numbers."""
+def _is_variant(annotation: Any) -> bool:
+    return any(isinstance(mark, DottedKeysOf) for mark in get_args(annotation))
+
+
+def _next_part(node: Any, parts: list[str], *, dotted_keys: bool) -> tuple[str | int, list[str]]:
+    """The next key and what is left; keys of a search space and of a row hold dots themselves, a list's are numbers."""
     if isinstance(node, list):
         return numbered(parts[0]), parts[1:]
     for length in range(len(parts), 0, -1):
         if (key := ".".join(parts[:length])) in node:
             return key, parts[length:]
-    return (".".join(parts), []) if inside_space else (parts[0], parts[1:])
+    return (".".join(parts), []) if dotted_keys else (parts[0], parts[1:])
 
 
 def _default(settings: Any, part: str | int) -> Any:

@@ -118,6 +118,11 @@ def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
     )
 
 
+def training_trial(experiment: Experiment, *, prepared: str) -> Trial:
+    """The trial that trains the experiment's strategy without a baseline before it."""
+    return baseline_trial(experiment, prepared=prepared).model_copy(update={"strategy": experiment.strategy})
+
+
 def finetuning_trial(experiment: Experiment, *, prepared: str, start: str) -> Trial:
     """The trial that runs the experiment's strategy from the baseline `start`."""
     return baseline_trial(experiment, prepared=prepared).model_copy(

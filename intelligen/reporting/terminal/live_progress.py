@@ -129,7 +129,7 @@ class LiveProgress:
             best = best_value(histories[name], self._objective)
             table.add_row(
                 name,
-                record.strategy,
+                record.row,
                 self._files.state(record),
                 "" if last is None else str(last.epoch),
                 "" if last is None else f"{last.metrics[self._objective]:.2f}",
