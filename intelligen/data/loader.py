@@ -39,7 +39,7 @@ def plan_pass(
     Args:
         lengths: Tokens of each row's longest side.
         batch_tokens: Bound of rows × longest per update; a longer row is an update of its own. None = no such bound.
-        batch_rows: Rows per update, of which the last one's may be fewer. None = no such bound.
+        batch_rows: Rows per update; one update may have fewer. None = no such bound.
         seed: Of the whole run.
         number: Of the pass, from 0.
 

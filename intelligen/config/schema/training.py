@@ -29,9 +29,9 @@ class Optimizer(Settings):
 class Schedule(Settings):
     """Learning rate by update: linear warm-up, then the named decay."""
 
+    either: ClassVar[tuple[tuple[str, str], ...]] = (("warmup_updates", "warmup_ratio"),)
     name: Literal["inverse_sqrt", "cosine", "constant", "linear"] = "inverse_sqrt"
     """`inverse_sqrt`: Vaswani et al. (2017), eq. 3, scaled so that the peak is the learning rate."""
-    either: ClassVar[tuple[tuple[str, str], ...]] = (("warmup_updates", "warmup_ratio"),)
     warmup_updates: NonNegativeInt | None = 400
     """Updates until the peak."""
     warmup_ratio: Annotated[float | None, Field(ge=0.0, lt=1.0), ADDED] = None
@@ -77,16 +77,16 @@ class Health(Settings):
 class Training(Settings):
     """One run of updates. An epoch is `epoch_updates` updates, or one pass over the training data."""
 
+    either: ClassVar[tuple[tuple[str, str], ...]] = (("batch_tokens", "batch_rows"),)
     epochs: PositiveInt = 10
     """At each epoch's end: validation, checkpoint, report."""
     epoch_updates: PositiveInt | None = None
     """Updates per epoch; not given = one pass over the training data."""
-    either: ClassVar[tuple[tuple[str, str], ...]] = (("batch_tokens", "batch_rows"),)
     batch_tokens: PositiveInt | None = 4096
     """Tokens of one update over all workers: rows × longest side (padding counted). It does not depend on `workers`."""
     batch_rows: Annotated[PositiveInt | None, ADDED] = None
-    """Instead of `batch_tokens`: rows of one update over all workers, those of like length together; the last of a pass
-    may have fewer.
+    """Instead of `batch_tokens`: rows of one update over all workers, those of like length together; one update of each
+    pass may have fewer.
     """
     micro_batch_tokens: PositiveInt | None = None
     """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. Not given = no bound."""
