@@ -17,6 +17,7 @@ from intelligen.config.schema.setting_paths import (
     child,
     chosen_option,
     default_option,
+    instead_of,
     is_settings,
     named_options,
     numbered,
@@ -55,14 +56,16 @@ def with_overrides(document: Document, settings: type[Settings], changes: Sequen
 
     Text at a setting with options is short for its `name`; the command line may give an alias (`gen`). A new `name`
     drops the former option's settings, and names are written first. Then whole groups are written before their parts.
-    Groups that the document leaves out appear with their defaults.
+    Groups that the document leaves out appear with their defaults. One key of a pair (`Settings.either`) takes the
+    other's place.
     """
 
     def rank(change: Override) -> tuple[bool, int]:
         return not change.key.endswith(".name"), change.key.count(".")
 
     written = Document(copy.deepcopy(document.data), dict(document.origins), dict(document.problems))
-    for change in sorted((_spelt_out(change, settings) for change in changes), key=rank):
+    complete = [*changes, *_replaced_by(changes, settings)]
+    for change in sorted((_spelt_out(change, settings) for change in complete), key=rank):
         replaced = _write(written.data, settings, change.key.split("."), change.value, ())
         for table in (written.origins, written.problems):
             for key in [key for key in table if key[: len(replaced)] == replaced]:
@@ -70,6 +73,13 @@ def with_overrides(document: Document, settings: type[Settings], changes: Sequen
         if change.origin:
             written.origins[replaced] = change.origin
     return written
+
+
+def _replaced_by(changes: Sequence[Override], settings: type[Settings]) -> list[Override]:
+    """No value for the other key of each pair of which the changes give one; where they give both, both stay."""
+    given = {change.key for change in changes}
+    others = [(instead_of(settings, change.key), change) for change in changes if change.value is not None]
+    return [Override(key, None, change.origin) for key, change in others if key is not None and key not in given]
 
 
 def _spelt_out(change: Override, settings: type[Settings]) -> Override:
