@@ -11,10 +11,11 @@ from refusals import EXPERIMENT, VARIED, messages_of
 
 from intelligen.config.document import dotted
 from intelligen.config.load import load_experiment, load_sweep
-from intelligen.config.schema.data import FilesCorpus, HubCorpus, ParallelText
+from intelligen.config.schema.data import FilesCorpus, HubCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.search import Search
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ChangedError, ConfigError
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint

@@ -20,7 +20,8 @@ from conftest import REPOSITORY
 
 from intelligen.analysis.result_rows import result_rows
 from intelligen.analysis.study import read_study
-from intelligen.config.schema.data import FilesCorpus, ParallelText
+from intelligen.config.schema.data import FilesCorpus
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.data.preparation import prepare
 from intelligen.errors import DataError, StorageError
 from intelligen.reporting.terminal.progress_bars import counting

@@ -11,9 +11,10 @@ from conftest import tiny_data, tiny_trial, write_tiny_corpus
 
 from intelligen.config.schema.budget import Budget
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, PairTable
+from intelligen.config.schema.data import Data
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.space_forms import Const
+from intelligen.config.schema.split_forms import PairTable
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.preparation import prepare
 from intelligen.errors import ChangedError
