@@ -76,6 +76,11 @@ def stores_above(path: Path) -> Iterator[Path]:
     return (folder.parent for folder in path.parents if folder.name in (SWEEPS, BASELINES))
 
 
+def store_with(identity: str, *, above: Path, default: Path) -> Path:
+    """The runs directory that a trial's directory lies in, where it has the trial's data; else the default."""
+    return next((folder for folder in above.resolve().parents if prepared(folder, identity).is_dir()), default)
+
+
 def searched(sweep_directory: Path, trial: str) -> Path:
     """A trial of a sweep's search."""
     return sweep_directory / TRIALS / trial

@@ -1,0 +1,101 @@
+"""Store of initial weights: RUNS/weights/SHA256, written whole or not at all, verified whenever it is read."""
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from intelligen.errors import StorageError, writing
+from intelligen.state import layout
+from intelligen.state.atomic_files import fsync, sha256
+from intelligen.state.checksummed_json import seal, unseal
+
+WEIGHTS_FILE, ORIGIN_FILE = "model.safetensors", "origin.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """origin.json: where weights are from, and what their token ids mean."""
+
+    text: str
+    """For people."""
+    vocabularies: dict[str, str]
+    """Column → SHA-256 of its vocabulary's file."""
+    tables: list[str] | None
+    """Names of the tensors that are a table of all tokens' vectors; None = there are only vectors of some pieces."""
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights in the store, verified."""
+
+    path: Path
+    """Of the tensors."""
+    origin: Origin
+
+
+def keep_weights(store: Path, origin: Origin, write: Callable[[Path], object]) -> str:
+    """Put weights into the store, where they are found by what they are: weights that are there already stay.
+
+    Args:
+        store: The runs directory.
+        origin: Where they are from.
+        write: Writes the tensors into a file.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        CannotCreateError: The store may not be written.
+        StorageError: The disk is full or fails.
+
+    """
+    folder = layout.weights(store, "")
+    building = folder / f".{uuid4().hex[:8]}.partial"
+    with writing(building):
+        try:
+            building.mkdir(parents=True)
+            write(building / WEIGHTS_FILE)
+            digest = sha256(building / WEIGHTS_FILE)
+            (building / ORIGIN_FILE).write_text(seal(json.dumps(asdict(origin), indent=1)), encoding="utf-8")
+            for path in (*building.iterdir(), building):
+                fsync(path)
+            _publish(building, layout.weights(store, digest))
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    return digest
+
+
+def stored_weights(store: Path, digest: str) -> StoredWeights:
+    """The weights of that hash.
+
+    Raises:
+        StorageError: They are missing or damaged.
+
+    """
+    directory = layout.weights(store, digest)
+    path = directory / WEIGHTS_FILE
+    fix = "delete that directory and run the same command from the experiment file, which makes it again"
+    try:
+        if sha256(path) != digest:
+            raise StorageError(f"{path}: damaged (its SHA-256 does not match); {fix}")
+        return StoredWeights(path, Origin(**unseal((directory / ORIGIN_FILE).read_text(encoding="utf-8"))))
+    except FileNotFoundError as error:
+        raise StorageError(f"{error.filename}: the initial weights are missing; {fix}, or copy it here") from None
+    except OSError as error:
+        raise StorageError(f"{error.filename}: cannot be read: {error.strerror}; fix it, or {fix}") from error
+    except (TypeError, ValueError) as error:
+        raise StorageError(f"{directory / ORIGIN_FILE}: damaged ({error}); {fix}") from error
+
+
+def _publish(building: Path, directory: Path) -> None:
+    """Give the directory its name, unless weights with that hash are there."""
+    try:
+        building.rename(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    fsync(directory.parent)
