@@ -82,7 +82,7 @@ def _trained_by(file: ExperimentFile) -> Path:
         file.require_no_finetuning(
             "without --strategy this is the baseline, which has no such setting; name the strategy with --strategy NAME"
         )
-    baseline = baseline_training(settings, prepared=prepared_data(settings, file.runs).identity, runs=file.runs)
+    baseline = baseline_training(file, settings, prepared_data(settings, file.runs))
     if file.strategy is None:
         baseline.require_result(file.command("train"))
         return baseline.directory

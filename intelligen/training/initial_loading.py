@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from intelligen.config.schema.initial import InitialWeights, Part
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import ConfigError, DataError
-from intelligen.training.weights_store import Origin, StoredWeights, stored_weights
+from intelligen.training.weights_store import Origin, stored_weights
 
 PIECES, VECTORS = "pieces", "vectors"
 """Tensors of vectors of words: token ids [n], and their vectors [n, D]."""
@@ -54,7 +54,7 @@ def load_initial(model: nn.Module, initial: InitialWeights, *, prepared: Prepare
         StorageError: The weights are missing or damaged.
 
     """
-    stored = stored_weights(store, initial.weights)
+    stored = stored_weights(store, initial)
     _require_same_vocabulary(stored.origin, prepared, initial.origin)
     wanted, tables = model.state_dict(), token_tables(model)
     tensors = load_file(stored.path)
@@ -76,16 +76,6 @@ def token_tables(model: nn.Module) -> list[str]:
     return [f"{prefix}weight" for prefix in parts_of(model).get("embeddings", ())]
 
 
-def vocabularies_of(prepared: Prepared) -> dict[str, str]:
-    """Column → SHA-256 of its vocabulary's file.
-
-    Raises:
-        StorageError: A file is damaged.
-
-    """
-    return {column: prepared.file_hash(file) for column, file in prepared.manifest.tokenizers.items()}
-
-
 def parts_of(model: nn.Module) -> Mapping[str, Sequence[str]]:
     """Part → how the names of its tensors begin."""
     found: Mapping[str, Sequence[str]] = getattr(model, "parts", {})
@@ -94,7 +84,7 @@ def parts_of(model: nn.Module) -> Mapping[str, Sequence[str]]:
 
 def _require_same_vocabulary(origin: Origin, prepared: Prepared, source: str) -> None:
     """A column's vocabulary must be that of the same column, or of any where the source knows no such column."""
-    for column, digest in vocabularies_of(prepared).items():
+    for column, digest in prepared.vocabulary_hashes.items():
         known = [origin.vocabularies[column]] if column in origin.vocabularies else [*origin.vocabularies.values()]
         if digest not in known:
             raise DataError(
@@ -124,7 +114,9 @@ def _sources(
     return found
 
 
-def _fill(wanted: Mapping[str, Tensor], sources: Mapping[str, str], tensors: Mapping[str, Tensor], at: str) -> list[str]:
+def _fill(
+    wanted: Mapping[str, Tensor], sources: Mapping[str, str], tensors: Mapping[str, Tensor], at: str
+) -> list[str]:
     if not sources:
         raise DataError(f"initial: {at} has no tensor of a name that the model has; its own are {_listed([*tensors])}")
     if other := [name for name, source in sources.items() if tensors[source].shape != wanted[name].shape]:
@@ -158,7 +150,7 @@ def _fill_rows(
 def _freeze(model: nn.Module, names: Sequence[str]) -> None:
     for name, weight in model.named_parameters():
         if name in names:
-            weight.requires_grad_(requires_grad=False)
+            weight.requires_grad = False
     if not any(weight.requires_grad for weight in model.parameters()):
         raise ConfigError(
             "initial.freeze: every weight of the model was loaded, so nothing would be trained; name a part under"

@@ -17,10 +17,11 @@ from intelligen.errors import ConfigError, DataError
 from intelligen.state import layout
 from intelligen.state.trial_result import read_result, read_trial
 from intelligen.tasks import build_task
-from intelligen.training.initial_loading import PIECES, VECTORS, load_initial, token_tables, vocabularies_of
+from intelligen.training.initial_loading import PIECES, VECTORS, load_initial, token_tables
+from intelligen.training.kept_weights import kept_weights
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.selected_weights import selected_weights
-from intelligen.training.weights_store import Origin, keep_weights, stored_weights
+from intelligen.training.weights_store import Origin, StoredWeights, store_weights
 
 _SPACE = "▁"
 """With which a piece begins where a word does (SentencePiece)."""
@@ -51,9 +52,9 @@ def initial_weights(
     model = task.build_model(experiment.model, prepared, seed=experiment.seed)
     if initial.path is None:
         assert run is not None, "the named experiment has not been trained"
-        digest = take_weights(run, initial.epoch, store=store)
+        stored = take_weights(run, initial.epoch, store=store)
     elif Path(initial.path).is_dir():
-        digest = take_weights(Path(initial.path), None, store=store)
+        stored = take_weights(Path(initial.path), None, store=store)
     else:
         if initial.part not in ("all", "embeddings"):
             raise ConfigError(
@@ -64,14 +65,13 @@ def initial_weights(
         if not tables:
             raise ConfigError(f"initial.path: the model {experiment.model.name} has no table of embeddings to fill")
         width = model.state_dict()[tables[0]].size(1)
-        digest = import_word_vectors(Path(initial.path), prepared=prepared, width=width, store=store)
-    origin = stored_weights(store, digest).origin.text
-    found = InitialWeights(weights=digest, part=initial.part, freeze=initial.freeze, origin=origin)
+        stored = import_word_vectors(Path(initial.path), prepared=prepared, width=width, store=store)
+    found = InitialWeights(weights=stored.sha256, part=initial.part, freeze=initial.freeze, origin=stored.origin.text)
     load_initial(model, found, prepared=prepared, store=store)
     return found
 
 
-def take_weights(run: Path, epoch: int | None, *, store: Path) -> str:
+def take_weights(run: Path, epoch: int | None, *, store: Path) -> StoredWeights:
     """Copy a finished run's weights into the store.
 
     Args:
@@ -79,31 +79,31 @@ def take_weights(run: Path, epoch: int | None, *, store: Path) -> str:
         epoch: One of those that its `training.keep_epochs` kept; none = its selected weights.
         store: The runs directory.
 
-    Returns:
-        The SHA-256 of the weights, by which they are found.
-
     Raises:
-        DataError: It is no trial's directory, it has not finished, or it has no such epoch.
+        DataError: It is no trial's directory, its training has not finished, or it has not kept that epoch.
         StorageError: Its weights or its data are damaged, or the disk is full.
 
     """
-    trial, result = read_trial(run), read_result(run)
-    if result is None:
-        raise DataError(f"{run}: its training has not finished, so that there are no weights to start from; finish it")
-    prepared = open_prepared(layout.prepared(layout.store_with(trial.prepared, above=run, default=store), trial.prepared))
+    trial = read_trial(run)
+    if epoch is not None:
+        weights, which = kept_weights(run, epoch).path, f"epoch {epoch}"
+    elif (result := read_result(run)) is not None:
+        weights, which = selected_weights(run), result.selected
+    else:
+        raise DataError(f"{run}: its training has not finished, so that no weights are selected; train it to its end")
+    its_store = layout.store_with(trial.prepared, above=run, default=store)
+    prepared = open_prepared(layout.prepared(its_store, trial.prepared))
     require_same_data(run, prepared)
-    weights = selected_weights(run) if epoch is None else kept_weights(run, epoch)
     model = build_task(trial.task).build_model(trial.model, prepared, seed=trial.seed)
-    which = result.selected if epoch is None else f"epoch {epoch}"
     origin = Origin(
         text=f"{trial.experiment}, seed {trial.seed}, {which}",
-        vocabularies=vocabularies_of(prepared),
+        vocabularies=prepared.vocabulary_hashes,
         tables=token_tables(model),
     )
-    return keep_weights(store, origin, partial(shutil.copyfile, weights))
+    return store_weights(store, origin, partial(shutil.copyfile, weights))
 
 
-def import_word_vectors(path: Path, *, prepared: Prepared, width: int, store: Path) -> str:
+def import_word_vectors(path: Path, *, prepared: Prepared, width: int, store: Path) -> StoredWeights:
     """Put the vectors of those words into the store that are pieces of the vocabulary: `▁good` is the word `good`.
 
     Args:
@@ -112,16 +112,13 @@ def import_word_vectors(path: Path, *, prepared: Prepared, width: int, store: Pa
         width: Of the model's embeddings.
         store: The runs directory.
 
-    Returns:
-        The SHA-256 of the vectors, by which they are found.
-
     Raises:
         ConfigError: The columns have several vocabularies.
         DataError: There is no such file, it is malformed, its vectors have another width, or no word is a piece.
         StorageError: It cannot be read, or the disk is full.
 
     """
-    vocabularies = vocabularies_of(prepared)
+    vocabularies = prepared.vocabulary_hashes
     if len(set(vocabularies.values())) > 1:
         raise ConfigError("initial.path: word vectors need one vocabulary for all columns: data.tokenizer.joint: true")
     if not path.exists():
@@ -133,7 +130,7 @@ def import_word_vectors(path: Path, *, prepared: Prepared, width: int, store: Pa
     coverage = f"{len(vectors):,} of {len(pieces):,} pieces ({covered:.1%}), {tokens:.1%} of the training tokens"
     origin = Origin(text=f"{path.name}: {coverage}", vocabularies=vocabularies, tables=None)
     tensors = {PIECES: torch.tensor(list(vectors)), VECTORS: torch.from_numpy(np.stack([*vectors.values()]))}
-    return keep_weights(store, origin, partial(save_file, tensors))
+    return store_weights(store, origin, partial(save_file, tensors))
 
 
 def _share_of_tokens(prepared: Prepared, vectors: Mapping[int, Vector], *, pieces: int) -> float:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from intelligen.config.schema.initial import InitialWeights
 from intelligen.errors import StorageError, writing
 from intelligen.state import layout
 from intelligen.state.atomic_files import fsync, sha256
@@ -30,23 +31,22 @@ class Origin:
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Weights in the store, verified."""
+    """Weights in the store."""
 
     path: Path
     """Of the tensors."""
+    sha256: str
+    """Of that file, by which they are found."""
     origin: Origin
 
 
-def keep_weights(store: Path, origin: Origin, write: Callable[[Path], object]) -> str:
+def store_weights(store: Path, origin: Origin, write: Callable[[Path], object]) -> StoredWeights:
     """Put weights into the store, where they are found by what they are: weights that are there already stay.
 
     Args:
         store: The runs directory.
         origin: Where they are from.
         write: Writes the tensors into a file.
-
-    Returns:
-        The SHA-256 of the file.
 
     Raises:
         CannotCreateError: The store may not be written.
@@ -66,29 +66,30 @@ def keep_weights(store: Path, origin: Origin, write: Callable[[Path], object]) -
             _publish(building, layout.weights(store, digest))
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return digest
+    return StoredWeights(layout.weights(store, digest) / WEIGHTS_FILE, digest, origin)
 
 
-def stored_weights(store: Path, digest: str) -> StoredWeights:
-    """The weights of that hash.
+def stored_weights(store: Path, initial: InitialWeights) -> StoredWeights:
+    """The weights that a trial starts from, verified.
 
     Raises:
         StorageError: They are missing or damaged.
 
     """
-    directory = layout.weights(store, digest)
-    path = directory / WEIGHTS_FILE
-    fix = "delete that directory and run the same command from the experiment file, which makes it again"
+    directory = layout.weights(store, initial.weights)
+    path, origin = directory / WEIGHTS_FILE, directory / ORIGIN_FILE
+    fix = f"delete {directory}, and make it again from the experiment's file: intelligen train FILE"
     try:
-        if sha256(path) != digest:
+        if sha256(path) != initial.weights:
             raise StorageError(f"{path}: damaged (its SHA-256 does not match); {fix}")
-        return StoredWeights(path, Origin(**unseal((directory / ORIGIN_FILE).read_text(encoding="utf-8"))))
+        return StoredWeights(path, initial.weights, Origin(**unseal(origin.read_text(encoding="utf-8"))))
     except FileNotFoundError as error:
-        raise StorageError(f"{error.filename}: the initial weights are missing; {fix}, or copy it here") from None
+        what = f"the initial weights are missing ({initial.origin})"
+        raise StorageError(f"{error.filename}: {what}; restore them from a copy, or {fix}") from None
     except OSError as error:
-        raise StorageError(f"{error.filename}: cannot be read: {error.strerror}; fix it, or {fix}") from error
+        raise StorageError(f"{error.filename}: cannot be read: {error.strerror}; fix it and try again") from error
     except (TypeError, ValueError) as error:
-        raise StorageError(f"{directory / ORIGIN_FILE}: damaged ({error}); {fix}") from error
+        raise StorageError(f"{origin}: damaged ({type(error).__name__}: {error}); {fix}") from error
 
 
 def _publish(building: Path, directory: Path) -> None:
