@@ -47,7 +47,8 @@ def initial_experiment(experiment: Experiment) -> Experiment | None:
     """The experiment whose weights another one starts from, with that one's seed; none where it names none.
 
     Raises:
-        ConfigError: there is no such file, it is wrong, or it starts from initial weights itself.
+        ConfigError: there is no such file, it is wrong, it starts from initial weights itself, or it does not keep the
+            weights of the epoch.
 
     """
     if experiment.initial is None or experiment.initial.experiment is None:
@@ -61,6 +62,13 @@ def initial_experiment(experiment: Experiment) -> Experiment | None:
         raise ConfigError(
             f"{displayed(path)} has `initial` itself, and a run that starts from a run goes no further back; train that"
             " file, and name its run's directory: initial.path"
+        )
+    kept, epoch = named.training.keep_epochs or (), experiment.initial.epoch
+    if epoch is not None and epoch not in kept:
+        there = f"of {', '.join(map(str, kept))} alone" if kept else "of no epoch"
+        raise ConfigError(
+            f"{displayed(path)} keeps the weights {there}, not those of initial.epoch {epoch}; name the epoch under its"
+            " training.keep_epochs"
         )
     return named.model_copy(update={"seed": experiment.seed})
 

@@ -50,6 +50,16 @@ def test_a_named_file_with_initial_weights_of_its_own_is_refused(folder):
     assert "has `initial` itself" in refusal(folder / "other.yaml")[0]
 
 
+def test_an_epoch_that_the_named_file_does_not_keep_is_refused(folder):
+    (folder / "other.yaml").write_text(f"{EXPERIMENT}training: {{keep_epochs: [2, 4]}}\n")
+    text = f"{EXPERIMENT}initial:\n  experiment: other.yaml  #!\n  epoch: 3\n"
+    assert_reported(folder / "e.yaml", text, "initial.experiment", "keeps the weights of 2, 4 alone, not those of")
+    (folder / "other.yaml").write_text(EXPERIMENT)
+    assert_reported(folder / "e.yaml", text, "initial.experiment", "keeps the weights of no epoch")
+    (folder / "other.yaml").write_text(f"{EXPERIMENT}training: {{keep_epochs: [3]}}\n")
+    assert load_experiment(folder / "e.yaml").initial is not None
+
+
 def test_a_sweep_s_experiment_is_checked_with_the_file_that_it_names(folder):
     (folder / "experiment.yaml").write_text(FROM_FILE)
     (folder / "sweep.yaml").write_text(f"{SPACE}  finetuning.optimizer.learning_rate: {{uniform: [0.1, 0.2]}}\n")

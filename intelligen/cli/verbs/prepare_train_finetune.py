@@ -40,6 +40,8 @@ def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     settings = ExperimentFile(experiment, overrides, runs).settings()
     first = initial_experiment(settings)
     for one in (settings,) if first is None else (first, settings):
+        if first is not None:
+            click.echo(f"data of {one.name}")
         prepared = prepared_data(one, runs)
         for line in describe(prepared):
             click.echo(line)
@@ -61,9 +63,12 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
     file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
     prepared = data_to_train_on(settings, runs)
     first = first_training(settings, runs)
-    if first is not None and read_result(first.directory) is None:
-        click.echo(f"{first.trial.experiment}, which {settings.name} starts from, is trained first")
-        _fit(first, runs, device)
+    if first is not None:
+        ended = read_result(first.directory) is not None
+        how = f"has been trained: {first.directory}" if ended else "is trained first"
+        click.echo(f"{first.trial.experiment}, from which {settings.name} starts, {how}")
+        if not ended:
+            _fit(first, runs, device)
     _fit(baseline_training(file, settings, prepared), runs, device)
 
 
