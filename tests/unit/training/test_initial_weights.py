@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,10 +40,10 @@ SUMMED = ("train/loss", "valid/loss")
 
 
 @pytest.fixture(scope="module")
-def place(tiny_store: tuple[Path, str]) -> tuple[Path, Trial]:
-    """The store, and a finished trial in `RUNS/baselines` that has kept its first epoch."""
-    store, identity = tiny_store
-    trial = tiny_trial(identity)
+def place(tiny_store: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trial]:
+    """A store, and a finished trial in `RUNS/baselines` that has kept its first epoch."""
+    store = Path(shutil.copytree(tiny_store[0], tmp_path_factory.mktemp("place") / "store"))
+    trial = tiny_trial(tiny_store[1])
     trial = trial.model_copy(update={"training": trial.training.model_copy(update={"keep_epochs": (1,)})})
     fit(trial, Runtime(store, layout.baseline(store, trial.identity)))
     return store, trial
