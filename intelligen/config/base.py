@@ -26,6 +26,9 @@ While it has its default it is left out of whatever settings are hashed or compa
 a baseline again nor keeps a sweep from resuming.
 """
 
+UNCOMPARED = "for people"
+"""Marks a key that is never part of what settings are hashed or compared by."""
+
 _FOR_COMPARISON = {"for": "comparison"}
 
 
@@ -61,7 +64,8 @@ class Settings(BaseModel):
         data: dict[str, Any] = serialize(self)
         if info.context is _FOR_COMPARISON:
             for name, field in type(self).model_fields.items():
-                if ADDED in field.metadata and getattr(self, name) == field.default:
+                added = ADDED in field.metadata and getattr(self, name) == field.default
+                if added or UNCOMPARED in field.metadata:
                     data.pop(name, None)
         return data
 

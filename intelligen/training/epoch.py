@@ -53,6 +53,8 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
         **Usage.metrics(usages),
     }
     tags = {**evaluation.signatures, **Usage.tags(usages)}
+    if setup.initial is not None:
+        tags["initial_weights"] = setup.initial.line()
     metric = setup.selection_metric
     progress.end_epoch(metrics[metric], metric=metric, averaged=setup.trial.training.average_last)
     report = runtime.broadcast(_report(progress, metrics, tags, samples))
