@@ -124,6 +124,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     rows: dict[str, Experiment] = {}
     with _noting(problems):
         rows = check_rows(sweep, experiment, document)
+        _check_initial_of_rows(sweep, rows, document)
         check_space(sweep, experiment, document, rows=rows)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
@@ -242,6 +243,18 @@ def _with_named_files(document: Document, changes: Sequence[Override]) -> Experi
         lines = (problem_line(document.origin(key), dotted(key), str(line)) for line in error.args)
         raise ConfigError(*lines) from None
     return experiment
+
+
+def _check_initial_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+    problems: list[str] = []
+    for row in sweep.variants():
+        try:
+            initial_experiment(rows[row.id])
+        except ConfigError as error:
+            written = [key for setting, key in row.keys.items() if setting.startswith("initial")]
+            key = ("rows", *written[0]) if written else ("rows",)
+            problems += [problem_line(document.origin(key), dotted(key), str(line)) for line in error.args]
+    raise_problems(problems)
 
 
 def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:

@@ -24,7 +24,7 @@ from intelligen.state.redaction import redact
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.training.reproducibility_manifest import git_commit
 
-COMPARED = ("sweep", "experiment", "prepared", "prepared_rows")
+COMPARED = ("sweep", "experiment", "prepared", "prepared_rows", "prepared_pretraining")
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
 MAY_CHANGE = (
     "sweep.budget",
@@ -47,7 +47,8 @@ def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows)
         (MODELS, dict.fromkeys(one.model.name for one in trained)),
         (STRATEGIES, dict.fromkeys(strategies)),
     )
-    plugins = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
+    others = {"prepared_rows": dict(data.by_row), "prepared_pretraining": dict(data.pretraining)}
+    others["plugins"] = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
     return {
         "sweep_id": uuid.uuid4().hex,
         # The address of the study's database may hold a password.
@@ -57,7 +58,7 @@ def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows)
         "git_commit": git_commit(),
         "host": socket.gethostname(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
-    } | {name: found for name, found in (("prepared_rows", dict(data.by_row)), ("plugins", plugins)) if found}
+    } | {name: found for name, found in others.items() if found}
 
 
 def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep
-from intelligen.config.load import row_experiments
+from intelligen.config.load import initial_experiment, row_experiments
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.preparation import OnProgress
@@ -28,6 +28,8 @@ class DataOfRows:
     """Of the experiment, or of the row that differences are against."""
     by_row: Mapping[str, str] = field(default_factory=dict)
     """Row → its own; empty where rows are strategies, which share one."""
+    pretraining: Mapping[str, str] = field(default_factory=dict)
+    """Row → those of the experiment whose weights it starts from; of rows that are strategies under the empty name."""
 
     def of(self, row: str | None) -> str:
         """The data of a row."""
@@ -42,33 +44,36 @@ class PreparedRows:
     """Of the experiment, or of the row that differences are against."""
     by_row: Mapping[str, Prepared]
     """Row → its own; empty where rows are strategies."""
+    pretraining: Mapping[str, Prepared]
+    """Row → those of the experiment whose weights it starts from; of rows that are strategies under the empty name."""
 
     def each_once(self) -> Iterator[Prepared]:
         """All data that the sweep uses."""
-        yield from {one.identity: one for one in (self.shared, *self.by_row.values())}.values()
+        every = (self.shared, *self.by_row.values(), *self.pretraining.values())
+        yield from {one.identity: one for one in every}.values()
 
     def identities(self) -> DataOfRows:
         """What they are known by."""
-        return DataOfRows(self.shared.identity, {row: one.identity for row, one in self.by_row.items()})
+        by_row, pretraining = (
+            {row: one.identity for row, one in found.items()} for found in (self.by_row, self.pretraining)
+        )
+        return DataOfRows(self.shared.identity, by_row, pretraining)
 
 
 def prepare_rows(sweep: Sweep, experiment: Experiment, store: Path, counting: Counting) -> PreparedRows:
-    """Find the data of all rows, or make them.
+    """Find the data of all rows and of what they start from, or make them.
 
     Raises:
         DataError: A row is tested on other rows of data than the control, so they cannot be compared.
         IntelligenError: As `prepare` raises it.
 
     """
-    with fixes_for_sweep():
-        found = {
-            row: _prepared(one, store, counting)
-            for row, one in (row_experiments(sweep, experiment) or {"": experiment}).items()
-        }
-    if "" in found:
-        return PreparedRows(found[""], {})
-    _require_same_test_sets(found, control=sweep.control)
-    return PreparedRows(found[sweep.control], found)
+
+    def prepared(one: Experiment, recorded: str | None) -> Prepared:
+        with fixes_for_sweep():
+            return _prepared(one, store, counting)
+
+    return _all_rows(sweep, experiment, prepared, DataOfRows(""))
 
 
 def prepare_again(
@@ -95,17 +100,30 @@ def prepare_again(
         StorageError: They are damaged.
 
     """
+
+    def prepared(one: Experiment, recorded: str | None) -> Prepared:
+        return _as_it_was(one, store, counting, recorded, where)
+
+    return _all_rows(sweep, experiment, prepared, recorded_data(fingerprint))
+
+
+def _all_rows(
+    sweep: Sweep, experiment: Experiment, prepared: Callable[[Experiment, str | None], Prepared], known: DataOfRows
+) -> PreparedRows:
     rows = row_experiments(sweep, experiment)
-    known = recorded_data(fingerprint)
-    if not rows:
-        return PreparedRows(_as_it_was(experiment, store, counting, known.shared, where), {})
-    found = {row: _as_it_was(one, store, counting, known.of(row), where) for row, one in rows.items()}
-    return PreparedRows(found[sweep.control], found)
+    by_row = {row: prepared(one, known.by_row.get(row)) for row, one in rows.items()}
+    shared = by_row[sweep.control] if by_row else prepared(experiment, known.shared or None)
+    _require_same_test_sets(by_row, control=sweep.control)
+    first = {row: initial_experiment(one) for row, one in (rows or {"": experiment}).items()}
+    pretraining = {row: prepared(one, known.pretraining.get(row)) for row, one in first.items() if one is not None}
+    return PreparedRows(shared, by_row, pretraining)
 
 
 def recorded_data(fingerprint: Mapping[str, Any]) -> DataOfRows:
     """The data that a sweep was started with."""
-    return DataOfRows(fingerprint["prepared"], fingerprint.get("prepared_rows", {}))
+    return DataOfRows(
+        fingerprint["prepared"], fingerprint.get("prepared_rows", {}), fingerprint.get("prepared_pretraining", {})
+    )
 
 
 def _prepared(experiment: Experiment, store: Path, counting: Counting) -> Prepared:
@@ -113,15 +131,15 @@ def _prepared(experiment: Experiment, store: Path, counting: Counting) -> Prepar
         return prepare_data(experiment.data, store, columns=experiment.task.columns, on_progress=on_progress)
 
 
-def _as_it_was(experiment: Experiment, store: Path, counting: Counting, identity: str, where: Path) -> Prepared:
-    directory = layout.prepared(store, identity)
-    if directory.exists():
+def _as_it_was(experiment: Experiment, store: Path, counting: Counting, identity: str | None, where: Path) -> Prepared:
+    directory = None if identity is None else layout.prepared(store, identity)
+    if directory is not None and directory.exists():
         prepared = open_prepared(directory)
         prepared.verify()  # damage shows before anything is trained
     else:
         with fixes_for_sweep("intelligen run FILE "):
             prepared = _prepared(experiment, store, counting)
-    if prepared.identity != identity:
+    if prepared.identity != (identity or prepared.identity):
         raise ChangedError(
             f"{where}: the data have changed since the sweep started: {identity} → {prepared.identity}; restore them,"
             f" or {ANOTHER_SWEEP}"
@@ -130,6 +148,8 @@ def _as_it_was(experiment: Experiment, store: Path, counting: Counting, identity
 
 
 def _require_same_test_sets(found: Mapping[str, Prepared], *, control: str) -> None:
+    if not found:
+        return
     theirs = _evaluation_texts(found[control])
     for row, prepared in found.items():
         for split in sorted(theirs.keys() | (own := _evaluation_texts(prepared)).keys()):

@@ -15,7 +15,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import Kind, ParameterValue, TrialRecord
 from intelligen.sweep.execution.workers import WorkerConfig
 from intelligen.sweep.row_data import DataOfRows
-from intelligen.sweep.row_trials import RowTrials
+from intelligen.sweep.row_trials import RowTrials, stored_weights
 from intelligen.training.train_interval import TrainInterval
 
 
@@ -39,7 +39,7 @@ class SweepContext:
     @cached_property
     def rows(self) -> RowTrials:
         """What trials the sweep's rows have."""
-        return RowTrials(self.sweep, self.experiment, self.data)
+        return RowTrials(self.sweep, self.experiment, self.data, stored_weights(self.store))
 
     @property
     def metrics(self) -> list[str]:

@@ -218,7 +218,8 @@ class _Timed:
         self._store = store
         self._prepared = {one.identity: one for one in prepared.each_once()}
         self._validations: dict[str | None, TimeRange] = {}
-        self.rows = RowTrials(sweep, experiment, prepared.identities())
+        # No weight has a say in how long an update takes.
+        self.rows = RowTrials(sweep, experiment, prepared.identities(), lambda *_: None)
 
     def trial(self, changes: Mapping[str, Any]) -> TimeRange:
         """Seconds of a trial that finishes, the validation of its start included."""
@@ -232,7 +233,8 @@ class _Timed:
         if total is None:
             return None
         baseline = TimeRange(0.0, 0.0)
-        missing = [trial for trial in self.rows.baselines.values() if not self._is_there(trial)]
+        first = {**self.rows.pretrainings, **self.rows.baselines}
+        missing = [trial for trial in first.values() if not self._is_there(trial)]
         for trial in missing:
             baseline += self._seconds(trial, None, self._sweep.baseline, validations=trial.training.epochs)
         resources = self._sweep.resources
