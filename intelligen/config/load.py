@@ -20,8 +20,10 @@ from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_rows import check_rows
 from intelligen.config.space.check_search import check_search
 from intelligen.config.space.check_space import check_space
 from intelligen.errors import ConfigError
@@ -40,7 +42,37 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     path = located(path)
     document = with_fragments(read_document(path), path, Experiment)
-    return _experiment(document, [parse_override(text) for text in overrides])
+    return _with_named_files(document, [parse_override(text) for text in overrides])
+
+
+def initial_experiment(experiment: Experiment) -> Experiment | None:
+    """The experiment whose weights another one starts from, with that one's seed; none where it names none.
+
+    Raises:
+        ConfigError: there is no such file, it is wrong, it starts from initial weights itself, or it does not keep the
+            weights of the epoch.
+
+    """
+    if experiment.initial is None or experiment.initial.experiment is None:
+        return None
+    path = Path(experiment.initial.experiment)
+    shipped = located(Path(os.path.relpath(path)))
+    path = shipped if shipped.is_file() and not os.path.lexists(path) else path
+    text = read_text(path)
+    named = _experiment(with_fragments(parse_document(text, displayed(path)), path, Experiment), [])
+    if named.initial is not None:
+        raise ConfigError(
+            f"{displayed(path)} has `initial` itself, and a run that starts from a run goes no further back; train that"
+            " file, and name its run's directory: initial.path"
+        )
+    kept, epoch = named.training.keep_epochs or (), experiment.initial.epoch
+    if epoch is not None and epoch not in kept:
+        there = f"of {', '.join(map(str, kept))} alone" if kept else "of no epoch"
+        raise ConfigError(
+            f"{displayed(path)} keeps the weights {there}, not those of initial.epoch {epoch}; name the epoch under its"
+            " training.keep_epochs"
+        )
+    return named.model_copy(update={"seed": experiment.seed})
 
 
 @dataclass(frozen=True)
@@ -52,6 +84,8 @@ class SweepFile:
     """What it names, with its overrides."""
     document: Document
     """The file's contents, for the lines in messages."""
+    rows: Mapping[str, Experiment]
+    """Row → its experiment; empty where rows are strategies."""
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experiment]:
@@ -85,18 +119,21 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         sweep = validated(Sweep, document)
     with _noting(problems):
-        experiment = _experiment(_named_experiment(document, project), reaching)
+        experiment = _with_named_files(_named_experiment(document, project), reaching)
     raise_problems(problems)
+    rows: dict[str, Experiment] = {}
     with _noting(problems):
-        check_space(sweep, experiment, document)
+        rows = check_rows(sweep, experiment, document)
+        _check_initial_of_rows(sweep, rows, document)
+        check_space(sweep, experiment, document, rows=rows)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
-        _require_one_objective(sweep, experiment, document)
+        _require_one_objective(sweep, rows.get(sweep.control, experiment), document)
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
-    return SweepFile(sweep, experiment, document)
+    return SweepFile(sweep, experiment, document, rows)
 
 
 def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
@@ -123,6 +160,34 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     """
     document = Document(experiment.model_dump(mode="json"), {})
     return _experiment(document, [Override(key, value) for key, value in changes.items()])
+
+
+def row_experiments(sweep: Sweep, experiment: Experiment) -> dict[str, Experiment]:
+    """Row → its experiment; empty where rows are strategies.
+
+    Raises:
+        ConfigError: A row breaks a rule, by another version or another plugin than checked it.
+
+    """
+    return {row.id: apply_settings(experiment, row.settings) for row in sweep.variants()}
+
+
+def trial_experiment(
+    experiment: Experiment, rows: Mapping[str, Experiment], changes: Mapping[str, JsonValue]
+) -> Experiment:
+    """The experiment of a trial: its row's, with the values that the search suggests.
+
+    Args:
+        experiment: The sweep's.
+        rows: Row → its experiment; empty where rows are strategies.
+        changes: Dotted key → value, and the row where there are several.
+
+    Raises:
+        ConfigError: A value breaks its rule; the message begins with the key.
+
+    """
+    others = {key: value for key, value in changes.items() if key != ROW}
+    return apply_settings(rows[str(changes[ROW])] if rows else experiment, others)
 
 
 def _telling_keys(document: Document) -> tuple[int, int]:
@@ -165,6 +230,31 @@ def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Doc
 
 def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
     return validated(Experiment, with_overrides(document, Experiment, changes))
+
+
+def _with_named_files(document: Document, changes: Sequence[Override]) -> Experiment:
+    """The experiment in a document, after a look at the experiment file that it names itself."""
+    document = with_overrides(document, Experiment, changes)
+    experiment = validated(Experiment, document)
+    try:
+        initial_experiment(experiment)
+    except ConfigError as error:
+        key = ("initial", "experiment")
+        lines = (problem_line(document.origin(key), dotted(key), str(line)) for line in error.args)
+        raise ConfigError(*lines) from None
+    return experiment
+
+
+def _check_initial_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+    problems: list[str] = []
+    for row in sweep.variants():
+        try:
+            initial_experiment(rows[row.id])
+        except ConfigError as error:
+            written = [key for setting, key in row.keys.items() if setting.startswith("initial")]
+            key = ("rows", *written[0]) if written else ("rows",)
+            problems += [problem_line(document.origin(key), dotted(key), str(line)) for line in error.args]
+    raise_problems(problems)
 
 
 def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:

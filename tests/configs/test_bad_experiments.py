@@ -72,6 +72,26 @@ BAD_EXPERIMENTS = {
         "must be below 1, got 1.0",
     ),
     "zero epochs": (f"{EXPERIMENT}training: {{epochs: 0}}  #!\n", "training.epochs", "must be above 0, got 0"),
+    "kept epochs that fall": (
+        f"{EXPERIMENT}training:\n  keep_epochs: [2, 2]  #!\n",
+        "training",
+        "keep_epochs must rise, each number once, got 2, 2",
+    ),
+    "a kept epoch behind the last": (
+        f"{EXPERIMENT}training:\n  epochs: 3\n  keep_epochs: [2, 4]  #!\n",
+        "training",
+        "keep_epochs must be at most epochs (3), got 4",
+    ),
+    "cycles that do not fill the epochs": (
+        f"{EXPERIMENT}training:\n  epochs: 10\n  schedule: {{name: linear, cycle_epochs: 4}}  #!\n",
+        "training",
+        "schedule.cycle_epochs (4) must divide epochs (10)",
+    ),
+    "cycles of a schedule without an end": (
+        f"{EXPERIMENT}training:\n  schedule:\n    cycle_epochs: 2  #!\n",
+        "training.schedule",
+        "cycle_epochs needs a schedule that ends at a final rate, and inverse_sqrt does not; set name to linear",
+    ),
     "negative learning rate": (
         f"{EXPERIMENT}training: {{optimizer: {{learning_rate: -1e-3}}}}  #!\n",
         "training.optimizer.learning_rate",
@@ -154,10 +174,37 @@ BAD_EXPERIMENTS = {
         "data.corpus.splits.train",
         'must be a mapping, got "a"',
     ),
+    "no test split": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: hub\n    splits:  #!\n      train: a\n      valid: b\n",
+        "data.corpus.splits",
+        "lack test, by which task translation is scored; add it",
+    ),
+    "two names of a field": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: files\n    folder: x\n    splits:\n"
+        "      train:\n        file: a.tsv\n        source_field: b\n        fields: {source: c}  #!\n"
+        "      valid: {file: a.tsv}\n      test: {file: a.tsv}\n",
+        "data.corpus.splits.train.fields",
+        "source_field names the field of source already; give one of the two",
+    ),
+    "a vocabulary of no experiment": (
+        f"{EXPERIMENT}data:\n  tokenizer:  #!\n    name: of_experiment\n",
+        "data.tokenizer.experiment",
+        "required, but missing",
+    ),
+    "a name of no tokenizer": (
+        f"{EXPERIMENT}data:\n  tokenizer:\n    name: of_experiments  #!\n    experiment: e.yaml\n",
+        "data.tokenizer.name",
+        'must be "of_experiment"',
+    ),
+    "a key of the other tokenizer": (
+        f"{EXPERIMENT}data:\n  tokenizer:\n    name: of_experiment\n    experiment: e.yaml\n    joint: true  #!\n",
+        "data.tokenizer.joint",
+        "unknown key",
+    ),
     "missing splits": (
         f"{EXPERIMENT}data:\n  corpus:\n    name: hub\n    splits:  #!\n      train: a\n",
         "data.corpus",
-        "splits lack valid, test",
+        "splits lack valid",
     ),
     "unknown key of a later stage": (
         f"{EXPERIMENT}strategy:\n  name: intelligen\n  policy:\n    name: curriculum\n    stages:\n"

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from intelligen.config.base import Name, Settings, canonical_json, content_hash
-from intelligen.config.schema.data import Data, FilesCorpus
+from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.declarations import unmet
 from intelligen.config.schema.decoding import Decoding
+from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
@@ -25,8 +26,10 @@ class Experiment(Settings):
     task: Task = Translation()
     data: Data = Data()
     model: Model = Seq2Seq()
+    initial: Annotated[Initial | None, ADDED] = None
+    """What the baseline starts from; not given = random weights."""
     training: Training = Training()
-    """The baseline, trained by teacher forcing from random weights."""
+    """The baseline, trained by teacher forcing."""
     finetuning: Training = Training()
     """Every strategy starts from the baseline and trains so long."""
     strategy: Strategy = Standard()
@@ -37,20 +40,26 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
-        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and not self.data.tokenizer.joint:
+        tokenizer = self.data.tokenizer
+        separate = isinstance(tokenizer, Tokenizer) and not tokenizer.joint
+        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and separate:
             raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
         if self.data.max_tokens + 1 > self.model.max_positions:
             raise ValueError(
                 f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
                 f" ({self.model.max_positions}): BOS and EOS take a position"
             )
-        corpus = self.data.corpus
-        where = "data.corpus.hub" if isinstance(corpus, FilesCorpus) and corpus.folder is None else "data.corpus"
-        if lacking := [column.name for column in self.task.columns if column.name not in corpus.fields]:
+        corpus, where = self.data.corpus, "data.corpus"
+        if isinstance(corpus, FilesCorpus) and corpus.folder is None and corpus.hub is not None:
+            corpus, where = corpus.hub, "data.corpus.hub"
+        known = [column.name for column in self.task.columns] if corpus.known is None else corpus.known
+        if lacking := [column.name for column in self.task.columns if column.name not in known]:
             raise ValueError(
                 f"{where} has no {' and no '.join(lacking)}, which task {self.task.name} needs (there are"
-                f" {', '.join(corpus.fields)}); name other data, or another task"
+                f" {', '.join(known)}); name other data, or another task"
             )
+        if self.task.needs_test and not isinstance(corpus, EmbeddedCorpus) and "test" not in corpus.splits:
+            raise ValueError(f"{where}.splits lack test, by which task {self.task.name} is scored; add it")
         names = (self.task.name, self.strategy.name, self.model.name)
         for line in unmet(self.task, self.strategy, self.model, names=names):
             raise ValueError(line)
@@ -70,7 +79,9 @@ class Trial(Settings):
     decoding: Decoding
     seed: int
     start: str | None
-    """Identity of the baseline whose weights this trial starts from; none = random weights."""
+    """Identity of the baseline whose weights this trial starts from; none = `initial`, or random weights."""
+    initial: Annotated[InitialWeights | None, ADDED] = None
+    """What is loaded before the first update, or with a `start` only kept from being trained; none = nothing."""
 
     @property
     def identity(self) -> str:
@@ -103,8 +114,16 @@ def stored_trial(text: str) -> Trial:
     return Trial.model_validate_json(text)
 
 
-def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
-    """The teacher-forced trial from random weights that every fine-tuning of the experiment starts from."""
+def baseline_trial(experiment: Experiment, *, prepared: str, initial: InitialWeights | None = None) -> Trial:
+    """The teacher-forced trial that every fine-tuning of the experiment starts from.
+
+    Args:
+        experiment: Complete settings.
+        prepared: Identity of its data.
+        initial: What `experiment.initial` has come to, which the caller must have resolved; none = random weights.
+
+    """
+    assert (experiment.initial is None) == (initial is None), "the experiment's initial weights are not resolved"
     return Trial(
         experiment=experiment.name,
         task=experiment.task,
@@ -115,11 +134,30 @@ def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
         decoding=experiment.decoding,
         seed=experiment.seed,
         start=None,
+        initial=initial,
     )
 
 
-def finetuning_trial(experiment: Experiment, *, prepared: str, start: str) -> Trial:
-    """The trial that runs the experiment's strategy from the baseline `start`."""
-    return baseline_trial(experiment, prepared=prepared).model_copy(
-        update={"training": experiment.finetuning, "strategy": experiment.strategy, "start": start}
+def training_trial(experiment: Experiment, *, prepared: str, initial: InitialWeights | None = None) -> Trial:
+    """The trial that trains the experiment's strategy without a baseline before it."""
+    trial = baseline_trial(experiment, prepared=prepared, initial=initial)
+    return trial.model_copy(update={"strategy": experiment.strategy})
+
+
+def finetuning_trial(
+    experiment: Experiment, *, prepared: str, start: str, initial: InitialWeights | None = None
+) -> Trial:
+    """The trial that runs the experiment's strategy from the baseline `start`.
+
+    The baseline has loaded the initial weights, so that they are part of a fine-tuning only where they stay frozen.
+    """
+    trial = baseline_trial(experiment, prepared=prepared, initial=initial)
+    frozen = initial if initial is not None and initial.freeze else None
+    return trial.model_copy(
+        update={
+            "training": experiment.finetuning,
+            "strategy": experiment.strategy,
+            "start": start,
+            "initial": frozen,
+        }
     )
