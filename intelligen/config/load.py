@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from intelligen.addresses import absolute
 from intelligen.config.document import Document, dotted, problem_line, raise_problems
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.includes import with_fragments
@@ -18,8 +19,9 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
-from intelligen.config.schema.data import EmbeddedCorpus
+from intelligen.config.schema.data import EmbeddedCorpus, Tokenizer
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.model import Seq2Seq
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_search import check_search
@@ -38,9 +40,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
 
     """
-    path = located(path)
-    document = with_fragments(read_document(path), path, Experiment)
-    return _experiment(document, [parse_override(text) for text in overrides])
+    return _loaded(path, overrides, ())[0]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         sweep = validated(Sweep, document)
     with _noting(problems):
-        experiment = _experiment(_named_experiment(document, project), reaching)
+        named = with_overrides(_named_experiment(document, project), Experiment, reaching)
+        experiment = validated(Experiment, named)
+        _learnt_by(experiment, named, ())
     raise_problems(problems)
     with _noting(problems):
         check_space(sweep, experiment, document)
@@ -165,6 +167,48 @@ def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Doc
 
 def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
     return validated(Experiment, with_overrides(document, Experiment, changes))
+
+
+def _loaded(path: Path, overrides: Sequence[str], asked_by: tuple[Path, ...]) -> tuple[Experiment, Tokenizer]:
+    """The experiment in a file, and what learns its vocabularies, for which the experiments `asked_by` ask it."""
+    path = located(path)
+    document = with_fragments(read_document(path), path, Experiment)
+    document = with_overrides(document, Experiment, [parse_override(text) for text in overrides])
+    experiment = validated(Experiment, document)
+    return experiment, _learnt_by(experiment, document, (*asked_by, absolute(path)))
+
+
+def _learnt_by(experiment: Experiment, document: Document, chain: tuple[Path, ...]) -> Tokenizer:
+    """What learns the vocabularies of an experiment, which may be another one's, and so on.
+
+    Args:
+        experiment: Its settings.
+        document: Its file, for the line in messages.
+        chain: The files that ask each other for vocabularies, this one last.
+
+    Raises:
+        ConfigError: One of the files is wrong; they ask each other in a circle; there are separate vocabularies, and
+            the model needs a joint one.
+
+    """
+    settings = experiment.data.tokenizer
+    if isinstance(settings, Tokenizer):
+        return settings
+    path, key = Path(settings.experiment), ("data", "tokenizer", "experiment")
+    problems: tuple[str, ...] = ()
+    try:
+        if path in chain:
+            circle = " → ".join(displayed(one) for one in (*chain, path))
+            raise ConfigError(f"none of these experiments learns vocabularies: {circle}")
+        _, learning = _loaded(path, (), chain)
+        tied = isinstance(experiment.model, Seq2Seq) and experiment.model.tied_embeddings == "all"
+        if tied and not learning.joint:
+            what = "has separate vocabularies, and model.tied_embeddings `all` needs a joint one"
+            raise ConfigError(f"{displayed(path)} {what}; set model.tied_embeddings: decoder")
+    except ConfigError as error:
+        problems = error.args
+    raise_problems([problem_line(document.origin(key), dotted(key), line) for line in problems])
+    return learning
 
 
 def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:
