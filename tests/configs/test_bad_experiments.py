@@ -97,6 +97,41 @@ BAD_EXPERIMENTS = {
         "training.optimizer.learning_rate",
         "must be above 0, got -0.001",
     ),
+    "a name that is no text": (
+        f"{EXPERIMENT}model: {{name: 3}}  #!\n",
+        "model.name",
+        '"decoder_only", "encoder", got 3',
+    ),
+    "a key of another model": (
+        f"{EXPERIMENT}model: {{name: decoder_only, encoder_layers: 2}}  #!\n",
+        "model.encoder_layers",
+        'unknown key; did you mean "layers"?',
+    ),
+    "heads of a decoder alone": (
+        f"{EXPERIMENT}model: {{name: decoder_only, heads: 3}}  #!\n",
+        "model",
+        "must divide d_mo",
+    ),
+    "all states dropped": (
+        f"{EXPERIMENT}model: {{output_dropout: 1.0}}  #!\n",
+        "output_dropout",
+        "must be below 1, got",
+    ),
+    "one stream of two vocabularies": (
+        f"{EXPERIMENT}model: {{name: decoder_only}}  #!\ndata: {{tokenizer: {{joint: false}}}}\n",
+        "model.name",
+        "`decoder_only` needs data.tokenizer.joint: true",
+    ),
+    "a model that writes nothing": (
+        f"{EXPERIMENT}model: {{name: encoder}}  #!\n",
+        "task.name",
+        "needs a model that offers generation, which encoder does not",
+    ),
+    "an encoder's head without an encoder": (
+        f"{EXPERIMENT}model: {{name: decoder_only}}\nstrategy: {{name: auxiliary, head: encoder}}  #!\n",
+        "strategy.head",
+        "needs a model that offers encoder_output, which decoder_only does not; take decoder, or another model",
+    ),
     "odd width": (f"{EXPERIMENT}model: {{d_model: 7}}  #!\n", "model.d_model", "must be a multiple of 2, got 7"),
     "too long": (
         f"{EXPERIMENT}decoding: {{max_length_offset: 9223372036854775807}}  #!\n",

@@ -10,7 +10,7 @@ from intelligen.config.schema.data import Data, FilesCorpus
 from intelligen.config.schema.declarations import unmet
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.initial import Initial, InitialWeights
-from intelligen.config.schema.model import MODELS, Model, Seq2Seq
+from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
 from intelligen.config.schema.tasks import TASKS, Task, Translation
@@ -40,8 +40,8 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
-        if isinstance(self.model, Seq2Seq) and self.model.tied_embeddings == "all" and not self.data.tokenizer.joint:
-            raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
+        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and not self.data.tokenizer.joint:
+            raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
         if self.data.max_tokens + 1 > self.model.max_positions:
             raise ValueError(
                 f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"

@@ -19,7 +19,7 @@ from intelligen.config.space.entries import Entry, Values, draws, entries_of, fi
 
 # All trials of a sweep start from one baseline, so its shape, its data and its own training are the same for all.
 VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")
-VARIABLE_SETTINGS = ("model.dropout", "model.attention_dropout", "model.activation_dropout")
+VARIABLE_SETTINGS = tuple(f"model.{kind}dropout" for kind in ("", "attention_", "activation_", "output_"))
 
 
 def check_space(sweep: Sweep, experiment: Experiment, document: Document) -> None:

@@ -19,9 +19,11 @@ from torch import Tensor
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import Initial, InitialWeights
+from intelligen.config.schema.model import Encoder
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import ConfigError, DataError, StorageError
+from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Generator
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, read_history
@@ -149,6 +151,23 @@ def test_an_only_table_fills_every_table_of_the_model_whatever_their_names(place
     selected = load_file(run_of(place) / SELECTED)
     assert set(found.loaded) == {TABLE, "source_embedding.weight"}
     assert torch.equal(model.state_dict()["source_embedding.weight"], selected[TABLE])
+
+
+def test_a_classifier_takes_a_translator_s_encoder_with_its_table(place, prepared):
+    model = build_classifier(Encoder(d_model=32, d_ff=64, heads=2, layers=1), [90], classes=2)
+    initial = taken(place, prepared, part="encoder")
+    found = load_initial(model, initial, prepared=prepared, store=place[0])
+    selected = load_file(run_of(place) / SELECTED)
+    assert torch.equal(model.state_dict()["tables.0.weight"], selected[TABLE])
+    assert {name for name in selected if name.startswith("encoder.")} < set(found.loaded)
+    assert set(found.random) >= {"output.weight", "output.bias"}
+
+
+def test_a_part_that_the_model_lacks_is_refused_with_those_that_it_has(place, prepared):
+    model = build_classifier(Encoder(d_model=32, heads=2), [90], classes=2)
+    initial = taken(place, prepared, part="decoder")
+    with pytest.raises(ConfigError, match="the model has no decoder; its parts are all, encoder, embeddings"):
+        load_initial(model, initial, prepared=prepared, store=place[0])
 
 
 def test_what_was_loaded_and_what_was_not_is_one_line(place, prepared):
