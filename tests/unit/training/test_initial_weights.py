@@ -1,6 +1,5 @@
 """Initial weights: taken from a run or from a file of vectors, loaded by part, kept frozen, or refused in one line."""
 
-import json
 import os
 import shutil
 import signal
@@ -36,6 +35,7 @@ from intelligen.training.local_processes import in_group
 from intelligen.training.replay import Recorded, replay
 from intelligen.training.reproducibility_manifest import read_manifests
 from intelligen.training.runtime import Runtime
+from intelligen.training.weights_store import Origin, store_weights
 
 TABLE = "target_embedding.weight"
 SUMMED = ("train/loss", "valid/loss")
@@ -317,18 +317,24 @@ def test_vectors_that_do_not_fit_are_refused(initial, error, reason, place, prep
         taken(place, prepared, **{"experiment": None, "path": path, **initial})
 
 
-def test_weights_are_written_whole_or_not_at_all(place, prepared, tmp_path):
-    store = tmp_path / "store"
+def test_weights_are_written_whole_or_not_at_all(place, tmp_path):
+    store, weights = tmp_path / "store", run_of(place) / SELECTED
     code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom intelligen.training.weights_store import *\n"
-        "def write(path):\n    path.write_bytes(b'half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store_weights(Path(sys.argv[1]), Origin('x', {}, []), write)\n"
+        "import os, shutil, signal, sys\nfrom pathlib import Path\nfrom intelligen.training.weights_store import *\n"
+        "def killed(source, target):\n    target.write_bytes(b'half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "shutil.copyfile = killed\n"
+        "store_weights(Path(sys.argv[1]), Origin('x', {}, []), Path(sys.argv[2]))\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code, str(store)], env=os.environ, check=False)
+    killed = subprocess.run([sys.executable, "-c", code, str(store), str(weights)], env=os.environ, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not [path for path in (store / "weights").iterdir() if not path.name.startswith(".")]
-    taken_weights = take_weights(run_of(place), None, store=place[0])
-    assert json.loads((taken_weights.path.parent / "origin.json").read_text())["vocabularies"].keys() == {
-        "source",
-        "target",
-    }
+    stored = store_weights(store, Origin("x", {}, []), weights)
+    assert stored.path.parent == layout.weights(store, stored.sha256)
+    assert stored.path.read_bytes() == weights.read_bytes()
+
+
+def test_weights_that_are_there_are_not_written_again(place):
+    store, weights = place[0], run_of(place) / SELECTED
+    before = store_weights(store, Origin("x", {}, []), weights)
+    status = before.path.stat()
+    assert store_weights(store, Origin("x", {}, []), weights).path.stat() == status
