@@ -24,8 +24,9 @@ import sentencepiece
 from rounds import Row, Table, compare, machine, markdown, parser, round_robin
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
-from intelligen.data import preparation
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
+from intelligen.config.schema.split_forms import ParallelText
+from intelligen.data import preparation, vocabularies
 from intelligen.data.embedded import sentence_pairs
 from intelligen.data.sentencepiece_tokenizer import train_tokenizer
 
@@ -56,7 +57,7 @@ def leave_out_learning(model: bytes) -> None:
         deque(lines, maxlen=0)
         return model
 
-    preparation.train_tokenizer = learnt
+    vocabularies.train_tokenizer = learnt
 
 
 def prepare(data: Data, scratch: Path) -> float:

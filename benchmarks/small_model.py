@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.experiment import Experiment, baseline_trial
 from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.config.schema.training import Optimizer, Schedule, Training
 from intelligen.data.preparation import prepare
 from intelligen.state import layout

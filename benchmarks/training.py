@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.experiment import Experiment, baseline_trial
 from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.config.schema.training import Training
 from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader

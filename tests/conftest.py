@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.schema.data import Data, FilesCorpus, Tokenizer
 from intelligen.config.schema.decoding import Beam, Decoding
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.config.schema.single_strategies import Standard
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.config.schema.tasks import Translation
 from intelligen.config.schema.training import Optimizer, Schedule, Training
 from intelligen.data.preparation import prepare

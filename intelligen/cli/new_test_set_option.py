@@ -11,7 +11,7 @@ from intelligen.config.base import NAME_PATTERN
 from intelligen.config.document import Document
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.yaml_file import parse_value
-from intelligen.config.schema.data import PairTable
+from intelligen.config.schema.split_forms import PairTable
 from intelligen.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def new_test_set_option(command: Command) -> Command:
         "--data",
         multiple=True,
         metavar="NAME=FILE | NAME=SOURCE,TARGET | NAME={file: FILE, …}",
-        help="Score a new test set: a .tsv or .jsonl file, or two text files, plain or .gz. May be repeated.",
+        help="Score a new test set: a .tsv, .csv or .jsonl file, or two text files, plain or .gz. May be repeated.",
     )(command)
 
 
@@ -49,7 +49,7 @@ def _new_test_set(text: str) -> "NewTestSet":
     name, _, files = text.partition("=")
     paths = [files] if files.startswith("{") or Path(files).is_file() else files.split(",")
     if not all(paths) or len(paths) > 2:
-        raise ConfigError(f"--data {text}: write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET")
+        raise ConfigError(f"--data {text}: write NAME=FILE (.tsv, .csv or .jsonl) or NAME=SOURCE,TARGET")
     if not re.fullmatch(NAME_PATTERN, name):
         raise ConfigError(f"--data: {name!r} is not a valid name: use letters, digits, dots, - and _, at most 64")
     if files.startswith("{"):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -11,6 +11,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     StringConstraints,
     model_serializer,
+    model_validator,
 )
 
 # Names become directory names, so they can neither climb out of their root nor hide in it.
@@ -37,6 +38,26 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    either: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs of keys of which exactly one has a value: (the one with a default, the one that may take its place)."""
+
+    @classmethod
+    def instead_of(cls, key: str) -> str | None:
+        """The key that has no value where this one has; none where the key is of no pair."""
+        return next((b if key == a else a for a, b in cls.either if key in (a, b)), None)
+
+    @model_validator(mode="after")
+    def _one_of_each_pair(self) -> Self:
+        for usual, other in self.either:
+            if getattr(self, other) is not None and usual not in self.model_fields_set:
+                vars(self)[usual] = None  # its default is for where neither is given
+            given = [key for key in (usual, other) if getattr(self, key) is not None]
+            if not given:
+                raise ValueError(f"{usual} or {other} must have a value; add one of them")
+            if len(given) > 1:
+                raise ValueError(f"{usual} and {other} exclude each other; leave one of them out")
+        return self
 
     @model_serializer(mode="wrap")
     def _serialized(self, serialize: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:

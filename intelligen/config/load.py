@@ -20,8 +20,10 @@ from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_rows import check_rows
 from intelligen.config.space.check_search import check_search
 from intelligen.config.space.check_space import check_space
 from intelligen.errors import ConfigError
@@ -82,6 +84,8 @@ class SweepFile:
     """What it names, with its overrides."""
     document: Document
     """The file's contents, for the lines in messages."""
+    rows: Mapping[str, Experiment]
+    """Row → its experiment; empty where rows are strategies."""
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experiment]:
@@ -117,16 +121,19 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         experiment = _with_named_files(_named_experiment(document, project), reaching)
     raise_problems(problems)
+    rows: dict[str, Experiment] = {}
     with _noting(problems):
-        check_space(sweep, experiment, document)
+        rows = check_rows(sweep, experiment, document)
+        _check_initial_of_rows(sweep, rows, document)
+        check_space(sweep, experiment, document, rows=rows)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
-        _require_one_objective(sweep, experiment, document)
+        _require_one_objective(sweep, rows.get(sweep.control, experiment), document)
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
-    return SweepFile(sweep, experiment, document)
+    return SweepFile(sweep, experiment, document, rows)
 
 
 def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
@@ -153,6 +160,34 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     """
     document = Document(experiment.model_dump(mode="json"), {})
     return _experiment(document, [Override(key, value) for key, value in changes.items()])
+
+
+def row_experiments(sweep: Sweep, experiment: Experiment) -> dict[str, Experiment]:
+    """Row → its experiment; empty where rows are strategies.
+
+    Raises:
+        ConfigError: A row breaks a rule, by another version or another plugin than checked it.
+
+    """
+    return {row.id: apply_settings(experiment, row.settings) for row in sweep.variants()}
+
+
+def trial_experiment(
+    experiment: Experiment, rows: Mapping[str, Experiment], changes: Mapping[str, JsonValue]
+) -> Experiment:
+    """The experiment of a trial: its row's, with the values that the search suggests.
+
+    Args:
+        experiment: The sweep's.
+        rows: Row → its experiment; empty where rows are strategies.
+        changes: Dotted key → value, and the row where there are several.
+
+    Raises:
+        ConfigError: A value breaks its rule; the message begins with the key.
+
+    """
+    others = {key: value for key, value in changes.items() if key != ROW}
+    return apply_settings(rows[str(changes[ROW])] if rows else experiment, others)
 
 
 def _telling_keys(document: Document) -> tuple[int, int]:
@@ -208,6 +243,18 @@ def _with_named_files(document: Document, changes: Sequence[Override]) -> Experi
         lines = (problem_line(document.origin(key), dotted(key), str(line)) for line in error.args)
         raise ConfigError(*lines) from None
     return experiment
+
+
+def _check_initial_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+    problems: list[str] = []
+    for row in sweep.variants():
+        try:
+            initial_experiment(rows[row.id])
+        except ConfigError as error:
+            written = [key for setting, key in row.keys.items() if setting.startswith("initial")]
+            key = ("rows", *written[0]) if written else ("rows",)
+            problems += [problem_line(document.origin(key), dotted(key), str(line)) for line in error.args]
+    raise_problems(problems)
 
 
 def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:

@@ -7,14 +7,15 @@ from pathlib import Path
 from intelligen.config.base import canonical_json, content_hash
 from intelligen.config.schema.columns import Column, Row
 from intelligen.config.schema.data import Corpus as CorpusSettings
-from intelligen.config.schema.data import EmbeddedCorpus, FilesCorpus, HeldOut, HubCorpus
+from intelligen.config.schema.data import EmbeddedCorpus, FilesCorpus, HubCorpus
+from intelligen.config.schema.split_forms import HeldOut
+from intelligen.data.corpus_files import FileRows
 from intelligen.data.corpus_interface import Corpus
 from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
 from intelligen.data.embedded.version import version_parts
-from intelligen.data.held_out_split import Comparable, HeldOutRows, as_it_is, drawn_splits
+from intelligen.data.held_out_split import Comparable, HeldOutRows, as_it_is, drawn_groups, drawn_splits
 from intelligen.data.huggingface import HubRows
 from intelligen.data.json_fields import nearest_of
-from intelligen.data.parallel_files import FileRows
 from intelligen.errors import ConfigError
 
 
@@ -23,7 +24,7 @@ class EmbeddedRows:
 
     def __init__(self, corpus: EmbeddedCorpus, columns: Sequence[Column]) -> None:
         self._corpus = corpus
-        self._sides = [corpus.fields.index(column.name) for column in columns]
+        self._sides = [corpus.known.index(column.name) for column in columns]
         self._written: dict[str, list[Row]] = {}
         self.splits: tuple[str, ...] = EMBEDDED_SPLITS
         self.key = "data.corpus"
@@ -60,39 +61,50 @@ def open_corpus(corpus: CorpusSettings, columns: Sequence[Column], comparable: C
 
     """
     if isinstance(corpus, EmbeddedCorpus):
-        require_fields(columns, corpus.fields, key="data.corpus")
+        require_known(columns, corpus.known, key="data.corpus")
         return EmbeddedRows(corpus, columns)
     key, chosen = "data.corpus", corpus
     if isinstance(corpus, FilesCorpus) and corpus.folder is None:
         assert corpus.hub is not None
         key, chosen = "data.corpus.hub", corpus.hub
-    require_fields(columns, chosen.fields, key=key)
-    drawn = drawn_splits(chosen.splits)
-    found: Corpus
-    if isinstance(chosen, HubCorpus):
-        found = HubRows(chosen, columns, key=key)
-    else:
-        assert chosen.folder is not None
-        files = {split: files for split, files in chosen.splits.items() if not isinstance(files, HeldOut)}
-        found = FileRows(Path(chosen.folder), files, columns, key=f"{key}.splits")
-    return HeldOutRows(found, drawn, comparable) if drawn else found
+    require_known(columns, chosen.known, key=key)
+    train = chosen.model_copy(update={"splits": {"train": chosen.splits["train"]}})
+    groups: dict[str, Corpus] = {}
+    for split, field in drawn_groups(chosen.splits).items():
+        by = (Column(field, read=True, kind="label"),)
+        require_known(by, train.known, key=f"{key}.splits.train", needed=f"splits.{split}.group names")
+        groups[split] = _rows(train, by, key)
+    found, drawn = _rows(chosen, columns, key), drawn_splits(chosen.splits)
+    return HeldOutRows(found, drawn, comparable, groups) if drawn else found
 
 
-def require_fields(columns: Sequence[Column], fields: Collection[str], *, key: str) -> None:
-    """Refuse data whose rows lack a text that a task asks for.
+def _rows(corpus: FilesCorpus | HubCorpus, columns: Sequence[Column], key: str) -> Corpus:
+    """Of the splits that have data of their own."""
+    if isinstance(corpus, HubCorpus):
+        return HubRows(corpus, columns, key=key)
+    assert corpus.folder is not None
+    files = {split: files for split, files in corpus.splits.items() if not isinstance(files, HeldOut)}
+    return FileRows(Path(corpus.folder), files, columns, key=f"{key}.splits")
+
+
+def require_known(
+    columns: Sequence[Column], known: Collection[str] | None, *, key: str, needed: str = "the task needs"
+) -> None:
+    """Refuse data whose rows lack a column that a task asks for.
 
     Args:
         columns: The task's.
-        fields: The texts of a row.
+        known: The columns of a row; None = only the data themselves can tell.
         key: What the message calls the data.
+        needed: By what.
 
     Raises:
         ConfigError: they lack one.
 
     """
     for column in columns:
-        if column.name not in fields:
+        if known is not None and column.name not in known:
             raise ConfigError(
-                f"{key}: give data with `{column.name}`, which the task needs; these have none"
-                f"{nearest_of(column.name, fields)}"
+                f"{key}: give data with `{column.name}`, which {needed}; these have none"
+                f"{nearest_of(column.name, known)}"
             )

@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from intelligen.config.base import Settings
-from intelligen.config.schema.data import Data
+from intelligen.config.base import ADDED, Settings, comparable
+from intelligen.config.schema.data import Data, Tokenizer
 from intelligen.errors import StorageError
 
 FORMAT = 1
@@ -27,6 +27,8 @@ class ColumnReport(Settings):
     """Tokens that are UNK."""
     longest: int
     """Tokens of the longest row, without EOS."""
+    of_classes: Annotated[tuple[int, ...] | None, ADDED] = None
+    """Of a label column: rows of each class, in the classes' order."""
 
 
 class SplitReport(Settings):
@@ -59,6 +61,17 @@ class Overlap(Settings):
     """Rows of which the other split has what models read, whatever they should write or say there."""
 
 
+class BorrowedVocabularies(Settings):
+    """Where vocabularies come from that another experiment's data have."""
+
+    prepared: str
+    """Identity of those data."""
+    tokenizer: Tokenizer
+    """By which they were learnt."""
+    lowercase: bool
+    """Whether the texts that taught them were lower-cased."""
+
+
 class Manifest(Settings):
     """manifest.json: what was prepared from what, and the sizes and hashes by which damage is found."""
 
@@ -69,7 +82,11 @@ class Manifest(Settings):
     data: Data
     versions: dict[str, str]
     tokenizers: dict[str, str]
-    """Column → file of its SentencePiece model."""
+    """Text column → file of its SentencePiece model."""
+    borrowed: Annotated[BorrowedVocabularies | None, ADDED] = None
+    """Whose they are, where the data's own training split has not taught them."""
+    classes: Annotated[dict[str, tuple[str, ...]], ADDED] = Field(default={})
+    """Label column → its classes: the training split's labels, sorted as text."""
     splits: dict[str, SplitReport]
     files: dict[str, int]
     """File → bytes."""
@@ -80,9 +97,27 @@ class Manifest(Settings):
     checksum: str | None = None
     """SHA-256 of this manifest without the checksum; None = prepared by the first release."""
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """By which the vocabularies were learnt."""
+        return tokenizer_settings(self.data, self.borrowed)
+
+
+def tokenizer_settings(data: Data, borrowed: BorrowedVocabularies | None = None) -> Tokenizer:
+    """By which the vocabularies of data were learnt, their own or others' where they have none of their own."""
+    if isinstance(data.tokenizer, Tokenizer):
+        return data.tokenizer
+    assert borrowed is not None
+    return borrowed.tokenizer
+
+
+def content_of(manifest: Manifest) -> dict[str, Any]:
+    """What is written of a manifest, as JSON values; what data without labels have no use for is left out."""
+    return comparable(manifest)
+
 
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> None:
-    """Write a manifest, as JSON values, with its checksum."""
+    """Write what `content_of` gives, with its checksum."""
     signed = {**content, "checksum": _checksum(content)}
     (directory / MANIFEST).write_text(json.dumps(signed, ensure_ascii=False, indent=1), encoding="utf-8")
 

@@ -2,33 +2,45 @@
 
 from collections.abc import Iterator
 
-from intelligen.data.data_manifest import Manifest, Overlap
+from intelligen.data.data_manifest import ColumnReport, Manifest, Overlap
 from intelligen.data.prepared_data import Prepared
 
 
 def describe(prepared: Prepared) -> list[str]:
     """What was read, kept, left out and odd, in lines for people."""
     manifest = prepared.manifest
-    settings = manifest.data.tokenizer
+    settings, borrowed = manifest.tokenizer, manifest.borrowed
     sizes = {prepared.tokenizer(column).size for column in manifest.tokenizers}
     lines = [
         f"{'joint' if settings.joint else 'separate'} {settings.model} vocabulary:"
         f" {' and '.join(f'{size:,}' for size in sorted(sizes))} pieces"
+        + (f" of the prepared data {borrowed.prepared}" if borrowed else "")
     ]
+    if borrowed and borrowed.lowercase != manifest.data.lowercase:
+        theirs, ours = ("", "not ") if borrowed.lowercase else ("not ", "")
+        fix = f"-o data.lowercase={str(borrowed.lowercase).lower()}"
+        lines.append(f"its pieces are of texts that were {theirs}lower-cased, and these were {ours}lower-cased: {fix}")
     for name, split in manifest.splits.items():
         odd = [f"{count:,} {note.replace('_', ' ')}" for note, count in split.notes.items()]
         left_out = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in split.dropped.items()]
         lines.append(
-            f"{name}: {split.kept:,} of {split.read:,} rows kept"
+            f"{name}: {split.kept:,} of {split.read:,} rows {'and their copies ' * ('augmented' in split.notes)}kept"
             + (f"; left out: {', '.join(left_out)}" if left_out else "")
             + (f"; noted: {', '.join(odd)}" if odd else "")
         )
         lines += [
-            f"  {column}: {report.tokens:,} tokens, {report.unknown / max(report.tokens, 1):.2%} unknown,"
-            f" longest {report.longest}"
-            for column, report in split.columns.items()
+            f"  {column}: {_column(report, manifest.classes.get(column))}" for column, report in split.columns.items()
         ]
     return [*lines, *shared_rows(manifest)]
+
+
+def _column(report: ColumnReport, classes: tuple[str, ...] | None) -> str:
+    if classes is None:
+        return (
+            f"{report.tokens:,} tokens, {report.unknown / max(report.tokens, 1):.2%} unknown, longest {report.longest}"
+        )
+    counts = zip(classes, report.of_classes or (), strict=True)
+    return f"{len(classes)} classes: " + ", ".join(f"{label} in {rows:,} rows" for label, rows in counts)
 
 
 def shared_rows(manifest: Manifest) -> list[str]:

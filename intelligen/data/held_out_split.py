@@ -1,15 +1,17 @@
 """Held-out splits: drawn from the training split, by a hash of each row's content."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
-from itertools import islice
+from itertools import accumulate, islice
+from typing import NamedTuple, NoReturn
 
 from intelligen.config.base import content_hash
 from intelligen.config.schema.columns import Row
-from intelligen.config.schema.data import HeldOut
+from intelligen.config.schema.split_forms import HeldOut
 from intelligen.data.corpus_interface import Corpus
 from intelligen.errors import DataError
 
@@ -22,33 +24,65 @@ def as_it_is(row: Row) -> Row | None:
     return row if all(map(str.strip, row)) else None
 
 
+class _Candidate(NamedTuple):
+    """A row of the training split, as draws look at it."""
+
+    number: int
+    """Of the row in the training split, from 0."""
+    row: Row
+    trained: Row | None
+    """What is trained on of it."""
+    groups: tuple[str, ...]
+    """Its values of the fields by which splits are drawn in groups."""
+
+
 @dataclass(frozen=True)
 class _Drawn:
-    """A row, and its first index in the training split."""
+    """What the splits that are drawn have."""
 
-    row: Row
-    index: int
+    rows: dict[str, list[_Candidate]]
+    """Split → its rows."""
+    groups: dict[str, set[str]]
+    """Split that is drawn in groups → its groups, in the order of a candidate's."""
+    trained: set[Row | None]
+    """What would be trained on of all those rows."""
+
+    def has(self, candidate: _Candidate) -> bool:
+        """Whether a split has the row, or its group."""
+        if candidate.trained in self.trained:
+            return True
+        return any(group in drawn for group, drawn in zip(candidate.groups, self.groups.values(), strict=True))
 
 
 class HeldOutRows:
     """A corpus some of whose splits are drawn from `train`, which loses them.
 
     Only rows that training would keep are drawn. A drawn row is in one split alone: rows that training could not
-    distinguish from it are removed from `train`, and splits draw one after the other.
+    distinguish from it are removed from `train`, and splits draw one after the other. Of a split that is drawn in
+    groups, so are all rows of its groups.
 
     Args:
         corpus: Has `train`, and the splits that are not drawn.
         held_out: Split → how many distinct rows it draws.
         comparable: What is trained on of a row.
+        groups: Split → a corpus whose `train` has one text for each row, its group; of splits drawn in groups.
 
     """
 
-    def __init__(self, corpus: Corpus, held_out: Mapping[str, int], comparable: Comparable = as_it_is) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        held_out: Mapping[str, int],
+        comparable: Comparable = as_it_is,
+        groups: Mapping[str, Corpus] | None = None,
+    ) -> None:
         self._corpus = corpus
         self._comparable = comparable
+        self._groups = dict(groups or {})
         self.key = corpus.key
         # In an order of its own, so that the order of the settings does not matter.
-        self.splits = ("train", "valid", "test", *sorted({*corpus.splits, *held_out} - {"train", "valid", "test"}))
+        every, first = {*corpus.splits, *held_out}, ("train", "valid", "test")
+        self.splits = (*(split for split in first if split in every), *sorted(every - {*first}))
         self._held_out = {split: held_out[split] for split in self.splits if split in held_out}
 
     def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
@@ -61,54 +95,88 @@ class HeldOutRows:
 
         """
         if split in self._held_out:
-            return (drawn.row for drawn in self._draws[split])
-        rows = self._corpus.rows(split, notes)
-        return self._left(rows, Counter() if notes is None else notes) if split == "train" else rows
+            return (candidate.row for candidate in self._drawn.rows[split])
+        if split == "train":
+            return (candidate.row for candidate in self._left(Counter() if notes is None else notes))
+        return self._corpus.rows(split, notes)
 
     def locate(self, split: str, row: int) -> str:
         """Where the row is in the corpus that it comes from."""
         if split in self._held_out:
-            return self._corpus.locate("train", self._draws[split][row].index)
+            return self._corpus.locate("train", self._drawn.rows[split][row].number)
         if split == "train":
-            taken, rows = self._taken, enumerate(self._corpus.rows("train"))
-            row = next(islice((index for index, one in rows if self._comparable(one) not in taken), row, None))
+            row = next(islice((candidate.number for candidate in self._left(Counter())), row, None))
         return self._corpus.locate(split, row)
 
     def fingerprint(self) -> str:
         """Content hash of the corpus and of what is drawn from it."""
-        drawn = (text for split, rows in self._held_out.items() for text in (split, str(rows)))
-        return content_hash("held out of what is kept", self._corpus.fingerprint(), *drawn)
+        drawn = [text for split, rows in self._held_out.items() for text in (split, str(rows))]
+        grouped = [text for split, groups in self._groups.items() for text in (split, groups.fingerprint())]
+        return content_hash("held out of what is kept", self._corpus.fingerprint(), *drawn, *grouped)
 
     @cached_property
-    def _draws(self) -> dict[str, list[_Drawn]]:
-        draws: dict[str, list[_Drawn]] = {}
-        taken: set[Row | None] = set()
-        for split, wanted in self._held_out.items():
-            found = _smallest(self._corpus.rows("train"), wanted + 1, split, taken, self._comparable)
-            if len(found) <= wanted:
-                most = max(len(found) - 1, 0)
-                fix = f"-o {self.key}.{split}.rows={most}" if most else "give train more rows"
-                raise DataError(
-                    f"split `{split}` draws {wanted:,} rows from train, which has at most {most:,} to give: {fix}"
-                )
-            draws[split] = found[:wanted]
-            taken |= set(map(self._drawn_of, draws[split]))
-        return draws
+    def _drawn(self) -> _Drawn:
+        """Groups are drawn first: no other split is to take a row out of one."""
+        drawn = _Drawn({}, {split: set() for split in self._groups}, set())
+        for split in sorted(self._held_out, key=lambda split: split not in self._groups):
+            free = partial(self._free, drawn)
+            if split in self._groups:
+                drawn.rows[split], chosen = self._grouped(split, free)
+                drawn.groups[split].update(chosen)
+            else:
+                drawn.rows[split] = self._single(split, free)
+            drawn.trained.update(candidate.trained for candidate in drawn.rows[split])
+        return drawn
 
-    @cached_property
-    def _taken(self) -> set[Row | None]:
-        return {self._drawn_of(drawn) for draws in self._draws.values() for drawn in draws}
+    def _single(self, split: str, free: Callable[[], Iterator[_Candidate]]) -> list[_Candidate]:
+        wanted = self._held_out[split]
+        found = _smallest(free(), wanted + 1, split)
+        if len(found) <= wanted:
+            self._refuse(split, most=max(len(found) - 1, 0), more="rows")
+        return found[:wanted]
 
-    def _drawn_of(self, drawn: _Drawn) -> Row | None:
-        return self._comparable(drawn.row)
+    def _grouped(
+        self, split: str, free: Callable[[], Iterator[_Candidate]]
+    ) -> tuple[list[_Candidate], Collection[str]]:
+        """The rows of whole groups, those with the smallest hashes, until there are as many as are wanted."""
+        place, wanted = list(self._groups).index(split), self._held_out[split]
+        sizes: dict[str, set[int]] = {}
+        for candidate in free():
+            sizes.setdefault(candidate.groups[place], set()).add(hash(candidate.trained))
+        order = sorted(sizes, key=lambda group: _key(group, split))
+        totals = list(accumulate(len(sizes[group]) for group in order))
+        # One group at least is left to train on.
+        if not totals[:-1] or totals[-2] < wanted:
+            self._refuse(split, most=totals[-2] if totals[:-1] else 0, more="groups")
+        chosen = {group: rank for rank, group in enumerate(order[: bisect_left(totals, wanted) + 1])}
+        distinct = {
+            candidate.trained: candidate
+            for candidate in reversed([one for one in free() if one.groups[place] in chosen])
+        }
+        return sorted(distinct.values(), key=lambda one: (chosen[one.groups[place]], one.number)), chosen
 
-    def _left(self, rows: Iterable[Row], notes: Counter[str]) -> Iterator[Row]:
-        taken = self._taken
-        for row in rows:
-            if self._comparable(row) in taken:
+    def _refuse(self, split: str, *, most: int, more: str) -> NoReturn:
+        fix = f"-o {self.key}.{split}.rows={most}" if most else f"give train more {more}"
+        wanted = f"split `{split}` draws {self._held_out[split]:,} rows from train"
+        raise DataError(f"{wanted}, which has at most {most:,} to give: {fix}")
+
+    def _candidates(self, notes: Counter[str] | None = None) -> Iterator[_Candidate]:
+        groups = [(text for (text,) in corpus.rows("train")) for corpus in self._groups.values()]
+        for number, (row, *of_row) in enumerate(zip(self._corpus.rows("train", notes), *groups, strict=True)):
+            yield _Candidate(number, row, self._comparable(row), tuple(of_row))
+
+    def _free(self, drawn: _Drawn) -> Iterator[_Candidate]:
+        """Rows that training would keep and no split has drawn."""
+        return (one for one in self._candidates() if one.trained is not None and not drawn.has(one))
+
+    def _left(self, notes: Counter[str]) -> Iterator[_Candidate]:
+        """The rows that `train` keeps."""
+        drawn = self._drawn
+        for candidate in self._candidates(notes):
+            if drawn.has(candidate):
                 notes["held_out"] += 1
             else:
-                yield row
+                yield candidate
 
 
 def held_out_fix(key: str, split: str, *, rows: int = 500) -> str:
@@ -122,25 +190,31 @@ def drawn_splits(splits: Mapping[str, object]) -> dict[str, int]:
     return {split: value.rows for split, value in splits.items() if isinstance(value, HeldOut)}
 
 
-def _smallest(
-    rows: Iterable[Row], count: int, salt: str, taken: set[Row | None], comparable: Comparable
-) -> list[_Drawn]:
+def drawn_groups(splits: Mapping[str, object]) -> dict[str, str]:
+    """Those that are drawn in groups, and the field that names a row's group."""
+    drawn = {split: value.group for split, value in splits.items() if isinstance(value, HeldOut)}
+    return {split: group for split, group in drawn.items() if group is not None}
+
+
+def _key(text: str, salt: str) -> bytes:
+    """Each split has its own salt: how many rows another one draws moves none of its own but those both would draw."""
+    return blake2b(text.encode(), digest_size=16, key=salt.encode()).digest()
+
+
+def _smallest(candidates: Iterable[_Candidate], count: int, salt: str) -> list[_Candidate]:
     """The `count` rows with the smallest hashes of what is trained on of them, which is distinct; smallest first.
 
-    Memory is bounded by the count. Each split has its own salt: how many rows another one draws moves none of its own
-    but those that both would draw.
+    Memory is bounded by the count.
     """
-    kept: dict[bytes, _Drawn] = {}
+    kept: dict[bytes, _Candidate] = {}
     bound = b"\xff" * 16
-    for index, row in enumerate(rows):
-        trained = comparable(row)
-        if trained is None or trained in taken:
-            continue
-        key = blake2b("\n".join(trained).encode(), digest_size=16, key=salt.encode()).digest()
+    for candidate in candidates:
+        assert candidate.trained is not None
+        key = _key("\n".join(candidate.trained), salt)
         if key >= bound or key in kept:
             continue
-        kept[key] = _Drawn(row, index)
+        kept[key] = candidate
         if len(kept) >= 2 * count:
             kept = dict(sorted(kept.items())[:count])
             bound = max(kept)
-    return [drawn for _, drawn in sorted(kept.items())[:count]]
+    return [candidate for _, candidate in sorted(kept.items())[:count]]

@@ -13,7 +13,7 @@ from intelligen.config.base import content_hash
 from intelligen.config.schema.columns import Column, Row
 from intelligen.config.schema.data import HubCorpus
 from intelligen.data.held_out_split import held_out_fix
-from intelligen.data.json_fields import first_key, nearest_of, text_of
+from intelligen.data.json_fields import RecordField, first_key, nearest_of, text_of
 from intelligen.data.text_lines import one_line_rows
 from intelligen.errors import DataError, UnavailableError
 
@@ -32,7 +32,7 @@ class HubRows:
 
     def __init__(self, corpus: HubCorpus, columns: Sequence[Column], *, key: str = "data.corpus") -> None:
         self._corpus = corpus
-        self._fields = [corpus.fields[column.name] for column in columns]
+        self._fields = [RecordField(corpus.field(one.name), one.name, label=one.kind == "label") for one in columns]
         self.key = f"{key}.splits"
         self._dataset_key = f"{key}.dataset"
         # What `save_to_disk` writes of a data set with splits, and of a single one.
@@ -61,7 +61,7 @@ class HubRows:
         with self._translated_errors():
             content = _saved_content(Path(corpus.dataset)) if self._saved else self._revision()
         splits = [text for names in self._names.items() for text in names]
-        return content_hash("hub", content, *self._fields, str(corpus.limit), *splits)
+        return content_hash("hub", content, *(field.name for field in self._fields), str(corpus.limit), *splits)
 
     def _revision(self) -> str:
         import datasets
@@ -76,7 +76,7 @@ class HubRows:
         with self._translated_errors():
             dataset = self._open(split)
             names = dataset.column_names or list(next(iter(dataset), {}))
-            roots = sorted({self._column(field, names) for field in self._fields})
+            roots = sorted({self._column(field.name, names) for field in self._fields})
             for batch in dataset.select_columns(roots).iter(batch_size=_ROWS_AT_ONCE):
                 for cells in zip(*(batch[root] for root in roots), strict=True):
                     record, where = dict(zip(roots, cells, strict=True)), self.locate(split, row)

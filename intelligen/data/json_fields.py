@@ -1,21 +1,35 @@
 """Fields of JSON records: a name with a dot is a key if there is one, else a path into nested objects."""
 
 import json
+import math
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from intelligen.data.text_lines import require_text
 from intelligen.errors import DataError
 
 
-def text_of(record: Mapping[str, object], field: str, where: str) -> str:
+@dataclass(frozen=True)
+class RecordField:
+    """Where a record has what a column of the task is to be."""
+
+    name: str
+    """The corpus' own."""
+    column: str
+    """The task's."""
+    label: bool = False
+    """A label may be a number."""
+
+
+def text_of(record: Mapping[str, object], field: RecordField, where: str) -> str:
     """The text at a field of a record: `translation.en` is the key of that name, else `en` of `translation`.
 
     Raises:
-        DataError: there is no such field, or no text at it.
+        DataError: there is no such field, or no text at it; a label may also be a finite number, true or false.
 
     """
-    group, rest = record, field
+    group, rest = record, field.name
     while True:
         key = first_key(rest, group)
         if key not in group:
@@ -24,11 +38,13 @@ def text_of(record: Mapping[str, object], field: str, where: str) -> str:
         if not rest:
             break
         if not isinstance(value, dict):
-            raise DataError(f"{where}:{field}: `{key}` must be an object, got {_shown(value)}")
+            raise DataError(f"{where}:{field.name}: `{key}` must be an object, got {_shown(value)}")
         group = value
+    if field.label and (label := _label(value)) is not None:
+        return label
     if not isinstance(value, str):
-        raise DataError(f"{where}:{field}: must be text, got {_shown(value)}")
-    require_text(value, f"{where}:{field}")
+        raise DataError(f"{where}:{field.name}: must be text{' or a number' * field.label}, got {_shown(value)}")
+    require_text(value, f"{where}:{field.name}")
     return value
 
 
@@ -42,6 +58,18 @@ def nearest_of(field: str, known: Collection[str]) -> str:
     nearest = get_close_matches(field, known, n=1)
     guess = f"; did you mean `{nearest[0]}`?" if nearest else ""
     return f" (there are {', '.join(known) or 'none'}){guess}"
+
+
+def _label(value: object) -> str | None:
+    """The text of a number, which JSON may write in several ways: 1 and 1.0 are one class; none of other values."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float() if math.isfinite(value):
+            return str(int(value)) if value.is_integer() else repr(value)
+    return None
 
 
 def _fields(record: Mapping[str, object]) -> list[str]:

@@ -8,13 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from intelligen.config.schema.columns import Column
-from intelligen.config.schema.data import Data, FilesCorpus, HeldOut, PairTable, ParallelText
-from intelligen.data.corpora import require_fields
+from intelligen.config.schema.data import Data, FilesCorpus
+from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText, known_columns
+from intelligen.data.class_labels import ClassLabels
+from intelligen.data.corpora import require_known
+from intelligen.data.corpus_files import FileRows
 from intelligen.data.data_manifest import SplitReport
-from intelligen.data.parallel_files import FileRows
+from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.row_filters import Counts, evaluation_rows
-from intelligen.data.split_writer import write_split
+from intelligen.data.split_writer import Encoder, write_split
 from intelligen.errors import DataError
 
 
@@ -41,16 +44,16 @@ class NewTestSet:
             DataError: A file is missing, empty or malformed; the message names file and line.
 
         """
-        data, counts = prepared.manifest.data, Counts()
+        data, counts, classes = prepared.manifest.data, Counts(), prepared.manifest.classes
         rows = self._rows(data, columns)
         with TemporaryDirectory(prefix="intelligen-") as folder:
             report = write_split(
                 self.name,
-                evaluation_rows(rows, self.name, columns, data, counts),
+                evaluation_rows(rows, self.name, columns, data, counts, classes),
                 columns=columns,
                 directory=Path(folder),
-                tokenizers={column.name: prepared.tokenizer(column.name) for column in columns},
-                max_tokens=data.max_tokens,
+                encoders={column.name: _encoder(prepared, column) for column in columns},
+                fit=Fit(columns, data),
                 counts=counts,
                 on_progress=lambda stage, count: None,
                 on_rows=lambda rows: None,
@@ -77,8 +80,14 @@ class NewTestSet:
             files: ParallelText | PairTable = ParallelText(source=names[0], target=names[1])
         else:
             files = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
-        require_fields(columns, files.fields, key=f"--data {self.name}")
+        require_known(columns, known_columns(files), key=f"--data {self.name}")
         return FileRows(Path(folder), {self.name: files}, columns, key="")
+
+
+def _encoder(prepared: Prepared, column: Column) -> Encoder:
+    if column.kind == "label":
+        return ClassLabels(prepared.classes(column.name))
+    return prepared.tokenizer(column.name)
 
 
 def _fields_of(data: Data) -> PairTable:
@@ -86,7 +95,9 @@ def _fields_of(data: Data) -> PairTable:
     if not isinstance(data.corpus, FilesCorpus):
         return PairTable(file="table")
     splits = data.corpus.splits
-    own = splits["train"] if isinstance(splits["test"], HeldOut) else splits["test"]
+    own = splits.get("test", splits["train"])
+    own = splits["train"] if isinstance(own, HeldOut) else own
     if not isinstance(own, PairTable):
         return PairTable(file="table")
-    return PairTable(file=own.file, source_field=own.source_field, target_field=own.target_field)
+    names = {"source_field": own.source_field, "target_field": own.target_field, "fields": own.fields}
+    return PairTable.model_validate({"file": own.file, **names})

@@ -5,31 +5,40 @@ import errno
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
 from intelligen.config.base import comparable, content_hash
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
-from intelligen.config.schema.data import Data
+from intelligen.config.schema.data import Data, OfExperiment
+from intelligen.config.schema.experiment import Experiment
 from intelligen.data.checksums import sha256
+from intelligen.data.class_labels import learn_classes
 from intelligen.data.corpora import open_corpus
 from intelligen.data.corpus_interface import Corpus
-from intelligen.data.data_manifest import FORMAT, Manifest, SplitReport, write_manifest
+from intelligen.data.data_manifest import (
+    FORMAT,
+    Manifest,
+    SplitReport,
+    content_of,
+    tokenizer_settings,
+    write_manifest,
+)
 from intelligen.data.held_out_split import held_out_fix
-from intelligen.data.moses_tokenizer import MosesTokenizer
+from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import Prepared, open_prepared
-from intelligen.data.row_filters import Counts, evaluation_rows, trained_on, training_rows
-from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer, moses_of, train_tokenizer
+from intelligen.data.row_filters import Counts, augmented_rows, evaluation_rows, trained_on
+from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from intelligen.data.split_overlap import OverlapCount, RowHashes
-from intelligen.data.split_writer import write_split
+from intelligen.data.split_writer import Encoder, write_split
+from intelligen.data.vocabularies import Borrowed, borrow, learn_vocabularies, require_rows
 from intelligen.errors import CannotCreateError, DataError, StorageError, writing
 from intelligen.state import layout
 from intelligen.state.atomic_files import fsync
 
-_PROGRESS_ROWS = 10_000
 _ABANDONED_AFTER_S = 24 * 3600
 
 OnProgress = Callable[[str, int], None]
@@ -47,16 +56,19 @@ def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: 
         on_progress: Told a stage's name and the rows that it has read so far.
 
     Raises:
-        ConfigError: the corpus lacks one of the columns.
+        ConfigError: the corpus lacks one of the columns; the experiment that the vocabularies are of is wrong.
         DataError: the data are not what they claim to be, or too few.
         UnavailableError: the hub cannot be reached.
         CannotCreateError: the store cannot be written.
         StorageError: disk full, or damaged prepared data.
 
     """
-    corpus = open_corpus(data.corpus, columns, trained_on(data))
+    corpus = open_corpus(data.corpus, columns, trained_on(data, columns))
     fingerprint = corpus.fingerprint()
-    identity = data_identity(data, fingerprint, columns)
+    borrowed = None
+    if isinstance(data.tokenizer, OfExperiment):
+        borrowed = borrow(data.tokenizer, columns, partial(_prepared, store=store, on_progress=on_progress))
+    identity = data_identity(data, fingerprint, columns, borrowed)
     directory = layout.prepared(store, identity)
     if directory.exists():
         found = open_prepared(directory)
@@ -64,8 +76,8 @@ def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: 
         return found
     building = _make_building(directory)
     try:
-        manifest = _Build(data, columns, corpus, building, on_progress or _silent).run(identity, fingerprint)
-        write_manifest(building, manifest.model_dump(mode="json"))
+        manifest = _Build(data, columns, corpus, borrowed, building, on_progress or _silent).run(identity, fingerprint)
+        write_manifest(building, content_of(manifest))
         _publish(building, directory)
     except OSError as error:
         raise _storage_error(error, building) from error
@@ -74,24 +86,43 @@ def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: 
     return open_prepared(directory)
 
 
-def data_identity(data: Data, fingerprint: str, columns: Sequence[Column]) -> str:
+def _prepared(experiment: Experiment, *, store: Path, on_progress: OnProgress | None) -> Prepared:
+    return prepare(experiment.data, store, columns=experiment.task.columns, on_progress=on_progress)
+
+
+def data_identity(data: Data, fingerprint: str, columns: Sequence[Column], borrowed: Borrowed | None = None) -> str:
     """Content hash of the corpus' content, the settings that shape it, the columns, and the format; paths do not count.
 
     Source and target, which were the only columns at first, add nothing to it.
     """
     settings = comparable(data, exclude={"corpus"})
-    other_columns = json.dumps([[column.name, column.read] for column in columns])
+    if borrowed is not None:
+        settings["tokenizer"] = {"name": "of_experiment", "vocabularies": borrowed.hashes}
+    other_columns = json.dumps([_identified(column) for column in columns])
     others = () if tuple(columns) == SOURCE_AND_TARGET else (other_columns,)
     return content_hash(json.dumps(settings, sort_keys=True), fingerprint, str(FORMAT), *others)
+
+
+def _identified(column: Column) -> list[object]:
+    """What the identity knows of a column; of texts that are not windowed, what the first release knew."""
+    others = [column.kind, column.windowed] if column.kind != "text" or column.windowed else []
+    return [column.name, column.read, *others]
 
 
 class _Build:
     """One preparation under way."""
 
     def __init__(
-        self, data: Data, columns: Sequence[Column], corpus: Corpus, directory: Path, on_progress: OnProgress
+        self,
+        data: Data,
+        columns: Sequence[Column],
+        corpus: Corpus,
+        borrowed: Borrowed | None,
+        directory: Path,
+        on_progress: OnProgress,
     ) -> None:
         self._data = data
+        self._borrowed = borrowed
         self._columns = columns
         self._corpus = corpus
         self._directory = directory
@@ -100,21 +131,23 @@ class _Build:
     def run(self, identity: str, fingerprint: str) -> Manifest:
         """Write every file but the manifest, which is returned."""
         evaluation = [split for split in self._corpus.splits if split != "train"]
+        self._classes = learn_classes(self._corpus, self._columns, self._data)
         # Before the long work: a bad test set must not show at its end.
         rows = {split: self._checked(split) for split in evaluation}
         self._require_other_rows(rows)
         self._comparison = OverlapCount(rows, self._columns)
-        files = self._learn_vocabularies()
-        settings = self._data.tokenizer
-        tokenizers = {
+        files, origin = self._vocabularies(), None if self._borrowed is None else self._borrowed.origin()
+        settings = tokenizer_settings(self._data, origin)
+        tokenizers: dict[str, Encoder] = {
             column: SentencePieceTokenizer.load(self._directory / file, settings=settings, column=column)
             for column, file in files.items()
         }
-        splits = {split: self._write(split, tokenizers) for split in ("train", *evaluation)}
+        encoders = {**tokenizers, **self._classes}
+        splits = {split: self._write(split, encoders) for split in ("train", *evaluation)}
         self._check_lengths(splits["train"])
         duplicates = self._comparison.duplicates()
         written = sorted(self._directory.iterdir())
-        packages = ("intelligen", "sentencepiece", *(("sacremoses",) if self._data.tokenizer.moses else ()))
+        packages = ("intelligen", "sentencepiece", *(("sacremoses",) if settings.moses else ()))
         return Manifest(
             format=FORMAT,
             identity=identity,
@@ -122,12 +155,23 @@ class _Build:
             data=self._data,
             versions={package: version(package) for package in packages},
             tokenizers=files,
+            borrowed=origin,
+            classes={column: labels.classes for column, labels in self._classes.items()},
             splits={
                 split: report.model_copy(update={"duplicates": duplicates[split]}) for split, report in splits.items()
             },
             files={path.name: path.stat().st_size for path in written},
             sha256={path.name: sha256(path) for path in written},
             overlaps=self._comparison.overlaps(),
+        )
+
+    def _vocabularies(self) -> dict[str, str]:
+        """Text column → file of its vocabulary, learnt or borrowed."""
+        if self._borrowed is not None:
+            return self._borrowed.copy_to(self._directory)
+        settings, to = tokenizer_settings(self._data), self._directory
+        return learn_vocabularies(
+            self._corpus, self._columns, self._data, settings, directory=to, on_progress=self._on_progress
         )
 
     def _checked(self, split: str) -> RowHashes:
@@ -148,64 +192,47 @@ class _Build:
                     f" on its test data; give `valid` its own data, or {fix}"
                 )
 
-    def _learn_vocabularies(self) -> dict[str, str]:
-        """Column → file of the vocabulary that was learnt from the training split."""
-        names = [column.name for column in self._columns]
-        if self._data.tokenizer.joint:
-            self._learn("joint.model", chain.from_iterable(self._training_text()))
-            return dict.fromkeys(names, "joint.model")
-        for index, name in enumerate(names):
-            self._learn(f"{name}.model", (row[index] for row in self._training_text()))
-        return {name: f"{name}.model" for name in names}
-
-    def _learn(self, file: str, lines: Iterator[str]) -> None:
-        (self._directory / file).write_bytes(train_tokenizer(lines, self._data.tokenizer))
-
-    def _training_text(self) -> Iterator[Row]:
-        """What the vocabularies are learnt from: the training rows, tokenised by Moses' rules where they apply."""
-        counts, kept = Counts(), 0
-        rules = [moses_of(self._data.tokenizer, column.name) for column in self._columns]
-        with_moses = any(rules)
-        for kept, row in enumerate(training_rows(self._corpus, self._data, counts), start=1):
-            yield _tokenized(row, rules) if with_moses else row
-            if kept % _PROGRESS_ROWS == 0:
-                self._on_progress("reading train", counts.read)
-        if not kept:
-            dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts.dropped.items())
-            raise DataError(
-                f"no training row of {counts.read:,} is left" + (f" ({dropped}): see data.filters" * bool(dropped))
-            )
-        self._on_progress("learning the vocabulary", kept)
-
-    def _write(self, split: str, tokenizers: dict[str, SentencePieceTokenizer]) -> SplitReport:
+    def _write(self, split: str, encoders: Mapping[str, Encoder]) -> SplitReport:
         counts, train = Counts(), split == "train"
-        rows = training_rows(self._corpus, self._data, counts) if train else self._evaluation_rows(split, counts)
-        return write_split(
+        rows = (
+            augmented_rows(self._corpus, self._columns, self._data, counts)
+            if train
+            else self._evaluation_rows(split, counts)
+        )
+        report = write_split(
             split,
             rows,
             columns=self._columns,
             directory=self._directory,
-            tokenizers=tokenizers,
-            max_tokens=self._data.max_tokens,
+            encoders=encoders,
+            fit=Fit(self._columns, self._data),
             counts=counts,
             on_progress=self._on_progress,
             on_rows=self._comparison.add_train if train else _ignored,
         )
+        if train and not counts.dropped["too_many_tokens"]:
+            require_rows(report.kept, counts)
+        return report
 
     def _evaluation_rows(self, split: str, counts: Counts) -> Iterator[Row]:
-        return evaluation_rows(self._corpus, split, self._columns, self._data, counts)
+        classes = {column: labels.classes for column, labels in self._classes.items()}
+        return evaluation_rows(self._corpus, split, self._columns, self._data, counts, classes)
 
     def _check_lengths(self, train: SplitReport) -> None:
         overlong = train.dropped.get("too_many_tokens", 0)
         if overlong > train.kept:
             raise DataError(
                 f"{overlong:,} of {overlong + train.kept:,} training rows are longer than data.max_tokens"
-                f" ({self._data.max_tokens}): raise it, or check whether the lines are sentences"
+                f" ({self._data.max_tokens}): raise it, cut what models read with -o data.overlong=cut_end, or check"
+                " whether the lines are sentences"
             )
-
-
-def _tokenized(row: Row, rules: Sequence[MosesTokenizer | None]) -> Row:
-    return tuple([rule.tokenize(text) if rule else text for text, rule in zip(row, rules, strict=True)])
+        for column, labels in self._classes.items():
+            for label, rows in zip(labels.classes, train.columns[column].of_classes or (), strict=True):
+                if not rows:
+                    raise DataError(
+                        f"{column} `{label}`: all its training rows are longer than data.max_tokens"
+                        f" ({self._data.max_tokens}): raise it, or cut them with -o data.overlong=cut_end"
+                    )
 
 
 def _silent(stage: str, rows: int) -> None:

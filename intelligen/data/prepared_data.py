@@ -99,20 +99,24 @@ class Prepared:
         return Split(name, columns, self._whole(texts) if texts in self.manifest.files else None)
 
     def tokenizer(self, column: str) -> SentencePieceTokenizer:
-        """The vocabulary of a column.
+        """The vocabulary of a text column.
 
         Raises:
             StorageError: its file is damaged.
 
         """
         if column not in self._tokenizers:
-            path, settings = self._whole(self.manifest.tokenizers[column]), self.manifest.data.tokenizer
+            path, settings = self._whole(self.manifest.tokenizers[column]), self.manifest.tokenizer
             self._tokenizers[column] = SentencePieceTokenizer.load(path, settings=settings, column=column)
         return self._tokenizers[column]
 
+    def classes(self, column: str) -> tuple[str, ...]:
+        """The classes of a label column, in the order of their indices."""
+        return self.manifest.classes[column]
+
     @property
     def vocabularies(self) -> dict[str, int]:
-        """Column → tokens of its vocabulary, the special ones included.
+        """Text column → tokens of its vocabulary, the special ones included.
 
         Raises:
             StorageError: a vocabulary's file is damaged.

@@ -6,17 +6,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import chain, compress, islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 
 from intelligen.config.schema.columns import Column, Row
 from intelligen.data.data_manifest import ColumnReport, SplitReport
+from intelligen.data.overlong import Encoded, Fit
 from intelligen.data.prepared_data import offsets_file, texts_file, tokens_file
 from intelligen.data.row_filters import Counts
-from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from intelligen.data.special_tokens import UNK
 
 _CHUNK = 10_000
@@ -24,8 +24,16 @@ _CHUNK = 10_000
 _MOST_ENCODERS = 4
 _LARGEST_UINT16_VOCABULARY = 1 << 16
 
-Encoded = dict[str, list[list[int]]]
-"""Column → tokens of each row."""
+
+class Encoder(Protocol):
+    """What a column's texts or labels become tokens by."""
+
+    @property
+    def size(self) -> int:
+        """Tokens that there are."""
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """The tokens of each."""
 
 
 def write_split(
@@ -34,8 +42,8 @@ def write_split(
     *,
     columns: Sequence[Column],
     directory: Path,
-    tokenizers: Mapping[str, SentencePieceTokenizer],
-    max_tokens: int,
+    encoders: Mapping[str, Encoder],
+    fit: Fit,
     counts: Counts,
     on_progress: Callable[[str, int], None],
     on_rows: Callable[[Sequence[Row]], None],
@@ -43,13 +51,12 @@ def write_split(
     """Encode a split's rows into its files.
 
     Args:
-        split: Its name. Overlong rows of `train` are left out; of other splits what models read is cut, and the raw
-            texts are written beside the tokens.
+        split: Its name. Of all but `train` the raw texts are written beside the tokens.
         rows: What the filters kept, read once.
         columns: Of these rows.
         directory: Where the files go.
-        tokenizers: By column.
-        max_tokens: Pieces per text.
+        encoders: By column: its vocabulary, or its classes.
+        fit: What becomes of overlong texts.
         counts: Counters that `rows` moves as it is read; token-level reasons are added.
         on_progress: Told the stage's name and the rows read so far.
         on_rows: Told the rows that are written, in pieces.
@@ -63,19 +70,20 @@ def write_split(
 
         names = [column.name for column in columns]
         writers = {
-            name: ColumnWriter(
-                tokens=create(tokens_file(split, name)),
-                offsets=create(offsets_file(split, name)),
-                vocabulary=tokenizers[name].size,
+            column.name: ColumnWriter(
+                tokens=create(tokens_file(split, column.name)),
+                offsets=create(offsets_file(split, column.name)),
+                size=encoders[column.name].size,
+                kind=column.kind,
             )
-            for name in names
+            for column in columns
         }
         texts = None if split == "train" else create(texts_file(split))
-        for chunk, encoded in _encoded(_chunks(rows), {name: tokenizers[name] for name in names}):
+        for chunk, encoded in _encoded(_chunks(rows), {name: encoders[name] for name in names}):
             if texts is None:
-                chunk, encoded = _without_overlong(chunk, encoded, max_tokens, counts)
+                chunk, encoded = fit.training(chunk, encoded, counts)
             else:
-                encoded = _cut(encoded, columns, max_tokens, counts)
+                encoded = fit.evaluation(encoded, counts)
                 texts.writelines(_json_line(names, row) for row in chunk)
             for name, writer in writers.items():
                 writer.append(encoded[name])
@@ -92,12 +100,13 @@ def write_split(
 
 
 class ColumnWriter:
-    """Appends rows of tokens to the two files of a column."""
+    """Appends rows of tokens to the two files of a column of texts or labels."""
 
-    def __init__(self, *, tokens: BinaryIO, offsets: BinaryIO, vocabulary: int) -> None:
+    def __init__(self, *, tokens: BinaryIO, offsets: BinaryIO, size: int, kind: Literal["text", "label"]) -> None:
         self._tokens, self._offsets = tokens, offsets
-        self._dtype: Literal["uint16", "int32"] = "uint16" if vocabulary <= _LARGEST_UINT16_VOCABULARY else "int32"
+        self._dtype: Literal["uint16", "int32"] = "uint16" if size <= _LARGEST_UINT16_VOCABULARY else "int32"
         self._total = self._unknown = self._longest = 0
+        self._of_classes = np.zeros(size, dtype=np.int64) if kind == "label" else None
         offsets.write(np.zeros(1, dtype=np.int64).tobytes())
 
     def append(self, rows: list[list[int]]) -> None:
@@ -107,12 +116,21 @@ class ColumnWriter:
         self._tokens.write(flat.tobytes())
         self._offsets.write((self._total + np.cumsum(lengths)).tobytes())
         self._total += len(flat)
-        self._unknown += int(np.count_nonzero(flat == UNK))
+        if self._of_classes is None:
+            self._unknown += int(np.count_nonzero(flat == UNK))
+        else:
+            self._of_classes += np.bincount(flat, minlength=len(self._of_classes))
         self._longest = max(self._longest, int(lengths.max(initial=0)))
 
     def report(self) -> ColumnReport:
         """The numbers of what was written."""
-        return ColumnReport(dtype=self._dtype, tokens=self._total, unknown=self._unknown, longest=self._longest)
+        return ColumnReport(
+            dtype=self._dtype,
+            tokens=self._total,
+            unknown=self._unknown,
+            longest=self._longest,
+            of_classes=None if self._of_classes is None else tuple(self._of_classes.tolist()),
+        )
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -121,29 +139,26 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _encoded(
-    chunks: Iterable[list[Row]], tokenizers: Mapping[str, SentencePieceTokenizer]
-) -> Iterator[tuple[list[Row], Encoded]]:
+def _encoded(chunks: Iterable[list[Row]], encoders: Mapping[str, Encoder]) -> Iterator[tuple[list[Row], Encoded]]:
     """Chunks in their order with their tokens, encoded on threads while the next ones are read.
 
     Args:
         chunks: Of rows.
-        tokenizers: By column, in the order of a row's texts.
+        encoders: By column, in the order of a row's texts.
 
     """
 
     def encode(chunk: list[Row]) -> Encoded:
         texts = zip(*chunk, strict=True)
         return {
-            name: tokenizer.encode(list(column))
-            for (name, tokenizer), column in zip(tokenizers.items(), texts, strict=True)
+            name: encoder.encode(list(column)) for (name, encoder), column in zip(encoders.items(), texts, strict=True)
         }
 
     threads = min(_MOST_ENCODERS, _processors())
     waiting: deque[tuple[list[Row], Future[Encoded]]] = deque()
-    with ThreadPoolExecutor(threads) as encoders:
+    with ThreadPoolExecutor(threads) as pool:
         for chunk in chunks:
-            waiting.append((chunk, encoders.submit(encode, chunk)))
+            waiting.append((chunk, pool.submit(encode, chunk)))
             if len(waiting) > threads:
                 first, tokens = waiting.popleft()
                 yield first, tokens.result()
@@ -154,26 +169,6 @@ def _encoded(
 def _processors() -> int:
     """How many this process may use; in a container fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _without_overlong(chunk: list[Row], encoded: Encoded, max_tokens: int, counts: Counts) -> tuple[list[Row], Encoded]:
-    fits = [max(map(len, row)) <= max_tokens for row in zip(*encoded.values(), strict=True)]
-    if all(fits):
-        return chunk, encoded
-    counts.dropped["too_many_tokens"] += fits.count(False)
-    return list(compress(chunk, fits)), {column: list(compress(rows, fits)) for column, rows in encoded.items()}
-
-
-def _cut(encoded: Encoded, columns: Sequence[Column], max_tokens: int, counts: Counts) -> Encoded:
-    """The same rows, cut where models read them."""
-    cut = dict(encoded)
-    for column in columns:
-        rows = encoded[column.name]
-        what = "truncated" if column.read else "overlong"
-        counts.notes[f"{what}_{column.name}"] += sum(len(row) > max_tokens for row in rows)
-        if column.read:
-            cut[column.name] = [row[:max_tokens] for row in rows]
-    return cut
 
 
 def _json_line(names: Sequence[str], row: Row) -> bytes:

@@ -1,4 +1,4 @@
-"""Tables of pairs, .tsv and .jsonl: rows with their line number; blank lines are counted."""
+"""Tables, .tsv, .csv and .jsonl: rows with their line number; blank lines are counted."""
 
 import csv
 import json
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intelligen.config.schema.columns import Row
-from intelligen.config.schema.data import PairTable
-from intelligen.data.json_fields import nearest_of, text_of
+from intelligen.config.schema.split_forms import PairTable
+from intelligen.data.json_fields import RecordField, nearest_of, text_of
 from intelligen.data.text_lines import read_lines
 from intelligen.errors import ConfigError, DataError
 
@@ -21,29 +21,32 @@ _MOSTLY_QUOTED = 0.9
 
 
 def kind_of(table: PairTable) -> str:
-    """`.tsv` or `.jsonl`.
+    """`.tsv`, `.csv` or `.jsonl`, by its `format` or its ending.
 
     Raises:
-        ConfigError: the file is neither; `quoting` is given for .jsonl.
+        ConfigError: the file is none of them; `quoting` is given for another one than .tsv.
 
     """
-    kind = Path(table.file.removesuffix(".gz")).suffix
-    if kind not in (".tsv", ".jsonl"):
-        raise ConfigError(f"a table must be a .tsv or .jsonl file, plain or .gz; got {table.file!r}")
-    if kind == ".jsonl" and table.quoting is not None:
+    kind = f".{table.format}" if table.format else Path(table.file.removesuffix(".gz")).suffix
+    if kind not in (".tsv", ".csv", ".jsonl"):
+        raise ConfigError(
+            f"a table must be a .tsv, .csv or .jsonl file, plain or .gz, or its `format` must say which of them it is"
+            f" (format: tsv); got {table.file!r}"
+        )
+    if kind != ".tsv" and table.quoting is not None:
         raise ConfigError(f"quoting is for .tsv files; remove it from the table {table.file!r}")
     return kind
 
 
 def read_table(
-    path: Path, table: PairTable, fields: Sequence[str], notes: Counter[str], *, key: str
+    path: Path, table: PairTable, fields: Sequence[RecordField], notes: Counter[str], *, key: str
 ) -> Iterator[NumberedRow]:
     """The rows of a table.
 
     Args:
         path: Of its file.
         table: How it is read.
-        fields: Those that make a row, by the table's own names, in the row's order.
+        fields: Those that make a row, in the row's order.
         notes: Counters: `blank_lines`, and those of `read_lines`.
         key: Of the table in the settings, for messages that name a fix; empty where no settings name it.
 
@@ -52,10 +55,11 @@ def read_table(
             what that means.
 
     """
-    if kind_of(table) == ".jsonl":
+    kind = kind_of(table)
+    if kind == ".jsonl":
         return _jsonl(path, fields, notes)
-    if table.quoting == "csv":
-        return _quoted_tsv(path, fields, notes)
+    if kind == ".csv" or table.quoting == "csv":
+        return _quoted(path, fields, notes, delimiter="," if kind == ".csv" else "\t", key=key)
     return _plain_tsv(path, fields, notes, _Quotes(path, table, key))
 
 
@@ -92,12 +96,14 @@ class _Quotes:
         raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
 
 
-def _plain_tsv(path: Path, fields: Sequence[str], notes: Counter[str], quotes: _Quotes) -> Iterator[NumberedRow]:
+def _plain_tsv(
+    path: Path, fields: Sequence[RecordField], notes: Counter[str], quotes: _Quotes
+) -> Iterator[NumberedRow]:
     """Tabs split, and a quotation mark is text; so a stray tab shows as a wrong number of fields."""
     lines = read_lines(path, notes)
     first = next(lines, "")
     header = first.split("\t") if first else []
-    columns = _columns(path, fields, header, quotes)
+    columns = _columns(path, fields, header, quotes.key, quotes)
     for number, line in enumerate(lines, start=2):
         if not line.strip("\r "):
             notes["blank_lines"] += 1
@@ -112,24 +118,30 @@ def _plain_tsv(path: Path, fields: Sequence[str], notes: Counter[str], quotes: _
     quotes.require_text()
 
 
-def _columns(path: Path, fields: Sequence[str], header: list[str], quotes: _Quotes | None = None) -> list[int]:
+def _columns(
+    path: Path, fields: Sequence[RecordField], header: list[str], key: str, quotes: _Quotes | None = None
+) -> list[int]:
     for field in fields:
-        if field not in header:
+        if field.name not in header:
             if quotes is not None:
                 quotes.count(header)
                 quotes.require_text()
+            fix = f", and -o {key}.fields.{field.column}=NAME says which one is the {field.column}" if key else ""
             raise DataError(
-                f"{path}:1: no column `{field}`{nearest_of(field, header)}; the first line must name the columns"
+                f"{path}:1: no column `{field.name}`{nearest_of(field.name, header)}; the first line must name the"
+                f" columns{fix}"
             )
-    return [header.index(field) for field in fields]
+    return [header.index(field.name) for field in fields]
 
 
-def _quoted_tsv(path: Path, fields: Sequence[str], notes: Counter[str]) -> Iterator[NumberedRow]:
-    """Fields may be quoted as in CSV, and a quoted one may hold tabs, line breaks and doubled quotation marks."""
-    reader = csv.reader((f"{line}\n" for line in read_lines(path, notes)), delimiter="\t", strict=True)
+def _quoted(
+    path: Path, fields: Sequence[RecordField], notes: Counter[str], *, delimiter: str, key: str
+) -> Iterator[NumberedRow]:
+    """Fields may be quoted as in RFC 4180: a quoted one may hold delimiters, line breaks, doubled quotation marks."""
+    reader = csv.reader((f"{line}\n" for line in read_lines(path, notes)), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
-        columns = _columns(path, fields, header)
+        columns = _columns(path, fields, header, key)
         for cells in reader:
             if not any(cell.strip() for cell in cells) and len(cells) < len(header):
                 notes["blank_lines"] += 1
@@ -141,7 +153,7 @@ def _quoted_tsv(path: Path, fields: Sequence[str], notes: Counter[str]) -> Itera
         raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; check its quotation marks") from error
 
 
-def _jsonl(path: Path, fields: Sequence[str], notes: Counter[str]) -> Iterator[NumberedRow]:
+def _jsonl(path: Path, fields: Sequence[RecordField], notes: Counter[str]) -> Iterator[NumberedRow]:
     for number, line in enumerate(read_lines(path, notes), start=1):
         if not line.strip():
             notes["blank_lines"] += 1

@@ -86,7 +86,9 @@ class Generator(TokenPredictor):
     target, nor before a cached target (`left_padding_N`). `intelligen/conformance/generators.py` checks all of this.
 
     A decoder-only network reads the source as its prompt: its memory is what it computed of the prompts, its target
-    positions follow each prompt's last token, and its `max_positions` leaves room for the longest prompt.
+    positions follow each prompt's last token, and its `max_positions` leaves room for the longest prompt. One that
+    offers `language_modelling` also reads sources of width 0, and targets of several documents: a BOS behind a row's
+    first place begins another one, which sees nothing before it.
     `memory` and `cache` parameters are `Any` since each network declares its own types there.
 
     For several ranks, every trainable weight must take part in every teacher-forced loss, and each tensor of the state

@@ -35,7 +35,8 @@ def learning_rate(settings: Schedule, *, peak: float, update: int, total_updates
         total_updates: Of the cycle.
 
     """
-    warmup = max(1, settings.warmup_updates)
+    ratio = settings.warmup_ratio
+    warmup = max(1, (settings.warmup_updates or 0) if ratio is None else round(ratio * total_updates))
     if update < warmup:
         return peak * update / warmup
     if settings.name == "constant":

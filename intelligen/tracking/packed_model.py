@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from intelligen.data.data_manifest import write_manifest
+from intelligen.data.data_manifest import content_of, write_manifest
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
@@ -65,4 +65,4 @@ def _pack_vocabularies(prepared: Prepared, folder: Path) -> None:
     }
     packed = manifest.model_copy(update=kept)
     # The address of a corpus may hold a user's name and password.
-    write_manifest(folder, redact(packed.model_dump(mode="json")))
+    write_manifest(folder, redact(content_of(packed)))

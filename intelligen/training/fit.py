@@ -105,6 +105,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     loader = Loader(
         task.examples(prepared.split("train"), prepared),
         batch_tokens=trial.training.batch_tokens,
+        batch_rows=trial.training.batch_rows,
         micro_batch_tokens=trial.training.micro_batch_tokens,
         seed=trial.seed,
         rank=runtime.rank,

@@ -90,7 +90,9 @@ def kept_weights(directory: Path, epoch: int) -> KeptWeights:
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(record, "damaged") from error
     except OSError as error:
-        raise StorageError(f"{error.filename}: cannot be read: {error.strerror}; fix it, or restore it") from error
+        raise StorageError(
+            f"{error.filename}: cannot be read: {error.strerror}; fix it, or restore it from a copy"
+        ) from error
     if not whole:
         raise _damaged(path, "damaged (its SHA-256 does not match)")
     return kept
@@ -112,4 +114,4 @@ def _not_kept(directory: Path, epoch: int) -> DataError:
 
 
 def _damaged(path: Path, how: str) -> StorageError:
-    return StorageError(f"{path}: {how}; restore it from a copy, or delete the trial's directory and train again")
+    return StorageError(f"{path}: {how}; restore it from a copy, or delete {path.parents[1]} and train again")

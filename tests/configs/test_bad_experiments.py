@@ -174,10 +174,37 @@ BAD_EXPERIMENTS = {
         "data.corpus.splits.train",
         'must be a mapping, got "a"',
     ),
+    "no test split": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: hub\n    splits:  #!\n      train: a\n      valid: b\n",
+        "data.corpus.splits",
+        "lack test, by which task translation is scored; add it",
+    ),
+    "two names of a field": (
+        f"{EXPERIMENT}data:\n  corpus:\n    name: files\n    folder: x\n    splits:\n"
+        "      train:\n        file: a.tsv\n        source_field: b\n        fields: {source: c}  #!\n"
+        "      valid: {file: a.tsv}\n      test: {file: a.tsv}\n",
+        "data.corpus.splits.train.fields",
+        "source_field names the field of source already; give one of the two",
+    ),
+    "a vocabulary of no experiment": (
+        f"{EXPERIMENT}data:\n  tokenizer:  #!\n    name: of_experiment\n",
+        "data.tokenizer.experiment",
+        "required, but missing",
+    ),
+    "a name of no tokenizer": (
+        f"{EXPERIMENT}data:\n  tokenizer:\n    name: of_experiments  #!\n    experiment: e.yaml\n",
+        "data.tokenizer.name",
+        'must be "of_experiment"',
+    ),
+    "a key of the other tokenizer": (
+        f"{EXPERIMENT}data:\n  tokenizer:\n    name: of_experiment\n    experiment: e.yaml\n    joint: true  #!\n",
+        "data.tokenizer.joint",
+        "unknown key",
+    ),
     "missing splits": (
         f"{EXPERIMENT}data:\n  corpus:\n    name: hub\n    splits:  #!\n      train: a\n",
         "data.corpus",
-        "splits lack valid, test",
+        "splits lack valid",
     ),
     "unknown key of a later stage": (
         f"{EXPERIMENT}strategy:\n  name: intelligen\n  policy:\n    name: curriculum\n    stages:\n"

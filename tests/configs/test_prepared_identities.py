@@ -15,7 +15,8 @@ import pytest
 from conftest import REPOSITORY
 
 from intelligen.config.load import load_experiment
-from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, ParallelText
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.data.corpora import open_corpus
 from intelligen.data.preparation import data_identity, prepare
 

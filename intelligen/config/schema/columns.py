@@ -1,6 +1,8 @@
-"""Columns of a task: the texts of every row that its models read, and those that they should write."""
+"""Columns of a task: the texts of every row that models read or should write, and labels that they should tell."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 Row = tuple[str, ...]
 """A text for each column, in the columns' order."""
@@ -8,7 +10,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Column:
-    """One text of every row of the data."""
+    """One text or label of every row of the data."""
 
     name: str
     """Names the column's files, its vocabulary, and a field of the corpus."""
@@ -18,6 +20,24 @@ class Column:
     False: what models should write or say. It is never cut, and an empty one in an evaluation split is refused, since
     nothing can be scored against it.
     """
+    kind: Literal["text", "label"] = "text"
+    """`label`: it has no vocabulary. A row's one token is the index of its class among the labels of the training
+    split, sorted as text, and every row must have one."""
+    windowed: bool = False
+    """Of a text: its task cuts it into windows, so that it may be of any length. `data.max_tokens` is not for it."""
 
 
 SOURCE_AND_TARGET: tuple[Column, ...] = (Column("source", read=True), Column("target", read=False))
+
+
+def labels_of(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of those that are labels."""
+    return tuple(column.name for column in columns if column.kind == "label")
+
+
+def texts_of(columns: Sequence[Column]) -> Callable[[Row], Row]:
+    """What takes the texts out of a row of these columns."""
+    texts = [index for index, column in enumerate(columns) if column.kind == "text"]
+    if len(texts) == len(columns):
+        return lambda row: row
+    return lambda row: tuple([row[index] for index in texts])

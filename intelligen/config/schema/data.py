@@ -1,21 +1,16 @@
-"""Data settings: where sentence pairs come from, which of them train, and how they become tokens."""
+"""Data settings: where rows come from, which of them train, and how they become tokens."""
 
-from pathlib import PurePosixPath
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, create_model, model_validator
+from pydantic import AfterValidator, Discriminator, Field, NonNegativeInt, PositiveInt, Tag, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings
 from intelligen.config.schema.local_path import DatasetPath, LocalPath
+from intelligen.config.schema.split_forms import HeldOut, NamedOnce, SplitFiles, known_columns, own_name
 
-REQUIRED_SPLITS = ("train", "valid", "test")
-
-
-def _inside_the_folder(name: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"must be a path inside the folder, got {name!r}")
-    return name
+REQUIRED_SPLITS = ("train", "valid")
+"""Of every task; most need `test` too."""
 
 
 def _require_splits(given: dict[str, Any]) -> None:
@@ -28,7 +23,6 @@ def _require_splits(given: dict[str, Any]) -> None:
 
 MosesLanguage = Annotated[str, Field(pattern="^[a-z]{2}$")]
 """ISO 639-1 code, such as `de`."""
-RelativeFile = Annotated[str, Field(min_length=1), AfterValidator(_inside_the_folder)]
 
 
 class EmbeddedCorpus(Settings):
@@ -44,55 +38,8 @@ class EmbeddedCorpus(Settings):
     seed: NonNegativeInt = 1
     """Another seed gives other sentences; the splits stay disjoint."""
 
-    fields: ClassVar[tuple[str, ...]] = ("source", "target")
-    """The texts of a row, by which a task's columns are found."""
-
-
-class ParallelText(Settings):
-    """Two plain or gzip-compressed text files; line i of one translates line i of the other."""
-
-    source: RelativeFile
-    target: RelativeFile
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """Text of a row → the file that holds it."""
-        return {"source": self.source, "target": self.target}
-
-
-class PairTable(Settings):
-    """One .tsv (with a header row) or .jsonl file, plain or gzip-compressed, that holds both sides."""
-
-    file: RelativeFile
-    source_field: str = "source"
-    """Column or field of the source text; in .jsonl a dot descends into a nested object (`translation.en`)."""
-    target_field: str = "target"
-    quoting: Annotated[Literal["csv", "none"] | None, ADDED] = None
-    """Of a .tsv: `csv` = fields may be quoted as in CSV; `none` = quotation marks are text; not given = they are text,
-    and a file in which 90 % of the fields are quoted is refused.
-    """
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """Text of a row → the table's own name of it."""
-        return {"source": self.source_field, "target": self.target_field}
-
-
-# `from` is a keyword of Python, so that no class body can declare it.
-_FROM: dict[str, Any] = {
-    "from": (Literal["train"], Field(description="The split that the rows are drawn and removed from."))
-}
-
-
-class HeldOut(create_model("_HeldOut", __base__=Settings, **_FROM)):  # type: ignore[misc] # the base is made by a call
-    """Distinct rows drawn from the training split, which loses them and their duplicates.
-
-    Those with the smallest hashes of their content are drawn: the order of the rows does not matter, and rows that are
-    added displace a drawn one only where they are drawn themselves.
-    """
-
-    rows: PositiveInt
-    """How many rows."""
+    known: ClassVar[tuple[str, ...]] = ("source", "target")
+    """The columns of a row."""
 
 
 class HubCorpus(Settings):
@@ -110,6 +57,11 @@ class HubCorpus(Settings):
     source_field: str = "translation.en"
     """Column of the source text; a dot descends into a nested column."""
     target_field: str = "translation.de"
+    fields: Annotated[
+        dict[Name, str], ADDED, AfterValidator(NamedOnce(source="translation.en", target="translation.de"))
+    ] = Field(default={})
+    """Column of the task → the data set's own name of it: `{text: document}`. A column that is not here has its own
+    name."""
     splits: dict[Name, str | HeldOut] = Field(default={"train": "train", "valid": "validation", "test": "test"})
     """Our split → the data set's split, or rows drawn from `train`. Splits beyond train, valid and test are further
     test sets.
@@ -119,10 +71,12 @@ class HubCorpus(Settings):
     limit: PositiveInt | None = None
     """The maximum number of training rows (validation and test sets are always complete)."""
 
-    @property
-    def fields(self) -> dict[str, str]:
-        """Text of a row → the data set's own name of it."""
-        return {"source": self.source_field, "target": self.target_field}
+    known: ClassVar[None] = None
+    """The columns of a row: only the data set itself can tell."""
+
+    def field(self, column: str) -> str:
+        """The data set's own name of a column."""
+        return own_name(column, self.fields, source=self.source_field, target=self.target_field)
 
     @model_validator(mode="after")
     def _has_required_splits(self) -> "HubCorpus":
@@ -136,18 +90,22 @@ class FilesCorpus(Settings):
     name: Literal["files"] = "files"
     folder: LocalPath | None = None
     """Where the files are, relative to this file."""
-    splits: dict[Name, ParallelText | PairTable | HeldOut]
+    splits: dict[Name, SplitFiles | HeldOut]
     """Split → files, or rows drawn from `train`. Splits beyond train, valid and test are further test sets."""
     hub: HubCorpus | None = None
     """Where the same splits come from while `folder` is not set."""
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The texts that a row of every split has, of the files or of the hub's copy in their place."""
+    def known(self) -> tuple[str, ...] | None:
+        """The columns that a row of every split has, of the files or of the hub's copy in their place.
+
+        None where only their content can tell.
+        """
         if self.folder is None and self.hub is not None:
-            return tuple(self.hub.fields)
-        files = [split.fields for split in self.splits.values() if not isinstance(split, HeldOut)]
-        return tuple(field for field in files[0] if all(field in other for other in files))
+            return self.hub.known
+        files = [known_columns(split) for split in self.splits.values() if not isinstance(split, HeldOut)]
+        told = [columns for columns in files if columns is not None]
+        return tuple(column for column in told[0] if all(column in other for other in told)) if told else None
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "FilesCorpus":
@@ -206,6 +164,50 @@ class Tokenizer(Settings):
     """Tokenise by Moses' rules first; not given = SentencePiece sees the text as it is."""
 
 
+class OfExperiment(Settings):
+    """The vocabularies that another experiment's data have, so that its weights know the same pieces.
+
+    Its data are prepared first. A column takes the vocabulary of the other's column of that name, else the other's
+    joint one.
+    """
+
+    name: Literal["of_experiment"]
+    experiment: LocalPath
+    """Path of the other experiment file, relative to this file."""
+
+
+def _kind_of_tokenizer(value: Any) -> str:
+    """Of the settings, or of data by the keys that they have."""
+    if isinstance(value, Mapping):
+        name, keys = value.get("name"), value.keys()
+        borrowed = len(keys & OfExperiment.model_fields.keys()) > len(keys & Tokenizer.model_fields.keys())
+        return "of_experiment" if name == "of_experiment" or borrowed else "sentencepiece"
+    return "of_experiment" if isinstance(value, OfExperiment) else "sentencepiece"
+
+
+AnyTokenizer = Annotated[
+    Annotated[Tokenizer, Tag("sentencepiece")] | Annotated[OfExperiment, Tag("of_experiment")],
+    Discriminator(_kind_of_tokenizer),
+]
+
+
+class Augment(Settings):
+    """Copies of training rows with words left out and exchanged (Wei & Zou 2019: EDA), of what models read.
+
+    What a copy becomes depends on the seed, the row and the copy alone, and one word at least remains.
+    """
+
+    delete: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Probability of each word to be left out (random deletion)."""
+    swap: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    """Share of the remaining words, rounded down but at least 1: so many times two of them change places (random swap);
+    0 = none."""
+    copies: PositiveInt = 1
+    """Of each row, beside the row itself: 1 doubles the training data."""
+    seed: NonNegativeInt = 1
+    """Of the draws."""
+
+
 class Data(Settings):
     """One corpus, made ready: what is read, what is kept, how it is cut into tokens."""
 
@@ -213,7 +215,13 @@ class Data(Settings):
     lowercase: bool = False
     """Lower-case all texts of every split."""
     filters: Filters = Filters()
-    tokenizer: Tokenizer = Tokenizer()
+    tokenizer: AnyTokenizer = Tokenizer()
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = 128
-    """Training rows with a longer text are left out. In validation and test sets, what models read is cut there. Both
-    are counted."""
+    """Training rows with a longer text are left out, or cut as `overlong` says. In validation and test sets, what
+    models read is cut there. Both are counted."""
+    overlong: Annotated[Literal["drop", "cut_end", "cut_middle"], ADDED] = "drop"
+    """What becomes of longer texts that models read: `drop` = their training rows are left out, and evaluation rows end
+    at the bound; `cut_end` = both end there; `cut_middle` = both keep their first half and their last. A training row
+    whose longer text models should write is left out in any case."""
+    augment: Annotated[Augment | None, ADDED] = None
+    """Augmentation of the training split; not given = none."""

@@ -67,6 +67,8 @@ class TaskSettings(Settings):
     """Names of the scores that are shown after every epoch. Where the loss selects, test sets rank by the first one."""
     watched: ClassVar[str]
     """The name of that which health checks watch beside a rising reward, and which rewards a bandit's arms."""
+    needs_test: ClassVar[bool] = True
+    """Whether the data must have the split `test`."""
 
     name: str
     selection_metric: str

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
-from intelligen.config.schema.data import Data, FilesCorpus
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.declarations import unmet
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.initial import Initial, InitialWeights
@@ -40,20 +40,26 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
-        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and not self.data.tokenizer.joint:
+        tokenizer = self.data.tokenizer
+        separate = isinstance(tokenizer, Tokenizer) and not tokenizer.joint
+        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and separate:
             raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
         if self.data.max_tokens + 1 > self.model.max_positions:
             raise ValueError(
                 f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
                 f" ({self.model.max_positions}): BOS and EOS take a position"
             )
-        corpus = self.data.corpus
-        where = "data.corpus.hub" if isinstance(corpus, FilesCorpus) and corpus.folder is None else "data.corpus"
-        if lacking := [column.name for column in self.task.columns if column.name not in corpus.fields]:
+        corpus, where = self.data.corpus, "data.corpus"
+        if isinstance(corpus, FilesCorpus) and corpus.folder is None and corpus.hub is not None:
+            corpus, where = corpus.hub, "data.corpus.hub"
+        known = [column.name for column in self.task.columns] if corpus.known is None else corpus.known
+        if lacking := [column.name for column in self.task.columns if column.name not in known]:
             raise ValueError(
                 f"{where} has no {' and no '.join(lacking)}, which task {self.task.name} needs (there are"
-                f" {', '.join(corpus.fields)}); name other data, or another task"
+                f" {', '.join(known)}); name other data, or another task"
             )
+        if self.task.needs_test and not isinstance(corpus, EmbeddedCorpus) and "test" not in corpus.splits:
+            raise ValueError(f"{where}.splits lack test, by which task {self.task.name} is scored; add it")
         names = (self.task.name, self.strategy.name, self.model.name)
         for line in unmet(self.task, self.strategy, self.model, names=names):
             raise ValueError(line)
@@ -130,6 +136,12 @@ def baseline_trial(experiment: Experiment, *, prepared: str, initial: InitialWei
         start=None,
         initial=initial,
     )
+
+
+def training_trial(experiment: Experiment, *, prepared: str, initial: InitialWeights | None = None) -> Trial:
+    """The trial that trains the experiment's strategy without a baseline before it."""
+    trial = baseline_trial(experiment, prepared=prepared, initial=initial)
+    return trial.model_copy(update={"strategy": experiment.strategy})
 
 
 def finetuning_trial(

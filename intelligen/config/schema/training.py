@@ -1,7 +1,7 @@
 """Training settings: optimizer, schedule, epochs, precision, and bounds of health."""
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -29,10 +29,13 @@ class Optimizer(Settings):
 class Schedule(Settings):
     """Learning rate by update: linear warm-up, then the named decay."""
 
+    either: ClassVar[tuple[tuple[str, str], ...]] = (("warmup_updates", "warmup_ratio"),)
     name: Literal["inverse_sqrt", "cosine", "constant", "linear"] = "inverse_sqrt"
     """`inverse_sqrt`: Vaswani et al. (2017), eq. 3, scaled so that the peak is the learning rate."""
-    warmup_updates: NonNegativeInt = 400
+    warmup_updates: NonNegativeInt | None = 400
     """Updates until the peak."""
+    warmup_ratio: Annotated[float | None, Field(ge=0.0, lt=1.0), ADDED] = None
+    """Instead of `warmup_updates`: the share of all updates, or of a cycle's, until the peak; 0.1 = 10 %."""
     final_ratio: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """`cosine` and `linear` end at this share of the peak."""
     cycle_epochs: Annotated[PositiveInt | None, ADDED] = None
@@ -74,12 +77,17 @@ class Health(Settings):
 class Training(Settings):
     """One run of updates. An epoch is `epoch_updates` updates, or one pass over the training data."""
 
+    either: ClassVar[tuple[tuple[str, str], ...]] = (("batch_tokens", "batch_rows"),)
     epochs: PositiveInt = 10
     """At each epoch's end: validation, checkpoint, report."""
     epoch_updates: PositiveInt | None = None
     """Updates per epoch; not given = one pass over the training data."""
-    batch_tokens: PositiveInt = 4096
+    batch_tokens: PositiveInt | None = 4096
     """Tokens of one update over all workers: rows × longest side (padding counted). It does not depend on `workers`."""
+    batch_rows: Annotated[PositiveInt | None, ADDED] = None
+    """Instead of `batch_tokens`: rows of one update over all workers, those of like length together; one update of each
+    pass may have fewer.
+    """
     micro_batch_tokens: PositiveInt | None = None
     """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. Not given = no bound."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1

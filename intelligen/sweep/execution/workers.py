@@ -42,6 +42,8 @@ class WorkerConfig(TypedDict):
 
     trial: str
     """The trial's settings as JSON."""
+    row: str
+    """Of the sweep's table."""
     store: str
     directory: str
     resources: str

@@ -16,13 +16,11 @@ from intelligen.config.schema.data import (
     EmbeddedCorpus,
     FilesCorpus,
     Filters,
-    HeldOut,
     HubCorpus,
     Moses,
-    PairTable,
-    ParallelText,
     Tokenizer,
 )
+from intelligen.config.schema.split_forms import HeldOut, LineFiles, PairTable, ParallelText
 from intelligen.config.schema.tasks import Translation
 from intelligen.data.corpora import open_corpus
 from intelligen.data.data_manifest import Overlap
@@ -138,9 +136,10 @@ def test_a_new_test_set_has_the_columns_of_the_task(tmp_path: Path) -> None:
     test_set = NewTestSet("new", (tmp_path / "new.tsv",))
     with test_set.encoded(prepared, SOURCE) as (split, report):
         assert (list(split.columns), split.texts("source"), report.kept) == (["source"], ["ape bee"], 1)
+    pair = NewTestSet("new", (tmp_path / "new.tsv", tmp_path / "new.tsv"))
     with (
         pytest.raises(ConfigError, match=r"^--data new: give data with `label`, .* \(there are source, target\)"),
-        test_set.encoded(prepared, (Column("label", read=False),)),
+        pair.encoded(prepared, (Column("label", read=False),)),
     ):
         pass
 
@@ -149,11 +148,9 @@ def test_a_new_test_set_has_the_columns_of_the_task(tmp_path: Path) -> None:
     ("corpus", "key"),
     [
         (EmbeddedCorpus(), "data.corpus"),
-        (HubCorpus(dataset="nobody/nothing"), "data.corpus"),
-        (FilesCorpus(folder="/nowhere", splits=dict.fromkeys(SPLITS, PairTable(file="t.tsv"))), "data.corpus"),
         (
-            FilesCorpus(splits=dict.fromkeys(SPLITS, PairTable(file="t.tsv")), hub=HubCorpus(dataset="a/b")),
-            "data.corpus.hub",
+            FilesCorpus(folder="/nowhere", splits=dict.fromkeys(SPLITS, ParallelText(source="a", target="b"))),
+            "data.corpus",
         ),
     ],
 )
@@ -180,10 +177,13 @@ def test_a_task_whose_column_the_data_lack_is_reported_with_its_location(
     )
 
 
-def test_a_corpus_has_the_fields_that_all_its_splits_have() -> None:
+def test_a_corpus_has_the_columns_that_all_its_splits_may_have() -> None:
     drawn = HeldOut.model_validate({"from": "train", "rows": 5})
     splits = {"train": ParallelText(source="a", target="b"), "valid": drawn, "test": PairTable(file="t.tsv")}
-    assert FilesCorpus(folder="f", splits=splits).fields == ("source", "target")
+    assert FilesCorpus(folder="f", splits=splits).known == ("source", "target")
+    splits["test"] = LineFiles(lines={"target": "a", "text": "b"})
+    assert FilesCorpus(folder="f", splits=splits).known == ("target",)
+    assert FilesCorpus(folder="f", splits=dict.fromkeys(SPLITS, PairTable(file="t.tsv"))).known is None
 
 
 QUESTIONS = (Column("context", read=True), Column("question", read=True), Column("answer", read=False))

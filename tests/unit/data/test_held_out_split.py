@@ -9,8 +9,9 @@ import pytest
 
 from intelligen.config.load import load_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, FilesCorpus, Filters, HeldOut, HubCorpus, PairTable, ParallelText
+from intelligen.config.schema.data import Data, FilesCorpus, Filters, HubCorpus
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText
 from intelligen.data.corpora import open_corpus
 from intelligen.data.corpus_interface import Corpus
 from intelligen.data.row_filters import Counts, evaluation_rows, trained_on, training_rows
@@ -79,9 +80,9 @@ def test_pairs_are_drawn_of_what_training_keeps_and_are_in_no_other_case_in_trai
     files = {"train": ParallelText(source="train.en", target="train.de"), "test": PairTable(file="test.tsv")}
     found = FilesCorpus(folder=str(tmp_path), splits={**files, "valid": held_out(20)})
     data = Data(corpus=found, lowercase=True, filters=Filters(max_length_difference=20))
-    drawn = open_corpus(found, SOURCE_AND_TARGET, trained_on(data))
+    drawn = open_corpus(found, SOURCE_AND_TARGET, trained_on(data, SOURCE_AND_TARGET))
     valid = list(evaluation_rows(drawn, "valid", SOURCE_AND_TARGET, data, Counts()))
-    train = list(training_rows(drawn, data, Counts()))
+    train = list(training_rows(drawn, SOURCE_AND_TARGET, data, Counts()))
     assert len({*valid}) == len(valid) == 20
     assert {*valid, *train} == {*ROWS}
     assert not {*valid} & {*train}
@@ -172,7 +173,7 @@ def test_a_drawn_split_is_written_in_the_file_or_typed(tmp_path: Path) -> None:
     in_file = load(tmp_path, "{from: train, rows: 7}")
     typed = load(tmp_path, "{file: valid.tsv}", override)
     assert in_file == typed == load(tmp_path, "{from: train, rows: 9}", "data.corpus.splits.valid.rows=7")
-    assert in_file.data.corpus.model_dump()["splits"]["valid"] == {"from": "train", "rows": 7}
+    assert in_file.data.corpus.model_dump()["splits"]["valid"] == {"from": "train", "rows": 7, "group": None}
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 import pytest
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, FilesCorpus, ParallelText, Tokenizer
+from intelligen.config.schema.data import Data, FilesCorpus, Tokenizer
 from intelligen.config.schema.data import Moses as MosesSettings
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.data.moses_tokenizer import MosesTokenizer
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared

@@ -7,8 +7,9 @@ import pytest
 
 from intelligen.cli.new_test_set_option import new_test_sets
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, FilesCorpus, HeldOut, PairTable
+from intelligen.config.schema.data import Data, FilesCorpus
 from intelligen.config.schema.data import Tokenizer as TokenizerSettings
+from intelligen.config.schema.split_forms import HeldOut, PairTable
 from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared

@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Filters, ParallelText
+from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Filters
 from intelligen.config.schema.data import Tokenizer as TokenizerSettings
+from intelligen.config.schema.split_forms import ParallelText
 from intelligen.data import preparation
 from intelligen.data.corpora import open_corpus
 from intelligen.data.data_manifest import MANIFEST
 from intelligen.data.data_summary import describe
+from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import open_prepared
 from intelligen.data.row_filters import Counts, training_rows
 from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer, train_tokenizer
@@ -308,11 +310,11 @@ def _peak_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch, *, pairs: int) ->
     tracemalloc.start()
     write_split(
         "train",
-        training_rows(open_corpus(data.corpus, SOURCE_AND_TARGET), data, counts),
+        training_rows(open_corpus(data.corpus, SOURCE_AND_TARGET), SOURCE_AND_TARGET, data, counts),
         columns=SOURCE_AND_TARGET,
         directory=folder,
-        tokenizers={"source": tokenizer, "target": tokenizer},
-        max_tokens=128,
+        encoders={"source": tokenizer, "target": tokenizer},
+        fit=Fit(SOURCE_AND_TARGET, data),
         counts=counts,
         on_progress=lambda stage, read: None,
         on_rows=lambda rows: None,

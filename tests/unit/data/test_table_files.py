@@ -9,9 +9,10 @@ import datasets
 import pytest
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import HubCorpus, PairTable
+from intelligen.config.schema.data import HubCorpus
+from intelligen.config.schema.split_forms import PairTable
+from intelligen.data.corpus_files import FileRows
 from intelligen.data.huggingface import HubRows
-from intelligen.data.parallel_files import FileRows
 from intelligen.errors import ConfigError, DataError
 
 

@@ -8,7 +8,8 @@ import datasets
 import pytest
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Corpus, FilesCorpus, HubCorpus, PairTable, ParallelText
+from intelligen.config.schema.data import Corpus, FilesCorpus, HubCorpus
+from intelligen.config.schema.split_forms import PairTable, ParallelText
 from intelligen.data.corpora import open_corpus
 from intelligen.data.text_lines import decoded_lines, one_line
 from intelligen.errors import DataError

@@ -28,6 +28,12 @@ def test_cosine_falls_from_the_peak_to_its_final_share():
     assert found[-1] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("name", ["inverse_sqrt", "cosine", "constant", "linear"])
+def test_a_warm_up_may_be_a_share_of_all_updates(name):
+    assert rates(Schedule(name=name, warmup_ratio=0.1)) == rates(Schedule(name=name, warmup_updates=10))
+    assert rates(Schedule(name=name, warmup_ratio=0.0)) == rates(Schedule(name=name, warmup_updates=0))
+
+
 def test_linear_falls_evenly_from_the_peak_to_its_final_share():
     found = rates(Schedule(name="linear", warmup_updates=10, final_ratio=0.1))
     assert found[:10] == pytest.approx([0.2 * update for update in range(1, 11)])
@@ -46,9 +52,10 @@ def reported_rates(schedule: Schedule, *, epochs: int, updates: int) -> list[flo
 @pytest.mark.parametrize("name", ["linear", "cosine"])
 def test_every_cycle_of_a_schedule_is_that_of_a_training_of_its_length(name):
     alone = reported_rates(Schedule(name=name, warmup_updates=3), epochs=2, updates=14)
-    cycles = reported_rates(Schedule(name=name, warmup_updates=3, cycle_epochs=2), epochs=6, updates=42)
-    assert alone[-1] == 0.0
-    assert cycles == alone * 3
+    for warm_up in ({"warmup_updates": 3}, {"warmup_ratio": 0.2}):
+        cycles = reported_rates(Schedule(name=name, **warm_up, cycle_epochs=2), epochs=6, updates=42)
+        assert alone[-1] == 0.0
+        assert cycles == alone * 3
 
 
 def test_constant_stays_after_its_warm_up():

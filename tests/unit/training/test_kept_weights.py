@@ -107,11 +107,13 @@ def test_damaged_weights_are_not_taken_for_whole_ones(model, tmp_path, suffix, d
 
 def test_the_weights_at_a_cycle_s_end_are_those_of_a_training_of_so_many_epochs(tiny_store, tmp_path):
     store, identity = tiny_store
-    alone = with_training(tiny_trial(identity), schedule=Schedule(name="linear", warmup_updates=2), keep_epochs=(2,))
-    cycles = Schedule(name="linear", warmup_updates=2, cycle_epochs=2)
+    schedule = Schedule(name="linear", warmup_ratio=0.1)
+    by_rows = {"epoch_updates": None, "batch_tokens": None, "batch_rows": 50}
+    alone = with_training(tiny_trial(identity), **by_rows, schedule=schedule, keep_epochs=(2,))
+    cycles = Schedule(name="linear", warmup_ratio=0.1, cycle_epochs=2)
     fit(alone, Runtime(store, tmp_path / "alone"))
     fit(with_training(alone, epochs=4, schedule=cycles), Runtime(store, tmp_path / "cycles"))
     assert kept_weights(tmp_path / "cycles", 2).sha256 == kept_weights(tmp_path / "alone", 2).sha256
-    longer = Schedule(name="linear", warmup_updates=2)
-    fit(with_training(alone, epochs=4, schedule=longer), Runtime(store, tmp_path / "longer"))
+    assert kept_weights(tmp_path / "alone", 2).update == 16, "two passes over 400 rows"
+    fit(with_training(alone, epochs=4), Runtime(store, tmp_path / "longer"))
     assert kept_weights(tmp_path / "longer", 2).sha256 != kept_weights(tmp_path / "alone", 2).sha256

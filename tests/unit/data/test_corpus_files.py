@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import FilesCorpus, HubCorpus, PairTable, ParallelText
+from intelligen.config.schema.data import FilesCorpus, HubCorpus
+from intelligen.config.schema.split_forms import PairTable, ParallelText
 from intelligen.data.corpora import open_corpus
-from intelligen.data.parallel_files import FileRows
+from intelligen.data.corpus_files import FileRows
 from intelligen.data.text_lines import read_lines
 from intelligen.errors import ConfigError, DataError, StorageError
 
@@ -107,7 +108,7 @@ def test_different_line_counts_are_both_named(tmp_path: Path, source_lines: int,
         list(pairs.rows("train"))
     assert str(caught.value) == (
         f"{tmp_path}/a.en has {source_lines:,} lines, {tmp_path}/a.de has {target_lines:,}:"
-        " line i of one must translate line i of the other"
+        " line i of one must belong to line i of the other"
     )
 
 
@@ -151,8 +152,8 @@ def test_an_unreadable_file_is_a_storage_error(tmp_path: Path) -> None:
 
 
 def test_a_table_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"got 'a\.csv'"):
-        table(tmp_path, "a.csv", b"")
+    with pytest.raises(ConfigError, match=r"its `format` must say .* got 'a\.txt'"):
+        table(tmp_path, "a.txt", b"")
 
 
 def test_rows_are_located_by_file_and_line(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""Forms of a split: the files that hold its rows, or rows drawn from another split."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PositiveInt, ValidationInfo, create_model
+
+from intelligen.config.base import ADDED, Name, Settings
+
+
+def _inside_the_folder(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"must be a path inside the folder, got {name!r}")
+    return name
+
+
+RelativeFile = Annotated[str, Field(min_length=1), AfterValidator(_inside_the_folder)]
+
+
+def own_name(column: str, fields: Mapping[str, str], *, source: str, target: str) -> str:
+    """What a table or data set calls a column: as `fields` says, else as `source_field` and `target_field` do."""
+    return fields.get(column) or {"source": source, "target": target}.get(column, column)
+
+
+class NamedOnce:
+    """Check of `fields`: a column has one name. The defaults of `source_field` and `target_field` give way."""
+
+    def __init__(self, *, source: str, target: str) -> None:
+        self._usual = {"source": source, "target": target}
+
+    def __call__(self, fields: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        """The same fields, if no column has two names."""
+        for column, usual in self._usual.items():
+            if column in fields and info.data.get(f"{column}_field", usual) != usual:
+                raise ValueError(f"{column}_field names the field of {column} already; give one of the two")
+        return fields
+
+
+class ParallelText(Settings):
+    """Two plain or gzip-compressed text files; line i of one translates line i of the other."""
+
+    source: RelativeFile
+    target: RelativeFile
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Column → the file that holds it."""
+        return {"source": self.source, "target": self.target}
+
+
+class LineFiles(Settings):
+    """Plain or gzip-compressed text files, one for each column; line i of each belongs to row i."""
+
+    lines: Annotated[dict[Name, RelativeFile], Field(min_length=1)]
+    """Column → its file: `{question: train.questions, answer: train.answers}`."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Column → the file that holds it."""
+        return dict(self.lines)
+
+
+class PairTable(Settings):
+    """One .tsv, .csv (RFC 4180; both with a header row) or .jsonl file, plain or gzip-compressed."""
+
+    file: RelativeFile
+    format: Annotated[Literal["tsv", "csv", "jsonl"] | None, ADDED] = None
+    """What the file is, where its ending does not say it (`ratings_train.txt`)."""
+    source_field: str = "source"
+    """Column or field of the source text; in .jsonl a dot descends into a nested object (`translation.en`)."""
+    target_field: str = "target"
+    fields: Annotated[dict[Name, str], ADDED, AfterValidator(NamedOnce(source="source", target="target"))] = Field(
+        default={}
+    )
+    """Column of the task → the table's own name of it: `{text: document}`. A column that is not here has its own
+    name."""
+    quoting: Annotated[Literal["csv", "none"] | None, ADDED] = None
+    """Of a .tsv: `csv` = fields may be quoted as in CSV; `none` = quotation marks are text; not given = they are text,
+    and a file in which 90 % of the fields are quoted is refused.
+    """
+
+    def field(self, column: str) -> str:
+        """The table's own name of a column."""
+        return own_name(column, self.fields, source=self.source_field, target=self.target_field)
+
+
+class TextFolder(Settings):
+    """A folder of .txt files, one text in each: the name of the subfolder that holds it is its label."""
+
+    folder: RelativeFile
+    labels: Annotated[list[Name], Field(min_length=1)] | None = None
+    """The subfolders that are read; not given = all. aclImdb's `train` needs `[neg, pos]`, since it has texts without
+    a label in a third one."""
+
+
+class Documents(Settings):
+    """A plain or gzip-compressed text file of documents, with empty lines between them.
+
+    The lines of a document are joined by spaces.
+    """
+
+    documents: RelativeFile
+
+
+# `from` is a keyword of Python, so that no class body can declare it.
+_FROM: dict[str, Any] = {
+    "from": (Literal["train"], Field(description="The split that the rows are drawn and removed from."))
+}
+
+
+class HeldOut(create_model("_HeldOut", __base__=Settings, **_FROM)):  # type: ignore[misc] # the base is made by a call
+    """Distinct rows drawn from the training split, which loses them and their duplicates.
+
+    Those with the smallest hashes of their content are drawn: the order of the rows does not matter, and rows that are
+    added displace a drawn one only where they are drawn themselves.
+    """
+
+    rows: PositiveInt
+    """How many rows; with `group`, how many at least."""
+    group: Annotated[str | None, ADDED] = None
+    """A field of the training data, such as the article of a question: rows with the same value of it are drawn
+    together, so that no group is in two splits."""
+
+
+SplitFiles = ParallelText | LineFiles | PairTable | TextFolder | Documents
+
+
+def known_columns(files: SplitFiles) -> tuple[str, ...] | None:
+    """The columns that files have; None where only their content can tell."""
+    match files:
+        case ParallelText() | LineFiles():
+            return tuple(files.files)
+        case PairTable():
+            return None
+        case TextFolder():
+            return ("text", "label")
+        case Documents():
+            return ("text",)
