@@ -87,8 +87,8 @@ def _section(schema: Schema, anchors: dict[str, str]) -> str:
 
 def _default(field: Schema) -> str:
     default = field["default"]
-    if "discriminator" in field:
-        return f"`{default['name']}`"
+    if "oneOf" in field and isinstance(default, dict):  # options, one of which may have no name
+        return f"`{default['name']}`" if "name" in default else ""
     plain = isinstance(default, str) and default
     return "" if "$ref" in field else f"`{default if plain else json.dumps(default)}`"
 
@@ -105,6 +105,9 @@ def _type(field: Schema, anchors: dict[str, str]) -> str:
             return ", ".join(f"`{value}`" for value in values)
         case {"discriminator": {"mapping": options}}:
             return ", ".join(f"[`{name}`](#{anchors[ref.rpartition('/')[2]]})" for name, ref in options.items())
+        case {"oneOf": options, "default": {"name": _}}:
+            found = [anchors[option["$ref"].rpartition("/")[2]] for option in options]
+            return ", ".join(f"[`{anchor.rpartition('-name-')[2]}`](#{anchor})" for anchor in found)
         case {"anyOf": options} | {"oneOf": options}:
             return " or ".join(dict.fromkeys(_type(option, anchors) for option in options))
         case {"prefixItems": items}:

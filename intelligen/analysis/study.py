@@ -153,7 +153,7 @@ class StudyResults:
     @cached_property
     def strategies(self) -> tuple[str, ...]:
         """In the order in which they first ran."""
-        return tuple(dict.fromkeys(member.record.strategy for member in self.searched + self.confirmations))
+        return tuple(dict.fromkeys(member.record.row for member in self.searched + self.confirmations))
 
     @cached_property
     def systems(self) -> tuple[System, ...]:
@@ -163,7 +163,7 @@ class StudyResults:
         seeds = {member.record.seed for member in self.confirmations or self.members}
         groups = {BASELINE: [m for m in ran if m.record.kind == "baseline" and m.record.seed in seeds]}
         for name in self.strategies:
-            own = [member for member in ran if member.record.kind == kind and member.record.strategy == name]
+            own = [member for member in ran if member.record.kind == kind and member.record.row == name]
             tested = [member for member in own if member.decoded] or own
             groups[name] = tested if self.confirmations else self._best(tested)
         return tuple(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from intelligen.addresses import absolute
 from intelligen.config.document import Document, dotted, problem_line, raise_problems
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.includes import with_fragments
@@ -19,11 +18,13 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
-from intelligen.config.schema.data import EmbeddedCorpus, Tokenizer
+from intelligen.config.named_experiments import problems_of_named
+from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_rows import check_rows
 from intelligen.config.space.check_search import check_search
 from intelligen.config.space.check_space import check_space
 from intelligen.errors import ConfigError
@@ -40,7 +41,9 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
 
     """
-    return _loaded(path, overrides, ())[0]
+    path = located(path)
+    document = with_fragments(read_document(path), path, Experiment)
+    return _with_named_files(document, [parse_override(text) for text in overrides])
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class SweepFile:
     """What it names, with its overrides."""
     document: Document
     """The file's contents, for the lines in messages."""
+    rows: Mapping[str, Experiment]
+    """Row → its experiment; empty where rows are strategies."""
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experiment]:
@@ -85,20 +90,21 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         sweep = validated(Sweep, document)
     with _noting(problems):
-        named = with_overrides(_named_experiment(document, project), Experiment, reaching)
-        experiment = validated(Experiment, named)
-        _learnt_by(experiment, named, ())
+        experiment = _with_named_files(_named_experiment(document, project), reaching)
     raise_problems(problems)
+    rows: dict[str, Experiment] = {}
     with _noting(problems):
-        check_space(sweep, experiment, document)
+        rows = check_rows(sweep, experiment, document)
+        _check_files_of_rows(sweep, rows, document)
+        check_space(sweep, experiment, document, rows=rows)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
-        _require_one_objective(sweep, experiment, document)
+        _require_one_objective(sweep, rows.get(sweep.control, experiment), document)
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
-    return SweepFile(sweep, experiment, document)
+    return SweepFile(sweep, experiment, document, rows)
 
 
 def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
@@ -125,6 +131,34 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     """
     document = Document(experiment.model_dump(mode="json"), {})
     return _experiment(document, [Override(key, value) for key, value in changes.items()])
+
+
+def row_experiments(sweep: Sweep, experiment: Experiment) -> dict[str, Experiment]:
+    """Row → its experiment; empty where rows are strategies.
+
+    Raises:
+        ConfigError: A row breaks a rule, by another version or another plugin than checked it.
+
+    """
+    return {row.id: apply_settings(experiment, row.settings) for row in sweep.variants()}
+
+
+def trial_experiment(
+    experiment: Experiment, rows: Mapping[str, Experiment], changes: Mapping[str, JsonValue]
+) -> Experiment:
+    """The experiment of a trial: its row's, with the values that the search suggests.
+
+    Args:
+        experiment: The sweep's.
+        rows: Row → its experiment; empty where rows are strategies.
+        changes: Dotted key → value, and the row where there are several.
+
+    Raises:
+        ConfigError: A value breaks its rule; the message begins with the key.
+
+    """
+    others = {key: value for key, value in changes.items() if key != ROW}
+    return apply_settings(rows[str(changes[ROW])] if rows else experiment, others)
 
 
 def _telling_keys(document: Document) -> tuple[int, int]:
@@ -169,46 +203,24 @@ def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
     return validated(Experiment, with_overrides(document, Experiment, changes))
 
 
-def _loaded(path: Path, overrides: Sequence[str], asked_by: tuple[Path, ...]) -> tuple[Experiment, Tokenizer]:
-    """The experiment in a file, and what learns its vocabularies, for which the experiments `asked_by` ask it."""
-    path = located(path)
-    document = with_fragments(read_document(path), path, Experiment)
-    document = with_overrides(document, Experiment, [parse_override(text) for text in overrides])
+def _with_named_files(document: Document, changes: Sequence[Override]) -> Experiment:
+    """The experiment in a document, after a look at the experiment files that it names itself."""
+    document = with_overrides(document, Experiment, changes)
     experiment = validated(Experiment, document)
-    return experiment, _learnt_by(experiment, document, (*asked_by, absolute(path)))
+    raise_problems(
+        [problem_line(document.origin(key), dotted(key), what) for key, what in problems_of_named(experiment)]
+    )
+    return experiment
 
 
-def _learnt_by(experiment: Experiment, document: Document, chain: tuple[Path, ...]) -> Tokenizer:
-    """What learns the vocabularies of an experiment, which may be another one's, and so on.
-
-    Args:
-        experiment: Its settings.
-        document: Its file, for the line in messages.
-        chain: The files that ask each other for vocabularies, this one last.
-
-    Raises:
-        ConfigError: One of the files is wrong; they ask each other in a circle; there are separate vocabularies, and
-            the model needs a joint one.
-
-    """
-    settings = experiment.data.tokenizer
-    if isinstance(settings, Tokenizer):
-        return settings
-    path, key = Path(settings.experiment), ("data", "tokenizer", "experiment")
-    problems: tuple[str, ...] = ()
-    try:
-        if path in chain:
-            circle = " → ".join(displayed(one) for one in (*chain, path))
-            raise ConfigError(f"none of these experiments learns vocabularies: {circle}")
-        _, learning = _loaded(path, (), chain)
-        tied = isinstance(experiment.model, Seq2Seq) and experiment.model.tied_embeddings == "all"
-        if tied and not learning.joint:
-            what = "has separate vocabularies, and model.tied_embeddings `all` needs a joint one"
-            raise ConfigError(f"{displayed(path)} {what}; set model.tied_embeddings: decoder")
-    except ConfigError as error:
-        problems = error.args
-    raise_problems([problem_line(document.origin(key), dotted(key), line) for line in problems])
-    return learning
+def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+    problems: list[str] = []
+    for row in sweep.variants():
+        for (group, *_), what in problems_of_named(rows[row.id]):
+            written = [key for setting, key in row.keys.items() if setting.startswith(str(group))]
+            key = ("rows", *written[0]) if written else ("rows",)
+            problems.append(problem_line(document.origin(key), dotted(key), what))
+    raise_problems(problems)
 
 
 def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:

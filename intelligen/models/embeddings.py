@@ -35,12 +35,15 @@ class Positions(nn.Module):
 
         The padding's vectors mean nothing, and likewise those of rows that are carried on behind the last position.
         """
-        last = self.table_PD.size(0) - 1
         if left_padding_N is not None:
             position_T = torch.arange(start, start + count, device=left_padding_N.device)
-            return self.table_PD[(position_T - left_padding_N[:, None]).clamp(0, last)]
-        assert start + count - 1 <= last, f"position {start + count - 1} of {last + 1}"
+            return self.at(position_T - left_padding_N[:, None])
+        assert start + count <= self.table_PD.size(0), f"position {start + count - 1} of {self.table_PD.size(0)}"
         return self.table_PD[start : start + count]
+
+    def at(self, position: Tensor) -> Tensor:
+        """The vectors [..., D] of these positions; those that there are not get the nearest one's."""
+        return self.table_PD[position.clamp(0, self.table_PD.size(0) - 1)]
 
 
 def sinusoids(positions: int, d_model: int) -> Tensor:

@@ -5,12 +5,42 @@ A target batch has N = B·n rows: n ≥ 1 adjacent rows for each of B sources.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, Self
 
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
 from intelligen.models.losses import Targets, token_losses
+
+Part = Literal["encoder", "decoder", "embeddings"]
+"""What of a network may be trained before it, or kept as it is."""
+
+
+class Network(nn.Module):
+    """What is trained: a generator or a classifier."""
+
+    @property
+    def parts(self) -> Mapping[Part, tuple[str, ...]]:
+        """Part → how the names of its tensors in `state_dict` begin; parts may overlap, and none need be named.
+
+        `encoder` and `decoder` take the tables along that they read tokens by. Each prefix of `embeddings` is that of
+        one table, whose tensor [V, D] is its `weight`.
+        """
+        return {}
+
+
+class TokenPredictor(Network, ABC):
+    """A network whose states say which token comes next."""
+
+    @abstractmethod
+    def project(self, states: Tensor) -> Tensor:
+        """Logits [..., V] of the next token, from states [..., D]."""
+
+    def summed_loss(self, states_NTD: Tensor, targets: Targets) -> Tensor:
+        """The sum of the tokens' losses (`losses.token_losses`) after these states."""
+        logits_NTV = self.project(states_NTD)
+        return token_losses(logits_NTV, targets.tokens_NT, label_smoothing=targets.label_smoothing).sum()
 
 
 class EncoderOutput(Protocol):
@@ -48,7 +78,7 @@ class DecoderCache(Protocol):
         """Keep these rows alone, in this order; from now on each has a source of its own."""
 
 
-class Generator(nn.Module, ABC):
+class Generator(TokenPredictor):
     """Source tokens and a target prefix → logits of the next target token.
 
     A network decodes in two ways that give the same logits: all positions of known targets in one parallel pass
@@ -56,7 +86,9 @@ class Generator(nn.Module, ABC):
     target, nor before a cached target (`left_padding_N`). `intelligen/conformance/generators.py` checks all of this.
 
     A decoder-only network reads the source as its prompt: its memory is what it computed of the prompts, its target
-    positions follow each prompt's last token, and its `max_positions` leaves room for the longest prompt.
+    positions follow each prompt's last token, and its `max_positions` leaves room for the longest prompt. One that
+    offers `language_modelling` also reads sources of width 0, and targets of several documents: a BOS behind a row's
+    first place begins another one, which sees nothing before it.
     `memory` and `cache` parameters are `Any` since each network declares its own types there.
 
     For several ranks, every trainable weight must take part in every teacher-forced loss, and each tensor of the state
@@ -79,10 +111,6 @@ class Generator(nn.Module, ABC):
         """States [N, T, D] at all the positions of whole targets, in parallel; those at padding mean nothing."""
 
     @abstractmethod
-    def project(self, states: Tensor) -> Tensor:
-        """Logits [..., V] of the next token, from states [..., D]."""
-
-    @abstractmethod
     def new_cache(
         self, encoded: Any, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
     ) -> DecoderCache:
@@ -100,11 +128,6 @@ class Generator(nn.Module, ABC):
     def prefill(self, tokens_NT: Tensor, cache: Any) -> None:
         """Append T ≥ 1 tokens to every row of the cache, without their logits."""
         self.extend(tokens_NT, cache)
-
-    def summed_loss(self, states_NTD: Tensor, targets: Targets) -> Tensor:
-        """The sum of the tokens' losses (`likelihood.token_losses`) after these states."""
-        logits_NTV = self.project(states_NTD)
-        return token_losses(logits_NTV, targets.tokens_NT, label_smoothing=targets.label_smoothing).sum()
 
     def decode(self, target_in_NT: Tensor, encoded: Any) -> Tensor:
         """Logits [N, T, V] at all the positions of whole targets, in parallel."""
@@ -131,22 +154,7 @@ class SourcePooler(Generator):
         """One state [B, D] of each source, which `project` reads; a gradient through it reaches the whole encoder."""
 
 
-G = TypeVar("G", bound=Generator)
-
-
-def offering(model: Generator, interface: type[G]) -> G:
-    """The same model by an interface with more; settings that need what a model lacks are refused before one is built.
-
-    Raises:
-        TypeError: It has another one.
-
-    """
-    if not isinstance(model, interface):
-        raise TypeError(f"{type(model).__name__} is no {interface.__name__}")
-    return model
-
-
-class Classifier(nn.Module, ABC):
+class Classifier(Network, ABC):
     """Token sequences of a row → logits of its class."""
 
     classes: int
@@ -160,6 +168,29 @@ class Classifier(nn.Module, ABC):
             tokens: [B, T] for each sequence of a row, right-padded; widths may differ, and a sequence may be empty.
 
         """
+
+
+class PredictingClassifier(Classifier, TokenPredictor):
+    """A classifier of one sequence that reads it from left to right, and so can also say what comes next."""
+
+    @abstractmethod
+    def classify_and_predict(self, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [B, classes], and states [B, T, D] after each token, from one pass; states at padding mean nothing."""
+
+
+NetworkT = TypeVar("NetworkT", bound=Network)
+
+
+def offering(model: nn.Module, interface: type[NetworkT]) -> NetworkT:
+    """The same model by an interface with more; settings that need what a model lacks are refused before one is built.
+
+    Raises:
+        TypeError: It has another one.
+
+    """
+    if not isinstance(model, interface):
+        raise TypeError(f"{type(model).__name__} is no {interface.__name__}")
+    return model
 
 
 ModelT = TypeVar("ModelT", bound=nn.Module, default=Generator)

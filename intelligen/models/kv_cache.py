@@ -22,14 +22,14 @@ class KVCache:
     ) -> None:
         layers, sources, _, width = source_kv_LBSW.shape
         assert rows % sources == 0
-        self._source = _Rows(source_kv_LBSW)
+        self._source = PickedRows(source_kv_LBSW)
         self.visible_keys = visible_keys
         self.left_padding_N = left_padding_N
         """None = no row has any."""
         self.rows_per_source = rows // sources
         self.length = 0
         """Target positions held so far."""
-        self._target = _Rows(source_kv_LBSW.new_empty(layers, rows, max_length, width))
+        self._target = PickedRows(source_kv_LBSW.new_empty(layers, rows, max_length, width))
 
     @property
     def source_kv_LBSW(self) -> Tensor:
@@ -105,7 +105,7 @@ class KVCache:
             self.visible_keys = self.visible_keys.index_select(0, sources_B)
 
 
-class _Rows:
+class PickedRows:
     """Rows that are picked again and again: two buffers change places, since a new one for each pick costs far more."""
 
     def __init__(self, held_LNTW: Tensor) -> None:

@@ -1,6 +1,7 @@
 """Encoder-decoder Transformer (Vaswani et al. 2017): a source is encoded once."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
@@ -12,7 +13,7 @@ from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.special_tokens import PAD
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.encoder_output import TransformerEncoderOutput, visible_keys
-from intelligen.models.interfaces import MixtureReader, SourcePooler
+from intelligen.models.interfaces import MixtureReader, Part, SourcePooler
 from intelligen.models.kv_cache import KVCache
 from intelligen.models.losses import Targets, summed_loss
 from intelligen.models.transformer_layers import DecoderLayer, EncoderLayer
@@ -43,6 +44,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         final_norm = partial(nn.LayerNorm, d_model) if config.norm == "pre" else nn.Identity
         self.encoder_norm = final_norm()
         self.decoder_norm = final_norm()
+        self.output_dropout = nn.Dropout(config.output_dropout)
 
     def encode(self, source_BS: Tensor) -> TransformerEncoderOutput:
         """Run the encoder."""
@@ -52,7 +54,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         x_BSD = self._placed(table(source_BS), self.source_positions(0, source_BS.size(1)))
         for layer in self.encoder:
             x_BSD = layer(x_BSD, mask)
-        return TransformerEncoderOutput(self.encoder_norm(x_BSD), padding_BS)
+        return TransformerEncoderOutput(self.output_dropout(self.encoder_norm(x_BSD)), padding_BS)
 
     def states(self, target_in_NT: Tensor, encoded: TransformerEncoderOutput) -> Tensor:
         """Run the decoder. Causality hides the padding, which is on the right."""
@@ -91,11 +93,22 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
 
     def extend(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
         """Append T ≥ 1 tokens to every row of the cache; logits [N, T, V] after each of them."""
-        return self.project(self.decoder_norm(self._append(tokens_NT, cache)))
+        return self.project(self.output_dropout(self.decoder_norm(self._append(tokens_NT, cache))))
 
     def prefill(self, tokens_NT: Tensor, cache: KVCache) -> None:
         """Append T ≥ 1 tokens to every row of the cache, without their logits."""
         self._append(tokens_NT, cache)
+
+    @property
+    def parts(self) -> Mapping[Part, tuple[str, ...]]:
+        """Each stack with the table that it reads by."""
+        target = "target_embedding."
+        source = target if self.source_embedding is None else "source_embedding."
+        return {
+            "encoder": (source, "source_positions.", "encoder.", "encoder_norm."),
+            "decoder": (target, "target_positions.", "decoder.", "decoder_norm.", "output."),
+            "embeddings": tuple(dict.fromkeys((source, target))),
+        }
 
     @property
     def _decoder_layers(self) -> list[DecoderLayer]:
@@ -106,7 +119,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         for layer in self._decoder_layers:
             source_kv_BSW = layer.cross_attention.kv(encoded.states_BSD)
             x_NTD = layer(x_NTD, source_kv_BSW, source_mask=encoded.visible_keys)
-        states_NTD: Tensor = self.decoder_norm(x_NTD)
+        states_NTD: Tensor = self.output_dropout(self.decoder_norm(x_NTD))
         return states_NTD
 
     def _append(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:

@@ -1,17 +1,17 @@
-"""Transformer classifier: one class for a row, from the mean over what is not padding."""
+"""Transformer classifier: one class for a row, from the encoder's mean state over what is not padding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.model import Encoder, Seq2Seq
 from intelligen.data.special_tokens import PAD
 from intelligen.models.attention import init_projection
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.encoder_output import TransformerEncoderOutput, visible_keys
-from intelligen.models.interfaces import Classifier
+from intelligen.models.interfaces import Classifier, Part
 from intelligen.models.transformer_layers import EncoderLayer
 
 
@@ -22,13 +22,13 @@ class TransformerClassifier(Classifier):
     (Devlin et al. 2019, sec. 3), so that padding behind any of them changes nothing.
 
     Args:
-        config: Shape of the encoder.
+        config: Shape of the encoder; a `Seq2Seq` has no decoder here.
         vocabularies: Tokens of each sequence's vocabulary.
         classes: Number of logits.
 
     """
 
-    def __init__(self, config: Seq2Seq, *, vocabularies: Sequence[int], classes: int) -> None:
+    def __init__(self, config: Encoder | Seq2Seq, *, vocabularies: Sequence[int], classes: int) -> None:
         super().__init__()
         d_model = config.d_model
         self.classes = classes
@@ -38,9 +38,11 @@ class TransformerClassifier(Classifier):
         nn.init.normal_(self.segments.weight, std=d_model**-0.5)
         self.positions = Positions(config.max_positions, d_model, learned=config.positions == "learned")
         self.dropout = nn.Dropout(config.dropout)
-        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        layers = config.encoder_layers if isinstance(config, Seq2Seq) else config.layers
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(layers))
         # The residual stream of a pre-norm stack is never normalised on its way.
         self.norm = (partial(nn.LayerNorm, d_model) if config.norm == "pre" else nn.Identity)()
+        self.output_dropout = nn.Dropout(config.output_dropout)
         self.output = nn.Linear(d_model, classes)
         init_projection(self.output)
 
@@ -58,8 +60,15 @@ class TransformerClassifier(Classifier):
         )
         for layer in self.encoder:
             x_BLD = layer(x_BLD, mask)
-        logits_BC: Tensor = self.output(TransformerEncoderOutput(self.norm(x_BLD), padding_BL).mean_BD)
+        states_BLD = self.output_dropout(self.norm(x_BLD))
+        logits_BC: Tensor = self.output(TransformerEncoderOutput(states_BLD, padding_BL).mean_BD)
         return logits_BC
+
+    @property
+    def parts(self) -> Mapping[Part, tuple[str, ...]]:
+        """All but the projection to the classes is the encoder."""
+        tables = tuple(f"tables.{index}." for index in range(len(self.tables)))
+        return {"encoder": (*tables, "segments.", "positions.", "encoder.", "norm."), "embeddings": tables}
 
     def _embed(self, segment: int, tokens_BT: Tensor) -> Tensor:
         vectors_BTD: Tensor = self.tables[segment](tokens_BT)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.model import Transformer
 from intelligen.models.attention import CrossAttention, Heads, SelfAttention, init_projection
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
@@ -39,26 +39,40 @@ class FeedForward(nn.Sequential):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention over the source, then the feed-forward block."""
+    """Self-attention within a sequence, then the feed-forward block; a causal one is a layer of a decoder alone."""
 
-    def __init__(self, config: Seq2Seq) -> None:
+    def __init__(self, config: Transformer) -> None:
         super().__init__()
         self.self_attention = SelfAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
         self.feed_forward = _feed_forward(config)
         self.around_self_attention = _residual(config)
         self.around_feed_forward = _residual(config)
 
-    def forward(self, x_BSD: Tensor, mask: Tensor | None) -> Tensor:
-        """`mask` hides the padding."""
-        x_BSD = self.around_self_attention(x_BSD, lambda x: self.self_attention(x, mask=mask))
+    def forward(
+        self,
+        x_BSD: Tensor,
+        mask: Tensor | None,
+        *,
+        causal: bool = False,
+        remember: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """`mask` hides the padding; S positions, which also see those before them that `remember` holds."""
+        x_BSD = self.around_self_attention(
+            x_BSD, lambda x: self.self_attention(x, mask=mask, causal=causal, remember=remember)
+        )
         out: Tensor = self.around_feed_forward(x_BSD, self.feed_forward)
         return out
+
+    def kv(self, x_BSD: Tensor) -> Tensor:
+        """What `remember` would be given of these positions, without the rest of the layer."""
+        around = self.around_self_attention
+        return self.self_attention.kv(around.norm(x_BSD) if around.norm_first else x_BSD)
 
 
 class DecoderLayer(nn.Module):
     """Causal self-attention over the target, attention to the source, then the feed-forward block."""
 
-    def __init__(self, config: Seq2Seq) -> None:
+    def __init__(self, config: Transformer) -> None:
         super().__init__()
         self.self_attention = SelfAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
         self.cross_attention = CrossAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
@@ -86,15 +100,15 @@ class DecoderLayer(nn.Module):
         return out
 
 
-def _heads(config: Seq2Seq) -> Heads:
+def _heads(config: Transformer) -> Heads:
     """Queries, keys and values are d_model / heads wide where their width is not given."""
     width = config.d_model // config.heads
     return Heads(config.heads, config.d_k or width, config.d_v or width)
 
 
-def _feed_forward(config: Seq2Seq) -> FeedForward:
+def _feed_forward(config: Transformer) -> FeedForward:
     return FeedForward(config.d_model, config.d_ff, activation=config.activation, dropout=config.activation_dropout)
 
 
-def _residual(config: Seq2Seq) -> Residual:
+def _residual(config: Transformer) -> Residual:
     return Residual(config.d_model, norm_first=config.norm == "pre", dropout=config.dropout)

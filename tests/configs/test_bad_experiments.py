@@ -72,10 +72,65 @@ BAD_EXPERIMENTS = {
         "must be below 1, got 1.0",
     ),
     "zero epochs": (f"{EXPERIMENT}training: {{epochs: 0}}  #!\n", "training.epochs", "must be above 0, got 0"),
+    "kept epochs that fall": (
+        f"{EXPERIMENT}training:\n  keep_epochs: [2, 2]  #!\n",
+        "training",
+        "keep_epochs must rise, each number once, got 2, 2",
+    ),
+    "a kept epoch behind the last": (
+        f"{EXPERIMENT}training:\n  epochs: 3\n  keep_epochs: [2, 4]  #!\n",
+        "training",
+        "keep_epochs must be at most epochs (3), got 4",
+    ),
+    "cycles that do not fill the epochs": (
+        f"{EXPERIMENT}training:\n  epochs: 10\n  schedule: {{name: linear, cycle_epochs: 4}}  #!\n",
+        "training",
+        "schedule.cycle_epochs (4) must divide epochs (10)",
+    ),
+    "cycles of a schedule without an end": (
+        f"{EXPERIMENT}training:\n  schedule:\n    cycle_epochs: 2  #!\n",
+        "training.schedule",
+        "cycle_epochs needs a schedule that ends at a final rate, and inverse_sqrt does not; set name to linear",
+    ),
     "negative learning rate": (
         f"{EXPERIMENT}training: {{optimizer: {{learning_rate: -1e-3}}}}  #!\n",
         "training.optimizer.learning_rate",
         "must be above 0, got -0.001",
+    ),
+    "a name that is no text": (
+        f"{EXPERIMENT}model: {{name: 3}}  #!\n",
+        "model.name",
+        '"decoder_only", "encoder", got 3',
+    ),
+    "a key of another model": (
+        f"{EXPERIMENT}model: {{name: decoder_only, encoder_layers: 2}}  #!\n",
+        "model.encoder_layers",
+        'unknown key; did you mean "layers"?',
+    ),
+    "heads of a decoder alone": (
+        f"{EXPERIMENT}model: {{name: decoder_only, heads: 3}}  #!\n",
+        "model",
+        "must divide d_mo",
+    ),
+    "all states dropped": (
+        f"{EXPERIMENT}model: {{output_dropout: 1.0}}  #!\n",
+        "output_dropout",
+        "must be below 1, got",
+    ),
+    "one stream of two vocabularies": (
+        f"{EXPERIMENT}model: {{name: decoder_only}}  #!\ndata: {{tokenizer: {{joint: false}}}}\n",
+        "model.name",
+        "`decoder_only` needs data.tokenizer.joint: true",
+    ),
+    "a model that writes nothing": (
+        f"{EXPERIMENT}model: {{name: encoder}}  #!\n",
+        "task.name",
+        "needs a model that offers generation, which encoder does not",
+    ),
+    "an encoder's head without an encoder": (
+        f"{EXPERIMENT}model: {{name: decoder_only}}\nstrategy: {{name: auxiliary, head: encoder}}  #!\n",
+        "strategy.head",
+        "needs a model that offers encoder_output, which decoder_only does not; take decoder, or another model",
     ),
     "odd width": (f"{EXPERIMENT}model: {{d_model: 7}}  #!\n", "model.d_model", "must be a multiple of 2, got 7"),
     "too long": (

@@ -10,13 +10,14 @@ from intelligen.config.base import Settings
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.control_strategies import is_control, missing_controls
 from intelligen.config.schema.declarations import GENERATION, ModelSettings, Need, StrategySettings, TaskSettings, unmet
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.model import MODELS, DecoderOnly, Encoder, Seq2Seq
 from intelligen.config.schema.single_strategies import Auxiliary, Recurrent, Standard, StandardMatched
 from intelligen.config.schema.strategies import STRATEGY_NAMES, declared
 from intelligen.config.schema.strategy_mixture import Bandit, Curriculum, Intelligen
 from intelligen.config.schema.tasks import Translation
 from intelligen.errors import ConfigError
-from intelligen.models.build import INTERFACES, build_model
+from intelligen.models.build import INTERFACES, build_classifier, build_model
+from intelligen.models.interfaces import Network
 
 DECLARED: dict[str, Any] = {"needs": (), "controls": ("standard",), "costlier": False, "control_for": None}
 NULL = "a gain may be due to something else than its reward; add them"
@@ -141,9 +142,45 @@ def test_the_lines_of_missing_controls(names: tuple[str, ...], lines: list[str])
     assert missing_controls(names) == lines
 
 
-def test_a_network_is_what_its_settings_declare() -> None:
-    network = build_model(Seq2Seq(d_model=8, heads=2, d_ff=8), {"source": 9, "target": 9}, seed=1)
-    assert all(isinstance(network, INTERFACES[capability]) for capability in INTERFACES.keys() & Seq2Seq.offers)
+@pytest.mark.parametrize("settings", MODELS.own)
+def test_the_networks_are_what_their_settings_declare(settings: type[ModelSettings]) -> None:
+    shape = settings(d_model=8, heads=2, d_ff=8)
+    networks: list[Network] = [build_classifier(shape, [9], classes=2)]
+    if "generation" in settings.offers:
+        networks.append(build_model(shape, {"source": 9, "target": 9}, seed=1))
+    offered = {interface for interface in INTERFACES.values() if any(isinstance(one, interface) for one in networks)}
+    assert offered == {INTERFACES[capability] for capability in settings.offers}
+
+
+def test_a_model_that_generates_nothing_builds_no_generator() -> None:
+    with pytest.raises(ConfigError, match=r"model\.name encoder generates nothing; take seq2seq or decoder_only"):
+        build_model(Encoder(), {"source": 9, "target": 9}, seed=1)
+
+
+def test_a_decoder_alone_classifies_no_pairs() -> None:
+    with pytest.raises(ConfigError, match="decoder_only reads one sequence, and a row has 2; take seq2seq or encoder"):
+        build_classifier(DecoderOnly(), [9, 9], classes=2)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "model", "line"),
+    [
+        (
+            Auxiliary(head="encoder"),
+            DecoderOnly(),
+            "strategy.head encoder needs a model that offers encoder_output, which mine does not; take decoder, or"
+            " another model",
+        ),
+        (
+            Standard(),
+            Encoder(),
+            "task.name translation needs a model that offers generation, which mine does not; take another task, or"
+            " another model",
+        ),
+    ],
+)
+def test_what_a_shipped_model_cannot_do_is_refused(strategy, model, line) -> None:
+    assert [*unmet(Translation(), strategy, model, names=("translation", strategy.name, "mine"))] == [line]
 
 
 class Bare(ModelSettings):

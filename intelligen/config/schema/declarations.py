@@ -13,10 +13,13 @@ from intelligen.config.base import NAME_PATTERN, Settings
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.columns import Column
 
-Capability = Literal["generation", "encoder_output", "mixtures", "classification"]
+Capability = Literal[
+    "generation", "encoder_output", "mixtures", "classification", "token_prediction", "language_modelling"
+]
 """What a network can do, by its interface in `models/interfaces.py`: `generation` is `Generator`, `encoder_output` is
 `SourcePooler` (one state sums up each source), `mixtures` is `MixtureReader` (the decoder reads mixtures of tokens),
-`classification` is `Classifier`."""
+`classification` is `Classifier`, `token_prediction` is `PredictingClassifier` (it predicts the tokens that it reads,
+too), `language_modelling` is a `Generator` that reads documents without a source."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 STANDARD, MATCHED = "standard", "standard_matched"

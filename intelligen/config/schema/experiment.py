@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from intelligen.config.base import Name, Settings, canonical_json, content_hash
+from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.declarations import unmet
 from intelligen.config.schema.decoding import Decoding
-from intelligen.config.schema.model import MODELS, Model, Seq2Seq
+from intelligen.config.schema.initial import Initial, InitialWeights
+from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
 from intelligen.config.schema.tasks import TASKS, Task, Translation
@@ -25,8 +26,10 @@ class Experiment(Settings):
     task: Task = Translation()
     data: Data = Data()
     model: Model = Seq2Seq()
+    initial: Annotated[Initial | None, ADDED] = None
+    """What the baseline starts from; not given = random weights."""
     training: Training = Training()
-    """The baseline, trained by teacher forcing from random weights."""
+    """The baseline, trained by teacher forcing."""
     finetuning: Training = Training()
     """Every strategy starts from the baseline and trains so long."""
     strategy: Strategy = Standard()
@@ -39,8 +42,8 @@ class Experiment(Settings):
     def _parts_fit(self) -> "Experiment":
         tokenizer = self.data.tokenizer
         separate = isinstance(tokenizer, Tokenizer) and not tokenizer.joint
-        if isinstance(self.model, Seq2Seq) and self.model.tied_embeddings == "all" and separate:
-            raise ValueError("model.tied_embeddings `all` needs data.tokenizer.joint: true")
+        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and separate:
+            raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
         if self.data.max_tokens + 1 > self.model.max_positions:
             raise ValueError(
                 f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
@@ -57,6 +60,10 @@ class Experiment(Settings):
             )
         if self.task.needs_test and not isinstance(corpus, EmbeddedCorpus) and "test" not in corpus.splits:
             raise ValueError(f"{where}.splits lack test, by which task {self.task.name} is scored; add it")
+        if self.data.augment and not any(column.read and column.kind == "text" for column in self.task.columns):
+            raise ValueError(
+                f"data.augment changes texts that models read, and those of task {self.task.name} read none; remove it"
+            )
         names = (self.task.name, self.strategy.name, self.model.name)
         for line in unmet(self.task, self.strategy, self.model, names=names):
             raise ValueError(line)
@@ -76,7 +83,9 @@ class Trial(Settings):
     decoding: Decoding
     seed: int
     start: str | None
-    """Identity of the baseline whose weights this trial starts from; none = random weights."""
+    """Identity of the baseline whose weights this trial starts from; none = `initial`, or random weights."""
+    initial: Annotated[InitialWeights | None, ADDED] = None
+    """What is loaded before the first update, or with a `start` only kept from being trained; none = nothing."""
 
     @property
     def identity(self) -> str:
@@ -109,8 +118,16 @@ def stored_trial(text: str) -> Trial:
     return Trial.model_validate_json(text)
 
 
-def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
-    """The teacher-forced trial from random weights that every fine-tuning of the experiment starts from."""
+def baseline_trial(experiment: Experiment, *, prepared: str, initial: InitialWeights | None = None) -> Trial:
+    """The teacher-forced trial that every fine-tuning of the experiment starts from.
+
+    Args:
+        experiment: Complete settings.
+        prepared: Identity of its data.
+        initial: What `experiment.initial` has come to, which the caller must have resolved; none = random weights.
+
+    """
+    assert (experiment.initial is None) == (initial is None), "the experiment's initial weights are not resolved"
     return Trial(
         experiment=experiment.name,
         task=experiment.task,
@@ -121,11 +138,30 @@ def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
         decoding=experiment.decoding,
         seed=experiment.seed,
         start=None,
+        initial=initial,
     )
 
 
-def finetuning_trial(experiment: Experiment, *, prepared: str, start: str) -> Trial:
-    """The trial that runs the experiment's strategy from the baseline `start`."""
-    return baseline_trial(experiment, prepared=prepared).model_copy(
-        update={"training": experiment.finetuning, "strategy": experiment.strategy, "start": start}
+def training_trial(experiment: Experiment, *, prepared: str, initial: InitialWeights | None = None) -> Trial:
+    """The trial that trains the experiment's strategy without a baseline before it."""
+    trial = baseline_trial(experiment, prepared=prepared, initial=initial)
+    return trial.model_copy(update={"strategy": experiment.strategy})
+
+
+def finetuning_trial(
+    experiment: Experiment, *, prepared: str, start: str, initial: InitialWeights | None = None
+) -> Trial:
+    """The trial that runs the experiment's strategy from the baseline `start`.
+
+    The baseline has loaded the initial weights, so that they are part of a fine-tuning only where they stay frozen.
+    """
+    trial = baseline_trial(experiment, prepared=prepared, initial=initial)
+    frozen = initial if initial is not None and initial.freeze else None
+    return trial.model_copy(
+        update={
+            "training": experiment.finetuning,
+            "strategy": experiment.strategy,
+            "start": start,
+            "initial": frozen,
+        }
     )

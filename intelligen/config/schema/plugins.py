@@ -116,15 +116,15 @@ class OpenArm:
     def _class_of(self, name: object) -> type[Settings] | None:
         """What the name chooses; none where the union's own discriminator is to choose, or to refuse."""
         own = {name_of(one): one for one in self.own}
-        if not isinstance(name, str) or name in own:
-            return own.get(str(name)) if self.default else None
-        if name in self._entry_points():
+        if isinstance(name, str) and name in own:
+            return own[name] if self.default else None
+        if isinstance(name, str) and name in self._entry_points():
             try:
                 return self.installed(name).plugin.settings
             except ConfigError as error:
                 raise ValueError(str(error)) from error
         if self.default:  # a class alone would only find that its literal is another
-            context = {"discriminator": "'name'", "tag": name, "expected_tags": ", ".join(self.names())}
+            context = {"discriminator": "'name'", "tag": str(name), "expected_tags": ", ".join(self.names())}
             raise PydanticKnownError("union_tag_invalid", context)
         return None
 
@@ -138,12 +138,16 @@ class OpenArm:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The union's, with one more option for each usable plugin."""
+        """The union's, with one more option for each usable plugin; an option that is no default needs its name."""
         union = handler(schema)
-        more = [handler(settings.__pydantic_core_schema__) | {"required": ["name"]} for _, settings in self._usable()]
+        named = {"required": ["name"]}
+        if "anyOf" in union:  # without a discriminator, since one of them needs no name
+            own = zip(self.own, union["anyOf"], strict=True)
+            union = {"oneOf": [one if name_of(kind) == self.default else one | named for kind, one in own]}
+        more = [handler(settings.__pydantic_core_schema__) | named for _, settings in self._usable()]
         if not more:
             return union
-        return union | {"oneOf": union["oneOf"] + more} if "oneOf" in union else {"oneOf": [union, *more]}
+        return {"oneOf": [*union.get("oneOf", [union]), *more]}
 
 
 def require_packages(packages: Iterable[str]) -> None:
