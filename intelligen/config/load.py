@@ -18,7 +18,7 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
-from intelligen.config.named_experiments import problems_of_named
+from intelligen.config.named_experiments import check_named_experiments, problems_of_named
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import ROW
@@ -43,7 +43,10 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     path = located(path)
     document = with_fragments(read_document(path), path, Experiment)
-    return _with_named_files(document, [parse_override(text) for text in overrides])
+    document = with_overrides(document, Experiment, [parse_override(text) for text in overrides])
+    experiment = validated(Experiment, document)
+    check_named_experiments(experiment, document, path=path)
+    return experiment
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         sweep = validated(Sweep, document)
     with _noting(problems):
-        experiment = _with_named_files(_named_experiment(document, project), reaching)
+        named = with_overrides(_named_experiment(document, project), Experiment, reaching)
+        experiment = validated(Experiment, named)
+        check_named_experiments(experiment, named)
     raise_problems(problems)
     rows: dict[str, Experiment] = {}
     with _noting(problems):
@@ -201,16 +206,6 @@ def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Doc
 
 def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
     return validated(Experiment, with_overrides(document, Experiment, changes))
-
-
-def _with_named_files(document: Document, changes: Sequence[Override]) -> Experiment:
-    """The experiment in a document, after a look at the experiment files that it names itself."""
-    document = with_overrides(document, Experiment, changes)
-    experiment = validated(Experiment, document)
-    raise_problems(
-        [problem_line(document.origin(key), dotted(key), what) for key, what in problems_of_named(experiment)]
-    )
-    return experiment
 
 
 def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from intelligen.config.schema.initial import InitialWeights, Part
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import ConfigError, DataError
+from intelligen.models.interfaces import Network
 from intelligen.training.weights_store import Origin, stored_weights
 
 PIECES, VECTORS = "pieces", "vectors"
@@ -73,13 +74,7 @@ def load_initial(model: nn.Module, initial: InitialWeights, *, prepared: Prepare
 
 def token_tables(model: nn.Module) -> list[str]:
     """Names of the tensors [V, D] by which a network reads tokens."""
-    return [f"{prefix}weight" for prefix in parts_of(model).get("embeddings", ())]
-
-
-def parts_of(model: nn.Module) -> Mapping[str, Sequence[str]]:
-    """Part → how the names of its tensors begin."""
-    found: Mapping[str, Sequence[str]] = getattr(model, "parts", {})
-    return found
+    return [f"{prefix}weight" for prefix in _parts(model).get("embeddings", ())]
 
 
 def _require_same_vocabulary(origin: Origin, prepared: Prepared, source: str) -> None:
@@ -93,13 +88,19 @@ def _require_same_vocabulary(origin: Origin, prepared: Prepared, source: str) ->
             )
 
 
+def _parts(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Part → how the names of its tensors begin; models of other packages may have none."""
+    parts = model.parts if isinstance(model, Network) else {}
+    return {str(part): prefixes for part, prefixes in parts.items()}
+
+
 def _of_part(model: nn.Module, part: Part, wanted: Mapping[str, Tensor]) -> list[str]:
     """The names of the model's tensors that a part has."""
     if part == "all":
         return list(wanted)
-    prefixes = parts_of(model).get(part)
+    prefixes = _parts(model).get(part)
     if not prefixes:
-        known = ", ".join(["all", *parts_of(model)])
+        known = ", ".join(["all", *_parts(model)])
         raise ConfigError(f"initial.part: the model has no {part}; its parts are {known}")
     return [name for name in wanted if name.startswith(tuple(prefixes))]
 

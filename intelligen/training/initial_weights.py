@@ -1,19 +1,18 @@
 """Initial weights: taken from a finished run, or imported from elsewhere, into the runs directory; by their hash."""
 
-import shutil
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.data.word_vectors import Vector, read_word_vectors
-from intelligen.errors import ConfigError, DataError
+from intelligen.errors import ConfigError, DataError, writing
 from intelligen.state import layout
 from intelligen.state.trial_result import read_result, read_trial
 from intelligen.tasks import build_task
@@ -100,7 +99,7 @@ def take_weights(run: Path, epoch: int | None, *, store: Path) -> StoredWeights:
         vocabularies=prepared.vocabulary_hashes,
         tables=token_tables(model),
     )
-    return store_weights(store, origin, partial(shutil.copyfile, weights))
+    return store_weights(store, origin, weights)
 
 
 def import_word_vectors(path: Path, *, prepared: Prepared, width: int, store: Path) -> StoredWeights:
@@ -130,7 +129,11 @@ def import_word_vectors(path: Path, *, prepared: Prepared, width: int, store: Pa
     coverage = f"{len(vectors):,} of {len(pieces):,} pieces ({covered:.1%}), {tokens:.1%} of the training tokens"
     origin = Origin(text=f"{path.name}: {coverage}", vocabularies=vocabularies, tables=None)
     tensors = {PIECES: torch.tensor(list(vectors)), VECTORS: torch.from_numpy(np.stack([*vectors.values()]))}
-    return store_weights(store, origin, partial(save_file, tensors))
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / VECTORS
+        with writing(file):
+            file.write_bytes(save(tensors))
+        return store_weights(store, origin, file)
 
 
 def _share_of_tokens(prepared: Prepared, vectors: Mapping[int, Vector], *, pieces: int) -> float:

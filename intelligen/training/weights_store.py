@@ -3,7 +3,6 @@
 import errno
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -40,33 +39,34 @@ class StoredWeights:
     origin: Origin
 
 
-def store_weights(store: Path, origin: Origin, write: Callable[[Path], object]) -> StoredWeights:
+def store_weights(store: Path, origin: Origin, source: Path) -> StoredWeights:
     """Put weights into the store, where they are found by what they are: weights that are there already stay.
 
     Args:
         store: The runs directory.
         origin: Where they are from.
-        write: Writes the tensors into a file.
+        source: File of the tensors, which is copied.
 
     Raises:
         CannotCreateError: The store may not be written.
         StorageError: The disk is full or fails.
 
     """
-    folder = layout.weights(store, "")
-    building = folder / f".{uuid4().hex[:8]}.partial"
-    with writing(building):
-        try:
-            building.mkdir(parents=True)
-            write(building / WEIGHTS_FILE)
-            digest = sha256(building / WEIGHTS_FILE)
-            (building / ORIGIN_FILE).write_text(seal(json.dumps(asdict(origin), indent=1)), encoding="utf-8")
-            for path in (*building.iterdir(), building):
-                fsync(path)
-            _publish(building, layout.weights(store, digest))
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-    return StoredWeights(layout.weights(store, digest) / WEIGHTS_FILE, digest, origin)
+    digest = sha256(source)
+    directory = layout.weights(store, digest)
+    if not directory.exists():
+        building = directory.with_name(f".{digest[:16]}.{uuid4().hex[:8]}")
+        with writing(directory, needed=source.stat().st_size):
+            try:
+                building.mkdir(parents=True)
+                shutil.copyfile(source, building / WEIGHTS_FILE)
+                (building / ORIGIN_FILE).write_text(seal(json.dumps(asdict(origin), indent=1)), encoding="utf-8")
+                for path in (*building.iterdir(), building):
+                    fsync(path)
+                _publish(building, directory)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+    return StoredWeights(directory / WEIGHTS_FILE, digest, origin)
 
 
 def stored_weights(store: Path, initial: InitialWeights) -> StoredWeights:

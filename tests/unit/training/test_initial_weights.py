@@ -1,6 +1,5 @@
 """Initial weights: taken from a run or from a file of vectors, loaded by part, kept frozen, or refused in one line."""
 
-import json
 import os
 import shutil
 import signal
@@ -19,9 +18,11 @@ from torch import Tensor
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import Initial, InitialWeights
+from intelligen.config.schema.model import Encoder
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import ConfigError, DataError, StorageError
+from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Generator
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, read_history
@@ -34,6 +35,7 @@ from intelligen.training.local_processes import in_group
 from intelligen.training.replay import Recorded, replay
 from intelligen.training.reproducibility_manifest import read_manifests
 from intelligen.training.runtime import Runtime
+from intelligen.training.weights_store import Origin, store_weights
 
 TABLE = "target_embedding.weight"
 SUMMED = ("train/loss", "valid/loss")
@@ -149,6 +151,23 @@ def test_an_only_table_fills_every_table_of_the_model_whatever_their_names(place
     selected = load_file(run_of(place) / SELECTED)
     assert set(found.loaded) == {TABLE, "source_embedding.weight"}
     assert torch.equal(model.state_dict()["source_embedding.weight"], selected[TABLE])
+
+
+def test_a_classifier_takes_a_translator_s_encoder_with_its_table(place, prepared):
+    model = build_classifier(Encoder(d_model=32, d_ff=64, heads=2, layers=1), [90], classes=2)
+    initial = taken(place, prepared, part="encoder")
+    found = load_initial(model, initial, prepared=prepared, store=place[0])
+    selected = load_file(run_of(place) / SELECTED)
+    assert torch.equal(model.state_dict()["tables.0.weight"], selected[TABLE])
+    assert {name for name in selected if name.startswith("encoder.")} < set(found.loaded)
+    assert set(found.random) >= {"output.weight", "output.bias"}
+
+
+def test_a_part_that_the_model_lacks_is_refused_with_those_that_it_has(place, prepared):
+    model = build_classifier(Encoder(d_model=32, heads=2), [90], classes=2)
+    initial = taken(place, prepared, part="decoder")
+    with pytest.raises(ConfigError, match="the model has no decoder; its parts are all, encoder, embeddings"):
+        load_initial(model, initial, prepared=prepared, store=place[0])
 
 
 def test_what_was_loaded_and_what_was_not_is_one_line(place, prepared):
@@ -298,18 +317,24 @@ def test_vectors_that_do_not_fit_are_refused(initial, error, reason, place, prep
         taken(place, prepared, **{"experiment": None, "path": path, **initial})
 
 
-def test_weights_are_written_whole_or_not_at_all(place, prepared, tmp_path):
-    store = tmp_path / "store"
+def test_weights_are_written_whole_or_not_at_all(place, tmp_path):
+    store, weights = tmp_path / "store", run_of(place) / SELECTED
     code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom intelligen.training.weights_store import *\n"
-        "def write(path):\n    path.write_bytes(b'half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store_weights(Path(sys.argv[1]), Origin('x', {}, []), write)\n"
+        "import os, shutil, signal, sys\nfrom pathlib import Path\nfrom intelligen.training.weights_store import *\n"
+        "def killed(source, target):\n    target.write_bytes(b'half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "shutil.copyfile = killed\n"
+        "store_weights(Path(sys.argv[1]), Origin('x', {}, []), Path(sys.argv[2]))\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code, str(store)], env=os.environ, check=False)
+    killed = subprocess.run([sys.executable, "-c", code, str(store), str(weights)], env=os.environ, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not [path for path in (store / "weights").iterdir() if not path.name.startswith(".")]
-    taken_weights = take_weights(run_of(place), None, store=place[0])
-    assert json.loads((taken_weights.path.parent / "origin.json").read_text())["vocabularies"].keys() == {
-        "source",
-        "target",
-    }
+    stored = store_weights(store, Origin("x", {}, []), weights)
+    assert stored.path.parent == layout.weights(store, stored.sha256)
+    assert stored.path.read_bytes() == weights.read_bytes()
+
+
+def test_weights_that_are_there_are_not_written_again(place):
+    store, weights = place[0], run_of(place) / SELECTED
+    before = store_weights(store, Origin("x", {}, []), weights)
+    status = before.path.stat()
+    assert store_weights(store, Origin("x", {}, []), weights).path.stat() == status
