@@ -227,7 +227,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
 
 
 def _read_test_sets(task: AnyTask, data: Prepared, named: set[str]) -> dict[str, TestSet]:
-    """The test sets that were decoded; `test`, which every corpus has, comes first."""
+    """The test sets that were decoded; `test`, which nearly all data have, comes first."""
     splits = {name: data.split(name) for name in sorted(named, key=lambda name: (name != "test", name))}
     return {name: TestSet(tuple(task.inputs(one)), tuple(task.references(one))) for name, one in splits.items()}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
-from intelligen.config.load import initial_experiment, load_experiment, settings_in
+from intelligen.config.load import load_experiment, settings_in
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.schema.strategies import ALIASES, STRATEGIES
 from intelligen.errors import ConfigError, UnavailableError

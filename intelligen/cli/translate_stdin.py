@@ -79,7 +79,7 @@ def _tell(notes: Counter[str], trained: "TrainedModel") -> None:
     """Say what was done to the lines, and forget it."""
     longest = trained.prepared.manifest.data.max_tokens
     said = {
-        "cut": f"cut after {longest} pieces (data.max_tokens); the rest was not translated",
+        "cut": f"cut to {longest} pieces (data.max_tokens); the rest was not translated",
         "line_breaks": "with line breaks inside, such as U+2028, replaced by spaces",
     }
     for note, what in said.items():

@@ -18,6 +18,7 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
+from intelligen.config.named_experiments import check_named
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import ROW
@@ -42,37 +43,10 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     path = located(path)
     document = with_fragments(read_document(path), path, Experiment)
-    return _with_named_files(document, [parse_override(text) for text in overrides])
-
-
-def initial_experiment(experiment: Experiment) -> Experiment | None:
-    """The experiment whose weights another one starts from, with that one's seed; none where it names none.
-
-    Raises:
-        ConfigError: there is no such file, it is wrong, it starts from initial weights itself, or it does not keep the
-            weights of the epoch.
-
-    """
-    if experiment.initial is None or experiment.initial.experiment is None:
-        return None
-    path = Path(experiment.initial.experiment)
-    shipped = located(Path(os.path.relpath(path)))
-    path = shipped if shipped.is_file() and not os.path.lexists(path) else path
-    text = read_text(path)
-    named = _experiment(with_fragments(parse_document(text, displayed(path)), path, Experiment), [])
-    if named.initial is not None:
-        raise ConfigError(
-            f"{displayed(path)} has `initial` itself, and a run that starts from a run goes no further back; train that"
-            " file, and name its run's directory: initial.path"
-        )
-    kept, epoch = named.training.keep_epochs or (), experiment.initial.epoch
-    if epoch is not None and epoch not in kept:
-        there = f"of {', '.join(map(str, kept))} alone" if kept else "of no epoch"
-        raise ConfigError(
-            f"{displayed(path)} keeps the weights {there}, not those of initial.epoch {epoch}; name the epoch under its"
-            " training.keep_epochs"
-        )
-    return named.model_copy(update={"seed": experiment.seed})
+    document = with_overrides(document, Experiment, [parse_override(text) for text in overrides])
+    experiment = validated(Experiment, document)
+    check_named(experiment, document, path)
+    return experiment
 
 
 @dataclass(frozen=True)
@@ -119,12 +93,14 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         sweep = validated(Sweep, document)
     with _noting(problems):
-        experiment = _with_named_files(_named_experiment(document, project), reaching)
+        named = with_overrides(_named_experiment(document, project), Experiment, reaching)
+        experiment = validated(Experiment, named)
+        check_named(experiment, named, None)
     raise_problems(problems)
     rows: dict[str, Experiment] = {}
     with _noting(problems):
         rows = check_rows(sweep, experiment, document)
-        _check_initial_of_rows(sweep, rows, document)
+        _check_files_of_rows(sweep, rows, document)
         check_space(sweep, experiment, document, rows=rows)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
@@ -232,26 +208,14 @@ def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
     return validated(Experiment, with_overrides(document, Experiment, changes))
 
 
-def _with_named_files(document: Document, changes: Sequence[Override]) -> Experiment:
-    """The experiment in a document, after a look at the experiment file that it names itself."""
-    document = with_overrides(document, Experiment, changes)
-    experiment = validated(Experiment, document)
-    try:
-        initial_experiment(experiment)
-    except ConfigError as error:
-        key = ("initial", "experiment")
-        lines = (problem_line(document.origin(key), dotted(key), str(line)) for line in error.args)
-        raise ConfigError(*lines) from None
-    return experiment
-
-
-def _check_initial_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+    """Look at the files that rows name in place of the experiment's."""
     problems: list[str] = []
     for row in sweep.variants():
         try:
-            initial_experiment(rows[row.id])
+            check_named(rows[row.id], Document({}, {}), None)
         except ConfigError as error:
-            written = [key for setting, key in row.keys.items() if setting.startswith("initial")]
+            written = [key for setting, key in row.keys.items() if setting.startswith(("initial", "data"))]
             key = ("rows", *written[0]) if written else ("rows",)
             problems += [problem_line(document.origin(key), dotted(key), str(line)) for line in error.args]
     raise_problems(problems)

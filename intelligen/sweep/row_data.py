@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep
-from intelligen.config.load import initial_experiment, row_experiments
+from intelligen.config.load import row_experiments
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.preparation import OnProgress

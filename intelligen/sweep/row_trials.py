@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from intelligen.config.load import initial_experiment, row_experiments, trial_experiment
+from intelligen.config.load import row_experiments, trial_experiment
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial, training_trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.rows import ROW

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
 from intelligen.data.batches import Batch, SentencePairs
+from intelligen.data.overlong import shortened
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import generate
@@ -89,7 +90,7 @@ class TextGeneration(Task[Generator, Batch]):
         data = prepared.manifest.data
         encoded = prepared.tokenizer(self.source).encode([text.lower() if data.lowercase else text for text in texts])
         notes["cut"] += sum(len(ids) > data.max_tokens for ids in encoded)
-        pieces = [torch.tensor([*ids[: data.max_tokens], EOS]) for ids in encoded]
+        pieces = [torch.tensor([*shortened(ids, data), EOS]) for ids in encoded]
         source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(device)
         bounds_B = LengthBound.of(decoding).of_sources(source_BS)
         found = generate(model, source_BS, search, max_lengths_B=bounds_B)

@@ -7,7 +7,8 @@ import refusals
 from refusals import EXPERIMENT, SPACE, assert_reported, messages_of, refusal
 
 from intelligen.config.base import canonical_json
-from intelligen.config.load import initial_experiment, load_experiment, load_sweep
+from intelligen.config.load import load_experiment, load_sweep
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial
 from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.errors import ConfigError

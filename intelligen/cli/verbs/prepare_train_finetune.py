@@ -16,7 +16,7 @@ from intelligen.cli.experiment_file import (
     prepared_data,
 )
 from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
-from intelligen.config.load import initial_experiment
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.reporting.terminal.progress_bars import TrainingProgress
 from intelligen.state.file_lock import trial_lock
 from intelligen.state.trial_result import read_result
