@@ -18,7 +18,7 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
-from intelligen.config.named_experiments import check_named
+from intelligen.config.named_experiments import check_named_experiments
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import ROW
@@ -45,7 +45,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     document = with_fragments(read_document(path), path, Experiment)
     document = with_overrides(document, Experiment, [parse_override(text) for text in overrides])
     experiment = validated(Experiment, document)
-    check_named(experiment, document, path)
+    check_named_experiments(experiment, document, path=path)
     return experiment
 
 
@@ -95,7 +95,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         named = with_overrides(_named_experiment(document, project), Experiment, reaching)
         experiment = validated(Experiment, named)
-        check_named(experiment, named, None)
+        check_named_experiments(experiment, named)
     raise_problems(problems)
     rows: dict[str, Experiment] = {}
     with _noting(problems):
@@ -213,7 +213,7 @@ def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document:
     problems: list[str] = []
     for row in sweep.variants():
         try:
-            check_named(rows[row.id], Document({}, {}), None)
+            check_named_experiments(rows[row.id], Document({}, {}))
         except ConfigError as error:
             written = [key for setting, key in row.keys.items() if setting.startswith(("initial", "data"))]
             key = ("rows", *written[0]) if written else ("rows",)

@@ -22,19 +22,19 @@ _VOCABULARIES: Key = ("data", "tokenizer", "experiment")
 _WEIGHTS: Key = ("initial", "experiment")
 
 
-def check_named(experiment: Experiment, document: Document, file: Path | None) -> None:
+def check_named_experiments(experiment: Experiment, document: Document, *, path: Path | None = None) -> None:
     """Look at the files that an experiment names.
 
     Args:
         experiment: Its settings.
         document: What it was read from, for the lines in messages.
-        file: That file, where it is known.
+        path: That file's, where it is known.
 
     Raises:
         ConfigError: one of the files is wrong, or does not fit; a line for each problem.
 
     """
-    _learnt_by(experiment, document, () if file is None else (absolute(file),))
+    _learnt_by(experiment, document, () if path is None else (absolute(path),))
     with _at(document, _WEIGHTS):
         initial_experiment(experiment)
 

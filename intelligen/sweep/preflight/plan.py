@@ -11,6 +11,7 @@ import torch
 
 from intelligen.config.load import row_experiments, trial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.data.data_summary import shared_rows
 from intelligen.errors import ConfigError, UnavailableError
@@ -209,6 +210,12 @@ def _mean(spans: list[TimeRange]) -> TimeRange:
     return TimeRange(fmean(span.low for span in spans), fmean(span.high for span in spans))
 
 
+def _any_weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
+    """Stand for weights that may not have been trained yet: none has a say in how long an update takes."""
+    assert experiment.initial is not None
+    return InitialWeights(weights="0" * 64, part=experiment.initial.part, freeze=experiment.initial.freeze, origin="")
+
+
 class _Timed:
     """Measures trials of one sweep; a row's validation once, since it is the same for all its trials."""
 
@@ -218,8 +225,7 @@ class _Timed:
         self._store = store
         self._prepared = {one.identity: one for one in prepared.each_once()}
         self._validations: dict[str | None, TimeRange] = {}
-        # No weight has a say in how long an update takes.
-        self.rows = RowTrials(sweep, experiment, prepared.identities(), lambda *_: None)
+        self.rows = RowTrials(sweep, experiment, prepared.identities(), _any_weights)
 
     def trial(self, changes: Mapping[str, Any]) -> TimeRange:
         """Seconds of a trial that finishes, the validation of its start included."""

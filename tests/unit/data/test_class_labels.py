@@ -138,7 +138,9 @@ def test_inputs_in_two_splits_are_found_by_their_text(tmp_path: Path, monkeypatc
     text = TRAIN[0][0]
     found = prepared(tmp_path, monkeypatch, valid=[("new", "9")], test=[(text, "9"), (text, "10"), ("other", "9")])
     (overlap,) = found.manifest.overlaps or ()
-    assert (overlap.split, overlap.pairs, overlap.sources) == ("test", 1, 2)
+    assert (overlap.split, overlap.pairs, overlap.sources, overlap.distinct) == ("test", 1, 2, 1)
+    shared = "in two splits: 1 of the 3 rows of test are in train too, and 2 of its inputs (1 different ones)"
+    assert shared in describe(found)
 
 
 def test_data_without_labels_say_nothing_of_classes(tiny_store: tuple[Path, str]) -> None:
