@@ -87,8 +87,8 @@ def _section(schema: Schema, anchors: dict[str, str]) -> str:
 
 def _default(field: Schema) -> str:
     default = field["default"]
-    if "oneOf" in field and isinstance(default, dict):  # options, one of which may have no name
-        return f"`{default['name']}`" if "name" in default else ""
+    if "oneOf" in field and isinstance(default, dict) and "name" in default:  # options, one of which needs no name
+        return f"`{default['name']}`"
     plain = isinstance(default, str) and default
     return "" if "$ref" in field else f"`{default if plain else json.dumps(default)}`"
 

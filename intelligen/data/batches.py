@@ -180,6 +180,12 @@ def evaluation_batches(
         yield examples.batch(rows, update_targets=examples.targets(rows), update_rows=len(rows))
 
 
+def between_ends(column: TokenColumn, rows: Rows) -> Rows:
+    """BOS, each row's pieces and EOS, then PAD: rows × longest."""
+    framed: Rows = np.pad(_padded(column, rows), ((0, 0), (1, 0)), constant_values=BOS)
+    return framed
+
+
 def _padded(column: TokenColumn, rows: Rows) -> Rows:
     """Each row's pieces and EOS, then PAD: rows × longest."""
     tokens, lengths = column.gather(rows)

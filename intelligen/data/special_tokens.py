@@ -11,3 +11,6 @@ PAD: Final = 0
 UNK: Final = 1
 BOS: Final = 2
 EOS: Final = 3
+
+NO_LABEL = -100
+"""In the place of a class: of a row that only keeps a rank company."""

@@ -13,7 +13,13 @@ from intelligen.models.interfaces import DecoderCache
 
 
 def beam_search(
-    extend: Extend, cache: DecoderCache, *, size: int, length_penalty: float, max_lengths_B: Tensor
+    extend: Extend,
+    cache: DecoderCache,
+    *,
+    size: int,
+    length_penalty: float,
+    max_lengths_B: Tensor,
+    first_B: Tensor | None = None,
 ) -> Hypotheses:
     """Find one hypothesis per source: the finished one with the best log p / lp(length), if any finishes in time.
 
@@ -22,15 +28,17 @@ def beam_search(
 
     Args:
         extend: the model's next-token logits.
-        cache: without a target position yet, `size` rows per source.
+        cache: what comes before `first_B`, `size` rows per source.
         size: prefixes per source.
         length_penalty: α of `penalty`.
         max_lengths_B: largest number of tokens, EOS included; at least 1.
+        first_B: the first input of each source, no part of its hypothesis; none = BOS.
 
     """
     assert cache.rows_per_source == size
     longest = int(max_lengths_B.max())
-    beams = _Beams.begin(max_lengths_B, size=size, longest=longest)
+    first_B = torch.full_like(max_lengths_B, BOS) if first_B is None else first_B
+    beams = _Beams.begin(max_lengths_B, first_B, size=size, longest=longest)
     tokens_BT = beams.best_tokens_AT.clone()
     log_probs_B = beams.best_log_probs_A.clone()
     for length in range(1, longest + 1):
@@ -73,7 +81,7 @@ class _Beams:
     """-inf = no hypothesis has finished."""
 
     @classmethod
-    def begin(cls, max_lengths_B: Tensor, *, size: int, longest: int) -> "_Beams":
+    def begin(cls, max_lengths_B: Tensor, first_B: Tensor, *, size: int, longest: int) -> "_Beams":
         """One empty prefix per source."""
         count, device = max_lengths_B.numel(), max_lengths_B.device
         log_probs_AK = torch.full((count, size), -torch.inf, device=device)
@@ -83,7 +91,7 @@ class _Beams:
             bound_A=max_lengths_B,
             live_A=torch.ones(count, dtype=torch.bool, device=device),
             tokens_AKT=torch.full((count, size, longest), PAD, device=device),
-            last_token_AK=torch.full((count, size), BOS, device=device),
+            last_token_AK=first_B[:, None].expand(count, size),
             log_probs_AK=log_probs_AK,
             best_tokens_AT=torch.full((count, longest), PAD, device=device),
             best_log_probs_A=torch.zeros(count, device=device),

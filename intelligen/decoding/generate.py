@@ -11,7 +11,7 @@ from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Samp
 from intelligen.data.special_tokens import BOS
 from intelligen.decoding.autoregressive import Pick, free_run, most_probable
 from intelligen.decoding.beam_search import beam_search
-from intelligen.decoding.complete_prefixes import complete
+from intelligen.decoding.complete_prefixes import complete, complete_by_beam
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.token_sampling import draw
 from intelligen.models.interfaces import Generator
@@ -40,14 +40,13 @@ def generate(
         samples: adjacent draws per source; `Sample` only.
         prefix_NT: what each of the B·samples hypotheses begins with, PAD on the left and neither BOS nor EOS; rows may
             differ in length, and a row may be empty. It counts towards the bound, and a prefix that is as long stays
-            as it is. Not with `Beam`.
+            as it is.
 
     Returns:
         B·samples hypotheses; the prefixes are part of their tokens, and not of their log-probabilities.
 
     """
     assert samples == 1 or isinstance(search, Sample), f"{search.name} finds one hypothesis per source"
-    assert prefix_NT is None or not isinstance(search, Beam), "beam begins with nothing"
     bounds_B = max_lengths_B.to(source_BS.device).clamp(max=model.max_positions)
     # Autocast remembers the weights that it has cast, but not in inference mode: each step would cast them again.
     no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
@@ -81,6 +80,8 @@ def _search(
             return _free_run(model, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
         case Beam(size=size, length_penalty=length_penalty):
             encoded = model.encode(source_BS)
+            if prefix_NT is not None:
+                return complete_by_beam(model, encoded, prefix_NT, search=search, max_lengths_B=bounds_B)
             cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=size)
             return beam_search(model.extend, cache, size=size, length_penalty=length_penalty, max_lengths_B=bounds_B)
         case _:

@@ -7,10 +7,10 @@ import re
 import string
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import inf
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -54,6 +54,16 @@ class Metric(ABC, Generic[Predicted, Expected]):
     @abstractmethod
     def value(self, sums_K: Floats) -> Floats:
         """The metric of statistics that were summed over rows: the last of any axes goes."""
+
+    def over(self, predictions: Iterable[Sequence[Any]], references: Sequence[Any]) -> Self:
+        """The same metric, which gives the rows of all these systems statistics of one width.
+
+        Args:
+            predictions: Of each system.
+            references: Of all.
+
+        """
+        return self
 
     @property
     def signature(self) -> str:
@@ -133,8 +143,8 @@ class MacroF1(Metric[Hashable, Hashable]):
     `average="macro"`. K = 3 per class: rows rightly predicted, predicted, and expected to be of it.
     """
 
-    classes: tuple[Hashable, ...]
-    """All that a row may be said to be of, such as its labels."""
+    classes: tuple[Hashable, ...] = ()
+    """All that a row may be said to be of, such as its labels; none given = those that occur in what is scored."""
     name = "macro_f1"
     label = "macro-F1"
     unit = "%"
@@ -147,6 +157,8 @@ class MacroF1(Metric[Hashable, Hashable]):
 
         """
         require_as_many(predictions, references)
+        if not self.classes:
+            return self.over([predictions], references).statistics(predictions, references)
         if unknown := {*predictions, *references} - {*self.classes}:
             raise ValueError(f"macro-F1: {sorted(map(repr, unknown))[0]} is none of its {len(self.classes)} classes")
         column = {named: number for number, named in enumerate(self.classes)}
@@ -155,6 +167,11 @@ class MacroF1(Metric[Hashable, Hashable]):
             for rows in (predictions, references)
         )
         return np.concatenate([predicted_MC * expected_MC, predicted_MC, expected_MC], axis=1)
+
+    def over(self, predictions: Iterable[Sequence[Any]], references: Sequence[Any]) -> Self:
+        """Of the classes that occur in any system's predictions, or in the references."""
+        found = {*references}.union(*predictions)
+        return self if self.classes else replace(self, classes=tuple(sorted(found, key=repr)))
 
     def value(self, sums_K: Floats) -> Floats:
         """100 × mean over the classes that occur."""
@@ -165,10 +182,11 @@ class MacroF1(Metric[Hashable, Hashable]):
 
 
 @dataclass(frozen=True)
-class Perplexity(Metric[float, int]):
+class Perplexity(Metric[float | str, int | str]):
     """exp(−Σ log p / Σ tokens): predictions are rows' −log p in nats, references their numbers of tokens.
 
-    Jelinek et al. 1977. It compares models of one vocabulary alone. K = 2: nats, tokens.
+    Jelinek et al. 1977. It compares models of one vocabulary alone. K = 2: nats, tokens. Either may be a text with its
+    unit, `12.5 nats` and `4 tokens`, as `nats` and `tokens` write them.
     """
 
     name = "perplexity"
@@ -176,10 +194,21 @@ class Perplexity(Metric[float, int]):
     higher_is_better = False
     range = (1.0, inf)
 
-    def statistics(self, predictions: Sequence[float], references: Sequence[int]) -> Floats:
+    @staticmethod
+    def nats(value: float) -> str:
+        """A row's −log p as the text that is kept and shown of it; it loses no digit."""
+        return f"{value!r} nats"
+
+    @staticmethod
+    def tokens(number: int) -> str:
+        """A row's number of tokens, likewise."""
+        return f"{number} tokens"
+
+    def statistics(self, predictions: Sequence[float | str], references: Sequence[int | str]) -> Floats:
         """Nats and tokens of each row."""
         require_as_many(predictions, references)
-        return np.column_stack([predictions, references]).astype(np.float64)
+        sides = [[float(str(one).partition(" ")[0]) for one in side] for side in (predictions, references)]
+        return np.array(sides, dtype=np.float64).T
 
     def value(self, sums_K: Floats) -> Floats:
         """Exp of the nats per token."""
@@ -223,8 +252,9 @@ def answer_words(text: str) -> list[str]:
 
 
 def _several(reference: str | Sequence[str]) -> Sequence[str]:
-    """The references of a row, which is one text where it has a single one; an empty one where it has none."""
-    return (reference,) if isinstance(reference, str) else reference or ("",)
+    """The references of a row that have a word; an empty one where none has. A single one may stand for itself."""
+    texts = (reference,) if isinstance(reference, str) else reference
+    return [text for text in texts if answer_words(text)] or [""]
 
 
 def _f1(predicted: Sequence[str], expected: Sequence[str]) -> float:

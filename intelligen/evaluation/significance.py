@@ -104,6 +104,7 @@ def compare_systems(
     """
     if not ours or len(ours) != len(control):
         raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
+    metric = metric.over([*ours, *control], references)
     return compare_statistics(
         _statistics(ours, references, metric),
         _statistics(control, references, metric),
@@ -169,7 +170,7 @@ def mean_interval(
         raise ValueError("a mean over seeds needs a seed")
     if len(systems) == 1:
         return interval(systems[0], references, metric=metric, resamples=resamples, seed=seed)
-    statistics_SMK = _statistics(systems, references, metric)
+    statistics_SMK = _statistics(systems, references, metric.over(systems, references))
     scores_S = metric.value(statistics_SMK.sum(axis=1))
     scores_RS = metric.value(resampled_sums(statistics_SMK, resamples=resamples, seed=seed))
     spread = _spread(scores_S, scores_RS, sentences=len(references))

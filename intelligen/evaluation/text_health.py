@@ -50,6 +50,30 @@ def text_shares(
     return MetricSums({name: (100 * part, whole) for name, (part, whole) in zip(TEXT_SHARES, counts, strict=True)})
 
 
+def text_measures(
+    hypotheses: Sequence[str], references: Sequence[str], *, tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER
+) -> dict[str, float]:
+    """What is counted of a whole split's hypotheses, by the tokenizer's words.
+
+    Args:
+        hypotheses: Detokenised, as the references.
+        references: Of each hypothesis.
+        tokenizer: BLEU's.
+
+    Returns:
+        `length_ratio`: tokens of the hypotheses over those of the references (over 1 where these have none);
+        `distinct_1` and `distinct_2`.
+
+    """
+    words = word_splitter(tokenizer)
+    found, expected = (sum(len(words(text)) for text in side) for side in (hypotheses, references))
+    return {
+        "length_ratio": found / max(1, expected),
+        "distinct_1": distinct(hypotheses, 1, tokenizer=tokenizer),
+        "distinct_2": distinct(hypotheses, 2, tokenizer=tokenizer),
+    }
+
+
 def distinct(hypotheses: Sequence[str], order: int, *, tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER) -> float:
     """Distinct n-grams of all hypotheses / their n-grams (Li et al. 2016), in 0–1; 0 where there is none."""
     words = word_splitter(tokenizer)

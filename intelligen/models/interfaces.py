@@ -86,9 +86,9 @@ class Generator(TokenPredictor):
     target, nor before a cached target (`left_padding_N`). `intelligen/conformance/generators.py` checks all of this.
 
     A decoder-only network reads the source as its prompt: its memory is what it computed of the prompts, its target
-    positions follow each prompt's last token, and its `max_positions` leaves room for the longest prompt. One that
-    offers `language_modelling` also reads sources of width 0, and targets of several documents: a BOS behind a row's
-    first place begins another one, which sees nothing before it.
+    positions follow each prompt's last token, and its `max_positions` leaves room for the longest prompt.
+    One that offers `language_modelling` also reads targets without a source, [B, 0], and takes each BOS behind a row's
+    first position for the beginning of another document, which sees nothing before it and counts positions from 0.
     `memory` and `cache` parameters are `Any` since each network declares its own types there.
 
     For several ranks, every trainable weight must take part in every teacher-forced loss, and each tensor of the state

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from intelligen.data.special_tokens import PAD
+from intelligen.data.special_tokens import NO_LABEL, PAD
 
 # Logits held at once. A processor's fit into memory that it has at hand; an accelerator's kernels want to be long.
 _LOGITS = {"cpu": 2**22}
@@ -30,6 +30,11 @@ def token_losses(logits_BTV: Tensor, target_BT: Tensor, *, label_smoothing: floa
         label_smoothing=label_smoothing,
         reduction="none",
     ).view_as(target_BT)
+
+
+def summed_class_loss(logits_BC: Tensor, label_B: Tensor, *, label_smoothing: float) -> Tensor:
+    """The sum of the rows' label-smoothed cross entropies; 0 of rows whose class is `NO_LABEL`."""
+    return F.cross_entropy(logits_BC, label_B, reduction="sum", ignore_index=NO_LABEL, label_smoothing=label_smoothing)
 
 
 def token_log_probs(logits_BTV: Tensor, token_BT: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ from typing import Any, assert_never
 from torch import nn
 
 from intelligen.config.document import raise_problems
-from intelligen.config.schema.declarations import PluginStrategy, unmet
+from intelligen.config.schema.declarations import PluginStrategy
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.plugins import built
 from intelligen.config.schema.single_strategies import (
     Adversarial,
@@ -23,8 +24,8 @@ from intelligen.config.schema.single_strategies import (
 from intelligen.config.schema.strategies import STRATEGIES
 from intelligen.config.schema.strategies import Strategy as StrategySettings
 from intelligen.config.schema.strategy_mixture import Intelligen, MixtureMember
-from intelligen.models.interfaces import Generator
 from intelligen.strategies.auxiliary import AuxiliaryCriterion
+from intelligen.strategies.auxiliary_lm import AuxiliaryLmCriterion
 from intelligen.strategies.base import Criterion, Strategy
 from intelligen.strategies.criterion_parts import CriterionParts, TaskLoss
 from intelligen.strategies.discriminator import DiscriminatorTrainer, build_discriminator
@@ -63,8 +64,7 @@ def build_strategy(
         ConfigError: It needs what the model does not offer, or it is a plugin's that builds no criterion.
 
     """
-    names = (trial.task.name, trial.strategy.name, trial.model.name)
-    raise_problems(list(unmet(trial.task, trial.strategy, trial.model, names=names)))
+    raise_problems(list(unmet(trial.task, trial.strategy, trial.model)))
     return Strategy(
         model,
         _criterion(trial.strategy, CriterionParts(trial, model, wrap, decode, loss, world_size)),
@@ -75,16 +75,18 @@ def build_strategy(
     )
 
 
-def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion:
+def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion[Any, Any]:
     """What an update learns from."""
     smoothing, teacher = parts.label_smoothing, parts.teacher
     match settings:
         case PluginStrategy():
             return built(STRATEGIES.installed(settings.name), Criterion, settings, parts)
-        case Standard() | StandardMatched() if not isinstance(parts.model, Generator):
+        case Standard() | StandardMatched() if not parts.trial.task.writes_text:
             return Supervised(parts.loss)
         case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop):
             return TeacherForcing(label_smoothing=smoothing, r_drop=r_drop)
+        case Auxiliary(head="lm"):
+            return AuxiliaryLmCriterion(settings, label_smoothing=smoothing)
         case Auxiliary():
             return AuxiliaryCriterion(settings, teacher=teacher, label_smoothing=smoothing)
         case Recurrent():

@@ -12,6 +12,7 @@ from intelligen.config.schema.declarations import TaskSettings
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
 from intelligen.data.batches import BatchT, Examples
+from intelligen.data.overlong import shortened
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Evaluation, Metric, Shard
 from intelligen.evaluation.sharded_evaluation import merge_shards
@@ -215,3 +216,16 @@ class Task(ABC, Generic[ModelT, BatchT]):
 
 
 AnyTask = Task[Any, Any]
+
+
+def encoded(texts: Sequence[str], prepared: Prepared, column: str, *, notes: Counter[str]) -> list[list[int]]:
+    """New texts as the column's pieces, prepared and cut as the data were; `cut` counts those that were longer."""
+    pieces, data = whole(texts, prepared, column), prepared.manifest.data
+    notes["cut"] += sum(len(ids) > data.max_tokens for ids in pieces)
+    return [shortened(ids, data) for ids in pieces]
+
+
+def whole(texts: Sequence[str], prepared: Prepared, column: str) -> list[list[int]]:
+    """New texts as the column's pieces, of any length."""
+    lowercase = prepared.manifest.data.lowercase
+    return prepared.tokenizer(column).encode([text.lower() if lowercase else text for text in texts])

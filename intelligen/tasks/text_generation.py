@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -10,15 +11,15 @@ from torch.nn.utils.rnn import pad_sequence
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
 from intelligen.data.batches import Batch, SentencePairs
-from intelligen.data.overlong import shortened
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.length_bound import LengthBound
-from intelligen.evaluation import Shard, evaluate_shard
+from intelligen.evaluation import Evaluation, Shard, evaluate_shard
+from intelligen.evaluation.text_health import TEXT_SHARES, text_measures
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.tasks.base import Task
+from intelligen.tasks.base import Task, encoded
 
 
 class TextGeneration(Task[Generator, Batch]):
@@ -75,6 +76,13 @@ class TextGeneration(Task[Generator, Batch]):
             world_size=world_size,
         )
 
+    def score(self, shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
+        """By the task's metrics, with what health checks and people see of the texts beside them."""
+        found = super().score(shards, references)
+        measures = text_measures(found.hypotheses, references, tokenizer=self.settings.tokenizer)
+        # Hypotheses without a token repeat and copy nothing.
+        return replace(found, metrics={**measures, **dict.fromkeys(TEXT_SHARES, 0.0), **found.metrics})
+
     def predict(
         self,
         model: Generator,
@@ -87,10 +95,7 @@ class TextGeneration(Task[Generator, Batch]):
         notes: Counter[str],
     ) -> list[str]:
         """A hypothesis for each, all in one batch."""
-        data = prepared.manifest.data
-        encoded = prepared.tokenizer(self.source).encode([text.lower() if data.lowercase else text for text in texts])
-        notes["cut"] += sum(len(ids) > data.max_tokens for ids in encoded)
-        pieces = [torch.tensor([*shortened(ids, data), EOS]) for ids in encoded]
+        pieces = [torch.tensor([*ids, EOS]) for ids in encoded(texts, prepared, self.source, notes=notes)]
         source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(device)
         bounds_B = LengthBound.of(decoding).of_sources(source_BS)
         found = generate(model, source_BS, search, max_lengths_B=bounds_B)

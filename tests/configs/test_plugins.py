@@ -191,7 +191,10 @@ def test_the_schema_of_this_installation_knows_the_plugins(written, capfd):
     assert not list(errors(base | {"task": {"name": "copying", "selection_metric": "valid/exact_match"}}))
     assert list(errors(base | {"task": {"name": "copying", "bleu_tokenizer": "zh"}}))
     metrics = json_schema("sweep")["$defs"]["Objective"]["properties"]["metric"]["enum"]
-    assert metrics == ["valid/bleu", "valid/chrf", "valid/loss", "valid/token_f1", "valid/exact_match"]
+    assert metrics == [
+        *("valid/bleu", "valid/chrf", "valid/loss", "valid/exact_match", "valid/token_f1"),
+        *("valid/accuracy", "valid/macro_f1", "valid/perplexity"),
+    ]
     assert list(errors(base | {"strategy": ramped | {"alpha": 1}}))
     offered = json_schema("sweep")["properties"]["space"]["properties"]
     assert "span" in offered["strategy"]["properties"]["choice"]["properties"]["ramped"]["properties"]

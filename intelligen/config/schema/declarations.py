@@ -4,7 +4,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -43,7 +42,9 @@ class Need:
         return value not in self.but if self.but else value in self.values
 
 
-GENERATION = Need("generation")
+GENERATION, CLASSIFICATION = Need("generation"), Need("classification")
+LANGUAGE_MODELLING = Need("language_modelling")
+"""What the network of a task is built for; a task has one of them among its needs."""
 
 
 def _require_declared(cls: type[Settings], *names: str) -> None:
@@ -131,6 +132,26 @@ class TaskSettings(Settings):
         yield from self.needs
 
     @property
+    def writes_text(self) -> bool:
+        """Whether its models do; only then is there something to force, to sample or to reward."""
+        return any(need.capability == "generation" for need in self.needed())
+
+    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+        """Why rows have more positions than the network, in a line that begins with a key; none where they have not.
+
+        Args:
+            max_tokens: `data.max_tokens`.
+            max_positions: `model.max_positions`.
+
+        """
+        if max_tokens + 1 <= max_positions:
+            return None
+        return (
+            f"data.max_tokens ({max_tokens}) must be below model.max_positions ({max_positions}): BOS and EOS take a"
+            " position"
+        )
+
+    @property
     def tokenizer(self) -> BleuTokenizer:
         """What cuts text into words for rewards by sentence BLEU and for the measures of the hypotheses' text."""
         return DEFAULT_BLEU_TOKENIZER
@@ -204,34 +225,3 @@ class PluginModel(ModelSettings):
     name: str
     max_positions: Annotated[int, Field(ge=8, le=16_384)]
     """Longest target that the network can read or write."""
-
-
-def unmet(
-    task: TaskSettings, strategy: StrategySettings, model: ModelSettings, *, names: tuple[str, str, str]
-) -> Iterator[str]:
-    """What a task and a strategy need and a model does not offer, one line each, with the fix.
-
-    Args:
-        task: Its settings.
-        strategy: Its settings.
-        model: Its settings.
-        names: Of task, strategy and model.
-
-    """
-    for part, settings, name in (("task", task, names[0]), ("strategy", strategy, names[1])):
-        for need in settings.needed():
-            if need.capability not in model.offers:
-                key, (chosen, fix) = need.setting or "name", _chosen(settings, need) if need.setting else (name, "")
-                yield (
-                    f"{part}.{key} {chosen} needs a model that offers {need.capability}, which {names[2]} does not;"
-                    f" take {fix or f'another {part}'}, or another model"
-                )
-
-
-def _chosen(settings: Settings, need: Need) -> tuple[object, str]:
-    """The value that makes the need, and those that would not."""
-    *groups, last = need.setting.split(".")
-    group: Any = reduce(getattr, groups, settings)
-    known = need.but or get_args(type(group).model_fields[last].annotation)
-    others = [value for value in known if not need.made_by(value)]
-    return getattr(group, last), " or ".join(map(str, others)) or "another value"

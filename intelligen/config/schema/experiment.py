@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
-from intelligen.config.schema.declarations import unmet
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
+from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
 from intelligen.config.schema.tasks import TASKS, Task, Translation
@@ -40,15 +40,14 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
+        for line in unmet(self.task, self.strategy, self.model):
+            raise ValueError(line)
         tokenizer = self.data.tokenizer
         separate = isinstance(tokenizer, Tokenizer) and not tokenizer.joint
         if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and separate:
             raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
-        if self.data.max_tokens + 1 > self.model.max_positions:
-            raise ValueError(
-                f"data.max_tokens ({self.data.max_tokens}) must be below model.max_positions"
-                f" ({self.model.max_positions}): BOS and EOS take a position"
-            )
+        if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
+            raise ValueError(why)
         corpus, where = self.data.corpus, "data.corpus"
         if isinstance(corpus, FilesCorpus) and corpus.folder is None and corpus.hub is not None:
             corpus, where = corpus.hub, "data.corpus.hub"
@@ -60,9 +59,6 @@ class Experiment(Settings):
             )
         if self.task.needs_test and not isinstance(corpus, EmbeddedCorpus) and "test" not in corpus.splits:
             raise ValueError(f"{where}.splits lack test, by which task {self.task.name} is scored; add it")
-        names = (self.task.name, self.strategy.name, self.model.name)
-        for line in unmet(self.task, self.strategy, self.model, names=names):
-            raise ValueError(line)
         return self
 
 

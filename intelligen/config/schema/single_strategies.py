@@ -50,23 +50,29 @@ class StandardMatched(_TeacherForced):
 
 
 class Auxiliary(StrategySettings):
-    """First-token prediction beside teacher forcing."""
+    """A loss beside the task's own: of the first tokens where models write text, of all where they choose a class."""
 
-    needs = (GENERATION, Need("encoder_output", "head", ("encoder",)))
+    needs = (
+        Need("generation", "head", ("decoder",)),
+        Need("encoder_output", "head", ("encoder",)),
+        Need("token_prediction", "head", ("lm",)),
+    )
     controls = (STANDARD,)
     costlier = False
     control_for = None
 
     name: Literal["auxiliary"] = "auxiliary"
-    head: Literal["decoder", "encoder"] = "decoder"
+    head: Literal["decoder", "encoder", "lm"] = "decoder"
     """`decoder`: the decoder's own first positions, which are terms of the teacher-forced loss already, so this only
-    weights them up. `encoder`: the mean of the encoder's states predicts y_1, which is a task of its own."""
+    weights them up. `encoder`: the mean of the encoder's states predicts y_1, which is a task of its own. `lm`: of a
+    classification; each token of the text that is read is predicted from those before it (Radford et al. 2018)."""
     combine: Literal["add", "convex"] = "add"
-    """`add`: CE + λ·CE_1; `convex`: (1 − λ)·CE + λ·CE_1, the source's form."""
+    """`add`: CE + λ·CE_1; `convex`: (1 − λ)·CE + λ·CE_1, the source's form. With the head `lm`, CE is the
+    class's, a mean over rows, and CE_1 the tokens', a mean over tokens: `add` is eq. 5 of Radford et al. (2018)."""
     weight: Share = 0.1
     """λ; sensible: 0.05–0.5."""
     tokens: Annotated[int, Field(ge=1, le=64)] = 1
-    """CE_1 covers the first k tokens with the head `decoder`; the head `encoder` predicts y_1 alone."""
+    """CE_1 covers the first k tokens with the head `decoder`; the head `encoder` predicts y_1 alone, `lm` all."""
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """Token j of the first k weighs decay^(j−1), divided by the sum of these weights."""
 

@@ -3,17 +3,23 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from intelligen.config.base import ADDED
 from intelligen.config.document import one_of
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.data import MosesLanguage
-from intelligen.config.schema.declarations import GENERATION, PluginTask, TaskSettings
+from intelligen.config.schema.declarations import (
+    CLASSIFICATION,
+    GENERATION,
+    LANGUAGE_MODELLING,
+    PluginTask,
+    TaskSettings,
+)
 from intelligen.config.schema.plugins import OpenArm
 
 DEFAULT_SELECTION_METRIC: Final = "valid/bleu"
@@ -46,11 +52,76 @@ class Translation(TaskSettings):
         return self.bleu_tokenizer or DEFAULT_BLEU_TOKENIZER
 
 
-TASKS = OpenArm("intelligen.tasks", PluginTask, (Translation,), default="translation")
+class QuestionAnswering(TaskSettings):
+    """Question → answer, scored as SQuAD is and by chrF and BLEU."""
+
+    columns = (Column("question", read=True), Column("answer", read=False))
+    needs = (GENERATION,)
+    metrics = ("exact_match", "token_f1", "chrf", "bleu")
+    watched = "chrf"
+
+    name: Literal["question_answering"] = "question_answering"
+    selection_metric: Literal["valid/exact_match", "valid/token_f1", "valid/chrf", "valid/bleu", "valid/loss"] = (
+        "valid/token_f1"
+    )
+    """What chooses the best epoch. `valid/token_f1` gives credit for a part of an answer, by words between spaces; of
+    languages whose words take endings, such as Korean, `valid/chrf` sees more."""
+
+
+class Classification(TaskSettings):
+    """Text → one of the classes that the training split's labels are, scored by accuracy and macro-F1."""
+
+    columns = (Column("text", read=True), Column("label", read=False, kind="label"))
+    needs = (CLASSIFICATION,)
+    metrics = ("accuracy", "macro_f1")
+    watched = "accuracy"
+
+    name: Literal["classification"] = "classification"
+    selection_metric: Literal["valid/accuracy", "valid/macro_f1", "valid/loss"] = "valid/accuracy"
+    """What chooses the best epoch; `valid/loss` is minimised, the others are maximised."""
+
+    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+        """BOS and EOS are read beside the text."""
+        if max_tokens + 2 <= max_positions:
+            return None
+        return (
+            f"data.max_tokens ({max_tokens}) must be at most {max_positions - 2}: BOS and EOS take two of"
+            f" model.max_positions ({max_positions})"
+        )
+
+
+class LanguageModelling(TaskSettings):
+    """Documents, each token predicted from those before it, scored by perplexity."""
+
+    columns = (Column("text", read=False, windowed=True),)
+    needs_test = False
+    needs = (LANGUAGE_MODELLING,)
+    metrics = ("perplexity",)
+    watched = "perplexity"
+
+    name: Literal["language_modelling"] = "language_modelling"
+    selection_metric: Literal["valid/perplexity", "valid/loss"] = "valid/perplexity"
+    """What chooses the best epoch; both are minimised."""
+    n_seq: Annotated[int, Field(ge=2, le=16_384)] = 256
+    """Most tokens of a window. A document with its EOS is cut into windows, each token in exactly one of them; a
+    further window begins after the token before it, and knows nothing else of the document so far."""
+    packing: bool = False
+    """Train on windows that are full: the next document begins where one ends. Tokens of one document do not attend to
+    those of another. Evaluation never packs, so that no document's score depends on its neighbours."""
+
+    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+        """A window is all that is read, however long its document."""
+        if self.n_seq <= max_positions:
+            return None
+        return f"task.n_seq ({self.n_seq}) must be at most model.max_positions ({max_positions})"
+
+
+_Tasks = Translation | QuestionAnswering | Classification | LanguageModelling
+TASKS = OpenArm("intelligen.tasks", PluginTask, get_args(_Tasks), default="translation")
 if TYPE_CHECKING:
-    Task = Translation | PluginTask
+    Task = _Tasks | PluginTask
 else:
-    Task = Annotated[Translation, TASKS]
+    Task = Annotated[_Tasks, TASKS]
 
 
 _ADAPTER: TypeAdapter[Task] = TypeAdapter(Task)

@@ -221,9 +221,32 @@ def test_prefixes_are_prefilled_at_once_and_finished_rows_leave(monkeypatch: pyt
     ]
 
 
-def test_a_beam_begins_with_nothing() -> None:
-    with pytest.raises(AssertionError, match="beam begins with nothing"):
-        generate(MODELS["pre", "learned"], sources(), Beam(), max_lengths_B=BOUNDS, prefix_NT=torch.full((10, 1), 4))
+PREFIXES = [[4, 5, 6], [7, 8], [9, 10, 11, 4], [5], [], [6, 6], [11], [4, 4, 4], [8], [10]]
+
+
+def test_a_beam_of_one_continues_a_prefix_as_greedy_search_does(model: Seq2SeqTransformer) -> None:
+    given, bounds = right_aligned(PREFIXES), BOUNDS.clamp(min=6)
+    greedy = generate(model, sources(), Greedy(), max_lengths_B=bounds, prefix_NT=given)
+    beam = generate(model, sources(), Beam(size=1), max_lengths_B=bounds, prefix_NT=given)
+    assert texts(beam) == texts(greedy)
+    torch.testing.assert_close(beam.log_probs_N, greedy.log_probs_N)
+
+
+def test_a_beam_continues_prefixes_together_as_it_does_each_alone(model: Seq2SeqTransformer) -> None:
+    bounds, search = BOUNDS.clamp(min=6), Beam(size=3)
+    together = generate(model, sources(), search, max_lengths_B=bounds, prefix_NT=right_aligned(PREFIXES))
+    for row, prefix in enumerate(PREFIXES):
+        source_1S = sources()[row : row + 1, : LENGTHS[row]]
+        given = right_aligned([prefix])
+        alone = generate(model, source_1S, search, max_lengths_B=bounds[row : row + 1], prefix_NT=given)
+        assert texts(alone) == [texts(together)[row]]
+    assert all(text[: len(prefix)] == prefix for text, prefix in zip(texts(together), PREFIXES, strict=True))
+
+
+def test_a_beam_without_a_prefix_is_as_one_with_an_empty_one(model: Seq2SeqTransformer) -> None:
+    given = torch.empty(10, 0, dtype=torch.long)
+    plain = generate(model, sources(), Beam(size=3), max_lengths_B=BOUNDS)
+    assert texts(plain) == texts(generate(model, sources(), Beam(size=3), max_lengths_B=BOUNDS, prefix_NT=given))
 
 
 def test_prefixes_of_other_rows_are_refused() -> None:

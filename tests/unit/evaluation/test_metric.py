@@ -1,11 +1,13 @@
 """Every metric equals an independent computation of it, is a function of sums, and says which way it points."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from sacrebleu.metrics import BLEU, CHRF
 
 from intelligen.evaluation import Shard, score
@@ -120,6 +122,43 @@ def test_answers_score_as_squads_script_scores_them(answer, references, exact, f
 
 def test_words_of_answers_are_compared_without_case_articles_and_punctuation():
     assert answer_words("The U.S. had an 'A' - thesis, anyway.") == ["us", "had", "thesis", "anyway"]
+
+
+STORED = json.loads((REPOSITORY / "tests/golden/metrics.json").read_text("utf-8"))
+"""What others say of stored predictions, with their versions and the command that made the file."""
+
+
+@pytest.mark.parametrize("case", STORED["classification"])
+def test_accuracy_and_macro_f1_are_scikit_learns(case):
+    sides = case["predictions"], case["references"]
+    assert Accuracy().score(*sides) == pytest.approx(100 * case["accuracy_score"], rel=1e-15)
+    macro_f1 = pytest.approx(100 * case["f1_score(average='macro')"], rel=1e-15)
+    assert MacroF1().score(*sides) == macro_f1
+    assert MacroF1(tuple(sorted({*sides[0], *sides[1], "never seen"}))).score(*sides) == macro_f1
+
+
+def test_exact_match_and_token_f1_are_those_of_squads_official_script():
+    case = STORED["answers"]
+    sides = case["predictions"], case["references"]
+    assert ExactMatch().score(*sides) == case["exact"]
+    assert TokenF1().score(*sides) == pytest.approx(case["f1"], rel=1e-15)
+    assert TokenF1().statistics(*sides)[:, 0] == pytest.approx(case["f1 by row"], rel=1e-15)
+
+
+def test_macro_f1_compares_systems_that_predict_different_classes():
+    references = ["a", "b", "a", "b", "c", "a"]
+    ours, control = ["a", "b", "a", "c", "c", "a"], ["a", "d", "a", "d", "e", "a"]
+    found = compare_systems([ours], [control], references, metric=MacroF1(), resamples=50)
+    assert found.delta == pytest.approx(MacroF1().score(ours, references) - MacroF1().score(control, references))
+    mean = mean_interval([ours, control], references, metric=MacroF1(), resamples=50)
+    assert mean.value == pytest.approx((MacroF1().score(ours, references) + MacroF1().score(control, references)) / 2)
+
+
+def test_perplexity_reads_what_it_writes():
+    nats = [1.25, 9.000000000000002]
+    texts = [*map(Perplexity.nats, nats)]
+    assert texts[0] == "1.25 nats"
+    assert Perplexity().score(texts, [Perplexity.tokens(1), "3 tokens"]) == Perplexity().score(nats, [1, 3])
 
 
 ANSWERS = [[text] for text in texts(1)]
