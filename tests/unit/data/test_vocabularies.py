@@ -149,7 +149,11 @@ def test_a_chain_of_experiments_ends_at_the_one_that_learns(tmp_path: Path) -> N
         ),
         (
             FIRST.replace("JOINT", "false"),
+<<<<<<< HEAD
             r"first\.yaml has separate vocabularies, and model\.tied_embeddings `all` needs a joint one; set ",
+=======
+            r"first\.yaml has separate vocabularies, and model\.tied_embeddings `all` needs a joint one; set dat",
+>>>>>>> hinit
         ),
     ],
 )
