@@ -18,11 +18,7 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
-<<<<<<< HEAD
 from intelligen.config.named_experiments import check_named_experiments, problems_of_named
-=======
-from intelligen.config.named_experiments import check_named_experiments
->>>>>>> hinit
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import ROW
@@ -213,20 +209,10 @@ def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
 
 
 def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
-<<<<<<< HEAD
     problems: list[str] = []
     for row in sweep.variants():
         for (group, *_), what in problems_of_named(rows[row.id]):
             written = [key for setting, key in row.keys.items() if setting.startswith(str(group))]
-=======
-    """Look at the files that rows name in place of the experiment's."""
-    problems: list[str] = []
-    for row in sweep.variants():
-        try:
-            check_named_experiments(rows[row.id], Document({}, {}))
-        except ConfigError as error:
-            written = [key for setting, key in row.keys.items() if setting.startswith(("initial", "data"))]
->>>>>>> hinit
             key = ("rows", *written[0]) if written else ("rows",)
             problems.append(problem_line(document.origin(key), dotted(key), what))
     raise_problems(problems)

@@ -1,27 +1,21 @@
-"""Experiments that an experiment's file names, for their vocabularies or their weights: each is checked with it."""
+"""Other experiment files that an experiment names: whose weights it starts from, and whose vocabularies it has."""
 
 import os
 from collections.abc import Iterator
-<<<<<<< HEAD
-=======
-from contextlib import contextmanager
-from dataclasses import dataclass
->>>>>>> hinit
 from pathlib import Path
 
 from intelligen.addresses import absolute
-from intelligen.config.document import Document, Key, dotted, problem_line
+from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.shipped_files import located
-from intelligen.config.files.text_file import displayed, read_text
-from intelligen.config.files.yaml_file import parse_document
+from intelligen.config.files.text_file import displayed
+from intelligen.config.files.yaml_file import read_document
 from intelligen.config.schema.data import Tokenizer
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.model import Transformer
 from intelligen.errors import ConfigError
 
-<<<<<<< HEAD
 _INITIAL: Key = ("initial", "experiment")
 _TOKENIZER: Key = ("data", "tokenizer", "experiment")
 
@@ -50,10 +44,6 @@ def initial_experiment(experiment: Experiment) -> Experiment | None:
             " training.keep_epochs"
         )
     return named.model_copy(update={"seed": experiment.seed})
-=======
-_VOCABULARIES: Key = ("data", "tokenizer", "experiment")
-_WEIGHTS: Key = ("initial", "experiment")
->>>>>>> hinit
 
 
 def check_named_experiments(experiment: Experiment, document: Document, *, path: Path | None = None) -> None:
@@ -61,14 +51,13 @@ def check_named_experiments(experiment: Experiment, document: Document, *, path:
 
     Args:
         experiment: Its settings.
-        document: What it was read from, for the lines in messages.
-        path: That file's, where it is known.
+        document: Its file, for the lines in messages.
+        path: The file's.
 
     Raises:
-        ConfigError: one of the files is wrong, or does not fit; a line for each problem.
+        ConfigError: One of them is wrong or does not fit, with the line of the key that names it.
 
     """
-<<<<<<< HEAD
     problems = problems_of_named(experiment, path=path)
     raise_problems([problem_line(document.origin(key), dotted(key), what) for key, what in problems])
 
@@ -83,87 +72,19 @@ def problems_of_named(experiment: Experiment, *, path: Path | None = None) -> It
             check()
         except ConfigError as error:
             yield from ((key, str(line)) for line in error.args)
-=======
-    _learnt_by(experiment, document, () if path is None else (absolute(path),))
-    with _at(document, _WEIGHTS):
-        initial_experiment(experiment)
->>>>>>> hinit
 
 
-def named_experiment(path: str) -> Experiment:
-    """The experiment in a file that another one names, or in the shipped file of that name.
-
-    Raises:
-        ConfigError: there is no such file, or it is wrong.
-
-    """
-    named = _Named.read(path)
-    _learnt_by(named.experiment, named.document, (named.file,))
-    return named.experiment
-
-
-def initial_experiment(experiment: Experiment) -> Experiment | None:
-    """The experiment whose weights another one starts from, with that one's seed; none where it names none.
-
-    Raises:
-        ConfigError: there is no such file, it is wrong, it starts from another's weights itself, or it does not keep
-            the weights of the epoch.
-
-    """
-    initial = experiment.initial
-    if initial is None or initial.experiment is None:
-        return None
-    named = _Named.read(initial.experiment)
-    if named.experiment.initial is not None:
-        raise ConfigError(
-            f"{displayed(named.file)} has `initial` itself, and a run that starts from a run goes no further back;"
-            " train that file, and name its run's directory: initial.path"
-        )
-    _learnt_by(named.experiment, named.document, (named.file,))
-    kept, epoch = named.experiment.training.keep_epochs or (), initial.epoch
-    if epoch is not None and epoch not in kept:
-        there = f"of {', '.join(map(str, kept))} alone" if kept else "of no epoch"
-        raise ConfigError(
-            f"{displayed(named.file)} keeps the weights {there}, not those of initial.epoch {epoch}; name the epoch"
-            " under its training.keep_epochs"
-        )
-    return named.experiment.model_copy(update={"seed": experiment.seed})
-
-
-@dataclass(frozen=True)
-class _Named:
-    """An experiment file that another one names."""
-
-    experiment: Experiment
-    document: Document
-    file: Path
-
-    @classmethod
-    def read(cls, path: str) -> "_Named":
-        given = Path(path)
-        shipped = located(Path(os.path.relpath(given)))
-        file = absolute(shipped) if shipped.is_file() and not os.path.lexists(given) else given
-        document = with_fragments(parse_document(read_text(file), displayed(file)), file, Experiment)
-        return cls(validated(Experiment, document), document, file)
-
-
-def _learnt_by(experiment: Experiment, document: Document, chain: tuple[Path, ...]) -> Tokenizer:
+def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...]) -> Tokenizer:
     """What learns the vocabularies of an experiment, which may be another one's, and so on.
 
     Args:
         experiment: Its settings.
-        document: Its file, for the line in messages.
-        chain: The files that ask each other for vocabularies, this one last.
-
-    Raises:
-        ConfigError: One of the files is wrong; they ask each other in a circle; there are separate vocabularies, and
-            the model needs a joint one.
+        chain: The files that ask each other for vocabularies, this one's last.
 
     """
     settings = experiment.data.tokenizer
     if isinstance(settings, Tokenizer):
         return settings
-<<<<<<< HEAD
     named, path = named_experiment(Path(settings.experiment))
     if absolute(path) in chain:
         circle = " → ".join(displayed(one) for one in (*chain, absolute(path)))
@@ -188,28 +109,3 @@ def named_experiment(path: Path) -> tuple[Experiment, Path]:
     shipped = located(Path(os.path.relpath(path)))
     path = shipped if shipped.is_file() and not os.path.lexists(path) else path
     return validated(Experiment, with_fragments(read_document(path), path, Experiment)), path
-=======
-    with _at(document, _VOCABULARIES):
-        named = _Named.read(settings.experiment)
-        if named.file in chain:
-            circle = " → ".join(displayed(one) for one in (*chain, named.file))
-            raise ConfigError(f"none of these experiments learns vocabularies: {circle}")
-        learning = _learnt_by(named.experiment, named.document, (*chain, named.file))
-        needing = experiment.model.joint_vocabulary_for if isinstance(experiment.model, Transformer) else None
-        if needing and not learning.joint:
-            what = f"has separate vocabularies, and model.{needing} needs a joint one"
-            raise ConfigError(f"{displayed(named.file)} {what}; set data.tokenizer.joint: true there")
-    return learning
-
-
-@contextmanager
-def _at(document: Document, key: Key) -> Iterator[None]:
-    """Say of each problem at which line it is named."""
-    lines: tuple[str, ...] = ()
-    try:
-        yield
-    except ConfigError as error:
-        lines = error.args
-    if lines:
-        raise ConfigError(*(problem_line(document.origin(key), dotted(key), line) for line in lines))
->>>>>>> hinit

@@ -146,11 +146,7 @@ def borrow(settings: OfExperiment, columns: Sequence[Column], prepare: Callable[
         DataError: it has no vocabulary for one of the columns; see `prepare`.
 
     """
-<<<<<<< HEAD
     theirs = prepare(named_experiment(Path(settings.experiment))[0])
-=======
-    theirs = prepare(named_experiment(settings.experiment))
->>>>>>> hinit
     known = theirs.manifest.tokenizers
     joint = _JOINT if _JOINT in known.values() else None
     files: dict[str, str] = {}
