@@ -25,6 +25,7 @@ from intelligen.state.trial_records import SweepStatus, TrialState
 from intelligen.state.trial_result import RESULT
 from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.provenance import record_provenance
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.tasks import build_task
 from intelligen.training.trained_model import named_scores
 
@@ -82,7 +83,7 @@ class SmallStudy:
         prepared = prepare(experiment.data, self.store, columns=experiment.task.columns)
         self.references = prepared.split("test").texts("target")
         self.sources = prepared.split("test").texts("source")
-        fingerprint = sweep_fingerprint(sweep, experiment, prepared=prepared.identity)
+        fingerprint = sweep_fingerprint(sweep, experiment, data=DataOfRows(prepared.identity))
         with Ledger.open(self.directory, fingerprint) as ledger:
             record_provenance(self.directory)
             base = baseline_trial(experiment, prepared=prepared.identity)
@@ -173,7 +174,7 @@ class SmallStudy:
         ledger.start(
             name,
             kind=kind,  # type: ignore[arg-type]
-            strategy=trial.strategy.name,
+            row=trial.strategy.name,
             seed=trial.seed,
             params=params,
             config=trial.model_dump(mode="json"),

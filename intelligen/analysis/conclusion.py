@@ -76,7 +76,7 @@ def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:
 
 def spent(study: StudyResults) -> dict[str, SearchEffort]:
     """Strategy → what its trials of the search have spent, however they ended."""
-    groups = {name: [m for m in study.searched if m.record.strategy == name] for name in study.strategies}
+    groups = {name: [m for m in study.searched if m.record.row == name] for name in study.strategies}
     return {
         name: SearchEffort(len(own), sum(m.device_s for m in own), sum(m.target_tokens for m in own))
         for name, own in groups.items()
@@ -149,7 +149,7 @@ def _price(row: Score, costs: Mapping[str, StrategyCost]) -> str:
 
 def _notes(study: StudyResults) -> list[str]:
     notes = [
-        f"{member.record.id} ({member.record.strategy}, seed {member.record.seed}) failed:"
+        f"{member.record.id} ({member.record.row}, seed {member.record.seed}) failed:"
         f" {member.record.stop_reason or 'no reason is known'}"
         for member in study.confirmations
         if member.record.state is TrialState.FAILED

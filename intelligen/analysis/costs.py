@@ -34,7 +34,7 @@ def costs(study: StudyResults) -> dict[str, StrategyCost]:
     """System → cost. The baselines' costs are the system `baseline`'s and no strategy's."""
     groups = {BASELINE: [member for member in study.members if member.record.kind == "baseline"]}
     for name in study.strategies:
-        groups[name] = [m for m in study.searched + study.confirmations if m.record.strategy == name]
+        groups[name] = [m for m in study.searched + study.confirmations if m.record.row == name]
     return {name: _cost(name, members) for name, members in groups.items() if any(m.reports for m in members)}
 
 

@@ -32,7 +32,7 @@ def _row(files: SweepFiles, record: TrialRecord, metric: str) -> dict[str, Any]:
     last = reports[-1] if reports else None
     return {
         "kind": record.kind,
-        "strategy": record.strategy,
+        "strategy": record.row,
         "state": str(record.state),
         "stop_reason": record.stop_reason,
         "seed": record.seed,

@@ -102,7 +102,7 @@ def _columns(entries: Sequence[LeaderboardEntry], scores: Sequence[str]) -> list
 def _cells(rank: int, one: LeaderboardEntry, scores: Sequence[str]) -> list[CellValue]:
     record = one.record
     return [
-        *(rank, record.id, record.kind, record.strategy, record.seed, str(record.state)),
+        *(rank, record.id, record.kind, record.row, record.seed, str(record.state)),
         *("" if one.value is None else one.value, one.epochs, one.cost_device_s),
         *(record.scores.get(name, "") for name in scores),
         record.stop_reason or "",

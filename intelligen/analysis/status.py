@@ -145,10 +145,10 @@ def read_status(files: SweepFiles) -> Status:
     histories = {name: files.reports(record) for name, record in trials.items()}
     searched, repeated = (_of_kind(kind, trials) for kind in ("trial", "confirm"))
     state = _state(owner, closing)
-    epochs = {kind: fingerprint["experiment"][group]["epochs"] for kind, group in _GROUPS.items()}
+    group = "training" if sweep.trains else "finetuning"
     size = SearchSize(
         trials=sweep.total_trials(),
-        epochs=epochs["trial"],
+        epochs=fingerprint["experiment"][group]["epochs"],
         concurrent=sweep.resources.concurrent_trials,
         repetitions=sweep.total_repetitions(),
     )
@@ -168,7 +168,7 @@ def read_status(files: SweepFiles) -> Status:
         confirmations=size.repetitions,
         strategies=tuple(_strategies(files, trials, histories, metric)),
         under_way=tuple(
-            _under_way(record, histories[record.id], epochs[record.kind], metric, paused=files.state(record) == PAUSED)
+            _under_way(record, histories[record.id], metric, paused=files.state(record) == PAUSED)
             for record in trials.values()
             if record.state is TrialState.RUNNING
         ),
@@ -187,9 +187,6 @@ def runner(files: SweepFiles) -> LockOwner | None:
     """The process that runs the sweep, by its lock and its ledger alone; None where none does."""
     owner = find_lock_owner(files.directory / LOCK_FILE)
     return owner if _state(owner, files.ledger()[2]) is SweepState.RUNNING else None
-
-
-_GROUPS = {"baseline": "training", "trial": "finetuning", "confirm": "finetuning"}
 
 
 def _of_kind(kind: str, trials: Mapping[str, TrialRecord]) -> list[TrialRecord]:
@@ -212,7 +209,7 @@ def _strategies(
 ) -> list[StrategyStatus]:
     groups: dict[str, list[TrialRecord]] = {}
     for record in trials.values():
-        groups.setdefault("baseline" if record.kind == "baseline" else record.strategy, []).append(record)
+        groups.setdefault("baseline" if record.kind == "baseline" else record.row, []).append(record)
     return [
         StrategyStatus(
             strategy=name,
@@ -233,20 +230,19 @@ def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Historie
         if record.state is TrialState.FAILED:
             continue
         result = files.result(record)
-        values = [result.metrics[metric]] if result else [report.metrics[metric] for report in histories[record.id]]
+        measured = [result.metrics] if result else [report.metrics for report in histories[record.id]]
+        values = [metrics[metric] for metrics in measured if metric in metrics]
         found += [BestTrial(value, record.id) for value in values if math.isfinite(value)]
     return best(metric, found, value=lambda one: one.value)
 
 
-def _under_way(
-    record: TrialRecord, reports: Sequence[Report], epochs: int, metric: str, *, paused: bool
-) -> TrialStatus:
+def _under_way(record: TrialRecord, reports: Sequence[Report], metric: str, *, paused: bool) -> TrialStatus:
     return TrialStatus(
         trial=record.id,
-        strategy=record.strategy,
+        strategy=record.row,
         epoch=len(reports),
-        epochs=epochs,
-        value=reports[-1].metrics[metric] if reports else None,
+        epochs=record.config["training"]["epochs"],
+        value=reports[-1].metrics.get(metric) if reports else None,
         attempts=record.attempts,
         started_ms=record.started_ms,
         resting=paused,

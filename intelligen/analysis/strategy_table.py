@@ -19,9 +19,9 @@ SELECTED = "selected/"
 
 @dataclass(frozen=True)
 class StrategySummary:
-    """One strategy, or the baseline."""
+    """One row, or the baseline."""
 
-    strategy: str
+    row: str
     best: TrialRecord
     best_value: float
     """The objective of its selected weights, on the validation set."""
@@ -115,23 +115,19 @@ def selected_scores(result: Result | None, reports: Sequence[Report], metric: st
     return {} if best is None else {name: value for name, value in best.metrics.items() if name.startswith("valid/")}
 
 
-def best_by_strategy(
-    sweep_directory: Path, trials: Mapping[str, TrialRecord], *, metric: str
-) -> dict[str, TrialRecord]:
-    """Of each strategy the trial that is best on validation; failed trials do not count."""
+def best_by_row(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, metric: str) -> dict[str, TrialRecord]:
+    """Of each row the trial that is best on validation; failed trials do not count."""
     return {
-        row.strategy: row.best
-        for row in strategy_table(sweep_directory, trials, metric=metric)
-        if row.best.kind == "trial"
+        one.row: one.best for one in strategy_table(sweep_directory, trials, metric=metric) if one.best.kind == "trial"
     }
 
 
 def strategy_table(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, metric: str) -> list[StrategySummary]:
-    """The baseline's row, then the strategies' in the order in which they first ran."""
+    """The baseline's row, then the others in the order in which they first ran."""
     groups: dict[str, list[TrialRecord]] = {"baseline": []}
     repeated: dict[str, list[TrialRecord]] = {}
-    for record in trials.values():
-        row_name = "baseline" if record.kind == "baseline" else record.strategy
+    for record in (one for one in trials.values() if one.kind != "start"):
+        row_name = "baseline" if record.kind == "baseline" else record.row
         # The search starts from the first baseline; the others are those of the seeds that confirm what it found.
         again = record.kind == "confirm" or (record.kind == "baseline" and bool(groups["baseline"]))
         (repeated if again else groups).setdefault(row_name, []).append(record)
@@ -158,7 +154,7 @@ def _row(
         return None
     effort = effort_of([report for history in histories.values() for report in history])
     return StrategySummary(
-        strategy=name,
+        row=name,
         best=next(record for record in records if record.id == best_id),
         best_value=values[best_id],
         trials=len(records),

@@ -153,7 +153,7 @@ class StudyResults:
     @cached_property
     def strategies(self) -> tuple[str, ...]:
         """In the order in which they first ran."""
-        return tuple(dict.fromkeys(member.record.strategy for member in self.searched + self.confirmations))
+        return tuple(dict.fromkeys(member.record.row for member in self.searched + self.confirmations))
 
     @cached_property
     def systems(self) -> tuple[System, ...]:
@@ -163,7 +163,7 @@ class StudyResults:
         seeds = {member.record.seed for member in self.confirmations or self.members}
         groups = {BASELINE: [m for m in ran if m.record.kind == "baseline" and m.record.seed in seeds]}
         for name in self.strategies:
-            own = [member for member in ran if member.record.kind == kind and member.record.strategy == name]
+            own = [member for member in ran if member.record.kind == kind and member.record.row == name]
             tested = [member for member in own if member.decoded] or own
             groups[name] = tested if self.confirmations else self._best(tested)
         return tuple(
@@ -227,7 +227,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
 
 
 def _read_test_sets(task: AnyTask, data: Prepared, named: set[str]) -> dict[str, TestSet]:
-    """The test sets that were decoded; `test`, which every corpus has, comes first."""
+    """The test sets that were decoded; `test`, which nearly all data have, comes first."""
     splits = {name: data.split(name) for name in sorted(named, key=lambda name: (name != "test", name))}
     return {name: TestSet(tuple(task.inputs(one)), tuple(task.references(one))) for name, one in splits.items()}
 

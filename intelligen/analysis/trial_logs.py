@@ -42,7 +42,7 @@ class TrialLogs:
                 new = deque(self._new_lines(path), maxlen=last)
                 if new and path != self._shown:
                     self._shown = path
-                    yield f"==> {record.id} {record.strategy}: {path}"
+                    yield f"==> {record.id} {record.row}: {path}"
                 yield from new
 
     def endings(self) -> list[str]:
@@ -66,7 +66,7 @@ class TrialLogs:
         trials = [
             {
                 "trial": record.id,
-                "strategy": record.strategy,
+                "strategy": record.row,
                 "state": record.state,
                 "stop_reason": record.stop_reason,
                 "logs": [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.load import load_experiment, settings_in
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.schema.strategies import ALIASES, STRATEGIES
 from intelligen.errors import ConfigError, UnavailableError
@@ -97,15 +98,42 @@ class Training:
             raise UnavailableError(f"{self.directory}: its training has not finished; run: {command}")
 
 
-def baseline_training(settings: Experiment, *, prepared: str, runs: Path) -> Training:
-    """Of the experiment's baseline."""
-    trial = baseline_trial(settings, prepared=prepared)
+def baseline_training(file: ExperimentFile, settings: Experiment, prepared: "Prepared") -> Training:
+    """Of the experiment's baseline.
+
+    Args:
+        file: Whose `train` makes what is missing.
+        settings: What it holds.
+        prepared: The experiment's data.
+
+    Raises:
+        UnavailableError: The training that it starts from has not finished.
+
+    """
+    from intelligen.training.initial_weights import initial_weights
+
+    first = first_training(settings, file.runs)
+    if first is not None:
+        first.require_result(file.command("train"))
+    run = None if first is None else first.directory
+    initial = initial_weights(settings, prepared=prepared, store=file.runs, run=run)
+    trial = baseline_trial(settings, prepared=prepared.identity, initial=initial)
+    return Training(trial, layout.baseline(file.runs, trial.identity))
+
+
+def first_training(settings: Experiment, runs: Path) -> Training | None:
+    """Of the experiment whose weights this one starts from; none where it names none."""
+    named = initial_experiment(settings)
+    if named is None:
+        return None
+    trial = baseline_trial(named, prepared=data_to_train_on(named, runs).identity)
     return Training(trial, layout.baseline(runs, trial.identity))
 
 
 def finetuning(settings: Experiment, baseline: Training, *, runs: Path) -> Training:
     """Of its strategy's fine-tuning, which starts from that baseline."""
-    trial = finetuning_trial(settings, prepared=baseline.trial.prepared, start=baseline.trial.identity)
+    start = baseline.trial
+    trial = finetuning_trial(settings, prepared=start.prepared, start=start.identity, initial=start.initial)
     return Training(trial, layout.finetuned(runs, trial.strategy.name, trial.identity))
 
 

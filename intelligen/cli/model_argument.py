@@ -58,7 +58,8 @@ def load_model(
                 " experiment file"
             )
         directory = _trial_directory(model, runs)
-    return TrainedModel.load(directory, store=_store_of(directory, runs), device=named_device(device))
+    store = layout.store_with(read_trial(directory).prepared, above=directory, default=runs)
+    return TrainedModel.load(directory, store=store, device=named_device(device))
 
 
 def chosen_search(name: SearchName | None, beam_size: int | None, decoding: Decoding) -> DecodingSearch:
@@ -81,7 +82,7 @@ def _trained_by(file: ExperimentFile) -> Path:
         file.require_no_finetuning(
             "without --strategy this is the baseline, which has no such setting; name the strategy with --strategy NAME"
         )
-    baseline = baseline_training(settings, prepared=prepared_data(settings, file.runs).identity, runs=file.runs)
+    baseline = baseline_training(file, settings, prepared_data(settings, file.runs))
     if file.strategy is None:
         baseline.require_result(file.command("train"))
         return baseline.directory
@@ -98,10 +99,3 @@ def _trial_directory(model: str, runs: Path) -> Path:
     except ConfigError as error:
         raise ConfigError(f"{error} (MODEL is SWEEP/TRIAL, a trial's directory or an experiment file)") from None
     return record.within(files.directory).resolve()
-
-
-def _store_of(directory: Path, runs: Path) -> Path:
-    """The runs directory that a trial's directory lies in, where it has the trial's data; else the one of `--runs`."""
-    identity = read_trial(directory).prepared
-    parents = directory.resolve().parents
-    return next((folder for folder in parents if layout.prepared(folder, identity).is_dir()), runs)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -11,6 +11,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     StringConstraints,
     model_serializer,
+    model_validator,
 )
 
 # Names become directory names, so they can neither climb out of their root nor hide in it.
@@ -25,6 +26,9 @@ While it has its default it is left out of whatever settings are hashed or compa
 a baseline again nor keeps a sweep from resuming.
 """
 
+UNCOMPARED = "for people"
+"""Marks a key that is never part of what settings are hashed or compared by."""
+
 _FOR_COMPARISON = {"for": "comparison"}
 
 
@@ -35,12 +39,33 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
+    either: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs of keys of which exactly one has a value: (the one with a default, the one that may take its place)."""
+
+    @classmethod
+    def instead_of(cls, key: str) -> str | None:
+        """The key that has no value where this one has; none where the key is of no pair."""
+        return next((b if key == a else a for a, b in cls.either if key in (a, b)), None)
+
+    @model_validator(mode="after")
+    def _one_of_each_pair(self) -> Self:
+        for usual, other in self.either:
+            if getattr(self, other) is not None and usual not in self.model_fields_set:
+                vars(self)[usual] = None  # its default is for where neither is given
+            given = [key for key in (usual, other) if getattr(self, key) is not None]
+            if not given:
+                raise ValueError(f"{usual} or {other} must have a value; add one of them")
+            if len(given) > 1:
+                raise ValueError(f"{usual} and {other} exclude each other; leave one of them out")
+        return self
+
     @model_serializer(mode="wrap")
     def _serialized(self, serialize: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         data: dict[str, Any] = serialize(self)
         if info.context is _FOR_COMPARISON:
             for name, field in type(self).model_fields.items():
-                if ADDED in field.metadata and getattr(self, name) == field.default:
+                added = ADDED in field.metadata and getattr(self, name) == field.default
+                if added or UNCOMPARED in field.metadata:
                     data.pop(name, None)
         return data
 

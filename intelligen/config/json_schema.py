@@ -38,8 +38,11 @@ def json_schema(kind: str) -> dict[str, Any]:
     file with an `include` may leave to its fragments what is required.
     """
     generated = FILES[kind].model_json_schema(schema_generator=_Generator)
-    properties, required = generated.pop("properties"), {"required": generated.pop("required")}
+    properties, required = generated.pop("properties"), generated.pop("required")
+    complete: list[dict[str, Any]] = [{"required": required}]
     if kind == "sweep":
+        searched = {"required": [*required, "space"], "properties": {"space": {"minProperties": 1}}}
+        complete = [searched, {"required": [*required, "rows"]}]
         generated["$defs"]["Space"] = properties["space"]["additionalProperties"]
         properties["space"] |= {"additionalProperties": {"$ref": "#/$defs/Space"}, "properties": _offered_keys()}
     return {
@@ -47,7 +50,7 @@ def json_schema(kind: str) -> dict[str, Any]:
         **generated,
         "title": f"IntelliGEN {kind} file",
         "properties": {INCLUDE: _INCLUDE} | properties,
-        "anyOf": [required, {"required": [INCLUDE]}],
+        "anyOf": [*complete, {"required": [INCLUDE]}],
     }
 
 
@@ -75,7 +78,11 @@ class _Generator(GenerateJsonSchema):
 def _offered_keys() -> dict[str, Any]:
     """The keys that an editor offers in a search space; another key is refused by the loader, not by the schema."""
     form = {"$ref": "#/$defs/Space"}
-    return {key: form | _offer(field) for key, field in _fields(Experiment) if may_vary(key)}
+    return {
+        key: form | _offer(field)
+        for key, field in _fields(Experiment)
+        if may_vary(key, trains=False) or may_vary(key, trains=True)
+    }
 
 
 def _offer(field: FieldInfo) -> dict[str, Any]:

@@ -19,10 +19,13 @@ from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
 from intelligen.config.metric_direction import direction
+from intelligen.config.named_experiments import check_named_experiments, problems_of_named
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_rows import check_rows
 from intelligen.config.space.check_search import check_search
 from intelligen.config.space.check_space import check_space
 from intelligen.errors import ConfigError
@@ -41,7 +44,10 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     path = located(path)
     document = with_fragments(read_document(path), path, Experiment)
-    return _experiment(document, [parse_override(text) for text in overrides])
+    document = with_overrides(document, Experiment, [parse_override(text) for text in overrides])
+    experiment = validated(Experiment, document)
+    check_named_experiments(experiment, document, path=path)
+    return experiment
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class SweepFile:
     """What it names, with its overrides."""
     document: Document
     """The file's contents, for the lines in messages."""
+    rows: Mapping[str, Experiment]
+    """Row → its experiment; empty where rows are strategies."""
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> tuple[Sweep, Experiment]:
@@ -86,18 +94,23 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         sweep = validated(Sweep, document)
     with _noting(problems):
-        experiment = _experiment(_named_experiment(document, project), reaching)
+        named = with_overrides(_named_experiment(document, project), Experiment, reaching)
+        experiment = validated(Experiment, named)
+        check_named_experiments(experiment, named)
     raise_problems(problems)
+    rows: dict[str, Experiment] = {}
     with _noting(problems):
-        check_space(sweep, experiment, document)
+        rows = check_rows(sweep, experiment, document)
+        _check_files_of_rows(sweep, rows, document)
+        check_space(sweep, experiment, document, rows=rows)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
-        _require_one_objective(sweep, experiment, document)
+        _require_one_objective(sweep, rows.get(sweep.control, experiment), document)
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
-    return SweepFile(sweep, experiment, document)
+    return SweepFile(sweep, experiment, document, rows)
 
 
 def settings_in(path: Path) -> type[Sweep] | type[Experiment]:
@@ -124,6 +137,34 @@ def apply_settings(experiment: Experiment, changes: Mapping[str, JsonValue]) -> 
     """
     document = Document(experiment.model_dump(mode="json"), {})
     return _experiment(document, [Override(key, value) for key, value in changes.items()])
+
+
+def row_experiments(sweep: Sweep, experiment: Experiment) -> dict[str, Experiment]:
+    """Row → its experiment; empty where rows are strategies.
+
+    Raises:
+        ConfigError: A row breaks a rule, by another version or another plugin than checked it.
+
+    """
+    return {row.id: apply_settings(experiment, row.settings) for row in sweep.variants()}
+
+
+def trial_experiment(
+    experiment: Experiment, rows: Mapping[str, Experiment], changes: Mapping[str, JsonValue]
+) -> Experiment:
+    """The experiment of a trial: its row's, with the values that the search suggests.
+
+    Args:
+        experiment: The sweep's.
+        rows: Row → its experiment; empty where rows are strategies.
+        changes: Dotted key → value, and the row where there are several.
+
+    Raises:
+        ConfigError: A value breaks its rule; the message begins with the key.
+
+    """
+    others = {key: value for key, value in changes.items() if key != ROW}
+    return apply_settings(rows[str(changes[ROW])] if rows else experiment, others)
 
 
 def _telling_keys(document: Document) -> tuple[int, int]:
@@ -169,6 +210,16 @@ def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Doc
 
 def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
     return validated(Experiment, with_overrides(document, Experiment, changes))
+
+
+def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+    problems: list[str] = []
+    for row in sweep.variants():
+        for (group, *_), what in problems_of_named(rows[row.id]):
+            written = [key for setting, key in row.keys.items() if setting.startswith(str(group))]
+            key = ("rows", *written[0]) if written else ("rows",)
+            problems.append(problem_line(document.origin(key), dotted(key), what))
+    raise_problems(problems)
 
 
 def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:

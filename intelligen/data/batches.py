@@ -146,12 +146,13 @@ class SentencePairs(Examples[Batch]):
         return replace(batch, target_out_BT=torch.full_like(batch.target_out_BT, PAD))
 
 
-def cut(descending_lengths: Rows, max_tokens: int) -> list[int]:
+def cut(descending_lengths: Rows, max_tokens: int | None, *, max_rows: int | None = None) -> list[int]:
     """Bounds of consecutive groups of rows with rows × longest ≤ max_tokens; a longer row is a group of its own.
 
     Args:
         descending_lengths: Tokens per row, longest first, so that a group's first row is its longest.
-        max_tokens: Of one padded side of a group.
+        max_tokens: Of one padded side of a group; None = any number.
+        max_rows: Of a group; None = any number.
 
     Returns:
         Where groups begin, and the number of rows: group i is bounds[i] to bounds[i + 1].
@@ -159,8 +160,9 @@ def cut(descending_lengths: Rows, max_tokens: int) -> list[int]:
     """
     bounds = [0]
     while bounds[-1] < len(descending_lengths):
-        rows = max(1, max_tokens // int(descending_lengths[bounds[-1]]))
-        bounds.append(min(bounds[-1] + rows, len(descending_lengths)))
+        left = len(descending_lengths) - bounds[-1]
+        fitting = left if max_tokens is None else max(1, max_tokens // int(descending_lengths[bounds[-1]]))
+        bounds.append(bounds[-1] + min(left, fitting, left if max_rows is None else max_rows))
     return bounds
 
 

@@ -59,6 +59,8 @@ class Overlap(Settings):
     """Rows that are in the other split as well, with all their texts."""
     sources: int
     """Rows of which the other split has what models read, whatever they should write or say there."""
+    distinct: Annotated[int | None, ADDED] = None
+    """Different inputs that `sources` counts; None = as many, or not counted, by an earlier version."""
 
 
 class BorrowedVocabularies(Settings):

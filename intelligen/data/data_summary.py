@@ -61,6 +61,7 @@ def _overlap(overlap: Overlap) -> str:
     return (
         f"in two splits: {overlap.pairs:,} of the {overlap.rows:,} rows of {overlap.split} are in {overlap.other} too,"
         f" and {overlap.sources:,} of its inputs"
+        + (f" ({overlap.distinct:,} different ones)" if overlap.distinct else "")
     )
 
 

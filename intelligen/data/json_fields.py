@@ -21,6 +21,11 @@ class RecordField:
     label: bool = False
     """A label may be a number."""
 
+    @property
+    def setting(self) -> str:
+        """The key that names it, below its table or data set."""
+        return f"{self.column}_field" if self.column in ("source", "target") else f"fields.{self.column}"
+
 
 def text_of(record: Mapping[str, object], field: RecordField, where: str) -> str:
     """The text at a field of a record: `translation.en` is the key of that name, else `en` of `translation`.

@@ -27,7 +27,9 @@ class PassPlan:
         return self.order[self.bounds[group] : self.bounds[group + 1]]
 
 
-def plan_pass(lengths: Rows, *, batch_tokens: int, seed: int, number: int) -> PassPlan:
+def plan_pass(
+    lengths: Rows, *, batch_tokens: int | None = None, batch_rows: int | None = None, seed: int, number: int
+) -> PassPlan:
     """Plan a pass: rows of like length share an update, which ones is drawn anew in each pass.
 
     All rows are sorted together, with equal lengths in random order: a pool smaller than the data would draw no
@@ -36,15 +38,17 @@ def plan_pass(lengths: Rows, *, batch_tokens: int, seed: int, number: int) -> Pa
 
     Args:
         lengths: Tokens of each row's longest side.
-        batch_tokens: Bound of rows × longest per update; a longer row is an update of its own.
+        batch_tokens: Bound of rows × longest per update; a longer row is an update of its own. None = no such bound.
+        batch_rows: Rows per update; one update may have fewer. None = no such bound.
         seed: Of the whole run.
         number: Of the pass, from 0.
 
     """
+    assert batch_tokens is not None or batch_rows is not None
     rng = np.random.default_rng((seed, number))
     order = rng.permutation(len(lengths))
     order = order[np.argsort(-lengths[order], kind="stable")]
-    bounds = np.array(cut(lengths[order], batch_tokens))
+    bounds = np.array(cut(lengths[order], batch_tokens, max_rows=batch_rows))
     return PassPlan(order, bounds, rng.permutation(len(bounds) - 1))
 
 
@@ -55,7 +59,8 @@ class Loader(Generic[BatchT]):
 
     Args:
         examples: Of the training split.
-        batch_tokens: Bound of rows × longest side of an update, over all ranks together.
+        batch_tokens: Bound of rows × longest side of an update, over all ranks together; None = no such bound.
+        batch_rows: Rows of an update, over all ranks together, instead of that bound.
         micro_batch_tokens: Bound of rows × longest side of one micro-batch; None = one micro-batch per update.
         seed: Of the order.
         rank: This process among `world_size`.
@@ -67,7 +72,8 @@ class Loader(Generic[BatchT]):
         self,
         examples: Examples[BatchT],
         *,
-        batch_tokens: int,
+        batch_tokens: int | None = None,
+        batch_rows: int | None = None,
         micro_batch_tokens: int | None = None,
         seed: int,
         rank: int = 0,
@@ -76,6 +82,7 @@ class Loader(Generic[BatchT]):
         assert 0 <= rank < world_size
         self._examples = examples
         self._batch_tokens = batch_tokens
+        self._batch_rows = batch_rows
         self._micro_batch_tokens = micro_batch_tokens
         self._seed = seed
         self._rank = rank
@@ -106,7 +113,13 @@ class Loader(Generic[BatchT]):
 
     def _start_pass(self, number: int) -> None:
         self._pass, self._update = number, 0
-        self._plan = plan_pass(self._examples.lengths, batch_tokens=self._batch_tokens, seed=self._seed, number=number)
+        self._plan = plan_pass(
+            self._examples.lengths,
+            batch_tokens=self._batch_tokens,
+            batch_rows=self._batch_rows,
+            seed=self._seed,
+            number=number,
+        )
 
     def _micro_batches(self, rows: Rows) -> list[BatchT]:
         examples, targets = self._examples, self._examples.targets(rows)
@@ -121,7 +134,4 @@ class Loader(Generic[BatchT]):
     def _micro_bounds(self, rows: Rows) -> list[tuple[int, int]]:
         """Bounds of the micro-batches, the same on every rank: they follow rank 0, whose rows are the longest."""
         leading = self._examples.lengths[rows[:: self._world_size]]
-        if self._micro_batch_tokens is None:
-            return [(0, len(leading))]
-        bounds = cut(leading, self._micro_batch_tokens)
-        return list(pairwise(bounds))
+        return list(pairwise(cut(leading, self._micro_batch_tokens)))

@@ -133,6 +133,16 @@ class Prepared:
         """
         return sha256_once(self._whole(name))
 
+    @property
+    def vocabulary_hashes(self) -> dict[str, str]:
+        """Column → SHA-256 of its vocabulary's file.
+
+        Raises:
+            StorageError: a vocabulary's file is damaged.
+
+        """
+        return {column: self.file_hash(name) for column, name in self.manifest.tokenizers.items()}
+
     def verify(self) -> None:
         """Look at every file's content.
 

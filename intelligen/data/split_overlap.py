@@ -110,6 +110,12 @@ class _Seen:
         """Rows that were seen."""
         return int(self._counts[self._seen].sum())
 
+    def distinct(self) -> int:
+        """Different ones among them."""
+        return int(self._seen.sum())
+
 
 def _overlap(split: str, other: str, rows: _Seen, inputs: _Seen) -> Overlap:
-    return Overlap(split=split, other=other, rows=rows.total, pairs=rows.rows(), sources=inputs.rows())
+    sources, distinct = inputs.rows(), inputs.distinct()
+    found = Overlap(split=split, other=other, rows=rows.total, pairs=rows.rows(), sources=sources)
+    return found if distinct == sources else found.model_copy(update={"distinct": distinct})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from intelligen.config.load import load_experiment
+from intelligen.config.named_experiments import named_experiment
 from intelligen.config.schema.columns import Column, Row, texts_of
 from intelligen.config.schema.data import Data, OfExperiment, Tokenizer
 from intelligen.config.schema.experiment import Experiment
@@ -17,7 +17,7 @@ from intelligen.data.moses_tokenizer import MosesTokenizer
 from intelligen.data.prepared_data import Prepared
 from intelligen.data.row_filters import Counts, training_rows
 from intelligen.data.sentencepiece_tokenizer import moses_of, train_tokenizer
-from intelligen.errors import ConfigError, DataError
+from intelligen.errors import DataError
 
 _JOINT = "joint.model"
 _PROGRESS_ROWS = 10_000
@@ -142,11 +142,11 @@ def borrow(settings: OfExperiment, columns: Sequence[Column], prepare: Callable[
         prepare: Finds or makes an experiment's data.
 
     Raises:
-        ConfigError: its file is wrong, or experiments take their vocabularies from each other in a circle.
+        ConfigError: its file is wrong.
         DataError: it has no vocabulary for one of the columns; see `prepare`.
 
     """
-    theirs = prepare(_without_circle(settings))
+    theirs = prepare(named_experiment(Path(settings.experiment))[0])
     known = theirs.manifest.tokenizers
     joint = _JOINT if _JOINT in known.values() else None
     files: dict[str, str] = {}
@@ -159,16 +159,3 @@ def borrow(settings: OfExperiment, columns: Sequence[Column], prepare: Callable[
             )
         files[name] = file
     return Borrowed(theirs, files)
-
-
-def _without_circle(settings: OfExperiment) -> Experiment:
-    """The experiment, after all from which it takes its vocabularies were looked at."""
-    first = experiment = load_experiment(Path(settings.experiment))
-    seen = [settings.experiment]
-    while isinstance(further := experiment.data.tokenizer, OfExperiment):
-        if further.experiment in seen:
-            circle = " → ".join([*seen, further.experiment])
-            raise ConfigError(f"data.tokenizer.experiment: none of these experiments learns a vocabulary: {circle}")
-        seen.append(further.experiment)
-        experiment = load_experiment(Path(further.experiment))
-    return first

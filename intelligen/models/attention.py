@@ -68,6 +68,11 @@ class SelfAttention(nn.Module):
         out: Tensor = self.out(self.heads.attend(q_NTE, kv_NLW, mask=mask, causal=causal, dropout=dropout))
         return out
 
+    def kv(self, x_NTD: Tensor) -> Tensor:
+        """The positions' keys and values [N, T, W] alone."""
+        queries = self.heads.queries
+        return F.linear(x_NTD, self.qkv.weight[queries:], self.qkv.bias[queries:])
+
 
 class CrossAttention(nn.Module):
     """Every target position attends to its source."""

@@ -59,7 +59,7 @@ def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: i
         classes: Number of classes; 1 = one logit that decides between two.
 
     Raises:
-        ConfigError: A plugin builds something else than it declares.
+        ConfigError: A plugin builds something else than it declares, or the model does not read so many sequences.
 
     """
     match settings:
@@ -71,8 +71,12 @@ def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: i
         case Seq2Seq() | Encoder():
             return TransformerClassifier(settings, vocabularies=vocabularies, classes=classes)
         case DecoderOnly():
-            (vocabulary,) = vocabularies
-            return DecoderOnlyClassifier(settings, vocabulary=vocabulary, classes=classes)
+            if len(vocabularies) != 1:
+                raise ConfigError(
+                    f"model.name decoder_only reads one sequence, and a row has {len(vocabularies)}; take seq2seq or"
+                    " encoder"
+                )
+            return DecoderOnlyClassifier(settings, vocabulary=vocabularies[0], classes=classes)
         case other:
             assert_never(other)
 

@@ -31,16 +31,7 @@ class DecoderOnlyTransformer(MixtureReader):
 
     def encode(self, source_BS: Tensor) -> Prompts:
         """Read the prompts."""
-        if not source_BS.size(1):
-            return Prompts(self.trunk.no_keys(len(source_BS)), source_BS == PAD)
-        kv_LBSW: list[Tensor] = []
-
-        def keep(_: int, kv_BSW: Tensor) -> Tensor:
-            kv_LBSW.append(kv_BSW)
-            return kv_BSW
-
-        self.trunk.read(source_BS, keep)
-        return Prompts(tuple(kv_LBSW), source_BS == PAD)
+        return Prompts(self.trunk.keys(source_BS), source_BS == PAD)
 
     def states(self, target_in_NT: Tensor, encoded: Prompts) -> Tensor:
         """Run the trunk on the targets, behind their prompts."""

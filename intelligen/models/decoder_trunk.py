@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -52,26 +51,37 @@ class DecoderTrunk(nn.Module):
             remember: What a layer's new keys and values are attended to with: (layer, new ones) → all.
 
         """
-        x_NTD = self.dropout(embedded_NTD * self._scale + positions)
+        x_NTD = self._placed(embedded_NTD, positions)
         for index, layer in enumerate(self.layers):
             kept = None if remember is None else partial(remember, index)
             x_NTD = layer(x_NTD, mask, causal=causal and mask is None, remember=kept)
         states_NTD: Tensor = self.output_dropout(self.norm(x_NTD))
         return states_NTD
 
-    def read(self, tokens_BT: Tensor, remember: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
+    def read(self, tokens_BT: Tensor) -> Tensor:
         """States [B, T, D] of sequences that begin at the first position. Causality hides the padding behind them."""
-        states_BTD: Tensor = self(
-            self.embedding(tokens_BT), self.positions(0, tokens_BT.size(1)), causal=True, remember=remember
-        )
+        states_BTD: Tensor = self(self.embedding(tokens_BT), self.positions(0, tokens_BT.size(1)))
         return states_BTD
 
-    @torch.no_grad()
-    def no_keys(self, rows: int) -> tuple[Tensor, ...]:
-        """Keys and values [rows, 0, W] of each layer, of the type that real ones have."""
-        attention = cast(EncoderLayer, self.layers[0]).self_attention
-        qkv_N0W: Tensor = attention.qkv(self.embedding.weight.new_empty(rows, 0, self.embedding.embedding_dim))
-        return (qkv_N0W[:, :, attention.heads.queries :],) * len(self.layers)
+    def keys(self, tokens_BS: Tensor) -> tuple[Tensor, ...]:
+        """Each layer's keys and values [B, S, W] of such sequences; the last layer is not run for more than these."""
+        x_BSD = self._placed(self.embedding(tokens_BS), self.positions(0, tokens_BS.size(1)))
+        *lower, last = cast(list[EncoderLayer], list(self.layers))
+        if not tokens_BS.size(1):
+            return (last.kv(x_BSD),) * len(self.layers)
+        found: list[Tensor] = []
+
+        def keep(kv_BSW: Tensor) -> Tensor:
+            found.append(kv_BSW)
+            return kv_BSW
+
+        for layer in lower:
+            x_BSD = layer(x_BSD, None, causal=True, remember=keep)
+        return (*found, last.kv(x_BSD))
+
+    def _placed(self, embedded: Tensor, positions: Tensor) -> Tensor:
+        placed: Tensor = self.dropout(embedded * self._scale + positions)
+        return placed
 
     def project(self, states: Tensor) -> Tensor:
         """Logits [..., V] of the next token."""

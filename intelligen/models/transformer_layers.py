@@ -63,6 +63,11 @@ class EncoderLayer(nn.Module):
         out: Tensor = self.around_feed_forward(x_BSD, self.feed_forward)
         return out
 
+    def kv(self, x_BSD: Tensor) -> Tensor:
+        """What `remember` would be given of these positions, without the rest of the layer."""
+        around = self.around_self_attention
+        return self.self_attention.kv(around.norm(x_BSD) if around.norm_first else x_BSD)
+
 
 class DecoderLayer(nn.Module):
     """Causal self-attention over the target, attention to the source, then the feed-forward block."""

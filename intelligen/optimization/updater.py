@@ -26,8 +26,17 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
 
 
 def learning_rate(settings: Schedule, *, peak: float, update: int, total_updates: int) -> float:
-    """The rate of update 1, 2, …, total_updates: linear warm-up to the peak, then the named decay."""
-    warmup = max(1, settings.warmup_updates)
+    """The rate of update 1, 2, …, total_updates: linear warm-up to the peak, then the named decay.
+
+    Args:
+        settings: Names warm-up and decay.
+        peak: The highest rate.
+        update: Its number in the cycle, where the schedule has cycles.
+        total_updates: Of the cycle.
+
+    """
+    ratio = settings.warmup_ratio
+    warmup = max(1, (settings.warmup_updates or 0) if ratio is None else round(ratio * total_updates))
     if update < warmup:
         return peak * update / warmup
     if settings.name == "constant":
@@ -35,7 +44,8 @@ def learning_rate(settings: Schedule, *, peak: float, update: int, total_updates
     if settings.name == "inverse_sqrt":
         return peak * math.sqrt(warmup / update)
     progress = min(1.0, (update - warmup) / max(1, total_updates - warmup))
-    return peak * (settings.final_ratio + (1 - settings.final_ratio) * 0.5 * (1 + math.cos(math.pi * progress)))
+    left = 1 - progress if settings.name == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+    return peak * (settings.final_ratio + (1 - settings.final_ratio) * left)
 
 
 def build_optimizer(settings: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
@@ -56,7 +66,7 @@ class Updater:
         model: What the losses are computed with; where it is DistributedDataParallel, gradients are
             all-reduced once per update.
         settings: Optimizer, schedule and precision.
-        total_updates: Length of the schedule.
+        total_updates: Length of the run: all epochs, over which the schedule runs once or in cycles.
         world_size: Ranks that compute shares of the same update.
 
     """
@@ -80,12 +90,7 @@ class Updater:
             The losses' sums, the gradient norm before clipping where it is finite, and the learning rate.
 
         """
-        rate = learning_rate(
-            self._settings.schedule,
-            peak=self._settings.optimizer.learning_rate,
-            update=update,
-            total_updates=self._total_updates,
-        )
+        rate = self._learning_rate(update)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         sums = MetricSums()
@@ -132,6 +137,13 @@ class Updater:
     def reset_optimizer(self) -> None:
         """Start the optimizer anew."""
         self._optimizer = build_optimizer(self._settings.optimizer, self._model)
+
+    def _learning_rate(self, update: int) -> float:
+        schedule, total = self._settings.schedule, self._total_updates
+        if schedule.cycle_epochs is not None:
+            total = total * schedule.cycle_epochs // self._settings.epochs
+            update = (update - 1) % total + 1
+        return learning_rate(schedule, peak=self._settings.optimizer.learning_rate, update=update, total_updates=total)
 
     def _backward(self, compute: Callable[[], Loss], *, last: bool) -> MetricSums:
         waits = isinstance(self._model, DistributedDataParallel) and not last

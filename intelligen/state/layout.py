@@ -2,6 +2,7 @@
 
     RUNS/prepared/IDENTITY             prepared data
     RUNS/baselines/IDENTITY            a baseline's trial
+    RUNS/weights/SHA256                weights that trials start from
     RUNS/finetuned/STRATEGY-IDENTITY   a trial that was trained outside a sweep
     RUNS/sweeps/NAME                   a sweep: its ledger, its last launch, and what follows
     RUNS/sweeps/NAME/trials/TRIAL      a trial of the search
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREPARED, BASELINES, FINETUNED, SWEEPS, REPLAYS = "prepared", "baselines", "finetuned", "sweeps", "replays"
+WEIGHTS = "weights"
 TRIALS, CONFIRM, TUNE = "trials", "confirm", "tune"
 
 LEDGER_FILE, LAUNCH_FILE, REPORT_FILE = "ledger.jsonl", "launch.json", "report.html"
@@ -32,6 +34,11 @@ def prepared(store: Path, identity: str) -> Path:
 def baseline(store: Path, identity: str) -> Path:
     """A baseline, by its trial's identity."""
     return store / BASELINES / identity
+
+
+def weights(store: Path, sha256: str) -> Path:
+    """Weights that trials start from, by their file's hash."""
+    return store / WEIGHTS / sha256
 
 
 def finetuned(store: Path, strategy: str, identity: str) -> Path:
@@ -67,6 +74,11 @@ def store_of(sweep_directory: Path) -> Path:
 def stores_above(path: Path) -> Iterator[Path]:
     """The runs directories in which a sweep, or a trial of one or of a baseline, may lie."""
     return (folder.parent for folder in path.parents if folder.name in (SWEEPS, BASELINES))
+
+
+def store_with(identity: str, *, above: Path, default: Path) -> Path:
+    """The runs directory that a trial's directory lies in, where it has the trial's data; else the default."""
+    return next((folder for folder in above.resolve().parents if prepared(folder, identity).is_dir()), default)
 
 
 def searched(sweep_directory: Path, trial: str) -> Path:

@@ -108,7 +108,7 @@ class Ledger:
         trial_id: str,
         *,
         kind: Kind,
-        strategy: str,
+        row: str,
         seed: int,
         params: Mapping[str, ParameterValue],
         config: Mapping[str, Any],
@@ -123,7 +123,7 @@ class Ledger:
         trial = {
             "id": trial_id,
             "kind": kind,
-            "strategy": strategy,
+            "row": row,
             "seed": seed,
             "params": dict(params),
             "config": dict(config),

@@ -11,7 +11,7 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.errors import DataError, StorageError
 from intelligen.state.history import HISTORY_FILE, Report
 from intelligen.state.redaction import redact
-from intelligen.state.trial_records import Evidence, TrialRecord, TrialState
+from intelligen.state.trial_records import SHARED, Evidence, TrialRecord, TrialState
 from intelligen.state.trial_result import RESULT, SELECTED, TRIAL, read_result, read_trial
 
 FIX = "restore it from a copy, or start again under another name (intelligen run FILE -o name=…)"
@@ -27,8 +27,8 @@ def take_evidence(record: TrialRecord, directory: Path, curve: Mapping[int, floa
 
     """
     result = read_result(directory)
-    # Another sweep may train a baseline anew: its weights are the same then, but not what its epochs took.
-    lasting = record.kind != "baseline"
+    # Another sweep may train it anew: its weights are the same then, but not what its epochs took.
+    lasting = record.kind not in SHARED
     scores = {epoch: value if lasting and math.isfinite(value) else None for epoch, value in curve.items()}
     return Evidence(scores, None if result is None else result.sha256)
 

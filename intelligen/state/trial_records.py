@@ -11,8 +11,11 @@ from intelligen.state.stop_reason import current_reason
 
 ParameterValue = bool | int | float | str | None
 
-Kind = Literal["baseline", "trial", "confirm"]
-"""A `confirm` repeats a trial of the search with another seed, from that seed's baseline."""
+Kind = Literal["start", "baseline", "trial", "confirm"]
+"""A `confirm` repeats a trial of the search with another seed, from that seed's baseline. A `start` is trained for
+others to start from and is not compared: a pre-training, or the baseline of a variant."""
+SHARED: tuple[Kind, ...] = ("start", "baseline")
+"""They lie outside of the sweep, and others may train them anew."""
 
 
 class TrialState(StrEnum):
@@ -65,7 +68,8 @@ class TrialRecord:
     id: str
     """`baseline-1`, `t0003`, `generative-s2`"""
     kind: Kind
-    strategy: str
+    row: str
+    """Of the sweep's table: the strategy, or the variant of the experiment."""
     seed: int
     params: Mapping[str, ParameterValue]
     """What the search suggested, for it or for the trial that it repeats."""
@@ -104,8 +108,8 @@ class TrialRecord:
 
     @property
     def title(self) -> str:
-        """Its name, with its strategy where the name does not contain it."""
-        return f"{self.id} {self.strategy}" if self.kind == "trial" else self.id
+        """Its name, with its row where the name does not contain it."""
+        return f"{self.id} {self.row}" if self.kind == "trial" else self.id
 
     @property
     def next_decision_epoch(self) -> int:
@@ -207,7 +211,10 @@ class LedgerState:
                     self._search_until(time_ms)
 
     def _begun(self, entry: Mapping[str, Any]) -> TrialRecord:
-        record = TrialRecord(**entry["trial"], started_ms=entry["time_ms"])
+        fields = dict(entry["trial"])
+        if "strategy" in fields:  # before rows could be anything else
+            fields["row"] = fields.pop("strategy")
+        record = TrialRecord(**fields, started_ms=entry["time_ms"])
         if record.id in self.trials:
             raise ValueError(f"trial {record.id} starts twice")
         return record

@@ -41,7 +41,7 @@ def claim_directory(directory: Path, trial: Trial) -> None:
         raise CannotCreateError(f"{directory}: cannot create: {error.strerror}; name another place") from error
     path = directory / TRIAL
     if path.exists():
-        if read_trial(directory) != trial:
+        if read_trial(directory).identity != trial.identity:
             raise ChangedError(f"{directory}: holds a trial of other settings; delete it or name another place")
         return
     write_atomically(path, trial.model_dump_json(indent=1))

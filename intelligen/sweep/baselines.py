@@ -1,5 +1,6 @@
-"""Baselines: one per seed, trained once and found again by content hash."""
+"""Baselines and pre-trainings: one per seed, trained once and found again by content hash."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import ray
 import ray.train
 
+from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.schema.experiment import Trial
-from intelligen.errors import TrialsFailedError
+from intelligen.errors import ChangedError, TrialsFailedError
 from intelligen.state import layout
 from intelligen.state.file_lock import trial_lock
-from intelligen.state.trial_records import TrialState
+from intelligen.state.trial_records import Kind, TrialState
 from intelligen.state.trial_result import read_result
 from intelligen.sweep.cluster.cluster_monitor import require_cluster
 from intelligen.sweep.execution.fixed_trials import run_fixed_trials
@@ -23,16 +25,29 @@ from intelligen.sweep.trial_lifecycle import end_trial
 
 
 def train_baselines(context: SweepContext) -> None:
-    """Train what is missing: baselines of one worker inside Tune's actors, others over Ray Train, one by one.
+    """Train the pre-trainings and then the baselines that are missing.
+
+    Those of one worker train inside Tune's actors, others over Ray Train, one by one.
 
     Raises:
         BusyError: Another process trains one of them.
+        ChangedError: An experiment that weights are taken from has other settings than when it was trained.
         TrialsFailedError: One did not finish, so nothing can be compared.
         ClusterLostError: The cluster that it ran on is gone.
 
     """
+    _train(context, context.rows.pretrainings, kind="start")
+    _train(context, context.rows.baselines, kind="start" if context.rows.experiments else "baseline")
+
+
+def _train(context: SweepContext, wanted: Mapping[str, Trial], *, kind: Kind) -> None:
     known = context.ledger.trials
-    wanted = {f"baseline-{trial.seed}": trial for trial in context.baselines}
+    for name, trial in wanted.items():
+        if name in known and context.directory_of(known[name]) != _directory(context, trial):
+            raise ChangedError(
+                f"{context.directory}: {name} was trained with other settings than its file has now; restore them, or"
+                f" {ANOTHER_SWEEP}"
+            )
     left = {
         name: one for name, one in wanted.items() if name not in known or known[name].state is not TrialState.COMPLETE
     }
@@ -42,9 +57,9 @@ def train_baselines(context: SweepContext) -> None:
         missing = {}
         for name, trial in left.items():
             if read_result(_directory(context, trial)) is None:
-                missing[name] = partial(_begin, context, name, trial)
+                missing[name] = partial(_begin, context, name, trial, kind)
             else:
-                _begin(context, name, trial)
+                _begin(context, name, trial, kind)
                 end_trial(context, name, crashed=False)
         if context.sweep.baseline.workers == 1:
             run_fixed_trials(context, missing, resources=context.sweep.baseline, name="baseline")
@@ -59,10 +74,11 @@ def _directory(context: SweepContext, trial: Trial) -> Path:
     return layout.baseline(context.store, trial.identity)
 
 
-def _begin(context: SweepContext, name: str, trial: Trial) -> WorkerConfig:
+def _begin(context: SweepContext, name: str, trial: Trial, kind: Kind) -> WorkerConfig:
     directory = _directory(context, trial)
-    context.begin(name, trial, directory, kind="baseline")
-    return context.worker_config(trial, directory, context.sweep.baseline)
+    row = None if kind == "baseline" else name.removesuffix(f"-{trial.seed}")
+    context.begin(name, trial, directory, kind=kind, row=row)
+    return context.worker_config(trial, directory, context.sweep.baseline, row=row)
 
 
 def _train_in_group(context: SweepContext, name: str, config: WorkerConfig) -> None:
@@ -82,4 +98,5 @@ def _train_in_group(context: SweepContext, name: str, config: WorkerConfig) -> N
 def _require_complete(context: SweepContext, name: str) -> None:
     record = context.ledger.trials[name]
     if record.state is not TrialState.COMPLETE:
-        raise TrialsFailedError(f"{context.directory_of(record)}: the baseline failed: {record.stop_reason}")
+        what = "the baseline" if record.kind == "baseline" else record.id
+        raise TrialsFailedError(f"{context.directory_of(record)}: {what} failed: {record.stop_reason}")

@@ -17,7 +17,7 @@ HOUR_S = 3600.0
 _HOPELESS_TRIALS = 10
 
 Spent = Callable[[str | None], str | None]
-"""Strategy, or None for the sweep as a whole → why no budget is left for another epoch, or None while there is."""
+"""Row, or None for the sweep as a whole → why no budget is left for another epoch, or None while there is."""
 
 
 @dataclass(frozen=True)
@@ -62,42 +62,42 @@ class Account:
         self._histories = TrialHistories(directory)
         self._known: dict[str | None, str] = {}
 
-    def spent(self, strategy: str | None) -> str | None:
-        """The bound that allows no further epoch of a strategy (None: of any); None while there is budget left."""
+    def spent(self, row: str | None) -> str | None:
+        """The bound that allows no further epoch of a row (None: of any); None while there is budget left."""
         # What is spent stays spent, even where a crash takes an unsaved epoch back.
-        if strategy not in self._known and (reason := self._reason(strategy)) is not None:
-            self._known[strategy] = reason
-        return self._known.get(strategy)
+        if row not in self._known and (reason := self._reason(row)) is not None:
+            self._known[row] = reason
+        return self._known.get(row)
 
-    def used_up(self, strategy: str) -> tuple[UsedUp, ...]:
-        """The bounds that keep a trial of a strategy from another epoch; empty while there is budget left."""
-        return (*self._used_up(None), *self._used_up(strategy))
+    def used_up(self, row: str) -> tuple[UsedUp, ...]:
+        """The bounds that keep a trial of a row from another epoch; empty while there is budget left."""
+        return (*self._used_up(None), *self._used_up(row))
 
-    def _reason(self, strategy: str | None) -> str | None:
+    def _reason(self, row: str | None) -> str | None:
         budget = self._budget
-        for bound in self._used_up(strategy):
+        for bound in self._used_up(row):
             return bound.reason
-        if budget.trials is None and budget.trials_per_strategy is None and self._hopeless(self._searched(strategy)):
+        if budget.trials is None and budget.trials_per_strategy is None and self._hopeless(self._searched(row)):
             return f"the last {_HOPELESS_TRIALS} trials failed before their first epoch; no budget would be spent"
         return None
 
-    def _used_up(self, strategy: str | None) -> Iterator[UsedUp]:
-        trials = self._searched(strategy)
-        each = "" if strategy is None else "_per_strategy"
+    def _used_up(self, row: str | None) -> Iterator[UsedUp]:
+        trials = self._searched(row)
+        each = "" if row is None else "_per_strategy"
         used: dict[str, Callable[[], float]] = {
             f"device_hours{each}": lambda: self._device_s(trials) / HOUR_S,
             f"target_tokens{each}": lambda: self._target_tokens(trials),
         }
-        if strategy is None:
+        if row is None:
             used = {"wall_hours": lambda: self.wall_s() / HOUR_S, **used}
         for key, amount in used.items():
             most = getattr(self._budget, key)
             if most is not None and (so_far := amount()) >= most:
                 yield UsedUp(key, most, so_far)
 
-    def _searched(self, strategy: str | None = None) -> list[TrialRecord]:
+    def _searched(self, row: str | None = None) -> list[TrialRecord]:
         searched = [record for record in self._ledger.trials.values() if record.kind == "trial"]
-        return [record for record in searched if strategy in (None, record.strategy)]
+        return [record for record in searched if row in (None, record.row)]
 
     def _hopeless(self, trials: list[TrialRecord]) -> bool:
         last = trials[-_HOPELESS_TRIALS:]
@@ -127,21 +127,21 @@ class Account:
         return sum(reports[-1].target_tokens for record in trials if (reports := self._histories.reports(record)))
 
 
-def strategies_left(sweep: Sweep, started: Mapping[str, int], spent: Spent) -> list[str]:
-    """The strategies that may have another trial; the one with the fewest first, equals in the file's order.
+def rows_left(sweep: Sweep, started: Mapping[str, int], spent: Spent) -> list[str]:
+    """The rows that may have another trial; the one with the fewest first, equals in the file's order.
 
     Args:
-        sweep: Its strategies and its budget.
+        sweep: Its rows and its budget.
         started: Strategy → its trials so far.
-        spent: What else a strategy may have used up.
+        spent: What else a row may have used up.
 
     """
 
-    def may(strategy: str) -> bool:
-        most = sweep.trials_of(strategy)
-        return (most is None or started.get(strategy, 0) < most) and spent(strategy) is None
+    def may(row: str) -> bool:
+        most = sweep.trials_of(row)
+        return (most is None or started.get(row, 0) < most) and spent(row) is None
 
-    return sorted(filter(may, sweep.strategies()), key=lambda strategy: started.get(strategy, 0))
+    return sorted(filter(may, sweep.row_ids()), key=lambda row: started.get(row, 0))
 
 
 def search_end(sweep: Sweep, started: Counter[str], spent: Spent) -> str | None:
@@ -151,6 +151,6 @@ def search_end(sweep: Sweep, started: Counter[str], spent: Spent) -> str | None:
         return f"all {total} trials were started"
     if reason := spent(None):
         return reason
-    if sweep.round_robin() and not strategies_left(sweep, started, spent):
-        return "the budget of every strategy is spent"
+    if sweep.round_robin() and not rows_left(sweep, started, spent):
+        return f"the budget of every {sweep.row_parameter} is spent"
     return None

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-from intelligen.analysis.strategy_table import best_by_strategy
+from intelligen.analysis.strategy_table import best_by_row
 from intelligen.state import layout
 from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.state.trial_result import read_trial
 from intelligen.sweep.execution.epoch_gate import close_gate
 from intelligen.sweep.execution.fixed_trials import run_fixed_trials
 from intelligen.sweep.execution.workers import WorkerConfig
@@ -22,16 +23,16 @@ class Repetition:
     @property
     def id(self) -> str:
         """`generative-s2`: its name in the ledger."""
-        return f"{self.of.strategy}-s{self.seed}"
+        return f"{self.of.row}-s{self.seed}"
 
 
 def repetitions_left(context: SweepContext) -> list[Repetition]:
     """Repetitions that have not ended yet, seed by seed."""
-    if not context.confirmation_seeds:
+    if not context.rows.confirmation_seeds:
         return []
     trials = context.ledger.trials
-    chosen = best_by_strategy(context.directory, trials, metric=context.sweep.objective.metric).values()
-    wanted = [Repetition(record, seed) for seed in context.confirmation_seeds for record in chosen]
+    chosen = best_by_row(context.directory, trials, metric=context.sweep.objective.metric).values()
+    wanted = [Repetition(record, seed) for seed in context.rows.confirmation_seeds for record in chosen]
     return [one for one in wanted if one.id not in trials or trials[one.id].state is TrialState.RUNNING]
 
 
@@ -48,7 +49,8 @@ def train_repetitions(context: SweepContext) -> None:
 
 
 def _begin(context: SweepContext, repetition: Repetition) -> WorkerConfig:
-    trial = context.repeated(repetition.of, seed=repetition.seed)
+    searched = read_trial(context.directory_of(repetition.of))
+    trial = context.rows.repeated(searched, row=repetition.of.row, seed=repetition.seed)
     directory = layout.repeated(context.directory, repetition.id)
     close_gate(directory)
     context.begin(
@@ -56,7 +58,8 @@ def _begin(context: SweepContext, repetition: Repetition) -> WorkerConfig:
         trial,
         directory,
         kind="confirm",
+        row=repetition.of.row,
         params=repetition.of.params,
         confirms=repetition.of.id,
     )
-    return context.worker_config(trial, directory, context.sweep.resources)
+    return context.worker_config(trial, directory, context.sweep.resources, row=repetition.of.row)

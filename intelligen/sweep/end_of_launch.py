@@ -94,7 +94,7 @@ def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:
 def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:
     """`best/STRATEGY/test/SCORE` of one model, `confirmed/STRATEGY/test/SCORE` as the mean over seeds."""
     return {
-        f"{'confirmed' if row.over_seeds else 'best'}/{row.strategy}/{name}": value
+        f"{'confirmed' if row.over_seeds else 'best'}/{row.row}/{name}": value
         for row in rows
         for name, value in row.mean_scores().items()
     }

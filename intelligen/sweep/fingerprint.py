@@ -10,9 +10,10 @@ from typing import Any
 
 from intelligen.config.base import comparable
 from intelligen.config.document import dotted
-from intelligen.config.files.relative_paths import local_keys
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
+from intelligen.config.load import row_experiments
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.local_path import Local
 from intelligen.config.schema.model import MODELS
 from intelligen.config.schema.strategies import STRATEGIES
@@ -20,9 +21,10 @@ from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import TASKS
 from intelligen.errors import ChangedError
 from intelligen.state.redaction import redact
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.training.reproducibility_manifest import git_commit
 
-COMPARED = ("sweep", "experiment", "prepared")
+COMPARED = ("sweep", "experiment", "prepared", "prepared_rows", "prepared_pretraining")
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
 MAY_CHANGE = (
     "sweep.budget",
@@ -35,22 +37,28 @@ MAY_RISE = "sweep.confirm.seeds"
 NAMED_DIFFERENCES = 5
 
 
-def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, prepared: str) -> dict[str, Any]:
+def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows) -> dict[str, Any]:
     """The fingerprint of a sweep that starts now: settings, data, code and machine."""
     packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
-    strategies = sweep.strategies() or (experiment.strategy.name,)
-    parts = (TASKS, [experiment.task.name]), (MODELS, [experiment.model.name]), (STRATEGIES, strategies)
-    plugins = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
+    trained = row_experiments(sweep, experiment).values() or (experiment,)
+    strategies = sweep.strategies() or [one.strategy.name for one in trained]
+    parts = (
+        (TASKS, [experiment.task.name]),
+        (MODELS, dict.fromkeys(one.model.name for one in trained)),
+        (STRATEGIES, dict.fromkeys(strategies)),
+    )
+    others = {"prepared_rows": dict(data.by_row), "prepared_pretraining": dict(data.pretraining)}
+    others["plugins"] = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
     return {
         "sweep_id": uuid.uuid4().hex,
         # The address of the study's database may hold a password.
         "sweep": redact(comparable(sweep)),
         "experiment": comparable(experiment),
-        "prepared": prepared,
+        "prepared": data.shared,
         "git_commit": git_commit(),
         "host": socket.gethostname(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
-    } | ({"plugins": plugins} if plugins else {})
+    } | {name: found for name, found in others.items() if found}
 
 
 def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:
@@ -60,7 +68,7 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
         ChangedError: Settings or data differ from those that the sweep started with, key by key.
     """
     # Secrets are not kept, so what they were is not compared.
-    before, after = (_flat(redact({key: fingerprint[key] for key in COMPARED})) for fingerprint in (stored, now))
+    before, after = (_flat(redact({key: fingerprint.get(key) for key in COMPARED})) for fingerprint in (stored, now))
     paths = _path_keys(now)
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"

@@ -3,32 +3,27 @@
 import os
 import shlex
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from intelligen.addresses import TRACKING_VARIABLE, SqliteAddress, absolute, tracking_address
 from intelligen.config.document import Document
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.overrides import parse_override, with_overrides
-from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep
+from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.config.schema.sweep import Sweep
-from intelligen.data.preparation import OnProgress
-from intelligen.data.preparation import prepare as prepare_data
-from intelligen.data.prepared_data import Prepared, open_prepared
-from intelligen.errors import ChangedError, ConfigError, StorageError
+from intelligen.errors import ConfigError, StorageError
 from intelligen.state import layout
 from intelligen.state.launch_file import read_launch, require_launch
 from intelligen.state.ledger import read_ledger
 from intelligen.state.legacy_addresses import is_relative, launch_directories
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import REDACTED, redact_text
+from intelligen.sweep.row_data import Counting, PreparedRows, prepare_again, prepare_rows
 from intelligen.tracking.mlflow_mapping import flatten
-
-Counting = Callable[[], AbstractContextManager[OnProgress]]
-"""Opened while data are prepared: what hears how far that is."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class LaunchRequest:
     store: Path
     """The runs directory, absolute."""
     tracking_uri: str
-    prepare: Callable[[Counting], Prepared]
+    prepare: Callable[[Counting], PreparedRows]
     """Finds or makes the data."""
     until: str = STAGES[-1]
     """The last stage of this launch."""
@@ -58,17 +53,8 @@ class LaunchRequest:
 def request_of_file(sweep: Sweep, experiment: Experiment, *, runs: Path, tracking_uri: str | None) -> LaunchRequest:
     """A sweep as its file has it."""
     store = runs.absolute()
-
-    def prepare(counting: Counting) -> Prepared:
-        with fixes_for_sweep():
-            return _prepared(experiment, store, counting)
-
+    prepare = partial(prepare_rows, sweep, experiment, store)
     return LaunchRequest(sweep, experiment, store, tracking_address(tracking_uri), prepare)
-
-
-def _prepared(experiment: Experiment, store: Path, counting: Counting) -> Prepared:
-    with counting() as on_progress:
-        return prepare_data(experiment.data, store, columns=experiment.task.columns, on_progress=on_progress)
 
 
 def request_of_directory(directory: Path, overrides: tuple[str, ...], *, tracking_uri: str | None) -> LaunchRequest:
@@ -103,22 +89,7 @@ def request_of_directory(directory: Path, overrides: tuple[str, ...], *, trackin
         raise ConfigError(
             f"{directory}: holds the sweep {sweep.name}, whose directory is {request.directory}; move it there"
         )
-
-    def prepare(counting: Counting) -> Prepared:
-        data_directory = layout.prepared(request.store, fingerprint["prepared"])
-        if not data_directory.exists():
-            with fixes_for_sweep("intelligen run FILE "):
-                prepared = _prepared(experiment, request.store, counting)
-        else:
-            prepared = open_prepared(data_directory)
-            prepared.verify()  # damage shows before anything is trained
-        if prepared.identity != fingerprint["prepared"]:
-            raise ChangedError(
-                f"{directory}: the data have changed since the sweep started: {fingerprint['prepared']} →"
-                f" {prepared.identity}; restore them, or {ANOTHER_SWEEP}"
-            )
-        return prepared
-
+    prepare = partial(prepare_again, sweep, experiment, request.store, fingerprint=fingerprint, where=directory)
     return LaunchRequest(sweep, experiment, request.store, request.tracking_uri, prepare)
 
 

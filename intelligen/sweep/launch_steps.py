@@ -53,16 +53,18 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
     finished = last is not None and last.status is SweepStatus.COMPLETE and not request.failed_again
     sweep = request.sweep if finished else _surveyed(request, cluster, reporter)
     prepared = request.prepare(reporter.counting)
-    _say(describe(prepared), reporter)
+    for one in prepared.each_once():
+        _say(describe(one), reporter)
     if not begun:  # what has begun is scored as it was
-        build_task(request.experiment.task).require_scorable(prepared, key="experiment.task")
-    fingerprint = sweep_fingerprint(request.sweep, request.experiment, prepared=prepared.identity)
+        build_task(request.experiment.task).require_scorable(prepared.shared, key="experiment.task")
+    data = prepared.identities()
+    fingerprint = sweep_fingerprint(request.sweep, request.experiment, data=data)
     with Ledger.open(directory, fingerprint) as ledger:
         clear_stop_requests(directory)
         require_unchanged(ledger.fingerprint, fingerprint, directory)
-        context = SweepContext(sweep, request.experiment, prepared.identity, request.store, directory, ledger)
+        context = SweepContext(sweep, request.experiment, data, request.store, directory, ledger)
         require_files(context)
-        require_data(context, prepared)
+        require_data(context, list(prepared.each_once()))
         require_no_late_search(context)
         if finished and not is_finished(context):
             context, finished = replace(context, sweep=_surveyed(request, cluster, reporter)), False

@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import suppress
 
 from intelligen.analysis.mlflow_links import interface, interface_command, run_path
-from intelligen.analysis.strategy_table import USABLE, best_by_strategy
+from intelligen.analysis.strategy_table import USABLE, best_by_row
 from intelligen.config.metric_direction import merit, pareto_optimal
 from intelligen.config.schema.schedulers import Pbt
 from intelligen.config.schema.stages_after_search import STAGES
@@ -80,7 +80,7 @@ def prepare_search(context: SweepContext) -> None:
 def _search_is_over(context: SweepContext) -> bool:
     trials = [record for record in context.ledger.trials.values() if record.kind == "trial"]
     account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
-    return search_end(context.sweep, Counter(record.strategy for record in trials), account.spent) is not None
+    return search_end(context.sweep, Counter(record.row for record in trials), account.spent) is not None
 
 
 def search_stage(context: SweepContext) -> None:
@@ -108,9 +108,7 @@ def search_stage(context: SweepContext) -> None:
             populations=populations,
         )
         if not searcher.is_over():
-            stopping = scheduler(
-                context.sweep, epochs=context.experiment.finetuning.epochs, ended=ended_trials(context)
-            )
+            stopping = scheduler(context.sweep, epochs=context.rows.epochs, ended=ended_trials(context))
             run_trials(context, searcher, resources=context.sweep.resources, scheduler=stopping, name="launch")
         over = searcher.is_over()
     except DATABASE_ERRORS as error:
@@ -150,16 +148,16 @@ def _bring_up_to_date(context: SweepContext) -> None:
 
 
 def _tested(context: SweepContext) -> list[TrialRecord]:
-    trials, seeds = context.ledger.trials, context.confirmation_seeds
+    trials, seeds = context.ledger.trials, context.rows.confirmation_seeds
     if not seeds:
         baselines = [record for record in trials.values() if record.kind == "baseline"]
         return [
             *baselines,
-            *best_by_strategy(context.directory, trials, metric=context.sweep.objective.metric).values(),
+            *best_by_row(context.directory, trials, metric=context.sweep.objective.metric).values(),
         ]
     # Of the same seeds all of them: the baseline that the search started from is none of these.
-    repeated = [record for record in trials.values() if record.kind != "trial" and record.seed in seeds]
-    return [record for record in repeated if record.state in USABLE]
+    repeated = [one for one in trials.values() if one.kind in ("baseline", "confirm") and one.seed in seeds]
+    return [one for one in repeated if one.state in USABLE]
 
 
 _BY_NAME = dict(zip(STAGES, (train_baselines, search_stage, train_repetitions, test_stage), strict=True))

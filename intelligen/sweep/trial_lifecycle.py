@@ -18,7 +18,7 @@ from intelligen.sweep.execution.workers import WorkerConfig
 from intelligen.sweep.preflight.verify_files import known_outcome
 from intelligen.sweep.schedulers.early_stopping import EndedTrial
 from intelligen.sweep.schedulers.population import Populations
-from intelligen.sweep.search.define_by_run import chosen_strategy
+from intelligen.sweep.search.define_by_run import chosen_row
 from intelligen.sweep.search.optuna_study import tell
 from intelligen.sweep.search.searcher import Suggestion
 from intelligen.sweep.sweep_context import SweepContext
@@ -51,8 +51,8 @@ class SearchedTrials:
 
         """
         context, name = self._context, trial_name(suggestion.number)
-        trial = context.trial(suggestion.changes)
-        directory = layout.searched(context.directory, name)
+        trial = context.rows.trial(suggestion.changes)
+        directory, row = layout.searched(context.directory, name), context.rows.row_of(suggestion.changes)
         if suggestion.begins:
             close_gate(directory)
             context.begin(
@@ -60,12 +60,13 @@ class SearchedTrials:
                 trial,
                 directory,
                 kind="trial",
+                row=row,
                 params=suggestion.params,
                 number=suggestion.number,
                 attributes=suggestion.attributes,
             )
         interval = None if self._populations is None else self._populations.interval(context.ledger.trials[name])
-        return context.worker_config(trial, directory, context.sweep.resources, interval=interval)
+        return context.worker_config(trial, directory, context.sweep.resources, row=row, interval=interval)
 
     def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
         """Record a trial whose values are not allowed: what was asked for, and which rule it breaks."""
@@ -74,7 +75,7 @@ class SearchedTrials:
             context.ledger.start(
                 name,
                 kind="trial",
-                strategy=chosen_strategy(suggestion.changes) or context.experiment.strategy.name,
+                row=chosen_row(suggestion.changes, context.experiment),
                 seed=context.experiment.seed,
                 params=suggestion.params,
                 config=suggestion.changes,
@@ -118,7 +119,8 @@ def end_trial(context: SweepContext, name: str, *, crashed: bool, stopped: str |
 
     """
     record = context.ledger.trials[name]
-    outcome = read_outcome(context.directory_of(record), objectives=context.metrics, crashed=crashed, stopped=stopped)
+    objectives = context.metrics_of(record)
+    outcome = read_outcome(context.directory_of(record), objectives=objectives, crashed=crashed, stopped=stopped)
     if outcome.state is TrialState.FAILED:
         require_cluster()
     evidence = take_evidence(record, context.directory_of(record), outcome.curve)
@@ -144,7 +146,7 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
     for record in trials:
         if record.kind != kind or record.state is not TrialState.FAILED:
             continue
-        if kind == "trial" and (bounds := account.used_up(record.strategy)):
+        if kind == "trial" and (bounds := account.used_up(record.row)):
             unpaid.setdefault(bounds, []).append(record.id)
         else:
             again.append(record.id)
@@ -167,7 +169,7 @@ def tell_known_ends(context: SweepContext, study: optuna.Study, spent: Spent) ->
         if record is None:
             continue  # killed before it was written down: it is suggested again
         if record.state is TrialState.RUNNING:
-            reason = spent(None) or spent(record.strategy)
+            reason = spent(None) or spent(record.row)
             if reason is not None:
                 tell(study, trial.number, end_trial(context, record.id, crashed=False, stopped=reason))
             continue
@@ -178,7 +180,7 @@ def ended_trials(context: SweepContext) -> list[EndedTrial]:
     """Those that earlier launches brought to an end, with their histories."""
     histories = TrialHistories(context.directory)
     return [
-        EndedTrial(record.id, record.strategy, tuple(histories.reports(record)))
+        EndedTrial(record.id, record.row, tuple(histories.reports(record)))
         for record in context.ledger.trials.values()
         if record.kind == "trial" and record.state is not TrialState.RUNNING
     ]

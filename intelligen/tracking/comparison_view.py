@@ -40,7 +40,7 @@ class ComparedSettings:
         for record in trials:
             if record.kind == "trial":
                 names = [mlflow_key(name) for name in record.params if name != "strategy"]
-                named.setdefault(record.strategy, []).append(names)
+                named.setdefault(record.row, []).append(names)
         everywhere = [names for lists in named.values() for names in lists]
         shared = tuple(name for name in _union(everywhere) if all(name in names for names in everywhere))
         own = {

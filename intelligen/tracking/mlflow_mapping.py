@@ -72,7 +72,7 @@ def trial_identity(record: TrialRecord, *, sweep_id: str) -> dict[str, str]:
 
 def trial_tags(record: TrialRecord, reports: Sequence[Report], *, ending: Ending) -> dict[str, str]:
     """What the run of a trial is filtered by, and its description."""
-    tags: dict[str, Any] = {"strategy": record.strategy, "seed": record.seed, "attempts": record.attempts}
+    tags: dict[str, Any] = {"strategy": record.row, "seed": record.seed, "attempts": record.attempts}
     tags["state"] = ending.state
     for report in reports:
         tags |= report.tags

@@ -113,7 +113,7 @@ def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: s
         tags = {
             "sweep_id": str(read_ledger(directory)[0]["sweep_id"]),
             "trial_id": record.id,
-            "strategy": record.strategy,
+            "strategy": record.row,
             "weights_sha256": sha256(packed / TRIAL_FOLDER / SELECTED),
         }
         try:

@@ -32,7 +32,7 @@ def plots(entries: Sequence[LeaderboardEntry], *, metric: str) -> dict[str, "Fig
     strategies: dict[str, list[str]] = {}
     for one in entries:
         if one.record.id in trials:
-            strategies.setdefault(one.record.strategy, []).append(one.record.id)
+            strategies.setdefault(one.record.row, []).append(one.record.id)
     return {
         BEST_SO_FAR: _best_so_far(trials, strategies, baseline, metric),
         BY_STRATEGY: _by_strategy(trials, strategies, baseline, metric),

@@ -72,7 +72,7 @@ def _best_table(trials: Sequence[TrialRecord], values: Mapping[str, float], metr
     leaders: dict[str, TrialRecord] = {}
     # The baseline is a row of its own: it is what the strategies start from.
     for record in (record for record in trials if record.id in values and record.kind != "confirm"):
-        row = record.strategy if record.kind == "trial" else "(baseline)"
+        row = record.row if record.kind == "trial" else "(baseline)"
         leader = leaders.setdefault(row, record)
         if improves(metric, values[record.id], than=values[leader.id]):
             leaders[row] = record

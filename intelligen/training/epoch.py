@@ -5,6 +5,7 @@ import time
 from intelligen.evaluation import Evaluation
 from intelligen.state.history import Report, ValidationSample
 from intelligen.training.divergence import DivergedError, not_finite
+from intelligen.training.kept_weights import keep_weights
 from intelligen.training.progress import Progress
 from intelligen.training.resource_monitor import ResourceMonitor, Usage
 from intelligen.training.resume import save
@@ -52,12 +53,27 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
         **Usage.metrics(usages),
     }
     tags = {**evaluation.signatures, **Usage.tags(usages)}
+    if setup.initial is not None:
+        tags["initial_weights"] = setup.initial.line()
     metric = setup.selection_metric
     progress.end_epoch(metrics[metric], metric=metric, averaged=setup.trial.training.average_last)
     report = runtime.broadcast(_report(progress, metrics, tags, samples))
     note_roll_back(setup, progress, report.metrics)
+    _keep_weights(setup, progress)
     save(setup, progress, report)
     runtime.report(report)
+
+
+def _keep_weights(setup: Setup, progress: Progress) -> None:
+    """On rank 0, keep the weights that others are to start from, before the checkpoint by which the epoch has ended."""
+    if setup.history is not None and progress.epoch in (setup.trial.training.keep_epochs or ()):
+        keep_weights(
+            setup.runtime.directory,
+            epoch=progress.epoch,
+            update=progress.update,
+            model=setup.model,
+            vocabularies=setup.prepared.vocabulary_hashes,
+        )
 
 
 def _report(

@@ -15,6 +15,7 @@ from intelligen.state.trial_result import Result, claim_directory, read_result
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
 from intelligen.training.checkpoint import Checkpoints, load_weights
+from intelligen.training.initial_loading import load_initial
 from intelligen.training.loop import train
 from intelligen.training.memory_allocator import keep_freed_memory
 from intelligen.training.reproducibility_manifest import keep_manifest, require_same_data, take_manifest
@@ -74,6 +75,8 @@ def fit_interval(trial: Trial, runtime: Runtime, interval: TrainInterval) -> Res
     progress, report = resume(setup, adopted_update=interval.adopted_update)
     if runtime.rank == 0:
         _keep_manifest(interval.settings, runtime, update=progress.update)
+        if setup.initial is not None and progress.update == 0:
+            runtime.noted(f"initial weights: {setup.initial.line()}")
     if report is not None:
         runtime.resumed(report)
     return train(setup, progress, until_epoch=interval.until_epoch)
@@ -93,12 +96,16 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     require_same_data(runtime.directory, prepared)
     task = build_task(trial.task)
     model = task.build_model(trial.model, prepared, seed=trial.seed)
+    initial = None
+    if trial.initial is not None:
+        initial = load_initial(model, trial.initial, prepared=prepared, store=runtime.store)
     if trial.start is not None:
         load_weights(model, selected_weights(layout.baseline(runtime.store, trial.start)))
     model.to(runtime.device)
     loader = Loader(
         task.examples(prepared.split("train"), prepared),
         batch_tokens=trial.training.batch_tokens,
+        batch_rows=trial.training.batch_rows,
         micro_batch_tokens=trial.training.micro_batch_tokens,
         seed=trial.seed,
         rank=runtime.rank,
@@ -116,7 +123,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     )
     history = History(runtime.directory) if runtime.rank == 0 else None
     checkpoints = Checkpoints(runtime.directory)
-    return Setup(trial, task, runtime, prepared, model, loader, strategy, updates, checkpoints, history)
+    return Setup(trial, task, runtime, prepared, model, loader, strategy, updates, checkpoints, history, initial)
 
 
 def _keep_manifest(trial: Trial, runtime: Runtime, *, update: int) -> None:

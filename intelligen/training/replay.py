@@ -33,6 +33,7 @@ from intelligen.training.runtime import Runtime, threads_used
 from intelligen.training.scores_file import current_score_files, read_scores, scored_split
 from intelligen.training.train_interval import TrainInterval
 from intelligen.training.trained_model import TrainedModel
+from intelligen.training.weights_store import stored_weights
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,8 @@ def _require_material(directory: Path, trial: Trial, manifest: ReproducibilityMa
     if start is not None and read_result(baseline := layout.baseline(store, start)) is None:
         gone = f"the baseline that it starts from is gone from {baseline}"
         _refuse(directory, gone, "train it again: intelligen train EXPERIMENT")
+    if trial.initial is not None:
+        stored_weights(store, trial.initial)
     if manifest.device != "cpu" and not torch.cuda.is_available():
         _refuse(
             directory, f"it trained on {manifest.device}, and this machine has no GPU", "replay it where there is one"

@@ -39,7 +39,9 @@ class ReproducibilityManifest(Settings):
     data: str
     """Of the prepared data's files."""
     start: str | None
-    """Of the weights that it starts from; none = random ones."""
+    """Of the baseline's weights that it starts from; none = `initial`, or random ones."""
+    initial: str | None = None
+    """Of the initial weights; none = it has none, or was trained before there were any."""
     code: str
     """Of this package's source files."""
     commit: str | None
@@ -82,6 +84,7 @@ def take_manifest(
         settings=trial.identity,
         data=_data_hash(open_prepared(layout.prepared(store, trial.prepared))),
         start=None if start is None else _weights_hash(layout.baseline(store, start)),
+        initial=None if trial.initial is None else trial.initial.weights,
         code=_code_hash(),
         commit=git_commit(),
         versions={"python": platform.python_version()}

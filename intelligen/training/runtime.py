@@ -25,7 +25,7 @@ class Runtime:
     """What `fit` needs from outside. Ranks are torch.distributed's, however the processes were started."""
 
     store: Path
-    """Holds `prepared/` and `baselines/`; every rank sees it."""
+    """Holds `prepared/`, `baselines/` and `weights/`; every rank sees it."""
     directory: Path
     """The trial's own: checkpoints, history, result; every rank sees it."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -34,6 +34,8 @@ class Runtime:
     resumed: Callable[[Report], None] = _ignore
     """Called on every rank where training goes on at an epoch's end, with its report: the scheduler may have
     died before. What it raises ends the trial there."""
+    noted: Callable[[str], None] = _ignore
+    """Called on rank 0 where a training begins, with a line for people of what it starts from."""
     updated: Callable[[int, int], None] = _ignore
     """Called after every update with its number and the total."""
 

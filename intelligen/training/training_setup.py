@@ -12,6 +12,7 @@ from intelligen.state.history import History, Report
 from intelligen.strategies.base import Strategy
 from intelligen.tasks import AnyTask
 from intelligen.training.checkpoint import Checkpoints
+from intelligen.training.initial_loading import Loaded
 from intelligen.training.runtime import Runtime
 
 
@@ -32,6 +33,8 @@ class Setup:
     checkpoints: Checkpoints
     history: History | None
     """Rank 0 keeps it, and is the one to write; none on the others."""
+    initial: Loaded | None = None
+    """What became of the trial's initial weights, where it has some."""
 
     @property
     def total_updates(self) -> int:

@@ -93,6 +93,7 @@ def _ledger(path: Path) -> Iterator[tuple[str, Facts]]:
         trial = event.get("trial")
         if isinstance(trial, dict):
             settings |= facts_of(trial.pop("config"), f"{trial['id']}.config")
+            trial["row"] = trial.pop("strategy", trial.get("row"))  # its name in earlier revisions
         del event["seq"]
         # Test sets are decoded at the same time: which is scored first is left to chance.
         scored = event["event"] == "score"

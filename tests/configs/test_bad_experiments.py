@@ -72,6 +72,26 @@ BAD_EXPERIMENTS = {
         "must be below 1, got 1.0",
     ),
     "zero epochs": (f"{EXPERIMENT}training: {{epochs: 0}}  #!\n", "training.epochs", "must be above 0, got 0"),
+    "kept epochs that fall": (
+        f"{EXPERIMENT}training:\n  keep_epochs: [2, 2]  #!\n",
+        "training",
+        "keep_epochs must rise, each number once, got 2, 2",
+    ),
+    "a kept epoch behind the last": (
+        f"{EXPERIMENT}training:\n  epochs: 3\n  keep_epochs: [2, 4]  #!\n",
+        "training",
+        "keep_epochs must be at most epochs (3), got 4",
+    ),
+    "cycles that do not fill the epochs": (
+        f"{EXPERIMENT}training:\n  epochs: 10\n  schedule: {{name: linear, cycle_epochs: 4}}  #!\n",
+        "training",
+        "schedule.cycle_epochs (4) must divide epochs (10)",
+    ),
+    "cycles of a schedule without an end": (
+        f"{EXPERIMENT}training:\n  schedule:\n    cycle_epochs: 2  #!\n",
+        "training.schedule",
+        "cycle_epochs needs a schedule that ends at a final rate, and inverse_sqrt does not; set name to linear",
+    ),
     "negative learning rate": (
         f"{EXPERIMENT}training: {{optimizer: {{learning_rate: -1e-3}}}}  #!\n",
         "training.optimizer.learning_rate",

@@ -10,7 +10,7 @@ folder = refusals.folder
 
 BAD_SWEEPS = {
     "empty space": (f"{SWEEP}space: {{}}  #!\n", "space", "must not be empty"),
-    "missing space": (f"{SWEEP.replace('version: 1', 'version: 1  #!')}", "space", "required, but missing"),
+    "missing space": (f"{SWEEP.replace('version: 1', 'version: 1  #!')}", "space", "must not be empty, unless"),
     "bare value": (
         f"{SPACE}  finetuning.epochs: 3  #!\n",
         "space.finetuning.epochs",

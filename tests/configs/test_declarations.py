@@ -165,6 +165,11 @@ def test_a_model_that_generates_nothing_builds_no_generator() -> None:
         build_model(Encoder(), {"source": 9, "target": 9}, seed=1)
 
 
+def test_a_decoder_alone_classifies_no_pairs() -> None:
+    with pytest.raises(ConfigError, match="decoder_only reads one sequence, and a row has 2; take seq2seq or encoder"):
+        build_classifier(DecoderOnly(), [9, 9], classes=2)
+
+
 @pytest.mark.parametrize(
     ("strategy", "model", "line"),
     [

@@ -18,6 +18,7 @@ from intelligen.config.schema.data import FilesCorpus
 from intelligen.config.schema.experiment import baseline_trial, finetuning_trial
 from intelligen.data.preparation import data_identity
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "identities.json").read_text())
 
@@ -43,7 +44,7 @@ def test_shipped_experiments_have_the_identities_of_the_first_release(path: str)
 @pytest.mark.parametrize("path", GOLDEN["sweeps"])
 def test_a_sweep_that_the_first_release_began_may_go_on(path: str) -> None:
     sweep, experiment = load_sweep(REPOSITORY / path)
-    now = sweep_fingerprint(sweep, experiment, prepared="prepared")
+    now = sweep_fingerprint(sweep, experiment, data=DataOfRows("prepared"))
     require_unchanged(GOLDEN["sweeps"][path], now, REPOSITORY)
 
 

@@ -10,15 +10,16 @@ import pytest
 from refusals import EXPERIMENT, VARIED, messages_of
 
 from intelligen.config.document import dotted
-from intelligen.config.files.relative_paths import local_keys
 from intelligen.config.load import load_experiment, load_sweep
 from intelligen.config.schema.data import FilesCorpus, HubCorpus
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.search import Search
 from intelligen.config.schema.split_forms import ParallelText
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ChangedError, ConfigError
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 
 SPLITS = "{train: {source: a, target: b}, valid: {source: a, target: b}, test: {source: a, target: b}}"
 FILES = f"{EXPERIMENT}data: {{corpus: {{name: files, folder: corpus, splits: {SPLITS}}}}}\n"
@@ -175,7 +176,7 @@ def test_a_file_in_the_working_directory_means_what_it_did(project: Path) -> Non
 
 
 def fingerprint(project: Path) -> dict[str, Any]:
-    return sweep_fingerprint(*load_sweep(project / "searches" / "sweep.yaml"), prepared="x")
+    return sweep_fingerprint(*load_sweep(project / "searches" / "sweep.yaml"), data=DataOfRows("x"))
 
 
 def test_a_project_may_be_moved_between_two_launches(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

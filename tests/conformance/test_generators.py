@@ -10,7 +10,9 @@ from prompted import Prompted
 from test_strategies import STRATEGIES
 
 from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.model import DecoderOnly, Seq2Seq
+from intelligen.config.schema.strategies import Strategy
 from intelligen.conformance.generators import GeneratorConformance
 from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
@@ -77,24 +79,40 @@ def prepared(tiny_store: tuple[Path, str]) -> Prepared:
 def test_a_decoder_only_network_is_trained_as_any_other(name: str, prepared: Prepared) -> None:
     trial = tiny_trial(prepared.identity, strategy=STRATEGIES[name])
     torch.manual_seed(0)
-    model = Prompted(trial.model, vocabulary=prepared.vocabularies["target"])
+    losses = trained(Prompted(trial.model, vocabulary=prepared.vocabularies["target"]), trial, prepared)
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+def trained(model: Generator, trial: Trial, prepared: Prepared, *, updates: int = 20) -> list[float]:
+    """The loss of each update."""
     strategy = build_strategy(
         trial,
         model=model,
         wrap=lambda module: module,
         decode=prepared.tokenizer("target").decode,
         loss=build_task(trial.task).loss,
-        total_updates=20,
+        total_updates=updates,
         world_size=1,
     )
     loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=300, seed=3)
-    losses = [
-        strategy.train_step(loader.next_update(), UpdateContext(seed=1, update=update, total_updates=20)).means()[
+    return [
+        strategy.train_step(loader.next_update(), UpdateContext(seed=1, update=update, total_updates=updates)).means()[
             "train/loss"
         ]
-        for update in range(1, 21)
+        for update in range(1, updates + 1)
     ]
-    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+def decoder_only_trial(prepared: Prepared, strategy: Strategy) -> Trial:
+    model = DecoderOnly(d_model=32, d_ff=64, heads=2, layers=1, max_positions=64)
+    return tiny_trial(prepared.identity, model=model, strategy=strategy)
+
+
+@pytest.mark.parametrize("name", [name for name, one in STRATEGIES.items() if getattr(one, "head", "") != "encoder"])
+def test_every_strategy_trains_the_model_decoder_only(name: str, prepared: Prepared) -> None:
+    trial = decoder_only_trial(prepared, STRATEGIES[name])
+    losses = trained(build_model(trial.model, prepared.vocabularies, seed=1), trial, prepared, updates=10)
+    assert sum(losses[-3:]) < 0.95 * sum(losses[:3])
 
 
 @pytest.mark.parametrize("search", [Greedy(), Beam(size=2), Sample()], ids=lambda search: search.name)

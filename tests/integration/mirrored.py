@@ -96,7 +96,7 @@ def start(ledger: Ledger, trial_id: str, *, kind: Any = "trial", **config: Any) 
     ledger.start(
         trial_id,
         kind=kind,
-        strategy="generative",
+        row="generative",
         seed=7,
         params={"finetuning.optimizer.learning_rate": 1e-4},
         config={"experiment": "multi30k", "prepared": "d1ge57", "model": {"heads": 8}, **config},

@@ -77,11 +77,11 @@ def test_a_sweep_of_the_first_release_finds_its_data_from_any_directory(
         columns=request.experiment.task.columns,
     )
     for trial in (*sweep.glob("trials/t*"), *(tmp_path / "runs" / "baselines").iterdir()):
-        require_same_data(trial, prepared)
+        require_same_data(trial, prepared.shared)
         require_same_data(trial, again)  # what is prepared again is what the first release prepared
-    now = sweep_fingerprint(request.sweep, request.experiment, prepared=prepared.identity)
+    now = sweep_fingerprint(request.sweep, request.experiment, data=prepared.identities())
     require_unchanged(read_ledger(sweep)[0], now, sweep)
-    shutil.rmtree(prepared.directory)
+    shutil.rmtree(prepared.shared.directory)
     with pytest.raises(DataError, match=r"elsewhere/corpus: no such folder; .*-o experiment\.data\.corpus\.folder="):
         request.prepare(counting)
 

@@ -42,6 +42,7 @@ from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.trial_records import Closing, SweepStatus, TrialRecord, TrialState
 from intelligen.state.trial_result import RESULT
 from intelligen.sweep.end_of_launch import close_launch
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.tracking.mlflow_mapping import INTERNAL
 from intelligen.tracking.mlflow_mirror import LOCK_FILE
@@ -255,7 +256,7 @@ def test_no_secret_reaches_the_store(store: Path, sweep: Path, shown: Store, mon
         ledger.start(
             "t0002",
             kind="trial",
-            strategy="generative",
+            row="generative",
             seed=1,
             params={
                 "hub/auth_token": "CANARY-4",
@@ -363,7 +364,7 @@ def test_a_trial_that_was_refused_before_it_had_settings_is_shown(store: Path, s
         ledger.start(
             "t0000",
             kind="trial",
-            strategy="generative",
+            row="generative",
             seed=1,
             params={"model/heads": 7},
             config={"model.heads": 7},
@@ -400,7 +401,7 @@ def test_a_launch_whose_table_cannot_be_made_has_failed_and_its_mirror_is_closed
     (sweep / "trials" / "baseline-1" / RESULT).write_text("{]")
     settings = Sweep(version=1, name="s", experiment="e.yaml", space={"x": Const(const=1)}, budget=Budget(trials=9))
     with Ledger.open(sweep, {}) as ledger:
-        launch = SweepContext(settings, Experiment(version=1, name="e"), "x", store.parent, sweep, ledger)
+        launch = SweepContext(settings, Experiment(version=1, name="e"), DataOfRows("x"), store.parent, sweep, ledger)
         with pytest.raises(StorageError, match=r"result\.json: damaged"):
             close_launch(
                 launch,

@@ -22,6 +22,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialState
 from intelligen.state.trial_result import TRIAL
 from intelligen.sweep.execution.fixed_trials import run_fixed_trials
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.score_test_sets import score_trials
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -45,7 +46,7 @@ def run(tmp_path: Path) -> Iterator[SweepContext]:
         SWEEP | {"budget": {"trials": 1}, "resources": {"attempts": 2, "gpus_per_worker": 0}}, strict=False
     )
     with Ledger.open(directory, {"sweep_id": "0"}) as ledger:
-        run = SweepContext(sweep, Experiment(version=1, name="e"), "x", tmp_path, directory, ledger)
+        run = SweepContext(sweep, Experiment(version=1, name="e"), DataOfRows("x"), tmp_path, directory, ledger)
         facts = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}}
         ledger.start("t0000", directory="trials/t0000", number=0, **facts)
         ledger.finish("t0000", TrialState.COMPLETE, "finished")

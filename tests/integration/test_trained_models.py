@@ -25,6 +25,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialState
 from intelligen.state.trial_result import RESULT, SELECTED
 from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.tracking.mlflow_mirror import MlflowMirror
 from intelligen.tracking.mlflow_store import open_client
 from intelligen.training.replay import Recorded, replay
@@ -81,11 +82,11 @@ def write_sweep(project: Project, file: Path) -> None:
     (tuned,) = (project.runs / "finetuned").iterdir()
     kept: dict[str, Any] = {"seed": 1, "params": {}, "config": {}}
     settings, experiment = load_sweep(file)
-    with Ledger.open(project.sweep, sweep_fingerprint(settings, experiment, prepared=prepared.name)) as ledger:
+    with Ledger.open(project.sweep, sweep_fingerprint(settings, experiment, data=DataOfRows(prepared.name))) as ledger:
         write_launch(project.sweep, settings, tracking_uri=f"sqlite:///{project.directory}/mlflow.db")
         shutil.copytree(tuned, project.trial)
-        ledger.start("baseline-1", kind="baseline", strategy="standard", directory=str(baseline), **kept)
-        ledger.start("t0001", kind="trial", strategy="generative", directory="trials/t0001", number=1, **kept)
+        ledger.start("baseline-1", kind="baseline", row="standard", directory=str(baseline), **kept)
+        ledger.start("t0001", kind="trial", row="generative", directory="trials/t0001", number=1, **kept)
         for name, directory in (("baseline-1", baseline), ("t0001", project.trial)):
             ledger.finish(name, TrialState.COMPLETE, "trained to its end")
             model = TrainedModel.load(directory, store=project.runs, device=torch.device("cpu"))

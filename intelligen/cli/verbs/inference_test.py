@@ -50,8 +50,8 @@ def test(
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
     chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
     known = [name for name in trained.prepared.splits if name != "train"]
-    if not data and (split or "test") not in known:
-        raise ConfigError(f"--split: no split {split or 'test'!r} to score; there are {', '.join(known)}")
+    if not new and (wanted := split or "test") not in known:
+        raise ConfigError(f"--split: no split {wanted!r} to score; there are {', '.join(known)}")
     finished = read_result(trained.directory) is not None
     if not finished:
         click.echo(f"note: {trained.directory}: training has not finished; the best epoch so far is scored", err=True)

@@ -11,12 +11,15 @@ from intelligen.cli.experiment_file import (
     baseline_training,
     data_to_train_on,
     finetuning,
+    first_training,
     named_device,
     prepared_data,
 )
 from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.reporting.terminal.progress_bars import TrainingProgress
 from intelligen.state.file_lock import trial_lock
+from intelligen.state.trial_result import read_result
 
 SHOWN = ("loss", "exposure_gap", "prefix_switch_gap")
 """Beside the metrics of the task."""
@@ -27,15 +30,22 @@ SHOWN = ("loss", "exposure_gap", "prefix_switch_gap")
 @override_option
 @runs_option
 def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
-    """Read, filter and tokenise an experiment's data, and summarise them."""
+    """Read, filter and tokenise an experiment's data, and summarise them.
+
+    Those of the experiment that it starts from, where its `initial` names one, come first.
+    """
     from intelligen.data.data_summary import describe
     from intelligen.tasks import build_task
 
     settings = ExperimentFile(experiment, overrides, runs).settings()
-    prepared = prepared_data(settings, runs)
-    for line in describe(prepared):
-        click.echo(line)
-    build_task(settings.task).require_scorable(prepared)
+    first = initial_experiment(settings)
+    for one in (settings,) if first is None else (first, settings):
+        if first is not None:
+            click.echo(f"data of {one.name}")
+        prepared = prepared_data(one, runs)
+        for line in describe(prepared):
+            click.echo(line)
+        build_task(one.task).require_scorable(prepared)
 
 
 @click.command()
@@ -44,11 +54,22 @@ def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
 @runs_option
 @device_option
 def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str) -> None:
-    """Train an experiment's baseline by teacher forcing, from random weights."""
+    """Train an experiment's baseline by teacher forcing, from random weights or those that `initial` names.
+
+    Where `initial` names another experiment, that one's baseline is trained first, unless it has been already.
+    """
     file = ExperimentFile(experiment, overrides, runs)
     settings = file.settings()
     file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
-    _fit(baseline_training(settings, prepared=data_to_train_on(settings, runs).identity, runs=runs), runs, device)
+    prepared = data_to_train_on(settings, runs)
+    first = first_training(settings, runs)
+    if first is not None:
+        ended = read_result(first.directory) is not None
+        how = f"has been trained: {first.directory}" if ended else "is trained first"
+        click.echo(f"{first.trial.experiment}, from which {settings.name} starts, {how}")
+        if not ended:
+            _fit(first, runs, device)
+    _fit(baseline_training(file, settings, prepared), runs, device)
 
 
 @click.command()
@@ -64,7 +85,7 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
     file = ExperimentFile(experiment, overrides, runs, strategy)
     settings = file.settings()
     prepared = data_to_train_on(settings, runs)
-    baseline = baseline_training(settings, prepared=prepared.identity, runs=runs)
+    baseline = baseline_training(file, settings, prepared)
     baseline.require_result(file.command("train"))
     require_same_data(baseline.directory, prepared)
     _fit(finetuning(settings, baseline, runs=runs), runs, device)
@@ -82,6 +103,7 @@ def _fit(training: Training, runs: Path, device: str) -> None:
             directory=training.directory,
             device=named_device(device),
             report=progress.report,
+            noted=progress.noted,
             updated=progress.updated,
         )
         result = fit(training.trial, runtime)

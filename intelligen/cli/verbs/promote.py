@@ -61,5 +61,5 @@ def promote(
         click.echo(json.dumps(asdict(promoted), ensure_ascii=False, indent=1))
         return
     click.echo(f"model    {promoted.name} version {promoted.version}, alias {promoted.alias}")
-    click.echo(f"trial    {promoted.trial} ({record.strategy})")
+    click.echo(f"trial    {promoted.trial} ({record.row})")
     click.echo(f"uri      {promoted.uri}")

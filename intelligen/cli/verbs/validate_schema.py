@@ -9,7 +9,7 @@ from intelligen.cli.json_output import print_document
 from intelligen.cli.options import override_option, runs_option
 from intelligen.config.document import problem_line
 from intelligen.config.json_schema import schema_text
-from intelligen.config.load import SweepFile, apply_settings, load_experiment, read_sweep, settings_in
+from intelligen.config.load import SweepFile, load_experiment, read_sweep, settings_in, trial_experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError
 
@@ -89,9 +89,9 @@ def _sample(file: SweepFile, finding: FileFinding, samples: int) -> None:
     from intelligen.sweep.search.define_by_run import random_points
 
     refusals: list[str] = []
-    for point in random_points(file.sweep.space, samples, seed=file.sweep.search.seed) if samples else []:
+    for point in random_points(file.sweep.searched, samples, seed=file.sweep.search.seed) if samples else []:
         try:
-            apply_settings(file.experiment, point)
+            trial_experiment(file.experiment, file.rows, point)
         except ConfigError as error:
             refusals.append(str(error.args[0]))
     finding.sampled, finding.resolved = samples, samples - len(refusals)

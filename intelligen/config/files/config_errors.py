@@ -23,6 +23,9 @@ from intelligen.config.schema.setting_paths import (
 
 S = TypeVar("S", bound=Settings)
 
+# `dict[…]`, or with validators around it `function-after[_rule(), SomeSettings]`.
+_MEMBER = re.compile(r"(?:function-(?:after|before|wrap)\[\w+\(\), )*([^\[\]]+)")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -95,7 +98,7 @@ def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, Jso
             fitting = _fitting(options, location.value)
             if fitting is None:
                 return Problem(location.key, no_member(options, location.value), location.key)
-            if str(part).partition("[")[0] != fitting:
+            if _member(str(part)) != fitting:
                 return None
             location.annotation, siblings = options[fitting], options
         else:
@@ -167,6 +170,12 @@ def _fitting(options: Mapping[str, Any], value: JsonValue) -> str | None:
             return max(common, key=lambda label: common[label])
     shape = type(value).__name__
     return shape if shape in ("dict", "list") and shape in options else None
+
+
+def _member(label: str) -> str:
+    """The member of a union that a part of pydantic's location names, without the validators around it."""
+    named = _MEMBER.match(label)
+    return named[1] if named else label
 
 
 def _part(value: JsonValue, part: str | int) -> JsonValue:

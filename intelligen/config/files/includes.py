@@ -23,7 +23,8 @@ def with_fragments(document: Document, path: Path, settings: type[Settings]) -> 
     """A file and the fragments that its `include` names, as one document; every part keeps its own file and line.
 
     Mappings are merged key by key; of anything else the later fragment's value counts, and above all the file's own.
-    Another option (another `name`, another form of a search space) replaces the former with all its settings.
+    Another option (another `name`, another form of a search space) replaces the former with all its settings, and one
+    key of a pair (`Settings.either`) the other.
 
     Args:
         document: the file's contents.
@@ -105,6 +106,10 @@ def _merged(below: JsonValue, above: JsonValue, annotation: Any, key: Key, repla
     if isinstance(below, dict) and isinstance(above, dict):
         group = _common_group(annotation, below, above)
         if group is not None:
+            if is_settings(group):
+                others = {group.instead_of(part) for part, value in above.items() if value is not None} - above.keys()
+                replaced |= {(*key, other) for other in others if other in below}
+                below = {part: value for part, value in below.items() if part not in others}
             merged = {
                 part: _merged(below[part], value, child(group, part), (*key, part), replaced)
                 for part, value in above.items()

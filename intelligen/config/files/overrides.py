@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
@@ -11,11 +11,13 @@ from pydantic_core import to_jsonable_python
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, problem_line
 from intelligen.config.files.yaml_file import parse_value
+from intelligen.config.schema.local_keys import DottedKeysOf
 from intelligen.config.schema.setting_paths import (
     alternatives,
     child,
     chosen_option,
     default_option,
+    instead_of,
     is_settings,
     named_options,
     numbered,
@@ -54,14 +56,16 @@ def with_overrides(document: Document, settings: type[Settings], changes: Sequen
 
     Text at a setting with options is short for its `name`; the command line may give an alias (`gen`). A new `name`
     drops the former option's settings, and names are written first. Then whole groups are written before their parts.
-    Groups that the document leaves out appear with their defaults.
+    Groups that the document leaves out appear with their defaults. One key of a pair (`Settings.either`) takes the
+    other's place.
     """
 
     def rank(change: Override) -> tuple[bool, int]:
         return not change.key.endswith(".name"), change.key.count(".")
 
     written = Document(copy.deepcopy(document.data), dict(document.origins), dict(document.problems))
-    for change in sorted((_spelt_out(change, settings) for change in changes), key=rank):
+    complete = [*changes, *_replaced_by(changes, settings)]
+    for change in sorted((_spelt_out(change, settings) for change in complete), key=rank):
         replaced = _write(written.data, settings, change.key.split("."), change.value, ())
         for table in (written.origins, written.problems):
             for key in [key for key in table if key[: len(replaced)] == replaced]:
@@ -69,6 +73,13 @@ def with_overrides(document: Document, settings: type[Settings], changes: Sequen
         if change.origin:
             written.origins[replaced] = change.origin
     return written
+
+
+def _replaced_by(changes: Sequence[Override], settings: type[Settings]) -> list[Override]:
+    """No value for the other key of each pair of which the changes give one; where they give both, both stay."""
+    given = {change.key for change in changes}
+    others = [(instead_of(settings, change.key), change) for change in changes if change.value is not None]
+    return [Override(key, None, change.origin) for key, change in others if key is not None and key not in given]
 
 
 def _spelt_out(change: Override, settings: type[Settings]) -> Override:
@@ -83,7 +94,7 @@ def _spelt_out(change: Override, settings: type[Settings]) -> Override:
 def _write(node: Any, annotation: Any, parts: list[str], value: JsonValue, path: Key) -> Key:
     """Write the value into a mapping or list; returns the outermost key whose contents are now the change's."""
     options = alternatives(annotation)
-    part, rest = _next_part(node, parts, inside_space=path[:1] == ("space",))
+    part, rest = _next_part(node, parts, dotted_keys=path[:1] == ("space",) or _is_variant(annotation))
     if not rest:
         if part == "name" and named_options(options) and node.get("name", default_option(annotation) or value) != value:
             node.clear()
@@ -106,14 +117,18 @@ def _leads_on(inner: Any, part: str) -> bool:
     return isinstance(inner, dict) or (isinstance(inner, list) and numbered(part) in range(len(inner)))
 
 
-def _next_part(node: Any, parts: list[str], *, inside_space: bool) -> tuple[str | int, list[str]]:
-    """The next key and what is left; a search space's keys hold dots themselves, a list's are numbers."""
+def _is_variant(annotation: Any) -> bool:
+    return any(isinstance(mark, DottedKeysOf) for mark in get_args(annotation))
+
+
+def _next_part(node: Any, parts: list[str], *, dotted_keys: bool) -> tuple[str | int, list[str]]:
+    """The next key and what is left; keys of a search space and of a row hold dots themselves, a list's are numbers."""
     if isinstance(node, list):
         return numbered(parts[0]), parts[1:]
     for length in range(len(parts), 0, -1):
         if (key := ".".join(parts[:length])) in node:
             return key, parts[length:]
-    return (".".join(parts), []) if inside_space else (parts[0], parts[1:])
+    return (".".join(parts), []) if dotted_keys else (parts[0], parts[1:])
 
 
 def _default(settings: Any, part: str | int) -> Any:

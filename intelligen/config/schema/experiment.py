@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from intelligen.config.base import Name, Settings, canonical_json, content_hash
+from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.decoding import Decoding
+from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.single_strategies import Standard
@@ -25,8 +26,10 @@ class Experiment(Settings):
     task: Task = Translation()
     data: Data = Data()
     model: Model = Seq2Seq()
+    initial: Annotated[Initial | None, ADDED] = None
+    """What the baseline starts from; not given = random weights."""
     training: Training = Training()
-    """The baseline, trained by teacher forcing from random weights."""
+    """The baseline, trained by teacher forcing."""
     finetuning: Training = Training()
     """Every strategy starts from the baseline and trains so long."""
     strategy: Strategy = Standard()
@@ -56,6 +59,10 @@ class Experiment(Settings):
             )
         if self.task.needs_test and not isinstance(corpus, EmbeddedCorpus) and "test" not in corpus.splits:
             raise ValueError(f"{where}.splits lack test, by which task {self.task.name} is scored; add it")
+        if self.data.augment and not any(column.read and column.kind == "text" for column in self.task.columns):
+            raise ValueError(
+                f"data.augment changes texts that models read, and those of task {self.task.name} read none; remove it"
+            )
         return self
 
 
@@ -72,7 +79,9 @@ class Trial(Settings):
     decoding: Decoding
     seed: int
     start: str | None
-    """Identity of the baseline whose weights this trial starts from; none = random weights."""
+    """Identity of the baseline whose weights this trial starts from; none = `initial`, or random weights."""
+    initial: Annotated[InitialWeights | None, ADDED] = None
+    """What is loaded before the first update, or with a `start` only kept from being trained; none = nothing."""
 
     @property
     def identity(self) -> str:
@@ -105,8 +114,16 @@ def stored_trial(text: str) -> Trial:
     return Trial.model_validate_json(text)
 
 
-def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
-    """The teacher-forced trial from random weights that every fine-tuning of the experiment starts from."""
+def baseline_trial(experiment: Experiment, *, prepared: str, initial: InitialWeights | None = None) -> Trial:
+    """The teacher-forced trial that every fine-tuning of the experiment starts from.
+
+    Args:
+        experiment: Complete settings.
+        prepared: Identity of its data.
+        initial: What `experiment.initial` has come to, which the caller must have resolved; none = random weights.
+
+    """
+    assert (experiment.initial is None) == (initial is None), "the experiment's initial weights are not resolved"
     return Trial(
         experiment=experiment.name,
         task=experiment.task,
@@ -117,11 +134,30 @@ def baseline_trial(experiment: Experiment, *, prepared: str) -> Trial:
         decoding=experiment.decoding,
         seed=experiment.seed,
         start=None,
+        initial=initial,
     )
 
 
-def finetuning_trial(experiment: Experiment, *, prepared: str, start: str) -> Trial:
-    """The trial that runs the experiment's strategy from the baseline `start`."""
-    return baseline_trial(experiment, prepared=prepared).model_copy(
-        update={"training": experiment.finetuning, "strategy": experiment.strategy, "start": start}
+def training_trial(experiment: Experiment, *, prepared: str, initial: InitialWeights | None = None) -> Trial:
+    """The trial that trains the experiment's strategy without a baseline before it."""
+    trial = baseline_trial(experiment, prepared=prepared, initial=initial)
+    return trial.model_copy(update={"strategy": experiment.strategy})
+
+
+def finetuning_trial(
+    experiment: Experiment, *, prepared: str, start: str, initial: InitialWeights | None = None
+) -> Trial:
+    """The trial that runs the experiment's strategy from the baseline `start`.
+
+    The baseline has loaded the initial weights, so that they are part of a fine-tuning only where they stay frozen.
+    """
+    trial = baseline_trial(experiment, prepared=prepared, initial=initial)
+    frozen = initial if initial is not None and initial.freeze else None
+    return trial.model_copy(
+        update={
+            "training": experiment.finetuning,
+            "strategy": experiment.strategy,
+            "start": start,
+            "initial": frozen,
+        }
     )

@@ -96,6 +96,14 @@ def has_setting(settings: type[Settings], key: str) -> bool:
     return bool(_reached(settings, key))
 
 
+def instead_of(settings: type[Settings], key: str) -> str | None:
+    """The key that has no value where this one has, as `Settings.either` pairs them; none where it is of no pair."""
+    group, _, last = key.rpartition(".")
+    around = _reached(settings, group) if group else {"": settings}
+    others = (option.instead_of(last) for option in around.values() if is_settings(option))
+    return next((f"{group}.{other}".removeprefix(".") for other in others if other is not None), None)
+
+
 def numbered(part: str) -> str | int:
     """A part of a dotted key as it goes into data: lists number their entries from 0 (`stages.1.weights`)."""
     return int(part) if re.fullmatch("0|[1-9][0-9]{0,3}", part) else part

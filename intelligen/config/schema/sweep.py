@@ -8,6 +8,7 @@ from intelligen.config.base import ADDED, Name, Settings
 from intelligen.config.schema.budget import Budget
 from intelligen.config.schema.local_path import LocalPath
 from intelligen.config.schema.objective import Objective, OneOfSeveral
+from intelligen.config.schema.rows import Row, Rows, StrategyControl
 from intelligen.config.schema.schedulers import Asha, Pbt, Scheduler
 from intelligen.config.schema.search import Search
 from intelligen.config.schema.space_forms import Choice, Space
@@ -64,8 +65,14 @@ class Sweep(Settings):
     """What the sweep is to answer; it heads the report and the tracking run."""
     experiment: LocalPath
     """Path of the experiment file, relative to this file."""
-    space: Annotated[dict[str, Space], Field(min_length=1)]
-    """Dotted experiment key (`finetuning.optimizer.learning_rate`) → search space form."""
+    space: dict[str, Space] = Field(default={})
+    """Dotted experiment key (`finetuning.optimizer.learning_rate`) → search space form. Where `rows` are variants of
+    the experiment it may be empty: then each row is one trial, without a budget."""
+    rows: Annotated[Rows | None, ADDED] = None
+    """What the table compares; not given = the strategies of `space.strategy`."""
+    stages: Annotated[tuple[Literal["train"]] | None, ADDED] = None
+    """`[train]`: a trial is trained by `training` and the experiment's `strategy`, from random weights or `initial`,
+    without a baseline before it; not given = each is fine-tuned from a baseline."""
     search: Search = Search()
     scheduler: Scheduler = Asha()
     budget: Budget = Budget()
@@ -83,13 +90,29 @@ class Sweep(Settings):
 
     @model_validator(mode="after")
     def _ends(self) -> "Sweep":
-        if not self.budget.given() and self.search.sampler != "grid":
+        if not self.space and not self.variants():
+            raise ValueError("space must not be empty, unless `rows` are variants or axes")
+        if not self.budget.given() and self.search.sampler != "grid" and self.space:
             raise ValueError(
                 f"budget needs at least one of {', '.join(Budget.model_fields)}: without one no search ends"
             )
         for name in self.budget.per_strategy():
-            if not self.strategies():
+            if not self.row_ids():
                 raise ValueError(f"budget.{name} needs a `choice` of strategies under space.strategy")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_compare(self) -> "Sweep":
+        if self.trains and "strategy" in self.space:
+            raise ValueError(
+                "space.strategy is for fine-tuning from a baseline, and stages [train] has none: set the strategy in a"
+                " row, or in the experiment"
+            )
+        if self.rows is not None and self.control not in self.row_ids():
+            raise ValueError(
+                f"rows.strategies.control is {self.control}, which space.strategy does not have; there are"
+                f" {', '.join(self.row_ids()) or 'none'}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -133,44 +156,84 @@ class Sweep(Settings):
         """What the search optimises; the first decides where one must."""
         return self.objectives or (self.objective,)
 
-    def strategies(self) -> tuple[str, ...]:
-        """The strategies that the space names, in the file's order; empty where the space does not vary them."""
+    @property
+    def trains(self) -> bool:
+        """Whether trials are trained without a baseline before them."""
+        return self.stages is not None
+
+    def variants(self) -> tuple[Row, ...]:
+        """The rows that are variants of the experiment, in the file's order; empty where rows are strategies."""
+        return () if self.rows is None else self.rows.variants_of_experiment()
+
+    def row_ids(self) -> tuple[str, ...]:
+        """The rows, in the file's order; empty where nothing in the space chooses them: the sweep has one then."""
+        if found := self.variants():
+            return tuple(row.id for row in found)
         entry = self.space.get("strategy")
         return tuple(str(option) for option in entry.choice) if isinstance(entry, Choice) else ()
+
+    def strategies(self) -> tuple[str, ...]:
+        """The rows where they are strategies that the space names; empty elsewhere."""
+        return () if self.variants() else self.row_ids()
+
+    @property
+    def row_parameter(self) -> str:
+        """What the search calls the parameter that chooses a row."""
+        return (self.rows or _STRATEGIES).parameter
+
+    @property
+    def control(self) -> str:
+        """The row that differences are against."""
+        return (self.rows or _STRATEGIES).control
+
+    @property
+    def searched(self) -> dict[str, Space]:
+        """The space that trials are drawn from: where rows are variants, which of them is drawn first."""
+        chosen: dict[str, Space] = {self.row_parameter: Choice(choice=list(self.row_ids()))} if self.variants() else {}
+        return chosen | self.space
 
     def confirmation_seeds(self, seed: int) -> tuple[int, ...]:
         """With which the best configurations are trained again, where the search has this seed; empty without that."""
         return () if self.confirm is None else self.confirm.after(seed)
 
     def round_robin(self) -> bool:
-        """Whether strategies get trials in round robin; otherwise the sampler chooses them."""
-        return bool(self.strategies()) and (bool(self.budget.per_strategy()) or self.search.sampler == "grid")
+        """Whether rows get trials in round robin; otherwise the sampler chooses them."""
+        by_turns = bool(self.budget.per_strategy()) or self.search.sampler == "grid" or not self.space
+        return bool(self.row_ids()) and by_turns
 
-    def trials_of(self, strategy: str) -> int | None:
-        """Most trials of one strategy; none where their number has no bound of its own."""
+    def trials_of(self, row: str) -> int | None:
+        """Most trials of one row; none where their number has no bound of its own."""
         bounds = [self.budget.trials_per_strategy]
-        entry = self.space.get("strategy")
-        if self.search.sampler == "grid" and isinstance(entry, Choice):
+        entry = self.searched.get(self.row_parameter)
+        if self._lists_all and isinstance(entry, Choice):
             options = entry.choice
-            chosen = Choice(choice={strategy: options[strategy]} if isinstance(options, dict) else [strategy])
-            bounds.append(grid_size({**self.space, "strategy": chosen}))
+            chosen = Choice(choice={row: options[row]} if isinstance(options, dict) else [row])
+            bounds.append(grid_size({**self.searched, self.row_parameter: chosen}))
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def total_trials(self) -> int | None:
         """Most trials in all; none where other budgets alone end the search."""
         bounds = [self.budget.trials]
-        shares = [self.trials_of(strategy) for strategy in self.strategies()]
+        shares = [self.trials_of(row) for row in self.row_ids()]
         if shares and None not in shares:
             bounds.append(sum(share for share in shares if share is not None))
-        elif self.search.sampler == "grid":
-            bounds.append(grid_size(self.space))
+        elif self._lists_all:
+            bounds.append(grid_size(self.searched))
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def total_repetitions(self) -> int:
-        """Trainings that confirm what the search found, where every strategy has a trial to repeat."""
-        return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.strategies()))
+        """Trainings that confirm what the search found, where every row has a trial to repeat."""
+        return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.row_ids()))
+
+    @property
+    def _lists_all(self) -> bool:
+        """Whether every point of the space is run, once."""
+        return self.search.sampler == "grid" or not self.space
 
     def baselines_at_once(self) -> int:
         """Most of them that train at the same time."""
         several = self.confirm is not None and self.baseline.workers == 1
         return self.baseline.concurrent_trials if several else 1
+
+
+_STRATEGIES = Rows(strategies=StrategyControl())

@@ -1,10 +1,11 @@
 """Training settings: optimizer, schedule, epochs, precision, and bounds of health."""
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from intelligen.config.base import Settings
+from intelligen.config.base import ADDED, Settings
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -28,12 +29,30 @@ class Optimizer(Settings):
 class Schedule(Settings):
     """Learning rate by update: linear warm-up, then the named decay."""
 
-    name: Literal["inverse_sqrt", "cosine", "constant"] = "inverse_sqrt"
+    either: ClassVar[tuple[tuple[str, str], ...]] = (("warmup_updates", "warmup_ratio"),)
+    name: Literal["inverse_sqrt", "cosine", "constant", "linear"] = "inverse_sqrt"
     """`inverse_sqrt`: Vaswani et al. (2017), eq. 3, scaled so that the peak is the learning rate."""
-    warmup_updates: NonNegativeInt = 400
+    warmup_updates: NonNegativeInt | None = 400
     """Updates until the peak."""
+    warmup_ratio: Annotated[float | None, Field(ge=0.0, lt=1.0), ADDED] = None
+    """Instead of `warmup_updates`: the share of all updates, or of a cycle's, until the peak; 0.1 = 10 %."""
     final_ratio: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    """`cosine` ends at this share of the peak."""
+    """`cosine` and `linear` end at this share of the peak."""
+    cycle_epochs: Annotated[PositiveInt | None, ADDED] = None
+    """The schedule, its warm-up included, begins anew after every n epochs; not given = it runs once, over all epochs.
+
+    The weights at a cycle's end are those of a training of so many epochs. For `cosine` and `linear` alone: the others
+    do not depend on the number of epochs.
+    """
+
+    @model_validator(mode="after")
+    def _a_cycle_has_an_end(self) -> "Schedule":
+        if self.cycle_epochs is not None and self.name not in ("cosine", "linear"):
+            raise ValueError(
+                f"cycle_epochs needs a schedule that ends at a final rate, and {self.name} does not; set name to linear"
+                " or cosine, or leave cycle_epochs out"
+            )
+        return self
 
 
 class Health(Settings):
@@ -58,12 +77,17 @@ class Health(Settings):
 class Training(Settings):
     """One run of updates. An epoch is `epoch_updates` updates, or one pass over the training data."""
 
+    either: ClassVar[tuple[tuple[str, str], ...]] = (("batch_tokens", "batch_rows"),)
     epochs: PositiveInt = 10
     """At each epoch's end: validation, checkpoint, report."""
     epoch_updates: PositiveInt | None = None
     """Updates per epoch; not given = one pass over the training data."""
-    batch_tokens: PositiveInt = 4096
+    batch_tokens: PositiveInt | None = 4096
     """Tokens of one update over all workers: rows × longest side (padding counted). It does not depend on `workers`."""
+    batch_rows: Annotated[PositiveInt | None, ADDED] = None
+    """Instead of `batch_tokens`: rows of one update over all workers, those of like length together; one update of each
+    pass may have fewer.
+    """
     micro_batch_tokens: PositiveInt | None = None
     """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. Not given = no bound."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
@@ -79,3 +103,22 @@ class Training(Settings):
     health: Health = Health()
     checkpoint_updates: PositiveInt | None = None
     """Also write a checkpoint every n updates inside an epoch."""
+    keep_epochs: Annotated[tuple[PositiveInt, ...] | None, ADDED] = None
+    """The weights at the ends of these epochs are kept, for others to start from; not given = of none.
+
+    Checkpoints go as training goes on; these stay. Of epochs behind an early end there are none.
+    """
+
+    @model_validator(mode="after")
+    def _epochs_fit(self) -> "Training":
+        cycle = self.schedule.cycle_epochs
+        if cycle is not None and self.epochs % cycle:
+            raise ValueError(
+                f"schedule.cycle_epochs ({cycle}) must divide epochs ({self.epochs}), so that the last cycle ends too"
+            )
+        kept = self.keep_epochs or ()
+        if any(later <= earlier for earlier, later in pairwise(kept)):
+            raise ValueError(f"keep_epochs must rise, each number once, got {', '.join(map(str, kept))}")
+        if kept and kept[-1] > self.epochs:
+            raise ValueError(f"keep_epochs must be at most epochs ({self.epochs}), got {kept[-1]}")
+        return self

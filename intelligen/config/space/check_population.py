@@ -8,7 +8,8 @@ from intelligen.config.schema.space_forms import Choice, Const, LogUniform, Sear
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.entries import Entry, entries_of, with_inner
 
-CHANGEABLE = ("finetuning.optimizer.learning_rate", "finetuning.label_smoothing")
+_SETTINGS = ("optimizer.learning_rate", "label_smoothing")
+CHANGEABLE = tuple(f"{run}.{setting}" for run in ("finetuning", "training") for setting in _SETTINGS)
 # The length of an epoch, and what a checkpoint holds of the discriminator and its optimizer.
 FIXED = ("strategy.updates_ratio", "strategy.discriminator", "strategy.seqgan.discriminator")
 

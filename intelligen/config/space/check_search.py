@@ -59,20 +59,20 @@ def check_search(sweep: Sweep, document: Document, *, project: Path | None) -> N
 def _grid_problems(sweep: Sweep, document: Document) -> Iterator[str]:
     if sweep.search.sampler != "grid":
         return
-    endless = [parameter for parameter in parameters(sweep.space) if parameter.continuous]
+    endless = [parameter for parameter in parameters(sweep.searched) if parameter.continuous]
     for parameter in endless:
         what = (
             f"{parameter.name} has infinitely many values, and the sampler grid runs every point;"
             " list values with `choice`, or use another sampler"
         )
         yield problem_line(document.origin(parameter.key), dotted(parameter.key), what)
-    if not endless and (size := grid_size(sweep.space)) > MOST_GRID_POINTS:
+    if not endless and (size := grid_size(sweep.searched)) > MOST_GRID_POINTS:
         what = f"a grid of {size:,} points; at most {MOST_GRID_POINTS:,}: list fewer values, or use another sampler"
         yield problem_line(document.origin(("space",)), "space", what)
 
 
 def _process_problems(sweep: Sweep, document: Document) -> Iterator[str]:
-    for parameter in parameters(sweep.space) if sweep.search.sampler == "gp" else ():
+    for parameter in parameters(sweep.searched) if sweep.search.sampler == "gp" else ():
         low, high = parameter.ends
         if parameter.whole and high - low >= MOST_LISTED:
             what = (
@@ -86,7 +86,7 @@ def _point_problems(sweep: Sweep, document: Document) -> Iterator[str]:
     warm_start = sweep.search.warm_start
     if warm_start is None:
         return
-    known = {parameter.name: parameter for parameter in parameters(sweep.space)}
+    known = {parameter.name: parameter for parameter in parameters(sweep.searched)}
     for row, point in enumerate(warm_start.points or ()):
         for name in point:
             if what := _problem(known, name, point):

@@ -1,7 +1,7 @@
 """Checks a search space: every corner of it must be a valid experiment."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from operator import eq
 
@@ -11,35 +11,43 @@ from intelligen.config.files.config_errors import Problem, check
 from intelligen.config.files.overrides import Override, with_overrides
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
+from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting, holds, option_names, resolve_key
 from intelligen.config.schema.space_forms import Choice, Const, SearchedSchedule, Simplex
 from intelligen.config.schema.strategy_mixture import Weights
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.entries import Entry, Values, draws, entries_of, first_values, with_inner
 
-# All trials of a sweep start from one baseline, so its shape, its data and its own training are the same for all.
+# All trials of a row start from one baseline, so its shape, its data and its own training are the same for all.
 VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")
-VARIABLE_SETTINGS = tuple(f"model.{kind}dropout" for kind in ("", "attention_", "activation_", "output_"))
+VARIABLE_SETTINGS = ("model.dropout", "model.attention_dropout", "model.activation_dropout", "model.output_dropout")
+# Where no baseline is trained, its shape and its training vary too.
+VARIABLE_GROUPS_OF_TRAINING = ("training", "strategy", "decoding", "model")
 
 
-def check_space(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+def check_space(sweep: Sweep, experiment: Experiment, document: Document, *, rows: Mapping[str, Experiment]) -> None:
     """Try the first value of everything together, then every end and every option by itself.
 
     Args:
         sweep: whose space is checked.
-        experiment: what the space varies.
+        experiment: what the space varies, where no rows do.
         document: the sweep's file, for the lines in messages.
+        rows: row → what the space varies there; of the control all is tried, of the others the first values.
 
     Raises:
         ConfigError: a key is no setting or may not vary, or a value of it breaks the setting's rule.
 
     """
     entries = entries_of(sweep.space, ("space",))
-    raise_problems([_line(document, written, written, what) for written, what in _misplaced(entries)])
-    trials = _Trials(experiment, document)
+    raise_problems([_line(document, written, written, what) for written, what in _misplaced(entries, sweep)])
+    trials = _Trials(rows.get(sweep.control, experiment), document)
     together = trials.vary(entries, {})
     raise_problems(list(trials.problems.values()))
     raise_problems([problem_line(document.origin(("space",)), "space", problem.what) for problem in together])
+    for row, varied in rows.items():
+        problems = _Trials(varied, document).first(entries)
+        whats = [f"row {row}: {dotted(problem.key)}: {problem.what}" for problem in problems]
+        raise_problems([problem_line(document.origin(("space",)), "space", what) for what in whats])
 
 
 class _Trials:
@@ -66,6 +74,10 @@ class _Trials:
                     self._tell([(entry, (*entry.key, "choice", name))], found, usual=together)
         return together
 
+    def first(self, entries: Sequence[Entry]) -> list[Problem]:
+        """The problems of the first values together."""
+        return self._problems(first_values(entries))
+
     def _problems(self, values: Values) -> list[Problem]:
         changes = [Override(key, value) for key, value in values.items()]
         found = check(Experiment, with_overrides(self._experiment, Experiment, changes).data)
@@ -91,16 +103,15 @@ def _line(document: Document, written: Key, key: Key, what: str) -> str:
     return problem_line(document.origin(written), dotted(key), what.removeprefix(": "))
 
 
-def _misplaced(entries: Sequence[Entry]) -> Iterator[tuple[Key, str]]:
+def _misplaced(entries: Sequence[Entry], sweep: Sweep) -> Iterator[tuple[Key, str]]:
     """Places of entries at settings that exist but may not vary, not in this form, or vary already."""
     everything = list(with_inner(entries))
     for position, entry in enumerate(everything):
         if problem := _unfit_name(entry):
             yield entry.draw, problem
         exists = has_setting(Experiment, entry.setting)  # if not, trying its values shows which key is near
-        if exists and not may_vary(entry.setting):
-            allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
-            yield entry.key, f"cannot vary, because all trials start from one baseline; what can: {allowed}"
+        if exists and not may_vary(entry.setting, trains=sweep.trains):
+            yield entry.key, f"cannot vary, because {_why_fixed(sweep)}"
         elif exists and (problem := _unfit_form(entry)):
             yield entry.key, problem
         for earlier in everything[:position]:
@@ -112,6 +123,8 @@ def _unfit_name(entry: Entry) -> str | None:
     """What is wrong with the name of a zip; other forms are named by their setting."""
     if entry.column is None:
         return None
+    if entry.written == ROW:
+        return "names the choice of a row; give the zip another name"
     if has_setting(Experiment, resolve_key(entry.parent, entry.written)):
         return "is a setting; give the zip another name, such as pairs, and list this setting among those below `zip`"
     if not re.fullmatch(NAME_PATTERN, entry.written):
@@ -151,6 +164,15 @@ def _clash(entry: Entry, earlier: Entry) -> str | None:
     return None
 
 
-def may_vary(setting: str) -> bool:
-    """Whether trials of one sweep may differ in a setting."""
-    return setting in VARIABLE_SETTINGS or setting.partition(".")[0] in VARIABLE_GROUPS
+def may_vary(setting: str, *, trains: bool) -> bool:
+    """Whether trials of one row may differ in a setting, where they are trained without a baseline or with one."""
+    groups = VARIABLE_GROUPS_OF_TRAINING if trains else VARIABLE_GROUPS
+    return setting in VARIABLE_SETTINGS or setting.partition(".")[0] in groups
+
+
+def _why_fixed(sweep: Sweep) -> str:
+    if sweep.trains:
+        allowed = ", ".join(f"{group}.*" for group in VARIABLE_GROUPS_OF_TRAINING)
+        return f"stages [train] trains all trials of a row on the same data; what can: {allowed}"
+    allowed = ", ".join([*(f"{group}.*" for group in VARIABLE_GROUPS), *VARIABLE_SETTINGS])
+    return f"all trials start from one baseline; what can: {allowed}"

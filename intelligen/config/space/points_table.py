@@ -43,7 +43,7 @@ def read_points(path: Path, sweep: Sweep) -> list[Point]:
     file_name = displayed(path)
     rows = _rows(path, file_name)
     _, columns = next(rows, (1, []))
-    known = {parameter.name: parameter for parameter in parameters(sweep.space)}
+    known = {parameter.name: parameter for parameter in parameters(sweep.searched)}
     metrics = [objective.metric for objective in sweep.all_objectives()]
     raise_problems(list(_bad_columns(columns, [*known, *metrics], file_name)))
     points, problems = [], []

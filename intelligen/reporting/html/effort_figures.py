@@ -53,7 +53,7 @@ def expected_best_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]
 
 
 def _curve(study: StudyResults, strategy: str) -> Curve | None:
-    own = [member for member in study.searched if member.record.strategy == strategy]
+    own = [member for member in study.searched if member.record.row == strategy]
     values = [value for member in own if (value := member.value(study.metric)) is not None and math.isfinite(value)]
     if not values:
         return None
@@ -103,9 +103,7 @@ def _completed(study: StudyResults, strategy: str) -> list[SeedModel]:
     return [
         member
         for member in study.searched
-        if member.record.strategy == strategy
-        and member.record.state is TrialState.COMPLETE
-        and not member.record.exploits
+        if member.record.row == strategy and member.record.state is TrialState.COMPLETE and not member.record.exploits
     ]
 
 

@@ -127,7 +127,7 @@ def trial_table(study: StudyResults) -> Table:
         [
             word(member.record.id),
             word(member.record.kind),
-            word(member.record.strategy),
+            word(member.record.row),
             number(member.record.seed, "{}"),
             word(member.record.state),
             number(member.value(study.metric)),

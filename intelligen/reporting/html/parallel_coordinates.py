@@ -53,7 +53,7 @@ def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator
     mixed = mixtures(study)
     known = list(parameters(study.sweep.space))
     for strategy in study.strategies:
-        own = [m for m in study.searched if m.record.strategy == strategy and m.value(study.metric) is not None]
+        own = [m for m in study.searched if m.record.row == strategy and m.value(study.metric) is not None]
         drawn = [one for one in known if one.name != _STRATEGY and any(one.name in m.record.params for m in own)]
         if own and drawn:
             axes_drawn = [_axis(one, logarithmic) for one in drawn]

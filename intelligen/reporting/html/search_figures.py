@@ -23,9 +23,7 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
     for name in study.strategies:
         for state, hollow in ((TrialState.COMPLETE, False), (TrialState.PRUNED, True)):
             own = [
-                m
-                for m in study.searched
-                if m.record.strategy == name and m.record.state is state and m.record.id in valued
+                m for m in study.searched if m.record.row == name and m.record.state is state and m.record.id in valued
             ]
             if own:
                 points = [(m.device_s, valued[m.record.id]) for m in own]
@@ -76,7 +74,7 @@ def _triangle(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults
         hoverinfo="text",
         marker={
             "size": _sizes([value for *_, value in mixed], study),
-            "color": marks[mixed[0][0].record.strategy].colour,
+            "color": marks[mixed[0][0].record.row].colour,
             "opacity": 0.7,
         },
     )
@@ -89,7 +87,7 @@ def _triangle(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults
 def _line(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, marks: Marks) -> Figure:
     figure = axes(x=f"weight of {parts[0]} (the rest: {parts[1]})", y=study.metric)
     points = [(found[parts[0]], value) for _, found, value in mixed]
-    strategy = mixed[0][0].record.strategy
+    strategy = mixed[0][0].record.row
     add_points(figure, marks[strategy], points, name=strategy, text=_hover_texts(mixed, study))
     figure.update_xaxes(range=[-0.02, 1.02])
     return _mixture(name, "Each point is a trial", study, figure)

@@ -127,12 +127,13 @@ class LiveProgress:
         for name, record in list(trials.items())[-SHOWN_TRIALS:]:
             last = histories[name][-1] if histories[name] else None
             best = best_value(histories[name], self._objective)
+            value = None if last is None else last.metrics.get(self._objective)
             table.add_row(
                 name,
-                record.strategy,
+                record.row,
                 self._files.state(record),
                 "" if last is None else str(last.epoch),
-                "" if last is None else f"{last.metrics[self._objective]:.2f}",
+                "" if value is None else f"{value:.2f}",
                 "" if best is None else f"{best:.2f}",
                 "" if last is None else f"{last.metrics['time/epoch_s']:.1f} s",
             )

@@ -32,4 +32,4 @@ def _headings(metrics: Sequence[str]) -> list[str]:
 
 
 def _rows(front: Front) -> list[list[str]]:
-    return [[record.id, record.strategy, *(f"{value:,.2f}" for value in values)] for record, values in front]
+    return [[record.id, record.row, *(f"{value:,.2f}" for value in values)] for record, values in front]

@@ -49,7 +49,11 @@ class TrainingProgress:
 
     def report(self, report: Report) -> None:
         """An epoch has ended."""
-        self._console.print(report_line(report, self._metrics), markup=False, highlight=False, soft_wrap=True)
+        self.noted(report_line(report, self._metrics))
+
+    def noted(self, line: str) -> None:
+        """There is a line to print."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -52,13 +52,13 @@ def note(rows: Sequence[StrategySummary]) -> str:
 
 def standard_epoch_s(rows: Sequence[StrategySummary]) -> float | None:
     """Epoch time of the strategy `standard`; none where it did not run."""
-    return next((row.epoch_s for row in rows if row.strategy == "standard"), None)
+    return next((row.epoch_s for row in rows if row.row == "standard"), None)
 
 
 def cells(row: StrategySummary, rows: Sequence[StrategySummary], *, scores: Sequence[str]) -> list[str]:
     """One of the rows in words."""
     return [
-        row.strategy,
+        row.row,
         _trials(row),
         f"{row.best_value:.2f}",
         *([_seeds(row)] if _over_seeds(rows) else []),

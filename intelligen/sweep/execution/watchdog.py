@@ -14,7 +14,7 @@ from intelligen.analysis.trial_outcome import last_line
 from intelligen.config.schema.sweep import Resources
 from intelligen.state.failure_file import write_failure
 from intelligen.state.heartbeat import WorkerProcess, last_heartbeat, read_worker
-from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.state.trial_records import SHARED, TrialRecord, TrialState
 from intelligen.sweep.cluster.host_query import query_host
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -72,7 +72,7 @@ class Watchdog:
 
     def _resources(self, record: TrialRecord) -> Resources:
         sweep = self._context.sweep
-        return sweep.baseline if record.kind == "baseline" else sweep.resources
+        return sweep.baseline if record.kind in SHARED else sweep.resources
 
     def _end(self, record: TrialRecord, longest_s: float) -> None:
         directory = self._context.directory_of(record)

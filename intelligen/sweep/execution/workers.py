@@ -42,6 +42,8 @@ class WorkerConfig(TypedDict):
 
     trial: str
     """The trial's settings as JSON."""
+    row: str
+    """Of the sweep's table."""
     store: str
     directory: str
     resources: str
@@ -178,7 +180,13 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
             runtime.rank,
             runtime.world_size,
         )
-        reporting = replace(runtime, report=report_epoch, resumed=report, updated=lambda *_: beat())
+        reporting = replace(
+            runtime,
+            report=report_epoch,
+            resumed=report,
+            noted=lambda line: log.info("%s", line),
+            updated=lambda *_: beat(),
+        )
         result = fit_interval(trial, reporting, _interval(config))
         if result is None:
             log.info("paused after epoch %d, until the rest of its population has caught up", config["until_epoch"])

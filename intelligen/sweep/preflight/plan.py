@@ -9,11 +9,11 @@ from typing import Any
 import optuna
 import torch
 
-from intelligen.config.load import apply_settings
-from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.load import row_experiments, trial_experiment
+from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.data.data_summary import shared_rows
-from intelligen.data.prepared_data import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.ledger import recorded_devices
@@ -24,7 +24,9 @@ from intelligen.sweep.cluster.device_choice import devices_line, on_devices
 from intelligen.sweep.cluster.find_cluster import Cluster
 from intelligen.sweep.preflight.resource_survey import capacity_at
 from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
-from intelligen.sweep.search.define_by_run import chosen_strategy, suggest
+from intelligen.sweep.row_data import PreparedRows
+from intelligen.sweep.row_trials import RowTrials
+from intelligen.sweep.search.define_by_run import chosen_row, suggest
 from intelligen.tasks import build_task
 from intelligen.training.selected_weights import selected_weights
 from intelligen.training.timing import Bench, TimeRange, time_epoch, time_validation
@@ -106,7 +108,7 @@ def make_plan(
     *,
     store: Path,
     calibrate: bool,
-    prepare: Callable[[], Prepared],
+    prepare: Callable[[], PreparedRows],
     cluster: Cluster | None = None,
 ) -> Plan:
     """Look at what is there, draw some trials, and time a few updates of each.
@@ -130,7 +132,8 @@ def make_plan(
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     prepared = None if no_cost is not None else prepare()
     timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
-    trials = tuple(_trial(changes, experiment, timed) for changes in _sampled(sweep))
+    rows = row_experiments(sweep, experiment)
+    trials = tuple(_trial(changes, experiment, rows, timed) for changes in _sampled(sweep))
     one = _mean_trial(trials)
     return Plan(
         sweep=sweep,
@@ -140,7 +143,7 @@ def make_plan(
         gpus=capacity.gpus,
         devices=devices_line(asked, sweep, capacity),
         concurrent_fit=capacity.fitting(sweep.resources),
-        data=() if prepared is None else tuple(shared_rows(prepared.manifest)),
+        data=() if prepared is None else tuple(shared_rows(prepared.shared.manifest)),
         trials=trials,
         cost=None if timed is None or one is None else timed.cost(one),
         no_cost=no_cost,
@@ -151,14 +154,14 @@ def make_plan(
 
 
 def _sampled(sweep: Sweep) -> list[dict[str, Any]]:
-    """Random points of the space, strategies in round robin; the search itself draws others."""
+    """Random points of the space, rows in round robin; the search itself draws others."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=sweep.search.seed))
-    strategies = sweep.strategies()
-    for number in range(max(SAMPLED_TRIALS, len(strategies))):
-        if strategies:
-            study.enqueue_trial({"strategy": strategies[number % len(strategies)]})
-    return [suggest(study.ask(), sweep.space) for _ in range(max(SAMPLED_TRIALS, len(strategies)))]
+    rows = sweep.row_ids()
+    count = max(SAMPLED_TRIALS if sweep.space else 0, len(rows))
+    for number in range(count if rows else 0):
+        study.enqueue_trial({sweep.row_parameter: rows[number % len(rows)]})
+    return [suggest(study.ask(), sweep.searched) for _ in range(count)]
 
 
 def _why_not_timed(sweep: Sweep, *, calibrate: bool, refused: bool) -> str | None:
@@ -181,52 +184,54 @@ def _on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) -
     return fitted, None
 
 
-def _trial(changes: Mapping[str, Any], experiment: Experiment, timed: "_Timed | None") -> SampledTrial:
+def _trial(
+    changes: Mapping[str, Any], experiment: Experiment, rows: Mapping[str, Experiment], timed: "_Timed | None"
+) -> SampledTrial:
+    name = chosen_row(changes, experiment)
     try:
-        chosen = apply_settings(experiment, changes)
+        trial_experiment(experiment, rows, changes)
     except ConfigError as error:
-        name = chosen_strategy(changes) or experiment.strategy.name
         return SampledTrial(name, dict(changes), " ".join(str(error).split()), None)
-    seconds = None if timed is None else timed.finetuning(chosen)
-    return SampledTrial(chosen.strategy.name, dict(changes), None, seconds)
+    return SampledTrial(name, dict(changes), None, None if timed is None else timed.trial(changes))
 
 
 def _mean_trial(trials: tuple[SampledTrial, ...]) -> TimeRange | None:
-    """Seconds of a trial, each strategy in equal shares: as the budget gives them, or for want of knowing better."""
-    by_strategy: dict[str, list[TimeRange]] = {}
+    """Seconds of a trial, each row in equal shares: as the budget gives them, or for want of knowing better."""
+    by_row: dict[str, list[TimeRange]] = {}
     for trial in trials:
         if trial.seconds is not None:
-            by_strategy.setdefault(trial.strategy, []).append(trial.seconds)
-    if not by_strategy:
+            by_row.setdefault(trial.strategy, []).append(trial.seconds)
+    if not by_row:
         return None
-    return _mean([_mean(spans) for spans in by_strategy.values()])
+    return _mean([_mean(spans) for spans in by_row.values()])
 
 
 def _mean(spans: list[TimeRange]) -> TimeRange:
     return TimeRange(fmean(span.low for span in spans), fmean(span.high for span in spans))
 
 
+def _any_weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
+    """Stand for weights that may not have been trained yet: none has a say in how long an update takes."""
+    assert experiment.initial is not None
+    return InitialWeights(weights="0" * 64, part=experiment.initial.part, freeze=experiment.initial.freeze, origin="")
+
+
 class _Timed:
-    """Measures trials of one sweep; the validation once, since it is the same for all."""
+    """Measures trials of one sweep; a row's validation once, since it is the same for all its trials."""
 
-    def __init__(self, sweep: Sweep, experiment: Experiment, prepared: Prepared, store: Path) -> None:
-        build_task(experiment.task).require_scorable(prepared, key="experiment.task")
+    def __init__(self, sweep: Sweep, experiment: Experiment, prepared: PreparedRows, store: Path) -> None:
+        build_task(experiment.task).require_scorable(prepared.shared, key="experiment.task")
         self._sweep = sweep
-        self._experiment = experiment
-        self._prepared = prepared
         self._store = store
-        seeds = (experiment.seed, *sweep.confirmation_seeds(experiment.seed))
-        self._baselines = [
-            baseline_trial(experiment.model_copy(update={"seed": seed}), prepared=prepared.identity) for seed in seeds
-        ]
-        first = self._baselines[0]
-        self._start = selected_weights(layout.baseline(store, first.identity)) if self._is_there(first) else None
-        self._validation = time_validation(first, self._bench(sweep.resources))
+        self._prepared = {one.identity: one for one in prepared.each_once()}
+        self._validations: dict[str | None, TimeRange] = {}
+        self.rows = RowTrials(sweep, experiment, prepared.identities(), _any_weights)
 
-    def finetuning(self, experiment: Experiment) -> TimeRange:
+    def trial(self, changes: Mapping[str, Any]) -> TimeRange:
         """Seconds of a trial that finishes, the validation of its start included."""
-        trial = finetuning_trial(experiment, prepared=self._prepared.identity, start=self._baselines[0].identity)
-        return self._seconds(trial, self._sweep.resources, validations=trial.training.epochs + 1)
+        trial, row = self.rows.trial(changes), self.rows.row_of(changes)
+        validations = trial.training.epochs + (trial.start is not None)
+        return self._seconds(trial, row, self._sweep.resources, validations=validations)
 
     def cost(self, trial_s: TimeRange) -> CostEstimate | None:
         """Of the whole sweep; none where no number of trials bounds it."""
@@ -234,9 +239,10 @@ class _Timed:
         if total is None:
             return None
         baseline = TimeRange(0.0, 0.0)
-        if missing := [trial for trial in self._baselines if not self._is_there(trial)]:
-            one = self._seconds(missing[0], self._sweep.baseline, validations=missing[0].training.epochs)
-            baseline = one.times(len(missing))
+        first = {**self.rows.pretrainings, **self.rows.baselines}
+        missing = [trial for trial in first.values() if not self._is_there(trial)]
+        for trial in missing:
+            baseline += self._seconds(trial, None, self._sweep.baseline, validations=trial.training.epochs)
         resources = self._sweep.resources
         search, confirm = (
             trial_s.times(count / max(1, min(count, resources.concurrent_trials))) for count in (total, again)
@@ -248,12 +254,19 @@ class _Timed:
     def _is_there(self, baseline: Trial) -> bool:
         return read_result(layout.baseline(self._store, baseline.identity)) is not None
 
-    def _seconds(self, trial: Trial, resources: Resources, *, validations: int) -> TimeRange:
-        alone = time_epoch(trial, self._bench(resources)).times(trial.training.epochs)
-        alone += self._validation.times(validations)
+    def _seconds(self, trial: Trial, row: str | None, resources: Resources, *, validations: int) -> TimeRange:
+        bench = self._bench(trial, row, resources)
+        if row not in self._validations:
+            self._validations[row] = time_validation(trial, self._bench(trial, row, self._sweep.resources))
+        alone = time_epoch(trial, bench).times(trial.training.epochs)
+        alone += self._validations[row].times(validations)
         # Workers share an update at best in equal parts, and at worst to no use.
         return TimeRange(alone.low / resources.workers, alone.high)
 
-    def _bench(self, resources: Resources) -> Bench:
+    def _bench(self, trial: Trial, row: str | None, resources: Resources) -> Bench:
         device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
-        return Bench(self._prepared, device, resources.cpus_per_worker, self._start)
+        baseline = None if self._sweep.trains else self.rows.baseline(trial.seed, row)
+        start = None
+        if baseline is not None and self._is_there(baseline):
+            start = selected_weights(layout.baseline(self._store, baseline.identity))
+        return Bench(self._prepared[trial.prepared], device, resources.cpus_per_worker, start)

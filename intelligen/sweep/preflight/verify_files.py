@@ -1,5 +1,6 @@
 """Verifies ended trials before a launch goes on: the ledger against their files."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from intelligen.analysis.strategy_table import USABLE
@@ -9,7 +10,7 @@ from intelligen.errors import StorageError
 from intelligen.state import layout
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.trial_integrity import FIX, require_as_ended, require_settings
-from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.state.trial_records import SHARED, TrialRecord, TrialState
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import require_scored
@@ -24,7 +25,7 @@ def require_files(context: SweepContext) -> None:
     """
     for record in context.ledger.trials.values():
         directory = context.directory_of(record)
-        if record.state in USABLE or (record.state is TrialState.FAILED and record.kind != "baseline"):
+        if record.state in USABLE or (record.state is TrialState.FAILED and record.kind not in SHARED):
             known_outcome(context, record)
         if record.state in USABLE:
             require_settings(record, directory)
@@ -32,18 +33,25 @@ def require_files(context: SweepContext) -> None:
             require_scored(directory, record.scores, own_search=record.config["decoding"]["test"]["name"])
 
 
-def require_data(context: SweepContext, prepared: Prepared) -> None:
+def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
     """Refuse data that are other than those of the trials so far, and of the baselines that are there already.
+
+    Args:
+        context: The launch.
+        prepared: All data that the sweep uses.
 
     Raises:
         ChangedError: They are.
         StorageError: A manifest or the data are damaged.
 
     """
-    records = map(context.directory_of, context.ledger.trials.values())
-    baselines = (layout.baseline(context.store, trial.identity) for trial in context.baselines)
-    for directory in dict.fromkeys([*records, *baselines]):
-        require_same_data(directory, prepared)
+    records = context.ledger.trials.values()
+    used = {context.directory_of(record): str(record.config.get("prepared")) for record in records}
+    used |= {layout.baseline(context.store, one.identity): one.prepared for one in context.rows.baselines.values()}
+    known = {one.identity: one for one in prepared}
+    for directory, identity in used.items():
+        if identity in known:
+            require_same_data(directory, known[identity])
 
 
 def known_outcome(context: SweepContext, record: TrialRecord) -> Outcome:
@@ -56,7 +64,8 @@ def known_outcome(context: SweepContext, record: TrialRecord) -> Outcome:
     directory = context.directory_of(record)
     TrialHistories(context.directory).whole(record)
     failed = record.state is TrialState.FAILED
-    outcome = read_outcome(directory, objectives=context.metrics, crashed=failed, stopped=record.stop_reason)
+    objectives = context.metrics_of(record)
+    outcome = read_outcome(directory, objectives=objectives, crashed=failed, stopped=record.stop_reason)
     require_as_ended(record, directory, outcome.curve)
     if outcome.state is not record.state:
         raise StorageError(f"{directory}: {record.id} was {record.state}, but its files say {outcome.state}; {FIX}")

@@ -14,7 +14,7 @@ from intelligen.config.schema.schedulers import Asha, Hyperband, Median, NoSched
 from intelligen.config.schema.sweep import Sweep
 from intelligen.state.history import HISTORY_FILE, Report, read_history
 from intelligen.sweep.execution.tune_callbacks import tune_mode
-from intelligen.sweep.schedulers.within_strategy import WithinStrategy
+from intelligen.sweep.schedulers.within_row import WithinRow
 
 EPOCH = "training_iteration"
 
@@ -24,7 +24,7 @@ class EndedTrial:
     """What the schedulers know of a trial that an earlier launch brought to its end."""
 
     trial_id: str
-    strategy: str
+    row: str
     reports: tuple[Report, ...]
 
 
@@ -202,9 +202,7 @@ def scheduler(sweep: Sweep, *, epochs: int, ended: Sequence[EndedTrial]) -> Tria
     """
     if not sweep.round_robin():
         return _comparing(sweep, epochs, ended)
-    return WithinStrategy(
-        lambda strategy: _comparing(sweep, epochs, [trial for trial in ended if trial.strategy == strategy])
-    )
+    return WithinRow(lambda row: _comparing(sweep, epochs, [trial for trial in ended if trial.row == row]))
 
 
 def _comparing(sweep: Sweep, epochs: int, ended: Iterable[EndedTrial]) -> TrialScheduler:

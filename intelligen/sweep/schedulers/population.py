@@ -27,7 +27,7 @@ from intelligen.training.train_interval import TrainInterval
 
 
 class Populations:
-    """The populations of a sweep: each strategy's trials in the order of their numbers, so many at a time.
+    """The populations of a sweep: each row's trials in the order of their numbers, so many at a time.
 
     Args:
         context: The launch.
@@ -57,14 +57,14 @@ class Populations:
 
         Args:
             busy: Numbers of the trials that train now.
-            complete: Whether a strategy will get no further trial.
+            complete: Whether a row will get no further trial.
 
         Raises:
             StorageError: A checkpoint cannot be copied, or the decision not be written.
 
         """
         for population in self._populations():
-            if len(population) == self._settings.population or complete(population[0].strategy):
+            if len(population) == self._settings.population or complete(population[0].row):
                 for members in _by_interval(population):
                     if all(record.number not in busy and self._is_paused(record) for record in members):
                         self._decide(members)
@@ -102,8 +102,8 @@ class Populations:
 
     def _populations(self) -> Iterator[list[TrialRecord]]:
         size = self._settings.population
-        by_strategy = sorted(self._begun().values(), key=lambda record: record.strategy)  # a stable sort
-        for _, group in groupby(by_strategy, key=lambda record: record.strategy):
+        by_row = sorted(self._begun().values(), key=lambda record: record.row)  # a stable sort
+        for _, group in groupby(by_row, key=lambda record: record.row):
             trials = list(group)
             yield from (trials[start : start + size] for start in range(0, len(trials), size))
 
@@ -118,7 +118,7 @@ class Populations:
                 for one in members
             ],
             settings=self._settings,
-            space=sweep.space,
+            space=sweep.searched,
             seed=sweep.search.seed,
             epoch=epoch,
         )
@@ -142,7 +142,7 @@ class Populations:
     def _with(self, params: Mapping[str, Any]) -> Trial:
         # To `suggest` a trial is who answers `suggest_float` and its like.
         fixed_trial = optuna.trial.FixedTrial(dict(params))
-        return self._context.trial(suggest(cast(optuna.Trial, fixed_trial), self._context.sweep.space))
+        return self._context.rows.trial(suggest(cast(optuna.Trial, fixed_trial), self._context.sweep.searched))
 
     def _report(self, record: TrialRecord, epoch: int) -> Report:
         return next(report for report in self._histories.reports(record) if report.epoch == epoch)

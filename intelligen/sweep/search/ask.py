@@ -13,7 +13,7 @@ from optuna.trial import TrialState as OptunaState
 
 from intelligen.config.schema.sweep import Sweep
 from intelligen.sweep.search.define_by_run import suggest
-from intelligen.sweep.search.optuna_study import strategy_of
+from intelligen.sweep.search.optuna_study import row_of
 from intelligen.sweep.search.samplers import sampler
 
 _LEARNT_FROM = (OptunaState.COMPLETE, OptunaState.PRUNED, OptunaState.RUNNING)
@@ -35,10 +35,10 @@ def ask_trial(
 
     """
     memory = optuna.create_study(directions=study.directions, sampler=sampler(sweep.search, number))
-    memory.add_trials(_known(study, sweep, strategy=given.get("strategy")))
+    memory.add_trials(_known(study, sweep, row=given.get(sweep.row_parameter)))
     memory.enqueue_trial(dict(given))
     trial = memory.ask()
-    suggest(trial, sweep.space)
+    suggest(trial, sweep.searched)
     # With what the sampler has noted of it, such as its generation.
     noted = memory.get_trials(deepcopy=False)[-1].system_attrs
     return create_trial(
@@ -46,10 +46,10 @@ def ask_trial(
     )
 
 
-def _known(study: optuna.Study, sweep: Sweep, *, strategy: str | None) -> Iterator[FrozenTrial]:
-    """The trials that the sampler learns from: all, or in round robin those of the strategy.
+def _known(study: optuna.Study, sweep: Sweep, *, row: str | None) -> Iterator[FrozenTrial]:
+    """The trials that the sampler learns from: all, or in round robin those of the row.
 
-    A model of all of them would choose what they share, such as the learning rate, for the strategy that it prefers,
+    A model of all of them would choose what they share, such as the learning rate, for the row that it prefers,
     while round robin gives the trial to another one.
     """
     if sweep.search.sampler in ("random", "grid"):
@@ -57,8 +57,8 @@ def _known(study: optuna.Study, sweep: Sweep, *, strategy: str | None) -> Iterat
     for trial in study.get_trials(deepcopy=False, states=_LEARNT_FROM):
         if not sweep.round_robin():
             yield trial
-        elif strategy_of(trial) == strategy:
-            yield _without(trial, "strategy")
+        elif row_of(trial, sweep) == row:
+            yield _without(trial, sweep.row_parameter)
 
 
 def _without(trial: FrozenTrial, parameter: str) -> FrozenTrial:

@@ -6,6 +6,8 @@ from typing import Any, assert_never, cast
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import resolve_key
 from intelligen.config.schema.space_forms import (
     Choice,
@@ -39,11 +41,13 @@ def suggest(trial: optuna.Trial, space: Mapping[str, Space]) -> dict[str, Any]:
     return changes
 
 
-def chosen_strategy(changes: Mapping[str, Any]) -> str | None:
-    """The strategy that a point of the space names, in whatever form; None where it keeps the experiment's."""
-    chosen = changes.get("strategy.name", changes.get("strategy"))
-    name: str | None = chosen["name"] if isinstance(chosen, Mapping) else chosen
-    return name
+def chosen_row(changes: Mapping[str, Any], experiment: Experiment) -> str:
+    """The row that a point of the space names: a variant, or a strategy, which is the experiment's where it names none.
+
+    The strategy may be written in any form.
+    """
+    chosen = changes.get(ROW) or changes.get("strategy.name", changes.get("strategy")) or experiment.strategy.name
+    return str(chosen["name"] if isinstance(chosen, Mapping) else chosen)
 
 
 def random_points(space: Mapping[str, Space], count: int, *, seed: int) -> list[dict[str, Any]]:

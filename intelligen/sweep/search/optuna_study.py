@@ -179,10 +179,10 @@ def is_own(trial: FrozenTrial) -> bool:
     return WARM_START not in trial.user_attrs
 
 
-def strategy_of(trial: FrozenTrial) -> str:
-    """The trial's strategy; empty where the space does not vary it, or it is not drawn yet."""
+def row_of(trial: FrozenTrial, sweep: Sweep) -> str:
+    """The trial's row; empty where the space does not vary it, or it is not drawn yet."""
     given: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
-    return str(trial.params.get("strategy", given.get("strategy", "")))
+    return str(trial.params.get(sweep.row_parameter, given.get(sweep.row_parameter, "")))
 
 
 def _describe(study: optuna.Study, number: int, outcome: Outcome) -> None:

@@ -12,14 +12,14 @@ from optuna.trial import TrialState as OptunaState
 from intelligen.analysis.trial_outcome import Outcome
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError
-from intelligen.sweep.budget_account import Spent, search_end, strategies_left
+from intelligen.sweep.budget_account import Spent, rows_left, search_end
 from intelligen.sweep.execution.retries import Next
 from intelligen.sweep.execution.tune_callbacks import FINISHED, DrivenSearcher, kept_errors
 from intelligen.sweep.schedulers.population import Populations
 from intelligen.sweep.search.ask import FIXED, ask_trial
 from intelligen.sweep.search.define_by_run import suggest
 from intelligen.sweep.search.grid import grid_points
-from intelligen.sweep.search.optuna_study import EXPLOITS, is_own, strategy_of, tell
+from intelligen.sweep.search.optuna_study import EXPLOITS, is_own, row_of, tell
 from intelligen.sweep.search.warm_start import POINT, untried_point
 
 Given = tuple[dict[str, Any], dict[str, Any]]
@@ -111,7 +111,7 @@ class StudySearcher(DrivenSearcher):
         known = populations.idle(()) if populations is not None else {}
         running = [trial for trial in study.trials if trial.state == OptunaState.RUNNING]
         self._unfinished = [trial for trial in running if trial.number not in known]
-        self._grid = list(grid_points(sweep.space)) if sweep.search.sampler == "grid" else []
+        self._grid = list(grid_points(sweep.searched)) if sweep.search.sampler == "grid" else []
 
     def running(self) -> Collection[str]:
         """Tune's names of the attempts under way."""
@@ -128,7 +128,7 @@ class StudySearcher(DrivenSearcher):
         if epoch >= self._epochs[trial_id]:
             return False  # after its last epoch a trial selects its weights, and stopping it saves nothing
         trial = self._running[trial_id]
-        reason = self._spent(None) or self._spent(trial.params.get("strategy"))
+        reason = self._spent(None) or self._spent(trial.params.get(self._sweep.row_parameter))
         if reason is not None:
             self._stopped[trial_id] = reason
         return reason is not None
@@ -139,7 +139,7 @@ class StudySearcher(DrivenSearcher):
         if self._alone and self._must_wait(self._busy(), self._pending()):
             return None
         while (trial := self._next_interval() or self._next_trial()) is not None:
-            changes = suggest(trial, self._sweep.space)
+            changes = suggest(trial, self._sweep.searched)
             begins, attributes = trial.number not in self._begun, self._attributes(trial)
             suggestion = Suggestion(trial.number, dict(trial.params), changes, attributes, begins=begins)
             try:
@@ -204,8 +204,12 @@ class StudySearcher(DrivenSearcher):
         trials = self._study.get_trials(deepcopy=False)
         return [trial for trial in trials if is_own(trial) and trial.state != OptunaState.WAITING]
 
+    def _started(self, own: list[FrozenTrial]) -> Counter[str]:
+        """Row → its trials."""
+        return Counter(row_of(trial, self._sweep) for trial in own)
+
     def _end(self, own: list[FrozenTrial]) -> str | None:
-        return search_end(self._sweep, Counter(map(strategy_of, own)), self._spent)
+        return search_end(self._sweep, self._started(own), self._spent)
 
     def _next_interval(self) -> optuna.Trial | None:
         """A trial of a population that goes on; paused ones end where their budget is spent."""
@@ -213,7 +217,7 @@ class StudySearcher(DrivenSearcher):
             return None
         busy = self._busy()
         for number, record in self._populations.idle(busy).items():
-            reason = self._spent(None) or self._spent(record.strategy)
+            reason = self._spent(None) or self._spent(record.row)
             if reason is not None:
                 tell(self._study, number, self._trials.end(number, stopped=reason))
         if (due := self._populations.due(busy, complete=self._is_complete)) is None:
@@ -224,19 +228,17 @@ class StudySearcher(DrivenSearcher):
             trial.set_user_attr(EXPLOITS, [asdict(exploit) for exploit in record.exploits])
         return trial
 
-    def _is_complete(self, strategy: str) -> bool:
-        """Whether no further trial of a strategy will be started."""
+    def _is_complete(self, row: str) -> bool:
+        """Whether no further trial of a row will be started."""
         own = self._own_trials()
         candidates = self._candidates(own)
-        return not self._unfinished and (
-            self._end(own) is not None or (bool(candidates) and strategy not in candidates)
-        )
+        return not self._unfinished and (self._end(own) is not None or (bool(candidates) and row not in candidates))
 
     def _next_trial(self) -> optuna.Trial | None:
         if self._unfinished:
             return self._known(self._unfinished.pop(0))
         own = self._own_trials()
-        # Before the question whether the search has ended: a strategy that is left then was left before.
+        # Before the question whether the search has ended: a row that is left then was left before.
         candidates = self._candidates(own)
         if self._end(own) is not None:
             return None
@@ -253,19 +255,21 @@ class StudySearcher(DrivenSearcher):
         return optuna.Trial(self._study, trial._trial_id)
 
     def _candidates(self, own: list[FrozenTrial]) -> list[str]:
-        """The strategies that may have the next trial, the next in round robin first; empty where any may."""
+        """The rows that may have the next trial, the next in round robin first; empty where any may."""
         if not self._sweep.round_robin():
             return []
-        return strategies_left(self._sweep, Counter(map(strategy_of, own)), self._spent)
+        return rows_left(self._sweep, self._started(own), self._spent)
 
     def _given(self, own: list[FrozenTrial], candidates: list[str]) -> Given:
-        """Values that the sampler does not draw: a point of the user's, the strategy in round robin, the grid's."""
+        """Values that the sampler does not draw: a point of the user's, the row in round robin, the grid's."""
+        parameter = self._sweep.row_parameter
+        first: dict[str, Any] = {parameter: candidates[0]} if candidates else {}
         tried = {trial.user_attrs[POINT] for trial in own if POINT in trial.user_attrs}
-        if (found := untried_point(self._study, tried, allowed=candidates)) is not None:
+        if (found := untried_point(self._study, tried, parameter=parameter, allowed=candidates)) is not None:
             number, point = found
-            return ({"strategy": candidates[0]} if candidates else {}) | point, {POINT: number}
+            return first | point, {POINT: number}
         if self._grid:
-            mine = [point for point in self._grid if not candidates or point["strategy"] == candidates[0]]
-            return mine[sum(not candidates or strategy_of(trial) == candidates[0] for trial in own)], {}
-        # In turn, so that every strategy gets its share of the search, early and late.
-        return {"strategy": candidates[0]} if candidates else {}, {}
+            mine = [point for point in self._grid if not candidates or point[parameter] == candidates[0]]
+            return mine[sum(not candidates or row_of(trial, self._sweep) == candidates[0] for trial in own)], {}
+        # In turn, so that every row gets its share of the search, early and late.
+        return first, {}

@@ -151,7 +151,7 @@ def _own_trials(context: SweepContext) -> dict[int, _LedgerTrial]:
 
 def _begun(context: SweepContext, record: TrialRecord) -> FrozenTrial:
     try:
-        params, distributions = known_point(context.sweep.space, record.params)
+        params, distributions = known_point(context.sweep.searched, record.params)
     except ValueError as error:
         raise StorageError(f"{context.directory / LEDGER_FILE}: damaged ({record.id}: {error}); {FIX}") from error
     attributes = record.attributes or {"user": {}, "system": {}}

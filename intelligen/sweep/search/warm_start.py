@@ -62,7 +62,7 @@ def warm_start(study: optuna.Study, sweep: Sweep, *, sweeps: Path) -> None:
         trials += _trials_of_sweep(sweeps, given.sweep, sweep)
     known = {trial.user_attrs.get(WARM_START) for trial in study.get_trials(deepcopy=False)}
     study.add_trials(trial for trial in trials if trial.user_attrs[WARM_START] not in known)
-    accepted = {parameter.name: parameter.accepted for parameter in parameters(sweep.space)}
+    accepted = {parameter.name: parameter.accepted for parameter in parameters(sweep.searched)}
     points = [{name: accepted[name](value) for name, value in point.items()} for point in given.points or ()]
     study.set_user_attr(POINTS, points + [dict(row.params) for row in rows if not row.values])
 
@@ -100,19 +100,20 @@ def learnt_trials(learnt: WarmStartRecord | None, sweep: Sweep) -> list[FrozenTr
 
 
 def untried_point(
-    study: optuna.Study, tried: Collection[int], *, allowed: Sequence[str]
+    study: optuna.Study, tried: Collection[int], *, parameter: str, allowed: Sequence[str]
 ) -> tuple[int, dict[str, Any]] | None:
     """The first point that has not run, and its index; None where all have.
 
     Args:
         study: The sweep's.
         tried: Indices of those that have run.
-        allowed: Strategies that may have another trial; empty where any may.
+        parameter: What chooses a row.
+        allowed: Rows that may have another trial; empty where any may.
 
     """
     points: list[dict[str, Any]] = study.user_attrs.get(POINTS, [])
     for row, point in enumerate(points):
-        if row not in tried and (not allowed or point.get("strategy", allowed[0]) in allowed):
+        if row not in tried and (not allowed or point.get(parameter, allowed[0]) in allowed):
             return row, point
     return None
 
@@ -167,7 +168,7 @@ def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
 
 
 def _zips(sweep: Sweep) -> dict[str, PointRows]:
-    return {parameter.name: parameter.rows for parameter in parameters(sweep.space) if parameter.rows}
+    return {parameter.name: parameter.rows for parameter in parameters(sweep.searched) if parameter.rows}
 
 
 def _renumbered(
@@ -188,7 +189,7 @@ def _as_trial(finished: _Finished, sweep: Sweep) -> FrozenTrial:
         ValueError: It lacks a parameter of this space, or has another value than this space allows.
 
     """
-    params, distributions = known_point(sweep.space, finished.params)
+    params, distributions = known_point(sweep.searched, finished.params)
     return create_trial(
         state=OptunaState.COMPLETE if finished.values else OptunaState.PRUNED,
         values=list(finished.values) or None,

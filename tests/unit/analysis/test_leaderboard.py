@@ -29,7 +29,7 @@ METRIC = "valid/bleu"
 
 def trial(name: str, value: float | None, **changes: Any) -> LeaderboardEntry:
     state = TrialState.FAILED if value is None else TrialState.COMPLETE
-    fields = {"kind": "trial", "strategy": "generative", "seed": 1, "params": {}, "config": {}, "directory": name}
+    fields = {"kind": "trial", "row": "generative", "seed": 1, "params": {}, "config": {}, "directory": name}
     record = TrialRecord(**{"id": name, "number": 0, "started_ms": 0, "state": state, **fields, **changes})
     return LeaderboardEntry(record, value, epochs=2, cost_device_s=3.5)
 
@@ -119,10 +119,10 @@ def test_the_best_so_far_only_gets_better() -> None:
 
 def test_both_plots_show_every_trial_with_a_score(tmp_path: Path) -> None:
     entries = [
-        trial("baseline-1", 5.0, kind="baseline", strategy="standard"),
+        trial("baseline-1", 5.0, kind="baseline", row="standard"),
         trial("t0", 1.0),
         trial("t1", None),
-        trial("t2", 6.0, strategy="standard"),
+        trial("t2", 6.0, row="standard"),
         trial("t3", 4.0),
     ]
     drawn = plots(entries, metric=METRIC)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from intelligen.analysis.strategy_table import StrategySummary, best_by_strategy, best_report, strategy_table
+from intelligen.analysis.strategy_table import StrategySummary, best_by_row, best_report, strategy_table
 from intelligen.state.history import History, Report
 from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.state.trial_result import Result
@@ -85,7 +85,7 @@ def test_the_baseline_stands_first_then_the_strategies_and_controls_as_they_bega
         sweep.add(name, {})
     sweep.add("standard", {}, kind="baseline")
     sweep.add("seqgan", {})
-    assert [row.strategy for row in sweep.rows()] == ["baseline", *names]
+    assert [row.row for row in sweep.rows()] == ["baseline", *names]
     assert [row.trials for row in sweep.rows()] == [1, 2, 1, 1, 1, 1]
 
 
@@ -116,7 +116,7 @@ def test_the_best_epoch_is_finite_and_the_earliest_of_equals():
 def test_a_strategy_whose_trials_all_failed_has_no_row(sweep):
     sweep.add("standard", {})
     sweep.add("seqgan", {}, state=TrialState.FAILED)
-    best = best_by_strategy(sweep.directory, sweep.trials, metric="valid/bleu")
+    best = best_by_row(sweep.directory, sweep.trials, metric="valid/bleu")
     assert list(best) == ["standard"]
 
 
@@ -132,7 +132,7 @@ def test_repetitions_are_tested_in_place_of_the_trial_that_they_repeat_and_choos
     sweep.add("seqgan", {"valid/bleu": 90.0}, kind="confirm", scores=scores(23.0))
     sweep.add("seqgan", {}, kind="confirm", state=TrialState.FAILED)
     baseline, seqgan = sweep.rows()
-    assert (baseline.strategy, baseline.trials, baseline.best_value) == ("baseline", 1, 1.0)
+    assert (baseline.row, baseline.trials, baseline.best_value) == ("baseline", 1, 1.0)
     assert baseline.mean_scores() == {"test/bleu": 11.0, "test/chrf": 22.0}
     assert (seqgan.best.id, seqgan.trials, seqgan.cost_device_s, len(seqgan.repeated)) == (best, 1, 5.0, 3)
     assert seqgan.scores("test/bleu") == [20.0, 23.0]

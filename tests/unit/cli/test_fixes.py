@@ -14,6 +14,7 @@ from intelligen.config.files.suggested_fixes import fixes_for_sweep
 from intelligen.config.load import load_sweep
 from intelligen.errors import ChangedError, DataError
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 
 SWEEP = """
 version: 1
@@ -122,7 +123,7 @@ def test_an_override_in_quotation_marks_is_spelt_for_a_sweep_too() -> None:
 
 def test_another_sweep_is_started_as_the_message_says(run: Run, tmp_path: Path) -> None:
     before, after = (
-        sweep_fingerprint(*load_sweep(Path("sweep.yaml"), overrides), prepared="x")
+        sweep_fingerprint(*load_sweep(Path("sweep.yaml"), overrides), data=DataOfRows("x"))
         for overrides in ([], ["search.seed=2"])
     )
     with pytest.raises(ChangedError) as caught:

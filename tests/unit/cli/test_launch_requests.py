@@ -13,6 +13,7 @@ from intelligen.state.layout import LAUNCH_FILE
 from intelligen.state.ledger import Ledger
 from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.launch_request import request_of_directory
+from intelligen.sweep.row_data import DataOfRows
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -22,7 +23,7 @@ def directory(tmp_path: Path) -> Path:
     """A sweep that was launched once, and did nothing."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
     directory = tmp_path / "sweeps" / "quickstart"
-    Ledger.open(directory, sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")).close()
+    Ledger.open(directory, sweep_fingerprint(sweep, experiment, data=DataOfRows("0123456789abcdef"))).close()
     return directory
 
 
@@ -68,7 +69,7 @@ def test_a_lost_memory_of_the_last_launch_is_named_once_a_trial_has_begun(direct
     (directory / LAUNCH_FILE).unlink()
     tracked_at(directory)
     with Ledger.open(directory, {}) as ledger:
-        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000")
+        ledger.start("t0000", kind="trial", row="standard", seed=1, params={}, config={}, directory="trials/t0000")
     with pytest.raises(StorageError, match=rf"{LAUNCH_FILE}: missing; run the sweep's file again: intelligen run FILE"):
         tracked_at(directory)
 

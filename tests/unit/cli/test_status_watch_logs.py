@@ -18,6 +18,7 @@ from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialState
 from intelligen.state.trial_result import RESULT
 from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 
 METRICS = {"valid/bleu": 10.0, "time/epoch_s": 1.0, "time/validation_s": 1.0}
 
@@ -26,11 +27,11 @@ METRICS = {"valid/bleu": 10.0, "time/epoch_s": 1.0, "time/validation_s": 1.0}
 def trial(tmp_path: Path) -> Path:
     """The directory of the one trial of the one sweep below `tmp_path`."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    fingerprint = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
+    fingerprint = sweep_fingerprint(sweep, experiment, data=DataOfRows("0123456789abcdef"))
     directory = tmp_path / "sweeps" / "quickstart"
     with Ledger.open(directory, fingerprint) as ledger:
         where = {"directory": "trials/t0000", "number": 0}
-        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **where)
+        ledger.start("t0000", kind="trial", row="standard", seed=1, params={}, config={}, **where)
         ledger.finish("t0000", TrialState.PRUNED, "stopped")
     folder = directory / "trials" / "t0000"
     folder.mkdir(parents=True)
@@ -94,7 +95,7 @@ def test_a_member_of_a_population_that_nothing_works_on_is_paused(tmp_path, tria
         for number, turn_epochs in ((1, 2), (2, 2), (3, 0)):
             name = f"t{number:04d}"
             where = {"directory": f"trials/{name}", "number": number, "turn_epochs": turn_epochs}
-            ledger.start(name, kind="trial", strategy="standard", seed=1, params={}, config={}, **where)
+            ledger.start(name, kind="trial", row="standard", seed=1, params={}, config={}, **where)
             (directory / "trials" / name).mkdir()
         with heartbeat(directory / "trials" / "t0001", rank=0):
             assert status(tmp_path, "quickstart", "--json") == 0

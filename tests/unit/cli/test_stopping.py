@@ -16,6 +16,7 @@ from intelligen.state.history import HISTORY_FILE
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import SweepStatus
 from intelligen.sweep.fingerprint import sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.signals import Interrupts
 from intelligen.sweep.stop_file import STOP_FILE, clear_stop_requests, interrupted_by_stop_file
 
@@ -24,7 +25,7 @@ from intelligen.sweep.stop_file import STOP_FILE, clear_stop_requests, interrupt
 def runs(tmp_path: Path) -> Path:
     """A runs directory with one sweep that has just begun."""
     sweep, experiment = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
-    fingerprint = sweep_fingerprint(sweep, experiment, prepared="0123456789abcdef")
+    fingerprint = sweep_fingerprint(sweep, experiment, data=DataOfRows("0123456789abcdef"))
     Ledger.open(tmp_path / "sweeps" / "quickstart", fingerprint).close()
     return tmp_path
 
@@ -90,7 +91,7 @@ def test_a_sweep_is_asked_to_stop_whatever_has_become_of_its_trials(runs: Path, 
     directory = runs / "sweeps" / "quickstart"
     with Ledger.open(directory, {}) as ledger:
         where = {"directory": "trials/t0000", "number": 0}
-        ledger.start("t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, **where)
+        ledger.start("t0000", kind="trial", row="standard", seed=1, params={}, config={}, **where)
         (directory / "trials" / "t0000").mkdir(parents=True)
         (directory / "trials" / "t0000" / HISTORY_FILE).write_text("{]\n")
         assert stop(runs, "--timeout", "0.3") == 75

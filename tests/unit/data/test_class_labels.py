@@ -10,6 +10,7 @@ from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.schema.data import Data, Filters, Tokenizer
 from intelligen.data.data_manifest import MANIFEST
 from intelligen.data.data_summary import describe
+from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.preparation import data_identity, prepare
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import DataError
@@ -138,7 +139,9 @@ def test_inputs_in_two_splits_are_found_by_their_text(tmp_path: Path, monkeypatc
     text = TRAIN[0][0]
     found = prepared(tmp_path, monkeypatch, valid=[("new", "9")], test=[(text, "9"), (text, "10"), ("other", "9")])
     (overlap,) = found.manifest.overlaps or ()
-    assert (overlap.split, overlap.pairs, overlap.sources) == ("test", 1, 2)
+    assert (overlap.split, overlap.pairs, overlap.sources, overlap.distinct) == ("test", 1, 2, 1)
+    shared = "in two splits: 1 of the 3 rows of test are in train too, and 2 of its inputs (1 different ones)"
+    assert shared in describe(found)
 
 
 def test_data_without_labels_say_nothing_of_classes(tiny_store: tuple[Path, str]) -> None:
@@ -152,3 +155,16 @@ def test_the_kind_of_a_column_is_part_of_the_identity() -> None:
     windowed = (Column("text", read=False, windowed=True),)
     columns = [SOURCE_AND_TARGET, COLUMNS, as_text, windowed, (Column("text", read=False),)]
     assert len({data_identity(Data(), "fingerprint", one) for one in columns}) == 5
+
+
+def test_a_new_test_set_is_labelled_by_the_classes_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = prepared(tmp_path, monkeypatch)
+    for name, label in (("known", "9"), ("new", "8")):
+        (tmp_path / f"{name}.csv").write_text(f'text,label\n"ape, bee",10\nape,{label}\n')
+    with NewTestSet("known", (tmp_path / "known.csv",)).encoded(found, COLUMNS) as (split, _):
+        assert [split.columns["label"][row].tolist() for row in (0, 1)] == [[0], [1]]
+    with (
+        pytest.raises(DataError, match=r"new\.csv:3: label `8` in split `new` is in no training row"),
+        NewTestSet("new", (tmp_path / "new.csv",)).encoded(found, COLUMNS),
+    ):
+        pass

@@ -240,7 +240,7 @@ def test_rows_of_three_columns_are_prepared(tmp_path: Path, monkeypatch: pytest.
     assert manifest.splits["train"].dropped == {"empty": 1, "length_difference": 1}
     assert manifest.splits["train"].duplicates == 1
     assert manifest.splits["valid"].notes == {"empty_context": 1, "truncated_question": 1, "overlong_answer": 1}
-    assert manifest.overlaps == (Overlap(split="valid", other="train", rows=4, pairs=1, sources=2),)
+    assert manifest.overlaps == (Overlap(split="valid", other="train", rows=4, pairs=1, sources=2, distinct=1),)
 
 
 def test_an_empty_text_that_models_should_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,16 +45,17 @@ pairs_of_lengths = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), m
 bounds = st.integers(1, 200)
 
 
-@given(pairs_of_lengths, bounds, st.none() | bounds, st.integers(1, 4), st.integers(0, 9))
-@settings(deadline=None, max_examples=150)
+@given(pairs_of_lengths, bounds, st.booleans(), st.none() | bounds, st.integers(1, 4), st.integers(0, 9))
+@settings(deadline=None, max_examples=200)
 def test_every_row_is_trained_on_once_per_pass_by_one_rank(
-    lengths: Lengths, batch_tokens: int, micro: int | None, world_size: int, seed: int
+    lengths: Lengths, bound: int, of_rows: bool, micro: int | None, world_size: int, seed: int
 ) -> None:
+    bounded = {"batch_rows": bound} if of_rows else {"batch_tokens": bound}
     split = make_split(lengths)
     loaders = [
         Loader(
             SentencePairs(split),
-            batch_tokens=batch_tokens,
+            **bounded,
             micro_batch_tokens=micro,
             seed=seed,
             rank=rank,
@@ -62,7 +63,7 @@ def test_every_row_is_trained_on_once_per_pass_by_one_rank(
         )
         for rank in range(world_size)
     ]
-    plan = plan_pass(SentencePairs(split).lengths, batch_tokens=batch_tokens, seed=seed, number=0)
+    plan = plan_pass(SentencePairs(split).lengths, **bounded, seed=seed, number=0)
     assert {loader.updates_per_pass for loader in loaders} == {len(plan.groups)}
     seen: list[int] = []
     for update in range(len(plan.groups)):
@@ -74,7 +75,7 @@ def test_every_row_is_trained_on_once_per_pass_by_one_rank(
         assert {batch.update_targets for batch in every} == {sum(batch.num_targets for batch in every)}
         assert {batch.update_rows for batch in every} == {len(rows)}
         longest = max(max(lengths[row]) + 1 for row in rows)
-        assert len(rows) == 1 or len(rows) * longest <= batch_tokens
+        assert len(rows) == 1 or len(rows) * (1 if of_rows else longest) <= bound
         if micro is not None:
             assert all(len(batch.rows) == 1 or padded_tokens(batch) <= micro for batch in every)
         seen += rows
@@ -117,17 +118,30 @@ def rows_of(loader: Loader, updates: int) -> list[list[list[int]]]:
     return [[batch.rows.tolist() for batch in loader.next_update()] for _ in range(updates)]
 
 
-@pytest.mark.parametrize("taken", [0, 1, 7, 16, 33])
-def test_a_resumed_loader_goes_on_exactly(taken: int) -> None:
+@pytest.mark.parametrize(("bound", "updates"), [({"batch_tokens": 128}, 16), ({"batch_rows": 8}, 15)])
+@pytest.mark.parametrize("taken", [0, 1, 7, 15, 16, 33])
+def test_a_resumed_loader_goes_on_exactly(taken: int, bound: dict[str, int], updates: int) -> None:
     split = make_split(random_lengths(120))
-    options = {"batch_tokens": 128, "micro_batch_tokens": 40, "seed": 3, "rank": 1, "world_size": 2}
+    options = {**bound, "micro_batch_tokens": 40, "seed": 3, "rank": 1, "world_size": 2}
     loader = Loader(SentencePairs(split), **options)
-    assert loader.updates_per_pass == 16
+    assert loader.updates_per_pass == updates
     rows_of(loader, taken)
     state = loader.state_dict()
     resumed = Loader(SentencePairs(split), **options)
     resumed.load_state_dict(state)
     assert rows_of(resumed, 50) == rows_of(loader, 50)
+
+
+def test_an_update_of_so_many_rows_has_them_whatever_their_lengths() -> None:
+    lengths = random_lengths(50)
+    loader = Loader(SentencePairs(make_split(lengths)), batch_rows=8, seed=3)
+    assert loader.updates_per_pass == 7
+    first, second = ([loader.next_update()[0] for _ in range(7)] for _ in range(2))
+    for batches in (first, second):
+        assert sorted(len(batch.rows) for batch in batches) == [2, 8, 8, 8, 8, 8, 8]
+        assert {batch.update_rows for batch in batches if len(batch.rows) == 8} == {8}
+        assert sorted(row for batch in batches for row in batch.rows) == list(range(50))
+    assert [batch.rows.tolist() for batch in first] != [batch.rows.tolist() for batch in second]
 
 
 def test_the_state_at_the_end_of_a_pass_goes_on_with_the_next() -> None:

@@ -42,7 +42,7 @@ def test_rows_that_another_split_has_are_counted_by_pair_and_by_source() -> None
         test=numbered(20, 40),
     ).overlaps()
     assert found == (
-        Overlap(split="valid", other="train", rows=5, pairs=2, sources=3),
+        Overlap(split="valid", other="train", rows=5, pairs=2, sources=3, distinct=2),
         Overlap(split="test", other="valid", rows=2, pairs=1, sources=1),
     )
 
@@ -62,6 +62,7 @@ def test_counts_are_those_of_a_plain_comparison_of_sets() -> None:
         sources = {source for source, _ in other}
         assert overlap.pairs == sum(pair in set(other) for pair in rows)
         assert overlap.sources == sum(source in sources for source, _ in rows)
+        assert (overlap.distinct or overlap.sources) == len({source for source, _ in rows if source in sources})
     assert found.duplicates()["train"] == len(train) - len(set(train))
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.model import DecoderOnly, Seq2Seq
 from intelligen.data.special_tokens import BOS, PAD
+from intelligen.models.decoder_only_transformer import DecoderOnlyTransformer
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
@@ -108,3 +109,63 @@ def test_logits_are_those_of_torch_s_layers(norm: str, dropout: float, training:
         torch.manual_seed(5)  # both draw their dropout in the same order
         seen.append(model(*sentences()))
     torch.testing.assert_close(*seen, rtol=1e-4, atol=1e-5)
+
+
+class TorchDecoder(nn.Module):
+    """A causal stack of torch's own encoder layers, which reads a state of ours."""
+
+    def __init__(self, state: State, *, norm_first: bool, activation: str, dropout: float) -> None:
+        super().__init__()
+        self.table_VD = nn.Parameter(state["trunk.embedding.weight"].clone())
+        self.positions_PD = nn.Parameter(state["trunk.positions.table_PD"].clone())
+        self.dropout = nn.Dropout(dropout)
+        shape = (WIDTH, HEADS, SHAPE["d_ff"], dropout, activation)
+        kind = {"batch_first": True, "norm_first": norm_first}
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(*shape, **kind) for _ in range(LAYERS))
+        self.norm: nn.Module = nn.Identity()
+        if norm_first:
+            self.norm = nn.LayerNorm(WIDTH)
+            self.norm.load_state_dict({kind: state[f"trunk.norm.{kind}"] for kind in ("weight", "bias")})
+        for index, layer in enumerate(self.layers):
+            layer.load_state_dict(torch_state(state, f"trunk.layers.{index}."))
+            layer.dropout1, layer.dropout2 = Dropout(dropout), Dropout(dropout)
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        length = tokens_BT.size(1)
+        x_BTD = self.dropout(self.table_VD[tokens_BT] * math.sqrt(WIDTH) + self.positions_PD[:length])
+        for layer in self.layers:
+            x_BTD = layer(x_BTD, torch.ones(length, length).triu(1).bool())
+        logits_BTV: Tensor = self.norm(x_BTD) @ self.table_VD.T
+        return logits_BTV
+
+
+@pytest.mark.parametrize(("dropout", "training"), [(0.0, True), (0.4, True), (0.4, False)])
+@pytest.mark.parametrize(("norm", "activation"), [("pre", "gelu"), ("post", "relu"), ("post", "gelu")])
+def test_a_decoder_alone_is_a_causal_stack_of_torch_s_layers(
+    norm: str, activation: str, dropout: float, training: bool
+) -> None:
+    """Logits, and the gradients of all weights."""
+    torch.manual_seed(0)
+    everywhere = {"dropout": dropout, "attention_dropout": dropout, "activation_dropout": dropout}
+    shape = {"d_model": WIDTH, "d_ff": SHAPE["d_ff"], "heads": HEADS, "layers": LAYERS, "positions": "learned"}
+    config = DecoderOnly(**shape, **everywhere, norm=norm, activation=activation, max_positions=POSITIONS)
+    ours = DecoderOnlyTransformer(config, vocabulary=VOCABULARY)
+    with torch.no_grad():
+        for weight in ours.parameters():
+            weight.add_(torch.randn_like(weight) / 10)
+    theirs = TorchDecoder(ours.state_dict(), norm_first=norm == "pre", activation=activation, dropout=dropout)
+    tokens_BT = torch.randint(4, VOCABULARY, (3, POSITIONS), generator=torch.Generator().manual_seed(1))
+    seen = []
+    for model, inputs in ((ours, (tokens_BT[:, :0], tokens_BT)), (theirs, (tokens_BT,))):
+        torch.manual_seed(5)  # both draw their dropout in the same order
+        seen.append(model.train(training)(*inputs))
+        seen[-1].log_softmax(-1)[..., 4].sum().backward()
+    torch.testing.assert_close(*seen, rtol=1e-4, atol=1e-5)
+    gradients = {name: weight.grad for name, weight in ours.named_parameters()}
+    expected = {"trunk.embedding.weight": theirs.table_VD.grad, "trunk.positions.table_PD": theirs.positions_PD.grad}
+    for index, layer in enumerate(theirs.layers):
+        found = torch_state(gradients, f"trunk.layers.{index}.")
+        torch.testing.assert_close(
+            found, {name: one.grad for name, one in layer.named_parameters()}, rtol=1e-4, atol=1e-4
+        )
+    torch.testing.assert_close({name: gradients[name] for name in expected}, expected, rtol=1e-4, atol=1e-4)

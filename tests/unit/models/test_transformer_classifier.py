@@ -5,11 +5,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.config.schema.model import Seq2Seq
+from intelligen.config.schema.model import Encoder, Seq2Seq
 from intelligen.data.special_tokens import PAD
 from intelligen.models.transformer_classifier import TransformerClassifier
 
 torch.set_num_threads(1)
+
+
+SUM_OF_WEIGHTS = 81.93308839142992
+"""Of the network below with vocabularies of 10 and 7 tokens, as the first release made it."""
 
 
 def build(*vocabularies: int, classes: int = 3, **shape: object) -> TransformerClassifier:
@@ -24,6 +28,22 @@ def sources() -> Tensor:
 
 def targets() -> Tensor:
     return torch.tensor([[4, 4, PAD], [5, 6, 4], [PAD, PAD, PAD]])
+
+
+def test_an_encoder_and_a_seq2seq_of_its_shape_are_one_network() -> None:
+    """Whose names and first weights stay what they were; discriminators are such networks."""
+    torch.manual_seed(0)
+    encoder = Encoder(d_model=16, d_ff=24, heads=2, layers=2, max_positions=16)
+    state = TransformerClassifier(encoder, vocabularies=[10, 7], classes=3).state_dict()
+    torch.testing.assert_close(state, build(10, 7).state_dict(), rtol=0, atol=0)
+    assert {name.partition(".")[0] for name in state} == {"tables", "segments", "encoder", "norm", "output"}
+    assert sum(float(tensor.double().sum()) for tensor in state.values()) == pytest.approx(SUM_OF_WEIGHTS, abs=1e-4)
+
+
+def test_output_dropout_acts_on_what_the_mean_is_taken_over() -> None:
+    quiet, loud = build(10, dropout=0.0), build(10, dropout=0.0, output_dropout=0.5)
+    torch.testing.assert_close(loud(sources()), quiet(sources()), rtol=0, atol=0)
+    assert not torch.allclose(loud.train()(sources()), quiet.train()(sources()))
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])

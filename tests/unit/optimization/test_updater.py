@@ -28,6 +28,36 @@ def test_cosine_falls_from_the_peak_to_its_final_share():
     assert found[-1] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("name", ["inverse_sqrt", "cosine", "constant", "linear"])
+def test_a_warm_up_may_be_a_share_of_all_updates(name):
+    assert rates(Schedule(name=name, warmup_ratio=0.1)) == rates(Schedule(name=name, warmup_updates=10))
+    assert rates(Schedule(name=name, warmup_ratio=0.0)) == rates(Schedule(name=name, warmup_updates=0))
+
+
+def test_linear_falls_evenly_from_the_peak_to_its_final_share():
+    found = rates(Schedule(name="linear", warmup_updates=10, final_ratio=0.1))
+    assert found[:10] == pytest.approx([0.2 * update for update in range(1, 11)])
+    assert found[54] == pytest.approx(2.0 * (0.1 + 0.9 * 0.5))
+    assert found[-1] == pytest.approx(0.2)
+
+
+def reported_rates(schedule: Schedule, *, epochs: int, updates: int) -> list[float]:
+    model = nn.Linear(3, 1)
+    settings = Training(epochs=epochs, schedule=schedule, optimizer=Optimizer(learning_rate=2.0))
+    updater = Updater(model, settings, total_updates=updates, world_size=1)
+    loss = partial(square_error, model, torch.ones(2, 3), of=2)
+    return [updater.update([loss], update=n).means()["train/learning_rate"] for n in range(1, updates + 1)]
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_every_cycle_of_a_schedule_is_that_of_a_training_of_its_length(name):
+    alone = reported_rates(Schedule(name=name, warmup_updates=3), epochs=2, updates=14)
+    for warm_up in ({"warmup_updates": 3}, {"warmup_ratio": 0.2}):
+        cycles = reported_rates(Schedule(name=name, **warm_up, cycle_epochs=2), epochs=6, updates=42)
+        assert alone[-1] == 0.0
+        assert cycles == alone * 3
+
+
 def test_constant_stays_after_its_warm_up():
     assert rates(Schedule(name="constant", warmup_updates=4))[:6] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0])
 

@@ -43,7 +43,7 @@ def test_every_epoch_and_every_end_is_reported_once(tmp_path):
         ) as progress,
     ):
         ledger.start(
-            "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
+            "t0000", kind="trial", row="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
         )
         progress._look()
         add_epoch(trial, 1)
@@ -70,7 +70,7 @@ def test_a_damaged_history_is_reported_once_and_ends_nothing(tmp_path):
         ) as progress,
     ):
         ledger.start(
-            "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
+            "t0000", kind="trial", row="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
         )
         add_epoch(trial, 1)
         whole = (trial / HISTORY_FILE).read_text()
@@ -95,7 +95,7 @@ def test_a_terminal_shows_the_objective_and_the_best_of_the_trials_that_have_not
             ledger.start(
                 name,
                 kind="trial",
-                strategy="standard",
+                row="standard",
                 seed=1,
                 params={},
                 config={},

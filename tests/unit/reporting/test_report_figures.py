@@ -42,7 +42,7 @@ def test_expected_best_begins_at_the_mean_and_ends_at_the_best_and_at_what_was_s
         lines = {
             f.key: next(line for line in f.content.data if line.name == name) for f in (by_trials, by_hours, by_tokens)
         }
-        members = [member for member in study.searched if member.record.strategy == name]
+        members = [member for member in study.searched if member.record.row == name]
         ends = {key: line.x[-1] for key, line in lines.items()}
         assert ends == pytest.approx(
             {
@@ -63,7 +63,7 @@ def test_expected_best_begins_at_the_mean_and_ends_at_the_best_and_at_what_was_s
 def test_the_triangle_shows_the_weights_that_trained(study: StudyResults) -> None:
     (figure,) = simplex_figures(study, marks(study.strategies))
     (points,) = figure.content.data
-    trials = [member for member in study.searched if member.record.strategy == "intelligen"]
+    trials = [member for member in study.searched if member.record.row == "intelligen"]
     weights = [member.record.config["strategy"]["policy"]["weights"] for member in trials]
     assert list(points.a) == [one["auxiliary"] for one in weights]
     assert list(points.b) == [one["recurrent"] for one in weights]

@@ -14,6 +14,7 @@ from intelligen.state.ledger import Ledger, read_ledger
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.trial_records import SweepStatus
 from intelligen.sweep.end_of_launch import close_launch
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.tracking.mlflow_mapping import INTERNAL
 from intelligen.tracking.mlflow_mirror import MlflowMirror
@@ -36,7 +37,9 @@ def end_launch(study: SmallStudy, status: SweepStatus) -> str:
     uri = tracked_at(study)
     mirror = MlflowMirror(study.directory, tracking_uri=uri, experiment=EXPERIMENT)
     with Ledger.open(study.directory, {}) as ledger:
-        launch = SweepContext(sweep, experiment, ledger.fingerprint["prepared"], study.store, study.directory, ledger)
+        launch = SweepContext(
+            sweep, experiment, DataOfRows(ledger.fingerprint["prepared"]), study.store, study.directory, ledger
+        )
         close_launch(launch, status, mirror, ConsoleReporter(Console(file=output, width=400)), tracking_uri=uri)
     return output.getvalue()
 

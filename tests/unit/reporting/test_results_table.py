@@ -15,7 +15,7 @@ SCORES = {"test/bleu": 20.0, "test/bleu_low": 18.5, "test/bleu_high": 21.5}
 def row(name: str, *, epoch_s: float, cost: float = 60.0) -> StrategySummary:
     kind, strategy = ("baseline", "standard") if name == "baseline" else ("trial", name)
     return StrategySummary(
-        strategy=name,
+        row=name,
         best=TrialRecord("t0", kind, strategy, 1, {}, {}, "t0", 0, 0, scores=SCORES),
         best_value=21.25,
         trials=4,

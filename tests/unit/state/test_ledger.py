@@ -25,7 +25,7 @@ def start(ledger: Ledger, trial_id: str) -> None:
     ledger.start(
         trial_id,
         kind="trial",
-        strategy="generative",
+        row="generative",
         seed=1,
         params={"lr": 1e-3},
         config={"model": {"heads": 2}},
@@ -211,7 +211,7 @@ def test_kill_9_at_any_time_loses_nothing_that_was_written(tmp_path: Path) -> No
         "ledger = Ledger.open(pathlib.Path(sys.argv[1]), {'sweep_id': 's'})\n"
         "while True:\n"
         "    name = f't{len(ledger.trials):05d}'\n"
-        "    ledger.start(name, kind='trial', strategy='standard', seed=1, params={}, config={'x': 'y' * 5000},"
+        "    ledger.start(name, kind='trial', row='standard', seed=1, params={}, config={'x': 'y' * 5000},"
         " directory=name)\n"
         "    print(name, flush=True)\n"
     )

@@ -21,6 +21,7 @@ from intelligen.state.trial_result import (
 )
 from intelligen.sweep.execution.workers import WorkerConfig
 from intelligen.sweep.preflight.verify_files import require_files
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.search.optuna_study import open_study
 from intelligen.sweep.search.searcher import StudySearcher, Suggestion
 from intelligen.sweep.search.study_rebuild import ledgers_study
@@ -65,7 +66,9 @@ class Launches:
     def run(self) -> Iterator[SweepContext]:
         with Ledger.open(self.directory, {"sweep_id": "0"}) as ledger:
             store = self.directory.parents[1]
-            run = SweepContext(self.settings, Experiment(version=1, name="e"), "x", store, self.directory, ledger)
+            run = SweepContext(
+                self.settings, Experiment(version=1, name="e"), DataOfRows("x"), store, self.directory, ledger
+            )
             require_files(run)
             yield run
 

@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def start(ledger: Ledger, name: str, strategy: str, *, kind: str = "trial") -> None:
-    ledger.start(name, kind=kind, strategy=strategy, seed=1, params={}, config={}, directory=f"trials/{name}")
+    ledger.start(name, kind=kind, row=strategy, seed=1, params={}, config={}, directory=f"trials/{name}")
 
 
 def epoch(directory: Path, name: str, number: int, *, device_s: float, tokens: int, at_s: float = 0.0) -> None:

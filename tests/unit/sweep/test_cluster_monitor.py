@@ -14,6 +14,7 @@ from intelligen.errors import ClusterLostError
 from intelligen.state.ledger import Ledger, TrialState
 from intelligen.sweep.cluster import cluster_monitor
 from intelligen.sweep.cluster.cluster_monitor import Address, ClusterMonitor
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.sweep.trial_lifecycle import end_trial
 
@@ -51,9 +52,9 @@ def test_no_trial_has_failed_whose_cluster_is_gone(
 ) -> None:
     directory = tmp_path / "sweeps" / "s"
     with Ledger.open(directory, {"sweep_id": "0"}) as ledger:
-        run = SweepContext(sweep(), Experiment(version=1, name="e"), "x", tmp_path, directory, ledger)
+        run = SweepContext(sweep(), Experiment(version=1, name="e"), DataOfRows("x"), tmp_path, directory, ledger)
         ledger.start(
-            "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
+            "t0000", kind="trial", row="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
         )
         monkeypatch.setattr(cluster_monitor, "_held", ClusterMonitor([gone]))
         with pytest.raises(ClusterLostError):

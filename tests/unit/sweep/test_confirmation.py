@@ -13,6 +13,7 @@ from intelligen.state.history import History, Report
 from intelligen.state.ledger import Ledger, SweepStatus, TrialState
 from intelligen.sweep.confirmation import repetitions_left
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.stages import is_finished, require_no_late_search
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -29,7 +30,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def launch(ledger: Ledger, directory: Path, settings: Sweep) -> SweepContext:
-    return SweepContext(settings, Experiment(version=1, name="e", seed=7), "x", directory, directory, ledger)
+    return SweepContext(
+        settings, Experiment(version=1, name="e", seed=7), DataOfRows("x"), directory, directory, ledger
+    )
 
 
 def add(
@@ -45,7 +48,7 @@ def add(
     (run.directory / name).mkdir()
     metrics = MEASURED | TIMES | {"valid/bleu": bleu}
     History(run.directory / name).append(Report(1, 1, 1, 0, metrics))
-    settings = {"kind": kind, "strategy": strategy, "seed": 7, "params": {}, "config": {}, "directory": name}
+    settings = {"kind": kind, "row": strategy, "seed": 7, "params": {}, "config": {}, "directory": name}
     run.ledger.start(name, **(settings | fields))
     if state is not TrialState.RUNNING:
         run.ledger.finish(name, state, "it ended")
@@ -135,7 +138,8 @@ def test_seeds_may_be_added_and_nothing_else_changes(
     tmp_path: Path, then: dict[str, object], now: dict[str, object], message: str | None
 ) -> None:
     stored, given = (
-        sweep_fingerprint(sweep(**changes), Experiment(version=1, name="e"), prepared="x") for changes in (then, now)
+        sweep_fingerprint(sweep(**changes), Experiment(version=1, name="e"), data=DataOfRows("x"))
+        for changes in (then, now)
     )
     if message is None:
         require_unchanged(stored, given, tmp_path)

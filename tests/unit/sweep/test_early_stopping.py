@@ -1,6 +1,5 @@
 """Early stops: rungs and medians that remember earlier launches, and no stop after a trial's last epoch."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,17 +21,16 @@ class TuneTrial:
     directory: Path
     trial_id: str = "new-name"
     epochs: int = EPOCHS
-    strategy: str = "standard"
+    row: str = "standard"
     config: dict = field(init=False)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(exist_ok=True)
-        settings = json.dumps({"strategy": {"name": self.strategy}})
-        self.config = {"directory": str(self.directory), "epochs": self.epochs, "trial": settings}
+        self.config = {"directory": str(self.directory), "epochs": self.epochs, "row": self.row}
 
 
-def ended(name: str, value: float, *, strategy: str = "standard") -> EndedTrial:
-    return EndedTrial(name, strategy, tuple(report(epoch, value) for epoch in (1, 2, 3, 4)))
+def ended(name: str, value: float, *, row: str = "standard") -> EndedTrial:
+    return EndedTrial(name, row, tuple(report(epoch, value) for epoch in (1, 2, 3, 4)))
 
 
 def curves(*values: float) -> list[EndedTrial]:
@@ -48,9 +46,9 @@ def directory_in(parent: Path, *, bracket: int) -> Path:
     return next(parent / f"t{i:04d}" for i in range(99) if bracket_of(f"t{i:04d}", 3, 2) == bracket)
 
 
-def in_first_bracket(*values: float, strategy: str = "standard") -> list[EndedTrial]:
+def in_first_bracket(*values: float, row: str = "standard") -> list[EndedTrial]:
     names = [f"t{i:04d}" for i in range(99) if bracket_of(f"t{i:04d}", 3, 2) == 0]
-    return [ended(name, value, strategy=strategy) for name, value in zip(names, values, strict=False)]
+    return [ended(name, value, row=row) for name, value in zip(names, values, strict=False)]
 
 
 @pytest.mark.parametrize("name", COMPARING)
@@ -68,13 +66,13 @@ def test_a_resumed_scheduler_compares_with_trials_that_ended_before(tmp_path, na
 @pytest.mark.parametrize("name", COMPARING)
 def test_a_slow_strategy_is_not_stopped_by_the_curves_of_another(tmp_path, name):
     better = in_first_bracket(10.0, 11.0, 12.0, 13.0)
-    slow = TuneTrial(directory_in(tmp_path, bracket=0), strategy="generative")
+    slow = TuneTrial(directory_in(tmp_path, bracket=0), row="generative")
     within = scheduler(sweep(scheduler={"name": name}), epochs=EPOCHS, ended=better)
     across = scheduler(sweep(scheduler={"name": name}, budget={"trials": 6}), epochs=EPOCHS, ended=better)
     for comparing, said in ((within, "CONTINUE"), (across, "STOP")):
         comparing.on_trial_add(None, slow)
         assert decision(comparing, slow, epoch=1, value=1.0) == said
-    own = in_first_bracket(10.0, 11.0, 12.0, 13.0, strategy="generative")
+    own = in_first_bracket(10.0, 11.0, 12.0, 13.0, row="generative")
     within = scheduler(sweep(scheduler={"name": name}), epochs=EPOCHS, ended=own)
     within.on_trial_add(None, slow)
     assert decision(within, slow, epoch=1, value=1.0) == "STOP"

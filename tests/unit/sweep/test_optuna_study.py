@@ -13,6 +13,7 @@ from intelligen.config.schema.experiment import Experiment
 from intelligen.errors import ChangedError, UnavailableError
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.search.dashboard_notes import run_note, write_notes
 from intelligen.sweep.search.define_by_run import random_points, suggest
 from intelligen.sweep.search.optuna_study import open_study, tell
@@ -141,7 +142,7 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path,
 def test_the_fingerprint_keeps_no_password_and_another_one_is_no_change(tmp_path):
     experiment = Experiment(version=1, name="e")
     fingerprints = [
-        sweep_fingerprint(sweep(search={"storage": f"postgresql://u:{secret}@h/db"}), experiment, prepared="x")
+        sweep_fingerprint(sweep(search={"storage": f"postgresql://u:{secret}@h/db"}), experiment, data=DataOfRows("x"))
         for secret in (SECRET, "another-password")
     ]
     assert SECRET not in str(fingerprints)
@@ -152,7 +153,7 @@ def test_the_fingerprint_keeps_no_password_and_another_one_is_no_change(tmp_path
 def test_a_sweep_begun_before_these_settings_existed_goes_on(tmp_path):
     """A ledger's fingerprint knows only the keys of its day; those that came later stand at their defaults."""
     experiment = Experiment(version=1, name="e")
-    now = sweep_fingerprint(sweep(), experiment, prepared="x")
+    now = sweep_fingerprint(sweep(), experiment, data=DataOfRows("x"))
     then = {key: dict(value) if isinstance(value, dict) else value for key, value in now.items()}
     del then["sweep"]["objectives"]
     then["sweep"]["search"] = {key: now["sweep"]["search"][key] for key in ("sampler", "seed", "startup_trials")}
@@ -163,7 +164,7 @@ def test_a_sweep_begun_before_these_settings_existed_goes_on(tmp_path):
 def test_a_table_may_move_but_not_come_in_the_middle_of_a_sweep(tmp_path):
     experiment = Experiment(version=1, name="e")
     without, here, there = (
-        sweep_fingerprint(sweep(search={"warm_start": warm_start}), experiment, prepared="x")
+        sweep_fingerprint(sweep(search={"warm_start": warm_start}), experiment, data=DataOfRows("x"))
         for warm_start in (None, {"csv": "/here/points.csv"}, {"csv": "/there/points.csv"})
     )
     require_unchanged(here, there, tmp_path)

@@ -18,6 +18,7 @@ from intelligen.state.history import History
 from intelligen.state.ledger import Ledger, read_ledger
 from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.state.trial_result import Result
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.schedulers.population import Populations
 from intelligen.sweep.search.optuna_study import EXPLOITS, open_study
 from intelligen.sweep.search.searcher import StudySearcher
@@ -41,7 +42,7 @@ class ScriptedLaunch:
 
     def __init__(self, directory: Path, ledger: Ledger, settings: Sweep) -> None:
         experiment = Experiment(version=1, name="e", finetuning=Training(epochs=EPOCHS))
-        self.run = SweepContext(settings, experiment, "x", directory.parents[1], directory, ledger)
+        self.run = SweepContext(settings, experiment, DataOfRows("x"), directory.parents[1], directory, ledger)
         self.study = open_study(directory, settings, sweep_id="0")
         self.over: str | None = None
         self.begun: list[tuple[str, int]] = []
@@ -127,7 +128,7 @@ def settings() -> Sweep:
 def test_no_trial_begins_an_interval_before_the_whole_population_of_its_strategy_has_ended_the_last(tmp_path, settings):
     with launch(directory_of(tmp_path, "a"), settings) as launched:
         launched.work()
-        strategies = {name: record.strategy for name, record in launched.trials.items()}
+        strategies = {name: record.row for name, record in launched.trials.items()}
         states = {record.state for record in launched.trials.values()}
     for strategy in ("standard", "generative"):
         epochs = [epoch for name, epoch in launched.begun if strategies[name] == strategy]
@@ -146,9 +147,7 @@ def test_after_each_interval_the_worst_goes_on_from_the_best_of_its_strategy(tmp
     assert len(exploiting) == 2 * 2  # one at each turn's end, in each strategy
     for record, exploit in exploiting:
         rates = {
-            name: other.params_in(exploit.epoch)[RATE]
-            for name, other in trials.items()
-            if other.strategy == record.strategy
+            name: other.params_in(exploit.epoch)[RATE] for name, other in trials.items() if other.row == record.row
         }
         assert record.id == min(rates, key=rates.__getitem__)
         assert exploit.donor == max(rates, key=rates.__getitem__)
@@ -171,7 +170,7 @@ def test_a_loss_is_compared_the_other_way_round(tmp_path):
         firsts = [record for record in launched.trials.values() if any(one.epoch == 2 for one in record.exploits)]
         assert len(firsts) == 2
         for record in firsts:
-            rates = [other.params[RATE] for other in launched.trials.values() if other.strategy == record.strategy]
+            rates = [other.params[RATE] for other in launched.trials.values() if other.row == record.row]
             assert record.params[RATE] == max(rates)
             assert launched.trials[record.exploits[0].donor].params[RATE] == min(rates)
 
@@ -219,7 +218,7 @@ def test_a_trial_that_ends_unhealthy_at_an_interval_s_end_is_over_and_no_donor(w
     """Be it the worst of its population, which would take over, or the best, from which the worst would."""
     with launch(directory_of(tmp_path, "calm"), settings) as launched:
         launched.work()
-        rates = {name: one.params[RATE] for name, one in launched.trials.items() if one.strategy == "standard"}
+        rates = {name: one.params[RATE] for name, one in launched.trials.items() if one.row == "standard"}
         unhealthy = which(rates, key=rates.__getitem__)
     with launch(directory_of(tmp_path, "a"), settings) as launched:
         launched.unhealthy.add(unhealthy)
@@ -251,7 +250,7 @@ def test_the_last_population_may_be_smaller_and_waits_for_no_other_trial(tmp_pat
     with launch(directory_of(tmp_path, "a"), settings) as launched:
         launched.work()
         assert [record.state for record in launched.trials.values()] == [TrialState.COMPLETE] * 8
-        alone = [record for record in launched.trials.values() if record.strategy == "standard"][-1]
+        alone = [record for record in launched.trials.values() if record.row == "standard"][-1]
     assert alone.exploits == ()
     assert launched.trials[alone.id].turn_epoch == 4
 

@@ -19,6 +19,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.cluster import oom_kills
 from intelligen.sweep.execution.retries import Attempts, Next
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.sweep_context import SweepContext
 
 TRIAL = "t0000"
@@ -28,11 +29,11 @@ TRIAL = "t0000"
 def run(tmp_path: Path) -> Iterator[SweepContext]:
     directory = tmp_path / "sweeps" / "s"
     with Ledger.open(directory, {"sweep_id": "0"}) as ledger:
-        run = SweepContext(sweep(), Experiment(version=1, name="e"), "x", tmp_path, directory, ledger)
+        run = SweepContext(sweep(), Experiment(version=1, name="e"), DataOfRows("x"), tmp_path, directory, ledger)
         ledger.start(
             TRIAL,
             kind="trial",
-            strategy="standard",
+            row="standard",
             seed=1,
             params={},
             config={},

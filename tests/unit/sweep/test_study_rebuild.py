@@ -236,7 +236,7 @@ def test_only_what_runs_again_changes_in_the_study_and_no_line_calls_it_damaged(
 def rebuilt(one: Launches, number: int) -> None:
     """After a trial has begun of which only the ledger knows."""
     params = open_study(one.directory, one.settings, sweep_id="0").trials[0].params
-    facts = {"kind": "trial", "strategy": "standard", "seed": 1, "params": params, "config": {}, "number": number}
+    facts = {"kind": "trial", "row": "standard", "seed": 1, "params": params, "config": {}, "number": number}
     with one.run() as run:
         run.ledger.start(trial_name(number), directory=f"trials/{trial_name(number)}", **facts)
         ledgers_study(run)

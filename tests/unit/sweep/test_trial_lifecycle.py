@@ -18,6 +18,7 @@ from intelligen.state.history import History
 from intelligen.state.ledger import Ledger, SweepStatus, TrialState
 from intelligen.state.trial_result import Result
 from intelligen.sweep.launch_steps import reopened_lines
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.search.optuna_study import STUDY_FILE, open_study
 from intelligen.sweep.search.searcher import Suggestion
 from intelligen.sweep.stages import is_finished, sweep_pareto_front
@@ -45,7 +46,9 @@ def ledger(directory: Path) -> Iterator[Ledger]:
 
 
 def launch(directory: Path, ledger: Ledger, settings: Sweep) -> SweepContext:
-    return SweepContext(settings, Experiment(version=1, name="e"), "x", directory.parents[1], directory, ledger)
+    return SweepContext(
+        settings, Experiment(version=1, name="e"), DataOfRows("x"), directory.parents[1], directory, ledger
+    )
 
 
 def start(run: SweepContext, number: int, *, strategy: str = "standard", epochs: int = 0) -> None:
@@ -55,7 +58,7 @@ def start(run: SweepContext, number: int, *, strategy: str = "standard", epochs:
     run.ledger.start(
         name,
         kind="trial",
-        strategy=strategy,
+        row=strategy,
         seed=1,
         params=PARAMS[strategy],
         config={},
@@ -114,7 +117,7 @@ def test_a_refused_trial_stands_under_its_strategy_however_the_space_names_it(di
     run = launch(directory, ledger, sweep())
     for number, key in enumerate(("strategy", "strategy.name", "finetuning.epochs")):
         SearchedTrials(run).refuse(Suggestion(number, {}, {key: "generative"}, {}), "it does not fit")
-    strategies = [record.strategy for record in ledger.trials.values()]
+    strategies = [record.row for record in ledger.trials.values()]
     assert strategies == ["generative", "generative", "standard"]
 
 
@@ -154,7 +157,7 @@ def test_once_confirmations_have_begun_only_those_run_again(directory, ledger):
     run = launch(directory, ledger, sweep())
     start(run, 0)
     ledger.finish("t0000", TrialState.FAILED, "it ended")
-    settings = {"strategy": "standard", "seed": 2, "params": {}, "config": {}}
+    settings = {"row": "standard", "seed": 2, "params": {}, "config": {}}
     ledger.start("standard-s2", kind="confirm", directory="confirm/standard-s2", **settings)
     ledger.finish("standard-s2", TrialState.FAILED, "it ended")
     assert reopen_failed(run) == (["standard-s2"], {})

@@ -27,7 +27,7 @@ def earlier_sweep(directory: Path, trials: list[tuple[dict, TrialState, float]],
             ledger.start(
                 name,
                 kind="trial",
-                strategy=params.get("strategy", "standard"),
+                row=params.get("strategy", "standard"),
                 seed=1,
                 params=params,
                 config={},

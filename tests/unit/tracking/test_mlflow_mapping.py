@@ -33,7 +33,7 @@ def record(trial_id: str = "t0001", **changes: Any) -> TrialRecord:
     fields: dict[str, Any] = {
         "id": trial_id,
         "kind": "trial",
-        "strategy": "generative",
+        "row": "generative",
         "seed": 3,
         "params": {},
         "config": {},
@@ -174,7 +174,7 @@ def test_figures_of_the_machine_are_system_metrics_too() -> None:
 def test_the_note_names_the_best_trial_of_each_strategy() -> None:
     fingerprint = {"sweep": {"question": "Which?", "objective": MAXIMIZE}}
     trials = [
-        record("baseline-1", kind="baseline", strategy="standard", state=TrialState.COMPLETE),
+        record("baseline-1", kind="baseline", row="standard", state=TrialState.COMPLETE),
         record("t0001", state=TrialState.COMPLETE),
         record("t0002"),
     ]

@@ -22,11 +22,11 @@ def sweep(tmp_path: Path) -> Path:
         for name, bleu in BLEU.items():
             strategy = f"of {name}"
             kind = "baseline" if name == "baseline-1" else "trial"
-            ledger.start(name, kind=kind, strategy=strategy, seed=1, params={}, config={}, directory=name)
+            ledger.start(name, kind=kind, row=strategy, seed=1, params={}, config={}, directory=name)
             (tmp_path / name).mkdir()
             History(tmp_path / name).append(Report(1, 1, 1, 0, {**METRICS, "valid/bleu": bleu}))
             ledger.finish(name, TrialState.FAILED if name == "t0002" else TrialState.COMPLETE)
-        ledger.start("t0003", kind="trial", strategy="late", seed=1, params={}, config={}, directory="t0003")
+        ledger.start("t0003", kind="trial", row="late", seed=1, params={}, config={}, directory="t0003")
     return tmp_path
 
 

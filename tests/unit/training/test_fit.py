@@ -63,13 +63,16 @@ def comparable(report: Report) -> tuple:
     return report.epoch, report.update, report.target_tokens, metrics, report.samples
 
 
-@pytest.mark.parametrize(("halt", "precision"), [(3, "fp32"), (5, "fp32"), (6, "fp32"), (8, "fp16"), (11, "fp32")])
-def test_a_killed_run_ends_with_the_same_weights_and_history(halt, precision, tiny_store, tmp_path):
+@pytest.mark.parametrize(
+    ("halt", "changes"),
+    [(3, {}), (5, {"batch_tokens": None, "batch_rows": 12}), (6, {}), (8, {"precision": "fp16"}), (11, {})],
+)
+def test_a_killed_run_ends_with_the_same_weights_and_history(halt, changes, tiny_store, tmp_path):
     store, identity = tiny_store
     trial = with_training(
         tiny_trial(identity, strategy=Generative(probability=ProbabilitySchedule(start=0.5))),
         checkpoint_updates=4,
-        precision=precision,
+        **changes,
     )
     undisturbed = run(trial, store, tmp_path / "undisturbed")
 

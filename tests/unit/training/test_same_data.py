@@ -21,6 +21,7 @@ from intelligen.errors import ChangedError
 from intelligen.state.history import Report
 from intelligen.state.ledger import Ledger
 from intelligen.sweep.preflight.verify_files import require_data
+from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.tracking.packed_model import pack
 from intelligen.training.fit import fit
@@ -57,17 +58,24 @@ def test_data_that_are_prepared_to_something_else_are_refused(tmp_path: Path, mo
     settings = Sweep(version=1, name="s", experiment="e.yaml", space={"seed": Const(const=1)}, budget=Budget(trials=1))
     with Ledger.open(directory.parent, {"sweep_id": "0"}) as ledger:
         ledger.start(
-            "t0000", kind="trial", strategy="standard", seed=1, params={}, config={}, directory="t0000", number=0
+            "t0000",
+            kind="trial",
+            row="standard",
+            seed=1,
+            params={},
+            config={"prepared": first.identity},
+            directory="t0000",
+            number=0,
         )
         run = SweepContext(
-            settings, Experiment(version=1, name="e"), first.identity, tmp_path, directory.parent, ledger
+            settings, Experiment(version=1, name="e"), DataOfRows(first.identity), tmp_path, directory.parent, ledger
         )
-        require_data(run, first)
+        require_data(run, [first])
         shutil.rmtree(first.directory)
         again = prepare(data, tmp_path, columns=SOURCE_AND_TARGET)
         assert again.identity == first.identity  # it follows from settings and corpus
         with pytest.raises(ChangedError, match=OTHER):
-            require_data(run, again)
+            require_data(run, [again])
     with pytest.raises(ChangedError, match=OTHER):
         fit(trial, Runtime(tmp_path, directory))
     with pytest.raises(ChangedError, match=OTHER):

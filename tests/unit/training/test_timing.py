@@ -21,6 +21,13 @@ def test_an_epoch_takes_its_updates_and_a_matched_one_more_of_them(tiny_store):
     assert matched.low > 5 * span.low  # fifty times the updates, on a machine that may be busy
 
 
+def test_a_pass_of_updates_of_so_many_rows_is_timed_too(tiny_store):
+    by_rows = {"epoch_updates": None, "batch_tokens": None, "batch_rows": 8}
+    trial = tiny_trial(tiny_store[1])
+    trial = trial.model_copy(update={"training": trial.training.model_copy(update=by_rows)})
+    assert time_epoch(trial, bench(tiny_store)).low > 0
+
+
 def test_random_weights_write_to_the_bound_so_the_low_end_is_that_of_references(tiny_store):
     span = time_validation(tiny_trial(tiny_store[1]), bench(tiny_store))
     assert 0 < span.low < span.high

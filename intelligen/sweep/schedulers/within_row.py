@@ -1,20 +1,19 @@
-"""Early stopping within a strategy: a trial is compared with those of its own strategy only.
+"""Early stopping within a row: a trial is compared with those of its own row only.
 
-Otherwise early stopping would select strategies by their first epochs, before the sweep compares them.
+Otherwise early stopping would select rows by their first epochs, before the sweep compares them.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 
-class WithinStrategy(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
-    """One scheduler for each strategy.
+class WithinRow(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
+    """One scheduler for each row.
 
     Args:
-        make: Makes a strategy's scheduler, with its trials of earlier launches.
+        make: Makes a row's scheduler, with its trials of earlier launches.
 
     """
 
@@ -24,23 +23,23 @@ class WithinStrategy(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         self._schedulers: dict[str, TrialScheduler] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Pass a new trial on to its strategy's scheduler."""
+        """Pass a new trial on to its row's scheduler."""
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Pass a failure on to its strategy's scheduler."""
+        """Pass a failure on to its row's scheduler."""
         self._of(trial).on_trial_error(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """The decision of its strategy's scheduler: whether the trial goes on."""
+        """The decision of its row's scheduler: whether the trial goes on."""
         return str(self._of(trial).on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Pass an end on to its strategy's scheduler."""
+        """Pass an end on to its row's scheduler."""
         self._of(trial).on_trial_complete(tune_controller, trial, result)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """Pass the removal of a trial on to its strategy's scheduler."""
+        """Pass the removal of a trial on to its row's scheduler."""
         self._of(trial).on_trial_remove(tune_controller, trial)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -48,7 +47,7 @@ class WithinStrategy(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         return {}
 
     def _of(self, trial: Any) -> TrialScheduler:
-        strategy = json.loads(trial.config["trial"])["strategy"]["name"]
-        if strategy not in self._schedulers:
-            self._schedulers[strategy] = self._make(strategy)
-        return self._schedulers[strategy]
+        row = trial.config["row"]
+        if row not in self._schedulers:
+            self._schedulers[row] = self._make(row)
+        return self._schedulers[row]

@@ -1,0 +1,144 @@
+"""Trials of a sweep's rows: what a suggestion becomes, which baseline it starts from, and whose weights that does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from intelligen.config.load import row_experiments, trial_experiment
+from intelligen.config.named_experiments import initial_experiment
+from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial, training_trial
+from intelligen.config.schema.initial import InitialWeights
+from intelligen.config.schema.rows import ROW
+from intelligen.config.schema.sweep import Sweep
+from intelligen.config.schema.training import Training
+from intelligen.data.prepared_data import open_prepared
+from intelligen.state import layout
+from intelligen.sweep.row_data import DataOfRows
+from intelligen.training.initial_weights import initial_weights
+
+Weights = Callable[[Experiment, str, Trial | None], InitialWeights | None]
+"""Experiment, identity of its data, and the pre-training that it starts from, which has finished → initial weights."""
+
+
+@dataclass(frozen=True)
+class RowTrials:
+    """The settings of a sweep's trials, row by row."""
+
+    sweep: Sweep
+    experiment: Experiment
+    data: DataOfRows
+    weights: Weights
+    _known: dict[tuple[str | None, int], InitialWeights | None] = field(default_factory=dict)
+
+    @cached_property
+    def experiments(self) -> Mapping[str, Experiment]:
+        """Row → its experiment; empty where rows are strategies."""
+        return row_experiments(self.sweep, self.experiment)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The search's seed, then those that confirm what it found."""
+        return (self.experiment.seed, *self.confirmation_seeds)
+
+    @property
+    def confirmation_seeds(self) -> tuple[int, ...]:
+        """Seeds with which the best configurations are trained again; the search has not seen them."""
+        return self.sweep.confirmation_seeds(self.experiment.seed)
+
+    @property
+    def epochs(self) -> int:
+        """Of a trial that finishes, as its row has them: the most of any row."""
+        return max(self._training(one).epochs for one in self.experiments.values() or (self.experiment,))
+
+    def row_of(self, changes: Mapping[str, Any]) -> str | None:
+        """The variant that a suggestion names; none where rows are strategies."""
+        return str(changes[ROW]) if self.experiments else None
+
+    @property
+    def pretrainings(self) -> dict[str, Trial]:
+        """Name → run of another experiment whose weights rows start from, each once, seed by seed."""
+        named: dict[str, Trial] = {}
+        for seed in self.seeds:
+            for row in self.experiments or (None,):
+                trial = self._pretraining(row, seed)
+                if trial is not None and trial not in named.values():
+                    name = f"{trial.experiment}-{seed}"
+                    named[name if name not in named else f"{name}-{trial.identity}"] = trial
+        return named
+
+    @property
+    def baselines(self) -> dict[str, Trial]:
+        """Name → baseline, each once: seed by seed, first those that the search starts from.
+
+        What they start from themselves has been trained.
+        """
+        if self.sweep.trains:
+            return {}
+        named: dict[str, Trial] = {}
+        for seed in self.seeds:
+            for row in self.experiments or (None,):
+                trial = self.baseline(seed, row)
+                if trial not in named.values():
+                    named[f"baseline-{seed}" if row is None else f"baseline-{row}-{seed}"] = trial
+        return named
+
+    def baseline(self, seed: int, row: str | None) -> Trial:
+        """What every trial of this seed and row starts from."""
+        return baseline_trial(self._experiment(row, seed), prepared=self.data.of(row), initial=self._initial(row, seed))
+
+    def trial(self, changes: Mapping[str, Any]) -> Trial:
+        """The trial that has these values.
+
+        Raises:
+            ConfigError: They do not go together.
+
+        """
+        experiment, row = trial_experiment(self.experiment, self.experiments, changes), self.row_of(changes)
+        prepared, initial = self.data.of(row), self._initial(row, self.experiment.seed)
+        if self.sweep.trains:
+            return training_trial(experiment, prepared=prepared, initial=initial)
+        start = self.baseline(self.experiment.seed, row).identity
+        return finetuning_trial(experiment, prepared=prepared, start=start, initial=initial)
+
+    def repeated(self, trial: Trial, *, row: str, seed: int) -> Trial:
+        """A trial of the search with another seed, from that seed's baseline and initial weights."""
+        own = row if self.experiments else None
+        changes: dict[str, Any] = {"seed": seed}
+        if not self.sweep.trains:
+            changes["start"] = self.baseline(seed, own).identity
+        if trial.initial is not None:
+            changes["initial"] = self._initial(own, seed)
+        return trial.model_copy(update=changes)
+
+    def _initial(self, row: str | None, seed: int) -> InitialWeights | None:
+        if (row, seed) not in self._known:
+            experiment = self._experiment(row, seed)
+            found = None
+            if experiment.initial is not None:
+                found = self.weights(experiment, self.data.of(row), self._pretraining(row, seed))
+            self._known[row, seed] = found
+        return self._known[row, seed]
+
+    def _pretraining(self, row: str | None, seed: int) -> Trial | None:
+        named = initial_experiment(self._experiment(row, seed))
+        return None if named is None else baseline_trial(named, prepared=self.data.pretraining[row or ""])
+
+    def _experiment(self, row: str | None, seed: int) -> Experiment:
+        experiment = self.experiment if row is None else self.experiments[row]
+        return experiment.model_copy(update={"seed": seed})
+
+    def _training(self, experiment: Experiment) -> Training:
+        return experiment.training if self.sweep.trains else experiment.finetuning
+
+
+def stored_weights(store: Path) -> Weights:
+    """Initial weights as they lie in the runs directory, or are taken into it now."""
+
+    def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights | None:
+        run = None if pretraining is None else layout.baseline(store, pretraining.identity)
+        data = open_prepared(layout.prepared(store, prepared))
+        return initial_weights(experiment, prepared=data, store=store, run=run)
+
+    return weights
