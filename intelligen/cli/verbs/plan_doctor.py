@@ -95,11 +95,13 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     yield f"experiment  {plan.experiment.name}; seed {plan.experiment.seed}"
     if sweep.space:
         yield f"search      {sweep.search.sampler}, seed {sweep.search.seed}; scheduler {sweep.scheduler.name}"
-    yield f"budget      {budget or f'one trial at each of {sweep.total_trials()} points'}"
+    points = f"one trial at each of the {sweep.total_trials()} points" if sweep.space else "one trial of each row"
+    yield f"budget      {budget or points}"
     yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
     if sweep.confirm is not None:
         seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
-        yield f"confirm     the best of each {sweep.row_parameter} is trained again with the seeds {seeds} and then tested"
+        each = f"the best of each {sweep.row_parameter}"
+        yield f"confirm     {each} is trained again with the seeds {seeds} and then tested"
     if rows := sweep.variants():
         yield f"rows        differences are against {sweep.control}"
         yield from (f"  {row.id}: {_settings(row.settings)}" for row in rows)
