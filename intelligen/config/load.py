@@ -18,6 +18,7 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
+from intelligen.config.metric_direction import direction
 from intelligen.config.named_experiments import check_named_experiments, problems_of_named
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
@@ -187,9 +188,12 @@ def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Docum
     asked, selecting = sweep.objective.metric, experiment.task.selection_metric
     key = ("objective", "metric") if sweep.objectives is None else ("objectives", 0, "metric")
     if asked != selecting:
-        fix = f"experiment.task.selection_metric={asked}"
-        if asked not in experiment.task.selecting():
+        fix, known = f"experiment.task.selection_metric={asked}", experiment.task.selecting()
+        if asked not in known:
             fix = f"{'.'.join(map(str, key))}={selecting}"
+            if (way := direction(selecting)) != sweep.objective.direction:
+                fix += f" -o {'.'.join(map(str, key[:-1]))}.direction={way}"
+            fix += f" (task {experiment.task.name} has {', '.join(known)})"
         what = f"is {asked}, but the experiment selects its epochs by {selecting}; set -o {fix}"
         raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 

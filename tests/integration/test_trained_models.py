@@ -209,7 +209,7 @@ def test_a_new_test_set_is_scored_as_a_split_of_the_same_pairs(project: Project)
     assert list(document["scores"][2]["files"]) == ["corpus/valid.en", "corpus/valid.de"]
     words = ["test", "tiny/t0001", "--data", "a=new.tsv", "--data", "z=absent.tsv", "--search", "greedy"]
     lines = CliRunner().invoke(commands, words).stdout  # what was scored before the mistake is told
-    assert "a, greedy search, 24 pairs" in lines
+    assert "a, greedy search, 24 rows" in lines
     assert "nrefs:1|case:mixed" in lines
     assert (project.trial / "scores" / "a-greedy.json").exists()
 
