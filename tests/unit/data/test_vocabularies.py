@@ -136,7 +136,7 @@ def test_a_chain_of_experiments_ends_at_the_one_that_learns(tmp_path: Path) -> N
     [
         (
             SECOND.replace("first.yaml", "second.yaml"),
-            r"none of these experiments learns vocabularies: .* → .*second\.yaml",
+            r"first\.yaml:12: .* none of these experiments learns vocabularies: .* → .*second\.yaml",
         ),
         (None, r"first\.yaml: no such file"),
         (
