@@ -168,3 +168,12 @@ def test_a_new_test_set_is_labelled_by_the_classes_of_the_data(tmp_path: Path, m
         NewTestSet("new", (tmp_path / "new.csv",)).encoded(found, COLUMNS),
     ):
         pass
+
+
+def test_of_many_classes_the_first_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(text, f"c{number:03}") for number, (text, _) in enumerate(TRAIN)]
+    found = prepared(tmp_path, monkeypatch, train=rows, valid=rows[:3], test=rows[:2])
+    (line,) = [line for line in describe(found) if "120 classes" in line and "c000 in 1 rows" in line][:1]
+    assert line.endswith("c009 in 1 rows, 110 more")
+    with pytest.raises(DataError, match=r"\(there are c000, .*, c019 and 100 more\); did you mean `c119`\?"):
+        prepared(tmp_path / "other", monkeypatch, train=rows, valid=rows[:3], test=[("ape", "c1190")])
