@@ -83,7 +83,7 @@ VERBS = (
     Verb(
         "inference",
         "verbs.inference_test:inference",
-        "Translate standard input line by line; on a terminal, prompt for lines.",
+        "Answer standard input line by line; on a terminal, prompt for lines.",
     ),
     Verb("completion", "verbs.completion:completion", "Print the script that completes `intelligen` in a SHELL."),
 )

@@ -12,9 +12,8 @@ def score_lines(found: "SplitScore", directory: Path) -> Iterator[str]:
     """The scores with their signatures, and what was odd in the test set."""
     metrics, signatures, task = found.evaluation.metrics, found.evaluation.signatures, found.task
     odd = ", ".join(f"{count:,} {note.replace('_', ' ')}" for note, count in found.report.notes.items())
-    yield f"{directory}: {found.split}, {found.search.name} search, {found.report.kept:,} pairs" + (
-        f"; noted: {odd}" if odd else ""
-    )
+    how = f"{found.search.name} search, " if task.settings.writes_text else ""
+    yield f"{directory}: {found.split}, {how}{found.report.kept:,} rows" + (f"; noted: {odd}" if odd else "")
     for metric in task.reported:
         one = found.intervals[metric.name]
         bounds = f"[{one.low:{metric.format}}, {one.high:{metric.format}}]"

@@ -27,6 +27,7 @@ from intelligen.tasks.base import Task, encoded
 class ClassificationTask(Task[Classifier, LabelledBatch]):
     """From a text to one of the classes that the training split's labels are."""
 
+    targets = "rows"
     text, label = "text", "label"
 
     def __init__(self, settings: tasks.Classification) -> None:

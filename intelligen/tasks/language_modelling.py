@@ -118,7 +118,7 @@ class LanguageModellingTask(Task[Generator, Batch]):
         That is half the model's positions, so that it has as many to write.
         """
         pieces, most = whole(texts, prepared, self.text), model.max_positions // 2
-        notes["cut"] += sum(len(ids) > most for ids in pieces)
+        notes["cut_start"] += sum(len(ids) > most for ids in pieces)
         pieces = [ids[-most:] for ids in pieces]
         longest = max(map(len, pieces))
         prefix_NT = torch.tensor([[PAD] * (longest - len(ids)) + ids for ids in pieces], device=device)
