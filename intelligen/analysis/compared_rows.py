@@ -9,9 +9,6 @@ from intelligen.config.schema.rows import STRATEGY, Row
 from intelligen.config.schema.strategies import declared
 from intelligen.config.schema.sweep import Sweep
 
-BASELINE = "baseline"
-"""What strategies are fine-tuned from; it stands in their table, and is no row."""
-
 
 @dataclass(frozen=True)
 class ComparedRows:
@@ -56,7 +53,7 @@ class ComparedRows:
 
         Strategies declare further ones; variants have the one.
         """
-        if name == self.control or (name == BASELINE and not self.variants):
+        if name == self.control:
             return ()
         further = () if self.variants else declared(name).controls
         return (self.control, *(one for one in further if one != self.control))

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from intelligen.analysis.compared_rows import BASELINE, ComparedRows
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import best
 from intelligen.config.schema.sweep import Sweep
@@ -24,6 +24,9 @@ from intelligen.state.trial_records import TrialRecord
 from intelligen.state.trial_result import Result
 from intelligen.tasks import AnyTask, build_task
 from intelligen.training.scores_file import SCORES, read_scores, score_files
+
+BASELINE = "baseline"
+"""What strategies are fine-tuned from: it stands in their table, and is compared with nothing."""
 
 Setting = tuple[str, str]
 """A test set and the search that decoded it, by their names."""

@@ -53,8 +53,9 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     references, metric = study.test_sets[setting[0]].references, study.task.ranking
     models = {system.name: found for system in study.systems if (found := system.of(setting))}
     control, rows = study.compared.control, []
-    controls = {name: study.compared.controls_of(name) if study.confirmations else () for name in models}
-    compared = [name for name, held in controls.items() if control in held and _seeds(name, control, models)]
+    held = models.keys() & set(study.strategies) if study.confirmations else set()
+    controls = {name: study.compared.controls_of(name) if name in held else () for name in models}
+    compared = [name for name, own in controls.items() if control in own and _seeds(name, control, models)]
     for system in study.systems:
         if system.name in models:
             differences = {
