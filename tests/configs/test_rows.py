@@ -183,4 +183,4 @@ def test_a_name_alone_chooses_an_option_whose_former_one_has_no_name(folder: Pat
     (folder / "other.yaml").write_text("version: 1\nname: other\n")
     override = ["data.tokenizer.name=of_experiment", "data.tokenizer.experiment=other.yaml"]
     experiment = load_experiment(Path("experiment.yaml"), override)
-    assert experiment.data.tokenizer == OfExperiment(experiment=str(folder / "other.yaml"))
+    assert experiment.data.tokenizer == OfExperiment(name="of_experiment", experiment=str(folder / "other.yaml"))

@@ -96,7 +96,7 @@ def _write(node: Any, annotation: Any, parts: list[str], value: JsonValue, path:
     options = alternatives(annotation)
     part, rest = _next_part(node, parts, dotted_keys=path[:1] == ("space",) or _is_variant(annotation))
     if not rest:
-        if part == "name" and _chooses_another(node.get("name"), value, annotation):
+        if part == "name" and named_options(options) and node.get("name", default_option(annotation) or value) != value:
             node.clear()
             node["name"] = value
             return path
@@ -110,14 +110,6 @@ def _write(node: Any, annotation: Any, parts: list[str], value: JsonValue, path:
     node[part] = group = group if _leads_on(group, rest[0]) else {}
     _write(group, child(chosen, part), rest, value, (*path, part))
     return (*path, part)
-
-
-def _chooses_another(former: Any, value: JsonValue, annotation: Any) -> bool:
-    """Whether a new `name` chooses another option than the data have so far."""
-    options = alternatives(annotation)
-    if named_options(options):
-        return (former or default_option(annotation) or value) != value
-    return former is None and value in options  # so far it is of the option that has no name
 
 
 def _leads_on(inner: Any, part: str) -> bool:
