@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import best
 from intelligen.config.schema.sweep import Sweep
@@ -25,6 +26,7 @@ from intelligen.tasks import AnyTask, build_task
 from intelligen.training.scores_file import SCORES, read_scores, score_files
 
 BASELINE = "baseline"
+"""What strategies are fine-tuned from: it stands in their table, and is compared with nothing."""
 
 Setting = tuple[str, str]
 """A test set and the search that decoded it, by their names."""
@@ -149,6 +151,19 @@ class StudyResults:
     def confirmations(self) -> tuple[SeedModel, ...]:
         """The trials that repeat a strategy's best under another seed, failed ones among them."""
         return tuple(member for member in self.members if member.record.kind == "confirm")
+
+    @cached_property
+    def compared(self) -> ComparedRows:
+        """What its rows are."""
+        return ComparedRows.of(self.sweep)
+
+    def label(self, name: str) -> str:
+        """What people read for a row or the baseline."""
+        return self.compared.label(name)
+
+    def form(self, score: str) -> str:
+        """How a score (`valid/bleu`, `valid/loss`) is written, for `str.format`."""
+        return f"{{:{self.task.form(score.partition('/')[2])}}}"
 
     @cached_property
     def strategies(self) -> tuple[str, ...]:

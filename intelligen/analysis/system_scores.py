@@ -1,19 +1,15 @@
-"""Test scores of every system beside the standard control; differences are paired by seed."""
+"""Test scores of every system beside the control; differences are paired by seed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from intelligen.analysis.study import BASELINE, Decoded, Setting, StudyResults, System
+from intelligen.analysis.study import Decoded, Setting, StudyResults, System
 from intelligen.config.metric_direction import merit
-from intelligen.config.schema.declarations import STANDARD
-from intelligen.config.schema.strategies import declared
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison, compare_systems, holm, mean_interval
-from intelligen.tasks import AnyTask
 from intelligen.tasks.base import AnyMetric
 
-CONTROL = STANDARD
 LEAST_SEEDS = 2
 """With fewer seeds, strategies cannot be distinguished from seeds."""
 
@@ -37,7 +33,7 @@ class Score:
     further: Mapping[str, float]
     """Other scores that the task reports → mean over the seeds."""
     difference: Comparison | None
-    """To the standard control, over the seeds that both have; none where that is not confirmed, and of it itself."""
+    """To the control, over the seeds that both have; none where that is not confirmed, and of it itself."""
     shared: tuple[int, ...]
     """The seeds of the difference."""
     p_holm: float | None
@@ -53,30 +49,24 @@ class Score:
 
 
 def score_table(study: StudyResults, setting: Setting) -> list[Score]:
-    """A test set's scores: the baseline, then the strategies in the order in which they first ran."""
+    """A test set's scores: the baseline, then the rows in the order in which they first ran."""
     references, metric = study.test_sets[setting[0]].references, study.task.ranking
     models = {system.name: found for system in study.systems if (found := system.of(setting))}
-    controls = {name: required_controls(name) if study.confirmations else () for name in models}
-    compared = [name for name, held in controls.items() if CONTROL in held and _seeds(name, CONTROL, models)]
-    rows = []
+    control, rows = study.compared.control, []
+    held = models.keys() & set(study.strategies) if study.confirmations else set()
+    controls = {name: study.compared.controls_of(name) if name in held else () for name in models}
+    compared = [name for name, own in controls.items() if control in own and _seeds(name, control, models)]
     for system in study.systems:
         if system.name in models:
             differences = {
-                control: _compare(
-                    (system.name, control), models, references, metric=metric, family=max(1, len(compared))
-                )
-                for control in controls[system.name]
+                other: _compare((system.name, other), models, references, metric=metric, family=max(1, len(compared)))
+                for other in controls[system.name]
             }
-            shared = tuple(_seeds(system.name, CONTROL, models)) if CONTROL in differences else ()
+            shared = tuple(_seeds(system.name, control, models)) if control in differences else ()
             hypotheses = [decoded.hypotheses for decoded in models[system.name].values()]
             mean = mean_interval(hypotheses, references, metric=metric)
-            rows.append(_score(study.task, system, setting, models[system.name], mean, differences, shared))
+            rows.append(_score(study, system, setting, models[system.name], mean, differences, shared))
     return _corrected(rows)
-
-
-def required_controls(system: str) -> tuple[str, ...]:
-    """The controls with which a gain of this system must be compared, `standard` first."""
-    return () if system == BASELINE else declared(system).controls
 
 
 def _seeds(system: str, control: str, models: Mapping[str, Models]) -> list[int]:
@@ -102,7 +92,7 @@ def _compare(
 
 
 def _score(
-    task: AnyTask,
+    study: StudyResults,
     system: System,
     setting: Setting,
     found: Models,
@@ -110,6 +100,7 @@ def _score(
     differences: Mapping[str, Comparison | None],
     shared: tuple[int, ...],
 ) -> Score:
+    task, control = study.task, study.compared.control
     members = [member for member in system.members if setting in member.decoded]
     signature = f"{task.ranking.name}_signature"
     return Score(
@@ -122,10 +113,10 @@ def _score(
         further={
             other.name: fmean(decoded.score(other.name) for decoded in found.values()) for other in task.reported[1:]
         },
-        difference=differences.get(CONTROL),
+        difference=differences.get(control),
         shared=shared,
         p_holm=None,
-        beside={name: one for name, one in differences.items() if name != CONTROL and one is not None},
+        beside={name: one for name, one in differences.items() if name != control and one is not None},
         signature=" ".join(sorted({decoded.signatures.get(signature, "") for decoded in found.values()})),
     )
 

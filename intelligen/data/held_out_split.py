@@ -80,12 +80,12 @@ class HeldOutRows:
     ) -> None:
         self._corpus = corpus
         self._comparable = comparable
-        self._groups = dict(groups or {})
         self.key = corpus.key
         # In an order of its own, so that the order of the settings does not matter.
         every, first = {*corpus.splits, *held_out}, ("train", "valid", "test")
         self.splits = (*(split for split in first if split in every), *sorted(every - {*first}))
         self._held_out = {split: held_out[split] for split in self.splits if split in held_out}
+        self._groups = {split: groups[split] for split in self.splits if groups and split in groups}
 
     def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
         """The split's rows; those of `train` in its order, drawn ones in the order of their hashes.

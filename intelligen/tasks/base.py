@@ -20,6 +20,8 @@ from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss
 
 AnyMetric = Metric[Any, Any]
+_FORMS = {"loss": ".3f"}
+"""Of scores that are no metric's."""
 
 
 class Task(ABC, Generic[ModelT, BatchT]):
@@ -77,6 +79,10 @@ class Task(ABC, Generic[ModelT, BatchT]):
     def labels(self) -> dict[str, str]:
         """Name → label of every score that may have a signature."""
         return {metric.name: metric.label for metric in self.metrics} | self.further
+
+    def form(self, score: str) -> str:
+        """Python's format of a score by its name: of a metric its own, of a loss three digits."""
+        return next((metric.format for metric in self.metrics if metric.name == score), _FORMS.get(score, ".2f"))
 
     def require_scorable(self, prepared: Prepared, *, key: str = "task") -> None:
         """Refuse to train on data whose results the metrics could not score; most score anything.

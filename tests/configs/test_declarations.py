@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from intelligen.analysis.system_scores import required_controls
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.base import Settings
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.control_strategies import is_control, missing_controls
@@ -100,7 +100,9 @@ def test_a_complete_declaration_makes_a_class() -> None:
     assert named(StrategySettings, "mine", **DECLARED)().model_dump() == {"name": "mine"}
 
 
-@pytest.mark.parametrize("ask", [lambda: missing_controls(["standard", "mine"]), lambda: required_controls("mine")])
+@pytest.mark.parametrize(
+    "ask", [lambda: missing_controls(["standard", "mine"]), lambda: ComparedRows().controls_of("mine")]
+)
 def test_an_unknown_strategy_is_refused_where_controls_are_asked_for(ask: Any) -> None:
     with pytest.raises(ConfigError, match='there is no "mine", and no installed package has it; known here: standard'):
         ask()
@@ -112,7 +114,7 @@ def test_whatever_a_strategy_is_compared_with_is_a_control(name: str) -> None:
 
 
 def test_what_the_shipped_strategies_are_compared_with() -> None:
-    assert {name: required_controls(name) for name in STRATEGY_NAMES} == {
+    assert {name: ComparedRows().controls_of(name) for name in STRATEGY_NAMES} == {
         "standard": (),
         "standard_matched": ("standard",),
         "auxiliary": ("standard",),

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from refusals import EXPERIMENT, assert_reported, refusal
 from toy_installation import TOY_PATH
 
-from intelligen.analysis.system_scores import required_controls
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.cli.main import commands, guarded
 from intelligen.config.base import canonical_json
 from intelligen.config.json_schema import json_schema
@@ -173,7 +173,7 @@ def test_a_space_may_vary_plugins_and_every_corner_is_tried(written):
 
 
 def test_a_costlier_plugin_is_not_ranked_without_its_matched_control(folder):
-    assert required_controls("ramped") == ("standard", "standard_matched")
+    assert ComparedRows().controls_of("ramped") == ("standard", "standard_matched")
     (line,) = missing_controls(["standard", "ramped"])
     assert line.startswith("no `standard_matched` beside ramped: equal updates are not equal time")
 

@@ -6,7 +6,8 @@ import pytest
 import refusals
 from refusals import assert_reported
 
-from intelligen.config.load import load_sweep, read_sweep, row_experiments, trial_experiment
+from intelligen.config.load import load_experiment, load_sweep, read_sweep, row_experiments, trial_experiment
+from intelligen.config.schema.data import OfExperiment
 
 folder = refusals.folder
 
@@ -176,3 +177,10 @@ def test_one_of_a_pair_of_keys_in_a_row_takes_the_place_of_the_other(folder: Pat
         (500, None),
         (None, 8),
     ]
+
+
+def test_a_name_alone_chooses_an_option_whose_former_one_has_no_name(folder: Path) -> None:
+    (folder / "other.yaml").write_text("version: 1\nname: other\n")
+    override = ["data.tokenizer.name=of_experiment", "data.tokenizer.experiment=other.yaml"]
+    experiment = load_experiment(Path("experiment.yaml"), override)
+    assert experiment.data.tokenizer == OfExperiment(name="of_experiment", experiment=str(folder / "other.yaml"))

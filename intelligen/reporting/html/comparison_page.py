@@ -8,7 +8,7 @@ from typing import Any
 from intelligen.analysis.conclusion import Conclusion
 from intelligen.analysis.result_rows import ResultRow, primary
 from intelligen.analysis.study import BASELINE, StudyResults
-from intelligen.analysis.system_scores import CONTROL
+from intelligen.config.schema.rows import ROW
 from intelligen.reporting.html.figures import Figure, IntervalBar, intervals
 from intelligen.reporting.html.page import Heading, Section, render
 from intelligen.reporting.html.page_tables import Table, number, result_table, word
@@ -41,11 +41,11 @@ def incomparable(compared: Sequence[Compared]) -> list[str]:
 
 def comparison_page(compared: Sequence[Compared]) -> str:
     """The page of several sweeps."""
-    systems = tuple(dict.fromkeys(row.score.system for one in compared for row in one.primary))
+    systems = tuple(dict.fromkeys(one.study.label(row.score.system) for one in compared for row in one.primary))
     drawn = marks([name for name in systems if name != BASELINE])
     warnings = incomparable(compared)
     text = (
-        f"Each sweep's own results; Δ is to {CONTROL} of the same sweep. Between sweeps nothing is tested."
+        f"Each sweep's own results; Δ is to {_controls(compared)} of the same sweep. Between sweeps nothing is tested."
         if not warnings
         else "Numbers of these sweeps are not comparable:"
     )
@@ -61,6 +61,17 @@ def comparison_page(compared: Sequence[Compared]) -> str:
     ]
     heading = Heading("Comparison of sweeps", " · ".join(one.name for one in compared))
     return render(heading, {one.name: one.answer for one in compared}, sections, drawn)
+
+
+def _word(compared: Sequence[Compared]) -> str:
+    """Of a row of any of them."""
+    words = {one.study.compared.word for one in compared}
+    return words.pop() if len(words) == 1 else ROW
+
+
+def _controls(compared: Sequence[Compared]) -> str:
+    labels = {one.study.label(one.study.compared.control) for one in compared}
+    return labels.pop() if len(labels) == 1 else "the control"
 
 
 def _differences(one: Compared, other: Compared) -> Iterator[str]:
@@ -90,7 +101,7 @@ def _search_settings(search: Mapping[str, Any]) -> str:
 
 def page_comparison_table(compared: Sequence[Compared]) -> Table:
     """A row per sweep and system, of each sweep's primary test set and search."""
-    tables = [(one, result_table(one.primary, "", task=one.study.task, with_costs=True)) for one in compared]
+    tables = [(one, result_table(one.primary, "", study=one.study, with_costs=True)) for one in compared]
     # Sweeps that rank by other metrics have other columns; what one of them lacks is not known of it.
     headings = list(dict.fromkeys(heading for _, table in tables for heading in table.headings[1:]))
     rows = []
@@ -98,12 +109,12 @@ def page_comparison_table(compared: Sequence[Compared]) -> Table:
         for row in table.rows:
             cells = dict(zip(table.headings[1:], row[1:], strict=True))
             rows.append([row[0], word(one.name), *(cells.get(heading, number(None)) for heading in headings)])
-    return Table("All sweeps, each by its own test search", [tables[0][1].headings[0], "sweep", *headings], rows)
+    return Table("All sweeps, each by its own test search", [_word(compared), "sweep", *headings], rows)
 
 
 def _own(one: Compared) -> Table:
     facts = {
-        "strategies": ", ".join(one.study.strategies),
+        one.study.compared.words: one.study.compared.listed(one.study.strategies),
         "trials": len(one.study.members),
         "seeds": ", ".join(str(seed) for seed in sorted({m.record.seed for m in one.study.members})),
         "git commit": one.study.fingerprint.get("git_commit") or "not known",
@@ -116,8 +127,8 @@ def _own(one: Compared) -> Table:
 def _scores(compared: Sequence[Compared], drawn: Mapping[str, Mark]) -> Figure:
     spans = [
         IntervalBar(
-            f"{row.score.system}, {one.name}",
-            drawn[row.score.system],
+            f"{one.study.label(row.score.system)}, {one.name}",
+            drawn[one.study.label(row.score.system)],
             row.score.mean.value,
             row.score.mean.low,
             row.score.mean.high,

@@ -40,7 +40,7 @@ def expected_best_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]
             text = [
                 f"{count} trials, ± {spread:.2f}" for count, spread in zip(curve.trials, curve.deviation, strict=True)
             ]
-            add_line(figure, marks[name], list(zip(x, curve.expected, strict=True)), name=name, text=text)
+            add_line(figure, marks[name], list(zip(x, curve.expected, strict=True)), name=study.label(name), text=text)
         if effort == "trials" and curves:
             figure.update_xaxes(tickformat="d", dtick=whole_steps(max(curve.trials[-1] for curve in curves.values())))
         if curves:
@@ -85,16 +85,16 @@ def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
         figure.update_layout(height=120 + 26 * len(shares))
         yield Figure(
             f"importance-{name}",
-            f"Importance, {name}",
+            f"Importance, {study.label(name)}",
             f"PED-ANOVA over {len(own)} trials: how strongly a parameter decides whether a trial is among the best.",
             figure,
         )
 
 
 def importance_note(study: StudyResults) -> str:
-    """Why some strategies have no figure."""
+    """Why some rows have no figure."""
     ran = {name: len(_completed(study, name)) for name in study.strategies}
-    few = [f"{name} ({count})" for name, count in ran.items() if count < LEAST_TRIALS]
+    few = [f"{study.label(name)} ({count})" for name, count in ran.items() if count < LEAST_TRIALS]
     return f"Too few finished trials, {LEAST_TRIALS} are needed: {', '.join(few)}." if few else ""
 
 
@@ -116,9 +116,11 @@ def _as_optuna(study: StudyResults, members: Sequence[SeedModel]) -> optuna.Stud
     for member in members:
         value = member.value(study.metric)
         if value is not None:
-            # The strategy is the same in all.
+            # The row is the same in all.
             params = {
-                name: drawn for name, drawn in member.record.params.items() if name in known and name != "strategy"
+                name: drawn
+                for name, drawn in member.record.params.items()
+                if name in known and name != study.compared.word
             }
             distributions = {name: known[name] for name in params}
             found.add_trial(optuna.trial.create_trial(value=value, params=params, distributions=distributions))

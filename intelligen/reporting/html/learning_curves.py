@@ -27,7 +27,7 @@ def learning_curves(study: StudyResults, marks: Marks) -> Figure:
             points = [(report.target_tokens, report.metrics[study.metric]) for report in member.reports]
             trial = f"{member.record.id}, seed {member.record.seed}"
             text = [f"{trial}, epoch {report.epoch}" for report in member.reports]
-            add_line(figure, marks[system.name], points, name=system.name, text=text, opacity=0.85)
+            add_line(figure, marks[system.name], points, name=study.label(system.name), text=text, opacity=0.85)
     start = [member.value(study.metric) for member in _baseline(study)]
     known = [value for value in start if value is not None]
     if known:
@@ -50,7 +50,7 @@ def exposure_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
         for system in _finetuned(study):
             points = _mean_by_epoch(system, metric)
             if points:
-                add_line(figure, marks[system.name], points, name=system.name)
+                add_line(figure, marks[system.name], points, name=study.label(system.name))
         if figure.data:
             figure.update_xaxes(tickformat="d", dtick=whole_steps(max(max(line.x) for line in figure.data)))
             yield Figure(metric.replace("/", "-"), title, caption, figure)

@@ -16,17 +16,16 @@ from intelligen.reporting.html.plot_styles import Mark
 from intelligen.reporting.html.sample_translations import SAMPLES, samples
 from intelligen.reporting.html.score_figures import exposure_by_position, score_figures
 from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
-from intelligen.tasks import AnyTask
 
 Marks = Mapping[str, Mark]
 
 _HOW_TO_READ = (
     "{score}, the mean over seeds, with its 95 % interval over seeds × rows. Δ is the difference"
-    " to standard over the seeds that both have, p corrected by Holm for all strategies of the table. Effect size"
+    " to {control} over the seeds that both have, p corrected by Holm for all {rows} of the table. Effect size"
     " is Hedges' g: Δ over its standard deviation between seeds. Seeds needed = the seeds with"
     " which four of five studies would find a Δ of this size after the same correction. The seeds say which trials a"
     " row comes from: all trials are listed below, with their runs in MLflow. Epoch time, memory and device-hours are"
-    " over all trials of a strategy, in search and confirmation, the stopped and the"
+    " over all trials of a {row}, in search and confirmation, the stopped and the"
     " failed included; a device is a GPU, or a worker's processors. Memory is the GPU's, or resident memory of"
     " processes without one."
 )
@@ -40,26 +39,29 @@ def study_sections(study: StudyResults, rows: Sequence[ResultRow], marks: Marks)
 
 def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Section:
     first = primary(study, rows)
-    tables = [result_table(first, _caption(study, study.primary), task=study.task, with_costs=True)] if first else []
+    tables = [result_table(first, _caption(study, study.primary), study=study, with_costs=True)] if first else []
     for setting in study.settings:
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
-            tables.append(result_table(found, _caption(study, setting), task=study.task, with_costs=False))
+            tables.append(result_table(found, _caption(study, setting), study=study, with_costs=False))
     return Section(
         "results",
         "Results",
         text="" if tables else "No test set has been decoded yet.",
-        below=_how_to_read(study.task) if tables else "",
+        below=_how_to_read(study) if tables else "",
         tables=tables,
         figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
     )
 
 
-def _how_to_read(task: AnyTask) -> str:
-    metric, *further = task.reported
+def _how_to_read(study: StudyResults) -> str:
+    metric, *further = study.task.reported
     source = f" is {metric.implementation}'s" if metric.implementation else ""
     others = "".join(f" {other.label} is the mean over seeds too, and ranks nothing." for other in further)
-    return _HOW_TO_READ.format(score=f"{metric.label}{source}") + others
+    compared = study.compared
+    control = compared.label(compared.control)
+    how = _HOW_TO_READ.format(score=f"{metric.label}{source}", control=control, rows=compared.words, row=compared.word)
+    return how + others
 
 
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
@@ -132,12 +134,13 @@ def _traced(study: StudyResults) -> str:
     of_sweep = (
         f" Run {study.runs.sweep} of experiment {study.runs.experiment} is the sweep's." if study.runs.sweep else ""
     )
+    of = "row" if study.compared.variants else "row's strategy"
     return (
-        "Every number of this page comes from these trials: scores from the hypotheses of those of a row's strategy and"
-        " seeds, costs from the epochs of all of a strategy's. Their files lie in these directories, which start at"
-        f" {study.directory}. In MLflow{where} a trial's run has its epochs as metrics and its hypotheses as"
-        f" artifacts, and is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's name."
-        f"{of_sweep}"
+        f"Every number of this page comes from these trials: scores from the hypotheses of those of a {of} and"
+        f" seeds, costs from the epochs of all of a {study.compared.word}'s. Their files lie in these directories,"
+        f" which start at {study.directory}. In MLflow{where} a trial's run has its epochs as metrics and its"
+        f" hypotheses as artifacts, and is found by tags.sweep_id = '{study.sweep_id}' and tags.trial_id = the trial's"
+        f" name.{of_sweep}"
     )
 
 

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 
 from intelligen.analysis.result_rows import ResultRow
 from intelligen.analysis.study import SeedModel, StudyResults
-from intelligen.analysis.system_scores import CONTROL
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison
-from intelligen.tasks import AnyTask
 from intelligen.tasks.base import AnyMetric
 
 UNKNOWN = "–"
@@ -58,12 +56,13 @@ def spread(found: Interval | Comparison, value: float, form: str, *, sign: str =
     return replace(number(value, f"{{:{sign}{form}}}"), below=f"[{found.low:{form}}, {found.high:{form}}]")
 
 
-def result_table(rows: Sequence[ResultRow], caption: str, *, task: AnyTask, with_costs: bool) -> Table:
+def result_table(rows: Sequence[ResultRow], caption: str, *, study: StudyResults, with_costs: bool) -> Table:
     """One test set by one search. A row's seeds say which trials, or which baselines, it comes from."""
-    metric, *further = task.reported
+    metric, *further = study.task.reported
+    compared = study.compared
     headings = [
-        *("strategy", f"{metric.title} [95 %]", *(other.title for other in further)),
-        *(f"Δ to {CONTROL} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"),
+        *(compared.word, f"{metric.title} [95 %]", *(other.title for other in further)),
+        *(f"Δ to {compared.label(compared.control)} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"),
     ]
     if with_costs:
         headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
@@ -111,7 +110,7 @@ def trial_table(study: StudyResults) -> Table:
     headings = [
         "trial",
         "stage",
-        "strategy",
+        study.compared.word,
         "seed",
         "state",
         study.metric,
@@ -127,10 +126,10 @@ def trial_table(study: StudyResults) -> Table:
         [
             word(member.record.id),
             word(member.record.kind),
-            word(member.record.row),
+            word(study.label(member.record.row)),
             number(member.record.seed, "{}"),
             word(member.record.state),
-            number(member.value(study.metric)),
+            number(member.value(study.metric), study.form(study.metric)),
             number(_tested(study, member), f"{{:{metric.format}}}"),
             number(len(member.reports), "{}"),
             number(member.device_s, "{:,.1f}"),

@@ -16,7 +16,6 @@ from intelligen.reporting.html.figures import Figure, axes
 from intelligen.reporting.html.plot_styles import Mark
 from intelligen.state.trial_records import ParameterValue
 
-_STRATEGY = "strategy"
 # So many of a strategy's best trials are highlighted.
 _BEST_SHARE = 5
 _LONGEST_LABEL = 14
@@ -48,20 +47,22 @@ class _Axis:
 
 
 def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator[Figure]:
-    """One figure per strategy, since each has parameters of its own."""
+    """One figure per row, since each has parameters of its own."""
     logarithmic = logarithmic_places(study)
     mixed = mixtures(study)
     known = list(parameters(study.sweep.space))
     for strategy in study.strategies:
         own = [m for m in study.searched if m.record.row == strategy and m.value(study.metric) is not None]
-        drawn = [one for one in known if one.name != _STRATEGY and any(one.name in m.record.params for m in own)]
+        drawn = [
+            one for one in known if one.name != study.compared.word and any(one.name in m.record.params for m in own)
+        ]
         if own and drawn:
             axes_drawn = [_axis(one, logarithmic) for one in drawn]
             values = [[_value(member, one, mixed.get(one.key)) for one in drawn] for member in own]
             figure = _figure(own, axes_drawn, values, study, marks[strategy])
             yield Figure(
                 f"parallel-{strategy}",
-                strategy,
+                study.label(strategy),
                 f"{len(own)} trials; the best fifth is in bold. A parameter that a trial does not have breaks its"
                 " line.",
                 figure,

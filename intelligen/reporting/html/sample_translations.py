@@ -51,7 +51,7 @@ def sample_rows(sentences: int, samples: int = SAMPLES) -> list[int]:
 def samples(study: StudyResults, setting: Setting) -> list[TranslatedSample]:
     """Some sentences as the systems' models of their first seed translate them."""
     test_set = study.test_sets[setting[0]]
-    shown = [(system.name, member) for system in study.systems for member in system.members[:1]]
+    shown = [(study.label(system.name), member) for system in study.systems for member in system.members[:1]]
     return [
         TranslatedSample(
             row + 1,

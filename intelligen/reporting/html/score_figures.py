@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from intelligen.analysis.study import Setting, StudyResults
-from intelligen.analysis.system_scores import CONTROL, Score
+from intelligen.analysis.system_scores import Score
 from intelligen.evaluation.corpus_scores import LENGTHS
 from intelligen.evaluation.exposure_bias import POSITIONS, PREFIXES
 from intelligen.reporting.html.figures import Figure, IntervalBar, add_line, axes, intervals
@@ -17,20 +17,22 @@ _HOW = "Mean over the seeds with its 95 % interval."
 
 def score_figures(study: StudyResults, rows: Sequence[Score], marks: Marks) -> Iterator[Figure]:
     """Of the primary test set: scores and differences with their intervals, a score by length."""
-    yield _scores(rows, study.task.ranking, marks)
-    yield from _differences(rows, study.task.ranking, marks)
+    yield _scores(study, rows, marks)
+    yield from _differences(study, rows, marks)
     for metric in study.task.reported:
         by_length = _means(study, study.primary, [f"{metric.name}_by_length/{bucket}" for bucket in LENGTHS])
         if by_length:
-            yield _lengths(metric, by_length, marks)
+            yield _lengths(study, metric, by_length, marks)
             return
 
 
-def _lengths(metric: AnyMetric, by_length: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
+def _lengths(
+    study: StudyResults, metric: AnyMetric, by_length: Mapping[str, Mapping[str, float]], marks: Marks
+) -> Figure:
     lengths = axes(x="tokens of the reference", y=metric.title)
     for name, values in by_length.items():
         points = [(score.partition("/")[2], value) for score, value in values.items()]
-        add_line(lengths, marks[name], points, name=name)
+        add_line(lengths, marks[name], points, name=study.label(name))
     # Without it a bucket that only some systems have would be sorted behind those that all have.
     lengths.update_xaxes(type="category", categoryorder="array", categoryarray=list(LENGTHS))
     return Figure(
@@ -49,16 +51,17 @@ def exposure_by_position(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     names = [f"{prefix:02}" for prefix in PREFIXES]
     switched = _pairs(study, "prefix_switch/{}_model", "prefix_switch/{}_reference", names)
     if any(switched.values()):
-        yield _prefix_switch(switched, marks)
+        yield _prefix_switch(study, switched, marks)
     gaps = _pairs(study, "teacher_forced_accuracy_at/{}", "free_running_accuracy_at/{}", POSITIONS)
     if any(gaps.values()):
-        yield _gap_by_position(gaps, marks)
+        yield _gap_by_position(study, gaps, marks)
 
 
-def _prefix_switch(losses: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
+def _prefix_switch(study: StudyResults, losses: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
     switch = axes(x="k, tokens of the model's own", y="nats per token", small=True)
     for name, values in losses.items():
-        add_line(switch, marks[name], [(str(int(prefix)), value) for prefix, value in values.items()], name=name)
+        points = [(str(int(prefix)), value) for prefix, value in values.items()]
+        add_line(switch, marks[name], points, name=study.label(name))
     switch.update_xaxes(type="category")
     return Figure(
         "prefix-switch",
@@ -69,10 +72,10 @@ def _prefix_switch(losses: Mapping[str, Mapping[str, float]], marks: Marks) -> F
     )
 
 
-def _gap_by_position(gaps: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
+def _gap_by_position(study: StudyResults, gaps: Mapping[str, Mapping[str, float]], marks: Marks) -> Figure:
     figure = axes(x="position in the sentence", y="accuracy lost", small=True)
     for name, values in gaps.items():
-        add_line(figure, marks[name], list(values.items()), name=name)
+        add_line(figure, marks[name], list(values.items()), name=study.label(name))
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(POSITIONS))
     return Figure(
         "positions",
@@ -82,22 +85,32 @@ def _gap_by_position(gaps: Mapping[str, Mapping[str, float]], marks: Marks) -> F
     )
 
 
-def _scores(rows: Sequence[Score], metric: AnyMetric, marks: Marks) -> Figure:
+def _scores(study: StudyResults, rows: Sequence[Score], marks: Marks) -> Figure:
+    metric = study.task.ranking
     spans = [
-        IntervalBar(row.system, marks[row.system], row.mean.value, row.mean.low, row.mean.high, ", ".join(row.trials))
+        IntervalBar(
+            study.label(row.system),
+            marks[row.system],
+            row.mean.value,
+            row.mean.low,
+            row.mean.high,
+            ", ".join(row.trials),
+        )
         for row in rows
     ]
     return Figure("scores", metric.title, _HOW, intervals(metric.title, spans))
 
 
-def _differences(rows: Sequence[Score], metric: AnyMetric, marks: Marks) -> Iterator[Figure]:
+def _differences(study: StudyResults, rows: Sequence[Score], marks: Marks) -> Iterator[Figure]:
     spans = [
-        IntervalBar(row.system, marks[row.system], found.delta, found.low, found.high, ", ".join(row.trials))
+        IntervalBar(
+            study.label(row.system), marks[row.system], found.delta, found.low, found.high, ", ".join(row.trials)
+        )
         for row in rows
         if (found := row.difference) is not None
     ]
     if spans:
-        title = f"Δ {metric.title} to {CONTROL}"
+        title = f"Δ {study.task.ranking.title} to {study.label(study.compared.control)}"
         figure = intervals(title, spans)
         figure.add_vline(x=0, line={"color": "#888888", "width": 1, "dash": "dot"})
         yield Figure("differences", title, _HOW, figure)

@@ -27,7 +27,9 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
             ]
             if own:
                 points = [(m.device_s, valued[m.record.id]) for m in own]
-                add_points(figure, marks[name], points, name=name, text=[m.record.id for m in own], hollow=hollow)
+                add_points(
+                    figure, marks[name], points, name=study.label(name), text=[m.record.id for m in own], hollow=hollow
+                )
     ran = {m.record.id: m for m in study.searched if m.record.state is TrialState.COMPLETE and m.record.id in valued}
     costs = {name: member.device_s for name, member in ran.items()}
     front = pareto_front({name: valued[name] for name in ran}, costs, higher_is_better=higher_is_better(study.metric))
@@ -87,8 +89,8 @@ def _triangle(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults
 def _line(name: str, parts: Sequence[str], mixed: Mixed, study: StudyResults, marks: Marks) -> Figure:
     figure = axes(x=f"weight of {parts[0]} (the rest: {parts[1]})", y=study.metric)
     points = [(found[parts[0]], value) for _, found, value in mixed]
-    strategy = mixed[0][0].record.row
-    add_points(figure, marks[strategy], points, name=strategy, text=_hover_texts(mixed, study))
+    row = mixed[0][0].record.row
+    add_points(figure, marks[row], points, name=study.label(row), text=_hover_texts(mixed, study))
     figure.update_xaxes(range=[-0.02, 1.02])
     return _mixture(name, "Each point is a trial", study, figure)
 

@@ -44,5 +44,6 @@ def read_compared(directory: Path, *, store: Path) -> Compared:
 def study_page(one: Compared) -> str:
     """The report of one sweep."""
     study, drawn = one.study, marks(one.study.strategies)
+    named = {study.label(name): mark for name, mark in drawn.items()}
     heading = Heading("Report of a sweep", study.sweep.name, study.sweep.question)
-    return render(heading, {"": one.answer}, study_sections(study, one.rows, drawn), drawn)
+    return render(heading, {"": one.answer}, study_sections(study, one.rows, drawn), named)

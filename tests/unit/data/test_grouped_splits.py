@@ -134,3 +134,10 @@ def test_groups_in_a_file_of_their_own_have_a_line_for_each_row(tmp_path: Path) 
     with (tmp_path / "article").open("a") as file:
         file.write("article 7\n")
     assert len(list(found.rows("train"))) == 40 - 10  # two articles of five rows each
+
+
+def test_the_order_of_the_settings_does_not_matter(tmp_path: Path) -> None:
+    drawn = {"one": held_out(30, "answer"), "two": held_out(30, "article")}
+    one, other = corpus(tmp_path, ROWS, **drawn), corpus(tmp_path, ROWS, **dict(reversed(drawn.items())))
+    assert one.fingerprint() == other.fingerprint()
+    assert list(one.rows("two")) == list(other.rows("two"))

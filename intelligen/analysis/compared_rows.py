@@ -1,0 +1,69 @@
+"""What a sweep's table compares, in its own words: strategies, or variants of the experiment."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from intelligen.config.schema import control_strategies
+from intelligen.config.schema.declarations import STANDARD
+from intelligen.config.schema.rows import STRATEGY, Row
+from intelligen.config.schema.strategies import declared
+from intelligen.config.schema.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class ComparedRows:
+    """The rows of a sweep: what they are called, and which of them others are held against."""
+
+    word: str = STRATEGY
+    """Of one row, above its column: `strategy` or `row`."""
+    control: str = STANDARD
+    """The row that differences are against."""
+    variants: Mapping[str, Row] = field(default_factory=dict)
+    """By id, in the file's order; empty where rows are strategies."""
+
+    @classmethod
+    def of(cls, sweep: Sweep) -> "ComparedRows":
+        """Those of a sweep."""
+        return cls(sweep.row_parameter, sweep.control, {row.id: row for row in sweep.variants()})
+
+    @property
+    def words(self) -> str:
+        """Of several rows."""
+        return "strategies" if self.word == STRATEGY else f"{self.word}s"
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the axes that variants are crossed from; each is a column."""
+        return tuple(dict.fromkeys(axis for row in self.variants.values() for axis in row.axes))
+
+    def place(self, name: str, axis: str) -> str:
+        """A row's value on an axis; empty of what is no row."""
+        return self.variants[name].axes[axis] if name in self.variants else ""
+
+    def label(self, name: str) -> str:
+        """What people read for a row; of what is no variant its name."""
+        return self.variants[name].label if name in self.variants else name
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Several rows by their labels."""
+        return ", ".join(map(self.label, names))
+
+    def controls_of(self, name: str) -> tuple[str, ...]:
+        """The rows that a gain of this one is held against, the sweep's control first; none of the control itself.
+
+        Strategies declare further ones; variants have the one.
+        """
+        if name == self.control:
+            return ()
+        further = () if self.variants else declared(name).controls
+        return (self.control, *(one for one in further if one != self.control))
+
+    def missing_controls(self, names: Sequence[str]) -> list[str]:
+        """One clause for each control that these rows need and that is not among them."""
+        if not self.variants:
+            return control_strategies.missing_controls(names)
+        return [] if self.control in names else [f"the control {self.label(self.control)} has no result"]
+
+    def controls_for_something(self, name: str) -> bool:
+        """Whether a gain of this row is due to what it controls for: some strategies are controls, no variant is."""
+        return not self.variants and control_strategies.is_control(name)
