@@ -77,7 +77,8 @@ def default_option(annotation: Any) -> str | None:
         if isinstance(mark, OpenArm) and mark.default:
             return mark.default
         if isinstance(mark, Discriminator) and callable(mark.discriminator):
-            return str(mark.discriminator({}))
+            chosen = mark.discriminator({})
+            return str(chosen) if chosen in alternatives(annotation) else None
     return None
 
 
