@@ -10,6 +10,7 @@ import ray.train
 
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.schema.experiment import Trial
+from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import ChangedError, TrialsFailedError
 from intelligen.state import layout
 from intelligen.state.file_lock import trial_lock
@@ -22,6 +23,7 @@ from intelligen.sweep.execution.workers import WorkerConfig, trainer
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.sweep.trial_lifecycle import end_trial
+from intelligen.training.reproducibility_manifest import require_same_data
 
 
 def train_baselines(context: SweepContext) -> None:
@@ -31,7 +33,8 @@ def train_baselines(context: SweepContext) -> None:
 
     Raises:
         BusyError: Another process trains one of them.
-        ChangedError: An experiment that weights are taken from has other settings than when it was trained.
+        ChangedError: An experiment that weights are taken from has other settings than when it was trained, or one
+            that is there already was trained on other data.
         TrialsFailedError: One did not finish, so nothing can be compared.
         ClusterLostError: The cluster that it ran on is gone.
 
@@ -59,6 +62,9 @@ def _train(context: SweepContext, wanted: Mapping[str, Trial], *, kind: Kind) ->
             if read_result(_directory(context, trial)) is None:
                 missing[name] = partial(_begin, context, name, trial, kind)
             else:
+                require_same_data(
+                    _directory(context, trial), open_prepared(layout.prepared(context.store, trial.prepared))
+                )
                 _begin(context, name, trial, kind)
                 end_trial(context, name, crashed=False)
         if context.sweep.baseline.workers == 1:

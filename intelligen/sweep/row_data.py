@@ -17,6 +17,9 @@ from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import ChangedError, DataError
 from intelligen.state import layout
 
+_ALL = ""
+"""Stands for all rows where they are strategies, which share their data."""
+
 Counting = Callable[[], AbstractContextManager[OnProgress]]
 """Opened while data are prepared: what hears how far that is."""
 
@@ -33,8 +36,12 @@ class DataOfRows:
     """Row → those of the experiment whose weights it starts from; of rows that are strategies under the empty name."""
 
     def of(self, row: str | None) -> str:
-        """The data of a row."""
+        """The data of a row; none = of all, where rows are strategies."""
         return self.shared if row is None else self.by_row[row]
+
+    def of_pretraining(self, row: str | None) -> str:
+        """The data of the experiment whose weights a row starts from; none = all rows, likewise."""
+        return self.pretraining[_ALL if row is None else row]
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,8 @@ def _all_rows(
     by_row = {row: prepared(one, known.by_row.get(row)) for row, one in rows.items()}
     shared = by_row[sweep.control] if by_row else prepared(experiment, known.shared or None)
     _require_same_test_sets(by_row, control=sweep.control)
-    first = {row: initial_experiment(one) for row, one in (rows or {"": experiment}).items()}
-    pretraining = {row: prepared(one, known.pretraining.get(row)) for row, one in first.items() if one is not None}
+    named = {row: initial_experiment(one) for row, one in (rows or {_ALL: experiment}).items()}
+    pretraining = {row: prepared(one, known.pretraining.get(row)) for row, one in named.items() if one is not None}
     return PreparedRows(shared, by_row, pretraining)
 
 

@@ -18,7 +18,10 @@ from intelligen.state import layout
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.training.initial_weights import initial_weights
 
-Weights = Callable[[Experiment, str, Trial | None], InitialWeights | None]
+_BASELINE = "baseline-"
+"""How the names of baselines begin, and of nothing else that rows start from."""
+
+FindWeights = Callable[[Experiment, str, Trial | None], InitialWeights | None]
 """Experiment, identity of its data, and the pre-training that it starts from, which has finished → initial weights."""
 
 
@@ -29,7 +32,7 @@ class RowTrials:
     sweep: Sweep
     experiment: Experiment
     data: DataOfRows
-    weights: Weights
+    weights: FindWeights
     _known: dict[tuple[str | None, int], InitialWeights | None] = field(default_factory=dict)
 
     @cached_property
@@ -65,14 +68,15 @@ class RowTrials:
                 trial = self._pretraining(row, seed)
                 if trial is not None and trial not in named.values():
                     name = f"{trial.experiment}-{seed}"
-                    named[name if name not in named else f"{name}-{trial.identity}"] = trial
+                    taken = name in named or name.startswith(_BASELINE)
+                    named[f"{name}-{trial.identity}" if taken else name] = trial
         return named
 
     @property
     def baselines(self) -> dict[str, Trial]:
         """Name → baseline, each once: seed by seed, first those that the search starts from.
 
-        What they start from themselves has been trained.
+        The pre-trainings that they start from have finished: the weights are part of a baseline's identity.
         """
         if self.sweep.trains:
             return {}
@@ -81,11 +85,11 @@ class RowTrials:
             for row in self.experiments or (None,):
                 trial = self.baseline(seed, row)
                 if trial not in named.values():
-                    named[f"baseline-{seed}" if row is None else f"baseline-{row}-{seed}"] = trial
+                    named[f"{_BASELINE}{seed}" if row is None else f"{_BASELINE}{row}-{seed}"] = trial
         return named
 
     def baseline(self, seed: int, row: str | None) -> Trial:
-        """What every trial of this seed and row starts from."""
+        """What every trial of this seed and row starts from; the pre-training that it needs itself has finished."""
         return baseline_trial(self._experiment(row, seed), prepared=self.data.of(row), initial=self._initial(row, seed))
 
     def trial(self, changes: Mapping[str, Any]) -> Trial:
@@ -122,8 +126,16 @@ class RowTrials:
         return self._known[row, seed]
 
     def _pretraining(self, row: str | None, seed: int) -> Trial | None:
-        named = initial_experiment(self._experiment(row, seed))
-        return None if named is None else baseline_trial(named, prepared=self.data.pretraining[row or ""])
+        named = self._named_experiments[row]
+        if named is None:
+            return None
+        return baseline_trial(named.model_copy(update={"seed": seed}), prepared=self.data.of_pretraining(row))
+
+    @cached_property
+    def _named_experiments(self) -> Mapping[str | None, Experiment | None]:
+        """Row → the experiment whose weights it starts from; each file is read once."""
+        experiments = {row: self._experiment(row, self.experiment.seed) for row in self.experiments or (None,)}
+        return {row: initial_experiment(one) for row, one in experiments.items()}
 
     def _experiment(self, row: str | None, seed: int) -> Experiment:
         experiment = self.experiment if row is None else self.experiments[row]
@@ -133,8 +145,8 @@ class RowTrials:
         return experiment.training if self.sweep.trains else experiment.finetuning
 
 
-def stored_weights(store: Path) -> Weights:
-    """Initial weights as they lie in the runs directory, or are taken into it now."""
+def weights_in(store: Path) -> FindWeights:
+    """Initial weights as they lie in a runs directory, or are taken into it now."""
 
     def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights | None:
         run = None if pretraining is None else layout.baseline(store, pretraining.identity)

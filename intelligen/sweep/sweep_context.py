@@ -15,7 +15,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import Kind, ParameterValue, TrialRecord
 from intelligen.sweep.execution.workers import WorkerConfig
 from intelligen.sweep.row_data import DataOfRows
-from intelligen.sweep.row_trials import RowTrials, stored_weights
+from intelligen.sweep.row_trials import RowTrials, weights_in
 from intelligen.training.train_interval import TrainInterval
 
 
@@ -39,7 +39,7 @@ class SweepContext:
     @cached_property
     def rows(self) -> RowTrials:
         """What trials the sweep's rows have."""
-        return RowTrials(self.sweep, self.experiment, self.data, stored_weights(self.store))
+        return RowTrials(self.sweep, self.experiment, self.data, weights_in(self.store))
 
     @property
     def metrics(self) -> list[str]:
@@ -47,7 +47,7 @@ class SweepContext:
         return [objective.metric for objective in self.sweep.all_objectives()]
 
     def metrics_of(self, record: TrialRecord) -> list[str]:
-        """By which a trial is measured: of a pre-training that which selects its own epochs, which has another task."""
+        """By which a trial is measured: the objectives; of a start, whose task may differ, what selects epochs."""
         return [record.config["task"]["selection_metric"]] if record.kind == "start" else self.metrics
 
     def directory_of(self, record: TrialRecord) -> Path:

@@ -1,16 +1,18 @@
 """Verifies ended trials before a launch goes on: the ledger against their files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from intelligen.analysis.strategy_table import USABLE
 from intelligen.analysis.trial_outcome import Outcome, read_outcome
+from intelligen.config.schema.experiment import Trial
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import StorageError
 from intelligen.state import layout
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.trial_integrity import FIX, require_as_ended, require_settings
 from intelligen.state.trial_records import SHARED, TrialRecord, TrialState
+from intelligen.state.trial_result import read_result
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import require_scored
@@ -47,11 +49,19 @@ def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
     """
     records = context.ledger.trials.values()
     used = {context.directory_of(record): str(record.config.get("prepared")) for record in records}
-    used |= {layout.baseline(context.store, one.identity): one.prepared for one in context.rows.baselines.values()}
+    used |= {layout.baseline(context.store, one.identity): one.prepared for one in _known_starts(context)}
     known = {one.identity: one for one in prepared}
     for directory, identity in used.items():
         if identity in known:
             require_same_data(directory, known[identity])
+
+
+def _known_starts(context: SweepContext) -> Iterator[Trial]:
+    """Pre-trainings and baselines; these only once those have finished, whose weights are part of their identities."""
+    pretrainings = context.rows.pretrainings.values()
+    yield from pretrainings
+    if all(read_result(layout.baseline(context.store, one.identity)) is not None for one in pretrainings):
+        yield from context.rows.baselines.values()
 
 
 def known_outcome(context: SweepContext, record: TrialRecord) -> Outcome:

@@ -8,8 +8,11 @@ from searches import sweep
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.strategies import Strategy
+from intelligen.state.ledger import Ledger
+from intelligen.sweep.preflight.verify_files import require_data
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.row_trials import RowTrials
+from intelligen.sweep.sweep_context import SweepContext
 
 PRETRAINED = """version: 1
 name: pretrained
@@ -65,9 +68,14 @@ def test_strategies_keep_one_baseline_a_seed() -> None:
 
 
 @pytest.fixture
-def pretrained(tmp_path: Path) -> RowTrials:
+def file(tmp_path: Path) -> Path:
     file = tmp_path / "pretrained.yaml"
     file.write_text(PRETRAINED)
+    return file
+
+
+@pytest.fixture
+def pretrained(file: Path) -> RowTrials:
     later = {str(epoch): {"initial.experiment": str(file), "initial.epoch": epoch} for epoch in (1, 2)}
     axes = {"control": {"pre": "0"}, "of": {"pre": {"0": {}, **later}}}
     return rows(rows={"axes": axes}, stages=["train"], confirm={"seeds": 2})
@@ -86,6 +94,22 @@ def test_a_row_starts_from_its_epoch_and_its_repetition_from_that_of_the_other_s
     assert (trial.initial.weights[-2:], again.initial.weights[-2:], again.seed) == ("12", "32", 3)
     assert trial.identity != again.identity
     assert pretrained.trial({"row": "pre-0"}).initial is None
+
+
+def test_a_pre_training_never_has_the_name_of_a_baseline(file: Path) -> None:
+    file.write_text(PRETRAINED.replace("name: pretrained", "name: baseline"))
+    experiment = Experiment(version=1, name="e", initial={"experiment": str(file), "epoch": 1})
+    found = RowTrials(sweep(), experiment, DataOfRows("shared", pretraining={"": "its"}), weights)
+    assert not found.pretrainings.keys() & found.baselines.keys()
+
+
+def test_baselines_that_start_from_a_pre_training_may_be_launched_before_it_is_trained(file: Path) -> None:
+    experiment = Experiment(version=1, name="e", initial={"experiment": str(file)})
+    data = DataOfRows("shared", pretraining={"": "its"})
+    with Ledger.open(file.parent / "sweeps" / "s", {"sweep_id": "0"}) as ledger:
+        launch = SweepContext(sweep(), experiment, data, file.parent, file.parent / "sweeps" / "s", ledger)
+        require_data(launch, [])
+        assert list(launch.rows.pretrainings) == ["pretrained-1"]
 
 
 def test_the_strategy_of_a_row_may_be_written_in_any_form() -> None:
