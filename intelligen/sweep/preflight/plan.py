@@ -211,7 +211,7 @@ def _mean(spans: list[TimeRange]) -> TimeRange:
 
 
 def _any_weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
-    """Stand for weights that may not have been trained yet: none has a say in how long an update takes."""
+    """Stand for weights that may not have been trained yet: whatever they are, an update takes as long."""
     assert experiment.initial is not None
     return InitialWeights(weights="0" * 64, part=experiment.initial.part, freeze=experiment.initial.freeze, origin="")
 
@@ -224,49 +224,58 @@ class _Timed:
         self._sweep = sweep
         self._store = store
         self._prepared = {one.identity: one for one in prepared.each_once()}
-        self._validations: dict[str | None, TimeRange] = {}
+        self._validations: dict[str, TimeRange] = {}
         self.rows = RowTrials(sweep, experiment, prepared.identities(), _any_weights)
 
     def trial(self, changes: Mapping[str, Any]) -> TimeRange:
         """Seconds of a trial that finishes, the validation of its start included."""
         trial, row = self.rows.trial(changes), self.rows.row_of(changes)
-        validations = trial.training.epochs + (trial.start is not None)
-        return self._seconds(trial, row, self._sweep.resources, validations=validations)
+        if trial.start is None:
+            return self._seconds(trial, row or "", self._sweep.resources, validations=trial.training.epochs)
+        baseline = self.rows.baseline(trial.seed, row)
+        start = selected_weights(layout.baseline(self._store, baseline.identity)) if self._is_there(baseline) else None
+        validations = trial.training.epochs + 1
+        return self._seconds(trial, row or "", self._sweep.resources, validations=validations, start=start)
 
     def cost(self, trial_s: TimeRange) -> CostEstimate | None:
         """Of the whole sweep; none where no number of trials bounds it."""
         total, again = self._sweep.total_trials(), self._sweep.total_repetitions()
         if total is None:
             return None
-        baseline = TimeRange(0.0, 0.0)
-        first = {**self.rows.pretrainings, **self.rows.baselines}
-        missing = [trial for trial in first.values() if not self._is_there(trial)]
-        for trial in missing:
-            baseline += self._seconds(trial, None, self._sweep.baseline, validations=trial.training.epochs)
+        baseline, missing = TimeRange(0.0, 0.0), self._missing()
+        for name, trials in missing.items():
+            one = self._seconds(trials[0], name, self._sweep.baseline, validations=trials[0].training.epochs)
+            baseline += one.times(len(trials))
         resources = self._sweep.resources
         search, confirm = (
             trial_s.times(count / max(1, min(count, resources.concurrent_trials))) for count in (total, again)
         )
         devices = baseline.times(self._sweep.baseline.workers) + trial_s.times((total + again) * resources.workers)
-        at_once = min(max(1, len(missing)), self._sweep.baselines_at_once())
+        at_once = min(max(1, sum(map(len, missing.values()))), self._sweep.baselines_at_once())
         return CostEstimate(baseline.times(1 / at_once), search, confirm, devices.times(1 / 3600))
+
+    def _missing(self) -> dict[str, list[Trial]]:
+        """Pre-trainings and baselines that are not there yet, in groups that differ in nothing but their seeds."""
+        groups: dict[str, list[Trial]] = {}
+        for trial in (*self.rows.pretrainings.values(), *self.rows.baselines.values()):
+            if not self._is_there(trial):
+                groups.setdefault(trial.model_copy(update={"seed": 0}).identity, []).append(trial)
+        return groups
 
     def _is_there(self, baseline: Trial) -> bool:
         return read_result(layout.baseline(self._store, baseline.identity)) is not None
 
-    def _seconds(self, trial: Trial, row: str | None, resources: Resources, *, validations: int) -> TimeRange:
-        bench = self._bench(trial, row, resources)
-        if row not in self._validations:
-            self._validations[row] = time_validation(trial, self._bench(trial, row, self._sweep.resources))
-        alone = time_epoch(trial, bench).times(trial.training.epochs)
-        alone += self._validations[row].times(validations)
+    def _seconds(
+        self, trial: Trial, group: str, resources: Resources, *, validations: int, start: Path | None = None
+    ) -> TimeRange:
+        """Of a whole trial; a validation takes as long for all trials of a group."""
+        if group not in self._validations:
+            self._validations[group] = time_validation(trial, self._bench(trial, self._sweep.resources, start))
+        alone = time_epoch(trial, self._bench(trial, resources, start)).times(trial.training.epochs)
+        alone += self._validations[group].times(validations)
         # Workers share an update at best in equal parts, and at worst to no use.
         return TimeRange(alone.low / resources.workers, alone.high)
 
-    def _bench(self, trial: Trial, row: str | None, resources: Resources) -> Bench:
+    def _bench(self, trial: Trial, resources: Resources, start: Path | None) -> Bench:
         device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
-        baseline = None if self._sweep.trains else self.rows.baseline(trial.seed, row)
-        start = None
-        if baseline is not None and self._is_there(baseline):
-            start = selected_weights(layout.baseline(self._store, baseline.identity))
         return Bench(self._prepared[trial.prepared], device, resources.cpus_per_worker, start)

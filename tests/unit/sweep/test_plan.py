@@ -7,10 +7,13 @@ import torch
 from searches import sweep
 
 from intelligen.config.schema.experiment import Experiment
-from intelligen.data.prepared_data import Prepared
+from intelligen.config.schema.training import Training
+from intelligen.data.prepared_data import Prepared, open_prepared
+from intelligen.state import layout
 from intelligen.sweep.cluster.capacity import Capacity, Node
 from intelligen.sweep.preflight import plan as plans
 from intelligen.sweep.preflight.plan import make_plan
+from intelligen.sweep.row_data import PreparedRows
 
 
 def nothing_to_time() -> Prepared:
@@ -43,3 +46,32 @@ def test_a_baseline_on_gpus_is_not_timed_where_there_are_none(tmp_path: Path, mo
     plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=nothing_to_time)
     assert plan.sweep.baseline.gpus == 1
     assert (plan.no_cost or "").startswith("the trials need GPUs")
+
+
+def test_baselines_of_variants_that_start_from_a_pre_training_are_timed(
+    tmp_path: Path, tiny_store: tuple[Path, str]
+) -> None:
+    prepared = open_prepared(layout.prepared(*tiny_store))
+    file = tmp_path / "pretrained.yaml"
+    file.write_text("version: 1\nname: pretrained\nmodel: {d_model: 16, d_ff: 16, heads: 2}\ntraining: {epochs: 1}\n")
+    brief = Training(epochs=1, epoch_updates=1)
+    experiment = Experiment(
+        version=1,
+        name="e",
+        model={"d_model": 32, "d_ff": 32, "heads": 2},
+        initial={"experiment": str(file)},
+        training=brief,
+        finetuning=brief,
+    )
+    of = {"base": {}, "smooth": {"training.label_smoothing": 0.2}}
+    settings = sweep(
+        space={},
+        budget={},
+        rows={"variants": {"control": "base", "of": of}},
+        resources={"gpus_per_worker": 0},
+        baseline={"gpus_per_worker": 0},
+    )
+    rows = PreparedRows(prepared, dict.fromkeys(of, prepared), dict.fromkeys(of, prepared))
+    plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows)
+    assert plan.cost is not None
+    assert plan.cost.baseline_s.low > 0
