@@ -1,6 +1,5 @@
 """Loads experiment and sweep files with overrides: nothing is used before all of it has been checked."""
 
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from intelligen.config.files.config_errors import validated
 from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.overrides import Override, parse_override, with_overrides
 from intelligen.config.files.project_folder import project_of, require_inside
-from intelligen.config.files.shipped_files import located
+from intelligen.config.files.shipped_files import located, located_from_file
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
@@ -246,12 +245,9 @@ def _named_experiment(document: Document, project: Path | None) -> Document:
     name = document.data.get("experiment")
     if not isinstance(name, str) or not name or ("experiment",) in document.problems:
         raise ConfigError  # nothing to add: the sweep's own check reports it
-    path = Path(name)
-    shipped = located(Path(os.path.relpath(path)))
+    path = located_from_file(Path(name))
     try:
-        if shipped.is_file() and not os.path.lexists(path):
-            path = shipped
-        elif project is not None:
+        if path == Path(name) and project is not None:
             require_inside(project, path)
         text = read_text(path)
     except ConfigError as error:

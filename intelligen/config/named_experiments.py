@@ -1,6 +1,5 @@
 """Other experiment files that an experiment names: whose weights it starts from, and whose vocabularies it has."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +7,11 @@ from intelligen.addresses import absolute
 from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.includes import with_fragments
-from intelligen.config.files.shipped_files import located
+from intelligen.config.files.shipped_files import located_from_file
 from intelligen.config.files.text_file import displayed
 from intelligen.config.files.yaml_file import read_document
 from intelligen.config.schema.data import Tokenizer
 from intelligen.config.schema.experiment import Experiment
-from intelligen.config.schema.model import Transformer
 from intelligen.errors import ConfigError
 
 _INITIAL: Key = ("initial", "experiment")
@@ -90,7 +88,7 @@ def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...
         circle = " → ".join(displayed(one) for one in (*chain, absolute(path)))
         raise ConfigError(f"none of these experiments learns vocabularies: {circle}")
     learning = _require_fitting_vocabularies(named, (*chain, absolute(path)))
-    needed = experiment.model.joint_vocabulary_for if isinstance(experiment.model, Transformer) else None
+    needed = experiment.model.joint_vocabulary_for
     if needed and not learning.joint:
         raise ConfigError(
             f"{displayed(path)} has separate vocabularies, and model.{needed} needs a joint one; set"
@@ -106,6 +104,5 @@ def named_experiment(path: Path) -> tuple[Experiment, Path]:
         ConfigError: There is no such file, or it is wrong.
 
     """
-    shipped = located(Path(os.path.relpath(path)))
-    path = shipped if shipped.is_file() and not os.path.lexists(path) else path
+    path = located_from_file(path)
     return validated(Experiment, with_fragments(read_document(path), path, Experiment)), path

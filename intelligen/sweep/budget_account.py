@@ -132,7 +132,7 @@ def rows_left(sweep: Sweep, started: Mapping[str, int], spent: Spent) -> list[st
 
     Args:
         sweep: Its rows and its budget.
-        started: Strategy → its trials so far.
+        started: Row → its trials so far.
         spent: What else a row may have used up.
 
     """

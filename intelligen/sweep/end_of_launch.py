@@ -1,6 +1,7 @@
 """End of a launch: its ledger is closed, table and report written, the MLflow mirror brought up to date."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
             rows=strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0]),
             front=sweep_pareto_front(context),
             words=TableWords.of(context.sweep, build_task(context.experiment.task)),
-            **_of_variants(context),
         )
+        if context.sweep.variants():
+            results = _with_records(results, context)
         table = reporter.table(results)
         closed = is_finished(context)
         ending, summary = status, {"table_markdown": table} | _scores(results.rows)
@@ -85,19 +87,13 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
     return results, table
 
 
-def _of_variants(context: SweepContext) -> dict[str, Any]:
+def _with_records(results: SweepResults, context: SweepContext) -> SweepResults:
     """What the table says more of variants than of strategies."""
-    if not context.sweep.variants():
-        return {}
     study = read_study(context.directory, store=context.store)
     records = result_records(study, result_rows(study))
-    return {
-        "records": records,
-        "reported": study.task.reported,
-        "notes": [
-            f"{one['label']}: {one['note']}" for one in records if one["note"] and one["test_set"] == study.primary[0]
-        ],
-    }
+    shown = [one for one in records if one["note"] and one["test_set"] == study.primary[0]]
+    notes = [f"{one['label']}: {one['note']}" for one in shown]
+    return replace(results, records=records, reported=study.task.reported, notes=notes)
 
 
 def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:

@@ -125,7 +125,7 @@ def search_stage(context: SweepContext) -> None:
 def test_stage(context: SweepContext) -> None:
     """Score the test sets once: every confirmed model and its seed's baseline.
 
-    Without confirmation the baseline, and of each strategy the trial that validation prefers.
+    Without confirmation the baseline, and of each row the trial that validation prefers.
 
     Raises:
         NodeLostError: No node is left that can score.

@@ -20,6 +20,12 @@ def located(path: Path) -> Path:
     return shipped() / path if missing and os.path.isfile(shipped() / path) else path
 
 
+def located_from_file(path: Path) -> Path:
+    """A file that another file names: that one, else the shipped one of that name in the working directory."""
+    found = located(Path(os.path.relpath(path)))
+    return found if found.is_file() and not os.path.lexists(path) else path
+
+
 def folders_of(path: Path) -> list[Path]:
     """Where a file of that name is looked for."""
     return [path.parent, *([shipped() / path.parent] if _may_be_shipped(path) else [])]

@@ -213,6 +213,14 @@ class ModelSettings(Settings):
         super().__pydantic_init_subclass__(**kwargs)
         _require_declared(cls, "offers")
 
+    @property
+    def joint_vocabulary_for(self) -> str | None:
+        """The setting by which source and target must have one vocabulary, as messages name it; none = they need not.
+
+        A key of the model, and its value in backticks.
+        """
+        return None
+
 
 class PluginTask(TaskSettings):
     """Base of the settings of tasks that other packages bring: docs/extending.md."""

@@ -9,7 +9,7 @@ from intelligen.config.base import ADDED, Name, Settings, canonical_json, conten
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.initial import Initial, InitialWeights
-from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
+from intelligen.config.schema.model import MODELS, Model, Seq2Seq
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
@@ -44,7 +44,7 @@ class Experiment(Settings):
             raise ValueError(line)
         tokenizer = self.data.tokenizer
         separate = isinstance(tokenizer, Tokenizer) and not tokenizer.joint
-        if isinstance(self.model, Transformer) and self.model.joint_vocabulary_for and separate:
+        if self.model.joint_vocabulary_for and separate:
             raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
         if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
             raise ValueError(why)

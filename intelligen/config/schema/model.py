@@ -65,14 +65,6 @@ class Transformer(_Widths):
     max_positions: Annotated[int, Field(ge=8, le=16_384)] = 512
     """Longest sequence that the position table can hold."""
 
-    @property
-    def joint_vocabulary_for(self) -> str | None:
-        """The setting by which source and target must have one vocabulary, as messages name it; none = they need not.
-
-        A key of the model, and its value in backticks.
-        """
-        return None
-
 
 class Seq2Seq(Transformer, _TwoStacks):
     """Encoder-decoder Transformer."""

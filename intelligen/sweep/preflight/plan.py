@@ -45,6 +45,7 @@ class SampledTrial:
     """A trial at a random point of the space, and what it would cost."""
 
     strategy: str
+    """Its row, which is a strategy or a variant; the JSON's name of it is older than variants."""
     settings: dict[str, Any]
     """Dotted experiment key → value."""
     refused: str | None
