@@ -142,7 +142,8 @@ def results(name: str, *, runs: PathLike | None = None) -> "pd.DataFrame":
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
 
     Returns:
-        Index: the trial. Columns: kind (baseline, trial, confirm), strategy, state, stop_reason, seed, confirms (the
+        Index: the trial. Columns: kind (baseline, trial, confirm, start), strategy (of variants:
+        row, label and `axis/NAME`), state, stop_reason, seed, confirms (the
         trial that is repeated with this seed), attempts, epochs, updates, target_tokens, device_s, the validation
         metrics of the weights that count (`valid/bleu`), test scores where there are any (`test/bleu`), and what the
         search suggested (`param/finetuning.optimizer.learning_rate`).
@@ -206,7 +207,7 @@ def compare(names: Sequence[str], *, runs: PathLike | None = None) -> "pd.DataFr
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
 
     Returns:
-        Index: sweep, strategy, test_set, search. Columns: as of `intelligen export --csv`.
+        Index: sweep, strategy (of variants: row), test_set, search. Columns: as of `intelligen export --csv`.
 
     Raises:
         ConfigError: There is no such sweep.
@@ -218,8 +219,9 @@ def compare(names: Sequence[str], *, runs: PathLike | None = None) -> "pd.DataFr
     from intelligen.reporting.html.write_report import read_compared
 
     compared = [read_compared(find_sweep(_runs(runs), name), store=_runs(runs)) for name in names]
-    records = [{"sweep": one.name, **row.values()} for one in compared for row in one.rows]
-    keys = ["sweep", "strategy", "test_set", "search"]
+    records = [{"sweep": one.name, **record} for one in compared for record in one.records]
+    words = dict.fromkeys(one.study.compared.word for one in compared)
+    keys = ["sweep", *(words or ["strategy"]), "test_set", "search"]
     return pd.DataFrame(records, columns=None if records else keys).set_index(keys)
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from intelligen.config.schema import control_strategies
 from intelligen.config.schema.declarations import STANDARD
-from intelligen.config.schema.rows import STRATEGY, Row
+from intelligen.config.schema.rows import ROW, STRATEGY, Row, Rows
 from intelligen.config.schema.strategies import declared
 from intelligen.config.schema.sweep import Sweep
+
+ROW_LABEL, AXIS = "row_label", "axis/"
+"""The tag of a row's label; and what is before the name of an axis, in exports and tags."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,22 @@ class ComparedRows:
     def of(cls, sweep: Sweep) -> "ComparedRows":
         """Those of a sweep."""
         return cls(sweep.row_parameter, sweep.control, {row.id: row for row in sweep.variants()})
+
+    @classmethod
+    def recorded(cls, fingerprint: Mapping[str, Any]) -> "ComparedRows":
+        """Those that a ledger's fingerprint has."""
+        given = fingerprint["sweep"].get("rows")
+        if not given:
+            return cls()
+        rows = Rows.model_validate(given)
+        return cls(rows.parameter, rows.control, {row.id: row for row in rows.variants_of_experiment()})
+
+    def tags(self, name: str) -> dict[str, str]:
+        """`row`, `row_label` and `axis/NAME` of a variant; nothing of a strategy."""
+        if name not in self.variants:
+            return {}
+        row = self.variants[name]
+        return {ROW: row.id, ROW_LABEL: row.label, **{f"{AXIS}{axis}": value for axis, value in row.axes.items()}}
 
     @property
     def words(self) -> str:

@@ -8,6 +8,7 @@ from intelligen.analysis.ranking_sentence import RankingSentence
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
 from intelligen.analysis.study import StudyResults, scored_as
 from intelligen.analysis.system_scores import LEAST_SEEDS, Score
+from intelligen.analysis.variant_results import variant_results
 from intelligen.data.data_summary import leaks
 from intelligen.state.trial_records import TrialState
 
@@ -96,6 +97,7 @@ def _notes(study: StudyResults) -> list[str]:
     failed = sum(member.record.state is TrialState.FAILED for member in study.searched)
     if failed:
         notes.append(f"{failed} of {len(study.searched)} trials of the search failed")
+    notes += [f"{one.row.label}: {one.note}" for one in variant_results(study).values() if one.note]
     ranking = study.task.ranking
     if study.metric != f"valid/{ranking.name}":
         notes.append(f"the search chose by {study.metric}, the test sets rank by {ranking.label}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_value
 from intelligen.config import metric_direction
+from intelligen.config.schema.rows import STRATEGY
 from intelligen.state.history import Report
 from intelligen.state.redaction import redact, redact_text
 from intelligen.state.trial_records import TrialRecord
@@ -53,20 +54,23 @@ def ranked_entries(entries: Iterable[LeaderboardEntry], *, metric: str) -> list[
     return metric_direction.ranked(metric, entries, value=lambda one: one.value)
 
 
-def leaderboard_csv(entries: Sequence[LeaderboardEntry], *, metric: str, scores: Sequence[str]) -> str:
+def leaderboard_csv(
+    entries: Sequence[LeaderboardEntry], *, metric: str, scores: Sequence[str], word: str = STRATEGY
+) -> str:
     """The ranked trials with what they trained with, for a spreadsheet: no text in it is a formula.
 
     Args:
         entries: Of ended trials.
         metric: The objective, by which they rank.
         scores: Of test sets, which are shown: `bleu`, …
+        word: For the rows of the sweep's table.
 
     """
     params = list(dict.fromkeys(name for one in entries for name in one.record.params))
     columns = _columns(entries, scores)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in [*_headings(columns, metric), *params]])
+    writer.writerow([safe_cell(name) for name in [*_headings(columns, metric, word), *params]])
     for rank, one in enumerate(ranked_entries(entries, metric=metric), start=1):
         chosen = redact(one.record.schedule())
         cells = [*_cells(rank, one, columns), *(chosen.get(name) for name in params)]
@@ -74,10 +78,12 @@ def leaderboard_csv(entries: Sequence[LeaderboardEntry], *, metric: str, scores:
     return file.getvalue()
 
 
-def leaderboard_markdown(entries: Sequence[LeaderboardEntry], *, metric: str, scores: Sequence[str]) -> str:
+def leaderboard_markdown(
+    entries: Sequence[LeaderboardEntry], *, metric: str, scores: Sequence[str], word: str = STRATEGY
+) -> str:
     """The ranked trials as a table; arguments as above."""
     columns = _columns(entries, scores)
-    headings = _headings(columns, metric)
+    headings = _headings(columns, metric, word)
     lines = [headings, ["---"] * len(headings)]
     for rank, one in enumerate(ranked_entries(entries, metric=metric), start=1):
         cells = _cells(rank, one, columns)
@@ -85,9 +91,9 @@ def leaderboard_markdown(entries: Sequence[LeaderboardEntry], *, metric: str, sc
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _headings(scores: Sequence[str], metric: str) -> list[str]:
+def _headings(scores: Sequence[str], metric: str, word: str) -> list[str]:
     return [
-        *("rank", "trial", "kind", "strategy", "seed", "state", metric, "epochs", "cost/device_s"),
+        *("rank", "trial", "kind", word, "seed", "state", metric, "epochs", "cost/device_s"),
         *scores,
         "stop_reason",
     ]

@@ -7,6 +7,8 @@ from typing import Any
 from intelligen.analysis.costs import StrategyCost, costs
 from intelligen.analysis.study import StudyResults
 from intelligen.analysis.system_scores import Score, score_table
+from intelligen.analysis.variant_results import VariantResult, variant_results
+from intelligen.config.schema.rows import STRATEGY
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class ResultRow:
     """None of the systems that are no strategy of this sweep."""
     runs: tuple[str, ...]
     """In MLflow, of the trials that the score is of, as far as they are known."""
+    variant: VariantResult | None = None
+    """What the row is and came to; None where rows are strategies."""
 
     @property
     def score_per_device_hour(self) -> float | None:
@@ -30,10 +34,11 @@ class ResultRow:
         """Everything under the names that the exports have; what is not known is None."""
         score, found, cost, name = self.score, self.score.difference, self.cost, self.score.metric.name
         return {
-            "strategy": score.system,
+            **self._row(),
             "test_set": score.setting[0],
             "search": score.setting[1],
             "seeds": len(score.seeds),
+            **self._training(),
             name: score.mean.value,
             f"{name}_low": score.mean.low,
             f"{name}_high": score.mean.high,
@@ -57,16 +62,49 @@ class ResultRow:
             "trials": " ".join(score.trials),
             "mlflow_runs": " ".join(self.runs),
             "signature": score.signature,
+            **({"note": self.variant.note or None} if self.variant else {}),
         }
+
+    def _row(self) -> dict[str, Any]:
+        return {STRATEGY: self.score.system} if self.variant is None else self.variant.place()
+
+    def _training(self) -> dict[str, Any]:
+        if self.variant is None:
+            return {}
+        return {**self.variant.values(self.score.reported), "loss": self.score.loss}
 
 
 def result_rows(study: StudyResults) -> list[ResultRow]:
     """All test sets and searches, the primary one first."""
     spent, runs = costs(study), study.runs.trials
+    variants = variant_results(study)
     return [
-        ResultRow(score, spent.get(score.system), tuple(runs[name] for name in score.trials if name in runs))
+        ResultRow(
+            score,
+            spent.get(score.system),
+            tuple(runs[name] for name in score.trials if name in runs),
+            variants.get(score.system),
+        )
         for setting in study.settings
         for score in score_table(study, setting)
+    ]
+
+
+def result_records(study: StudyResults, rows: Sequence[ResultRow]) -> list[dict[str, Any]]:
+    """The rows' values; behind each of them what variants came to that have no score there, and why."""
+    records = [row.values() for row in rows]
+    scored = {row.score.system for row in primary(study, rows)}
+    split, search = study.primary
+    return records + [
+        {
+            **one.place(),
+            "test_set": split,
+            "search": search,
+            **one.values(study.task.settings.reported_scores),
+            "note": one.note,
+        }
+        for name, one in variant_results(study).items()
+        if name not in scored
     ]
 
 

@@ -1,12 +1,13 @@
 """All results of a sweep, as reports need them: trials, histories, and scores on its test sets."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.row_measures import parameters_of
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import best
 from intelligen.config.schema.sweep import Sweep
@@ -119,6 +120,8 @@ class StudyResults:
     """The runs that show it in MLflow, as far as they are known."""
     environment: str
     """Machine and packages at the start; empty where they were not recorded."""
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """Variant → weights of its network, as far as its data are there; empty where rows are strategies."""
 
     @property
     def metric(self) -> str:
@@ -236,9 +239,16 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         tracking_uri=launch.tracking_uri,
         runs=read_run_ids(directory),
         environment=read_provenance(directory, PACKAGES),
+        parameters=_parameters(members, store) if launch.sweep.variants() else {},
     )
     _require_whole(study)
     return study
+
+
+def _parameters(members: Sequence[SeedModel], store: Path) -> dict[str, int]:
+    first = {one.record.row: one.record for one in reversed(members) if one.record.kind == "trial"}
+    places = {row: layout.prepared(store, record.config["prepared"]) for row, record in first.items()}
+    return {row: parameters_of(first[row], open_prepared(place)) for row, place in places.items() if place.is_dir()}
 
 
 def _read_test_sets(task: AnyTask, data: Prepared, named: set[str]) -> dict[str, TestSet]:

@@ -1,6 +1,6 @@
 """Test scores of every system beside the control; differences are paired by seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -32,6 +32,8 @@ class Score:
     """Over the seeds, with its 95 % interval over seeds × rows."""
     further: Mapping[str, float]
     """Other scores that the task reports → mean over the seeds."""
+    loss: float | None
+    """Of the test set, the mean over the seeds; None where it was not measured."""
     difference: Comparison | None
     """To the control, over the seeds that both have; none where that is not confirmed, and of it itself."""
     shared: tuple[int, ...]
@@ -41,6 +43,11 @@ class Score:
     beside: Mapping[str, Comparison]
     """Further control → the difference to that; of strategies that have such."""
     signature: str
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The names of all scores of it, that which ranks first."""
+        return (self.metric.name, *self.further)
 
     @property
     def gain(self) -> float:
@@ -113,12 +120,19 @@ def _score(
         further={
             other.name: fmean(decoded.score(other.name) for decoded in found.values()) for other in task.reported[1:]
         },
+        loss=_mean_loss(found.values()),
         difference=differences.get(control),
         shared=shared,
         p_holm=None,
         beside={name: one for name, one in differences.items() if name != control and one is not None},
         signature=" ".join(sorted({decoded.signatures.get(signature, "") for decoded in found.values()})),
     )
+
+
+def _mean_loss(decoded: Iterable[Decoded]) -> float | None:
+    losses = [one.metrics.get("loss") for one in decoded]
+    known = [loss for loss in losses if loss is not None]
+    return fmean(known) if known and len(known) == len(losses) else None
 
 
 def _corrected(rows: Sequence[Score]) -> list[Score]:

@@ -3,31 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import safe_cell
+from intelligen.reporting.readable_columns import Record, readable_columns
 from intelligen.tasks.base import AnyMetric
 
-Record = Mapping[str, Any]
-"""Column → value; None where nothing is known."""
-
-_WHICH = {
-    "sweep": ("sweep", "{}"),
-    "strategy": ("strategy", "{}"),
-    "test_set": ("test set", "{}"),
-    "search": ("search", "{}"),
-}
-_EFFORT = {
-    "p_holm": ("p (Holm)", "{:.4f}"),
-    "effect_size": ("effect size", "{:.2f}"),
-    "seeds": ("seeds", "{}"),
-    "seeds_needed": ("seeds needed", "{}"),
-    "epoch_s": ("epoch (s)", "{:.1f}"),
-    "memory_avg_mib": ("avg memory (MiB)", "{:.0f}"),
-    "memory_peak_mib": ("max memory (MiB)", "{:.0f}"),
-    "device_hours": ("device-hours", "{:.3g}"),
-}
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -49,26 +31,28 @@ def to_csv(records: Sequence[Record]) -> str:
     return file.getvalue()
 
 
-def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric]) -> str:
+def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows | None = None) -> str:
     """The columns that people read.
 
     Args:
         records: The rows.
         metrics: Of their scores; the first one ranks.
+        compared: What the rows are; strategies where not given.
 
     """
-    headings, rows, words = _readable(records, metrics)
-    lines = [headings, ["---"] * words + ["---:"] * (len(headings) - words)]
-    lines += [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    columns = readable_columns(records, metrics, compared or ComparedRows())
+    lines = [[column.heading for column in columns], ["---" if column.is_word else "---:" for column in columns]]
+    lines += [[column.text(record).replace("|", "\\|").replace("\n", " ") for column in columns] for record in records]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def to_latex(records: Sequence[Record], metrics: Sequence[AnyMetric]) -> str:
+def to_latex(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows | None = None) -> str:
     """The same as a `tabular` for the package booktabs."""
-    headings, rows, words = _readable(records, metrics)
-    columns = "l" * words + "r" * (len(headings) - words)
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _latex_line(headings), r"\midrule"]
-    lines += [_latex_line(row) for row in rows]
+    columns = readable_columns(records, metrics, compared or ComparedRows())
+    places = "".join("l" if column.is_word else "r" for column in columns)
+    headings = _latex_line([column.heading for column in columns])
+    lines = [rf"\begin{{tabular}}{{{places}}}", r"\toprule", headings, r"\midrule"]
+    lines += [_latex_line([column.text(record) for column in columns]) for record in records]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -79,28 +63,3 @@ def latex_escaped(text: str) -> str:
 
 def _latex_line(cells: Sequence[str]) -> str:
     return " & ".join(map(latex_escaped, cells)) + r" \\"
-
-
-def _forms(metrics: Sequence[AnyMetric]) -> dict[str, tuple[str, str]]:
-    """Column → its heading and its form, of those that people read."""
-    ranking, *further = metrics
-    name, form = ranking.name, ranking.format
-    return {
-        **_WHICH,
-        name: (ranking.title, f"{{:{form}}} [{{{name}_low:{form}}}, {{{name}_high:{form}}}]"),
-        **{other.name: (other.title, f"{{:{other.format}}}") for other in further},
-        "delta": ("difference", f"{{:+{form}}} [{{delta_low:{form}}}, {{delta_high:{form}}}]"),
-        **_EFFORT,
-        f"{name}_per_device_hour": (f"{ranking.label} per device-hour", "{:.1f}"),
-    }
-
-
-def _readable(records: Sequence[Record], metrics: Sequence[AnyMetric]) -> tuple[list[str], list[list[str]], int]:
-    """Headings and rows without the columns of which nothing is known, and how many of these are words."""
-    known = {name for record in records for name, value in record.items() if value is not None}
-    shown = {name: form for name, form in _forms(metrics).items() if name in known}
-    rows = [
-        ["–" if record.get(name) is None else form.format(record[name], **record) for name, (_, form) in shown.items()]
-        for record in records
-    ]
-    return [heading for heading, _ in shown.values()], rows, sum(name in _WHICH for name in shown)

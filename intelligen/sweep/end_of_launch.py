@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.analysis.mlflow_links import compare_lines
+from intelligen.analysis.result_rows import result_records, result_rows
 from intelligen.analysis.strategy_table import StrategySummary, strategy_table
+from intelligen.analysis.study import read_study
 from intelligen.analysis.suggested_command import command_line
-from intelligen.analysis.sweep_results import SweepResults
+from intelligen.analysis.sweep_results import SweepResults, TableWords
 from intelligen.errors import writing
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import redact_text
@@ -16,6 +18,7 @@ from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.signals import INTERRUPTED_LINE
 from intelligen.sweep.stages import is_finished, link_runs, sweep_pareto_front
 from intelligen.sweep.sweep_context import SweepContext
+from intelligen.tasks import build_task
 from intelligen.tracking.mlflow_mirror import MlflowMirror
 
 _MIRROR_S = 60.0
@@ -70,6 +73,8 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
             scores=context.experiment.task.reported_scores,
             rows=strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0]),
             front=sweep_pareto_front(context),
+            words=TableWords.of(context.sweep, build_task(context.experiment.task)),
+            **_of_variants(context),
         )
         table = reporter.table(results)
         closed = is_finished(context)
@@ -78,6 +83,21 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
         if not closed:
             context.ledger.close_sweep(ending, summary)
     return results, table
+
+
+def _of_variants(context: SweepContext) -> dict[str, Any]:
+    """What the table says more of variants than of strategies."""
+    if not context.sweep.variants():
+        return {}
+    study = read_study(context.directory, store=context.store)
+    records = result_records(study, result_rows(study))
+    return {
+        "records": records,
+        "reported": study.task.reported,
+        "notes": [
+            f"{one['label']}: {one['note']}" for one in records if one["note"] and one["test_set"] == study.primary[0]
+        ],
+    }
 
 
 def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:

@@ -93,8 +93,8 @@ class LanguageModellingTask(Task[Generator, Batch]):
         texts, sums = merge_shards(shards, rows=int(windows.sum()))
         nats = np.array([float(text.partition(" ")[0]) for text in texts])
         documents = np.add.reduceat(nats, np.cumsum(windows) - windows)
-        whole = Shard({row: Perplexity.nats(float(one)) for row, one in enumerate(documents)}, sums)
-        return super().score([whole], references)
+        joined = Shard({row: Perplexity.nats(float(one)) for row, one in enumerate(documents)}, sums)
+        return super().score([joined], references)
 
     def loss(self, model: Generator, batch: Batch, *, label_smoothing: float) -> Loss:
         """Label-smoothed cross entropy, a mean over the update's tokens."""

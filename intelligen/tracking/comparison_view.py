@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from intelligen.analysis.compared_rows import AXIS, ROW_LABEL, ComparedRows
 from intelligen.analysis.strategy_table import SELECTED
 from intelligen.config.metric_direction import higher_is_better
 from intelligen.config.schema.declarations import TaskSettings
+from intelligen.config.schema.rows import ROW, STRATEGY
 from intelligen.state.trial_records import TrialRecord
 from intelligen.tracking.mlflow_mapping import mlflow_key
 
@@ -39,7 +41,7 @@ class ComparedSettings:
         named: dict[str, list[list[str]]] = {}
         for record in trials:
             if record.kind == "trial":
-                names = [mlflow_key(name) for name in record.params if name != "strategy"]
+                names = [mlflow_key(name) for name in record.params if name not in (STRATEGY, ROW)]
                 named.setdefault(record.row, []).append(names)
         everywhere = [names for lists in named.values() for names in lists]
         shared = tuple(name for name in _union(everywhere) if all(name in names for names in everywhere))
@@ -69,6 +71,7 @@ def comparison_state(
     *,
     task: TaskSettings,
     metrics: Collection[str],
+    compared: ComparedRows | None = None,
 ) -> State:
     """The page's state for one sweep.
 
@@ -78,11 +81,13 @@ def comparison_state(
         settings: What the search varied.
         task: Which scores of test sets are reported, and which of the validation set may select.
         metrics: The names of all metrics of these runs.
+        compared: What the sweep's rows are; strategies where not given.
 
     """
     main = SELECTED + objectives[0]
-    columns = _columns(objectives, settings, task, metrics)
-    sections = _sections(objectives, main, settings)
+    compared = compared or ComparedRows()
+    columns = [*_named(compared), *_columns(objectives, settings, task, metrics)]
+    sections = _sections(objectives, main, settings, compared)
     charts = [{**chart, "uuid": f"{key}-{n}", "metricSectionId": key} for key, _, own in sections for n, chart in own]
     return {
         "searchFilter": f"tags.`mlflow.parentRunId` = '{parent_id}'",
@@ -100,6 +105,13 @@ def comparison_state(
     }
 
 
+def _named(compared: ComparedRows) -> list[str]:
+    """Columns of which row a run is, and how it ended."""
+    axes = [f"{AXIS}{axis}" for axis in compared.axes]
+    names = [ROW_LABEL, *axes] if compared.variants else [STRATEGY]
+    return [f"tags.`{name}`" for name in (*names, "state")]
+
+
 def _columns(
     objectives: Sequence[str], settings: ComparedSettings, task: TaskSettings, metrics: Collection[str]
 ) -> list[str]:
@@ -113,25 +125,25 @@ def _columns(
     selected = [*(SELECTED + name for name in wanted), *tests, *(SELECTED + name for name in others)]
     whole = ("trial/epoch_s", "trial/memory_peak_mib", "trial/cost_device_s")
     return [
-        *("tags.`strategy`", "tags.`state`"),
         *(f"metrics.`{name}`" for name in (*selected, *whole)),
         *(f"params.`{name}`" for name in settings.names()),
     ]
 
 
 def _sections(
-    objectives: Sequence[str], main: str, settings: ComparedSettings
+    objectives: Sequence[str], main: str, settings: ComparedSettings, compared: ComparedRows
 ) -> list[tuple[str, str, list[tuple[int, Chart]]]]:
     """Key, title and charts. The page shows no titles of line and bar charts, so the sections have them."""
     measured = [name for name in objectives if name.startswith("valid/")]
-    scores = [_scatter(("strategy.name", "PARAM"), (main, "METRIC")), _bar(main)]
+    row = ROW if compared.variants else "strategy.name"
+    scores = [_scatter((row, "PARAM"), (main, "METRIC")), _bar(main)]
     # The page leaves out runs that lack one of the settings.
-    parallel = [_parallel(["strategy.name", *settings.shared], main)]
+    parallel = [_parallel([row, *settings.shared], main)]
     parallel += [_parallel([*settings.shared, *names], main) for names in settings.own.values()]
     cost = [_scatter(("trial/cost_device_s", "METRIC"), (main, "METRIC"))]
     sections = (
         ("curves", f"{' and '.join(measured)} by update", [_line(name) for name in measured]),
-        ("scores", f"{main} by strategy", scores),
+        ("scores", f"{main} by {compared.word}", scores),
         ("settings", f"{main} by what the search varied", parallel),
         ("cost", f"{main} against device-seconds", cost),
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import SELECTED, USABLE, effort_of, selected_scores
 from intelligen.state.history import Report
@@ -70,9 +71,22 @@ def trial_identity(record: TrialRecord, *, sweep_id: str) -> dict[str, str]:
     return {"sweep_id": sweep_id, "trial_id": record.id, "kind": record.kind}
 
 
-def trial_tags(record: TrialRecord, reports: Sequence[Report], *, ending: Ending) -> dict[str, str]:
-    """What the run of a trial is filtered by, and its description."""
-    tags: dict[str, Any] = {"strategy": record.row, "seed": record.seed, "attempts": record.attempts}
+def trial_tags(
+    record: TrialRecord, reports: Sequence[Report], *, ending: Ending, compared: ComparedRows | None = None
+) -> dict[str, str]:
+    """What the run of a trial is filtered by, and its description.
+
+    Args:
+        record: The trial.
+        reports: Its history.
+        ending: How it ended.
+        compared: What the sweep's rows are; strategies where not given.
+
+    """
+    variants = compared is not None and compared.variants
+    strategy = record.config["strategy"]["name"] if variants else record.row
+    tags: dict[str, Any] = {"strategy": strategy} | (compared.tags(record.row) if compared is not None else {})
+    tags |= {"seed": record.seed, "attempts": record.attempts}
     tags["state"] = ending.state
     for report in reports:
         tags |= report.tags

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_entry
 from intelligen.analysis.mlflow_links import comparison_path
 from intelligen.analysis.strategy_table import best_value
@@ -54,6 +55,7 @@ class MlflowRuns:
         self._entries: dict[str, LeaderboardEntry] = {}
         self._views = views
         self._compared: object = None
+        self._rows = ComparedRows.recorded(fingerprint)
         self._remembered = RunIds()
 
     def update(self, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
@@ -78,7 +80,9 @@ class MlflowRuns:
         if self._compared == (now := (ComparedSettings.of(trials), metrics)):
             return
         task = task_settings(self._fingerprint["experiment"])
-        state = fitting_state(sweep["name"], parent.id, objectives, now[0], task=task, metrics=metrics)
+        state = fitting_state(
+            sweep["name"], parent.id, objectives, now[0], task=task, metrics=metrics, compared=self._rows
+        )
         is_written = self._views.write(
             self._client, self._experiment_id, sweep_id=self._fingerprint["sweep_id"], name=sweep["name"], state=state
         )
@@ -115,7 +119,7 @@ class MlflowRuns:
             return False
         run = self._runs.get(record.id) or self._create_child(record, parent_id=parent_id)
         self._describe(run, record)
-        tags = mlflow_mapping.trial_tags(record, reports, ending=ending)
+        tags = mlflow_mapping.trial_tags(record, reports, ending=ending, compared=self._rows)
         if ending.status != "RUNNING":
             tags |= _put_samples(run, reports)
         points = _missing_epochs(run, record, reports) + self._missing_summary(run, record, reports)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.mlflow_links import comparison_path
 from intelligen.config.schema.declarations import TaskSettings
 from intelligen.state.redaction import redact_text
@@ -87,11 +88,12 @@ def fitting_state(
     *,
     task: TaskSettings,
     metrics: Collection[str],
+    compared: ComparedRows | None = None,
 ) -> State:
     """The state with as many of the searched settings as MLflow's bound allows: `comparison_state` says the rest."""
     settings = settings.first(MOST_SETTINGS)
     while True:
-        state = comparison_state(parent_id, objectives, settings, task=task, metrics=metrics)
+        state = comparison_state(parent_id, objectives, settings, task=task, metrics=metrics, compared=compared)
         if not settings.names() or len(_packed(name, state, created_ms=0, now_ms=0)) < _LONGEST - 100:
             return state
         settings = settings.first(len(settings.names()) // 2)

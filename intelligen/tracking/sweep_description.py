@@ -1,9 +1,10 @@
-"""Description of a sweep's MLflow run: its state, its trials, the best of each strategy."""
+"""Description of a sweep's MLflow run: its state, its trials, the best of each row."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.metric_direction import improves
 from intelligen.state.redaction import redact_text
 from intelligen.state.trial_records import Closing, SweepStatus, TrialRecord, TrialState
@@ -32,7 +33,7 @@ def sweep_note(
     *,
     comparison: str | None = None,
 ) -> str:
-    """Markdown for the head of the sweep's run: the question, its state, the best of each strategy.
+    """Markdown for the head of the sweep's run: the question, its state, the best of each row.
 
     Args:
         fingerprint: Of the ledger.
@@ -53,13 +54,18 @@ def sweep_note(
     if closing is not None and "table_markdown" in closing.summary:
         lines.append(str(closing.summary["table_markdown"]))
     else:
-        lines.append(_best_table(trials, values, metric))
+        lines.append(_best_table(trials, values, metric, ComparedRows.recorded(fingerprint)))
     return redact_text("\n\n".join(line for line in lines if line))[:MAX_TAG]
 
 
 def _counts(trials: Sequence[TrialRecord]) -> str:
     """As `status` counts: trials are those of the search."""
-    kinds = {"trial": "Trials", "baseline": "Baselines", "confirm": "Trained again with other seeds"}
+    kinds = {
+        "trial": "Trials",
+        "baseline": "Baselines",
+        "start": "Runs that rows start from",
+        "confirm": "Trained again with other seeds",
+    }
     counted = {kind: _counted(record for record in trials if record.kind == kind) for kind in kinds}
     return " ".join(
         f"**{title}:** {counted[kind] or 'none yet'}."
@@ -68,18 +74,18 @@ def _counts(trials: Sequence[TrialRecord]) -> str:
     )
 
 
-def _best_table(trials: Sequence[TrialRecord], values: Mapping[str, float], metric: str) -> str:
+def _best_table(trials: Sequence[TrialRecord], values: Mapping[str, float], metric: str, compared: ComparedRows) -> str:
     leaders: dict[str, TrialRecord] = {}
     # The baseline is a row of its own: it is what the strategies start from.
-    for record in (record for record in trials if record.id in values and record.kind != "confirm"):
+    for record in (one for one in trials if one.id in values and one.kind in ("trial", "baseline")):
         row = record.row if record.kind == "trial" else "(baseline)"
         leader = leaders.setdefault(row, record)
         if improves(metric, values[record.id], than=values[leader.id]):
             leaders[row] = record
     if not leaders:
         return ""
-    rows = [f"| {row} | {values[leader.id]:.4g} | {leader.id} |" for row, leader in leaders.items()]
-    return "\n".join([f"| strategy | best {metric} | trial |", "|---|---|---|", *rows])
+    rows = [f"| {compared.label(row)} | {values[leader.id]:.4g} | {leader.id} |" for row, leader in leaders.items()]
+    return "\n".join([f"| {compared.word} | best {metric} | trial |", "|---|---|---|", *rows])
 
 
 def _counted(records: Iterable[TrialRecord]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_csv, leaderboard_markdown
 from intelligen.config.base import content_hash
 from intelligen.config.schema.tasks import task_settings
@@ -42,6 +43,7 @@ class SweepSummary:
         self._directory = directory
         self._fingerprint = fingerprint
         self._metric: str = fingerprint["sweep"]["objective"]["metric"]
+        self._word = ComparedRows.recorded(fingerprint).word
         self._scores = task_settings(fingerprint["experiment"]).reported_scores
         self._report = CachedFile(directory / REPORT_FILE, _read_page)
         self._shown: object = None
@@ -132,10 +134,10 @@ class SweepSummary:
         if self._entries == self._ranked or (closing is None and grown < len(self._ranked) // _RANKED_AT_ONCE):
             return {}
         self._ranked = self._entries
-        table = leaderboard_csv(self._entries, metric=self._metric, scores=self._scores)
+        table = leaderboard_csv(self._entries, metric=self._metric, scores=self._scores, word=self._word)
         tag = {_LEADERBOARD: content_hash(table)}
         if not tag.items() <= self._run.tags.items():
-            markdown = leaderboard_markdown(self._entries, metric=self._metric, scores=self._scores)
+            markdown = leaderboard_markdown(self._entries, metric=self._metric, scores=self._scores, word=self._word)
             self._run.put_files({"leaderboard.csv": table, "leaderboard.md": markdown})
         return tag
 

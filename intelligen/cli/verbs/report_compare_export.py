@@ -93,21 +93,22 @@ def export(
     There is a row per strategy, test set and search. --json prints the rows; the other options write files. The FILE
     `-` is standard output.
     """
-    from intelligen.reporting.export import Record, to_csv, to_latex, to_markdown
+    from intelligen.reporting.export import to_csv, to_latex, to_markdown
+    from intelligen.reporting.readable_columns import Record
 
     if not (csv_file or latex_file or markdown_file or as_json):
         raise ConfigError("export: no output given: use --csv FILE, --latex FILE, --markdown FILE or --json")
     if as_json + [csv_file, latex_file, markdown_file].count(_STANDARD_OUTPUT) > 1:
         raise ConfigError("export: only one format can go to standard output; name files for the others")
     one = _read([sweep], runs)[0]
-    metrics = one.study.task.reported
+    metrics, compared = one.study.task.reported, one.study.compared
     forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [
         (csv_file, to_csv),
-        (latex_file, lambda rows: to_latex(rows, metrics)),
-        (markdown_file, lambda rows: to_markdown(rows, metrics)),
+        (latex_file, lambda rows: to_latex(rows, metrics, compared)),
+        (markdown_file, lambda rows: to_markdown(rows, metrics, compared)),
     ]
     wanted = [(path, form) for path, form in forms if path is not None]
-    records: list[Record] = [row.values() for row in one.rows]
+    records: list[Record] = [*one.records]
     for path, form in wanted:
         if path == _STANDARD_OUTPUT:
             click.echo(form(records), nl=False)
@@ -141,7 +142,7 @@ def _document(one: "Compared") -> dict[str, Any]:
         "primary": list(one.study.primary),
         "metric": one.study.task.ranking.name,
         "data": shared_rows(one.study.data) if one.study.data else [],
-        "rows": [row.values() for row in one.rows],
+        "rows": one.records,
     }
 
 

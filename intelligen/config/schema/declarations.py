@@ -136,6 +136,11 @@ class TaskSettings(Settings):
         """Whether its models do; only then is there something to force, to sample or to reward."""
         return any(need.capability == "generation" for need in self.needed())
 
+    @property
+    def predicts_tokens(self) -> bool:
+        """Whether its losses are means over tokens of text: of a loss by class, no perplexity can be made."""
+        return any(need.capability in ("generation", "language_modelling") for need in self.needed())
+
     def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
         """Why rows have more positions than the network, in a line that begins with a key; none where they have not.
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from intelligen.analysis.conclusion import Conclusion
-from intelligen.analysis.result_rows import ResultRow, primary
+from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import BASELINE, StudyResults
 from intelligen.config.schema.rows import ROW
 from intelligen.reporting.html.figures import Figure, IntervalBar, intervals
@@ -27,6 +27,11 @@ class Compared:
     def name(self) -> str:
         """The sweep's."""
         return self.study.sweep.name
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Everything of its rows under the names that the exports have."""
+        return result_records(self.study, self.rows)
 
     @property
     def primary(self) -> list[ResultRow]:

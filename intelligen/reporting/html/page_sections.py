@@ -29,6 +29,12 @@ _HOW_TO_READ = (
     " failed included; a device is a GPU, or a worker's processors. Memory is the GPU's, or resident memory of"
     " processes without one."
 )
+_HOW_VARIANTS = (
+    " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row. Perplexity is"
+    " exp(valid loss), per piece of the vocabulary. Training FLOPs are estimated as 6 · parameters · target tokens of"
+    " these trainings alone (Kaplan et al. 2020), without what they start from; time × devices × sustained FLOPS is not"
+    " known of processors."
+)
 _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
 
 
@@ -61,7 +67,7 @@ def _how_to_read(study: StudyResults) -> str:
     compared = study.compared
     control = compared.label(compared.control)
     how = _HOW_TO_READ.format(score=f"{metric.label}{source}", control=control, rows=compared.words, row=compared.word)
-    return how + others
+    return how + others + (_HOW_VARIANTS if compared.variants else "")
 
 
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:

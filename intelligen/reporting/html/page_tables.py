@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from intelligen.analysis.result_rows import ResultRow
+from intelligen.analysis.result_rows import ResultRow, result_records
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison
+from intelligen.reporting.readable_columns import COSTS, UNKNOWN, Column, Record, readable_columns
 from intelligen.tasks.base import AnyMetric
 
-UNKNOWN = "–"
 PER_DEVICE_HOUR = "per device-hour"
 
 
@@ -58,6 +58,8 @@ def spread(found: Interval | Comparison, value: float, form: str, *, sign: str =
 
 def result_table(rows: Sequence[ResultRow], caption: str, *, study: StudyResults, with_costs: bool) -> Table:
     """One test set by one search. A row's seeds say which trials, or which baselines, it comes from."""
+    if study.compared.variants:
+        return _variant_table(study, rows, caption, with_costs=with_costs)
     metric, *further = study.task.reported
     compared = study.compared
     headings = [
@@ -67,6 +69,23 @@ def result_table(rows: Sequence[ResultRow], caption: str, *, study: StudyResults
     if with_costs:
         headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
     return Table(caption, headings, [_cells(row, further, with_costs=with_costs) for row in rows])
+
+
+def _variant_table(study: StudyResults, rows: Sequence[ResultRow], caption: str, *, with_costs: bool) -> Table:
+    """The same of variants of an experiment; the first table has those without scores too."""
+    records = result_records(study, rows) if with_costs else [row.values() for row in rows]
+    columns = readable_columns(records, study.task.reported, study.compared)
+    shown = [column for column in columns if with_costs or column not in COSTS]
+    return Table(
+        caption, [column.heading for column in shown], [[_cell(column, one) for column in shown] for one in records]
+    )
+
+
+def _cell(column: Column, record: Record) -> Cell:
+    value, text = record.get(column.name), column.text(record)
+    if column.name == "note":
+        return long("" if value is None else text)
+    return word(text) if column.is_word else Cell(text, "" if value is None else repr(value), is_number=True)
 
 
 def _cells(row: ResultRow, further: Sequence[AnyMetric], *, with_costs: bool) -> list[Cell]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from intelligen.analysis.sweep_results import SweepResults
+from intelligen.reporting.export import to_markdown
 from intelligen.reporting.terminal.live_progress import LiveProgress
 from intelligen.reporting.terminal.pareto_table import markdown_front, rich_front
 from intelligen.reporting.terminal.progress_bars import counting
@@ -38,16 +39,22 @@ class ConsoleReporter:
 
     def table(self, results: SweepResults) -> str:
         """Return the table, then the Pareto front, in Markdown."""
-        table = markdown_table(results.rows, objective=results.metrics[0], scores=results.scores)
-        return table + markdown_front(results.front, metrics=results.metrics)
+        words = results.words
+        table = markdown_table(results.rows, objective=results.metrics[0], scores=results.scores, words=words)
+        notes = "".join(f"\n{note}\n" for note in results.notes)
+        details = f"\n{to_markdown(results.records, results.reported, words.compared)}" if results.records else ""
+        return table + details + notes + markdown_front(results.front, metrics=results.metrics, words=words)
 
     def show(self, results: SweepResults) -> None:
         """Print the table, then the Pareto front; neither where it is empty."""
         if results.rows:
-            objective, scores = results.metrics[0], results.scores
-            self._console.print(rich_table(results.rows, title=results.title, objective=objective, scores=scores))
+            objective, scores, words = results.metrics[0], results.scores, results.words
+            table = rich_table(results.rows, title=results.title, objective=objective, scores=scores, words=words)
+            self._console.print(table)
+        for note in results.notes:
+            self.say(f"note     {note}")
         if results.front:
-            self._console.print(rich_front(results.front, metrics=results.metrics))
+            self._console.print(rich_front(results.front, metrics=results.metrics, words=results.words))
 
     def write_report(self, directory: Path, *, store: Path) -> Path:
         """Write the page."""

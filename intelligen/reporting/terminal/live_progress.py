@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import best_value
 from intelligen.config.metric_direction import best
 from intelligen.errors import StorageError
@@ -48,6 +49,7 @@ class LiveProgress:
     ) -> None:
         self._files = SweepFiles(directory)
         self._objective = objective
+        self._compared = ComparedRows.recorded(self._files.ledger()[0])
         self._metrics = metrics
         self._console = console
         self._interval_s = interval_s
@@ -122,15 +124,17 @@ class LiveProgress:
         if self._best is not None:
             title += f"  best {self._objective} {self._best:.2f}"
         table = Table(title=title, title_justify="left")
-        for heading in ("trial", "strategy", "state", "epoch", self._objective, "best", "epoch time"):
-            table.add_column(heading, justify="right" if heading not in ("trial", "strategy", "state") else "left")
+        for heading in ("trial", self._compared.word, "state", "epoch", self._objective, "best", "epoch time"):
+            table.add_column(
+                heading, justify="right" if heading not in ("trial", self._compared.word, "state") else "left"
+            )
         for name, record in list(trials.items())[-SHOWN_TRIALS:]:
             last = histories[name][-1] if histories[name] else None
             best = best_value(histories[name], self._objective)
             value = None if last is None else last.metrics.get(self._objective)
             table.add_row(
                 name,
-                record.row,
+                self._compared.label(record.row),
                 self._files.state(record),
                 "" if last is None else str(last.epoch),
                 "" if value is None else f"{value:.2f}",

@@ -6,16 +6,26 @@ from statistics import fmean
 from rich.table import Table
 from rich.text import Text
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import StrategySummary
+from intelligen.analysis.sweep_results import TableWords
 from intelligen.state.trial_records import TrialState
 
-NOTE = (
+_NOTE = (
     "valid = the best trial's selected weights; test = the same weights, scored once by the experiment's test search,"
     " with the 95 % bootstrap interval over rows. Epoch time, cost and memory (of a GPU, or resident memory of"
-    " processes without one) are over all trials of a strategy, the stopped and the failed included. × standard = epoch"
-    " time over that of the strategy standard. Cost = seconds of training and validation × devices, summed over all"
+    " processes without one) are over all trials of a {row}, the stopped and the failed included. × {control} = epoch"
+    " time over that of the {row} {control}. Cost = seconds of training and validation × devices, summed over all"
     " epochs; a device is a GPU, or a worker's processors."
 )
+_WORDS = TableWords()
+
+
+def _of(compared: ComparedRows) -> str:
+    return _NOTE.format(row=compared.word, control=compared.label(compared.control))
+
+
+NOTE = _of(_WORDS.compared)
 SEEDS_NOTE = (
     " Here test is not of those weights: each best trial was trained again with seeds that the search did not use, and"
     " test = the mean over these seeds, with minimum and maximum. Trials, epoch time, cost and memory are of the search"
@@ -23,16 +33,18 @@ SEEDS_NOTE = (
 )
 
 
-def headings(rows: Sequence[StrategySummary], *, objective: str, scores: Sequence[str]) -> list[str]:
+def headings(
+    rows: Sequence[StrategySummary], *, objective: str, scores: Sequence[str], words: TableWords = _WORDS
+) -> list[str]:
     """Column titles."""
     return [
-        "strategy",
+        *words.headings,
         "trials",
         f"{objective}",
         *(["seeds"] if _over_seeds(rows) else []),
         *test_columns(rows, scores),
         "epoch time",
-        "× standard",
+        f"× {words.compared.label(words.compared.control)}",
         "cost",
         "avg memory",
         "max memory",
@@ -45,57 +57,65 @@ def test_columns(rows: Sequence[StrategySummary], scores: Sequence[str]) -> list
     return [f"{split}/{score}" for score in scores for split in sorted(found)]
 
 
-def note(rows: Sequence[StrategySummary]) -> str:
+def note(rows: Sequence[StrategySummary], words: TableWords = _WORDS) -> str:
     """What the columns mean."""
-    return NOTE + (SEEDS_NOTE if _over_seeds(rows) else "")
+    return _of(words.compared) + (SEEDS_NOTE if _over_seeds(rows) else "")
 
 
-def standard_epoch_s(rows: Sequence[StrategySummary]) -> float | None:
-    """Epoch time of the strategy `standard`; none where it did not run."""
-    return next((row.epoch_s for row in rows if row.row == "standard"), None)
-
-
-def cells(row: StrategySummary, rows: Sequence[StrategySummary], *, scores: Sequence[str]) -> list[str]:
+def cells(
+    row: StrategySummary,
+    rows: Sequence[StrategySummary],
+    *,
+    objective: str,
+    scores: Sequence[str],
+    words: TableWords = _WORDS,
+) -> list[str]:
     """One of the rows in words."""
+    control_s = next((one.epoch_s for one in rows if one.row == words.compared.control), None)
     return [
-        row.row,
+        *words.place(row.row),
         _trials(row),
-        f"{row.best_value:.2f}",
+        words.text(objective, row.best_value),
         *([_seeds(row)] if _over_seeds(rows) else []),
-        *(_scored(row, name) for name in test_columns(rows, scores)),
+        *(_scored(row, name, words) for name in test_columns(rows, scores)),
         f"{row.epoch_s:.1f} s",
-        _relative(row, standard_epoch_s(rows)),
+        _relative(row, control_s),
         f"{row.cost_device_s:,.0f} device-s",
         f"{row.memory_avg_mib:,.0f} MiB {row.memory_kind.upper()}",
         f"{row.memory_peak_mib:,.0f} MiB {row.memory_kind.upper()}",
     ]
 
 
-def rich_table(rows: Sequence[StrategySummary], *, title: str, objective: str, scores: Sequence[str]) -> Table:
+def rich_table(
+    rows: Sequence[StrategySummary], *, title: str, objective: str, scores: Sequence[str], words: TableWords = _WORDS
+) -> Table:
     """For a terminal or a log.
 
     Args:
-        rows: One per strategy.
+        rows: One per strategy or variant.
         title: Above it.
         objective: The metric by which trials were chosen.
         scores: Of test sets, which are shown: `bleu`, …
+        words: Of the rows; strategies where not given.
 
     """
     # A question may hold brackets, which are no markup.
-    table = Table(title=Text(title), title_justify="left", caption=note(rows), caption_justify="left")
-    for index, heading in enumerate(headings(rows, objective=objective, scores=scores)):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    table = Table(title=Text(title), title_justify="left", caption=note(rows, words), caption_justify="left")
+    for index, heading in enumerate(headings(rows, objective=objective, scores=scores, words=words)):
+        table.add_column(heading, justify="left" if index < len(words.headings) else "right", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*cells(row, rows, scores=scores))
+        table.add_row(*cells(row, rows, objective=objective, scores=scores, words=words))
     return table
 
 
-def markdown_table(rows: Sequence[StrategySummary], *, objective: str, scores: Sequence[str]) -> str:
+def markdown_table(
+    rows: Sequence[StrategySummary], *, objective: str, scores: Sequence[str], words: TableWords = _WORDS
+) -> str:
     """For the tracking run and for documents; arguments as above."""
-    titles = headings(rows, objective=objective, scores=scores)
-    lines = [titles, ["---"] + ["---:"] * (len(titles) - 1)]
-    lines += [cells(row, rows, scores=scores) for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(rows)}\n"
+    titles, left = headings(rows, objective=objective, scores=scores, words=words), len(words.headings)
+    lines = [titles, ["---"] * left + ["---:"] * (len(titles) - left)]
+    lines += [cells(row, rows, objective=objective, scores=scores, words=words) for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(rows, words)}\n"
 
 
 def _trials(row: StrategySummary) -> str:
@@ -116,19 +136,21 @@ def _over_seeds(rows: Sequence[StrategySummary]) -> bool:
     return any(row.over_seeds for row in rows)
 
 
-def _relative(row: StrategySummary, standard_s: float | None) -> str:
+def _relative(row: StrategySummary, control_s: float | None) -> str:
     # The baseline's epochs have another length, so their times do not compare.
-    if standard_s is None or row.best.kind == "baseline":
+    if control_s is None or row.best.kind == "baseline":
         return "–"
-    return f"{row.epoch_s / standard_s:.2f}"
+    return f"{row.epoch_s / control_s:.2f}"
 
 
-def _scored(row: StrategySummary, name: str) -> str:
+def _scored(row: StrategySummary, name: str, words: TableWords) -> str:
     scores = row.scores(name)
     if not scores:
         return "–"
     if row.over_seeds:
-        return f"{fmean(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
+        mean, least, most = (words.text(name, found) for found in (fmean(scores), min(scores), max(scores)))
+        return f"{mean} ({least} to {most})"
     low, high = (row.best.scores.get(f"{name}_{end}") for end in ("low", "high"))
     # Earlier revisions recorded none of another score than BLEU; the test stage adds them.
-    return f"{scores[0]:.2f}" + ("" if low is None or high is None else f" [{low:.2f}, {high:.2f}]")
+    bounds = "" if low is None or high is None else f" [{words.text(name, low)}, {words.text(name, high)}]"
+    return words.text(name, scores[0]) + bounds

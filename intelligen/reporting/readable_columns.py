@@ -1,0 +1,109 @@
+"""Columns that people read of a sweep's results: their headings and forms, for page, LaTeX and Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from intelligen.analysis.compared_rows import AXIS, ComparedRows
+from intelligen.tasks.base import AnyMetric
+
+Record = Mapping[str, Any]
+"""Column → value; None where nothing is known."""
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column."""
+
+    name: str
+    """In the records."""
+    heading: str
+    form: str = "{}"
+    """For `str.format`: the value, and the record's others by their names."""
+    is_word: bool = False
+    always: bool = False
+    """Whether it is shown where nothing is known."""
+
+    def text(self, record: Record) -> str:
+        """A record's cell."""
+        return UNKNOWN if record.get(self.name) is None else self.form.format(record[self.name], **record)
+
+
+COSTS = (
+    Column("epoch_s", "epoch (s)", "{:.1f}"),
+    Column("memory_avg_mib", "avg memory (MiB)", "{:.0f}"),
+    Column("memory_peak_mib", "max memory (MiB)", "{:.0f}"),
+    Column("device_hours", "device-hours", "{:.3g}"),
+)
+_CERTAINTY = (
+    Column("effect_size", "effect size", "{:.2f}"),
+    Column("seeds", "seeds"),
+    Column("seeds_needed", "seeds needed"),
+)
+
+
+def readable_columns(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows) -> list[Column]:
+    """The columns of which something is known.
+
+    Args:
+        records: The rows.
+        metrics: Of their scores; the first one ranks.
+        compared: What the rows are.
+
+    """
+    known = {name for record in records for name, value in record.items() if value is not None}
+    columns = _of_variants(records, metrics, compared) if compared.variants else _of_strategies(metrics)
+    return [column for column in columns if column.always or column.name in known]
+
+
+def _of_strategies(metrics: Sequence[AnyMetric]) -> Iterator[Column]:
+    ranking, *further = metrics
+    yield from (
+        Column(name, name.replace("_", " "), is_word=True) for name in ("sweep", "strategy", "test_set", "search")
+    )
+    yield _interval(ranking, ranking.title)
+    yield from (Column(other.name, other.title, f"{{:{other.format}}}") for other in further)
+    yield _difference(ranking, "difference")
+    yield Column("p_holm", "p (Holm)", "{:.4f}")
+    yield from (*_CERTAINTY, *COSTS)
+    yield Column(f"{ranking.name}_per_device_hour", f"{ranking.label} per device-hour", "{:.1f}")
+
+
+def _of_variants(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows) -> Iterator[Column]:
+    """As tables of experiments have them: what a row is, how it was trained, what it scores, how sure that is."""
+    ranking, *further = metrics
+    yield Column("sweep", "sweep", is_word=True)
+    yield Column("label", compared.word, is_word=True)
+    yield from (Column(f"{AXIS}{axis}", axis, is_word=True) for axis in compared.axes)
+    if len({record.get("test_set") for record in records}) > 1:
+        yield Column("test_set", "test set", is_word=True)
+    if len({record.get("search") for record in records}) > 1:
+        yield Column("search", "search", is_word=True)
+    yield Column("epoch", "epoch")
+    yield Column("train/loss", "train loss", "{:.3f}")
+    yield Column("valid/loss", "valid loss", "{:.3f}")
+    yield Column("valid/perplexity_per_piece", "valid perplexity per piece", "{:.2f}")
+    yield from (Column(f"valid/{one.name}", f"valid {one.title}", f"{{:{one.format}}}") for one in metrics)
+    yield Column("loss", "test loss", "{:.3f}")
+    yield _interval(ranking, f"test {ranking.title} [95 %]")
+    yield from (Column(other.name, f"test {other.title}", f"{{:{other.format}}}") for other in further)
+    yield _difference(ranking, f"Δ to {compared.label(compared.control)} [95 %]", always=True)
+    yield Column("p_holm", "p (Holm)", "{:.4f}", always=True)
+    yield from _CERTAINTY
+    # The same number in every row says nothing of them.
+    if len({record.get("parameters") for record in records}) > 1:
+        yield Column("parameters", "parameters", "{:,}")
+        yield Column("training_flops", "training FLOPs", "{:.2g}")
+    yield from COSTS
+    yield Column("note", "note", is_word=True)
+
+
+def _interval(metric: AnyMetric, heading: str) -> Column:
+    name, form = metric.name, metric.format
+    return Column(name, heading, f"{{:{form}}} [{{{name}_low:{form}}}, {{{name}_high:{form}}}]")
+
+
+def _difference(metric: AnyMetric, heading: str, *, always: bool = False) -> Column:
+    form = metric.format
+    return Column("delta", heading, f"{{:+{form}}} [{{delta_low:{form}}}, {{delta_high:{form}}}]", always=always)
