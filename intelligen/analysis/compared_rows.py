@@ -33,7 +33,7 @@ class ComparedRows:
     @classmethod
     def recorded(cls, fingerprint: Mapping[str, Any]) -> "ComparedRows":
         """Those that a ledger's fingerprint has."""
-        given = fingerprint["sweep"].get("rows")
+        given = fingerprint.get("sweep", {}).get("rows")
         if not given:
             return cls()
         rows = Rows.model_validate(given)

@@ -8,7 +8,7 @@ from intelligen.analysis.result_rows import ResultRow, primary
 from intelligen.analysis.study import StudyResults
 from intelligen.data.data_summary import shared_rows
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
-from intelligen.reporting.html.learning_curves import exposure_curves, learning_curves
+from intelligen.reporting.html.learning_curves import epoch_curves, exposure_curves, learning_curves
 from intelligen.reporting.html.page import Section
 from intelligen.reporting.html.page_tables import Table, result_table, trial_table, word
 from intelligen.reporting.html.parallel_coordinates import parallel_figures
@@ -80,7 +80,11 @@ def _training(study: StudyResults, marks: Marks) -> list[Section]:
     curves = learning_curves(study, marks)
     exposure = [*exposure_curves(study, marks), *(exposure_by_position(study, marks) if study.settings else ())]
     return [
-        Section("learning", "Learning curves", figures=[curves] if curves.content.data else []),
+        Section(
+            "learning",
+            "Learning curves",
+            figures=[*epoch_curves(study, marks), *([curves] if curves.content.data else [])],
+        ),
         Section(
             "exposure",
             "Exposure",
