@@ -50,12 +50,14 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
             tables.append(result_table(found, _caption(study, setting), study=study, with_costs=False))
+    published = study.compared.published
     return Section(
         "results",
         "Results",
         text="" if tables else "No test set has been decoded yet.",
         below=_how_to_read(study) if tables else "",
         tables=tables,
+        notes=[f"Published: {published.note}"] if published is not None and tables else [],
         figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
     )
 
