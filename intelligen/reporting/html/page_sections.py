@@ -75,7 +75,8 @@ def _how_to_read(study: StudyResults) -> str:
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
     split, search = setting
     kind = "in the domain" if split == "test" else "another test set"
-    return f"{split} ({kind}), {len(study.test_sets[split].references):,} rows, {search} search"
+    by_search = f", {search} search" if study.task.settings.writes_text else ""
+    return f"{split} ({kind}), {len(study.test_sets[split].references):,} rows{by_search}"
 
 
 def _training(study: StudyResults, marks: Marks) -> list[Section]:
@@ -129,11 +130,15 @@ def _search(study: StudyResults, marks: Marks) -> list[Section]:
 
 def _material(study: StudyResults) -> list[Section]:
     chosen = samples(study, study.primary) if study.primary in study.settings else []
-    how = (
-        f"The middle row of each of {SAMPLES} equal parts of {study.primary[0]}, as the models of the first seed"
-        f" decode it by {study.primary[1]} search; they are not chosen by content. Marked: words that the reference"
-        " does not have there; struck out: words of the reference that are missing there."
-    )
+    split, search = study.primary
+    how = f"The middle row of each of {SAMPLES} equal parts of {split}, as the models of the first seed"
+    if study.task.settings.writes_text:
+        how += (
+            f" decode it by {search} search; they are not chosen by content. Marked: words that the reference"
+            " does not have there; struck out: words of the reference that are missing there."
+        )
+    else:
+        how += " have it; they are not chosen by content."
     return [
         Section("samples", "Sample outputs", text=how if chosen else "", samples=chosen),
         Section("trials", "Every trial", text=_traced(study), tables=[trial_table(study)]),

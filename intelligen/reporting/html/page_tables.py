@@ -147,7 +147,7 @@ def trial_table(study: StudyResults) -> Table:
         "seed",
         "state",
         study.metric,
-        f"{metric.title} of {split}, {search}",
+        f"{metric.title} of {split}" + (f", {search}" if study.task.settings.writes_text else ""),
         "epochs",
         "device-seconds",
         "repeats",
