@@ -76,14 +76,14 @@ VERBS = (
     Verb(
         "train",
         "verbs.prepare_train_finetune:train",
-        "Train an experiment's baseline by teacher forcing, from random weights.",
+        "Train an experiment's baseline by teacher forcing, from random weights or those that `initial` names.",
     ),
     Verb("finetune", "verbs.prepare_train_finetune:finetune", "Fine-tune the baseline with a training strategy."),
     Verb("test", "verbs.inference_test:test", "Decode and score a test set."),
     Verb(
         "inference",
         "verbs.inference_test:inference",
-        "Translate standard input line by line; on a terminal, prompt for lines.",
+        "Answer standard input line by line; on a terminal, prompt for lines.",
     ),
     Verb("completion", "verbs.completion:completion", "Print the script that completes `intelligen` in a SHELL."),
 )

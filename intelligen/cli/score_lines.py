@@ -12,9 +12,8 @@ def score_lines(found: "SplitScore", directory: Path) -> Iterator[str]:
     """The scores with their signatures, and what was odd in the test set."""
     metrics, signatures, task = found.evaluation.metrics, found.evaluation.signatures, found.task
     odd = ", ".join(f"{count:,} {note.replace('_', ' ')}" for note, count in found.report.notes.items())
-    writes, count = task.settings.writes_text, f"{found.report.kept:,}"
-    what = f"{found.search.name} search, {count} pairs" if writes else f"{count} rows"
-    yield f"{directory}: {found.split}, {what}" + (f"; noted: {odd}" if odd else "")
+    how = f"{found.search.name} search, " if task.settings.writes_text else ""
+    yield f"{directory}: {found.split}, {how}{found.report.kept:,} rows" + (f"; noted: {odd}" if odd else "")
     for metric in task.reported:
         one = found.intervals[metric.name]
         bounds = f"[{one.low:{metric.format}}, {one.high:{metric.format}}]"
@@ -24,7 +23,7 @@ def score_lines(found: "SplitScore", directory: Path) -> Iterator[str]:
         if name in metrics and name not in found.intervals:
             yield f"{shown} {metrics[name]:.2f}  {signatures.get(f'{name}_signature', '')}".rstrip()
     yield from task.summary(metrics)
-    yield f"{'hypotheses' if writes else 'predictions'} {found.path}"
+    yield f"hypotheses {found.path}"
 
 
 def score_document(found: "SplitScore") -> dict[str, Any]:

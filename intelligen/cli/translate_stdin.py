@@ -1,4 +1,4 @@
-"""Translates standard input: one line out for each line in."""
+"""A model's answers to standard input, such as translations or labels: one line out for each line in."""
 
 import sys
 from collections import Counter
@@ -18,10 +18,10 @@ _PLACE = "standard input"
 
 
 def translate_standard_input(trained: "TrainedModel", search: DecodingSearch) -> None:
-    """Print a translation of every line; on a terminal, prompt for them. What was cut or replaced is said on stderr.
+    """Print what the model says of every line; on a terminal, prompt for them. What was cut or replaced goes to stderr.
 
     Raises:
-        DataError: a line is no text; those before it are translated.
+        DataError: a line is no text; those before it are answered.
 
     """
     from intelligen.training.translate import LINES_TOGETHER, translate
@@ -47,7 +47,7 @@ def _piped_lines(notes: Counter[str]) -> Iterator[str]:
 
 
 def _typed_lines() -> Iterator[str]:
-    click.echo("Type a sentence and press Enter; end with Ctrl-D.", err=True)
+    click.echo("Type a line and press Enter; end with Ctrl-D.", err=True)
     while True:
         try:
             line = input("> ")
@@ -79,7 +79,8 @@ def _tell(notes: Counter[str], trained: "TrainedModel") -> None:
     """Say what was done to the lines, and forget it."""
     longest = trained.prepared.manifest.data.max_tokens
     said = {
-        "cut": f"cut to {longest} pieces (data.max_tokens); the rest was not translated",
+        "cut": f"cut to {longest} pieces (data.max_tokens); the rest was not read",
+        "cut_start": "longer than half of model.max_positions; only so much of the end was read",
         "line_breaks": "with line breaks inside, such as U+2028, replaced by spaces",
     }
     for note, what in said.items():

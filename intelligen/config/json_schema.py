@@ -11,6 +11,7 @@ from pydantic_core import core_schema
 from intelligen.config.base import Settings
 from intelligen.config.files.includes import INCLUDE, MAX_FRAGMENTS
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.rows import LABEL
 from intelligen.config.schema.setting_paths import (
     alternatives,
     chosen_option,
@@ -43,6 +44,7 @@ def json_schema(kind: str) -> dict[str, Any]:
     if kind == "sweep":
         searched = {"required": [*required, "space"], "properties": {"space": {"minProperties": 1}}}
         complete = [searched, {"required": [*required, "rows"]}]
+        _describe_variants(generated["$defs"])
         generated["$defs"]["Space"] = properties["space"]["additionalProperties"]
         properties["space"] |= {"additionalProperties": {"$ref": "#/$defs/Space"}, "properties": _offered_keys()}
     return {
@@ -73,6 +75,35 @@ class _Generator(GenerateJsonSchema):
         if isinstance(tag := schema["discriminator"], str):
             union["oneOf"] = [option | {"required": [tag]} for option in union["oneOf"]]
         return union
+
+
+def _describe_variants(definitions: dict[str, Any]) -> None:
+    """A row may set any key of the experiment; what is below options, the loader checks."""
+    experiment = Experiment.model_json_schema(schema_generator=_Generator)
+    definitions |= experiment["$defs"]
+    groups = [key for key in experiment["properties"] if key not in ("name", "version", "seed")]
+    known = {key: field for key, field in _dotted(experiment, definitions) if key.partition(".")[0] in groups}
+    definitions["Variant"] = {
+        "description": "Settings of the experiment by their dotted keys.",
+        "type": "object",
+        "properties": {LABEL: {"description": "What tables and figures call the row.", "type": "string"}, **known},
+        "patternProperties": {rf"^({'|'.join(groups)})\.": {}},
+        "additionalProperties": False,
+    }
+    variant = {"$ref": "#/$defs/Variant"}
+    axes = definitions["Axes"]["properties"]["of"]["patternProperties"].values()
+    for named in (definitions["Variants"]["properties"]["of"], *axes):
+        named["patternProperties"] = dict.fromkeys(named["patternProperties"], variant)
+
+
+def _dotted(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted key → schema of all settings that no `name` chooses."""
+    for name, field in schema.get("properties", {}).items():
+        yield f"{prefix}{name}", field
+        for one in (field, *field.get("anyOf", ())):
+            if "$ref" in one:
+                group = definitions[one["$ref"].rpartition("/")[2]]
+                yield from _dotted(group, definitions, f"{prefix}{name}.")
 
 
 def _offered_keys() -> dict[str, Any]:

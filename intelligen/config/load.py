@@ -18,7 +18,8 @@ from intelligen.config.files.shipped_files import located
 from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
-from intelligen.config.named_experiments import check_named_experiments, initial_experiment
+from intelligen.config.metric_direction import direction
+from intelligen.config.named_experiments import check_named_experiments, problems_of_named
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import ROW
@@ -101,7 +102,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     rows: dict[str, Experiment] = {}
     with _noting(problems):
         rows = check_rows(sweep, experiment, document)
-        _check_initial_of_rows(sweep, rows, document)
+        _check_files_of_rows(sweep, rows, document)
         check_space(sweep, experiment, document, rows=rows)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
@@ -189,9 +190,12 @@ def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Docum
     asked, selecting = sweep.objective.metric, experiment.task.selection_metric
     key = ("objective", "metric") if sweep.objectives is None else ("objectives", 0, "metric")
     if asked != selecting:
-        fix = f"experiment.task.selection_metric={asked}"
-        if asked not in experiment.task.selecting():
+        fix, known = f"experiment.task.selection_metric={asked}", experiment.task.selecting()
+        if asked not in known:
             fix = f"{'.'.join(map(str, key))}={selecting}"
+            if (way := direction(selecting)) != sweep.objective.direction:
+                fix += f" -o {'.'.join(map(str, key[:-1]))}.direction={way}"
+            fix += f" (task {experiment.task.name} has {', '.join(known)})"
         what = f"is {asked}, but the experiment selects its epochs by {selecting}; set -o {fix}"
         raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
@@ -210,15 +214,13 @@ def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:
     return validated(Experiment, with_overrides(document, Experiment, changes))
 
 
-def _check_initial_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
+def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document: Document) -> None:
     problems: list[str] = []
     for row in sweep.variants():
-        try:
-            initial_experiment(rows[row.id])
-        except ConfigError as error:
-            written = [key for setting, key in row.keys.items() if setting.startswith("initial")]
+        for (group, *_), what in problems_of_named(rows[row.id]):
+            written = [key for setting, key in row.keys.items() if setting.startswith(str(group))]
             key = ("rows", *written[0]) if written else ("rows",)
-            problems += [problem_line(document.origin(key), dotted(key), str(line)) for line in error.args]
+            problems.append(problem_line(document.origin(key), dotted(key), what))
     raise_problems(problems)
 
 

@@ -1,6 +1,7 @@
 """Other experiment files that an experiment names: whose weights it starts from, and whose vocabularies it has."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from intelligen.addresses import absolute
@@ -29,7 +30,7 @@ def initial_experiment(experiment: Experiment) -> Experiment | None:
     """
     if experiment.initial is None or experiment.initial.experiment is None:
         return None
-    named, path = _read(Path(experiment.initial.experiment))
+    named, path = named_experiment(Path(experiment.initial.experiment))
     if named.initial is not None:
         raise ConfigError(
             f"{displayed(path)} has `initial` itself, and a run that starts from a run goes no further back; train that"
@@ -57,7 +58,12 @@ def check_named_experiments(experiment: Experiment, document: Document, *, path:
         ConfigError: One of them is wrong or does not fit, with the line of the key that names it.
 
     """
-    problems: list[str] = []
+    problems = problems_of_named(experiment, path=path)
+    raise_problems([problem_line(document.origin(key), dotted(key), what) for key, what in problems])
+
+
+def problems_of_named(experiment: Experiment, *, path: Path | None = None) -> Iterator[tuple[Key, str]]:
+    """What is wrong with the files that an experiment names, each with the key that names it; `path` is its own."""
     for key, check in (
         (_INITIAL, lambda: initial_experiment(experiment)),
         (_TOKENIZER, lambda: _require_fitting_vocabularies(experiment, () if path is None else (absolute(path),))),
@@ -65,8 +71,7 @@ def check_named_experiments(experiment: Experiment, document: Document, *, path:
         try:
             check()
         except ConfigError as error:
-            problems += [problem_line(document.origin(key), dotted(key), str(line)) for line in error.args]
-    raise_problems(problems)
+            yield from ((key, str(line)) for line in error.args)
 
 
 def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...]) -> Tokenizer:
@@ -80,7 +85,7 @@ def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...
     settings = experiment.data.tokenizer
     if isinstance(settings, Tokenizer):
         return settings
-    named, path = _read(Path(settings.experiment))
+    named, path = named_experiment(Path(settings.experiment))
     if absolute(path) in chain:
         circle = " → ".join(displayed(one) for one in (*chain, absolute(path)))
         raise ConfigError(f"none of these experiments learns vocabularies: {circle}")
@@ -89,13 +94,18 @@ def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...
     if needed and not learning.joint:
         raise ConfigError(
             f"{displayed(path)} has separate vocabularies, and model.{needed} needs a joint one; set"
-            " model.tied_embeddings: decoder"
+            " data.tokenizer.joint: true there"
         )
     return learning
 
 
-def _read(path: Path) -> tuple[Experiment, Path]:
-    """A file by its path, or a shipped one of that name where there is none, and its place."""
+def named_experiment(path: Path) -> tuple[Experiment, Path]:
+    """The experiment in a file that another one names, or in a shipped one where there is none, and the file's place.
+
+    Raises:
+        ConfigError: There is no such file, or it is wrong.
+
+    """
     shipped = located(Path(os.path.relpath(path)))
     path = shipped if shipped.is_file() and not os.path.lexists(path) else path
     return validated(Experiment, with_fragments(read_document(path), path, Experiment)), path

@@ -71,8 +71,8 @@ def open_corpus(corpus: CorpusSettings, columns: Sequence[Column], comparable: C
     train = chosen.model_copy(update={"splits": {"train": chosen.splits["train"]}})
     groups: dict[str, Corpus] = {}
     for split, field in drawn_groups(chosen.splits).items():
-        by = (Column(field, read=True, kind="label"),)
-        require_known(by, train.known, key=f"{key}.splits.train", needed=f"splits.{split}.group names")
+        by = (*columns, Column(field, read=True, kind="label"))
+        require_known(by[-1:], train.known, key=f"{key}.splits.train", needed=f"splits.{split}.group names")
         groups[split] = _rows(train, by, key)
     found, drawn = _rows(chosen, columns, key), drawn_splits(chosen.splits)
     return HeldOutRows(found, drawn, comparable, groups) if drawn else found

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from intelligen.data.data_manifest import ColumnReport, Manifest, Overlap
 from intelligen.data.prepared_data import Prepared
 
+_SHOWN = 10
+"""Classes that are shown of many."""
+
 
 def describe(prepared: Prepared) -> list[str]:
     """What was read, kept, left out and odd, in lines for people."""
@@ -39,8 +42,9 @@ def _column(report: ColumnReport, classes: tuple[str, ...] | None) -> str:
         return (
             f"{report.tokens:,} tokens, {report.unknown / max(report.tokens, 1):.2%} unknown, longest {report.longest}"
         )
-    counts = zip(classes, report.of_classes or (), strict=True)
-    return f"{len(classes)} classes: " + ", ".join(f"{label} in {rows:,} rows" for label, rows in counts)
+    counts = [f"{label} in {rows:,} rows" for label, rows in zip(classes, report.of_classes or (), strict=True)]
+    more = [f"{len(counts) - _SHOWN:,} more"] if len(counts) > _SHOWN else []
+    return f"{len(classes):,} classes: " + ", ".join([*counts[:_SHOWN], *more])
 
 
 def shared_rows(manifest: Manifest) -> list[str]:

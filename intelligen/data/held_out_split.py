@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import blake2b
-from itertools import accumulate, islice
+from itertools import accumulate, islice, repeat
 from typing import NamedTuple, NoReturn
 
 from intelligen.config.base import content_hash
@@ -51,7 +51,8 @@ class _Drawn:
         """Whether a split has the row, or its group."""
         if candidate.trained in self.trained:
             return True
-        return any(group in drawn for group, drawn in zip(candidate.groups, self.groups.values(), strict=True))
+        in_groups = zip(candidate.groups, self.groups.values(), strict=True) if self.groups else ()
+        return any(group in drawn for group, drawn in in_groups)
 
 
 class HeldOutRows:
@@ -65,7 +66,8 @@ class HeldOutRows:
         corpus: Has `train`, and the splits that are not drawn.
         held_out: Split → how many distinct rows it draws.
         comparable: What is trained on of a row.
-        groups: Split → a corpus whose `train` has one text for each row, its group; of splits drawn in groups.
+        groups: Of splits that are drawn in groups, each with a corpus whose `train` has the same rows, and their group
+            as the last text.
 
     """
 
@@ -78,12 +80,12 @@ class HeldOutRows:
     ) -> None:
         self._corpus = corpus
         self._comparable = comparable
-        self._groups = dict(groups or {})
         self.key = corpus.key
         # In an order of its own, so that the order of the settings does not matter.
         every, first = {*corpus.splits, *held_out}, ("train", "valid", "test")
         self.splits = (*(split for split in first if split in every), *sorted(every - {*first}))
         self._held_out = {split: held_out[split] for split in self.splits if split in held_out}
+        self._groups = {split: groups[split] for split in self.splits if groups and split in groups}
 
     def rows(self, split: str, notes: Counter[str] | None = None) -> Iterator[Row]:
         """The split's rows; those of `train` in its order, drawn ones in the order of their hashes.
@@ -161,9 +163,11 @@ class HeldOutRows:
         raise DataError(f"{wanted}, which has at most {most:,} to give: {fix}")
 
     def _candidates(self, notes: Counter[str] | None = None) -> Iterator[_Candidate]:
-        groups = [(text for (text,) in corpus.rows("train")) for corpus in self._groups.values()]
-        for number, (row, *of_row) in enumerate(zip(self._corpus.rows("train", notes), *groups, strict=True)):
-            yield _Candidate(number, row, self._comparable(row), tuple(of_row))
+        rows = self._corpus.rows("train", notes)
+        groups = [(row[-1] for row in corpus.rows("train")) for corpus in self._groups.values()]
+        of_rows = zip(*groups, strict=True) if groups else repeat(())
+        for number, (row, of_row) in enumerate(zip(rows, of_rows, strict=bool(groups))):
+            yield _Candidate(number, row, self._comparable(row), of_row)
 
     def _free(self, drawn: _Drawn) -> Iterator[_Candidate]:
         """Rows that training would keep and no split has drawn."""

@@ -34,7 +34,7 @@ class HubRows:
         self._corpus = corpus
         self._fields = [RecordField(corpus.field(one.name), one.name, label=one.kind == "label") for one in columns]
         self.key = f"{key}.splits"
-        self._dataset_key = f"{key}.dataset"
+        self._key = key
         # What `save_to_disk` writes of a data set with splits, and of a single one.
         self._saved = any((Path(corpus.dataset) / name).is_file() for name in ("dataset_dict.json", "state.json"))
         self._names = {split: name for split, name in corpus.splits.items() if isinstance(name, str)}
@@ -76,7 +76,7 @@ class HubRows:
         with self._translated_errors():
             dataset = self._open(split)
             names = dataset.column_names or list(next(iter(dataset), {}))
-            roots = sorted({self._column(field.name, names) for field in self._fields})
+            roots = sorted({self._column(field, names) for field in self._fields})
             for batch in dataset.select_columns(roots).iter(batch_size=_ROWS_AT_ONCE):
                 for cells in zip(*(batch[root] for root in roots), strict=True):
                     record, where = dict(zip(roots, cells, strict=True)), self.locate(split, row)
@@ -105,11 +105,14 @@ class HubRows:
             raise DataError(f"data set {corpus.dataset}: {_one_line(error)}{fix}") from error
         return saved[theirs]
 
-    def _column(self, field: str, names: list[str]) -> str:
+    def _column(self, field: RecordField, names: list[str]) -> str:
         """The column that holds the field."""
-        name = first_key(field, names)
+        name = first_key(field.name, names)
         if name not in names:
-            raise DataError(f"{self._corpus.dataset}: no column `{field}`{nearest_of(field, names)}")
+            raise DataError(
+                f"{self._corpus.dataset}: no column `{field.name}`{nearest_of(field.name, names)};"
+                f" -o {self._key}.{field.setting}=NAME says which one is the {field.column}"
+            )
         return name
 
     @contextmanager
@@ -122,7 +125,7 @@ class HubRows:
         except (OSError, DatasetsError) as error:
             raise UnavailableError(
                 f"data set {name} cannot be read: {_one_line(error)}; check its name and the network, or give the path"
-                f" of a directory that `save_to_disk` wrote: -o {self._dataset_key}=PATH"
+                f" of a directory that `save_to_disk` wrote: -o {self._key}.dataset=PATH"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise DataError(f"data set {name}: {_one_line(error)}") from error

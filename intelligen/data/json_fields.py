@@ -5,9 +5,12 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 from intelligen.data.text_lines import require_text
 from intelligen.errors import DataError
+
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class RecordField:
     """The task's."""
     label: bool = False
     """A label may be a number."""
+
+    @property
+    def setting(self) -> str:
+        """The key that names it, below its table or data set."""
+        return f"{self.column}_field" if self.column in ("source", "target") else f"fields.{self.column}"
 
 
 def text_of(record: Mapping[str, object], field: RecordField, where: str) -> str:
@@ -54,10 +62,11 @@ def first_key(field: str, keys: Collection[str]) -> str:
 
 
 def nearest_of(field: str, known: Collection[str]) -> str:
-    """The fields there are, for a message, and the one that was probably meant."""
+    """The fields there are, for a message, the first of many, and the one that was probably meant."""
     nearest = get_close_matches(field, known, n=1)
     guess = f"; did you mean `{nearest[0]}`?" if nearest else ""
-    return f" (there are {', '.join(known) or 'none'}){guess}"
+    more = f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
+    return f" (there are {', '.join(islice(known, _SHOWN)) or 'none'}{more}){guess}"
 
 
 def _label(value: object) -> str | None:

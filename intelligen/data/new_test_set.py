@@ -27,7 +27,7 @@ class NewTestSet:
 
     name: str
     files: tuple[Path, ...]
-    """One table (.tsv or .jsonl), or two texts, source and target; all plain or .gz."""
+    """One table (.tsv, .csv or .jsonl), or two texts, source and target; all plain or .gz."""
     table: PairTable | None = None
     """How the table is read; not given = as the experiment's own test set, if that is a table."""
 

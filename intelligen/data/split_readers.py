@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -132,17 +133,18 @@ class _Folder(SplitReader):
         return ()
 
     def rows(self, notes: Counter[str]) -> Iterator[Row]:
-        for label, path in self._texts():
+        for label, path in self._texts:
             parts = {"text": "\n".join(read_lines(path, notes)).strip("\n"), "label": label}
             yield tuple([parts[kind] for kind in self._kinds])
 
     def locate(self, row: int) -> str:
-        return f"{self._texts()[row][1]}:1"
+        return f"{self._texts[row][1]}:1"
 
     def fingerprint(self) -> list[str]:
         labelled = "label" in self._kinds
-        return ["folder", *(part for label, path in self._texts() for part in (label * labelled, sha256(path)))]
+        return ["folder", *(part for label, path in self._texts for part in (label * labelled, sha256(path)))]
 
+    @cached_property
     def _texts(self) -> list[tuple[str, Path]]:
         """Labels and files, sorted by both.
 

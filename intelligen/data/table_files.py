@@ -126,7 +126,7 @@ def _columns(
             if quotes is not None:
                 quotes.count(header)
                 quotes.require_text()
-            fix = f", and -o {key}.fields.{field.column}=NAME says which one is the {field.column}" if key else ""
+            fix = f", and -o {key}.{field.setting}=NAME says which one is the {field.column}" if key else ""
             raise DataError(
                 f"{path}:1: no column `{field.name}`{nearest_of(field.name, header)}; the first line must name the"
                 f" columns{fix}"

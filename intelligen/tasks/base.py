@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic, Literal
 
 import torch
 
@@ -40,6 +40,9 @@ class Task(ABC, Generic[ModelT, BatchT]):
             and its best would be taken for its worst.
 
     """
+
+    targets: ClassVar[Literal["target_tokens", "rows"]] = "target_tokens"
+    """What its losses are summed over, and what throughput counts."""
 
     def __init__(
         self,
@@ -180,7 +183,8 @@ class Task(ABC, Generic[ModelT, BatchT]):
             search: How hypotheses are searched for, where models write any.
             decoding: The trial's.
             device: Where the model lies.
-            notes: Counters: `cut` (texts that are longer than `data.max_tokens`, of which only so much is read).
+            notes: Counters: `cut` (texts that are longer than `data.max_tokens`, of which only so much is read),
+                `cut_start` (texts of which only the end is read).
 
         """
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -23,10 +24,14 @@ from intelligen.models.losses import summed_class_loss
 from intelligen.optimization import Loss, MetricSums
 from intelligen.tasks.base import Task, encoded
 
+MOST_OF_ONE_CLASS: Final = 0.8
+"""From this share on, accuracy says little."""
+
 
 class ClassificationTask(Task[Classifier, LabelledBatch]):
     """From a text to one of the classes that the training split's labels are."""
 
+    targets = "rows"
     text, label = "text", "label"
 
     def __init__(self, settings: tasks.Classification) -> None:
@@ -49,6 +54,17 @@ class ClassificationTask(Task[Classifier, LabelledBatch]):
     def references(self, split: Split) -> list[str]:
         """The labels."""
         return split.texts(self.label)
+
+    def caution(self, split: str, references: Sequence[str]) -> str | None:
+        """Accuracy says little where nearly all rows are of one class."""
+        label, rows = Counter(references).most_common(1)[0]
+        if rows < MOST_OF_ONE_CLASS * len(references):
+            return None
+        share = 100 * rows / len(references)
+        return (
+            f"{share:.1f} % of the rows of {split} are of class {label}: whoever always says so has that accuracy;"
+            " macro-F1 weighs classes alike"
+        )
 
     @torch.no_grad()
     def evaluate(

@@ -93,8 +93,8 @@ class LanguageModellingTask(Task[Generator, Batch]):
         texts, sums = merge_shards(shards, rows=int(windows.sum()))
         nats = np.array([float(text.partition(" ")[0]) for text in texts])
         documents = np.add.reduceat(nats, np.cumsum(windows) - windows)
-        whole = Shard({row: Perplexity.nats(float(one)) for row, one in enumerate(documents)}, sums)
-        return super().score([whole], references)
+        joined = Shard({row: Perplexity.nats(float(one)) for row, one in enumerate(documents)}, sums)
+        return super().score([joined], references)
 
     def loss(self, model: Generator, batch: Batch, *, label_smoothing: float) -> Loss:
         """Label-smoothed cross entropy, a mean over the update's tokens."""
@@ -118,7 +118,7 @@ class LanguageModellingTask(Task[Generator, Batch]):
         That is half the model's positions, so that it has as many to write.
         """
         pieces, most = whole(texts, prepared, self.text), model.max_positions // 2
-        notes["cut"] += sum(len(ids) > most for ids in pieces)
+        notes["cut_start"] += sum(len(ids) > most for ids in pieces)
         pieces = [ids[-most:] for ids in pieces]
         longest = max(map(len, pieces))
         prefix_NT = torch.tensor([[PAD] * (longest - len(ids)) + ids for ids in pieces], device=device)

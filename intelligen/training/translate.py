@@ -1,4 +1,4 @@
-"""Translates free text with a trained model."""
+"""What a trained model says of free text: a translation, an answer, a continuation, a label."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ LINES_TOGETHER = 64
 def translate(
     trained: TrainedModel, lines: Sequence[str], *, search: DecodingSearch, notes: Counter[str] | None = None
 ) -> list[str]:
-    """Translate lines together: one line for each, and an empty one for an empty one.
+    """Answer lines together: one line for each, and an empty one for an empty one.
 
     Text is prepared as the training data were (lower-cased where they were, line breaks inside replaced).
 
@@ -23,7 +23,7 @@ def translate(
         lines: Text.
         search: How hypotheses are searched for.
         notes: Counters: `line_breaks` (lines that had some inside) and `cut` (lines longer than `data.max_tokens`, of
-            which only so much is translated).
+            which only so much is read).
 
     """
     notes = Counter() if notes is None else notes

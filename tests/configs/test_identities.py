@@ -1,7 +1,8 @@
 """New keys change nothing: what was trained, prepared or begun by the first release is found again.
 
-`tests/golden/identities.json` holds what revision 6fbe00f made of the shipped files of that time. It is never written
-again: a difference means that every baseline would be trained once more and no unfinished sweep would resume.
+`tests/golden/identities.json` holds what revision 6fbe00f made of the shipped files of that time, and of a later
+experiment what the revision made of it that brought it. No entry is ever written again: a difference means that every
+baseline would be trained once more and no unfinished sweep would resume.
 """
 
 import json
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from intelligen.config.base import ADDED, Settings, canonical_json, comparable, content_hash
 from intelligen.config.load import load_experiment, load_sweep
-from intelligen.config.schema.data import FilesCorpus
+from intelligen.config.schema.data import FilesCorpus, OfExperiment
 from intelligen.config.schema.experiment import baseline_trial, finetuning_trial
 from intelligen.data.preparation import data_identity
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
@@ -23,22 +24,34 @@ from intelligen.sweep.row_data import DataOfRows
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "identities.json").read_text())
 
 
+def in_the_repository(path: str) -> str:
+    return str(Path(path).relative_to(REPOSITORY))
+
+
 def identities_of_experiment(path: str) -> dict[str, str]:
     experiment = load_experiment(REPOSITORY / path)
-    corpus = experiment.data.corpus
+    data, corpus = experiment.data, experiment.data.corpus
     if isinstance(corpus, FilesCorpus) and corpus.folder is not None:  # it was kept as it was written
-        corpus = corpus.model_copy(update={"folder": str(Path(corpus.folder).relative_to(REPOSITORY))})
+        corpus = corpus.model_copy(update={"folder": in_the_repository(corpus.folder)})
+    if isinstance(data.tokenizer, OfExperiment):  # data know the vocabularies themselves, and no path
+        tokenizer = data.tokenizer.model_copy(update={"experiment": in_the_repository(data.tokenizer.experiment)})
+        data = data.model_copy(update={"tokenizer": tokenizer})
     return {
         "baseline": baseline_trial(experiment, prepared="prepared").identity,
         "finetuning": finetuning_trial(experiment, prepared="prepared", start="start").identity,
-        "data": data_identity(experiment.data, "fingerprint", experiment.task.columns),
+        "data": data_identity(data, "fingerprint", experiment.task.columns),
         "corpus": content_hash(canonical_json(corpus)),
     }
 
 
 @pytest.mark.parametrize("path", GOLDEN["experiments"])
-def test_shipped_experiments_have_the_identities_of_the_first_release(path: str) -> None:
+def test_shipped_experiments_have_the_identities_that_they_began_with(path: str) -> None:
     assert identities_of_experiment(path) == GOLDEN["experiments"][path]
+
+
+def test_every_shipped_experiment_has_its_identities_stored() -> None:
+    shipped = {f"experiments/{path.name}" for path in (REPOSITORY / "experiments").glob("*.yaml")}
+    assert shipped == set(GOLDEN["experiments"])
 
 
 @pytest.mark.parametrize("path", GOLDEN["sweeps"])

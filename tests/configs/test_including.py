@@ -12,6 +12,7 @@ from refusals import EXPERIMENT, SWEEP, VARIED, json_values, messages_of, refusa
 from intelligen.config.document import Document
 from intelligen.config.files.includes import with_fragments
 from intelligen.config.load import load_experiment, load_sweep
+from intelligen.config.schema.data import Tokenizer
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.single_strategies import Generative, Standard
 from intelligen.config.schema.strategy_mixture import Intelligen
@@ -109,6 +110,12 @@ def test_another_option_replaces_the_fragments_option_with_its_settings(project:
     assert loaded.strategy == Standard()
     assert (loaded.training.optimizer.name, loaded.training.optimizer.epsilon) == ("adamw", 1e-8)
     assert experiment("strategy: {candidates: 8}\n", fragment).strategy == Generative(alpha=2, candidates=8)
+
+
+def test_an_option_that_has_no_name_is_filled_up_too(project: Path) -> None:
+    fragment = "data: {tokenizer: {vocabulary: 900, character_coverage: 0.99}}\n"
+    tokenizer = experiment("data: {tokenizer: {vocabulary: 500}}\n", fragment).data.tokenizer
+    assert tokenizer == Tokenizer(vocabulary=500, character_coverage=0.99)
 
 
 def test_lists_are_replaced_as_a_whole(project: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import refusals
-from refusals import EXPERIMENT, SPACE, assert_reported, messages_of, refusal
+from refusals import EXPERIMENT, SPACE, SWEEP, assert_reported, messages_of, refusal
 
 from intelligen.config.base import canonical_json
 from intelligen.config.load import load_experiment, load_sweep
@@ -125,3 +125,12 @@ def test_a_fine_tuning_keeps_only_what_stays_frozen():
 
     assert trial(weights()) is None
     assert trial(weights(freeze=True)) == weights(freeze=True)
+
+
+@pytest.mark.parametrize(
+    "setting", ["initial: {experiment: gone.yaml}", "data.tokenizer: {name: of_experiment, experiment: gone.yaml}"]
+)
+def test_a_file_that_a_row_names_is_checked_at_the_row_s_line(setting, folder):
+    rows = "rows:\n  variants:\n    control: base\n    of:\n      base: {}\n      other:\n        "
+    key = f"rows.variants.of.other.{setting.partition(':')[0]}"
+    assert_reported(folder / "sweep.yaml", f"{SWEEP}{rows}{setting}  #!\n", key, "gone.yaml: no such file")

@@ -1,4 +1,4 @@
-"""What was prepared by the first release is found again, and is what would be prepared now, for every shipped file.
+"""What was prepared by the first release is found again, and is what would be prepared now, for all that it shipped.
 
 `tests/golden/prepared.json` holds what revision 6fbe00f made of the shipped experiments: the identity of their data,
 and the SHA-256 of each file that it prepared. Where their corpus is not inside the package, a stand-in takes its place.
@@ -73,6 +73,6 @@ def test_data_of_shipped_experiments_are_what_the_first_release_prepared(path: s
     assert found == GOLDEN[path]
 
 
-def test_every_shipped_experiment_has_its_data_stored() -> None:
+def test_every_experiment_of_the_first_release_is_shipped() -> None:
     shipped = {f"experiments/{path.name}" for path in (REPOSITORY / "experiments").glob("*.yaml")}
-    assert shipped == set(GOLDEN)
+    assert set(GOLDEN) <= shipped

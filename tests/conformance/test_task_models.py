@@ -30,6 +30,7 @@ from intelligen.errors import ConfigError
 from intelligen.state.history import History
 from intelligen.strategies.auxiliary_lm import AuxiliaryLmCriterion
 from intelligen.strategies.base import UpdateContext
+from intelligen.tasks import build_task
 from intelligen.training.fit import fit
 from intelligen.training.report_line import report_line
 from intelligen.training.runtime import Runtime
@@ -215,7 +216,7 @@ def test_a_trial_is_fitted_scored_and_asked(
             device=CPU,
             notes=(notes := Counter()),
         )
-        assert (len(said), notes["cut"]) == (3, 1)
+        assert (len(said), notes.total()) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -359,3 +360,9 @@ def test_a_classifier_answers_with_labels_and_its_accuracy_is_of_rows(store, pre
     texts = parts.task.inputs(valid)
     how = {"prepared": parts.prepared, "search": Greedy(), "decoding": parts.trial.decoding, "device": CPU}
     assert parts.task.predict(parts.model.eval(), texts, **how, notes=Counter()) == [*found.hypotheses]
+
+
+def test_an_accuracy_that_says_little_is_warned_of():
+    task = build_task(TASKS["classification"])
+    assert task.caution("test", ["a"] * 79 + ["b"] * 21) is None
+    assert "80.0 % of the rows of test are of class a" in (task.caution("test", ["a"] * 8 + ["b"] * 2) or "")

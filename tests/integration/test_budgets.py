@@ -93,7 +93,7 @@ def require_the_next_sweep_learns(project: Project) -> None:
     assert searched[0].number == len(taught)
     assert searched[0].params["finetuning.optimizer.learning_rate"] == 1e-3
     for strategy in ("standard", "generative"):
-        mine = [record for record in searched if record.strategy == strategy]
+        mine = [record for record in searched if record.row == strategy]
         assert mine[-1].state is TrialState.PRUNED
         assert mine[-1].stop_reason == "the budget of 6,000 target tokens per strategy is spent"
         assert sum(tokens(directory, record) for record in mine) >= 6000

@@ -106,7 +106,7 @@ def test_inference_prints_one_line_for_each_line_whatever_is_in_it(shell):
     assert translations[4:] == ["biene affe", "katze", ""]
     assert done.stdout.decode().splitlines() == translations[:-1]
     assert said == [
-        "1 line cut to 40 pieces (data.max_tokens); the rest was not translated",
+        "1 line cut to 40 pieces (data.max_tokens); the rest was not read",
         "2 lines with line breaks inside, such as U+2028, replaced by spaces",
         "error: standard input:7:2: byte 0xff is not UTF-8; convert it, e.g. with iconv",
     ]

@@ -420,7 +420,7 @@ def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, swe
     client = open_client(f"sqlite:///{store}")
     run = create_run(client, ensure_store(f"sqlite:///{store}", EXPERIMENT), name="long", start_ms=0, tags={})
     summary = SweepSummary(run, directory=sweep, fingerprint=read_ledger(sweep)[0])
-    fields = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}, "directory": ""}
+    fields = {"kind": "trial", "row": "standard", "seed": 1, "params": {}, "config": {}, "directory": ""}
     trials = {
         name: TrialRecord(id=name, number=0, started_ms=0, state=TrialState.FAILED, **fields)
         for name in (f"t{number:04d}" for number in range(253))

@@ -162,7 +162,7 @@ def test_a_trial_shows_what_went_in_and_what_came_out(project: Path, runs: dict[
         assert run.data.metrics["cpu/memory_peak_mib"] == run.data.metrics["system/cpu_memory_peak_mib"] > 0
         assert run.data.tags["state"] == "complete"
         assert {"bleu_signature", "chrf_signature", "ter_signature", "git_commit"} <= run.data.tags.keys()
-        assert run.data.params["strategy.name"] == record.strategy
+        assert run.data.params["strategy.name"] == record.row
         assert {(one.dataset.name, one.tags[0].value, one.dataset.digest) for one in run.inputs.dataset_inputs} == {
             (f"tiny-{split}", context, fingerprint["prepared"])
             for split, context in (("train", "training"), ("valid", "validation"), ("test", "test"))

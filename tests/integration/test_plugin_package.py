@@ -94,7 +94,7 @@ def test_a_sweep_over_the_strategy_comes_to_its_table_report_and_runs(
     for path in TOY_PATH:  # the ledger is read by who has the package alone
         monkeypatch.syspath_prepend(path)
     records = project.trials().values()
-    assert {record.strategy for record in records if record.kind == "confirm"} >= {"standard", "ramped"}
+    assert {record.row for record in records if record.kind == "confirm"} >= {"standard", "ramped"}
     runs = project.query("select distinct run_uuid from tags where key = 'trial_id'")
     assert project.query("select value from tags where key = 'plugin/toy-lm'") == [("0.3",)] * (len(runs) + 1)
 

@@ -47,7 +47,7 @@ def run(tmp_path: Path) -> Iterator[SweepContext]:
     )
     with Ledger.open(directory, {"sweep_id": "0"}) as ledger:
         run = SweepContext(sweep, Experiment(version=1, name="e"), DataOfRows("x"), tmp_path, directory, ledger)
-        facts = {"kind": "trial", "strategy": "standard", "seed": 1, "params": {}, "config": {}}
+        facts = {"kind": "trial", "row": "standard", "seed": 1, "params": {}, "config": {}}
         ledger.start("t0000", directory="trials/t0000", number=0, **facts)
         ledger.finish("t0000", TrialState.COMPLETE, "finished")
         (directory / "trials" / "t0000").mkdir(parents=True)

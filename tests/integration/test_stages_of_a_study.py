@@ -154,7 +154,7 @@ def test_a_repetition_has_the_settings_of_its_trial_and_the_baseline_of_its_seed
     trials = story.project.trials()
     by_strategy = {
         strategy: max(
-            (record for record in trials.values() if record.kind == "trial" and record.strategy == strategy),
+            (record for record in trials.values() if record.kind == "trial" and record.row == strategy),
             key=lambda record: max(r.metrics["valid/bleu"] for r in read_history(story.project.history(record))),
         )
         for strategy in STRATEGIES
@@ -164,7 +164,7 @@ def test_a_repetition_has_the_settings_of_its_trial_and_the_baseline_of_its_seed
             record = trials[f"{strategy}-s{seed}"]
             chosen = by_strategy[strategy]
             assert (record.kind, record.confirms, record.number) == ("confirm", chosen.id, None)
-            assert (record.strategy, record.seed, record.params) == (strategy, seed, chosen.params)
+            assert (record.row, record.seed, record.params) == (strategy, seed, chosen.params)
             trial = read_trial(story.project.sweep / record.directory)
             baseline = story.project.sweep / trials[f"baseline-{seed}"].directory
             changes = {"seed": seed, "start": read_trial(baseline).identity}

@@ -189,7 +189,7 @@ def require_mlflow_ranks_as_the_table(project: Project) -> None:
     searched = [run for run in ranked if run.data.tags["kind"] == "trial"]
     for row in strategy_table(project.sweep, project.trials(), metric="valid/bleu"):
         if row.best.kind == "trial":  # of the baselines the one counts that the search starts from
-            best = next(run for run in searched if run.data.tags["strategy"] == row.best.strategy)
+            best = next(run for run in searched if run.data.tags["strategy"] == row.best.row)
             assert best.data.metrics["selected/valid/bleu"] == row.best_value
 
 

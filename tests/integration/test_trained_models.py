@@ -165,15 +165,15 @@ def test_what_a_trained_trial_would_not_use_is_refused(
         ("test tiny/t0001 --data test=new.tsv", 2, "has a split of that name"),
         ("test tiny/t0001 --data Train=new.tsv", 2, "has a split of that name"),
         ("test tiny/t0001 --data ../new=new.tsv", 2, "'../new' is not a valid name"),
-        ("test tiny/t0001 --data new.tsv", 2, "write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET"),
-        ("test tiny/t0001 --data new=a,b,c", 2, "write NAME=FILE (.tsv or .jsonl) or NAME=SOURCE,TARGET"),
+        ("test tiny/t0001 --data new.tsv", 2, "write NAME=FILE (.tsv, .csv or .jsonl) or NAME=SOURCE,TARGET"),
+        ("test tiny/t0001 --data new=a,b,c", 2, "write NAME=FILE (.tsv, .csv or .jsonl) or NAME=SOURCE,TARGET"),
         ("test tiny/t0001 --data 'new={file: new.tsv, source_feld: src}'", 2, 'did you mean "source_field"'),
         ("test tiny/t0001 --data 'new={file: '", 2, "--data new={file: "),
         ("test tiny/t0001 --data 'new={}'", 2, "--data new={}: file: required, but missing"),
         ("test tiny/t0001 --data a=new.tsv --data a=new.jsonl.gz", 2, "two test sets are called a"),
         ("test tiny/t0001 --data new=absent.tsv", 65, "absent.tsv: no such file"),
         ("test tiny/t0001 --data new=/dev/null", 65, "/dev/null: is not a regular file: write its contents into one"),
-        ("test tiny/t0001 --data new=corpus/valid.en", 2, "must be a .tsv or .jsonl file"),
+        ("test tiny/t0001 --data new=corpus/valid.en", 2, "must be a .tsv, .csv or .jsonl file"),
         ("test tiny/t0001 --data new=corpus/valid.en,corpus/train.de", 65, "has 24 lines"),
         ("resume tiny -o name=other", 2, "intelligen run FILE -o name=NEW"),
         ("resume tiny -o experiment.seed=3", 2, "keeps its name and experiment"),
@@ -209,7 +209,7 @@ def test_a_new_test_set_is_scored_as_a_split_of_the_same_pairs(project: Project)
     assert list(document["scores"][2]["files"]) == ["corpus/valid.en", "corpus/valid.de"]
     words = ["test", "tiny/t0001", "--data", "a=new.tsv", "--data", "z=absent.tsv", "--search", "greedy"]
     lines = CliRunner().invoke(commands, words).stdout  # what was scored before the mistake is told
-    assert "a, greedy search, 24 pairs" in lines
+    assert "a, greedy search, 24 rows" in lines
     assert "nrefs:1|case:mixed" in lines
     assert (project.trial / "scores" / "a-greedy.json").exists()
 

@@ -143,7 +143,7 @@ def test_status_shows_the_best_and_the_spend_of_each_strategy(story: Story, call
     by_name = {one["strategy"]: one for one in document["strategies"]}
     assert list(by_name) == ["baseline", "standard", "generative"]
     for record in story.project.trials().values():
-        one = by_name["baseline" if record.kind == "baseline" else record.strategy]
+        one = by_name["baseline" if record.kind == "baseline" else record.row]
         reports = read_history(story.project.history(record))
         assert one["best"]["trial"] == record.id
         assert one["best"]["value"] == max(report.metrics["valid/bleu"] for report in reports)

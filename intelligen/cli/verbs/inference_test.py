@@ -85,7 +85,9 @@ def inference(
     runs: Path,
     device: str,
 ) -> None:
-    """Translate standard input line by line; on a terminal, prompt for lines.
+    """Answer standard input line by line; on a terminal, prompt for lines.
+
+    The answer is a translation, an answer to a question, the text with a continuation, or a label, as the task has it.
 
     MODEL is a sweep's trial (quickstart/t0001), a trial's directory, or an experiment file. An experiment file means
     its baseline, or with --strategy the model fine-tuned with it.

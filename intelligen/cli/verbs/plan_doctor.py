@@ -1,8 +1,9 @@
 """plan, doctor: what a sweep would do and what it needs, before anything is trained."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -92,14 +93,21 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     budget = ", ".join(f"{name} {value}" for name, value in sweep.budget.model_dump(exclude_none=True).items())
     yield f"sweep       {sweep.name}: {sweep.question}" if sweep.question else f"sweep       {sweep.name}"
     yield f"experiment  {plan.experiment.name}; seed {plan.experiment.seed}"
-    yield f"search      {sweep.search.sampler}, seed {sweep.search.seed}; scheduler {sweep.scheduler.name}"
-    yield f"budget      {budget}"
+    if sweep.space:
+        yield f"search      {sweep.search.sampler}, seed {sweep.search.seed}; scheduler {sweep.scheduler.name}"
+    points = f"one trial at each of the {sweep.total_trials()} points" if sweep.space else "one trial of each row"
+    yield f"budget      {budget or points}"
     yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
     if sweep.confirm is not None:
         seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
-        yield f"confirm     the best of each strategy is trained again with the seeds {seeds} and then tested"
-    yield "space"
-    yield from _space_lines(sweep.space)
+        each = f"the best of each {sweep.row_parameter}"
+        yield f"confirm     {each} is trained again with the seeds {seeds} and then tested"
+    if rows := sweep.variants():
+        yield f"rows        differences are against {sweep.control}"
+        yield from (f"  {row.id}: {_settings(row.settings)}" for row in rows)
+    if sweep.space:
+        yield "space"
+        yield from _space_lines(sweep.space)
     yield (
         f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus)};"
         f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
@@ -114,6 +122,10 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     yield from _cost_lines(plan)
     for warning in plan.warnings:
         yield f"warning     {warning}"
+
+
+def _settings(settings: "Mapping[str, Any]") -> str:
+    return ", ".join(f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()) or "as it is"
 
 
 def _space_lines(space: "Mapping[str, Space]", indent: str = "  ") -> Iterator[str]:

@@ -16,8 +16,8 @@ from intelligen.config.schema.setting_paths import (
     alternatives,
     child,
     chosen_option,
-    default_option,
     is_settings,
+    is_unnamed_in_errors,
     named_options,
 )
 
@@ -89,7 +89,7 @@ def _problem(detail: ErrorDetails, settings: type[Settings], data: dict[str, Jso
     location = _Location(settings, data)
     siblings: Mapping[str, Any] = {}
     for part in detail["loc"]:
-        if default_option(location.annotation) and (chosen := chosen_option(location.annotation, location.value)):
+        if is_unnamed_in_errors(location.annotation) and (chosen := chosen_option(location.annotation, location.value)):
             location.annotation = chosen  # such a location names no member
         options = alternatives(location.annotation)
         if part == "[key]":

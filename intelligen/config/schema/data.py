@@ -122,7 +122,7 @@ class Filters(Settings):
     """Which training rows are kept. Validation and test sets are never filtered."""
 
     min_characters: NonNegativeInt = 1
-    """Rows with a shorter text are left out."""
+    """Rows with a shorter text are left out. Beside a label, where a text may be empty, 1 leaves out none."""
     max_characters: PositiveInt | None = None
     """Rows with a longer text are left out."""
     max_length_difference: PositiveInt | None = None

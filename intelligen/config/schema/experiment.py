@@ -59,6 +59,10 @@ class Experiment(Settings):
             )
         if self.task.needs_test and not isinstance(corpus, EmbeddedCorpus) and "test" not in corpus.splits:
             raise ValueError(f"{where}.splits lack test, by which task {self.task.name} is scored; add it")
+        if self.data.augment and not any(column.read and column.kind == "text" for column in self.task.columns):
+            raise ValueError(
+                f"data.augment changes texts that models read, and those of task {self.task.name} read none; remove it"
+            )
         return self
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import GetCoreSchemaHandler, JsonValue
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, JsonValue
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
@@ -19,6 +19,8 @@ class DottedKeysOf:
     """Marks a mapping of dotted keys of other settings to values; paths among the values become absolute."""
 
     settings: type[Settings]
+    beside: tuple[str, ...] = ()
+    """Keys that are none of these settings'."""
 
     def local_keys(self, given: Mapping[str, JsonValue]) -> Iterator[tuple[Key, Local]]:
         """The mapping's key of every path, and of what a group of settings in it holds the rest of the key."""
@@ -41,6 +43,12 @@ class DottedKeysOf:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """The mapping, then its paths."""
         return core_schema.no_info_after_validator_function(self._absolute, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The mapping; of its keys, how they may begin."""
+        beginnings = rf"^({'|'.join(self.settings.model_fields)})(\.|$)"
+        whole = [rf"^{key}$" for key in self.beside]
+        return {**handler(schema), "propertyNames": {"pattern": "|".join((beginnings, *whole))}}
 
 
 def local_keys(settings: type[Settings], data: JsonValue) -> dict[Key, Local]:

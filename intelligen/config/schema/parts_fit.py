@@ -85,19 +85,17 @@ def _strategies(usable: Collection[Capability]) -> Iterator[str]:
     for name, one in STRATEGIES.options().items():
         if not issubclass(one, StrategySettings) or (one.control_for is not None and name != STANDARD):
             continue
-        if all(need.capability in usable or _values(one, need.setting, usable) for need in one.needs):
+        usual = one.model_construct()
+        if all(need.capability in usable or _values(usual, need.setting, usable) for need in one.needs):
             yield name
 
 
-def _values(
-    strategy: StrategySettings | type[StrategySettings], key: str, offered: Collection[Capability]
-) -> list[object]:
+def _values(strategy: StrategySettings, key: str, offered: Collection[Capability]) -> list[object]:
     """Values of a setting that need nothing but what is offered; none where there is no setting."""
     if not key:
         return []
     *groups, last = key.split(".")
-    group: Any = reduce(getattr, groups, strategy)
-    group = type(group) if isinstance(group, Settings) else group
+    group: Any = type(reduce(getattr, groups, strategy))
     needs = [need for need in (*strategy.needs, *getattr(group, "needs", ())) if need.setting in (key, last)]
     listed = [value for need in needs for value in need.but] or get_args(group.model_fields[last].annotation)
     lacking = [need for need in needs if need.capability not in offered]

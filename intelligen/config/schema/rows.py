@@ -15,7 +15,7 @@ from intelligen.config.schema.local_keys import DottedKeysOf
 STRATEGY, ROW = "strategy", "row"
 """What a search calls the parameter that chooses a row: where rows are strategies, and where they are variants."""
 LABEL = "label"
-Variant = Annotated[dict[str, Any], DottedKeysOf(Experiment)]
+Variant = Annotated[dict[str, Any], DottedKeysOf(Experiment, beside=(LABEL,))]
 """Dotted experiment key → value; `label` is what figures and tables call the row."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
-from pydantic import Tag
+from pydantic import Discriminator, Tag
 from pydantic.fields import FieldInfo
 
 from intelligen.config.base import Settings
@@ -66,15 +66,29 @@ def child(annotation: Any, part: str | int) -> Any:
 
 
 def whole_annotation(field: FieldInfo) -> Any:
-    """A field's type with what opens it to plugins, which pydantic keeps apart."""
-    arms = [item for item in field.metadata if isinstance(item, OpenArm)]
-    return Annotated[field.annotation, arms[0]] if arms else field.annotation
+    """A field's type with what chooses among its options or opens it to plugins, which pydantic keeps apart."""
+    marks = [item for item in (field.discriminator, *field.metadata) if isinstance(item, OpenArm | Discriminator)]
+    return Annotated[field.annotation, marks[0]] if marks else field.annotation
 
 
 def default_option(annotation: Any) -> str | None:
     """The option that a value without a name is of, where the name may be left out."""
-    metadata = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return next((item.default for item in metadata if isinstance(item, OpenArm) and item.default), None)
+    for mark in _marks(annotation):
+        if isinstance(mark, OpenArm) and mark.default:
+            return mark.default
+        if isinstance(mark, Discriminator) and callable(mark.discriminator):
+            chosen = mark.discriminator({})
+            return str(chosen) if chosen in alternatives(annotation) else None
+    return None
+
+
+def is_unnamed_in_errors(annotation: Any) -> bool:
+    """Whether pydantic's error locations leave out which option it is."""
+    return any(isinstance(mark, OpenArm) and mark.default for mark in _marks(annotation))
+
+
+def _marks(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
 
 
 def chosen_option(annotation: Any, value: Any) -> Any:

@@ -10,11 +10,13 @@ from intelligen.config.schema.space_parameters import grid_size, parameters
 from intelligen.config.schema.sweep import Sweep
 from intelligen.training.timing import TimeRange
 
+_ROWS = {"strategy": "strategies", "row": "rows"}
+
 
 def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the fix."""
-    names = sweep.strategies() or (experiment.strategy.name,)
-    return [*missing_controls(names), *_search(sweep, experiment), *_budget(sweep)]
+    controls = [] if sweep.variants() else missing_controls(sweep.strategies() or (experiment.strategy.name,))
+    return [*controls, *(_search(sweep, experiment) if sweep.space else ()), *_budget(sweep)]
 
 
 def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
@@ -25,7 +27,7 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
         trial_s: Seconds of a trial that finishes.
 
     """
-    wanted, workers = sweep.total_trials() or max(1, len(sweep.strategies())), sweep.resources.workers
+    wanted, workers = sweep.total_trials() or max(1, len(sweep.row_ids())), sweep.resources.workers
     least_s = {
         "wall_hours": wanted * trial_s.low / sweep.resources.concurrent_trials,
         "device_hours": wanted * trial_s.low * workers,
@@ -40,34 +42,35 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
 
 
 def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
-    epochs = experiment.finetuning.epochs
-    # In round robin every strategy has a model of its own.
+    run = "training" if sweep.trains else "finetuning"
+    epochs = (experiment.training if sweep.trains else experiment.finetuning).epochs
+    # In round robin every row has a model of its own.
     most = sweep.budget.trials_per_strategy if sweep.round_robin() else sweep.total_trials()
     if sweep.search.sampler == "tpe" and most is not None and sweep.search.startup_trials >= most:
-        each = " of each strategy" if sweep.round_robin() else ""
+        each = f" of each {sweep.row_parameter}" if sweep.round_robin() else ""
         yield (
             f"search.startup_trials ({sweep.search.startup_trials}) is not below the budget of {most} trials{each}, so"
             " the model of tpe is never used; lower it, or write sampler: random"
         )
     if isinstance(sweep.scheduler, Asha) and sweep.scheduler.grace_epochs >= epochs:
         yield (
-            f"scheduler.grace_epochs ({sweep.scheduler.grace_epochs}) is not below finetuning.epochs ({epochs}), so"
+            f"scheduler.grace_epochs ({sweep.scheduler.grace_epochs}) is not below {run}.epochs ({epochs}), so"
             " asha stops no trial; lower it, or write scheduler: {name: none}"
         )
     if isinstance(sweep.scheduler, Pbt) and sweep.scheduler.interval_epochs >= epochs:
         yield (
-            f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below finetuning.epochs ({epochs}),"
+            f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below {run}.epochs ({epochs}),"
             " so no trial exploits another; lower it"
         )
 
 
 def _budget(sweep: Sweep) -> Iterator[str]:
-    total, names = sweep.total_trials(), sweep.strategies()
+    total, names = sweep.total_trials(), sweep.row_ids()
     if total is None:
         return
     if total < len(names):
-        yield f"a budget of {total} trials is less than the {len(names)} strategies; raise it"
-    points = _points(sweep.space)
+        yield f"a budget of {total} trials is less than the {len(names)} {_ROWS[sweep.row_parameter]}; raise it"
+    points = _points(sweep.searched)
     if points is not None and points < total:
         yield f"the space has {points} points, the budget has {total} trials; lower it, or widen the space"
     if sweep.resources.concurrent_trials > total:

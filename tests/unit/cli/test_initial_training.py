@@ -10,9 +10,21 @@ from conftest import TINY_EXPERIMENT, write_tiny_corpus
 from intelligen.cli.main import commands, guarded
 
 Call = Callable[..., tuple[int, str, str]]
-FIRST = TINY_EXPERIMENT.replace("name: tiny", "name: first").replace("epochs: 2", "epochs: 1\n  keep_epochs: [1]")
-NEXT = TINY_EXPERIMENT.replace("name: tiny", "name: next").replace("epochs: 2", "epochs: 1")
+BRIEF = TINY_EXPERIMENT.replace("epochs: 4", "epochs: 1").replace("epoch_updates: 20", "epoch_updates: 5")
+FIRST = BRIEF.replace("name: tiny", "name: first").replace("epochs: 2", "epochs: 1\n  keep_epochs: [1]")
+NEXT = BRIEF.replace("name: tiny", "name: next").replace("epochs: 2", "epochs: 1")
 INITIAL = "initial:\n  experiment: first.yaml\n  epoch: 1\n  part: encoder\n  freeze: true\n"
+TEXTS = """
+version: 1
+name: {name}
+task: {{name: {task}}}
+data:
+  corpus: {{name: files, folder: corpus, splits: {{{splits}}}}}
+  tokenizer: {{vocabulary: 30}}
+  max_tokens: 40
+model: {{name: decoder_only, d_model: 16, d_ff: 32, heads: 2, layers: 1, max_positions: 256}}
+training: {{epochs: 1, keep_epochs: [1], batch_tokens: 300, schedule: {{warmup_updates: 1}}}}
+"""
 
 
 @pytest.fixture
@@ -54,13 +66,44 @@ def test_the_named_experiment_is_trained_first_and_found_again(project: Path, ca
     assert call("train", "next.yaml", "-o", "seed=2")[0] == 0
     assert names(project) == ["first", "first", "next", "next"]
     assert call("finetune", "next.yaml", "--strategy", "std")[0] == 0
-    code, out, _ = call("test", "next.yaml", "--strategy", "std")
+    code, out, _ = call("test", "next.yaml", "--strategy", "std", "--search", "greedy")
     assert code == 0
     assert "BLEU" in out
     (tuned,) = (project / "runs" / "finetuned").iterdir()
     code, out, err = call("reproduce", str(tuned))
     assert (code, err) == (0, "")
     assert "bit for bit" in out
+
+
+def write_texts(folder: Path) -> None:
+    """A language model's documents, and a classifier's rows, in the same words."""
+    sentences = (folder / "corpus" / "train.en").read_text().splitlines()
+    rows = [f"{sentence}\t{len(sentence) % 2}\n" for sentence in sentences]
+    for split, part in (("train", slice(0, 60)), ("valid", slice(60, 80)), ("test", slice(80, 100))):
+        (folder / "corpus" / f"{split}.txt").write_text("\n\n".join(sentences[part]))
+        (folder / "corpus" / f"{split}.tsv").write_text("text\tlabel\n" + "".join(rows[part]))
+    splits = ", ".join(f"{split}: {{documents: {split}.txt}}" for split in ("train", "valid"))
+    (folder / "language.yaml").write_text(TEXTS.format(name="language", task="language_modelling", splits=splits))
+    splits = ", ".join(f"{split}: {{file: {split}.tsv}}" for split in ("train", "valid", "test"))
+    (folder / "class.yaml").write_text(
+        TEXTS.format(name="class", task="classification", splits=splits).replace(
+            "{vocabulary: 30}", "{name: of_experiment, experiment: language.yaml}"
+        )
+        + "initial: {experiment: language.yaml, epoch: 1}\n"
+    )
+
+
+def test_a_language_model_s_trunk_becomes_a_classifier_s(project: Path, call: Call) -> None:
+    write_texts(project)
+    code, out, err = call("train", "class.yaml")
+    assert code == 0, err
+    assert "loaded; 2 (head.weight, head.bias) random; none left over" in out
+    code, _, err = call("train", "class.yaml", "-o", "data.tokenizer={vocabulary: 30, model: unigram}")
+    assert code == 65
+    assert "has another vocabulary than `text` here, and token ids would mean other words" in err
+    code, _, err = call("train", "class.yaml", "-o", "model.d_ff=16", "-o", "model.layers=2")
+    assert code == 65
+    assert "has 3 tensors of another shape (trunk.layers.0" in err
 
 
 def test_what_was_not_trained_yet_is_named_with_the_command_that_trains_it(call: Call) -> None:

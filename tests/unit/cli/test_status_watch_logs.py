@@ -95,7 +95,8 @@ def test_a_member_of_a_population_that_nothing_works_on_is_paused(tmp_path, tria
         for number, turn_epochs in ((1, 2), (2, 2), (3, 0)):
             name = f"t{number:04d}"
             where = {"directory": f"trials/{name}", "number": number, "turn_epochs": turn_epochs}
-            ledger.start(name, kind="trial", row="standard", seed=1, params={}, config={}, **where)
+            config = {"training": {"epochs": 4}}
+            ledger.start(name, kind="trial", row="standard", seed=1, params={}, config=config, **where)
             (directory / "trials" / name).mkdir()
         with heartbeat(directory / "trials" / "t0001", rank=0):
             assert status(tmp_path, "quickstart", "--json") == 0

@@ -6,15 +6,19 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.config.base import comparable
+from intelligen.config.load import load_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.data import Augment, Data, FilesCorpus, Tokenizer
 from intelligen.config.schema.split_forms import LineFiles
+from intelligen.config.schema.tasks import Translation
 from intelligen.data.augmentation import augmented, copies_of
 from intelligen.data.data_summary import describe
 from intelligen.data.preparation import data_identity, prepare
 from intelligen.data.prepared_data import Prepared
+from intelligen.errors import ConfigError
 
 COLUMNS = (Column("text", read=True), Column("label", read=False, kind="label"))
 WORDS = [f"w{number}" for number in range(40)]
@@ -128,3 +132,15 @@ def test_without_settings_nothing_is_augmented_and_no_identity_changes() -> None
     assert "augment" not in comparable(Data())
     data = [Data(), Data(augment=Augment()), Data(augment=Augment(seed=2)), Data(augment=Augment(copies=2))]
     assert len({data_identity(one, "x", COLUMNS) for one in data}) == 4
+
+
+def test_augmentation_is_refused_where_models_read_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tiny_corpus(tmp_path)
+    (tmp_path / "e.yaml").write_text(TINY_EXPERIMENT.replace("data:", "data:\n  augment: {copies: 1}"))
+    monkeypatch.setattr(Translation, "columns", (Column("target", read=False),))
+    with pytest.raises(ConfigError) as refused:
+        load_experiment(tmp_path / "e.yaml")
+    assert str(refused.value) == (
+        f"{tmp_path}/e.yaml:5: data.augment changes texts that models read, and those of task translation read none;"
+        " remove it"
+    )

@@ -10,6 +10,7 @@ from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.schema.data import Data, Filters, Tokenizer
 from intelligen.data.data_manifest import MANIFEST
 from intelligen.data.data_summary import describe
+from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.preparation import data_identity, prepare
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import DataError
@@ -154,3 +155,25 @@ def test_the_kind_of_a_column_is_part_of_the_identity() -> None:
     windowed = (Column("text", read=False, windowed=True),)
     columns = [SOURCE_AND_TARGET, COLUMNS, as_text, windowed, (Column("text", read=False),)]
     assert len({data_identity(Data(), "fingerprint", one) for one in columns}) == 5
+
+
+def test_a_new_test_set_is_labelled_by_the_classes_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = prepared(tmp_path, monkeypatch)
+    for name, label in (("known", "9"), ("new", "8")):
+        (tmp_path / f"{name}.csv").write_text(f'text,label\n"ape, bee",10\nape,{label}\n')
+    with NewTestSet("known", (tmp_path / "known.csv",)).encoded(found, COLUMNS) as (split, _):
+        assert [split.columns["label"][row].tolist() for row in (0, 1)] == [[0], [1]]
+    with (
+        pytest.raises(DataError, match=r"new\.csv:3: label `8` in split `new` is in no training row"),
+        NewTestSet("new", (tmp_path / "new.csv",)).encoded(found, COLUMNS),
+    ):
+        pass
+
+
+def test_of_many_classes_the_first_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(text, f"c{number:03}") for number, (text, _) in enumerate(TRAIN)]
+    found = prepared(tmp_path, monkeypatch, train=rows, valid=rows[:3], test=rows[:2])
+    (line,) = [line for line in describe(found) if "120 classes" in line and "c000 in 1 rows" in line][:1]
+    assert line.endswith("c009 in 1 rows, 110 more")
+    with pytest.raises(DataError, match=r"\(there are c000, .*, c019 and 100 more\); did you mean `c119`\?"):
+        prepared(tmp_path / "other", monkeypatch, train=rows, valid=rows[:3], test=[("ape", "c1190")])

@@ -10,7 +10,7 @@ import pytest
 
 from intelligen.config.schema.columns import Column
 from intelligen.config.schema.data import FilesCorpus, HubCorpus
-from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText, SplitFiles
+from intelligen.config.schema.split_forms import HeldOut, LineFiles, PairTable, ParallelText, SplitFiles
 from intelligen.data.corpora import open_corpus
 from intelligen.data.corpus_interface import Corpus
 from intelligen.errors import ConfigError, DataError
@@ -121,3 +121,23 @@ def test_a_group_that_the_data_do_not_have_is_refused(tmp_path: Path) -> None:
         ConfigError, match=r"^data\.corpus\.splits\.train: .* `titel`, which splits\.valid\.group names;"
     ):
         open_corpus(settings, (Column("source", read=True),))
+
+
+def test_groups_in_a_file_of_their_own_have_a_line_for_each_row(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("".join(f"text {number}\n" for number in range(40)))
+    (tmp_path / "article").write_text("".join(f"article {number % 8}\n" for number in range(39)))
+    lines = LineFiles(lines={"text": "text", "article": "article"})
+    splits = {"train": lines, "valid": held_out(9, "article"), "test": lines}
+    found = open_corpus(FilesCorpus(folder=str(tmp_path), splits=splits), (Column("text", read=True),))
+    with pytest.raises(DataError, match=r"text has 40 lines, \S*article has 39: line i of one must belong to line i"):
+        list(found.rows("valid"))
+    with (tmp_path / "article").open("a") as file:
+        file.write("article 7\n")
+    assert len(list(found.rows("train"))) == 40 - 10  # two articles of five rows each
+
+
+def test_the_order_of_the_settings_does_not_matter(tmp_path: Path) -> None:
+    drawn = {"one": held_out(30, "answer"), "two": held_out(30, "article")}
+    one, other = corpus(tmp_path, ROWS, **drawn), corpus(tmp_path, ROWS, **dict(reversed(drawn.items())))
+    assert one.fingerprint() == other.fingerprint()
+    assert list(one.rows("two")) == list(other.rows("two"))

@@ -9,9 +9,11 @@ from pathlib import Path
 import datasets
 import pytest
 
+from intelligen.config.load import load_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
 from intelligen.config.schema.data import HubCorpus
 from intelligen.config.schema.split_forms import Documents, LineFiles, PairTable, ParallelText, SplitFiles, TextFolder
+from intelligen.data.corpora import open_corpus
 from intelligen.data.corpus_files import FileRows
 from intelligen.data.huggingface import HubRows
 from intelligen.errors import ConfigError, DataError
@@ -224,3 +226,38 @@ def test_documents_are_other_data_than_lines(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a\n")
     forms: list[SplitFiles] = [Documents(documents="t.txt"), LineFiles(lines={"text": "t.txt"})]
     assert len({FileRows(tmp_path, {"train": form}, TEXT).fingerprint() for form in forms}) == 2
+
+
+EXPERIMENT = """
+version: 1
+name: small
+data:
+  corpus:
+    name: files
+    folder: .
+    splits:
+      train: {file: t.tsv}
+      valid: {source: a, target: b}
+      test: {source: a, target: b}
+"""
+
+
+@pytest.mark.parametrize("corpus", ["files", "hub"])
+def test_the_fix_for_a_field_of_another_name_works_as_it_is_printed(tmp_path: Path, corpus: str) -> None:
+    (tmp_path / "e.yaml").write_text(EXPERIMENT)
+    (tmp_path / "t.tsv").write_text("src\ttarget\na\tb\n")
+    (tmp_path / "a").write_text("")
+    (tmp_path / "b").write_text("")
+    datasets.Dataset.from_list([{"src": "a", "target": "b"}]).save_to_disk(tmp_path / "saved")
+    splits = "{train: train, valid: train, test: train}"
+    hub = f"data.corpus={{name: hub, dataset: {tmp_path}/saved, target_field: target, splits: {splits}}}"
+    given = [hub] if corpus == "hub" else []
+
+    def rows(*overrides: str) -> list[Row]:
+        found = load_experiment(tmp_path / "e.yaml", [*given, *overrides]).data.corpus
+        return list(open_corpus(found, SOURCE_AND_TARGET).rows("train"))
+
+    with pytest.raises(DataError, match="says which one is the source") as refused:
+        rows()
+    (fix,) = re.findall(r"-o (\S+)=NAME", str(refused.value))
+    assert rows(f"{fix}=src") == [("a", "b")]

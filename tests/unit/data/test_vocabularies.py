@@ -136,7 +136,7 @@ def test_a_chain_of_experiments_ends_at_the_one_that_learns(tmp_path: Path) -> N
     [
         (
             SECOND.replace("first.yaml", "second.yaml"),
-            r"none of these experiments learns vocabularies: .* → .*second\.yaml",
+            r"none of these experiments learns vocabularies: \S*\.yaml → \S*\.yaml → \S*\.yaml",
         ),
         (None, r"first\.yaml: no such file"),
         (
@@ -145,7 +145,7 @@ def test_a_chain_of_experiments_ends_at_the_one_that_learns(tmp_path: Path) -> N
         ),
         (
             FIRST.replace("JOINT", "false"),
-            r"first\.yaml has separate vocabularies, and model\.tied_embeddings `all` needs a joint one; set mod",
+            r"first\.yaml has separate vocabularies, and model\.tied_embeddings `all` needs a joint one; set ",
         ),
     ],
 )
@@ -160,7 +160,7 @@ def test_an_experiment_without_fitting_vocabularies_is_refused_at_the_line_that_
     )
     for load in (load_experiment, load_sweep):
         with pytest.raises(
-            ConfigError, match=rf"second\.yaml:12: data\.tokenizer\.experiment: \S*{message}"
+            ConfigError, match=rf"second\.yaml:12: data\.tokenizer\.experiment: (\S*/)?{message}"
         ) as refused:
             load(folder / ("second.yaml" if load is load_experiment else "sweep.yaml"))
         assert len(refused.value.args) == 1

@@ -36,7 +36,10 @@ def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
     page = runs / "sweeps" / "small" / "report.html"
     assert lines[0].startswith("answer   intelligen wins: ")
     *shared, last = lines[1:]
-    assert shared[0] == "data     in two splits: 8 of the 30 rows of valid are in train too, and 8 of its inputs"
+    assert (
+        shared[0]
+        == "data     in two splits: 8 of the 30 rows of valid are in train too, and 8 of its inputs (7 different ones)"
+    )
     assert last == f"report   {page}"
     text = page.read_text()
     assert text.startswith("<!DOCTYPE html>")

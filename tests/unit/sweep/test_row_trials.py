@@ -1,0 +1,95 @@
+"""A row's trials have its settings, its data, its baseline and its initial weights, seed by seed."""
+
+from pathlib import Path
+
+import pytest
+from searches import sweep
+
+from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.schema.initial import InitialWeights
+from intelligen.config.schema.strategies import Strategy
+from intelligen.sweep.row_data import DataOfRows
+from intelligen.sweep.row_trials import RowTrials
+
+PRETRAINED = """version: 1
+name: pretrained
+training: {epochs: 2, keep_epochs: [1, 2]}
+"""
+VARIANTS = {
+    "control": "base",
+    "of": {"base": {}, "wide": {"model.d_model": 512}, "smooth": {"finetuning.label_smoothing": 0.3}},
+}
+
+
+def rows(experiment: Experiment | None = None, **changes: object) -> RowTrials:
+    settings = sweep(space={}, budget={}, **changes)
+    names = [row.id for row in settings.variants()]
+    data = DataOfRows("shared", dict.fromkeys(names, "shared") | {"wide": "other"}, dict.fromkeys(names, "its"))
+    return RowTrials(settings, experiment or Experiment(version=1, name="e"), data, weights)
+
+
+def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
+    """Another hash for each seed and epoch."""
+    assert experiment.initial is not None
+    assert pretraining is not None
+    name = f"{pretraining.seed}{experiment.initial.epoch}"
+    return InitialWeights(weights=name.rjust(64, "0"), part="all", freeze=False, origin=prepared)
+
+
+def test_variants_that_share_a_baseline_have_one() -> None:
+    found = rows(rows={"variants": VARIANTS})
+    assert list(found.baselines) == ["baseline-base-1", "baseline-wide-1"]
+    starts = {row: found.trial({"row": row}).start for row in VARIANTS["of"]}
+    assert starts["base"] == starts["smooth"] == found.baselines["baseline-base-1"].identity
+    assert starts["wide"] == found.baselines["baseline-wide-1"].identity
+
+
+def test_a_trial_has_the_settings_and_the_data_of_its_row() -> None:
+    trial = rows(rows={"variants": VARIANTS}).trial({"row": "wide", "finetuning.epochs": 2})
+    assert (trial.model.d_model, trial.prepared, trial.training.epochs) == (512, "other", 2)
+
+
+def test_without_a_baseline_a_trial_is_the_experiment_s_own_training() -> None:
+    experiment = Experiment(version=1, name="e", strategy={"name": "generative"})
+    found = rows(experiment, rows={"variants": VARIANTS}, stages=["train"])
+    trial = found.trial({"row": "base"})
+    assert found.baselines == {}
+    assert (trial.start, trial.strategy.name, trial.training) == (None, "generative", experiment.training)
+
+
+def test_strategies_keep_one_baseline_a_seed() -> None:
+    settings = sweep(confirm={"seeds": 2})
+    found = RowTrials(settings, Experiment(version=1, name="e"), DataOfRows("x"), weights)
+    assert list(found.baselines) == ["baseline-1", "baseline-2", "baseline-3"]
+    assert found.row_of({"strategy.name": "standard"}) is None
+
+
+@pytest.fixture
+def pretrained(tmp_path: Path) -> RowTrials:
+    file = tmp_path / "pretrained.yaml"
+    file.write_text(PRETRAINED)
+    later = {str(epoch): {"initial.experiment": str(file), "initial.epoch": epoch} for epoch in (1, 2)}
+    axes = {"control": {"pre": "0"}, "of": {"pre": {"0": {}, **later}}}
+    return rows(rows={"axes": axes}, stages=["train"], confirm={"seeds": 2})
+
+
+def test_rows_that_share_a_pre_training_train_it_once_for_each_seed(pretrained: RowTrials) -> None:
+    assert list(pretrained.pretrainings) == ["pretrained-1", "pretrained-2", "pretrained-3"]
+    assert {trial.prepared for trial in pretrained.pretrainings.values()} == {"its"}
+
+
+def test_a_row_starts_from_its_epoch_and_its_repetition_from_that_of_the_other_seed(pretrained: RowTrials) -> None:
+    trial = pretrained.trial({"row": "pre-2"})
+    again = pretrained.repeated(trial, row="pre-2", seed=3)
+    assert trial.initial is not None
+    assert again.initial is not None
+    assert (trial.initial.weights[-2:], again.initial.weights[-2:], again.seed) == ("12", "32", 3)
+    assert trial.identity != again.identity
+    assert pretrained.trial({"row": "pre-0"}).initial is None
+
+
+def test_the_strategy_of_a_row_may_be_written_in_any_form() -> None:
+    of = {"base": {}, "name": {"strategy": "recurrent"}, "whole": {"strategy": {"name": "generative", "candidates": 3}}}
+    found = rows(rows={"variants": {"control": "base", "of": of}})
+    strategies: list[Strategy] = [found.trial({"row": row}).strategy for row in of]
+    assert [one.name for one in strategies] == ["standard", "recurrent", "generative"]
