@@ -43,7 +43,8 @@ def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric], compare
     columns = readable_columns(records, metrics, compared or ComparedRows())
     lines = [[column.heading for column in columns], ["---" if column.is_word else "---:" for column in columns]]
     lines += [[column.text(record).replace("|", "\\|").replace("\n", " ") for column in columns] for record in records]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return table + (f"\nPublished: {compared.published.note}\n" if compared and compared.published else "")
 
 
 def to_latex(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows | None = None) -> str:
@@ -53,7 +54,11 @@ def to_latex(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: 
     headings = _latex_line([column.heading for column in columns])
     lines = [rf"\begin{{tabular}}{{{places}}}", r"\toprule", headings, r"\midrule"]
     lines += [_latex_line([column.text(record) for column in columns]) for record in records]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    lines.append(r"\bottomrule")
+    if compared and compared.published:
+        note = latex_escaped(f"Published: {' '.join(compared.published.note.split())}")
+        lines.append(rf"\multicolumn{{{len(columns)}}}{{p{{\linewidth}}}}{{\footnotesize {note}}} \\")
+    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
 
 def latex_escaped(text: str) -> str:
