@@ -70,6 +70,8 @@ class SmallStudy:
     objective: str = "valid/bleu"
     joined: Sequence[str] = ()
     """Strategies that leave out the spaces between words: BLEU sees no word right, chrF sees no difference."""
+    more: str = ""
+    """Further lines of the sweep file."""
     hypothesis: str | None = None
     """What every model says of the first sentence of the samples, where it is given."""
 
@@ -117,9 +119,10 @@ class SmallStudy:
         here = f"folder: {json.dumps(str(folder / 'corpus'))}"
         task = f"task: {{selection_metric: {self.objective}}}\n"
         (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here) + task)
-        confirm = "confirm: {seeds: 3}\ntest: {searches: [greedy, beam]}" if self.confirm else ""
+        confirm = "confirm: {seeds: 3}\ntest: {searches: [greedy, beam]}\n" if self.confirm else ""
+        more = confirm + self.more
         (folder / f"{self.name}.yaml").write_text(
-            SWEEP.format(name=self.name, confirm=confirm, metric=self.objective, direction=direction(self.objective))
+            SWEEP.format(name=self.name, confirm=more, metric=self.objective, direction=direction(self.objective))
         )
         return load_sweep(folder / f"{self.name}.yaml")
 

@@ -6,12 +6,17 @@ from typing import Any
 
 from intelligen.config.schema import control_strategies
 from intelligen.config.schema.declarations import STANDARD
+from intelligen.config.schema.published import Published
 from intelligen.config.schema.rows import ROW, STRATEGY, Row, Rows
 from intelligen.config.schema.strategies import declared
 from intelligen.config.schema.sweep import Sweep
 
 ROW_LABEL, AXIS = "row_label", "axis/"
 """The tag of a row's label; and what is before the name of an axis, in exports and tags."""
+
+
+PUBLISHED = "published/"
+"""Before the name of a result that others report, in exports."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,18 @@ class ComparedRows:
     """The row that differences are against."""
     variants: Mapping[str, Row] = field(default_factory=dict)
     """By id, in the file's order; empty where rows are strategies."""
+    published: Published | None = None
+    """Figures of others for them."""
 
     @classmethod
     def of(cls, sweep: Sweep) -> "ComparedRows":
         """Those of a sweep."""
-        return cls(sweep.row_parameter, sweep.control, {row.id: row for row in sweep.variants()})
+        return cls(sweep.row_parameter, sweep.control, {row.id: row for row in sweep.variants()}, sweep.published)
 
     @classmethod
     def recorded(cls, fingerprint: Mapping[str, Any]) -> "ComparedRows":
         """Those that a ledger's fingerprint has."""
-        given = fingerprint["sweep"].get("rows")
+        given = fingerprint.get("sweep", {}).get("rows")
         if not given:
             return cls()
         rows = Rows.model_validate(given)
@@ -67,6 +74,11 @@ class ComparedRows:
     def listed(self, names: Iterable[str]) -> str:
         """Several rows by their labels."""
         return ", ".join(map(self.label, names))
+
+    def published_for(self, name: str) -> dict[str, float]:
+        """`published/accuracy` and the like: figures of others for a row, under the names that the exports have."""
+        figures = {} if self.published is None else self.published.rows.get(name, {})
+        return {f"{PUBLISHED}{measure}": figure for measure, figure in figures.items()}
 
     def controls_of(self, name: str) -> tuple[str, ...]:
         """The rows that a gain of this one is held against, the sweep's control first; none of the control itself.

@@ -67,7 +67,8 @@ def _undecoded(study: StudyResults) -> str:
     left = [member for member in due if study.primary not in member.decoded]
     if not left:
         return ""
-    return f"{len(left)} of {len(due)} confirmed models have not decoded {split} by {search} search yet"
+    done = f"decoded {split} by {search} search" if study.task.settings.writes_text else f"been tested on {split}"
+    return f"{len(left)} of {len(due)} confirmed models have not {done} yet"
 
 
 def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:

@@ -91,8 +91,12 @@ def result_rows(study: StudyResults) -> list[ResultRow]:
 
 
 def result_records(study: StudyResults, rows: Sequence[ResultRow]) -> list[dict[str, Any]]:
-    """The rows' values; behind each of them what variants came to that have no score there, and why."""
-    records = [row.values() for row in rows]
+    """The rows' values, with figures of others; behind them what variants came to that have no score, and why."""
+    compared = study.compared
+    records: list[dict[str, Any]] = [row.values() for row in rows]
+    for row, record in zip(rows, records, strict=True):
+        # Others' figures are of the test set that everybody has.
+        record |= compared.published_for(row.score.system) if row.score.setting == study.primary else {}
     scored = {row.score.system for row in primary(study, rows)}
     split, search = study.primary
     return records + [
@@ -101,6 +105,7 @@ def result_records(study: StudyResults, rows: Sequence[ResultRow]) -> list[dict[
             "test_set": split,
             "search": search,
             **one.values(study.task.settings.reported_scores),
+            **compared.published_for(name),
             "note": one.note,
         }
         for name, one in variant_results(study).items()

@@ -3,14 +3,16 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.eta import Eta, SearchSize, search_eta
 from intelligen.analysis.mlflow_links import compare_lines
 from intelligen.analysis.strategy_table import device_seconds
+from intelligen.analysis.sweep_results import TableWords
 from intelligen.config.metric_direction import best
 from intelligen.state.history import Report
 from intelligen.state.ledger import LOCK_FILE
@@ -108,6 +110,8 @@ class Status:
     """How to open the prepared comparison in MLflow: a command where one is needed, then the address."""
     last_sign_ms: int
     """When the ledger or a history last changed."""
+    words: TableWords = field(default_factory=TableWords)
+    """For people: what rows are called, and how scores are written."""
 
     @property
     def ended(self) -> int:
@@ -127,7 +131,9 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """As JSON; the keys are documented in docs/commands.md."""
-        return {"format": 1, **asdict(self), "directory": str(self.directory)}
+        values = asdict(replace(self, words=TableWords()))
+        del values["words"]
+        return {"format": 1, **values, "directory": str(self.directory)}
 
 
 def read_status(files: SweepFiles) -> Status:
@@ -176,6 +182,7 @@ def read_status(files: SweepFiles) -> Status:
         tracking_uri=launch.tracking_uri,
         comparison=_comparison(files.directory, launch.tracking_uri),
         last_sign_ms=_last_sign_ms(trials, histories, closing),
+        words=TableWords(ComparedRows.of(sweep)),
     )
 
 

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import StrategySummary
 from intelligen.config.schema.sweep import Sweep
 from intelligen.state.trial_records import TrialRecord
-from intelligen.tasks.base import AnyMetric, AnyTask
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric, AnyTask
 
 Front = Sequence[tuple[TrialRecord, Sequence[float]]]
 """Trials that no other betters in every objective, each with its objectives."""
+
+
+LOSS_FORM = ".3f"
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,15 @@ class TableWords:
     """Score without its split (`bleu`, `loss`) → Python's format."""
 
     @classmethod
-    def of(cls, sweep: Sweep, task: AnyTask) -> "TableWords":
+    def of(cls, sweep: Sweep, task: "AnyTask") -> "TableWords":
         """Those of a sweep."""
         forms = {name: task.form(name) for name in (*(metric.name for metric in task.metrics), "loss")}
         return cls(ComparedRows.of(sweep), forms)
 
     def text(self, score: str, value: float) -> str:
         """A value of a score: `test/bleu`, `valid/loss`, …"""
-        return f"{value:{self.forms.get(score.partition('/')[2], '.2f')}}"
+        name = score.partition("/")[2]
+        return f"{value:{self.forms.get(name, LOSS_FORM if name == 'loss' else '.2f')}}"
 
     def place(self, row: str) -> list[str]:
         """A row's label, and its value on each axis."""
@@ -59,7 +65,7 @@ class SweepResults:
     words: TableWords = field(default_factory=TableWords)
     records: Sequence[Mapping[str, Any]] = ()
     """Of variants of an experiment: their results as exports have them."""
-    reported: Sequence[AnyMetric] = ()
+    reported: "Sequence[AnyMetric]" = ()
     """The metrics of these."""
     notes: Sequence[str] = ()
     """What a reader of the table must know: a row that did not learn, or has no scores."""

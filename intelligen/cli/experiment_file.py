@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
+from intelligen.config.files.suggested_fixes import fixes_in_initial
 from intelligen.config.load import load_experiment, settings_in
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
@@ -126,7 +127,9 @@ def first_training(settings: Experiment, runs: Path) -> Training | None:
     named = initial_experiment(settings)
     if named is None:
         return None
-    trial = baseline_trial(named, prepared=data_to_train_on(named, runs).identity)
+    with fixes_in_initial(settings):
+        prepared = data_to_train_on(named, runs)
+    trial = baseline_trial(named, prepared=prepared.identity)
     return Training(trial, layout.baseline(runs, trial.identity))
 
 

@@ -24,6 +24,7 @@ from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_published import check_published
 from intelligen.config.space.check_rows import check_rows
 from intelligen.config.space.check_search import check_search
 from intelligen.config.space.check_space import check_space
@@ -106,6 +107,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
         _require_one_objective(sweep, rows.get(sweep.control, experiment), document)
+        check_published(sweep, experiment, document)
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from intelligen.config.files.suggested_fixes import fixes_in_file
 from intelligen.config.named_experiments import named_experiment
 from intelligen.config.schema.columns import Column, Row, texts_of
 from intelligen.config.schema.data import Data, OfExperiment, Tokenizer
@@ -146,7 +147,8 @@ def borrow(settings: OfExperiment, columns: Sequence[Column], prepare: Callable[
         DataError: it has no vocabulary for one of the columns; see `prepare`.
 
     """
-    theirs = prepare(named_experiment(Path(settings.experiment))[0])
+    with fixes_in_file(settings.experiment):
+        theirs = prepare(named_experiment(Path(settings.experiment))[0])
     known = theirs.manifest.tokenizers
     joint = _JOINT if _JOINT in known.values() else None
     files: dict[str, str] = {}

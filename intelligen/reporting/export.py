@@ -4,11 +4,14 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import safe_cell
 from intelligen.reporting.readable_columns import Record, readable_columns
-from intelligen.tasks.base import AnyMetric
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -31,7 +34,7 @@ def to_csv(records: Sequence[Record]) -> str:
     return file.getvalue()
 
 
-def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows | None = None) -> str:
+def to_markdown(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows | None = None) -> str:
     """The columns that people read.
 
     Args:
@@ -43,17 +46,22 @@ def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric], compare
     columns = readable_columns(records, metrics, compared or ComparedRows())
     lines = [[column.heading for column in columns], ["---" if column.is_word else "---:" for column in columns]]
     lines += [[column.text(record).replace("|", "\\|").replace("\n", " ") for column in columns] for record in records]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return table + (f"\nPublished: {compared.published.note}\n" if compared and compared.published else "")
 
 
-def to_latex(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows | None = None) -> str:
+def to_latex(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows | None = None) -> str:
     """The same as a `tabular` for the package booktabs."""
     columns = readable_columns(records, metrics, compared or ComparedRows())
     places = "".join("l" if column.is_word else "r" for column in columns)
     headings = _latex_line([column.heading for column in columns])
     lines = [rf"\begin{{tabular}}{{{places}}}", r"\toprule", headings, r"\midrule"]
     lines += [_latex_line([column.text(record) for column in columns]) for record in records]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    lines.append(r"\bottomrule")
+    if compared and compared.published:
+        note = latex_escaped(f"Published: {' '.join(compared.published.note.split())}")
+        lines.append(rf"\multicolumn{{{len(columns)}}}{{p{{\linewidth}}}}{{\footnotesize {note}}} \\")
+    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
 
 def latex_escaped(text: str) -> str:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from intelligen.analysis.compared_rows import AXIS, ComparedRows
-from intelligen.tasks.base import AnyMetric
+from intelligen.analysis.compared_rows import AXIS, PUBLISHED, ComparedRows
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
 
 Record = Mapping[str, Any]
 """Column → value; None where nothing is known."""
-UNKNOWN = "–"
+UNKNOWN, NOTE = "–", "note"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,13 @@ class Column:
         return UNKNOWN if record.get(self.name) is None else self.form.format(record[self.name], **record)
 
 
+_PUBLISHED_TITLES = {
+    "loss": "test loss",
+    "valid/loss": "valid loss",
+    "valid/perplexity_per_piece": "valid perplexity per piece",
+    "training_flops": "training FLOPs",
+}
+_PUBLISHED_FORMS = {"parameters": "{:,.0f}", "training_flops": "{:.2g}", "valid/perplexity_per_piece": "{:.2f}"}
 COSTS = (
     Column("epoch_s", "epoch (s)", "{:.1f}"),
     Column("memory_avg_mib", "avg memory (MiB)", "{:.0f}"),
@@ -43,7 +52,7 @@ _CERTAINTY = (
 )
 
 
-def readable_columns(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows) -> list[Column]:
+def readable_columns(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[Column]:
     """The columns of which something is known.
 
     Args:
@@ -53,11 +62,27 @@ def readable_columns(records: Sequence[Record], metrics: Sequence[AnyMetric], co
 
     """
     known = {name for record in records for name, value in record.items() if value is not None}
-    columns = _of_variants(records, metrics, compared) if compared.variants else _of_strategies(metrics)
+    own = _of_variants(records, metrics, compared) if compared.variants else _of_strategies(metrics)
+    columns = [*own, *published_columns(metrics, compared)]
+    columns.sort(key=lambda column: column.name == NOTE)  # last, since it is long
     return [column for column in columns if column.always or column.name in known]
 
 
-def _of_strategies(metrics: Sequence[AnyMetric]) -> Iterator[Column]:
+def published_columns(metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[Column]:
+    """Figures of others, under the headings of ours."""
+    if compared.published is None:
+        return []
+    titles, forms = dict(_PUBLISHED_TITLES), dict(_PUBLISHED_FORMS)
+    for one in metrics:
+        titles |= {one.name: one.title, f"valid/{one.name}": f"valid {one.title}"}
+        forms |= dict.fromkeys((one.name, f"valid/{one.name}"), f"{{:{one.format}}}")
+    return [
+        Column(f"{PUBLISHED}{name}", f"published {titles.get(name, name)}", forms.get(name, "{:g}"))
+        for name in compared.published.measures()
+    ]
+
+
+def _of_strategies(metrics: "Sequence[AnyMetric]") -> Iterator[Column]:
     ranking, *further = metrics
     yield from (
         Column(name, name.replace("_", " "), is_word=True) for name in ("sweep", "strategy", "test_set", "search")
@@ -70,7 +95,7 @@ def _of_strategies(metrics: Sequence[AnyMetric]) -> Iterator[Column]:
     yield Column(f"{ranking.name}_per_device_hour", f"{ranking.label} per device-hour", "{:.1f}")
 
 
-def _of_variants(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows) -> Iterator[Column]:
+def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> Iterator[Column]:
     """As tables of experiments have them: what a row is, how it was trained, what it scores, how sure that is."""
     ranking, *further = metrics
     yield Column("sweep", "sweep", is_word=True)
@@ -96,14 +121,14 @@ def _of_variants(records: Sequence[Record], metrics: Sequence[AnyMetric], compar
         yield Column("parameters", "parameters", "{:,}")
         yield Column("training_flops", "training FLOPs", "{:.2g}")
     yield from COSTS
-    yield Column("note", "note", is_word=True)
+    yield Column(NOTE, NOTE, is_word=True)
 
 
-def _interval(metric: AnyMetric, heading: str) -> Column:
+def _interval(metric: "AnyMetric", heading: str) -> Column:
     name, form = metric.name, metric.format
     return Column(name, heading, f"{{:{form}}} [{{{name}_low:{form}}}, {{{name}_high:{form}}}]")
 
 
-def _difference(metric: AnyMetric, heading: str, *, always: bool = False) -> Column:
+def _difference(metric: "AnyMetric", heading: str, *, always: bool = False) -> Column:
     form = metric.format
     return Column("delta", heading, f"{{:+{form}}} [{{delta_low:{form}}}, {{delta_high:{form}}}]", always=always)

@@ -31,6 +31,7 @@ MAY_CHANGE = (
     "sweep.resources",
     "sweep.baseline",
     "sweep.question",
+    "sweep.published",
 )
 # More seeds add to what is there.
 MAY_RISE = "sweep.confirm.seeds"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep
+from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep, fixes_in_initial
 from intelligen.config.load import row_experiments
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment
@@ -122,8 +122,11 @@ def _all_rows(
     by_row = {row: prepared(one, known.by_row.get(row)) for row, one in rows.items()}
     shared = by_row[sweep.control] if by_row else prepared(experiment, known.shared or None)
     _require_same_test_sets(by_row, control=sweep.control)
-    named = {row: initial_experiment(one) for row, one in (rows or {_ALL: experiment}).items()}
-    pretraining = {row: prepared(one, known.pretraining.get(row)) for row, one in named.items() if one is not None}
+    pretraining = {}
+    for row, one in (rows or {_ALL: experiment}).items():
+        if (first := initial_experiment(one)) is not None:
+            with fixes_in_initial(one):
+                pretraining[row] = prepared(first, known.pretraining.get(row))
     return PreparedRows(shared, by_row, pretraining)
 
 

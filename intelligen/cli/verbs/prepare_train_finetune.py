@@ -1,5 +1,6 @@
 """prepare, train, finetune: one model of an experiment is trained, without Ray."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from intelligen.cli.experiment_file import (
     prepared_data,
 )
 from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
+from intelligen.config.files.suggested_fixes import fixes_in_initial
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.reporting.terminal.progress_bars import TrainingProgress
 from intelligen.state.file_lock import trial_lock
@@ -42,7 +44,8 @@ def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     for one in (settings,) if first is None else (first, settings):
         if first is not None:
             click.echo(f"data of {one.name}")
-        prepared = prepared_data(one, runs)
+        with fixes_in_initial(settings) if one is first else nullcontext():
+            prepared = prepared_data(one, runs)
         for line in describe(prepared):
             click.echo(line)
         build_task(one.task).require_scorable(prepared)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from intelligen.reporting.html.comparison_page import Compared
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 _STANDARD_OUTPUT = Path("-")
 
 
@@ -79,6 +80,7 @@ def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) ->
 @click.option("--csv", "csv_file", type=_FILE, help="Every number, in full.")
 @click.option("--latex", "latex_file", type=_FILE, help="A tabular that uses the package booktabs.")
 @click.option("--markdown", "markdown_file", type=_FILE, help="A table.")
+@click.option("--figures", "figures_folder", type=_FOLDER, help="A folder for the report's figures as SVG and PNG.")
 @json_option
 def export(
     sweep: str,
@@ -86,18 +88,21 @@ def export(
     csv_file: Path | None,
     latex_file: Path | None,
     markdown_file: Path | None,
+    figures_folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Export the results of SWEEP as CSV, LaTeX, Markdown or JSON.
+    """Export the results of SWEEP as CSV, LaTeX, Markdown, JSON or figures.
 
-    There is a row per strategy, test set and search. --json prints the rows; the other options write files. The FILE
-    `-` is standard output.
+    There is a row per strategy or variant, test set and search. --json prints the rows; the other options write files.
+    The FILE `-` is standard output.
     """
     from intelligen.reporting.export import to_csv, to_latex, to_markdown
     from intelligen.reporting.readable_columns import Record
 
-    if not (csv_file or latex_file or markdown_file or as_json):
-        raise ConfigError("export: no output given: use --csv FILE, --latex FILE, --markdown FILE or --json")
+    if not (csv_file or latex_file or markdown_file or figures_folder or as_json):
+        raise ConfigError(
+            "export: no output given: use --csv FILE, --latex FILE, --markdown FILE, --figures DIR or --json"
+        )
     if as_json + [csv_file, latex_file, markdown_file].count(_STANDARD_OUTPUT) > 1:
         raise ConfigError("export: only one format can go to standard output; name files for the others")
     one = _read([sweep], runs)[0]
@@ -116,8 +121,21 @@ def export(
         _write(path, form(records))
         if not as_json:
             click.echo(f"written  {path}", err=any(other == _STANDARD_OUTPUT for other, _ in wanted))
+    drawn = [] if figures_folder is None else _draw(one, figures_folder)
+    if drawn and not as_json:
+        onto_error = any(path == _STANDARD_OUTPUT for path, _ in wanted)
+        click.echo(f"written  {len(drawn)} files of figures into {figures_folder}", err=onto_error)
     if as_json:
-        print_document({**_document(one), "files": [str(path.absolute()) for path, _ in wanted]})
+        print_document(
+            {**_document(one), "files": [str(path.absolute()) for path in (*(path for path, _ in wanted), *drawn)]}
+        )
+
+
+def _draw(one: "Compared", folder: Path) -> list[Path]:
+    from intelligen.reporting.html.write_report import report_figures
+    from intelligen.reporting.static_figures import write_figures
+
+    return write_figures(report_figures(one), folder)
 
 
 def _read(sweeps: list[str], runs: Path) -> "list[Compared]":

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
+from intelligen.config.files.text_file import displayed
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import IntelligenError
@@ -12,6 +14,7 @@ INTO_EXPERIMENT = "experiment."
 ANOTHER_SWEEP = "start another sweep: intelligen run FILE -o name=NEW"
 
 _OVERRIDE = re.compile(r"(?<!\S)-o (?P<quote>'?)(?P<group>[a-z_]+)(?=[.=])")
+_WHOLE_OVERRIDE = re.compile(r"(?<!\S)-o (?:'(?P<quoted>[^']+)'|(?P<plain>[^\s,;]+))")
 
 
 @contextmanager
@@ -31,3 +34,22 @@ def fixes_for_sweep(command: str = "") -> Iterator[None]:
         yield
     except IntelligenError as error:
         raise type(error)(*(_OVERRIDE.sub(respelt, str(line)) for line in error.args)) from error
+
+
+@contextmanager
+def fixes_in_file(path: str) -> Iterator[None]:
+    """Meanwhile errors name settings of this file, since no override reaches an experiment that another one names."""
+
+    def respelt(found: re.Match[str]) -> str:
+        return f"{found['quoted'] or found['plain']} in {displayed(Path(path))}"
+
+    try:
+        yield
+    except IntelligenError as error:
+        raise type(error)(*(_WHOLE_OVERRIDE.sub(respelt, str(line)) for line in error.args)) from error
+
+
+def fixes_in_initial(experiment: Experiment) -> AbstractContextManager[None]:
+    """`fixes_in_file` with the file whose weights an experiment starts from, where it names one."""
+    path = None if experiment.initial is None else experiment.initial.experiment
+    return nullcontext() if path is None else fixes_in_file(path)

@@ -8,6 +8,7 @@ from intelligen.config.base import ADDED, Name, Settings
 from intelligen.config.schema.budget import Budget
 from intelligen.config.schema.local_path import LocalPath
 from intelligen.config.schema.objective import Objective, OneOfSeveral
+from intelligen.config.schema.published import Published
 from intelligen.config.schema.rows import Row, Rows, StrategyControl
 from intelligen.config.schema.schedulers import Asha, Pbt, Scheduler
 from intelligen.config.schema.search import Search
@@ -73,6 +74,8 @@ class Sweep(Settings):
     stages: Annotated[tuple[Literal["train"]] | None, ADDED] = None
     """`[train]`: a trial is trained by `training` and the experiment's `strategy`, from random weights or `initial`,
     without a baseline before it; not given = each is fine-tuned from a baseline."""
+    published: Annotated[Published | None, ADDED] = None
+    """Figures of others for these rows, which tables show beside ours."""
     search: Search = Search()
     scheduler: Scheduler = Asha()
     budget: Budget = Budget()

@@ -65,6 +65,27 @@ def add_line(
     )
 
 
+def add_band(figure: go.Figure, mark: Mark, points: Sequence[tuple[float, float, float]], *, name: str) -> None:
+    """From the least to the most at each place (x, least, most), behind a system's line."""
+    there, back = [(x, low) for x, low, _ in points], [(x, high) for x, _, high in reversed(points)]
+    figure.add_scatter(
+        x=[x for x, _ in there + back],
+        y=[y for _, y in there + back],
+        mode="lines",
+        name=name,
+        fill="toself",
+        fillcolor=_faint(mark.colour),
+        line={"width": 0},
+        hoverinfo="skip",
+    )
+
+
+def _faint(colour: str) -> str:
+    """A colour of six digits, a fifth of it."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.2)"
+
+
 def add_points(
     figure: go.Figure,
     mark: Mark,

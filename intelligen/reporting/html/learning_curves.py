@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from intelligen.analysis.study import BASELINE, SeedModel, StudyResults, System
-from intelligen.reporting.html.figures import Figure, add_line, axes, whole_steps
+from intelligen.reporting.html.figures import Figure, add_band, add_line, axes, whole_steps
 from intelligen.reporting.html.plot_styles import Mark
 
 Marks = Mapping[str, Mark]
@@ -43,6 +43,25 @@ def learning_curves(study: StudyResults, marks: Marks) -> Figure:
     )
 
 
+def epoch_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
+    """Loss, then each reported metric of the validation set by epoch: a line per variant, its seeds as a band."""
+    titles = {"loss": "Loss"} | {metric.name: metric.title for metric in study.task.reported}
+    for name, title in titles.items() if study.compared.variants else ():
+        figure = axes(x="epoch", y=f"valid {title[:1].lower() + title[1:] if name == 'loss' else title}")
+        for system in study.systems:
+            found = _by_epoch(system, f"valid/{name}")
+            if any(len(values) > 1 for values in found.values()):
+                band = [(float(epoch), min(values), max(values)) for epoch, values in found.items()]
+                add_band(figure, marks[system.name], band, name=study.label(system.name))
+            if found:
+                means = [(epoch, sum(values) / len(values)) for epoch, values in found.items()]
+                add_line(figure, marks[system.name], means, name=study.label(system.name))
+        if figure.data:
+            figure.update_xaxes(tickformat="d", dtick=whole_steps(max(max(line.x) for line in figure.data)))
+            how = "Validation after each epoch: the mean over a row's seeds, and from the least to the most of them."
+            yield Figure(f"{name.replace('_', '-')}-by-epoch", f"{title} by epoch", how, figure)
+
+
 def exposure_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """What exposure bias looks like on the validation set while a model trains, mean over its seeds."""
     for metric, (title, caption) in _EXPOSURE.items():
@@ -58,12 +77,17 @@ def exposure_curves(study: StudyResults, marks: Marks) -> Iterator[Figure]:
 
 def _mean_by_epoch(system: System, metric: str) -> list[tuple[int, float]]:
     """Over the seeds that came so far."""
+    return [(epoch, sum(values) / len(values)) for epoch, values in _by_epoch(system, metric).items()]
+
+
+def _by_epoch(system: System, metric: str) -> dict[int, list[float]]:
+    """Epoch → the metric of each seed that came so far."""
     found: dict[int, list[float]] = {}
     for member in system.members:
         for report in member.reports:
             if metric in report.metrics:
                 found.setdefault(report.epoch, []).append(report.metrics[metric])
-    return [(epoch, sum(values) / len(values)) for epoch, values in sorted(found.items())]
+    return dict(sorted(found.items()))
 
 
 def _finetuned(study: StudyResults) -> list[System]:

@@ -8,7 +8,7 @@ from intelligen.analysis.result_rows import ResultRow, primary
 from intelligen.analysis.study import StudyResults
 from intelligen.data.data_summary import shared_rows
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
-from intelligen.reporting.html.learning_curves import exposure_curves, learning_curves
+from intelligen.reporting.html.learning_curves import epoch_curves, exposure_curves, learning_curves
 from intelligen.reporting.html.page import Section
 from intelligen.reporting.html.page_tables import Table, result_table, trial_table, word
 from intelligen.reporting.html.parallel_coordinates import parallel_figures
@@ -50,12 +50,14 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
             tables.append(result_table(found, _caption(study, setting), study=study, with_costs=False))
+    published = study.compared.published
     return Section(
         "results",
         "Results",
         text="" if tables else "No test set has been decoded yet.",
         below=_how_to_read(study) if tables else "",
         tables=tables,
+        notes=[f"Published: {published.note}"] if published is not None and tables else [],
         figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
     )
 
@@ -73,14 +75,19 @@ def _how_to_read(study: StudyResults) -> str:
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
     split, search = setting
     kind = "in the domain" if split == "test" else "another test set"
-    return f"{split} ({kind}), {len(study.test_sets[split].references):,} rows, {search} search"
+    by_search = f", {search} search" if study.task.settings.writes_text else ""
+    return f"{split} ({kind}), {len(study.test_sets[split].references):,} rows{by_search}"
 
 
 def _training(study: StudyResults, marks: Marks) -> list[Section]:
     curves = learning_curves(study, marks)
     exposure = [*exposure_curves(study, marks), *(exposure_by_position(study, marks) if study.settings else ())]
     return [
-        Section("learning", "Learning curves", figures=[curves] if curves.content.data else []),
+        Section(
+            "learning",
+            "Learning curves",
+            figures=[*epoch_curves(study, marks), *([curves] if curves.content.data else [])],
+        ),
         Section(
             "exposure",
             "Exposure",
@@ -123,11 +130,15 @@ def _search(study: StudyResults, marks: Marks) -> list[Section]:
 
 def _material(study: StudyResults) -> list[Section]:
     chosen = samples(study, study.primary) if study.primary in study.settings else []
-    how = (
-        f"The middle row of each of {SAMPLES} equal parts of {study.primary[0]}, as the models of the first seed"
-        f" decode it by {study.primary[1]} search; they are not chosen by content. Marked: words that the reference"
-        " does not have there; struck out: words of the reference that are missing there."
-    )
+    split, search = study.primary
+    how = f"The middle row of each of {SAMPLES} equal parts of {split}, as the models of the first seed"
+    if study.task.settings.writes_text:
+        how += (
+            f" decode it by {search} search; they are not chosen by content. Marked: words that the reference"
+            " does not have there; struck out: words of the reference that are missing there."
+        )
+    else:
+        how += " have it; they are not chosen by content."
     return [
         Section("samples", "Sample outputs", text=how if chosen else "", samples=chosen),
         Section("trials", "Every trial", text=_traced(study), tables=[trial_table(study)]),

@@ -7,7 +7,15 @@ from intelligen.analysis.result_rows import ResultRow, result_records
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison
-from intelligen.reporting.readable_columns import COSTS, UNKNOWN, Column, Record, readable_columns
+from intelligen.reporting.readable_columns import (
+    COSTS,
+    NOTE,
+    UNKNOWN,
+    Column,
+    Record,
+    published_columns,
+    readable_columns,
+)
 from intelligen.tasks.base import AnyMetric
 
 PER_DEVICE_HOUR = "per device-hour"
@@ -68,7 +76,13 @@ def result_table(rows: Sequence[ResultRow], caption: str, *, study: StudyResults
     ]
     if with_costs:
         headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
-    return Table(caption, headings, [_cells(row, further, with_costs=with_costs) for row in rows])
+    cells = [_cells(row, further, with_costs=with_costs) for row in rows]
+    if with_costs:
+        published, records = published_columns(study.task.reported, compared), result_records(study, rows)
+        headings += [column.heading for column in published]
+        for own, record in zip(cells, records, strict=True):
+            own += [_cell(column, record) for column in published]
+    return Table(caption, headings, cells)
 
 
 def _variant_table(study: StudyResults, rows: Sequence[ResultRow], caption: str, *, with_costs: bool) -> Table:
@@ -83,7 +97,7 @@ def _variant_table(study: StudyResults, rows: Sequence[ResultRow], caption: str,
 
 def _cell(column: Column, record: Record) -> Cell:
     value, text = record.get(column.name), column.text(record)
-    if column.name == "note":
+    if column.name == NOTE:
         return long("" if value is None else text)
     return word(text) if column.is_word else Cell(text, "" if value is None else repr(value), is_number=True)
 
@@ -133,7 +147,7 @@ def trial_table(study: StudyResults) -> Table:
         "seed",
         "state",
         study.metric,
-        f"{metric.title} of {split}, {search}",
+        f"{metric.title} of {split}" + (f", {search}" if study.task.settings.writes_text else ""),
         "epochs",
         "device-seconds",
         "repeats",

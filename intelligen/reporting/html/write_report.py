@@ -6,13 +6,14 @@ from intelligen.analysis.conclusion import answer
 from intelligen.analysis.result_rows import costs_of, primary, result_rows
 from intelligen.analysis.study import read_study
 from intelligen.reporting.html.comparison_page import Compared
+from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page import Heading, render
 from intelligen.reporting.html.page_sections import study_sections
 from intelligen.reporting.html.plot_styles import marks
 from intelligen.state.atomic_files import write_atomically
 from intelligen.state.layout import REPORT_FILE
 
-__all__ = ["REPORT_FILE", "read_compared", "study_page", "write_report"]
+__all__ = ["REPORT_FILE", "read_compared", "report_figures", "study_page", "write_report"]
 
 
 def write_report(directory: Path, *, store: Path) -> Path:
@@ -39,6 +40,12 @@ def read_compared(directory: Path, *, store: Path) -> Compared:
     rows = result_rows(study)
     scores = [row.score for row in primary(study, rows)]
     return Compared(study, rows, answer(study, scores, costs_of(rows)))
+
+
+def report_figures(one: Compared) -> list[Figure]:
+    """Every figure of a sweep's report."""
+    sections = study_sections(one.study, one.rows, marks(one.study.strategies))
+    return [figure for section in sections for figure in section.figures]
 
 
 def study_page(one: Compared) -> str:

@@ -49,7 +49,7 @@ class LiveProgress:
     ) -> None:
         self._files = SweepFiles(directory)
         self._objective = objective
-        self._compared = ComparedRows.recorded(self._files.ledger()[0])
+        self._compared = ComparedRows()
         self._metrics = metrics
         self._console = console
         self._interval_s = interval_s
@@ -62,8 +62,10 @@ class LiveProgress:
         self._live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
 
     def __enter__(self) -> "LiveProgress":
+        fingerprint, trials, _ = self._files.ledger()
+        self._compared = ComparedRows.recorded(fingerprint)
         # What earlier launches did is known already.
-        for record in self._files.ledger()[1].values():
+        for record in trials.values():
             self._shown[record.id] = len(self._files.reports(record))
             if record.state is not TrialState.RUNNING:
                 self._shown_ends.add(record.id)

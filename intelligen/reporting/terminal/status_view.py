@@ -11,6 +11,7 @@ from intelligen.analysis.eta import Eta
 from intelligen.analysis.status import BestTrial, Status, SweepState
 from intelligen.analysis.suggested_command import command_line
 from intelligen.config.metric_direction import best
+from intelligen.config.schema.rows import STRATEGY
 from intelligen.state.redaction import redact_text
 
 
@@ -26,18 +27,23 @@ def status_view(status: Status) -> RenderableType:
 
 def list_view(statuses: Sequence[Status]) -> Table:
     """One line per sweep."""
-    table = _table("sweep", "state", ">trials", ">best", "strategy", ">last update")
+    table = _table("sweep", "state", ">trials", ">best", _word(statuses), ">last update")
     for status in statuses:
         best = _leader(status)
         table.add_row(
             status.name,
             state_words(status),
             status.ended_words,
-            "" if best is None else f"{status.objective} {best[1].value:.2f}",
-            "" if best is None else best[0],
+            "" if best is None else f"{status.objective} {status.words.text(status.objective, best[1].value)}",
+            "" if best is None else status.words.compared.label(best[0]),
             f"{duration(_since_s(status.last_sign_ms))} ago",
         )
     return table
+
+
+def _word(statuses: Sequence[Status]) -> str:
+    words = {status.words.compared.word for status in statuses}
+    return words.pop() if len(words) == 1 else STRATEGY
 
 
 def state_words(status: Status) -> str:
@@ -72,22 +78,24 @@ def _heading(status: Status) -> list[str]:
 
 
 def _strategies(status: Status) -> Table:
-    table = _table("strategy", "trials", f">best {status.objective}", "trial", ">device-s", ">target tokens")
+    words = status.words
+    table = _table(*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", ">target tokens")
     for one in status.strategies:
-        best = ("", "") if one.best is None else (f"{one.best.value:.2f}", one.best.trial)
-        table.add_row(one.strategy, _counted(one.trials), *best, f"{one.device_s:,.0f}", f"{one.target_tokens:,}")
+        best = ("", "") if one.best is None else (words.text(status.objective, one.best.value), one.best.trial)
+        effort = f"{one.device_s:,.0f}", f"{one.target_tokens:,}"
+        table.add_row(*words.place(one.strategy), _counted(one.trials), *best, *effort)
     return table
 
 
 def _under_way(status: Status) -> Table:
-    table = _table("running", "strategy", ">epoch", f">{status.objective}", ">attempt", ">for")
+    table = _table("running", status.words.compared.word, ">epoch", f">{status.objective}", ">attempt", ">for")
     for trial in status.under_way:
-        value = "" if trial.value is None else f"{trial.value:.2f}"
+        value = "" if trial.value is None else status.words.text(status.objective, trial.value)
         age = duration(_since_s(trial.started_ms)) if status.state is SweepState.RUNNING else "idle"
         if trial.resting:
             age = "paused"
         epoch = f"{trial.epoch} of {trial.epochs}"
-        table.add_row(trial.trial, trial.strategy, epoch, value, str(trial.attempts), age)
+        table.add_row(trial.trial, status.words.compared.label(trial.strategy), epoch, value, str(trial.attempts), age)
     return table
 
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,14 @@ from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.analysis.suggested_command import command_line
 from intelligen.cli.main import VERBS, commands, guarded
-from intelligen.config.files.suggested_fixes import fixes_for_sweep
+from intelligen.config.files.suggested_fixes import fixes_for_sweep, fixes_in_file
 from intelligen.config.load import load_sweep
+from intelligen.config.schema.columns import Column
+from intelligen.config.schema.data import OfExperiment
+from intelligen.config.schema.experiment import Experiment
+from intelligen.data.preparation import prepare
+from intelligen.data.prepared_data import Prepared
+from intelligen.data.vocabularies import borrow
 from intelligen.errors import ChangedError, DataError
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
@@ -119,6 +126,30 @@ def test_an_override_in_quotation_marks_is_spelt_for_a_sweep_too() -> None:
         fixes_for_sweep(),
     ):
         raise DataError(message)
+
+
+def test_no_override_is_named_for_an_experiment_that_another_one_names() -> None:
+    with (
+        pytest.raises(DataError, match=r"^no such: data\.corpus\.folder=PATH in lm\.yaml; or a=b c in lm\.yaml$"),
+        fixes_for_sweep(),
+        fixes_in_file("lm.yaml"),
+    ):
+        raise DataError("no such: -o data.corpus.folder=PATH; or -o 'a=b c'")
+
+
+def test_the_data_that_a_vocabulary_is_of_are_corrected_in_their_own_file(tmp_path: Path) -> None:
+    (tmp_path / "lm.yaml").write_text(
+        "version: 1\nname: lm\ntask: {name: language_modelling}\nmodel: {name: decoder_only}\n"
+        "data:\n  corpus:\n    name: files\n    folder: nowhere\n"
+        "    splits: {train: {documents: a.txt}, valid: {documents: b.txt}}\n"
+    )
+    settings = OfExperiment(name="of_experiment", experiment=str(tmp_path / "lm.yaml"))
+    with pytest.raises(DataError, match=r"nowhere: no such folder; .*: data\.corpus\.folder=PATH in .*lm\.yaml$"):
+        borrow(settings, (Column("text", read=True),), partial(prepared_of, store=tmp_path))
+
+
+def prepared_of(experiment: Experiment, *, store: Path) -> Prepared:
+    return prepare(experiment.data, store, columns=experiment.task.columns)
 
 
 def test_another_sweep_is_started_as_the_message_says(run: Run, tmp_path: Path) -> None:

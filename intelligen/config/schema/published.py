@@ -1,0 +1,30 @@
+"""Published figures: what others report for a sweep's rows, shown beside what comes out here."""
+
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat
+
+from intelligen.config.base import Name, Settings
+from intelligen.config.schema.declarations import TaskSettings
+
+FURTHER = ("loss", "parameters", "training_flops", "valid/loss", "valid/perplexity_per_piece")
+"""What a result has beside the task's metrics, under the names that exports have."""
+
+
+class Published(Settings):
+    """Figures of others. Nothing is computed from them."""
+
+    note: str
+    """Whose they are, and what a reader must know of them: seeds, data, what chose the models."""
+    rows: Annotated[dict[Name, Annotated[dict[str, FiniteFloat], Field(min_length=1)]], Field(min_length=1)]
+    """Row → name of a result → figure, in our unit: `base: {accuracy: 83.09}` is per cent, of the test set;
+    `valid/accuracy` is of the validation set."""
+
+    def measures(self) -> tuple[str, ...]:
+        """The names of all results, in the file's order."""
+        return tuple(dict.fromkeys(name for figures in self.rows.values() for name in figures))
+
+
+def known_measures(task: TaskSettings) -> tuple[str, ...]:
+    """The results that a task has figures for."""
+    return (*task.metrics, *(f"valid/{name}" for name in task.metrics), *FURTHER)
