@@ -7,7 +7,7 @@ from pathlib import Path
 from intelligen.config.base import canonical_json, content_hash
 from intelligen.config.schema.columns import Column, Row
 from intelligen.config.schema.data import Corpus as CorpusSettings
-from intelligen.config.schema.data import EmbeddedCorpus, FilesCorpus, HubCorpus
+from intelligen.config.schema.data import EmbeddedCorpus, FilesCorpus, HubCorpus, source_of
 from intelligen.config.schema.split_forms import HeldOut
 from intelligen.data.corpus_files import FileRows
 from intelligen.data.corpus_interface import Corpus
@@ -60,14 +60,10 @@ def open_corpus(corpus: CorpusSettings, columns: Sequence[Column], comparable: C
         DataError: see `FileRows`.
 
     """
-    if isinstance(corpus, EmbeddedCorpus):
-        require_known(columns, corpus.known, key="data.corpus")
-        return EmbeddedRows(corpus, columns)
-    key, chosen = "data.corpus", corpus
-    if isinstance(corpus, FilesCorpus) and corpus.folder is None:
-        assert corpus.hub is not None
-        key, chosen = "data.corpus.hub", corpus.hub
+    chosen, key = source_of(corpus)
     require_known(columns, chosen.known, key=key)
+    if isinstance(chosen, EmbeddedCorpus):
+        return EmbeddedRows(chosen, columns)
     train = chosen.model_copy(update={"splits": {"train": chosen.splits["train"]}})
     groups: dict[str, Corpus] = {}
     for split, field in drawn_groups(chosen.splits).items():

@@ -97,12 +97,7 @@ class FilesCorpus(Settings):
 
     @property
     def known(self) -> tuple[str, ...] | None:
-        """The columns that a row of every split has, of the files or of the hub's copy in their place.
-
-        None where only their content can tell.
-        """
-        if self.folder is None and self.hub is not None:
-            return self.hub.known
+        """The columns that a row of every split has; None where only the files' content can tell."""
         files = [known_columns(split) for split in self.splits.values() if not isinstance(split, HeldOut)]
         told = [columns for columns in files if columns is not None]
         return tuple(column for column in told[0] if all(column in other for other in told)) if told else None
@@ -116,6 +111,13 @@ class FilesCorpus(Settings):
 
 
 Corpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus, Field(discriminator="name")]
+
+
+def source_of(corpus: Corpus) -> tuple[EmbeddedCorpus | FilesCorpus | HubCorpus, str]:
+    """What has the rows, and its key in the settings: files without a folder come from their hub."""
+    if isinstance(corpus, FilesCorpus) and corpus.folder is None and corpus.hub is not None:
+        return corpus.hub, "data.corpus.hub"
+    return corpus, "data.corpus"
 
 
 class Filters(Settings):

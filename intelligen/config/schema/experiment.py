@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
-from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
+from intelligen.config.schema.data import Data, EmbeddedCorpus, Tokenizer, source_of
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import MODELS, Model, Seq2Seq
@@ -48,9 +48,7 @@ class Experiment(Settings):
             raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
         if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
             raise ValueError(why)
-        corpus, where = self.data.corpus, "data.corpus"
-        if isinstance(corpus, FilesCorpus) and corpus.folder is None and corpus.hub is not None:
-            corpus, where = corpus.hub, "data.corpus.hub"
+        corpus, where = source_of(self.data.corpus)
         known = [column.name for column in self.task.columns] if corpus.known is None else corpus.known
         if lacking := [column.name for column in self.task.columns if column.name not in known]:
             raise ValueError(
