@@ -4,11 +4,14 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import safe_cell
 from intelligen.reporting.readable_columns import Record, readable_columns
-from intelligen.tasks.base import AnyMetric
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -31,7 +34,7 @@ def to_csv(records: Sequence[Record]) -> str:
     return file.getvalue()
 
 
-def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows | None = None) -> str:
+def to_markdown(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows | None = None) -> str:
     """The columns that people read.
 
     Args:
@@ -47,7 +50,7 @@ def to_markdown(records: Sequence[Record], metrics: Sequence[AnyMetric], compare
     return table + (f"\nPublished: {compared.published.note}\n" if compared and compared.published else "")
 
 
-def to_latex(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows | None = None) -> str:
+def to_latex(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows | None = None) -> str:
     """The same as a `tabular` for the package booktabs."""
     columns = readable_columns(records, metrics, compared or ComparedRows())
     places = "".join("l" if column.is_word else "r" for column in columns)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intelligen.analysis.compared_rows import AXIS, PUBLISHED, ComparedRows
-from intelligen.tasks.base import AnyMetric
+
+if TYPE_CHECKING:
+    from intelligen.tasks.base import AnyMetric
 
 Record = Mapping[str, Any]
 """Column → value; None where nothing is known."""
@@ -50,7 +52,7 @@ _CERTAINTY = (
 )
 
 
-def readable_columns(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows) -> list[Column]:
+def readable_columns(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[Column]:
     """The columns of which something is known.
 
     Args:
@@ -66,7 +68,7 @@ def readable_columns(records: Sequence[Record], metrics: Sequence[AnyMetric], co
     return [column for column in columns if column.always or column.name in known]
 
 
-def published_columns(metrics: Sequence[AnyMetric], compared: ComparedRows) -> list[Column]:
+def published_columns(metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[Column]:
     """Figures of others, under the headings of ours."""
     if compared.published is None:
         return []
@@ -80,7 +82,7 @@ def published_columns(metrics: Sequence[AnyMetric], compared: ComparedRows) -> l
     ]
 
 
-def _of_strategies(metrics: Sequence[AnyMetric]) -> Iterator[Column]:
+def _of_strategies(metrics: "Sequence[AnyMetric]") -> Iterator[Column]:
     ranking, *further = metrics
     yield from (
         Column(name, name.replace("_", " "), is_word=True) for name in ("sweep", "strategy", "test_set", "search")
@@ -93,7 +95,7 @@ def _of_strategies(metrics: Sequence[AnyMetric]) -> Iterator[Column]:
     yield Column(f"{ranking.name}_per_device_hour", f"{ranking.label} per device-hour", "{:.1f}")
 
 
-def _of_variants(records: Sequence[Record], metrics: Sequence[AnyMetric], compared: ComparedRows) -> Iterator[Column]:
+def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> Iterator[Column]:
     """As tables of experiments have them: what a row is, how it was trained, what it scores, how sure that is."""
     ranking, *further = metrics
     yield Column("sweep", "sweep", is_word=True)
@@ -122,11 +124,11 @@ def _of_variants(records: Sequence[Record], metrics: Sequence[AnyMetric], compar
     yield Column(NOTE, NOTE, is_word=True)
 
 
-def _interval(metric: AnyMetric, heading: str) -> Column:
+def _interval(metric: "AnyMetric", heading: str) -> Column:
     name, form = metric.name, metric.format
     return Column(name, heading, f"{{:{form}}} [{{{name}_low:{form}}}, {{{name}_high:{form}}}]")
 
 
-def _difference(metric: AnyMetric, heading: str, *, always: bool = False) -> Column:
+def _difference(metric: "AnyMetric", heading: str, *, always: bool = False) -> Column:
     form = metric.format
     return Column("delta", heading, f"{{:+{form}}} [{{delta_low:{form}}}, {{delta_high:{form}}}]", always=always)
