@@ -1,14 +1,25 @@
 """Published figures: what others report for a sweep's rows, shown beside what comes out here."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from intelligen.config.base import Name, Settings
 from intelligen.config.schema.declarations import TaskSettings
+from intelligen.config.schema.tasks import TASKS
 
 FURTHER = ("loss", "parameters", "training_flops", "valid/loss", "valid/perplexity_per_piece")
 """What a result has beside the task's metrics, under the names that exports have."""
+
+
+class _OfAnyTask:
+    """Tells editors the results that some task has; whether a sweep's has one is checked with the sweep."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """All names."""
+        tasks = [task for task in TASKS.options().values() if issubclass(task, TaskSettings)]
+        return {"enum": [*dict.fromkeys(name for task in tasks for name in known_measures(task))], "type": "string"}
 
 
 class Published(Settings):
@@ -16,7 +27,9 @@ class Published(Settings):
 
     note: str
     """Whose they are, and what a reader must know of them: seeds, data, what chose the models."""
-    rows: Annotated[dict[Name, Annotated[dict[str, FiniteFloat], Field(min_length=1)]], Field(min_length=1)]
+    rows: Annotated[
+        dict[Name, Annotated[dict[Annotated[str, _OfAnyTask()], FiniteFloat], Field(min_length=1)]], Field(min_length=1)
+    ]
     """Row → name of a result → figure, in our unit: `base: {accuracy: 83.09}` is per cent, of the test set;
     `valid/accuracy` is of the validation set."""
 
@@ -25,6 +38,6 @@ class Published(Settings):
         return tuple(dict.fromkeys(name for figures in self.rows.values() for name in figures))
 
 
-def known_measures(task: TaskSettings) -> tuple[str, ...]:
+def known_measures(task: TaskSettings | type[TaskSettings]) -> tuple[str, ...]:
     """The results that a task has figures for."""
     return (*task.metrics, *(f"valid/{name}" for name in task.metrics), *FURTHER)
