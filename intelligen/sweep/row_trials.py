@@ -74,11 +74,18 @@ class RowTrials:
 
         What they start from themselves has been trained.
         """
+        return self.baselines_after(lambda pretraining: True)
+
+    def baselines_after(self, trained: Callable[[Trial], bool]) -> dict[str, Trial]:
+        """Those that start from no pre-training, or from one that has been trained; others are not known yet."""
         if self.sweep.trains:
             return {}
         named: dict[str, Trial] = {}
         for seed in self.seeds:
             for row in self.experiments or (None,):
+                pretraining = self._pretraining(row, seed)
+                if pretraining is not None and not trained(pretraining):
+                    continue
                 trial = self.baseline(seed, row)
                 if trial not in named.values():
                     named[f"baseline-{seed}" if row is None else f"baseline-{row}-{seed}"] = trial

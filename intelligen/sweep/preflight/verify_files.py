@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 from intelligen.analysis.strategy_table import USABLE
 from intelligen.analysis.trial_outcome import Outcome, read_outcome
+from intelligen.config.schema.experiment import Trial
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import StorageError
 from intelligen.state import layout
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.trial_integrity import FIX, require_as_ended, require_settings
 from intelligen.state.trial_records import SHARED, TrialRecord, TrialState
+from intelligen.state.trial_result import read_result
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import require_scored
@@ -34,7 +37,7 @@ def require_files(context: SweepContext) -> None:
 
 
 def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
-    """Refuse data that are other than those of the trials so far, and of the baselines that are there already.
+    """Refuse data that are other than those of the trials so far, and of what they start from and is there already.
 
     Args:
         context: The launch.
@@ -47,7 +50,12 @@ def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
     """
     records = context.ledger.trials.values()
     used = {context.directory_of(record): str(record.config.get("prepared")) for record in records}
-    used |= {layout.baseline(context.store, one.identity): one.prepared for one in context.rows.baselines.values()}
+
+    def place(shared: Trial) -> Path:
+        return layout.baseline(context.store, shared.identity)
+
+    baselines = context.rows.baselines_after(lambda pretraining: read_result(place(pretraining)) is not None)
+    used |= {place(one): one.prepared for one in (*context.rows.pretrainings.values(), *baselines.values())}
     known = {one.identity: one for one in prepared}
     for directory, identity in used.items():
         if identity in known:

@@ -66,6 +66,22 @@ def test_strategies_keep_one_baseline_a_seed() -> None:
     assert found.row_of({"strategy.name": "standard"}) is None
 
 
+def test_before_a_pre_training_is_trained_only_baselines_without_one_are_known(tmp_path: Path) -> None:
+    file = tmp_path / "pretrained.yaml"
+    file.write_text(PRETRAINED)
+    of = {"base": {}, "pre": {"initial.experiment": str(file), "initial.epoch": 2}}
+    settings = sweep(space={}, budget={}, rows={"variants": {"control": "base", "of": of}})
+
+    def refusing(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights | None:
+        raise AssertionError("asked for weights that nobody has trained")
+
+    data = DataOfRows("shared", dict.fromkeys(of, "shared"), {"pre": "its"})
+    found = RowTrials(settings, Experiment(version=1, name="e"), data, refusing)
+    assert list(found.baselines_after(lambda pretraining: False)) == ["baseline-base-1"]
+    trained = RowTrials(settings, Experiment(version=1, name="e"), data, weights)
+    assert list(trained.baselines_after(lambda pretraining: True)) == ["baseline-base-1", "baseline-pre-1"]
+
+
 @pytest.fixture
 def pretrained(tmp_path: Path) -> RowTrials:
     file = tmp_path / "pretrained.yaml"
