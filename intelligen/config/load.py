@@ -109,6 +109,8 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
         _require_one_objective(sweep, rows.get(sweep.control, experiment), document)
         check_published(sweep, experiment, document)
     with _noting(problems):
+        _require_objectives_of_the_task(sweep, rows.get(sweep.control, experiment), document)
+    with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
     return SweepFile(sweep, experiment, document, rows)
@@ -197,6 +199,16 @@ def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Docum
             fix += f" (task {experiment.task.name} has {', '.join(known)})"
         what = f"is {asked}, but the experiment selects its epochs by {selecting}; set -o {fix}"
         raise ConfigError(problem_line(document.origin(key), dotted(key), what))
+
+
+def _require_objectives_of_the_task(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+    """The further ones are scores that the task has, or costs."""
+    known = experiment.task.selecting()
+    for number, one in enumerate(sweep.all_objectives()[1:], start=1):
+        if one.metric.startswith("valid/") and one.metric not in known:
+            key = ("objectives", number, "metric")
+            what = f"is {one.metric}, which task {experiment.task.name} does not have; it has {', '.join(known)}"
+            raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 
 def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Document) -> None:

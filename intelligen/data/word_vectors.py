@@ -81,7 +81,8 @@ def _header(fields: list[str]) -> tuple[int, int] | None:
 
 def _numbers(fields: list[str], where: str) -> Vector:
     try:
-        return np.array([float(field) for field in fields], dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+            return np.array([float(field) for field in fields], dtype=np.float32)
     except ValueError as error:
         raise DataError(f"{where}: not a word and its numbers ({error}); is this word2vec's text format?") from None
 
@@ -92,11 +93,14 @@ def _array_rows(path: Path) -> Iterator[tuple[int, str, Vector]]:
             words, vectors = arrays["words"], arrays["vectors"]
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path}: not an .npz file with the arrays `words` (text, not objects) and `vectors`: {error}"
+            f"{path}: not an .npz file with the arrays `words` (text, not objects) and `vectors`; write it with"
+            " numpy.savez(FILE, words=…, vectors=…)"
         ) from error
     if words.dtype.kind != "U" or words.ndim != 1 or vectors.dtype.kind != "f" or vectors.ndim != 2:
         raise DataError(f"{path}: `words` must be a list of texts, and `vectors` a row of fractions for each")
     if len(words) != len(vectors):
         raise DataError(f"{path}: {len(words):,} words, but {len(vectors):,} vectors")
     for row, (word, vector) in enumerate(zip(words.tolist(), vectors, strict=True)):
-        yield row, word, vector.astype(np.float32)
+        with np.errstate(over="ignore"):
+            narrow = vector.astype(np.float32)
+        yield row, word, narrow

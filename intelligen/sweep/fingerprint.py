@@ -12,7 +12,8 @@ from intelligen.config.base import comparable
 from intelligen.config.document import dotted
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.load import row_experiments
-from intelligen.config.schema.experiment import Experiment
+from intelligen.config.named_experiments import initial_experiment
+from intelligen.config.schema.experiment import Experiment, baseline_trial
 from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.local_path import Local
 from intelligen.config.schema.model import MODELS
@@ -24,7 +25,7 @@ from intelligen.state.redaction import redact
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.training.reproducibility_manifest import git_commit
 
-COMPARED = ("sweep", "experiment", "prepared", "prepared_rows", "prepared_pretraining")
+COMPARED = ("sweep", "experiment", "prepared", "prepared_rows", "prepared_pretraining", "pretraining")
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
 MAY_CHANGE = (
     "sweep.budget",
@@ -41,7 +42,8 @@ NAMED_DIFFERENCES = 5
 def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows) -> dict[str, Any]:
     """The fingerprint of a sweep that starts now: settings, data, code and machine."""
     packages = ("intelligen", "torch", "ray", "optuna", "mlflow", "sacrebleu", "sentencepiece")
-    trained = row_experiments(sweep, experiment).values() or (experiment,)
+    rows = row_experiments(sweep, experiment)
+    trained = rows.values() or (experiment,)
     strategies = sweep.strategies() or [one.strategy.name for one in trained]
     parts = (
         (TASKS, [experiment.task.name]),
@@ -49,6 +51,7 @@ def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows)
         (STRATEGIES, dict.fromkeys(strategies)),
     )
     others = {"prepared_rows": dict(data.by_row), "prepared_pretraining": dict(data.pretraining)}
+    others["pretraining"] = _pretraining(rows or {"": experiment}, data)
     others["plugins"] = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
     return {
         "sweep_id": uuid.uuid4().hex,
@@ -85,6 +88,16 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
             f"{directory}: the sweep was started with other settings: {'; '.join(different[:NAMED_DIFFERENCES])}{more};"
             f" restore them, or {ANOTHER_SWEEP}"
         )
+
+
+def _pretraining(rows: Mapping[str, Experiment], data: DataOfRows) -> dict[str, Any]:
+    """Row → the settings of the run whose weights it starts from: another file has them, which may be edited."""
+    named = {row: initial_experiment(one) for row, one in rows.items()}
+    return {
+        row: comparable(baseline_trial(one, prepared=data.pretraining[row]))
+        for row, one in named.items()
+        if one is not None
+    }
 
 
 def _path_keys(fingerprint: Mapping[str, Any]) -> dict[str, Local]:

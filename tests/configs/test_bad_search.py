@@ -213,6 +213,12 @@ BAD_SEARCHES = {
         "objectives[1].direction",
         "required, but missing",
     ),
+    "a further objective that the task has not": (
+        f"{VARIED}objectives:\n  - {{metric: valid/bleu, direction: maximize}}\n"
+        "  - {metric: valid/accuracy, direction: maximize}  #!\n",
+        "objectives[1].metric",
+        "is valid/accuracy, which task translation does not have; it has valid/bleu, ",
+    ),
     "objective against objectives": (
         f"{VARIED}objective: {{metric: valid/chrf}}  #!\n{TWO}",
         "objective",

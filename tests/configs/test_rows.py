@@ -34,6 +34,42 @@ BAD_ROWS = {
         "rows.variants.of.same.model.d_model",
         "row same is the same experiment as row base",
     ),
+    "rows that differ in what they do not use": (
+        f"{VARIANTS}      longer:\n        finetuning.epochs: 9  #!\nstages: [train]\n",
+        "rows.variants.of.longer.finetuning.epochs",
+        "row longer is the same experiment as row base: stages [train] uses `training`, and no `finetuning`",
+    ),
+    "two rows of one label": (
+        VARIANTS.replace("    of:", "    of:  #!") + "      wide: {model.d_model: 512, label: base}\n",
+        "rows.variants",
+        "of has two rows that tables and figures would call 'base'; change a label",
+    ),
+    "a label that is no text": (
+        VARIANTS.replace("    of:", "    of:  #!") + "      wide: {model.d_model: 512, label: null}\n",
+        "rows.variants",
+        "of.wide.label must be one line of text, got null",
+    ),
+    "axes whose names run together": (
+        HEAD + "rows:\n  axes:\n    control: {a: '1', b: '3'}\n    of:  #!\n"
+        "      a: {'1': {}, '1.b-2': {model.d_model: 512}}\n      b: {'3': {}, '2.b-3': {model.dropout: 0.3}}\n",
+        "rows.axes",
+        "of makes two rows that are called a-1.b-2.b-3",
+    ),
+    "a label without one of the axes": (
+        AXES.replace("-drop:{drop}", "  #!"),
+        "rows.axes",
+        "label calls two rows 'pre:0'",
+    ),
+    "a label with more than the name of an axis": (
+        AXES.replace("drop:{drop}", "drop:{drop:{pre}}  #!"),
+        "rows.axes",
+        "label has a part in braces that is no axis; there are {pre}, {drop}",
+    ),
+    "keys of two groups that do not go together": (
+        f"{VARIANTS}      short:\n        model.max_positions: 8  #!\n",
+        "rows.variants.of.short.model.max_positions",
+        "row short: data.max_tokens (128) must be below",
+    ),
     "unknown key": (
         f"{VARIANTS}      wide: {{model.d_modl: 512}}  #!\n",
         "rows.variants.of.wide.model.d_modl",

@@ -172,6 +172,8 @@ def _require_same_units(now: Sweep, wanted: dict[str, int]) -> None:
     for key in wanted:
         if getattr(now.budget, key) is None:
             given = ", ".join(now.budget.model_dump(exclude_none=True))
+            if not given:
+                raise ConfigError(f"--{key.replace('_', '-')}: {now.name} has no budget: it runs each point once")
             raise ConfigError(f"--{key.replace('_', '-')}: the budget of {now.name} is in {given}; give more of that")
 
 

@@ -1,8 +1,11 @@
 """Rows of a sweep: what its table compares; strategies, or variants of the experiment, listed or crossed."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from string import Formatter
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -54,6 +57,12 @@ class Variants(Settings):
     def _known_control(self) -> Self:
         if self.control not in self.of:
             raise ValueError(f"control is {self.control}, which is no variant; there are {', '.join(self.of)}")
+        for name, given in self.of.items():
+            label = given.get(LABEL, name)
+            if not isinstance(label, str) or not label.strip() or not label.isprintable():
+                raise ValueError(f"of.{name}.label must be one line of text, got {json.dumps(label)}")
+        if same := _first_twice(row.label for row in self.rows()):
+            raise ValueError(f"of has two rows that tables and figures would call {same!r}; change a label")
         return self
 
     def rows(self) -> Iterator[Row]:
@@ -61,7 +70,7 @@ class Variants(Settings):
         for name, given in self.of.items():
             settings = {key: value for key, value in given.items() if key != LABEL}
             keys: dict[str, Key] = {key: ("variants", "of", name, key) for key in settings}
-            yield Row(name, str(given.get(LABEL, name)), settings, keys)
+            yield Row(name, given.get(LABEL, name), settings, keys)
 
 
 class Axes(Settings):
@@ -93,8 +102,12 @@ class Axes(Settings):
                 yield f"of makes the row {row.id}, whose name has more than 64 characters: shorten names of its axes"
         if len(list(self.rows())) < 2:
             yield "of makes a single row, and a table compares at least two"
+        if same := _first_twice(row.id for row in self.rows()):
+            yield f"of makes two rows that are called {same}: rename a value of an axis"
         if self.label is not None and (wrong := _wrong_label(self.label, self.of)):
             yield wrong
+        elif same := _first_twice(row.label for row in self.rows()):
+            yield f"label calls two rows {same!r}: write every axis that has several values in it"
 
     def rows(self) -> Iterator[Row]:
         """All combinations, the last axis fastest."""
@@ -152,7 +165,14 @@ def row_id(chosen: Mapping[str, str]) -> str:
 
 def _wrong_label(label: str, axes: Mapping[str, object]) -> str | None:
     try:
-        label.format(**dict.fromkeys(axes, ""))
-    except (KeyError, IndexError, ValueError, AttributeError):
+        parts = [tuple(part[1:]) for part in Formatter().parse(label)]
+    except ValueError:  # a brace without its partner
+        parts = [("", "", None)]
+    if any(part not in ((None, None, None), *((axis, "", None) for axis in axes)) for part in parts):
         return f"label has a part in braces that is no axis; there are {', '.join(f'{{{axis}}}' for axis in axes)}"
-    return None
+    return None if label.isprintable() else "label must be one line of text"
+
+
+def _first_twice(names: Iterable[str]) -> str | None:
+    """The first that comes again."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)

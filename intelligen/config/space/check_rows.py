@@ -35,7 +35,7 @@ def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict
     by_id = {row.id: row for row in rows}
     raise_problems([_line(document, by_id[name], one) for name, problems in broken.items() for one in problems])
     experiments = {name: one for name, one in found.items() if isinstance(one, Experiment)}
-    raise_problems([*_alike(experiments, by_id, document), *_incomparable(sweep, experiments, by_id, document)])
+    raise_problems([*_alike(sweep, experiments, by_id, document), *_incomparable(sweep, experiments, by_id, document)])
     return experiments
 
 
@@ -84,16 +84,25 @@ def _line(document: Document, row: Row, problem: Problem) -> str:
     mentioned = [setting for setting in row.settings if setting.rpartition(".")[2] in problem.what]
     setting = next(iter([one for one in named if one in mentioned] or named), None)
     key: Key = ("rows",) if setting is None else ("rows", *row.keys[setting])
-    return problem_line(document.origin(key), dotted(key), f"row {row.id}: {broken}: {problem.what}")
+    where = (
+        f"row {row.id}: {broken}: " if broken else f"row {row.id}: "
+    )  # keys that do not go together have no one place
+    return problem_line(document.origin(key), dotted(key), where + problem.what)
 
 
-def _alike(experiments: Mapping[str, Experiment], rows: Mapping[str, Row], document: Document) -> Iterator[str]:
+def _alike(
+    sweep: Sweep, experiments: Mapping[str, Experiment], rows: Mapping[str, Row], document: Document
+) -> Iterator[str]:
     seen: dict[str, str] = {}
     for name, experiment in experiments.items():
-        first = seen.setdefault(canonical_json(experiment), name)
+        used = experiment.model_copy(update={"finetuning": experiment.training}) if sweep.trains else experiment
+        first = seen.setdefault(canonical_json(used), name)
         if first != name:
             key = _key_of(rows[name])
-            yield problem_line(document.origin(key), dotted(key), f"row {name} is the same experiment as row {first}")
+            what = f"row {name} is the same experiment as row {first}"
+            if experiment != experiments[first]:
+                what += ": stages [train] uses `training`, and no `finetuning`"
+            yield problem_line(document.origin(key), dotted(key), what)
 
 
 def _incomparable(

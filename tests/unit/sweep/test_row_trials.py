@@ -8,7 +8,9 @@ from searches import sweep
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.strategies import Strategy
+from intelligen.errors import ChangedError
 from intelligen.state.ledger import Ledger
+from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.preflight.verify_files import require_data
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.row_trials import RowTrials
@@ -84,6 +86,17 @@ def pretrained(file: Path) -> RowTrials:
 def test_rows_that_share_a_pre_training_train_it_once_for_each_seed(pretrained: RowTrials) -> None:
     assert list(pretrained.pretrainings) == ["pretrained-1", "pretrained-2", "pretrained-3"]
     assert {trial.prepared for trial in pretrained.pretrainings.values()} == {"its"}
+
+
+def test_an_edited_pre_training_is_another_sweep(pretrained: RowTrials, tmp_path: Path) -> None:
+    def fingerprint() -> dict[str, object]:
+        return sweep_fingerprint(pretrained.sweep, pretrained.experiment, data=pretrained.data)
+
+    before = fingerprint()
+    require_unchanged(before, fingerprint(), tmp_path)
+    (tmp_path / "pretrained.yaml").write_text(PRETRAINED.replace("epochs: 2", "epochs: 3"))
+    with pytest.raises(ChangedError, match=r"pretraining\.pre-1\.training\.epochs: 2 → 3"):
+        require_unchanged(before, fingerprint(), tmp_path)
 
 
 def test_a_row_starts_from_its_epoch_and_its_repetition_from_that_of_the_other_seed(pretrained: RowTrials) -> None:
