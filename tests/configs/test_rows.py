@@ -44,6 +44,11 @@ BAD_ROWS = {
         "rows.variants",
         "of has two rows that tables and figures would call 'base'; change a label",
     ),
+    "a row with the baseline's name": (
+        VARIANTS.replace("    of:", "    of:  #!") + "      baseline: {model.d_model: 512}\n",
+        "rows.variants",
+        "of has a row baseline, which means what fine-tunings start from; rename the row",
+    ),
     "a label that is no text": (
         VARIANTS.replace("    of:", "    of:  #!") + "      wide: {model.d_model: 512, label: null}\n",
         "rows.variants",

@@ -18,6 +18,8 @@ from intelligen.config.schema.local_keys import DottedKeysOf
 STRATEGY, ROW = "strategy", "row"
 """What a search calls the parameter that chooses a row: where rows are strategies, and where they are variants."""
 LABEL = "label"
+_BASELINE = "baseline"
+"""What tables and records call the runs that fine-tunings start from."""
 Variant = Annotated[dict[str, Any], DottedKeysOf(Experiment, beside=(LABEL,))]
 """Dotted experiment key → value; `label` is what figures and tables call the row."""
 
@@ -57,6 +59,8 @@ class Variants(Settings):
     def _known_control(self) -> Self:
         if self.control not in self.of:
             raise ValueError(f"control is {self.control}, which is no variant; there are {', '.join(self.of)}")
+        if _BASELINE in self.of:
+            raise ValueError(f"of has a row {_BASELINE}, which means what fine-tunings start from; rename the row")
         for name, given in self.of.items():
             label = given.get(LABEL, name)
             if not isinstance(label, str) or not label.strip() or not label.isprintable():
