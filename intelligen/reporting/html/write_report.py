@@ -4,7 +4,7 @@ from pathlib import Path
 
 from intelligen.analysis.conclusion import answer
 from intelligen.analysis.result_rows import costs_of, primary, result_rows
-from intelligen.analysis.study import read_study
+from intelligen.analysis.study import BASELINE, read_study
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page import Heading, render
@@ -51,6 +51,7 @@ def report_figures(one: Compared) -> list[Figure]:
 def study_page(one: Compared) -> str:
     """The report of one sweep."""
     study, drawn = one.study, marks(one.study.strategies)
-    named = {study.label(name): mark for name, mark in drawn.items()}
+    trained = {BASELINE} if any(member.record.kind == "baseline" for member in study.members) else set()
+    named = {study.label(name): mark for name, mark in drawn.items() if name in trained or name != BASELINE}
     heading = Heading("Report of a sweep", study.sweep.name, study.sweep.question)
     return render(heading, {"": one.answer}, study_sections(study, one.rows, drawn), named)
