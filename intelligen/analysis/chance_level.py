@@ -45,16 +45,19 @@ class Chance:
         return 100 * (self.share + NORMAL_95 * math.sqrt(self.share * (1 - self.share) / self.rows))
 
     def verdict(self, measures: RowMeasures) -> str:
-        """`did not learn: train loss 0.693 after 3 epochs, chance`; empty of a row that did.
+        """`did not learn: train loss 0.693 after 3 epochs, chance`; empty of a row that is above it.
 
         A row has not learnt where its training loss has hardly left a uniform guess's, which a network that fits
-        anything at all leaves at once; or where its test accuracy cannot be told from always saying the commonest
-        class, whatever its training loss has come to.
+        anything at all leaves at once. Where its test accuracy cannot be told from always saying the commonest class,
+        over so many rows, only that is said.
         """
         epochs = f"{measures.trained_epochs} epoch{'' if measures.trained_epochs == 1 else 's'}"
         loss, accuracy = measures.train_loss, measures.test.get("accuracy")
         if loss is not None and not loss < LEAST_FALL * self.loss:
             return f"did not learn: train loss {loss:.3f} after {epochs}, chance"
         if accuracy is not None and accuracy <= self.highest_accuracy:
-            return f"did not learn: test accuracy {accuracy:.2f} % after {epochs}, chance"
+            return (
+                f"not above chance: test accuracy {accuracy:.2f} % of {self.rows:,} rows, and the commonest class has"
+                f" {100 * self.share:.2f} %"
+            )
         return ""

@@ -153,6 +153,12 @@ BAD_ROWS = {
         "",
         "rows.strategies.control is recurrent, which space.strategy does not have; there are standard, generative",
     ),
+    "a budget that would leave rows out": (
+        VARIANTS.replace("experiment.yaml\n", "experiment.yaml\nbudget: {trials: 1}  #!\n")
+        + "      wide: {model.d_model: 512}\n",
+        "",
+        "budget.trials has no meaning without a space: each row is one trial; leave it out",
+    ),
     "weights of a file that is not there": (
         f"{VARIANTS}      wide: {{initial.experiment: nowhere.yaml}}  #!\n",
         "rows.variants.of.wide.initial.experiment",

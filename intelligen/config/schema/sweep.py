@@ -95,6 +95,8 @@ class Sweep(Settings):
     def _ends(self) -> "Sweep":
         if not self.space and not self.variants():
             raise ValueError("space must not be empty, unless `rows` are variants or axes")
+        for name in self.budget.given() if not self.space else ():
+            raise ValueError(f"budget.{name} has no meaning without a space: each row is one trial; leave it out")
         if not self.budget.given() and self.search.sampler != "grid" and self.space:
             raise ValueError(
                 f"budget needs at least one of {', '.join(Budget.model_fields)}: without one no search ends"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.sweep_results import Front, TableWords
 
 _WORDS = TableWords()
@@ -25,7 +26,7 @@ def markdown_front(front: Front, *, metrics: Sequence[str], words: TableWords = 
     if not front:
         return ""
     lines = [_headings(metrics, words), ["---", "---", *["---:"] * len(metrics)], *_rows(front, words)]
-    return f"\n{TITLE}.\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return f"\n{TITLE}.\n\n" + "".join("| " + " | ".join(map(markdown_cell, line)) + " |\n" for line in lines)
 
 
 def _headings(metrics: Sequence[str], words: TableWords) -> list[str]:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import StrategySummary
 from intelligen.analysis.sweep_results import TableWords
 from intelligen.state.trial_records import TrialState
@@ -115,7 +116,8 @@ def markdown_table(
     titles, left = headings(rows, objective=objective, scores=scores, words=words), len(words.headings)
     lines = [titles, ["---"] * left + ["---:"] * (len(titles) - left)]
     lines += [cells(row, rows, objective=objective, scores=scores, words=words) for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(rows, words)}\n"
+    table = "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines)
+    return f"{table}\n\n{note(rows, words)}\n"
 
 
 def _trials(row: StrategySummary) -> str:

@@ -89,8 +89,8 @@ def test_a_row_that_learnt_nothing_says_so_in_the_table_and_the_answer(compared:
     assert said in study_page(compared)
 
 
-def test_a_row_whose_accuracy_is_chances_did_not_learn_either(single: Compared) -> None:
-    assert markdown(single)["gpt-pre:0-lm:0"]["note"].startswith("did not learn: test accuracy ")
+def test_a_row_whose_accuracy_cannot_be_told_from_chance_is_not_said_to_have_learnt_nothing(single: Compared) -> None:
+    assert markdown(single)["gpt-pre:0-lm:0"]["note"].startswith("not above chance: test accuracy ")
     assert markdown(single)["gpt-pre:0-lm:0.5"]["note"] == "–"
 
 
