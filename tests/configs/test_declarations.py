@@ -160,6 +160,7 @@ def test_the_networks_are_what_their_settings_declare(settings: type[ModelSettin
         networks.append(build_model(shape, {"source": 9, "target": 9}, seed=1))
     offered = {interface for interface in INTERFACES.values() if any(isinstance(one, interface) for one in networks)}
     assert offered == {INTERFACES[capability] for capability in settings.offers}
+    assert settings.parts == {part for one in networks for part in one.parts}
 
 
 def test_a_model_that_generates_nothing_builds_no_generator() -> None:

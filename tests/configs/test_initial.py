@@ -35,6 +35,13 @@ def test_another_form_is_refused(initial, reason, folder):
     assert_reported(folder / "e.yaml", f"{EXPERIMENT}initial: {initial}  #!\n", "initial", reason)
 
 
+def test_a_part_that_the_model_does_not_have_is_refused_before_anything_is_trained(folder):
+    text = f"{EXPERIMENT}model: {{name: decoder_only}}\ninitial: {{path: x, part: encoder}}  #!\n"
+    assert_reported(
+        folder / "e.yaml", text, "", "initial.part encoder: the model decoder_only has none; there are all,"
+    )
+
+
 def test_a_named_file_that_is_not_there_is_refused_at_its_line(folder):
     assert_reported(folder / "e.yaml", FROM_FILE, "initial.experiment", "no such file")
 

@@ -213,6 +213,10 @@ class ModelSettings(Settings):
         super().__pydantic_init_subclass__(**kwargs)
         _require_declared(cls, "offers")
 
+    parts: ClassVar[frozenset[str] | None] = None
+    """Parts that the networks have (`models/interfaces.py`), for `initial.part`; None = it is not known before one is
+    built."""
+
     @property
     def joint_vocabulary_for(self) -> str | None:
         """The setting by which source and target must have one vocabulary, as messages name it; none = they need not.

@@ -46,6 +46,12 @@ class Experiment(Settings):
         separate = isinstance(tokenizer, Tokenizer) and not tokenizer.joint
         if self.model.joint_vocabulary_for and separate:
             raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
+        parts, initial = self.model.parts, self.initial
+        if initial is not None and parts is not None and initial.part not in ("all", *parts):
+            raise ValueError(
+                f"initial.part {initial.part}: the model {self.model.name} has none; there are all,"
+                f" {', '.join(sorted(parts))}"
+            )
         if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
             raise ValueError(why)
         corpus, where = source_of(self.data.corpus)

@@ -70,6 +70,7 @@ class Seq2Seq(Transformer, _TwoStacks):
     """Encoder-decoder Transformer."""
 
     offers = frozenset({"generation", "encoder_output", "mixtures", "classification"})
+    parts = frozenset({"encoder", "decoder", "embeddings"})
 
     name: Literal["seq2seq"] = "seq2seq"
     tied_embeddings: Literal["none", "decoder", "all"] = "all"
@@ -85,6 +86,7 @@ class DecoderOnly(Transformer, _OneStack):
     """Causal Transformer (Radford et al. 2018). A prompt and its answer are one stream; a text alone has no prompt."""
 
     offers = frozenset({"generation", "mixtures", "classification", "token_prediction", "language_modelling"})
+    parts = frozenset({"decoder", "embeddings"})
 
     name: Literal["decoder_only"] = "decoder_only"
     max_positions: Annotated[int, Field(ge=8, le=16_384)] = 512
@@ -102,6 +104,7 @@ class Encoder(Transformer, _OneStack):
     """Bidirectional Transformer whose mean state is classified."""
 
     offers = frozenset({"classification"})
+    parts = frozenset({"encoder", "embeddings"})
 
     name: Literal["encoder"] = "encoder"
 
