@@ -55,7 +55,9 @@ VERBS = (
     ),
     Verb("compare", "verbs.report_compare_export:compare", "Put several sweeps into one table and one HTML file."),
     Verb(
-        "export", "verbs.report_compare_export:export", "Export the results of SWEEP as CSV, LaTeX, Markdown or JSON."
+        "export",
+        "verbs.report_compare_export:export",
+        "Export the results of SWEEP as CSV, LaTeX, Markdown, JSON or figures.",
     ),
     Verb(
         "promote",
