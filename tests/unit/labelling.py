@@ -17,6 +17,7 @@ from intelligen.config.schema.model import Model
 from intelligen.config.schema.plugins import Plugin
 from intelligen.data.batches import Examples, Rows, SentencePairs, evaluation_batches
 from intelligen.data.prepared_data import Prepared, Split
+from intelligen.data.special_tokens import NO_LABEL
 from intelligen.evaluation import Shard
 from intelligen.evaluation.metric import Accuracy
 from intelligen.models.build import build_classifier
@@ -27,7 +28,6 @@ from intelligen.tasks import Task
 LABELS = ("short", "long")
 LONG = 4
 """Tokens of the target."""
-NO_LABEL = -100
 
 
 @dataclass(frozen=True, eq=False)
