@@ -97,6 +97,10 @@ class Task(ABC, Generic[ModelT, BatchT]):
 
         """
 
+    def preparation_lines(self, prepared: Prepared) -> list[str]:
+        """What it makes of prepared data, for people; most tasks have no more to say than the data's own summary."""
+        return []
+
     @abstractmethod
     def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> ModelT:
         """A network with random weights, a function of the seed, whose inputs and outputs fit the data."""

@@ -1,6 +1,7 @@
 """Commands on an experiment that starts from another's weights: the other is trained first, once per seed."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,19 @@ def test_a_language_model_s_trunk_becomes_a_classifier_s(project: Path, call: Ca
     code, _, err = call("train", "class.yaml", "-o", "model.d_ff=16", "-o", "model.layers=2")
     assert code == 65
     assert "has 3 tensors of another shape (trunk.layers.0" in err
+
+
+def test_preparing_says_how_many_windows_a_language_model_has_and_that_they_hold_every_piece(
+    project: Path, call: Call
+) -> None:
+    write_texts(project)
+    code, out, _ = call("prepare", "language.yaml", "-o", "task.n_seq=8", "-o", "task.packing=true")
+    assert code == 0
+    documents, pieces = (int(number) for number in re.findall(r"train: (\d+) of .*\n  text: (\d+) tokens", out)[0])
+    windows = -(-(documents + pieces) // 8)
+    said = f"train: {windows:,} packed windows of at most 8 tokens; of {documents + pieces:,} pieces and ends of documents 0"
+    assert f"{said} are lost" in out
+    assert re.search(r"^valid: \d+ windows of at most 8 tokens; of .* 0 are lost$", out, re.MULTILINE)
 
 
 def test_what_was_not_trained_yet_is_named_with_the_command_that_trains_it(call: Call) -> None:
