@@ -1,4 +1,4 @@
-"""A finished sweep of a classification's variants, crossed from two axes: real ledger and files, invented figures."""
+"""A finished sweep of a classification's variants, listed or crossed from two axes: real files, invented figures."""
 
 import json
 import random
@@ -49,14 +49,16 @@ question: Does pre-training help?
 experiment: reviews.yaml
 stages: [train]
 rows:
-  axes:
-    control: {{pre: "0", lm: "0"}}
-    label: "gpt-pre:{{pre}}-lm:{{lm}}"
-    of:
-      pre: {{"0": {{}}, "20": {{model.d_ff: 128}}}}
-      lm: {{"0": {{}}, "0.5": {{training.label_smoothing: 0.0}}}}
-objective: {{metric: valid/accuracy, direction: maximize}}
+{rows}objective: {{metric: valid/accuracy, direction: maximize}}
 {more}
+"""
+AXES = """\
+  axes:
+    control: {pre: "0", lm: "0"}
+    label: "gpt-pre:{pre}-lm:{lm}"
+    of:
+      pre: {"0": {}, "20": {model.d_ff: 128}}
+      lm: {"0": {}, "0.5": {training.label_smoothing: 0.0}}
 """
 
 
@@ -73,6 +75,8 @@ class SmallRows:
     failed: Sequence[str] = ()
     """Rows that fail."""
     published: str = ""
+    rows: str = AXES
+    """As the sweep's file has them."""
 
     @property
     def directory(self) -> Path:
@@ -106,7 +110,7 @@ class SmallRows:
             (folder / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         (folder / "reviews.yaml").write_text(EXPERIMENT.format(folder=json.dumps(str(folder))))
         more = (f"confirm: {{seeds: {len(self.seeds)}}}\n" if self.seeds else "") + self.published
-        (folder / "rows.yaml").write_text(SWEEP.format(more=more))
+        (folder / "rows.yaml").write_text(SWEEP.format(rows=self.rows, more=more))
         return folder / "rows.yaml"
 
     def _run(

@@ -1,9 +1,10 @@
 """What a sweep's table compares, in its own words: strategies, or variants of the experiment."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from intelligen.analysis.row_settings import SETTING, row_settings
 from intelligen.config.schema import control_strategies
 from intelligen.config.schema.declarations import STANDARD
 from intelligen.config.schema.published import Published
@@ -11,6 +12,8 @@ from intelligen.config.schema.rows import ROW, STRATEGY, Row, Rows
 from intelligen.config.schema.strategies import declared
 from intelligen.config.schema.sweep import Sweep
 
+ITEM = "item"
+"""Above the labels of rows that are crossed from axes, as tables of experiments have it."""
 ROW_LABEL, AXIS = "row_label", "axis/"
 """The tag of a row's label; and what is before the name of an axis, in exports and tags."""
 
@@ -31,11 +34,21 @@ class ComparedRows:
     """By id, in the file's order; empty where rows are strategies."""
     published: Published | None = None
     """Figures of others for them."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Row → dotted key → value, of what listed variants differ in; empty where no experiment was given."""
 
     @classmethod
-    def of(cls, sweep: Sweep) -> "ComparedRows":
-        """Those of a sweep."""
-        return cls(sweep.row_parameter, sweep.control, {row.id: row for row in sweep.variants()}, sweep.published)
+    def of(cls, sweep: Sweep, experiment: Mapping[str, Any] | None = None) -> "ComparedRows":
+        """Those of a sweep.
+
+        Args:
+            sweep: Whose rows they are.
+            experiment: What its ledger's fingerprint says that they vary; not given = tables show no settings.
+
+        """
+        rows = sweep.variants()
+        settings = {} if experiment is None else row_settings(rows, experiment)
+        return cls(sweep.row_parameter, sweep.control, {row.id: row for row in rows}, sweep.published, settings)
 
     @classmethod
     def recorded(cls, fingerprint: Mapping[str, Any]) -> "ComparedRows":
@@ -59,6 +72,11 @@ class ComparedRows:
         return "strategies" if self.word == STRATEGY else f"{self.word}s"
 
     @property
+    def heading(self) -> str:
+        """Above the column of their labels: combinations of axes are items."""
+        return ITEM if self.axes else self.word
+
+    @property
     def axes(self) -> tuple[str, ...]:
         """The names of the axes that variants are crossed from; each is a column."""
         return tuple(dict.fromkeys(axis for row in self.variants.values() for axis in row.axes))
@@ -66,6 +84,27 @@ class ComparedRows:
     def place(self, name: str, axis: str) -> str:
         """A row's value on an axis; empty of what is no row."""
         return self.variants[name].axes[axis] if name in self.variants else ""
+
+    @property
+    def setting_keys(self) -> tuple[str, ...]:
+        """The settings that variants differ in; each is a column."""
+        return tuple(self.settings.get(self.control, ()))
+
+    def without_settings(self) -> "ComparedRows":
+        """The same for tables that have no room for them."""
+        return replace(self, settings={})
+
+    def named(self, name: str) -> dict[str, Any]:
+        """What a row is, under the names that the exports have; of what is no variant only its name is known."""
+        if not self.variants:
+            return {self.word: name}
+        settings = self.settings.get(name, {})
+        return {
+            self.word: name,
+            "label": self.label(name),
+            **{f"{AXIS}{axis}": self.place(name, axis) for axis in self.axes},
+            **{f"{SETTING}{key}": settings.get(key) for key in self.setting_keys},
+        }
 
     def label(self, name: str) -> str:
         """What people read for a row; of what is no variant its name."""

@@ -158,7 +158,7 @@ class StudyResults:
     @cached_property
     def compared(self) -> ComparedRows:
         """What its rows are."""
-        return ComparedRows.of(self.sweep)
+        return ComparedRows.of(self.sweep, self.fingerprint["experiment"])
 
     def label(self, name: str) -> str:
         """What people read for a row or the baseline."""

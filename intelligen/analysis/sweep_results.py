@@ -45,7 +45,7 @@ class TableWords:
     @property
     def headings(self) -> list[str]:
         """Above these."""
-        return [self.compared.word, *self.compared.axes]
+        return [self.compared.heading, *self.compared.axes]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import safe_cell
-from intelligen.reporting.readable_columns import Record, readable_columns
+from intelligen.reporting.readable_columns import Record, readable_columns, table_notes
 
 if TYPE_CHECKING:
     from intelligen.tasks.base import AnyMetric
@@ -47,7 +47,7 @@ def to_markdown(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compa
     lines = [[column.heading for column in columns], ["---" if column.is_word else "---:" for column in columns]]
     lines += [[column.text(record).replace("|", "\\|").replace("\n", " ") for column in columns] for record in records]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return table + (f"\nPublished: {compared.published.note}\n" if compared and compared.published else "")
+    return table + "".join(f"\n{note}\n" for note in table_notes(compared or ComparedRows()))
 
 
 def to_latex(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows | None = None) -> str:
@@ -58,9 +58,9 @@ def to_latex(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared
     lines = [rf"\begin{{tabular}}{{{places}}}", r"\toprule", headings, r"\midrule"]
     lines += [_latex_line([column.text(record) for column in columns]) for record in records]
     lines.append(r"\bottomrule")
-    if compared and compared.published:
-        note = latex_escaped(f"Published: {' '.join(compared.published.note.split())}")
-        lines.append(rf"\multicolumn{{{len(columns)}}}{{p{{\linewidth}}}}{{\footnotesize {note}}} \\")
+    for note in table_notes(compared or ComparedRows()):
+        text = latex_escaped(" ".join(note.split()))
+        lines.append(rf"\multicolumn{{{len(columns)}}}{{p{{\linewidth}}}}{{\footnotesize {text}}} \\")
     return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
 

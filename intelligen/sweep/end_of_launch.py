@@ -93,7 +93,8 @@ def _with_records(results: SweepResults, context: SweepContext) -> SweepResults:
     records = result_records(study, result_rows(study))
     shown = [one for one in records if one["note"] and one["test_set"] == study.primary[0]]
     notes = [f"{one['label']}: {one['note']}" for one in shown]
-    return replace(results, records=records, reported=study.task.reported, notes=notes)
+    words = replace(results.words, compared=study.compared)
+    return replace(results, words=words, records=records, reported=study.task.reported, notes=notes)
 
 
 def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:

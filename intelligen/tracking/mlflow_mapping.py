@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import SELECTED, USABLE, effort_of, selected_scores
+from intelligen.config.document import flatten
 from intelligen.state.history import Report
 from intelligen.state.redaction import redact
 from intelligen.state.trial_records import Closing, Exploit, TrialRecord, TrialState
@@ -47,17 +48,6 @@ def mlflow_key(name: str) -> str:
     """`name` in the characters, the length and the path form that MLflow allows."""
     allowed = re.sub(r"[^\w/.\- :]", "_", name)
     return posixpath.normpath(allowed.strip("/").replace("..", "_"))[:_MAX_KEY]
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"model": {"heads": 8}}` → `{"model.heads": 8}`; lists stay whole."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def trial_params(record: TrialRecord) -> dict[str, str]:

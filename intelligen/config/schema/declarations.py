@@ -217,6 +217,10 @@ class ModelSettings(Settings):
     """Parts that the networks have (`models/interfaces.py`), for `initial.part`; None = it is not known before one is
     built."""
 
+    def implied(self) -> dict[str, Any]:
+        """Setting → value, of those that are not given here and follow from others; tables show them."""
+        return {}
+
     @property
     def joint_vocabulary_for(self) -> str | None:
         """The setting by which source and target must have one vocabulary, as messages name it; none = they need not.

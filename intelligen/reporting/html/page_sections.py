@@ -16,6 +16,7 @@ from intelligen.reporting.html.plot_styles import Mark
 from intelligen.reporting.html.sample_translations import SAMPLES, samples
 from intelligen.reporting.html.score_figures import exposure_by_position, score_figures
 from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
+from intelligen.reporting.readable_columns import table_notes
 
 Marks = Mapping[str, Mark]
 
@@ -32,8 +33,8 @@ _HOW_TO_READ = (
 _HOW_VARIANTS = (
     " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row. Perplexity is"
     " exp(valid loss), per piece of the vocabulary. Training FLOPs are estimated as 6 · parameters · target tokens of"
-    " these trainings alone (Kaplan et al. 2020), without what they start from; time × devices × sustained FLOPS is not"
-    " known of processors."
+    " these trainings alone (Kaplan et al. 2020), without what they start from; those by time as training time ×"
+    " devices × resources.device_flops (Vaswani et al. 2017), where the sweep gives that."
 )
 _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
 
@@ -50,14 +51,13 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
             tables.append(result_table(found, _caption(study, setting), study=study, with_costs=False))
-    published = study.compared.published
     return Section(
         "results",
         "Results",
         text="" if tables else "No test set has been decoded yet.",
         below=_how_to_read(study) if tables else "",
         tables=tables,
-        notes=[f"Published: {published.note}"] if published is not None and tables else [],
+        notes=table_notes(study.compared) if tables else [],
         figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
     )
 

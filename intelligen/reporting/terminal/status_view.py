@@ -88,7 +88,7 @@ def _strategies(status: Status) -> Table:
 
 
 def _under_way(status: Status) -> Table:
-    table = _table("running", status.words.compared.word, ">epoch", f">{status.objective}", ">attempt", ">for")
+    table = _table("running", status.words.compared.heading, ">epoch", f">{status.objective}", ">attempt", ">for")
     for trial in status.under_way:
         value = "" if trial.value is None else status.words.text(status.objective, trial.value)
         age = duration(_since_s(trial.started_ms)) if status.state is SweepState.RUNNING else "idle"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from intelligen.config.document import flatten
 from intelligen.state.history import Report, ValidationSample
 from intelligen.state.redaction import redact, redact_text
 from intelligen.state.trial_records import Closing, SweepStatus, TrialRecord, TrialState
 from intelligen.state.trial_result import Result
 from intelligen.tracking.mlflow_mapping import (
     Ending,
-    flatten,
     mlflow_key,
     report_metrics,
     samples_note,
