@@ -113,11 +113,24 @@ def test_preparing_says_how_many_windows_a_language_model_has_and_that_they_hold
     write_texts(project)
     code, out, _ = call("prepare", "language.yaml", "-o", "task.n_seq=8", "-o", "task.packing=true")
     assert code == 0
-    documents, pieces = (int(number) for number in re.findall(r"train: (\d+) of .*\n  text: (\d+) tokens", out)[0])
-    windows = -(-(documents + pieces) // 8)
-    said = f"train: {windows:,} packed windows of at most 8 tokens; of {documents + pieces:,} pieces and ends of documents 0"
-    assert f"{said} are lost" in out
+    found = re.search(r"^train: ([\d,]+) of .*\n  text: ([\d,]+) tokens", out, re.MULTILINE)
+    assert found is not None
+    tokens = sum(int(number.replace(",", "")) for number in found.groups())
+    windows = f"train: {-(-tokens // 8):,} packed windows of at most 8 tokens"
+    assert f"{windows}; of {tokens:,} pieces and ends of documents 0 are lost" in out
     assert re.search(r"^valid: \d+ windows of at most 8 tokens; of .* 0 are lost$", out, re.MULTILINE)
+
+
+def test_weights_that_will_not_fit_are_refused_before_they_are_trained(project: Path, call: Call) -> None:
+    for override, what in (
+        ("model.d_model=16", "first has "),
+        ("data.tokenizer.vocabulary=80", "first has another vocabulary than `source` here"),
+    ):
+        code, out, err = call("train", "next.yaml", "-o", override)
+        assert code == 65
+        assert what in err
+        assert "is trained first" not in out
+        assert not (project / "runs" / "baselines").exists()
 
 
 def test_what_was_not_trained_yet_is_named_with_the_command_that_trains_it(call: Call) -> None:
