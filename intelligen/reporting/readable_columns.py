@@ -61,11 +61,26 @@ def readable_columns(records: Sequence[Record], metrics: "Sequence[AnyMetric]", 
         compared: What the rows are.
 
     """
-    known = {name for record in records for name, value in record.items() if value is not None}
+    # Models that write no text have no search, and many metrics no signature.
+    known = {name for record in records for name, value in record.items() if value not in (None, "")}
     own = _of_variants(records, metrics, compared) if compared.variants else _of_strategies(metrics)
     columns = [*own, *published_columns(metrics, compared)]
     columns.sort(key=lambda column: column.name == NOTE)  # last, since it is long
     return [column for column in columns if column.always or column.name in known]
+
+
+def notes_below(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[str]:
+    """What is to be known of the whole table: whose figures are beside ours, and how all scores were computed."""
+    published = compared.published
+    notes = [] if published is None else [f"Published: {' '.join(published.note.split())}"]
+    signatures = _signatures(records)
+    if compared.variants and len(signatures) == 1:
+        notes.append(f"{metrics[0].label} signature: {signatures[0]}")
+    return notes
+
+
+def _signatures(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(record["signature"] for record in records if record.get("signature")))
 
 
 def published_columns(metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[Column]:
@@ -121,6 +136,9 @@ def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", comp
         yield Column("parameters", "parameters", "{:,}")
         yield Column("training_flops", "training FLOPs", "{:.2g}")
     yield from COSTS
+    # Of one that all have, a note says it (`notes_below`).
+    if len(_signatures(records)) > 1:
+        yield Column("signature", f"{ranking.label} signature", is_word=True)
     yield Column(NOTE, NOTE, is_word=True)
 
 
