@@ -33,8 +33,8 @@ _HOW_TO_READ = (
 _HOW_VARIANTS = " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row."
 _HOW_TOKENS = (
     " Perplexity is exp(valid loss), per piece of the vocabulary. Training FLOPs are estimated as 6 · parameters ·"
-    " target tokens of these trainings alone (Kaplan et al. 2020), without what they start from; time × devices × sustained FLOPS is not"
-    " known of processors."
+    " target tokens of these trainings alone (Kaplan et al. 2020), without what they start from; time × devices ×"
+    " sustained FLOPS is not known of processors."
 )
 _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
 
