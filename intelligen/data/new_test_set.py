@@ -20,7 +20,6 @@ from intelligen.config.schema.split_forms import (
     TextFolder,
     known_columns,
 )
-from intelligen.data.checksums import sha256
 from intelligen.data.class_labels import ClassLabels
 from intelligen.data.corpora import require_known
 from intelligen.data.corpus_files import FileRows
@@ -31,6 +30,7 @@ from intelligen.data.row_filters import Counts, evaluation_rows
 from intelligen.data.split_writer import Encoder, write_split
 from intelligen.data.table_files import is_table
 from intelligen.errors import ConfigError, DataError
+from intelligen.state.atomic_files import sha256
 
 
 @dataclass(frozen=True)
