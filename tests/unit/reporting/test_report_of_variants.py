@@ -118,7 +118,7 @@ def test_the_page_has_no_word_of_strategies_or_of_searches_of_text(compared: Com
     said = page.partition("<main>")[2].partition('<section id="run">')[0]
     assert "strateg" not in said
     assert "beam" not in said
-    assert "tokens" not in said
+    assert "target tokens" not in said
     assert "rows trained on" in page
     assert "gpt-pre:20-lm:0.5" in said
 
