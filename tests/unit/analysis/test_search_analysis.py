@@ -134,6 +134,12 @@ def test_budgets_that_differ_where_they_were_to_be_equal_are_named(budget, amoun
     assert all(part in line for part, line in zip(expected, found, strict=True))
 
 
+def test_targets_that_differ_are_named_as_what_the_task_counts():
+    amounts, budget = spent(a=(1, 1.0, 200), b=(1, 1.0, 100)), Budget(target_tokens_per_strategy=200)
+    assert budget_differences(amounts, budget)[0].endswith("a had 200 target tokens, b 100")
+    assert budget_differences(amounts, budget, counted="rows")[0].endswith("a had 200 rows, b 100")
+
+
 def test_a_difference_of_5_percent_is_no_difference():
     most, more = spent(a=(21, 1.0, 1), b=(20, 1.0, 1)), spent(a=(22, 1.0, 1), b=(20, 1.0, 1))
     assert budget_differences(most, Budget(trials=41)) == []
