@@ -42,6 +42,10 @@ def run_two_ranks(trials: Iterable[Trial], store: Path, directory: Path) -> None
         subprocess.Popen([sys.executable, script, directory, store, str(rank)], stderr=subprocess.PIPE)
         for rank in (0, 1)
     ]
-    for process in processes:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors.decode()
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors.decode()
+    finally:
+        for process in processes:
+            process.kill()
