@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from intelligen.analysis.row_settings import SETTING, row_settings
-from intelligen.config.schema import control_strategies
 from intelligen.config.schema.declarations import STANDARD
+from intelligen.config.schema.missing_controls import is_control, missing_controls
 from intelligen.config.schema.published import Published
 from intelligen.config.schema.rows import LABEL, ROW, STRATEGY, Row, Rows
 from intelligen.config.schema.strategies import declared
@@ -145,9 +145,9 @@ class ComparedRows:
     def missing_controls(self, names: Sequence[str]) -> list[str]:
         """One clause for each control that these rows need and that is not among them."""
         if not self.variants:
-            return control_strategies.missing_controls(names)
+            return missing_controls(names)
         return [] if self.control in names else [f"the control {self.label(self.control)} has no result"]
 
     def controls_for_something(self, name: str) -> bool:
         """Whether a gain of this row is due to what it controls for: some strategies are controls, no variant is."""
-        return not self.variants and control_strategies.is_control(name)
+        return not self.variants and is_control(name)

@@ -17,8 +17,8 @@ from intelligen.cli.main import commands, guarded
 from intelligen.config.base import canonical_json
 from intelligen.config.json_schema import json_schema
 from intelligen.config.load import load_experiment, load_sweep
-from intelligen.config.schema.control_strategies import missing_controls
 from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial, stored_trial
+from intelligen.config.schema.missing_controls import missing_controls
 from intelligen.config.schema.model import Model
 from intelligen.config.schema.plugins import require_packages
 from intelligen.config.schema.tasks import Task, task_settings

@@ -16,7 +16,7 @@ from intelligen.analysis.search_analysis import (
     pareto_front,
 )
 from intelligen.config.schema.budget import Budget
-from intelligen.config.schema.control_strategies import missing_controls
+from intelligen.config.schema.missing_controls import missing_controls
 
 
 def test_the_expected_best_of_two_values_is_worked_out_by_hand():
