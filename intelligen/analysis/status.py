@@ -160,6 +160,7 @@ def read_status(files: SweepFiles) -> Status:
     )
     ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
+    rows, words = _strategies(files, trials, histories, metric), TableWords(ComparedRows.of(sweep))
     return Status(
         name=sweep.name,
         question=sweep.question,
@@ -172,7 +173,7 @@ def read_status(files: SweepFiles) -> Status:
         trials=_count(files, searched),
         confirmed=_count(files, repeated),
         confirmations=size.repetitions,
-        strategies=tuple(_strategies(files, trials, histories, metric)),
+        strategies=tuple(sorted(rows, key=lambda row: words.compared.position(row.strategy))),
         under_way=tuple(
             _under_way(record, histories[record.id], metric, paused=files.state(record) == PAUSED)
             for record in trials.values()
@@ -182,7 +183,7 @@ def read_status(files: SweepFiles) -> Status:
         tracking_uri=launch.tracking_uri,
         comparison=_comparison(files.directory, launch.tracking_uri),
         last_sign_ms=_last_sign_ms(trials, histories, closing),
-        words=TableWords(ComparedRows.of(sweep)),
+        words=words,
     )
 
 
