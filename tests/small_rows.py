@@ -77,6 +77,8 @@ class SmallRows:
     published: str = ""
     rows: str = AXES
     """As the sweep's file has them."""
+    ran: Sequence[str] = ()
+    """Rows in the order in which they ran; not given = the file's."""
 
     @property
     def directory(self) -> Path:
@@ -91,7 +93,7 @@ class SmallRows:
         data = DataOfRows(prepared.identity, dict.fromkeys(rows, prepared.identity))
         with Ledger.open(self.directory, sweep_fingerprint(sweep, experiment, data=data)) as ledger:
             record_provenance(self.directory)
-            for number, row in enumerate(rows):
+            for number, row in enumerate(self.ran or rows):
                 trial = training_trial(trial_experiment(experiment, rows, {"row": row}), prepared=prepared.identity)
                 self._run(ledger, f"t{number:04d}", row, trial, number=number)
                 for seed in self.seeds if row not in self.failed else ():

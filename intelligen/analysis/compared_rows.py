@@ -123,6 +123,10 @@ class ComparedRows:
         """What people read for a row; of what is no variant its name."""
         return self.variants[name].label if name in self.variants else name
 
+    def position(self, name: str) -> int:
+        """By which tables are sorted: a variant's place in the file, whichever ran first; the same of all else."""
+        return list(self.variants).index(name) if name in self.variants else -1
+
     def listed(self, names: Iterable[str]) -> str:
         """Several rows by their labels."""
         return ", ".join(map(self.label, names))

@@ -163,6 +163,8 @@ def read_status(files: SweepFiles) -> Status:
     )
     ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
+    rows = _strategies(files, trials, histories, metric)
+    words = TableWords(ComparedRows.of(sweep), counted=task_settings(fingerprint["experiment"]).counted)
     return Status(
         name=sweep.name,
         question=sweep.question,
@@ -175,7 +177,7 @@ def read_status(files: SweepFiles) -> Status:
         trials=_count(files, searched),
         confirmed=_count(files, repeated),
         confirmations=size.repetitions,
-        strategies=tuple(_strategies(files, trials, histories, metric)),
+        strategies=tuple(sorted(rows, key=lambda row: words.compared.position(row.strategy))),
         under_way=tuple(
             _under_way(record, histories[record.id], metric, paused=files.state(record) == PAUSED)
             for record in trials.values()
@@ -185,7 +187,7 @@ def read_status(files: SweepFiles) -> Status:
         tracking_uri=launch.tracking_uri,
         comparison=_comparison(files.directory, launch.tracking_uri),
         last_sign_ms=_last_sign_ms(trials, histories, closing),
-        words=TableWords(ComparedRows.of(sweep), counted=task_settings(fingerprint["experiment"]).counted),
+        words=words,
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -178,8 +179,11 @@ def _parsed(line: str, where: str) -> dict[str, object]:
         record = json.loads(line)
     except RecursionError:
         raise DataError(f"{where}: nested too deeply to be read as JSON; is this a table?") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON: {error}") from error
+    except ValueError:  # Python reads no longer number
+        most = sys.get_int_max_str_digits()
+        raise DataError(f"{where}: a number of more than {most:,} digits; write it in quotation marks") from None
     if not isinstance(record, dict):
         raise DataError(f"{where}: must be a JSON object, got {type(record).__name__}")
     return record

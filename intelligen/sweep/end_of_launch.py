@@ -76,13 +76,15 @@ def _conclude(
     study: StudyResults | None = None
     summary: dict[str, Any] = {}
     try:
+        words = TableWords.of(context.sweep, build_task(context.experiment.task))
+        summaries = strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0])
         results = SweepResults(
             title=redact_text(context.sweep.question or context.sweep.name),
             metrics=context.metrics,
             scores=context.experiment.task.reported_scores,
-            rows=strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0]),
+            rows=sorted(summaries, key=lambda summary: words.compared.position(summary.row)),
             front=sweep_pareto_front(context),
-            words=TableWords.of(context.sweep, build_task(context.experiment.task)),
+            words=words,
         )
         if context.sweep.variants():
             study = read_study(context.directory, store=context.store)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from small_rows import SmallRows
+from small_rows import QUALITY, SmallRows
 
 from intelligen import api
 from intelligen.analysis.status import read_status
@@ -167,6 +167,11 @@ def test_terminal_table_and_status_have_the_rows_word_label_and_axes(confirmed: 
     assert " rows\n" in terminal.getvalue().replace(" \n", "\n")
     assert "tokens" not in terminal.getvalue()
     assert "words" not in status.document()
+
+
+def test_status_lists_rows_in_the_files_order_whichever_ran_first(tmp_path: Path) -> None:
+    files = SmallRows(tmp_path / "runs", seeds=(), ran=list(QUALITY)[::-1])
+    assert [row.strategy for row in read_status(SweepFiles(files.write())).strategies] == list(QUALITY)
 
 
 def test_programs_get_the_id_the_label_and_the_axes_of_each_row(confirmed: SmallRows) -> None:

@@ -113,6 +113,24 @@ def test_an_edited_pre_training_is_another_sweep(pretrained: RowTrials, tmp_path
         require_unchanged(before, fingerprint(), tmp_path)
 
 
+def test_a_row_that_is_renamed_added_or_taken_away_is_named(tmp_path: Path) -> None:
+    def fingerprint(*names: str) -> dict[str, object]:
+        of = {"base": {}} | {name: {"model.d_ff": 2 ** (place + 4)} for place, name in enumerate(names)}
+        found = rows(rows={"variants": {"control": "base", "of": of}})
+        return sweep_fingerprint(found.sweep, found.experiment, data=found.data)
+
+    before = fingerprint("wide", "deep")
+    require_unchanged(before, fingerprint("wide", "deep"), tmp_path)
+    for names, what in {
+        ("broad", "deep"): "without wide, with broad;",
+        ("wide",): "without deep;",
+        ("wide", "deep", "slow"): "with slow;",
+        ("wide", *"abcdefg"): "without deep, with a, b, c, d, e and 2 more;",
+    }.items():
+        with pytest.raises(ChangedError, match=f"started with other rows.* the file is now {what} restore them, or"):
+            require_unchanged(before, fingerprint(*names), tmp_path)
+
+
 def test_a_row_starts_from_its_epoch_and_its_repetition_from_that_of_the_other_seed(pretrained: RowTrials) -> None:
     trial = pretrained.trial({"row": "pre-2"})
     again = pretrained.repeated(trial, row="pre-2", seed=3)
