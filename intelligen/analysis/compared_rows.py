@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from intelligen.analysis.row_settings import SETTING, row_settings
-from intelligen.config.schema import control_strategies
 from intelligen.config.schema.declarations import STANDARD
+from intelligen.config.schema.missing_controls import is_control, missing_controls
 from intelligen.config.schema.published import Published
-from intelligen.config.schema.rows import ROW, STRATEGY, Row, Rows
+from intelligen.config.schema.rows import LABEL, ROW, STRATEGY, Row, Rows
 from intelligen.config.schema.strategies import declared
 from intelligen.config.schema.sweep import Sweep
 
@@ -65,6 +65,19 @@ class ComparedRows:
             return {}
         row = self.variants[name]
         return {ROW: row.id, ROW_LABEL: row.label, **{f"{AXIS}{axis}": value for axis, value in row.axes.items()}}
+
+    def documented(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields of a JSON document, of which `strategy` names a row: of a variant, `row`, `label` and `axes` do."""
+        if not self.variants:
+            return dict(fields)
+        whole: dict[str, Any] = {}
+        for key, value in fields.items():
+            whole |= self._named(value) if key == STRATEGY else {key: value}
+        return whole
+
+    def _named(self, name: str) -> dict[str, Any]:
+        axes = dict(self.variants[name].axes) if name in self.variants else {}
+        return {ROW: name, LABEL: self.label(name), "axes": axes}
 
     @property
     def words(self) -> str:
@@ -132,9 +145,9 @@ class ComparedRows:
     def missing_controls(self, names: Sequence[str]) -> list[str]:
         """One clause for each control that these rows need and that is not among them."""
         if not self.variants:
-            return control_strategies.missing_controls(names)
+            return missing_controls(names)
         return [] if self.control in names else [f"the control {self.label(self.control)} has no result"]
 
     def controls_for_something(self, name: str) -> bool:
         """Whether a gain of this row is due to what it controls for: some strategies are controls, no variant is."""
-        return not self.variants and control_strategies.is_control(name)
+        return not self.variants and is_control(name)

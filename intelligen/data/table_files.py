@@ -17,7 +17,17 @@ from intelligen.errors import ConfigError, DataError
 NumberedRow = tuple[int, Row]
 """Number of the line at which the row ends, and its texts."""
 
+_ENDINGS = (".tsv", ".csv", ".jsonl")
 _MOSTLY_QUOTED = 0.9
+
+
+def is_table(table: PairTable) -> bool:
+    """Whether its `format` or its ending says that it is one."""
+    return _ending(table) in _ENDINGS
+
+
+def _ending(table: PairTable) -> str:
+    return f".{table.format}" if table.format else Path(table.file.removesuffix(".gz")).suffix
 
 
 def kind_of(table: PairTable) -> str:
@@ -27,8 +37,8 @@ def kind_of(table: PairTable) -> str:
         ConfigError: the file is none of them; `quoting` is given for another one than .tsv.
 
     """
-    kind = f".{table.format}" if table.format else Path(table.file.removesuffix(".gz")).suffix
-    if kind not in (".tsv", ".csv", ".jsonl"):
+    kind = _ending(table)
+    if kind not in _ENDINGS:
         raise ConfigError(
             f"a table must be a .tsv, .csv or .jsonl file, plain or .gz, or its `format` must say which of them it is"
             f" (format: tsv); got {table.file!r}"

@@ -86,17 +86,27 @@ def readable_columns(records: Sequence[Record], metrics: "Sequence[AnyMetric]", 
         compared: What the rows are.
 
     """
-    known = {name for record in records for name, value in record.items() if value is not None}
+    # Models that write no text have no search, and many metrics no signature.
+    known = {name for record in records for name, value in record.items() if value not in (None, "")}
     own = _of_variants(records, metrics, compared) if compared.variants else _of_strategies(metrics)
     columns = [*own, *published_columns(metrics, compared)]
     columns.sort(key=lambda column: column.name == NOTE)  # last, since it is long
     return [column for column in columns if column.always or column.name in known]
 
 
-def table_notes(compared: ComparedRows) -> list[str]:
-    """What a reader of the table must know: what a blank cell means, and whose the published figures are."""
-    blank = [f"Blank: as {compared.label(compared.control)}."] if compared.setting_keys else []
-    return blank + ([] if compared.published is None else [f"Published: {compared.published.note}"])
+def notes_below(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[str]:
+    """What is to be known of the whole table: blank cells, published figures, and how all scores were computed."""
+    notes = [f"Blank: as {compared.label(compared.control)}."] if compared.setting_keys else []
+    if compared.published is not None:
+        notes.append(f"Published: {' '.join(compared.published.note.split())}")
+    signatures = _signatures(records)
+    if compared.variants and len(signatures) == 1:
+        notes.append(f"{metrics[0].label} signature: {signatures[0]}")
+    return notes
+
+
+def _signatures(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(record["signature"] for record in records if record.get("signature")))
 
 
 def published_columns(metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[Column]:
@@ -154,6 +164,9 @@ def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", comp
         yield Column("training_flops", "training FLOPs", "{:.2g}")
     yield Column("training_flops_by_time", _BY_TIME, "{:.2g}")
     yield from COSTS
+    # Of one that all have, a note says it (`notes_below`).
+    if len(_signatures(records)) > 1:
+        yield Column("signature", f"{ranking.label} signature", is_word=True)
     yield Column(NOTE, NOTE, is_word=True)
 
 

@@ -24,15 +24,9 @@ from intelligen.state.redaction import redact
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.training.reproducibility_manifest import git_commit
 
-COMPARED = (
-    "sweep",
-    "experiment",
-    "prepared",
-    "prepared_rows",
-    "prepared_pretraining",
-    "pretraining",
-    "initial_path_content",
-)
+COMPARED = ("sweep", "experiment", "prepared", "prepared_rows", "prepared_pretraining", "pretraining")
+COMPARED_IF_RECORDED = ("initial_path_content",)
+"""What ledgers of earlier revisions may lack."""
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
 MAY_CHANGE = (
     "sweep.budget",
@@ -78,7 +72,8 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
         ChangedError: Settings or data differ from those that the sweep started with, key by key.
     """
     # Secrets are not kept, so what they were is not compared.
-    before, after = (_flat(redact({key: fingerprint.get(key) for key in COMPARED})) for fingerprint in (stored, now))
+    keys = (*COMPARED, *(key for key in COMPARED_IF_RECORDED if key in stored))
+    before, after = (_flat(redact({key: fingerprint.get(key) for key in keys})) for fingerprint in (stored, now))
     paths = _path_keys(now)
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"

@@ -62,7 +62,12 @@ def trial_identity(record: TrialRecord, *, sweep_id: str) -> dict[str, str]:
 
 
 def trial_tags(
-    record: TrialRecord, reports: Sequence[Report], *, ending: Ending, compared: ComparedRows | None = None
+    record: TrialRecord,
+    reports: Sequence[Report],
+    *,
+    ending: Ending,
+    compared: ComparedRows | None = None,
+    counted: str = "target tokens",
 ) -> dict[str, str]:
     """What the run of a trial is filtered by, and its description.
 
@@ -71,6 +76,7 @@ def trial_tags(
         reports: Its history.
         ending: How it ended.
         compared: What the sweep's rows are; strategies where not given.
+        counted: What its losses are summed over.
 
     """
     variants = compared is not None and compared.variants
@@ -89,7 +95,7 @@ def trial_tags(
     if record.exploits:
         tags["takeovers"] = "; ".join(_exploit_words(exploit) for exploit in record.exploits)
     if reports:
-        tags["mlflow.note.content"] = samples_note(reports[-1])
+        tags["mlflow.note.content"] = samples_note(reports[-1], counted=counted)
     return as_tags(tags)
 
 
@@ -219,9 +225,9 @@ def shown_as_table(file: str) -> dict[str, str]:
     return {"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"}])}
 
 
-def samples_note(report: Report) -> str:
+def samples_note(report: Report, *, counted: str = "target tokens") -> str:
     """The newest sample translations as Markdown, as many as MLflow's bound allows."""
-    note = f"Epoch {report.epoch}, update {report.update:,}, {report.target_tokens:,} target tokens."
+    note = f"Epoch {report.epoch}, update {report.update:,}, {report.target_tokens:,} {counted}."
     rows = [
         f"| {' | '.join(markdown_cell(text) for text in (sample.source, sample.hypothesis, sample.reference))} |"
         for sample in report.samples

@@ -90,6 +90,7 @@ class Sweep(Settings):
     scheduler: Scheduler = Asha()
     budget: Budget = Budget()
     objective: Objective = Objective()
+    """Not given = the metric that selects the experiment's epochs, `task.selection_metric`."""
     objectives: Annotated[tuple[OneOfSeveral, ...], Field(min_length=2)] | None = None
     """Several objectives in place of `objective`. The first selects weights, stops trials and picks the best trial of a
     strategy; all together make the Pareto front."""

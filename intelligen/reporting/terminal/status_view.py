@@ -79,7 +79,7 @@ def _heading(status: Status) -> list[str]:
 
 def _strategies(status: Status) -> Table:
     words = status.words
-    table = _table(*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", ">target tokens")
+    table = _table(*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", f">{words.counted}")
     for one in status.strategies:
         best = ("", "") if one.best is None else (words.text(status.objective, one.best.value), one.best.trial)
         effort = f"{one.device_s:,.0f}", f"{one.target_tokens:,}"

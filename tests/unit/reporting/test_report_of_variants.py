@@ -119,6 +119,8 @@ def test_the_page_has_no_word_of_strategies_or_of_searches_of_text(compared: Com
     said = page.partition("<main>")[2].partition('<section id="run">')[0]
     assert "strateg" not in said
     assert "beam" not in said
+    assert "target tokens" not in said
+    assert "rows trained on" in page
     assert "gpt-pre:20-lm:0.5" in said
 
 
@@ -161,6 +163,9 @@ def test_terminal_table_and_status_have_the_rows_word_label_and_axes(confirmed: 
     Console(file=terminal, width=200).print(status_view(status))
     (line,) = (line for line in terminal.getvalue().splitlines() if line.startswith("gpt-pre:20-lm:0.5"))
     assert line.split()[1:3] == ["20", "0.5"]
+    # A classification's losses are sums over rows.
+    assert " rows\n" in terminal.getvalue().replace(" \n", "\n")
+    assert "tokens" not in terminal.getvalue()
     assert "words" not in status.document()
 
 
@@ -174,4 +179,4 @@ def test_programs_get_the_id_the_label_and_the_axes_of_each_row(confirmed: Small
     ]
     whole = api.compare(["rows"], runs=confirmed.store)
     assert whole.index.names == ["sweep", "row", "test_set", "search"]
-    assert whole.loc[("rows", "pre-20.lm-0", "test", "beam"), "train/loss"] == pytest.approx(0.1475)
+    assert whole.loc[("rows", "pre-20.lm-0", "test", ""), "train/loss"] == pytest.approx(0.1475)

@@ -214,6 +214,7 @@ def test_sample_translations_are_a_table_within_mlflows_bound() -> None:
     assert lines[-1].endswith("x | y |")
     assert 7000 < len(note) <= 8000
     assert samples_note(report(1, 1.0)) == "Epoch 1, update 10, 100 target tokens."
+    assert samples_note(report(1, 1.0), counted="rows") == "Epoch 1, update 10, 100 rows."
 
 
 def test_a_repetition_says_what_it_repeats_and_is_counted_apart() -> None:
