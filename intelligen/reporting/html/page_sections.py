@@ -33,8 +33,11 @@ _HOW_TO_READ = (
 _HOW_VARIANTS = " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row."
 _HOW_TOKENS = (
     " Perplexity is exp(valid loss), per piece of the vocabulary. Training FLOPs are estimated as 6 · parameters ·"
-    " target tokens of these trainings alone (Kaplan et al. 2020), without what they start from; those by time as"
-    " training time × devices × resources.device_flops (Vaswani et al. 2017), where the sweep gives that."
+    " target tokens of these trainings alone (Kaplan et al. 2020), without what they start from."
+)
+_HOW_BY_TIME = (
+    " Training FLOPs by time are training time × devices × resources.device_flops (Vaswani et al. 2017), of these"
+    " trainings alone."
 )
 _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
 
@@ -72,7 +75,9 @@ def _how_to_read(study: StudyResults) -> str:
     how = _HOW_TO_READ.format(score=f"{metric.label}{source}", control=control, rows=compared.words, row=compared.word)
     if not compared.variants:
         return how + others
-    return how + others + _HOW_VARIANTS + (_HOW_TOKENS if study.task.settings.predicts_tokens else "")
+    by_token = _HOW_TOKENS if study.task.settings.predicts_tokens else ""
+    by_time = _HOW_BY_TIME if study.sweep.resources.device_flops is not None else ""
+    return how + others + _HOW_VARIANTS + by_token + by_time
 
 
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
