@@ -65,7 +65,7 @@ def test_every_epoch_and_every_end_is_reported_once(tmp_path):
 def test_the_weights_that_a_trial_starts_from_are_named_once(tmp_path):
     output, loaded = (
         io.StringIO(),
-        {"initial_weights": "lm, epoch 4 (0123): 9 tensors loaded; 2 random; none left over"},
+        {"initial_weights": "lm, epoch 4 (0123): 9 loaded; 2 random; none left over"},
     )
     trial = tmp_path / "trials" / "t0000"
     with (
