@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from intelligen.config.schema.columns import Column
 from intelligen.config.schema.data import Data, FilesCorpus
-from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText, known_columns
+from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText, SplitFiles, Squad, known_columns
 from intelligen.data.class_labels import ClassLabels
 from intelligen.data.corpora import require_known
 from intelligen.data.corpus_files import FileRows
@@ -27,7 +27,8 @@ class NewTestSet:
 
     name: str
     files: tuple[Path, ...]
-    """One table (.tsv, .csv or .jsonl), or two texts, source and target; all plain or .gz."""
+    """One table (.tsv, .csv or .jsonl), two texts, source and target, or a .json file as the experiment's own test set;
+    all plain or .gz."""
     table: PairTable | None = None
     """How the table is read; not given = as the experiment's own test set, if that is a table."""
 
@@ -77,7 +78,9 @@ class NewTestSet:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         names = [os.path.relpath(path, folder) for path in paths]
         if len(names) == 2:
-            files: ParallelText | PairTable = ParallelText(source=names[0], target=names[1])
+            files: ParallelText | PairTable | Squad = ParallelText(source=names[0], target=names[1])
+        elif self.table is None and isinstance(own := _own(data), Squad) and names[0].endswith((".json", ".json.gz")):
+            files = own.model_copy(update={"squad": names[0]})
         else:
             files = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
         require_known(columns, known_columns(files), key=f"--data {self.name}")
@@ -92,12 +95,18 @@ def _encoder(prepared: Prepared, column: Column) -> Encoder:
 
 def _fields_of(data: Data) -> PairTable:
     """A table whose columns are called as those of the experiment's own test set, or of what that is drawn from."""
-    if not isinstance(data.corpus, FilesCorpus):
-        return PairTable(file="table")
-    splits = data.corpus.splits
-    own = splits.get("test", splits["train"])
-    own = splits["train"] if isinstance(own, HeldOut) else own
+    own = _own(data)
     if not isinstance(own, PairTable):
         return PairTable(file="table")
     names = {"source_field": own.source_field, "target_field": own.target_field, "fields": own.fields}
     return PairTable.model_validate({"file": own.file, **names})
+
+
+def _own(data: Data) -> SplitFiles | None:
+    """The experiment's own test set, or what that is drawn from; none where it does not lie in files."""
+    if not isinstance(data.corpus, FilesCorpus):
+        return None
+    splits = data.corpus.splits
+    own = splits.get("test", splits["train"])
+    own = splits["train"] if isinstance(own, HeldOut) else own
+    return None if isinstance(own, HeldOut) else own

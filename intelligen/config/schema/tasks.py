@@ -55,7 +55,7 @@ class Translation(TaskSettings):
 class QuestionAnswering(TaskSettings):
     """Question → answer, scored as SQuAD is and by chrF and BLEU."""
 
-    columns = (Column("question", read=True), Column("answer", read=False))
+    columns = (Column("question", read=True), Column("answer", read=False, several=True))
     needs = (GENERATION,)
     metrics = ("exact_match", "token_f1", "chrf", "bleu")
     watched = "chrf"
