@@ -7,9 +7,11 @@ from intelligen.tasks.text_generation import TextGeneration
 
 
 class QuestionAnsweringTask(TextGeneration):
-    """From a question to its answer."""
+    """From a question to its answer, or to one of several."""
 
     source, target = "question", "answer"
 
     def __init__(self, settings: tasks.QuestionAnswering) -> None:
-        super().__init__(settings, (ExactMatch(), TokenF1(), ChrF(), Bleu(settings.tokenizer)))
+        script = settings.script
+        metrics = (ExactMatch(script), TokenF1(script), ChrF(several=True), Bleu(settings.tokenizer, several=True))
+        super().__init__(settings, metrics)
