@@ -113,7 +113,7 @@ def baseline_training(file: ExperimentFile, settings: Experiment, prepared: "Pre
     """
     from intelligen.training.initial_weights import initial_weights
 
-    first = first_training(settings, file.runs)
+    first = first_training(settings, prepared, file.runs)
     if first is not None:
         first.require_result(file.command("train"))
     run = None if first is None else first.directory
@@ -122,14 +122,28 @@ def baseline_training(file: ExperimentFile, settings: Experiment, prepared: "Pre
     return Training(trial, layout.baseline(file.runs, trial.identity))
 
 
-def first_training(settings: Experiment, runs: Path) -> Training | None:
-    """Of the experiment whose weights this one starts from; none where it names none."""
+def first_training(settings: Experiment, prepared: "Prepared", runs: Path) -> Training | None:
+    """Of the experiment whose weights this one starts from; none where it names none.
+
+    Args:
+        settings: This one's.
+        prepared: Its data.
+        runs: The runs directory.
+
+    Raises:
+        ConfigError: This one's model has no such part, or nothing of it would be trained.
+        DataError: The weights have another shape or vocabulary than this one's model, or will have.
+
+    """
+    from intelligen.training.initial_weights import require_fitting
+
     named = initial_experiment(settings)
     if named is None:
         return None
     with fixes_in_initial(settings):
-        prepared = data_to_train_on(named, runs)
-    trial = baseline_trial(named, prepared=prepared.identity)
+        its_data = data_to_train_on(named, runs)
+    trial = baseline_trial(named, prepared=its_data.identity)
+    require_fitting(settings, prepared=prepared, pretraining=trial, its_data=its_data)
     return Training(trial, layout.baseline(runs, trial.identity))
 
 

@@ -12,8 +12,7 @@ from intelligen.config.base import comparable
 from intelligen.config.document import dotted
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.load import row_experiments
-from intelligen.config.named_experiments import initial_experiment
-from intelligen.config.schema.experiment import Experiment, baseline_trial
+from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.local_path import Local
 from intelligen.config.schema.model import MODELS
@@ -25,7 +24,15 @@ from intelligen.state.redaction import redact
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.training.reproducibility_manifest import git_commit
 
-COMPARED = ("sweep", "experiment", "prepared", "prepared_rows", "prepared_pretraining", "pretraining")
+COMPARED = (
+    "sweep",
+    "experiment",
+    "prepared",
+    "prepared_rows",
+    "prepared_pretraining",
+    "pretraining",
+    "initial_path_content",
+)
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
 MAY_CHANGE = (
     "sweep.budget",
@@ -50,8 +57,7 @@ def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows)
         (MODELS, dict.fromkeys(one.model.name for one in trained)),
         (STRATEGIES, dict.fromkeys(strategies)),
     )
-    others = {"prepared_rows": dict(data.by_row), "prepared_pretraining": dict(data.pretraining)}
-    others["pretraining"] = _pretraining(rows or {"": experiment}, data)
+    others = {"prepared_rows": dict(data.by_row)} | data.starts.fingerprint()
     others["plugins"] = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
     return {
         "sweep_id": uuid.uuid4().hex,
@@ -90,16 +96,6 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
         )
 
 
-def _pretraining(rows: Mapping[str, Experiment], data: DataOfRows) -> dict[str, Any]:
-    """Row → the settings of the run whose weights it starts from: another file has them, which may be edited."""
-    named = {row: initial_experiment(one) for row, one in rows.items()}
-    return {
-        row: comparable(baseline_trial(one, prepared=data.pretraining[row]))
-        for row, one in named.items()
-        if one is not None
-    }
-
-
 def _path_keys(fingerprint: Mapping[str, Any]) -> dict[str, Local]:
     """The keys that name paths, which may differ where a sweep was moved: the data themselves are compared."""
     return {
@@ -115,5 +111,5 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {
         key: leaf
         for name, inner in value.items()
-        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+        for key, leaf in _flat(inner, ".".join(filter(None, (prefix, name)))).items()
     }

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.load import row_experiments, trial_experiment
-from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial, training_trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.rows import ROW
@@ -16,12 +15,13 @@ from intelligen.config.schema.training import Training
 from intelligen.data.prepared_data import open_prepared
 from intelligen.state import layout
 from intelligen.sweep.row_data import DataOfRows
+from intelligen.sweep.row_starts import ALL_ROWS
 from intelligen.training.initial_weights import initial_weights
 
 _BASELINE = "baseline-"
 """How the names of baselines begin, and of nothing else that rows start from."""
 
-FindWeights = Callable[[Experiment, str, Trial | None], InitialWeights | None]
+FindWeights = Callable[[Experiment, str, Trial], InitialWeights]
 """Experiment, identity of its data, and the pre-training that it starts from, which has finished → initial weights."""
 
 
@@ -118,24 +118,17 @@ class RowTrials:
 
     def _initial(self, row: str | None, seed: int) -> InitialWeights | None:
         if (row, seed) not in self._known:
-            experiment = self._experiment(row, seed)
-            found = None
-            if experiment.initial is not None:
-                found = self.weights(experiment, self.data.of(row), self._pretraining(row, seed))
-            self._known[row, seed] = found
+            pretraining = self._pretraining(row, seed)
+            self._known[row, seed] = (
+                self.data.starts.imported.get(_key(row))
+                if pretraining is None
+                else self.weights(self._experiment(row, seed), self.data.of(row), pretraining)
+            )
         return self._known[row, seed]
 
     def _pretraining(self, row: str | None, seed: int) -> Trial | None:
-        named = self._named_experiments[row]
-        if named is None:
-            return None
-        return baseline_trial(named.model_copy(update={"seed": seed}), prepared=self.data.of_pretraining(row))
-
-    @cached_property
-    def _named_experiments(self) -> Mapping[str | None, Experiment | None]:
-        """Row → the experiment whose weights it starts from; each file is read once."""
-        experiments = {row: self._experiment(row, self.experiment.seed) for row in self.experiments or (None,)}
-        return {row: initial_experiment(one) for row, one in experiments.items()}
+        trial = self.data.starts.pretraining.get(_key(row))
+        return None if trial is None else trial.model_copy(update={"seed": seed})
 
     def _experiment(self, row: str | None, seed: int) -> Experiment:
         experiment = self.experiment if row is None else self.experiments[row]
@@ -146,11 +139,17 @@ class RowTrials:
 
 
 def weights_in(store: Path) -> FindWeights:
-    """Initial weights as they lie in a runs directory, or are taken into it now."""
+    """Weights of pre-trainings as they lie in a runs directory, or are taken into its store now."""
 
-    def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights | None:
-        run = None if pretraining is None else layout.baseline(store, pretraining.identity)
+    def weights(experiment: Experiment, prepared: str, pretraining: Trial) -> InitialWeights:
+        run = layout.baseline(store, pretraining.identity)
         data = open_prepared(layout.prepared(store, prepared))
-        return initial_weights(experiment, prepared=data, store=store, run=run)
+        found = initial_weights(experiment, prepared=data, store=store, run=run)
+        assert found is not None, "the experiment names none"
+        return found
 
     return weights
+
+
+def _key(row: str | None) -> str:
+    return ALL_ROWS if row is None else row

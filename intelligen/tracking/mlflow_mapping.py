@@ -170,6 +170,28 @@ def summary_metrics(
     return finite(selected | whole)
 
 
+def leading_metrics(
+    leader: TrialRecord, shown: Mapping[str, float], closing: Closing, *, scores: Sequence[str]
+) -> dict[str, float]:
+    """Scores of a sweep's best row, for the sweep's own run, under the names that its trial has them by.
+
+    Args:
+        leader: The trial whose selected weights validation prefers.
+        shown: The metrics of its run.
+        closing: How the launch ended; its summary has the test scores, as means over seeds where the row was confirmed.
+        scores: Which of them: `accuracy`, …
+
+    """
+    selected = {name: value for name, value in shown.items() if name.startswith(SELECTED)}
+    tested: dict[str, float] = {}
+    for group in ("best", "confirmed"):
+        start = f"{mlflow_key(f'{group}/{leader.row}')}/"
+        tested |= {
+            name.removeprefix(start): value for name, value in finite(closing.summary).items() if name.startswith(start)
+        }
+    return {name: value for name, value in (selected | tested).items() if name.rpartition("/")[2] in scores}
+
+
 def known_reports(record: TrialRecord, reports: list[Report]) -> list[Report]:
     """The reports of which it is known what the trial trained with.
 

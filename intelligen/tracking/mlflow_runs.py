@@ -71,7 +71,10 @@ class MlflowRuns:
         self._remember(parent)
         key = self._views.key
         path = None if key is None else comparison_path(self._experiment_id, key)
-        self._summary.update(trials, closing, values=self._values, entries=self._entries, comparison=path)
+        metrics = {trial_id: run.metrics for trial_id, run in self._runs.items() if trial_id is not None}
+        self._summary.update(
+            trials, closing, values=self._values, entries=self._entries, metrics=metrics, comparison=path
+        )
 
     def _prepare_comparison(self, trials: Iterable[TrialRecord], parent: MirroredRun) -> None:
         sweep = self._fingerprint["sweep"]

@@ -70,6 +70,8 @@ class TaskSettings(Settings):
     """The name of that which health checks watch beside a rising reward, and which rewards a bandit's arms."""
     needs_test: ClassVar[bool] = True
     """Whether the data must have the split `test`."""
+    leads_mlflow_run: ClassVar[bool] = True
+    """Whether MLflow's run of a sweep of strategies has the scores of the best one as metrics."""
 
     name: str
     selection_metric: str

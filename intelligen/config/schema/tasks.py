@@ -33,6 +33,8 @@ class Translation(TaskSettings):
     needs = (GENERATION,)
     metrics = ("bleu", "chrf")
     watched = "chrf"
+    # As the first releases have it: they are in the run's file of scores alone.
+    leads_mlflow_run = False
 
     name: Literal["translation"] = "translation"
     selection_metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = DEFAULT_SELECTION_METRIC

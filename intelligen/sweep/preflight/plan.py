@@ -25,9 +25,10 @@ from intelligen.sweep.cluster.find_cluster import Cluster
 from intelligen.sweep.preflight.resource_survey import capacity_at
 from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
 from intelligen.sweep.row_data import PreparedRows
-from intelligen.sweep.row_trials import RowTrials
+from intelligen.sweep.row_trials import FindWeights, RowTrials, weights_in
 from intelligen.sweep.search.define_by_run import chosen_row, suggest
 from intelligen.tasks import build_task
+from intelligen.training.initial_weights import expected_weights
 from intelligen.training.selected_weights import selected_weights
 from intelligen.training.timing import Bench, TimeRange, time_epoch, time_validation
 
@@ -211,10 +212,17 @@ def _mean(spans: list[TimeRange]) -> TimeRange:
     return TimeRange(fmean(span.low for span in spans), fmean(span.high for span in spans))
 
 
-def _any_weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
-    """Stand for weights that may not have been trained yet: whatever they are, an update takes as long."""
-    assert experiment.initial is not None
-    return InitialWeights(weights="0" * 64, part=experiment.initial.part, freeze=experiment.initial.freeze, origin="")
+def _weights_as_far_as_known(store: Path) -> FindWeights:
+    """Those of finished pre-trainings; for others stand weights that take an update as long, and no baseline has."""
+    trained = weights_in(store)
+
+    def weights(experiment: Experiment, prepared: str, pretraining: Trial) -> InitialWeights:
+        if read_result(layout.baseline(store, pretraining.identity)) is not None:
+            return trained(experiment, prepared, pretraining)
+        assert experiment.initial is not None
+        return expected_weights(experiment.initial, pretraining)
+
+    return weights
 
 
 class _Timed:
@@ -226,7 +234,7 @@ class _Timed:
         self._store = store
         self._prepared = {one.identity: one for one in prepared.each_once()}
         self._validations: dict[str, TimeRange] = {}
-        self.rows = RowTrials(sweep, experiment, prepared.identities(), _any_weights)
+        self.rows = RowTrials(sweep, experiment, prepared.identities(), _weights_as_far_as_known(store))
 
     def trial(self, changes: Mapping[str, Any]) -> TimeRange:
         """Seconds of a trial that finishes, the validation of its start included."""

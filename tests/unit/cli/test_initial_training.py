@@ -106,6 +106,18 @@ def test_a_language_model_s_trunk_becomes_a_classifier_s(project: Path, call: Ca
     assert "has 3 tensors of another shape (trunk.layers.0" in err
 
 
+def test_weights_that_will_not_fit_are_refused_before_they_are_trained(project: Path, call: Call) -> None:
+    for override, what in (
+        ("model.d_model=16", "first has "),
+        ("data.tokenizer.vocabulary=80", "first has another vocabulary than `source` here"),
+    ):
+        code, out, err = call("train", "next.yaml", "-o", override)
+        assert code == 65
+        assert what in err
+        assert "is trained first" not in out
+        assert not (project / "runs" / "baselines").exists()
+
+
 def test_what_was_not_trained_yet_is_named_with_the_command_that_trains_it(call: Call) -> None:
     for verb in ("finetune", "test", "inference"):
         code, _, err = call(verb, "next.yaml")

@@ -1,11 +1,15 @@
 """A row's trials have its settings, its data, its baseline and its initial weights, seed by seed."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from searches import sweep
 
-from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.load import row_experiments
+from intelligen.config.named_experiments import initial_experiment
+from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.strategies import Strategy
 from intelligen.errors import ChangedError
@@ -13,6 +17,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.preflight.verify_files import require_data
 from intelligen.sweep.row_data import DataOfRows
+from intelligen.sweep.row_starts import RowStarts
 from intelligen.sweep.row_trials import RowTrials
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -27,16 +32,21 @@ VARIANTS = {
 
 
 def rows(experiment: Experiment | None = None, **changes: object) -> RowTrials:
-    settings = sweep(space={}, budget={}, **changes)
-    names = [row.id for row in settings.variants()]
-    data = DataOfRows("shared", dict.fromkeys(names, "shared") | {"wide": "other"}, dict.fromkeys(names, "its"))
-    return RowTrials(settings, experiment or Experiment(version=1, name="e"), data, weights)
+    settings, experiment = sweep(space={}, budget={}, **changes), experiment or Experiment(version=1, name="e")
+    data = dict.fromkeys([row.id for row in settings.variants()], "shared") | {"wide": "other"}
+    found = DataOfRows("shared", data, starts(row_experiments(settings, experiment)))
+    return RowTrials(settings, experiment, found, weights)
 
 
-def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
+def starts(experiments: Mapping[str, Experiment]) -> RowStarts:
+    """As a launch finds them, but for data that were prepared."""
+    named = {row: initial_experiment(one) for row, one in experiments.items()}
+    return RowStarts({row: baseline_trial(one, prepared="its") for row, one in named.items() if one is not None})
+
+
+def weights(experiment: Experiment, prepared: str, pretraining: Trial) -> InitialWeights:
     """Another hash for each seed and epoch."""
     assert experiment.initial is not None
-    assert pretraining is not None
     name = f"{pretraining.seed}{experiment.initial.epoch}"
     return InitialWeights(weights=name.rjust(64, "0"), part="all", freeze=False, origin=prepared)
 
@@ -90,7 +100,8 @@ def test_rows_that_share_a_pre_training_train_it_once_for_each_seed(pretrained: 
 
 def test_an_edited_pre_training_is_another_sweep(pretrained: RowTrials, tmp_path: Path) -> None:
     def fingerprint() -> dict[str, object]:
-        return sweep_fingerprint(pretrained.sweep, pretrained.experiment, data=pretrained.data)
+        data = replace(pretrained.data, starts=starts(pretrained.experiments))
+        return sweep_fingerprint(pretrained.sweep, pretrained.experiment, data=data)
 
     before = fingerprint()
     require_unchanged(before, fingerprint(), tmp_path)
@@ -112,13 +123,13 @@ def test_a_row_starts_from_its_epoch_and_its_repetition_from_that_of_the_other_s
 def test_a_pre_training_never_has_the_name_of_a_baseline(file: Path) -> None:
     file.write_text(PRETRAINED.replace("name: pretrained", "name: baseline"))
     experiment = Experiment(version=1, name="e", initial={"experiment": str(file), "epoch": 1})
-    found = RowTrials(sweep(), experiment, DataOfRows("shared", pretraining={"": "its"}), weights)
+    found = RowTrials(sweep(), experiment, DataOfRows("shared", starts=starts({"": experiment})), weights)
     assert not found.pretrainings.keys() & found.baselines.keys()
 
 
 def test_baselines_that_start_from_a_pre_training_may_be_launched_before_it_is_trained(file: Path) -> None:
     experiment = Experiment(version=1, name="e", initial={"experiment": str(file)})
-    data = DataOfRows("shared", pretraining={"": "its"})
+    data = DataOfRows("shared", starts=starts({"": experiment}))
     with Ledger.open(file.parent / "sweeps" / "s", {"sweep_id": "0"}) as ledger:
         launch = SweepContext(sweep(), experiment, data, file.parent, file.parent / "sweeps" / "s", ledger)
         require_data(launch, [])
