@@ -9,7 +9,15 @@ from tempfile import TemporaryDirectory
 
 from intelligen.config.schema.columns import Column
 from intelligen.config.schema.data import Data, FilesCorpus
-from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText, SplitFiles, Squad, known_columns
+from intelligen.config.schema.split_forms import (
+    Dialogues,
+    HeldOut,
+    PairTable,
+    ParallelText,
+    SplitFiles,
+    Squad,
+    known_columns,
+)
 from intelligen.data.class_labels import ClassLabels
 from intelligen.data.corpora import require_known
 from intelligen.data.corpus_files import FileRows
@@ -78,9 +86,9 @@ class NewTestSet:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         names = [os.path.relpath(path, folder) for path in paths]
         if len(names) == 2:
-            files: ParallelText | PairTable | Squad = ParallelText(source=names[0], target=names[1])
-        elif self.table is None and isinstance(own := _own(data), Squad) and names[0].endswith((".json", ".json.gz")):
-            files = own.model_copy(update={"squad": names[0]})
+            files: SplitFiles = ParallelText(source=names[0], target=names[1])
+        elif self.table is None and names[0].endswith((".json", ".json.gz")):
+            files = _json_like_own(data, names[0])
         else:
             files = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
         require_known(columns, known_columns(files), key=f"--data {self.name}")
@@ -100,6 +108,17 @@ def _fields_of(data: Data) -> PairTable:
         return PairTable(file="table")
     names = {"source_field": own.source_field, "target_field": own.target_field, "fields": own.fields}
     return PairTable.model_validate({"file": own.file, **names})
+
+
+def _json_like_own(data: Data, name: str) -> SplitFiles:
+    """A .json file of the form of the experiment's own test set; a table where that is none, which is then refused."""
+    match _own(data):
+        case Squad() as own:
+            return own.model_copy(update={"squad": name})
+        case Dialogues() as own:
+            return own.model_copy(update={"dialogues": name})
+        case _:
+            return PairTable(file=name)
 
 
 def _own(data: Data) -> SplitFiles | None:

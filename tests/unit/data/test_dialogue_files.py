@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from intelligen.config.schema.columns import Column, Row
-from intelligen.config.schema.data import FilesCorpus
+from intelligen.config.schema.data import Data, FilesCorpus, Tokenizer
 from intelligen.config.schema.split_forms import Dialogues, HeldOut
 from intelligen.config.schema.tasks import QuestionAnswering
 from intelligen.data.corpora import open_corpus
 from intelligen.data.corpus_files import FileRows
+from intelligen.data.new_test_set import NewTestSet
+from intelligen.data.preparation import prepare
 from intelligen.errors import DataError
 
 COLUMNS = QuestionAnswering.columns
@@ -124,6 +126,18 @@ def test_a_split_that_is_drawn_from_dialogues_has_whole_ones(tmp_path: Path) -> 
     numbers = {split: {row[0].split()[0] for row in found.rows(split)} for split in found.splits}
     assert {split: len(some) for split, some in numbers.items()} == {"train": 8, "valid": 2, "test": 2}
     assert len(set().union(*numbers.values())) == 12
+
+
+def test_a_new_test_set_may_be_dialogues_where_the_experiments_own_is(tmp_path: Path) -> None:
+    some = [dialogue("c", *[((A, B)[n % 2], f"{d} line {n}") for n in range(5)]) for d in range(12)]
+    written(tmp_path / "talk" / "a.json", *some)
+    drawn = HeldOut.model_validate({"from": "train", "rows": 7})
+    splits = {"train": Dialogues(dialogues="talk"), "valid": drawn, "test": drawn}
+    data = Data(corpus=FilesCorpus(folder=str(tmp_path), splits=splits), tokenizer=Tokenizer(vocabulary=30))
+    prepared = prepare(data, tmp_path / "store", columns=COLUMNS)
+    written(tmp_path / "new.json", dialogue("other", (A, "a"), (B, "b"), (A, "c")))
+    with NewTestSet("new", (tmp_path / "new.json",)).encoded(prepared, COLUMNS) as (split, _):
+        assert split.texts("answer") == ["b", "c"]
 
 
 def test_the_same_dialogues_have_the_same_fingerprint_wherever_they_lie(tmp_path: Path) -> None:
