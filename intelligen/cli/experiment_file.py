@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
-from intelligen.config.files.suggested_fixes import fixes_in_initial
+from intelligen.config.files.suggested_fixes import fixes_in_initial, fixes_of_strategy
 from intelligen.config.load import load_experiment, settings_in
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
@@ -55,7 +55,8 @@ class ExperimentFile:
             raise ConfigError(
                 f"-o {twice[0]}: --strategy {self.strategy} names a strategy already; give one of the two"
             )
-        return load_experiment(self.path, (f"strategy.name={_full_name(self.strategy)}", *self.overrides))
+        with fixes_of_strategy():
+            return load_experiment(self.path, (f"strategy.name={_full_name(self.strategy)}", *self.overrides))
 
     def require_no_finetuning(self, why: str) -> None:
         """Refuse overrides that a baseline has no use for.

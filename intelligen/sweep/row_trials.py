@@ -26,6 +26,15 @@ FindWeights = Callable[[Experiment, str, Trial], InitialWeights]
 
 
 @dataclass(frozen=True)
+class Start:
+    """A run that trials start from."""
+
+    trial: Trial
+    row: str | None
+    """What tables call it; None of a baseline where rows are strategies."""
+
+
+@dataclass(frozen=True)
 class RowTrials:
     """The settings of a sweep's trials, row by row."""
 
@@ -60,32 +69,33 @@ class RowTrials:
         return str(changes[ROW]) if self.experiments else None
 
     @property
-    def pretrainings(self) -> dict[str, Trial]:
+    def pretrainings(self) -> dict[str, Start]:
         """Name → run of another experiment whose weights rows start from, each once, seed by seed."""
-        named: dict[str, Trial] = {}
+        named: dict[str, Start] = {}
         for seed in self.seeds:
             for row in self.experiments or (None,):
                 trial = self._pretraining(row, seed)
-                if trial is not None and trial not in named.values():
+                if trial is not None and all(trial != one.trial for one in named.values()):
                     name = f"{trial.experiment}-{seed}"
                     taken = name in named or name.startswith(_BASELINE)
-                    named[f"{name}-{trial.identity}" if taken else name] = trial
+                    named[f"{name}-{trial.identity}" if taken else name] = Start(trial, trial.experiment)
         return named
 
     @property
-    def baselines(self) -> dict[str, Trial]:
+    def baselines(self) -> dict[str, Start]:
         """Name → baseline, each once: seed by seed, first those that the search starts from.
 
         The pre-trainings that they start from have finished: the weights are part of a baseline's identity.
         """
         if self.sweep.trains:
             return {}
-        named: dict[str, Trial] = {}
+        named: dict[str, Start] = {}
         for seed in self.seeds:
             for row in self.experiments or (None,):
                 trial = self.baseline(seed, row)
-                if trial not in named.values():
-                    named[f"{_BASELINE}{seed}" if row is None else f"{_BASELINE}{row}-{seed}"] = trial
+                if all(trial != one.trial for one in named.values()):
+                    whose = None if row is None else f"{_BASELINE}{row}"
+                    named[f"{_BASELINE}{seed}" if whose is None else f"{whose}-{seed}"] = Start(trial, whose)
         return named
 
     def baseline(self, seed: int, row: str | None) -> Trial:

@@ -6,6 +6,7 @@ import torch
 
 from intelligen.config.schema import tasks
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.data.bleu_tokenizers import require_bleu_tokenizer, unspaced_references
 from intelligen.data.nearest_rows import nearest_rows
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Evaluation
@@ -22,6 +23,7 @@ class QuestionAnsweringTask(TextGeneration):
     source, target = "question", "answer"
 
     def __init__(self, settings: tasks.QuestionAnswering) -> None:
+        self._answering = settings
         script = settings.script
         metrics = (ExactMatch(script), TokenF1(script), ChrF(several=True), Bleu(settings.tokenizer, several=True))
         super().__init__(settings, metrics)
@@ -96,3 +98,11 @@ class QuestionAnsweringTask(TextGeneration):
 
     def _scored(self, answers: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         return {metric.name: metric.score(answers, references) for metric in self.metrics}
+
+    def require_scorable(self, prepared: Prepared, *, key: str = "task") -> None:
+        """Refuse references whose words BLEU's tokenizer does not separate."""
+        require_bleu_tokenizer(self._answering, prepared, column=self.target, key=f"{key}.bleu_tokenizer")
+
+    def caution(self, split: str, references: Sequence[str]) -> str | None:
+        """Why its BLEU says little, where the words of its references are not apart."""
+        return unspaced_references(self._answering, split, references)

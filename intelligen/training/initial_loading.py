@@ -99,7 +99,8 @@ def fitting(
         return sources
     sources = _sources(chosen, tables, tensors, origin.tables)
     _require_shapes(wanted, sources, tensors, initial.origin)
-    if initial.freeze and all(name in sources for name, _ in model.named_parameters()):
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    if initial.freeze and sources.keys() >= {*trained}:
         raise ConfigError(
             "initial.freeze: every weight of the model was loaded, so nothing would be trained; name a part under"
             " initial.part, or set initial.freeze to false"

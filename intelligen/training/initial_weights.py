@@ -24,7 +24,7 @@ from intelligen.training.initial_loading import PIECES, VECTORS, fitting, token_
 from intelligen.training.kept_weights import kept_weights
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.selected_weights import selected_weights
-from intelligen.training.weights_store import Origin, StoredWeights, store_weights
+from intelligen.training.weights_store import Origin, StoredWeights, store_weights, stored_weights
 
 _SPACE = "▁"
 """With which a piece begins where a word does (SentencePiece)."""
@@ -69,7 +69,8 @@ def initial_weights(
         width = model.state_dict()[tables[0]].size(1)
         stored = import_word_vectors(Path(initial.path), prepared=prepared, width=width, store=store)
     found = InitialWeights(weights=stored.sha256, part=initial.part, freeze=initial.freeze, origin=stored.origin.text)
-    fitting(model, found, stored.origin, load_file(stored.path), prepared=prepared)
+    whole = stored_weights(store, found)  # which may have lain there
+    fitting(model, found, whole.origin, load_file(whole.path), prepared=prepared)
     return found
 
 

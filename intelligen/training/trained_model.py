@@ -47,7 +47,8 @@ class SplitScore:
     """Its name."""
     report: SplitReport
     """What was found in its data."""
-    search: DecodingSearch
+    search: DecodingSearch | None
+    """None where the model writes no text."""
     evaluation: Evaluation
     intervals: Mapping[str, Interval]
     """Metric → its score with the 95 % bootstrap interval over rows, of those that the task reports so."""
@@ -102,11 +103,11 @@ class TrainedModel:
         return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
 
     def score(self, split: str, *, search: DecodingSearch | None = None, compared: bool = False) -> SplitScore:
-        """Decode and score a split; hypotheses go to `scores/SPLIT-SEARCH.json` in the trial's directory.
+        """Decode and score a split; hypotheses go to a file in the trial's directory (`training.scores_file`).
 
         Args:
             split: Its name.
-            search: The trial's own test search where not given.
+            search: The trial's own test search where not given; models that write no text have none.
             compared: Whether `SplitScore.columns` are wanted.
 
         """
@@ -134,8 +135,7 @@ class TrainedModel:
         if test_set.name.lower() in map(str.lower, self.prepared.splits):
             raise ConfigError(f"{test_set.name}: {self.directory} has a split of that name; give the test set another")
         with test_set.encoded(self.prepared, self.trial.task.columns) as (split, report):
-            files = {str(path): sha256(path) for path in test_set.files}
-            return self._score(split, report, search, files=files, compared=compared)
+            return self._score(split, report, search, files=test_set.hashes(), compared=compared)
 
     def _score(
         self,
@@ -147,10 +147,10 @@ class TrainedModel:
         compared: bool = False,
     ) -> SplitScore:
         task, decoding = self.task, self.trial.decoding
-        search = search or decoding.test
+        search = search or decoding.test if task.settings.writes_text else None
         how: _HowToDecode = {
             "prepared": self.prepared,
-            "search": search,
+            "search": search or decoding.test,
             "decoding": decoding,
             "device": self.device,
             "seed": self.trial.seed,
@@ -211,7 +211,8 @@ def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path)
         stored, split = read_scores(path), scored_split(path)
         name = scored_as(split, stored.search, trial.decoding)
         recorded = scores.get(f"{name}/{ranking}")
-        if path.stem != f"{split}-{stored.search.name}" or recorded != stored.metrics[f"{split}/{ranking}"]:
+        usual = split if stored.search is None else f"{split}-{stored.search.name}"
+        if path.stem != usual or recorded != stored.metrics[f"{split}/{ranking}"]:
             continue  # decoded by other settings: it is not what was recorded
         now = _up_to_date(stored, split, trial, store=store)
         if now is not stored:

@@ -16,11 +16,13 @@ from shipped_copy import copy_shipped
 
 from intelligen.config.base import ADDED, Settings, canonical_json, comparable, content_hash
 from intelligen.config.load import load_experiment, load_sweep, row_experiments
+from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.data import FilesCorpus, OfExperiment
 from intelligen.config.schema.experiment import baseline_trial, finetuning_trial
 from intelligen.data.preparation import data_identity
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
+from intelligen.sweep.row_starts import RowStarts
 
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "identities.json").read_text())
 
@@ -50,8 +52,9 @@ def identities_of_experiment(path: str, place: Path) -> dict[str, str]:
 def fingerprint_of_sweep(path: str, place: Path) -> dict[str, Any]:
     sweep, experiment = load_sweep(place / path)
     rows = row_experiments(sweep, experiment)
-    starts = [row for row, one in rows.items() if one.initial is not None]
-    data = DataOfRows("prepared", dict.fromkeys(rows, "prepared"), dict.fromkeys(starts, "prepared"))
+    named = {row: initial_experiment(one) for row, one in rows.items()}
+    pretraining = {row: baseline_trial(one, prepared="prepared") for row, one in named.items() if one is not None}
+    data = DataOfRows("prepared", dict.fromkeys(rows, "prepared"), RowStarts(pretraining))
     return sweep_fingerprint(sweep, experiment, data=data)
 
 

@@ -46,9 +46,10 @@ def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
             click.echo(f"data of {one.name}")
         with fixes_in_initial(settings) if one is first else nullcontext():
             prepared = prepared_data(one, runs)
-        for line in describe(prepared):
+        task = build_task(one.task)
+        for line in (*describe(prepared), *task.preparation_lines(prepared)):
             click.echo(line)
-        build_task(one.task).require_scorable(prepared)
+        task.require_scorable(prepared)
 
 
 @click.command()

@@ -143,6 +143,16 @@ class TaskSettings(Settings):
         """Whether its losses are means over tokens of text: of a loss by class, no perplexity can be made."""
         return any(need.capability in ("generation", "language_modelling") for need in self.needed())
 
+    @property
+    def targets(self) -> Literal["target_tokens", "rows"]:
+        """What its losses are summed over, and what throughput and budgets of `target_tokens` count."""
+        return "target_tokens" if self.predicts_tokens else "rows"
+
+    @property
+    def counted(self) -> str:
+        """The same for people."""
+        return self.targets.replace("_", " ")
+
     def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
         """Why rows have more positions than the network, in a line that begins with a key; none where they have not.
 
@@ -218,6 +228,10 @@ class ModelSettings(Settings):
     parts: ClassVar[frozenset[str] | None] = None
     """Parts that the networks have (`models/interfaces.py`), for `initial.part`; None = it is not known before one is
     built."""
+
+    def implied(self) -> dict[str, Any]:
+        """Setting → value, of those that are not given here and follow from others; tables show them."""
+        return {}
 
     @property
     def joint_vocabulary_for(self) -> str | None:

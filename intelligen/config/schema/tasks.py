@@ -72,6 +72,13 @@ class QuestionAnswering(TaskSettings):
     script: Annotated[AnswerScript, ADDED] = "squad"
     """By whose rules exact match and token F1 compare answers: `squad` = words, without English articles (Rajpurkar et
     al. 2016); `korquad` = KorQuAD 1.0's, which compares characters, for Korean. Their numbers are not comparable."""
+    bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
+    """What cuts answers into words for BLEU, as in translation; the other metrics do not use it."""
+
+    @property
+    def tokenizer(self) -> BleuTokenizer:
+        """BLEU's, chosen or not."""
+        return self.bleu_tokenizer or DEFAULT_BLEU_TOKENIZER
 
 
 class Classification(TaskSettings):

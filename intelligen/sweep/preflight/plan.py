@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import torch
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.load import row_experiments, trial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import InitialWeights
@@ -46,7 +47,7 @@ class SampledTrial:
     """A trial at a random point of the space, and what it would cost."""
 
     strategy: str
-    """Its row, which is a strategy or a variant; the JSON's name of it is older than variants."""
+    """Its row, which is a strategy or a variant."""
     settings: dict[str, Any]
     """Dotted experiment key → value."""
     refused: str | None
@@ -97,7 +98,8 @@ class Plan:
     def document(self) -> dict[str, Any]:
         """As JSON; the keys are documented in docs/commands.md."""
         plain = {name: value for name, value in vars(self).items() if name not in ("sweep", "experiment")}
-        plain["trials"] = [asdict(trial) for trial in self.trials]
+        compared = ComparedRows.of(self.sweep)
+        plain["trials"] = [compared.documented(asdict(trial)) for trial in self.trials]
         plain["cost"] = None if self.cost is None else asdict(self.cost)
         settings = {"sweep": self.sweep.model_dump(mode="json"), "experiment": self.experiment.model_dump(mode="json")}
         document: dict[str, Any] = redact({"format": 1, **settings, **plain})
@@ -266,7 +268,7 @@ class _Timed:
     def _missing(self) -> dict[str, list[Trial]]:
         """Pre-trainings and baselines that are not there yet, in groups that differ in nothing but their seeds."""
         groups: dict[str, list[Trial]] = {}
-        for trial in (*self.rows.pretrainings.values(), *self.rows.baselines.values()):
+        for trial in (one.trial for one in (*self.rows.pretrainings.values(), *self.rows.baselines.values())):
             if not self._is_there(trial):
                 groups.setdefault(trial.model_copy(update={"seed": 0}).identity, []).append(trial)
         return groups

@@ -105,12 +105,17 @@ def test_vectors_that_were_edited_between_launches_are_another_sweep(project: Pr
     shutil.copy(project.folder / "vectors.txt", project.folder / "moved.txt")
     require_unchanged(before, project.fingerprint(project.rows(other.replace("vectors", "moved"))), project.folder)
     (project.folder / "vectors.txt").write_text(VECTORS.replace("0.25", "0.75"))
+    after = project.fingerprint(project.rows(other))
     with pytest.raises(ChangedError, match=r"initial_path_content\.other: '\w+' → '\w+'; restore them, or start anoth"):
-        require_unchanged(before, project.fingerprint(project.rows(other)), project.folder)
+        require_unchanged(before, after, project.folder)
+    del before["initial_path_content"]  # as in a ledger of an earlier revision
+    require_unchanged(before, after, project.folder)
 
 
 def test_a_trial_that_was_trained_again_between_launches_is_another_sweep(project: Project) -> None:
-    (run,) = project.trials(project.rows("{initial.experiment: first.yaml}")).pretrainings.values()
+    (run,) = (
+        one.trial for one in project.trials(project.rows("{initial.experiment: first.yaml}")).pretrainings.values()
+    )
     train(project, run)
     directory = layout.baseline(project.store, run.identity)
     before = project.fingerprint(project.rows(f"{{initial.path: {directory}}}"))
@@ -163,7 +168,7 @@ def test_vectors_that_do_not_fit_are_refused_at_the_launch(project: Project) -> 
 def test_a_sweep_that_goes_on_needs_neither_the_experiment_file_nor_the_vectors(project: Project) -> None:
     rows = project.rows("{initial.path: vectors.txt}", base="{initial.experiment: first.yaml, initial.epoch: 2}")
     before = project.fingerprint(rows)
-    (run,) = project.trials(rows).pretrainings.values()
+    (run,) = (one.trial for one in project.trials(rows).pretrainings.values())
     train(project, run)
     trials = {row: project.trials(rows).trial({"row": row}) for row in ("base", "other")}
     (project.folder / "first.yaml").unlink()
@@ -171,7 +176,7 @@ def test_a_sweep_that_goes_on_needs_neither_the_experiment_file_nor_the_vectors(
     again = project.again(before)
     require_unchanged(before, project.fingerprint(again), project.folder)
     assert {row: project.trials(again).trial({"row": row}) for row in ("base", "other")} == trials
-    assert list(project.trials(again).pretrainings.values()) == [run]
+    assert [one.trial for one in project.trials(again).pretrainings.values()] == [run]
     assert again.starts.imported["other"].origin == rows.starts.imported["other"].origin
 
 
@@ -203,13 +208,13 @@ def test_a_plan_counts_what_rows_start_from_as_it_is(project: Project) -> None:
         "{initial.experiment: first.yaml, initial.epoch: 2}", base="{initial.experiment: first.yaml, initial.epoch: 1}"
     )
     assert project.missing_s(rows) > 0
-    (run,) = project.trials(rows).pretrainings.values()
+    (run,) = (one.trial for one in project.trials(rows).pretrainings.values())
     train(project, run)
     baselines = project.trials(rows).baselines
     assert list(baselines) == ["baseline-base-1", "baseline-other-1"]
-    train(project, baselines["baseline-base-1"])
+    train(project, baselines["baseline-base-1"].trial)
     assert project.missing_s(rows) > 0
-    train(project, baselines["baseline-other-1"])
+    train(project, baselines["baseline-other-1"].trial)
     assert project.missing_s(rows) == 0
 
 

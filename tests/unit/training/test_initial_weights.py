@@ -354,6 +354,17 @@ def test_weights_are_written_whole_or_not_at_all(place, tmp_path):
     assert stored.path.read_bytes() == weights.read_bytes()
 
 
+def test_damaged_weights_that_are_there_are_named_where_they_would_be_taken(place, prepared, tmp_path):
+    store = tmp_path / "store"
+    (store / "prepared").mkdir(parents=True)
+    layout.prepared(store, place[1].prepared).symlink_to(prepared.directory)
+    taken((store, place[1]), prepared, run=run_of(place))
+    (file,) = (store / "weights").glob("*/model.safetensors")
+    file.write_bytes(b"half")
+    with pytest.raises(StorageError, match=r"model\.safetensors: damaged .*; delete "):
+        taken((store, place[1]), prepared, run=run_of(place))
+
+
 def test_weights_that_are_there_are_not_written_again(place):
     store, weights = place[0], run_of(place) / SELECTED
     before = store_weights(store, Origin("x", {}, []), weights)
