@@ -87,6 +87,7 @@ VERBS = (
         "verbs.inference_test:inference",
         "Answer standard input line by line; on a terminal, prompt for lines.",
     ),
+    Verb("chat", "verbs.chat:chat", "Chat with a trained model: answers appear token by token."),
     Verb("completion", "verbs.completion:completion", "Print the script that completes `intelligen` in a SHELL."),
 )
 for verb in VERBS:

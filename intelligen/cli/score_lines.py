@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from intelligen.cli.answer_table import answer_document, answer_table
+
 if TYPE_CHECKING:
     from intelligen.training.trained_model import SplitScore
 
@@ -23,6 +25,7 @@ def score_lines(found: "SplitScore", directory: Path) -> Iterator[str]:
         if name in metrics and name not in found.intervals:
             yield f"{shown} {metrics[name]:.2f}  {signatures.get(f'{name}_signature', '')}".rstrip()
     yield from task.summary(metrics)
+    yield from answer_table(found)
     yield f"hypotheses {found.path}"
 
 
@@ -38,4 +41,5 @@ def score_document(found: "SplitScore") -> dict[str, Any]:
         "metrics": dict(found.evaluation.metrics),
         "signatures": dict(found.evaluation.signatures),
         "hypotheses": str(found.path),
+        **answer_document(found),
     }

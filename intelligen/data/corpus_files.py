@@ -42,7 +42,7 @@ class FileRows:
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; {_FIX_FOLDER}")
         self._readers = {
-            split: reader_of(folder, files, columns, key=f"{key}.{split}" if key else "")
+            split: reader_of(folder, files, columns, key=f"{key}.{split}" if key else "", training=split == "train")
             for split, files in splits.items()
         }
         for split, reader in self._readers.items():

@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 from intelligen.config.base import content_hash
 from intelligen.config.schema.columns import Row
-from intelligen.config.schema.split_forms import HeldOut
+from intelligen.config.schema.split_forms import HeldOut, natural_group
 from intelligen.data.corpus_interface import Corpus
 from intelligen.errors import DataError
 
@@ -195,8 +195,9 @@ def drawn_splits(splits: Mapping[str, object]) -> dict[str, int]:
 
 
 def drawn_groups(splits: Mapping[str, object]) -> dict[str, str]:
-    """Those that are drawn in groups, and the field that names a row's group."""
-    drawn = {split: value.group for split, value in splits.items() if isinstance(value, HeldOut)}
+    """Those that are drawn in groups, and the field that names a row's group; of questions and dialogues all are."""
+    natural = natural_group(splits["train"])
+    drawn = {split: value.group or natural for split, value in splits.items() if isinstance(value, HeldOut)}
     return {split: group for split, group in drawn.items() if group is not None}
 
 

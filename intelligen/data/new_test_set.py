@@ -11,12 +11,14 @@ from tempfile import TemporaryDirectory
 from intelligen.config.schema.columns import Column
 from intelligen.config.schema.data import Data, FilesCorpus
 from intelligen.config.schema.split_forms import (
+    Dialogues,
     Documents,
     HeldOut,
     LineFiles,
     PairTable,
     ParallelText,
     SplitFiles,
+    Squad,
     TextFolder,
     known_columns,
 )
@@ -40,7 +42,8 @@ class NewTestSet:
     name: str
     files: tuple[Path, ...]
     """One table (.tsv, .csv or .jsonl), or two texts, source and target; all plain or .gz. Of columns that such data
-    have also a folder of texts, whose subfolders are labels, or one text of documents."""
+    have also a folder of texts, whose subfolders are labels, or one text of documents. A .json file is what the
+    experiment's own test set is."""
     table: PairTable | None = None
     """How the table is read; not given = as the experiment's own test set, if that is a table."""
 
@@ -104,6 +107,9 @@ class NewTestSet:
             if set(columns) <= {"text", "label"}:
                 return TextFolder(folder=names[0], labels=_labels_of(data))
             raise ConfigError(f"--data {self.name}: {self.files[0]} is a folder; give {_taken(columns)}")
+        own = _own_test_set(data)
+        if isinstance(own, Squad | Dialogues) and names[0].endswith((".json", ".json.gz")):
+            return own.model_copy(update={"squad" if isinstance(own, Squad) else "dialogues": names[0]})
         if not is_table(table):
             if columns == ("text",):
                 return Documents(documents=names[0])

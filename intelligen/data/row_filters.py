@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from intelligen.config.schema.columns import Column, Row, labels_of, texts_of
+from intelligen.config.schema.columns import Column, Row, labels_of, texts_of, with_first_references
 from intelligen.config.schema.data import Data, Filters
 from intelligen.data.augmentation import copies_of
 from intelligen.data.corpus_interface import Corpus
@@ -40,7 +40,7 @@ def training_rows(corpus: Corpus, columns: Sequence[Column], data: Data, counts:
 
     """
     rejected, written, labels = _rejection(columns, data.filters), _written(columns, data), _labels(columns)
-    for index, row in enumerate(corpus.rows("train", counts.notes)):
+    for index, row in enumerate(map(with_first_references(columns), corpus.rows("train", counts.notes))):
         counts.read += 1
         for name, column in labels:
             _require_label(row[column], name, corpus, "train", index)
@@ -54,8 +54,10 @@ def training_rows(corpus: Corpus, columns: Sequence[Column], data: Data, counts:
 def trained_on(data: Data, columns: Sequence[Column]) -> Comparable:
     """What training makes of a row before it is cut into tokens; none where the filters leave it out."""
     rejected, written, labels = _rejection(columns, data.filters), _written(columns, data), _labels(columns)
+    first = with_first_references(columns)
 
     def trained(row: Row) -> Row | None:
+        row = first(row)
         complete = all(row[column].strip() for _, column in labels)
         return written(row) if complete and rejected(row) is None else None
 

@@ -13,7 +13,7 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
-from intelligen.config.schema.columns import Column, Row
+from intelligen.config.schema.columns import Column, Row, with_first_references
 from intelligen.data.data_manifest import Overlap
 
 Hashes = npt.NDArray[np.int64]
@@ -34,7 +34,7 @@ class RowHashes:
         read = [index for index, column in enumerate(columns) if column.read]
         input_of = itemgetter(*(read or range(len(columns))))
         whole, inputs = array("q"), array("q")
-        for row in rows:
+        for row in map(with_first_references(columns), rows):  # train has no others
             whole.append(hash(row))
             inputs.append(hash(input_of(row)))
         return cls(np.frombuffer(whole, dtype=np.int64), np.frombuffer(inputs, dtype=np.int64))

@@ -1,6 +1,5 @@
-"""Readers of a split's files: lines, tables, folders of texts, documents; what is wrong is an error with its line."""
+"""Readers of a split's files, by their form; what is wrong is an error with its line."""
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -8,9 +7,21 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 from intelligen.config.schema.columns import Column, Row
-from intelligen.config.schema.split_forms import Documents, LineFiles, PairTable, ParallelText, SplitFiles, TextFolder
+from intelligen.config.schema.split_forms import (
+    Dialogues,
+    Documents,
+    LineFiles,
+    PairTable,
+    ParallelText,
+    SplitFiles,
+    Squad,
+    TextFolder,
+)
 from intelligen.data.checksums import sha256
+from intelligen.data.corpus_interface import SplitReader
+from intelligen.data.dialogue_files import DialogueReader
 from intelligen.data.json_fields import RecordField, nearest_of
+from intelligen.data.squad_files import SquadReader
 from intelligen.data.table_files import kind_of, read_table
 from intelligen.data.text_lines import read_lines
 from intelligen.errors import DataError
@@ -19,28 +30,9 @@ NumberedRow = tuple[int, Row]
 """The line at which a row ends, counted from 1, and its texts."""
 
 
-class SplitReader(ABC):
-    """Reads the columns of a task in one split's files."""
-
-    @property
-    @abstractmethod
-    def paths(self) -> tuple[Path, ...]:
-        """The files that must be there."""
-
-    @abstractmethod
-    def rows(self, notes: Counter[str]) -> Iterator[Row]:
-        """Always in the same order; what was fixed on the way is counted in `notes`."""
-
-    @abstractmethod
-    def locate(self, row: int) -> str:
-        """`file:line` of a row, which counts from 0."""
-
-    @abstractmethod
-    def fingerprint(self) -> list[str]:
-        """Hashes of what is read, and how it is read; paths do not count."""
-
-
-def reader_of(folder: Path, files: SplitFiles, columns: Sequence[Column], *, key: str) -> SplitReader:
+def reader_of(
+    folder: Path, files: SplitFiles, columns: Sequence[Column], *, key: str, training: bool = False
+) -> SplitReader:
     """The reader of a split.
 
     Args:
@@ -48,6 +40,7 @@ def reader_of(folder: Path, files: SplitFiles, columns: Sequence[Column], *, key
         files: What they are.
         columns: Of its rows, which the files have.
         key: Of the split in the settings, for messages that name a fix; empty where no settings name it.
+        training: Whether models train on the rows; then a `squad` file loses questions that are not as they should be.
 
     Raises:
         ConfigError: see `kind_of`.
@@ -62,6 +55,10 @@ def reader_of(folder: Path, files: SplitFiles, columns: Sequence[Column], *, key
             return _Folder(folder / files.folder, files.labels, columns)
         case Documents():
             return _Documents(folder / files.documents)
+        case Squad():
+            return SquadReader(folder / files.squad, files, columns, training=training)
+        case Dialogues():
+            return DialogueReader(folder / files.dialogues, files, columns)
 
 
 class _Lines(SplitReader):

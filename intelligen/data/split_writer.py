@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from intelligen.config.schema.columns import Column, Row
+from intelligen.config.schema.columns import Column, Row, with_first_references
 from intelligen.data.data_manifest import ColumnReport, SplitReport
 from intelligen.data.overlong import Encoded, Fit
 from intelligen.data.prepared_data import offsets_file, texts_file, tokens_file
@@ -79,7 +79,8 @@ def write_split(
             for column in columns
         }
         texts = None if split == "train" else create(texts_file(split))
-        for chunk, encoded in _encoded(_chunks(rows), {name: encoders[name] for name in names}):
+        by_column = {name: encoders[name] for name in names}
+        for chunk, encoded in _encoded(_chunks(rows), by_column, with_first_references(columns)):
             if texts is None:
                 chunk, encoded = fit.training(chunk, encoded, counts)
             else:
@@ -139,17 +140,20 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _encoded(chunks: Iterable[list[Row]], encoders: Mapping[str, Encoder]) -> Iterator[tuple[list[Row], Encoded]]:
+def _encoded(
+    chunks: Iterable[list[Row]], encoders: Mapping[str, Encoder], trained_on: Callable[[Row], Row]
+) -> Iterator[tuple[list[Row], Encoded]]:
     """Chunks in their order with their tokens, encoded on threads while the next ones are read.
 
     Args:
         chunks: Of rows.
         encoders: By column, in the order of a row's texts.
+        trained_on: What is encoded of a row.
 
     """
 
     def encode(chunk: list[Row]) -> Encoded:
-        texts = zip(*chunk, strict=True)
+        texts = zip(*map(trained_on, chunk), strict=True)
         return {
             name: encoder.encode(list(column)) for (name, encoder), column in zip(encoders.items(), texts, strict=True)
         }

@@ -1,11 +1,13 @@
 """Evaluates a split in one pass: the reference by teacher forcing, and the model's own hypothesis."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.decoding import Decoding, DecodingSearch, Greedy, Sample
-from intelligen.data.batches import Batch, SentencePairs, evaluation_batches
+from intelligen.data.batches import Batch, Examples, SentencePairs, evaluation_batches
 from intelligen.data.prepared_data import Split
 from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from intelligen.data.special_tokens import PAD
@@ -27,6 +29,8 @@ def evaluate_shard(
     *,
     source: str = "source",
     target: str = "target",
+    examples: Examples[Batch] | None = None,
+    references: Sequence[str] | None = None,
     vocabulary: SentencePieceTokenizer,
     search: DecodingSearch,
     decoding: Decoding,
@@ -43,6 +47,8 @@ def evaluate_shard(
         split: What is decoded.
         source: The column that the model reads.
         target: The column that it should write.
+        examples: The split as the model trains on it; its sentence pairs where not given.
+        references: What the hypotheses' texts are measured against; the target's texts where not given.
         vocabulary: Of the target.
         search: How hypotheses are searched for.
         decoding: Bounds and batch size.
@@ -55,7 +61,7 @@ def evaluate_shard(
     """
     hypotheses: dict[int, str] = {}
     sums = MetricSums()
-    examples = SentencePairs(split, source=source, target=target)
+    examples = examples or SentencePairs(split, source=source, target=target)
     batches = evaluation_batches(examples, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
     with torch.no_grad(), evaluating(model):
         for batch in (found.to(device) for found in batches):
@@ -63,7 +69,8 @@ def evaluate_shard(
             texts = vocabulary.decode(hypothesis.tokens_NT.tolist())
             hypotheses.update(zip(batch.rows.tolist(), texts, strict=True))
             sums.add(measured)
-    source_texts, target_texts = split.texts(source), split.texts(target)
+    source_texts = split.texts(source)
+    target_texts = split.texts(target) if references is None else references
     sums.add(
         text_shares(
             list(hypotheses.values()),
@@ -82,13 +89,10 @@ def _evaluate_batch(
     target_in_BT, target_out_BT = (side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT))
     memory = model.encode(batch.source_BS)
     log_probs_BT, right_BT = _teacher_forced(model, memory, target_in_BT, target_out_BT)
-    bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
-    uniforms_NT = None
-    if isinstance(search, Sample):
-        uniforms_NT = row_uniforms(seed, batch.rows, width=int(bounds_B.max()), samples=1).to(batch.source_BS.device)
-    hypothesis = generate(model, batch.source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_NT)
+    hypothesis = hypotheses_of(model, batch, search=search, decoding=decoding, seed=seed)
     greedy = hypothesis
     if not isinstance(search, Greedy):
+        bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
         greedy = generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B.clamp(max=PREFIXES[-1]))
     sums = MetricSums(
         {
@@ -109,6 +113,17 @@ def _evaluate_batch(
         )
     )
     return hypothesis, sums
+
+
+def hypotheses_of(
+    model: Generator, batch: Batch, *, search: DecodingSearch, decoding: Decoding, seed: int
+) -> Hypotheses:
+    """The model's own hypothesis for each row, which depends on nothing else but the row and the seed."""
+    bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
+    uniforms_NT = None
+    if isinstance(search, Sample):
+        uniforms_NT = row_uniforms(seed, batch.rows, width=int(bounds_B.max()), samples=1).to(batch.source_BS.device)
+    return generate(model, batch.source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_NT)
 
 
 def _teacher_forced(

@@ -3,8 +3,6 @@
 Axes: M rows of a split, K statistics of a row.
 """
 
-import re
-import string
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
@@ -14,6 +12,9 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
+from intelligen.config.schema.answer_script_names import AnswerScript
+from intelligen.config.schema.columns import references as references_in
+from intelligen.evaluation.answer_words import WORDS
 from intelligen.evaluation.bootstrap_resampling import Floats
 
 Predicted = TypeVar("Predicted", contravariant=True)
@@ -216,49 +217,61 @@ class Perplexity(Metric[float | str, int | str]):
 
 
 @dataclass(frozen=True)
-class ExactMatch(MeanOfRows[str, str | Sequence[str]]):
+class _AnswerMetric(MeanOfRows[str, str | Sequence[str]]):
+    """A mean over the rows, by the reference that an answer is nearest to."""
+
+    script: AnswerScript = "squad"
+    """Whose rules make words of texts."""
+
+    def of_row(self, prediction: str, reference: str | Sequence[str]) -> float:
+        """The largest over the references that have a word; without any, 1 where nothing is answered.
+
+        A text may stand for several references (`joined_references`).
+        """
+        words = WORDS[self.script]
+        texts = references_in(reference) if isinstance(reference, str) else reference
+        expected = [found for found in map(words, texts) if found] or [[]]
+        predicted = words(prediction)
+        return max(self.of_words(predicted, one) for one in expected)
+
+    @abstractmethod
+    def of_words(self, predicted: Sequence[str], expected: Sequence[str]) -> float:
+        """By one reference, in 0–1."""
+
+    @property
+    def signature(self) -> str:
+        """Of KorQuAD's script: its numbers are others than those of SQuAD's."""
+        return "" if self.script == "squad" else f"script:{self.script}"
+
+
+@dataclass(frozen=True)
+class ExactMatch(_AnswerMetric):
     """Share of the answers that are one of the row's references, both normalised (Rajpurkar et al. 2016)."""
 
     name = "exact_match"
     label = "exact match"
 
-    def of_row(self, prediction: str, reference: str | Sequence[str]) -> float:
-        """1 where it is one of them; without any, where nothing is answered."""
-        return float(answer_words(prediction) in [answer_words(text) for text in _several(reference)])
+    def of_words(self, predicted: Sequence[str], expected: Sequence[str]) -> float:
+        """1 where the words are the same."""
+        return float(predicted == expected)
 
 
 @dataclass(frozen=True)
-class TokenF1(MeanOfRows[str, str | Sequence[str]]):
+class TokenF1(_AnswerMetric):
     """Mean over the rows of the F1 of an answer's words, by the reference that it is nearest to, both normalised.
 
-    As SQuAD's own script has it (Rajpurkar et al. 2016; 2018 for rows without an answer).
+    As SQuAD's own script has it (Rajpurkar et al. 2016; 2018 for rows without an answer). KorQuAD's (Lim et al. 2019)
+    compares the words' characters, since Korean words take endings.
     """
 
     name = "token_f1"
     label = "token F1"
 
-    def of_row(self, prediction: str, reference: str | Sequence[str]) -> float:
-        """The largest over the references; without any, 1 where nothing is answered."""
-        return max(_f1(answer_words(prediction), answer_words(text)) for text in _several(reference))
-
-
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-
-
-def answer_words(text: str) -> list[str]:
-    """An answer's words, lower-cased, without punctuation and English articles, as SQuAD's script compares them."""
-    return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
-
-
-def _several(reference: str | Sequence[str]) -> Sequence[str]:
-    """The references of a row that have a word; an empty one where none has. A single one may stand for itself."""
-    texts = (reference,) if isinstance(reference, str) else reference
-    return [text for text in texts if answer_words(text)] or [""]
-
-
-def _f1(predicted: Sequence[str], expected: Sequence[str]) -> float:
-    if not predicted or not expected:
-        return float(predicted == expected)
-    right = (Counter(predicted) & Counter(expected)).total()
-    return 2 * right / (len(predicted) + len(expected))
+    def of_words(self, predicted: Sequence[str], expected: Sequence[str]) -> float:
+        """2 · right / (predicted + expected), of words or characters."""
+        if self.script == "korquad":
+            predicted, expected = "".join(predicted), "".join(expected)
+        if not predicted or not expected:
+            return float(predicted == expected)
+        right = (Counter(predicted) & Counter(expected)).total()
+        return 2 * right / (len(predicted) + len(expected))

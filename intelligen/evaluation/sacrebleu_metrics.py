@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
+from intelligen.config.schema.columns import references as references_in
 from intelligen.data.bleu_tokenizers import bleu_metric
 from intelligen.evaluation.bootstrap_resampling import Floats
 from intelligen.evaluation.metric import Metric, require_as_many
 
 ORDERS: Final = 4
+References = tuple[tuple[str, ...], ...]
+"""Of each row."""
 # A report compares each system several times, and its text is counted once.
 _KEPT: Final = 128
 
@@ -26,6 +30,8 @@ class Bleu(Metric[str, str]):
     """
 
     tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER
+    several: bool = False
+    """Whether a row may have several references (`joined_references`); then its length is that of the nearest one."""
     name = "bleu"
     label = "BLEU"
     implementation = "sacreBLEU"
@@ -33,7 +39,7 @@ class Bleu(Metric[str, str]):
     def statistics(self, predictions: Sequence[str], references: Sequence[str]) -> Floats:
         """What sacreBLEU counts in each sentence, (M, K); read-only."""
         require_as_many(predictions, references)
-        return _bleu_counts(tuple(predictions), tuple(references), self.tokenizer)
+        return _bleu_counts(tuple(predictions), _apart(references, self.several), self.tokenizer)
 
     def value(self, sums_K: Floats) -> Floats:
         """An order without a right n-gram counts 1/2, the next such order 1/4, … of one (NIST's smoothing).
@@ -53,7 +59,7 @@ class Bleu(Metric[str, str]):
     @property
     def signature(self) -> str:
         """SacreBLEU's."""
-        return _signature(bleu_metric(self.tokenizer, force=True))
+        return _signature(bleu_metric(self.tokenizer, force=True), several=self.several)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class ChrF(Metric[str, str]):
     K = 18: for each order from 1 to 6 the characters' n-grams of the hypothesis, of the reference, and of both.
     """
 
+    several: bool = False
+    """Whether a row may have several references (`joined_references`); it counts by that with the best score."""
     name = "chrf"
     label = "chrF"
     implementation = "sacreBLEU"
@@ -70,7 +78,7 @@ class ChrF(Metric[str, str]):
     def statistics(self, predictions: Sequence[str], references: Sequence[str]) -> Floats:
         """What sacreBLEU counts in each sentence, (M, K); read-only."""
         require_as_many(predictions, references)
-        return _chrf_counts(tuple(predictions), tuple(references))
+        return _chrf_counts(tuple(predictions), _apart(references, self.several))
 
     def value(self, sums_K: Floats) -> Floats:
         """F2 of mean precision and mean recall over the orders that both sides have."""
@@ -88,21 +96,27 @@ class ChrF(Metric[str, str]):
     @property
     def signature(self) -> str:
         """SacreBLEU's."""
-        return _signature(CHRF())
+        return _signature(CHRF(), several=self.several)
 
 
 @lru_cache(maxsize=_KEPT)
-def _bleu_counts(hypotheses: tuple[str, ...], references: tuple[str, ...], tokenizer: BleuTokenizer) -> Floats:
+def _bleu_counts(hypotheses: tuple[str, ...], references: References, tokenizer: BleuTokenizer) -> Floats:
     # Of hypotheses that look tokenized, sacreBLEU has warned when it scored all of them.
     bleu = bleu_metric(tokenizer, force=True)
-    found = [bleu.corpus_score([ours], [[right]]) for ours, right in zip(hypotheses, references, strict=True)]
+    found = [
+        bleu.corpus_score([ours], [[one] for one in right]) for ours, right in zip(hypotheses, references, strict=True)
+    ]
     return _frozen([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in found])
 
 
 @lru_cache(maxsize=_KEPT)
-def _chrf_counts(hypotheses: tuple[str, ...], references: tuple[str, ...]) -> Floats:
+def _chrf_counts(hypotheses: tuple[str, ...], references: References) -> Floats:
     # Its scores do not hold what was counted; sacreBLEU's own significance tests ask the metric so.
-    return _frozen(CHRF()._extract_corpus_statistics(hypotheses, [references]))
+    return _frozen(CHRF()._extract_corpus_statistics(hypotheses, [*zip_longest(*references)]))
+
+
+def _apart(references: Sequence[str], several: bool) -> References:
+    return tuple(tuple(references_in(text)) if several else (text,) for text in references)
 
 
 def _frozen(counts: Sequence[Sequence[float]]) -> Floats:
@@ -111,7 +125,7 @@ def _frozen(counts: Sequence[Sequence[float]]) -> Floats:
     return counted
 
 
-def _signature(scorer: BLEU | CHRF) -> str:
+def _signature(scorer: BLEU | CHRF, *, several: bool) -> str:
     """The number of references is known once something has been scored."""
-    scorer.corpus_score([""], [[""]])
+    scorer.corpus_score(["", ""], [["", ""], ["", None]] if several else [["", ""]])
     return str(scorer.get_signature())

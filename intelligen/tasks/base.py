@@ -15,6 +15,7 @@ from intelligen.data.batches import BatchT, Examples
 from intelligen.data.overlong import shortened
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Evaluation, Metric, Shard
+from intelligen.evaluation.answer_columns import AnswerColumn
 from intelligen.evaluation.sharded_evaluation import merge_shards
 from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss
@@ -162,6 +163,33 @@ class Task(ABC, Generic[ModelT, BatchT]):
         signed = [metric for metric in self.metrics if metric.signature]
         signatures = {f"{metric.name}_signature": metric.signature for metric in signed}
         return Evaluation(sums.means() | scores, hypotheses, signatures)
+
+    def answer_columns(
+        self,
+        model: ModelT,
+        split: Split,
+        evaluation: Evaluation,
+        *,
+        prepared: Prepared,
+        search: DecodingSearch,
+        decoding: Decoding,
+        device: torch.device,
+        seed: int,
+    ) -> tuple[AnswerColumn, ...]:
+        """What else would have been said of a split, to be shown beside what the model says; most tasks show nothing.
+
+        Args:
+            model: Unwrapped; found in its own mode again after.
+            split: One of the data's, or a new test set.
+            evaluation: Of the split, by the same search.
+            prepared: The data that the model was trained on.
+            search: How hypotheses are searched for.
+            decoding: Bounds and batch size.
+            device: Where the model lies.
+            seed: Of sampled hypotheses.
+
+        """
+        return ()
 
     @abstractmethod
     def predict(

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from intelligen.config.schema.columns import first_reference
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
 from intelligen.data.batches import Batch, SentencePairs
@@ -66,6 +67,8 @@ class TextGeneration(Task[Generator, Batch]):
             split,
             source=self.source,
             target=self.target,
+            examples=self.examples(split, prepared),
+            references=self._first_of(split.texts(self.target)),
             vocabulary=prepared.tokenizer(self.target),
             search=search,
             decoding=decoding,
@@ -79,9 +82,14 @@ class TextGeneration(Task[Generator, Batch]):
     def score(self, shards: Sequence[Shard], references: Sequence[str]) -> Evaluation:
         """By the task's metrics, with what health checks and people see of the texts beside them."""
         found = super().score(shards, references)
-        measures = text_measures(found.hypotheses, references, tokenizer=self.settings.tokenizer)
+        measures = text_measures(found.hypotheses, self._first_of(references), tokenizer=self.settings.tokenizer)
         # Hypotheses without a token repeat and copy nothing.
         return replace(found, metrics={**measures, **dict.fromkeys(TEXT_SHARES, 0.0), **found.metrics})
+
+    def _first_of(self, references: Sequence[str]) -> Sequence[str]:
+        """By which lengths and copies are measured where a row has several."""
+        several = any(column.several for column in self.settings.columns)
+        return [*map(first_reference, references)] if several else references
 
     def predict(
         self,

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 from torch import nn
 
-from intelligen.config.schema.decoding import DecodingSearch
+from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.stages_after_search import scored_as
 from intelligen.data.data_manifest import SplitReport
@@ -15,6 +17,7 @@ from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared_data import Prepared, Split, open_prepared
 from intelligen.errors import ConfigError
 from intelligen.evaluation import RESAMPLES, Evaluation, Interval, interval
+from intelligen.evaluation.answer_columns import AnswerColumn
 from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
 from intelligen.state.trial_result import read_trial
@@ -23,6 +26,17 @@ from intelligen.training.checkpoint import load_weights
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import Scores, read_scores, score_files, scored_split, write_scores
 from intelligen.training.selected_weights import selected_weights
+
+_SHOWN = 3
+"""Rows whose answers are shown side by side."""
+
+
+class _HowToDecode(TypedDict):
+    prepared: Prepared
+    search: DecodingSearch
+    decoding: Decoding
+    device: torch.device
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,10 @@ class SplitScore:
     """File → SHA-256 of a new test set; none where it is a split."""
     caution: str | None
     """Why its scores say little; none where they do not."""
+    columns: tuple[AnswerColumn, ...] = ()
+    """What else would have been said, beside what the model says, where that was asked for and the task shows it."""
+    samples: tuple[tuple[str, str], ...] = ()
+    """Inputs and references of the first rows, for people."""
 
     def metrics(self, name: str | None = None) -> dict[str, float]:
         """`test/bleu`, `test/bleu_low`, …, after the split or another name."""
@@ -84,17 +102,21 @@ class TrainedModel:
         load_weights(model, weights)
         return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
 
-    def score(self, split: str, *, search: DecodingSearch | None = None) -> SplitScore:
+    def score(self, split: str, *, search: DecodingSearch | None = None, compared: bool = False) -> SplitScore:
         """Decode and score a split; hypotheses go to a file in the trial's directory (`training.scores_file`).
 
         Args:
             split: Its name.
             search: The trial's own test search where not given; models that write no text have none.
+            compared: Whether `SplitScore.columns` are wanted.
 
         """
-        return self._score(self.prepared.split(split), self.prepared.manifest.splits[split], search)
+        report = self.prepared.manifest.splits[split]
+        return self._score(self.prepared.split(split), report, search, compared=compared)
 
-    def score_new(self, test_set: NewTestSet, *, search: DecodingSearch | None = None) -> SplitScore:
+    def score_new(
+        self, test_set: NewTestSet, *, search: DecodingSearch | None = None, compared: bool = False
+    ) -> SplitScore:
         """Decode and score a new test set; hypotheses go to `scores/NAME-SEARCH.json` in the trial's directory.
 
         No other part of the trial's record takes it up: neither ledger nor MLflow, neither report nor replay.
@@ -102,6 +124,7 @@ class TrainedModel:
         Args:
             test_set: Its name and files.
             search: The trial's own test search where not given.
+            compared: Whether `SplitScore.columns` are wanted.
 
         Raises:
             ConfigError: One of the splits has that name.
@@ -112,22 +135,27 @@ class TrainedModel:
         if test_set.name.lower() in map(str.lower, self.prepared.splits):
             raise ConfigError(f"{test_set.name}: {self.directory} has a split of that name; give the test set another")
         with test_set.encoded(self.prepared, self.trial.task.columns) as (split, report):
-            return self._score(split, report, search, files=test_set.hashes())
+            return self._score(split, report, search, files=test_set.hashes(), compared=compared)
 
     def _score(
-        self, split: Split, report: SplitReport, search: DecodingSearch | None, *, files: dict[str, str] | None = None
+        self,
+        split: Split,
+        report: SplitReport,
+        search: DecodingSearch | None,
+        *,
+        files: dict[str, str] | None = None,
+        compared: bool = False,
     ) -> SplitScore:
         task, decoding = self.task, self.trial.decoding
         search = search or decoding.test if task.settings.writes_text else None
-        shard = task.evaluate(
-            self.model,
-            split,
-            prepared=self.prepared,
-            search=search or decoding.test,
-            decoding=decoding,
-            device=self.device,
-            seed=self.trial.seed,
-        )
+        how: _HowToDecode = {
+            "prepared": self.prepared,
+            "search": search or decoding.test,
+            "decoding": decoding,
+            "device": self.device,
+            "seed": self.trial.seed,
+        }
+        shard = task.evaluate(self.model, split, **how)
         references = task.references(split)
         evaluation = task.score([shard], references)
         intervals = {one.name: interval(evaluation.hypotheses, references, metric=one) for one in task.reported}
@@ -143,7 +171,9 @@ class TrainedModel:
         )
         path = write_scores(self.directory, split.name, scores, decoding=decoding)
         caution = task.caution(split.name, references)
-        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, caution)
+        columns = task.answer_columns(self.model, split, evaluation, **how) if compared else ()
+        shown = tuple(islice(zip(task.inputs(split), references, strict=True), _SHOWN)) if columns else ()
+        return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, caution, columns, shown)
 
 
 def named_scores(name: str, evaluation: Evaluation, intervals: Mapping[str, Interval]) -> dict[str, float]:

@@ -11,6 +11,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "prepared.json").read_tex
 ENGLISH = "The house isn't red and a man's dog sees 3.5 children (today) NATO —"
 GERMAN = "Das Haus ist nicht größer und sieht 3,5 Kinder „heute“ NATO weiß ein —"
 KOREAN = "이 영화는 정말 재미있고 배우들의 연기가 좋았다 별로 추천하지 않는다 다시 보고 싶은"
+KINDS = ["미용", "건강", "연애/결혼", "일상대화", "교육"]
 # Few rows teach no large vocabulary.
 VOCABULARY, EMBEDDED_PAIRS = 200, 500
 
@@ -100,7 +102,31 @@ def few_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write(place / "data" / folder / f"{split}.tsv", f"{column}\tlabel\n" + "".join(rows))
     for number, split in enumerate(("train", "valid")):
         write(place / "data" / "kowiki" / f"{split}.txt", "\n\n".join(texts[number::2]))
+    write_questions(place / "data", texts)
     return place
+
+
+def write_questions(data: Path, texts: list[str]) -> None:
+    """Tables, dialogues and questions with contexts, each text the answer to the one before it."""
+    names = [("train", "Training", "train"), ("valid", "Validation", "dev")]
+    for number, (table, dialogues, squad) in enumerate(names):
+        half = texts[number::2]
+        pairs = [f"{question}\t{answer}\n" for question, answer in pairwise(half)]
+        write(data / "chatbot_ko" / f"{table}.tsv", "question\tanswer\n" + "".join(pairs))
+        talks = [{"category": KINDS[n % 5], "annotations": {"lines": lines(half[n : n + 4])}} for n in range(0, 140, 4)]
+        write(data / "aihub_dialogues" / dialogues / "a.json", json.dumps({"info": talks}, ensure_ascii=False))
+        articles = [{"title": f"{n}", "paragraphs": [asked(half[n : n + 2])]} for n in range(100)]
+        write(data / "korquad" / f"KorQuAD_v1.0_{squad}.json", json.dumps({"data": articles}, ensure_ascii=False))
+
+
+def lines(texts: list[str]) -> list[dict[str, object]]:
+    return [{"norm_text": text, "speaker": {"id": "ABBA"[number]}} for number, text in enumerate(texts)]
+
+
+def asked(texts: list[str]) -> dict[str, object]:
+    question, context = texts
+    answers = [{"text": word, "answer_start": context.index(word)} for word in context.split()[:2]]
+    return {"context": context, "qas": [{"question": question, "answers": answers}]}
 
 
 def write(path: Path, text: str) -> None:

@@ -43,6 +43,9 @@ def test(
     Prints each score with its interval and signature, and the loss. MODEL is a sweep's trial (quickstart/t0001), a
     trial's directory, or an experiment file. An experiment file means its baseline, or with --strategy the model
     fine-tuned with it. --data scores a new test set without training again.
+
+    Of a question_answering model it also prints what the same weights score with the answer's own prefix in sight,
+    which no user has, and what the answer of the nearest training question scores.
     """
     if split is not None and data:
         raise ConfigError(f"--split {split}: --data scores new test sets only; give one of the two")
@@ -56,7 +59,7 @@ def test(
     if not finished:
         click.echo(f"note: {trained.directory}: training has not finished; the best epoch so far is scored", err=True)
     tests = [partial(trained.score_new, test_set) for test_set in new] or [partial(trained.score, split or "test")]
-    scored = (_cautioned(score_one(search=chosen)) for score_one in tests)
+    scored = (_cautioned(score_one(search=chosen, compared=True)) for score_one in tests)
     if as_json:
         scores = [score_document(one) for one in scored]
         print_document({"format": 1, "trial": str(trained.directory), "finished": finished, "scores": scores})

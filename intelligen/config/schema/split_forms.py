@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, ValidationInfo, create_model
@@ -104,6 +105,44 @@ class Documents(Settings):
     documents: RelativeFile
 
 
+DEFAULT_READ = "question: {question} context: {context}"
+
+
+def _names_known_fields(text: str) -> str:
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no template: {error}; write {{question}} and {{context}}") from None
+    if unknown := sorted(names - {"question", "context", "title"}):
+        raise ValueError(f"{{{unknown[0]}}} is no field of a question; there are {{question}}, {{context}}, {{title}}")
+    if "question" not in names:
+        raise ValueError(f"must contain {{question}}, got {text!r}")
+    return text
+
+
+class Squad(Settings):
+    """A JSON file of questions as SQuAD (Rajpurkar et al. 2016) and KorQuAD have them, plain or gzip-compressed.
+
+    Its columns are `question`, `answer` and `article`. A split that is drawn from it has whole articles.
+    """
+
+    squad: RelativeFile
+    source: Annotated[str, AfterValidator(_names_known_fields)] = DEFAULT_READ
+    """What models read of a question: text with the fields `{question}`, `{context}` and `{title}`, its article's."""
+
+
+class Dialogues(Settings):
+    """Dialogues as AIHub publishes them: a .json file, or a folder with some at any depth, plain or gzip-compressed.
+
+    Each line is the answer to the one before it. Successive lines of one speaker are joined by spaces first. The
+    columns are `question`, `answer`, `category` and `dialogue`. A split that is drawn from them has whole dialogues.
+    """
+
+    dialogues: RelativeFile
+    categories: Annotated[list[str], Field(min_length=1)] | None = None
+    """The categories (`info[].category`) that are read; not given = all."""
+
+
 # `from` is a keyword of Python, so that no class body can declare it.
 _FROM: dict[str, Any] = {
     "from": (Literal["train"], Field(description="The split that the rows are drawn and removed from."))
@@ -121,10 +160,16 @@ class HeldOut(create_model("_HeldOut", __base__=Settings, **_FROM)):  # type: ig
     """How many rows; with `group`, how many at least."""
     group: Annotated[str | None, ADDED] = None
     """A field of the training data, such as the article of a question: rows with the same value of it are drawn
-    together, so that no group is in two splits."""
+    together, so that no group is in two splits. Not given = the article where `train` is a `squad` file, the dialogue
+    where it is `dialogues`, else none."""
 
 
-SplitFiles = ParallelText | LineFiles | PairTable | TextFolder | Documents
+SplitFiles = ParallelText | LineFiles | PairTable | TextFolder | Documents | Squad | Dialogues
+
+
+def natural_group(files: object) -> str | None:
+    """The column by which splits that are drawn from files keep their rows together; none where rows are alone."""
+    return "article" if isinstance(files, Squad) else "dialogue" if isinstance(files, Dialogues) else None
 
 
 def known_columns(files: SplitFiles) -> tuple[str, ...] | None:
@@ -138,3 +183,7 @@ def known_columns(files: SplitFiles) -> tuple[str, ...] | None:
             return ("text", "label")
         case Documents():
             return ("text",)
+        case Squad():
+            return ("question", "answer", "article")
+        case Dialogues():
+            return ("question", "answer", "category", "dialogue")

@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from intelligen.config.base import ADDED
 from intelligen.config.document import one_of
+from intelligen.config.schema.answer_script_names import AnswerScript
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.data import MosesLanguage
@@ -57,7 +58,7 @@ class Translation(TaskSettings):
 class QuestionAnswering(TaskSettings):
     """Question → answer, scored as SQuAD is and by chrF and BLEU."""
 
-    columns = (Column("question", read=True), Column("answer", read=False))
+    columns = (Column("question", read=True), Column("answer", read=False, several=True))
     needs = (GENERATION,)
     metrics = ("exact_match", "token_f1", "chrf", "bleu")
     watched = "chrf"
@@ -68,6 +69,9 @@ class QuestionAnswering(TaskSettings):
     )
     """What chooses the best epoch. `valid/token_f1` gives credit for a part of an answer, by words between spaces; of
     languages whose words take endings, such as Korean, `valid/chrf` sees more."""
+    script: Annotated[AnswerScript, ADDED] = "squad"
+    """By whose rules exact match and token F1 compare answers: `squad` = words, without English articles (Rajpurkar et
+    al. 2016); `korquad` = KorQuAD 1.0's, which compares characters, for Korean. Their numbers are not comparable."""
     bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
     """What cuts answers into words for BLEU, as in translation; the other metrics do not use it."""
 

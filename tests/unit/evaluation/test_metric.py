@@ -10,9 +10,11 @@ import pytest
 from conftest import REPOSITORY
 from sacrebleu.metrics import BLEU, CHRF
 
+from intelligen.config.schema.columns import joined_references
 from intelligen.evaluation import Shard, score
+from intelligen.evaluation.answer_words import answer_words
 from intelligen.evaluation.confidence_interval import interval
-from intelligen.evaluation.metric import Accuracy, ExactMatch, MacroF1, Metric, Perplexity, TokenF1, answer_words
+from intelligen.evaluation.metric import Accuracy, ExactMatch, MacroF1, Metric, Perplexity, TokenF1
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
 from intelligen.evaluation.significance import compare_systems, mean_interval
 from intelligen.optimization import MetricSums
@@ -122,6 +124,42 @@ def test_answers_score_as_squads_script_scores_them(answer, references, exact, f
 
 def test_words_of_answers_are_compared_without_case_articles_and_punctuation():
     assert answer_words("The U.S. had an 'A' - thesis, anyway.") == ["us", "had", "thesis", "anyway"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "references", "exact", "f1"),
+    [
+        ("《서울》 특별시", ["서울 특별시"], 1, 1.0),  # brackets are spaces there
+        ("서울특별시", ["서울 특별시"], 0, 1.0),  # spaces count for exact match, not for characters
+        ("서울", ["서울시", "부산"], 0, 2 * 2 / 5),
+        ("서울에서", ["서울"], 0, 2 * 2 / 6),
+        ("the A-1", ["A1"], 0, 2 * 2 / 7),  # no article goes
+        ("부산", ["서울"], 0, 0.0),
+    ],
+)
+def test_answers_score_as_korquads_script_scores_them(answer, references, exact, f1):
+    assert ExactMatch("korquad").score([answer], [references]) == pytest.approx(100 * exact)
+    assert TokenF1("korquad").score([answer], [references]) == pytest.approx(100 * f1)
+    assert TokenF1("korquad").signature == "script:korquad"
+    assert TokenF1().signature == ""
+
+
+@pytest.mark.parametrize(("metric", "oracle"), [(Bleu, BLEU(force=True)), (ChrF, CHRF())], ids=["bleu", "chrf"])
+def test_every_reference_of_a_row_counts_as_in_sacrebleu(metric, oracle):
+    first, second = texts(1), [text if row % 2 else None for row, text in enumerate(texts(3))]
+    both = [joined_references([one, *([other] if other else [])]) for one, other in zip(first, second, strict=True)]
+    hypotheses = [*spoilt(texts(1), 2)[:20], *spoilt(texts(3), 2)[20:]]
+    expected = oracle.corpus_score(hypotheses, [first, second])
+    assert metric(several=True).score(hypotheses, both) == pytest.approx(expected.score, rel=1e-12)
+    assert metric(several=True).signature == str(oracle.get_signature())
+    assert metric(several=True).score(hypotheses, first) == pytest.approx(metric().score(hypotheses, first))
+
+
+def test_joined_references_score_as_a_list_of_them():
+    for metric in (ExactMatch(), TokenF1(), TokenF1("korquad")):
+        for answer in ("in Paris", "Rome", ""):
+            listed = metric.score([answer], [["Paris", "in Paris now"]])
+            assert metric.score([answer], [joined_references(["Paris", "in Paris now"])]) == listed
 
 
 STORED = json.loads((REPOSITORY / "tests/golden/metrics.json").read_text("utf-8"))

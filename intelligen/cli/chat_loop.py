@@ -1,0 +1,99 @@
+"""Chat on a terminal or in a pipe: commands, Ctrl-C and Ctrl-D; what is said about the chat goes to standard error."""
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from intelligen.config.schema.stages_after_search import SearchName, search_named
+from intelligen.data.text_lines import decoded_lines, require_text
+from intelligen.errors import DataError
+
+if TYPE_CHECKING:
+    from intelligen.training.chat import Chat
+
+_PLACE = "standard input"
+_SEARCHES = get_args(SearchName)
+COMMANDS = f"/reset, /search {'|'.join(_SEARCHES)}, /quit"
+
+
+def chat_on_standard_input(chat: "Chat") -> None:
+    """Answer every line; in a pipe each is a text, and on a terminal those that begin with a slash are commands.
+
+    Raises:
+        DataError: a line is no text; those before it are answered.
+
+    """
+    if sys.stdin is None:
+        raise DataError(f"{_PLACE} is closed; redirect it from a file: … < FILE")
+    said = _Said(chat)
+    if sys.stdin.isatty():
+        _on_terminal(chat, said)
+        return
+    # Bytes: how Python would decode them depends on the locale.
+    for line in decoded_lines(sys.stdin.buffer, _PLACE, Counter()):
+        click.echo("".join(chat.answer(line)))
+        said.tell()
+
+
+class _Said:
+    """What was said about the chat already."""
+
+    def __init__(self, chat: "Chat") -> None:
+        self._chat, self._told = chat, False
+
+    def tell(self) -> None:
+        """Say once that a line was cut."""
+        if self._chat.cut and not self._told:
+            self._told = True
+            longest = self._chat.trained.prepared.manifest.data.max_tokens
+            click.echo(
+                f"note: longer than {longest} pieces (data.max_tokens); only so much of its end was read", err=True
+            )
+
+
+def _on_terminal(chat: "Chat", said: _Said) -> None:
+    click.echo(f"Type a line and press Enter. Ctrl-C ends an answer, Ctrl-D the chat; {COMMANDS}.", err=True)
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            click.echo()
+            return
+        except KeyboardInterrupt:
+            click.echo("\nCtrl-D or /quit ends the chat.", err=True)
+            continue
+        except UnicodeDecodeError as error:
+            what = f"byte 0x{error.object[error.start]:02x} is not {error.encoding.upper()}"
+            raise DataError(f"{_PLACE}: {what}; check the terminal's encoding") from None
+        require_text(line, _PLACE)
+        if line.startswith("/"):
+            if not _obeyed(line.split(), chat):
+                return
+        elif line.strip():
+            _answer(chat, line)
+            said.tell()
+
+
+def _answer(chat: "Chat", line: str) -> None:
+    try:
+        for piece in chat.answer(line):
+            click.echo(piece, nl=False)
+    except KeyboardInterrupt:
+        click.echo(" …", nl=False)
+    click.echo()
+
+
+def _obeyed(words: list[str], chat: "Chat") -> bool:
+    """Carry out a command; False = the chat ends."""
+    match words:
+        case ["/quit"]:
+            return False
+        case ["/reset"]:
+            chat.reset()
+        case ["/search", name] if name in _SEARCHES:
+            chat.search = search_named(name, chat.trained.trial.decoding)  # type: ignore[arg-type] # one of its names
+        case _:
+            click.echo(f"{' '.join(words)}: no such command; there are {COMMANDS}", err=True)
+    return True
