@@ -57,7 +57,7 @@ def variant_results(study: StudyResults) -> dict[str, VariantResult]:
         return {}
     chance = None if study.data is None else Chance.of(study.data, study.primary[0])
     systems = {system.name: system.members for system in study.systems}
-    by_token, device_flops = study.task.settings.predicts_tokens, study.sweep.resources.device_flops
+    by_token, device_flops = study.task.settings.predicts_tokens, study.sweep.device_flops
     results = {}
     for name, row in study.compared.variants.items():
         members = systems.get(name, ())

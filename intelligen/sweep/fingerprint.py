@@ -35,6 +35,7 @@ MAY_CHANGE = (
     "sweep.baseline",
     "sweep.question",
     "sweep.published",
+    "sweep.device_flops",
 )
 # More seeds add to what is there.
 MAY_RISE = "sweep.confirm.seeds"

@@ -57,16 +57,6 @@ class Resources(Settings):
         return self.gpus_per_worker
 
 
-class TrialResources(Resources):
-    """What one trial of the sweep takes, and what its devices can do."""
-
-    device_flops: Annotated[PositiveFloat | None, ADDED] = None
-    """Floating-point operations that a device, a GPU or a worker's processors, sustains in a second. Where it is given,
-    tables of variants estimate a training's cost as training time × devices × this, as Vaswani et al. (2017) do in
-    Table 2: they take 2.8e12 for a K80, 3.7e12 for a K40, 6.0e12 for an M40 and 9.5e12 for a P100 (single precision).
-    """
-
-
 class Sweep(Settings):
     """One sweep file."""
 
@@ -86,6 +76,11 @@ class Sweep(Settings):
     without a baseline before it; not given = each is fine-tuned from a baseline."""
     published: Annotated[Published | None, ADDED] = None
     """Figures of others for these rows, which tables show beside ours."""
+    device_flops: Annotated[PositiveFloat | None, ADDED] = None
+    """Floating-point operations that a device, a GPU or a worker's processors, sustains in a second. Where it is given,
+    tables of variants estimate a training's cost as training time × devices × this, as Vaswani et al. (2017) do in
+    Table 2: they take 2.8e12 for a K80, 3.7e12 for a K40, 6.0e12 for an M40 and 9.5e12 for a P100 (single precision).
+    """
     search: Search = Search()
     scheduler: Scheduler = Asha()
     budget: Budget = Budget()
@@ -97,7 +92,7 @@ class Sweep(Settings):
     confirm: Confirmation | None = None
     """What the search found is confirmed by fresh seeds; not given = the best trial of each strategy is tested."""
     test: Scoring = Scoring()
-    resources: TrialResources = TrialResources()
+    resources: Resources = Resources()
     baseline: Resources = Resources()
     """What training a baseline takes. Those of several seeds train `concurrent_trials` at the same time if each has one
     worker, and one after the other if more."""

@@ -36,7 +36,7 @@ _HOW_TOKENS = (
     " target tokens of these trainings alone (Kaplan et al. 2020), without what they start from."
 )
 _HOW_BY_TIME = (
-    " Training FLOPs by time are training time × devices × resources.device_flops (Vaswani et al. 2017), of these"
+    " Training FLOPs by time are training time × devices × device_flops (Vaswani et al. 2017), of these"
     " trainings alone."
 )
 _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
@@ -76,7 +76,7 @@ def _how_to_read(study: StudyResults) -> str:
     if not compared.variants:
         return how + others
     by_token = _HOW_TOKENS if study.task.settings.predicts_tokens else ""
-    by_time = _HOW_BY_TIME if study.sweep.resources.device_flops is not None else ""
+    by_time = _HOW_BY_TIME if study.sweep.device_flops is not None else ""
     return how + others + _HOW_VARIANTS + by_token + by_time
 
 

@@ -32,7 +32,7 @@ HEADINGS = ["heads", "d_k", "d_v", "positions", "label_smoothing"]
 def listed(tmp_path_factory: pytest.TempPathFactory) -> SmallRows:
     quality = {"base": 0.7, "one-head": 0.75, "learned": 0.9}
     published = "published: {note: Table 2, rows: {base: {training_flops_by_time: 3.3e+18}}}"
-    more = f"resources: {{device_flops: 1.0e+11}}\n{published}"
+    more = f"device_flops: 1.0e+11\n{published}"
     files = SmallRows(
         tmp_path_factory.mktemp("listed") / "runs", seeds=(), quality=quality, rows=LISTED, published=more
     )
@@ -99,7 +99,7 @@ def test_training_cost_by_time_is_of_training_alone_and_stands_beside_others(
     found = dict(zip(heads, first, strict=True))
     assert found["training FLOPs by time"] == "6e+11"
     assert found["published training FLOPs by time"] == "3.3e+18"
-    assert "resources.device_flops" in study_page(compared)
+    assert "device_flops" in study_page(compared)
 
 
 def test_rows_from_axes_are_told_apart_by_their_axes_alone(tmp_path: Path) -> None:
