@@ -39,7 +39,7 @@ class PretrainedNetwork(MixtureReader):
             if hasattr(module, "layerdrop"):  # ranks would wait for the gradients of layers that were left out
                 module.layerdrop = 0.0
         if settings.checkpointing:
-            hf.gradient_checkpointing_enable({"use_reentrant": False})
+            hf.activation_checkpointing_enable({"use_reentrant": False})
         if settings.lora is not None:
             add_lora(hf, settings.lora, family=settings.found.family)
         self.hf: Any = hf
