@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 from intelligen.config.schema.pretrained_model import Pretrained
@@ -45,7 +46,7 @@ def export_model(trained: TrainedModel, target: Path, *, adapter: bool = False) 
     with writing(target):
         try:
             building.mkdir(parents=True)
-            export_network(trained.model, building, search=trained.trial.decoding.test, adapter=adapter)
+            export_network(cast(Any, trained.model), building, search=trained.trial.decoding.test, adapter=adapter)
             (building / CARD).write_text("\n".join(_card(trained, settings)) + "\n", encoding="utf-8")
             building.replace(target)
         finally:

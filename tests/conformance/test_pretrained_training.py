@@ -17,6 +17,14 @@ from intelligen.data.prepared_data import Prepared
 from intelligen.models.build import build_model
 
 FAMILIES = ("t5", "gpt2")
+CHOSEN = (
+    "standard, R-Drop",
+    "auxiliary, decoder, three tokens, convex",
+    "recurrent, sample",
+    "generative, risk",
+    "generative, by position",
+    "seqgan, leave one out, KL",
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +44,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Prep
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", CHOSEN)
 def test_every_strategy_trains_a_pretrained_model(
     family: str, name: str, made: dict[str, tuple[Path, Prepared]]
 ) -> None:
     directory, prepared = made[family]
     settings = Pretrained(path=str(directory))
-    if any(need.capability not in settings.offered() for need in STRATEGIES[name].needed()):
-        return  # refused before anything is built
     losses = trained(
         build_model(settings, prepared.vocabularies, seed=1),
         tiny_trial(prepared.identity, model=settings, strategy=STRATEGIES[name]),

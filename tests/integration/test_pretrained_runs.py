@@ -1,4 +1,4 @@
-"""A pre-trained model from its directory to a fine-tuned one that `transformers` loads, by the commands, without Ray."""
+"""A pre-trained model, from its directory to a fine-tuned one that `transformers` loads, by commands without Ray."""
 
 import json
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ def test_an_exported_model_is_one_of_transformers(project: Project, tmp_path: Pa
     target = tmp_path / project.finetuned.name
     causal = json.loads((target / "config.json").read_text())["model_type"] == "gpt2"
     hf = (AutoModelForCausalLM if causal else AutoModelForSeq2SeqLM).from_pretrained(target)
-    assert hf.generation_config.num_beams == 5 or hf.generation_config.num_beams > 1
+    assert hf.generation_config.num_beams > 1
     assert AutoTokenizer.from_pretrained(target)("ape bee")["input_ids"]
     assert any(not torch.equal(base[name], tensor) for name, tensor in load_file(target / "model.safetensors").items())
     card = (target / "README.md").read_text()
@@ -112,7 +112,7 @@ def test_what_cannot_be_exported_is_refused(project: Project, tmp_path: Path) ->
         assert (tmp_path / "adapter" / "adapter_config.json").exists()
         assert len(load_file(project.finetuned / "selected.safetensors")) == 4
     else:
-        with pytest.raises(ConfigError, match="was trained without model.lora"):
+        with pytest.raises(ConfigError, match=r"was trained without model\.lora"):
             project.call("export-model", str(project.finetuned), str(tmp_path / "adapter"), "--adapter")
 
 
