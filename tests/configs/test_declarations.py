@@ -188,7 +188,7 @@ def test_a_decoder_alone_classifies_no_pairs() -> None:
             Standard(),
             Encoder(),
             "task.name translation needs a model that offers generation, which encoder does not; take seq2seq or"
-            " decoder_only",
+            " decoder_only or pretrained",
         ),
     ],
 )
