@@ -27,6 +27,7 @@ from chaos.killing import Killer, Ordeal, Side
 from chaos.moments import Moment, driver_moments, worker_moments
 from chaos.ours import Ours
 from chaos.story import Story
+from chaos.sweeps import over_strategies
 from chaos.theirs import Theirs
 from rounds import machine
 
@@ -137,7 +138,7 @@ class Benchmark:
         return kept
 
     def _ours(self, place: Path) -> Ours:
-        return Ours(place, trials=self._plan.trials, attempts=ATTEMPTS)
+        return Ours(place, over_strategies(trials=self._plan.trials, attempts=ATTEMPTS))
 
     def _theirs(self, place: Path) -> Theirs:
         return Theirs(place, self._whole, attempts=ATTEMPTS)

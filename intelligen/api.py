@@ -142,10 +142,11 @@ def results(name: str, *, runs: PathLike | None = None) -> "pd.DataFrame":
         runs: The runs directory; INTELLIGEN_RUNS or `runs` where not given.
 
     Returns:
-        Index: the trial. Columns: kind (baseline, trial, confirm, start), strategy (of variants: row, label and
-        `axis/NAME`), state, stop_reason, seed, confirms (the trial that is repeated with this seed), attempts, epochs,
-        updates, target_tokens, device_s, the validation metrics of the weights that count (`valid/bleu`), test scores
-        where there are any (`test/bleu`), and what the search suggested (`param/finetuning.optimizer.learning_rate`).
+        Index: the trial. Columns: kind (baseline, trial, confirm, start), strategy (of variants: row, label,
+        `axis/NAME`, and `setting/KEY` of what listed ones differ in), state, stop_reason, seed, confirms (the trial
+        that is repeated with this seed), attempts, epochs, updates, target_tokens, device_s, the validation metrics of
+        the weights that count (`valid/bleu`), test scores where there are any (`test/bleu`), and what the search
+        suggested (`param/finetuning.optimizer.learning_rate`).
 
     Raises:
         ConfigError: There is no such sweep.

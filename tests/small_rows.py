@@ -1,4 +1,4 @@
-"""A finished sweep of a classification's variants, crossed from two axes: real ledger and files, invented figures."""
+"""A finished sweep of a classification's variants, listed or crossed from two axes: real files, invented figures."""
 
 import json
 import random
@@ -49,14 +49,16 @@ question: Does pre-training help?
 experiment: reviews.yaml
 stages: [train]
 rows:
-  axes:
-    control: {{pre: "0", lm: "0"}}
-    label: "gpt-pre:{{pre}}-lm:{{lm}}"
-    of:
-      pre: {{"0": {{}}, "20": {{model.d_ff: 128}}}}
-      lm: {{"0": {{}}, "0.5": {{training.label_smoothing: 0.0}}}}
-objective: {{metric: valid/accuracy, direction: maximize}}
+{rows}objective: {{metric: valid/accuracy, direction: maximize}}
 {more}
+"""
+AXES = """\
+  axes:
+    control: {pre: "0", lm: "0"}
+    label: "gpt-pre:{pre}-lm:{lm}"
+    of:
+      pre: {"0": {}, "20": {model.d_ff: 128}}
+      lm: {"0": {}, "0.5": {training.label_smoothing: 0.0}}
 """
 
 
@@ -73,6 +75,10 @@ class SmallRows:
     failed: Sequence[str] = ()
     """Rows that fail."""
     published: str = ""
+    rows: str = AXES
+    """As the sweep's file has them."""
+    ran: Sequence[str] = ()
+    """Rows in the order in which they ran; not given = the file's."""
 
     @property
     def directory(self) -> Path:
@@ -87,7 +93,7 @@ class SmallRows:
         data = DataOfRows(prepared.identity, dict.fromkeys(rows, prepared.identity))
         with Ledger.open(self.directory, sweep_fingerprint(sweep, experiment, data=data)) as ledger:
             record_provenance(self.directory)
-            for number, row in enumerate(rows):
+            for number, row in enumerate(self.ran or rows):
                 trial = training_trial(trial_experiment(experiment, rows, {"row": row}), prepared=prepared.identity)
                 self._run(ledger, f"t{number:04d}", row, trial, number=number)
                 for seed in self.seeds if row not in self.failed else ():
@@ -106,7 +112,7 @@ class SmallRows:
             (folder / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         (folder / "reviews.yaml").write_text(EXPERIMENT.format(folder=json.dumps(str(folder))))
         more = (f"confirm: {{seeds: {len(self.seeds)}}}\n" if self.seeds else "") + self.published
-        (folder / "rows.yaml").write_text(SWEEP.format(more=more))
+        (folder / "rows.yaml").write_text(SWEEP.format(rows=self.rows, more=more))
         return folder / "rows.yaml"
 
     def _run(
@@ -167,12 +173,12 @@ class SmallRows:
         intervals = {one.name: interval(said, self.references, metric=one, resamples=20) for one in task.reported}
         metrics = named_scores("test", found, intervals)
         record = {
-            "search": {"name": "beam"},
+            "search": None,
             "metrics": metrics,
             **{name: asdict(one) for name, one in intervals.items()},
             "signatures": dict(found.signatures),
             "hypotheses": said,
         }
         (directory / "scores").mkdir()
-        (directory / "scores" / "test-beam.json").write_text(json.dumps(record))
+        (directory / "scores" / "test.json").write_text(json.dumps(record))
         return metrics

@@ -18,7 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 LEDGER = Path("runs", "sweeps", "kills", "ledger.jsonl")
-NEW_LEDGER, STUDY = ".ledger.jsonl.tmp", "study.journal"
+NEW_LEDGER, STUDY, WEIGHTS = ".ledger.jsonl.tmp", "study.journal", "model.safetensors"
 WRITING = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
 
 _fsync = os.fsync
@@ -34,7 +34,7 @@ class Death:
     """Counts the writes that may be the last one.
 
     Args:
-        where: `ledger`, `study` or `mlflow`.
+        where: `ledger`, `study`, `mlflow` or `weights`: the copy of a run's weights, of which half is written.
         how: `before`, `inside` or `after`; in MLflow's database every statement and commit is inside a write.
         of: Of the ledger, the entry that is the last one; of the others, the entry after which they count.
         count: Which of them, from 1.
@@ -56,6 +56,9 @@ class Death:
             self._counts = self._counts or reached
         elif path.name == STUDY and self._where == "study" and self._is_last():
             self._die(path)
+        elif path.name == WEIGHTS and self._where == "weights":
+            os.truncate(path, path.stat().st_size // 2)
+            _kill()
         _fsync(descriptor)
 
     def watch_databases(self) -> None:

@@ -37,7 +37,7 @@ class Moment:
     victim: str
     """`launcher`, or the `worker` that trains."""
     where: str
-    """`ledger`, `study`, `mlflow` (the launcher's own writes); `checkpoint`, `history` (a worker's); `time`."""
+    """`ledger`, `study`, `mlflow`, `weights`: writes of the launcher; `checkpoint`, `history`: of a worker; `time`."""
     how: str
     """`before`, `inside`, `after` the write, or `between` two."""
     of: str
@@ -59,7 +59,7 @@ class Moment:
     @property
     def is_own(self) -> bool:
         """Whether the launcher can find it by itself."""
-        return self.where in ("ledger", "study", "mlflow")
+        return self.where in ("ledger", "study", "mlflow", "weights")
 
 
 def driver_moments(sweep: Path, kills: int) -> list[Moment]:

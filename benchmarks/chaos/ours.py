@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, Report, read_history
 from intelligen.state.ledger import read_ledger
-from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.state.trial_records import SHARED, TrialRecord, TrialState
 from intelligen.state.trial_result import RESULT, SELECTED, read_result
 from intelligen.tracking.mlflow_mapping import report_metrics, summary_metrics
 from intelligen.training.checkpoint import Checkpoints
@@ -33,41 +33,6 @@ DESCRIBED = {
     "reason": "select value from tags where run_uuid = ? and key = 'stop_reason'",
     "parameters": "select key, value from params where run_uuid = ? order by key",
 }
-# Every kind of resume: epochs, checkpoints inside them, early stops, a sampler that learns, a strategy that draws.
-EXPERIMENT = """
-version: 1
-name: kills
-task: {selection_metric: valid/loss}
-data:
-  corpus: {name: embedded, train: 2000, valid: 60, test: 20}
-  tokenizer: {vocabulary: 400}
-  max_tokens: 100
-model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 128}
-training: {epochs: 2, epoch_updates: 60, batch_tokens: 500, optimizer: {learning_rate: 5.0e-3}}
-finetuning:
-  epochs: 4
-  epoch_updates: 30
-  checkpoint_updates: 12
-  batch_tokens: 500
-  average_last: 2
-  schedule: {name: constant, warmup_updates: 0}
-"""
-SWEEP = """
-version: 1
-name: kills
-question: Is a killed sweep the sweep that it would have been?
-experiment: experiment.yaml
-space:
-  finetuning.optimizer.learning_rate: {{log_uniform: [1.0e-4, 1.0e-2]}}
-  strategy: {{choice: {{standard: {{}}, generative: {{probability.start: {{uniform: [0.05, 0.5]}}}}}}}}
-search: {{startup_trials: 2}}
-scheduler: {{name: asha, grace_epochs: 1, reduction_factor: 2}}
-objective: {{metric: valid/loss, direction: minimize}}
-budget: {{trials_per_strategy: {trials}}}
-# On processors: there each bit is to be the same.
-resources: {{workers: 1, gpus_per_worker: 0, concurrent_trials: 1, attempts: {attempts}}}
-baseline: {{workers: 1, gpus_per_worker: 0, attempts: {attempts}}}
-"""
 
 
 class Ours:
@@ -75,16 +40,15 @@ class Ours:
 
     Args:
         directory: Its own, empty.
-        trials: Of each of its two strategies.
-        attempts: At each trial, where its process dies.
+        files: Name → text; `sweep.yaml` is a sweep of the name `kills`.
 
     """
 
-    def __init__(self, directory: Path, *, trials: int, attempts: int) -> None:
+    def __init__(self, directory: Path, files: Mapping[str, str]) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "experiment.yaml").write_text(EXPERIMENT)
-        (directory / "sweep.yaml").write_text(SWEEP.format(trials=trials, attempts=attempts))
+        for name, text in files.items():
+            (directory / name).write_text(text)
         self.sweep = layout.sweep(directory / "runs", "kills")
 
     def command(self, moment: Moment | None) -> list[str]:
@@ -232,7 +196,7 @@ def _rows(values: Mapping[str, list[Value]], keys: Mapping[str, str]) -> list[Ro
 
 
 def _key(record: TrialRecord) -> str:
-    return record.id if record.kind == "baseline" else params_key(record.params)
+    return record.id if record.kind in SHARED else params_key(record.params)
 
 
 def _unmeasured(metrics: Any) -> dict[str, float]:

@@ -1,16 +1,19 @@
 """What a sweep's table compares, in its own words: strategies, or variants of the experiment."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from intelligen.config.schema import control_strategies
+from intelligen.analysis.row_settings import SETTING, row_settings
 from intelligen.config.schema.declarations import STANDARD
+from intelligen.config.schema.missing_controls import is_control, missing_controls
 from intelligen.config.schema.published import Published
-from intelligen.config.schema.rows import ROW, STRATEGY, Row, Rows
+from intelligen.config.schema.rows import LABEL, ROW, STRATEGY, Row, Rows
 from intelligen.config.schema.strategies import declared
 from intelligen.config.schema.sweep import Sweep
 
+ITEM = "item"
+"""Above the labels of rows that are crossed from axes, as tables of experiments have it."""
 ROW_LABEL, AXIS = "row_label", "axis/"
 """The tag of a row's label; and what is before the name of an axis, in exports and tags."""
 
@@ -31,11 +34,21 @@ class ComparedRows:
     """By id, in the file's order; empty where rows are strategies."""
     published: Published | None = None
     """Figures of others for them."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Row → dotted key → value, of what listed variants differ in; empty where no experiment was given."""
 
     @classmethod
-    def of(cls, sweep: Sweep) -> "ComparedRows":
-        """Those of a sweep."""
-        return cls(sweep.row_parameter, sweep.control, {row.id: row for row in sweep.variants()}, sweep.published)
+    def of(cls, sweep: Sweep, experiment: Mapping[str, Any] | None = None) -> "ComparedRows":
+        """Those of a sweep.
+
+        Args:
+            sweep: Whose rows they are.
+            experiment: What its ledger's fingerprint says that they vary; not given = tables show no settings.
+
+        """
+        rows = sweep.variants()
+        settings = {} if experiment is None else row_settings(rows, experiment)
+        return cls(sweep.row_parameter, sweep.control, {row.id: row for row in rows}, sweep.published, settings)
 
     @classmethod
     def recorded(cls, fingerprint: Mapping[str, Any]) -> "ComparedRows":
@@ -53,10 +66,28 @@ class ComparedRows:
         row = self.variants[name]
         return {ROW: row.id, ROW_LABEL: row.label, **{f"{AXIS}{axis}": value for axis, value in row.axes.items()}}
 
+    def documented(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields of a JSON document, of which `strategy` names a row: of a variant, `row`, `label` and `axes` do."""
+        if not self.variants:
+            return dict(fields)
+        whole: dict[str, Any] = {}
+        for key, value in fields.items():
+            whole |= self._named(value) if key == STRATEGY else {key: value}
+        return whole
+
+    def _named(self, name: str) -> dict[str, Any]:
+        axes = dict(self.variants[name].axes) if name in self.variants else {}
+        return {ROW: name, LABEL: self.label(name), "axes": axes}
+
     @property
     def words(self) -> str:
         """Of several rows."""
         return "strategies" if self.word == STRATEGY else f"{self.word}s"
+
+    @property
+    def heading(self) -> str:
+        """Above the column of their labels: combinations of axes are items."""
+        return ITEM if self.axes else self.word
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -67,9 +98,34 @@ class ComparedRows:
         """A row's value on an axis; empty of what is no row."""
         return self.variants[name].axes[axis] if name in self.variants else ""
 
+    @property
+    def setting_keys(self) -> tuple[str, ...]:
+        """The settings that variants differ in; each is a column."""
+        return tuple(self.settings.get(self.control, ()))
+
+    def without_settings(self) -> "ComparedRows":
+        """The same for tables that have no room for them."""
+        return replace(self, settings={})
+
+    def named(self, name: str) -> dict[str, Any]:
+        """What a row is, under the names that the exports have; of what is no variant only its name is known."""
+        if not self.variants:
+            return {self.word: name}
+        settings = self.settings.get(name, {})
+        return {
+            self.word: name,
+            "label": self.label(name),
+            **{f"{AXIS}{axis}": self.place(name, axis) for axis in self.axes},
+            **{f"{SETTING}{key}": settings.get(key) for key in self.setting_keys},
+        }
+
     def label(self, name: str) -> str:
         """What people read for a row; of what is no variant its name."""
         return self.variants[name].label if name in self.variants else name
+
+    def position(self, name: str) -> int:
+        """By which tables are sorted: a variant's place in the file, whichever ran first; the same of all else."""
+        return list(self.variants).index(name) if name in self.variants else -1
 
     def listed(self, names: Iterable[str]) -> str:
         """Several rows by their labels."""
@@ -93,9 +149,9 @@ class ComparedRows:
     def missing_controls(self, names: Sequence[str]) -> list[str]:
         """One clause for each control that these rows need and that is not among them."""
         if not self.variants:
-            return control_strategies.missing_controls(names)
+            return missing_controls(names)
         return [] if self.control in names else [f"the control {self.label(self.control)} has no result"]
 
     def controls_for_something(self, name: str) -> bool:
         """Whether a gain of this row is due to what it controls for: some strategies are controls, no variant is."""
-        return not self.variants and control_strategies.is_control(name)
+        return not self.variants and is_control(name)

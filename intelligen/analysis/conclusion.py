@@ -53,7 +53,8 @@ def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
     if waiting := _undecoded(study):
         return [waiting]
     compared = study.compared
-    found = [*budget_differences(spent(study), study.sweep.budget), *compared.missing_controls(study.strategies)]
+    differences = budget_differences(spent(study), study.sweep.budget, counted=study.task.settings.counted)
+    found = [*differences, *compared.missing_controls(study.strategies)]
     if not found and not any(row.difference for row in rows):
         control = compared.label(compared.control)
         found.append(f"no {compared.word} shares {LEAST_SEEDS} confirmed seeds with {control}")
@@ -118,7 +119,8 @@ def _decoded_anew(study: StudyResults) -> Iterator[str]:
             scored = member.record.scores[scored_as((split, search), study.primary[1], metric.name)]
             now = decoded.score(metric.name)
             if abs(scored - now) > _SAME_SCORE:
+                by_search = f" by {search} search" if search else ""
                 yield (
-                    f"{member.record.id}: its hypotheses for {split} by {search} search were rewritten after the"
+                    f"{member.record.id}: its hypotheses for {split}{by_search} were rewritten after the"
                     f" sweep scored them: {metric.label} was {metric.text(scored)} and is {metric.text(now)}"
                 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from intelligen.analysis.compared_rows import AXIS, ComparedRows
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import device_seconds, selected_scores
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialRecord
@@ -24,17 +24,9 @@ def results_frame(directory: Path) -> pd.DataFrame:
     files = SweepFiles(directory)
     fingerprint, trials, _ = files.ledger()
     metric = fingerprint["sweep"]["objective"]["metric"]
-    compared = ComparedRows.of(files.launch().sweep)
+    compared = ComparedRows.of(files.launch().sweep, fingerprint["experiment"])
     rows = [_row(files, record, metric, compared) for record in trials.values()]
     return pd.DataFrame(rows, index=pd.Index(list(trials), name="trial"))
-
-
-def _named(record: TrialRecord, compared: ComparedRows) -> dict[str, Any]:
-    """Its row; of a variant of the experiment also its label and its place on each axis."""
-    if not compared.variants:
-        return {compared.word: record.row}
-    places = {f"{AXIS}{axis}": compared.place(record.row, axis) for axis in compared.axes}
-    return {compared.word: record.row, "label": compared.label(record.row), **places}
 
 
 def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: ComparedRows) -> dict[str, Any]:
@@ -42,7 +34,7 @@ def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: Compared
     last = reports[-1] if reports else None
     return {
         "kind": record.kind,
-        **_named(record, compared),
+        **compared.named(record.row),
         "state": str(record.state),
         "stop_reason": record.stop_reason,
         "seed": record.seed,

@@ -65,8 +65,8 @@ class ResultRow:
             **({"note": self.variant.note or None} if self.variant else {}),
         }
 
-    def _row(self) -> dict[str, Any]:
-        return {STRATEGY: self.score.system} if self.variant is None else self.variant.place()
+    def _row(self) -> Mapping[str, Any]:
+        return {STRATEGY: self.score.system} if self.variant is None else self.variant.place
 
     def _training(self) -> dict[str, Any]:
         if self.variant is None:
@@ -101,7 +101,7 @@ def result_records(study: StudyResults, rows: Sequence[ResultRow]) -> list[dict[
     split, search = study.primary
     return records + [
         {
-            **one.place(),
+            **one.place,
             "test_set": split,
             "search": search,
             **one.values(study.task.settings.reported_scores),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from intelligen.analysis.strategy_table import best_report, selected_scores
+from intelligen.analysis.strategy_table import best_report, device_seconds, selected_scores
 from intelligen.config.schema.experiment import stored_trial
 from intelligen.data.prepared_data import Prepared
 from intelligen.state.history import Report
@@ -45,6 +45,8 @@ class RowMeasures:
     """The same on the test set in the domain, where it was scored."""
     target_tokens: float = 0.0
     """Trained on."""
+    training_device_s: float = 0.0
+    """Seconds of training × devices, without validation."""
 
     @property
     def epoch(self) -> str:
@@ -59,6 +61,13 @@ class RowMeasures:
     def flops(self, parameters: int) -> float:
         """Training cost by 6 · parameters · target tokens, of these trainings alone, without what they start from."""
         return FLOPS_PER_PARAMETER_AND_TOKEN * parameters * self.target_tokens
+
+    def flops_by_time(self, device_flops: float) -> float:
+        """Training cost by training time · devices · FLOPS that a device sustains, of these trainings alone.
+
+        So do Vaswani et al. (2017), Table 2, estimate it (section 6.1, footnote 5).
+        """
+        return self.training_device_s * device_flops
 
 
 def measure(models: Sequence[TrainedTrial], *, metric: str, split: str = "test") -> RowMeasures | None:
@@ -85,6 +94,7 @@ def measure(models: Sequence[TrainedTrial], *, metric: str, split: str = "test")
         valid=_means(valid, "valid"),
         test=_means([one.record.scores for one, _ in selected], split),
         target_tokens=fmean(one.reports[-1].target_tokens for one, _ in selected),
+        training_device_s=fmean(sum(map(_training_device_s, one.reports)) for one, _ in selected),
     )
 
 
@@ -107,6 +117,12 @@ def _selected_epoch(one: TrainedTrial, metric: str) -> tuple[str, Report]:
             return str(report.epoch), report
     last = one.reports[-1]
     return f"average to {last.epoch}", last
+
+
+def _training_device_s(report: Report) -> float:
+    """Of an epoch: the share of its cost that is not validation's."""
+    epoch_s = report.metrics["time/epoch_s"]
+    return device_seconds([report]) * epoch_s / (epoch_s + report.metrics["time/validation_s"])
 
 
 def _means(found: Iterable[Mapping[str, float]], group: str) -> dict[str, float]:

@@ -152,7 +152,9 @@ def budget_uses(spent: Mapping[str, SearchEffort], budget: Budget) -> list[Budge
     ]
 
 
-def budget_differences(spent: Mapping[str, SearchEffort], budget: Budget) -> list[str]:
+def budget_differences(
+    spent: Mapping[str, SearchEffort], budget: Budget, *, counted: str = "target tokens"
+) -> list[str]:
     """Why strategies cannot be ranked by their budgets, one clause each; empty where they can.
 
     Of several budgets per strategy the first that is spent ends a strategy's search, so one that is equal suffices.
@@ -160,7 +162,7 @@ def budget_differences(spent: Mapping[str, SearchEffort], budget: Budget) -> lis
     meant = [one for one in budget_uses(spent, budget) if one.meant]
     if len(spent) < 2 or any(one.fair for one in meant):
         return []
-    return [_difference(one) for one in meant]
+    return [_difference(one, counted) for one in meant]
 
 
 _KINDS: Final = {
@@ -168,12 +170,12 @@ _KINDS: Final = {
     "device_hours_per_strategy": "device_s",
     "target_tokens_per_strategy": "target_tokens",
 }
-_WORDS: Final = {"trials": "trials", "device_s": "device-seconds", "target_tokens": "target tokens"}
+_WORDS: Final = {"trials": "trials", "device_s": "device-seconds"}
 
 
-def _difference(allotment: BudgetUse) -> str:
+def _difference(allotment: BudgetUse, counted: str) -> str:
     least, most = (choose(allotment.spent, key=allotment.spent.__getitem__) for choose in (min, max))
     return (
         f"budgets differ by more than {100 * FAIR_SHARE:g} %: {most} had {allotment.spent[most]:,.0f}"
-        f" {_WORDS[allotment.kind]}, {least} {allotment.spent[least]:,.0f}"
+        f" {_WORDS.get(allotment.kind, counted)}, {least} {allotment.spent[least]:,.0f}"
     )

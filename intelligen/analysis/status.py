@@ -14,6 +14,7 @@ from intelligen.analysis.mlflow_links import compare_lines
 from intelligen.analysis.strategy_table import device_seconds
 from intelligen.analysis.sweep_results import TableWords
 from intelligen.config.metric_direction import best
+from intelligen.config.schema.tasks import task_settings
 from intelligen.state.history import Report
 from intelligen.state.ledger import LOCK_FILE
 from intelligen.state.lock_owner import LockOwner, find_lock_owner
@@ -60,7 +61,7 @@ class StrategyStatus:
     device_s: float
     """Device-seconds of all epochs of all its trials, repetitions included."""
     target_tokens: int
-    """Target tokens that all of these have trained on."""
+    """Targets of losses that all of these have trained on: tokens, or rows where the task writes no text."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,11 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """As JSON; the keys are documented in docs/commands.md."""
-        values = asdict(replace(self, words=TableWords()))
+        values, compared = asdict(replace(self, words=TableWords())), self.words.compared
         del values["words"]
-        return {"format": 1, **values, "directory": str(self.directory)}
+        values |= {name: [compared.documented(one) for one in values[name]] for name in ("strategies", "under_way")}
+        named = {compared.words if key == "strategies" else key: value for key, value in values.items()}
+        return {"format": 1, **named, "directory": str(self.directory)}
 
 
 def read_status(files: SweepFiles) -> Status:
@@ -160,6 +163,8 @@ def read_status(files: SweepFiles) -> Status:
     )
     ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
+    rows = _strategies(files, trials, histories, metric)
+    words = TableWords(ComparedRows.of(sweep), counted=task_settings(fingerprint["experiment"]).counted)
     return Status(
         name=sweep.name,
         question=sweep.question,
@@ -172,7 +177,7 @@ def read_status(files: SweepFiles) -> Status:
         trials=_count(files, searched),
         confirmed=_count(files, repeated),
         confirmations=size.repetitions,
-        strategies=tuple(_strategies(files, trials, histories, metric)),
+        strategies=tuple(sorted(rows, key=lambda row: words.compared.position(row.strategy))),
         under_way=tuple(
             _under_way(record, histories[record.id], metric, paused=files.state(record) == PAUSED)
             for record in trials.values()
@@ -182,7 +187,7 @@ def read_status(files: SweepFiles) -> Status:
         tracking_uri=launch.tracking_uri,
         comparison=_comparison(files.directory, launch.tracking_uri),
         last_sign_ms=_last_sign_ms(trials, histories, closing),
-        words=TableWords(ComparedRows.of(sweep)),
+        words=words,
     )
 
 
@@ -216,7 +221,7 @@ def _strategies(
 ) -> list[StrategyStatus]:
     groups: dict[str, list[TrialRecord]] = {}
     for record in trials.values():
-        groups.setdefault("baseline" if record.kind == "baseline" else record.row, []).append(record)
+        groups.setdefault(record.table_row, []).append(record)
     return [
         StrategyStatus(
             strategy=name,

@@ -127,10 +127,9 @@ def strategy_table(sweep_directory: Path, trials: Mapping[str, TrialRecord], *, 
     groups: dict[str, list[TrialRecord]] = {"baseline": []}
     repeated: dict[str, list[TrialRecord]] = {}
     for record in (one for one in trials.values() if one.kind != "start"):
-        row_name = "baseline" if record.kind == "baseline" else record.row
         # The search starts from the first baseline; the others are those of the seeds that confirm what it found.
         again = record.kind == "confirm" or (record.kind == "baseline" and bool(groups["baseline"]))
-        (repeated if again else groups).setdefault(row_name, []).append(record)
+        (repeated if again else groups).setdefault(record.table_row, []).append(record)
     rows, sources = [], TrialHistories(sweep_directory)
     for name, records in groups.items():
         row = _row(name, records, sources, sweep_directory, metric)

@@ -24,7 +24,7 @@ from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialRecord
 from intelligen.state.trial_result import Result
 from intelligen.tasks import AnyTask, build_task
-from intelligen.training.scores_file import SCORES, read_scores, score_files
+from intelligen.training.scores_file import SCORES, read_scores, score_files, scored_split
 
 BASELINE = "baseline"
 """What strategies are fine-tuned from: it stands in their table, and is compared with nothing."""
@@ -136,7 +136,7 @@ class StudyResults:
     @property
     def primary(self) -> Setting:
         """The primary comparison: the first test set, by the experiment's own test search."""
-        return next(iter(self.test_sets), "test"), self.fingerprint["experiment"]["decoding"]["test"]["name"]
+        return next(iter(self.test_sets), "test"), _own_search(self.fingerprint, self.task)
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -158,7 +158,7 @@ class StudyResults:
     @cached_property
     def compared(self) -> ComparedRows:
         """What its rows are."""
-        return ComparedRows.of(self.sweep)
+        return ComparedRows.of(self.sweep, self.fingerprint["experiment"])
 
     def label(self, name: str) -> str:
         """What people read for a row or the baseline."""
@@ -216,8 +216,8 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
     files = SweepFiles(directory)
     fingerprint, trials, _ = files.ledger()
     launch = files.launch()
-    own_search = fingerprint["experiment"]["decoding"]["test"]["name"]
     task = build_task(task_settings(fingerprint["experiment"]))
+    own_search = _own_search(fingerprint, task)
     members = tuple(
         SeedModel(
             record,
@@ -257,11 +257,17 @@ def _read_test_sets(task: AnyTask, data: Prepared, named: set[str]) -> dict[str,
     return {name: TestSet(tuple(task.inputs(one)), tuple(task.references(one))) for name, one in splits.items()}
 
 
+def _own_search(fingerprint: Mapping[str, Any], task: AnyTask) -> str:
+    """The name of the experiment's own test search; empty where models write no text that could be searched for."""
+    return str(fingerprint["experiment"]["decoding"]["test"]["name"]) if task.settings.writes_text else ""
+
+
 def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking: str) -> dict[Setting, Decoded]:
     """The hypotheses that this sweep's test stage has scored: others may lie beside them."""
     found = {}
     for path in score_files(record.within(directory)):
-        split, _, search = path.stem.rpartition("-")
+        split = scored_split(path)
+        search = path.stem.removeprefix(f"{split}-") if own_search else ""
         if scored_as((split, search), own_search, ranking) in record.scores:
             scores = read_scores(path)
             metrics = {name.partition("/")[2]: value for name, value in scores.metrics.items()}
@@ -280,6 +286,7 @@ def _require_whole(study: StudyResults) -> None:
         for (split, search), decoded in member.decoded.items():
             found, wanted = len(decoded.hypotheses), len(study.test_sets[split].references)
             if found != wanted:
-                path = member.record.within(study.directory) / SCORES / f"{split}-{search}.json"
+                file = "-".join(part for part in (split, search) if part)
+                path = member.record.within(study.directory) / SCORES / f"{file}.json"
                 what = f"has {found} hypotheses for {wanted} references"
                 raise StorageError(f"{path}: {what}: restore it from a copy, or decode the test set again")

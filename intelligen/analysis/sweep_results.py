@@ -26,12 +26,14 @@ class TableWords:
     compared: ComparedRows = field(default_factory=ComparedRows)
     forms: Mapping[str, str] = field(default_factory=dict)
     """Score without its split (`bleu`, `loss`) → Python's format."""
+    counted: str = "target tokens"
+    """What trainings are measured by: the targets of the task's losses."""
 
     @classmethod
     def of(cls, sweep: Sweep, task: "AnyTask") -> "TableWords":
         """Those of a sweep."""
         forms = {name: task.form(name) for name in (*(metric.name for metric in task.metrics), "loss")}
-        return cls(ComparedRows.of(sweep), forms)
+        return cls(ComparedRows.of(sweep), forms, task.settings.counted)
 
     def text(self, score: str, value: float) -> str:
         """A value of a score: `test/bleu`, `valid/loss`, …"""
@@ -45,7 +47,7 @@ class TableWords:
     @property
     def headings(self) -> list[str]:
         """Above these."""
-        return [self.compared.word, *self.compared.axes]
+        return [self.compared.heading, *self.compared.axes]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """Logs of a sweep's trials: followed like `tail -f`, each from where it was last read."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.config.document import nearest
+from intelligen.errors import ConfigError
 from intelligen.state.ledger import LOCK_FILE
 from intelligen.state.lock_owner import find_lock_owner
 from intelligen.state.sweep_files import SweepFiles
@@ -15,25 +18,25 @@ LOGS = "trial*.log"
 
 
 class TrialLogs:
-    """The logs of one trial, or of those under way, or of the last one.
+    """The logs of one trial, or of a row's, or of those under way, or of the last one.
 
     Args:
         files: The sweep's.
-        trial: Its name in the ledger; none = of those under way, or of the last one.
+        named: A trial's name in the ledger, or a row's in the table; none = of those under way, or of the last one.
 
     Raises:
-        ConfigError: The sweep has no such trial.
+        ConfigError: The sweep has no such trial or row, or none of the row has begun.
 
     """
 
-    def __init__(self, files: SweepFiles, trial: str | None) -> None:
+    def __init__(self, files: SweepFiles, named: str | None) -> None:
         self._files = files
-        self._trial = trial
+        self._named = named
         self._read: dict[Path, int] = {}
         self._shown: Path | None = None
         self._chosen: dict[str, None] = {}
-        if trial is not None:
-            files.trial(trial)
+        if named is not None and not self._own(files.ledger()[1], named):
+            raise ConfigError(self._why_none(named))
 
     def lines(self, *, last: int | None = None) -> Iterator[str]:
         """New lines since the last call, with a heading where another file begins; only the last ones of each."""
@@ -59,21 +62,27 @@ class TrialLogs:
         """Whether more may come: the sweep runs, and so do the trials."""
         if find_lock_owner(self._files.directory / LOCK_FILE) is None:
             return False
-        return self._trial is None or self._files.ledger()[1][self._trial].state is TrialState.RUNNING
+        if self._named is None:
+            return True
+        trials = self._files.ledger()[1]
+        return any(trials[name].state is TrialState.RUNNING for name in self._own(trials, self._named))
 
     def document(self, last: int | None) -> dict[str, Any]:
         """As JSON; the keys are documented in docs/commands.md."""
+        compared = ComparedRows.recorded(self._files.ledger()[0])
         trials = [
-            {
-                "trial": record.id,
-                "strategy": record.row,
-                "state": record.state,
-                "stop_reason": record.stop_reason,
-                "logs": [
-                    {"file": str(path), "lines": list(deque(self._new_lines(path), maxlen=last))}
-                    for path in self._paths(record)
-                ],
-            }
+            compared.documented(
+                {
+                    "trial": record.id,
+                    "strategy": record.row,
+                    "state": record.state,
+                    "stop_reason": record.stop_reason,
+                    "logs": [
+                        {"file": str(path), "lines": list(deque(self._new_lines(path), maxlen=last))}
+                        for path in self._paths(record)
+                    ],
+                }
+            )
             for record in self._records()
         ]
         return {"format": 1, "directory": str(self._files.directory), "trials": trials}
@@ -81,13 +90,32 @@ class TrialLogs:
     def _records(self) -> list[TrialRecord]:
         """What is shown now; whatever was shown once is shown to its end."""
         trials = self._files.ledger()[1]
-        if self._trial is not None:
-            chosen = [self._trial]
+        if self._named is not None:
+            chosen = self._own(trials, self._named)
         else:
             chosen = [name for name, record in trials.items() if record.state is TrialState.RUNNING]
             chosen = chosen or ([] if self._chosen else list(trials)[-1:])
         self._chosen |= dict.fromkeys(chosen)
         return [trials[name] for name in self._chosen]
+
+    @staticmethod
+    def _own(trials: Mapping[str, TrialRecord], named: str) -> list[str]:
+        """The trial of that name, or those of that row."""
+        if named in trials:
+            return [named]
+        return [name for name, record in trials.items() if record.table_row == named]
+
+    def _why_none(self, named: str) -> str:
+        """That nothing has the name, and which names there are; or that the row's turn has not come yet."""
+        fingerprint, trials, _ = self._files.ledger()
+        compared = ComparedRows.recorded(fingerprint)
+        rows = dict.fromkeys([*compared.variants, *(record.table_row for record in trials.values())])
+        if named in rows:
+            return f"{self._files.directory}: no trial of the {compared.word} {named} has begun yet"
+        known = f"there are {', '.join([*rows, *trials]) or 'none yet'}"
+        hint = nearest(named, [*rows, *trials])
+        fix = f"{known}; {hint}" if hint.endswith("?") else known
+        return f"no trial {named!r} in {self._files.directory}, and no {compared.word} of that name; {fix}"
 
     def _paths(self, record: TrialRecord) -> list[Path]:
         return sorted(record.within(self._files.directory).resolve().glob(LOGS))

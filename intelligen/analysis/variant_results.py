@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from intelligen.analysis.chance_level import Chance
-from intelligen.analysis.compared_rows import AXIS
 from intelligen.analysis.row_measures import RowMeasures, TrainedTrial, measure
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.config.schema.rows import Row
@@ -17,6 +16,8 @@ class VariantResult:
     """One variant, whatever became of it."""
 
     row: Row
+    place: Mapping[str, Any]
+    """Which row it is, under the names that the exports have."""
     measures: RowMeasures | None
     """None before an epoch has ended."""
     parameters: int | None
@@ -24,14 +25,8 @@ class VariantResult:
     """That it did not learn, or why it has no scores; empty where there is nothing to say."""
     predicts_tokens: bool
     """Whether its losses and costs are by token."""
-
-    def place(self) -> dict[str, Any]:
-        """Which row it is, under the names that the exports have."""
-        return {
-            "row": self.row.id,
-            "label": self.row.label,
-            **{f"{AXIS}{axis}": value for axis, value in self.row.axes.items()},
-        }
+    device_flops: float | None = None
+    """What a device sustains in a second, where the sweep says it."""
 
     def values(self, metrics: tuple[str, ...]) -> dict[str, Any]:
         """What training and validation came to, under the names that the exports have.
@@ -42,7 +37,7 @@ class VariantResult:
         """
         found = self.measures
         valid: Mapping[str, float] = {} if found is None else found.valid
-        tokens = found if self.predicts_tokens else None
+        tokens, sustained = found if self.predicts_tokens else None, self.device_flops
         shown = tokens is not None and "perplexity" not in metrics
         return {
             "epoch": found and found.epoch,
@@ -52,6 +47,7 @@ class VariantResult:
             **{f"valid/{name}": valid.get(name) for name in metrics},
             "parameters": self.parameters,
             "training_flops": None if tokens is None or self.parameters is None else tokens.flops(self.parameters),
+            "training_flops_by_time": None if found is None or sustained is None else found.flops_by_time(sustained),
         }
 
 
@@ -61,14 +57,17 @@ def variant_results(study: StudyResults) -> dict[str, VariantResult]:
         return {}
     chance = None if study.data is None else Chance.of(study.data, study.primary[0])
     systems = {system.name: system.members for system in study.systems}
-    by_token, results = study.task.settings.predicts_tokens, {}
+    by_token, device_flops = study.task.settings.predicts_tokens, study.sweep.resources.device_flops
+    results = {}
     for name, row in study.compared.variants.items():
         members = systems.get(name, ())
         measures = measure([_trained(one) for one in members], metric=study.metric, split=study.primary[0])
         note = chance.verdict(measures) if chance is not None and measures is not None else ""
         if not any(member.decoded for member in members):
             note = _why_no_scores(study, name)
-        results[name] = VariantResult(row, measures, study.parameters.get(name), note, by_token)
+        results[name] = VariantResult(
+            row, study.compared.named(name), measures, study.parameters.get(name), note, by_token, device_flops
+        )
     return results
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
-from intelligen.config.files.suggested_fixes import fixes_in_initial
+from intelligen.config.files.suggested_fixes import fixes_in_initial, fixes_of_strategy
 from intelligen.config.load import load_experiment, settings_in
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
@@ -55,7 +55,8 @@ class ExperimentFile:
             raise ConfigError(
                 f"-o {twice[0]}: --strategy {self.strategy} names a strategy already; give one of the two"
             )
-        return load_experiment(self.path, (f"strategy.name={_full_name(self.strategy)}", *self.overrides))
+        with fixes_of_strategy():
+            return load_experiment(self.path, (f"strategy.name={_full_name(self.strategy)}", *self.overrides))
 
     def require_no_finetuning(self, why: str) -> None:
         """Refuse overrides that a baseline has no use for.
@@ -113,7 +114,7 @@ def baseline_training(file: ExperimentFile, settings: Experiment, prepared: "Pre
     """
     from intelligen.training.initial_weights import initial_weights
 
-    first = first_training(settings, file.runs)
+    first = first_training(settings, prepared, file.runs)
     if first is not None:
         first.require_result(file.command("train"))
     run = None if first is None else first.directory
@@ -122,14 +123,28 @@ def baseline_training(file: ExperimentFile, settings: Experiment, prepared: "Pre
     return Training(trial, layout.baseline(file.runs, trial.identity))
 
 
-def first_training(settings: Experiment, runs: Path) -> Training | None:
-    """Of the experiment whose weights this one starts from; none where it names none."""
+def first_training(settings: Experiment, prepared: "Prepared", runs: Path) -> Training | None:
+    """Of the experiment whose weights this one starts from; none where it names none.
+
+    Args:
+        settings: This one's.
+        prepared: Its data.
+        runs: The runs directory.
+
+    Raises:
+        ConfigError: This one's model has no such part, or nothing of it would be trained.
+        DataError: The weights have another shape or vocabulary than this one's model, or will have.
+
+    """
+    from intelligen.training.initial_weights import require_fitting
+
     named = initial_experiment(settings)
     if named is None:
         return None
     with fixes_in_initial(settings):
-        prepared = data_to_train_on(named, runs)
-    trial = baseline_trial(named, prepared=prepared.identity)
+        its_data = data_to_train_on(named, runs)
+    trial = baseline_trial(named, prepared=its_data.identity)
+    require_fitting(settings, prepared=prepared, pretraining=trial, its_data=its_data)
     return Training(trial, layout.baseline(runs, trial.identity))
 
 

@@ -15,6 +15,7 @@ from intelligen.cli.experiment_file import (
 )
 from intelligen.cli.options import Command, device_option, override_option, runs_option
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.stages_after_search import SearchName, search_named
 from intelligen.errors import ConfigError
 from intelligen.state import layout
@@ -74,6 +75,19 @@ def chosen_search(name: SearchName | None, beam_size: int | None, decoding: Deco
     if name not in (None, "beam"):
         raise ConfigError(f"--beam-size: {name} search has no beam; use --search beam")
     return search_named("beam", decoding).model_copy(update={"size": beam_size})
+
+
+def search_of_test(name: SearchName | None, beam_size: int | None, trial: Trial) -> DecodingSearch:
+    """The same for the scores of a test set.
+
+    Raises:
+        ConfigError: They contradict each other, or the model writes no text.
+
+    """
+    if not trial.task.writes_text and (name is not None or beam_size is not None):
+        option = "--search" if name is not None else "--beam-size"
+        raise ConfigError(f"{option}: {trial.task.name} writes no text, so nothing is searched for; leave it out")
+    return chosen_search(name, beam_size, trial.decoding)
 
 
 def _trained_by(file: ExperimentFile) -> Path:

@@ -1,4 +1,4 @@
-"""`--data` option: a new test set as NAME=FILE, NAME=SOURCE,TARGET or NAME={file: …}."""
+"""`--data` option: a new test set as NAME=FILE, NAME=FOLDER, NAME=SOURCE,TARGET or NAME={file: …}."""
 
 import re
 from pathlib import Path
@@ -23,8 +23,9 @@ def new_test_set_option(command: Command) -> Command:
     return click.option(
         "--data",
         multiple=True,
-        metavar="NAME=FILE | NAME=SOURCE,TARGET | NAME={file: FILE, …}",
-        help="Score a new test set: a .tsv, .csv or .jsonl file, or two text files, plain or .gz. May be repeated.",
+        metavar="NAME=FILE | NAME=FOLDER | NAME=SOURCE,TARGET | NAME={file: FILE, …}",
+        help="Score a new test set: a .tsv, .csv or .jsonl file, or two text files, plain or .gz; where the task reads"
+        " them, a folder of texts or a file of documents. May be repeated.",
     )(command)
 
 
@@ -47,9 +48,10 @@ def _new_test_set(text: str) -> "NewTestSet":
     from intelligen.data.new_test_set import NewTestSet
 
     name, _, files = text.partition("=")
-    paths = [files] if files.startswith("{") or Path(files).is_file() else files.split(",")
+    paths = [files] if files.startswith("{") or Path(files).exists() else files.split(",")
     if not all(paths) or len(paths) > 2:
-        raise ConfigError(f"--data {text}: write NAME=FILE (.tsv, .csv or .jsonl) or NAME=SOURCE,TARGET")
+        forms = "NAME=FILE (.tsv, .csv or .jsonl) or NAME=SOURCE,TARGET, or NAME=FOLDER"
+        raise ConfigError(f"--data {text}: write {forms}")
     if not re.fullmatch(NAME_PATTERN, name):
         raise ConfigError(f"--data: {name!r} is not a valid name: use letters, digits, dots, - and _, at most 64")
     if files.startswith("{"):

@@ -12,7 +12,7 @@ def score_lines(found: "SplitScore", directory: Path) -> Iterator[str]:
     """The scores with their signatures, and what was odd in the test set."""
     metrics, signatures, task = found.evaluation.metrics, found.evaluation.signatures, found.task
     odd = ", ".join(f"{count:,} {note.replace('_', ' ')}" for note, count in found.report.notes.items())
-    how = f"{found.search.name} search, " if task.settings.writes_text else ""
+    how = "" if found.search is None else f"{found.search.name} search, "
     yield f"{directory}: {found.split}, {how}{found.report.kept:,} rows" + (f"; noted: {odd}" if odd else "")
     for metric in task.reported:
         one = found.intervals[metric.name]
@@ -33,7 +33,7 @@ def score_document(found: "SplitScore") -> dict[str, Any]:
         "files": found.files,
         "pairs": found.report.kept,
         "notes": found.report.notes,
-        "search": found.search.model_dump(),
+        "search": None if found.search is None else found.search.model_dump(),
         **{metric: vars(one) for metric, one in found.intervals.items()},
         "metrics": dict(found.evaluation.metrics),
         "signatures": dict(found.evaluation.signatures),

@@ -1,9 +1,10 @@
 """Parsed files whose every value knows its line; problems are lines that name file, line and key."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -31,6 +32,17 @@ class Document:
 def dotted(key: Key) -> str:
     """`("a", "b", 0)` → `a.b[0]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"model": {"heads": 8}}` → `{"model.heads": 8}`; lists stay whole."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def shown(value: JsonValue) -> str:

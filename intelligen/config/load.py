@@ -21,6 +21,7 @@ from intelligen.config.metric_direction import direction
 from intelligen.config.named_experiments import check_named_experiments, problems_of_named
 from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.objective import Objective
 from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
@@ -103,6 +104,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
         rows = check_rows(sweep, experiment, document)
         _check_files_of_rows(sweep, rows, document)
         check_space(sweep, experiment, document, rows=rows)
+    sweep = _with_objective(sweep, rows.get(sweep.control, experiment), document)
     with _noting(problems):
         check_search(sweep, document, project=None if _reaches(own, _TABLE) else project_of(path))
     with _noting(problems):
@@ -184,6 +186,14 @@ def _require_a_sweep(document: Document, path: Path) -> None:
             "is an experiment file; name a sweep file whose `experiment` it is, or train it by itself: intelligen train"
         )
         raise ConfigError(f"{displayed(path)}: {what} {shlex.quote(str(path))}")
+
+
+def _with_objective(sweep: Sweep, experiment: Experiment, document: Document) -> Sweep:
+    """A sweep that names no objective has the metric that selects its epochs."""
+    metric = experiment.task.selection_metric
+    if document.data.get("objective") or sweep.objectives is not None or sweep.objective.metric == metric:
+        return sweep
+    return sweep.model_copy(update={"objective": Objective(metric=metric, direction=direction(metric))})
 
 
 def _require_one_objective(sweep: Sweep, experiment: Experiment, document: Document) -> None:

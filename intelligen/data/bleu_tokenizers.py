@@ -15,7 +15,7 @@ from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
 from sacrebleu.utils import SACREBLEU_DIR
 
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.config.schema.tasks import Translation
+from intelligen.config.schema.tasks import QuestionAnswering, Translation
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 
@@ -75,12 +75,19 @@ def word_splitter(tokenizer: BleuTokenizer) -> Callable[[str], list[str]]:
     return words
 
 
-def require_bleu_tokenizer(task: Translation, prepared: Prepared, *, key: str = "task.bleu_tokenizer") -> None:
+def require_bleu_tokenizer(
+    task: Translation | QuestionAnswering,
+    prepared: Prepared,
+    *,
+    column: str = "target",
+    key: str = "task.bleu_tokenizer",
+) -> None:
     """Refuse to train what BLEU could not score.
 
     Args:
         task: An explicit tokenizer is obeyed, if it is there.
         prepared: Its references are checked for words that are separated by spaces.
+        column: The references'.
         key: Of the setting, as `-o` takes it.
 
     Raises:
@@ -93,12 +100,12 @@ def require_bleu_tokenizer(task: Translation, prepared: Prepared, *, key: str = 
         return
     for split in prepared.splits:
         if split != "train":
-            shares = dict(_unspaced_shares(prepared.split(split).texts("target")))
+            shares = dict(_unspaced_shares(prepared.split(split).texts(column)))
             if sum(shares.values()) > _MOST_UNSPACED:
                 raise ConfigError(_refusal(split, shares, key))
 
 
-def unspaced_references(task: Translation, name: str, references: Sequence[str]) -> str | None:
+def unspaced_references(task: Translation | QuestionAnswering, name: str, references: Sequence[str]) -> str | None:
     """Why BLEU on a test set says little: its words are not apart, and no tokenizer was chosen; else nothing."""
     shares = dict(_unspaced_shares(references))
     if task.bleu_tokenizer is not None or sum(shares.values()) <= _MOST_UNSPACED:

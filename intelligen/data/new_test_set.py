@@ -1,5 +1,6 @@
 """A new test set: files that are checked and encoded as prepared splits are, and never stored."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,16 @@ from tempfile import TemporaryDirectory
 
 from intelligen.config.schema.columns import Column
 from intelligen.config.schema.data import Data, FilesCorpus
-from intelligen.config.schema.split_forms import HeldOut, PairTable, ParallelText, known_columns
+from intelligen.config.schema.split_forms import (
+    Documents,
+    HeldOut,
+    LineFiles,
+    PairTable,
+    ParallelText,
+    SplitFiles,
+    TextFolder,
+    known_columns,
+)
 from intelligen.data.class_labels import ClassLabels
 from intelligen.data.corpora import require_known
 from intelligen.data.corpus_files import FileRows
@@ -18,7 +28,9 @@ from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.row_filters import Counts, evaluation_rows
 from intelligen.data.split_writer import Encoder, write_split
-from intelligen.errors import DataError
+from intelligen.data.table_files import is_table
+from intelligen.errors import ConfigError, DataError
+from intelligen.state.atomic_files import sha256
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,8 @@ class NewTestSet:
 
     name: str
     files: tuple[Path, ...]
-    """One table (.tsv, .csv or .jsonl), or two texts, source and target; all plain or .gz."""
+    """One table (.tsv, .csv or .jsonl), or two texts, source and target; all plain or .gz. Of columns that such data
+    have also a folder of texts, whose subfolders are labels, or one text of documents."""
     table: PairTable | None = None
     """How the table is read; not given = as the experiment's own test set, if that is a table."""
 
@@ -40,7 +53,7 @@ class NewTestSet:
             columns: Those for which they were prepared.
 
         Raises:
-            ConfigError: A single file is no table; the files lack one of the columns.
+            ConfigError: The columns cannot be read from such files.
             DataError: A file is missing, empty or malformed; the message names file and line.
 
         """
@@ -68,7 +81,7 @@ class NewTestSet:
 
     def _rows(self, data: Data, columns: Sequence[Column]) -> FileRows:
         for path in self.files:
-            if not path.is_file():
+            if not path.is_file() and not (path.is_dir() and len(self.files) == 1):
                 # It is read more than once: a pipe would be empty then.
                 what = "is not a regular file: write its contents into one" if path.exists() else "no such file"
                 raise DataError(f"{path}: {what} (test set `{self.name}`)")
@@ -76,12 +89,45 @@ class NewTestSet:
         paths = [os.path.abspath(path) for path in self.files]
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         names = [os.path.relpath(path, folder) for path in paths]
-        if len(names) == 2:
-            files: ParallelText | PairTable = ParallelText(source=names[0], target=names[1])
-        else:
-            files = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
+        files = self._files(names, data, tuple(column.name for column in columns))
         require_known(columns, known_columns(files), key=f"--data {self.name}")
         return FileRows(Path(folder), {self.name: files}, columns, key="")
+
+    def _files(self, names: Sequence[str], data: Data, columns: tuple[str, ...]) -> SplitFiles:
+        """What the files are, by their number, their kind and the columns."""
+        if len(names) == 2:
+            if columns == ("question", "answer"):
+                return LineFiles(lines=dict(zip(columns, names, strict=True)))
+            return ParallelText(source=names[0], target=names[1])
+        table = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
+        if self.files[0].is_dir():
+            if set(columns) <= {"text", "label"}:
+                return TextFolder(folder=names[0], labels=_labels_of(data))
+            raise ConfigError(f"--data {self.name}: {self.files[0]} is a folder; give {_taken(columns)}")
+        if not is_table(table):
+            if columns == ("text",):
+                return Documents(documents=names[0])
+            raise ConfigError(f"--data {self.name}: {self.files[0]} is no table; give {_taken(columns)}")
+        return table
+
+    def hashes(self) -> dict[str, str]:
+        """File → SHA-256; of a folder, of the hashes and names of all that it holds, as `sha256sum` lists them."""
+        return {str(path): _hash_of_folder(path) if path.is_dir() else sha256(path) for path in self.files}
+
+
+def _taken(columns: Sequence[str]) -> str:
+    """The forms from which these columns are read."""
+    forms = [f"a .tsv, .csv or .jsonl file with {' and '.join(columns)}"]
+    if "label" in columns:
+        forms.append("a folder with a subfolder of .txt files for each label")
+    if len(columns) == 2 and "label" not in columns:
+        forms.append(f"two text files, {' and '.join(columns)}, as NAME=FILE,FILE")
+    return ", or ".join(forms)
+
+
+def _hash_of_folder(folder: Path) -> str:
+    listed = [f"{sha256(path)}  {path.relative_to(folder)}\n" for path in sorted(folder.rglob("*")) if path.is_file()]
+    return hashlib.sha256("".join(listed).encode()).hexdigest()
 
 
 def _encoder(prepared: Prepared, column: Column) -> Encoder:
@@ -90,13 +136,23 @@ def _encoder(prepared: Prepared, column: Column) -> Encoder:
     return prepared.tokenizer(column.name)
 
 
-def _fields_of(data: Data) -> PairTable:
-    """A table whose columns are called as those of the experiment's own test set, or of what that is drawn from."""
+def _own_test_set(data: Data) -> object:
+    """The experiment's, or what that is drawn from."""
     if not isinstance(data.corpus, FilesCorpus):
-        return PairTable(file="table")
+        return None
     splits = data.corpus.splits
     own = splits.get("test", splits["train"])
-    own = splits["train"] if isinstance(own, HeldOut) else own
+    return splits["train"] if isinstance(own, HeldOut) else own
+
+
+def _labels_of(data: Data) -> list[str] | None:
+    own = _own_test_set(data)
+    return own.labels if isinstance(own, TextFolder) else None
+
+
+def _fields_of(data: Data) -> PairTable:
+    """A table whose columns are called as those of the experiment's own test set."""
+    own = _own_test_set(data)
     if not isinstance(own, PairTable):
         return PairTable(file="table")
     names = {"source_field": own.source_field, "target_field": own.target_field, "fields": own.fields}

@@ -1,15 +1,12 @@
 """Preparation of data: built beside its final directory, then renamed; found again by content hash."""
 
-import contextlib
 import errno
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from uuid import uuid4
 
 from intelligen.config.base import comparable, content_hash
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
@@ -42,11 +39,9 @@ from intelligen.data.vocabularies import (
     take_pretrained,
 )
 from intelligen.data.vocabulary_file import open_vocabularies
-from intelligen.errors import CannotCreateError, DataError, StorageError, writing
+from intelligen.errors import DataError, StorageError
 from intelligen.state import layout
-from intelligen.state.atomic_files import fsync
-
-_ABANDONED_AFTER_S = 24 * 3600
+from intelligen.state.building_directory import make_building, publish
 
 OnProgress = Callable[[str, int], None]
 
@@ -81,11 +76,11 @@ def prepare(data: Data, store: Path, *, columns: Sequence[Column], on_progress: 
         found = open_prepared(directory)
         found.verify()  # damage shows before anything is trained
         return found
-    building = _make_building(directory)
+    building = make_building(directory)
     try:
         manifest = _Build(data, columns, corpus, borrowed, building, on_progress or _silent).run(identity, fingerprint)
         write_manifest(building, content_of(manifest))
-        _publish(building, directory)
+        publish(building, directory)
     except OSError as error:
         raise _storage_error(error, building) from error
     finally:
@@ -256,37 +251,6 @@ def _silent(stage: str, rows: int) -> None:
 
 def _ignored(rows: Sequence[Row]) -> None:
     """Rows that nothing is counted of."""
-
-
-def _make_building(directory: Path) -> Path:
-    """A new directory beside the final one; what killed processes left there long ago is removed."""
-    building = directory.with_name(f".{directory.name}.{uuid4().hex[:8]}")
-    with writing(directory.parent):
-        try:
-            directory.parent.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError as error:  # with its parents: some file systems, such as /proc, take no directory
-            raise CannotCreateError(f"{directory.parent}: cannot be created; choose another directory") from error
-        building.mkdir()
-    for sibling in directory.parent.glob(".*.*"):
-        # Its owner may finish, and rename it, while we look.
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            newest = max(path.stat().st_mtime for path in (sibling, *sibling.iterdir()))
-            if time.time() - newest > _ABANDONED_AFTER_S:
-                shutil.rmtree(sibling)
-    return building
-
-
-def _publish(building: Path, directory: Path) -> None:
-    """Make every byte durable, then give the directory its name."""
-    for path in (*building.iterdir(), building):
-        fsync(path)
-    try:
-        building.rename(directory)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        return  # another process was faster; the same identity means the same content
-    fsync(directory.parent)
 
 
 def _storage_error(error: OSError, building: Path) -> StorageError:

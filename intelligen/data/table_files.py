@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,17 @@ from intelligen.errors import ConfigError, DataError
 NumberedRow = tuple[int, Row]
 """Number of the line at which the row ends, and its texts."""
 
+_ENDINGS = (".tsv", ".csv", ".jsonl")
 _MOSTLY_QUOTED = 0.9
+
+
+def is_table(table: PairTable) -> bool:
+    """Whether its `format` or its ending says that it is one."""
+    return _ending(table) in _ENDINGS
+
+
+def _ending(table: PairTable) -> str:
+    return f".{table.format}" if table.format else Path(table.file.removesuffix(".gz")).suffix
 
 
 def kind_of(table: PairTable) -> str:
@@ -27,8 +38,8 @@ def kind_of(table: PairTable) -> str:
         ConfigError: the file is none of them; `quoting` is given for another one than .tsv.
 
     """
-    kind = f".{table.format}" if table.format else Path(table.file.removesuffix(".gz")).suffix
-    if kind not in (".tsv", ".csv", ".jsonl"):
+    kind = _ending(table)
+    if kind not in _ENDINGS:
         raise ConfigError(
             f"a table must be a .tsv, .csv or .jsonl file, plain or .gz, or its `format` must say which of them it is"
             f" (format: tsv); got {table.file!r}"
@@ -168,8 +179,11 @@ def _parsed(line: str, where: str) -> dict[str, object]:
         record = json.loads(line)
     except RecursionError:
         raise DataError(f"{where}: nested too deeply to be read as JSON; is this a table?") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON: {error}") from error
+    except ValueError:  # Python reads no longer number
+        most = sys.get_int_max_str_digits()
+        raise DataError(f"{where}: a number of more than {most:,} digits; write it in quotation marks") from None
     if not isinstance(record, dict):
         raise DataError(f"{where}: must be a JSON object, got {type(record).__name__}")
     return record

@@ -3,6 +3,8 @@
 import contextlib
 import math
 from collections.abc import Callable, Sequence
+from itertools import compress
+from operator import not_
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from intelligen.config.schema.training import Optimizer, Precision, Schedule, Training
+from intelligen.optimization.kept_rows import keeps_rows
 from intelligen.optimization.loss_sums import Loss, MetricSums
 
 MOST_SKIPPED = 25
@@ -49,11 +52,12 @@ def learning_rate(settings: Schedule, *, peak: float, update: int, total_updates
 
 
 def build_optimizer(settings: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
-    """Adam or AdamW over the trainable weights; matrices decay, biases and norms do not."""
+    """Adam or AdamW over the trainable weights; matrices decay, biases, norms and tables with kept rows do not."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
+    decay = [weight.dim() > 1 and not keeps_rows(weight) for weight in weights]
     groups = [
-        {"params": [w for w in weights if w.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [w for w in weights if w.dim() <= 1], "weight_decay": 0.0},
+        {"params": list(compress(weights, decay)), "weight_decay": settings.weight_decay},
+        {"params": list(compress(weights, map(not_, decay))), "weight_decay": 0.0},
     ]
     kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
     return kind(groups, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon, fused=True)

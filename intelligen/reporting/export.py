@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import safe_cell
-from intelligen.reporting.readable_columns import Record, readable_columns
+from intelligen.reporting.readable_columns import Record, notes_below, readable_columns
 
 if TYPE_CHECKING:
     from intelligen.tasks.base import AnyMetric
@@ -43,23 +43,24 @@ def to_markdown(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compa
         compared: What the rows are; strategies where not given.
 
     """
-    columns = readable_columns(records, metrics, compared or ComparedRows())
+    compared = compared or ComparedRows()
+    columns = readable_columns(records, metrics, compared)
     lines = [[column.heading for column in columns], ["---" if column.is_word else "---:" for column in columns]]
     lines += [[column.text(record).replace("|", "\\|").replace("\n", " ") for column in columns] for record in records]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return table + (f"\nPublished: {compared.published.note}\n" if compared and compared.published else "")
+    return table + "".join(f"\n{note}\n" for note in notes_below(records, metrics, compared))
 
 
 def to_latex(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows | None = None) -> str:
     """The same as a `tabular` for the package booktabs."""
-    columns = readable_columns(records, metrics, compared or ComparedRows())
+    compared = compared or ComparedRows()
+    columns = readable_columns(records, metrics, compared)
     places = "".join("l" if column.is_word else "r" for column in columns)
     headings = _latex_line([column.heading for column in columns])
     lines = [rf"\begin{{tabular}}{{{places}}}", r"\toprule", headings, r"\midrule"]
     lines += [_latex_line([column.text(record) for column in columns]) for record in records]
     lines.append(r"\bottomrule")
-    if compared and compared.published:
-        note = latex_escaped(f"Published: {' '.join(compared.published.note.split())}")
+    for note in map(latex_escaped, notes_below(records, metrics, compared)):
         lines.append(rf"\multicolumn{{{len(columns)}}}{{p{{\linewidth}}}}{{\footnotesize {note}}} \\")
     return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 

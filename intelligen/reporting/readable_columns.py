@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from intelligen.analysis.compared_rows import AXIS, PUBLISHED, ComparedRows
+from intelligen.analysis.row_settings import SETTING, setting_headings, setting_text
+from intelligen.config.schema.rows import ROW
 
 if TYPE_CHECKING:
     from intelligen.tasks.base import AnyMetric
@@ -32,13 +34,36 @@ class Column:
         return UNKNOWN if record.get(self.name) is None else self.form.format(record[self.name], **record)
 
 
+@dataclass(frozen=True)
+class SettingColumn(Column):
+    """A setting that variants differ in: rows that have the control's value leave it blank."""
+
+    control: str = ""
+    """The row that always has it."""
+    usual: object = None
+    """Its value."""
+
+    def text(self, record: Record) -> str:
+        """A record's cell."""
+        value = record.get(self.name)
+        if value == self.usual and record.get(ROW) != self.control:
+            return ""
+        return UNKNOWN if value is None else setting_text(value)
+
+
+_BY_TIME = "training FLOPs by time"
 _PUBLISHED_TITLES = {
     "loss": "test loss",
     "valid/loss": "valid loss",
     "valid/perplexity_per_piece": "valid perplexity per piece",
     "training_flops": "training FLOPs",
+    "training_flops_by_time": _BY_TIME,
 }
-_PUBLISHED_FORMS = {"parameters": "{:,.0f}", "training_flops": "{:.2g}", "valid/perplexity_per_piece": "{:.2f}"}
+_PUBLISHED_FORMS = {
+    "parameters": "{:,.0f}",
+    **dict.fromkeys(("training_flops", "training_flops_by_time"), "{:.2g}"),
+    "valid/perplexity_per_piece": "{:.2f}",
+}
 COSTS = (
     Column("epoch_s", "epoch (s)", "{:.1f}"),
     Column("memory_avg_mib", "avg memory (MiB)", "{:.0f}"),
@@ -61,11 +86,27 @@ def readable_columns(records: Sequence[Record], metrics: "Sequence[AnyMetric]", 
         compared: What the rows are.
 
     """
-    known = {name for record in records for name, value in record.items() if value is not None}
+    # Models that write no text have no search, and many metrics no signature.
+    known = {name for record in records for name, value in record.items() if value not in (None, "")}
     own = _of_variants(records, metrics, compared) if compared.variants else _of_strategies(metrics)
     columns = [*own, *published_columns(metrics, compared)]
     columns.sort(key=lambda column: column.name == NOTE)  # last, since it is long
     return [column for column in columns if column.always or column.name in known]
+
+
+def notes_below(records: Sequence[Record], metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[str]:
+    """What is to be known of the whole table: blank cells, published figures, and how all scores were computed."""
+    notes = [f"Blank: as {compared.label(compared.control)}."] if compared.setting_keys else []
+    if compared.published is not None:
+        notes.append(f"Published: {' '.join(compared.published.note.split())}")
+    signatures = _signatures(records)
+    if compared.variants and len(signatures) == 1:
+        notes.append(f"{metrics[0].label} signature: {signatures[0]}")
+    return notes
+
+
+def _signatures(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(record["signature"] for record in records if record.get("signature")))
 
 
 def published_columns(metrics: "Sequence[AnyMetric]", compared: ComparedRows) -> list[Column]:
@@ -99,8 +140,9 @@ def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", comp
     """As tables of experiments have them: what a row is, how it was trained, what it scores, how sure that is."""
     ranking, *further = metrics
     yield Column("sweep", "sweep", is_word=True)
-    yield Column("label", compared.word, is_word=True)
+    yield Column("label", compared.heading, is_word=True)
     yield from (Column(f"{AXIS}{axis}", axis, is_word=True) for axis in compared.axes)
+    yield from _settings(compared)
     if len({record.get("test_set") for record in records}) > 1:
         yield Column("test_set", "test set", is_word=True)
     if len({record.get("search") for record in records}) > 1:
@@ -120,8 +162,19 @@ def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", comp
     if len({record.get("parameters") for record in records}) > 1:
         yield Column("parameters", "parameters", "{:,}")
         yield Column("training_flops", "training FLOPs", "{:.2g}")
+    yield Column("training_flops_by_time", _BY_TIME, "{:.2g}")
     yield from COSTS
+    # Of one that all have, a note says it (`notes_below`).
+    if len(_signatures(records)) > 1:
+        yield Column("signature", f"{ranking.label} signature", is_word=True)
     yield Column(NOTE, NOTE, is_word=True)
+
+
+def _settings(compared: ComparedRows) -> Iterator[Column]:
+    usual = compared.settings.get(compared.control, {})
+    for key, heading in setting_headings(compared.setting_keys).items():
+        is_word = any(isinstance(values[key], str | bool) for values in compared.settings.values())
+        yield SettingColumn(f"{SETTING}{key}", heading, is_word=is_word, control=compared.control, usual=usual[key])
 
 
 def _interval(metric: "AnyMetric", heading: str) -> Column:

@@ -76,7 +76,8 @@ def draw(figure: Figure) -> "Picture":
         _draw_layout(axes, content.layout)
         handles = {label: line for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         if len(handles) > 1:
-            axes.legend(handles.values(), handles.keys(), fontsize=8)
+            # Beside the lines: a search for the best place among them takes long, of which matplotlib warns.
+            picture.legend(handles.values(), handles.keys(), fontsize=8, loc="outside right upper")
         axes.spines[["top", "right"]].set_visible(False)
     return picture
 

@@ -112,6 +112,11 @@ class TrialRecord:
         return f"{self.id} {self.row}" if self.kind == "trial" else self.id
 
     @property
+    def table_row(self) -> str:
+        """The row that it counts in: baselines have one of their own."""
+        return "baseline" if self.kind == "baseline" else self.row
+
+    @property
     def next_decision_epoch(self) -> int:
         """The epoch after which its population decides next; 0 where it is in none."""
         return self.turn_epoch + self.turn_epochs

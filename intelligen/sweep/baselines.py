@@ -20,6 +20,7 @@ from intelligen.sweep.cluster.cluster_monitor import require_cluster
 from intelligen.sweep.execution.fixed_trials import run_fixed_trials
 from intelligen.sweep.execution.retries import Attempts, Next
 from intelligen.sweep.execution.workers import WorkerConfig, trainer
+from intelligen.sweep.row_trials import Start
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
 from intelligen.sweep.trial_lifecycle import end_trial
@@ -43,10 +44,10 @@ def train_baselines(context: SweepContext) -> None:
     _train(context, context.rows.baselines, kind="start" if context.rows.experiments else "baseline")
 
 
-def _train(context: SweepContext, wanted: Mapping[str, Trial], *, kind: Kind) -> None:
+def _train(context: SweepContext, wanted: Mapping[str, Start], *, kind: Kind) -> None:
     known = context.ledger.trials
-    for name, trial in wanted.items():
-        if name in known and context.directory_of(known[name]) != _directory(context, trial):
+    for name, start in wanted.items():
+        if name in known and context.directory_of(known[name]) != _directory(context, start.trial):
             raise ChangedError(
                 f"{context.directory}: {name} was trained with other settings than its file has now; restore them, or"
                 f" {ANOTHER_SWEEP}"
@@ -55,17 +56,16 @@ def _train(context: SweepContext, wanted: Mapping[str, Trial], *, kind: Kind) ->
         name: one for name, one in wanted.items() if name not in known or known[name].state is not TrialState.COMPLETE
     }
     with ExitStack() as locks:
-        for trial in left.values():
-            locks.enter_context(trial_lock(_directory(context, trial)))
+        for start in left.values():
+            locks.enter_context(trial_lock(_directory(context, start.trial)))
         missing = {}
-        for name, trial in left.items():
-            if read_result(_directory(context, trial)) is None:
-                missing[name] = partial(_begin, context, name, trial, kind)
+        for name, start in left.items():
+            directory = _directory(context, start.trial)
+            if read_result(directory) is None:
+                missing[name] = partial(_begin, context, name, start, kind)
             else:
-                require_same_data(
-                    _directory(context, trial), open_prepared(layout.prepared(context.store, trial.prepared))
-                )
-                _begin(context, name, trial, kind)
+                require_same_data(directory, open_prepared(layout.prepared(context.store, start.trial.prepared)))
+                _begin(context, name, start, kind)
                 end_trial(context, name, crashed=False)
         if context.sweep.baseline.workers == 1:
             run_fixed_trials(context, missing, resources=context.sweep.baseline, name="baseline")
@@ -80,11 +80,10 @@ def _directory(context: SweepContext, trial: Trial) -> Path:
     return layout.baseline(context.store, trial.identity)
 
 
-def _begin(context: SweepContext, name: str, trial: Trial, kind: Kind) -> WorkerConfig:
-    directory = _directory(context, trial)
-    row = None if kind == "baseline" else name.removesuffix(f"-{trial.seed}")
-    context.begin(name, trial, directory, kind=kind, row=row)
-    return context.worker_config(trial, directory, context.sweep.baseline, row=row)
+def _begin(context: SweepContext, name: str, start: Start, kind: Kind) -> WorkerConfig:
+    directory = _directory(context, start.trial)
+    context.begin(name, start.trial, directory, kind=kind, row=start.row)
+    return context.worker_config(start.trial, directory, context.sweep.baseline, row=start.row)
 
 
 def _train_in_group(context: SweepContext, name: str, config: WorkerConfig) -> None:

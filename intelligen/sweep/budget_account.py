@@ -9,6 +9,7 @@ from pathlib import Path
 from intelligen.analysis.strategy_table import device_seconds
 from intelligen.config.schema.budget import Budget
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.schema.tasks import task_settings
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialRecord, TrialState
@@ -28,11 +29,14 @@ class UsedUp:
     """Of the budget: `device_hours`."""
     most: float
     used: float
+    counted: str = "target tokens"
+    """What the task's losses are summed over."""
 
     @property
     def reason(self) -> str:
         """`the budget of 2 device-hours per strategy is spent`"""
         what = {"wall_hours": "hours"}.get(self.key, self.key.replace("_", " ").replace("device h", "device-h"))
+        what = what.replace("target tokens", self.counted)
         return f"the budget of {f'{self.most:,}' if 'tokens' in self.key else f'{self.most:g}'} {what} is spent"
 
     @property
@@ -59,6 +63,7 @@ class Account:
         self._budget = budget
         self._ledger = ledger
         self._searching = searching
+        self._counted = task_settings(ledger.fingerprint.get("experiment", {})).counted
         self._histories = TrialHistories(directory)
         self._known: dict[str | None, str] = {}
 
@@ -93,7 +98,7 @@ class Account:
         for key, amount in used.items():
             most = getattr(self._budget, key)
             if most is not None and (so_far := amount()) >= most:
-                yield UsedUp(key, most, so_far)
+                yield UsedUp(key, most, so_far, self._counted)
 
     def _searched(self, row: str | None = None) -> list[TrialRecord]:
         searched = [record for record in self._ledger.trials.values() if record.kind == "trial"]

@@ -8,7 +8,7 @@ from typing import Any
 from intelligen.analysis.mlflow_links import compare_lines
 from intelligen.analysis.result_rows import result_records, result_rows
 from intelligen.analysis.strategy_table import StrategySummary, strategy_table
-from intelligen.analysis.study import read_study
+from intelligen.analysis.study import StudyResults, read_study
 from intelligen.analysis.suggested_command import command_line
 from intelligen.analysis.sweep_results import SweepResults, TableWords
 from intelligen.errors import writing
@@ -37,14 +37,14 @@ def close_launch(
     shown, mirrored, report = redact_text(tracking_uri), False, None
     try:
         try:
-            results, table = _conclude(context, status, reporter)
+            results, table, study = _conclude(context, status, reporter)
             path = context.directory / "table.md"
             with writing(path, needed=len(table.encode())):
                 path.write_text(table, encoding="utf-8")
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
-                report = _write_report(context, reporter)
+                report = _write_report(context, reporter, study)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         if status is not SweepStatus.FAILED:  # of which the study may be the cause
@@ -63,42 +63,53 @@ def close_launch(
             reporter.say(f"{why}{then}")
 
 
-def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) -> tuple[SweepResults, str]:
-    """Sum the sweep up for the ledger, which says that the launch failed where that cannot be done."""
+def _conclude(
+    context: SweepContext, status: SweepStatus, reporter: Reporter
+) -> tuple[SweepResults, str, StudyResults | None]:
+    """Sum the sweep up for the ledger, which says that the launch failed where that cannot be done.
+
+    Returns:
+        Its results, their table and, of variants, what they were read from.
+
+    """
     ending, closed = SweepStatus.FAILED, False
+    study: StudyResults | None = None
     summary: dict[str, Any] = {}
     try:
+        words = TableWords.of(context.sweep, build_task(context.experiment.task))
+        summaries = strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0])
         results = SweepResults(
             title=redact_text(context.sweep.question or context.sweep.name),
             metrics=context.metrics,
             scores=context.experiment.task.reported_scores,
-            rows=strategy_table(context.directory, context.ledger.trials, metric=context.metrics[0]),
+            rows=sorted(summaries, key=lambda summary: words.compared.position(summary.row)),
             front=sweep_pareto_front(context),
-            words=TableWords.of(context.sweep, build_task(context.experiment.task)),
+            words=words,
         )
         if context.sweep.variants():
-            results = _with_records(results, context)
+            study = read_study(context.directory, store=context.store)
+            results = _with_records(results, study)
         table = reporter.table(results)
         closed = is_finished(context)
         ending, summary = status, {"table_markdown": table} | _scores(results.rows)
     finally:
         if not closed:
             context.ledger.close_sweep(ending, summary)
-    return results, table
+    return results, table, study
 
 
-def _with_records(results: SweepResults, context: SweepContext) -> SweepResults:
+def _with_records(results: SweepResults, study: StudyResults) -> SweepResults:
     """What the table says more of variants than of strategies."""
-    study = read_study(context.directory, store=context.store)
     records = result_records(study, result_rows(study))
     shown = [one for one in records if one["note"] and one["test_set"] == study.primary[0]]
     notes = [f"{one['label']}: {one['note']}" for one in shown]
-    return replace(results, records=records, reported=study.task.reported, notes=notes)
+    words = replace(results.words, compared=study.compared)
+    return replace(results, words=words, records=records, reported=study.task.reported, notes=notes)
 
 
-def _write_report(context: SweepContext, reporter: Reporter) -> Path | None:
+def _write_report(context: SweepContext, reporter: Reporter, study: StudyResults | None) -> Path | None:
     try:
-        return reporter.write_report(context.directory, store=context.store)
+        return reporter.write_report(context.directory, store=context.store, study=study)
     except Exception as error:
         # Of any kind: the sweep has come to its end, and its results are complete without a report.
         what = " ".join(f"{type(error).__name__}: {error}".split())

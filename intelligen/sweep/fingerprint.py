@@ -3,17 +3,17 @@
 import platform
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.base import comparable
 from intelligen.config.document import dotted
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.load import row_experiments
-from intelligen.config.named_experiments import initial_experiment
-from intelligen.config.schema.experiment import Experiment, baseline_trial
+from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.local_path import Local
 from intelligen.config.schema.model import MODELS
@@ -26,6 +26,8 @@ from intelligen.sweep.row_data import DataOfRows
 from intelligen.training.reproducibility_manifest import git_commit
 
 COMPARED = ("sweep", "experiment", "prepared", "prepared_rows", "prepared_pretraining", "pretraining")
+COMPARED_IF_RECORDED = ("initial_path_content",)
+"""What ledgers of earlier revisions may lack."""
 # A resumed sweep may get more trials or other machines; anything else would mix two experiments.
 MAY_CHANGE = (
     "sweep.budget",
@@ -50,8 +52,7 @@ def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows)
         (MODELS, dict.fromkeys(one.model.name for one in trained)),
         (STRATEGIES, dict.fromkeys(strategies)),
     )
-    others = {"prepared_rows": dict(data.by_row), "prepared_pretraining": dict(data.pretraining)}
-    others["pretraining"] = _pretraining(rows or {"": experiment}, data)
+    others = {"prepared_rows": dict(data.by_row)} | data.starts.fingerprint()
     others["plugins"] = {package: version for arm, names in parts for package, version in arm.versions(names).items()}
     return {
         "sweep_id": uuid.uuid4().hex,
@@ -69,10 +70,12 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
     """Refuse to go on with a sweep under other settings.
 
     Raises:
-        ChangedError: Settings or data differ from those that the sweep started with, key by key.
+        ChangedError: Rows, settings or data differ from those that the sweep started with, key by key.
     """
+    _require_same_rows(stored, now, directory)
     # Secrets are not kept, so what they were is not compared.
-    before, after = (_flat(redact({key: fingerprint.get(key) for key in COMPARED})) for fingerprint in (stored, now))
+    keys = (*COMPARED, *(key for key in COMPARED_IF_RECORDED if key in stored))
+    before, after = (_flat(redact({key: fingerprint.get(key) for key in keys})) for fingerprint in (stored, now))
     paths = _path_keys(now)
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"
@@ -90,14 +93,24 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
         )
 
 
-def _pretraining(rows: Mapping[str, Experiment], data: DataOfRows) -> dict[str, Any]:
-    """Row → the settings of the run whose weights it starts from: another file has them, which may be edited."""
-    named = {row: initial_experiment(one) for row, one in rows.items()}
-    return {
-        row: comparable(baseline_trial(one, prepared=data.pretraining[row]))
-        for row, one in named.items()
-        if one is not None
-    }
+def _require_same_rows(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:
+    """Name the rows that came or went, of which each has several keys."""
+    before, after = (ComparedRows.recorded(fingerprint).variants for fingerprint in (stored, now))
+    if before.keys() != after.keys():
+        changes = {
+            "without": [row for row in before if row not in after],
+            "with": [row for row in after if row not in before],
+        }
+        what = ", ".join(f"{word} {_listed(rows)}" for word, rows in changes.items() if rows)
+        raise ChangedError(
+            f"{directory}: the sweep was started with other rows, and a row that is renamed is another one: the file is"
+            f" now {what}; restore them, or {ANOTHER_SWEEP}"
+        )
+
+
+def _listed(rows: Sequence[str]) -> str:
+    more = f" and {len(rows) - NAMED_DIFFERENCES} more" if len(rows) > NAMED_DIFFERENCES else ""
+    return ", ".join(rows[:NAMED_DIFFERENCES]) + more
 
 
 def _path_keys(fingerprint: Mapping[str, Any]) -> dict[str, Local]:
@@ -115,5 +128,5 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {
         key: leaf
         for name, inner in value.items()
-        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
+        for key, leaf in _flat(inner, ".".join(filter(None, (prefix, name)))).items()
     }

@@ -10,6 +10,7 @@ from intelligen.data.preparation import OnProgress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from intelligen.analysis.study import StudyResults
     from intelligen.tasks.base import AnyMetric
 
 
@@ -33,5 +34,5 @@ class Reporter(Protocol):
     def show(self, results: SweepResults) -> None:
         """Show the results."""
 
-    def write_report(self, directory: Path, *, store: Path) -> Path:
-        """Write the report of a sweep into its directory; returns where it lies."""
+    def write_report(self, directory: Path, *, store: Path, study: "StudyResults | None") -> Path:
+        """Write the report of a sweep, which is read where it is not given, into its directory; returns where."""

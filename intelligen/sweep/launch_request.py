@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from intelligen.addresses import TRACKING_VARIABLE, SqliteAddress, absolute, tracking_address
-from intelligen.config.document import Document
+from intelligen.config.document import Document, flatten
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.overrides import parse_override, with_overrides
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
@@ -23,7 +23,6 @@ from intelligen.state.legacy_addresses import is_relative, launch_directories
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import REDACTED, redact_text
 from intelligen.sweep.row_data import Counting, PreparedRows, prepare_again, prepare_rows
-from intelligen.tracking.mlflow_mapping import flatten
 
 
 @dataclass(frozen=True)

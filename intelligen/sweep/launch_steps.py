@@ -30,7 +30,7 @@ from intelligen.sweep.signals import Interrupts
 from intelligen.sweep.stages import is_finished, prepare_search, require_no_late_search, run_stages
 from intelligen.sweep.stop_file import clear_stop_requests, interrupted_by_stop_file
 from intelligen.sweep.sweep_context import SweepContext
-from intelligen.sweep.trial_lifecycle import reopen_failed
+from intelligen.sweep.trial_lifecycle import failed_trials, reopen_failed
 from intelligen.tasks import build_task
 from intelligen.tracking.mlflow_mirror import MlflowMirror
 from intelligen.tracking.mlflow_store import ensure_store
@@ -88,7 +88,10 @@ def reopened_lines(context: SweepContext) -> Iterator[str]:
         overrides = "".join(f" -o {bound.override}" for bound in bounds)
         more = f"{command_line('resume', context.directory)} --failed{overrides}"
         yield f"does not run again: {', '.join(names)}: {reasons}; give more: {more}"
-    if not again and not unpaid:
+    named = {name for names in unpaid.values() for name in names}
+    if kept := [record.id for record in failed_trials(context) if record.id not in named]:
+        yield f"does not run again: {', '.join(kept)}: the best trial of the row is being confirmed, and stays the best"
+    if not again and not unpaid and not kept:
         yield "no trial has failed, so there is none to run again"
 
 

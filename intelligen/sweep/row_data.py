@@ -1,4 +1,4 @@
-"""Data of a sweep's rows: prepared once for all rows that share them, and known by their identities."""
+"""Data and starts of a sweep's rows: prepared once for all rows that share them, and known by what they are."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -6,42 +6,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep, fixes_in_initial
+from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP, fixes_for_sweep
 from intelligen.config.load import row_experiments
-from intelligen.config.named_experiments import initial_experiment
-from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.preparation import OnProgress
 from intelligen.data.preparation import prepare as prepare_data
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import ChangedError, DataError
 from intelligen.state import layout
+from intelligen.sweep.row_starts import (
+    ALL_ROWS,
+    RowStarts,
+    imported_weights,
+    pretraining_of,
+    require_fitting_starts,
+)
 
-_ALL = ""
-"""Stands for all rows where they are strategies, which share their data."""
-
+_Prepare = Callable[[Experiment, str | None], Prepared]
+"""Experiment, and the identity that its data had → its data."""
 Counting = Callable[[], AbstractContextManager[OnProgress]]
 """Opened while data are prepared: what hears how far that is."""
 
 
 @dataclass(frozen=True)
 class DataOfRows:
-    """Identities of a sweep's prepared data."""
+    """Identities of a sweep's prepared data, and what its rows start from."""
 
     shared: str
     """Of the experiment, or of the row that differences are against."""
     by_row: Mapping[str, str] = field(default_factory=dict)
     """Row → its own; empty where rows are strategies, which share one."""
-    pretraining: Mapping[str, str] = field(default_factory=dict)
-    """Row → those of the experiment whose weights it starts from; of rows that are strategies under the empty name."""
+    starts: RowStarts = field(default_factory=RowStarts)
 
     def of(self, row: str | None) -> str:
         """The data of a row; none = of all, where rows are strategies."""
         return self.shared if row is None else self.by_row[row]
-
-    def of_pretraining(self, row: str | None) -> str:
-        """The data of the experiment whose weights a row starts from; none = all rows, likewise."""
-        return self.pretraining[_ALL if row is None else row]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class PreparedRows:
     by_row: Mapping[str, Prepared]
     """Row → its own; empty where rows are strategies."""
     pretraining: Mapping[str, Prepared]
-    """Row → those of the experiment whose weights it starts from; of rows that are strategies under the empty name."""
+    """Row → those of the run that it starts from; of rows that are strategies under the empty name."""
+    starts: RowStarts = field(default_factory=RowStarts)
 
     def each_once(self) -> Iterator[Prepared]:
         """All data that the sweep uses."""
@@ -62,17 +63,16 @@ class PreparedRows:
 
     def identities(self) -> DataOfRows:
         """What they are known by."""
-        by_row, pretraining = (
-            {row: one.identity for row, one in found.items()} for found in (self.by_row, self.pretraining)
-        )
-        return DataOfRows(self.shared.identity, by_row, pretraining)
+        by_row = {row: one.identity for row, one in self.by_row.items()}
+        return DataOfRows(self.shared.identity, by_row, self.starts)
 
 
 def prepare_rows(sweep: Sweep, experiment: Experiment, store: Path, counting: Counting) -> PreparedRows:
-    """Find the data of all rows and of what they start from, or make them.
+    """Find the data of all rows and of what they start from, or make them; import weights that a path names.
 
     Raises:
-        DataError: A row is tested on other rows of data than the control, so they cannot be compared.
+        DataError: A row is tested on other rows of data than the control, so they cannot be compared; or the weights
+            that it starts from have another shape or vocabulary, or will have.
         IntelligenError: As `prepare` raises it.
 
     """
@@ -81,7 +81,7 @@ def prepare_rows(sweep: Sweep, experiment: Experiment, store: Path, counting: Co
         with fixes_for_sweep():
             return _prepared(one, store, counting)
 
-    return _all_rows(sweep, experiment, prepared, DataOfRows(""))
+    return _all_rows(sweep, experiment, store, prepared, DataOfRows(""))
 
 
 def prepare_again(
@@ -112,29 +112,48 @@ def prepare_again(
     def prepared(one: Experiment, recorded: str | None) -> Prepared:
         return _as_it_was(one, store, counting, recorded, where)
 
-    return _all_rows(sweep, experiment, prepared, recorded_data(fingerprint))
+    return _all_rows(sweep, experiment, store, prepared, _recorded(fingerprint, sweep, experiment))
 
 
-def _all_rows(
-    sweep: Sweep, experiment: Experiment, prepared: Callable[[Experiment, str | None], Prepared], known: DataOfRows
-) -> PreparedRows:
-    rows = row_experiments(sweep, experiment)
-    by_row = {row: prepared(one, known.by_row.get(row)) for row, one in rows.items()}
+def _all_rows(sweep: Sweep, experiment: Experiment, store: Path, prepared: _Prepare, known: DataOfRows) -> PreparedRows:
+    experiments = row_experiments(sweep, experiment)
+    by_row = {row: prepared(one, known.by_row.get(row)) for row, one in experiments.items()}
     shared = by_row[sweep.control] if by_row else prepared(experiment, known.shared or None)
     _require_same_test_sets(by_row, control=sweep.control)
-    pretraining = {}
-    for row, one in (rows or {_ALL: experiment}).items():
-        if (first := initial_experiment(one)) is not None:
-            with fixes_in_initial(one):
-                pretraining[row] = prepared(first, known.pretraining.get(row))
-    return PreparedRows(shared, by_row, pretraining)
+    rows, data = experiments or {ALL_ROWS: experiment}, by_row or {ALL_ROWS: shared}
+    recorded, runs, imported = known.starts, {}, {}
+    for row, one in rows.items():
+        if (run := _pretraining(one, store, prepared, recorded.pretraining.get(row))) is not None:
+            runs[row] = run
+        before = recorded.imported.get(row)
+        if (weights := imported_weights(one, prepared=data[row], store=store, known=before)) is not None:
+            imported[row] = weights
+    starts = RowStarts({row: trial for row, (trial, _) in runs.items()}, imported)
+    pretraining = {row: its_data for row, (_, its_data) in runs.items()}
+    require_fitting_starts(rows, starts, data, pretraining)
+    return PreparedRows(shared, by_row, pretraining, starts)
 
 
-def recorded_data(fingerprint: Mapping[str, Any]) -> DataOfRows:
-    """The data that a sweep was started with."""
-    return DataOfRows(
-        fingerprint["prepared"], fingerprint.get("prepared_rows", {}), fingerprint.get("prepared_pretraining", {})
-    )
+def _pretraining(
+    experiment: Experiment, store: Path, prepared: _Prepare, known: Trial | None
+) -> tuple[Trial, Prepared] | None:
+    """The run that a row starts from, and its data: as they were recorded, as long as the data are there."""
+    if known is not None and (directory := layout.prepared(store, known.prepared)).exists():
+        return known, _verified(directory)
+    return pretraining_of(experiment, lambda named: prepared(named, None if known is None else known.prepared))
+
+
+def _recorded(fingerprint: Mapping[str, Any], sweep: Sweep, experiment: Experiment) -> DataOfRows:
+    """What a sweep was started with."""
+    rows = row_experiments(sweep, experiment) or {ALL_ROWS: experiment}
+    starts = RowStarts.recorded(fingerprint, rows)
+    return DataOfRows(fingerprint["prepared"], fingerprint.get("prepared_rows", {}), starts)
+
+
+def _verified(directory: Path) -> Prepared:
+    prepared = open_prepared(directory)
+    prepared.verify()  # damage shows before anything is trained
+    return prepared
 
 
 def _prepared(experiment: Experiment, store: Path, counting: Counting) -> Prepared:
@@ -145,8 +164,7 @@ def _prepared(experiment: Experiment, store: Path, counting: Counting) -> Prepar
 def _as_it_was(experiment: Experiment, store: Path, counting: Counting, identity: str | None, where: Path) -> Prepared:
     directory = None if identity is None else layout.prepared(store, identity)
     if directory is not None and directory.exists():
-        prepared = open_prepared(directory)
-        prepared.verify()  # damage shows before anything is trained
+        prepared = _verified(directory)
     else:
         with fixes_for_sweep("intelligen run FILE "):
             prepared = _prepared(experiment, store, counting)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.load import row_experiments, trial_experiment
-from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial, training_trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.rows import ROW
@@ -16,13 +15,23 @@ from intelligen.config.schema.training import Training
 from intelligen.data.prepared_data import open_prepared
 from intelligen.state import layout
 from intelligen.sweep.row_data import DataOfRows
+from intelligen.sweep.row_starts import ALL_ROWS
 from intelligen.training.initial_weights import initial_weights
 
 _BASELINE = "baseline-"
 """How the names of baselines begin, and of nothing else that rows start from."""
 
-FindWeights = Callable[[Experiment, str, Trial | None], InitialWeights | None]
+FindWeights = Callable[[Experiment, str, Trial], InitialWeights]
 """Experiment, identity of its data, and the pre-training that it starts from, which has finished → initial weights."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run that trials start from."""
+
+    trial: Trial
+    row: str | None
+    """What tables call it; None of a baseline where rows are strategies."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +69,33 @@ class RowTrials:
         return str(changes[ROW]) if self.experiments else None
 
     @property
-    def pretrainings(self) -> dict[str, Trial]:
+    def pretrainings(self) -> dict[str, Start]:
         """Name → run of another experiment whose weights rows start from, each once, seed by seed."""
-        named: dict[str, Trial] = {}
+        named: dict[str, Start] = {}
         for seed in self.seeds:
             for row in self.experiments or (None,):
                 trial = self._pretraining(row, seed)
-                if trial is not None and trial not in named.values():
+                if trial is not None and all(trial != one.trial for one in named.values()):
                     name = f"{trial.experiment}-{seed}"
                     taken = name in named or name.startswith(_BASELINE)
-                    named[f"{name}-{trial.identity}" if taken else name] = trial
+                    named[f"{name}-{trial.identity}" if taken else name] = Start(trial, trial.experiment)
         return named
 
     @property
-    def baselines(self) -> dict[str, Trial]:
+    def baselines(self) -> dict[str, Start]:
         """Name → baseline, each once: seed by seed, first those that the search starts from.
 
         The pre-trainings that they start from have finished: the weights are part of a baseline's identity.
         """
         if self.sweep.trains:
             return {}
-        named: dict[str, Trial] = {}
+        named: dict[str, Start] = {}
         for seed in self.seeds:
             for row in self.experiments or (None,):
                 trial = self.baseline(seed, row)
-                if trial not in named.values():
-                    named[f"{_BASELINE}{seed}" if row is None else f"{_BASELINE}{row}-{seed}"] = trial
+                if all(trial != one.trial for one in named.values()):
+                    whose = None if row is None else f"{_BASELINE}{row}"
+                    named[f"{_BASELINE}{seed}" if whose is None else f"{whose}-{seed}"] = Start(trial, whose)
         return named
 
     def baseline(self, seed: int, row: str | None) -> Trial:
@@ -118,24 +128,17 @@ class RowTrials:
 
     def _initial(self, row: str | None, seed: int) -> InitialWeights | None:
         if (row, seed) not in self._known:
-            experiment = self._experiment(row, seed)
-            found = None
-            if experiment.initial is not None:
-                found = self.weights(experiment, self.data.of(row), self._pretraining(row, seed))
-            self._known[row, seed] = found
+            pretraining = self._pretraining(row, seed)
+            self._known[row, seed] = (
+                self.data.starts.imported.get(_key(row))
+                if pretraining is None
+                else self.weights(self._experiment(row, seed), self.data.of(row), pretraining)
+            )
         return self._known[row, seed]
 
     def _pretraining(self, row: str | None, seed: int) -> Trial | None:
-        named = self._named_experiments[row]
-        if named is None:
-            return None
-        return baseline_trial(named.model_copy(update={"seed": seed}), prepared=self.data.of_pretraining(row))
-
-    @cached_property
-    def _named_experiments(self) -> Mapping[str | None, Experiment | None]:
-        """Row → the experiment whose weights it starts from; each file is read once."""
-        experiments = {row: self._experiment(row, self.experiment.seed) for row in self.experiments or (None,)}
-        return {row: initial_experiment(one) for row, one in experiments.items()}
+        trial = self.data.starts.pretraining.get(_key(row))
+        return None if trial is None else trial.model_copy(update={"seed": seed})
 
     def _experiment(self, row: str | None, seed: int) -> Experiment:
         experiment = self.experiment if row is None else self.experiments[row]
@@ -146,11 +149,17 @@ class RowTrials:
 
 
 def weights_in(store: Path) -> FindWeights:
-    """Initial weights as they lie in a runs directory, or are taken into it now."""
+    """Weights of pre-trainings as they lie in a runs directory, or are taken into its store now."""
 
-    def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights | None:
-        run = None if pretraining is None else layout.baseline(store, pretraining.identity)
+    def weights(experiment: Experiment, prepared: str, pretraining: Trial) -> InitialWeights:
+        run = layout.baseline(store, pretraining.identity)
         data = open_prepared(layout.prepared(store, prepared))
-        return initial_weights(experiment, prepared=data, store=store, run=run)
+        found = initial_weights(experiment, prepared=data, store=store, run=run)
+        assert found is not None, "the experiment names none"
+        return found
 
     return weights
+
+
+def _key(row: str | None) -> str:
+    return ALL_ROWS if row is None else row

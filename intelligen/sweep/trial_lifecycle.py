@@ -9,7 +9,7 @@ from intelligen.analysis.trial_outcome import Outcome, read_outcome
 from intelligen.state import layout
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.trial_integrity import take_evidence
-from intelligen.state.trial_records import TrialState
+from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.sweep.budget_account import Account, Spent, UsedUp
 from intelligen.sweep.cluster.cluster_monitor import require_cluster
 from intelligen.sweep.execution.epoch_gate import close_gate, open_gate
@@ -131,8 +131,8 @@ def end_trial(context: SweepContext, name: str, *, crashed: bool, stopped: str |
 def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, ...], list[str]]]:
     """Have the trials that failed run again, from their last checkpoints.
 
-    They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. Once
-    confirmations have begun only those: which trials they repeat must not change any more.
+    They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. A trial
+    of a row that is being confirmed stays failed: which trial its repetitions repeat must not change any more.
 
     Returns:
         The names of those that run again, and for bounds of the budget that are used up the names of those that they
@@ -140,13 +140,13 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
 
     """
     trials = context.ledger.trials.values()
-    kind = "confirm" if any(record.kind == "confirm" for record in trials) else "trial"
+    confirmed = {record.row for record in trials if record.kind == "confirm"}
     account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
     again, unpaid = list[str](), dict[tuple[UsedUp, ...], list[str]]()
-    for record in trials:
-        if record.kind != kind or record.state is not TrialState.FAILED:
+    for record in failed_trials(context):
+        if record.kind == "trial" and record.row in confirmed:
             continue
-        if kind == "trial" and (bounds := account.used_up(record.row)):
+        if record.kind == "trial" and (bounds := account.used_up(record.row)):
             unpaid.setdefault(bounds, []).append(record.id)
         else:
             again.append(record.id)
@@ -154,6 +154,12 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
         context.ledger.restart(name)
         context.reopened.add(name)
     return again, unpaid
+
+
+def failed_trials(context: SweepContext) -> list[TrialRecord]:
+    """Those of the search and of the confirmation that failed."""
+    trials = context.ledger.trials.values()
+    return [one for one in trials if one.kind in ("trial", "confirm") and one.state is TrialState.FAILED]
 
 
 def continue_trial(context: SweepContext, name: str, epoch: int) -> None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Literal
+from typing import Any, Generic
 
 import torch
 
@@ -40,9 +40,6 @@ class Task(ABC, Generic[ModelT, BatchT]):
             and its best would be taken for its worst.
 
     """
-
-    targets: ClassVar[Literal["target_tokens", "rows"]] = "target_tokens"
-    """What its losses are summed over, and what throughput counts."""
 
     def __init__(
         self,
@@ -96,6 +93,10 @@ class Task(ABC, Generic[ModelT, BatchT]):
             UnavailableError: What a metric needs is not on this machine.
 
         """
+
+    def preparation_lines(self, prepared: Prepared) -> list[str]:
+        """What it makes of prepared data, for people; most tasks have no more to say than the data's own summary."""
+        return []
 
     @abstractmethod
     def build_model(self, settings: Model, prepared: Prepared, *, seed: int) -> ModelT:

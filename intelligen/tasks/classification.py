@@ -31,7 +31,6 @@ MOST_OF_ONE_CLASS: Final = 0.8
 class ClassificationTask(Task[Classifier, LabelledBatch]):
     """From a text to one of the classes that the training split's labels are."""
 
-    targets = "rows"
     text, label = "text", "label"
 
     def __init__(self, settings: tasks.Classification) -> None:

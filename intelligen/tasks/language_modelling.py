@@ -51,6 +51,18 @@ class LanguageModellingTask(Task[Generator, Batch]):
         """Windows as training has them."""
         return DocumentWindows(split.columns[self.text], n_seq=self._n_seq, packing=self._packing)
 
+    def preparation_lines(self, prepared: Prepared) -> list[str]:
+        """How many windows each split is cut into, and that they hold every piece."""
+        return [self._windows_line(name, prepared) for name in prepared.manifest.splits]
+
+    def _windows_line(self, name: str, prepared: Prepared) -> str:
+        column = prepared.split(name).columns[self.text]
+        packing = self._packing and name == "train"
+        lengths = DocumentWindows(column, n_seq=self._n_seq, packing=packing).lengths
+        tokens = int((column.lengths + 1).sum())
+        windows = f"{len(lengths):,} {'packed ' * packing}windows of at most {self._n_seq} tokens"
+        return f"{name}: {windows}; of {tokens:,} pieces and ends of documents {tokens - int(lengths.sum()):,} are lost"
+
     def inputs(self, split: Split) -> list[str]:
         """The documents."""
         return split.texts(self.text)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import SELECTED, USABLE, effort_of, selected_scores
+from intelligen.config.document import flatten
 from intelligen.state.history import Report
 from intelligen.state.redaction import redact
 from intelligen.state.trial_records import Closing, Exploit, TrialRecord, TrialState
@@ -49,17 +50,6 @@ def mlflow_key(name: str) -> str:
     return posixpath.normpath(allowed.strip("/").replace("..", "_"))[:_MAX_KEY]
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"model": {"heads": 8}}` → `{"model.heads": 8}`; lists stay whole."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def trial_params(record: TrialRecord) -> dict[str, str]:
     """The resolved settings, and the suggestion under its own names."""
     params = flatten(redact(record.config)) | redact(record.params)
@@ -72,7 +62,12 @@ def trial_identity(record: TrialRecord, *, sweep_id: str) -> dict[str, str]:
 
 
 def trial_tags(
-    record: TrialRecord, reports: Sequence[Report], *, ending: Ending, compared: ComparedRows | None = None
+    record: TrialRecord,
+    reports: Sequence[Report],
+    *,
+    ending: Ending,
+    compared: ComparedRows | None = None,
+    counted: str = "target tokens",
 ) -> dict[str, str]:
     """What the run of a trial is filtered by, and its description.
 
@@ -81,6 +76,7 @@ def trial_tags(
         reports: Its history.
         ending: How it ended.
         compared: What the sweep's rows are; strategies where not given.
+        counted: What its losses are summed over.
 
     """
     variants = compared is not None and compared.variants
@@ -99,7 +95,7 @@ def trial_tags(
     if record.exploits:
         tags["takeovers"] = "; ".join(_exploit_words(exploit) for exploit in record.exploits)
     if reports:
-        tags["mlflow.note.content"] = samples_note(reports[-1])
+        tags["mlflow.note.content"] = samples_note(reports[-1], counted=counted)
     return as_tags(tags)
 
 
@@ -170,6 +166,28 @@ def summary_metrics(
     return finite(selected | whole)
 
 
+def leading_metrics(
+    leader: TrialRecord, shown: Mapping[str, float], closing: Closing, *, scores: Sequence[str]
+) -> dict[str, float]:
+    """Scores of a sweep's best row, for the sweep's own run, under the names that its trial has them by.
+
+    Args:
+        leader: The trial whose selected weights validation prefers.
+        shown: The metrics of its run.
+        closing: How the launch ended; its summary has the test scores, as means over seeds where the row was confirmed.
+        scores: Which of them: `accuracy`, …
+
+    """
+    selected = {name: value for name, value in shown.items() if name.startswith(SELECTED)}
+    tested: dict[str, float] = {}
+    for group in ("best", "confirmed"):
+        start = f"{mlflow_key(f'{group}/{leader.row}')}/"
+        tested |= {
+            name.removeprefix(start): value for name, value in finite(closing.summary).items() if name.startswith(start)
+        }
+    return {name: value for name, value in (selected | tested).items() if name.rpartition("/")[2] in scores}
+
+
 def known_reports(record: TrialRecord, reports: list[Report]) -> list[Report]:
     """The reports of which it is known what the trial trained with.
 
@@ -207,9 +225,9 @@ def shown_as_table(file: str) -> dict[str, str]:
     return {"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"}])}
 
 
-def samples_note(report: Report) -> str:
+def samples_note(report: Report, *, counted: str = "target tokens") -> str:
     """The newest sample translations as Markdown, as many as MLflow's bound allows."""
-    note = f"Epoch {report.epoch}, update {report.update:,}, {report.target_tokens:,} target tokens."
+    note = f"Epoch {report.epoch}, update {report.update:,}, {report.target_tokens:,} {counted}."
     rows = [
         f"| {' | '.join(markdown_cell(text) for text in (sample.source, sample.hypothesis, sample.reference))} |"
         for sample in report.samples

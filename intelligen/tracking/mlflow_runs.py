@@ -56,6 +56,7 @@ class MlflowRuns:
         self._views = views
         self._compared: object = None
         self._rows = ComparedRows.recorded(fingerprint)
+        self._task = task_settings(fingerprint["experiment"])
         self._remembered = RunIds()
 
     def update(self, trials: Mapping[str, TrialRecord], closing: Closing | None) -> None:
@@ -71,7 +72,10 @@ class MlflowRuns:
         self._remember(parent)
         key = self._views.key
         path = None if key is None else comparison_path(self._experiment_id, key)
-        self._summary.update(trials, closing, values=self._values, entries=self._entries, comparison=path)
+        metrics = {trial_id: run.metrics for trial_id, run in self._runs.items() if trial_id is not None}
+        self._summary.update(
+            trials, closing, values=self._values, entries=self._entries, metrics=metrics, comparison=path
+        )
 
     def _prepare_comparison(self, trials: Iterable[TrialRecord], parent: MirroredRun) -> None:
         sweep = self._fingerprint["sweep"]
@@ -79,9 +83,8 @@ class MlflowRuns:
         metrics = {name for run in self._runs.values() if run is not parent for name in run.metrics}
         if self._compared == (now := (ComparedSettings.of(trials), metrics)):
             return
-        task = task_settings(self._fingerprint["experiment"])
         state = fitting_state(
-            sweep["name"], parent.id, objectives, now[0], task=task, metrics=metrics, compared=self._rows
+            sweep["name"], parent.id, objectives, now[0], task=self._task, metrics=metrics, compared=self._rows
         )
         is_written = self._views.write(
             self._client, self._experiment_id, sweep_id=self._fingerprint["sweep_id"], name=sweep["name"], state=state
@@ -119,7 +122,8 @@ class MlflowRuns:
             return False
         run = self._runs.get(record.id) or self._create_child(record, parent_id=parent_id)
         self._describe(run, record)
-        tags = mlflow_mapping.trial_tags(record, reports, ending=ending, compared=self._rows)
+        counted = self._task.counted
+        tags = mlflow_mapping.trial_tags(record, reports, ending=ending, compared=self._rows, counted=counted)
         if ending.status != "RUNNING":
             tags |= _put_samples(run, reports)
         points = _missing_epochs(run, record, reports) + self._missing_summary(run, record, reports)

@@ -85,7 +85,7 @@ def _best_table(trials: Sequence[TrialRecord], values: Mapping[str, float], metr
     if not leaders:
         return ""
     rows = [f"| {compared.label(row)} | {values[leader.id]:.4g} | {leader.id} |" for row, leader in leaders.items()]
-    return "\n".join([f"| {compared.word} | best {metric} | trial |", "|---|---|---|", *rows])
+    return "\n".join([f"| {compared.heading} | best {metric} | trial |", "|---|---|---|", *rows])
 
 
 def _counted(records: Iterable[TrialRecord]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.analysis.compared_rows import ComparedRows
-from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_csv, leaderboard_markdown
+from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_csv, leaderboard_markdown, ranked_entries
 from intelligen.config.base import content_hash
 from intelligen.config.schema.tasks import task_settings
 from intelligen.state.cached_file import CachedFile
@@ -17,7 +17,7 @@ from intelligen.state.redaction import redact, redact_text
 from intelligen.state.trial_records import Closing, TrialRecord
 from intelligen.tracking import mlflow_mapping
 from intelligen.tracking.mlflow_mapping import INTERNAL
-from intelligen.tracking.mlflow_run_writer import MirroredRun
+from intelligen.tracking.mlflow_run_writer import MirroredRun, Points
 from intelligen.tracking.search_plots import plots
 from intelligen.tracking.sweep_description import sweep_ending, sweep_note
 
@@ -43,8 +43,10 @@ class SweepSummary:
         self._directory = directory
         self._fingerprint = fingerprint
         self._metric: str = fingerprint["sweep"]["objective"]["metric"]
-        self._word = ComparedRows.recorded(fingerprint).word
-        self._scores = task_settings(fingerprint["experiment"]).reported_scores
+        compared, task = ComparedRows.recorded(fingerprint), task_settings(fingerprint["experiment"])
+        self._word = compared.word
+        self._scores = task.reported_scores
+        self._leading = task.metrics if compared.variants or task.leads_mlflow_run else ()
         self._report = CachedFile(directory / REPORT_FILE, _read_page)
         self._shown: object = None
         self._entries: list[LeaderboardEntry] = []
@@ -58,6 +60,7 @@ class SweepSummary:
         *,
         values: Mapping[str, float],
         entries: Mapping[str, LeaderboardEntry],
+        metrics: Mapping[str, Mapping[str, float]],
         comparison: str | None = None,
     ) -> None:
         """Make the run equal what is known.
@@ -67,6 +70,7 @@ class SweepSummary:
             closing: How the last launch ended, if it did.
             values: The objective of each trial that counts: of the weights that would be tested, or of its best epoch.
             entries: What came of each trial that has ended.
+            metrics: Trial → the metrics of its run.
             comparison: The path of the prepared comparison in MLflow's interface, where it is there.
 
         """
@@ -75,6 +79,8 @@ class SweepSummary:
         if now != self._shown:
             self._entries = [entries[name] for name in trials if name in entries]
             self._describe()
+            if closing is not None:
+                self._lead(closing, metrics)
             self._tell(closing, sweep_note(self._fingerprint, trials.values(), values, closing, comparison=comparison))
             self._shown = now
         self._draw(closing)
@@ -117,6 +123,19 @@ class SweepSummary:
             self._run.put_files({SCORES_FILE: as_json(rows)})
             tags |= mlflow_mapping.shown_as_table(SCORES_FILE)
         return tags
+
+    def _lead(self, closing: Closing, metrics: Mapping[str, Mapping[str, float]]) -> None:
+        """Write which row is the best, and its scores: sorted by one, the sweep is beside its best trial."""
+        ended = [one for one in self._entries if one.record.kind == "trial"]
+        leader = next(iter(ranked_entries(ended, metric=self._metric)), None)
+        if not self._leading or leader is None or leader.value is None:
+            return
+        record = leader.record
+        scores = mlflow_mapping.leading_metrics(record, metrics[record.id], closing, scores=self._leading)
+        changed = {name: value for name, value in scores.items() if self._run.metrics.get(name) != value}
+        # Of several launches MLflow shows the last step: the ledger's.
+        points = [Points(changed, closing.seq, closing.time_ms)] if changed else []
+        self._run.write(points=points, tags={"best_row": record.row, "best_trial": record.id})
 
     def _put_page(self) -> dict[str, str]:
         """Write the sweep's report where one has been made that is not there yet."""

@@ -48,7 +48,7 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
         **named(evaluation),
         "time/epoch_s": trained.seconds,
         "time/validation_s": validation_s,
-        f"throughput/{setup.task.targets}_per_s": trained.target_tokens / trained.seconds,
+        f"throughput/{setup.trial.task.targets}_per_s": trained.target_tokens / trained.seconds,
         "cost/device_s": (trained.seconds + validation_s) * runtime.world_size,
         **Usage.metrics(usages),
     }

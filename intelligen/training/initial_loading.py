@@ -1,6 +1,6 @@
 """Loads initial weights into a model: by name and part, all of one shape and vocabulary, or it is refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from intelligen.config.schema.initial import InitialWeights, Part
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import ConfigError, DataError
 from intelligen.models.interfaces import Network
+from intelligen.optimization.kept_rows import keep_rows
 from intelligen.training.weights_store import Origin, stored_weights
 
 PIECES, VECTORS = "pieces", "vectors"
@@ -30,12 +31,15 @@ class Loaded:
     """The model's others."""
     left_over: tuple[str, ...]
     """Names of the initial weights' tensors that were not loaded."""
+    rows: int | None = None
+    """Of each loaded table, those that have a vector; the others stay random and are trained; none = all of it."""
 
     def line(self) -> str:
         """All of it in a line for people."""
+        rows = "" if self.rows is None else f"{self.rows:,} rows of "
         frozen = " and frozen" if self.initial.freeze else ""
         return (
-            f"{self.initial.origin} ({self.initial.weights[:12]}): {_listed(self.loaded)} loaded{frozen};"
+            f"{self.initial.origin} ({self.initial.weights[:12]}): {rows}{_listed(self.loaded)} loaded{frozen};"
             f" {_listed(self.random)} random; {_listed(self.left_over)} left over"
         )
 
@@ -56,20 +60,52 @@ def load_initial(model: nn.Module, initial: InitialWeights, *, prepared: Prepare
 
     """
     stored = stored_weights(store, initial)
-    _require_same_vocabulary(stored.origin, prepared, initial.origin)
-    wanted, tables = model.state_dict(), token_tables(model)
-    tensors = load_file(stored.path)
-    chosen = _of_part(model, initial.part, wanted)
-    if stored.origin.tables is None:
-        names = _fill_rows(wanted, [name for name in tables if name in chosen], tensors, initial.origin)
-        sources: Mapping[str, str] = {}
-    else:
-        sources = _sources(chosen, tables, tensors, stored.origin.tables)
-        names = _fill(wanted, sources, tensors, initial.origin)
+    wanted, tensors = model.state_dict(), load_file(stored.path)
+    sources = fitting(model, initial, stored.origin, tensors, prepared=prepared)
+    rows = tensors.get(PIECES) if stored.origin.tables is None else None
+    with torch.no_grad():
+        for name, source in sources.items():
+            wanted[name][... if rows is None else rows] = tensors[source]
     if initial.freeze:
-        _freeze(model, names)
-    left_over = () if stored.origin.tables is None else tuple(tensors.keys() - set(sources.values()))
-    return Loaded(initial, tuple(names), tuple(name for name in wanted if name not in names), tuple(sorted(left_over)))
+        _freeze(model, sources, rows)
+    left_over = () if rows is not None else tuple(tensors.keys() - set(sources.values()))
+    others = tuple(name for name in wanted if name not in sources)
+    return Loaded(initial, tuple(sources), others, tuple(sorted(left_over)), None if rows is None else len(rows))
+
+
+def fitting(
+    model: nn.Module, initial: InitialWeights, origin: Origin, tensors: Mapping[str, Tensor], *, prepared: Prepared
+) -> dict[str, str]:
+    """The model's tensor → the one of the initial weights that fills it, by names and shapes alone.
+
+    Args:
+        model: May be on the meta device.
+        initial: Which part of the weights, and whether it stays as it is.
+        origin: The weights' vocabularies, and what among them is a table of tokens.
+        tensors: The weights, which may be on the meta device, too.
+        prepared: The model's data.
+
+    Raises:
+        ConfigError: The model has no such part, or nothing of it would be left to train.
+        DataError: The weights have another vocabulary or shape, or no name in common with the model.
+
+    """
+    _require_same_vocabulary(origin, prepared, initial.origin)
+    wanted, tables = model.state_dict(), token_tables(model)
+    chosen = _of_part(model, initial.part, wanted)
+    if origin.tables is None:
+        sources = dict.fromkeys([name for name in tables if name in chosen], VECTORS)
+        _require_width({name: wanted[name] for name in sources}, tensors[VECTORS].size(1), initial.origin)
+        return sources
+    sources = _sources(chosen, tables, tensors, origin.tables)
+    _require_shapes(wanted, sources, tensors, initial.origin)
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    if initial.freeze and sources.keys() >= {*trained}:
+        raise ConfigError(
+            "initial.freeze: every weight of the model was loaded, so nothing would be trained; name a part under"
+            " initial.part, or set initial.freeze to false"
+        )
+    return sources
 
 
 def token_tables(model: nn.Module) -> list[str]:
@@ -115,9 +151,9 @@ def _sources(
     return found
 
 
-def _fill(
+def _require_shapes(
     wanted: Mapping[str, Tensor], sources: Mapping[str, str], tensors: Mapping[str, Tensor], at: str
-) -> list[str]:
+) -> None:
     if not sources:
         raise DataError(f"initial: {at} has no tensor of a name that the model has; its own are {_listed([*tensors])}")
     if other := [name for name, source in sources.items() if tensors[source].shape != wanted[name].shape]:
@@ -129,34 +165,20 @@ def _fill(
             f"initial: {at} has {len(other)} tensors of another shape ({first}{more}); give both experiments the same"
             " `model`, or load another part"
         )
-    with torch.no_grad():
-        for name, source in sources.items():
-            wanted[name].copy_(tensors[source])
-    return list(sources)
 
 
-def _fill_rows(
-    wanted: Mapping[str, Tensor], tables: Sequence[str], tensors: Mapping[str, Tensor], at: str
-) -> list[str]:
-    """Write the vectors of those pieces that have one into each table."""
-    width = tensors[VECTORS].size(1)
-    if other := [name for name in tables if wanted[name].size(1) != width]:
-        raise DataError(f"initial: {at} has vectors of {width} numbers, but {other[0]} has {wanted[other[0]].size(1)}")
-    with torch.no_grad():
-        for name in tables:
-            wanted[name][tensors[PIECES]] = tensors[VECTORS]
-    return list(tables)
+def _require_width(tables: Mapping[str, Tensor], width: int, at: str) -> None:
+    if other := [name for name, table in tables.items() if table.size(1) != width]:
+        raise DataError(f"initial: {at} has vectors of {width} numbers, but {other[0]} has {tables[other[0]].size(1)}")
 
 
-def _freeze(model: nn.Module, names: Sequence[str]) -> None:
+def _freeze(model: nn.Module, names: Collection[str], rows: Tensor | None) -> None:
+    """Keep tensors as they are; of tables of vectors those rows alone, so that all other pieces learn theirs."""
     for name, weight in model.named_parameters():
-        if name in names:
+        if name in names and rows is None:
             weight.requires_grad = False
-    if not any(weight.requires_grad for weight in model.parameters()):
-        raise ConfigError(
-            "initial.freeze: every weight of the model was loaded, so nothing would be trained; name a part under"
-            " initial.part, or set initial.freeze to false"
-        )
+        elif name in names and rows is not None:
+            keep_rows(weight, rows)
 
 
 def _listed(names: Sequence[str]) -> str:

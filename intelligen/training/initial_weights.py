@@ -1,26 +1,30 @@
 """Initial weights: taken from a finished run, or imported from elsewhere, into the runs directory; by their hash."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
+from torch import nn
 
-from intelligen.config.schema.experiment import Experiment
-from intelligen.config.schema.initial import InitialWeights
+from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.schema.initial import Initial, InitialWeights
+from intelligen.config.schema.model import Model
+from intelligen.config.schema.tasks import Task
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.data.word_vectors import Vector, read_word_vectors
 from intelligen.errors import ConfigError, DataError, writing
 from intelligen.state import layout
 from intelligen.state.trial_result import read_result, read_trial
 from intelligen.tasks import build_task
-from intelligen.training.initial_loading import PIECES, VECTORS, load_initial, token_tables
+from intelligen.training.initial_loading import PIECES, VECTORS, fitting, token_tables
 from intelligen.training.kept_weights import kept_weights
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.selected_weights import selected_weights
-from intelligen.training.weights_store import Origin, StoredWeights, store_weights
+from intelligen.training.weights_store import Origin, StoredWeights, store_weights, stored_weights
 
 _SPACE = "▁"
 """With which a piece begins where a word does (SentencePiece)."""
@@ -47,8 +51,7 @@ def initial_weights(
     initial = experiment.initial
     if initial is None:
         return None
-    task = build_task(experiment.task)
-    model = task.build_model(experiment.model, prepared, seed=experiment.seed)
+    model = _on_meta(experiment.task, experiment.model, prepared)
     if initial.path is None:
         assert run is not None, "the named experiment has not been trained"
         stored = take_weights(run, initial.epoch, store=store)
@@ -66,8 +69,44 @@ def initial_weights(
         width = model.state_dict()[tables[0]].size(1)
         stored = import_word_vectors(Path(initial.path), prepared=prepared, width=width, store=store)
     found = InitialWeights(weights=stored.sha256, part=initial.part, freeze=initial.freeze, origin=stored.origin.text)
-    load_initial(model, found, prepared=prepared, store=store)
+    whole = stored_weights(store, found)  # which may have lain there
+    fitting(model, found, whole.origin, load_file(whole.path), prepared=prepared)
     return found
+
+
+def require_fitting(experiment: Experiment, *, prepared: Prepared, pretraining: Trial, its_data: Prepared) -> None:
+    """Refuse a pre-training whose weights will not fit, before it is trained.
+
+    Args:
+        experiment: Starts from its weights.
+        prepared: The experiment's data.
+        pretraining: Settings of the run.
+        its_data: That run's data.
+
+    Raises:
+        ConfigError: `initial` has a part that the model lacks, or freezes all there is.
+        DataError: The weights will have another vocabulary or shape than the model.
+
+    """
+    assert experiment.initial is not None
+    source = _on_meta(pretraining.task, pretraining.model, its_data)
+    expected = expected_weights(experiment.initial, pretraining)
+    origin = Origin(expected.origin, its_data.vocabulary_hashes, token_tables(source))
+    model = _on_meta(experiment.task, experiment.model, prepared)
+    fitting(model, expected, origin, source.state_dict(), prepared=prepared)
+
+
+def expected_weights(initial: Initial, pretraining: Trial) -> InitialWeights:
+    """Stand for weights that are yet to be trained, those of each run and epoch under a hash of their own."""
+    digest = hashlib.sha256(f"{pretraining.identity} {initial.epoch}".encode()).hexdigest()
+    return InitialWeights(weights=digest, part=initial.part, freeze=initial.freeze, origin=pretraining.experiment)
+
+
+def _on_meta(task: Task, settings: Model, prepared: Prepared) -> nn.Module:
+    """A network of names and shapes alone: no memory is taken for it, and nothing is drawn."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        model: nn.Module = build_task(task).build_model(settings, prepared, seed=0)
+    return model
 
 
 def take_weights(run: Path, epoch: int | None, *, store: Path) -> StoredWeights:
@@ -93,7 +132,7 @@ def take_weights(run: Path, epoch: int | None, *, store: Path) -> StoredWeights:
     its_store = layout.store_with(trial.prepared, above=run, default=store)
     prepared = open_prepared(layout.prepared(its_store, trial.prepared))
     require_same_data(run, prepared)
-    model = build_task(trial.task).build_model(trial.model, prepared, seed=trial.seed)
+    model = _on_meta(trial.task, trial.model, prepared)
     origin = Origin(
         text=f"{trial.experiment}, seed {trial.seed}, {which}",
         vocabularies=prepared.vocabulary_hashes,

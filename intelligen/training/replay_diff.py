@@ -57,8 +57,9 @@ def diff_trainings(recorded: Path, replayed: Path, *, exact: bool) -> Iterator[R
     yield _same("weights", *(_weights(directory, finished=finished) for directory in (recorded, replayed)), exact=exact)
     for path in current_score_files(recorded):
         # The first revisions left the search's settings out of the file's name.
-        search, decoding = read_scores(path).search, read_trial(recorded).decoding
-        again = score_file(replayed, scored_split(path), search, decoding=decoding)
+        search, trial = read_scores(path).search, read_trial(recorded)
+        searched = search if trial.task.writes_text else None
+        again = score_file(replayed, scored_split(path), searched, decoding=trial.decoding)
         yield _hypotheses(path, again, exact=exact)
 
 

@@ -1,4 +1,7 @@
-"""Scores files of a trial, `scores/NAME-SEARCH.json`: its scores and hypotheses on a test set."""
+"""Scores files of a trial, `scores/NAME-SEARCH.json`: its scores and hypotheses on a test set.
+
+Of models that write no text, which nothing searches for, it is `scores/NAME.json`.
+"""
 
 import json
 import re
@@ -27,7 +30,8 @@ _SEARCHED = re.compile(rf"(?P<name>.+)-(?:{'|'.join(get_args(SearchName))})")
 class Scores(BaseModel):
     """How a test set was decoded, and what came out."""
 
-    search: DecodingSearch
+    search: DecodingSearch | None
+    """None where the models write no text."""
     metrics: dict[str, float]
     """`test/bleu`, …, after the split."""
     intervals: dict[str, Interval]
@@ -77,15 +81,14 @@ def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decodi
     return path
 
 
-def score_file(directory: Path, name: str, search: DecodingSearch, *, decoding: Decoding) -> Path:
-    """Where `write_scores` keeps what a search found."""
-    return directory / SCORES / f"{name}-{_searched_by(search, decoding)}.json"
+def score_file(directory: Path, name: str, search: DecodingSearch | None, *, decoding: Decoding) -> Path:
+    """Where `write_scores` keeps what a search found, or what models say that write no text."""
+    return directory / SCORES / f"{name if search is None else f'{name}-{_searched_by(search, decoding)}'}.json"
 
 
 def score_files(directory: Path) -> list[Path]:
     """Of every split and search that a trial's weights have decoded; those of new test sets are not among them."""
-    found = sorted((directory / SCORES).glob("*.json"))
-    return [path for path in found if _SEARCHED.match(path.stem) and not _is_of_new_test_set(path)]
+    return [path for path in sorted((directory / SCORES).glob("*.json")) if _is_of_split(path)]
 
 
 def current_score_files(directory: Path) -> list[Path]:
@@ -103,8 +106,7 @@ def current_score_files(directory: Path) -> list[Path]:
 def scored_split(path: Path) -> str:
     """The split of such a file; a search's settings may have a hyphen, such as `beam_length_penalty1e-05`."""
     found = _SEARCHED.match(path.stem)
-    assert found is not None, f"{path} is none of score_files"
-    return found["name"]
+    return path.stem if found is None else found["name"]
 
 
 def read_scores(path: Path) -> Scores:
@@ -125,42 +127,53 @@ def read_scores(path: Path) -> Scores:
         raise _damaged(path, str(error)) from error
 
 
-def require_scored(directory: Path, recorded: Mapping[str, float], *, own_search: str) -> None:
+def require_scored(directory: Path, recorded: Mapping[str, float], *, own_search: str | None) -> None:
     """Refuse a trial whose recorded scores have lost the hypotheses that they are of.
 
     Args:
         directory: The trial's, which has finished.
         recorded: Its scores under their names: `test/bleu`, `test-greedy/bleu`, …
-        own_search: Name of the search by which scores are called after their split alone.
+        own_search: Name of the search by which scores are called after their split alone; None where there is none.
 
     Raises:
         StorageError: A file is missing, damaged or of other weights.
 
     """
     for name in dict.fromkeys(score.partition("/")[0] for score in recorded):
-        stem = f"{name}-{own_search}"
-        if _SEARCHED.fullmatch(name) and not (directory / SCORES / f"{stem}.json").exists():
-            stem = name  # by another search
-        path, (split, _, search) = directory / SCORES / f"{stem}.json", stem.rpartition("-")
+        path = _scores_of(directory, name, own_search)
         try:
             if read_scores(path).weights not in (None, selected_sha256(directory)):
                 raise StorageError(f"{path}: of other weights than {directory / SELECTED}; {_AGAIN}")
         except StorageError as error:
-            command = shlex.join(["intelligen", "test", str(directory), "--split", split, "--search", search])
-            raise StorageError(f"{error}: {command}") from error
+            again = ["intelligen", "test", str(directory), "--split", scored_split(path)]
+            searched = [] if own_search is None else ["--search", path.stem.rpartition("-")[2]]
+            raise StorageError(f"{error}: {shlex.join([*again, *searched])}") from error
+
+
+def _scores_of(directory: Path, name: str, own_search: str | None) -> Path:
+    """The file of the scores that are called so."""
+    folder = directory / SCORES
+    if own_search is None:
+        # Before scores of models that write no text had a name without a search, it was the one that others would use.
+        earlier = [path for path in score_files(directory) if scored_split(path) == name]
+        return earlier[-1] if earlier else folder / f"{name}.json"
+    path = folder / f"{name}-{own_search}.json"
+    return folder / f"{name}.json" if _SEARCHED.fullmatch(name) and not path.exists() else path  # by another search
 
 
 def _damaged(path: Path, what: str) -> StorageError:
     return StorageError(f"{path}: damaged ({what}); {_AGAIN}")
 
 
-def _is_of_new_test_set(path: Path) -> bool:
-    """Of a damaged file it is unknown; `read_scores` says what is wrong with it."""
+def _is_of_split(path: Path) -> bool:
+    """Not of a new test set. Of a damaged file it is unknown; `read_scores` says what is wrong with it."""
     try:
         stored = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return False
-    return isinstance(stored, dict) and stored.get("files") is not None
+        return True
+    if not isinstance(stored, dict):
+        return True
+    return stored.get("files") is None and (_SEARCHED.match(path.stem) is not None or stored.get("search", "") is None)
 
 
 def _searched_by(search: DecodingSearch, decoding: Decoding) -> str:

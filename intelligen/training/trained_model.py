@@ -33,7 +33,8 @@ class SplitScore:
     """Its name."""
     report: SplitReport
     """What was found in its data."""
-    search: DecodingSearch
+    search: DecodingSearch | None
+    """None where the model writes no text."""
     evaluation: Evaluation
     intervals: Mapping[str, Interval]
     """Metric → its score with the 95 % bootstrap interval over rows, of those that the task reports so."""
@@ -84,11 +85,11 @@ class TrainedModel:
         return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
 
     def score(self, split: str, *, search: DecodingSearch | None = None) -> SplitScore:
-        """Decode and score a split; hypotheses go to `scores/SPLIT-SEARCH.json` in the trial's directory.
+        """Decode and score a split; hypotheses go to a file in the trial's directory (`training.scores_file`).
 
         Args:
             split: Its name.
-            search: The trial's own test search where not given.
+            search: The trial's own test search where not given; models that write no text have none.
 
         """
         return self._score(self.prepared.split(split), self.prepared.manifest.splits[split], search)
@@ -111,19 +112,18 @@ class TrainedModel:
         if test_set.name.lower() in map(str.lower, self.prepared.splits):
             raise ConfigError(f"{test_set.name}: {self.directory} has a split of that name; give the test set another")
         with test_set.encoded(self.prepared, self.trial.task.columns) as (split, report):
-            files = {str(path): sha256(path) for path in test_set.files}
-            return self._score(split, report, search, files=files)
+            return self._score(split, report, search, files=test_set.hashes())
 
     def _score(
         self, split: Split, report: SplitReport, search: DecodingSearch | None, *, files: dict[str, str] | None = None
     ) -> SplitScore:
         task, decoding = self.task, self.trial.decoding
-        search = search or decoding.test
+        search = search or decoding.test if task.settings.writes_text else None
         shard = task.evaluate(
             self.model,
             split,
             prepared=self.prepared,
-            search=search,
+            search=search or decoding.test,
             decoding=decoding,
             device=self.device,
             seed=self.trial.seed,
@@ -181,7 +181,8 @@ def present_bounds(directory: Path, scores: Mapping[str, float], *, store: Path)
         stored, split = read_scores(path), scored_split(path)
         name = scored_as(split, stored.search, trial.decoding)
         recorded = scores.get(f"{name}/{ranking}")
-        if path.stem != f"{split}-{stored.search.name}" or recorded != stored.metrics[f"{split}/{ranking}"]:
+        usual = split if stored.search is None else f"{split}-{stored.search.name}"
+        if path.stem != usual or recorded != stored.metrics[f"{split}/{ranking}"]:
             continue  # decoded by other settings: it is not what was recorded
         now = _up_to_date(stored, split, trial, store=store)
         if now is not stored:

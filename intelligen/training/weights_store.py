@@ -1,16 +1,15 @@
 """Store of initial weights: RUNS/weights/SHA256, written whole or not at all, verified whenever it is read."""
 
-import errno
 import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.errors import StorageError, writing
 from intelligen.state import layout
-from intelligen.state.atomic_files import fsync, sha256
+from intelligen.state.atomic_files import sha256
+from intelligen.state.building_directory import make_building, publish
 from intelligen.state.checksummed_json import seal, unseal
 
 WEIGHTS_FILE, ORIGIN_FILE = "model.safetensors", "origin.json"
@@ -55,15 +54,12 @@ def store_weights(store: Path, origin: Origin, source: Path) -> StoredWeights:
     digest = sha256(source)
     directory = layout.weights(store, digest)
     if not directory.exists():
-        building = directory.with_name(f".{digest[:16]}.{uuid4().hex[:8]}")
+        building = make_building(directory)
         with writing(directory, needed=source.stat().st_size):
             try:
-                building.mkdir(parents=True)
                 shutil.copyfile(source, building / WEIGHTS_FILE)
                 (building / ORIGIN_FILE).write_text(seal(json.dumps(asdict(origin), indent=1)), encoding="utf-8")
-                for path in (*building.iterdir(), building):
-                    fsync(path)
-                _publish(building, directory)
+                publish(building, directory)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
     return StoredWeights(directory / WEIGHTS_FILE, digest, origin)
@@ -90,13 +86,3 @@ def stored_weights(store: Path, initial: InitialWeights) -> StoredWeights:
         raise StorageError(f"{error.filename}: cannot be read: {error.strerror}; fix it and try again") from error
     except (TypeError, ValueError) as error:
         raise StorageError(f"{origin}: damaged ({type(error).__name__}: {error}); {fix}") from error
-
-
-def _publish(building: Path, directory: Path) -> None:
-    """Give the directory its name, unless weights with that hash are there."""
-    try:
-        building.rename(directory)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-    fsync(directory.parent)

@@ -117,6 +117,19 @@ BAD_SEARCHES = {
         "scheduler.population",
         "at least 2",
     ),
+    "a population without anything to change": (
+        f"{POPULATION}space:\n  strategy: {{choice: [standard, generative]}}\n".replace("scheduler:", "scheduler:  #!"),
+        "scheduler",
+        "this space has none that it could change: add one, such as finetuning.optimizer.learning_rate",
+    ),
+    "populations of one trial each": (
+        EVOLVING.replace("trials: 2", "trials_per_strategy: 1")
+        .replace("budget: {", "budget:\n  ")
+        .replace("}\n", "  #!\n", 1)
+        + "  strategy: {choice: [standard, generative]}\n",
+        "budget.trials_per_strategy",
+        "give 2 or more",
+    ),
     "a population of several batch sizes": (
         f"{POPULATION}space:\n  finetuning.batch_tokens: {{int: [100, 200]}}  #!\n",
         "space.finetuning.batch_tokens",

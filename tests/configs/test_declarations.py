@@ -8,8 +8,8 @@ import pytest
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.base import Settings
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
-from intelligen.config.schema.control_strategies import is_control, missing_controls
 from intelligen.config.schema.declarations import GENERATION, ModelSettings, Need, StrategySettings, TaskSettings
+from intelligen.config.schema.missing_controls import is_control, missing_controls
 from intelligen.config.schema.model import MODELS, DecoderOnly, Encoder, Seq2Seq
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.pretrained_model import Pretrained

@@ -17,8 +17,8 @@ from intelligen.cli.main import commands, guarded
 from intelligen.config.base import canonical_json
 from intelligen.config.json_schema import json_schema
 from intelligen.config.load import load_experiment, load_sweep
-from intelligen.config.schema.control_strategies import missing_controls
 from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial, stored_trial
+from intelligen.config.schema.missing_controls import missing_controls
 from intelligen.config.schema.model import Model
 from intelligen.config.schema.plugins import require_packages
 from intelligen.config.schema.tasks import Task, task_settings
@@ -82,11 +82,12 @@ def test_a_file_names_an_installed_task_and_a_sweep_searches_by_its_metric(writt
     text = f"{SWEEP}  model.dropout: {{choice: [0.0, 0.1]}}\nobjective:\n  metric: valid/token_f1  #!\n"
     sweep, _ = load_sweep(written(text, "sweep.yaml"))
     assert sweep.objective.metric == "valid/token_f1"
+    sweep, _ = load_sweep(written(text.partition("objective:")[0], "sweep.yaml"))
+    assert sweep.objective.metric == "valid/token_f1"
     with pytest.raises(
         ConfigError, match=r"selects its epochs by valid/token_f1; set -o objective\.metric=valid/token_f1"
     ):
-        load_sweep(written(text.partition("objective:")[0], "sweep.yaml"))
-    load_sweep(Path("sweep.yaml"), ["objective.metric=valid/token_f1"])
+        load_sweep(Path("sweep.yaml"), ["objective.metric=valid/bleu"])
     other = text.replace("token_f1", "chrf")
     message = "is valid/chrf, but the experiment selects its epochs by valid/token_f1"
     assert_reported(Path("sweep.yaml"), other, "objective.metric", message)

@@ -1,21 +1,26 @@
-"""What was prepared by the first release is found again, and is what would be prepared now, for all that it shipped.
+"""What an earlier revision prepared is found again, and is what would be prepared now, for all that is shipped.
 
-`tests/golden/prepared.json` holds what revision 6fbe00f made of the shipped experiments: the identity of their data,
-and the SHA-256 of each file that it prepared. Where their corpus is not inside the package, a stand-in takes its place.
-The file is never written again: a difference means that data are prepared, and baselines trained, once more.
+`tests/golden/prepared.json` holds what revision 6fbe00f made of the experiments that it shipped, and of a later one, or
+of a sweep's row with data of its own, what the revision made that brought it: the identity of their data, and the
+SHA-256 of each file that was prepared. Where their corpus is not inside the package, a stand-in takes its place. No
+entry is ever written again: a difference means that data are prepared, and baselines trained, once more.
 """
 
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from shipped_copy import copy_shipped
 
-from intelligen.config.load import load_experiment
+from intelligen.config.load import load_experiment, load_sweep, read_sweep, row_experiments
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus
+from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.split_forms import ParallelText
 from intelligen.data.corpora import open_corpus
 from intelligen.data.preparation import data_identity, prepare
@@ -23,7 +28,8 @@ from intelligen.data.preparation import data_identity, prepare
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "prepared.json").read_text())
 ENGLISH = "The house isn't red and a man's dog sees 3.5 children (today) NATO —"
 GERMAN = "Das Haus ist nicht größer und sieht 3,5 Kinder „heute“ NATO weiß ein —"
-# Few pairs teach no large vocabulary.
+KOREAN = "이 영화는 정말 재미있고 배우들의 연기가 좋았다 별로 추천하지 않는다 다시 보고 싶은"
+# Few rows teach no large vocabulary.
 VOCABULARY, EMBEDDED_PAIRS = 200, 500
 
 
@@ -60,8 +66,12 @@ def prepared_files(directory: Path) -> Iterator[tuple[str, str]]:
             yield path.name, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("path", GOLDEN)
-def test_data_of_shipped_experiments_are_what_the_first_release_prepared(path: str, tmp_path: Path) -> None:
+def translation(path: str) -> bool:
+    return "#" not in path and load_experiment(REPOSITORY / path).task.columns == SOURCE_AND_TARGET
+
+
+@pytest.mark.parametrize("path", [path for path in GOLDEN if translation(path)])
+def test_pairs_of_shipped_experiments_are_what_was_prepared(path: str, tmp_path: Path) -> None:
     experiment = load_experiment(REPOSITORY / path)
     data, columns = experiment.data, experiment.task.columns
     if not isinstance(data.corpus, EmbeddedCorpus):
@@ -73,6 +83,49 @@ def test_data_of_shipped_experiments_are_what_the_first_release_prepared(path: s
     assert found == GOLDEN[path]
 
 
-def test_every_experiment_of_the_first_release_is_shipped() -> None:
+@pytest.fixture(scope="module")
+def few_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped files for few rows, and texts in the places that they name."""
+    place = copy_shipped(tmp_path_factory.mktemp("shipped"))
+    for path in (place / "experiments").glob("*.yaml"):
+        written = re.sub(r"vocabulary: \d+", f"vocabulary: {VOCABULARY}", path.read_text(encoding="utf-8"))
+        # Packed bytes, which the fingerprint is of, are another library's.
+        path.write_text(re.sub(r"rows: \d+", "rows: 20", written).replace(".gz", ""), encoding="utf-8")
+    draw = random.Random(2)
+    words = f"{ENGLISH} {KOREAN}".split()
+    texts = [_sentence(draw, words) for _ in range(300)] + [" ".join(words * 40), "좋다"]
+    for folder, column in (("nsmc", "document"), ("imdb", "text")):
+        for number, split in enumerate(("train", "test")):
+            rows = [f"{text}\t{len(text) % 2}\n" for text in texts[number::2]]
+            write(place / "data" / folder / f"{split}.tsv", f"{column}\tlabel\n" + "".join(rows))
+    for number, split in enumerate(("train", "valid")):
+        write(place / "data" / "kowiki" / f"{split}.txt", "\n\n".join(texts[number::2]))
+    return place
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def experiment_at(path: str, place: Path) -> Experiment:
+    """Of an experiment file, or of a sweep file's row after a `#`."""
+    file, _, row = path.partition("#")
+    return row_experiments(*load_sweep(place / file))[row] if row else load_experiment(place / file)
+
+
+@pytest.mark.parametrize("path", [path for path in GOLDEN if not translation(path)])
+def test_texts_of_shipped_files_are_what_was_prepared(path: str, few_texts: Path) -> None:
+    experiment = experiment_at(path, few_texts)
+    prepared = prepare(experiment.data, few_texts / "store", columns=experiment.task.columns)
+    assert {"small": prepared.identity, "files": dict(prepared_files(prepared.directory))} == GOLDEN[path]
+
+
+def test_what_every_shipped_file_prepared_is_stored() -> None:
     shipped = {f"experiments/{path.name}" for path in (REPOSITORY / "experiments").glob("*.yaml")}
-    assert set(GOLDEN) <= shipped
+    for path in (REPOSITORY / "search_spaces").glob("*.yaml"):
+        of_data = [
+            row for row in read_sweep(path).sweep.variants() if any(key.startswith("data.") for key in row.settings)
+        ]
+        shipped |= {f"search_spaces/{path.name}#{row.id}" for row in of_data}
+    assert shipped == set(GOLDEN)

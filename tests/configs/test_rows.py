@@ -129,6 +129,16 @@ BAD_ROWS = {
         "rows.axes",
         "control must name a value of the axis drop: 0, 0.3",
     ),
+    "axes that make a single row": (
+        f"{HEAD}rows:\n  axes:\n    control: {{pre: '0'}}\n    of:  #!\n      pre: {{'0': {{model.dropout: 0.3}}}}\n",
+        "rows.axes",
+        "of makes a single row, and a table compares at least two",
+    ),
+    "a choice of strategies without a baseline, and no rows": (
+        f"{HEAD}stages: [train]\nbudget: {{trials: 2}}\nspace:\n  strategy: {{choice: [standard, generative]}}  #!\n",
+        "space.strategy",
+        "is for fine-tuning from a baseline",
+    ),
     "a setting on two axes": (
         AXES.replace('"20": {training.epochs: 20}', '"20": {model.dropout: 0.1}').replace(
             '"0": {model.dropout: 0.0}, "0.3"', '"0": {model.dropout: 0.0},  #!\n        "0.3"'

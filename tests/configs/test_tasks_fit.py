@@ -95,11 +95,31 @@ def test_an_objective_that_the_task_does_not_produce_is_refused_and_the_fix_work
     text = LABELS.replace("classification", task)
     (folder / "experiment.yaml").write_text(text)
     sweep = folder / "sweep.yaml"
-    sweep.write_text(f"{SWEEP}space:\n  finetuning.optimizer.learning_rate: {{uniform: [0.1, 0.3]}}\n")
+    varied = f"{SWEEP}space:\n  finetuning.optimizer.learning_rate: {{uniform: [0.1, 0.3]}}\n"
+    sweep.write_text(f"{varied}objective: {{metric: valid/bleu}}\n")
     with pytest.raises(ConfigError, match=rf"objective.metric: is valid/bleu, but .* has {has}\)") as refused:
         load_sweep(sweep)
     changes = re.findall(r"-o (\S+)", str(refused.value))
     assert load_sweep(sweep, changes)[0].objective.metric == has.partition(",")[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "way"),
+    [
+        ("classification", "valid/accuracy", "maximize"),
+        ("classification, selection_metric: valid/loss", "valid/loss", "minimize"),
+        ("language_modelling, n_seq: 64", "valid/perplexity", "minimize"),
+    ],
+)
+def test_a_sweep_without_an_objective_has_the_metric_that_selects_epochs(task, metric, way, folder):
+    (folder / "experiment.yaml").write_text(LABELS.replace("classification", task))
+    sweep = folder / "sweep.yaml"
+    sweep.write_text(f"{SWEEP}space:\n  finetuning.optimizer.learning_rate: {{uniform: [0.1, 0.3]}}\n")
+    objective = load_sweep(sweep)[0].objective
+    assert (objective.metric, objective.direction) == (metric, way)
+    # An override of the experiment is followed too.
+    changed = load_sweep(sweep, ["experiment.task.selection_metric=valid/loss"])[0].objective
+    assert (changed.metric, changed.direction) == ("valid/loss", "minimize")
 
 
 def test_a_space_over_strategies_that_do_not_fit_is_refused(folder):

@@ -39,6 +39,12 @@ def test_files_in_order_are_named_with_what_they_are(validate) -> None:
     )
 
 
+def test_rows_without_a_space_are_counted_and_not_sampled(validate) -> None:
+    rows = "rows: {variants: {control: base, of: {base: {}, wide: {model.d_model: 512}}}}\n"
+    Path("sweep.yaml").write_text(f"version: 1\nname: tiny\nexperiment: experiment.yaml\n{rows}")
+    assert validate("sweep.yaml") == (0, ["sweep.yaml: sweep is valid, 2 rows resolve"], [])
+
+
 def test_all_problems_of_all_files_are_reported(validate) -> None:
     Path("sweep.yaml").write_text(f"{VARIED}search: {{seed: -1}}\nresources: {{workers: 0}}\n")
     Path("many.yaml").write_text(EXPERIMENT + "".join(f"k{number}: 1\n" for number in range(25)))
@@ -59,13 +65,14 @@ def test_findings_as_json(validate) -> None:
     code, out, err = validate("sweep.yaml", "bad.yaml", "--json", "--samples", "3")
     assert (code, err) == (2, [])
     assert json.loads("\n".join(out)) == [
-        {"file": "sweep.yaml", "kind": "sweep", "problems": [], "sampled": 3, "resolved": 3},
+        {"file": "sweep.yaml", "kind": "sweep", "problems": [], "sampled": 3, "resolved": 3, "rows": 0},
         {
             "file": "bad.yaml",
             "kind": "experiment",
             "problems": ["bad.yaml:3: seed: must be at least 0, got -1"],
             "sampled": 0,
             "resolved": 0,
+            "rows": 0,
         },
     ]
 

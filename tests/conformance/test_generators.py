@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import tiny_trial
 from prompted import Prompted
-from test_strategies import STRATEGIES
+from test_strategies import ONE_OF_EACH, STRATEGIES
 
 from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
 from intelligen.config.schema.experiment import Trial
@@ -71,9 +71,9 @@ def prepared(tiny_store: tuple[Path, str]) -> Prepared:
         "standard, R-Drop",
         "auxiliary, decoder, three tokens, convex",
         "recurrent, sample",
-        "generative, risk",
+        pytest.param("generative, risk", marks=pytest.mark.extended),
         "generative, by position",
-        "seqgan, leave one out, KL",
+        pytest.param("seqgan, leave one out, KL", marks=pytest.mark.extended),
     ],
 )
 def test_a_decoder_only_network_is_trained_as_any_other(name: str, prepared: Prepared) -> None:
@@ -108,7 +108,14 @@ def decoder_only_trial(prepared: Prepared, strategy: Strategy) -> Trial:
     return tiny_trial(prepared.identity, model=model, strategy=strategy)
 
 
-@pytest.mark.parametrize("name", [name for name, one in STRATEGIES.items() if getattr(one, "head", "") != "encoder"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ONE_OF_EACH else pytest.mark.extended)
+        for name, one in STRATEGIES.items()
+        if getattr(one, "head", "") != "encoder"
+    ],
+)
 def test_every_strategy_trains_the_model_decoder_only(name: str, prepared: Prepared) -> None:
     trial = decoder_only_trial(prepared, STRATEGIES[name])
     losses = trained(build_model(trial.model, prepared.vocabularies, seed=1), trial, prepared, updates=10)

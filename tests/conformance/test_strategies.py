@@ -1,13 +1,12 @@
 """What every strategy must do; a new one joins by a line in STRATEGIES."""
 
 import io
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from comparisons import padded, reversed_rows, run_two_ranks
 from conftest import tiny_trial
 
 from intelligen.config.schema.experiment import Trial
@@ -25,10 +24,9 @@ from intelligen.config.schema.single_strategies import (
 )
 from intelligen.config.schema.strategies import STRATEGY_NAMES, Strategy
 from intelligen.config.schema.strategy_mixture import Bandit, Curriculum, DrawnSeqGan, Gap, Intelligen, Static, Weights
-from intelligen.data.batches import Batch, SentencePairs
+from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import open_prepared
-from intelligen.data.special_tokens import PAD
 from intelligen.models.build import build_model
 from intelligen.strategies.base import Strategy as RunningStrategy
 from intelligen.strategies.base import UpdateContext
@@ -79,6 +77,15 @@ STRATEGIES: dict[str, Strategy] = {
     "intelligen, gap": Intelligen(policy=Gap()),
     "intelligen, bandit": Intelligen(policy=Bandit()),
 }
+ONE_OF_EACH = (
+    "standard, R-Drop",
+    "auxiliary, decoder",
+    "recurrent, argmax",
+    "generative, one in two",
+    "seqgan",
+    "intelligen, static",
+)
+"""What CI tries with every task and model; the others are like them."""
 every_strategy = pytest.mark.parametrize("settings", STRATEGIES.values(), ids=STRATEGIES.keys())
 
 
@@ -116,15 +123,6 @@ def train(strategy: RunningStrategy, loader: Loader, *, first: int, last: int) -
 
 def weights(strategy: RunningStrategy) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in strategy.model.state_dict().items()}
-
-
-def padded(batch: Batch, *, columns: int) -> Batch:
-    """The same rows, with more padding on both sides."""
-    wider = {
-        name: torch.nn.functional.pad(getattr(batch, name), (0, columns), value=PAD)
-        for name in ("source_BS", "target_in_BT", "target_out_BT")
-    }
-    return type(batch)(**wider, rows=batch.rows, update_targets=batch.update_targets, update_rows=batch.update_rows)
 
 
 @every_strategy
@@ -180,7 +178,7 @@ def test_padding_order_and_micro_batches_do_not_change_the_update(settings, buil
         batches = loader.next_update()
         assert (len(batches) > 1) == (variant == "micro-batches")
         if variant == "padded":
-            batches = [padded(batch, columns=3) for batch in batches]
+            batches = [padded(batch) for batch in batches]
         if variant == "reversed":
             batches = [reversed_rows(batch) for batch in batches]
         strategy.train_step(batches, UpdateContext(seed=1, update=1, total_updates=40))
@@ -198,32 +196,12 @@ def moment(state: dict) -> torch.Tensor:
     return torch.cat([state[index]["exp_avg"].flatten() for index in sorted(state)])
 
 
-def reversed_rows(batch: Batch) -> Batch:
-    return type(batch)(
-        source_BS=batch.source_BS.flip(0),
-        target_in_BT=batch.target_in_BT.flip(0),
-        target_out_BT=batch.target_out_BT.flip(0),
-        rows=batch.rows[::-1].copy(),
-        update_targets=batch.update_targets,
-        update_rows=batch.update_rows,
-    )
-
-
 @pytest.fixture(scope="module")
 def two_ranks(tiny_store: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two gloo processes make two updates with every strategy; what they came to lies in this directory."""
     store, identity = tiny_store
     directory = tmp_path_factory.mktemp("two_ranks")
-    trials = [plain_trial(identity, settings) for settings in STRATEGIES.values()]
-    (directory / "trials.jsonl").write_text("".join(trial.model_dump_json() + "\n" for trial in trials))
-    script = Path(__file__).with_name("two_ranks.py")
-    processes = [
-        subprocess.Popen([sys.executable, script, directory, store, str(rank)], stderr=subprocess.PIPE)
-        for rank in (0, 1)
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors.decode()
+    run_two_ranks([plain_trial(identity, settings) for settings in STRATEGIES.values()], store, directory)
     return directory
 
 

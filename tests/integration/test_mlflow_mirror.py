@@ -430,7 +430,7 @@ def test_a_long_leaderboard_is_not_written_anew_for_every_trial(store: Path, swe
         """Trials in the leaderboard once so many have ended."""
         ended = {name: trials[name] for name in list(trials)[:count]}
         entries = {name: LeaderboardEntry(record, None, 0, 0.0) for name, record in ended.items()}
-        summary.update(ended, closing, values={}, entries=entries)
+        summary.update(ended, closing, values={}, entries=entries, metrics={})
         return len(artifact(client.get_run(run.id), "leaderboard.csv").splitlines()) - 1
 
     assert [listed(count) for count in (1, 2, 250, 251, 252, 253)] == [1, 2, 250, 250, 252, 252]

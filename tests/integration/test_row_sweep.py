@@ -119,6 +119,11 @@ def test_rows_start_from_the_epochs_of_one_pre_training_and_a_kill_loses_none(tm
     accuracies = project.query("select count(distinct run_uuid) from metrics where key = 'test/accuracy'")
     perplexities = project.query("select count(distinct run_uuid) from metrics where key = 'valid/perplexity'")
     assert (accuracies[0][0] >= 4, perplexities) == (True, [(1,)])
+    leading = project.query(
+        "select key from metrics where run_uuid in (select run_uuid from tags where key = 'kind' and value = 'sweep')"
+    )
+    names = [f"{split}/{metric}" for split in ("selected/valid", "test") for metric in ("accuracy", "macro_f1")]
+    assert sorted(key for (key,) in leading) == names
     assert "prepared_pretraining" in read_ledger(project.sweep)[0]
     table = json.loads((project.sweep / "ledger.jsonl").read_text().splitlines()[-1])["summary"]
     assert "pretrain-2.lm-0.5" in table["table_markdown"] or "gpt-pre:2-lm:0.5" in table["table_markdown"]

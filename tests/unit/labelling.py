@@ -2,13 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Literal, Self
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.declarations import Need, PluginTask
@@ -16,34 +14,21 @@ from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
 from intelligen.config.schema.plugins import Plugin
 from intelligen.data.batches import Examples, Rows, SentencePairs, evaluation_batches
+from intelligen.data.labelled_texts import LabelledBatch
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import NO_LABEL
+from intelligen.decoding.generate import evaluating
 from intelligen.evaluation import Shard
 from intelligen.evaluation.metric import Accuracy
 from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Classifier
+from intelligen.models.losses import summed_class_loss
 from intelligen.optimization import Loss, MetricSums
 from intelligen.tasks import Task
 
 LABELS = ("short", "long")
 LONG = 4
 """Tokens of the target."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledBatch:
-    source_BS: Tensor
-    label_B: Tensor
-    rows: Rows
-    update_targets: int
-    update_rows: int
-
-    @cached_property
-    def num_targets(self) -> int:
-        return int((self.label_B != NO_LABEL).sum())
-
-    def to(self, device: torch.device) -> Self:
-        return replace(self, source_BS=self.source_BS.to(device), label_B=self.label_B.to(device))
 
 
 class LabelledSources(Examples[LabelledBatch]):
@@ -109,27 +94,19 @@ class Labelling(Task[Classifier, LabelledBatch]):
     ) -> Shard:
         found: dict[int, str] = {}
         sums = MetricSums()
-        training = model.training
-        model.eval()
         batches = evaluation_batches(
             self.examples(split, prepared), batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size
         )
-        for batch in (one.to(device) for one in batches):
-            logits_BC = model(batch.source_BS)
-            found |= {int(row): LABELS[best] for row, best in zip(batch.rows, logits_BC.argmax(1), strict=True)}
-            loss = F.cross_entropy(logits_BC, batch.label_B, reduction="sum")
-            sums.add(MetricSums({"loss": (loss, batch.num_targets)}))
-        model.train(training)
+        with evaluating(model):
+            for batch in (one.to(device) for one in batches):
+                logits_BC = model(batch.token_BT)
+                found |= {int(row): LABELS[best] for row, best in zip(batch.rows, logits_BC.argmax(1), strict=True)}
+                loss = summed_class_loss(logits_BC, batch.label_B, label_smoothing=0.0)
+                sums.add(MetricSums({"loss": (loss, batch.num_targets)}))
         return Shard(found, sums)
 
     def loss(self, model: Classifier, batch: LabelledBatch, *, label_smoothing: float) -> Loss:
-        total = F.cross_entropy(
-            model(batch.source_BS),
-            batch.label_B,
-            reduction="sum",
-            ignore_index=NO_LABEL,
-            label_smoothing=label_smoothing,
-        )
+        total = summed_class_loss(model(batch.token_BT), batch.label_B, label_smoothing=label_smoothing)
         return Loss(total / batch.update_targets, MetricSums({"train/loss": (total, batch.num_targets)}))
 
     @torch.no_grad()

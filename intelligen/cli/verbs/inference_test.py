@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from intelligen.cli.json_output import print_document
-from intelligen.cli.model_argument import chosen_search, load_model, model_options
+from intelligen.cli.model_argument import chosen_search, load_model, model_options, search_of_test
 from intelligen.cli.new_test_set_option import new_test_set_option, new_test_sets
 from intelligen.cli.options import json_option, search_options
 from intelligen.cli.score_lines import score_document, score_lines
@@ -48,7 +48,7 @@ def test(
         raise ConfigError(f"--split {split}: --data scores new test sets only; give one of the two")
     new = new_test_sets(data)
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
-    chosen = chosen_search(search, beam_size, read_trial(trained.directory).decoding)
+    chosen = search_of_test(search, beam_size, read_trial(trained.directory))
     known = [name for name in trained.prepared.splits if name != "train"]
     if not new and (wanted := split or "test") not in known:
         raise ConfigError(f"--split: no split {wanted!r} to score; there are {', '.join(known)}")

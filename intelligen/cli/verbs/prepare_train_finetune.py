@@ -46,9 +46,10 @@ def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
             click.echo(f"data of {one.name}")
         with fixes_in_initial(settings) if one is first else nullcontext():
             prepared = prepared_data(one, runs)
-        for line in describe(prepared):
+        task = build_task(one.task)
+        for line in (*describe(prepared), *task.preparation_lines(prepared)):
             click.echo(line)
-        build_task(one.task).require_scorable(prepared)
+        task.require_scorable(prepared)
 
 
 @click.command()
@@ -65,7 +66,7 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
     settings = file.settings()
     file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
     prepared = data_to_train_on(settings, runs)
-    first = first_training(settings, runs)
+    first = first_training(settings, prepared, runs)
     if first is not None:
         ended = read_result(first.directory) is not None
         how = f"has been trained: {first.directory}" if ended else "is trained first"

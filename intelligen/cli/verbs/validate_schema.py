@@ -27,11 +27,14 @@ class FileFinding:
     """Points of a sweep's space that were drawn."""
     resolved: int = 0
     """How many of them are complete trials."""
+    rows: int = 0
+    """Of a sweep without a space, each of which is one trial; all of them resolve, or there are problems."""
 
     def line(self) -> str:
         """What a person reads of a file in order."""
         trials = f", {self.resolved} of {self.sampled} sampled trials resolve" if self.sampled else ""
-        return f"{self.file}: {self.kind} is valid{trials}"
+        rows = f", {self.rows} rows resolve" if self.rows else ""
+        return f"{self.file}: {self.kind} is valid{trials}{rows}"
 
 
 @click.command()
@@ -86,6 +89,9 @@ def _examined(file: Path, overrides: tuple[str, ...], samples: int) -> FileFindi
 
 def _sample(file: SweepFile, finding: FileFinding, samples: int) -> None:
     """Draw points of the space; those that are no experiment would fail as trials."""
+    if not file.sweep.space:
+        finding.rows = len(file.rows)  # each was resolved when the file was read
+        return
     from intelligen.sweep.search.define_by_run import random_points
 
     refusals: list[str] = []

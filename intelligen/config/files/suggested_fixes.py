@@ -8,13 +8,14 @@ from pathlib import Path
 from intelligen.config.files.text_file import displayed
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
-from intelligen.errors import IntelligenError
+from intelligen.errors import ConfigError, IntelligenError
 
 INTO_EXPERIMENT = "experiment."
 ANOTHER_SWEEP = "start another sweep: intelligen run FILE -o name=NEW"
 
 _OVERRIDE = re.compile(r"(?<!\S)-o (?P<quote>'?)(?P<group>[a-z_]+)(?=[.=])")
 _WHOLE_OVERRIDE = re.compile(r"(?<!\S)-o (?:'(?P<quoted>[^']+)'|(?P<plain>[^\s,;]+))")
+_OTHER_VALUE = re.compile(r"(?<![\w.])(?P<key>strategy\.[a-z_.]+).*; take (?!another)(?P<value>[\w.-]+)")
 
 
 @contextmanager
@@ -47,6 +48,20 @@ def fixes_in_file(path: str) -> Iterator[None]:
         yield
     except IntelligenError as error:
         raise type(error)(*(_WHOLE_OVERRIDE.sub(respelt, str(line)) for line in error.args)) from error
+
+
+@contextmanager
+def fixes_of_strategy() -> Iterator[None]:
+    """Meanwhile errors that name another value of a strategy's setting name its override: the file has no such line."""
+
+    def respelt(line: str) -> str:
+        found = _OTHER_VALUE.search(line)
+        return f"{line} (-o {found['key']}={found['value']})" if found else line
+
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(*(respelt(str(line)) for line in error.args)) from error
 
 
 def fixes_in_initial(experiment: Experiment) -> AbstractContextManager[None]:

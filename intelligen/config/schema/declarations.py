@@ -71,6 +71,8 @@ class TaskSettings(Settings):
     """The name of that which health checks watch beside a rising reward, and which rewards a bandit's arms."""
     needs_test: ClassVar[bool] = True
     """Whether the data must have the split `test`."""
+    leads_mlflow_run: ClassVar[bool] = True
+    """Whether MLflow's run of a sweep of strategies has the scores of the best one as metrics."""
 
     name: str
     selection_metric: str
@@ -141,6 +143,16 @@ class TaskSettings(Settings):
     def predicts_tokens(self) -> bool:
         """Whether its losses are means over tokens of text: of a loss by class, no perplexity can be made."""
         return any(need.capability in ("generation", "language_modelling") for need in self.needed())
+
+    @property
+    def targets(self) -> Literal["target_tokens", "rows"]:
+        """What its losses are summed over, and what throughput and budgets of `target_tokens` count."""
+        return "target_tokens" if self.predicts_tokens else "rows"
+
+    @property
+    def counted(self) -> str:
+        """The same for people."""
+        return self.targets.replace("_", " ")
 
     def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
         """Why rows have more positions than the network, in a line that begins with a key; none where they have not.
@@ -225,6 +237,10 @@ class ModelSettings(Settings):
     def refuses(self, precision: Precision) -> str | None:
         """Why its network cannot be trained in a precision, and the fix; none where it can."""
         return None
+
+    def implied(self) -> dict[str, Any]:
+        """Setting → value, of those that are not given here and follow from others; tables show them."""
+        return {}
 
     @property
     def joint_vocabulary_for(self) -> str | None:

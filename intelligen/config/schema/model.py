@@ -1,6 +1,6 @@
 """Model settings: the shape of a network, in the symbols of Vaswani et al. (2017), Table 3."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -34,6 +34,10 @@ class _Widths(ModelSettings):
                 f"heads ({self.heads}) must divide d_model ({self.d_model}), or both d_k and d_v must be given"
             )
         return self
+
+    def implied(self) -> dict[str, Any]:
+        """Widths per head."""
+        return {name: self.d_model // self.heads for name in ("d_k", "d_v") if getattr(self, name) is None}
 
 
 class _TwoStacks(_Widths):

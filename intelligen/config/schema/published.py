@@ -9,7 +9,10 @@ from intelligen.config.base import Name, Settings
 from intelligen.config.schema.declarations import TaskSettings
 from intelligen.config.schema.tasks import TASKS
 
-FURTHER = ("loss", "parameters", "training_flops", "valid/loss", "valid/perplexity_per_piece")
+FURTHER = (
+    *("loss", "parameters", "training_flops", "training_flops_by_time"),
+    *("valid/loss", "valid/perplexity_per_piece"),
+)
 """What a result has beside the task's metrics, under the names that exports have."""
 
 

@@ -47,9 +47,9 @@ class Scoring(Settings):
         return (decoding.test, *(search_named(name, decoding) for name in others))
 
 
-def scored_as(split: str, search: DecodingSearch, decoding: Decoding) -> str:
-    """What a split's scores are called: `test` by the trial's own search, `test-greedy` by another."""
-    return split if search.name == decoding.test.name else f"{split}-{search.name}"
+def scored_as(split: str, search: DecodingSearch | None, decoding: Decoding) -> str:
+    """What a split's scores are called: `test` by the trial's own search or by none, `test-greedy` by another."""
+    return split if search is None or search.name == decoding.test.name else f"{split}-{search.name}"
 
 
 def search_named(name: SearchName, decoding: Decoding) -> DecodingSearch:

@@ -57,6 +57,16 @@ class Resources(Settings):
         return self.gpus_per_worker
 
 
+class TrialResources(Resources):
+    """What one trial of the sweep takes, and what its devices can do."""
+
+    device_flops: Annotated[PositiveFloat | None, ADDED] = None
+    """Floating-point operations that a device, a GPU or a worker's processors, sustains in a second. Where it is given,
+    tables of variants estimate a training's cost as training time × devices × this, as Vaswani et al. (2017) do in
+    Table 2: they take 2.8e12 for a K80, 3.7e12 for a K40, 6.0e12 for an M40 and 9.5e12 for a P100 (single precision).
+    """
+
+
 class Sweep(Settings):
     """One sweep file."""
 
@@ -80,13 +90,14 @@ class Sweep(Settings):
     scheduler: Scheduler = Asha()
     budget: Budget = Budget()
     objective: Objective = Objective()
+    """Not given = the metric that selects the experiment's epochs, `task.selection_metric`."""
     objectives: Annotated[tuple[OneOfSeveral, ...], Field(min_length=2)] | None = None
     """Several objectives in place of `objective`. The first selects weights, stops trials and picks the best trial of a
     strategy; all together make the Pareto front."""
     confirm: Confirmation | None = None
     """What the search found is confirmed by fresh seeds; not given = the best trial of each strategy is tested."""
     test: Scoring = Scoring()
-    resources: Resources = Resources()
+    resources: TrialResources = TrialResources()
     baseline: Resources = Resources()
     """What training a baseline takes. Those of several seeds train `concurrent_trials` at the same time if each has one
     worker, and one after the other if more."""

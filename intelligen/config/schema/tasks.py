@@ -32,6 +32,8 @@ class Translation(TaskSettings):
     needs = (GENERATION,)
     metrics = ("bleu", "chrf")
     watched = "chrf"
+    # As the first releases have it: they are in the run's file of scores alone.
+    leads_mlflow_run = False
 
     name: Literal["translation"] = "translation"
     selection_metric: Literal["valid/bleu", "valid/chrf", "valid/loss"] = DEFAULT_SELECTION_METRIC
@@ -66,6 +68,13 @@ class QuestionAnswering(TaskSettings):
     )
     """What chooses the best epoch. `valid/token_f1` gives credit for a part of an answer, by words between spaces; of
     languages whose words take endings, such as Korean, `valid/chrf` sees more."""
+    bleu_tokenizer: Annotated[BleuTokenizer | None, ADDED] = None
+    """What cuts answers into words for BLEU, as in translation; the other metrics do not use it."""
+
+    @property
+    def tokenizer(self) -> BleuTokenizer:
+        """BLEU's, chosen or not."""
+        return self.bleu_tokenizer or DEFAULT_BLEU_TOKENIZER
 
 
 class Classification(TaskSettings):

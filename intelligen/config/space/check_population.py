@@ -1,4 +1,4 @@
-"""Checks a space for population based training: it may hold only what can change in mid-training."""
+"""Checks a space for population based training: it has something that can change in mid-training, and only that."""
 
 from collections.abc import Iterator
 
@@ -15,12 +15,29 @@ FIXED = ("strategy.updates_ratio", "strategy.discriminator", "strategy.seqgan.di
 
 
 def population_problems(sweep: Sweep, document: Document) -> Iterator[str]:
-    """One line for each entry of the space with which trials of a population could not go on from each other."""
+    """One line for each entry of the space with which trials of a population could not go on from each other.
+
+    And one where they never would: no entry changes, or each population is one trial.
+    """
     if not isinstance(sweep.scheduler, Pbt):
         return
-    for entry in with_inner(entries_of(sweep.space, ("space",))):
-        if (what := _fixed(entry)) is not None:
-            yield problem_line(document.origin(entry.key), dotted(entry.key), what)
+    entries = list(with_inner(entries_of(sweep.space, ("space",))))
+    fixed = {entry.key: what for entry in entries if (what := _fixed(entry)) is not None}
+    for key, what in fixed.items():
+        yield problem_line(document.origin(key), dotted(key), what)
+    if not fixed and all(isinstance(entry.space, Const | Choice) for entry in entries):
+        rate = f"{'training' if sweep.trains else 'finetuning'}.optimizer.learning_rate"
+        what = (
+            "pbt changes values of the space while the trials of a row train, and this space has none that it could"
+            f" change: add one, such as {rate}, or use another scheduler"
+        )
+        yield problem_line(document.origin(("scheduler",)), "scheduler", what)
+    if sweep.budget.trials_per_strategy == 1:
+        key = ("budget", "trials_per_strategy")
+        what = (
+            "is 1, and the scheduler pbt exchanges between trials of one row: give 2 or more, or use another scheduler"
+        )
+        yield problem_line(document.origin(key), dotted(key), what)
 
 
 def _fixed(entry: Entry) -> str | None:

@@ -70,7 +70,7 @@ def comparison_page(compared: Sequence[Compared]) -> str:
 
 def _word(compared: Sequence[Compared]) -> str:
     """Of a row of any of them."""
-    words = {one.study.compared.word for one in compared}
+    words = {one.study.compared.heading for one in compared}
     return words.pop() if len(words) == 1 else ROW
 
 
@@ -106,7 +106,10 @@ def _search_settings(search: Mapping[str, Any]) -> str:
 
 def page_comparison_table(compared: Sequence[Compared]) -> Table:
     """A row per sweep and system, of each sweep's primary test set and search."""
-    tables = [(one, result_table(one.primary, "", study=one.study, with_costs=True)) for one in compared]
+    # Settings are of one sweep, whose own page has them.
+    tables = [
+        (one, result_table(one.primary, "", study=one.study, with_costs=True, with_settings=False)) for one in compared
+    ]
     # Sweeps that rank by other metrics have other columns; what one of them lacks is not known of it.
     headings = list(dict.fromkeys(heading for _, table in tables for heading in table.headings[1:]))
     rows = []

@@ -23,17 +23,14 @@ from intelligen.state.trial_records import TrialState
 
 Marks = Mapping[str, Mark]
 
-_EFFORTS = {
-    "trials": ("by trials", "trials"),
-    "device_hours": ("by device-hours", "device-hours"),
-    "target_tokens": ("by tokens", "target tokens"),
-}
+_EFFORTS = ("trials", "device_hours", "target_tokens")
 
 
 def expected_best_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """The best value to be expected after so much search, by each kind of effort."""
     curves = {name: curve for name in study.strategies if (curve := _curve(study, name)) is not None}
-    for effort, (title, label) in _EFFORTS.items():
+    labels = dict(zip(_EFFORTS, ("trials", "device-hours", study.task.settings.counted), strict=True))
+    for effort, label in labels.items():
         figure = axes(x=label, y=f"expected best {study.metric}", small=True)
         for name, curve in curves.items():
             x = curve.trials if effort == "trials" else curve.costs[effort]
@@ -46,7 +43,7 @@ def expected_best_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]
         if curves:
             yield Figure(
                 f"expected-{effort.replace('_', '-')}",
-                f"Expected best {title}",
+                f"Expected best by {label.removeprefix('target ')}",
                 "If the search had stopped there (Dodge et al. 2019); each line ends at what the search spent.",
                 figure,
             )

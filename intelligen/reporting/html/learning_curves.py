@@ -20,8 +20,8 @@ _EXPOSURE = {
 
 
 def learning_curves(study: StudyResults, marks: Marks) -> Figure:
-    """The objective by tokens trained on, a line per model."""
-    figure = axes(x="target tokens trained on", y=study.metric)
+    """The objective by tokens or rows trained on, a line per model."""
+    figure = axes(x=f"{study.task.settings.counted} trained on", y=study.metric)
     for system in _finetuned(study):
         for member in system.members:
             points = [(report.target_tokens, report.metrics[study.metric]) for report in member.reports]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from intelligen.analysis.result_rows import ResultRow, primary
+from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import StudyResults
 from intelligen.data.data_summary import shared_rows
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
@@ -16,6 +16,7 @@ from intelligen.reporting.html.plot_styles import Mark
 from intelligen.reporting.html.sample_translations import SAMPLES, samples
 from intelligen.reporting.html.score_figures import exposure_by_position, score_figures
 from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
+from intelligen.reporting.readable_columns import notes_below
 
 Marks = Mapping[str, Mark]
 
@@ -29,11 +30,14 @@ _HOW_TO_READ = (
     " failed included; a device is a GPU, or a worker's processors. Memory is the GPU's, or resident memory of"
     " processes without one."
 )
-_HOW_VARIANTS = (
-    " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row. Perplexity is"
-    " exp(valid loss), per piece of the vocabulary. Training FLOPs are estimated as 6 · parameters · target tokens of"
-    " these trainings alone (Kaplan et al. 2020), without what they start from; time × devices × sustained FLOPS is not"
-    " known of processors."
+_HOW_VARIANTS = " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row."
+_HOW_TOKENS = (
+    " Perplexity is exp(valid loss), per piece of the vocabulary. Training FLOPs are estimated as 6 · parameters ·"
+    " target tokens of these trainings alone (Kaplan et al. 2020), without what they start from."
+)
+_HOW_BY_TIME = (
+    " Training FLOPs by time are training time × devices × resources.device_flops (Vaswani et al. 2017), of these"
+    " trainings alone."
 )
 _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/measures.md has the formulas."
 
@@ -50,14 +54,14 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
             tables.append(result_table(found, _caption(study, setting), study=study, with_costs=False))
-    published = study.compared.published
+    notes = notes_below(result_records(study, rows), study.task.reported, study.compared)
     return Section(
         "results",
         "Results",
         text="" if tables else "No test set has been decoded yet.",
         below=_how_to_read(study) if tables else "",
         tables=tables,
-        notes=[f"Published: {published.note}"] if published is not None and tables else [],
+        notes=notes if tables else [],
         figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
     )
 
@@ -69,7 +73,11 @@ def _how_to_read(study: StudyResults) -> str:
     compared = study.compared
     control = compared.label(compared.control)
     how = _HOW_TO_READ.format(score=f"{metric.label}{source}", control=control, rows=compared.words, row=compared.word)
-    return how + others + (_HOW_VARIANTS if compared.variants else "")
+    if not compared.variants:
+        return how + others
+    by_token = _HOW_TOKENS if study.task.settings.predicts_tokens else ""
+    by_time = _HOW_BY_TIME if study.sweep.resources.device_flops is not None else ""
+    return how + others + _HOW_VARIANTS + by_token + by_time
 
 
 def _caption(study: StudyResults, setting: tuple[str, str]) -> str:

@@ -64,14 +64,16 @@ def spread(found: Interval | Comparison, value: float, form: str, *, sign: str =
     return replace(number(value, f"{{:{sign}{form}}}"), below=f"[{found.low:{form}}, {found.high:{form}}]")
 
 
-def result_table(rows: Sequence[ResultRow], caption: str, *, study: StudyResults, with_costs: bool) -> Table:
+def result_table(
+    rows: Sequence[ResultRow], caption: str, *, study: StudyResults, with_costs: bool, with_settings: bool = True
+) -> Table:
     """One test set by one search. A row's seeds say which trials, or which baselines, it comes from."""
     if study.compared.variants:
-        return _variant_table(study, rows, caption, with_costs=with_costs)
+        return _variant_table(study, rows, caption, with_costs=with_costs, with_settings=with_settings)
     metric, *further = study.task.reported
     compared = study.compared
     headings = [
-        *(compared.word, f"{metric.title} [95 %]", *(other.title for other in further)),
+        *(compared.heading, f"{metric.title} [95 %]", *(other.title for other in further)),
         *(f"Δ to {compared.label(compared.control)} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"),
     ]
     if with_costs:
@@ -85,10 +87,13 @@ def result_table(rows: Sequence[ResultRow], caption: str, *, study: StudyResults
     return Table(caption, headings, cells)
 
 
-def _variant_table(study: StudyResults, rows: Sequence[ResultRow], caption: str, *, with_costs: bool) -> Table:
+def _variant_table(
+    study: StudyResults, rows: Sequence[ResultRow], caption: str, *, with_costs: bool, with_settings: bool
+) -> Table:
     """The same of variants of an experiment; the first table has those without scores too."""
     records = result_records(study, rows) if with_costs else [row.values() for row in rows]
-    columns = readable_columns(records, study.task.reported, study.compared)
+    compared = study.compared if with_settings else study.compared.without_settings()
+    columns = readable_columns(records, study.task.reported, compared)
     shown = [column for column in columns if with_costs or column not in COSTS]
     return Table(
         caption, [column.heading for column in shown], [[_cell(column, one) for column in shown] for one in records]
@@ -143,7 +148,7 @@ def trial_table(study: StudyResults) -> Table:
     headings = [
         "trial",
         "stage",
-        study.compared.word,
+        study.compared.heading,
         "seed",
         "state",
         study.metric,

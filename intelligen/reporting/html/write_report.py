@@ -1,10 +1,11 @@
 """Writes the report of a sweep, whole or not at all; the same files make the same report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from intelligen.analysis.conclusion import answer
 from intelligen.analysis.result_rows import costs_of, primary, result_rows
-from intelligen.analysis.study import BASELINE, read_study
+from intelligen.analysis.study import BASELINE, StudyResults, read_study
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page import Heading, render
@@ -12,16 +13,18 @@ from intelligen.reporting.html.page_sections import study_sections
 from intelligen.reporting.html.plot_styles import marks
 from intelligen.state.atomic_files import write_atomically
 from intelligen.state.layout import REPORT_FILE
+from intelligen.state.mlflow_run_ids import read_run_ids
 
 __all__ = ["REPORT_FILE", "read_compared", "report_figures", "study_page", "write_report"]
 
 
-def write_report(directory: Path, *, store: Path) -> Path:
+def write_report(directory: Path, *, store: Path, study: StudyResults | None = None) -> Path:
     """Write `report.html` into a sweep's directory.
 
     Args:
         directory: The sweep's.
         store: The runs directory, which holds the prepared data.
+        study: The sweep, where it has been read already; its runs in MLflow may be newer.
 
     Raises:
         StorageError: Its files, or the prepared data, are damaged or gone, or the disk is full.
@@ -30,13 +33,17 @@ def write_report(directory: Path, *, store: Path) -> Path:
 
     """
     path = directory / REPORT_FILE
-    write_atomically(path, study_page(read_compared(directory, store=store)))
+    known = read_study(directory, store=store) if study is None else replace(study, runs=read_run_ids(directory))
+    write_atomically(path, study_page(_compared(known)))
     return path
 
 
 def read_compared(directory: Path, *, store: Path) -> Compared:
     """A sweep with its results and its answer; arguments and errors as of `write_report`."""
-    study = read_study(directory, store=store)
+    return _compared(read_study(directory, store=store))
+
+
+def _compared(study: StudyResults) -> Compared:
     rows = result_rows(study)
     scores = [row.score for row in primary(study, rows)]
     return Compared(study, rows, answer(study, scores, costs_of(rows)))

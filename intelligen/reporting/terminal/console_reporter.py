@@ -15,6 +15,7 @@ from intelligen.reporting.terminal.progress_bars import counting
 from intelligen.reporting.terminal.results_table import markdown_table, rich_table
 
 if TYPE_CHECKING:
+    from intelligen.analysis.study import StudyResults
     from intelligen.data.preparation import OnProgress
     from intelligen.tasks.base import AnyMetric
 
@@ -56,8 +57,8 @@ class ConsoleReporter:
         if results.front:
             self._console.print(rich_front(results.front, metrics=results.metrics, words=results.words))
 
-    def write_report(self, directory: Path, *, store: Path) -> Path:
+    def write_report(self, directory: Path, *, store: Path, study: "StudyResults | None") -> Path:
         """Write the page."""
         from intelligen.reporting.html.write_report import write_report  # draws figures, which only the end needs
 
-        return write_report(directory, store=store)
+        return write_report(directory, store=store, study=study)

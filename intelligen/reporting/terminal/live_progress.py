@@ -126,9 +126,9 @@ class LiveProgress:
         if self._best is not None:
             title += f"  best {self._objective} {self._best:.2f}"
         table = Table(title=title, title_justify="left")
-        for heading in ("trial", self._compared.word, "state", "epoch", self._objective, "best", "epoch time"):
+        for heading in ("trial", self._compared.heading, "state", "epoch", self._objective, "best", "epoch time"):
             table.add_column(
-                heading, justify="right" if heading not in ("trial", self._compared.word, "state") else "left"
+                heading, justify="right" if heading not in ("trial", self._compared.heading, "state") else "left"
             )
         for name, record in list(trials.items())[-SHOWN_TRIALS:]:
             last = histories[name][-1] if histories[name] else None

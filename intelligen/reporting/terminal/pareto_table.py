@@ -30,7 +30,7 @@ def markdown_front(front: Front, *, metrics: Sequence[str], words: TableWords = 
 
 
 def _headings(metrics: Sequence[str], words: TableWords) -> list[str]:
-    return ["trial", words.compared.word, *metrics]
+    return ["trial", words.compared.heading, *metrics]
 
 
 def _rows(front: Front, words: TableWords) -> list[list[str]]:

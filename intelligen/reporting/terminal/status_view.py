@@ -79,7 +79,7 @@ def _heading(status: Status) -> list[str]:
 
 def _strategies(status: Status) -> Table:
     words = status.words
-    table = _table(*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", ">target tokens")
+    table = _table(*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", f">{words.counted}")
     for one in status.strategies:
         best = ("", "") if one.best is None else (words.text(status.objective, one.best.value), one.best.trial)
         effort = f"{one.device_s:,.0f}", f"{one.target_tokens:,}"
@@ -88,7 +88,7 @@ def _strategies(status: Status) -> Table:
 
 
 def _under_way(status: Status) -> Table:
-    table = _table("running", status.words.compared.word, ">epoch", f">{status.objective}", ">attempt", ">for")
+    table = _table("running", status.words.compared.heading, ">epoch", f">{status.objective}", ">attempt", ">for")
     for trial in status.under_way:
         value = "" if trial.value is None else status.words.text(status.objective, trial.value)
         age = duration(_since_s(trial.started_ms)) if status.state is SweepState.RUNNING else "idle"

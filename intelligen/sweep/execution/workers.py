@@ -246,9 +246,9 @@ def _score_tests(directory: str, store: str, resources_json: str, scoring_json: 
     torch.set_num_threads(resources.cpus_per_worker)
     device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
     trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
-    decoding = read_trial(Path(directory)).decoding
-    scores: dict[str, float] = {}
+    trial = read_trial(Path(directory))
+    decoding, scores = trial.decoding, dict[str, float]()
     for split in set(trained.prepared.splits) - {"train", "valid"}:
-        for search in scoring.of(decoding):
+        for search in scoring.of(decoding) if trial.task.writes_text else (None,):
             scores.update(trained.score(split, search=search).metrics(scored_as(split, search, decoding)))
     return scores

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import torch
 
+from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.load import row_experiments, trial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import InitialWeights
@@ -25,9 +26,10 @@ from intelligen.sweep.cluster.find_cluster import Cluster
 from intelligen.sweep.preflight.resource_survey import capacity_at
 from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
 from intelligen.sweep.row_data import PreparedRows
-from intelligen.sweep.row_trials import RowTrials
+from intelligen.sweep.row_trials import FindWeights, RowTrials, weights_in
 from intelligen.sweep.search.define_by_run import chosen_row, suggest
 from intelligen.tasks import build_task
+from intelligen.training.initial_weights import expected_weights
 from intelligen.training.selected_weights import selected_weights
 from intelligen.training.timing import Bench, TimeRange, time_epoch, time_validation
 
@@ -45,7 +47,7 @@ class SampledTrial:
     """A trial at a random point of the space, and what it would cost."""
 
     strategy: str
-    """Its row, which is a strategy or a variant; the JSON's name of it is older than variants."""
+    """Its row, which is a strategy or a variant."""
     settings: dict[str, Any]
     """Dotted experiment key → value."""
     refused: str | None
@@ -96,7 +98,8 @@ class Plan:
     def document(self) -> dict[str, Any]:
         """As JSON; the keys are documented in docs/commands.md."""
         plain = {name: value for name, value in vars(self).items() if name not in ("sweep", "experiment")}
-        plain["trials"] = [asdict(trial) for trial in self.trials]
+        compared = ComparedRows.of(self.sweep)
+        plain["trials"] = [compared.documented(asdict(trial)) for trial in self.trials]
         plain["cost"] = None if self.cost is None else asdict(self.cost)
         settings = {"sweep": self.sweep.model_dump(mode="json"), "experiment": self.experiment.model_dump(mode="json")}
         document: dict[str, Any] = redact({"format": 1, **settings, **plain})
@@ -211,10 +214,17 @@ def _mean(spans: list[TimeRange]) -> TimeRange:
     return TimeRange(fmean(span.low for span in spans), fmean(span.high for span in spans))
 
 
-def _any_weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
-    """Stand for weights that may not have been trained yet: whatever they are, an update takes as long."""
-    assert experiment.initial is not None
-    return InitialWeights(weights="0" * 64, part=experiment.initial.part, freeze=experiment.initial.freeze, origin="")
+def _weights_as_far_as_known(store: Path) -> FindWeights:
+    """Those of finished pre-trainings; for others stand weights that take an update as long, and no baseline has."""
+    trained = weights_in(store)
+
+    def weights(experiment: Experiment, prepared: str, pretraining: Trial) -> InitialWeights:
+        if read_result(layout.baseline(store, pretraining.identity)) is not None:
+            return trained(experiment, prepared, pretraining)
+        assert experiment.initial is not None
+        return expected_weights(experiment.initial, pretraining)
+
+    return weights
 
 
 class _Timed:
@@ -226,7 +236,7 @@ class _Timed:
         self._store = store
         self._prepared = {one.identity: one for one in prepared.each_once()}
         self._validations: dict[str, TimeRange] = {}
-        self.rows = RowTrials(sweep, experiment, prepared.identities(), _any_weights)
+        self.rows = RowTrials(sweep, experiment, prepared.identities(), _weights_as_far_as_known(store))
 
     def trial(self, changes: Mapping[str, Any]) -> TimeRange:
         """Seconds of a trial that finishes, the validation of its start included."""
@@ -258,7 +268,7 @@ class _Timed:
     def _missing(self) -> dict[str, list[Trial]]:
         """Pre-trainings and baselines that are not there yet, in groups that differ in nothing but their seeds."""
         groups: dict[str, list[Trial]] = {}
-        for trial in (*self.rows.pretrainings.values(), *self.rows.baselines.values()):
+        for trial in (one.trial for one in (*self.rows.pretrainings.values(), *self.rows.baselines.values())):
             if not self._is_there(trial):
                 groups.setdefault(trial.model_copy(update={"seed": 0}).identity, []).append(trial)
         return groups

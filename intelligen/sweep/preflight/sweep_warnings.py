@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from intelligen.config.schema.control_strategies import missing_controls
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.missing_controls import missing_controls
 from intelligen.config.schema.schedulers import Asha, Pbt
 from intelligen.config.schema.space_forms import Space
 from intelligen.config.schema.space_parameters import grid_size, parameters

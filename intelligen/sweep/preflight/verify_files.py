@@ -6,6 +6,7 @@ from dataclasses import replace
 from intelligen.analysis.strategy_table import USABLE
 from intelligen.analysis.trial_outcome import Outcome, read_outcome
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.tasks import task_settings
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import StorageError
 from intelligen.state import layout
@@ -32,7 +33,9 @@ def require_files(context: SweepContext) -> None:
         if record.state in USABLE:
             require_settings(record, directory)
         if record.scores:
-            require_scored(directory, record.scores, own_search=record.config["decoding"]["test"]["name"])
+            writes = task_settings(record.config).writes_text
+            own_search = record.config["decoding"]["test"]["name"] if writes else None
+            require_scored(directory, record.scores, own_search=own_search)
 
 
 def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
@@ -58,10 +61,10 @@ def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
 
 def _known_starts(context: SweepContext) -> Iterator[Trial]:
     """Pre-trainings and baselines; these only once those have finished, whose weights are part of their identities."""
-    pretrainings = context.rows.pretrainings.values()
+    pretrainings = [one.trial for one in context.rows.pretrainings.values()]
     yield from pretrainings
     if all(read_result(layout.baseline(context.store, one.identity)) is not None for one in pretrainings):
-        yield from context.rows.baselines.values()
+        yield from (one.trial for one in context.rows.baselines.values())
 
 
 def known_outcome(context: SweepContext, record: TrialRecord) -> Outcome:

@@ -22,6 +22,7 @@ from intelligen.state.stop_reason import current_reason
 from intelligen.state.trial_integrity import FIX
 from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.sweep.preflight.verify_files import known_outcome
+from intelligen.sweep.search.annotation_transfer import as_begun, carry_notes, with_notes
 from intelligen.sweep.search.define_by_run import known_point
 from intelligen.sweep.search.optuna_study import (
     DATABASE_ERRORS,
@@ -39,7 +40,6 @@ from intelligen.sweep.search.optuna_study import (
     study_unavailable,
     tell,
 )
-from intelligen.sweep.search.study_annotations import as_begun, carry_notes, with_notes
 from intelligen.sweep.search.warm_start import POINTS, learnt_trials
 from intelligen.sweep.sweep_context import SweepContext
 

@@ -16,7 +16,7 @@ from intelligen.analysis.search_analysis import (
     pareto_front,
 )
 from intelligen.config.schema.budget import Budget
-from intelligen.config.schema.control_strategies import missing_controls
+from intelligen.config.schema.missing_controls import missing_controls
 
 
 def test_the_expected_best_of_two_values_is_worked_out_by_hand():
@@ -132,6 +132,12 @@ def test_budgets_that_differ_where_they_were_to_be_equal_are_named(budget, amoun
     found = budget_differences(spent(**amounts), Budget(**budget))
     assert len(found) == len(expected)
     assert all(part in line for part, line in zip(expected, found, strict=True))
+
+
+def test_targets_that_differ_are_named_as_what_the_task_counts():
+    amounts, budget = spent(a=(1, 1.0, 200), b=(1, 1.0, 100)), Budget(target_tokens_per_strategy=200)
+    assert budget_differences(amounts, budget)[0].endswith("a had 200 target tokens, b 100")
+    assert budget_differences(amounts, budget, counted="rows")[0].endswith("a had 200 rows, b 100")
 
 
 def test_a_difference_of_5_percent_is_no_difference():

@@ -1,6 +1,7 @@
 """Commands on an experiment that starts from another's weights: the other is trained first, once per seed."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,32 @@ def test_a_language_model_s_trunk_becomes_a_classifier_s(project: Path, call: Ca
     code, _, err = call("train", "class.yaml", "-o", "model.d_ff=16", "-o", "model.layers=2")
     assert code == 65
     assert "has 3 tensors of another shape (trunk.layers.0" in err
+
+
+def test_preparing_says_how_many_windows_a_language_model_has_and_that_they_hold_every_piece(
+    project: Path, call: Call
+) -> None:
+    write_texts(project)
+    code, out, _ = call("prepare", "language.yaml", "-o", "task.n_seq=8", "-o", "task.packing=true")
+    assert code == 0
+    found = re.search(r"^train: ([\d,]+) of .*\n  text: ([\d,]+) tokens", out, re.MULTILINE)
+    assert found is not None
+    tokens = sum(int(number.replace(",", "")) for number in found.groups())
+    windows = f"train: {-(-tokens // 8):,} packed windows of at most 8 tokens"
+    assert f"{windows}; of {tokens:,} pieces and ends of documents 0 are lost" in out
+    assert re.search(r"^valid: \d+ windows of at most 8 tokens; of .* 0 are lost$", out, re.MULTILINE)
+
+
+def test_weights_that_will_not_fit_are_refused_before_they_are_trained(project: Path, call: Call) -> None:
+    for override, what in (
+        ("model.d_model=16", "first has "),
+        ("data.tokenizer.vocabulary=80", "first has another vocabulary than `source` here"),
+    ):
+        code, out, err = call("train", "next.yaml", "-o", override)
+        assert code == 65
+        assert what in err
+        assert "is trained first" not in out
+        assert not (project / "runs" / "baselines").exists()
 
 
 def test_what_was_not_trained_yet_is_named_with_the_command_that_trains_it(call: Call) -> None:

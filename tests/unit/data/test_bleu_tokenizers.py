@@ -10,9 +10,10 @@ from conftest import TIERE, tiny_data, write_tiny_corpus
 from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
 
+from intelligen.config.base import comparable
 from intelligen.config.schema.bleu_tokenizer_names import BleuTokenizer
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.tasks import Translation
+from intelligen.config.schema.tasks import QuestionAnswering, Translation
 from intelligen.data.bleu_tokenizers import bleu_metric, require_bleu_tokenizer
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared
@@ -22,6 +23,7 @@ from intelligen.evaluation.sacrebleu_metrics import Bleu
 from intelligen.evaluation.significance import compare_systems, mean_interval
 from intelligen.optimization import MetricSums
 from intelligen.strategies.rewards import sentence_rewards
+from intelligen.tasks import build_task
 
 REFERENCES = ["我们今天去公园散步。", "他喜欢在周末看电影。", "这本书非常有意思，值得一读。"]
 # One wrong character each.
@@ -83,6 +85,21 @@ def test_references_without_spaces_are_refused_with_the_line_to_add(right: BleuT
         require_bleu_tokenizer(Translation(), data)
     for chosen in ("13a", "char"):
         require_bleu_tokenizer(Translation(bleu_tokenizer=chosen), data)
+
+
+def test_answers_are_scored_by_the_chosen_tokenizer_as_translations_are(prepared) -> None:
+    chosen = build_task(QuestionAnswering(bleu_tokenizer="zh"))
+    assert Bleu("zh") in chosen.metrics
+    assert Bleu("13a") in build_task(QuestionAnswering()).metrics
+    # At its default the key is in no identity.
+    assert "bleu_tokenizer" not in comparable(QuestionAnswering())
+    assert comparable(QuestionAnswering(bleu_tokenizer="zh"))["bleu_tokenizer"] == "zh"
+    data = prepared(SCRIPTS["zh"], "")
+    with pytest.raises(ConfigError, match=r"-o task\.bleu_tokenizer=zh;"):
+        require_bleu_tokenizer(QuestionAnswering(), data)
+    texts = ["".join(SCRIPTS["zh"])]
+    assert "counts a sentence as one word" in (build_task(QuestionAnswering()).caution("test", texts) or "")
+    assert chosen.caution("test", texts) is None
 
 
 def test_latin_text_and_a_few_foreign_characters_are_no_reason_to_refuse(prepared) -> None:

@@ -74,7 +74,16 @@ def test_the_format_says_what_a_file_of_another_ending_is(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [(1, "1"), (0, "0"), (-3, "-3"), (True, "true"), (False, "false"), (1.0, "1"), (4.5, "4.5"), ("pos", "pos")],
+    [
+        (1, "1"),
+        (0, "0"),
+        (-3, "-3"),
+        (True, "true"),
+        (False, "false"),
+        (1.0, "1"),
+        (4.5, "4.5"),
+        ("pos", "pos"),
+    ],
 )
 def test_labels_that_are_numbers_are_text_in_jsonl_and_on_the_hub(tmp_path: Path, value: object, label: str) -> None:
     (tmp_path / "t.jsonl").write_text(json.dumps({"document": "a", "label": value}) + "\n")
@@ -82,6 +91,11 @@ def test_labels_that_are_numbers_are_text_in_jsonl_and_on_the_hub(tmp_path: Path
     fields = {"text": "document"}
     hub = HubRows(HubCorpus(dataset=str(tmp_path / "saved"), fields=fields), LABELLED)
     assert rows_of(tmp_path, PairTable(file="t.jsonl", fields=fields)) == list(hub.rows("train")) == [("a", label)]
+
+
+def test_a_label_may_be_a_number_of_hundreds_of_digits(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps({"text": "a", "label": 10**400}) + "\n")
+    assert rows_of(tmp_path, PairTable(file="t.jsonl")) == [("a", "1" + "0" * 400)]
 
 
 @pytest.mark.parametrize("value", ["null", "NaN", "[1]", '{"a": 1}'])

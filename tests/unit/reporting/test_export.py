@@ -5,6 +5,8 @@ import io
 import re
 from typing import Any
 
+from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.config.schema.rows import Row
 from intelligen.evaluation.sacrebleu_metrics import Bleu
 from intelligen.reporting.export import latex_escaped, to_csv, to_latex, to_markdown
 
@@ -54,6 +56,28 @@ def test_latex_prints_its_own_signs() -> None:
     columns = re.search(r"\\begin\{tabular\}\{(.*)\}", table)
     assert columns is not None
     assert {line.count(" & ") + 1 for line in table.splitlines() if " & " in line} == {len(columns[1])}
+
+
+def test_variants_say_how_their_scores_were_computed_below_the_table_or_where_they_differ_by_row() -> None:
+    compared = ComparedRows("row", "a", {name: Row(name, name, {}, {}) for name in ("a", "b")})
+    shared = {"test_set": "test", "search": "beam", "bleu": 30.0, "bleu_low": 29.0, "bleu_high": 31.0}
+    records = [{**shared, "label": name, "signature": "nrefs:1|tok:13a"} for name in ("a", "b")]
+    markdown, latex = (write(records, [Bleu()], compared) for write in (to_markdown, to_latex))
+    assert markdown.endswith("\n\nBLEU signature: nrefs:1|tok:13a\n")
+    assert r"\footnotesize BLEU signature: nrefs:1|tok:13a} \\" in latex
+    assert "signature" not in markdown.splitlines()[0]
+    records[1]["signature"] = "nrefs:1|tok:zh"
+    markdown = to_markdown(records, [Bleu()], compared)
+    assert "| BLEU signature |" in markdown.splitlines()[0]
+    assert [line.rstrip(" |").rpartition("| ")[2] for line in markdown.splitlines()[2:]] == [
+        r"nrefs:1\|tok:13a",
+        r"nrefs:1\|tok:zh",
+    ]
+    # Metrics whose name says everything have none, and strategies' tables are as they were.
+    for one in records:
+        one["signature"] = ""
+    assert "signature" not in to_markdown(records, [Bleu()], compared)
+    assert "signature" not in to_markdown([{**KNOWN, "signature": "nrefs:1"}], [Bleu()])
 
 
 def test_markdown_has_as_many_cells_in_every_line() -> None:

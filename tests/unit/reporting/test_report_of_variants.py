@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from small_rows import SmallRows
+from small_rows import QUALITY, SmallRows
 
 from intelligen import api
 from intelligen.analysis.status import read_status
@@ -16,7 +16,8 @@ from intelligen.analysis.sweep_results import TableWords
 from intelligen.cli.main import commands
 from intelligen.reporting.export import to_latex, to_markdown
 from intelligen.reporting.html.comparison_page import Compared
-from intelligen.reporting.html.write_report import read_compared, study_page
+from intelligen.reporting.html.write_report import read_compared, report_figures, study_page
+from intelligen.reporting.static_figures import draw
 from intelligen.reporting.terminal.results_table import markdown_table
 from intelligen.reporting.terminal.status_view import status_view
 from intelligen.state.sweep_files import SweepFiles
@@ -65,7 +66,7 @@ def test_differences_and_the_answer_are_against_the_sweeps_own_control(compared:
 
 def test_a_row_has_its_label_axes_epoch_losses_scores_and_difference(compared: Compared) -> None:
     row = markdown(compared)["gpt-pre:20-lm:0"]
-    assert (row["pre"], row["lm"], row["epoch"]) == ("20", "0", "2")
+    assert (row["item"], row["pre"], row["lm"], row["epoch"]) == ("gpt-pre:20-lm:0", "20", "0", "2")
     assert (row["train loss"], row["valid loss"], row["test loss"]) == ("0.147", "0.348", "0.500")
     assert row["valid accuracy in %"] == "95.25"
     assert row["test accuracy in % [95 %]"].startswith("95.50 [")
@@ -118,6 +119,8 @@ def test_the_page_has_no_word_of_strategies_or_of_searches_of_text(compared: Com
     said = page.partition("<main>")[2].partition('<section id="run">')[0]
     assert "strateg" not in said
     assert "beam" not in said
+    assert "target tokens" not in said
+    assert "rows trained on" in page
     assert "gpt-pre:20-lm:0.5" in said
 
 
@@ -140,6 +143,13 @@ def test_figures_by_epoch_have_a_line_for_each_label_and_a_band_for_seeds(confir
     assert lines[2]["y"][1] == pytest.approx(95.25)
 
 
+def test_a_legend_stands_beside_its_figure_and_is_not_looked_a_place_for(confirmed: SmallRows) -> None:
+    figures = report_figures(read_compared(confirmed.directory, store=confirmed.store))
+    (curves,) = (draw(figure) for figure in figures if figure.key == "accuracy-by-epoch")
+    assert curves.axes[0].get_legend() is None
+    assert [text.get_text() for text in curves.legends[0].get_texts()][2] == "gpt-pre:20-lm:0"
+
+
 def test_terminal_table_and_status_have_the_rows_word_label_and_axes(confirmed: SmallRows, compared: Compared) -> None:
     records = {member.record.id: member.record for member in compared.study.members}
     words = TableWords.of(compared.study.sweep, compared.study.task)
@@ -147,12 +157,21 @@ def test_terminal_table_and_status_have_the_rows_word_label_and_axes(confirmed: 
     table = markdown_table(found, objective="valid/accuracy", scores=("accuracy",), words=words)
     row = cells(table.partition("\n\n")[0])["gpt-pre:20-lm:0.5"]
     assert (row["pre"], row["lm"], row["× gpt-pre:0-lm:0"]) == ("20", "0.5", "1.00")
+    assert table.startswith("| item |")
     assert "strateg" not in table
     status, terminal = read_status(SweepFiles(confirmed.directory)), StringIO()
     Console(file=terminal, width=200).print(status_view(status))
     (line,) = (line for line in terminal.getvalue().splitlines() if line.startswith("gpt-pre:20-lm:0.5"))
     assert line.split()[1:3] == ["20", "0.5"]
+    # A classification's losses are sums over rows.
+    assert " rows\n" in terminal.getvalue().replace(" \n", "\n")
+    assert "tokens" not in terminal.getvalue()
     assert "words" not in status.document()
+
+
+def test_status_lists_rows_in_the_files_order_whichever_ran_first(tmp_path: Path) -> None:
+    files = SmallRows(tmp_path / "runs", seeds=(), ran=list(QUALITY)[::-1])
+    assert [row.strategy for row in read_status(SweepFiles(files.write())).strategies] == list(QUALITY)
 
 
 def test_programs_get_the_id_the_label_and_the_axes_of_each_row(confirmed: SmallRows) -> None:
@@ -165,4 +184,4 @@ def test_programs_get_the_id_the_label_and_the_axes_of_each_row(confirmed: Small
     ]
     whole = api.compare(["rows"], runs=confirmed.store)
     assert whole.index.names == ["sweep", "row", "test_set", "search"]
-    assert whole.loc[("rows", "pre-20.lm-0", "test", "beam"), "train/loss"] == pytest.approx(0.1475)
+    assert whole.loc[("rows", "pre-20.lm-0", "test", ""), "train/loss"] == pytest.approx(0.1475)

@@ -43,6 +43,13 @@ def account(directory: Path, ledger: Ledger, *, searching: bool = True, **budget
     return Account(Budget(**budget), ledger, directory, searching=searching)
 
 
+def test_a_classification_s_budget_of_targets_is_one_of_rows(tmp_path):
+    with Ledger.open(tmp_path, {"experiment": {"task": {"name": "classification"}}}) as ledger:
+        start(ledger, "t0000", "standard")
+        epoch(tmp_path, "t0000", 1, device_s=1, tokens=300)
+        assert account(tmp_path, ledger, target_tokens=300).spent(None) == "the budget of 300 rows is spent"
+
+
 def test_device_hours_and_tokens_are_summed_over_trials_and_their_epochs(tmp_path):
     with Ledger.open(tmp_path, {}) as ledger:
         start(ledger, "baseline-1", "standard", kind="baseline")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from searches import sweep
 
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.sweep import Resources, Sweep, TrialResources
 from intelligen.errors import UnavailableError
 from intelligen.state.ledger import Ledger, recorded_devices
 from intelligen.sweep.cluster.capacity import Capacity, Node
@@ -19,7 +19,7 @@ def capacity_of(*, cpus: int = 16, gpus: int = 0) -> Capacity:
 
 
 def asked(baseline: dict | None = None, **resources: object) -> Sweep:
-    return sweep(resources=Resources(**resources), baseline=Resources(**(baseline or {})))
+    return sweep(resources=TrialResources(**resources), baseline=Resources(**(baseline or {})))
 
 
 def resolved(settings: Sweep, capacity: Capacity, recorded: dict[str, int] | None = None) -> tuple[int, ...]:

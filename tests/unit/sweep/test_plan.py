@@ -6,7 +6,8 @@ import pytest
 import torch
 from searches import sweep
 
-from intelligen.config.schema.experiment import Experiment
+from intelligen.config.named_experiments import initial_experiment
+from intelligen.config.schema.experiment import Experiment, baseline_trial
 from intelligen.config.schema.training import Training
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.state import layout
@@ -14,6 +15,7 @@ from intelligen.sweep.cluster.capacity import Capacity, Node
 from intelligen.sweep.preflight import plan as plans
 from intelligen.sweep.preflight.plan import make_plan
 from intelligen.sweep.row_data import PreparedRows
+from intelligen.sweep.row_starts import RowStarts
 
 
 def nothing_to_time() -> Prepared:
@@ -71,7 +73,10 @@ def test_baselines_of_variants_that_start_from_a_pre_training_are_timed(
         resources={"gpus_per_worker": 0},
         baseline={"gpus_per_worker": 0},
     )
-    rows = PreparedRows(prepared, dict.fromkeys(of, prepared), dict.fromkeys(of, prepared))
+    named = initial_experiment(experiment)
+    assert named is not None
+    starts = RowStarts(dict.fromkeys(of, baseline_trial(named, prepared=prepared.identity)))
+    rows = PreparedRows(prepared, dict.fromkeys(of, prepared), dict.fromkeys(of, prepared), starts)
     plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows)
     assert plan.cost is not None
     assert plan.cost.baseline_s.low > 0

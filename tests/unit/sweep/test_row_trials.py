@@ -1,11 +1,15 @@
 """A row's trials have its settings, its data, its baseline and its initial weights, seed by seed."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from searches import sweep
 
-from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.load import row_experiments
+from intelligen.config.named_experiments import initial_experiment
+from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.strategies import Strategy
 from intelligen.errors import ChangedError
@@ -13,6 +17,7 @@ from intelligen.state.ledger import Ledger
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.preflight.verify_files import require_data
 from intelligen.sweep.row_data import DataOfRows
+from intelligen.sweep.row_starts import RowStarts
 from intelligen.sweep.row_trials import RowTrials
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -27,16 +32,21 @@ VARIANTS = {
 
 
 def rows(experiment: Experiment | None = None, **changes: object) -> RowTrials:
-    settings = sweep(space={}, budget={}, **changes)
-    names = [row.id for row in settings.variants()]
-    data = DataOfRows("shared", dict.fromkeys(names, "shared") | {"wide": "other"}, dict.fromkeys(names, "its"))
-    return RowTrials(settings, experiment or Experiment(version=1, name="e"), data, weights)
+    settings, experiment = sweep(space={}, budget={}, **changes), experiment or Experiment(version=1, name="e")
+    data = dict.fromkeys([row.id for row in settings.variants()], "shared") | {"wide": "other"}
+    found = DataOfRows("shared", data, starts(row_experiments(settings, experiment)))
+    return RowTrials(settings, experiment, found, weights)
 
 
-def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) -> InitialWeights:
+def starts(experiments: Mapping[str, Experiment]) -> RowStarts:
+    """As a launch finds them, but for data that were prepared."""
+    named = {row: initial_experiment(one) for row, one in experiments.items()}
+    return RowStarts({row: baseline_trial(one, prepared="its") for row, one in named.items() if one is not None})
+
+
+def weights(experiment: Experiment, prepared: str, pretraining: Trial) -> InitialWeights:
     """Another hash for each seed and epoch."""
     assert experiment.initial is not None
-    assert pretraining is not None
     name = f"{pretraining.seed}{experiment.initial.epoch}"
     return InitialWeights(weights=name.rjust(64, "0"), part="all", freeze=False, origin=prepared)
 
@@ -44,9 +54,10 @@ def weights(experiment: Experiment, prepared: str, pretraining: Trial | None) ->
 def test_variants_that_share_a_baseline_have_one() -> None:
     found = rows(rows={"variants": VARIANTS})
     assert list(found.baselines) == ["baseline-base-1", "baseline-wide-1"]
+    assert [start.row for start in found.baselines.values()] == ["baseline-base", "baseline-wide"]
     starts = {row: found.trial({"row": row}).start for row in VARIANTS["of"]}
-    assert starts["base"] == starts["smooth"] == found.baselines["baseline-base-1"].identity
-    assert starts["wide"] == found.baselines["baseline-wide-1"].identity
+    assert starts["base"] == starts["smooth"] == found.baselines["baseline-base-1"].trial.identity
+    assert starts["wide"] == found.baselines["baseline-wide-1"].trial.identity
 
 
 def test_a_trial_has_the_settings_and_the_data_of_its_row() -> None:
@@ -66,6 +77,7 @@ def test_strategies_keep_one_baseline_a_seed() -> None:
     settings = sweep(confirm={"seeds": 2})
     found = RowTrials(settings, Experiment(version=1, name="e"), DataOfRows("x"), weights)
     assert list(found.baselines) == ["baseline-1", "baseline-2", "baseline-3"]
+    assert {start.row for start in found.baselines.values()} == {None}
     assert found.row_of({"strategy.name": "standard"}) is None
 
 
@@ -85,18 +97,38 @@ def pretrained(file: Path) -> RowTrials:
 
 def test_rows_that_share_a_pre_training_train_it_once_for_each_seed(pretrained: RowTrials) -> None:
     assert list(pretrained.pretrainings) == ["pretrained-1", "pretrained-2", "pretrained-3"]
-    assert {trial.prepared for trial in pretrained.pretrainings.values()} == {"its"}
+    assert {start.trial.prepared for start in pretrained.pretrainings.values()} == {"its"}
+    assert {start.row for start in pretrained.pretrainings.values()} == {"pretrained"}
 
 
 def test_an_edited_pre_training_is_another_sweep(pretrained: RowTrials, tmp_path: Path) -> None:
     def fingerprint() -> dict[str, object]:
-        return sweep_fingerprint(pretrained.sweep, pretrained.experiment, data=pretrained.data)
+        data = replace(pretrained.data, starts=starts(pretrained.experiments))
+        return sweep_fingerprint(pretrained.sweep, pretrained.experiment, data=data)
 
     before = fingerprint()
     require_unchanged(before, fingerprint(), tmp_path)
     (tmp_path / "pretrained.yaml").write_text(PRETRAINED.replace("epochs: 2", "epochs: 3"))
     with pytest.raises(ChangedError, match=r"pretraining\.pre-1\.training\.epochs: 2 → 3"):
         require_unchanged(before, fingerprint(), tmp_path)
+
+
+def test_a_row_that_is_renamed_added_or_taken_away_is_named(tmp_path: Path) -> None:
+    def fingerprint(*names: str) -> dict[str, object]:
+        of = {"base": {}} | {name: {"model.d_ff": 2 ** (place + 4)} for place, name in enumerate(names)}
+        found = rows(rows={"variants": {"control": "base", "of": of}})
+        return sweep_fingerprint(found.sweep, found.experiment, data=found.data)
+
+    before = fingerprint("wide", "deep")
+    require_unchanged(before, fingerprint("wide", "deep"), tmp_path)
+    for names, what in {
+        ("broad", "deep"): "without wide, with broad;",
+        ("wide",): "without deep;",
+        ("wide", "deep", "slow"): "with slow;",
+        ("wide", *"abcdefg"): "without deep, with a, b, c, d, e and 2 more;",
+    }.items():
+        with pytest.raises(ChangedError, match=f"started with other rows.* the file is now {what} restore them, or"):
+            require_unchanged(before, fingerprint(*names), tmp_path)
 
 
 def test_a_row_starts_from_its_epoch_and_its_repetition_from_that_of_the_other_seed(pretrained: RowTrials) -> None:
@@ -112,13 +144,15 @@ def test_a_row_starts_from_its_epoch_and_its_repetition_from_that_of_the_other_s
 def test_a_pre_training_never_has_the_name_of_a_baseline(file: Path) -> None:
     file.write_text(PRETRAINED.replace("name: pretrained", "name: baseline"))
     experiment = Experiment(version=1, name="e", initial={"experiment": str(file), "epoch": 1})
-    found = RowTrials(sweep(), experiment, DataOfRows("shared", pretraining={"": "its"}), weights)
+    found = RowTrials(sweep(), experiment, DataOfRows("shared", starts=starts({"": experiment})), weights)
     assert not found.pretrainings.keys() & found.baselines.keys()
+    # However a name is made distinct, the row is the experiment.
+    assert [start.row for start in found.pretrainings.values()] == ["baseline"]
 
 
 def test_baselines_that_start_from_a_pre_training_may_be_launched_before_it_is_trained(file: Path) -> None:
     experiment = Experiment(version=1, name="e", initial={"experiment": str(file)})
-    data = DataOfRows("shared", pretraining={"": "its"})
+    data = DataOfRows("shared", starts=starts({"": experiment}))
     with Ledger.open(file.parent / "sweeps" / "s", {"sweep_id": "0"}) as ledger:
         launch = SweepContext(sweep(), experiment, data, file.parent, file.parent / "sweeps" / "s", ledger)
         require_data(launch, [])

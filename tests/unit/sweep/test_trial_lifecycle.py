@@ -153,15 +153,29 @@ def test_failed_trials_run_again_as_the_same_trials(directory, ledger):
     assert reopen_failed(run) == ([], {})
 
 
-def test_once_confirmations_have_begun_only_those_run_again(directory, ledger):
+def test_failed_trials_of_a_row_that_is_being_confirmed_stay_failed_and_are_said_to(directory, ledger):
     run = launch(directory, ledger, sweep())
     start(run, 0)
     ledger.finish("t0000", TrialState.FAILED, "it ended")
     settings = {"row": "standard", "seed": 2, "params": {}, "config": {}}
     ledger.start("standard-s2", kind="confirm", directory="confirm/standard-s2", **settings)
     ledger.finish("standard-s2", TrialState.FAILED, "it ended")
-    assert reopen_failed(run) == (["standard-s2"], {})
+    assert list(reopened_lines(run)) == [
+        "runs again: standard-s2",
+        "does not run again: t0000: the best trial of the row is being confirmed, and stays the best",
+    ]
     assert ledger.trials["t0000"].state is TrialState.FAILED
+
+
+def test_a_failed_row_runs_again_while_others_are_being_confirmed(directory, ledger):
+    run = launch(directory, ledger, sweep())
+    start(run, 0)
+    start(run, 1, strategy="generative")
+    ledger.finish("t0000", TrialState.COMPLETE, "finished")
+    ledger.finish("t0001", TrialState.FAILED, "its host was lost")
+    settings = {"row": "standard", "seed": 2, "params": {}, "config": {}}
+    ledger.start("standard-s2", kind="confirm", directory="confirm/standard-s2", **settings)
+    assert reopen_failed(run) == (["t0001"], {})
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from intelligen.config.document import flatten
 from intelligen.state.history import Report, ValidationSample
 from intelligen.state.redaction import redact, redact_text
 from intelligen.state.trial_records import Closing, SweepStatus, TrialRecord, TrialState
 from intelligen.state.trial_result import Result
 from intelligen.tracking.mlflow_mapping import (
     Ending,
-    flatten,
     mlflow_key,
     report_metrics,
     samples_note,
@@ -214,6 +214,7 @@ def test_sample_translations_are_a_table_within_mlflows_bound() -> None:
     assert lines[-1].endswith("x | y |")
     assert 7000 < len(note) <= 8000
     assert samples_note(report(1, 1.0)) == "Epoch 1, update 10, 100 target tokens."
+    assert samples_note(report(1, 1.0), counted="rows") == "Epoch 1, update 10, 100 rows."
 
 
 def test_a_repetition_says_what_it_repeats_and_is_counted_apart() -> None:

@@ -19,6 +19,7 @@ from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import Encoder
+from intelligen.config.schema.training import Optimizer
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import ConfigError, DataError, StorageError
@@ -294,13 +295,33 @@ def test_vectors_of_words_fill_their_pieces_alone_and_their_coverage_is_said(pla
     others = [index for index in range(len(pieces)) if index not in covered]
     assert torch.equal(table[others], before[TABLE][others])
     assert found.loaded == (TABLE,)
-    assert not model.get_parameter(TABLE).requires_grad
+    assert f": {len(covered)} rows of 1 ({TABLE}) loaded and frozen; " in found.line()
     columns = prepared.split("train").columns.values()
     tokens = np.concatenate([column.tokens for column in columns])
     share = np.isin(tokens, covered).mean()
     assert found.initial.origin == (
         f"vectors.txt: {len(covered)} of 90 pieces ({len(covered) / 90:.1%}), {share:.1%} of the training tokens"
     )
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_frozen_vectors_stay_and_pieces_without_a_vector_learn(optimizer, place, prepared, tmp_path):
+    store, trial = place
+    pieces = prepared.tokenizer("source").pieces
+    covered = [pieces.index(f"▁{word}") for word in ("ape", "bee", "cat", "dog") if f"▁{word}" in pieces]
+    path = vectors_file(tmp_path, {pieces[index][1:]: 0.5 for index in covered})
+    initial = taken(place, prepared, experiment=None, path=str(path), freeze=True)
+    chosen = Optimizer(name=optimizer, learning_rate=5e-3, weight_decay=0.1)
+    training = trial.training.model_copy(update={"optimizer": chosen})
+    trial = trial.model_copy(update={"initial": initial, "training": training})
+    fit(trial, Runtime(store, tmp_path / "t"))
+    table = load_file(tmp_path / "t" / SELECTED)[TABLE]
+    assert covered
+    assert torch.equal(table[covered], torch.full_like(table[covered], 0.5))
+    random = network(trial, prepared, seed=trial.seed).state_dict()[TABLE]
+    moved = [index for index in range(len(pieces)) if not torch.equal(table[index], random[index])]
+    used = {int(token) for column in prepared.split("train").columns.values() for token in column.tokens}
+    assert used <= {*moved}
 
 
 @pytest.mark.parametrize(
@@ -331,6 +352,17 @@ def test_weights_are_written_whole_or_not_at_all(place, tmp_path):
     stored = store_weights(store, Origin("x", {}, []), weights)
     assert stored.path.parent == layout.weights(store, stored.sha256)
     assert stored.path.read_bytes() == weights.read_bytes()
+
+
+def test_damaged_weights_that_are_there_are_named_where_they_would_be_taken(place, prepared, tmp_path):
+    store = tmp_path / "store"
+    (store / "prepared").mkdir(parents=True)
+    layout.prepared(store, place[1].prepared).symlink_to(prepared.directory)
+    taken((store, place[1]), prepared, run=run_of(place))
+    (file,) = (store / "weights").glob("*/model.safetensors")
+    file.write_bytes(b"half")
+    with pytest.raises(StorageError, match=r"model\.safetensors: damaged .*; delete "):
+        taken((store, place[1]), prepared, run=run_of(place))
 
 
 def test_weights_that_are_there_are_not_written_again(place):
