@@ -86,4 +86,5 @@ def _scores(trained: TrainedModel) -> Iterator[str]:
             signature = scores.signatures.get(f"{name}_signature", "")
             bounds = f"{one.low:.2f} to {one.high:.2f}"
             score = scores.metrics[f"{split}/{name}"]
-            yield f"| {split} | {scores.search.name} | {name} | {score:.2f} | {bounds} | `{signature}` |"
+            how = "none" if scores.search is None else scores.search.name
+            yield f"| {split} | {how} | {name} | {score:.2f} | {bounds} | `{signature}` |"
