@@ -11,6 +11,8 @@ from intelligen.state.atomic_files import replace_file, write_synced
 from intelligen.state.checksummed_json import seal, unseal
 
 HISTORY_FILE = "history.jsonl"
+INITIAL_WEIGHTS = "initial_weights"
+"""The tag of reports that says which weights a training began with, unless random ones, and what became of them."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from intelligen.config.schema.experiment import Experiment, Trial, baseline_tria
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.data.prepared_data import Prepared
 from intelligen.state import layout
-from intelligen.training.initial_weights import initial_weights, require_fitting
 from intelligen.training.weights_store import stored_weights
 
 ALL_ROWS = ""
@@ -91,6 +90,8 @@ def imported_weights(
         IntelligenError: As `initial_weights` raises it.
 
     """
+    from intelligen.training.initial_weights import initial_weights
+
     if experiment.initial is None or experiment.initial.path is None:
         return None
     if known is not None and layout.weights(store, known.weights).exists():
@@ -118,6 +119,8 @@ def require_fitting_starts(
         DataError: The weights will have another shape or vocabulary.
 
     """
+    from intelligen.training.initial_weights import require_fitting
+
     for row, trial in starts.pretraining.items():
         require_fitting(rows[row], prepared=prepared[row], pretraining=trial, its_data=pretraining[row])
 

@@ -3,7 +3,7 @@
 import time
 
 from intelligen.evaluation import Evaluation
-from intelligen.state.history import Report, ValidationSample
+from intelligen.state.history import INITIAL_WEIGHTS, Report, ValidationSample
 from intelligen.training.divergence import DivergedError, not_finite
 from intelligen.training.kept_weights import keep_weights
 from intelligen.training.progress import Progress
@@ -54,7 +54,7 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
     }
     tags = {**evaluation.signatures, **Usage.tags(usages)}
     if setup.initial is not None:
-        tags["initial_weights"] = setup.initial.line()
+        tags[INITIAL_WEIGHTS] = setup.initial.line()
     metric = setup.selection_metric
     progress.end_epoch(metrics[metric], metric=metric, averaged=setup.trial.training.average_last)
     report = runtime.broadcast(_report(progress, metrics, tags, samples))

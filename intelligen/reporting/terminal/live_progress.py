@@ -15,7 +15,7 @@ from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import best_value
 from intelligen.config.metric_direction import best
 from intelligen.errors import StorageError
-from intelligen.state.history import Report
+from intelligen.state.history import INITIAL_WEIGHTS, Report
 from intelligen.state.sweep_files import STATES, SweepFiles
 from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.training.report_line import report_line
@@ -56,6 +56,7 @@ class LiveProgress:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._shown: dict[str, int] = {}
+        self._shown_starts: set[str] = set()
         self._shown_ends: set[str] = set()
         self._best: float | None = None
         self._problem = ""
@@ -67,6 +68,8 @@ class LiveProgress:
         # What earlier launches did is known already.
         for record in trials.values():
             self._shown[record.id] = len(self._files.reports(record))
+            if self._shown[record.id]:
+                self._shown_starts.add(record.id)
             if record.state is not TrialState.RUNNING:
                 self._shown_ends.add(record.id)
         if self._live is not None:
@@ -100,10 +103,19 @@ class LiveProgress:
         counted = [name for name, r in trials.items() if r.kind == "trial" and r.state is not TrialState.FAILED]
         values = [best_value(histories[name], self._objective) for name in counted]
         self._best = best(self._objective, (value for value in values if value is not None), value=float)
+        self._print_starts(trials, histories)
         if self._live is not None:
             self._live.update(self._table(trials, histories))
         else:
             self._print_news(trials, histories)
+
+    def _print_starts(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> None:
+        """Say once of each trial which weights it began with, where these were not random."""
+        for name, record in trials.items():
+            if histories[name] and name not in self._shown_starts:
+                self._shown_starts.add(name)
+                if line := histories[name][0].tags.get(INITIAL_WEIGHTS):
+                    self._say(f"{record.title}  starts from {line}")
 
     def _print_news(self, trials: dict[str, TrialRecord], histories: dict[str, list[Report]]) -> None:
         for name, record in trials.items():

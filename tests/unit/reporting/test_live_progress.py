@@ -1,6 +1,7 @@
 """The plain progress shows every epoch and every end once, also those of a trial that begins again."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -27,10 +28,11 @@ METRICS = {
 }
 
 
-def add_epoch(directory: Path, epoch: int, *, chrf: float = 20.0) -> None:
+def add_epoch(directory: Path, epoch: int, *, chrf: float = 20.0, tags: Mapping[str, str] = {}) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     metrics = {**METRICS, "valid/chrf": chrf}
-    History(directory).append(Report(epoch=epoch, update=epoch, target_tokens=9, time_ms=epoch, metrics=metrics))
+    report = Report(epoch=epoch, update=epoch, target_tokens=9, time_ms=epoch, metrics=metrics, tags=tags)
+    History(directory).append(report)
 
 
 def test_every_epoch_and_every_end_is_reported_once(tmp_path):
@@ -58,6 +60,29 @@ def test_every_epoch_and_every_end_is_reported_once(tmp_path):
         ledger.finish("t0000", TrialState.COMPLETE, "finished")
     shown = [line.split("  ")[1] for line in output.getvalue().splitlines()]
     assert shown == ["epoch 1", "epoch 2", "failed: it broke", "epoch 3", "complete: finished"]
+
+
+def test_the_weights_that_a_trial_starts_from_are_named_once(tmp_path):
+    output, loaded = (
+        io.StringIO(),
+        {"initial_weights": "lm, epoch 4 (0123): 9 loaded; 2 random; none left over"},
+    )
+    trial = tmp_path / "trials" / "t0000"
+    with (
+        Ledger.open(tmp_path, {}) as ledger,
+        LiveProgress(
+            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
+        ) as progress,
+    ):
+        ledger.start(
+            "t0000", kind="trial", row="wide", seed=1, params={}, config={}, directory="trials/t0000", number=0
+        )
+        for epoch in (1, 2):
+            add_epoch(trial, epoch, tags=loaded)
+            progress._look()
+    lines = output.getvalue().splitlines()
+    assert lines[0] == "t0000 wide  starts from lm, epoch 4 (0123): 9 loaded; 2 random; none left over"
+    assert sum("starts from" in line for line in lines) == 1
 
 
 def test_a_damaged_history_is_reported_once_and_ends_nothing(tmp_path):

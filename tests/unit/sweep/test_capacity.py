@@ -88,6 +88,6 @@ def test_an_autoscaler_adds_up_to_the_limits_of_each_type_and_of_all() -> None:
 
 
 def test_the_stage_that_does_not_fit_is_named() -> None:
-    settings = sweep(resources=resources(workers=3), baseline=resources())
+    settings = sweep(resources=resources(workers=3).model_dump(), baseline=resources())
     with pytest.raises(UnavailableError, match=r"resources: asks for 3 CPUs \(3 workers × 1\), the cluster has 2"):
         TWO_SMALL.require(settings)
