@@ -20,7 +20,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from intelligen.config.schema.experiment import stored_trial
 from intelligen.config.schema.stages_after_search import Scoring, scored_as
-from intelligen.config.schema.sweep import Resources
+from intelligen.config.schema.sweep import TrialResources
 from intelligen.state.failure_file import read_failure, write_failure
 from intelligen.state.heartbeat import heartbeat
 from intelligen.state.history import HISTORY_FILE, Report, read_history
@@ -86,7 +86,7 @@ def run_distributed_trial(config: WorkerConfig) -> dict[str, Any] | None:
 
 def trainer(config: WorkerConfig, *, name: str, gated: bool = False) -> ray.train.torch.TorchTrainer:
     """A Ray Train run over the workers that the resources ask for; `gated` ones report to Tune."""
-    resources = Resources.model_validate_json(config["resources"])
+    resources = TrialResources.model_validate_json(config["resources"])
     storage = Path(config["directory"]) / "ray"
     shutil.rmtree(storage, ignore_errors=True)  # nothing of ours is in it, and a kill may have left it damaged
     per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
@@ -149,7 +149,7 @@ def _work_in_group(config: WorkerConfig, report: Callable[[Report], None]) -> No
 
 def _device(config: WorkerConfig, given: torch.device | None = None) -> torch.device:
     """Where the trial computes; a GPU that it is to use is used once, so that what keeps it from that is known."""
-    if not Resources.model_validate_json(config["resources"]).gpus:
+    if not TrialResources.model_validate_json(config["resources"]).gpus:
         return given or torch.device("cpu")
     device = given if given is not None and given.type != "cpu" else torch.device("cuda", 0)
     torch.empty(1, device=device)
@@ -157,7 +157,7 @@ def _device(config: WorkerConfig, given: torch.device | None = None) -> torch.de
 
 
 def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Callable[[Report], None]) -> None:
-    resources = Resources.model_validate_json(config["resources"])
+    resources = TrialResources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
     runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
     trial = stored_trial(config["trial"])
@@ -242,7 +242,7 @@ def score_tests(directory: str, store: str, resources_json: str, scoring_json: s
 
 
 def _score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
-    resources, scoring = Resources.model_validate_json(resources_json), Scoring.model_validate_json(scoring_json)
+    resources, scoring = TrialResources.model_validate_json(resources_json), Scoring.model_validate_json(scoring_json)
     torch.set_num_threads(resources.cpus_per_worker)
     device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
     trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
