@@ -77,7 +77,7 @@ def open_directory(path: str, revision: str | None = None, *, key: str = "model.
         UnavailableError: The extra is not installed, or the hub cannot be reached.
 
     """
-    require_extra()
+    require_extra(key=key)
     directory = Path(path) if Path(path).is_dir() else _downloaded(path, revision, key)
     try:
         config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
@@ -93,8 +93,12 @@ def open_directory(path: str, revision: str | None = None, *, key: str = "model.
     return found
 
 
-def require_extra(*packages: str) -> None:
+def require_extra(*packages: str, key: str = "model.path") -> None:
     """Refuse to go on without what pre-trained models need.
+
+    Args:
+        packages: Beside `transformers`.
+        key: Of the setting that needs them, for messages.
 
     Raises:
         UnavailableError: A package is not installed.
@@ -102,7 +106,7 @@ def require_extra(*packages: str) -> None:
     """
     for package in ("transformers", *packages):
         if find_spec(package) is None:
-            raise UnavailableError(f"pre-trained models need the package {package}: {EXTRA}")
+            raise UnavailableError(f"{key}: needs the package {package}, which is not installed: {EXTRA}")
 
 
 def files_of(directory: Path) -> list[Path]:

@@ -41,6 +41,11 @@ def refused(kind: type[IntelligenError], project: Path, model: str, *overrides: 
     return str(caught.value)
 
 
+def line_of_model() -> int:
+    """Where the file has its model."""
+    return 1 + TINY_EXPERIMENT[: TINY_EXPERIMENT.index(OWN)].count("\n")
+
+
 def test_what_the_model_is_and_can_do_is_read_from_its_directory(project: Path) -> None:
     t5, gpt2 = (experiment(project, f"{{name: pretrained, path: {name}}}").model for name in ("t5", "gpt2"))
     assert t5.offered() == {"generation", "encoder_output", "mixtures"}
@@ -86,7 +91,9 @@ def test_directories_that_are_no_models_are_refused(project: Path, tmp_path: Pat
         return Path(shutil.copytree(project / "t5", tmp_path / name))
 
     def why(directory: Path) -> str:
-        return refused(DataError, project, f"{{name: pretrained, path: {directory}}}")
+        line = refused(DataError, project, f"{{name: pretrained, path: {directory}}}")
+        assert f"experiment.yaml:{line_of_model()}: model.path: {directory}" in line
+        return line
 
     (copied("bare") / "config.json").unlink()
     assert "has no config.json" in why(tmp_path / "bare")
@@ -132,4 +139,6 @@ def test_a_repository_needs_its_commit_and_the_hub(project: Path, monkeypatch: p
 def test_without_the_extra_the_pip_line_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained_directory, "find_spec", lambda package: None)
     line = refused(UnavailableError, project, "{name: pretrained, path: t5}")
-    assert line == "pre-trained models need the package transformers: pip install 'intelligen[hf]'"
+    where, _, what = line.partition(": ")
+    assert where.endswith(f"experiment.yaml:{line_of_model()}")
+    assert what == "model.path: needs the package transformers, which is not installed: pip install 'intelligen[hf]'"

@@ -20,6 +20,7 @@ from intelligen.config.schema.setting_paths import (
     is_unnamed_in_errors,
     named_options,
 )
+from intelligen.errors import IntelligenError
 
 S = TypeVar("S", bound=Settings)
 
@@ -46,13 +47,23 @@ def validated(settings: type[S], document: Document) -> S:
 
     Raises:
         ConfigError: a key is unknown or missing, or a value breaks its rule; one line for each.
+        DataError: A directory that a key names does not hold what it must.
+        UnavailableError: What a key asks for is not installed, or cannot be reached.
 
     """
-    found = check(settings, document.data)
+    try:
+        found = check(settings, document.data)
+    except IntelligenError as error:  # of a directory that a setting names; its lines begin with the key
+        raise type(error)(*(_at_its_line(str(line), document) for line in error.args)) from error
     problems = [problem.line(document) for problem in found] if isinstance(found, list) else []
     raise_problems([*document.problems.values(), *problems])
     assert isinstance(found, settings)
     return found
+
+
+def _at_its_line(line: str, document: Document) -> str:
+    """`FILE:LINE: ` before a line that begins with a key."""
+    return problem_line(document.origin(tuple(line.partition(": ")[0].split("."))), "", line)
 
 
 def check(settings: type[S], data: dict[str, JsonValue]) -> S | list[Problem]:

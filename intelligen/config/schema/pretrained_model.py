@@ -56,7 +56,7 @@ class Pretrained(ModelSettings):
     def _fits(self) -> Self:
         vars(self)["resolved"] = resolve(self.path, self.revision, self.resolved, key="model.path")
         if self.lora is not None:
-            require_extra("peft")
+            require_extra("peft", key="model.lora")
         if self.kind == "causal" and (wrong := sorted({*self.freeze} - {"embeddings"})):
             raise ValueError(
                 f"freeze: a {self.found.family} model has no {' and no '.join(wrong)} of its own; there is embeddings"
