@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from intelligen.config import pretrained_directory
 from intelligen.config.base import canonical_json
-from intelligen.config.load import apply_settings, load_experiment
+from intelligen.config.load import apply_settings, load_experiment, load_sweep
 from intelligen.config.schema.experiment import Experiment
 from intelligen.errors import ConfigError, DataError, IntelligenError, UnavailableError
 
@@ -104,6 +104,36 @@ def test_directories_that_are_no_models_are_refused(project: Path, tmp_path: Pat
     assert "AutoModelForSeq2SeqLM" in why(tmp_path / "pickled")
     (copied("weightless") / "model.safetensors").unlink()
     assert "has no model.safetensors" in why(tmp_path / "weightless")
+
+
+SPACE = """budget: {trials: 2}
+stages: [train]
+space:
+  model.path: {choice: [ROOT/t5, ROOT/nowhere]}
+"""
+ROWS = """rows:
+  variants:
+    control: own
+    of:
+      own: {}
+      other: {model.path: ROOT/nowhere}
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [(SPACE, "space.model.path"), (ROWS, "rows.variants.of.other.model.path")],
+    ids=["space", "row"],
+)
+def test_a_sweep_that_names_no_model_is_refused_with_its_line(project: Path, part: str, key: str) -> None:
+    experiment(project, "{name: pretrained, path: t5}")
+    text = f"version: 1\nname: tiny\nexperiment: experiment.yaml\n{part}"
+    (project / "sweep.yaml").write_text(text.replace("ROOT", str(project)))
+    with pytest.raises(DataError) as caught:
+        load_sweep(project / "sweep.yaml")
+    line = text[: text.index("nowhere")].count("\n") + 1
+    assert f"sweep.yaml:{line}: {key}: " in str(caught.value)
+    assert f"{project}/nowhere: no such directory" in str(caught.value)
 
 
 def test_a_shard_without_its_weights_is_named(project: Path, tmp_path: Path) -> None:

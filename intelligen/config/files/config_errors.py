@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -51,19 +52,28 @@ def validated(settings: type[S], document: Document) -> S:
         UnavailableError: What a key asks for is not installed, or cannot be reached.
 
     """
-    try:
+    with placing(lambda problem: problem.line(document)):
         found = check(settings, document.data)
-    except IntelligenError as error:  # of a directory that a setting names; its lines begin with the key
-        raise type(error)(*(_at_its_line(str(line), document) for line in error.args)) from error
     problems = [problem.line(document) for problem in found] if isinstance(found, list) else []
     raise_problems([*document.problems.values(), *problems])
     assert isinstance(found, settings)
     return found
 
 
-def _at_its_line(line: str, document: Document) -> str:
-    """`FILE:LINE: ` before a line that begins with a key."""
-    return problem_line(document.origin(tuple(line.partition(": ")[0].split("."))), "", line)
+@contextmanager
+def placing(line: Callable[[Problem], str]) -> Iterator[None]:
+    """Meanwhile errors of what a setting names on the disk or the hub, whose lines begin with the key, say the place.
+
+    Args:
+        line: The problem in words, with where it was written.
+
+    """
+    try:
+        yield
+    except IntelligenError as error:
+        parts = [str(one).partition(": ") for one in error.args]
+        problems = [Problem(key := tuple(name.split(".")), what, key) for name, _, what in parts]
+        raise type(error)(*map(line, problems)) from error
 
 
 def check(settings: type[S], data: dict[str, JsonValue]) -> S | list[Problem]:
