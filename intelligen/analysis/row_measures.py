@@ -34,7 +34,7 @@ class RowMeasures:
     """What the models of a row came to, as means over its seeds."""
 
     epochs: tuple[str, ...]
-    """Of the selected weights, seed by seed: `3`, or `average to 5`."""
+    """Of the selected weights, seed by seed: `3`, or `average to 5`; `0` of a model as it was loaded."""
     trained_epochs: int
     """Most that a model was trained."""
     train_loss: float | None
@@ -79,22 +79,22 @@ def measure(models: Sequence[TrainedTrial], *, metric: str, split: str = "test")
         split: The primary test set.
 
     Returns:
-        None before an epoch has ended.
+        None before an epoch has ended, unless none is to be trained.
 
     """
-    selected = [(one, _selected_epoch(one, metric)) for one in models if one.reports]
+    selected = [(one, *_selected_epoch(one, metric)) for one in models if one.reports or one.result]
     if not selected:
         return None
-    losses = [report.metrics["train/loss"] for _, (_, report) in selected if "train/loss" in report.metrics]
-    valid = [selected_scores(one.result, one.reports, metric) for one, _ in selected]
+    losses = [report.metrics["train/loss"] for *_, report in selected if report and "train/loss" in report.metrics]
+    valid = [selected_scores(one.result, one.reports, metric) for one, *_ in selected]
     return RowMeasures(
-        epochs=tuple(words for _, (words, _) in selected),
-        trained_epochs=max(len(one.reports) for one, _ in selected),
+        epochs=tuple(words for _, words, _ in selected),
+        trained_epochs=max(len(one.reports) for one, *_ in selected),
         train_loss=fmean(losses) if losses else None,
         valid=_means(valid, "valid"),
-        test=_means([one.record.scores for one, _ in selected], split),
-        target_tokens=fmean(one.reports[-1].target_tokens for one, _ in selected),
-        training_device_s=fmean(sum(map(_training_device_s, one.reports)) for one, _ in selected),
+        test=_means([one.record.scores for one, *_ in selected], split),
+        target_tokens=fmean(one.reports[-1].target_tokens if one.reports else 0 for one, *_ in selected),
+        training_device_s=fmean(sum(map(_training_device_s, one.reports)) for one, *_ in selected),
     )
 
 
@@ -106,8 +106,10 @@ def parameters_of(record: TrialRecord, prepared: Prepared) -> int:
     return sum(weight.numel() for weight in network.parameters())
 
 
-def _selected_epoch(one: TrainedTrial, metric: str) -> tuple[str, Report]:
+def _selected_epoch(one: TrainedTrial, metric: str) -> tuple[str, Report | None]:
     """The epoch in words, and its report: the one that has the scores of the selected weights."""
+    if not one.reports:
+        return "0", None
     if one.result is None:
         best = best_report(one.reports, metric) or one.reports[-1]
         return str(best.epoch), best

@@ -18,6 +18,22 @@ SELECTED = "selected/"
 
 
 @dataclass(frozen=True)
+class Effort:
+    """Time and memory of some epochs."""
+
+    epoch_s: float
+    """Mean."""
+    cost_device_s: float
+    """Sum; a device is a GPU, or a worker's processors."""
+    memory_kind: str
+    """`gpu`, or `cpu` where the last epoch ran without one: figures of two kinds of memory do not mix."""
+    memory_avg_mib: float
+    """Mean over the epochs of this kind."""
+    memory_peak_mib: float
+    """Largest of any epoch of this kind."""
+
+
+@dataclass(frozen=True)
 class StrategySummary:
     """One row, or the baseline."""
 
@@ -27,16 +43,8 @@ class StrategySummary:
     """The objective of its selected weights, on the validation set."""
     trials: int
     ended: Mapping[TrialState, int]
-    epoch_s: float
-    """Mean over all epochs of all its trials."""
-    cost_device_s: float
-    """Sum over all epochs of all its trials; a device is a GPU, or a worker's processors."""
-    memory_kind: str
-    """`gpu`, or `cpu` where trials ran without one."""
-    memory_avg_mib: float
-    """Mean over all epochs of all its trials."""
-    memory_peak_mib: float
-    """Largest of any epoch of any trial."""
+    effort: Effort | None
+    """Over all epochs of all its trials; None where it has none: a baseline that is a model as it was loaded."""
     repeated: tuple[TrialRecord, ...] = ()
     """The best trial's settings, trained with seeds that the search has not seen; of the baseline, those seeds'."""
 
@@ -58,24 +66,10 @@ class StrategySummary:
         return {name: fmean(self.scores(name)) for name in names}
 
 
-@dataclass(frozen=True)
-class Effort:
-    """Time, tokens and memory of some epochs."""
-
-    epoch_s: float
-    """Mean."""
-    cost_device_s: float
-    """Sum; a device is a GPU, or a worker's processors."""
-    memory_kind: str
-    """`gpu`, or `cpu` where the last epoch ran without one: figures of two kinds of memory do not mix."""
-    memory_avg_mib: float
-    """Mean over the epochs of this kind."""
-    memory_peak_mib: float
-    """Largest of any epoch of this kind."""
-
-
-def effort_of(reports: Sequence[Report]) -> Effort:
-    """Time, tokens and memory of these epochs, of which there is at least one."""
+def effort_of(reports: Sequence[Report]) -> Effort | None:
+    """Time and memory of these epochs; None of no epoch."""
+    if not reports:
+        return None
     # A sweep may be resumed on another machine.
     kind = "gpu" if reports[-1].metrics["gpu/count"] else "cpu"
     measured = [report.metrics for report in reports if f"{kind}/memory_avg_mib" in report.metrics]
@@ -151,18 +145,13 @@ def _row(
     best_id = best_of(metric, values, value=values.__getitem__)
     if best_id is None:
         return None
-    effort = effort_of([report for history in histories.values() for report in history])
     return StrategySummary(
         row=name,
         best=next(record for record in records if record.id == best_id),
         best_value=values[best_id],
         trials=len(records),
         ended={state: sum(record.state is state for record in records) for state in TrialState},
-        epoch_s=effort.epoch_s,
-        cost_device_s=effort.cost_device_s,
-        memory_kind=effort.memory_kind,
-        memory_avg_mib=effort.memory_avg_mib,
-        memory_peak_mib=effort.memory_peak_mib,
+        effort=effort_of([report for history in histories.values() for report in history]),
     )
 
 

@@ -70,5 +70,6 @@ def _value(metric: str, scores: Mapping[str, float], reports: Sequence[Report]) 
         case "cost/device_s":
             return device_seconds(reports)
         case "time/epoch_s":
-            return sum(report.metrics[metric] for report in reports) / len(reports)
+            # A baseline that is a model as it was loaded has no epoch.
+            return sum(report.metrics[metric] for report in reports) / max(1, len(reports))
     return scores[metric]

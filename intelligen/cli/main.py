@@ -65,6 +65,11 @@ VERBS = (
         "Register the best model of SWEEP in the MLflow store of its last launch.",
     ),
     Verb(
+        "export-model",
+        "verbs.export_model:export_model",
+        "Write MODEL, which began as a pre-trained one, to DIRECTORY, as `transformers` loads it.",
+    ),
+    Verb(
         "reproduce",
         "verbs.reproduce:reproduce",
         "Train TRIAL of SWEEP again from its manifest, and compare the results.",

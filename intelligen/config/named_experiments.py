@@ -10,7 +10,7 @@ from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.shipped_files import located_from_file
 from intelligen.config.files.text_file import displayed
 from intelligen.config.files.yaml_file import read_document
-from intelligen.config.schema.data import Tokenizer
+from intelligen.config.schema.data import OfExperiment, Tokenizer
 from intelligen.config.schema.experiment import Experiment
 from intelligen.errors import ConfigError
 
@@ -72,8 +72,8 @@ def problems_of_named(experiment: Experiment, *, path: Path | None = None) -> It
             yield from ((key, str(line)) for line in error.args)
 
 
-def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...]) -> Tokenizer:
-    """What learns the vocabularies of an experiment, which may be another one's, and so on.
+def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...]) -> Tokenizer | None:
+    """What learns the vocabularies of an experiment, which may be another one's, and so on; none = they are brought.
 
     Args:
         experiment: Its settings.
@@ -81,13 +81,18 @@ def _require_fitting_vocabularies(experiment: Experiment, chain: tuple[Path, ...
 
     """
     settings = experiment.data.tokenizer
-    if isinstance(settings, Tokenizer):
-        return settings
+    if not isinstance(settings, OfExperiment):
+        return settings if isinstance(settings, Tokenizer) else None
     named, path = named_experiment(Path(settings.experiment))
     if absolute(path) in chain:
         circle = " → ".join(displayed(one) for one in (*chain, absolute(path)))
         raise ConfigError(f"none of these experiments learns vocabularies: {circle}")
     learning = _require_fitting_vocabularies(named, (*chain, absolute(path)))
+    if learning is None:
+        raise ConfigError(
+            f"{displayed(path)} has the vocabulary of a pre-trained model; take it from the model itself:"
+            " data.tokenizer {name: pretrained, path: …}"
+        )
     needed = experiment.model.joint_vocabulary_for
     if needed and not learning.joint:
         raise ConfigError(

@@ -31,6 +31,15 @@ class ColumnReport(Settings):
     """Of a label column: rows of each class, in the classes' order."""
 
 
+MOST_UNKNOWN = 0.05
+"""Share of a column's training tokens that a pre-trained model's vocabulary may not know."""
+
+
+def unknown_share(report: ColumnReport) -> float:
+    """Of a column's tokens."""
+    return 0.0 if report.of_classes is not None else report.unknown / max(report.tokens, 1)
+
+
 class SplitReport(Settings):
     """What became of a split's rows."""
 
@@ -101,17 +110,16 @@ class Manifest(Settings):
     """SHA-256 of this manifest without the checksum; None = prepared by the first release."""
 
     @property
-    def tokenizer(self) -> Tokenizer:
-        """By which the vocabularies were learnt."""
+    def tokenizer(self) -> Tokenizer | None:
+        """By which the vocabularies were learnt; none = a pre-trained model brought them."""
         return tokenizer_settings(self.data, self.borrowed)
 
 
-def tokenizer_settings(data: Data, borrowed: BorrowedVocabularies | None = None) -> Tokenizer:
-    """By which the vocabularies of data were learnt, their own or others' where they have none of their own."""
+def tokenizer_settings(data: Data, borrowed: BorrowedVocabularies | None = None) -> Tokenizer | None:
+    """By which the vocabularies of data were learnt, their own or others'; none = a pre-trained model brought them."""
     if isinstance(data.tokenizer, Tokenizer):
         return data.tokenizer
-    assert borrowed is not None
-    return borrowed.tokenizer
+    return None if borrowed is None else borrowed.tokenizer
 
 
 def content_of(manifest: Manifest) -> dict[str, Any]:

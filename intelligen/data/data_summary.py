@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from intelligen.data.data_manifest import ColumnReport, Manifest, Overlap
+from intelligen.data.data_manifest import ColumnReport, Manifest, Overlap, unknown_share
 from intelligen.data.prepared_data import Prepared
 
 _SHOWN = 10
@@ -14,8 +14,9 @@ def describe(prepared: Prepared) -> list[str]:
     manifest = prepared.manifest
     settings, borrowed = manifest.tokenizer, manifest.borrowed
     sizes = {prepared.tokenizer(column).size for column in manifest.tokenizers}
+    kind = "pre-trained" if settings is None else f"{'joint' if settings.joint else 'separate'} {settings.model}"
     lines = [
-        f"{'joint' if settings.joint else 'separate'} {settings.model} vocabulary:"
+        f"{kind} vocabulary:"
         f" {' and '.join(f'{size:,}' for size in sorted(sizes))} pieces"
         + (f" of the prepared data {borrowed.prepared}" if borrowed else "")
     ]
@@ -33,6 +34,13 @@ def describe(prepared: Prepared) -> list[str]:
         )
         lines += [
             f"  {column}: {_column(report, manifest.classes.get(column))}" for column, report in split.columns.items()
+        ]
+    if settings is None:
+        lines += [
+            f"warning: {column}: the pre-trained vocabulary does not know {unknown_share(report):.2%} of the training"
+            " tokens"
+            for column, report in manifest.splits["train"].columns.items()
+            if unknown_share(report)
         ]
     return [*lines, *shared_rows(manifest)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from intelligen.config.base import comparable, content_hash
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column, Row
-from intelligen.config.schema.data import Data, OfExperiment
+from intelligen.config.schema.data import Data, OfExperiment, Tokenizer
 from intelligen.config.schema.experiment import Experiment
 from intelligen.data.checksums import sha256
 from intelligen.data.class_labels import learn_classes
@@ -28,10 +28,17 @@ from intelligen.data.held_out_split import held_out_fix
 from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.data.row_filters import Counts, augmented_rows, evaluation_rows, trained_on
-from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from intelligen.data.split_overlap import OverlapCount, RowHashes
 from intelligen.data.split_writer import Encoder, write_split
-from intelligen.data.vocabularies import Borrowed, borrow, learn_vocabularies, require_rows
+from intelligen.data.vocabularies import (
+    Borrowed,
+    borrow,
+    learn_vocabularies,
+    require_known_text,
+    require_rows,
+    take_pretrained,
+)
+from intelligen.data.vocabulary_file import open_vocabularies
 from intelligen.errors import DataError, StorageError
 from intelligen.state import layout
 from intelligen.state.building_directory import make_building, publish
@@ -133,16 +140,15 @@ class _Build:
         self._comparison = OverlapCount(rows, self._columns)
         files, origin = self._vocabularies(), None if self._borrowed is None else self._borrowed.origin()
         settings = tokenizer_settings(self._data, origin)
-        tokenizers: dict[str, Encoder] = {
-            column: SentencePieceTokenizer.load(self._directory / file, settings=settings, column=column)
-            for column, file in files.items()
-        }
-        encoders = {**tokenizers, **self._classes}
+        vocabularies = open_vocabularies(self._directory, files, self._data, learnt_by=settings)
+        encoders: dict[str, Encoder] = {**vocabularies, **self._classes}
         splits = {split: self._write(split, encoders) for split in ("train", *evaluation)}
         self._check_lengths(splits["train"])
+        if settings is None:
+            require_known_text(splits["train"])
         duplicates = self._comparison.duplicates()
         written = sorted(self._directory.iterdir())
-        packages = ("intelligen", "sentencepiece", *(("sacremoses",) if settings.moses else ()))
+        packages = ("intelligen", *_packages(settings))
         return Manifest(
             format=FORMAT,
             identity=identity,
@@ -165,6 +171,8 @@ class _Build:
         if self._borrowed is not None:
             return self._borrowed.copy_to(self._directory)
         settings, to = tokenizer_settings(self._data), self._directory
+        if settings is None:
+            return take_pretrained(self._data, self._columns, directory=to)
         return learn_vocabularies(
             self._corpus, self._columns, self._data, settings, directory=to, on_progress=self._on_progress
         )
@@ -228,6 +236,13 @@ class _Build:
                         f"{column} `{label}`: all its training rows are longer than data.max_tokens"
                         f" ({self._data.max_tokens}): raise it, or cut them with -o data.overlong=cut_end"
                     )
+
+
+def _packages(learnt_by: Tokenizer | None) -> tuple[str, ...]:
+    """Those by which texts become tokens."""
+    if learnt_by is None:
+        return ("transformers",)
+    return ("sentencepiece", *(("sacremoses",) if learnt_by.moses else ()))
 
 
 def _silent(stage: str, rows: int) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from intelligen.data.checksums import sha256_once
 from intelligen.data.data_manifest import ColumnReport, Manifest, prepare_again, read_manifest
-from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer
+from intelligen.data.vocabulary_file import Vocabulary, open_vocabulary
 from intelligen.errors import StorageError
 
 Int64s = npt.NDArray[np.int64]
@@ -72,7 +72,7 @@ class Prepared:
     def __init__(self, directory: Path, manifest: Manifest) -> None:
         self.directory = directory
         self.manifest = manifest
-        self._tokenizers: dict[str, SentencePieceTokenizer] = {}
+        self._tokenizers: dict[str, Vocabulary] = {}
 
     @property
     def identity(self) -> str:
@@ -98,7 +98,7 @@ class Prepared:
         texts = texts_file(name)
         return Split(name, columns, self._whole(texts) if texts in self.manifest.files else None)
 
-    def tokenizer(self, column: str) -> SentencePieceTokenizer:
+    def tokenizer(self, column: str) -> Vocabulary:
         """The vocabulary of a text column.
 
         Raises:
@@ -106,8 +106,9 @@ class Prepared:
 
         """
         if column not in self._tokenizers:
-            path, settings = self._whole(self.manifest.tokenizers[column]), self.manifest.tokenizer
-            self._tokenizers[column] = SentencePieceTokenizer.load(path, settings=settings, column=column)
+            path, manifest = self._whole(self.manifest.tokenizers[column]), self.manifest
+            found = open_vocabulary(path, manifest.data, learnt_by=manifest.tokenizer, column=column)
+            self._tokenizers[column] = found
         return self._tokenizers[column]
 
     def classes(self, column: str) -> tuple[str, ...]:

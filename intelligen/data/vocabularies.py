@@ -9,10 +9,11 @@ from pathlib import Path
 from intelligen.config.files.suggested_fixes import fixes_in_file
 from intelligen.config.named_experiments import named_experiment
 from intelligen.config.schema.columns import Column, Row, texts_of
-from intelligen.config.schema.data import Data, OfExperiment, Tokenizer
+from intelligen.config.schema.data import Data, FromPretrained, OfExperiment, Tokenizer
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.data.corpus_interface import Corpus
-from intelligen.data.data_manifest import BorrowedVocabularies
+from intelligen.data.data_manifest import MOST_UNKNOWN, BorrowedVocabularies, SplitReport, unknown_share
 from intelligen.data.json_fields import nearest_of
 from intelligen.data.moses_tokenizer import MosesTokenizer
 from intelligen.data.prepared_data import Prepared
@@ -62,6 +63,44 @@ def learn_vocabularies(
     for index, file in enumerate(files.values()):
         (directory / file).write_bytes(train_tokenizer((row[index] for row in texts()), settings))
     return files
+
+
+def take_pretrained(data: Data, columns: Sequence[Column], *, directory: Path) -> dict[str, str]:
+    """Write the vocabulary of a pre-trained model, for each text column by itself.
+
+    Returns:
+        Text column → file of its vocabulary.
+
+    Raises:
+        DataError: The model's directory is gone, has changed, or its tokenizer does not fit it.
+
+    """
+    from intelligen.data.pretrained_tokenizer import pack
+
+    assert isinstance(data.tokenizer, FromPretrained)
+    assert data.tokenizer.resolved is not None
+    found = open_as_resolved(data.tokenizer.resolved)
+    files = {column.name: f"{column.name}.tokenizer" for column in columns if column.kind == "text"}
+    for column in columns:
+        if column.kind == "text":
+            pack(found, directory / files[column.name], written=not column.read)
+    return files
+
+
+def require_known_text(train: SplitReport) -> None:
+    """Refuse training texts that a pre-trained model's vocabulary does not know.
+
+    Raises:
+        DataError: More than 5 % of a column's tokens are UNK.
+
+    """
+    for column, report in train.columns.items():
+        if unknown_share(report) > MOST_UNKNOWN:
+            raise DataError(
+                f"{column}: {unknown_share(report):.1%} of the training tokens are unknown to the pre-trained"
+                f" vocabulary (at most {MOST_UNKNOWN:.0%}): take a model of this language, or data.lowercase where it"
+                " knows small letters alone"
+            )
 
 
 def _training_texts(
@@ -120,6 +159,7 @@ class Borrowed:
         """What the manifest is to know of them."""
         manifest = self.prepared.manifest
         lowercase = manifest.data.lowercase if manifest.borrowed is None else manifest.borrowed.lowercase
+        assert manifest.tokenizer is not None, "a vocabulary that a pre-trained model brought is not borrowed"
         return BorrowedVocabularies(prepared=manifest.identity, tokenizer=manifest.tokenizer, lowercase=lowercase)
 
     def copy_to(self, directory: Path) -> dict[str, str]:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.data.batches import Batch, Examples, evaluation_batches
-from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from intelligen.data.special_tokens import BOS, EOS, PAD
+from intelligen.data.vocabulary_file import Vocabulary
 from intelligen.decoding.generate import evaluating
 from intelligen.evaluation.evaluate import hypotheses_of
 from intelligen.evaluation.exposure_bias import of_width, rightly_predicted
@@ -47,7 +47,7 @@ def read_both_ways(
     model: Generator,
     examples: Examples[Batch],
     *,
-    vocabulary: SentencePieceTokenizer,
+    vocabulary: Vocabulary,
     search: DecodingSearch,
     decoding: Decoding,
     device: torch.device,

@@ -9,8 +9,8 @@ from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER
 from intelligen.config.schema.decoding import Decoding, DecodingSearch, Greedy, Sample
 from intelligen.data.batches import Batch, Examples, SentencePairs, evaluation_batches
 from intelligen.data.prepared_data import Split
-from intelligen.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from intelligen.data.special_tokens import PAD
+from intelligen.data.vocabulary_file import Vocabulary
 from intelligen.decoding.generate import evaluating, generate
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.length_bound import LengthBound
@@ -31,7 +31,7 @@ def evaluate_shard(
     target: str = "target",
     examples: Examples[Batch] | None = None,
     references: Sequence[str] | None = None,
-    vocabulary: SentencePieceTokenizer,
+    vocabulary: Vocabulary,
     search: DecodingSearch,
     decoding: Decoding,
     device: torch.device,

@@ -9,6 +9,7 @@ from torch import nn
 from intelligen.config.schema.declarations import Capability, PluginModel
 from intelligen.config.schema.model import MODELS, DecoderOnly, Encoder, Model, Seq2Seq
 from intelligen.config.schema.plugins import built
+from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.errors import ConfigError
 from intelligen.models.decoder_only_classifier import DecoderOnlyClassifier
 from intelligen.models.decoder_only_transformer import DecoderOnlyTransformer
@@ -77,6 +78,8 @@ def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: i
                     " encoder"
                 )
             return DecoderOnlyClassifier(settings, vocabulary=vocabularies[0], classes=classes)
+        case Pretrained():
+            raise ConfigError("model.name pretrained classifies nothing; take encoder, seq2seq or decoder_only")
         case other:
             assert_never(other)
 
@@ -115,6 +118,10 @@ def _generator(settings: Model, vocabularies: Mapping[str, int]) -> Generator:
         case DecoderOnly():
             assert vocabularies["source"] == vocabularies["target"], "one stream needs one vocabulary"
             return DecoderOnlyTransformer(settings, vocabulary=vocabularies["target"])
+        case Pretrained():
+            from intelligen.models.pretrained.load import load_pretrained
+
+            return load_pretrained(settings)
         case Encoder():
             raise ConfigError("model.name encoder generates nothing; take seq2seq or decoder_only")
         case other:

@@ -42,13 +42,13 @@ def token_log_probs(logits_BTV: Tensor, token_BT: Tensor) -> Tensor:
     return -token_losses(logits_BTV.float(), token_BT, label_smoothing=0.0)
 
 
-def summed_loss(states_NTD: Tensor, projection_VD: Tensor, targets: Targets) -> Tensor:
+def summed_loss(states_NTD: Tensor, projection_VD: Tensor, targets: Targets, *, bias_V: Tensor | None = None) -> Tensor:
     """The sum of `token_losses` of the projected states, without ever holding the logits of all positions.
 
-    In fp32 it differs from that sum by rounding alone.
+    In fp32 it differs from that sum by rounding alone. A bias of the logits is no weight: it gets no gradient.
     """
     loss = _SummedLoss.apply(  # type: ignore[no-untyped-call]
-        states_NTD.flatten(0, 1), projection_VD, targets.tokens_NT.flatten(), targets.label_smoothing
+        states_NTD.flatten(0, 1), projection_VD, targets.tokens_NT.flatten(), targets.label_smoothing, bias_V
     )
     return cast(Tensor, loss)
 
@@ -57,7 +57,14 @@ class _SummedLoss(torch.autograd.Function):
     """Gradients are taken while a chunk's logits are at hand, as in Wijmans et al. (2024): logits are made once."""
 
     @staticmethod
-    def forward(ctx: Any, states_MD: Tensor, projection_VD: Tensor, target_M: Tensor, label_smoothing: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        states_MD: Tensor,
+        projection_VD: Tensor,
+        target_M: Tensor,
+        label_smoothing: float,
+        bias_V: Tensor | None,
+    ) -> Tensor:
         kind = states_MD.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states_MD.dtype
         wide = torch.promote_types(dtype, torch.float32)
@@ -67,10 +74,10 @@ class _SummedLoss(torch.autograd.Function):
         kept_MD = states_MD.to(dtype).masked_fill(padding_M1, 0.0)
         # Cast once, here: autocast would cast the table for each chunk.
         with torch.autocast(kind, enabled=False):
-            projection = projection_VD.to(dtype)
+            projection, bias = projection_VD.to(dtype), None if bias_V is None else bias_V.to(dtype)
             losses, by_states, by_projection = [], [], torch.zeros_like(projection_VD)
             for states, target_C in zip(torch.split(kept_MD, rows), torch.split(target_M, rows), strict=True):
-                logits_CV = F.linear(states, projection).to(wide)
+                logits_CV = F.linear(states, projection, bias).to(wide)
                 loss_C, by_logits_CV = _chunk(logits_CV, target_C[:, None], label_smoothing)
                 by_logits_CV = by_logits_CV.to(dtype)
                 losses.append(loss_C)
@@ -82,9 +89,9 @@ class _SummedLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_loss: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, by_loss: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         by_states_MD, by_projection_VD = ctx.saved_tensors
-        return by_states_MD * by_loss, by_projection_VD * by_loss, None, None
+        return by_states_MD * by_loss, by_projection_VD * by_loss, None, None, None
 
 
 def _chunk(logits_CV: Tensor, target_C1: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:

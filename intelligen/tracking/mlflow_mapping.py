@@ -153,17 +153,17 @@ def summary_metrics(
         metric: The objective.
 
     """
-    if record.state not in USABLE or not reports:
+    if record.state not in USABLE:
         return {}
     effort = effort_of(reports)
-    whole = {
+    whole = effort and {
         "trial/epoch_s": effort.epoch_s,
         "trial/cost_device_s": effort.cost_device_s,
         "trial/memory_avg_mib": effort.memory_avg_mib,
         "trial/memory_peak_mib": effort.memory_peak_mib,
     }
     selected = {SELECTED + name: value for name, value in selected_scores(result, reports, metric).items()}
-    return finite(selected | whole)
+    return finite(selected | (whole or {}))
 
 
 def leading_metrics(

@@ -175,7 +175,8 @@ class MlflowRuns:
         result = self._files.result(record)
         values = mlflow_mapping.summary_metrics(record, reports, result, metric=self._metric)
         missing = {name: value for name, value in values.items() if name not in run.metrics}
-        return [Points(missing, reports[-1].update, record.ended_ms or record.started_ms)] if missing else []
+        update = reports[-1].update if reports else 0
+        return [Points(missing, update, record.ended_ms or record.started_ms)] if missing else []
 
     def _missing_scores(self, run: MirroredRun, record: TrialRecord) -> list[Points]:
         """Test scores that MLflow lacks or has otherwise.

@@ -6,7 +6,7 @@ from intelligen.training.epoch import measure_start, train_epoch
 from intelligen.training.health import unhealthy_reason
 from intelligen.training.progress import Progress
 from intelligen.training.training_setup import Setup
-from intelligen.training.weight_selection import select
+from intelligen.training.weight_selection import select, select_untrained
 
 
 def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | None:
@@ -25,6 +25,8 @@ def train(setup: Setup, progress: Progress, *, until_epoch: int) -> Result | Non
         StorageError: A checkpoint cannot be written or read.
 
     """
+    if setup.trial.training.epochs == 0:
+        return select_untrained(setup, FINISHED)
     if setup.trial.start is not None and progress.update == 0:
         measure_start(setup, progress)
     while True:

@@ -3,6 +3,7 @@
 from intelligen.config.metric_direction import improves
 from intelligen.state.trial_result import Result
 from intelligen.training.checkpoint import average_weights, load_weights
+from intelligen.training.divergence import DivergedError, not_finite
 from intelligen.training.progress import Progress
 from intelligen.training.selected_weights import write_result
 from intelligen.training.training_setup import Setup
@@ -32,6 +33,23 @@ def select(setup: Setup, progress: Progress, stop_reason: str, *, healthy: bool 
     if runtime.rank == 0:
         result = write_result(runtime.directory, result, model=setup.model)
     return runtime.broadcast(result)
+
+
+def select_untrained(setup: Setup, stop_reason: str) -> Result:
+    """Write the weights as they were loaded, with what validation says of them; the same on every rank.
+
+    Raises:
+        DivergedError: NaN or infinity in what is measured.
+        StorageError: The disk is full or fails.
+
+    """
+    metrics = dict(named(validate(setup)[0]))
+    if why := not_finite(metrics):
+        raise DivergedError(f"the weights as they were loaded cannot be validated: {why}")
+    result = Result("the weights as they were loaded", metrics, stop_reason, healthy=True)
+    if setup.runtime.rank == 0:
+        result = write_result(setup.runtime.directory, result, model=setup.model)
+    return setup.runtime.broadcast(result)
 
 
 def _validated_at(setup: Setup, update: int) -> dict[str, float]:

@@ -71,7 +71,7 @@ BAD_EXPERIMENTS = {
         "training.optimizer.betas[1]",
         "must be below 1, got 1.0",
     ),
-    "zero epochs": (f"{EXPERIMENT}training: {{epochs: 0}}  #!\n", "training.epochs", "must be above 0, got 0"),
+    "negative epochs": (f"{EXPERIMENT}training: {{epochs: -1}}  #!\n", "training.epochs", "must be at least 0, got -1"),
     "kept epochs that fall": (
         f"{EXPERIMENT}training:\n  keep_epochs: [2, 2]  #!\n",
         "training",
@@ -100,7 +100,7 @@ BAD_EXPERIMENTS = {
     "a name that is no text": (
         f"{EXPERIMENT}model: {{name: 3}}  #!\n",
         "model.name",
-        '"decoder_only", "encoder", got 3',
+        '"encoder", "pretrained", got 3',
     ),
     "a key of another model": (
         f"{EXPERIMENT}model: {{name: decoder_only, encoder_layers: 2}}  #!\n",
@@ -237,7 +237,7 @@ def test_a_mistake_is_reported_in_one_line_with_its_location(folder: Path, text:
 
 
 def test_all_problems_of_a_file_are_reported_together(folder: Path) -> None:
-    Path("x.yaml").write_text("version: 2\nname: a b\nsed: 1\ntraining:\n  epochs: 0\n  batch: 1\n")
+    Path("x.yaml").write_text("version: 2\nname: a b\nsed: 1\ntraining:\n  epochs: -1\n  batch: 1\n")
     assert [message.split(": ")[:2] for message in refusal(Path("x.yaml"))] == [
         ["x.yaml:1", "version"],
         ["x.yaml:2", "name"],

@@ -87,7 +87,7 @@ BAD_SPACES = {
     "absolute key in an option": (
         "  strategy:\n    choice:\n      standard:\n        finetuning.epochs: {int: [0, 4]}  #!\n",
         "strategy.choice.standard.finetuning.epochs",
-        "must be above 0, got 0",
+        "finetuning.epochs must be at least 1: a strategy that trains nothing is its baseline",
     ),
     "forbidden key in an option": (
         "  strategy:\n    choice:\n      standard:\n        training.epochs: {int: [1, 4]}  #!\n",

@@ -217,7 +217,7 @@ def test_a_name_that_chooses_no_class_keeps_its_neighbours(files: Path) -> None:
         ("sead=3", '-o sead=3: sead: unknown key; did you mean "seed"?'),
         ("training.epoch=3", '-o training.epoch=3: training.epoch: unknown key; did you mean "epochs"?'),
         ("trainin.epochs=3", '-o trainin.epochs=3: trainin: unknown key; did you mean "training"?'),
-        ("training.epochs=0", "-o training.epochs=0: training.epochs: must be above 0, got 0"),
+        ("training.epochs=-1", "-o training.epochs=-1: training.epochs: must be at least 0, got -1"),
         ("training.epochs=x", '-o training.epochs=x: training.epochs: must be a whole number, got "x"'),
         ("seed={a: 1}", "-o seed={a: 1}: seed: must be a whole number, got a mapping"),
         ("name.x=1", "-o name.x=1: name: must be text, got a mapping"),

@@ -84,7 +84,7 @@ BAD_SPACES = {
     "negative learning rate": (f"{SPACE}  {LEARNING_RATE}: {{choice: [1e-3, -1e-3]}}  #!\n", f"space.{LEARNING_RATE}",
                                "must be above 0, got -0.001"),
     "zero epochs": (f"{SPACE}  finetuning.epochs: {{int: [0, 3]}}  #!\n", "space.finetuning.epochs",
-                    "must be above 0, got 0"),
+                    "must be at least 1"),
     "low > high": (f"{SPACE}  model.dropout: {{uniform: [0.3, 0.1]}}  #!\n", "space.model.dropout",
                    "low must be below high, got [0.3, 0.1]"),
     "low = high": (f"{SPACE}  finetuning.epochs: {{int: [2, 2]}}  #!\n", "space.finetuning.epochs", "low must be"),

@@ -89,7 +89,7 @@ def test_every_group_of_settings_is_closed_and_explained(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("experiment", EXPERIMENT + "training: {epochs: 0}"),
+        ("experiment", EXPERIMENT + "training: {epochs: -1}"),
         ("experiment", EXPERIMENT + "training: {epochs: ten}"),
         ("experiment", EXPERIMENT + "strategy: {alpha: 1.0}"),
         ("experiment", EXPERIMENT + "strategy: {name: genrative}"),

@@ -48,7 +48,7 @@ WRITES_NONE = "writes no text: {} cannot train it; there are standard, auxiliary
         (
             f"{FILES}model: {{name: encoder}}\ntask:\n  name: question_answering  #!\n",
             "task.name",
-            "needs a model that offers generation, which encoder does not; take seq2seq or decoder_only",
+            "needs a model that offers generation, which encoder does not; take seq2seq or decoder_only or pretrained",
         ),
         (
             f"{FILES}task:\n  name: language_modelling  #!\n",

@@ -11,6 +11,7 @@ from intelligen.cli.lazy_verb import Verb
 from intelligen.cli.main import VERBS, commands
 
 HEAVY = {"torch", "numpy", "ray", "optuna", "mlflow", "datasets", "sacrebleu", "sacremoses", "sentencepiece"}
+HEAVY |= {"peft", "transformers"}
 NAMES = list(commands.commands)
 
 

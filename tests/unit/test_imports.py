@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"click", "datasets", "mlflow", "optuna", "ray", "sacrebleu", "torch"}
+HEAVY = {"click", "datasets", "mlflow", "optuna", "peft", "ray", "sacrebleu", "torch", "transformers"}
 STATEMENTS = [
     "import intelligen",
     "from intelligen import api",

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from intelligen.config.schema.setting_paths import (
     is_unnamed_in_errors,
     named_options,
 )
+from intelligen.errors import IntelligenError
 
 S = TypeVar("S", bound=Settings)
 
@@ -46,13 +48,32 @@ def validated(settings: type[S], document: Document) -> S:
 
     Raises:
         ConfigError: a key is unknown or missing, or a value breaks its rule; one line for each.
+        DataError: A directory that a key names does not hold what it must.
+        UnavailableError: What a key asks for is not installed, or cannot be reached.
 
     """
-    found = check(settings, document.data)
+    with placing(lambda problem: problem.line(document)):
+        found = check(settings, document.data)
     problems = [problem.line(document) for problem in found] if isinstance(found, list) else []
     raise_problems([*document.problems.values(), *problems])
     assert isinstance(found, settings)
     return found
+
+
+@contextmanager
+def placing(line: Callable[[Problem], str]) -> Iterator[None]:
+    """Meanwhile errors of what a setting names on the disk or the hub, whose lines begin with the key, say the place.
+
+    Args:
+        line: The problem in words, with where it was written.
+
+    """
+    try:
+        yield
+    except IntelligenError as error:
+        parts = [str(one).partition(": ") for one in error.args]
+        problems = [Problem(key := tuple(name.split(".")), what, key) for name, _, what in parts]
+        raise type(error)(*map(line, problems)) from error
 
 
 def check(settings: type[S], data: dict[str, JsonValue]) -> S | list[Problem]:

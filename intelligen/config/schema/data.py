@@ -1,12 +1,14 @@
 """Data settings: where rows come from, which of them train, and how they become tokens."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, NonNegativeInt, PositiveInt, Tag, model_validator
 
-from intelligen.config.base import ADDED, Name, Settings
+from intelligen.config.base import ADDED, UNCOMPARED, Name, Settings
 from intelligen.config.schema.local_path import DatasetPath, LocalPath
+from intelligen.config.schema.pretrained_source import Resolved, resolve
 from intelligen.config.schema.split_forms import HeldOut, NamedOnce, SplitFiles, known_columns, own_name
 
 REQUIRED_SPLITS = ("train", "valid")
@@ -178,17 +180,43 @@ class OfExperiment(Settings):
     """Path of the other experiment file, relative to this file."""
 
 
+class FromPretrained(Settings):
+    """The vocabulary of a pre-trained model, with whatever its tokenizer puts before a text."""
+
+    name: Literal["pretrained"]
+    path: Annotated[DatasetPath | None, UNCOMPARED] = None
+    """Where the model lies, as `model.path` says it; not given = the experiment's own pre-trained model."""
+    revision: Annotated[str | None, UNCOMPARED] = None
+    """Commit of a repository, in full."""
+    resolved: Resolved | None = None
+    """What was found there; the program writes it."""
+
+    @model_validator(mode="after")
+    def _resolve(self) -> "FromPretrained":
+        if self.path is not None:
+            found = resolve(self.path, self.revision, self.resolved, key="data.tokenizer.path")
+            vars(self)["resolved"] = found
+        return self
+
+
+_NAMED_TOKENIZERS: dict[str, type[Settings]] = {"of_experiment": OfExperiment, "pretrained": FromPretrained}
+
+
 def _kind_of_tokenizer(value: Any) -> str:
     """Of the settings, or of data by the keys that they have."""
     if isinstance(value, Mapping):
         name, keys = value.get("name"), value.keys()
+        if name in _NAMED_TOKENIZERS:
+            return str(name)
         borrowed = len(keys & OfExperiment.model_fields.keys()) > len(keys & Tokenizer.model_fields.keys())
-        return "of_experiment" if name == "of_experiment" or borrowed else "sentencepiece"
-    return "of_experiment" if isinstance(value, OfExperiment) else "sentencepiece"
+        return "of_experiment" if borrowed else "sentencepiece"
+    return next((name for name, one in _NAMED_TOKENIZERS.items() if isinstance(value, one)), "sentencepiece")
 
 
 AnyTokenizer = Annotated[
-    Annotated[Tokenizer, Tag("sentencepiece")] | Annotated[OfExperiment, Tag("of_experiment")],
+    Annotated[Tokenizer, Tag("sentencepiece")]
+    | Annotated[OfExperiment, Tag("of_experiment")]
+    | Annotated[FromPretrained, Tag("pretrained")],
     Discriminator(_kind_of_tokenizer),
 ]
 
@@ -210,6 +238,29 @@ class Augment(Settings):
     """Of the draws."""
 
 
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+def prompted_column(prompt: str) -> str:
+    """The column that a prompt has in braces.
+
+    Raises:
+        ValueError: It has none, or several.
+
+    """
+    if len(found := _FIELD.findall(prompt)) != 1:
+        raise ValueError(f"must have one column in braces, such as {{source}}, got {len(found)}")
+    return str(found[0])
+
+
+def _checked_prompt(prompt: str) -> str:
+    prompted_column(prompt)
+    return prompt
+
+
+Prompt = Annotated[str, AfterValidator(_checked_prompt)]
+
+
 class Data(Settings):
     """One corpus, made ready: what is read, what is kept, how it is cut into tokens."""
 
@@ -225,5 +276,9 @@ class Data(Settings):
     """What becomes of longer texts that models read: `drop` = their training rows are left out, and evaluation rows end
     at the bound; `cut_end` = both end there; `cut_middle` = both keep their first half and their last. A training row
     whose longer text models should write is left out in any case."""
+    prompt: Annotated[Prompt | None, ADDED] = None
+    """What a pre-trained model reads in place of a text: `"translate English to German: {source}"`. In braces stands
+    the column that models read; not given = the text alone.
+    """
     augment: Annotated[Augment | None, ADDED] = None
     """Augmentation of the training split; not given = none."""

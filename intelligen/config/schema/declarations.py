@@ -11,6 +11,7 @@ from pydantic import Field
 from intelligen.config.base import NAME_PATTERN, Settings
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.columns import Column
+from intelligen.config.schema.training import Precision
 
 Capability = Literal[
     "generation", "encoder_output", "mixtures", "classification", "token_prediction", "language_modelling"
@@ -228,6 +229,14 @@ class ModelSettings(Settings):
     parts: ClassVar[frozenset[str] | None] = None
     """Parts that the networks have (`models/interfaces.py`), for `initial.part`; None = it is not known before one is
     built."""
+
+    def offered(self) -> frozenset[Capability]:
+        """What the network of these settings can do: `offers`, or less where that depends on their values."""
+        return self.offers
+
+    def refuses(self, precision: Precision) -> str | None:
+        """Why its network cannot be trained in a precision, and the fix; none where it can."""
+        return None
 
     def implied(self) -> dict[str, Any]:
         """Setting → value, of those that are not given here and follow from others; tables show them."""

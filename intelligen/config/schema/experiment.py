@@ -6,11 +6,20 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
-from intelligen.config.schema.data import Data, EmbeddedCorpus, Tokenizer, source_of
+from intelligen.config.schema.data import (
+    AnyTokenizer,
+    Data,
+    EmbeddedCorpus,
+    FromPretrained,
+    Tokenizer,
+    prompted_column,
+    source_of,
+)
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import MODELS, Model, Seq2Seq
 from intelligen.config.schema.parts_fit import unmet
+from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
 from intelligen.config.schema.tasks import TASKS, Task, Translation
@@ -42,7 +51,7 @@ class Experiment(Settings):
     def _parts_fit(self) -> "Experiment":
         for line in unmet(self.task, self.strategy, self.model):
             raise ValueError(line)
-        tokenizer = self.data.tokenizer
+        tokenizer = self._own_vocabulary()
         separate = isinstance(tokenizer, Tokenizer) and not tokenizer.joint
         if self.model.joint_vocabulary_for and separate:
             raise ValueError(f"model.{self.model.joint_vocabulary_for} needs data.tokenizer.joint: true")
@@ -54,6 +63,14 @@ class Experiment(Settings):
             )
         if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
             raise ValueError(why)
+        self._check_precisions()
+        if self.data.prompt is not None:
+            read = [column.name for column in self.task.columns if column.read and column.kind == "text"]
+            if (field := prompted_column(self.data.prompt)) not in read:
+                raise ValueError(
+                    f"data.prompt: {{{field}}} is no column that models read in task {self.task.name}; there is"
+                    f" {' and '.join(f'{{{name}}}' for name in read) or 'none'}"
+                )
         corpus, where = source_of(self.data.corpus)
         known = [column.name for column in self.task.columns] if corpus.known is None else corpus.known
         if lacking := [column.name for column in self.task.columns if column.name not in known]:
@@ -68,6 +85,34 @@ class Experiment(Settings):
                 f"data.augment changes texts that models read, and those of task {self.task.name} read none; remove it"
             )
         return self
+
+    def _own_vocabulary(self) -> AnyTokenizer:
+        """The tokenizer's settings; that of a pre-trained model is found where the model is."""
+        tokenizer, model = self.data.tokenizer, self.model
+        if not isinstance(model, Pretrained):
+            if isinstance(tokenizer, FromPretrained) and tokenizer.path is None:
+                raise ValueError("data.tokenizer.path: needs a model's directory, since `model` is not pre-trained")
+            return tokenizer
+        if not isinstance(tokenizer, FromPretrained):
+            raise ValueError(
+                "model.name pretrained: its embeddings know its own vocabulary alone: data.tokenizer {name: pretrained}"
+            )
+        if tokenizer.path is not None and (one := tokenizer.resolved) is not None and one.files != model.found.files:
+            raise ValueError("data.tokenizer.path: names another model than model.path; remove it")
+        theirs = tokenizer.model_copy(update={"resolved": model.found})
+        vars(self)["data"] = self.data.model_copy(update={"tokenizer": theirs})
+        return theirs
+
+    def _check_precisions(self) -> None:
+        for key, training in (("training", self.training), ("finetuning", self.finetuning)):
+            if why := self.model.refuses(training.precision):
+                raise ValueError(f"{key}.precision {why}")
+        if self.finetuning.epochs == 0:
+            raise ValueError("finetuning.epochs must be at least 1: a strategy that trains nothing is its baseline")
+        if self.training.epochs == 0 and not isinstance(self.model, Pretrained) and self.initial is None:
+            raise ValueError(
+                "training.epochs 0 leaves the weights random; take a model.name pretrained, or `initial`, or train"
+            )
 
 
 class Trial(Settings):

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 from intelligen.config.base import ADDED
 from intelligen.config.schema.declarations import ModelSettings, PluginModel
 from intelligen.config.schema.plugins import OpenArm
+from intelligen.config.schema.pretrained_model import Pretrained
 
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -113,8 +114,8 @@ class Encoder(Transformer, _OneStack):
     name: Literal["encoder"] = "encoder"
 
 
-MODELS = OpenArm("intelligen.models", PluginModel, (Seq2Seq, DecoderOnly, Encoder), default="seq2seq")
+MODELS = OpenArm("intelligen.models", PluginModel, (Seq2Seq, DecoderOnly, Encoder, Pretrained), default="seq2seq")
 if TYPE_CHECKING:
-    Model = Seq2Seq | DecoderOnly | Encoder | PluginModel
+    Model = Seq2Seq | DecoderOnly | Encoder | Pretrained | PluginModel
 else:
-    Model = Annotated[Seq2Seq | DecoderOnly | Encoder, MODELS]
+    Model = Annotated[Seq2Seq | DecoderOnly | Encoder | Pretrained, MODELS]

@@ -44,14 +44,14 @@ def unmet(task: TaskSettings, strategy: StrategySettings, model: ModelSettings) 
 
 def _unmet(task: TaskSettings, strategy: StrategySettings, model: ModelSettings) -> Iterator[str]:
     for need in task.needed():
-        if need.capability not in model.offers:
+        if need.capability not in model.offered():
             yield _not_offered(f"task.name {task.name}", need, model, fix=_models(task) or "another task")
     usable = {one for one, purpose in BUILT_FOR.items() if purpose in _purposes(task)}
     for need in strategy.needed():
         if need.capability not in usable:
             yield _useless(task, strategy, need, usable)
-        elif need.capability not in model.offers:
-            fix = _values(strategy, need.setting, usable & model.offers) or ["another strategy"]
+        elif need.capability not in model.offered():
+            fix = _values(strategy, need.setting, usable & model.offered()) or ["another strategy"]
             chosen = f"strategy.{need.setting or 'name'} {_get(strategy, need.setting or 'name')}"
             yield _not_offered(chosen, need, model, fix=f"{' or '.join(map(str, fix))}, or another model")
 

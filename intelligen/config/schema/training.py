@@ -78,8 +78,9 @@ class Training(Settings):
     """One run of updates. An epoch is `epoch_updates` updates, or one pass over the training data."""
 
     either: ClassVar[tuple[tuple[str, str], ...]] = (("batch_tokens", "batch_rows"),)
-    epochs: PositiveInt = 10
-    """At each epoch's end: validation, checkpoint, report."""
+    epochs: NonNegativeInt = 10
+    """At each epoch's end: validation, checkpoint, report. 0 = the weights as they are: a pre-trained model is itself
+    the baseline."""
     epoch_updates: PositiveInt | None = None
     """Updates per epoch; not given = one pass over the training data."""
     batch_tokens: PositiveInt | None = 4096

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from intelligen.config.base import canonical_json
 from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems
-from intelligen.config.files.config_errors import Problem, check
+from intelligen.config.files.config_errors import Problem, check, placing
 from intelligen.config.files.overrides import Override, with_overrides
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import Row
@@ -30,7 +30,7 @@ def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict
     """
     rows = sweep.variants()
     raise_problems(list(_misplaced(sweep, rows, document)))
-    found = {row.id: _variant(experiment, row) for row in rows}
+    found = {row.id: _variant(experiment, row, document) for row in rows}
     broken = {name: problems for name, problems in found.items() if isinstance(problems, list)}
     by_id = {row.id: row for row in rows}
     raise_problems([_line(document, by_id[name], one) for name, problems in broken.items() for one in problems])
@@ -39,9 +39,11 @@ def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict
     return experiments
 
 
-def _variant(experiment: Experiment, row: Row) -> Experiment | list[Problem]:
+def _variant(experiment: Experiment, row: Row, document: Document) -> Experiment | list[Problem]:
     changes = [Override(key, value) for key, value in row.settings.items()]
-    return check(Experiment, with_overrides(Document(experiment.model_dump(mode="json"), {}), Experiment, changes).data)
+    changed = with_overrides(Document(experiment.model_dump(mode="json"), {}), Experiment, changes)
+    with placing(lambda problem: _line(document, row, problem)):
+        return check(Experiment, changed.data)
 
 
 def _misplaced(sweep: Sweep, rows: Sequence[Row], document: Document) -> Iterator[str]:

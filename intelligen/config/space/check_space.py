@@ -7,7 +7,7 @@ from operator import eq
 
 from intelligen.config.base import NAME_PATTERN
 from intelligen.config.document import Document, Key, dotted, one_of, problem_line, raise_problems
-from intelligen.config.files.config_errors import Problem, check
+from intelligen.config.files.config_errors import Problem, check, placing
 from intelligen.config.files.overrides import Override, with_overrides
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
@@ -80,8 +80,14 @@ class _Trials:
 
     def _problems(self, values: Values) -> list[Problem]:
         changes = [Override(key, value) for key, value in values.items()]
-        found = check(Experiment, with_overrides(self._experiment, Experiment, changes).data)
+        with placing(self._line_of):
+            found = check(Experiment, with_overrides(self._experiment, Experiment, changes).data)
         return found if isinstance(found, list) else []
+
+    def _line_of(self, problem: Problem) -> str:
+        """Of what a value names on the disk."""
+        key = ("space", dotted(problem.key))
+        return _line(self._document, key, key, problem.what)
 
     def _tell(
         self, moved: Sequence[tuple[Entry, Key]], problems: Sequence[Problem], *, usual: Sequence[Problem]

@@ -72,18 +72,14 @@ def cells(
     words: TableWords = _WORDS,
 ) -> list[str]:
     """One of the rows in words."""
-    control_s = next((one.epoch_s for one in rows if one.row == words.compared.control), None)
+    control = next((one for one in rows if one.row == words.compared.control), None)
     return [
         *words.place(row.row),
         _trials(row),
         words.text(objective, row.best_value),
         *([_seeds(row)] if _over_seeds(rows) else []),
         *(_scored(row, name, words) for name in test_columns(rows, scores)),
-        f"{row.epoch_s:.1f} s",
-        _relative(row, control_s),
-        f"{row.cost_device_s:,.0f} device-s",
-        f"{row.memory_avg_mib:,.0f} MiB {row.memory_kind.upper()}",
-        f"{row.memory_peak_mib:,.0f} MiB {row.memory_kind.upper()}",
+        *_effort(row, control),
     ]
 
 
@@ -138,11 +134,20 @@ def _over_seeds(rows: Sequence[StrategySummary]) -> bool:
     return any(row.over_seeds for row in rows)
 
 
-def _relative(row: StrategySummary, control_s: float | None) -> str:
+def _effort(row: StrategySummary, control: StrategySummary | None) -> list[str]:
+    """Epoch time, that over the control's, cost, average and largest memory."""
+    found = row.effort
+    if found is None:
+        return ["–", "–", "0 device-s", "–", "–"]
     # The baseline's epochs have another length, so their times do not compare.
-    if control_s is None or row.best.kind == "baseline":
-        return "–"
-    return f"{row.epoch_s / control_s:.2f}"
+    compared = None if control is None or row.best.kind == "baseline" else control.effort
+    return [
+        f"{found.epoch_s:.1f} s",
+        "–" if compared is None else f"{found.epoch_s / compared.epoch_s:.2f}",
+        f"{found.cost_device_s:,.0f} device-s",
+        f"{found.memory_avg_mib:,.0f} MiB {found.memory_kind.upper()}",
+        f"{found.memory_peak_mib:,.0f} MiB {found.memory_kind.upper()}",
+    ]
 
 
 def _scored(row: StrategySummary, name: str, words: TableWords) -> str:

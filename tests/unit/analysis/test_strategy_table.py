@@ -1,6 +1,7 @@
 """Of each strategy the best trial counts, and the cost of all of them."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from torch import nn
 
 from intelligen.analysis.strategy_table import StrategySummary, best_by_row, best_report, strategy_table
 from intelligen.state.history import History, Report
-from intelligen.state.trial_records import TrialRecord, TrialState
+from intelligen.state.trial_records import Evidence, TrialRecord, TrialState
 from intelligen.state.trial_result import Result
 from intelligen.training.selected_weights import write_result
 
@@ -65,18 +66,26 @@ def test_cost_is_the_sum_over_all_epochs_of_all_trials(sweep):
     sweep.add("seqgan", {"cost/device_s": 7.0}, state=TrialState.FAILED)
     sweep.add("standard", {"cost/device_s": 9.0})
     seqgan, standard = sweep.rows()
-    assert seqgan.cost_device_s == 111.5
-    assert standard.cost_device_s == 9.0
+    assert seqgan.effort.cost_device_s == 111.5
+    assert standard.effort.cost_device_s == 9.0
 
 
 def test_an_epoch_that_lacks_its_cost_took_one_device(sweep):
     sweep.add("standard", {}, {"time/epoch_s": 11.0}, {"cost/device_s": 100.0})
-    assert sweep.rows()[0].cost_device_s == (10 + 2) + (11 + 2) + 100
+    assert sweep.rows()[0].effort.cost_device_s == (10 + 2) + (11 + 2) + 100
 
 
 def test_an_epoch_that_cost_nothing_measurable_is_believed(sweep):
     sweep.add("standard", {"cost/device_s": 0.0})
-    assert sweep.rows()[0].cost_device_s == 0.0
+    assert sweep.rows()[0].effort.cost_device_s == 0.0
+
+
+def test_a_baseline_that_is_a_model_as_it_was_loaded_has_scores_and_no_effort(sweep):
+    name = sweep.add("standard", kind="baseline", scores={"test/bleu": 20.0})
+    sweep.select(name, bleu=21.0)
+    sweep.trials[name] = replace(sweep.trials[name], evidence=Evidence({}, None))
+    (row,) = sweep.rows()
+    assert (row.row, row.best_value, row.mean_scores(), row.effort) == ("baseline", 21.0, {"test/bleu": 20.0}, None)
 
 
 def test_the_baseline_stands_first_then_the_strategies_and_controls_as_they_began(sweep):
@@ -134,7 +143,7 @@ def test_repetitions_are_tested_in_place_of_the_trial_that_they_repeat_and_choos
     baseline, seqgan = sweep.rows()
     assert (baseline.row, baseline.trials, baseline.best_value) == ("baseline", 1, 1.0)
     assert baseline.mean_scores() == {"test/bleu": 11.0, "test/chrf": 22.0}
-    assert (seqgan.best.id, seqgan.trials, seqgan.cost_device_s, len(seqgan.repeated)) == (best, 1, 5.0, 3)
+    assert (seqgan.best.id, seqgan.trials, seqgan.effort.cost_device_s, len(seqgan.repeated)) == (best, 1, 5.0, 3)
     assert seqgan.scores("test/bleu") == [20.0, 23.0]
     assert seqgan.mean_scores() == {"test/bleu": 21.5, "test/chrf": 43.0}
 

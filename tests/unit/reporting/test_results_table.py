@@ -5,7 +5,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from intelligen.analysis.strategy_table import StrategySummary
+from intelligen.analysis.strategy_table import Effort, StrategySummary
 from intelligen.reporting.terminal.results_table import NOTE, SEEDS_NOTE, markdown_table, rich_table
 from intelligen.state.trial_records import TrialRecord, TrialState
 
@@ -20,11 +20,9 @@ def row(name: str, *, epoch_s: float, cost: float = 60.0) -> StrategySummary:
         best_value=21.25,
         trials=4,
         ended={TrialState.RUNNING: 0, TrialState.COMPLETE: 1, TrialState.PRUNED: 2, TrialState.FAILED: 1},
-        epoch_s=epoch_s,
-        cost_device_s=cost,
-        memory_kind="gpu",
-        memory_avg_mib=1000.0,
-        memory_peak_mib=2000.0,
+        effort=Effort(
+            epoch_s=epoch_s, cost_device_s=cost, memory_kind="gpu", memory_avg_mib=1000.0, memory_peak_mib=2000.0
+        ),
     )
 
 
@@ -52,6 +50,14 @@ def test_a_row_has_scores_time_cost_and_memory():
         "avg memory": "1,000 MiB GPU",
         "max memory": "2,000 MiB GPU",
     }
+
+
+def test_a_baseline_without_epochs_has_scores_and_no_cost():
+    cells = table(replace(BASELINE, effort=None), STANDARD)["baseline"]
+    assert (cells["valid/bleu"], cells["test/bleu"]) == ("21.25", "20.00 [18.50, 21.50]")
+    assert [cells[name] for name in ("epoch time", "× standard", "cost", "avg memory", "max memory")] == [
+        *("–", "–", "0 device-s", "–", "–")
+    ]
 
 
 def test_epoch_time_is_relative_to_standard_wherever_that_stands():

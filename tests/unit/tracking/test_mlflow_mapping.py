@@ -157,6 +157,8 @@ def test_a_complete_trial_comes_to_the_scores_of_its_selected_weights_and_a_fail
         record(state=TrialState.COMPLETE), epochs("valid/bleu", 7.0, 3.0), result, metric="valid/bleu"
     )
     assert (complete["selected/valid/bleu"], complete["selected/valid/chrf"]) == (9.0, 30.0)
+    untrained = summary_metrics(record(state=TrialState.COMPLETE), [], result, metric="valid/bleu")
+    assert untrained == {"selected/valid/bleu": 9.0, "selected/valid/chrf": 30.0}
     for state in (TrialState.FAILED, TrialState.RUNNING):
         assert summary_metrics(record(state=state), epochs("valid/bleu", 7.0), None, metric="valid/bleu") == {}
     assert summary_metrics(record(state=TrialState.PRUNED), [], None, metric="valid/bleu") == {}

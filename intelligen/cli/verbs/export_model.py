@@ -1,0 +1,30 @@
+"""export-model: a fine-tuned pre-trained model becomes a directory that `transformers` loads."""
+
+from pathlib import Path
+
+import click
+
+from intelligen.cli.model_argument import load_model, model_options
+
+
+@click.command("export-model")
+@model_options
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--adapter", is_flag=True, help="Write what LoRA has learnt alone, for use beside the base model.")
+def export_model(
+    model: str,
+    directory: Path,
+    strategy: str | None,
+    overrides: tuple[str, ...],
+    runs: Path,
+    device: str,
+    adapter: bool,
+) -> None:
+    """Write MODEL, which began as a pre-trained one, to DIRECTORY, as `transformers` loads it.
+
+    Configuration, safetensors, tokenizer, generation configuration and a model card; LoRA is merged with its base.
+    """
+    from intelligen.training.export_model import export_model as export
+
+    trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
+    click.echo(f"model    {export(trained, directory, adapter=adapter)}")

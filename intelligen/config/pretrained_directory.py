@@ -1,0 +1,183 @@
+"""Directory of a pre-trained model, as `transformers` writes it: found, and refused where it cannot be used."""
+
+import hashlib
+import json
+import re
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from intelligen.config.base import content_hash
+from intelligen.errors import ConfigError, DataError, UnavailableError
+
+Kind = Literal["encoder_decoder", "causal"]
+FAMILIES: Final[dict[str, Kind]] = {
+    "t5": "encoder_decoder",
+    "mt5": "encoder_decoder",
+    "bart": "encoder_decoder",
+    "mbart": "encoder_decoder",
+    "marian": "encoder_decoder",
+    "m2m_100": "encoder_decoder",
+    "gpt2": "causal",
+    "llama": "causal",
+    "qwen2": "causal",
+}
+"""`model_type` in a config.json → how its networks read. A file that names another one is refused."""
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+EXTRA: Final = "pip install 'intelligen[hf]'"
+_READ = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")
+_COMMIT = re.compile("[0-9a-f]{40}")
+_RELATIVE_POSITIONS = 512
+"""Of models without a table of positions, and without a number of them."""
+
+
+@dataclass(frozen=True)
+class PretrainedDirectory:
+    """What a directory holds, before any weight is read."""
+
+    path: Path
+    config: dict[str, Any]
+    """config.json."""
+
+    @property
+    def family(self) -> str:
+        """Its `model_type`, one of `FAMILIES`."""
+        return str(self.config["model_type"])
+
+    @property
+    def kind(self) -> Kind:
+        """How its network reads."""
+        return FAMILIES[self.family]
+
+    @property
+    def max_positions(self) -> int:
+        """Longest source, and longest target; a causal model's positions are shared by both."""
+        known = self.config.get("max_position_embeddings") or self.config.get("n_positions") or _RELATIVE_POSITIONS
+        return min(int(known), 16_384) // (2 if self.kind == "causal" else 1)
+
+    def content(self) -> str:
+        """Content hash of its files: weights, configuration and tokenizer."""
+        return content_hash(*(f"{file.name} {_sha256_once(file)}" for file in files_of(self.path)))
+
+
+def open_directory(path: str, revision: str | None = None, *, key: str = "model.path") -> PretrainedDirectory:
+    """Find a pre-trained model and look at all but its weights.
+
+    Args:
+        path: A directory, or the name of a repository on the hub, which is downloaded into the hub's own cache.
+        revision: Commit of the repository; of a directory it says nothing.
+        key: Of the setting, for messages.
+
+    Raises:
+        ConfigError: A repository without a commit.
+        DataError: It is no pre-trained model, or one of a kind that is not known here.
+        UnavailableError: The extra is not installed, or the hub cannot be reached.
+
+    """
+    require_extra(key=key)
+    directory = Path(path) if Path(path).is_dir() else _downloaded(path, revision, key)
+    try:
+        config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+        family = config["model_type"]
+    except FileNotFoundError:
+        raise DataError(f"{key}: {directory} has no {CONFIG}; name a directory that `save_pretrained` wrote") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{key}: {directory / CONFIG} cannot be read ({error}); restore it from its source") from error
+    if family not in FAMILIES:
+        raise DataError(f"{key}: {directory} is a model of type {family}, unknown here; known: {', '.join(FAMILIES)}")
+    found = PretrainedDirectory(directory, config)
+    _require_weights(found, key)
+    return found
+
+
+def require_extra(*packages: str, key: str = "model.path") -> None:
+    """Refuse to go on without what pre-trained models need.
+
+    Args:
+        packages: Beside `transformers`.
+        key: Of the setting that needs them, for messages.
+
+    Raises:
+        UnavailableError: A package is not installed.
+
+    """
+    for package in ("transformers", *packages):
+        if find_spec(package) is None:
+            raise UnavailableError(f"{key}: needs the package {package}, which is not installed: {EXTRA}")
+
+
+def files_of(directory: Path) -> list[Path]:
+    """The files that make a pre-trained model, by name."""
+    return sorted(file for pattern in _READ for file in directory.glob(pattern) if file.is_file())
+
+
+def _downloaded(name: str, revision: str | None, key: str) -> Path:
+    """The hub's copy of a repository at a commit, from its cache where it is there."""
+    group = key.rpartition(".")[0]
+    if name.startswith((".", "/")):
+        raise DataError(f"{key}: {name}: no such directory; check the path")
+    if revision is None or not _COMMIT.fullmatch(revision):
+        raise ConfigError(
+            f"{key}: {name} is no directory here, and a repository needs its commit: {group}.revision, 40 hexadecimal"
+            " digits"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[*_READ]))
+    except RepositoryNotFoundError as error:
+        raise DataError(f"{key}: the hub has no repository {name} at {revision}; check both") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise UnavailableError(
+            f"{key}: {name}: the hub cannot be reached ({type(error).__name__}); download the repository elsewhere, and"
+            f" name its directory: {key}"
+        ) from error
+
+
+def _require_weights(found: PretrainedDirectory, key: str) -> None:
+    """Refuse a directory without safetensors, or with less than its index promises."""
+    directory = found.path
+    index = directory / INDEX
+    if not index.exists():
+        if (directory / WEIGHTS).exists():
+            return
+        if any(directory.glob("*.bin")):
+            auto = "AutoModelForCausalLM" if found.kind == "causal" else "AutoModelForSeq2SeqLM"
+            raise DataError(
+                f"{key}: {directory} has its weights as .bin alone, which may hold code; convert them where you trust"
+                f' them: python -c "from transformers import {auto} as M; d = {str(directory)!r};'
+                ' M.from_pretrained(d).save_pretrained(d)"'
+            )
+        raise DataError(f"{key}: {directory} has no {WEIGHTS}; restore it from its source")
+    try:
+        promised: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        held = {shard: _names_in(directory / shard) for shard in set(promised.values())}
+    except FileNotFoundError as error:
+        raise DataError(f"{key}: {error.filename} is missing; restore it from its source") from None
+    except (OSError, ValueError, KeyError, struct.error) as error:
+        raise DataError(f"{key}: {directory}: a shard or {INDEX} is damaged ({error}); restore it") from error
+    for name, shard in promised.items():
+        if name not in held[shard]:
+            raise DataError(f"{key}: {directory / shard} lacks the weights {name}; restore it from its source")
+
+
+def _names_in(file: Path) -> set[str]:
+    """Names of the tensors of a safetensors file, from its head alone."""
+    with file.open("rb") as opened:
+        (size,) = struct.unpack("<Q", opened.read(8))
+        return set(json.loads(opened.read(size)))
+
+
+def _sha256_once(file: Path) -> str:
+    status = file.stat()
+    return _sha256(file, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _sha256(file: Path, *_state: int) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

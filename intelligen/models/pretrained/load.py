@@ -1,0 +1,65 @@
+"""Loads a pre-trained model from its directory: safetensors alone, no code of a repository, all in fp32."""
+
+from typing import Any
+
+import torch
+
+from intelligen.config.pretrained_directory import PretrainedDirectory
+from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.config.schema.pretrained_source import open_as_resolved
+from intelligen.data.pretrained_vocabulary import load_tokenizer, vocabulary_order
+from intelligen.errors import ConfigError, DataError
+from intelligen.models.pretrained.causal import PretrainedCausal
+from intelligen.models.pretrained.encoder_decoder import PretrainedEncoderDecoder
+from intelligen.models.pretrained.network import PretrainedNetwork
+
+
+def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
+    """The network of a pre-trained model, with its weights; what LoRA adds is drawn from torch's default generator.
+
+    Raises:
+        ConfigError: `lora.targets` names no projection of the model.
+        DataError: The directory is gone, has changed, or is damaged.
+        UnavailableError: The extra is not installed, or the hub cannot be reached.
+
+    """
+    found = open_as_resolved(settings.found)
+    order = vocabulary_order(found, load_tokenizer(found.path))
+    kind = PretrainedCausal if found.kind == "causal" else PretrainedEncoderDecoder
+    try:
+        return kind(load_hf(found), order, settings)
+    except ValueError as error:
+        raise ConfigError(f"model.lora.targets: {str(error).partition(chr(10))[0]}") from error
+
+
+def load_hf(found: PretrainedDirectory) -> Any:
+    """The model as `transformers` has it, with all its weights from the files.
+
+    Raises:
+        DataError: A weight is missing, or a file is damaged.
+
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    auto = AutoModelForCausalLM if found.kind == "causal" else AutoModelForSeq2SeqLM
+    try:
+        hf, report = auto.from_pretrained(
+            found.path,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        raise DataError(f"model.path: {found.path}: its weights cannot be read ({why}); restore its files") from error
+    if missing := sorted(report["missing_keys"]):
+        raise DataError(
+            f"model.path: {found.path}: its files lack the weights {missing[0]}"
+            + (f" and {len(missing) - 1} more" * (len(missing) > 1))
+            + "; restore them from their source"
+        )
+    return hf

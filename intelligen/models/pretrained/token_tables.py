@@ -1,0 +1,72 @@
+"""Token tables of a pre-trained model: put into our order when it is loaded, and back when it is exported."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from intelligen.data.pretrained_vocabulary import VocabularyOrder
+from intelligen.data.special_tokens import BOS, PAD
+
+NEVER = -100.0
+"""Added to the logits of rows that the model does not have: next to nothing of the probability is theirs, and label
+smoothing, which asks for a little of each token, stays finite."""
+
+
+def to_our_order(hf: Any, order: VocabularyOrder) -> None:
+    """Put the rows of the embedding and of the output projection into our order; added rows are zero, or EOS' copy.
+
+    Args:
+        hf: A model of `transformers`, in place.
+        order: Of its vocabulary.
+
+    """
+    rows = torch.tensor([0 if row is None else row for row in order.theirs])
+    added = torch.zeros(order.size, dtype=torch.bool)
+    added[list(order.added)] = True
+
+    def ours(theirs_VD: Tensor) -> Tensor:
+        table_VD = theirs_VD[rows].masked_fill(added[:, None], 0.0)
+        if BOS in order.added:
+            table_VD[BOS] = theirs_VD[order.eos]
+        return table_VD
+
+    _replace(hf, ours)
+
+
+def to_their_order(hf: Any, order: VocabularyOrder) -> None:
+    """The inverse of `to_our_order`; what was learnt about added rows is lost."""
+    tokens = torch.tensor([order.ours[row] for row in range(order.rows)])
+    _replace(hf, lambda ours_VD: ours_VD[tokens])
+
+
+def logit_bias(hf: Any, order: VocabularyOrder) -> Tensor:
+    """What is added to the logits [V]: the model's own bias, where it has one, in our order, and `NEVER`."""
+    theirs = getattr(hf, "final_logits_bias", None)
+    bias_V = torch.zeros(order.size)
+    for token, row in enumerate(order.theirs):
+        if row is None:
+            bias_V[token] = NEVER
+        elif theirs is not None:
+            bias_V[token] = theirs[0, row]
+    return bias_V
+
+
+def _replace(hf: Any, change: Callable[[Tensor], Tensor]) -> None:
+    """Change each table, wherever it is used: modules that shared one share the new one."""
+    tables = {id(one.weight) for one in (hf.get_input_embeddings(), hf.get_output_embeddings())}
+    changed: dict[int, nn.Parameter] = {}
+    for module in hf.modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(weight, nn.Parameter) or id(weight) not in tables:
+            continue
+        if id(weight) not in changed:
+            changed[id(weight)] = nn.Parameter(change(weight.detach()), requires_grad=weight.requires_grad)
+            tables.add(id(changed[id(weight)]))
+        table = changed.get(id(weight), weight)
+        module.weight = table
+        if isinstance(module, nn.Embedding):
+            module.num_embeddings, module.padding_idx = len(table), PAD
+        elif isinstance(module, nn.Linear):
+            module.out_features = len(table)
