@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.files.suggested_fixes import fixes_in_initial, fixes_of_strategy
+from intelligen.config.initial_place import placing_initial
 from intelligen.config.load import load_experiment, settings_in
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
@@ -114,22 +115,23 @@ def baseline_training(file: ExperimentFile, settings: Experiment, prepared: "Pre
     """
     from intelligen.training.initial_weights import initial_weights
 
-    first = first_training(settings, prepared, file.runs)
+    first = first_training(file, settings, prepared)
     if first is not None:
         first.require_result(file.command("train"))
     run = None if first is None else first.directory
-    initial = initial_weights(settings, prepared=prepared, store=file.runs, run=run)
+    with placing_initial(file.path, file.overrides):
+        initial = initial_weights(settings, prepared=prepared, store=file.runs, run=run)
     trial = baseline_trial(settings, prepared=prepared.identity, initial=initial)
     return Training(trial, layout.baseline(file.runs, trial.identity))
 
 
-def first_training(settings: Experiment, prepared: "Prepared", runs: Path) -> Training | None:
+def first_training(file: ExperimentFile, settings: Experiment, prepared: "Prepared") -> Training | None:
     """Of the experiment whose weights this one starts from; none where it names none.
 
     Args:
-        settings: This one's.
+        file: This one's.
+        settings: What it holds.
         prepared: Its data.
-        runs: The runs directory.
 
     Raises:
         ConfigError: This one's model has no such part, or nothing of it would be trained.
@@ -142,10 +144,11 @@ def first_training(settings: Experiment, prepared: "Prepared", runs: Path) -> Tr
     if named is None:
         return None
     with fixes_in_initial(settings):
-        its_data = data_to_train_on(named, runs)
+        its_data = data_to_train_on(named, file.runs)
     trial = baseline_trial(named, prepared=its_data.identity)
-    require_fitting(settings, prepared=prepared, pretraining=trial, its_data=its_data)
-    return Training(trial, layout.baseline(runs, trial.identity))
+    with placing_initial(file.path, file.overrides):
+        require_fitting(settings, prepared=prepared, pretraining=trial, its_data=its_data)
+    return Training(trial, layout.baseline(file.runs, trial.identity))
 
 
 def finetuning(settings: Experiment, baseline: Training, *, runs: Path) -> Training:

@@ -43,12 +43,22 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: the file or an override is wrong; a line `FILE:LINE: KEY: …` or `-o KEY=VALUE: …` for each problem.
 
     """
+    document = experiment_document(path, overrides)
+    experiment = validated(Experiment, document)
+    check_named_experiments(experiment, document, path=located(path))
+    return experiment
+
+
+def experiment_document(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """What an experiment file and the overrides say, unchecked.
+
+    Raises:
+        ConfigError: the file is not strict YAML, or an override names no key.
+
+    """
     path = located(path)
     document = with_fragments(read_document(path), path, Experiment)
-    document = with_overrides(document, Experiment, [parse_override(text) for text in overrides])
-    experiment = validated(Experiment, document)
-    check_named_experiments(experiment, document, path=path)
-    return experiment
+    return with_overrides(document, Experiment, [parse_override(text) for text in overrides])
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,8 @@ class SweepFile:
     """What it names, with its overrides."""
     document: Document
     """The file's contents, for the lines in messages."""
+    named: Document
+    """The experiment's, likewise."""
     rows: Mapping[str, Experiment]
     """Row → its experiment; empty where rows are strategies."""
 
@@ -115,7 +127,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
     raise_problems(problems)
-    return SweepFile(sweep, experiment, document, rows)
+    return SweepFile(sweep, experiment, document, named, rows)
 
 
 def settings_in(path: Path) -> type[Sweep] | type[Experiment]:

@@ -19,6 +19,7 @@ from intelligen.sweep.row_starts import (
     ALL_ROWS,
     RowStarts,
     imported_weights,
+    naming,
     pretraining_of,
     require_fitting_starts,
 )
@@ -126,7 +127,9 @@ def _all_rows(sweep: Sweep, experiment: Experiment, store: Path, prepared: _Prep
         if (run := _pretraining(one, store, prepared, recorded.pretraining.get(row))) is not None:
             runs[row] = run
         before = recorded.imported.get(row)
-        if (weights := imported_weights(one, prepared=data[row], store=store, known=before)) is not None:
+        with naming(row):
+            weights = imported_weights(one, prepared=data[row], store=store, known=before)
+        if weights is not None:
             imported[row] = weights
     starts = RowStarts({row: trial for row, (trial, _) in runs.items()}, imported)
     pretraining = {row: its_data for row, (_, its_data) in runs.items()}

@@ -1,7 +1,8 @@
 """What a sweep's rows start from: runs of other experiments, and weights from elsewhere; known before the launch."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,7 @@ from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, stored_trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.data.prepared_data import Prepared
+from intelligen.errors import IntelligenError
 from intelligen.state import layout
 from intelligen.training.weights_store import stored_weights
 
@@ -122,7 +124,18 @@ def require_fitting_starts(
     from intelligen.training.initial_weights import require_fitting
 
     for row, trial in starts.pretraining.items():
-        require_fitting(rows[row], prepared=prepared[row], pretraining=trial, its_data=pretraining[row])
+        with naming(row):
+            require_fitting(rows[row], prepared=prepared[row], pretraining=trial, its_data=pretraining[row])
+
+
+@contextmanager
+def naming(row: str) -> Iterator[None]:
+    """Meanwhile errors that begin with `initial` name the row before it, where rows are variants."""
+    try:
+        yield
+    except IntelligenError as error:
+        named = row != ALL_ROWS and str(error).startswith("initial")
+        raise type(error)(*(f"row {row}: {line}" if named else line for line in error.args)) from error
 
 
 def _weights(experiment: Experiment, digest: str) -> InitialWeights:

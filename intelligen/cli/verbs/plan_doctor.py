@@ -10,6 +10,7 @@ import click
 from intelligen.addresses import tracking_address
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
+from intelligen.config.initial_place import placing_initial
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.space_forms import Space
 from intelligen.errors import UnavailableError
@@ -44,14 +45,15 @@ def plan(file: Path, overrides: tuple[str, ...], runs: Path, calibrate: bool, lo
 
     sweep, experiment = load_sweep(file, overrides)
     request = request_of_file(sweep, experiment, runs=runs, tracking_uri=None)
-    found = make_plan(
-        sweep,
-        experiment,
-        store=request.store,
-        calibrate=calibrate,
-        prepare=lambda: request.prepare(counting),
-        cluster=find_cluster(local=local),
-    )
+    with placing_initial(file, overrides):
+        found = make_plan(
+            sweep,
+            experiment,
+            store=request.store,
+            calibrate=calibrate,
+            prepare=lambda: request.prepare(counting),
+            cluster=find_cluster(local=local),
+        )
     if as_json:
         print_document(found.document())
     else:

@@ -66,7 +66,7 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
     settings = file.settings()
     file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
     prepared = data_to_train_on(settings, runs)
-    first = first_training(settings, prepared, runs)
+    first = first_training(file, settings, prepared)
     if first is not None:
         ended = read_result(first.directory) is not None
         how = f"has been trained: {first.directory}" if ended else "is trained first"

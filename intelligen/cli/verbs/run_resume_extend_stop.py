@@ -20,6 +20,7 @@ from intelligen.cli.options import (
     tracking_option,
     until_option,
 )
+from intelligen.config.initial_place import placing_initial
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import BusyError, ConfigError
@@ -60,7 +61,8 @@ def run(
 
     sweep, experiment = load_sweep(file, overrides)
     request = request_of_file(sweep, experiment, runs=runs, tracking_uri=tracking_uri)
-    return _launch(replace(request, until=until, local=local), as_json=as_json)
+    with placing_initial(file, overrides):
+        return _launch(replace(request, until=until, local=local), as_json=as_json)
 
 
 @click.command()

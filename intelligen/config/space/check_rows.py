@@ -33,7 +33,7 @@ def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict
     found = {row.id: _variant(experiment, row, document) for row in rows}
     broken = {name: problems for name, problems in found.items() if isinstance(problems, list)}
     by_id = {row.id: row for row in rows}
-    raise_problems([_line(document, by_id[name], one) for name, problems in broken.items() for one in problems])
+    raise_problems([row_line(document, by_id[name], one) for name, problems in broken.items() for one in problems])
     experiments = {name: one for name, one in found.items() if isinstance(one, Experiment)}
     raise_problems([*_alike(sweep, experiments, by_id, document), *_incomparable(sweep, experiments, by_id, document)])
     return experiments
@@ -42,7 +42,7 @@ def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict
 def _variant(experiment: Experiment, row: Row, document: Document) -> Experiment | list[Problem]:
     changes = [Override(key, value) for key, value in row.settings.items()]
     changed = with_overrides(Document(experiment.model_dump(mode="json"), {}), Experiment, changes)
-    with placing(lambda problem: _line(document, row, problem)):
+    with placing(lambda problem: row_line(document, row, problem)):
         return check(Experiment, changed.data)
 
 
@@ -79,7 +79,7 @@ def _overlap(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
-def _line(document: Document, row: Row, problem: Problem) -> str:
+def row_line(document: Document, row: Row, problem: Problem) -> str:
     """At the row's own setting that the problem concerns, else at the row."""
     broken = dotted(problem.key)
     named = [setting for setting in row.settings if _overlap(setting, broken)] or list(row.settings)

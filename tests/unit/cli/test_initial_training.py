@@ -122,13 +122,14 @@ def test_preparing_says_how_many_windows_a_language_model_has_and_that_they_hold
 
 
 def test_weights_that_will_not_fit_are_refused_before_they_are_trained(project: Path, call: Call) -> None:
+    line = NEXT.count("\n") + 1
     for override, what in (
         ("model.d_model=16", "first has "),
         ("data.tokenizer.vocabulary=80", "first has another vocabulary than `source` here"),
     ):
         code, out, err = call("train", "next.yaml", "-o", override)
         assert code == 65
-        assert what in err
+        assert f"error: next.yaml:{line}: initial: {what}" in err
         assert "is trained first" not in out
         assert not (project / "runs" / "baselines").exists()
 

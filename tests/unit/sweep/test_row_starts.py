@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY_EXPERIMENT, WORDS, write_tiny_corpus
 
+from intelligen.config.initial_place import placing_initial
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.experiment import Trial
 from intelligen.errors import ChangedError, ConfigError, DataError
@@ -150,7 +151,12 @@ def test_weights_of_another_shape_are_refused_before_anything_is_trained(project
 
 def test_weights_of_another_vocabulary_are_refused_before_anything_is_trained(project: Project) -> None:
     project.write(first=FIRST.replace("vocabulary: 90", "vocabulary: 80"))
-    with pytest.raises(DataError, match=r"first has another vocabulary than `source` here"):
+    with (
+        pytest.raises(
+            DataError, match=r"sweep\.yaml:\d+: .*: row other: initial: first has another vocabulary than `source`"
+        ),
+        placing_initial(project.folder / "sweep.yaml", ()),
+    ):
         project.rows("{initial.experiment: first.yaml}")
     assert not (project.store / "baselines").exists()
 
