@@ -173,7 +173,7 @@ def test_what_a_trained_trial_would_not_use_is_refused(
         ("test tiny/t0001 --data a=new.tsv --data a=new.jsonl.gz", 2, "two test sets are called a"),
         ("test tiny/t0001 --data new=absent.tsv", 65, "absent.tsv: no such file"),
         ("test tiny/t0001 --data new=/dev/null", 65, "/dev/null: is not a regular file: write its contents into one"),
-        ("test tiny/t0001 --data new=corpus/valid.en", 2, "must be a .tsv, .csv or .jsonl file"),
+        ("test tiny/t0001 --data new=corpus/valid.en", 2, "is no table; give a .tsv, .csv or .jsonl file"),
         ("test tiny/t0001 --data new=corpus/valid.en,corpus/train.de", 65, "has 24 lines"),
         ("resume tiny -o name=other", 2, "intelligen run FILE -o name=NEW"),
         ("resume tiny -o experiment.seed=3", 2, "keeps its name and experiment"),

@@ -89,8 +89,8 @@ def test_references_without_spaces_are_refused_with_the_line_to_add(right: BleuT
 
 def test_answers_are_scored_by_the_chosen_tokenizer_as_translations_are(prepared) -> None:
     chosen = build_task(QuestionAnswering(bleu_tokenizer="zh"))
-    assert Bleu("zh") in chosen.metrics
-    assert Bleu("13a") in build_task(QuestionAnswering()).metrics
+    assert Bleu("zh", several=True) in chosen.metrics
+    assert Bleu("13a", several=True) in build_task(QuestionAnswering()).metrics
     # At its default the key is in no identity.
     assert "bleu_tokenizer" not in comparable(QuestionAnswering())
     assert comparable(QuestionAnswering(bleu_tokenizer="zh"))["bleu_tokenizer"] == "zh"
