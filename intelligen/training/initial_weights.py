@@ -52,11 +52,13 @@ def initial_weights(
     if initial is None:
         return None
     model = _on_meta(experiment.task, experiment.model, prepared)
-    if initial.path is None:
-        assert run is not None, "the named experiment has not been trained"
-        stored = take_weights(run, initial.epoch, store=store)
-    elif Path(initial.path).is_dir():
-        stored = take_weights(Path(initial.path), None, store=store)
+    if initial.path is None or Path(initial.path).is_dir():
+        directory = run if initial.path is None else Path(initial.path)
+        assert directory is not None, "the named experiment has not been trained"
+        try:
+            stored = take_weights(directory, initial.epoch, store=store)
+        except DataError as error:
+            raise DataError(f"initial: {error}") from error
     else:
         if initial.part not in ("all", "embeddings"):
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,16 @@ def test_weights_that_will_not_fit_are_refused_before_they_are_trained(project: 
         assert f"error: next.yaml:{line}: initial: {what}" in err
         assert "is trained first" not in out
         assert not (project / "runs" / "baselines").exists()
+
+
+def test_an_epoch_that_a_run_does_not_have_is_refused_where_it_is_asked_for(project: Path, call: Call) -> None:
+    call("train", "first.yaml")
+    for kept in (project / "runs" / "baselines").glob("*/epochs"):
+        shutil.rmtree(kept)  # as if the training had ended before
+    code, _, err = call("train", "next.yaml")
+    assert code == 65
+    line = NEXT.count("\n") + 1
+    assert re.match(rf"error: next\.yaml:{line}: initial: .*: has not kept the weights of epoch 1; ", err)
 
 
 def test_what_was_not_trained_yet_is_named_with_the_command_that_trains_it(call: Call) -> None:
