@@ -70,12 +70,7 @@ def write_split(
 
         names = [column.name for column in columns]
         writers = {
-            column.name: ColumnWriter(
-                tokens=create(tokens_file(split, column.name)),
-                offsets=create(offsets_file(split, column.name)),
-                size=encoders[column.name].size,
-                kind=column.kind,
-            )
+            column.name: _column_writer(split, column, size=encoders[column.name].size, create=create)
             for column in columns
         }
         texts = None if split == "train" else create(texts_file(split))
@@ -132,6 +127,15 @@ class ColumnWriter:
             longest=self._longest,
             of_classes=None if self._of_classes is None else tuple(self._of_classes.tolist()),
         )
+
+
+def _column_writer(split: str, column: Column, *, size: int, create: Callable[[str], BinaryIO]) -> ColumnWriter:
+    return ColumnWriter(
+        tokens=create(tokens_file(split, column.name)),
+        offsets=create(offsets_file(split, column.name)),
+        size=size,
+        kind=column.kind,
+    )
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -158,7 +158,7 @@ def test_the_command_that_a_message_names_converts(project: Path, tmp_path: Path
 
 
 def test_a_repository_needs_its_commit_and_the_hub(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "{name: pretrained, path: nobody/nothing"
+    name = "{name: pretrained, path: no-such/repository"
     assert "model.revision, 40 hexadecimal digits" in refused(ConfigError, project, f"{name}}}")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

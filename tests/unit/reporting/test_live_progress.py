@@ -1,7 +1,8 @@
 """The plain progress shows every epoch and every end once, also those of a trial that begins again."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -35,15 +36,22 @@ def add_epoch(directory: Path, epoch: int, *, chrf: float = 20.0, tags: Mapping[
     History(directory).append(report)
 
 
+@contextmanager
+def followed(directory: Path, output: io.StringIO) -> Iterator[tuple[Ledger, LiveProgress]]:
+    console = Console(file=output)
+    with (
+        Ledger.open(directory, {}) as ledger,
+        LiveProgress(
+            directory, metrics=TASK.metrics, objective="valid/bleu", console=console, interval_s=60
+        ) as progress,
+    ):
+        yield ledger, progress
+
+
 def test_every_epoch_and_every_end_is_reported_once(tmp_path):
     output = io.StringIO()
     trial = tmp_path / "trials" / "t0000"
-    with (
-        Ledger.open(tmp_path, {}) as ledger,
-        LiveProgress(
-            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
-        ) as progress,
-    ):
+    with followed(tmp_path, output) as (ledger, progress):
         ledger.start(
             "t0000", kind="trial", row="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
         )
@@ -68,12 +76,7 @@ def test_the_weights_that_a_trial_starts_from_are_named_once(tmp_path):
         {"initial_weights": "lm, epoch 4 (0123): 9 loaded; 2 random; none left over"},
     )
     trial = tmp_path / "trials" / "t0000"
-    with (
-        Ledger.open(tmp_path, {}) as ledger,
-        LiveProgress(
-            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
-        ) as progress,
-    ):
+    with followed(tmp_path, output) as (ledger, progress):
         ledger.start(
             "t0000", kind="trial", row="wide", seed=1, params={}, config={}, directory="trials/t0000", number=0
         )
@@ -88,12 +91,7 @@ def test_the_weights_that_a_trial_starts_from_are_named_once(tmp_path):
 def test_a_damaged_history_is_reported_once_and_ends_nothing(tmp_path):
     output = io.StringIO()
     trial = tmp_path / "trials" / "t0000"
-    with (
-        Ledger.open(tmp_path, {}) as ledger,
-        LiveProgress(
-            tmp_path, metrics=TASK.metrics, objective="valid/bleu", console=Console(file=output), interval_s=60
-        ) as progress,
-    ):
+    with followed(tmp_path, output) as (ledger, progress):
         ledger.start(
             "t0000", kind="trial", row="standard", seed=1, params={}, config={}, directory="trials/t0000", number=0
         )
