@@ -152,14 +152,31 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())
 
+    def interrupt_until(self, text: str) -> str:
+        """What was shown up to and with the text, after Ctrl-C.
+
+        It is pressed again and again: between the prompt and the read, a signal is noticed only at the next one.
+
+        """
+        for _ in range(PATIENCE_S):
+            self.type("\x03")
+            if self._shows(text, within_s=1):
+                break
+        return self.wait_for(text)
+
     def wait_for(self, text: str) -> str:
         """What was shown up to and with the text."""
-        while text not in self.shown:
-            ready, _, _ = select([self._ours], [], [], PATIENCE_S)
-            assert ready, f"no {text!r} in {self.shown[-500:]!r}"
-            self.shown += os.read(self._ours, 65536).decode(errors="replace")
+        assert self._shows(text, within_s=PATIENCE_S), f"no {text!r} in {self.shown[-500:]!r}"
         before, _, self.shown = self.shown.partition(text)
         return before + text
+
+    def _shows(self, text: str, *, within_s: float) -> bool:
+        while text not in self.shown:
+            ready, _, _ = select([self._ours], [], [], within_s)
+            if not ready:
+                return False
+            self.shown += os.read(self._ours, 65536).decode(errors="replace")
+        return True
 
     def ended(self) -> int:
         return self.process.wait(PATIENCE_S)
@@ -184,13 +201,11 @@ def test_a_chat_on_a_terminal(store: Path, identities: dict[str, str]) -> None:
         terminal.wait_for(first)  # 5,000 tokens would follow
         terminal.type("\x03")
         assert terminal.wait_for("> ").endswith(" …\r\n> ")
-        for typed, told in (
-            ("/sing\n", "/sing: no such command; there are /reset, /search"),
-            ("\x03", "ends the chat"),
-        ):
-            terminal.type(typed)
-            terminal.wait_for(told)
-            terminal.wait_for("> ")
+        terminal.type("/sing\n")
+        terminal.wait_for("/sing: no such command; there are /reset, /search")
+        terminal.wait_for("> ")
+        terminal.interrupt_until("ends the chat")
+        terminal.wait_for("> ")
         for command in ("/reset", "/search sample"):
             terminal.type(f"{command}\n")
             assert "no such" not in terminal.wait_for("> ")

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from test_sweep import Project, require_nothing_left, require_records_agree, wait_for
-from tracking_servers import address, free_port, serving
+from tracking_servers import address, free_port, serving, wait_until
 
 from intelligen.state.heartbeat import read_worker
 from intelligen.state.history import Report, read_history
@@ -110,10 +110,18 @@ def stop_between_writes(server: subprocess.Popen[bytes], project: Project) -> in
     """Stop the server's processes, but not with the database locked; returns the rows that it holds."""
     while True:
         os.killpg(server.pid, signal.SIGSTOP)
+        wait_until(lambda: have_stopped(server.pid))  # until then a thread may lock it still
         try:
             return rows(project)
         except sqlite3.OperationalError:
             os.killpg(server.pid, signal.SIGCONT)
+
+
+def have_stopped(server: int) -> bool:
+    """Whether no thread of it and its children runs, as Linux tells."""
+    processes = [server, *(child.pid for child in psutil.Process(server).children(recursive=True))]
+    threads = [stat for pid in processes for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.read_text().rpartition(")")[2].split()[0] in "TZX" for stat in threads)
 
 
 def kill_one(project: Project, launch: subprocess.Popen[str]) -> str:
