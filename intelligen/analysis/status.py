@@ -60,8 +60,12 @@ class StrategyStatus:
     """Of its trials in the search."""
     device_s: float
     """Device-seconds of all epochs of all its trials, repetitions included."""
-    target_tokens: int
-    """Targets of losses that all of these have trained on: tokens, or rows where the task writes no text."""
+    target_tokens: int | None
+    """Targets of losses that all of these have trained on: tokens, or rows where the task writes no text.
+
+    None of a pre-training whose task counts the others, so that the figures cannot be compared.
+
+    """
 
 
 @dataclass(frozen=True)
@@ -163,8 +167,9 @@ def read_status(files: SweepFiles) -> Status:
     )
     ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
-    rows = _strategies(files, trials, histories, metric)
-    words = TableWords(ComparedRows.of(sweep), counted=task_settings(fingerprint["experiment"]).counted)
+    counted = task_settings(fingerprint["experiment"]).counted
+    rows = _strategies(files, trials, histories, metric, counted)
+    words = TableWords(ComparedRows.of(sweep), counted=counted)
     return Status(
         name=sweep.name,
         question=sweep.question,
@@ -217,7 +222,7 @@ def _count(files: SweepFiles, records: Sequence[TrialRecord]) -> dict[str, int]:
 
 
 def _strategies(
-    files: SweepFiles, trials: Mapping[str, TrialRecord], histories: Histories, metric: str
+    files: SweepFiles, trials: Mapping[str, TrialRecord], histories: Histories, metric: str, counted: str
 ) -> list[StrategyStatus]:
     groups: dict[str, list[TrialRecord]] = {}
     for record in trials.values():
@@ -229,10 +234,16 @@ def _strategies(
             confirmed=_count(files, [record for record in records if record.kind == "confirm"]),
             best=_best(files, [record for record in records if record.kind != "confirm"], histories, metric),
             device_s=device_seconds(report for record in records for report in histories[record.id]),
-            target_tokens=sum(histories[record.id][-1].target_tokens for record in records if histories[record.id]),
+            target_tokens=_targets(records, histories, counted),
         )
         for name, records in groups.items()
     ]
+
+
+def _targets(records: Sequence[TrialRecord], histories: Histories, counted: str) -> int | None:
+    if any(task_settings(record.config).counted != counted for record in records):
+        return None
+    return sum(histories[record.id][-1].target_tokens for record in records if histories[record.id])
 
 
 def _best(files: SweepFiles, records: Sequence[TrialRecord], histories: Histories, metric: str) -> BestTrial | None:

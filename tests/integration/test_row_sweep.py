@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from test_sweep import Project, require_closed, wait_for
 
+from intelligen.analysis.status import read_status
 from intelligen.state.history import read_history
 from intelligen.state.ledger import read_ledger
+from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import SweepStatus, TrialState
 from intelligen.state.trial_result import read_trial
 
@@ -127,3 +129,6 @@ def test_rows_start_from_the_epochs_of_one_pre_training_and_a_kill_loses_none(tm
     assert "prepared_pretraining" in read_ledger(project.sweep)[0]
     table = json.loads((project.sweep / "ledger.jsonl").read_text().splitlines()[-1])["summary"]
     assert "pretrain-2.lm-0.5" in table["table_markdown"] or "gpt-pre:2-lm:0.5" in table["table_markdown"]
+    efforts = {row.strategy: row.target_tokens for row in read_status(SweepFiles(project.sweep)).strategies}
+    assert efforts.pop("language") is None  # tokens, and the others' are rows
+    assert all(effort for effort in efforts.values())

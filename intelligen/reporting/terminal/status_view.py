@@ -82,7 +82,7 @@ def _strategies(status: Status) -> Table:
     table = _table(*words.headings, "trials", f">best {status.objective}", "trial", ">device-s", f">{words.counted}")
     for one in status.strategies:
         best = ("", "") if one.best is None else (words.text(status.objective, one.best.value), one.best.trial)
-        effort = f"{one.device_s:,.0f}", f"{one.target_tokens:,}"
+        effort = f"{one.device_s:,.0f}", "" if one.target_tokens is None else f"{one.target_tokens:,}"
         table.add_row(*words.place(one.strategy), _counted(one.trials), *best, *effort)
     return table
 
