@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +59,10 @@ class ExperimentFile:
             )
         with fixes_of_strategy():
             return load_experiment(self.path, (f"strategy.name={_full_name(self.strategy)}", *self.overrides))
+
+    def placing_weights(self) -> AbstractContextManager[None]:
+        """Meanwhile errors of the weights that it starts from say at which of its lines they are named."""
+        return placing_initial(self.path, self.overrides)
 
     def require_no_finetuning(self, why: str) -> None:
         """Refuse overrides that a baseline has no use for.
@@ -119,7 +124,7 @@ def baseline_training(file: ExperimentFile, settings: Experiment, prepared: "Pre
     if first is not None:
         first.require_result(file.command("train"))
     run = None if first is None else first.directory
-    with placing_initial(file.path, file.overrides):
+    with file.placing_weights():
         initial = initial_weights(settings, prepared=prepared, store=file.runs, run=run)
     trial = baseline_trial(settings, prepared=prepared.identity, initial=initial)
     return Training(trial, layout.baseline(file.runs, trial.identity))
@@ -146,7 +151,7 @@ def first_training(file: ExperimentFile, settings: Experiment, prepared: "Prepar
     with fixes_in_initial(settings):
         its_data = data_to_train_on(named, file.runs)
     trial = baseline_trial(named, prepared=its_data.identity)
-    with placing_initial(file.path, file.overrides):
+    with file.placing_weights():
         require_fitting(settings, prepared=prepared, pretraining=trial, its_data=its_data)
     return Training(trial, layout.baseline(file.runs, trial.identity))
 

@@ -96,7 +96,9 @@ def _trained_by(file: ExperimentFile) -> Path:
         file.require_no_finetuning(
             "without --strategy this is the baseline, which has no such setting; name the strategy with --strategy NAME"
         )
-    baseline = baseline_training(file, settings, prepared_data(settings, file.runs))
+    with file.placing_weights():
+        prepared = prepared_data(settings, file.runs)
+    baseline = baseline_training(file, settings, prepared)
     if file.strategy is None:
         baseline.require_result(file.command("train"))
         return baseline.directory

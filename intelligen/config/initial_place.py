@@ -1,4 +1,4 @@
-"""Where `initial` is written, for errors that show only when there are data and weights to compare."""
+"""Where the weights that a training starts from are named, for errors that show only when data and weights are read."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,12 +11,12 @@ from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_rows import row_line
 from intelligen.errors import IntelligenError
 
-_LINE = re.compile(r"(?:row (?P<row>\S+): )?(?P<key>initial(?:\.[a-z]+)?): (?P<what>.*)", re.DOTALL)
+_LINE = re.compile(r"(?:row (?P<row>\S+): )?(?P<key>initial(?:\.[a-z]+)?|model\.path): (?P<what>.*)", re.DOTALL)
 
 
 @contextmanager
 def placing_initial(path: Path, overrides: Sequence[str]) -> Iterator[None]:
-    """Meanwhile errors that begin with `initial`, or with a row and `initial`, say at which line it is written.
+    """Meanwhile errors that begin with `initial` or `model.path`, or with a row before them, say where that is written.
 
     Args:
         path: An experiment file or a sweep file, which has been found to be valid.

@@ -14,7 +14,7 @@ from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.overrides import Override, parse_override, with_overrides
 from intelligen.config.files.project_folder import project_of, require_inside
 from intelligen.config.files.shipped_files import located, located_from_file
-from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
+from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT, fixes_for_sweep
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
 from intelligen.config.metric_direction import direction
@@ -106,7 +106,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     problems: list[str] = []
     with _noting(problems):
         sweep = validated(Sweep, document)
-    with _noting(problems):
+    with _noting(problems), fixes_for_sweep():
         named = with_overrides(_named_experiment(document, project), Experiment, reaching)
         experiment = validated(Experiment, named)
         check_named_experiments(experiment, named)

@@ -8,6 +8,7 @@ from intelligen.config.document import Document, Key, dotted, problem_line, rais
 from intelligen.config.files.config_errors import validated
 from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.shipped_files import located_from_file
+from intelligen.config.files.suggested_fixes import fixes_in_file
 from intelligen.config.files.text_file import displayed
 from intelligen.config.files.yaml_file import read_document
 from intelligen.config.schema.data import OfExperiment, Tokenizer
@@ -110,4 +111,5 @@ def named_experiment(path: Path) -> tuple[Experiment, Path]:
 
     """
     path = located_from_file(path)
-    return validated(Experiment, with_fragments(read_document(path), path, Experiment)), path
+    with fixes_in_file(str(path)):
+        return validated(Experiment, with_fragments(read_document(path), path, Experiment)), path

@@ -118,7 +118,7 @@ def _downloaded(name: str, revision: str | None, key: str) -> Path:
     """The hub's copy of a repository at a commit, from its cache where it is there."""
     group = key.rpartition(".")[0]
     if name.startswith((".", "/")):
-        raise DataError(f"{key}: {name}: no such directory; check the path")
+        raise DataError(f"{key}: {name}: no such directory; name that of a pre-trained model: -o {key}=DIR")
     if revision is None or not _COMMIT.fullmatch(revision):
         raise ConfigError(
             f"{key}: {name} is no directory here, and a repository needs its commit: {group}.revision, 40 hexadecimal"

@@ -19,6 +19,7 @@ from intelligen.config.load import load_experiment, load_sweep, row_experiments
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.data import FilesCorpus, OfExperiment
 from intelligen.config.schema.experiment import baseline_trial, finetuning_trial
+from intelligen.config.schema.initial import InitialWeights
 from intelligen.data.preparation import data_identity
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
@@ -41,9 +42,12 @@ def identities_of_experiment(path: str, place: Path) -> dict[str, str]:
     if isinstance(data.tokenizer, OfExperiment):  # data know the vocabularies themselves, and no path
         other = str(Path(data.tokenizer.experiment).relative_to(place))
         data = data.model_copy(update={"tokenizer": data.tokenizer.model_copy(update={"experiment": other})})
+    initial = None
+    if (start := experiment.initial) is not None:
+        initial = InitialWeights(weights="0" * 64, part=start.part, freeze=start.freeze, origin="")
     return {
-        "baseline": baseline_trial(experiment, prepared="prepared").identity,
-        "finetuning": finetuning_trial(experiment, prepared="prepared", start="start").identity,
+        "baseline": baseline_trial(experiment, prepared="prepared", initial=initial).identity,
+        "finetuning": finetuning_trial(experiment, prepared="prepared", start="start", initial=initial).identity,
         "data": data_identity(data, "fingerprint", experiment.task.columns),
         "corpus": content_hash(canonical_json(corpus)),
     }

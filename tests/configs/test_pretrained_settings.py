@@ -1,6 +1,7 @@
 """Files that name a pre-trained model: what is read of its directory, and what is refused with which exit code."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def experiment(project: Path, model: str, *overrides: str, tokenizer: str = "{na
 def refused(kind: type[IntelligenError], project: Path, model: str, *overrides: str, tokenizer: str = "") -> str:
     with pytest.raises(kind) as caught:
         experiment(project, model, *overrides, **({"tokenizer": tokenizer} if tokenizer else {}))
-    return str(caught.value)
+    line = str(caught.value)
+    assert re.match(r"-o |.*experiment\.yaml:\d+: ", line), "it has no place"
+    return line
 
 
 def line_of_model() -> int:
@@ -133,7 +136,8 @@ def test_a_sweep_that_names_no_model_is_refused_with_its_line(project: Path, par
         load_sweep(project / "sweep.yaml")
     line = text[: text.index("nowhere")].count("\n") + 1
     assert f"sweep.yaml:{line}: {key}: " in str(caught.value)
-    assert f"{project}/nowhere: no such directory" in str(caught.value)
+    fix = "name that of a pre-trained model: model.path=DIR here"
+    assert str(caught.value).endswith(f"{project}/nowhere: no such directory; {fix}")
 
 
 def test_a_shard_without_its_weights_is_named(project: Path, tmp_path: Path) -> None:

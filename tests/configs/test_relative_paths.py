@@ -107,8 +107,10 @@ def test_a_data_set_is_a_folder_where_there_is_one_beside_the_file(project: Path
     assert dataset_of(load_experiment(file)) == "saved"
     (project / "experiments" / "saved").mkdir()
     assert dataset_of(load_experiment(file)) == str(project / "experiments" / "saved")
-    file.write_text(HUB.replace("saved", "../not/there"))
-    assert dataset_of(load_experiment(file)) == str(project / "not" / "there")
+    for written, place in (("../not/there", "not/there"), ("./nowhere", "experiments/nowhere")):
+        file.write_text(HUB.replace("saved", written))
+        for named in (file, file.relative_to(project)):
+            assert dataset_of(load_experiment(named)) == str(project / place)
 
 
 def test_addresses_of_servers_are_no_paths(project: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from shipped_copy import copy_shipped
 
 from intelligen.cli.main import commands, guarded
 from intelligen.config.load import load_experiment, load_sweep
@@ -12,12 +13,21 @@ from intelligen.config.load import load_experiment, load_sweep
 POINTS = 50
 
 
-def shipped(folder: str) -> list[Path]:
-    return sorted((REPOSITORY / folder).glob("**/*.yaml"))
+def shipped(folder: str) -> list[str]:
+    return sorted(f"{folder}/{path.name}" for path in (REPOSITORY / folder).glob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", [*shipped("experiments"), *shipped("search_spaces")], ids=lambda path: path.name)
-def test_a_shipped_file_is_valid_with_fifty_points_of_its_space(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped files, and the pre-trained model that some of them name."""
+    return copy_shipped(tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.mark.parametrize("name", [*shipped("experiments"), *shipped("search_spaces")], ids=lambda name: Path(name).name)
+def test_a_shipped_file_is_valid_with_fifty_points_of_its_space(
+    name: str, place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = place / name
     arguments = ["validate", str(path), "--samples", str(POINTS), "--json"]
     assert guarded(lambda: commands.main(arguments, standalone_mode=False)) == 0
     (found,) = json.loads(capfd.readouterr().out)
@@ -28,8 +38,9 @@ def test_a_shipped_file_is_valid_with_fifty_points_of_its_space(path: Path, capf
     assert (found["sampled"], found["resolved"], found["rows"]) == (drawn, drawn, rows)
 
 
-@pytest.mark.parametrize("path", shipped("search_spaces"), ids=lambda path: path.name)
-def test_a_sweep_file_loads_with_its_experiment(path: Path) -> None:
+@pytest.mark.parametrize("name", shipped("search_spaces"), ids=lambda name: Path(name).name)
+def test_a_sweep_file_loads_with_its_experiment(name: str, place: Path) -> None:
+    path = place / name
     sweep, experiment = load_sweep(path)
     assert sweep.name
     assert experiment == load_experiment(path.parent / sweep.experiment)

@@ -15,7 +15,10 @@ from intelligen.config.files.shipped_files import FOLDERS
 from intelligen.config.json_schema import schema_text
 
 SHIPPED = [path.relative_to(REPOSITORY) for folder in FOLDERS for path in sorted((REPOSITORY / folder).iterdir())]
-EXPERIMENTS = [str(path) for path in SHIPPED if path.parts[0] == "experiments"]
+# They name a pre-trained model, which only their users have.
+NEEDING_A_MODEL = ("qa_friend_t5.yaml", "pretrained_strategies.yaml")
+VALID = [str(path) for path in SHIPPED if path.suffix == ".yaml" and path.name not in NEEDING_A_MODEL]
+EXPERIMENTS = [name for name in VALID if name.startswith("experiments/") and name != "experiments/qa_friend_gpt.yaml"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "INTELLIGEN_LOCAL": "1", "OMP_NUM_THREADS": "1"}
 PIP = ("-m", "pip", "--no-input", "--disable-pip-version-check")
 # Of shipped experiments: the identities of their baselines, and the fingerprints of the embedded corpora.
@@ -104,7 +107,7 @@ def test_commands_work_outside_of_a_clone(bin_directory: Path, tmp_path: Path) -
     names = [
         "started/experiment.yaml",
         "started/sweep.yaml",
-        *(str(path) for path in SHIPPED if path.suffix == ".yaml"),
+        *VALID,
     ]
     told = done(intelligen, "validate", "--samples", "2", *names, cwd=tmp_path)
     assert [line.partition(":")[0] for line in told.splitlines()] == names

@@ -1,6 +1,5 @@
 """prepare, train, finetune: one model of an experiment is trained, without Ray."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -39,12 +38,13 @@ def prepare(experiment: Path, overrides: tuple[str, ...], runs: Path) -> None:
     from intelligen.data.data_summary import describe
     from intelligen.tasks import build_task
 
-    settings = ExperimentFile(experiment, overrides, runs).settings()
+    file = ExperimentFile(experiment, overrides, runs)
+    settings = file.settings()
     first = initial_experiment(settings)
     for one in (settings,) if first is None else (first, settings):
         if first is not None:
             click.echo(f"data of {one.name}")
-        with fixes_in_initial(settings) if one is first else nullcontext():
+        with fixes_in_initial(settings) if one is first else file.placing_weights():
             prepared = prepared_data(one, runs)
         task = build_task(one.task)
         for line in (*describe(prepared), *task.preparation_lines(prepared)):
@@ -65,7 +65,8 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
     file = ExperimentFile(experiment, overrides, runs)
     settings = file.settings()
     file.require_no_finetuning("train makes the baseline, which has no such setting; give it to finetune")
-    prepared = data_to_train_on(settings, runs)
+    with file.placing_weights():
+        prepared = data_to_train_on(settings, runs)
     first = first_training(file, settings, prepared)
     if first is not None:
         ended = read_result(first.directory) is not None
@@ -88,7 +89,8 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
 
     file = ExperimentFile(experiment, overrides, runs, strategy)
     settings = file.settings()
-    prepared = data_to_train_on(settings, runs)
+    with file.placing_weights():
+        prepared = data_to_train_on(settings, runs)
     baseline = baseline_training(file, settings, prepared)
     baseline.require_result(file.command("train"))
     require_same_data(baseline.directory, prepared)

@@ -11,7 +11,7 @@ from intelligen.config.document import problem_line
 from intelligen.config.json_schema import schema_text
 from intelligen.config.load import SweepFile, load_experiment, read_sweep, settings_in, trial_experiment
 from intelligen.config.schema.sweep import Sweep
-from intelligen.errors import ConfigError
+from intelligen.errors import ConfigError, IntelligenError
 
 
 @dataclass
@@ -52,11 +52,13 @@ class FileFinding:
 def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, runs: Path, as_json: bool) -> int:
     """Check sweep and experiment files without running anything; exit code 2 if one is wrong.
 
-    Every problem is one line: FILE:LINE: KEY: what is wrong, and how to fix it. Exit code 69: --runs, or its default,
-    cannot be the runs directory.
+    Every problem is one line: FILE:LINE: KEY: what is wrong, and how to fix it. Exit code 65: a pre-trained model is
+    not there or cannot be used. Exit code 69: the package for it is not installed or the hub cannot be reached; or
+    --runs, or its default, cannot be the runs directory.
     """
     del runs  # it was looked at when it was read
-    findings = [_examined(file, overrides, samples) for file in files]
+    examined = [_examined(file, overrides, samples) for file in files]
+    findings = [finding for finding, _ in examined]
     if as_json:
         print_document([asdict(finding) for finding in findings])
     for finding in [] if as_json else findings:
@@ -64,7 +66,7 @@ def validate(files: tuple[Path, ...], overrides: tuple[str, ...], samples: int, 
             click.echo(problem, err=True)
         if not finding.problems:
             click.echo(finding.line())
-    return ConfigError.exit_code if any(finding.problems for finding in findings) else 0
+    return min((code for _, code in examined if code), default=0)
 
 
 @click.command()
@@ -74,17 +76,19 @@ def schema(kind: str) -> None:
     click.echo(schema_text(kind), nl=False)
 
 
-def _examined(file: Path, overrides: tuple[str, ...], samples: int) -> FileFinding:
-    finding = FileFinding(str(file))
+def _examined(file: Path, overrides: tuple[str, ...], samples: int) -> tuple[FileFinding, int]:
+    """What was found in a file, and the exit code of that."""
+    finding, code = FileFinding(str(file)), ConfigError.exit_code
     try:
         finding.kind = "sweep" if settings_in(file) is Sweep else "experiment"
         if finding.kind == "sweep":
             _sample(read_sweep(file, overrides), finding, samples)
         else:
             load_experiment(file, overrides)
-    except ConfigError as error:
-        finding.problems += error.args
-    return finding
+    except IntelligenError as error:
+        finding.problems += map(str, error.args)
+        code = error.exit_code
+    return finding, code if finding.problems else 0
 
 
 def _sample(file: SweepFile, finding: FileFinding, samples: int) -> None:

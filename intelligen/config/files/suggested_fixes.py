@@ -40,9 +40,23 @@ def fixes_for_sweep(command: str = "") -> Iterator[None]:
 @contextmanager
 def fixes_in_file(path: str) -> Iterator[None]:
     """Meanwhile errors name settings of this file, since no override reaches an experiment that another one names."""
+    with _fixes_written(f"in {displayed(Path(path))}"):
+        yield
+
+
+@contextmanager
+def fixes_in_line() -> Iterator[None]:
+    """Meanwhile errors name settings of the line that they begin with: a row's or a space's value hides an override."""
+    with _fixes_written("here"):
+        yield
+
+
+@contextmanager
+def _fixes_written(where: str) -> Iterator[None]:
+    """Meanwhile errors name settings and a place in a file instead of overrides."""
 
     def respelt(found: re.Match[str]) -> str:
-        return f"{found['quoted'] or found['plain']} in {displayed(Path(path))}"
+        return f"{found['quoted'] or found['plain']} {where}"
 
     try:
         yield

@@ -33,12 +33,20 @@ class Local:
         return core_schema.no_info_after_validator_function(self.absolute, handler(source))
 
 
+_BEGINNINGS = ("/", "./", "../")
+
+
 class _Dataset(Local):
     """A data set of the hub has a name as a folder has: it is a folder where there is one, or where it begins so."""
 
     def path_in(self, text: str, start: Path) -> Path | None:
-        is_path = text.startswith(("/", "./", "../")) or ("://" not in text and (start / text).is_dir())
+        is_path = text.startswith(_BEGINNINGS) or ("://" not in text and (start / text).is_dir())
         return Path(text) if is_path else None
+
+    def with_path(self, text: str, path: Path) -> str:
+        """The path, which begins so that nothing takes it for a name, whether the folder is there or not."""
+        written = str(path)
+        return written if written.startswith(_BEGINNINGS) else f"./{written}"
 
 
 class _Database(Local):

@@ -6,6 +6,7 @@ from intelligen.config.base import canonical_json
 from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems
 from intelligen.config.files.config_errors import Problem, check, placing
 from intelligen.config.files.overrides import Override, with_overrides
+from intelligen.config.files.suggested_fixes import fixes_in_line
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import Row
 from intelligen.config.schema.sweep import Sweep
@@ -42,7 +43,7 @@ def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict
 def _variant(experiment: Experiment, row: Row, document: Document) -> Experiment | list[Problem]:
     changes = [Override(key, value) for key, value in row.settings.items()]
     changed = with_overrides(Document(experiment.model_dump(mode="json"), {}), Experiment, changes)
-    with placing(lambda problem: row_line(document, row, problem)):
+    with placing(lambda problem: row_line(document, row, problem)), fixes_in_line():
         return check(Experiment, changed.data)
 
 

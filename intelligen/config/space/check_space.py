@@ -9,6 +9,7 @@ from intelligen.config.base import NAME_PATTERN
 from intelligen.config.document import Document, Key, dotted, one_of, problem_line, raise_problems
 from intelligen.config.files.config_errors import Problem, check, placing
 from intelligen.config.files.overrides import Override, with_overrides
+from intelligen.config.files.suggested_fixes import fixes_in_line
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.rows import ROW
@@ -80,7 +81,7 @@ class _Trials:
 
     def _problems(self, values: Values) -> list[Problem]:
         changes = [Override(key, value) for key, value in values.items()]
-        with placing(self._line_of):
+        with placing(self._line_of), fixes_in_line():
             found = check(Experiment, with_overrides(self._experiment, Experiment, changes).data)
         return found if isinstance(found, list) else []
 

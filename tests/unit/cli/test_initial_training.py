@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TINY_EXPERIMENT, write_tiny_corpus
+from conftest import TINY_EXPERIMENT, WORDS, write_tiny_corpus
 
 from intelligen.cli.main import commands, guarded
 
@@ -106,6 +106,22 @@ def test_a_language_model_s_trunk_becomes_a_classifier_s(project: Path, call: Ca
     code, _, err = call("train", "class.yaml", "-o", "model.d_ff=16", "-o", "model.layers=2")
     assert code == 65
     assert "has 3 tensors of another shape (trunk.layers.0" in err
+
+
+def test_a_language_model_becomes_one_that_answers_without_a_random_weight(project: Path, call: Call) -> None:
+    write_texts(project)
+    for split in ("train", "valid", "test"):
+        _, *rows = (project / "corpus" / f"{split}.tsv").read_text().splitlines()
+        pairs = [f"{row.partition(chr(9))[0]}\t{WORDS[len(row) % 10]}\n" for row in rows]
+        (project / "corpus" / f"{split}.tsv").write_text("question\tanswer\n" + "".join(pairs))
+    text = (project / "class.yaml").read_text().replace("classification", "question_answering")
+    (project / "answer.yaml").write_text(text)
+    code, out, err = call("train", "answer.yaml")
+    assert code == 0, err
+    assert "loaded; none random; none left over" in out
+    code, _, err = call("train", "answer.yaml", "-o", "model.d_model=32")
+    assert code == 65
+    assert "of another shape" in err
 
 
 def test_preparing_says_how_many_windows_a_language_model_has_and_that_they_hold_every_piece(

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
+from conftest import tiny_data
 from pretrained_models import SENTENCES, make_pretrained
 
 from intelligen.config.pretrained_directory import open_directory
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import FromPretrained
 from intelligen.data.data_manifest import ColumnReport, SplitReport
+from intelligen.data.data_summary import describe
+from intelligen.data.preparation import prepare
 from intelligen.data.pretrained_tokenizer import open_packed, pack
 from intelligen.data.pretrained_vocabulary import load_tokenizer, vocabulary_order
 from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
@@ -77,6 +82,25 @@ def test_text_that_the_vocabulary_does_not_know_is_refused_above_five_per_cent(u
     train = SplitReport(read=9, kept=9, dropped={}, notes={}, columns={"source": column})
     if not refused:
         return require_known_text(train)
-    with pytest.raises(DataError, match=r"source: 6.0% of the training tokens are unknown .* \(at most 5%\)"):
+    with pytest.raises(DataError, match=r"source: 6\.0% of the training tokens are unknown .* \(at most 5%\)"):
         require_known_text(train)
     return None
+
+
+@pytest.mark.parametrize(("snowmen", "refused"), [(0, False), (10, False), (200, True)])
+def test_preparing_warns_of_some_unknown_text_and_refuses_much(
+    snowmen: int, refused: bool, directories: dict[str, Path], tmp_path: Path
+) -> None:
+    lines = [*SENTENCES, *["☃"] * snowmen]
+    for split, rows in (("train", lines), ("valid", SENTENCES[:8]), ("test", SENTENCES[8:16])):
+        for side in ("en", "de"):
+            (tmp_path / f"{split}.{side}").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    tokenizer = FromPretrained(name="pretrained", path=str(directories["t5"]))
+    data = tiny_data(tmp_path).model_copy(update={"tokenizer": tokenizer})
+    if refused:
+        with pytest.raises(DataError, match="of the training tokens are unknown to the pre-trained vocabulary"):
+            prepare(data, tmp_path / "store", columns=SOURCE_AND_TARGET)
+        return
+    warned = [line for line in describe(prepare(data, tmp_path / "store", columns=SOURCE_AND_TARGET)) if "warn" in line]
+    assert len(warned) == (2 if snowmen else 0)  # a line of each column
+    assert all("the pre-trained vocabulary does not know" in line for line in warned)
