@@ -216,6 +216,7 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
         "trials_per_strategy: 3", "trials_per_strategy: 1"
     )
     project = Project(tmp_path, two_workers)
+    project.train_baseline()
 
     def a_trial_starts() -> bool:
         return any(record.kind == "trial" for record in project.trials().values())
@@ -250,6 +251,7 @@ def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path)
     )
     # Every point, so that none is left to chance.
     project = Project(tmp_path, f"{diverging}search: {{sampler: grid}}\n")
+    project.train_baseline()
     code, output = project.run("-o", "experiment.finetuning.optimizer.clip_norm=null")
     trials = [record for record in project.trials().values() if record.kind == "trial"]
     failed = [record for record in trials if record.state is TrialState.FAILED]
@@ -259,7 +261,7 @@ def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path)
     require_records_agree(project)
 
 
-def test_a_second_launch_of_the_same_sweep_is_refused_while_the_first_runs(tmp_path):
+def test_a_second_launch_is_refused_while_the_first_runs_and_after_it_changed_settings_are_named_key_by_key(tmp_path):
     project = Project(tmp_path)
     first = project.launch()
     wait_for(lambda: (project.sweep / "ledger.lock").exists() and (project.sweep / "ledger.jsonl").exists(), first)
@@ -269,13 +271,6 @@ def test_a_second_launch_of_the_same_sweep_is_refused_while_the_first_runs(tmp_p
     assert code == 75
     assert f"held by pid {first.pid}" in output
 
-
-def test_changed_settings_are_named_key_by_key(tmp_path):
-    project = Project(tmp_path)
-    first = project.launch()
-    wait_for(lambda: (project.sweep / "ledger.jsonl").exists(), first)
-    first.kill()
-    first.communicate()
     code, output = project.run("-o", "search.seed=7")
     assert code == 78
     assert "sweep.search.seed: 1 → 7" in output
