@@ -11,6 +11,7 @@ from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import open_prepared
 from intelligen.state import layout
 from intelligen.state.history import History
+from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_result import Result, claim_directory, read_result
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
@@ -95,7 +96,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     prepared = open_prepared(layout.prepared(runtime.store, trial.prepared))
     require_same_data(runtime.directory, prepared)
     task = build_task(trial.task)
-    model = task.build_model(trial.model, prepared, seed=trial.seed)
+    model = task.build_model(placed(trial.model, runtime.store), prepared, seed=trial.seed)
     initial = None
     if trial.initial is not None:
         initial = load_initial(model, trial.initial, prepared=prepared, store=runtime.store)

@@ -1,20 +1,25 @@
 """Pre-trained models behind our interfaces say what `transformers` says of them, and do what every generator must."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from pretrained_models import CAUSAL, ENCODER_DECODERS, make_pretrained
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from intelligen.config.pretrained_directory import open_directory
+from intelligen.config.pretrained_directory import CONFIG, WEIGHTS, PretrainedDirectory, open_directory
 from intelligen.config.schema.decoding import Greedy
 from intelligen.config.schema.pretrained_model import Lora, Pretrained
 from intelligen.conformance.generators import GeneratorConformance
+from intelligen.data.pretrained_tokenizer import pack, unpacked
 from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
+from intelligen.errors import DataError
 from intelligen.models.pretrained.load import load_hf, load_pretrained
 from intelligen.models.pretrained.network import PretrainedNetwork
 
@@ -126,3 +131,44 @@ def test_teacher_forced_logits_are_those_of_transformers(name: str, directories:
     torch.testing.assert_close(
         logits_NTV.log_softmax(-1)[..., known], expected_NTV.log_softmax(-1)[..., rows], rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("name", [*ENCODER_DECODERS, *CAUSAL])
+@torch.no_grad()
+def test_a_trained_model_s_weights_need_only_the_shape_of_their_directory(
+    name: str, directories: dict[str, Path], tmp_path: Path
+) -> None:
+    pack(with_logit_bias(directories[name], tmp_path / name), tmp_path / "packed", written=False)
+    trained = loaded(tmp_path / name)
+    with unpacked(tmp_path / "packed") as (found, _):
+        assert not list(found.path.glob("*.safetensors"))
+        known = trained.settings.found.model_copy(update={"path": str(found.path), "shape_alone": True})
+        shape = load_pretrained(trained.settings.model_copy(update={"resolved": known})).eval()
+    assert shape.state_dict().keys() == trained.state_dict().keys()
+    shape.load_state_dict(trained.state_dict())
+    source_BS, target_NT = sources(trained), sources(trained, seed=1)[:, :6]
+    assert torch.equal(shape(source_BS, target_NT), trained(source_BS, target_NT))
+
+
+def with_logit_bias(directory: Path, target: Path) -> PretrainedDirectory:
+    """A copy whose logits have a bias, where its family knows one."""
+    shutil.copytree(directory, target)
+    weights = load_file(target / WEIGHTS)
+    if "final_logits_bias" in weights:
+        weights["final_logits_bias"].normal_()
+        save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
+    return open_directory(str(target))
+
+
+def test_two_tables_that_the_configuration_ties_are_refused(directories: dict[str, Path], tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(directories["gpt2"], tmp_path / "gpt2"))
+    weights = load_file(directory / WEIGHTS)
+    weights["lm_head.weight"] = weights["transformer.wte.weight"] + 1
+    save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(
+        DataError, match=r"config\.json ties lm_head\.weight .*; set tie_word_embeddings to false there"
+    ):
+        loaded(directory)
+    config = json.loads((directory / CONFIG).read_text())
+    (directory / CONFIG).write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    assert loaded(directory)

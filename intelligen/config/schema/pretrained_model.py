@@ -75,6 +75,11 @@ class Pretrained(ModelSettings):
         return FAMILIES[self.found.family]
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """What it needs beside the other models' packages."""
+        return ("transformers", "tokenizers", *(("peft",) if self.lora is not None else ()))
+
+    @property
     def max_positions(self) -> int:
         """Longest source and longest target."""
         return self.found.max_positions
