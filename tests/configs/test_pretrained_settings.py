@@ -49,7 +49,7 @@ def line_of_model() -> int:
 def test_what_the_model_is_and_can_do_is_read_from_its_directory(project: Path) -> None:
     t5, gpt2 = (experiment(project, f"{{name: pretrained, path: {name}}}").model for name in ("t5", "gpt2"))
     assert t5.offered() == {"generation", "encoder_output", "mixtures"}
-    assert gpt2.offered() == {"generation", "mixtures"}
+    assert gpt2.offered() == {"generation", "mixtures", "language_modelling"}
     assert (t5.max_positions, gpt2.max_positions) == (64, 64)
 
 

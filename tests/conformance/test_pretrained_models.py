@@ -133,6 +133,38 @@ def test_teacher_forced_logits_are_those_of_transformers(name: str, directories:
     )
 
 
+@pytest.mark.parametrize("name", CAUSAL)
+@torch.no_grad()
+def test_a_text_alone_is_read_as_transformers_reads_it(name: str, directories: dict[str, Path]) -> None:
+    model, hf = loaded(directories[name]), load_hf(open_directory(str(directories[name])))
+    text_BT = torch.tensor([[BOS, 9, 12, 15, 11], [BOS, 10, 9, 14, 13]])
+    found_BTV = model(text_BT[:, :0], text_BT)
+    expected_BTV = hf(input_ids=theirs(model, text_BT, pad=0)).logits
+    known = [token for token, row in enumerate(model.order.theirs) if row is not None]
+    rows = [model.order.theirs[token] for token in known]
+    torch.testing.assert_close(found_BTV[..., known], expected_BTV[..., rows], rtol=1e-4, atol=1e-5)
+    # What goes on from a prefix is what the parallel pass says, one token after the other.
+    written = generate(model, text_BT[:, :0], Greedy(), max_lengths_B=torch.tensor([8, 8]), prefix_NT=text_BT[:, 1:])
+    for row, prefix in zip(written.tokens_NT.tolist(), text_BT.tolist(), strict=True):
+        for length in range(4, len(cut(row))):
+            logits_V = model(text_BT[:1, :0], torch.tensor([[*prefix[:1], *row[:length]]]))[0, -1]
+            logits_V[[PAD, BOS]] = -torch.inf
+            assert logits_V.argmax() == row[length]
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+@torch.no_grad()
+def test_documents_in_one_row_are_read_as_if_each_had_its_own(name: str, directories: dict[str, Path]) -> None:
+    model, documents = loaded(directories[name]), [[BOS, 9, 12, 15], [BOS, 11], [BOS, 10, 14, 9]]
+    row_1T = torch.tensor([[token for one in documents for token in one]])
+    together = model(torch.empty(1, 0).long(), row_1T)[0]
+    alone = [model(torch.empty(1, 0).long(), torch.tensor([one]))[0] for one in documents]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
+    one_hot_1TV = torch.nn.functional.one_hot(row_1T, model.order.size).float()
+    mixed = model.project(model.mixture_states(one_hot_1TV, model.encode(torch.empty(1, 0).long())))[0]
+    torch.testing.assert_close(mixed, together, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", [*ENCODER_DECODERS, *CAUSAL])
 @torch.no_grad()
 def test_a_trained_model_s_weights_need_only_the_shape_of_their_directory(
