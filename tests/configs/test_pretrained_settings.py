@@ -79,6 +79,8 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "has no encoder" in refused(ConfigError, project, "{name: pretrained, path: gpt2, freeze: [encoder]}")
     assert "one column in braces" in refused(ConfigError, project, f"{t5}}}", "data.prompt=translate")
     assert "there is {source}" in refused(ConfigError, project, f"{t5}}}", "data.prompt='say {target}'")
+    compiling = refused(ConfigError, project, f"{t5}}}", "finetuning.compile=true")
+    assert "finetuning.compile compiles the layers of our own models, and model.name pretrained has none" in compiling
     assert "finetuning.epochs" in refused(ConfigError, project, f"{t5}}}", "finetuning.epochs=0")
     own = refused(ConfigError, project, OWN.removeprefix("model: "), "training.epochs=0", tokenizer="{vocabulary: 90}")
     assert "leaves the weights random" in own
