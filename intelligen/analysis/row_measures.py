@@ -12,6 +12,7 @@ import torch
 from intelligen.analysis.strategy_table import best_report, device_seconds, selected_scores
 from intelligen.config.schema.experiment import stored_trial
 from intelligen.data.prepared_data import Prepared
+from intelligen.data.pretrained_shape import shape_alone
 from intelligen.state.history import Report
 from intelligen.state.trial_records import TrialRecord
 from intelligen.state.trial_result import Result
@@ -101,8 +102,8 @@ def measure(models: Sequence[TrainedTrial], *, metric: str, split: str = "test")
 def parameters_of(record: TrialRecord, prepared: Prepared) -> int:
     """Weights of a trial's network; no memory is taken for them."""
     trial = stored_trial(json.dumps(record.config))
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        network = build_task(trial.task).build_model(trial.model, prepared, seed=trial.seed)
+    with shape_alone(trial.model, prepared) as model, torch.random.fork_rng(devices=[]), torch.device("meta"):
+        network = build_task(trial.task).build_model(model, prepared, seed=trial.seed)
     return sum(weight.numel() for weight in network.parameters())
 
 

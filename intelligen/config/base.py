@@ -30,6 +30,7 @@ UNCOMPARED = "for people"
 """Marks a key that is never part of what settings are hashed or compared by."""
 
 _FOR_COMPARISON = {"for": "comparison"}
+_FOR_RECORD = {"for": "record"}
 
 
 class Settings(BaseModel):
@@ -62,10 +63,10 @@ class Settings(BaseModel):
     @model_serializer(mode="wrap")
     def _serialized(self, serialize: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         data: dict[str, Any] = serialize(self)
-        if info.context is _FOR_COMPARISON:
+        if info.context in (_FOR_COMPARISON, _FOR_RECORD):
             for name, field in type(self).model_fields.items():
                 added = ADDED in field.metadata and getattr(self, name) == field.default
-                if added or UNCOMPARED in field.metadata:
+                if added or (UNCOMPARED in field.metadata and info.context == _FOR_COMPARISON):
                     data.pop(name, None)
         return data
 
@@ -73,6 +74,11 @@ class Settings(BaseModel):
 def comparable(settings: Settings, *, exclude: set[str] | None = None) -> dict[str, Any]:
     """The settings by which hashes and comparisons go, as JSON values: without the `ADDED` keys at their defaults."""
     return settings.model_dump(mode="json", exclude=exclude, context=_FOR_COMPARISON)
+
+
+def recorded(settings: Settings) -> dict[str, Any]:
+    """As a ledger keeps settings: what `comparable` has, and the `UNCOMPARED` keys."""
+    return settings.model_dump(mode="json", context=_FOR_RECORD)
 
 
 def canonical_json(settings: Settings) -> str:

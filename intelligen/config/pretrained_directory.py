@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from intelligen.config.base import content_hash
+from intelligen.config.model_licence import CARD, LICENCE_FILES
 from intelligen.errors import ConfigError, DataError, UnavailableError
 
 Kind = Literal["encoder_decoder", "causal"]
@@ -27,6 +29,7 @@ FAMILIES: Final[dict[str, Kind]] = {
 }
 """`model_type` in a config.json → how its networks read. A file that names another one is refused."""
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+GENERATION: Final = "generation_config.json"
 EXTRA: Final = "pip install 'intelligen[hf]'"
 _READ = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -58,9 +61,14 @@ class PretrainedDirectory:
         known = self.config.get("max_position_embeddings") or self.config.get("n_positions") or _RELATIVE_POSITIONS
         return min(int(known), 16_384) // (2 if self.kind == "causal" else 1)
 
-    def content(self) -> str:
-        """Content hash of its files: weights, configuration and tokenizer."""
-        return content_hash(*(f"{file.name} {_sha256_once(file)}" for file in files_of(self.path)))
+    def hashes(self) -> dict[str, str]:
+        """File → SHA-256, of weights, configuration and tokenizer."""
+        return {file.name: _sha256_once(file) for file in files_of(self.path)}
+
+
+def content_of(hashes: Mapping[str, str]) -> str:
+    """Content hash of a model's files, from their SHA-256."""
+    return content_hash(*(f"{name} {sha256}" for name, sha256 in sorted(hashes.items())))
 
 
 def open_directory(path: str, revision: str | None = None, *, key: str = "model.path") -> PretrainedDirectory:
@@ -93,6 +101,16 @@ def open_directory(path: str, revision: str | None = None, *, key: str = "model.
     return found
 
 
+def shape_in(directory: Path) -> PretrainedDirectory:
+    """The model of which a directory has all but the weights, as prepared data keep it.
+
+    Raises:
+        OSError, ValueError: It has no configuration that can be read.
+
+    """
+    return PretrainedDirectory(directory, json.loads((directory / CONFIG).read_text(encoding="utf-8")))
+
+
 def require_extra(*packages: str, key: str = "model.path") -> None:
     """Refuse to go on without what pre-trained models need.
 
@@ -114,6 +132,11 @@ def files_of(directory: Path) -> list[Path]:
     return sorted(file for pattern in _READ for file in directory.glob(pattern) if file.is_file())
 
 
+def holds_weights(file: str) -> bool:
+    """Whether a file of that name has weights, or says which file has which."""
+    return file.endswith((".safetensors", ".safetensors.index.json"))
+
+
 def _downloaded(name: str, revision: str | None, key: str) -> Path:
     """The hub's copy of a repository at a commit, from its cache where it is there."""
     group = key.rpartition(".")[0]
@@ -128,7 +151,7 @@ def _downloaded(name: str, revision: str | None, key: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=[*_READ]))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[*_READ, CARD, LICENCE_FILES]))
     except RepositoryNotFoundError as error:
         raise DataError(f"{key}: the hub has no repository {name} at {revision}; check both") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:

@@ -106,10 +106,19 @@ class Prepared:
 
         """
         if column not in self._tokenizers:
-            path, manifest = self._whole(self.manifest.tokenizers[column]), self.manifest
+            path, manifest = self.vocabulary_file(column), self.manifest
             found = open_vocabulary(path, manifest.data, learnt_by=manifest.tokenizer, column=column)
             self._tokenizers[column] = found
         return self._tokenizers[column]
+
+    def vocabulary_file(self, column: str) -> Path:
+        """The file of a text column's vocabulary.
+
+        Raises:
+            StorageError: it is damaged.
+
+        """
+        return self._whole(self.manifest.tokenizers[column])
 
     def classes(self, column: str) -> tuple[str, ...]:
         """The classes of a label column, in the order of their indices."""

@@ -1,20 +1,20 @@
 """Tokenizer of a pre-trained model, packed into one file of prepared data, with our ids."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from intelligen.config.pretrained_directory import CONFIG, PretrainedDirectory, files_of, require_extra
+from intelligen.config.pretrained_directory import PretrainedDirectory, files_of, holds_weights, require_extra, shape_in
 from intelligen.data.pretrained_vocabulary import VocabularyOrder, load_tokenizer, vocabulary_order
 from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
 from intelligen.errors import StorageError
 
 _ROLE = "role.json"
-_WEIGHTS = (".safetensors", ".safetensors.index.json")
 
 
 def pack(found: PretrainedDirectory, file: Path, *, written: bool) -> None:
@@ -34,7 +34,7 @@ def pack(found: PretrainedDirectory, file: Path, *, written: bool) -> None:
     with ZipFile(file, "w") as archive:
         archive.writestr(ZipInfo(_ROLE), json.dumps(role))
         for one in files_of(found.path):
-            if not one.name.endswith(_WEIGHTS):
+            if not holds_weights(one.name):
                 archive.writestr(ZipInfo(one.name), one.read_bytes())
 
 
@@ -46,16 +46,31 @@ def open_packed(file: Path) -> "PretrainedTokenizer":
         UnavailableError: The extra is not installed.
 
     """
+    with unpacked(file) as (found, role):
+        tokenizer = load_tokenizer(found.path)
+        return PretrainedTokenizer(tokenizer, vocabulary_order(found, tokenizer), **role)
+
+
+@contextmanager
+def unpacked(file: Path) -> Iterator[tuple[PretrainedDirectory, dict[str, bool]]]:
+    """A directory, for a while, of the model's files that `pack` wrote, without its weights; and the column's role.
+
+    Raises:
+        StorageError: It is missing or damaged.
+        UnavailableError: The extra is not installed.
+
+    """
     require_extra()
-    try:
-        with TemporaryDirectory() as folder, ZipFile(file) as archive:
-            archive.extractall(folder)
+    with TemporaryDirectory() as folder:
+        try:
+            with ZipFile(file) as archive:
+                archive.extractall(folder)
             role = json.loads((Path(folder) / _ROLE).read_text(encoding="utf-8"))
-            found = PretrainedDirectory(Path(folder), json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8")))
-            tokenizer = load_tokenizer(found.path)
-            return PretrainedTokenizer(tokenizer, vocabulary_order(found, tokenizer), **role)
-    except (OSError, ValueError, BadZipFile) as error:
-        raise StorageError(f"{file}: no readable vocabulary of a pre-trained model ({error})") from error
+            (Path(folder) / _ROLE).unlink()
+            found = shape_in(Path(folder))
+        except (OSError, ValueError, BadZipFile) as error:
+            raise StorageError(f"{file}: no readable vocabulary of a pre-trained model ({error})") from error
+        yield found, role
 
 
 class PretrainedTokenizer:

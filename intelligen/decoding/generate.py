@@ -14,6 +14,7 @@ from intelligen.decoding.beam_search import beam_search
 from intelligen.decoding.complete_prefixes import complete, complete_by_beam
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.token_sampling import draw
+from intelligen.models.compiled_layers import uncompiled
 from intelligen.models.interfaces import Generator
 
 
@@ -51,7 +52,7 @@ def generate(
     # Autocast remembers the weights that it has cast, but not in inference mode: each step would cast them again.
     no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
-    with no_gradient(), evaluating(model):
+    with no_gradient(), evaluating(model), uncompiled(model):
         found = _search(
             model, source_BS, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT
         )

@@ -20,6 +20,9 @@ Part = Literal["encoder", "decoder", "embeddings"]
 class Network(nn.Module):
     """What is trained: a generator or a classifier."""
 
+    compiled: bool = False
+    """Whether its layers are compiled where they are trained."""
+
     @property
     def parts(self) -> Mapping[Part, tuple[str, ...]]:
         """Part → how the names of its tensors in `state_dict` begin; parts may overlap, and none need be named.

@@ -3,6 +3,7 @@
     RUNS/prepared/IDENTITY             prepared data
     RUNS/baselines/IDENTITY            a baseline's trial
     RUNS/weights/SHA256                weights that trials start from
+    RUNS/pretrained/FILES              a copy of a pre-trained model, looked for before the place that settings name
     RUNS/finetuned/STRATEGY-IDENTITY   a trial that was trained outside a sweep
     RUNS/sweeps/NAME                   a sweep: its ledger, its last launch, and what follows
     RUNS/sweeps/NAME/trials/TRIAL      a trial of the search
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREPARED, BASELINES, FINETUNED, SWEEPS, REPLAYS = "prepared", "baselines", "finetuned", "sweeps", "replays"
-WEIGHTS = "weights"
+WEIGHTS, PRETRAINED = "weights", "pretrained"
 TRIALS, CONFIRM, TUNE = "trials", "confirm", "tune"
 
 LEDGER_FILE, LAUNCH_FILE, REPORT_FILE = "ledger.jsonl", "launch.json", "report.html"
@@ -39,6 +40,11 @@ def baseline(store: Path, identity: str) -> Path:
 def weights(store: Path, sha256: str) -> Path:
     """Weights that trials start from, by their file's hash."""
     return store / WEIGHTS / sha256
+
+
+def pretrained(store: Path, files: str) -> Path:
+    """A copy of a pre-trained model, by the content hash of its files."""
+    return store / PRETRAINED / files
 
 
 def finetuned(store: Path, strategy: str, identity: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from intelligen.config.base import comparable
 from intelligen.config.schema.experiment import Trial
 from intelligen.errors import DataError, StorageError
 from intelligen.state.history import HISTORY_FILE, Report
@@ -95,7 +96,7 @@ def require_settings(record: TrialRecord, directory: Path) -> None:
         raise StorageError(f"{directory / TRIAL}: it {what}; {FIX}") from error
     # Read as settings, since each may be of an earlier version; the ledger's are without secrets.
     begun = Trial.model_validate_json(json.dumps(record.config))
-    if redact(found.model_dump(mode="json")) != redact(begun.model_dump(mode="json")):
+    if redact(comparable(found)) != redact(comparable(begun)):
         raise StorageError(f"{directory / TRIAL}: has other settings of {record.id} than the ledger; {FIX}")
 
 

@@ -3,23 +3,24 @@
 import platform
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from intelligen.analysis.compared_rows import ComparedRows
-from intelligen.config.base import comparable
+from intelligen.config.base import comparable, recorded
 from intelligen.config.document import dotted
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.load import row_experiments
-from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.local_path import Local
 from intelligen.config.schema.model import MODELS
 from intelligen.config.schema.strategies import STRATEGIES
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import TASKS
+from intelligen.config.schema.uncompared_keys import uncompared_keys
 from intelligen.errors import ChangedError
 from intelligen.state.redaction import redact
 from intelligen.sweep.row_data import DataOfRows
@@ -59,7 +60,7 @@ def sweep_fingerprint(sweep: Sweep, experiment: Experiment, *, data: DataOfRows)
         "sweep_id": uuid.uuid4().hex,
         # The address of the study's database may hold a password.
         "sweep": redact(comparable(sweep)),
-        "experiment": comparable(experiment),
+        "experiment": recorded(experiment),
         "prepared": data.shared,
         "git_commit": git_commit(),
         "host": socket.gethostname(),
@@ -77,12 +78,13 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
     # Secrets are not kept, so what they were is not compared.
     keys = (*COMPARED, *(key for key in COMPARED_IF_RECORDED if key in stored))
     before, after = (_flat(redact({key: fingerprint.get(key) for key in keys})) for fingerprint in (stored, now))
-    paths = _path_keys(now)
+    paths, for_people = _path_keys(now), {*_uncompared_keys(stored), *_uncompared_keys(now)}
     different = [
         f"{key}: {before.get(key)!r} → {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
         and not key.startswith(MAY_CHANGE)
+        and not any(f"{key}.".startswith(f"{other}.") for other in for_people)
         and not (key in paths and paths[key].may_be(before.get(key), after.get(key)))
         and not (key == MAY_RISE and (after.get(key) or 0) > (before.get(key) or 0))
     ]
@@ -121,6 +123,14 @@ def _path_keys(fingerprint: Mapping[str, Any]) -> dict[str, Local]:
         for part, settings in (("sweep", Sweep), ("experiment", Experiment))
         for key, local in local_keys(settings, fingerprint[part]).items()
     }
+
+
+def _uncompared_keys(fingerprint: Mapping[str, Any]) -> Iterator[str]:
+    """The keys that are recorded for people."""
+    yield from (f"experiment.{dotted(key)}" for key in uncompared_keys(Experiment, fingerprint.get("experiment")))
+    for row, trial in fingerprint.get("pretraining", {}).items():
+        part = ".".join(filter(None, ("pretraining", row)))
+        yield from (f"{part}.{dotted(key)}" for key in uncompared_keys(Trial, trial))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -24,7 +24,7 @@ from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.launch_request import LaunchRequest
 from intelligen.sweep.preflight.resource_survey import survey
-from intelligen.sweep.preflight.verify_files import require_data, require_files
+from intelligen.sweep.preflight.verify_files import require_data, require_files, require_pretrained
 from intelligen.sweep.provenance import record_provenance
 from intelligen.sweep.signals import Interrupts
 from intelligen.sweep.stages import is_finished, prepare_search, require_no_late_search, run_stages
@@ -69,6 +69,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
         if finished and not is_finished(context):
             context, finished = replace(context, sweep=_surveyed(request, cluster, reporter)), False
         if not finished:
+            require_pretrained(context)
             ledger.record_devices(gpus_of_stages(context.sweep))
         record_provenance(directory)
         ensure_store(request.tracking_uri, request.experiment.name)

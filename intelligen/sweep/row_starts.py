@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from intelligen.config.base import comparable
+from intelligen.config.base import recorded
 from intelligen.config.files.suggested_fixes import fixes_in_initial
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, stored_trial
@@ -53,7 +53,7 @@ class RowStarts:
         """What a ledger knows of them: the settings, which another file has, and the content that a path has."""
         return {
             "prepared_pretraining": {row: trial.prepared for row, trial in self.pretraining.items()},
-            "pretraining": {row: comparable(trial) for row, trial in self.pretraining.items()},
+            "pretraining": {row: recorded(trial) for row, trial in self.pretraining.items()},
             "initial_path_content": {row: one.weights for row, one in self.imported.items()},
         }
 

@@ -108,6 +108,18 @@ def source_tags(fingerprint: Mapping[str, Any]) -> dict[str, str]:
     )
 
 
+def pretrained_tags(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Which pre-trained model an experiment or a trial begins with: its place, revision, files and licence.
+
+    Args:
+        settings: Resolved, as JSON.
+
+    """
+    found = (settings.get("model") or {}).get("resolved") or {}
+    named = {"pretrained": "path"} | {f"pretrained/{key}": key for key in ("revision", "files", "sha256", "licence")}
+    return as_tags({tag: found.get(key) or None for tag, key in named.items()})
+
+
 def as_tags(values: Mapping[str, Any]) -> dict[str, str]:
     """What is known of `values`, without secrets, as MLflow takes tags."""
     known = {name: value for name, value in redact(values).items() if value is not None}

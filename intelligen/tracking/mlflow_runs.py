@@ -157,7 +157,8 @@ class MlflowRuns:
         diff = read_provenance(self._directory, DIFF)
         run.put_files(files | ({DIFF_FILE: diff} if diff else {}))
         self._name_inputs(run, {"train": "training", "valid": "validation"})
-        run.write(params=params, tags=mlflow_mapping.source_tags(self._fingerprint))
+        origin = mlflow_mapping.source_tags(self._fingerprint) | mlflow_mapping.pretrained_tags(record.config)
+        run.write(params=params, tags=origin)
 
     def _name_inputs(self, run: MirroredRun, contexts: Mapping[str, str]) -> None:
         """Link splits (name → what they are used for) of the prepared data."""

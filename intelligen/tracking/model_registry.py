@@ -1,6 +1,7 @@
 """Model registry: a promoted model is one version of a registered MLflow model, under an alias."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from intelligen.analysis.strategy_table import USABLE, selected_value
 from intelligen.config.metric_direction import best
+from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
@@ -121,8 +123,10 @@ def register(record: TrialRecord, *, directory: Path, tracking_uri: str, name: s
             client = open_client(tracking_uri)
             number = _known_version(client, name, tags["weights_sha256"])
             if number is None:
-                example = build_task(read_trial(record.within(directory)).task).inputs(prepared.split("valid"))[:1]
-                _save(packed, model, example)
+                trial = read_trial(record.within(directory))
+                example = build_task(trial.task).inputs(prepared.split("valid"))[:1]
+                further = trial.model.packages if isinstance(trial.model, Pretrained) else ()
+                _save(packed, model, example, packages=(*_REQUIREMENTS, *further))
                 number = _add_version(client, model, name=name, run_id=run_id, tags=tags)
             client.set_registered_model_alias(name, alias, number)
         except failures() as error:
@@ -145,7 +149,7 @@ def _run_of(record: TrialRecord, directory: Path, tracking_uri: str) -> str:
     return runs[record.id].id
 
 
-def _save(store: Path, target: Path, example: list[str]) -> None:
+def _save(store: Path, target: Path, example: list[str], *, packages: Sequence[str]) -> None:
     """Write an MLflow model from a packed one: its signature comes from the translator's type hints."""
     import mlflow.pyfunc
 
@@ -156,7 +160,7 @@ def _save(store: Path, target: Path, example: list[str]) -> None:
         code_paths=[str(_PACKAGE)],
         input_example=example,
         # A build's own mark, such as `+cpu`, is no version that a registry knows.
-        pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _REQUIREMENTS],
+        pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in packages],
     )
 
 

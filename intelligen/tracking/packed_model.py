@@ -5,10 +5,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from intelligen.config.pretrained_directory import files_of
+from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.data.data_manifest import content_of, write_manifest
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
+from intelligen.state.pretrained_place import placed
 from intelligen.state.redaction import redact
 from intelligen.state.trial_result import RESULT, SELECTED, TRIAL, Result, read_result, read_trial
 from intelligen.training.reproducibility_manifest import require_same_data
@@ -21,6 +25,8 @@ STORE, TRIAL_FOLDER = "store", "trial"
 def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
     """Copy settings, selected weights and vocabularies of a trial to the new store `target`.
 
+    A pre-trained model's configuration is with its vocabularies; beside an adapter its own weights are copied, too.
+
     Args:
         trial_directory: The trial's.
         store: Holds the prepared data that it was trained on.
@@ -30,13 +36,16 @@ def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
         The prepared data that it was trained on.
 
     Raises:
-        ChangedError: The prepared data are not those that it was trained on.
-        DataError: It is no trial's directory, or none of its epochs has ended.
+        ChangedError: The prepared data are not those that it was trained on, or the model beside its adapter is
+            another one.
+        DataError: It is no trial's directory, none of its epochs has ended, or the model beside its adapter is gone.
         StorageError: Weights or prepared data are damaged.
 
     """
     trial = read_trial(trial_directory)
     weights = selected_weights(trial_directory)
+    if isinstance(trial.model, Pretrained) and trial.model.lora is not None:
+        _pack_base(trial.model, store=store, target=target)
     packed = target / TRIAL_FOLDER
     packed.mkdir(parents=True)
     shutil.copyfile(trial_directory / TRIAL, packed / TRIAL)
@@ -49,6 +58,15 @@ def pack(trial_directory: Path, *, store: Path, target: Path) -> Prepared:
     require_same_data(trial_directory, prepared)
     _pack_vocabularies(prepared, layout.prepared(target, trial.prepared))
     return prepared
+
+
+def _pack_base(model: Pretrained, *, store: Path, target: Path) -> None:
+    here = placed(model, store)
+    assert isinstance(here, Pretrained)
+    copy = layout.pretrained(target, model.found.files)
+    copy.mkdir(parents=True)
+    for file in files_of(open_as_resolved(here.found).path):
+        shutil.copyfile(file, copy / file.name)
 
 
 def _pack_vocabularies(prepared: Prepared, folder: Path) -> None:

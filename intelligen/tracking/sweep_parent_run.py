@@ -95,7 +95,9 @@ class SweepSummary:
         self._run.put_files(files)
         shown = {"host": self._fingerprint.get("host"), "question": self._fingerprint["sweep"]["question"]}
         versions = {f"version/{name}": version for name, version in self._fingerprint.get("versions", {}).items()}
-        self._run.write(tags=mlflow_mapping.source_tags(self._fingerprint) | mlflow_mapping.as_tags(shown | versions))
+        origin = mlflow_mapping.pretrained_tags(self._fingerprint["experiment"])
+        origin |= mlflow_mapping.source_tags(self._fingerprint)
+        self._run.write(tags=origin | mlflow_mapping.as_tags(shown | versions))
 
     def _tell(self, closing: Closing | None, note: str) -> None:
         ending = sweep_ending(closing)

@@ -1,21 +1,29 @@
 """Exports a trained model that began as a pre-trained one: a directory that `transformers` loads, with a model card."""
 
 import shutil
-from collections.abc import Iterator
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
+from intelligen.config.model_licence import CARD
 from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.data.pretrained_shape import model_files
 from intelligen.errors import CannotCreateError, ConfigError, writing
-from intelligen.training.scores_file import read_scores, score_files, scored_split
+from intelligen.training.model_card import card_lines
 from intelligen.training.trained_model import TrainedModel
 
-CARD = "README.md"
+
+@dataclass(frozen=True)
+class Exported:
+    """A directory that `transformers` loads."""
+
+    directory: Path
+    difference: str | None
+    """What `transformers` does not decode as it was scored, in a line; none where it does."""
 
 
-def export_model(trained: TrainedModel, target: Path, *, adapter: bool = False) -> Path:
+def export_model(trained: TrainedModel, target: Path, *, adapter: bool = False) -> Exported:
     """Write the model's selected weights, configuration, tokenizer, generation configuration and card.
 
     Args:
@@ -26,8 +34,7 @@ def export_model(trained: TrainedModel, target: Path, *, adapter: bool = False) 
     Raises:
         CannotCreateError: Something is in the directory, or it may not be written.
         ConfigError: The model is one of ours, or has no adapter.
-        DataError: The base model's directory is gone or has changed.
-        StorageError: The disk is full or fails.
+        StorageError: The disk is full or fails, or the prepared data are damaged.
 
     """
     settings = trained.trial.model
@@ -38,53 +45,34 @@ def export_model(trained: TrainedModel, target: Path, *, adapter: bool = False) 
         )
     if adapter and settings.lora is None:
         raise ConfigError(f"--adapter: {trained.directory} was trained without model.lora; leave the option out")
-    from intelligen.models.pretrained.export import export_network
-
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CannotCreateError(f"{target}: is there already; name a directory that is not")
+    merged = "LoRA merged with the base model" if settings.lora is not None else "all"
+    form = "a LoRA adapter, for use beside the base model" if adapter else merged
     building = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
     with writing(target):
         try:
             building.mkdir(parents=True)
-            export_network(cast(Any, trained.model), building, search=trained.trial.decoding.test, adapter=adapter)
-            (building / CARD).write_text("\n".join(_card(trained, settings)) + "\n", encoding="utf-8")
+            difference = _write_network(trained, building, adapter=adapter)
+            card = "\n".join(card_lines(trained, settings, form=form, difference=difference))
+            (building / CARD).write_text(f"{card}\n", encoding="utf-8")
             building.replace(target)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return target
+    return Exported(target, difference)
 
 
-def _card(trained: TrainedModel, settings: Pretrained) -> Iterator[str]:
-    """A model card: what was trained on what, by which strategy, and what it scores."""
-    trial, splits = trained.trial, trained.prepared.manifest.splits
-    base = settings.path if settings.revision is None else f"{settings.path} at {settings.revision}"
-    yield from ("---", "library_name: transformers", "tags: [intelligen]", "---", "")
-    yield f"# {trial.experiment}, {trial.strategy.name}"
-    yield ""
-    yield f"- Base model: `{Path(base).name if settings.revision is None else base}`, files {settings.found.files}. Its"
-    yield "  licence applies to this model as well; see the base model's own card."
-    yield f"- Data: {', '.join(f'{report.kept:,} rows of {name}' for name, report in splits.items())}; content hash"
-    yield f"  {trained.prepared.identity}."
-    prompt = trained.prepared.manifest.data.prompt
-    yield f"- Prompt: `{prompt}`" if prompt else "- Prompt: none."
-    yield f"- Strategy: {trial.strategy.name}, seed {trial.seed}, {trial.training.epochs} epochs."
-    yield f"- Weights: SHA-256 {trained.weights}."
-    yield f"- Written by intelligen {version('intelligen')} and transformers {version('transformers')}."
-    yield ""
-    yield from _scores(trained)
+def _write_network(trained: TrainedModel, target: Path, *, adapter: bool) -> str | None:
+    from intelligen.models.pretrained.export import export_network
 
-
-def _scores(trained: TrainedModel) -> Iterator[str]:
-    """Of every test set that these weights have decoded, with the 95 % interval and the metric's signature."""
-    found = [(scored_split(path), read_scores(path)) for path in score_files(trained.directory)]
-    if not found:
-        yield "No test set has been scored."
-        return
-    yield from ("| test set | search | metric | score | 95 % interval | signature |", "|---|---|---|---|---|---|")
-    for split, scores in found:
-        for name, one in scores.intervals.items():
-            signature = scores.signatures.get(f"{name}_signature", "")
-            bounds = f"{one.low:.2f} to {one.high:.2f}"
-            score = scores.metrics[f"{split}/{name}"]
-            how = "none" if scores.search is None else scores.search.name
-            yield f"| {split} | {how} | {name} | {score:.2f} | {bounds} | `{signature}` |"
+    network, decoding = cast(Any, trained.model), trained.trial.decoding
+    most = int(trained.prepared.manifest.data.max_tokens * decoding.max_length_ratio) + decoding.max_length_offset
+    with model_files(trained.prepared) as base:
+        return export_network(
+            network,
+            base,
+            target,
+            search=decoding.test,
+            longest=min(most, network.max_positions),
+            adapter=adapter,
+        )

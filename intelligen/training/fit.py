@@ -9,8 +9,12 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import open_prepared
+from intelligen.errors import ConfigError
+from intelligen.models.compiled_layers import compile_layers
+from intelligen.models.interfaces import Network
 from intelligen.state import layout
 from intelligen.state.history import History
+from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_result import Result, claim_directory, read_result
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
@@ -95,13 +99,15 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     prepared = open_prepared(layout.prepared(runtime.store, trial.prepared))
     require_same_data(runtime.directory, prepared)
     task = build_task(trial.task)
-    model = task.build_model(trial.model, prepared, seed=trial.seed)
+    model = task.build_model(placed(trial.model, runtime.store), prepared, seed=trial.seed)
     initial = None
     if trial.initial is not None:
         initial = load_initial(model, trial.initial, prepared=prepared, store=runtime.store)
     if trial.start is not None:
         load_weights(model, selected_weights(layout.baseline(runtime.store, trial.start)))
     model.to(runtime.device)
+    if trial.training.compile:
+        _compile(model, runtime, key="training" if trial.start is None else "finetuning")
     loader = Loader(
         task.examples(prepared.split("train"), prepared),
         batch_tokens=trial.training.batch_tokens,
@@ -124,6 +130,18 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     history = History(runtime.directory) if runtime.rank == 0 else None
     checkpoints = Checkpoints(runtime.directory)
     return Setup(trial, task, runtime, prepared, model, loader, strategy, updates, checkpoints, history, initial)
+
+
+def _compile(model: Network, runtime: Runtime, *, key: str) -> None:
+    """Compile a model's layers.
+
+    Raises:
+        ConfigError: The trial runs on no GPU.
+
+    """
+    if runtime.device.type != "cuda":
+        raise ConfigError(f"{key}.compile: compiles for a GPU, and this training runs on a CPU; set it to false")
+    compile_layers(model)
 
 
 def _keep_manifest(trial: Trial, runtime: Runtime, *, update: int) -> None:

@@ -15,6 +15,7 @@ from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import Model
 from intelligen.config.schema.tasks import Task
 from intelligen.data.prepared_data import Prepared, open_prepared
+from intelligen.data.pretrained_shape import shape_alone
 from intelligen.data.word_vectors import Vector, read_word_vectors
 from intelligen.errors import ConfigError, DataError, writing
 from intelligen.state import layout
@@ -106,8 +107,8 @@ def expected_weights(initial: Initial, pretraining: Trial) -> InitialWeights:
 
 def _on_meta(task: Task, settings: Model, prepared: Prepared) -> nn.Module:
     """A network of names and shapes alone: no memory is taken for it, and nothing is drawn."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        model: nn.Module = build_task(task).build_model(settings, prepared, seed=0)
+    with shape_alone(settings, prepared) as shape, torch.random.fork_rng(devices=[]), torch.device("meta"):
+        model: nn.Module = build_task(task).build_model(shape, prepared, seed=0)
     return model
 
 

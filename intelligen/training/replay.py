@@ -11,11 +11,14 @@ from typing import NoReturn
 import torch
 
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.config.schema.strategy_mixture import Bandit, Intelligen
 from intelligen.data.data_manifest import MANIFEST
 from intelligen.errors import CannotCreateError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_result import read_result, read_trial
 from intelligen.training.checkpoint import ADOPTED
 from intelligen.training.divergence import DivergedError
@@ -56,7 +59,8 @@ class Recorded:
         """Read a trial, and make sure that a replay has all that it needs.
 
         Raises:
-            DataError: It is no trial's directory.
+            ChangedError: Its pre-trained model has changed.
+            DataError: It is no trial's directory, or its pre-trained model is gone.
             StorageError: Something is damaged.
             UnavailableError: Something is not there; the message says what, and the fix.
 
@@ -179,6 +183,8 @@ def _require_material(directory: Path, trial: Trial, manifest: ReproducibilityMa
         _refuse(directory, gone, "train it again: intelligen train EXPERIMENT")
     if trial.initial is not None:
         stored_weights(store, trial.initial)
+    if isinstance(model := placed(trial.model, store), Pretrained):
+        open_as_resolved(model.found)
     if manifest.device != "cpu" and not torch.cuda.is_available():
         _refuse(
             directory, f"it trained on {manifest.device}, and this machine has no GPU", "replay it where there is one"

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from intelligen.config.base import Settings
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.config.schema.pretrained_source import Resolved
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.errors import ChangedError, StorageError
 from intelligen.state import layout
@@ -24,7 +26,8 @@ from intelligen.training.selected_weights import selected_weights
 MANIFEST_FILE = "lock.json"
 PACKAGES = ("torch", "numpy", "safetensors", "sacrebleu", "sentencepiece")
 
-_NAME_ONLY = {"format", "commit"}
+_NAME_ONLY = {"format", "commit", "pretrained"}
+"""What the identity of the settings and the hash of the code say already."""
 _PACKAGE = Path(__file__).parents[1]
 
 Fact = str | int | None
@@ -42,6 +45,9 @@ class ReproducibilityManifest(Settings):
     """Of the baseline's weights that it starts from; none = `initial`, or random ones."""
     initial: str | None = None
     """Of the initial weights; none = it has none, or was trained before there were any."""
+    pretrained: Resolved | None = None
+    """The pre-trained model: its path or repository, revision and files; none = it has none, or was trained before this
+    was written down."""
     code: str
     """Of this package's source files."""
     commit: str | None
@@ -80,15 +86,18 @@ def take_manifest(
 
     """
     start = trial.start
+    pretrained = trial.model if isinstance(trial.model, Pretrained) else None
+    packages = (*PACKAGES, *(() if pretrained is None else pretrained.packages))
     return ReproducibilityManifest(
         settings=trial.identity,
         data=_data_hash(open_prepared(layout.prepared(store, trial.prepared))),
         start=None if start is None else _weights_hash(layout.baseline(store, start)),
         initial=None if trial.initial is None else trial.initial.weights,
+        pretrained=None if pretrained is None else pretrained.found,
         code=_code_hash(),
         commit=git_commit(),
         versions={"python": platform.python_version()}
-        | {package: version(package) for package in PACKAGES}
+        | {package: version(package) for package in packages}
         | trial.plugins(),
         processor=f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -1,6 +1,7 @@
 """A trained model: loaded, evaluated on test sets by the weights that validation selected."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,15 +12,19 @@ from torch import nn
 
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.model import Model
+from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.stages_after_search import scored_as
 from intelligen.data.data_manifest import SplitReport
 from intelligen.data.new_test_set import NewTestSet
 from intelligen.data.prepared_data import Prepared, Split, open_prepared
+from intelligen.data.pretrained_shape import shape_alone
 from intelligen.errors import ConfigError
 from intelligen.evaluation import RESAMPLES, Evaluation, Interval, interval
 from intelligen.evaluation.answer_columns import AnswerColumn
 from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
+from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_result import read_trial
 from intelligen.tasks import AnyTask, build_task
 from intelligen.training.checkpoint import load_weights
@@ -87,9 +92,14 @@ class TrainedModel:
     def load(cls, directory: Path, *, store: Path, device: torch.device) -> "TrainedModel":
         """Read a trial directory.
 
+        Of a pre-trained model all weights are in it, unless only an adapter was trained: that needs the model's own
+        directory.
+
         Raises:
-            ChangedError: The prepared data are not those that it was trained on.
-            DataError: It is no trial's directory, or none of its epochs has ended.
+            ChangedError: The prepared data are not those that it was trained on, or the model beside its adapter is
+                another one.
+            DataError: It is no trial's directory, none of its epochs has ended, or the model beside its adapter is
+                gone.
             StorageError: The weights or the prepared data are damaged.
 
         """
@@ -97,8 +107,9 @@ class TrainedModel:
         prepared = open_prepared(layout.prepared(store, trial.prepared))
         require_same_data(directory, prepared)
         task = build_task(trial.task)
-        model = task.build_model(trial.model, prepared, seed=trial.seed)
         weights = selected_weights(directory)
+        with _buildable(trial.model, prepared, store) as settings:
+            model = task.build_model(settings, prepared, seed=trial.seed)
         load_weights(model, weights)
         return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
 
@@ -174,6 +185,13 @@ class TrainedModel:
         columns = task.answer_columns(self.model, split, evaluation, **how) if compared else ()
         shown = tuple(islice(zip(task.inputs(split), references, strict=True), _SHOWN)) if columns else ()
         return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, caution, columns, shown)
+
+
+def _buildable(model: Model, prepared: Prepared, store: Path) -> AbstractContextManager[Model]:
+    """Settings by which a network is built that the trained weights are loaded into."""
+    if isinstance(model, Pretrained) and model.lora is not None:
+        return nullcontext(placed(model, store))
+    return shape_alone(model, prepared)
 
 
 def named_scores(name: str, evaluation: Evaluation, intervals: Mapping[str, Interval]) -> dict[str, float]:

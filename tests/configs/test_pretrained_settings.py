@@ -52,7 +52,7 @@ def line_of_model() -> int:
 def test_what_the_model_is_and_can_do_is_read_from_its_directory(project: Path) -> None:
     t5, gpt2 = (experiment(project, f"{{name: pretrained, path: {name}}}").model for name in ("t5", "gpt2"))
     assert t5.offered() == {"generation", "encoder_output", "mixtures"}
-    assert gpt2.offered() == {"generation", "mixtures"}
+    assert gpt2.offered() == {"generation", "mixtures", "language_modelling"}
     assert (t5.max_positions, gpt2.max_positions) == (64, 64)
 
 
@@ -82,6 +82,8 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "has no encoder" in refused(ConfigError, project, "{name: pretrained, path: gpt2, freeze: [encoder]}")
     assert "one column in braces" in refused(ConfigError, project, f"{t5}}}", "data.prompt=translate")
     assert "there is {source}" in refused(ConfigError, project, f"{t5}}}", "data.prompt='say {target}'")
+    compiling = refused(ConfigError, project, f"{t5}}}", "finetuning.compile=true")
+    assert "finetuning.compile compiles the layers of our own models, and model.name pretrained has none" in compiling
     assert "finetuning.epochs" in refused(ConfigError, project, f"{t5}}}", "finetuning.epochs=0")
     own = refused(ConfigError, project, OWN.removeprefix("model: "), "training.epochs=0", tokenizer="{vocabulary: 90}")
     assert "leaves the weights random" in own

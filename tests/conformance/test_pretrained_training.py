@@ -6,12 +6,14 @@ import pytest
 import torch
 from conftest import tiny_data, tiny_trial, write_tiny_corpus
 from pretrained_models import make_pretrained
+from task_data import Invented, Parts, rows_of
 from test_generators import trained
 from test_strategies import STRATEGIES
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import FromPretrained
+from intelligen.config.schema.data import Data, FromPretrained
 from intelligen.config.schema.pretrained_model import Lora, Pretrained
+from intelligen.config.schema.tasks import LanguageModelling
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared
 from intelligen.models.build import build_model
@@ -73,6 +75,23 @@ def test_an_adapter_learns_and_the_rest_stays(family: str, made: dict[str, tuple
     again = build_model(settings, prepared.vocabularies, seed=2)
     again.load_state_dict(model.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_a_causal_model_learns_language_modelling(
+    packing: bool, made: dict[str, tuple[Path, Prepared]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, _ = made["gpt2"]
+    task = LanguageModelling(n_seq=8, packing=packing)
+    tokenizer = FromPretrained(name="pretrained", path=str(directory))
+    corpus = Invented("texts", {"train": rows_of(task, 60, seed=1), "valid": rows_of(task, 6, seed=2)})
+    monkeypatch.setattr("intelligen.data.preparation.open_corpus", lambda *_: corpus)
+    prepared = prepare(Data(tokenizer=tokenizer), tmp_path, columns=task.columns)
+    trial = tiny_trial(prepared.identity, task=task, model=Pretrained(path=str(directory)))
+    parts = Parts(trial, tmp_path)
+    before = parts.evaluate().metrics["perplexity"]
+    parts.train(1, 8)
+    assert parts.evaluate().metrics["perplexity"] < before
 
 
 def test_a_frozen_part_stays(made: dict[str, tuple[Path, Prepared]]) -> None:

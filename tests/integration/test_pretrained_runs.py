@@ -1,7 +1,8 @@
 """A pre-trained model, from its directory to a fine-tuned one that `transformers` loads, by commands without Ray."""
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,17 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from intelligen.cli.main import commands
-from intelligen.errors import CannotCreateError, ConfigError, DataError
-from intelligen.state.trial_result import read_result
+from intelligen.config.schema.decoding import Beam, Greedy
+from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.errors import CannotCreateError, ChangedError, ConfigError, DataError
+from intelligen.state import layout
+from intelligen.state.atomic_files import sha256
+from intelligen.state.trial_result import read_result, read_trial
+from intelligen.tracking.packed_model import TRIAL_FOLDER, pack
+from intelligen.training.export_model import export_model
+from intelligen.training.reproducibility_manifest import read_manifests
+from intelligen.training.trained_model import TrainedModel
+from intelligen.training.translate import translate
 
 OWN = "model: {d_model: 32, d_ff: 64, heads: 2, encoder_layers: 1, decoder_layers: 1, max_positions: 64}"
 
@@ -53,6 +63,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     files = [root / "corpus" / f"train.{side}" for side in ("en", "de")]
     sentences = [line for file in files for line in file.read_text().splitlines()] + ["say: say: say:"] * 20
     made = Project(root, make_pretrained(request.param, root / "model", sentences=sentences))
+    (root / "model" / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n")
     lora = ", lora: {rank: 4}" if request.param == "gpt2" else ""
     text = TINY_EXPERIMENT.replace(OWN, f"model: {{name: pretrained, path: model{lora}}}")
     text = text.replace("{vocabulary: 90}", '{name: pretrained}\n  prompt: "say: {source}"')
@@ -101,6 +112,66 @@ def test_an_exported_model_is_one_of_transformers(project: Project, tmp_path: Pa
     card = (target / "README.md").read_text()
     assert "Strategy: recurrent" in card
     assert "| test | beam | bleu |" in card
+    assert "Licence of the base model, which applies to this one as well: cc-by-4.0." in card
+    assert f"SHA-256 of model.safetensors: {sha256(project.directory / 'model.safetensors')}" in card
+    assert hf.generation_config.max_new_tokens == 64
+
+
+@pytest.mark.parametrize(("penalty", "theirs"), [(0.6, None), (0.0, 0.0)])
+def test_a_length_penalty_is_exported_where_it_is_the_same_and_named_elsewhere(
+    penalty: float, theirs: float | None, project: Project, tmp_path: Path
+) -> None:
+    trained = TrainedModel.load(project.baseline, store=project.root / "runs", device=torch.device("cpu"))
+    decoding = trained.trial.decoding.model_copy(update={"test": Beam(size=3, length_penalty=penalty)})
+    trained = replace(trained, trial=trained.trial.model_copy(update={"decoding": decoding}))
+    difference = export_model(trained, tmp_path / "exported").difference
+    written = json.loads((tmp_path / "exported" / "generation_config.json").read_text())
+    assert (written["num_beams"], written.get("length_penalty")) == (3, theirs)
+    card = (tmp_path / "exported" / "README.md").read_text()
+    if theirs is None:
+        assert difference is not None
+        assert difference[1:] in card
+        assert "decoding.test.length_penalty 0.6 is not exported" in difference
+    else:
+        assert difference is None
+        assert "not exported" not in card
+
+
+def test_the_manifest_of_a_training_has_the_model_s_place_files_and_packages(project: Project) -> None:
+    manifest = read_manifests(project.finetuned)[0]
+    assert manifest.pretrained is not None
+    assert manifest.pretrained.path == str(project.directory)
+    assert manifest.pretrained.sha256["model.safetensors"] == sha256(project.directory / "model.safetensors")
+    assert "transformers" in manifest.versions
+
+
+def test_without_its_directory_a_run_answers_and_a_package_carries_all_it_needs(
+    project: Project, tmp_path: Path
+) -> None:
+    def answers(run: Path, store: Path) -> list[str]:
+        trained = TrainedModel.load(run, store=store, device=torch.device("cpu"))
+        return translate(trained, ["ape bee", "cat"], search=Greedy())
+
+    runs, away = project.root / "runs", project.root / "away"
+    expected = answers(project.finetuned, runs)
+    pack(project.finetuned, store=runs, target=tmp_path / "packed")
+    project.directory.rename(away)
+    try:
+        assert answers(tmp_path / "packed" / TRIAL_FOLDER, tmp_path / "packed") == expected
+        model = read_trial(project.finetuned).model
+        assert isinstance(model, Pretrained)
+        if model.lora is None:
+            assert not layout.pretrained(tmp_path / "packed", model.found.files).exists()
+            assert project.call("export-model", str(project.finetuned), str(tmp_path / "out")).exit_code == 0
+        else:
+            with pytest.raises(DataError, match="the pre-trained model is gone from"):
+                answers(project.finetuned, runs)
+            (copy := layout.pretrained(runs, model.found.files)).parent.mkdir()
+            copy.symlink_to(away)
+        assert answers(project.finetuned, runs) == expected
+    finally:
+        shutil.rmtree(runs / layout.PRETRAINED, ignore_errors=True)
+        away.rename(project.directory)
 
 
 def test_what_cannot_be_exported_is_refused(project: Project, tmp_path: Path) -> None:
@@ -121,7 +192,7 @@ def test_a_run_whose_model_has_changed_since_is_refused(project: Project) -> Non
     before = config.read_text()
     config.write_text(before.replace("\n}", ',\n  "note": 1\n}'))
     try:
-        with pytest.raises(DataError, match="have changed since; restore them"):
-            project.call("test", str(project.finetuned))
+        with pytest.raises(ChangedError, match=r"have changed since \(config\.json\); restore them"):
+            project.call("reproduce", str(project.finetuned))
     finally:
         config.write_text(before)

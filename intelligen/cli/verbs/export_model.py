@@ -27,4 +27,7 @@ def export_model(
     from intelligen.training.export_model import export_model as export
 
     trained = load_model(model, strategy=strategy, overrides=overrides, runs=runs, device=device)
-    click.echo(f"model    {export(trained, directory, adapter=adapter)}")
+    exported = export(trained, directory, adapter=adapter)
+    click.echo(f"model    {exported.directory}")
+    if exported.difference is not None:
+        click.echo(f"search   {exported.difference}")

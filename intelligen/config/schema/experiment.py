@@ -17,7 +17,7 @@ from intelligen.config.schema.data import (
 )
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.initial import Initial, InitialWeights
-from intelligen.config.schema.model import MODELS, Model, Seq2Seq
+from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.single_strategies import Standard
@@ -63,7 +63,7 @@ class Experiment(Settings):
             )
         if why := self.task.misfit(max_tokens=self.data.max_tokens, max_positions=self.model.max_positions):
             raise ValueError(why)
-        self._check_precisions()
+        self._check_arithmetic()
         if self.data.prompt is not None:
             read = [column.name for column in self.task.columns if column.read and column.kind == "text"]
             if (field := prompted_column(self.data.prompt)) not in read:
@@ -103,10 +103,15 @@ class Experiment(Settings):
         vars(self)["data"] = self.data.model_copy(update={"tokenizer": theirs})
         return theirs
 
-    def _check_precisions(self) -> None:
+    def _check_arithmetic(self) -> None:
         for key, training in (("training", self.training), ("finetuning", self.finetuning)):
             if why := self.model.refuses(training.precision):
                 raise ValueError(f"{key}.precision {why}")
+            if training.compile and not isinstance(self.model, Transformer):
+                raise ValueError(
+                    f"{key}.compile compiles the layers of our own models, and model.name {self.model.name} has none;"
+                    " set it to false"
+                )
         if self.finetuning.epochs == 0:
             raise ValueError("finetuning.epochs must be at least 1: a strategy that trains nothing is its baseline")
         if self.training.epochs == 0 and not isinstance(self.model, Pretrained) and self.initial is None:

@@ -61,7 +61,7 @@ def _found(annotation: Any, value: JsonValue, key: Key) -> list[tuple[Key, Local
         return [((*key, *found), local) for found, local in marks[0].local_keys(value)]
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found: list[tuple[Key, Local]] = []
-    for option in _fitting(alternatives(annotation), value):
+    for option in fitting_options(alternatives(annotation), value):
         for part, inner in parts:
             field = option.model_fields.get(str(part)) if is_settings(option) else None
             # Empty text is no path: joined to a folder it would be that folder, and pass.
@@ -72,7 +72,7 @@ def _found(annotation: Any, value: JsonValue, key: Key) -> list[tuple[Key, Local
     return found
 
 
-def _fitting(options: Mapping[str, Any], value: JsonValue) -> list[Any]:
+def fitting_options(options: Mapping[str, Any], value: JsonValue) -> list[Any]:
     """The option that the value's `name` chooses; all where it chooses none."""
     name = value.get("name") if isinstance(value, dict) else None
     return [options[name]] if isinstance(name, str) and name in options else list(options.values())

@@ -13,7 +13,7 @@ from intelligen.config.schema.training import Precision
 
 _OFFERS: dict[str, frozenset[Capability]] = {
     "encoder_decoder": frozenset({"generation", "encoder_output", "mixtures"}),
-    "causal": frozenset({"generation", "mixtures"}),
+    "causal": frozenset({"generation", "mixtures", "language_modelling"}),
 }
 
 
@@ -75,12 +75,17 @@ class Pretrained(ModelSettings):
         return FAMILIES[self.found.family]
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """What it needs beside the other models' packages."""
+        return ("transformers", "tokenizers", *(("peft",) if self.lora is not None else ()))
+
+    @property
     def max_positions(self) -> int:
         """Longest source and longest target."""
         return self.found.max_positions
 
     def offered(self) -> frozenset[Capability]:
-        """By its architecture: a causal model has no encoder to sum up a source."""
+        """By its architecture: a causal model has no encoder to sum up a source, and only it reads a text alone."""
         return _OFFERS[self.kind]
 
     def refuses(self, precision: Precision) -> str | None:

@@ -1,10 +1,14 @@
 """What a pre-trained model's directory was found to be, as settings carry it."""
 
+from pathlib import Path
 from typing import Annotated
 
+from pydantic import Field
+
 from intelligen.config.base import UNCOMPARED, Settings
-from intelligen.config.pretrained_directory import PretrainedDirectory, open_directory
-from intelligen.errors import DataError
+from intelligen.config.model_licence import licence_in
+from intelligen.config.pretrained_directory import PretrainedDirectory, content_of, open_directory, shape_in
+from intelligen.errors import ChangedError
 
 
 class Resolved(Settings):
@@ -16,6 +20,12 @@ class Resolved(Settings):
     """The commit that was asked for."""
     files: str
     """Content hash of its configuration, weights and tokenizer."""
+    sha256: Annotated[dict[str, str], UNCOMPARED] = Field(default={})
+    """File → SHA-256, of which `files` is made."""
+    licence: Annotated[str | None, UNCOMPARED] = None
+    """As its README.md or its LICENSE states it."""
+    shape_alone: Annotated[bool, UNCOMPARED] = False
+    """Whether `path` has no weights: those of a trained model are loaded into what is built."""
     family: str
     """Its `model_type`."""
     max_positions: int
@@ -34,24 +44,32 @@ def resolve(path: str, revision: str | None, known: Resolved | None, *, key: str
     if known is not None and (known.path, known.revision) == (path, revision):
         return known
     found = open_directory(path, revision, key=key)
+    hashes = found.hashes()
     return Resolved(
         path=path,
         revision=revision,
-        files=found.content(),
+        files=content_of(hashes),
+        sha256=hashes,
+        licence=licence_in(found.path),
         family=found.family,
         max_positions=found.max_positions,
     )
 
 
 def open_as_resolved(known: Resolved, *, key: str = "model.path") -> PretrainedDirectory:
-    """The directory again, of which the files must be what they were.
+    """The directory again, of which the files must be what they were; of a shape alone nothing is checked.
 
     Raises:
+        ChangedError: They are not.
         DataError: It is gone or another one.
         UnavailableError: The extra is not installed, or the hub cannot be reached.
 
     """
+    if known.shape_alone:
+        return shape_in(Path(known.path))
     found = open_directory(known.path, known.revision, key=key)
-    if found.content() != known.files:
-        raise DataError(f"{key}: the files in {known.path} have changed since; restore them, or train again")
+    if content_of(hashes := found.hashes()) != known.files:
+        changed = sorted({name for name, _ in hashes.items() ^ known.sha256.items()}) if known.sha256 else []
+        which = f" ({', '.join(changed)})" if changed else ""
+        raise ChangedError(f"{key}: the files in {known.path} have changed since{which}; restore them, or train again")
     return found

@@ -97,6 +97,9 @@ class Training(Settings):
     schedule: Schedule = Schedule()
     precision: Precision = "fp32"
     """Arithmetic of forward and backward; weights and optimizer stay in fp32."""
+    compile: Annotated[bool, ADDED] = False
+    """Compile the layers of a model of ours (`torch.compile`) where they are trained, on a GPU; decoding stays as
+    it is. Sums are then rounded otherwise."""
     patience: PositiveInt | None = None
     """Stop after this many epochs without a better validation score; not given = never."""
     average_last: Annotated[int, Field(ge=1, le=100)] = 1

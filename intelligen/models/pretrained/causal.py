@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from intelligen.data.special_tokens import EOS, PAD
+from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.models.pretrained.network import PretrainedNetwork
 from intelligen.models.pretrained.their_cache import StreamCache
 
@@ -26,7 +26,11 @@ class LeftPadded:
 
 
 class PretrainedCausal(PretrainedNetwork):
-    """The stream is prompt, BOS, answer, EOS. The EOS that ends a source is not read: a text would end there."""
+    """The stream is prompt, BOS, answer, EOS. The EOS that ends a source is not read: a text would end there.
+
+    A source of no width, [B, 0], costs nothing: that is a language model. A BOS behind a target's first place begins
+    another document, which sees nothing before it and counts its positions from 0.
+    """
 
     def encode(self, source_BS: Tensor) -> LeftPadded:
         """The prompts, padded on the other side; they are read with their targets."""
@@ -41,11 +45,11 @@ class PretrainedCausal(PretrainedNetwork):
 
     def states(self, target_in_NT: Tensor, encoded: LeftPadded) -> Tensor:
         """Run the stack on prompts and targets. Causality hides the padding behind a target."""
-        return self._behind(self._embedded(target_in_NT), encoded)
+        return self._behind(self._embedded(target_in_NT), target_in_NT == BOS, encoded)
 
     def mixture_states(self, mixture_NTV: Tensor, encoded: LeftPadded) -> Tensor:
         """Run the stack on prompts and weighted sums of embeddings."""
-        return self._behind(self._mixed(mixture_NTV), encoded)
+        return self._behind(self._mixed(mixture_NTV), mixture_NTV[..., BOS] == 1, encoded)
 
     def new_cache(
         self, encoded: LeftPadded, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
@@ -87,16 +91,19 @@ class PretrainedCausal(PretrainedNetwork):
         cache.length += count
         return states_NTD
 
-    def _behind(self, embedded_NTD: Tensor, encoded: LeftPadded) -> Tensor:
+    def _behind(self, embedded_NTD: Tensor, is_bos_NT: Tensor, encoded: LeftPadded) -> Tensor:
         rows, count = embedded_NTD.shape[:2]
         prompts, width = len(encoded.tokens_BS), encoded.tokens_BS.size(1)
         if (times := rows // prompts) > 1:
             encoded = encoded.select(torch.arange(prompts, device=embedded_NTD.device).repeat_interleave(times))
         padding_NL = F.pad(encoded.padding_BS, (0, count), value=False)
+        mask, positions_NL = _visible(padding_NL), _positions(padding_NL)
+        if bool(is_bos_NT[:, 1:].any()):
+            document_NL = F.pad(is_bos_NT[:, 1:].cumsum(dim=1), (width + 1, 0))
+            mask = mask & (document_NL[:, None, :, None] == document_NL[:, None, None, :])
+            positions_NL = positions_NL - _first_positions(document_NL, positions_NL)
         stream_NLD = torch.cat([self._embedded(encoded.tokens_BS), embedded_NTD], dim=1)
-        states_NLD = self._run(
-            stream_NLD, mask=_visible(padding_NL), position_ids=_positions(padding_NL), use_cache=False
-        )
+        states_NLD = self._run(stream_NLD, mask=mask, position_ids=positions_NL, use_cache=False)
         return states_NLD[:, width:]
 
     def _run(self, embedded_NTD: Tensor, *, mask: Tensor, position_ids: Tensor, **cache: Any) -> Tensor:
@@ -115,3 +122,9 @@ def _visible(padding_NL: Tensor) -> Tensor:
 
 def _positions(padding_NL: Tensor) -> Tensor:
     return ((~padding_NL).cumsum(dim=1) - 1).clamp(min=0)
+
+
+def _first_positions(document_NL: Tensor, positions_NL: Tensor) -> Tensor:
+    """Of the document that each token is of, the position of its first token in the stream; 0 of the first document."""
+    begins_NL = F.pad(document_NL.diff(dim=1), (1, 0)) > 0
+    return (positions_NL * begins_NL).cummax(dim=1).values

@@ -6,45 +6,55 @@ from typing import Any
 
 import torch
 
-from intelligen.config.pretrained_directory import files_of
+from intelligen.config.pretrained_directory import CONFIG, GENERATION, PretrainedDirectory, files_of, holds_weights
 from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
-from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.models.pretrained.lora import lora_config, merge_lora
 from intelligen.models.pretrained.network import PretrainedNetwork
 from intelligen.models.pretrained.token_tables import to_their_order
 
-_WEIGHTS = (".safetensors", ".safetensors.index.json")
-_WRITTEN = ("config.json", "generation_config.json")
+_THEIR_LENGTH_PENALTY = 1.0
+"""Where a generation configuration has none."""
 
 
-def export_network(network: PretrainedNetwork, target: Path, *, search: DecodingSearch, adapter: bool) -> None:
+def export_network(
+    network: PretrainedNetwork,
+    base: PretrainedDirectory,
+    target: Path,
+    *,
+    search: DecodingSearch,
+    longest: int,
+    adapter: bool,
+) -> str | None:
     """Write a network; it is of no use for anything else after.
 
     Args:
         network: What was loaded, and perhaps trained.
+        base: Has the model's configuration and its tokenizer.
         target: A directory that is there.
         search: What the generation configuration says.
+        longest: Most tokens of what is written, EOS included.
         adapter: Write what LoRA has learnt alone, as `peft` does; it needs the base model.
 
-    Raises:
-        DataError: The directory of the base model is gone or has changed.
+    Returns:
+        What of the search `transformers` does not do, in a line; none where it does the same.
 
     """
     settings, hf = network.settings, network.hf
-    base = open_as_resolved(settings.found)
     for file in files_of(base.path):
-        if not file.name.endswith(_WEIGHTS) and file.name not in _WRITTEN:
+        if not holds_weights(file.name) and file.name not in (CONFIG, GENERATION):
             shutil.copyfile(file, target / file.name)
+    hf.generation_config.update(**_generation(search), max_new_tokens=longest, max_length=None)
     if adapter:
         assert settings.lora is not None
         _write_adapter(hf, target, lora_config(settings.lora, family=settings.found.family), base=settings.path)
-        return
-    if settings.lora is not None:
-        merge_lora(hf)
-    to_their_order(hf, network.order)
-    hf.to(getattr(torch, str(base.config.get("dtype") or base.config.get("torch_dtype") or "float32")))
-    hf.generation_config.update(**_generation(search))
-    hf.save_pretrained(target)
+        hf.generation_config.save_pretrained(target)
+    else:
+        if settings.lora is not None:
+            merge_lora(hf)
+        to_their_order(hf, network.order)
+        hf.to(getattr(torch, str(base.config.get("dtype") or base.config.get("torch_dtype") or "float32")))
+        hf.save_pretrained(target)
+    return _difference(search, hf.generation_config)
 
 
 def _write_adapter(hf: Any, target: Path, config: Any, *, base: str) -> None:
@@ -58,11 +68,28 @@ def _write_adapter(hf: Any, target: Path, config: Any, *, base: str) -> None:
 
 
 def _generation(search: DecodingSearch) -> dict[str, Any]:
-    """Our search by their names. Their length penalty divides by another function of the length than ours."""
+    """Our search by their names.
+
+    Their beam search scores by log p / length^penalty, and ours by log p / ((5 + length) / 6)^α: they are the same
+    where both exponents are 0.
+    """
     match search:
+        case Beam(size=size, length_penalty=0.0):
+            return {"num_beams": size, "do_sample": False, "length_penalty": 0.0, "early_stopping": "never"}
         case Beam(size=size):
             return {"num_beams": size, "do_sample": False}
         case Sample(temperature=temperature, top_k=top_k, top_p=top_p):
             return {"num_beams": 1, "do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
         case Greedy():
             return {"num_beams": 1, "do_sample": False}
+
+
+def _difference(search: DecodingSearch, written: Any) -> str | None:
+    if not isinstance(search, Beam) or not search.length_penalty:
+        return None
+    theirs = _THEIR_LENGTH_PENALTY if written.length_penalty is None else written.length_penalty
+    return (
+        f"decoding.test.length_penalty {search.length_penalty:g} is not exported: here log p is divided by"
+        f" ((5 + length) / 6)^{search.length_penalty:g}, and by transformers by length^length_penalty, which is"
+        f" {theirs:g} there; the two may prefer other hypotheses"
+    )

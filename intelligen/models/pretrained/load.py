@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from intelligen.config.pretrained_directory import PretrainedDirectory
+from intelligen.config.pretrained_directory import GENERATION, PretrainedDirectory
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.data.pretrained_vocabulary import load_tokenizer, vocabulary_order
@@ -15,11 +15,14 @@ from intelligen.models.pretrained.network import PretrainedNetwork
 
 
 def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
-    """The network of a pre-trained model, with its weights; what LoRA adds is drawn from torch's default generator.
+    """The network of a pre-trained model, with its weights unless only its shape is asked for.
+
+    What LoRA adds, and the weights of a shape alone, are drawn from torch's default generator.
 
     Raises:
+        ChangedError: The directory's files have changed.
         ConfigError: `lora.targets` names no projection of the model.
-        DataError: The directory is gone, has changed, or is damaged.
+        DataError: The directory is gone or damaged.
         UnavailableError: The extra is not installed, or the hub cannot be reached.
 
     """
@@ -27,7 +30,8 @@ def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
     order = vocabulary_order(found, load_tokenizer(found.path))
     kind = PretrainedCausal if found.kind == "causal" else PretrainedEncoderDecoder
     try:
-        return kind(load_hf(found), order, settings)
+        hf = shape_of_hf(found) if settings.found.shape_alone else load_hf(found)
+        return kind(hf, order, settings)
     except ValueError as error:
         raise ConfigError(f"model.lora.targets: {str(error).partition(chr(10))[0]}") from error
 
@@ -36,16 +40,14 @@ def load_hf(found: PretrainedDirectory) -> Any:
     """The model as `transformers` has it, with all its weights from the files.
 
     Raises:
-        DataError: A weight is missing, or a file is damaged.
+        DataError: A weight is missing, a file is damaged, or configuration and weights do not go together.
 
     """
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    auto = AutoModelForCausalLM if found.kind == "causal" else AutoModelForSeq2SeqLM
     try:
-        hf, report = auto.from_pretrained(
+        hf, report = _class_of(found).from_pretrained(
             found.path,
             local_files_only=True,
             trust_remote_code=False,
@@ -62,4 +64,26 @@ def load_hf(found: PretrainedDirectory) -> Any:
             + (f" and {len(missing) - 1} more" * (len(missing) > 1))
             + "; restore them from their source"
         )
+    if untied := sorted(hf.get_expanded_tied_weights_keys().keys() - hf.all_tied_weights_keys.keys()):
+        raise DataError(
+            f"model.path: {found.path}: config.json ties {untied[0]} to another table, and the files have two different"
+            " ones; set tie_word_embeddings to false there"
+        )
     return hf
+
+
+def shape_of_hf(found: PretrainedDirectory) -> Any:
+    """The model as `transformers` has it, with random weights."""
+    from transformers import AutoConfig, GenerationConfig
+
+    config = AutoConfig.from_pretrained(found.path, local_files_only=True, trust_remote_code=False)
+    hf = _class_of(found).from_config(config, dtype=torch.float32)
+    if (found.path / GENERATION).exists():
+        hf.generation_config = GenerationConfig.from_pretrained(found.path, local_files_only=True)
+    return hf
+
+
+def _class_of(found: PretrainedDirectory) -> Any:
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    return AutoModelForCausalLM if found.kind == "causal" else AutoModelForSeq2SeqLM

@@ -45,6 +45,7 @@ class PretrainedNetwork(MixtureReader):
         self.hf: Any = hf
         self._freeze()
         keep_own_names(self, trained_alone=settings.lora is not None)
+        self.register_load_state_dict_post_hook(_take_up_bias)  # type: ignore[no-untyped-call]
 
     def project(self, states: Tensor) -> Tensor:
         """Logits by the model's output projection."""
@@ -93,3 +94,8 @@ class PretrainedNetwork(MixtureReader):
         for name, parameter in self.named_parameters():
             if prefixes and name.startswith(prefixes):
                 parameter.requires_grad_(False)
+
+
+def _take_up_bias(network: PretrainedNetwork, _keys: Any) -> None:
+    """The bias of the logits is made of a tensor that the model's state has."""
+    network._bias_V.copy_(logit_bias(network.hf, network.order))

@@ -43,14 +43,12 @@ def to_their_order(hf: Any, order: VocabularyOrder) -> None:
 
 def logit_bias(hf: Any, order: VocabularyOrder) -> Tensor:
     """What is added to the logits [V]: the model's own bias, where it has one, in our order, and `NEVER`."""
-    theirs = getattr(hf, "final_logits_bias", None)
-    bias_V = torch.zeros(order.size)
-    for token, row in enumerate(order.theirs):
-        if row is None:
-            bias_V[token] = NEVER
-        elif theirs is not None:
-            bias_V[token] = theirs[0, row]
-    return bias_V
+    theirs: Tensor | None = getattr(hf, "final_logits_bias", None)
+    if theirs is None:
+        theirs = torch.zeros(1, order.rows)
+    row_V = torch.tensor([row or 0 for row in order.theirs], device=theirs.device)
+    added_V = torch.tensor([row is None for row in order.theirs], device=theirs.device)
+    return theirs[0, row_V].masked_fill(added_V, NEVER)
 
 
 def _replace(hf: Any, change: Callable[[Tensor], Tensor]) -> None:

@@ -1,16 +1,21 @@
 """Verifies ended trials before a launch goes on: the ledger against their files."""
 
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from intelligen.analysis.strategy_table import USABLE
 from intelligen.analysis.trial_outcome import Outcome, read_outcome
+from intelligen.config.load import row_experiments
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.config.schema.tasks import task_settings
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import StorageError
 from intelligen.state import layout
 from intelligen.state.cached_histories import TrialHistories
+from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_integrity import FIX, require_as_ended, require_settings
 from intelligen.state.trial_records import SHARED, TrialRecord, TrialState
 from intelligen.state.trial_result import read_result
@@ -57,6 +62,33 @@ def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
     for directory, identity in used.items():
         if identity in known:
             require_same_data(directory, known[identity])
+
+
+def require_pretrained(context: SweepContext) -> None:
+    """Refuse pre-trained models that are gone, or other than those that the trials so far began with.
+
+    Raises:
+        ChangedError: Their files have changed.
+        DataError: They are gone, or no pre-trained models any more.
+        UnavailableError: The extra is not installed, or the hub cannot be reached.
+
+    """
+    experiments = row_experiments(context.sweep, context.experiment).values() or (context.experiment,)
+    now = [one.model for one in experiments if isinstance(one.model, Pretrained)]
+    files = {model.found.files for model in now}
+    # Only an adapter is read again beside a model that lies where it lay: others may have been moved.
+    begun = [model for model in _begun_with(context) if model.lora is not None or model.found.files not in files]
+    for model in {(model.found.path, model.found.files): model for model in (*begun, *now)}.values():
+        here = placed(model, context.store)
+        assert isinstance(here, Pretrained)
+        open_as_resolved(here.found)
+
+
+def _begun_with(context: SweepContext) -> Iterator[Pretrained]:
+    for record in context.ledger.trials.values():
+        model = Trial.model_validate_json(json.dumps(record.config)).model
+        if isinstance(model, Pretrained):
+            yield model
 
 
 def _known_starts(context: SweepContext) -> Iterator[Trial]:
