@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,37 @@ _SPARE = 5
 """Rows of the embedding that the tokenizer has no piece for, as many published models have some."""
 
 
-def make_pretrained(name: str, directory: Path, *, sentences: list[str] = SENTENCES, positions: int = 64) -> Path:
-    """Write the directory of a tiny model of a family."""
+def make_pretrained(
+    name: str,
+    directory: Path,
+    *,
+    sentences: list[str] = SENTENCES,
+    positions: int = 64,
+    width: int = 32,
+    ends: float = 1.0,
+) -> Path:
+    """Write the directory of a tiny model of a family; EOS' logits are `ends` times those of other tokens."""
     torch.manual_seed(7)
     directory.mkdir(parents=True)
     special: dict[str, int] = _write_tokenizer(name, directory, sentences)
-    hf = _model(name, special, positions)
+    hf = _model(name, special, positions, width)
     for parameter in hf.parameters():
         if parameter.dim() > 1:
             nn.init.normal_(parameter, std=0.25)
+    if hasattr(hf, "final_logits_bias"):
+        nn.init.normal_(hf.final_logits_bias, std=0.25)
+    hf.get_output_embeddings().weight.data[special["eos"]] *= ends
     hf.save_pretrained(directory)
     return directory
+
+
+def without_dropout(directory: Path, target: Path) -> Path:
+    """Write a copy of a model whose configuration has none; it would be each rank's own."""
+    shutil.copytree(directory, target)
+    config = json.loads((target / "config.json").read_text(encoding="utf-8"))
+    none = {key: 0.0 for key in config if key.endswith(("dropout", "dropout_rate", "_pdrop"))}
+    (target / "config.json").write_text(json.dumps(config | none), encoding="utf-8")
+    return target
 
 
 def _write_tokenizer(name: str, directory: Path, sentences: list[str]) -> dict[str, int]:
@@ -109,23 +130,23 @@ def _marian(directory: Path, sentences: list[str]) -> dict[str, int]:
     return {"vocab_size": len(pieces), "eos": 0, "pad": pieces["<pad>"], "bos": 0}
 
 
-def _model(name: str, special: dict[str, int], positions: int) -> Any:
+def _model(name: str, special: dict[str, int], positions: int, width: int) -> Any:
     eos, pad, bos, vocabulary = special["eos"], special["pad"], special["bos"], special["vocab_size"] + _SPARE
     ids = {"vocab_size": vocabulary, "eos_token_id": eos, "pad_token_id": pad}
     if name in ("t5", "t5-v1.1"):
         other = {} if name == "t5" else {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
-        shape = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "n_positions": positions}
+        shape = {"d_model": width, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "n_positions": positions}
         return T5ForConditionalGeneration(T5Config(**ids, **shape, **other, decoder_start_token_id=pad))
     ids["bos_token_id"] = bos
     if name in CAUSAL:
         if name == "gpt2":
-            return GPT2LMHeadModel(GPT2Config(**ids, n_embd=32, n_layer=2, n_head=4, n_positions=2 * positions))
-        shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+            return GPT2LMHeadModel(GPT2Config(**ids, n_embd=width, n_layer=2, n_head=4, n_positions=2 * positions))
+        shape = {"hidden_size": width, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
         shape |= {"num_key_value_heads": 2, "max_position_embeddings": 2 * positions}
         if name == "llama":
             return LlamaForCausalLM(LlamaConfig(**ids, **shape))
         return Qwen2ForCausalLM(Qwen2Config(**ids, **shape, tie_word_embeddings=True))
-    shape = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": positions}
+    shape = {"d_model": width, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": positions}
     shape |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
     config, model, start, scale = {
         "bart": (BartConfig, BartForConditionalGeneration, eos, False),

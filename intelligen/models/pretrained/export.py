@@ -62,8 +62,9 @@ def _write_adapter(hf: Any, target: Path, config: Any, *, base: str) -> None:
     from safetensors.torch import save_file
 
     config.base_model_name_or_path = base
-    state = {name: tensor.contiguous() for name, tensor in get_peft_model_state_dict(hf).items()}
-    save_file(state, target / "adapter_model.safetensors")
+    # `peft` looks for the names that modules have inside its own wrapper, and passes over all others.
+    state = {f"base_model.model.{name}": tensor for name, tensor in get_peft_model_state_dict(hf).items()}
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, target / "adapter_model.safetensors")
     config.save_pretrained(target)
 
 

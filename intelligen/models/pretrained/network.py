@@ -49,7 +49,9 @@ class PretrainedNetwork(MixtureReader):
 
     def project(self, states: Tensor) -> Tensor:
         """Logits by the model's output projection."""
-        return F.linear(self._readable(states), self._projection_VD, self._bias_V)
+        logits = F.linear(self._readable(states), self._projection_VD)
+        # Added last, as `transformers` does: a wide product that begins with a bias is rounded otherwise.
+        return logits.add_(self._bias_V)
 
     def summed_loss(self, states_NTD: Tensor, targets: Targets) -> Tensor:
         """The sum of the tokens' losses, without ever holding the logits of all positions."""

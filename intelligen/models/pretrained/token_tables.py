@@ -7,32 +7,24 @@ import torch
 from torch import Tensor, nn
 
 from intelligen.data.pretrained_vocabulary import VocabularyOrder
-from intelligen.data.special_tokens import BOS, PAD
+from intelligen.data.special_tokens import PAD
 
 NEVER = -100.0
-"""Added to the logits of rows that the model does not have: next to nothing of the probability is theirs, and label
-smoothing, which asks for a little of each token, stays finite."""
+"""Added to the logits of rows that the model does not have. They are copies of EOS' row, so that each takes e^-100 of
+EOS' probability, wherever a model's logits lie: GPT-2's are often below -100. Label smoothing, which asks for a little
+of each token, stays finite."""
 
 
 def to_our_order(hf: Any, order: VocabularyOrder) -> None:
-    """Put the rows of the embedding and of the output projection into our order; added rows are zero, or EOS' copy.
+    """Put the rows of the embedding and of the output projection into our order; added rows are copies of EOS' row.
 
     Args:
         hf: A model of `transformers`, in place.
         order: Of its vocabulary.
 
     """
-    rows = torch.tensor([0 if row is None else row for row in order.theirs])
-    added = torch.zeros(order.size, dtype=torch.bool)
-    added[list(order.added)] = True
-
-    def ours(theirs_VD: Tensor) -> Tensor:
-        table_VD = theirs_VD[rows].masked_fill(added[:, None], 0.0)
-        if BOS in order.added:
-            table_VD[BOS] = theirs_VD[order.eos]
-        return table_VD
-
-    _replace(hf, ours)
+    rows = torch.tensor([order.eos if row is None else row for row in order.theirs])
+    _replace(hf, lambda theirs_VD: theirs_VD[rows])
 
 
 def to_their_order(hf: Any, order: VocabularyOrder) -> None:

@@ -1,13 +1,12 @@
 """`fit` of a pre-trained model: two ranks come to what one does, a run that was stopped to what another does."""
 
-import json
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import tiny_data, tiny_trial, write_tiny_corpus
-from pretrained_models import make_pretrained
+from pretrained_models import make_pretrained, without_dropout
 from safetensors.torch import load_file
 from test_fit import comparable
 from test_ranks import SUMMED, train
@@ -66,8 +65,7 @@ def test_a_run_that_was_stopped_amid_an_epoch_ends_with_the_same_weights_and_his
 
 def test_two_ranks_report_what_one_does(t5: tuple[Path, Path, str], tmp_path: Path) -> None:
     directory, store, identity = t5
-    calm = make_calm(directory, tmp_path / "model")
-    trial = trial_of(calm, identity)
+    trial = trial_of(without_dropout(directory, tmp_path / "model"), identity)
     # Few updates: Adam makes steps of what rounding leaves of a gradient that is 0.
     trial = trial.model_copy(update={"training": trial.training.model_copy(update={"epochs": 4, "epoch_updates": 1})})
     train(trial, store, tmp_path / "alone")
@@ -79,13 +77,3 @@ def test_two_ranks_report_what_one_does(t5: tuple[Path, Path, str], tmp_path: Pa
         assert {name: two.metrics[name] for name in SUMMED} == pytest.approx(
             {name: one.metrics[name] for name in SUMMED}, rel=1e-5
         )
-
-
-def make_calm(directory: Path, target: Path) -> Path:
-    """A copy of the model without dropout, which would be each rank's own."""
-    target.mkdir()
-    for file in directory.iterdir():
-        (target / file.name).write_bytes(file.read_bytes())
-    config = json.loads((target / "config.json").read_text())
-    (target / "config.json").write_text(json.dumps({**config, "dropout_rate": 0.0}))
-    return target
