@@ -2,14 +2,17 @@
 
 import io
 from collections.abc import Callable
+from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 from comparisons import padded, reversed_rows, run_two_ranks
-from conftest import tiny_trial
+from subjects import OWN, PRETRAINED, Subject, own_subject, pretrained_subject
 
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.single_strategies import (
     Auxiliary,
@@ -27,6 +30,7 @@ from intelligen.config.schema.strategy_mixture import Bandit, Curriculum, DrawnS
 from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import open_prepared
+from intelligen.errors import ConfigError
 from intelligen.models.build import build_model
 from intelligen.strategies.base import Strategy as RunningStrategy
 from intelligen.strategies.base import UpdateContext
@@ -86,15 +90,46 @@ ONE_OF_EACH = (
     "intelligen, static",
 )
 """What CI tries with every task and model; the others are like them."""
-every_strategy = pytest.mark.parametrize("settings", STRATEGIES.values(), ids=STRATEGIES.keys())
+PRETRAINED_IN_CI = (("t5", "recurrent, sample"), ("gpt2, LoRA", "generative, by position"))
+"""By one process; whatever else is tried with pre-trained models is `extended`."""
+REFUSED = {(subject, "auxiliary, encoder") for subject in PRETRAINED if subject.startswith("gpt2")}
+"""What a model does not offer."""
+COMBINATIONS = [one for one in product((OWN, *PRETRAINED), STRATEGIES) if one not in REFUSED]
+
+
+def of_every_strategy(*in_ci: tuple[str, str]) -> pytest.MarkDecorator:
+    """Each strategy with our own model, and with the pre-trained ones, of which CI tries some."""
+    parameters = [
+        pytest.param(
+            subject,
+            name,
+            id=name if subject == OWN else f"{subject}: {name}",
+            marks=() if subject == OWN or (subject, name) in in_ci else pytest.mark.extended,
+        )
+        for subject, name in COMBINATIONS
+    ]
+    return pytest.mark.parametrize(("subject", "name"), parameters, indirect=["subject"])
+
+
+every_strategy = of_every_strategy(*PRETRAINED_IN_CI)
+
+
+@pytest.fixture(scope="module")
+def subjects(tiny_store: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Subject]:
+    """Each is made once."""
+    own = own_subject(*tiny_store)
+    return cache(lambda name: own if name == OWN else pretrained_subject(name, tmp_path_factory.mktemp("pretrained")))
 
 
 @pytest.fixture
-def build(tiny_store: tuple[Path, str]) -> Callable[..., tuple[RunningStrategy, Loader]]:
-    def _build(settings: Strategy, *, dropout: bool = True, micro: int | None = None) -> tuple[RunningStrategy, Loader]:
-        store, identity = tiny_store
-        trial = tiny_trial(identity, strategy=settings)
-        return build_parts(trial if dropout else without_dropout(trial), store, micro=micro)
+def subject(request: pytest.FixtureRequest, subjects: Callable[[str], Subject]) -> Subject:
+    return subjects(request.param)
+
+
+@pytest.fixture
+def build(subject: Subject) -> Callable[..., tuple[RunningStrategy, Loader]]:
+    def _build(name: str, *, dropout: bool = True, micro: int | None = None) -> tuple[RunningStrategy, Loader]:
+        return build_parts(subject.trial(STRATEGIES[name], dropout=dropout), subject.store, micro=micro)
 
     return _build
 
@@ -126,15 +161,16 @@ def weights(strategy: RunningStrategy) -> dict[str, torch.Tensor]:
 
 
 @every_strategy
-def test_the_reference_loss_falls(settings, build):
-    strategy, loader = build(settings)
-    seen = [metrics["train/loss"] for metrics in train(strategy, loader, first=1, last=40)]
-    assert sum(seen[-5:]) < 0.8 * sum(seen[:5])
+def test_the_reference_loss_falls(name, subject, build):
+    strategy, loader = build(name)
+    seen = [metrics["train/loss"] for metrics in train(strategy, loader, first=1, last=subject.updates)]
+    ends = min(5, subject.updates // 3)
+    assert sum(seen[-ends:]) < subject.falls_to * sum(seen[:ends])
 
 
 @every_strategy
-def test_weights_that_are_no_numbers_any_more_are_found_by_the_check_and_crash_nothing_before(settings, build):
-    strategy, loader = build(settings)
+def test_weights_that_are_no_numbers_any_more_are_found_by_the_check_and_crash_nothing_before(name, build):
+    strategy, loader = build(name)
     assert strategy.divergence() is None
     with torch.no_grad():
         for weight in strategy.model.parameters():
@@ -144,24 +180,24 @@ def test_weights_that_are_no_numbers_any_more_are_found_by_the_check_and_crash_n
 
 
 @every_strategy
-def test_the_same_seed_makes_the_same_weights(settings, build):
+def test_the_same_seed_makes_the_same_weights(name, build):
     ends = []
     for _ in range(2):
-        strategy, loader = build(settings)
+        strategy, loader = build(name)
         train(strategy, loader, first=1, last=3)
         ends.append(weights(strategy))
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 @every_strategy
-def test_a_resumed_run_continues_bit_for_bit(settings, build):
-    strategy, loader = build(settings)
+def test_a_resumed_run_continues_bit_for_bit(name, build):
+    strategy, loader = build(name)
     train(strategy, loader, first=1, last=3)
     model, state, position = weights(strategy), strategy.state_dict(), loader.state_dict()
     state = torch.load(_round_trip(state), weights_only=True)
     train(strategy, loader, first=4, last=6)
 
-    resumed, again = build(settings)
+    resumed, again = build(name)
     resumed.model.load_state_dict(model)
     resumed.load_state_dict(state)
     again.load_state_dict(position)
@@ -170,11 +206,11 @@ def test_a_resumed_run_continues_bit_for_bit(settings, build):
 
 
 @every_strategy
-def test_padding_order_and_micro_batches_do_not_change_the_update(settings, build):
+def test_padding_order_and_micro_batches_do_not_change_the_update(name, build):
     """Without dropout, whose draws depend on the shape of the batch; sampled tokens are drawn row by row."""
     ends = []
     for variant in ("plain", "padded", "reversed", "micro-batches"):
-        strategy, loader = build(settings, dropout=False, micro=60 if variant == "micro-batches" else None)
+        strategy, loader = build(name, dropout=False, micro=60 if variant == "micro-batches" else None)
         batches = loader.next_update()
         assert (len(batches) > 1) == (variant == "micro-batches")
         if variant == "padded":
@@ -197,42 +233,48 @@ def moment(state: dict) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def two_ranks(tiny_store: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two gloo processes make two updates with every strategy; what they came to lies in this directory."""
-    store, identity = tiny_store
-    directory = tmp_path_factory.mktemp("two_ranks")
-    run_two_ranks([plain_trial(identity, settings) for settings in STRATEGIES.values()], store, directory)
-    return directory
+def two_ranks(subjects: Callable[[str], Subject], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Name of a subject → where two gloo processes left what two updates with every strategy came to."""
+
+    @cache
+    def run(name: str) -> Path:
+        directory, subject = tmp_path_factory.mktemp("two_ranks"), subjects(name)
+        run_two_ranks([plain_trial(subject, one) for one in tried_with(subject)], subject.store, directory)
+        return directory
+
+    return run
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_ranks_together_make_the_update_of_one(name, two_ranks, tiny_store):
-    index = list(STRATEGIES).index(name)
+def plain_trial(subject: Subject, name: str) -> Trial:
+    return unclipped(subject.trial(STRATEGIES[name], dropout=False))
+
+
+def tried_with(subject: Subject) -> list[str]:
+    return [name for one, name in COMBINATIONS if one == subject.name]
+
+
+@of_every_strategy()
+def test_ranks_together_make_the_update_of_one(name, subject, two_ranks):
+    directory, index = two_ranks(subject.name), tried_with(subject).index(name)
     for update in (1, 2):
-        first, second = (torch.load(two_ranks / f"{index}-{update}-{rank}.pt", weights_only=True) for rank in (0, 1))
+        first, second = (torch.load(directory / f"{index}-{update}-{rank}.pt", weights_only=True) for rank in (0, 1))
         torch.testing.assert_close(moment(first), moment(second), rtol=0, atol=0)
-    store, identity = tiny_store
-    alone, loader = build_parts(plain_trial(identity, STRATEGIES[name]), store)
+    alone, loader = build_parts(plain_trial(subject, name), subject.store)
     train(alone, loader, first=1, last=1)
-    first = torch.load(two_ranks / f"{index}-1-0.pt", weights_only=True)
+    first = torch.load(directory / f"{index}-1-0.pt", weights_only=True)
     torch.testing.assert_close(moment(first), gradient_direction(alone), rtol=1e-4, atol=1e-5)
 
 
 def test_the_two_ranks_rolled_out_for_different_lengths(two_ranks):
     """In the second update; so no strategy waits for the other rank inside a rollout."""
-    first, second = (int((two_ranks / f"rollout-2-{rank}").read_text()) for rank in (0, 1))
+    first, second = (int((two_ranks(OWN) / f"rollout-2-{rank}").read_text()) for rank in (0, 1))
     assert first != second
 
 
-def plain_trial(identity: str, settings: Strategy) -> Trial:
-    """Without dropout, and with gradients of any norm: clipped ones would agree although the ranks' sums do not."""
-    trial = without_dropout(tiny_trial(identity, strategy=settings))
+def unclipped(trial: Trial) -> Trial:
+    """With gradients of any norm: clipped ones would agree although the ranks' sums do not."""
     optimizer = trial.training.optimizer.model_copy(update={"clip_norm": None})
     return trial.model_copy(update={"training": trial.training.model_copy(update={"optimizer": optimizer})})
-
-
-def without_dropout(trial: Trial) -> Trial:
-    return trial.model_copy(update={"model": trial.model.model_copy(update={"dropout": 0.0})})
 
 
 def _round_trip(state: dict) -> io.BytesIO:
@@ -240,6 +282,22 @@ def _round_trip(state: dict) -> io.BytesIO:
     torch.save(state, buffer)
     buffer.seek(0)
     return buffer
+
+
+@pytest.mark.parametrize("subject", PRETRAINED, indirect=True)
+def test_what_a_model_does_not_offer_is_refused(subject, build):
+    """With the task and the strategy that ask for it, and what to take in its place."""
+    for name, settings in STRATEGIES.items():
+        lines = [*unmet(subject.trial(settings).task, settings, subject.model)]
+        assert bool(lines) == ((subject.name, name) in REFUSED)
+        if lines:
+            with pytest.raises(ConfigError) as refused:
+                build(name)
+            assert str(refused.value) == "\n".join(lines)
+            assert lines == [
+                "strategy.head encoder needs a model that offers encoder_output, which pretrained does not;"
+                " take decoder, or another model"
+            ]
 
 
 def test_the_conformance_suite_covers_every_strategy():

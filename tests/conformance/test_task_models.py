@@ -11,7 +11,7 @@ import pytest
 import torch
 from comparisons import padded, reversed_rows, run_two_ranks
 from task_data import CPU, MODELS, TASKS, Parts, prepare_tasks, task_trial
-from test_strategies import ONE_OF_EACH, STRATEGIES, gradient_direction, moment, plain_trial, weights
+from test_strategies import ONE_OF_EACH, STRATEGIES, gradient_direction, moment, unclipped, weights
 from torch.nn import functional as F
 
 from intelligen.config.schema.decoding import Beam, Greedy, Sample
@@ -78,10 +78,7 @@ def test_padding_neighbours_and_micro_batches_change_no_update(
     """Without dropout, whose draws depend on the shape of the batch."""
     ends = []
     for variant in ("plain", "padded", "reversed", "micro-batches"):
-        trial = plain_trial(prepared[task], EVERY[strategy]).model_copy(
-            update={"task": TASKS[task], "model": MODELS[model].model_copy(update={"dropout": 0.0})}
-        )
-        parts = Parts(trial, store, micro=60 if variant == "micro-batches" else None)
+        parts = Parts(plain((task, model, strategy), prepared), store, micro=60 if variant == "micro-batches" else None)
         batches = parts.loader.next_update()
         assert (len(batches) > 1) == (variant == "micro-batches")
         batches = [padded(one) if variant == "padded" else one for one in batches]
@@ -141,8 +138,8 @@ def two_ranks(store: Path, prepared: dict[str, str], tmp_path_factory: pytest.Te
 def plain(combination: Sequence[str], prepared: dict[str, str]) -> Trial:
     """Without dropout, and with gradients of any norm."""
     task, model, strategy = combination
-    without = MODELS[model].model_copy(update={"dropout": 0.0})
-    return plain_trial(prepared[task], EVERY[strategy]).model_copy(update={"task": TASKS[task], "model": without})
+    trial = task_trial(task, model, prepared[task], strategy=EVERY[strategy])
+    return unclipped(trial.model_copy(update={"model": MODELS[model].model_copy(update={"dropout": 0.0})}))
 
 
 @pytest.mark.parametrize("combination", TRAINED, ids=map("-".join, TRAINED))
