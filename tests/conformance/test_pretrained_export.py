@@ -16,6 +16,7 @@ from transformers import AutoConfig
 from intelligen.config.pretrained_directory import open_directory
 from intelligen.config.schema.decoding import Greedy
 from intelligen.config.schema.pretrained_model import Lora, Pretrained
+from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.data.pretrained_vocabulary import load_tokenizer
 from intelligen.data.special_tokens import BOS
 from intelligen.models.pretrained.export import export_network
@@ -30,7 +31,8 @@ WEIGHTS = "model.safetensors"
 
 def exported(network: PretrainedNetwork, target: Path, *, adapter: bool = False) -> Path:
     target.mkdir()
-    export_network(network, target, search=Greedy(), adapter=adapter)
+    base = open_as_resolved(network.settings.found)
+    export_network(network, base, target, search=Greedy(), longest=20, adapter=adapter)
     return target
 
 
