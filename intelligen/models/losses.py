@@ -38,8 +38,9 @@ def summed_class_loss(logits_BC: Tensor, label_B: Tensor, *, label_smoothing: fl
 
 
 def token_log_probs(logits_BTV: Tensor, token_BT: Tensor) -> Tensor:
-    """Log p of each given token, (B, T), in fp32; 0 where the token is PAD."""
-    return -token_losses(logits_BTV.float(), token_BT, label_smoothing=0.0)
+    """Log p of each given token, (B, T), in fp32, or wider where the logits are; 0 where the token is PAD."""
+    wide = torch.promote_types(logits_BTV.dtype, torch.float32)
+    return -token_losses(logits_BTV.to(wide), token_BT, label_smoothing=0.0)
 
 
 def summed_loss(states_NTD: Tensor, projection_VD: Tensor, targets: Targets, *, bias_V: Tensor | None = None) -> Tensor:
