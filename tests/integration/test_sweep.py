@@ -259,7 +259,7 @@ def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path)
     require_records_agree(project)
 
 
-def test_a_second_launch_of_the_same_sweep_is_refused_while_the_first_runs(tmp_path):
+def test_a_second_launch_is_refused_while_the_first_runs_and_after_it_changed_settings_are_named_key_by_key(tmp_path):
     project = Project(tmp_path)
     first = project.launch()
     wait_for(lambda: (project.sweep / "ledger.lock").exists() and (project.sweep / "ledger.jsonl").exists(), first)
@@ -269,13 +269,6 @@ def test_a_second_launch_of_the_same_sweep_is_refused_while_the_first_runs(tmp_p
     assert code == 75
     assert f"held by pid {first.pid}" in output
 
-
-def test_changed_settings_are_named_key_by_key(tmp_path):
-    project = Project(tmp_path)
-    first = project.launch()
-    wait_for(lambda: (project.sweep / "ledger.jsonl").exists(), first)
-    first.kill()
-    first.communicate()
     code, output = project.run("-o", "search.seed=7")
     assert code == 78
     assert "sweep.search.seed: 1 → 7" in output
