@@ -45,6 +45,7 @@ def tokens(directory: Path, record: TrialRecord) -> int:
 @pytest.mark.slow
 def test_a_budget_of_tokens_ends_a_sweep_in_mid_trial_and_a_larger_one_goes_on(tmp_path):
     project = Project(tmp_path, UNPRUNED)
+    project.train_baseline()
     budget = f"budget={{trials_per_strategy: 2, target_tokens: {ONE_AND_A_HALF_TRIALS}}}"
     code, output = project.run("-o", budget)
     assert code == 0, output

@@ -15,6 +15,7 @@ IN_A_DATABASE = SWEEP.replace("trials_per_strategy: 3", "trials_per_strategy: 1"
 @pytest.mark.slow
 def test_a_study_that_is_lost_in_mid_search_is_named_and_no_trial_is_lost(tmp_path):
     project = Project(tmp_path, IN_A_DATABASE)
+    project.train_baseline()
 
     def rename(table: str, name: str) -> None:
         with sqlite3.connect(tmp_path / "studies.db") as database:

@@ -216,6 +216,7 @@ def test_an_interrupted_sweep_of_two_worker_trials_resumes_and_gives_everything_
         "trials_per_strategy: 3", "trials_per_strategy: 1"
     )
     project = Project(tmp_path, two_workers)
+    project.train_baseline()
 
     def a_trial_starts() -> bool:
         return any(record.kind == "trial" for record in project.trials().values())
@@ -250,6 +251,7 @@ def test_a_diverging_trial_fails_with_its_reason_and_the_sweep_goes_on(tmp_path)
     )
     # Every point, so that none is left to chance.
     project = Project(tmp_path, f"{diverging}search: {{sampler: grid}}\n")
+    project.train_baseline()
     code, output = project.run("-o", "experiment.finetuning.optimizer.clip_norm=null")
     trials = [record for record in project.trials().values() if record.kind == "trial"]
     failed = [record for record in trials if record.state is TrialState.FAILED]
