@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import optuna
 import psutil
 import pytest
+import ray
 from click.testing import CliRunner
 from conftest import REPOSITORY, TINY_EXPERIMENT, write_tiny_corpus
 from optuna.storages import JournalStorage
@@ -24,7 +25,7 @@ from optuna.trial import TrialState as OptunaState
 
 import intelligen
 from intelligen.analysis.strategy_table import strategy_table
-from intelligen.cli.main import commands
+from intelligen.cli.main import commands, guarded
 from intelligen.state.history import read_history
 from intelligen.state.ledger import read_ledger
 from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
@@ -288,12 +289,16 @@ def test_a_second_launch_is_refused_while_the_first_runs_and_after_it_changed_se
         ("name=../x", 2, "name"),
     ],
 )
-def test_impossible_requests_are_refused_before_ray_starts(tmp_path, override, code, named):
+def test_impossible_requests_are_refused_before_ray_starts(tmp_path, monkeypatch, capfd, override, code, named):
     project = Project(tmp_path)
-    found, output = project.run("-o", override)
+    monkeypatch.chdir(tmp_path)
+    command = ["run", "sweep.yaml", *ON_PROCESSORS, "-o", override]
+    found = guarded(lambda: commands.main(command, standalone_mode=False))
+    output = "".join(capfd.readouterr())
     assert (found, named in output) == (code, True), output
     assert len(output.strip().splitlines()) == 1
     assert not project.sweep.exists()
+    assert not ray.is_initialized()
 
 
 def test_a_dead_tracking_server_is_named_before_anything_is_trained(tmp_path):
