@@ -14,9 +14,8 @@ EVERYWHERE: tuple[str, ...] = ()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "places", [("in a baseline",), pytest.param(EVERYWHERE, marks=pytest.mark.extended)], ids=["baseline", "everywhere"]
-)
+@pytest.mark.extended
+@pytest.mark.parametrize("places", [("in a baseline",), EVERYWHERE], ids=["baseline", "everywhere"])
 def test_a_sweep_of_rows_that_start_from_a_run_is_the_undisturbed_one(places: tuple[str, ...], tmp_path: Path) -> None:
     at = [word for place in places for word in ("--at", place)]
     command = [sys.executable, REPOSITORY / "benchmarks" / "row_kills.py", "--place", str(tmp_path), *at]

@@ -60,6 +60,18 @@ def test_variants_that_share_a_baseline_have_one() -> None:
     assert starts["wide"] == found.baselines["baseline-wide-1"].trial.identity
 
 
+def test_a_baseline_starts_from_the_pre_training_of_its_row_and_a_trial_from_that_baseline(file: Path) -> None:
+    of = {"base": {}, "started": {"initial.experiment": str(file), "initial.epoch": 1}}
+    found = rows(rows={"variants": {"control": "base", "of": of}})
+    baselines = {name: start.trial for name, start in found.baselines.items()}
+    assert list(baselines) == ["baseline-base-1", "baseline-started-1"]
+    plain, started = baselines.values()
+    assert plain.initial is None
+    assert started.initial is not None
+    assert started.initial.weights.endswith("11")
+    assert [found.trial({"row": row}).start for row in of] == [plain.identity, started.identity]
+
+
 def test_a_trial_has_the_settings_and_the_data_of_its_row() -> None:
     trial = rows(rows={"variants": VARIANTS}).trial({"row": "wide", "finetuning.epochs": 2})
     assert (trial.model.d_model, trial.prepared, trial.training.epochs) == (512, "other", 2)
