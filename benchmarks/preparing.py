@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import sentencepiece
-from rounds import Row, Table, compare, machine, markdown, parser, round_robin
+from rounds import Row, Table, compare, machine, markdown, parser, resident_mib, round_robin
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
@@ -108,10 +108,7 @@ def print_own_peak(settings: str, folder: str, learning: str) -> None:
     if not learning:
         leave_out_learning((Path(folder) / VOCABULARY).read_bytes())
     prepare(Data.model_validate_json(settings), Path(folder))
-    # Not getrusage's: that begins with what the parent held when it started this process.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    print(int(peak) / 1024)
+    print(resident_mib())
 
 
 def memory(scratch: Path, *, few: int, many: int, learning: bool) -> Row:

@@ -146,6 +146,16 @@ def markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
+def resident_mib(field: str = "VmHWM") -> float:
+    """Resident memory of this process now (`VmRSS`) or at most so far (`VmHWM`).
+
+    Not getrusage's: that begins with what the parent held when it started this process.
+    """
+    with open("/proc/self/status", encoding="ascii") as status:
+        (kib,) = (line.split()[1] for line in status if line.startswith(f"{field}:"))
+    return int(kib) / 1024
+
+
 _sides: list[Side] = []
 """This process' own, where it is a side's."""
 

@@ -33,6 +33,7 @@ from intelligen.models.build import build_model
 from intelligen.optimization.updater import autocast, build_optimizer, learning_rate
 from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.strategies.build import build_strategy
+from intelligen.tasks import build_task
 from intelligen.training.memory_allocator import keep_freed_memory
 
 SHAPE_T = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
@@ -82,6 +83,7 @@ def our_strategy(work: Work, *, compiled: bool = False) -> Strategy:
         model=model.to(work.device).train(),
         wrap=partial(torch.compile, dynamic=True) if compiled else lambda module: module,
         decode=work.prepared.tokenizer("target").decode,
+        loss=build_task(trial.task).loss,
         total_updates=UPDATES,
         world_size=1,
     )

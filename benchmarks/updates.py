@@ -1,88 +1,44 @@
 """What one update of each strategy and control costs against one standard update, and where its time goes.
 
-    python benchmarks/updates.py [--full] [--threads 1]
+    python benchmarks/updates.py [--full] [--threads 1] [--rounds N] [--only VARIANT] [--t5]
 
 Each round times one update of every variant on the next batch, so that a busy moment of the machine hits all alike.
-The first table gives medians over rounds and the spread of the per-round ratios, the second the shares of the time:
-making the model's own inputs (rollout), scoring sentences (rewards), the discriminator with its own updates, the
-gradient pass with the optimizer's step, and the rest. The naive autoregressive graph (gradient through all of the
-rollout) stands beside.
+Times are the process' processor time: what other programs take from it does not count. The first table gives medians
+over rounds and the spread of the per-round ratios, the second the shares of the time: making the model's own inputs
+(rollout), scoring sentences (rewards), the discriminator with its own updates, the gradient pass with the optimizer's
+step, and the rest. The naive autoregressive graph (gradient through all of the rollout) stands beside.
+
+With --t5 a T5 of the same shape and vocabulary, on the same tokens, is measured in the same rounds: its updates over
+its own standard update, that one over ours, and by LoRA and by activation checkpointing over training all weights.
+Memory comes last: what each of these takes at most for updates of 4,096 tokens, in a process of its own.
 """
 
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import torch
-from rounds import Row, Table, compare, machine, markdown, parser
+from rounds import Row, Table, compare, machine, markdown, parser, resident_mib
+from stopwatch import PARTS, Stopwatch
 from torch import Tensor
+from update_sides import OURS, SAVERS, T5, VARIANTS, Side, data_and_models, strategy_of
 
-from intelligen.config.schema import single_strategies as single
-from intelligen.config.schema.columns import SOURCE_AND_TARGET
-from intelligen.config.schema.data import Data, EmbeddedCorpus, Tokenizer
-from intelligen.config.schema.experiment import Experiment, baseline_trial
-from intelligen.config.schema.model import Seq2Seq
-from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.strategies import Strategy
-from intelligen.config.schema.strategy_mixture import Intelligen, Static, Weights
-from intelligen.config.schema.training import Training
+from intelligen.config.schema.model import Model
+from intelligen.config.schema.training import Schedule, Training
 from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.loader import Loader
-from intelligen.data.preparation import prepare
-from intelligen.data.prepared_data import Prepared
+from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.data.special_tokens import BOS
-from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import token_losses
 from intelligen.optimization import Loss, Updater
-from intelligen.strategies import base, generative, monte_carlo_returns
-from intelligen.strategies.build import build_strategy
-from intelligen.strategies.discriminator import DiscriminatorTrainer
-from intelligen.strategies.recurrent import RecurrentCriterion
+from intelligen.strategies import base
 from intelligen.training.memory_allocator import keep_freed_memory
-
-ALWAYS = ProbabilitySchedule(start=1.0)
-# Adversarial from the first update on, and at every update.
-GAME: dict[str, Any] = {"discriminator": single.Discriminator(pretraining_updates=0), "mle_ratio": 0.0}
-VARIANTS: dict[str, Strategy] = {
-    "standard": single.Standard(),
-    "standard_matched": single.StandardMatched(),
-    "standard, R-Drop": single.Standard(r_drop=1.0),
-    "auxiliary, decoder": single.Auxiliary(),
-    "auxiliary, encoder": single.Auxiliary(head="encoder"),
-    "recurrent, 1 pass": single.Recurrent(),
-    "recurrent, 3 passes": single.Recurrent(passes=3),
-    "recurrent, 1 soft pass": single.Recurrent(pick="softmax"),
-    "generative, by position": single.Generative(probability=ALWAYS),
-    "generative, off-policy": single.Generative(probability=ALWAYS, target="gold_offpolicy"),
-    "generative, self-critical": single.Generative(probability=ALWAYS, target="self_critical"),
-    "generative, risk (4 candidates)": single.Generative(probability=ALWAYS, target="risk", candidates=4),
-    "seqgan, M = 0": single.SeqGan(**GAME),
-    "seqgan, M = 2, N = 2": single.SeqGan(**GAME, cut_points=2, completions=2),
-    "seqgan_constant": single.SeqGanConstant(**GAME),
-    "seqgan_random, M = 0": single.SeqGanRandom(**GAME),
-    # Any other mixture costs the weighted mean of its members.
-    "intelligen, all on standard": Intelligen(policy=Static(weights=Weights(standard=1.0))),
-}
-# Shape T of the first source project.
-SHAPE = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
-PARTS = ("rollout", "rewards", "discriminator", "gradient", "rest")
-CALLS: list[tuple[Any, str, str]] = [
-    (generative, "generate", "rollout"),
-    (monte_carlo_returns, "generate", "rollout"),
-    (base.UpdateContext, "uniforms", "rollout"),
-    (RecurrentCriterion, "_own_input", "rollout"),
-    (generative, "sentence_rewards", "rewards"),
-    (monte_carlo_returns, "sentence_rewards", "rewards"),
-    (DiscriminatorTrainer, "score", "discriminator"),
-    (DiscriminatorTrainer, "learn", "discriminator"),
-    (Updater, "update", "gradient"),
-]
 
 TARGETS = {
     "auxiliary, decoder": "≤ 1.1",
@@ -91,40 +47,12 @@ TARGETS = {
     "generative, by position": "≤ 2.0",
     "seqgan, M = 0": "≤ 4.0",
 }
-QUICK = ("standard", *TARGETS, "naive autoregressive graph")
+NAIVE = "naive autoregressive graph"
+QUICK, EVERY = ("standard", *TARGETS, NAIVE), (*VARIANTS, NAIVE)
 
-Rounds = list[dict[str, Counter[str]]]
-"""Per round, variant → part → seconds."""
+Rounds = list[dict[Side, Counter[str]]]
+"""Per round, side → part → seconds."""
 Update = Callable[[list[Batch], base.UpdateContext], object]
-
-
-class Stopwatch:
-    """Seconds of each part; a part is idle while another one runs inside it."""
-
-    def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
-        self._inside: list[str] = []
-        self._since = 0.0
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Count what runs here for a part; whatever the discriminator does is the discriminator's."""
-        self._charge()
-        self._inside.append("discriminator" if "discriminator" in self._inside else name)
-        yield
-        self._charge()
-        self._inside.pop()
-
-    def watch(self) -> None:
-        """Count the real calls for their parts from now on."""
-        for owner, name, part in CALLS:
-            setattr(owner, name, self.part(part)(getattr(owner, name)))
-
-    def _charge(self) -> None:
-        now = time.perf_counter()
-        if self._inside:
-            self.seconds[self._inside[-1]] += now - self._since
-        self._since = now
 
 
 def naive_loss(model: Generator, batch: Batch) -> Loss:
@@ -139,97 +67,153 @@ def naive_loss(model: Generator, batch: Batch) -> Loss:
     return Loss(summed / batch.update_targets)
 
 
-def strategy_of(settings: Strategy, prepared: Prepared) -> base.Strategy:
-    """The strategy over a model of shape T with the seed's weights."""
-    experiment = Experiment(version=1, name="benchmark", model=SHAPE, training=Training())
-    trial = baseline_trial(experiment, prepared=prepared.identity).model_copy(update={"strategy": settings})
-    model = build_model(trial.model, prepared.vocabularies, seed=trial.seed)
-    decode = prepared.tokenizer("target").decode
-    build = partial(build_strategy, trial, model=model, decode=decode, total_updates=1000, world_size=1)
-    return build(wrap=lambda module: module)
-
-
-def updates(prepared: Prepared, trained: dict[str, Tensor]) -> dict[str, Update]:
-    """One update of every variant, each with a model and an optimizer of its own."""
-    calls: dict[str, Update] = {}
-    for name, settings in VARIANTS.items():
-        strategy = strategy_of(settings, prepared)
-        strategy.model.load_state_dict(trained)
-        calls[name] = strategy.train_step
-    model = strategy_of(single.Standard(), prepared).model
-    model.load_state_dict(trained)
+def naive_update(model: Generator) -> Update:
+    """One update by the naive graph."""
     updater = Updater(model, Training(), total_updates=1000, world_size=1)
-    calls["naive autoregressive graph"] = lambda batches, step: updater.update(
+    return lambda batches, step: updater.update(
         [partial(naive_loss, model, batch) for batch in batches], update=step.update
     )
-    return calls
 
 
-def warmed_weights(prepared: Prepared, loader: Loader, *, count: int) -> dict[str, Tensor]:
+def updates(
+    names: Sequence[str], settings: Model, prepared: Prepared, trained: dict[str, Tensor]
+) -> Iterator[tuple[str, Update]]:
+    """One update of each variant, each with a model and an optimizer of its own."""
+    for name in names:
+        strategy = strategy_of(VARIANTS.get(name, VARIANTS["standard"]), settings, prepared)
+        strategy.model.load_state_dict(trained)
+        yield name, naive_update(strategy.model) if name == NAIVE else strategy.train_step
+
+
+def warmed_weights(settings: Model, prepared: Prepared, loader: Loader, *, count: int) -> dict[str, Tensor]:
     """Weights after a few updates: rollouts of random weights have unnatural lengths."""
-    strategy = strategy_of(VARIANTS["standard"], prepared)
+    soon = Training(schedule=Schedule(warmup_updates=20))
+    strategy = strategy_of(VARIANTS["standard"], settings, prepared, training=soon)
     for update in range(1, count + 1):
         strategy.train_step(loader.next_update(), base.UpdateContext(1, update, 1000))
     return strategy.model.state_dict()
 
 
-def run(*, full: bool, threads: int) -> Rounds:
+def run(prepared: Prepared, models: dict[str, Model], *, names: Sequence[str], rounds: int, threads: int) -> Rounds:
     """The variants in turn, over the same batches; freed memory is kept, as `fit` has it."""
     keep_freed_memory()
     torch.set_num_threads(threads)
-    data = Data(corpus=EmbeddedCorpus(train=5000, valid=50, test=50), tokenizer=Tokenizer(vocabulary=4000))
-    with tempfile.TemporaryDirectory() as store:
-        prepared = prepare(data, Path(store), columns=SOURCE_AND_TARGET)
-        loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=512, seed=1)
-        calls = updates(prepared, warmed_weights(prepared, loader, count=50))
-        stopwatch = Stopwatch()
-        stopwatch.watch()
-        rounds: Rounds = [{} for _ in range(10 if full else 6)]
-        for update, seconds in enumerate(rounds, start=1):
-            batches = loader.next_update()
-            for name in calls if full else QUICK:
-                stopwatch.seconds = seconds[name] = Counter()
-                with stopwatch.part("rest"):
-                    calls[name](batches, base.UpdateContext(1, update, 1000))
-    return rounds[1:]  # the first round warms up
+    loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=512, seed=1)
+    calls: dict[Side, Update] = {}
+    for model, settings in models.items():
+        if model in SAVERS:
+            calls[Side(model, "standard")] = strategy_of(VARIANTS["standard"], settings, prepared).train_step
+            continue
+        trained = warmed_weights(settings, prepared, loader, count=120)
+        calls |= {Side(model, name): call for name, call in updates(names, settings, prepared, trained)}
+    stopwatch = Stopwatch()
+    stopwatch.watch()
+    found: Rounds = [{} for _ in range(rounds + 1)]
+    for update, seconds in enumerate(found, start=1):
+        batches = loader.next_update()
+        for side, call in calls.items():
+            stopwatch.seconds = seconds[side] = Counter()
+            with stopwatch.part("rest"):
+                call(batches, base.UpdateContext(1, update, 1000))
+    return found[1:]  # the first round warms up
 
 
-def ratios(rounds: Rounds) -> list[Row]:
-    """Every variant against the standard update of the same round."""
+def ratios(rounds: Rounds) -> dict[Side, Row]:
+    """Every update against the one of the same round that it is compared with."""
 
-    def seconds(name: str) -> list[float]:
-        return [one[name].total() for one in rounds]
+    def seconds(side: Side) -> list[float]:
+        return [one[side].total() for one in rounds]
 
-    return [
-        compare(
-            f"update: {name}, over standard",
-            seconds(name),
-            seconds("standard"),
+    return {
+        side: compare(
+            f"update, {side.model}: {side.variant}, over {'' if other.model == side.model else f'{other.model}, '}"
+            f"{other.variant}",
+            seconds(side),
+            seconds(other),
             unit="s",
-            target=TARGETS.get(name, ""),
+            target=TARGETS.get(side.variant, "") if side.model == OURS else "",
             faster=False,
         )
-        for name in rounds[0]
-        if name != "standard"
+        for side in rounds[0]
+        if (other := side.compared_with)
+    }
+
+
+def peak_mib(settings: Model, directory: Path, threads: int) -> float:
+    """Most memory that this process takes beyond its model for three standard updates of 4,096 tokens."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    prepared = open_prepared(directory)
+    strategy = strategy_of(VARIANTS["standard"], settings, prepared)
+    loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=4096, seed=1)
+    before = resident_mib("VmRSS")
+    for update in (1, 2, 3):
+        strategy.train_step(loader.next_update(), base.UpdateContext(1, update, 1000))
+    return resident_mib("VmHWM") - before
+
+
+def memory(prepared: Prepared, models: dict[str, Model], *, threads: int) -> Table:
+    """Memory for the standard updates of each model but ours over that of the one that it is compared with."""
+    peaks: dict[str, float] = {}
+    for name, settings in models.items():
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            peaks[name] = process.submit(peak_mib, settings, prepared.directory, threads).result()
+    return [
+        compare(
+            f"memory for updates: {name}, over {other.model}", [peak], [peaks[other.model]], unit="MiB", faster=False
+        )
+        for name, peak in peaks.items()
+        if (other := Side(name, "standard").compared_with)
     ]
 
 
 def measure(*, full: bool, threads: int) -> Table:
-    """The ratios; quick = the variants that have a target."""
-    return [*ratios(run(full=full, threads=threads))]
+    """The ratios of our model; quick = the variants that have a target."""
+    with tempfile.TemporaryDirectory() as store:
+        names = EVERY if full else QUICK
+        data = data_and_models(Path(store), t5=False)
+        return [*ratios(run(*data, names=names, rounds=9 if full else 5, threads=threads)).values()]
+
+
+def print_beside(rows: dict[Side, Row]) -> None:
+    """Ours and T5's, each over its own standard update, a line for each variant."""
+    print(f"\n| update | {OURS} | {T5} |\n| --- | ---: | ---: |")
+    for name in [side.variant for side in rows if side.model == OURS]:
+        both = (rows[Side(model, name)] for model in (OURS, T5))
+        print(f"| {name} |", *(f"{row.ratio:.2f} ({row.low:.2f}–{row.high:.2f}) |" for row in both))
+
+
+def print_shares(rounds: Rounds) -> None:
+    """Where the time goes."""
+    print("\n| update |", *(f"{part} % |" for part in PARTS))
+    print("| --- |", "---: |" * len(PARTS))
+    for side in rounds[0]:
+        total = sum(one[side].total() for one in rounds)
+        shares = (100 * sum(one[side][part] for one in rounds) / total for part in PARTS)
+        print(f"| {side.model}: {side.variant} |", *(f"{share:.1f} |" for share in shares))
 
 
 def main() -> None:
     """Print the ratios, and where the time goes."""
-    arguments = parser(__doc__).parse_args()
-    rounds = run(full=arguments.full, threads=arguments.threads)
-    print(machine(arguments.threads))
-    print(markdown([*ratios(rounds)]))
-    print("\n| update |", *(f"{part} % |" for part in PARTS))
-    print("| --- |", "---: |" * len(PARTS))
-    for name in rounds[0]:
-        total = sum(one[name].total() for one in rounds)
-        print(f"| {name} |", *(f"{100 * sum(one[name][part] for one in rounds) / total:.1f} |" for part in PARTS))
+    options = parser(__doc__)
+    options.add_argument("--rounds", type=int, help="that are measured; else 9, or 5 without --full")
+    options.add_argument("--only", action="append", choices=EVERY[1:], help="beside standard; may be given again")
+    options.add_argument("--t5", action="store_true", help="a T5 of the same shape, too; needs intelligen[hf]")
+    given = options.parse_args()
+    names = ("standard", *given.only) if given.only else EVERY if given.full else QUICK
+    count = given.rounds or (9 if given.full else 5)
+    packages = f", transformers {version('transformers')}" if given.t5 else ""
+    print(f"{machine(given.threads)}{packages}; {count} rounds")
+    with tempfile.TemporaryDirectory() as store:
+        prepared, models = data_and_models(Path(store), t5=given.t5)
+        rounds = run(prepared, models, names=names, rounds=count, threads=given.threads)
+        rows = ratios(rounds)
+        print(markdown([*rows.values()]))
+        if given.t5:
+            print_beside(rows)
+        print_shares(rounds)
+        if given.t5:
+            print(markdown(memory(prepared, models, threads=given.threads)))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ INTERFACES: Final[Mapping[Capability, type[Network]]] = {
 
 
 def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) -> Generator:
-    """A network with random weights, a function of the seed.
+    """A network with random weights, a function of the seed, in training mode whoever made it.
 
     Args:
         settings: Its shape.
@@ -48,7 +48,8 @@ def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) 
 
     """
     torch.manual_seed(seed)
-    return _generator(settings, vocabularies)
+    # `from_pretrained` of `transformers` leaves evaluation mode, without dropout and activation checkpointing.
+    return _generator(settings, vocabularies).train()
 
 
 def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: int) -> Classifier:
@@ -68,7 +69,7 @@ def build_classifier(settings: Model, vocabularies: Sequence[int], *, classes: i
             installed = MODELS.installed(settings.name)
             network = built(installed, Classifier, settings, vocabularies, classes=classes)
             _require_offered(network, Classifier, settings, installed.where)
-            return network
+            return network.train()
         case Seq2Seq() | Encoder():
             return TransformerClassifier(settings, vocabularies=vocabularies, classes=classes)
         case DecoderOnly():
