@@ -122,7 +122,7 @@ def test_the_strategies_of_a_friend_are_those_of_a_pretrained_model_and_of_a_tra
     named = overrides_in(text[text.index("python launch.py") : text.index("# From a baseline")])
     sweep, experiment = load_sweep(Path(SWEEP), named)
     assert (sweep.space, len(sweep.strategies())) == (friend.space, 9)
-    assert (sweep.objective.metric, experiment.training.epochs) == ("valid/chrf", 0)
+    assert (sweep.objective.metric, experiment.training.epochs) == ("valid/token_f1", 0)
     captions = overrides_in(text[text.index("# A translation model") :])
     sweep, experiment = load_sweep(Path(SWEEP), captions)
     assert (sweep.objective.metric, experiment.training.epochs) == ("valid/bleu", 0)
