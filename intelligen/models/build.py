@@ -36,7 +36,7 @@ INTERFACES: Final[Mapping[Capability, type[Network]]] = {
 
 
 def build_model(settings: Model, vocabularies: Mapping[str, int], *, seed: int) -> Generator:
-    """A network with random weights, a function of the seed, in training mode whoever made it.
+    """A network in training mode, whose random weights are a function of the seed.
 
     Args:
         settings: Its shape.
