@@ -112,6 +112,7 @@ def test_an_exported_model_is_one_of_transformers(project: Project, tmp_path: Pa
     card = (target / "README.md").read_text()
     assert "Strategy: recurrent" in card
     assert "| test | beam | bleu |" in card
+    assert ("behind them the token 0, from which the answer goes on" in card) is causal
     assert "Licence of the base model, which applies to this one as well: cc-by-4.0." in card
     assert f"SHA-256 of model.safetensors: {sha256(project.directory / 'model.safetensors')}" in card
     assert hf.generation_config.max_new_tokens == 64
