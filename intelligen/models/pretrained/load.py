@@ -7,7 +7,7 @@ import torch
 from intelligen.config.pretrained_directory import GENERATION, PretrainedDirectory
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.pretrained_source import open_as_resolved
-from intelligen.data.pretrained_vocabulary import load_tokenizer, vocabulary_order
+from intelligen.data.pretrained_vocabulary import load_config, load_tokenizer, read_by_transformers, vocabulary_order
 from intelligen.errors import ConfigError, DataError
 from intelligen.models.pretrained.causal import PretrainedCausal
 from intelligen.models.pretrained.encoder_decoder import PretrainedEncoderDecoder
@@ -43,10 +43,11 @@ def load_hf(found: PretrainedDirectory) -> Any:
         DataError: A weight is missing, a file is damaged, or configuration and weights do not go together.
 
     """
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     disable_progress_bar()
-    try:
+    set_verbosity_error()  # its report of weights that do not fit is many lines; the first is in ours
+    with read_by_transformers(found.path, "weights"):
         hf, report = _class_of(found).from_pretrained(
             found.path,
             local_files_only=True,
@@ -54,10 +55,14 @@ def load_hf(found: PretrainedDirectory) -> Any:
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
-    except (OSError, RuntimeError, ValueError) as error:
-        why = str(error).partition("\n")[0]
-        raise DataError(f"model.path: {found.path}: its weights cannot be read ({why}); restore its files") from error
+    if mismatched := sorted(report["mismatched_keys"]):
+        name, held, built = mismatched[0]
+        raise DataError(
+            f"model.path: {found.path}: the weights {name} have the shape {[*held]} in its files, and {[*built]} by"
+            " config.json; restore its files"
+        )
     if missing := sorted(report["missing_keys"]):
         raise DataError(
             f"model.path: {found.path}: its files lack the weights {missing[0]}"
@@ -74,12 +79,13 @@ def load_hf(found: PretrainedDirectory) -> Any:
 
 def shape_of_hf(found: PretrainedDirectory) -> Any:
     """The model as `transformers` has it, with random weights."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
-    config = AutoConfig.from_pretrained(found.path, local_files_only=True, trust_remote_code=False)
-    hf = _class_of(found).from_config(config, dtype=torch.float32)
-    if (found.path / GENERATION).exists():
-        hf.generation_config = GenerationConfig.from_pretrained(found.path, local_files_only=True)
+    config = load_config(found.path)
+    with read_by_transformers(found.path, "configuration"):
+        hf = _class_of(found).from_config(config, dtype=torch.float32)
+        if (found.path / GENERATION).exists():
+            hf.generation_config = GenerationConfig.from_pretrained(found.path, local_files_only=True)
     return hf
 
 
