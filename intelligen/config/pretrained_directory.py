@@ -33,6 +33,7 @@ ADAPTER: Final = "adapter_config.json"
 EXTRA: Final = "pip install 'intelligen[hf]'"
 _READ = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "*.model", "*.spm")
+_SHARD = re.compile(r"[^/\\]+\.safetensors")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _RELATIVE_POSITIONS = 512
 """Of models without a table of positions, and without a number of them."""
@@ -219,12 +220,12 @@ def _require_weights(found: PretrainedDirectory, key: str) -> None:
                 ' M.from_pretrained(d).save_pretrained(d)"'
             )
         raise DataError(f"{key}: {directory} has no {WEIGHTS}; restore it from its source")
-    promised = _json_object(directory / INDEX, key).get("weight_map")
-    shards = set(promised.values()) if isinstance(promised, dict) else set()
+    found_map = _json_object(directory / INDEX, key).get("weight_map")
+    promised: dict[str, Any] = found_map if isinstance(found_map, dict) else {}
     # Nothing outside the directory: what is read is what identities know.
-    if not shards or not all(isinstance(shard, str) and Path(shard).name == shard for shard in shards):
+    if not promised or not all(isinstance(one, str) and _SHARD.fullmatch(one) for one in promised.values()):
         raise DataError(f"{key}: {directory / INDEX} names no files of this directory; restore it from its source")
-    held = {shard: _names_in(directory / shard, key) for shard in sorted(shards)}
+    held = {shard: _names_in(directory / shard, key) for shard in sorted({*promised.values()})}
     for name, shard in promised.items():
         if name not in held[shard]:
             raise DataError(f"{key}: {directory / shard} lacks the weights {name}; restore it from its source")

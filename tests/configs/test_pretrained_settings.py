@@ -153,15 +153,18 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "half the weights": (lambda one: cut(one, -100), "model.safetensors is damaged (Error while deserializing"),
     "a list for an index": (lambda one: with_index(one, []), "index.json cannot be read (it must hold an object)"),
     "an empty index": (lambda one: with_index(one, {"weight_map": {}}), "index.json names no files of this directory"),
-    "a number for a shard": (
-        lambda one: with_index(one, {"weight_map": {"a": 3}}),
+    "a list for a shard": (
+        lambda one: with_index(one, {"weight_map": {"a": [3]}}),
         "index.json names no files of this",
     ),
     "a shard outside": (
-        lambda one: with_index(one, {"weight_map": {"a": "../b"}}),
+        lambda one: with_index(one, {"weight_map": {"a": "../b.safetensors"}}),
         "index.json names no files of this",
     ),
-    "no shard": (lambda one: with_index(one, {"weight_map": {"a": "b"}}), "/b is missing; restore it"),
+    "no shard": (
+        lambda one: with_index(one, {"weight_map": {"a": "b.safetensors"}}),
+        "/b.safetensors is missing; restore it",
+    ),
     "a pointer": (
         lambda one: with_index(one, {"weight_map": {"a": "a.safetensors"}}, POINTER),
         "a.safetensors is damaged",
