@@ -81,6 +81,11 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "data.tokenizer {name: pretrained}" in refused(ConfigError, project, f"{t5}}}", tokenizer="{vocabulary: 90}")
     assert "use bf16" in refused(ConfigError, project, f"{t5}}}", "training.precision=fp16")
     assert "has no encoder" in refused(ConfigError, project, "{name: pretrained, path: gpt2, freeze: [encoder]}")
+    frozen = refused(ConfigError, project, f"{t5}, freeze: [decoder, encoder]}}")
+    assert "freeze: without encoder and decoder nothing is left to train; leave one out" in frozen
+    for targets in ("all-linear", "[]"):
+        line = refused(ConfigError, project, f"{t5}, lora: {{targets: {targets}}}}}")
+        assert f"model.lora.targets: must be auto, or a list of names, got {targets}" in line
     assert "one column in braces" in refused(ConfigError, project, f"{t5}}}", "data.prompt=translate")
     assert "there is {source}" in refused(ConfigError, project, f"{t5}}}", "data.prompt='say {target}'")
     compiling = refused(ConfigError, project, f"{t5}}}", "finetuning.compile=true")

@@ -8,7 +8,7 @@ from intelligen.config.pretrained_directory import GENERATION, PretrainedDirecto
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.data.pretrained_vocabulary import load_config, load_tokenizer, read_by_transformers, vocabulary_order
-from intelligen.errors import ConfigError, DataError
+from intelligen.errors import DataError
 from intelligen.models.pretrained.causal import PretrainedCausal
 from intelligen.models.pretrained.encoder_decoder import PretrainedEncoderDecoder
 from intelligen.models.pretrained.network import PretrainedNetwork
@@ -21,7 +21,7 @@ def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
 
     Raises:
         ChangedError: The directory's files have changed.
-        ConfigError: `lora.targets` names no projection of the model.
+        ConfigError: `lora.targets` names no projection of the model, or `freeze` all that would be trained.
         DataError: The directory is gone or damaged.
         UnavailableError: The extra is not installed, or the hub cannot be reached.
 
@@ -29,11 +29,8 @@ def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
     found = open_as_resolved(settings.found)
     order = vocabulary_order(found, load_tokenizer(found.path))
     kind = PretrainedCausal if found.kind == "causal" else PretrainedEncoderDecoder
-    try:
-        hf = shape_of_hf(found) if settings.found.shape_alone else load_hf(found)
-        return kind(hf, order, settings)
-    except ValueError as error:
-        raise ConfigError(f"model.lora.targets: {str(error).partition(chr(10))[0]}") from error
+    hf = shape_of_hf(found) if settings.found.shape_alone else load_hf(found)
+    return kind(hf, order, settings)
 
 
 def load_hf(found: PretrainedDirectory) -> Any:
