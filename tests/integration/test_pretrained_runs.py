@@ -175,6 +175,22 @@ def test_without_its_directory_a_run_answers_and_a_package_carries_all_it_needs(
         away.rename(project.directory)
 
 
+def test_an_empty_directory_is_filled_by_whatever_name(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "link").symlink_to("linked")
+    monkeypatch.chdir(tmp_path / "empty")
+    for name, place in ((".", "empty"), ("../link", "linked"), ("größe 1", "empty/größe 1")):
+        assert project.call("export-model", str(project.finetuned), name).exit_code == 0
+        assert (tmp_path / place / "model.safetensors").is_file()
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(CannotCreateError, match="loop: cannot be written"):
+        project.call("export-model", str(project.finetuned), str(tmp_path / "loop"))
+
+
 def test_what_cannot_be_exported_is_refused(project: Project, tmp_path: Path) -> None:
     with pytest.raises(CannotCreateError, match="is there already"):
         project.call("export-model", str(project.finetuned), str(project.directory))
