@@ -43,6 +43,29 @@ def test_text_comes_back_and_special_tokens_are_ours(
     assert vocabulary.decode([]) == []
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_special_tokens_in_a_text_are_read_and_never_written(
+    name: str, directories: dict[str, Path], tmp_path: Path
+) -> None:
+    end = load_tokenizer(directories[name]).eos_token
+    found = open_directory(str(directories[name]))
+    pack(found, tmp_path / "read", written=False)
+    (row,) = (reading := open_packed(tmp_path / "read")).encode([f"the old {end} small cat {end} the cat"])
+    assert row.count(EOS) == 2, "a prompt's own marks were cut off with what followed them"
+    assert row[-1] == reading.encode(["the cat"])[0][-1]
+    pack(found, tmp_path / "written", written=True)
+    (row,) = (writing := open_packed(tmp_path / "written")).encode([f"the old {end} small cat {end}"])
+    assert not {PAD, BOS, EOS} & {*row}
+    assert writing.decode([row])[0].startswith("the old")
+    assert writing.decode([row])[0] != "the old"
+
+
+def test_what_begins_a_text_is_no_part_of_what_is_written(tmp_path: Path) -> None:
+    """Of a tokenizer that puts it there, although the decoder starts with it."""
+    pack(open_directory(str(make_pretrained("mbart", tmp_path / "mbart"))), tmp_path / "packed", written=True)
+    assert BOS not in open_packed(tmp_path / "packed").encode(["the old cat"])[0]
+
+
 def test_the_same_tokenizer_gives_the_same_bytes(directories: dict[str, Path], tmp_path: Path) -> None:
     for name in ("first", "second"):
         pack(open_directory(str(directories["t5"])), tmp_path / name, written=True)
