@@ -93,6 +93,8 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "finetuning.epochs" in refused(ConfigError, project, f"{t5}}}", "finetuning.epochs=0")
     own = refused(ConfigError, project, OWN.removeprefix("model: "), "training.epochs=0", tokenizer="{vocabulary: 90}")
     assert "leaves the weights random" in own
+    line = refused(ConfigError, project, f"{t5}}}", "task={name: classification}")
+    assert "needs a model that offers classification, which pretrained (t5) does not; take seq2seq" in line
     head = "strategy={name: auxiliary, head: encoder}"
     assert "encoder_output" in refused(ConfigError, project, "{name: pretrained, path: gpt2}", head)
 

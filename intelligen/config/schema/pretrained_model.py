@@ -97,6 +97,11 @@ class Pretrained(ModelSettings):
         """By its architecture: a causal model has no encoder to sum up a source, and only it reads a text alone."""
         return _OFFERS[self.kind]
 
+    @property
+    def called(self) -> str:
+        """With its family, by which pre-trained models differ."""
+        return f"pretrained ({self.found.family})"
+
     def refuses(self, precision: Precision) -> str | None:
         """T5's activations are larger than fp16 can hold."""
         if precision == "fp16" and self.found.family in ("t5", "mt5"):
