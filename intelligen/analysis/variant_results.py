@@ -64,7 +64,7 @@ def variant_results(study: StudyResults) -> dict[str, VariantResult]:
         measures = measure([_trained(one) for one in members], metric=study.metric, split=study.primary[0])
         note = chance.verdict(measures) if chance is not None and measures is not None else ""
         if not any(member.decoded for member in members):
-            note = _why_no_scores(study, name)
+            note = why_no_scores(study, name)
         results[name] = VariantResult(
             row, study.compared.named(name), measures, study.parameters.get(name), note, by_token, device_flops
         )
@@ -75,9 +75,13 @@ def _trained(member: SeedModel) -> TrainedTrial:
     return TrainedTrial(member.record, member.reports, member.result)
 
 
-def _why_no_scores(study: StudyResults, name: str) -> str:
+def why_no_scores(study: StudyResults, name: str) -> str:
+    """Of a row that no test set has been scored of."""
     own = [member.record for member in study.searched + study.confirmations if member.record.row == name]
     failed = [record for record in own if record.state is TrialState.FAILED]
     if failed and len(failed) == len(own):
         return f"failed: {failed[-1].stop_reason or 'no reason is known'}"
-    return "not tested yet" if own else "not trained yet"
+    if not own:
+        return "not trained yet"
+    splits = study.fingerprint["experiment"]["data"]["corpus"].get("splits")
+    return "its data have no test set" if splits is not None and "test" not in splits else "not tested yet"

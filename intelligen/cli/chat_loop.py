@@ -22,7 +22,7 @@ def chat_on_standard_input(chat: "Chat") -> None:
     """Answer every line; in a pipe each is a text, and on a terminal those that begin with a slash are commands.
 
     Raises:
-        DataError: a line is no text; those before it are answered.
+        DataError: in a pipe, a line is no text; those before it are answered.
 
     """
     if sys.stdin is None:
@@ -55,25 +55,31 @@ class _Said:
 
 def _on_terminal(chat: "Chat", said: _Said) -> None:
     click.echo(f"Type a line and press Enter. Ctrl-C ends an answer, Ctrl-D the chat; {COMMANDS}.", err=True)
-    while True:
+    going = True
+    while going:
         try:
-            line = input("> ")
-        except EOFError:
-            click.echo()
-            return
-        except KeyboardInterrupt:
+            going = _goes_on(chat, said)
+        except KeyboardInterrupt:  # between two answers, or while one ends
             click.echo("\nCtrl-D or /quit ends the chat.", err=True)
-            continue
-        except UnicodeDecodeError as error:
-            what = f"byte 0x{error.object[error.start]:02x} is not {error.encoding.upper()}"
-            raise DataError(f"{_PLACE}: {what}; check the terminal's encoding") from None
+
+
+def _goes_on(chat: "Chat", said: _Said) -> bool:
+    """Read a line and do what it says; False = the chat ends."""
+    try:
+        line = input("> ")
         require_text(line, _PLACE)
-        if line.startswith("/"):
-            if not _obeyed(line.split(), chat):
-                return
-        elif line.strip():
-            _answer(chat, line)
-            said.tell()
+    except EOFError:
+        click.echo()
+        return False
+    except (UnicodeDecodeError, DataError):
+        click.echo(f"not {sys.stdin.encoding} text, so it was not read; check the terminal's encoding", err=True)
+        return True
+    if line.startswith("/"):
+        return _obeyed(line.split(), chat)
+    if line.strip():
+        _answer(chat, line)
+        said.tell()
+    return True
 
 
 def _answer(chat: "Chat", line: str) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,8 +29,11 @@ FAMILIES: Final[dict[str, Kind]] = {
 """`model_type` in a config.json → how its networks read. A file that names another one is refused."""
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 GENERATION: Final = "generation_config.json"
+ADAPTER: Final = "adapter_config.json"
 EXTRA: Final = "pip install 'intelligen[hf]'"
 _READ = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "*.model", "*.spm")
+_SHARD = re.compile(r"[^/\\]+\.safetensors")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _RELATIVE_POSITIONS = 512
 """Of models without a table of positions, and without a number of them."""
@@ -87,15 +89,16 @@ def open_directory(path: str, revision: str | None = None, *, key: str = "model.
     """
     require_extra(key=key)
     directory = Path(path) if Path(path).is_dir() else _downloaded(path, revision, key)
-    try:
-        config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-        family = config["model_type"]
-    except FileNotFoundError:
-        raise DataError(f"{key}: {directory} has no {CONFIG}; name a directory that `save_pretrained` wrote") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{key}: {directory / CONFIG} cannot be read ({error}); restore it from its source") from error
-    if family not in FAMILIES:
-        raise DataError(f"{key}: {directory} is a model of type {family}, unknown here; known: {', '.join(FAMILIES)}")
+    _require_no_adapter(directory, key)
+    if not (directory / CONFIG).exists():
+        raise DataError(f"{key}: {directory} has no {CONFIG}; name a directory that `save_pretrained` wrote")
+    config = _json_object(directory / CONFIG, key)
+    if (directory / GENERATION).exists():
+        _json_object(directory / GENERATION, key)
+    _require_known(directory, config, key)
+    if not any(file for pattern in _TOKENIZERS for file in directory.glob(pattern)):
+        # `transformers` makes an empty one then, to which every text is unknown.
+        raise DataError(f"{key}: {directory} has no tokenizer ({', '.join(_TOKENIZERS)}); restore it from its source")
     found = PretrainedDirectory(directory, config)
     _require_weights(found, key)
     return found
@@ -161,12 +164,53 @@ def _downloaded(name: str, revision: str | None, key: str) -> Path:
         ) from error
 
 
+def _require_no_adapter(directory: Path, key: str) -> None:
+    """Refuse what `peft` wrote: its base model, wherever that is, would be read instead of this directory."""
+    if (directory / ADAPTER).exists():
+        raise DataError(
+            f"{key}: {directory} has a LoRA adapter ({ADAPTER}), which is a part of a model; merge it with its base and"
+            " name the directory of the whole: `intelligen export-model` without --adapter, or `merge_and_unload` of"
+            " peft and `save_pretrained`"
+        )
+
+
+def _require_known(directory: Path, config: dict[str, Any], key: str) -> None:
+    """Refuse a configuration of a model that is of none of the families, or that does not read as they do."""
+    family = config.get("model_type")
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise DataError(f"{key}: {directory} is a model of type {family}, unknown here; known: {', '.join(FAMILIES)}")
+    if "quantization_config" in config:
+        raise DataError(
+            f"{key}: {directory} has quantised weights (quantization_config in {CONFIG}), which cannot be trained; name"
+            " the model that they were made of"
+        )
+    if config.get("share_encoder_decoder_embeddings") is False:
+        raise DataError(
+            f"{key}: {directory} has a vocabulary for sources and another for targets (share_encoder_decoder_embeddings"
+            f" in {CONFIG}); name a model with one for both"
+        )
+    for name in ("max_position_embeddings", "n_positions"):
+        if (count := config.get(name)) is not None and not (isinstance(count, int) and count > 0):
+            raise DataError(f"{key}: {directory / CONFIG}: {name} must be a number above 0; restore it from its source")
+
+
+def _json_object(file: Path, key: str) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+        why = "it must hold an object"
+    except (OSError, ValueError, RecursionError) as error:
+        why = str(error)
+    raise DataError(f"{key}: {file} cannot be read ({why}); restore it from its source")
+
+
 def _require_weights(found: PretrainedDirectory, key: str) -> None:
     """Refuse a directory without safetensors, or with less than its index promises."""
     directory = found.path
-    index = directory / INDEX
-    if not index.exists():
+    if not (directory / INDEX).exists():
         if (directory / WEIGHTS).exists():
+            _names_in(directory / WEIGHTS, key)
             return
         if any(directory.glob("*.bin")):
             auto = "AutoModelForCausalLM" if found.kind == "causal" else "AutoModelForSeq2SeqLM"
@@ -176,23 +220,28 @@ def _require_weights(found: PretrainedDirectory, key: str) -> None:
                 ' M.from_pretrained(d).save_pretrained(d)"'
             )
         raise DataError(f"{key}: {directory} has no {WEIGHTS}; restore it from its source")
-    try:
-        promised: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        held = {shard: _names_in(directory / shard) for shard in set(promised.values())}
-    except FileNotFoundError as error:
-        raise DataError(f"{key}: {error.filename} is missing; restore it from its source") from None
-    except (OSError, ValueError, KeyError, struct.error) as error:
-        raise DataError(f"{key}: {directory}: a shard or {INDEX} is damaged ({error}); restore it") from error
+    found_map = _json_object(directory / INDEX, key).get("weight_map")
+    promised: dict[str, Any] = found_map if isinstance(found_map, dict) else {}
+    # Nothing outside the directory: what is read is what identities know.
+    if not promised or not all(isinstance(one, str) and _SHARD.fullmatch(one) for one in promised.values()):
+        raise DataError(f"{key}: {directory / INDEX} names no files of this directory; restore it from its source")
+    held = {shard: _names_in(directory / shard, key) for shard in sorted({*promised.values()})}
     for name, shard in promised.items():
         if name not in held[shard]:
             raise DataError(f"{key}: {directory / shard} lacks the weights {name}; restore it from its source")
 
 
-def _names_in(file: Path) -> set[str]:
-    """Names of the tensors of a safetensors file, from its head alone."""
-    with file.open("rb") as opened:
-        (size,) = struct.unpack("<Q", opened.read(8))
-        return set(json.loads(opened.read(size)))
+def _names_in(file: Path, key: str) -> set[str]:
+    """Names of the tensors of a safetensors file, which must be whole; from its head alone."""
+    from safetensors import SafetensorError, safe_open
+
+    if not file.is_file():
+        raise DataError(f"{key}: {file} is missing; restore it from its source")
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            return set(opened.keys())
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{key}: {file} is damaged ({error}); restore it from its source") from error
 
 
 def _sha256_once(file: Path) -> str:

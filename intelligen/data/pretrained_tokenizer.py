@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -78,6 +79,8 @@ class PretrainedTokenizer:
 
     What the tokenizer puts before a text (BART's `<s>`, a language's code) is part of its tokens; what it puts behind
     it is not, since EOS ends every row. Behind a prompt of a causal model nothing is put in front of the answer.
+    The name of a special token is that token in what models read, as a prompt may need it (`<|im_end|>`), and plain
+    text in what they write: no row of a target may end or begin in its midst.
 
     Args:
         tokenizer: A `PreTrainedTokenizerBase`.
@@ -111,10 +114,12 @@ class PretrainedTokenizer:
         """Token ids of each text, without BOS and EOS."""
         if not texts:
             return []
-        side = {"text_target": texts} if self._written else {"text": texts}
-        with self._alone:
-            rows = self._tokenizer(**side, add_special_tokens=not self._bare, verbose=False)["input_ids"]
-        return [[self._order.ours.get(row, UNK) for row in self._without_end(ids)] for ids in rows]
+        rows = self._their_ids(texts)
+        end = -self._behind or None
+        # BOS is never written, wherever their tokenizer puts it.
+        left_out = BOS if self._written else None
+        ours = ([self._order.ours.get(row, UNK) for row in ids[:end]] for ids in rows)
+        return [[token for token in row if token != left_out] for row in ours]
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
         """Text of each sequence up to its first EOS; special tokens are passed over."""
@@ -126,7 +131,15 @@ class PretrainedTokenizer:
         texts: list[str] = self._tokenizer.batch_decode(rows, skip_special_tokens=True)
         return [" ".join(text.split()) if "\n" in text else text.strip() for text in texts]
 
-    def _without_end(self, ids: list[int]) -> list[int]:
-        """Without what was put behind the text, from its EOS on."""
-        eos = self._order.eos
-        return ids if self._bare or eos not in ids else ids[: len(ids) - 1 - ids[::-1].index(eos)]
+    def _their_ids(self, texts: list[str]) -> list[list[int]]:
+        side = {"text_target": texts} if self._written else {"text": texts}
+        settings = {"add_special_tokens": not self._bare, "split_special_tokens": self._written, "verbose": False}
+        with self._alone:
+            rows: list[list[int]] = self._tokenizer(**side, **settings)["input_ids"]
+        return rows
+
+    @cached_property
+    def _behind(self) -> int:
+        """How many tokens are put behind a text: its EOS, and what follows."""
+        (ids,) = self._their_ids([""])
+        return len(ids) - ids.index(self._order.eos) if self._order.eos in ids else 0

@@ -1,5 +1,7 @@
 """Vocabulary of a pre-trained model in our order: PAD, UNK, BOS, EOS first, then all its other pieces in theirs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,11 +58,41 @@ def load_tokenizer(directory: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
+    config = load_config(directory)
+    with read_by_transformers(directory, "tokenizer"):
+        return AutoTokenizer.from_pretrained(directory, config=config, local_files_only=True, trust_remote_code=False)
+
+
+def load_config(directory: Path) -> Any:
+    """The configuration in a directory, with the family's own where the file says nothing: a `PreTrainedConfig`.
+
+    Raises:
+        DataError: It cannot be read.
+
+    """
+    from transformers import AutoConfig
+
+    with read_by_transformers(directory, "configuration"):
+        return AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+
+
+@contextmanager
+def read_by_transformers(directory: Path, what: str) -> Iterator[None]:
+    """Around a call that reads files of a model: damaged ones make it raise errors of every kind.
+
+    Raises:
+        DataError: The call has raised one.
+
+    """
     try:
-        return AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        why = str(error).partition("\n")[0]
-        raise DataError(f"model.path: {directory}: its tokenizer cannot be read ({why}); restore its files") from error
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"model.path: {directory}: its {what} cannot be read ({type(error).__name__}: {why}); restore its files"
+        ) from error
 
 
 def vocabulary_order(found: PretrainedDirectory, tokenizer: Any) -> VocabularyOrder:
@@ -71,10 +103,11 @@ def vocabulary_order(found: PretrainedDirectory, tokenizer: Any) -> VocabularyOr
         tokenizer: Its tokenizer.
 
     Raises:
-        DataError: The tokenizer has more pieces than the model has rows, or no token that ends a text.
+        DataError: The configuration is damaged; the tokenizer has more pieces than the model has rows, or no token
+            that ends a text.
 
     """
-    rows, eos = int(found.config["vocab_size"]), tokenizer.eos_token_id
+    rows, eos = load_config(found.path).vocab_size, tokenizer.eos_token_id
     pieces = max(tokenizer.get_vocab().values(), default=-1) + 1
     if pieces > rows:
         raise DataError(
@@ -85,6 +118,10 @@ def vocabulary_order(found: PretrainedDirectory, tokenizer: Any) -> VocabularyOr
         raise DataError(f"model.path: {found.path}: its tokenizer has no token that ends a text (eos_token)")
     known = "decoder_start_token_id" if found.kind == "encoder_decoder" else "bos_token_id"
     start, unk = found.config.get(known), tokenizer.unk_token_id
+    if start is not None and not (isinstance(start, int) and 0 <= start < rows):
+        raise DataError(
+            f"model.path: {found.path}: its {known} is {start}, and its embedding has {rows:,} rows; restore its files"
+        )
     return VocabularyOrder(
         rows=rows,
         unk=None if unk in (eos, start) else unk,

@@ -1,5 +1,6 @@
 """Exports a trained model that began as a pre-trained one: a directory that `transformers` loads, with a model card."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,18 +46,24 @@ def export_model(trained: TrainedModel, target: Path, *, adapter: bool = False) 
         )
     if adapter and settings.lora is None:
         raise ConfigError(f"--adapter: {trained.directory} was trained without model.lora; leave the option out")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    # A link, and "." or "..", by the place that they name.
+    place = Path(os.path.realpath(target))
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise CannotCreateError(f"{target}: is there already; name a directory that is not")
     merged = "LoRA merged with the base model" if settings.lora is not None else "all"
     form = "a LoRA adapter, for use beside the base model" if adapter else merged
-    building = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+    building = place.with_name(f".{place.name}.{uuid4().hex[:8]}")
     with writing(target):
         try:
             building.mkdir(parents=True)
             difference = _write_network(trained, building, adapter=adapter)
             card = "\n".join(card_lines(trained, settings, form=form, difference=difference))
             (building / CARD).write_text(f"{card}\n", encoding="utf-8")
-            building.replace(target)
+            if place.is_dir():  # it stays: somebody may stand in it
+                for file in building.iterdir():
+                    file.replace(place / file.name)
+            else:
+                building.replace(place)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     return Exported(target, difference)

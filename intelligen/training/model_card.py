@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 
 from intelligen.config.pretrained_directory import holds_weights
 from intelligen.config.schema.decoding import Beam
@@ -29,6 +30,7 @@ def card_lines(trained: TrainedModel, settings: Pretrained, *, form: str, differ
     splits = ", ".join(f"{report.kept:,} rows of {name}" for name, report in manifest.splits.items())
     yield f"- Data: {splits}; content hash {trained.prepared.identity}."
     yield f"- Prompt: `{manifest.data.prompt}`" if manifest.data.prompt else "- Prompt: none."
+    yield from _answer_begins(trained, settings)
     yield f"- Strategy: {trial.strategy.name}, seed {trial.seed}, {trial.training.epochs} epochs."
     yield f"- Weights: {form}, SHA-256 of the training's file {trained.weights}."
     yield f"- Written by intelligen {version('intelligen')} and transformers {version('transformers')}."
@@ -45,6 +47,17 @@ def _base(settings: Pretrained) -> Iterator[str]:
     yield f"- Licence of the base model, which applies to this one as well: {licence}."
     yield f"- Content hash of its files: {found.files}."
     yield from (f"- SHA-256 of {file}: {sha256}" for file, sha256 in found.sha256.items() if holds_weights(file))
+
+
+def _answer_begins(trained: TrainedModel, settings: Pretrained) -> Iterator[str]:
+    """What a prompt's last token must be."""
+    if settings.kind == "causal":
+        order = cast(Any, trained.model).order
+        first = order.eos if order.start is None else order.start
+        yield (
+            f"- Input: the tokens of the text that is read, without an end, and behind them the token {first}, from"
+            " which the answer goes on. Without it the model was not trained to answer."
+        )
 
 
 def _decoding(trained: TrainedModel, difference: str | None) -> Iterator[str]:

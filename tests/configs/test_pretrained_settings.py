@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,11 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "data.tokenizer {name: pretrained}" in refused(ConfigError, project, f"{t5}}}", tokenizer="{vocabulary: 90}")
     assert "use bf16" in refused(ConfigError, project, f"{t5}}}", "training.precision=fp16")
     assert "has no encoder" in refused(ConfigError, project, "{name: pretrained, path: gpt2, freeze: [encoder]}")
+    frozen = refused(ConfigError, project, f"{t5}, freeze: [decoder, encoder]}}")
+    assert "freeze: without encoder and decoder nothing is left to train; leave one out" in frozen
+    for targets in ("all-linear", "[]"):
+        line = refused(ConfigError, project, f"{t5}, lora: {{targets: {targets}}}}}")
+        assert f"model.lora.targets: must be auto, or a list of names, got {targets}" in line
     assert "one column in braces" in refused(ConfigError, project, f"{t5}}}", "data.prompt=translate")
     assert "there is {source}" in refused(ConfigError, project, f"{t5}}}", "data.prompt='say {target}'")
     compiling = refused(ConfigError, project, f"{t5}}}", "finetuning.compile=true")
@@ -87,6 +93,8 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "finetuning.epochs" in refused(ConfigError, project, f"{t5}}}", "finetuning.epochs=0")
     own = refused(ConfigError, project, OWN.removeprefix("model: "), "training.epochs=0", tokenizer="{vocabulary: 90}")
     assert "leaves the weights random" in own
+    line = refused(ConfigError, project, f"{t5}}}", "task={name: classification}")
+    assert "needs a model that offers classification, which pretrained (t5) does not; take seq2seq" in line
     head = "strategy={name: auxiliary, head: encoder}"
     assert "encoder_output" in refused(ConfigError, project, "{name: pretrained, path: gpt2}", head)
 
@@ -109,6 +117,77 @@ def test_directories_that_are_no_models_are_refused(project: Path, tmp_path: Pat
     assert "AutoModelForSeq2SeqLM" in why(tmp_path / "pickled")
     (copied("weightless") / "model.safetensors").unlink()
     assert "has no model.safetensors" in why(tmp_path / "weightless")
+
+
+def with_config(directory: Path, **changed: object) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | changed))
+
+
+def with_index(directory: Path, index: object, weights: bytes | None = None) -> None:
+    """Weights in a shard, cut or not, and an index."""
+    held = (directory / "model.safetensors").read_bytes()
+    (directory / "model.safetensors").unlink()
+    (directory / "a.safetensors").write_bytes(held if weights is None else weights)
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def cut(directory: Path, size: int) -> None:
+    held = (directory / "model.safetensors").read_bytes()
+    (directory / "model.safetensors").write_bytes(held[:size])
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a list": (
+        lambda one: (one / "config.json").write_text("[]"),
+        "config.json cannot be read (it must hold an object)",
+    ),
+    "a list of types": (lambda one: with_config(one, model_type=["t5"]), "is a model of type ['t5'], unknown here"),
+    "positions": (lambda one: with_config(one, n_positions="x"), "config.json: n_positions must be a number above 0"),
+    "quantised": (lambda one: with_config(one, quantization_config={"bits": 4}), "has quantised weights"),
+    "two vocabularies": (lambda one: with_config(one, share_encoder_decoder_embeddings=False), "another for targets"),
+    "generation": (
+        lambda one: (one / "generation_config.json").write_text("{"),
+        "generation_config.json cannot be read",
+    ),
+    "an adapter": (
+        lambda one: (one / "adapter_config.json").write_text("{}"),
+        "has a LoRA adapter (adapter_config.json)",
+    ),
+    "no tokenizer": (lambda one: (one / "tokenizer.json").unlink(), "has no tokenizer (tokenizer.json, "),
+    "no weights": (lambda one: cut(one, 0), "model.safetensors is damaged (Error while deserializing"),
+    "half the weights": (lambda one: cut(one, -100), "model.safetensors is damaged (Error while deserializing"),
+    "a list for an index": (lambda one: with_index(one, []), "index.json cannot be read (it must hold an object)"),
+    "an empty index": (lambda one: with_index(one, {"weight_map": {}}), "index.json names no files of this directory"),
+    "a list for a shard": (
+        lambda one: with_index(one, {"weight_map": {"a": [3]}}),
+        "index.json names no files of this",
+    ),
+    "a shard outside": (
+        lambda one: with_index(one, {"weight_map": {"a": "../b.safetensors"}}),
+        "index.json names no files of this",
+    ),
+    "no shard": (
+        lambda one: with_index(one, {"weight_map": {"a": "b.safetensors"}}),
+        "/b.safetensors is missing; restore it",
+    ),
+    "a pointer": (
+        lambda one: with_index(one, {"weight_map": {"a": "a.safetensors"}}, POINTER),
+        "a.safetensors is damaged",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_directory_is_refused_in_one_line(name: str, project: Path, tmp_path: Path) -> None:
+    damage, message = DAMAGED[name]
+    directory = Path(shutil.copytree(project / "t5", tmp_path / "t5"))
+    damage(directory)
+    line = refused(DataError, project, f"{{name: pretrained, path: {directory}}}")
+    assert f"model.path: {directory}" in line
+    assert message in line
+    assert "\n" not in line
 
 
 SPACE = """budget: {trials: 2}

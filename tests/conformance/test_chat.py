@@ -231,3 +231,27 @@ def test_quit_ends_a_chat_and_commands_change_it(
     chat_on_standard_input(chat)
     assert (chat.search.name, chat._said, next(lines)) == ("beam", [], "never read")
     assert capsys.readouterr().out == "".join(Chat(trained, Greedy()).answer("ape")) + "\n"
+
+
+def test_neither_a_wrong_byte_nor_ctrl_c_at_an_answer_s_end_ends_a_chat(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(["\udcff", UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "a\0", "ape", "/quit"])
+
+    def read(_: str) -> str:
+        if isinstance(line := next(typed), Exception):
+            raise line
+        return line
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", read)
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True, "encoding": "utf-8"})())
+    monkeypatch.setattr("intelligen.cli.chat_loop._Said.tell", interrupted)
+    chat_on_standard_input(Chat(trained, Greedy()))
+    out, err = capsys.readouterr()
+    assert out == "".join(Chat(trained, Greedy()).answer("ape")) + "\n"
+    assert err.count("not utf-8 text, so it was not read; check the terminal's encoding") == 3
+    assert err.count("Ctrl-D or /quit ends the chat.") == 1
+    assert next(typed, None) is None

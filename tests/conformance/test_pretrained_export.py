@@ -1,20 +1,21 @@
 """A pre-trained model that comes out as it went in, of every family: its weights, its tokenizer, its configuration."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import PeftConfig, PeftModel
 from pretrained_models import SENTENCES, make_pretrained
 from safetensors.torch import load_file
-from test_pretrained_models import FAMILIES, sources, their_logits
+from test_pretrained_models import FAMILIES, cut, found, sources, their_inputs, their_logits
 from torch import Tensor
 from transformers import AutoConfig
 
 from intelligen.config.pretrained_directory import open_directory
-from intelligen.config.schema.decoding import Greedy
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
 from intelligen.config.schema.pretrained_model import Lora, Pretrained
 from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.data.pretrained_vocabulary import load_tokenizer
@@ -25,14 +26,22 @@ from intelligen.models.pretrained.network import PretrainedNetwork
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
 LORA = Lora(rank=2)
+GREEDY = Greedy()
 TEXTS = [*SENTENCES[:20], "", "katze, 🐈!"]
 WEIGHTS = "model.safetensors"
 
 
-def exported(network: PretrainedNetwork, target: Path, *, adapter: bool = False) -> Path:
+def exported(
+    network: PretrainedNetwork,
+    target: Path,
+    *,
+    search: DecodingSearch = GREEDY,
+    longest: int = 20,
+    adapter: bool = False,
+) -> Path:
     target.mkdir()
     base = open_as_resolved(network.settings.found)
-    export_network(network, base, target, search=Greedy(), longest=20, adapter=adapter)
+    export_network(network, base, target, search=search, longest=longest, adapter=adapter)
     return target
 
 
@@ -92,6 +101,8 @@ def test_an_adapter_alone_makes_of_the_base_model_what_was_trained(name: str, tm
     adapter = exported(network, tmp_path / "adapter", adapter=True)
     assert sorted(file.name for file in adapter.glob("*.safetensors")) == ["adapter_model.safetensors"]
     hf = load_hf(open_directory(str(base)))
+    kind = PeftConfig.from_pretrained(adapter).task_type
+    assert kind == ("SEQ_2_SEQ_LM" if network.settings.kind == "encoder_decoder" else "CAUSAL_LM")
     assert torch.equal(told(network, hf), untrained)
     assert torch.equal(told(network, PeftModel.from_pretrained(hf, adapter).eval()), trained)
 
@@ -99,6 +110,35 @@ def test_an_adapter_alone_makes_of_the_base_model_what_was_trained(name: str, tm
     again.load_state_dict(state)
     merged = load_hf(open_directory(str(exported(again, tmp_path / "merged"))))
     torch.testing.assert_close(told(network, merged), trained, rtol=1e-4, atol=1e-4)
+
+
+THEIR_OWN = {
+    "llama": {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 20, "repetition_penalty": 1.5},
+    "bart": {"num_beams": 4, "early_stopping": True, "length_penalty": 2.0, "min_length": 9, "no_repeat_ngram_size": 1},
+    "t5": {"bad_words_ids": [[row] for row in range(3, 40)], "eos_token_id": [1, *range(40, 60)]},
+}
+"""Generation configurations as published models have them."""
+
+
+@pytest.mark.parametrize("search", [GREEDY, Beam(size=4, length_penalty=0.0), Sample()], ids=lambda one: one.name)
+@pytest.mark.parametrize("name", THEIR_OWN)
+@torch.no_grad()
+def test_generate_of_what_was_exported_writes_what_was_scored(
+    name: str, search: DecodingSearch, tmp_path: Path
+) -> None:
+    """Whatever the base model's own generation configuration says."""
+    base = make_pretrained(name, tmp_path / "base")
+    settings = json.loads((base / "generation_config.json").read_text()) | THEIR_OWN[name]
+    (base / "generation_config.json").write_text(json.dumps(settings))
+    network = loaded(base)
+    source_BS = sources(network, (9, 7, 5, 9, 3, 6))
+    inputs, own = their_inputs(network, source_BS), found(network, source_BS, search, bound=12)
+    order = network.order
+    hf = load_hf(open_directory(str(exported(network, tmp_path / "out", search=search, longest=12)))).eval()
+    written_NT = hf.generate(**inputs)[:, inputs["input_ids"].size(1) if name == "llama" else 1 :]
+    assert hf.generation_config.do_sample is (search.name == "sample")
+    if search.name == "greedy":
+        assert own == [cut([order.ours[row] for row in rows]) for rows in written_NT.tolist()]
 
 
 def told(network: PretrainedNetwork, hf: Any = None) -> Tensor:

@@ -290,6 +290,17 @@ def with_logit_bias(directory: Path, target: Path) -> PretrainedDirectory:
     return open_directory(str(target))
 
 
+def test_weights_of_another_shape_than_the_configuration_s_are_named(
+    directories: dict[str, Path], tmp_path: Path
+) -> None:
+    directory = Path(shutil.copytree(directories["t5"], tmp_path / "t5"))
+    config = json.loads((directory / CONFIG).read_text())
+    (directory / CONFIG).write_text(json.dumps({**config, "num_heads": 3}))
+    weights = r"decoder\.block\.0\.layer\.0\.SelfAttention\.k\.weight"
+    with pytest.raises(DataError, match=rf"{weights} have the shape \[32, 32\] in its files, and \[24, 32\] by config"):
+        loaded(directory)
+
+
 def test_two_tables_that_the_configuration_ties_are_refused(directories: dict[str, Path], tmp_path: Path) -> None:
     directory = Path(shutil.copytree(directories["gpt2"], tmp_path / "gpt2"))
     weights = load_file(directory / WEIGHTS)

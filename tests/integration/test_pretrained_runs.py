@@ -112,6 +112,7 @@ def test_an_exported_model_is_one_of_transformers(project: Project, tmp_path: Pa
     card = (target / "README.md").read_text()
     assert "Strategy: recurrent" in card
     assert "| test | beam | bleu |" in card
+    assert ("behind them the token 0, from which the answer goes on" in card) is causal
     assert "Licence of the base model, which applies to this one as well: cc-by-4.0." in card
     assert f"SHA-256 of model.safetensors: {sha256(project.directory / 'model.safetensors')}" in card
     assert hf.generation_config.max_new_tokens == 64
@@ -172,6 +173,22 @@ def test_without_its_directory_a_run_answers_and_a_package_carries_all_it_needs(
     finally:
         shutil.rmtree(runs / layout.PRETRAINED, ignore_errors=True)
         away.rename(project.directory)
+
+
+def test_an_empty_directory_is_filled_by_whatever_name(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "link").symlink_to("linked")
+    monkeypatch.chdir(tmp_path / "empty")
+    for name, place in ((".", "empty"), ("../link", "linked"), ("größe 1", "empty/größe 1")):
+        assert project.call("export-model", str(project.finetuned), name).exit_code == 0
+        assert (tmp_path / place / "model.safetensors").is_file()
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(CannotCreateError, match="loop: cannot be written"):
+        project.call("export-model", str(project.finetuned), str(tmp_path / "loop"))
 
 
 def test_what_cannot_be_exported_is_refused(project: Project, tmp_path: Path) -> None:

@@ -234,6 +234,11 @@ class ModelSettings(Settings):
         """What the network of these settings can do: `offers`, or less where that depends on their values."""
         return self.offers
 
+    @property
+    def called(self) -> str:
+        """What messages call it: its `name`, and of one that is many kinds of models which it is."""
+        return str(vars(self)["name"])
+
     def refuses(self, precision: Precision) -> str | None:
         """Why its network cannot be trained in a precision, and the fix; none where it can."""
         return None

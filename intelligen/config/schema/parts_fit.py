@@ -71,7 +71,7 @@ def _purposes(task: TaskSettings) -> set[Capability]:
 
 
 def _not_offered(chosen: str, need: Need, model: ModelSettings, *, fix: str) -> str:
-    return f"{chosen} needs a model that offers {need.capability}, which {_get(model, 'name')} does not; take {fix}"
+    return f"{chosen} needs a model that offers {need.capability}, which {model.called} does not; take {fix}"
 
 
 def _models(task: TaskSettings) -> str:

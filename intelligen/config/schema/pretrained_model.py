@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from intelligen.config.base import UNCOMPARED, Settings
 from intelligen.config.pretrained_directory import FAMILIES, require_extra
@@ -28,6 +28,13 @@ class Lora(Settings):
     """On what they read."""
     targets: Literal["auto"] | tuple[str, ...] = "auto"
     """Names of the projections that are adapted, as the model's modules end; `auto` = of queries and values."""
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _auto_or_names(cls, value: object) -> object:
+        if value != "auto" and (isinstance(value, str) or not value):
+            raise ValueError(f"must be auto, or a list of names, got {value if isinstance(value, str) else '[]'}")
+        return value
 
 
 class Pretrained(ModelSettings):
@@ -61,6 +68,8 @@ class Pretrained(ModelSettings):
             raise ValueError(
                 f"freeze: a {self.found.family} model has no {' and no '.join(wrong)} of its own; there is embeddings"
             )
+        if {"encoder", "decoder"} <= {*self.freeze}:
+            raise ValueError("freeze: without encoder and decoder nothing is left to train; leave one out")
         return self
 
     @property
@@ -87,6 +96,11 @@ class Pretrained(ModelSettings):
     def offered(self) -> frozenset[Capability]:
         """By its architecture: a causal model has no encoder to sum up a source, and only it reads a text alone."""
         return _OFFERS[self.kind]
+
+    @property
+    def called(self) -> str:
+        """With its family, by which pre-trained models differ."""
+        return f"pretrained ({self.found.family})"
 
     def refuses(self, precision: Precision) -> str | None:
         """T5's activations are larger than fp16 can hold."""

@@ -110,9 +110,12 @@ DEFAULT_READ = "question: {question} context: {context}"
 
 def _names_known_fields(text: str) -> str:
     try:
-        names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+        fields = [field for field in Formatter().parse(text) if field[1] is not None]
     except ValueError as error:
         raise ValueError(f"{text!r} is no template: {error}; write {{question}} and {{context}}") from None
+    names = {name for _, name, _, _ in fields if name is not None}
+    if any(spec or conversion for _, _, spec, conversion in fields):
+        raise ValueError(f"{text!r}: a field is replaced as it is; write {{question}}, without `:` and `!`")
     if unknown := sorted(names - {"question", "context", "title"}):
         raise ValueError(f"{{{unknown[0]}}} is no field of a question; there are {{question}}, {{context}}, {{title}}")
     if "question" not in names:

@@ -12,9 +12,6 @@ from intelligen.models.pretrained.lora import lora_config, merge_lora
 from intelligen.models.pretrained.network import PretrainedNetwork
 from intelligen.models.pretrained.token_tables import to_their_order
 
-_THEIR_LENGTH_PENALTY = 1.0
-"""Where a generation configuration has none."""
-
 
 def export_network(
     network: PretrainedNetwork,
@@ -43,10 +40,13 @@ def export_network(
     for file in files_of(base.path):
         if not holds_weights(file.name) and file.name not in (CONFIG, GENERATION):
             shutil.copyfile(file, target / file.name)
-    hf.generation_config.update(**_generation(search), max_new_tokens=longest, max_length=None)
+    hf.generation_config = _generation_config(network, search, longest=longest)
     if adapter:
         assert settings.lora is not None
-        _write_adapter(hf, target, lora_config(settings.lora, family=settings.found.family), base=settings.path)
+        config = lora_config(settings.lora, family=settings.found.family)
+        config.base_model_name_or_path, config.revision = settings.path, settings.revision
+        config.task_type = "CAUSAL_LM" if settings.kind == "causal" else "SEQ_2_SEQ_LM"
+        _write_adapter(hf, target, config)
         hf.generation_config.save_pretrained(target)
     else:
         if settings.lora is not None:
@@ -54,21 +54,39 @@ def export_network(
         to_their_order(hf, network.order)
         hf.to(getattr(torch, str(base.config.get("dtype") or base.config.get("torch_dtype") or "float32")))
         hf.save_pretrained(target)
-    return _difference(search, hf.generation_config)
+    return _difference(search)
 
 
-def _write_adapter(hf: Any, target: Path, config: Any, *, base: str) -> None:
+def _write_adapter(hf: Any, target: Path, config: Any) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    config.base_model_name_or_path = base
     # `peft` looks for the names that modules have inside its own wrapper, and passes over all others.
     state = {f"base_model.model.{name}": tensor for name, tensor in get_peft_model_state_dict(hf).items()}
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, target / "adapter_model.safetensors")
     config.save_pretrained(target)
 
 
-def _generation(search: DecodingSearch) -> dict[str, Any]:
+def _generation_config(network: PretrainedNetwork, search: DecodingSearch, *, longest: int) -> Any:
+    """What makes `generate` write what was scored: nothing of the base model's own but its special tokens.
+
+    Its shortest length, forbidden n-grams or repetition penalty had no part in the scores, and with another search
+    `transformers` refuses to save some of them.
+    """
+    from transformers import GenerationConfig
+
+    order, known = network.order, network.hf.generation_config
+    ids: dict[str, Any] = {"bos_token_id": known.bos_token_id, "eos_token_id": order.eos}
+    ids["pad_token_id"] = order.eos if known.pad_token_id is None else known.pad_token_id
+    if network.settings.kind == "encoder_decoder":
+        ids["decoder_start_token_id"] = order.eos if order.start is None else order.start
+    if order.start is not None:
+        # What begins a text is never written here (`mask_unwritable_`).
+        ids |= {"bad_words_ids": [[order.start]], "renormalize_logits": True}
+    return GenerationConfig(**ids, **_search(search), max_new_tokens=longest)
+
+
+def _search(search: DecodingSearch) -> dict[str, Any]:
     """Our search by their names.
 
     Their beam search scores by log p / length^penalty, and ours by log p / ((5 + length) / 6)^α: they are the same
@@ -85,12 +103,11 @@ def _generation(search: DecodingSearch) -> dict[str, Any]:
             return {"num_beams": 1, "do_sample": False}
 
 
-def _difference(search: DecodingSearch, written: Any) -> str | None:
+def _difference(search: DecodingSearch) -> str | None:
     if not isinstance(search, Beam) or not search.length_penalty:
         return None
-    theirs = _THEIR_LENGTH_PENALTY if written.length_penalty is None else written.length_penalty
     return (
         f"decoding.test.length_penalty {search.length_penalty:g} is not exported: here log p is divided by"
-        f" ((5 + length) / 6)^{search.length_penalty:g}, and by transformers by length^length_penalty, which is"
-        f" {theirs:g} there; the two may prefer other hypotheses"
+        f" ((5 + length) / 6)^{search.length_penalty:g}, and by transformers by length^length_penalty, which is 1"
+        " there; the two may prefer other hypotheses"
     )

@@ -7,8 +7,8 @@ import torch
 from intelligen.config.pretrained_directory import GENERATION, PretrainedDirectory
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.pretrained_source import open_as_resolved
-from intelligen.data.pretrained_vocabulary import load_tokenizer, vocabulary_order
-from intelligen.errors import ConfigError, DataError
+from intelligen.data.pretrained_vocabulary import load_config, load_tokenizer, read_by_transformers, vocabulary_order
+from intelligen.errors import DataError
 from intelligen.models.pretrained.causal import PretrainedCausal
 from intelligen.models.pretrained.encoder_decoder import PretrainedEncoderDecoder
 from intelligen.models.pretrained.network import PretrainedNetwork
@@ -21,7 +21,7 @@ def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
 
     Raises:
         ChangedError: The directory's files have changed.
-        ConfigError: `lora.targets` names no projection of the model.
+        ConfigError: `lora.targets` names no projection of the model, or `freeze` all that would be trained.
         DataError: The directory is gone or damaged.
         UnavailableError: The extra is not installed, or the hub cannot be reached.
 
@@ -29,11 +29,8 @@ def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
     found = open_as_resolved(settings.found)
     order = vocabulary_order(found, load_tokenizer(found.path))
     kind = PretrainedCausal if found.kind == "causal" else PretrainedEncoderDecoder
-    try:
-        hf = shape_of_hf(found) if settings.found.shape_alone else load_hf(found)
-        return kind(hf, order, settings)
-    except ValueError as error:
-        raise ConfigError(f"model.lora.targets: {str(error).partition(chr(10))[0]}") from error
+    hf = shape_of_hf(found) if settings.found.shape_alone else load_hf(found)
+    return kind(hf, order, settings)
 
 
 def load_hf(found: PretrainedDirectory) -> Any:
@@ -43,10 +40,11 @@ def load_hf(found: PretrainedDirectory) -> Any:
         DataError: A weight is missing, a file is damaged, or configuration and weights do not go together.
 
     """
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     disable_progress_bar()
-    try:
+    set_verbosity_error()  # its report of weights that do not fit is many lines; the first is in ours
+    with read_by_transformers(found.path, "weights"):
         hf, report = _class_of(found).from_pretrained(
             found.path,
             local_files_only=True,
@@ -54,10 +52,14 @@ def load_hf(found: PretrainedDirectory) -> Any:
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
-    except (OSError, RuntimeError, ValueError) as error:
-        why = str(error).partition("\n")[0]
-        raise DataError(f"model.path: {found.path}: its weights cannot be read ({why}); restore its files") from error
+    if mismatched := sorted(report["mismatched_keys"]):
+        name, held, built = mismatched[0]
+        raise DataError(
+            f"model.path: {found.path}: the weights {name} have the shape {[*held]} in its files, and {[*built]} by"
+            " config.json; restore its files"
+        )
     if missing := sorted(report["missing_keys"]):
         raise DataError(
             f"model.path: {found.path}: its files lack the weights {missing[0]}"
@@ -74,12 +76,13 @@ def load_hf(found: PretrainedDirectory) -> Any:
 
 def shape_of_hf(found: PretrainedDirectory) -> Any:
     """The model as `transformers` has it, with random weights."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
-    config = AutoConfig.from_pretrained(found.path, local_files_only=True, trust_remote_code=False)
-    hf = _class_of(found).from_config(config, dtype=torch.float32)
-    if (found.path / GENERATION).exists():
-        hf.generation_config = GenerationConfig.from_pretrained(found.path, local_files_only=True)
+    config = load_config(found.path)
+    with read_by_transformers(found.path, "configuration"):
+        hf = _class_of(found).from_config(config, dtype=torch.float32)
+        if (found.path / GENERATION).exists():
+            hf.generation_config = GenerationConfig.from_pretrained(found.path, local_files_only=True)
     return hf
 
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.data.pretrained_vocabulary import VocabularyOrder
+from intelligen.errors import ConfigError
 from intelligen.models.interfaces import MixtureReader, Part
 from intelligen.models.losses import Targets, summed_loss
 from intelligen.models.pretrained.lora import add_lora
@@ -22,6 +23,9 @@ class PretrainedNetwork(MixtureReader):
         hf: The model, which becomes part of this network and is changed in place.
         order: Of its vocabulary.
         settings: What of it is trained.
+
+    Raises:
+        ConfigError: That is nothing, or `lora.targets` names no projection.
 
     """
 
@@ -96,6 +100,9 @@ class PretrainedNetwork(MixtureReader):
         for name, parameter in self.named_parameters():
             if prefixes and name.startswith(prefixes):
                 parameter.requires_grad_(False)
+        if not any(parameter.requires_grad for parameter in self.parameters()):
+            frozen = ", ".join(self.settings.freeze)
+            raise ConfigError(f"model.freeze: without {frozen} nothing is left to train; leave a part out")
 
 
 def _take_up_bias(network: PretrainedNetwork, _keys: Any) -> None:

@@ -1,12 +1,14 @@
 """A study is read from a sweep's files alone, and says where they do not fit together."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_study import EPOCHS, SENTENCES, SmallStudy
 
 from intelligen.analysis.study import BASELINE, StudyResults, read_study
+from intelligen.analysis.variant_results import why_no_scores
 from intelligen.errors import StorageError
 from intelligen.state.ledger import Ledger
 
@@ -98,3 +100,15 @@ def test_hypotheses_that_do_not_fit_are_refused_by_name(tmp_path: Path, damage: 
     assert str(path) in str(raised.value)
     assert ("29 hypotheses for 30" in str(raised.value)) is (damage == "lost sentence")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("splits", "why"),
+    [({"test": {}}, "not tested yet"), ({"train": {}}, "its data have no test set"), (None, "not tested yet")],
+)
+def test_why_a_row_has_no_scores_is_told(splits: dict[str, object] | None, why: str, study: StudyResults) -> None:
+    """The last: data whose settings do not name their splits."""
+    corpus = {} if splits is None else {"splits": splits}
+    own = replace(study, fingerprint={"experiment": {"data": {"corpus": corpus}}})
+    assert why_no_scores(own, "standard") == why
+    assert why_no_scores(own, "nobody") == "not trained yet"

@@ -1,5 +1,6 @@
 """Text in the vocabulary of a pre-trained model: our special tokens, its own pieces, and the prompt around a source."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,29 @@ def test_text_comes_back_and_special_tokens_are_ours(
     assert vocabulary.decode([]) == []
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_special_tokens_in_a_text_are_read_and_never_written(
+    name: str, directories: dict[str, Path], tmp_path: Path
+) -> None:
+    end = load_tokenizer(directories[name]).eos_token
+    found = open_directory(str(directories[name]))
+    pack(found, tmp_path / "read", written=False)
+    (row,) = (reading := open_packed(tmp_path / "read")).encode([f"the old {end} small cat {end} the cat"])
+    assert row.count(EOS) == 2, "a prompt's own marks were cut off with what followed them"
+    assert row[-1] == reading.encode(["the cat"])[0][-1]
+    pack(found, tmp_path / "written", written=True)
+    (row,) = (writing := open_packed(tmp_path / "written")).encode([f"the old {end} small cat {end}"])
+    assert not {PAD, BOS, EOS} & {*row}
+    assert writing.decode([row])[0].startswith("the old")
+    assert writing.decode([row])[0] != "the old"
+
+
+def test_what_begins_a_text_is_no_part_of_what_is_written(tmp_path: Path) -> None:
+    """Of a tokenizer that puts it there, although the decoder starts with it."""
+    pack(open_directory(str(make_pretrained("mbart", tmp_path / "mbart"))), tmp_path / "packed", written=True)
+    assert BOS not in open_packed(tmp_path / "packed").encode(["the old cat"])[0]
+
+
 def test_the_same_tokenizer_gives_the_same_bytes(directories: dict[str, Path], tmp_path: Path) -> None:
     for name in ("first", "second"):
         pack(open_directory(str(directories["t5"])), tmp_path / name, written=True)
@@ -63,10 +87,39 @@ def test_the_order_is_undone_by_its_inverse(directories: dict[str, Path]) -> Non
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path: Path) -> None:
-    found = open_directory(str(make_pretrained("t5", tmp_path / "t5")))
-    found.config["vocab_size"] = 20
-    with pytest.raises(DataError, match=r"its tokenizer has \d+ pieces, and its embedding 20 rows"):
-        vocabulary_order(found, load_tokenizer(found.path))
+    assert "its embedding 20 rows" in refused(make_pretrained("t5", tmp_path / "t5"), {"vocab_size": 20})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"vocab_size": "many"}, "t5: its configuration cannot be read (StrictDataclassFieldValidationError: Valid"),
+        ({"decoder_start_token_id": 99}, "its decoder_start_token_id is 99, and its embedding has "),
+        ({"decoder_start_token_id": "x"}, "its decoder_start_token_id is x, and its embedding has "),
+        ({"dtype": "float99"}, "t5: its configuration cannot be read (AttributeError: "),
+    ],
+    ids=lambda one: "".join(one) if isinstance(one, dict) else "",
+)
+def test_a_configuration_that_cannot_be_is_refused_in_one_line(
+    wrong: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    assert message in refused(make_pretrained("t5", tmp_path / "t5"), wrong)
+
+
+def test_what_a_configuration_may_leave_out_is_its_family_s_own(tmp_path: Path) -> None:
+    directory = make_pretrained("t5", tmp_path / "t5")
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({key: config[key] for key in config.keys() - {"vocab_size"}}))
+    assert vocabulary_order(open_directory(str(directory)), load_tokenizer(directory)).rows == 32_128
+
+
+def refused(directory: Path, wrong: dict[str, object]) -> str:
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | wrong))
+    with pytest.raises(DataError) as caught:
+        pack(open_directory(str(directory)), directory.parent / "packed", written=False)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def test_a_prompt_stands_around_the_text(directories: dict[str, Path], tmp_path: Path) -> None:

@@ -57,6 +57,9 @@ def test_models_read_what_the_template_says_and_every_reference_is_kept(tmp_path
         ("{context}", "must contain {question}"),
         ("{question} {text}", "{text} is no field of a question"),
         ("{question", "is no template"),
+        ("{question:d}", "a field is replaced as it is"),
+        ("{question:>{context}}", "a field is replaced as it is"),
+        ("{question!r}", "a field is replaced as it is"),
     ],
 )
 def test_a_template_with_another_field_is_refused(template: str, message: str) -> None:

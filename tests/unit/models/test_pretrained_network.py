@@ -9,6 +9,7 @@ from pretrained_models import make_pretrained
 from torch import Tensor, nn
 
 from intelligen.config.schema.pretrained_model import Lora, Pretrained
+from intelligen.errors import ConfigError
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets
@@ -56,3 +57,22 @@ def test_with_activation_checkpointing_the_backward_pass_computes_each_layer_aga
         part.register_forward_pre_hook(count)
     loss(model).backward()
     assert passes == dict.fromkeys(first_parts, 1 + checkpointing)
+
+
+@pytest.mark.parametrize("wrong", ["nope", "layer_norm", "lm_head", "shared", "wte", "embed_tokens", ""])
+def test_a_target_that_is_no_projection_is_refused_with_those_there_are(directory: Path, wrong: str) -> None:
+    """Beside one that there is; and whichever tables the model has."""
+    right, known = {"t5": ("q", "k, o, q, v, wi, wo"), "gpt2": ("c_attn", "c_attn, c_fc, c_proj")}.get(
+        directory.name, ("q_proj", "k_proj, o")
+    )
+    with pytest.raises(
+        ConfigError, match=f"model.lora.targets: {wrong!r} is no projection of this model; there are"
+    ) as it:
+        built(directory, lora=Lora(targets=(right, wrong)))
+    assert known in str(it.value)
+
+
+def test_a_model_of_which_nothing_would_be_trained_is_refused(tmp_path: Path) -> None:
+    lora = Lora(targets=("encoder.block.0.layer.0.SelfAttention.q",))
+    with pytest.raises(ConfigError, match=r"model\.freeze: without encoder nothing is left to train; leave a part out"):
+        built(make_pretrained("t5", tmp_path / "t5"), lora=lora, freeze=("encoder",))
