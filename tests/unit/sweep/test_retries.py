@@ -16,6 +16,7 @@ from intelligen.state.failure_file import read_failure, write_failure
 from intelligen.state.heartbeat import WorkerProcess
 from intelligen.state.layout import HEARTBEAT_FILE
 from intelligen.state.ledger import Ledger
+from intelligen.state.memory_peak import PEAK_FILE
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.cluster import oom_kills
 from intelligen.sweep.execution.retries import Attempts, Next
@@ -74,6 +75,17 @@ def test_a_trial_killed_for_memory_runs_again_alone_and_has_failed_where_that_ki
     assert tried.failed(TRIAL, ValueError("a bug")) is Next.AGAIN  # the one crash that it may have
     assert tried.failed(TRIAL, killed) is Next.FAILED
     assert reason(run) == "out of memory: 1 worker(s) were killed, though nothing ran beside it"
+
+
+def test_the_reason_of_a_trial_killed_for_memory_has_its_peak_and_the_memory_that_there_was(run):
+    tried, killed = attempts(run), ray.exceptions.OutOfMemoryError("1 worker(s) were killed\nand more")
+    directory = run.directory / "trials" / TRIAL
+    directory.mkdir(parents=True)
+    tried.failed(TRIAL, killed)
+    (directory / PEAK_FILE).write_text(json.dumps({"peak_bytes": 12 * 2**30, "total_bytes": 31 * 2**29}))
+    assert tried.failed(TRIAL, killed) is Next.FAILED
+    killed_alone = "out of memory: 1 worker(s) were killed, though nothing ran beside it"
+    assert reason(run) == f"{killed_alone}; it had taken 12.0 GiB or more of 15.5 GiB"
 
 
 def test_a_fault_of_the_host_is_raised_counts_no_attempt_and_leaves_no_failure_file(run):
