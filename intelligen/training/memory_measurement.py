@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,11 @@ from torch import Tensor
 from intelligen.config.schema.experiment import Trial
 from intelligen.data.batches import Examples, Rows, cut
 from intelligen.data.prepared_data import Prepared
-from intelligen.state.process_memory import clear_peak, peak_bytes
+from intelligen.state.process_memory import clear_peak, peak_bytes, within_available
 from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.tasks import build_task
 from intelligen.training.memory_allocator import keep_freed_memory
+from intelligen.training.memory_shortage import naming_shortages
 from intelligen.training.runtime import threads_used
 from intelligen.training.timing import Bench, model_at, strategy_at, without_pretraining
 
@@ -54,18 +56,42 @@ class LongestRows:
     longest: int
     """Positions of the first one's longest side."""
     update_rows: int
-    """Rows of the largest update that the settings make, by one worker."""
+    """Rows of the largest update that the settings make."""
     own_rows: int
-    """Of these, rows that it holds at once: its first micro-batch."""
+    """Of these, rows that a worker holds at once: its first micro-batch."""
 
 
-def longest_rows(trial: Trial, prepared: Prepared) -> LongestRows:
-    """Of the data that a trial is trained on."""
+def longest_rows(trial: Trial, prepared: Prepared, *, workers: int = 1) -> LongestRows:
+    """Of the data that a trial is trained on by so many workers, which share each update."""
     lengths = build_task(trial.task).examples(prepared.split("train"), prepared).lengths
     order: Rows = np.argsort(-lengths, kind="stable")
     lengths, training = lengths[order], trial.training
     update = cut(lengths, training.batch_tokens, max_rows=training.batch_rows)[1]
-    return LongestRows(order, int(lengths[0]), update, cut(lengths[:update], training.micro_batch_tokens)[1])
+    own = cut(lengths[:update:workers], training.micro_batch_tokens)[1]
+    return LongestRows(order, int(lengths[0]), update, own)
+
+
+def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
+    """Bytes that a worker's process takes for the longest rows that a trial itself holds at once.
+
+    One update in this process, whose memory that is; see `measure` for a closer look.
+
+    Raises:
+        MemoryShortageError: They do not fit.
+
+    """
+    trial, task = without_pretraining(trial), build_task(trial.task)
+    examples = task.examples(bench.prepared.split("train"), bench.prepared)
+    longest = longest_rows(trial, bench.prepared, workers=workers)
+    own = longest.order[: longest.update_rows : workers][: longest.own_rows]
+    _reset(bench.device)
+    bounded = within_available() if bench.device.type == "cpu" else nullcontext()
+    with threads_used(bench.threads), bounded, naming_shortages():
+        model = model_at(bench, trial)
+        made = _Updates(strategy_at(bench, trial, model=model, total_updates=1), bench.device, trial.seed, 1)
+        for rows in (own[:1], own):
+            made.update(_batches(examples, [rows]), 1)
+    return _peak(bench.device)
 
 
 def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
