@@ -97,6 +97,9 @@ def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
 def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
     """Make updates of micro-batches of one size in this process, and validate a batch.
 
+    The updates lie all over the run, so that a strategy that draws what an update learns from is seen at all of it, and
+    have several shapes, between which a process' heap keeps gaps.
+
     Args:
         trial: Complete settings.
         bench: Data and device; the process should do nothing else.
@@ -113,12 +116,12 @@ def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
         model = model_at(bench, trial)
         made = _Updates(strategy_at(bench, trial, model=model, total_updates=total), bench.device, trial.seed, total)
         _reset(bench.device)
-        made.update(_batches(examples, [longest.order[:1]]), 1)  # from whose step on the optimizer has its moments
-        seconds = made.seconds(_batches(examples, micro_batches[:1]))
         # Where an update has several, the second one comes beside the gradient of the first.
         accumulated = 2 if longest.update_rows > rows else 1
         for start in range(1, len(micro_batches), accumulated):
-            made.update(_batches(examples, micro_batches[start : start + accumulated]), total)
+            number = 1 + (total - 1) * start // len(micro_batches)
+            made.update(_batches(examples, micro_batches[start : start + accumulated]), number)
+        seconds = made.seconds(_batches(examples, micro_batches[:1]))
         _validate(trial, bench, model)
     return MemoryUse(
         rows=rows,

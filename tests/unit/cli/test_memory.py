@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands, guarded
 from intelligen.config.load import load_experiment
+from intelligen.state.history import read_history
 
 Call = Callable[..., tuple[int, str, str]]
 PUBLISHED = "published_memory: {note: another card, sizes: [{rows: 3, gib: 8}, {rows: 500, gib: 16}]}\n"
@@ -19,7 +22,7 @@ NO_UPDATES = "training.epochs=0"
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     (tmp_path / "corpus").mkdir()
-    write_tiny_corpus(tmp_path / "corpus", train=100)
+    write_tiny_corpus(tmp_path / "corpus", train=400)
     (tmp_path / "tiny.yaml").write_text(TINY_EXPERIMENT + PUBLISHED)
     (tmp_path / "next.yaml").write_text(TINY_EXPERIMENT + "initial: {experiment: tiny.yaml}\n")
     (tmp_path / "sweep.yaml").write_text("version: 1\nname: s\nexperiment: tiny.yaml\nspace: {}\n")
@@ -38,7 +41,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         (("tiny.yaml", "--rows", "0"), "--rows 0: '0' is no number of rows from 1 on"),
         (("tiny.yaml", "--rows", "6,,12"), "--rows 6,,12: '' is no number of rows"),
         (("tiny.yaml", "--rows", "six"), "--rows six: 'six' is no number of rows"),
-        (("tiny.yaml", "--rows", "101"), "--rows 101: the training data have 100 rows; give at most so many"),
+        (("tiny.yaml", "--rows", "401"), "--rows 401: the training data have 400 rows; give at most so many"),
         (("tiny.yaml", "--strategy", "nothing"), "unknown strategy 'nothing'; there are standard,"),
         (("tiny.yaml", "-o", "finetuning.batch_tokens=9"), "memory measures the baseline"),
         (("next.yaml", "-o", NO_UPDATES), "training.epochs is 0, so the baseline makes no update"),
@@ -81,3 +84,18 @@ def test_a_document_says_the_same(call: Call) -> None:
     assert (document["largest"], document["too_large"]) == (2, None)
     assert (document["setting"], document["value"]) == ("training.micro_batch_tokens", size["tokens"])
     assert (document["own_rows"], document["update_rows"], document["strategy"]) == (8, 8, None)
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("size", ["training.batch_rows=200", "training.batch_tokens=1200"])
+def test_a_training_of_the_same_size_reports_the_same_memory(call: Call, size: str) -> None:
+    wide = [f"model.{key}" for key in ("d_model=256", "d_ff=1024", "encoder_layers=3", "decoder_layers=3")]
+    options = [word for one in (*wide, size, "training.epochs=1") for word in ("-o", one)]
+    _, out, _ = call("tiny.yaml", *options, "--json")
+    document = json.loads(out)
+    (own,) = [one for one in document["sizes"] if one["rows"] == document["own_rows"]]
+    command = [sys.executable, "-m", "intelligen", "train", "tiny.yaml", "--runs", "runs", *options]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    (history,) = Path("runs", "baselines").glob("*/history.jsonl")
+    (epoch,) = read_history(history)
+    assert own["memory_bytes"] / 2**20 == pytest.approx(epoch.metrics["cpu/memory_peak_mib"], rel=0.1)
