@@ -53,15 +53,19 @@ class PeakMemory:
         return max(0, _status("VmHWM") - self._before)
 
 
+def address_space_limit() -> int | None:
+    """Bytes of address space that this process may have (`ulimit -v`); None where it has no limit of its own."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 def _limits() -> Iterator[tuple[int, int]]:
     """Limits that bind this process on its host, and what is used of each: its address space, its control groups."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft == resource.RLIM_INFINITY:
-        soft = 2**63 - 1
-    yield soft, psutil.Process().memory_info().vms
+    if (limit := address_space_limit()) is not None:
+        yield limit, psutil.Process().memory_info().vms
     for folder in _memory_groups():
-        for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
-            if (folder / limit).exists() and (text := (folder / limit).read_text().strip()).isdigit():
+        for most, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            if (folder / most).exists() and (text := (folder / most).read_text().strip()).isdigit():  # or "max"
                 yield int(text), int((folder / used).read_text())
 
 
