@@ -67,7 +67,7 @@ def longest_rows(trial: Trial, prepared: Prepared, *, workers: int = 1) -> Longe
     order: Rows = np.argsort(-lengths, kind="stable")
     lengths, training = lengths[order], trial.training
     update = cut(lengths, training.batch_tokens, max_rows=training.batch_rows)[1]
-    own = cut(lengths[:update:workers], training.micro_batch_tokens)[1]
+    own = cut(lengths[:update:workers], training.most_micro_batch_tokens)[1]
     return LongestRows(order, int(lengths[0]), update, own)
 
 

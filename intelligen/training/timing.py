@@ -65,7 +65,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
             build_task(trial.task).examples(bench.prepared.split("train"), bench.prepared),
             batch_tokens=trial.training.batch_tokens,
             batch_rows=trial.training.batch_rows,
-            micro_batch_tokens=trial.training.micro_batch_tokens,
+            micro_batch_tokens=trial.training.most_micro_batch_tokens,
             seed=trial.seed,
         )
         updates = epoch_updates(trial, loader)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ray.exceptions import RayError
 
 from intelligen.config.schema.sweep import Resources
-from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError
+from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError, ShrunkError
 from intelligen.state.failure_file import read_failure, write_failure
 from intelligen.state.memory_peak import read_peak
 from intelligen.sweep.cluster.capacity_monitor import require_capacity
@@ -64,6 +64,8 @@ class AttemptCounter:
                 return self._crashed(name, unwrapped(error, directory=directory))
             case NodeLostError() as fault:
                 require_capacity(self._resources, fault)
+                return Next.AGAIN
+            case ShrunkError():
                 return Next.AGAIN
             case MemoryShortageError() as fault if name in self._short_of_memory:
                 return MemoryShortageError(f"{fault}, though nothing ran beside it{_took(directory)}")
