@@ -127,12 +127,12 @@ def next_rows(known: Sequence[Size], *, memory_bytes: int, most_rows: int) -> in
     """
     low = max((one.rows for one in known if one.fits(memory_bytes)), default=0)
     above = min((one.rows for one in known if one.rows > low), default=None)
-    high = above or most_rows + 1
-    if high - low <= max(1, low // _FINENESS):
+    high, step = above or most_rows + 1, max(1, low // _FINENESS)
+    if high - low <= step:
         return None
     between = (low + high) // 2 if above else min(2 * low, most_rows)
     guesses = [min(rows, most_rows) for rows in _guesses(known, memory_bytes)]
-    return next((rows for rows in guesses if low < rows < high), between)
+    return next((rows for rows in guesses if low + step <= rows < high), between)
 
 
 def _guesses(known: Sequence[Size], memory_bytes: int) -> list[int]:
