@@ -1,8 +1,12 @@
 """A training whose memory does not suffice goes on in smaller parts, and learns what it would have learnt."""
 
+import resource
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from conftest import tiny_trial
@@ -12,9 +16,13 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.config.schema.single_strategies import Discriminator, SeqGan, Standard
 from intelligen.state.history import HISTORY_FILE, read_history
-from intelligen.state.memory_bounds import MEMORY_TAG, MemoryBounds
+from intelligen.state.memory_bounds import MEMORY_FILE, MEMORY_TAG, MemoryBounds
 from intelligen.training.checkpoint import Checkpoints
+from intelligen.training.fit import fit
+from intelligen.training.local_processes import in_group
+from intelligen.training.memory_allocator import return_freed_memory
 from intelligen.training.replay import Recorded, replay
+from intelligen.training.runtime import Runtime
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space")
 
@@ -28,7 +36,14 @@ SEQGAN = SeqGan(
 )
 
 
-def wide(prepared: str, *, d_ff: int, dropout: float = 0.0, strategy: Standard | SeqGan | None = None) -> Trial:
+def wide(
+    prepared: str,
+    *,
+    d_ff: int,
+    batch_tokens: int = 1100,
+    dropout: float = 0.0,
+    strategy: Standard | SeqGan | None = None,
+) -> Trial:
     """Updates of some 160 rows, whose activations take most of what a training takes.
 
     Of 8,192 units the tensors are too large for the C library to keep when they are freed: so a limit that comes later
@@ -36,7 +51,7 @@ def wide(prepared: str, *, d_ff: int, dropout: float = 0.0, strategy: Standard |
     """
     trial = tiny_trial(prepared)
     training = trial.training.model_copy(
-        update={"batch_tokens": 1100, "epochs": 1, "epoch_updates": UPDATES, "checkpoint_updates": 1}
+        update={"batch_tokens": batch_tokens, "epochs": 1, "epoch_updates": UPDATES, "checkpoint_updates": 1}
     )
     model = Seq2Seq(
         d_model=16, d_ff=d_ff, heads=2, encoder_layers=1, decoder_layers=1, dropout=dropout, max_positions=64
@@ -98,3 +113,31 @@ def test_a_training_that_fits_in_no_parts_ends_with_one_line(tiny_store, tmp_pat
     store, identity = tiny_store
     limited = limited_fit(wide(identity, d_ff=4096), store, tmp_path / "t", after=2, extra=2**20)
     assert limited.said.splitlines()[-1].startswith("out of memory: ")
+
+
+def train_as_one_of_two(trial: Trial, store: Path, directory: Path, *, limited: bool) -> None:
+    """Rank 1 is limited after two updates, in its first attempt, to what half of its rows take."""
+    torch.set_num_threads(1)
+    runtime = Runtime(store, directory)
+
+    def updated(update: int, _: int) -> None:
+        if (update, runtime.rank, limited) == (2, 1, True) and not (directory / MEMORY_FILE).exists():
+            return_freed_memory()
+            most = psutil.Process().memory_info().vms + 2**26
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+    fit(trial, replace(runtime, updated=updated))
+
+
+@pytest.mark.extended
+def test_where_one_of_two_ranks_runs_out_of_memory_both_go_on_in_smaller_parts(tiny_store, tmp_path):
+    store, identity = tiny_store
+    trial = wide(identity, d_ff=8192, batch_tokens=2200)
+    for name in ("free", "t"):
+        in_group(partial(train_as_one_of_two, trial, store, tmp_path / name, limited=name == "t"), processes=2)
+    bounds = MemoryBounds.read(tmp_path / "t")
+    assert (bounds.micro_batch_tokens(2), bounds.entries[0].since_update >= 2) == (None, True)
+    assert (bounds.micro_batch_tokens(UPDATES) or 0) > 0
+    (whole,), (parts,) = (read_history(tmp_path / name / HISTORY_FILE) for name in ("free", "t"))
+    assert parts.metrics["valid/loss"] == pytest.approx(whole.metrics["valid/loss"], rel=1e-5)
+    assert as_if_told(store, tmp_path / "t", tmp_path / "told")
