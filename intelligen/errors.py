@@ -80,6 +80,15 @@ class MemoryShortageError(IntelligenError):
     exit_code = 69
 
 
+class ShrunkError(IntelligenError):
+    """A trial's memory did not suffice for an update; its memory.json says in which smaller parts it is to go on.
+
+    Whoever started its processes starts them again, and counts no attempt.
+    """
+
+    exit_code = 69
+
+
 class CrashedError(IntelligenError):
     """An error of a trial that is none of the others: its type and its first line."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from intelligen.analysis.costs import StrategyCost
+from intelligen.analysis.memory_notes import memory_notes
 from intelligen.analysis.ranking_sentence import RankingSentence
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
 from intelligen.analysis.study import StudyResults, scored_as
@@ -105,6 +106,7 @@ def _notes(study: StudyResults) -> list[str]:
         notes.append(f"the search chose by {study.metric}, the test sets rank by {ranking.label}")
     notes += leaks(study.data) if study.data else []
     notes += _decoded_anew(study)
+    notes += memory_notes(study)
     going_on = [member.record.id for member in study.members if member.record.state is TrialState.RUNNING]
     if going_on:
         notes.append(f"not ended yet: {', '.join(going_on)}")

@@ -86,6 +86,11 @@ VERBS = (
         "Train an experiment's baseline by teacher forcing, from random weights or those that `initial` names.",
     ),
     Verb("finetune", "verbs.prepare_train_finetune:finetune", "Fine-tune the baseline with a training strategy."),
+    Verb(
+        "memory",
+        "verbs.memory:memory",
+        "Measure what updates of EXPERIMENT take at several sizes, and find the largest that fits.",
+    ),
     Verb("test", "verbs.inference_test:test", "Decode and score a test set."),
     Verb(
         "inference",

@@ -1,7 +1,7 @@
 """Batches: right-padded rows of a split within a token bound; a row beyond the bound is a batch of its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
@@ -164,6 +164,32 @@ def cut(descending_lengths: Rows, max_tokens: int | None, *, max_rows: int | Non
         fitting = left if max_tokens is None else max(1, max_tokens // int(descending_lengths[bounds[-1]]))
         bounds.append(bounds[-1] + min(left, fitting, left if max_rows is None else max_rows))
     return bounds
+
+
+@dataclass(frozen=True)
+class PaddedPart:
+    """Rows that are padded together."""
+
+    rows: int
+    longest: int
+    """Positions of their longest side."""
+
+    @property
+    def tokens(self) -> int:
+        """Rows × longest."""
+        return self.rows * self.longest
+
+
+def largest_part(descending_lengths: Rows, bounds: Sequence[int]) -> PaddedPart:
+    """The part with most tokens of those that could be cut smaller; where each is a single row, the longest row.
+
+    Args:
+        descending_lengths: Tokens per row, longest first.
+        bounds: Of the parts, as `cut` returns them.
+
+    """
+    parts = [PaddedPart(end - start, int(descending_lengths[start])) for start, end in pairwise(bounds)]
+    return max(parts, key=lambda part: (part.rows > 1, part.tokens))
 
 
 def evaluation_batches(

@@ -7,7 +7,7 @@ from typing import Generic
 
 import numpy as np
 
-from intelligen.data.batches import BatchT, Examples, Rows, cut
+from intelligen.data.batches import BatchT, Examples, PaddedPart, Rows, cut, largest_part
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Loader(Generic[BatchT]):
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
+        self._largest: PaddedPart | None = None
         self._start_pass(0)
 
     @property
@@ -94,13 +95,31 @@ class Loader(Generic[BatchT]):
         """Updates of every pass."""
         return len(self._plan.groups)
 
-    def next_update(self) -> list[BatchT]:
-        """Micro-batches of this rank for the next update; after a pass' last update the next pass begins."""
+    @property
+    def largest_part(self) -> PaddedPart:
+        """Of the micro-batches that were handed out last, the largest that could be cut smaller; alike on every rank.
+
+        Where each is a single row, the longest row.
+        """
+        assert self._largest is not None, "nothing was handed out yet"
+        return self._largest
+
+    def next_update(self, *, at_most: int | None = None) -> list[BatchT]:
+        """Micro-batches of this rank for the next update; after a pass' last update the next pass begins.
+
+        Args:
+            at_most: Bound of this update's micro-batches beside the loader's own, which it is where it is stricter.
+
+        """
         if self._update == self.updates_per_pass:
             self._start_pass(self._pass + 1)
         rows = self._plan.rows(self._update)
         self._update += 1
-        return self._micro_batches(rows)
+        return self._micro_batches(rows, at_most)
+
+    def longest_update(self, *, at_most: int | None = None) -> list[BatchT]:
+        """Micro-batches of this rank for the update with the longest rows of the pass; the position stays."""
+        return self._micro_batches(self._plan.order[: self._plan.bounds[1]], at_most)
 
     def state_dict(self) -> dict[str, int]:
         """Position of the next update."""
@@ -121,17 +140,20 @@ class Loader(Generic[BatchT]):
             number=number,
         )
 
-    def _micro_batches(self, rows: Rows) -> list[BatchT]:
+    def _micro_batches(self, rows: Rows, at_most: int | None) -> list[BatchT]:
         examples, targets = self._examples, self._examples.targets(rows)
         own = rows[self._rank :: self._world_size]
         batches = []
-        for start, end in self._micro_bounds(rows):
+        for start, end in self._micro_bounds(rows, at_most):
             part = own[start:end]
             batch = examples.batch(part if len(part) else rows[:1], update_targets=targets, update_rows=len(rows))
             batches.append(batch if len(part) else examples.without_targets(batch))
         return batches
 
-    def _micro_bounds(self, rows: Rows) -> list[tuple[int, int]]:
+    def _micro_bounds(self, rows: Rows, at_most: int | None) -> list[tuple[int, int]]:
         """Bounds of the micro-batches, the same on every rank: they follow rank 0, whose rows are the longest."""
         leading = self._examples.lengths[rows[:: self._world_size]]
-        return list(pairwise(cut(leading, self._micro_batch_tokens)))
+        given = [tokens for tokens in (self._micro_batch_tokens, at_most) if tokens is not None]
+        bounds = cut(leading, min(given, default=None))
+        self._largest = largest_part(leading, bounds)
+        return list(pairwise(bounds))

@@ -24,16 +24,19 @@ def write_synced(file: BufferedWriter, content: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a whole file durably, or leave the old one; the system's own errors are raised."""
-    temporary = path.with_name(f".{path.name}.tmp")
+def replace_file(path: Path, content: bytes, *, writer: str = "") -> None:
+    """Write a whole file durably, or leave the old one; the system's own errors are raised.
+
+    Processes that may write the same file at the same time have different names as its writer.
+    """
+    temporary = path.with_name(f".{path.name}{writer}.tmp")
     with temporary.open("wb") as file:
         write_synced(file, content)
     temporary.replace(path)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file durably, or leave the old one.
+def write_atomically(path: Path, text: str, *, writer: str = "") -> None:
+    """Write a whole file durably, or leave the old one; `writer` as in `replace_file`.
 
     Raises:
         CannotCreateError: It may not be written.
@@ -42,7 +45,7 @@ def write_atomically(path: Path, text: str) -> None:
     """
     content = text.encode()
     with writing(path, needed=len(content)):
-        replace_file(path, content)
+        replace_file(path, content, writer=writer)
 
 
 def sha256(path: Path) -> str:

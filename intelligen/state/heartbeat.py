@@ -13,6 +13,7 @@ import psutil
 
 from intelligen.state import layout
 from intelligen.state.atomic_files import write_atomically
+from intelligen.state.memory_peak import keeping_peak
 
 EVERY_S = 1.0
 
@@ -56,6 +57,8 @@ def memory_kills() -> int | None:
 def heartbeat(directory: Path, *, rank: int) -> Iterator[Callable[[], None]]:
     """Yields what a trial's process calls when it makes progress; the file changes at most once a second.
 
+    The peak of its memory is kept beside it.
+
     Args:
         directory: The trial's.
         rank: Of the process among the trial's; only rank 0 writes a file.
@@ -75,7 +78,8 @@ def heartbeat(directory: Path, *, rank: int) -> Iterator[Callable[[], None]]:
             beaten_s = time.monotonic()
 
     try:
-        yield beat
+        with keeping_peak(directory):
+            yield beat
     finally:
         # A reused process goes on with another trial.
         path.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Strategy and criterion: from one update's micro-batches to one change of the weights."""
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from intelligen.config.schema.training import Training
 from intelligen.data.batches import BatchT, Rows
 from intelligen.decoding.token_sampling import row_uniforms
 from intelligen.models.interfaces import ModelT
-from intelligen.optimization import Loss, MetricSums, Updater
+from intelligen.optimization import Loss, MetricSums, Updater, autocast
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class Strategy(Generic[ModelT, BatchT]):
     ) -> None:
         self.model = model
         self.criterion = criterion
+        self._precision = training.precision
         self._loss = wrap(LossModule(model, criterion))
         self._updater = Updater(self._loss, training, total_updates=total_updates, world_size=world_size)
 
@@ -152,6 +154,24 @@ class Strategy(Generic[ModelT, BatchT]):
         losses = [lambda batch=batch: self._loss(batch, step) for batch in micro_batches]
         sums.add(self._updater.update(losses, update=step.update))
         return sums
+
+    def rehearse(self, micro_batches: Sequence[BatchT], step: UpdateContext) -> None:
+        """Do all of an update but its step, and leave no trace: no gradients, no draws, nothing that was learnt.
+
+        Like `train_step`, it takes all ranks; their gradients are not added up.
+        """
+        device = next(self.model.parameters()).device
+        before = copy.deepcopy(self.criterion.state_dict())
+        loss = LossModule(self.model, self.criterion)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            step.seed_dropout()
+            self.criterion.prepare(micro_batches, step)
+            for batch in micro_batches:
+                with autocast(device, self._precision):
+                    total = loss(batch, step).total
+                total.backward()
+        self.model.zero_grad(set_to_none=True)
+        self.criterion.load_state_dict(before)
 
     def divergence(self) -> str | None:
         """Why training cannot go on, the same on every rank; none where it can."""

@@ -14,6 +14,7 @@ from intelligen.state.failure_file import forget_failure
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import Kind, ParameterValue, TrialRecord
 from intelligen.sweep.execution.workers import WorkerConfig
+from intelligen.sweep.memory_hints import memory_hints
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.row_trials import RowTrials, weights_in
 from intelligen.training.train_interval import TrainInterval
@@ -64,10 +65,11 @@ class SweepContext:
         interval: TrainInterval | None = None,
     ) -> WorkerConfig:
         """What a process needs to work on a trial, or on an interval of a trial in a population."""
-        interval = interval or TrainInterval.whole(trial)
+        interval, row = interval or TrainInterval.whole(trial), row or trial.strategy.name
+        beside = [record for record in self.ledger.trials.values() if record.row == row]
         return {
             "trial": trial.model_dump_json(),
-            "row": row or trial.strategy.name,
+            "row": row,
             "store": str(self.store),
             "directory": str(directory),
             "resources": resources.model_dump_json(),
@@ -75,6 +77,7 @@ class SweepContext:
             "settings": interval.settings.model_dump_json(),
             "until_epoch": interval.until_epoch,
             "adopted_update": interval.adopted_update,
+            "memory_hints": memory_hints(map(self.directory_of, beside)),
         }
 
     def begin(

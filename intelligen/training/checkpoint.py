@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from intelligen.errors import DataError, StorageError, free_bytes
 from intelligen.state.atomic_files import fsync, sha256
+from intelligen.training.memory_shortage import shortage_of
 
 WEIGHTS, TRAINING, META, MANIFEST = "model.safetensors", "training.pt", "meta.json", "MANIFEST.json"
 ADOPTED = "adopted"
@@ -73,10 +74,14 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor] | Path) -> None
 
     Raises:
         StorageError: The file cannot be read, or it holds another shape.
+        OSError, RuntimeError: The memory does not suffice.
+
     """
     try:
         model.load_state_dict(load_file(weights) if isinstance(weights, Path) else weights)
     except (OSError, RuntimeError, SafetensorError) as error:
+        if shortage_of(error) is not None:
+            raise
         source = weights if isinstance(weights, Path) else "averaged weights"
         raise StorageError(f"{source}: cannot load weights: {' '.join(str(error).split())[:300]}") from error
 
@@ -139,6 +144,11 @@ class Checkpoints:
         if any(self._root.glob("damaged-*")):
             raise DataError(f"{self._root}: no checkpoint is whole; delete the directory to start anew")
         return None
+
+    @property
+    def newest_update(self) -> int:
+        """The update of the newest checkpoint, whole or damaged; 0 where there is none."""
+        return max((int(path.name) for path in self._root.glob("[0-9]*")), default=0)
 
     def at(self, update: int) -> Checkpoint:
         """The checkpoint at an update that `keep_only` has kept.

@@ -4,6 +4,7 @@ import time
 
 from intelligen.evaluation import Evaluation
 from intelligen.state.history import INITIAL_WEIGHTS, Report, ValidationSample
+from intelligen.state.memory_bounds import MEMORY_TAG
 from intelligen.training.divergence import DivergedError, not_finite
 from intelligen.training.kept_weights import keep_weights
 from intelligen.training.progress import Progress
@@ -55,6 +56,8 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
     tags = {**evaluation.signatures, **Usage.tags(usages)}
     if setup.initial is not None:
         tags[INITIAL_WEIGHTS] = setup.initial.line()
+    if (bound := setup.memory.micro_batch_tokens(progress.update)) is not None:
+        tags[MEMORY_TAG] = str(bound)
     metric = setup.selection_metric
     progress.end_epoch(metrics[metric], metric=metric, averaged=setup.trial.training.average_last)
     report = runtime.broadcast(_report(progress, metrics, tags, samples))
@@ -92,7 +95,7 @@ def _report(
 
 def _validated(setup: Setup, progress: Progress) -> tuple[Evaluation, tuple[ValidationSample, ...]]:
     """Validate the weights as they are now."""
-    evaluation, samples = validate(setup)
+    evaluation, samples = validate(setup, update=progress.update)
     why = not_finite(named(evaluation))
     if why is not None:
         raise DivergedError(f"diverged: {why} at update {progress.update}; lower the learning rate")

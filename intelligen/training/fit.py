@@ -9,7 +9,7 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.single_strategies import StandardMatched
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import open_prepared
-from intelligen.errors import ConfigError
+from intelligen.errors import ConfigError, ShrunkError
 from intelligen.models.compiled_layers import compile_layers
 from intelligen.models.interfaces import Network
 from intelligen.state import layout
@@ -21,13 +21,16 @@ from intelligen.tasks import build_task
 from intelligen.training.checkpoint import Checkpoints, load_weights
 from intelligen.training.initial_loading import load_initial
 from intelligen.training.loop import train
-from intelligen.training.memory_allocator import keep_freed_memory
+from intelligen.training.memory_allocator import keep_freed_memory, return_freed_memory
+from intelligen.training.memory_probe import probe
+from intelligen.training.memory_shortage import naming_shortages
 from intelligen.training.reproducibility_manifest import keep_manifest, require_same_data, take_manifest
 from intelligen.training.resume import resume
 from intelligen.training.runtime import Runtime
 from intelligen.training.selected_weights import selected_weights
 from intelligen.training.train_interval import TrainInterval
 from intelligen.training.training_setup import Setup
+from intelligen.training.trial_memory import TrialMemory
 
 
 def fit(trial: Trial, runtime: Runtime) -> Result:
@@ -66,6 +69,8 @@ def fit_interval(trial: Trial, runtime: Runtime, interval: TrainInterval) -> Res
 
     Raises:
         DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
+        MemoryShortageError: Neither fits a single row, or what is needed beside the rows.
+        ShrunkError: On one of several ranks, the memory did not suffice: all of them are to begin again.
         StorageError: A checkpoint cannot be written or read.
 
     """
@@ -75,13 +80,41 @@ def fit_interval(trial: Trial, runtime: Runtime, interval: TrainInterval) -> Res
     if runtime.rank == 0:
         claim_directory(runtime.directory, trial)
     keep_freed_memory()
+    again = False
+    while True:
+        try:
+            with naming_shortages():
+                return _train_from_checkpoint(interval, runtime, heard=again)
+        except ShrunkError:
+            if runtime.world_size > 1:
+                raise  # the others wait for this rank, so that all have to begin again
+        # Behind the handler nothing refers to the model and its tensors any more.
+        return_freed_memory()
+        again = True
+
+
+def _train_from_checkpoint(interval: TrainInterval, runtime: Runtime, *, heard: bool) -> Result | None:
+    """Set up, take up the last checkpoint, and train until the interval ends.
+
+    Args:
+        interval: Settings and last epoch.
+        runtime: Where it runs.
+        heard: Whether the runtime has heard of the epochs so far from this process.
+
+    Raises:
+        ShrunkError: The memory did not suffice; from the last checkpoint on it is to go on in smaller parts.
+
+    """
     setup = _set_up(interval.settings, runtime)
     progress, report = resume(setup, adopted_update=interval.adopted_update)
+    if progress.update == 0 and setup.total_updates > 0:
+        setup.memory.begin_with_hints(setup.trial.training.most_micro_batch_tokens or setup.trial.training.batch_tokens)
+        probe(setup)
     if runtime.rank == 0:
-        _keep_manifest(interval.settings, runtime, update=progress.update)
+        _keep_manifest(setup, update=progress.update)
         if setup.initial is not None and progress.update == 0:
             runtime.noted(f"initial weights: {setup.initial.line()}")
-    if report is not None:
+    if report is not None and not heard:
         runtime.resumed(report)
     return train(setup, progress, until_epoch=interval.until_epoch)
 
@@ -112,7 +145,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
         task.examples(prepared.split("train"), prepared),
         batch_tokens=trial.training.batch_tokens,
         batch_rows=trial.training.batch_rows,
-        micro_batch_tokens=trial.training.micro_batch_tokens,
+        micro_batch_tokens=trial.training.most_micro_batch_tokens,
         seed=trial.seed,
         rank=runtime.rank,
         world_size=runtime.world_size,
@@ -127,9 +160,20 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
         total_updates=updates * trial.training.epochs,
         world_size=runtime.world_size,
     )
-    history = History(runtime.directory) if runtime.rank == 0 else None
-    checkpoints = Checkpoints(runtime.directory)
-    return Setup(trial, task, runtime, prepared, model, loader, strategy, updates, checkpoints, history, initial)
+    return Setup(
+        trial,
+        task,
+        runtime,
+        prepared,
+        model,
+        loader,
+        strategy,
+        epoch_updates=updates,
+        checkpoints=Checkpoints(runtime.directory),
+        history=History(runtime.directory) if runtime.rank == 0 else None,
+        memory=TrialMemory(runtime),
+        initial=initial,
+    )
 
 
 def _compile(model: Network, runtime: Runtime, *, key: str) -> None:
@@ -144,8 +188,15 @@ def _compile(model: Network, runtime: Runtime, *, key: str) -> None:
     compile_layers(model)
 
 
-def _keep_manifest(trial: Trial, runtime: Runtime, *, update: int) -> None:
+def _keep_manifest(setup: Setup, *, update: int) -> None:
     """Write down what the numbers after an update will follow from, before there are any."""
-    threads, processes = torch.get_num_threads(), runtime.world_size
-    manifest = take_manifest(trial, store=runtime.store, device=runtime.device, threads=threads, processes=processes)
+    runtime = setup.runtime
+    manifest = take_manifest(
+        setup.trial,
+        store=runtime.store,
+        device=runtime.device,
+        threads=torch.get_num_threads(),
+        processes=runtime.world_size,
+        micro_batch_tokens=setup.memory.micro_batch_tokens(update + 1),
+    )
     keep_manifest(runtime.directory, manifest, update=update)

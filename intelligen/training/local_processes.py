@@ -11,11 +11,13 @@ from typing import Any
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessException, spawn
 
-from intelligen.errors import IntelligenError
+from intelligen.errors import IntelligenError, ShrunkError
 
 
 def in_group(work: Callable[[], None], *, processes: int) -> None:
     """Do the same work in new processes that are one gloo group, and wait for them.
+
+    Where the memory of one does not suffice, all begin again in smaller parts, until a single row does not fit.
 
     Args:
         work: What can be pickled, such as a partial of a module's function.
@@ -25,6 +27,14 @@ def in_group(work: Callable[[], None], *, processes: int) -> None:
         IntelligenError: One of them raised it.
 
     """
+    while True:
+        try:
+            return _once_in_group(work, processes=processes)
+        except ShrunkError:
+            pass  # the trial's memory.json says how it goes on
+
+
+def _once_in_group(work: Callable[[], None], *, processes: int) -> None:
     raised = get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="intelligen-") as folder:
         arguments = (processes, work, Path(folder) / "rendezvous", raised)

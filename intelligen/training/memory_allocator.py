@@ -1,7 +1,10 @@
-"""Memory allocator settings: memory that one update frees is kept for the next."""
+"""Memory allocator: memory that one update frees is kept for the next, and given back when a training ends."""
 
 import ctypes
+import gc
 import sys
+
+import torch
 
 # mallopt(3). The largest block that glibc keeps at all is half of its HEAP_MAX_SIZE.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -18,3 +21,12 @@ def keep_freed_memory() -> None:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
         libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)
+
+
+def return_freed_memory() -> None:
+    """Free what only cycles of references hold, and give the system back all that is free; CUDA's too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)

@@ -18,6 +18,7 @@ from intelligen.data.data_manifest import MANIFEST
 from intelligen.errors import CannotCreateError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, Report, read_history
+from intelligen.state.memory_bounds import MemoryBounds
 from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_result import read_result, read_trial
 from intelligen.training.checkpoint import ADOPTED
@@ -136,6 +137,8 @@ def replay(
     """
     manifest, diverged = recorded.manifest, None
     runtime = Runtime(recorded.store, into, device=_device(manifest))
+    if (bounds := MemoryBounds.read(recorded.directory)).entries:
+        bounds.write(into)  # so that the same updates are made in the same parts
     try:
         if _processes(manifest) == 1:
             _train(recorded, replace(runtime, report=report, updated=updated))
@@ -198,15 +201,21 @@ def _refuse(directory: Path, why: str, fix: str) -> NoReturn:
 def _changes_since(trial: Trial, manifest: ReproducibilityManifest, *, store: Path) -> Iterator[str]:
     """Between the trial's beginning and now; it is replayed with as many threads and, on processors, processes."""
     now = take_manifest(
-        trial, store=store, device=_device(manifest), threads=manifest.threads, processes=_processes(manifest)
+        trial,
+        store=store,
+        device=_device(manifest),
+        threads=manifest.threads,
+        processes=_processes(manifest),
+        micro_batch_tokens=manifest.micro_batch_tokens,
     )
     yield from map(str, changes(manifest, now))
 
 
 def _changes_within(manifests: Mapping[int, ReproducibilityManifest]) -> Iterator[str]:
-    """Between the attempts of a trial that was resumed."""
+    """Between the attempts of a trial that was resumed; a replay takes its memory's bounds from memory.json."""
     for (_, before), (update, after) in pairwise(manifests.items()):
-        yield from (f"from update {update}: {change}" for change in changes(before, after))
+        found = (change for change in changes(before, after) if change.key != "micro_batch_tokens")
+        yield from (f"from update {update}: {change}" for change in found)
 
 
 def _device(manifest: ReproducibilityManifest) -> torch.device:

@@ -60,6 +60,9 @@ class ReproducibilityManifest(Settings):
     threads: int
     """Of each process."""
     processes: int
+    micro_batch_tokens: int | None = None
+    """In which parts updates are made because the memory did not suffice, as memory.json says; none = as the settings
+    have it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,13 @@ class ChangedFact:
 
 
 def take_manifest(
-    trial: Trial, *, store: Path, device: torch.device, threads: int, processes: int
+    trial: Trial,
+    *,
+    store: Path,
+    device: torch.device,
+    threads: int,
+    processes: int,
+    micro_batch_tokens: int | None = None,
 ) -> ReproducibilityManifest:
     """The manifest of a training here and now.
 
@@ -103,6 +112,7 @@ def take_manifest(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         threads=threads,
         processes=processes,
+        micro_batch_tokens=micro_batch_tokens,
     )
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 import psutil
 import torch
 
+from intelligen.state.process_memory import clear_peak, peak_bytes
 from intelligen.training.gpu import Nvml, uuid_of
 
 MIB = 2**20
@@ -53,7 +54,8 @@ class ResourceMonitor:
 
     On a GPU: memory that this process' allocator holds, and the utilisation that NVML gives for the device
     (found by UUID, so that a masked or renumbered device is not mistaken). On a CPU: resident memory, and
-    processor time in percent of one core.
+    processor time in percent of one core. The peak is no sample: the allocator and the kernel keep it, so that nothing
+    short is missed; where a kernel does not, it is the largest sample.
     """
 
     def __init__(self, device: torch.device, *, interval_s: float = 0.2) -> None:
@@ -66,10 +68,14 @@ class ResourceMonitor:
         self._memory: list[float] = []
         self._utilization: list[float] = []
         self._process = psutil.Process()
+        self._kept = False
+        """Whether the kernel keeps the peak from the beginning on."""
 
     def __enter__(self) -> "ResourceMonitor":
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
+        else:
+            self._kept = clear_peak()
         self._process.cpu_percent()
         self._thread.start()
         return self
@@ -84,11 +90,18 @@ class ResourceMonitor:
         """What was seen so far; call it before or after leaving the context."""
         self._sample()
         memory = list(self._memory)
-        peak = torch.cuda.max_memory_reserved(self._device) / MIB if self._device.type == "cuda" else max(memory)
         utilization = list(self._utilization)
         return Usage(
-            sum(memory) / len(memory), peak, sum(utilization) / len(utilization) if utilization else None, self._gpu
+            sum(memory) / len(memory),
+            self._peak_mib(memory),
+            sum(utilization) / len(utilization) if utilization else None,
+            self._gpu,
         )
+
+    def _peak_mib(self, samples: Sequence[float]) -> float:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_reserved(self._device) / MIB
+        return peak_bytes() / MIB if self._kept else max(samples)
 
     def _sample_until_stopped(self) -> None:
         while not self._stop.wait(self._interval_s):

@@ -1,6 +1,6 @@
 """Runtime of a trial: its directory, device and ranks, and the callbacks that get its reports."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +29,16 @@ class Runtime:
     directory: Path
     """The trial's own: checkpoints, history, result; every rank sees it."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    memory_hints: Mapping[str, int] = field(default_factory=dict)
+    """Device, by its `memory_name` → the most tokens of a micro-batch that other trials like this found to fit."""
     report: Callable[[Report], None] = _ignore
     """Called on every rank at every epoch's end, after the checkpoint; what it raises ends the trial there."""
     resumed: Callable[[Report], None] = _ignore
     """Called on every rank where training goes on at an epoch's end, with its report: the scheduler may have
     died before. What it raises ends the trial there."""
     noted: Callable[[str], None] = _ignore
-    """Called on rank 0 where a training begins, with a line for people of what it starts from."""
+    """Called with a line for people: on rank 0 where a training begins, of what it starts from; on the rank whose
+    memory does not suffice, of how it goes on."""
     updated: Callable[[int, int], None] = _ignore
     """Called after every update with its number and the total."""
 

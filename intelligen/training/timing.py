@@ -14,7 +14,7 @@ from torch import nn
 from intelligen.config.schema.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import Prepared
-from intelligen.strategies.base import UpdateContext
+from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
 from intelligen.training.checkpoint import load_weights
@@ -59,13 +59,13 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
     The updates that are timed lie all over the run, so that schedules are seen at work: the span is from the mean of
     the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
     """
-    pretrained = Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
+    pretrained = without_pretraining(trial)
     with threads_used(bench.threads):
         loader = Loader(
             build_task(trial.task).examples(bench.prepared.split("train"), bench.prepared),
             batch_tokens=trial.training.batch_tokens,
             batch_rows=trial.training.batch_rows,
-            micro_batch_tokens=trial.training.micro_batch_tokens,
+            micro_batch_tokens=trial.training.most_micro_batch_tokens,
             seed=trial.seed,
         )
         updates = epoch_updates(trial, loader)
@@ -75,16 +75,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
 
 def _time_updates(trial: Trial, bench: Bench, loader: Loader[Any], *, total: int) -> list[float]:
     """Seconds of some updates from the first to the last of `total`."""
-    task = build_task(trial.task)
-    strategy = build_strategy(
-        trial,
-        model=_model(trial, bench),
-        wrap=lambda module: module,
-        decode=partial(task.written, bench.prepared),
-        loss=partial(task.loss, label_smoothing=trial.training.label_smoothing),
-        total_updates=total,
-        world_size=1,
-    )
+    strategy = strategy_at(bench, trial, model=model_at(bench, trial), total_updates=total)
 
     def timed_update(number: int) -> float:
         batches = [batch.to(bench.device) for batch in loader.next_update()]
@@ -107,7 +98,7 @@ def time_validation(trial: Trial, bench: Bench) -> TimeRange:
     task, valid = build_task(trial.task), bench.prepared.split("valid")
     shards = max(1, len(valid) // VALIDATED_ROWS)
     with threads_used(bench.threads):
-        model = _model(trial, bench)
+        model = model_at(bench, trial)
         high = shards * _timed(
             lambda: task.evaluate(
                 model,
@@ -124,11 +115,26 @@ def time_validation(trial: Trial, bench: Bench) -> TimeRange:
     return TimeRange(high if bench.start else high * task.trained_share(valid, trial.decoding), high)
 
 
-def _model(trial: Trial, bench: Bench) -> Any:
+def model_at(bench: Bench, trial: Trial) -> Any:
+    """A trial's model with the bench's weights, on its device."""
     model: nn.Module = build_task(trial.task).build_model(trial.model, bench.prepared, seed=trial.seed)
     if bench.start is not None:
         load_weights(model, bench.start)
     return model.to(bench.device)
+
+
+def strategy_at(bench: Bench, trial: Trial, *, model: Any, total_updates: int) -> Strategy[Any, Any]:
+    """A trial's strategy over such a model, by one worker."""
+    task = build_task(trial.task)
+    return build_strategy(
+        trial,
+        model=model,
+        wrap=lambda module: module,
+        decode=partial(task.written, bench.prepared),
+        loss=partial(task.loss, label_smoothing=trial.training.label_smoothing),
+        total_updates=total_updates,
+        world_size=1,
+    )
 
 
 def _timed(call: Callable[[], object], bench: Bench) -> float:
@@ -143,6 +149,11 @@ def _halves(seconds: list[float]) -> TimeRange:
     ordered = sorted(seconds)
     half = (len(ordered) + 1) // 2
     return TimeRange(sum(ordered[:half]) / half, sum(ordered[-half:]) / half)
+
+
+def without_pretraining(trial: Trial) -> Trial:
+    """The trial, whose discriminator is taken to be trained already."""
+    return Trial.model_validate_json(json.dumps(_without_pretraining(trial.model_dump(mode="json"))))
 
 
 def _without_pretraining(settings: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypedDict
@@ -28,6 +29,7 @@ from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_result import read_trial
 from intelligen.tasks import AnyTask, build_task
 from intelligen.training.checkpoint import load_weights
+from intelligen.training.evaluation_memory import evaluate_within_memory
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import Scores, read_scores, score_files, scored_split, write_scores
 from intelligen.training.selected_weights import selected_weights
@@ -159,16 +161,25 @@ class TrainedModel:
     ) -> SplitScore:
         task, decoding = self.task, self.trial.decoding
         search = search or decoding.test if task.settings.writes_text else None
-        how: _HowToDecode = {
-            "prepared": self.prepared,
-            "search": search or decoding.test,
-            "decoding": decoding,
-            "device": self.device,
-            "seed": self.trial.seed,
-        }
-        shard = task.evaluate(self.model, split, **how)
+
+        def how(bounded: Decoding) -> _HowToDecode:
+            return {
+                "prepared": self.prepared,
+                "search": search or decoding.test,
+                "decoding": bounded,
+                "device": self.device,
+                "seed": self.trial.seed,
+            }
+
+        within_memory = partial(
+            evaluate_within_memory,
+            decoding=decoding,
+            lengths=lambda: task.examples(split, self.prepared).lengths,
+            device=self.device,
+        )
+        shards = within_memory(lambda bounded: task.evaluate(self.model, split, **how(bounded))).values
         references = task.references(split)
-        evaluation = task.score([shard], references)
+        evaluation = task.score(shards, references)
         intervals = {one.name: interval(evaluation.hypotheses, references, metric=one) for one in task.reported}
         scores = Scores(
             search=search,
@@ -182,7 +193,11 @@ class TrainedModel:
         )
         path = write_scores(self.directory, split.name, scores, decoding=decoding)
         caution = task.caution(split.name, references)
-        columns = task.answer_columns(self.model, split, evaluation, **how) if compared else ()
+        columns: tuple[AnswerColumn, ...] = ()
+        if compared:
+            (columns,) = within_memory(
+                lambda bounded: task.answer_columns(self.model, split, evaluation, **how(bounded))
+            ).values
         shown = tuple(islice(zip(task.inputs(split), references, strict=True), _SHOWN)) if columns else ()
         return SplitScore(split.name, report, search, evaluation, intervals, task, path, files, caution, columns, shown)
 

@@ -14,6 +14,7 @@ from intelligen.tasks import AnyTask
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.initial_loading import Loaded
 from intelligen.training.runtime import Runtime
+from intelligen.training.trial_memory import TrialMemory
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Setup:
     checkpoints: Checkpoints
     history: History | None
     """Rank 0 keeps it, and is the one to write; none on the others."""
+    memory: TrialMemory
     initial: Loaded | None = None
     """What became of the trial's initial weights, where it has some."""
 

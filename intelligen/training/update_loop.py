@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from intelligen.optimization import MetricSums
 from intelligen.strategies.base import UpdateContext
 from intelligen.training.divergence import DivergedError, not_finite
+from intelligen.training.memory_probe import shrunk
+from intelligen.training.memory_shortage import Shortage, tried
 from intelligen.training.progress import Progress
 from intelligen.training.resume import save
 from intelligen.training.runtime import Runtime
@@ -50,9 +52,12 @@ def train_updates(setup: Setup, progress: Progress) -> Trained:
 def _update(setup: Setup, progress: Progress) -> MetricSums:
     """Make one update from this rank's micro-batches."""
     progress.update += 1
-    micro_batches = setup.loader.next_update()
+    micro_batches = setup.loader.next_update(at_most=setup.memory.micro_batch_tokens(progress.update))
     step = UpdateContext(setup.trial.seed, progress.update, setup.total_updates, setup.runtime.rank)
-    sums = setup.strategy.train_step([batch.to(setup.runtime.device) for batch in micro_batches], step)
+    device = setup.runtime.device
+    sums = tried(lambda: setup.strategy.train_step([batch.to(device) for batch in micro_batches], step), device)
+    if isinstance(sums, Shortage):
+        raise shrunk(setup, sums, what=f"update {progress.update}")
     progress.target_tokens += micro_batches[0].update_targets
     progress.partial_tokens += micro_batches[0].update_targets
     setup.runtime.updated(progress.update, setup.total_updates)

@@ -4,6 +4,7 @@ from intelligen.config.metric_direction import improves
 from intelligen.state.trial_result import Result
 from intelligen.training.checkpoint import average_weights, load_weights
 from intelligen.training.divergence import DivergedError, not_finite
+from intelligen.training.memory_allocator import return_freed_memory
 from intelligen.training.progress import Progress
 from intelligen.training.selected_weights import write_result
 from intelligen.training.training_setup import Setup
@@ -17,6 +18,7 @@ def select(setup: Setup, progress: Progress, stop_reason: str, *, healthy: bool 
         StorageError: A checkpoint is damaged or gone, or the disk is full or fails.
 
     """
+    return_freed_memory()  # of the updates; the weights are loaded beside it
     runtime, metric = setup.runtime, setup.selection_metric
     metrics = runtime.broadcast(_validated_at(setup, progress.best_update) if runtime.rank == 0 else {})
     selected = f"best of {progress.epoch} epochs (update {progress.best_update})"
@@ -24,7 +26,7 @@ def select(setup: Setup, progress: Progress, stop_reason: str, *, healthy: bool 
     load_weights(setup.model, best)
     if len(ends) > 1:
         load_weights(setup.model, average_weights([setup.checkpoints.weights(update) for update in ends]))
-        averaged = dict(named(validate(setup)[0]))
+        averaged = dict(named(validate(setup, update=progress.update)[0]))
         if improves(metric, averaged[metric], than=metrics[metric]):
             metrics, selected = averaged, f"average of the last {len(ends)} epochs"
         else:
@@ -43,7 +45,7 @@ def select_untrained(setup: Setup, stop_reason: str) -> Result:
         StorageError: The disk is full or fails.
 
     """
-    metrics = dict(named(validate(setup)[0]))
+    metrics = dict(named(validate(setup, update=0)[0]))
     if why := not_finite(metrics):
         raise DivergedError(f"the weights as they were loaded cannot be validated: {why}")
     result = Result("the weights as they were loaded", metrics, stop_reason, healthy=True)

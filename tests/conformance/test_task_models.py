@@ -29,8 +29,10 @@ from intelligen.strategies.auxiliary_lm import AuxiliaryLmCriterion
 from intelligen.strategies.base import UpdateContext
 from intelligen.tasks import build_task
 from intelligen.training.fit import fit
+from intelligen.training.memory_measurement import measure
 from intelligen.training.report_line import report_line
 from intelligen.training.runtime import Runtime
+from intelligen.training.timing import Bench
 from intelligen.training.trained_model import TrainedModel
 
 LM = {
@@ -105,6 +107,17 @@ def test_neither_neighbours_nor_ranks_change_what_is_measured(
         else:
             assert other.hypotheses == whole.hypotheses
     assert {metric.name for metric in parts.task.metrics} | {"loss"} <= whole.metrics.keys()
+
+
+@every_trained
+def test_the_memory_of_its_updates_is_measured(
+    task: str, model: str, strategy: str, store: Path, prepared: dict[str, str]
+) -> None:
+    trial = task_trial(task, model, prepared[task], strategy=EVERY.get(strategy, Standard()))
+    parts = Parts(trial, store)
+    use = measure(trial, Bench(parts.prepared, CPU, 1, None), rows=2)
+    weights_and_moments = 3 * sum(weight.nbytes for weight in parts.model.parameters())
+    assert weights_and_moments <= use.state_bytes < use.memory_bytes
 
 
 @every_trained

@@ -35,6 +35,7 @@ from intelligen.training.resume import resume
 from intelligen.training.runtime import Runtime
 from intelligen.training.timing import Bench, time_epoch, time_validation
 from intelligen.training.training_setup import Setup
+from intelligen.training.trial_memory import TrialMemory
 from intelligen.training.validation import SHOWN_SAMPLES
 
 
@@ -110,7 +111,10 @@ def labelling(store: Path, identity: str, directory: Path) -> Setup:
         world_size=1,
     )
     directory.mkdir(exist_ok=True)
-    return Setup(trial, task, runtime, prepared, model, loader, strategy, 6, Checkpoints(directory), History(directory))
+    checkpoints, history = Checkpoints(directory), History(directory)
+    return Setup(
+        trial, task, runtime, prepared, model, loader, strategy, 6, checkpoints, history, memory=TrialMemory(runtime)
+    )
 
 
 def test_a_task_that_writes_nothing_trains_pauses_resumes_and_ends(tiny_store, tmp_path):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from intelligen.config.base import ADDED, Name, Settings, canonical_json, content_hash
+from intelligen.config.base import ADDED, UNCOMPARED, Name, Settings, canonical_json, content_hash
 from intelligen.config.schema.data import (
     AnyTokenizer,
     Data,
@@ -20,6 +20,7 @@ from intelligen.config.schema.initial import Initial, InitialWeights
 from intelligen.config.schema.model import MODELS, Model, Seq2Seq, Transformer
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.pretrained_model import Pretrained
+from intelligen.config.schema.published import PublishedMemory
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
 from intelligen.config.schema.tasks import TASKS, Task, Translation
@@ -46,6 +47,8 @@ class Experiment(Settings):
     decoding: Decoding = Decoding()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """Of weights, data order, dropout and rollouts."""
+    published_memory: Annotated[PublishedMemory | None, ADDED, UNCOMPARED] = None
+    """What others' trainings took at several sizes; nothing is computed from it."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":

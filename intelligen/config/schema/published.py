@@ -1,8 +1,8 @@
-"""Published figures: what others report for a sweep's rows, shown beside what comes out here."""
+"""Published figures: what others report for a sweep's rows or for sizes, shown beside what comes out here."""
 
 from typing import Annotated, Any
 
-from pydantic import Field, FiniteFloat, GetJsonSchemaHandler
+from pydantic import Field, FiniteFloat, GetJsonSchemaHandler, PositiveFloat, PositiveInt
 from pydantic_core import CoreSchema
 
 from intelligen.config.base import Name, Settings
@@ -39,6 +39,24 @@ class Published(Settings):
     def measures(self) -> tuple[str, ...]:
         """The names of all results, in the file's order."""
         return tuple(dict.fromkeys(name for figures in self.rows.values() for name in figures))
+
+
+class MemoryFigure(Settings):
+    """What a training took there at one size."""
+
+    rows: PositiveInt
+    """Of an update, all held at once."""
+    gib: PositiveFloat
+    """Of the device's memory, 2^30 bytes each."""
+
+
+class PublishedMemory(Settings):
+    """Memory that others report for trainings of several sizes, which `intelligen memory` shows beside ours."""
+
+    note: str
+    """Whose figures they are, and on what they were measured."""
+    sizes: Annotated[tuple[MemoryFigure, ...], Field(min_length=1)]
+    """What each took."""
 
 
 def known_measures(task: TaskSettings | type[TaskSettings]) -> tuple[str, ...]:

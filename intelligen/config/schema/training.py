@@ -89,8 +89,11 @@ class Training(Settings):
     """Instead of `batch_tokens`: rows of one update over all workers, those of like length together; one update of each
     pass may have fewer.
     """
-    micro_batch_tokens: PositiveInt | None = None
-    """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. Not given = no bound."""
+    micro_batch_tokens: PositiveInt | Literal["auto"] | None = None
+    """Most padded tokens a worker holds at once: an update is accumulated over micro-batches. `auto` = all of the
+    update, or half of it, and so on, as 90 % of the free memory allows; this is tried before the first update. Not
+    given = `auto` on a GPU, and no bound without one. An update that does not fit is made in smaller parts in any case.
+    """
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     """ε: the share of the target's probability that is spread over the vocabulary (Szegedy et al. 2016)."""
     optimizer: Optimizer = Optimizer()
@@ -112,6 +115,11 @@ class Training(Settings):
 
     Checkpoints go as training goes on; these stay. Of epochs behind an early end there are none.
     """
+
+    @property
+    def most_micro_batch_tokens(self) -> int | None:
+        """`micro_batch_tokens` as a number; none where there is none, or where it is to be found."""
+        return None if self.micro_batch_tokens == "auto" else self.micro_batch_tokens
 
     @model_validator(mode="after")
     def _epochs_fit(self) -> "Training":

@@ -37,6 +37,7 @@ from intelligen.errors import (
 )
 from intelligen.state import layout
 from intelligen.training.divergence import DivergedError
+from intelligen.training.memory_shortage import shortage_of
 
 OWN = (DivergedError, ConfigError)
 """What another attempt would end with, too."""
@@ -57,7 +58,7 @@ _NO_DEVICE = re.compile(
     r"|busy or unavailable|ECC error|CUDA unknown error|invalid device ordinal"
 )
 _NO_MEETING = re.compile(r"\bgloo\b|\bNCCL\b|c10d", re.IGNORECASE)
-_NO_MEMORY = re.compile(r"DefaultCPUAllocator: (can't allocate|not enough) memory|node running low on memory")
+_LOW_NODE = "node running low on memory"
 _NO_ENVIRONMENT = re.compile(r"[Ff]ailed to set up runtime environment")
 _NODE = re.compile(r"\bip=([^,)\s]+)")
 _NEVER_RAN = "The actor never ran"
@@ -84,8 +85,10 @@ def fault_of(error: BaseException, *, directory: Path) -> IntelligenError | None
 
 
 def _fault(error: BaseException, directory: Path) -> IntelligenError | None:
+    if (shortage := shortage_of(error)) is not None:
+        return shortage.error()
     match error:
-        case MemoryError() | torch.OutOfMemoryError() | ray.exceptions.OutOfMemoryError():
+        case ray.exceptions.OutOfMemoryError():
             return MemoryShortageError(f"out of memory: {first_line(error)}")
         case ray.exceptions.RayError() | ray.train.PreemptionError():
             return _fault_of_ray(error)
@@ -181,8 +184,6 @@ def _primary(error: sqlite3.Error) -> int:
 
 def _system_fault(error: OSError, directory: Path) -> IntelligenError:
     path = Path(error.filename) if isinstance(error.filename, str) else directory
-    if error.errno == errno.ENOMEM:
-        return MemoryShortageError(f"out of memory: {error.strerror}")
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror) or error.errno in _NETWORK:
         return BusyError(f"{path}: the network does not answer: {error}; run the same command once it does")
     if isinstance(error, FileNotFoundError):
@@ -202,7 +203,7 @@ def _is_in_runs(path: Path, directory: Path) -> bool:
 
 def _fault_of_torch(error: BaseException) -> IntelligenError | None:
     text = str(error)
-    if _NO_MEMORY.search(text):
+    if _LOW_NODE in text:
         return MemoryShortageError(f"out of memory: {first_line(error)}")
     if _NO_DEVICE.search(text):
         what = f"its GPU cannot be used: {first_line(error)}; check driver and torch there"

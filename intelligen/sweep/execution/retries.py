@@ -7,8 +7,9 @@ from pathlib import Path
 from ray.exceptions import RayError
 
 from intelligen.config.schema.sweep import Resources
-from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError
+from intelligen.errors import CrashedError, IntelligenError, MemoryShortageError, NodeLostError, ShrunkError
 from intelligen.state.failure_file import read_failure, write_failure
+from intelligen.state.memory_peak import read_peak
 from intelligen.sweep.cluster.capacity_monitor import require_capacity
 from intelligen.sweep.cluster.cluster_monitor import require_cluster
 from intelligen.sweep.cluster.oom_kills import killed_for_memory
@@ -64,8 +65,10 @@ class AttemptCounter:
             case NodeLostError() as fault:
                 require_capacity(self._resources, fault)
                 return Next.AGAIN
+            case ShrunkError():
+                return Next.AGAIN
             case MemoryShortageError() as fault if name in self._short_of_memory:
-                return MemoryShortageError(f"{fault}, though nothing ran beside it")
+                return MemoryShortageError(f"{fault}, though nothing ran beside it{_took(directory)}")
             case MemoryShortageError():
                 self._short_of_memory.add(name)
                 return Next.ALONE
@@ -123,3 +126,9 @@ class Attempts:
 def _killed_for_memory(error: BaseException, directory: Path) -> MemoryShortageError | None:
     """A trial that has raised an error was not killed, whatever the kernel killed on its host meanwhile."""
     return killed_for_memory(directory) if isinstance(unwrapped(error, directory=directory), RayError) else None
+
+
+def _took(directory: Path) -> str:
+    """What a process had taken that was killed; nothing where it ended by an error of its own."""
+    peak = read_peak(directory)
+    return "" if peak is None else f"; it had taken {peak}"

@@ -1,11 +1,9 @@
 """Ray workers: run `fit` for a trial and report to Ray; nothing here talks to MLflow."""
 
-import ctypes
 import gc
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +29,7 @@ from intelligen.sweep.execution.gloo_rendezvous import Rendezvous
 from intelligen.sweep.execution.trial_log import trial_log
 from intelligen.tasks import build_task
 from intelligen.training.fit import fit_interval
+from intelligen.training.memory_allocator import return_freed_memory
 from intelligen.training.report_line import report_line
 from intelligen.training.runtime import Runtime
 from intelligen.training.train_interval import TrainInterval
@@ -56,6 +55,8 @@ class WorkerConfig(TypedDict):
     """After which it is paused, in a population; its last epoch elsewhere."""
     adopted_update: int | None
     """Of the other trial's checkpoint from which it goes on."""
+    memory_hints: dict[str, int]
+    """As `Runtime` has them."""
 
 
 def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
@@ -159,7 +160,8 @@ def _device(config: WorkerConfig, given: torch.device | None = None) -> torch.de
 def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Callable[[Report], None]) -> None:
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
-    runtime = Runtime(store=Path(config["store"]), directory=Path(config["directory"]), device=device)
+    store, directory = Path(config["store"]), Path(config["directory"])
+    runtime = Runtime(store, directory, device=device, memory_hints=config["memory_hints"])
     trial = stored_trial(config["trial"])
     metrics = build_task(trial.task).metrics
     with (
@@ -201,14 +203,10 @@ def _interval(config: WorkerConfig) -> TrainInterval:
 
 def _return_free_memory() -> None:
     """Give what the actor's last trial freed back to the system, so that this trial's memory is its own."""
-    gc.collect()
+    return_freed_memory()
     if not gc.get_freeze_count():
         # Before the actor's first trial there are only imports: looking through them takes a quarter of a second.
         gc.freeze()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _last_result(directory: Path) -> dict[str, Any] | None:

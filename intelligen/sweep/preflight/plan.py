@@ -11,27 +11,23 @@ import torch
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.load import row_experiments, trial_experiment
-from intelligen.config.schema.experiment import Experiment, Trial
-from intelligen.config.schema.initial import InitialWeights
-from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.sweep import Sweep
 from intelligen.data.data_summary import shared_rows
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.ledger import recorded_devices
 from intelligen.state.redaction import redact
-from intelligen.state.trial_result import read_result
 from intelligen.sweep.cluster.capacity import Capacity
 from intelligen.sweep.cluster.device_choice import devices_line, on_devices
 from intelligen.sweep.cluster.find_cluster import Cluster
+from intelligen.sweep.preflight.memory_check import MemoryCheck
 from intelligen.sweep.preflight.resource_survey import capacity_at
 from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
+from intelligen.sweep.preflight.trial_times import CostEstimate, TrialTimes
 from intelligen.sweep.row_data import PreparedRows
-from intelligen.sweep.row_trials import FindWeights, RowTrials, weights_in
 from intelligen.sweep.search.define_by_run import chosen_row, suggest
-from intelligen.tasks import build_task
-from intelligen.training.initial_weights import expected_weights
-from intelligen.training.selected_weights import selected_weights
-from intelligen.training.timing import Bench, TimeRange, time_epoch, time_validation
+from intelligen.training.timing import TimeRange
 
 SAMPLED_TRIALS = 5
 LEAVES_OUT = (
@@ -54,19 +50,6 @@ class SampledTrial:
     """Why its values do not go together; such a trial fails."""
     seconds: TimeRange | None
     """Of training and validation, if it finishes; none where it was not measured."""
-
-
-@dataclass(frozen=True)
-class CostEstimate:
-    """What a sweep is expected to take, from a few updates of its own model on this machine."""
-
-    baseline_s: TimeRange
-    """Of the baselines that are not there yet; 0 where all of them are."""
-    search_s: TimeRange
-    confirm_s: TimeRange
-    """Of the trainings that repeat the best trials with other seeds; 0 without any."""
-    device_hours: TimeRange
-    """Of all of these together."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +118,14 @@ def make_plan(
     sweep, refusal = _on_devices(asked, capacity, recorded_devices(layout.sweep(store, sweep.name)))
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     prepared = None if no_cost is not None else prepare()
-    timed = None if prepared is None else _Timed(sweep, experiment, prepared, store)
+    memory = MemoryCheck(sweep, shares_host=cluster is None)
+    timed = None if prepared is None else TrialTimes(sweep, experiment, prepared, store, memory)
     rows = row_experiments(sweep, experiment)
     trials = tuple(_trial(changes, experiment, rows, timed) for changes in _sampled(sweep))
     one = _mean_trial(trials)
+    cost = None if timed is None or one is None else timed.cost(one)
+    if cost is None and memory.short:
+        no_cost = "an update does not fit into the memory here"
     return Plan(
         sweep=sweep,
         experiment=experiment,
@@ -149,10 +136,14 @@ def make_plan(
         concurrent_fit=capacity.fitting(sweep.resources),
         data=() if prepared is None else tuple(shared_rows(prepared.shared.manifest)),
         trials=trials,
-        cost=None if timed is None or one is None else timed.cost(one),
+        cost=cost,
         no_cost=no_cost,
         leaves_out=LEAVES_OUT,
-        warnings=(*sweep_warnings(sweep, experiment), *(() if one is None else too_short(sweep, one))),
+        warnings=(
+            *sweep_warnings(sweep, experiment),
+            *(() if one is None else too_short(sweep, one)),
+            *memory.warnings,
+        ),
         refusal=refusal,
     )
 
@@ -189,7 +180,7 @@ def _on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) -
 
 
 def _trial(
-    changes: Mapping[str, Any], experiment: Experiment, rows: Mapping[str, Experiment], timed: "_Timed | None"
+    changes: Mapping[str, Any], experiment: Experiment, rows: Mapping[str, Experiment], timed: "TrialTimes | None"
 ) -> SampledTrial:
     name = chosen_row(changes, experiment)
     try:
@@ -212,81 +203,3 @@ def _mean_trial(trials: tuple[SampledTrial, ...]) -> TimeRange | None:
 
 def _mean(spans: list[TimeRange]) -> TimeRange:
     return TimeRange(fmean(span.low for span in spans), fmean(span.high for span in spans))
-
-
-def _weights_as_far_as_known(store: Path) -> FindWeights:
-    """Those of finished pre-trainings; for others stand weights that take an update as long, and no baseline has."""
-    trained = weights_in(store)
-
-    def weights(experiment: Experiment, prepared: str, pretraining: Trial) -> InitialWeights:
-        if read_result(layout.baseline(store, pretraining.identity)) is not None:
-            return trained(experiment, prepared, pretraining)
-        assert experiment.initial is not None
-        return expected_weights(experiment.initial, pretraining)
-
-    return weights
-
-
-class _Timed:
-    """Measures trials of one sweep; a row's validation once, since it is the same for all its trials."""
-
-    def __init__(self, sweep: Sweep, experiment: Experiment, prepared: PreparedRows, store: Path) -> None:
-        build_task(experiment.task).require_scorable(prepared.shared, key="experiment.task")
-        self._sweep = sweep
-        self._store = store
-        self._prepared = {one.identity: one for one in prepared.each_once()}
-        self._validations: dict[str, TimeRange] = {}
-        self.rows = RowTrials(sweep, experiment, prepared.identities(), _weights_as_far_as_known(store))
-
-    def trial(self, changes: Mapping[str, Any]) -> TimeRange:
-        """Seconds of a trial that finishes, the validation of its start included."""
-        trial, row = self.rows.trial(changes), self.rows.row_of(changes)
-        if trial.start is None:
-            return self._seconds(trial, row or "", self._sweep.resources, validations=trial.training.epochs)
-        baseline = self.rows.baseline(trial.seed, row)
-        start = selected_weights(layout.baseline(self._store, baseline.identity)) if self._is_there(baseline) else None
-        validations = trial.training.epochs + 1
-        return self._seconds(trial, row or "", self._sweep.resources, validations=validations, start=start)
-
-    def cost(self, trial_s: TimeRange) -> CostEstimate | None:
-        """Of the whole sweep; none where no number of trials bounds it."""
-        total, again = self._sweep.total_trials(), self._sweep.total_repetitions()
-        if total is None:
-            return None
-        baseline, missing = TimeRange(0.0, 0.0), self._missing()
-        for name, trials in missing.items():
-            one = self._seconds(trials[0], name, self._sweep.baseline, validations=trials[0].training.epochs)
-            baseline += one.times(len(trials))
-        resources = self._sweep.resources
-        search, confirm = (
-            trial_s.times(count / max(1, min(count, resources.concurrent_trials))) for count in (total, again)
-        )
-        devices = baseline.times(self._sweep.baseline.workers) + trial_s.times((total + again) * resources.workers)
-        at_once = min(max(1, sum(map(len, missing.values()))), self._sweep.baselines_at_once())
-        return CostEstimate(baseline.times(1 / at_once), search, confirm, devices.times(1 / 3600))
-
-    def _missing(self) -> dict[str, list[Trial]]:
-        """Pre-trainings and baselines that are not there yet, in groups that differ in nothing but their seeds."""
-        groups: dict[str, list[Trial]] = {}
-        for trial in (one.trial for one in (*self.rows.pretrainings.values(), *self.rows.baselines.values())):
-            if not self._is_there(trial):
-                groups.setdefault(trial.model_copy(update={"seed": 0}).identity, []).append(trial)
-        return groups
-
-    def _is_there(self, baseline: Trial) -> bool:
-        return read_result(layout.baseline(self._store, baseline.identity)) is not None
-
-    def _seconds(
-        self, trial: Trial, group: str, resources: Resources, *, validations: int, start: Path | None = None
-    ) -> TimeRange:
-        """Of a whole trial; a validation takes as long for all trials of a group."""
-        if group not in self._validations:
-            self._validations[group] = time_validation(trial, self._bench(trial, self._sweep.resources, start))
-        alone = time_epoch(trial, self._bench(trial, resources, start)).times(trial.training.epochs)
-        alone += self._validations[group].times(validations)
-        # Workers share an update at best in equal parts, and at worst to no use.
-        return TimeRange(alone.low / resources.workers, alone.high)
-
-    def _bench(self, trial: Trial, resources: Resources, start: Path | None) -> Bench:
-        device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
-        return Bench(self._prepared[trial.prepared], device, resources.cpus_per_worker, start)

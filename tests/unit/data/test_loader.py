@@ -132,6 +132,24 @@ def test_a_resumed_loader_goes_on_exactly(taken: int, bound: dict[str, int], upd
     assert rows_of(resumed, 50) == rows_of(loader, 50)
 
 
+def test_a_bound_of_one_update_holds_for_it_alone_and_only_where_it_is_stricter() -> None:
+    loader = Loader(SentencePairs(make_split([(7, 7)] * 8)), batch_tokens=64, micro_batch_tokens=32, seed=1)
+    rows = [[len(batch.rows) for batch in loader.next_update(at_most=bound)] for bound in (16, 1000, None, 1)]
+    assert rows == [[2] * 4, [4] * 2, [4] * 2, [1] * 8]
+    assert (loader.largest_part.rows, loader.largest_part.longest) == (1, 8)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_longest_update_is_handed_out_beside_the_order(rank: int) -> None:
+    lengths = [(20, 3), *random_lengths(60), (2, 40)]
+    options = {"batch_tokens": 64, "seed": 3, "rank": rank, "world_size": 2}
+    loader, other = (Loader(SentencePairs(make_split(lengths)), **options) for _ in range(2))
+    (batch,) = loader.longest_update()
+    assert (loader.largest_part.rows, loader.largest_part.longest) == (1, 41)
+    assert max(batch.source_BS.size(1), batch.target_in_BT.size(1)) == 41
+    assert rows_of(loader, 9) == rows_of(other, 9)
+
+
 def test_an_update_of_so_many_rows_has_them_whatever_their_lengths() -> None:
     lengths = random_lengths(50)
     loader = Loader(SentencePairs(make_split(lengths)), batch_rows=8, seed=3)

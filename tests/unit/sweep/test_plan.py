@@ -1,5 +1,6 @@
 """A plan shows points of the space as the search would draw them, the refused ones under their own strategy."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,15 +8,17 @@ import torch
 from searches import sweep
 
 from intelligen.config.named_experiments import initial_experiment
-from intelligen.config.schema.experiment import Experiment, baseline_trial
+from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial
 from intelligen.config.schema.training import Training
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.state import layout
 from intelligen.sweep.cluster.capacity import Capacity, Node
 from intelligen.sweep.preflight import plan as plans
+from intelligen.sweep.preflight.memory_check import MemoryCheck
 from intelligen.sweep.preflight.plan import make_plan
 from intelligen.sweep.row_data import PreparedRows
 from intelligen.sweep.row_starts import RowStarts
+from intelligen.training.timing import Bench
 
 
 def nothing_to_time() -> Prepared:
@@ -80,3 +83,45 @@ def test_baselines_of_variants_that_start_from_a_pre_training_are_timed(
     plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows)
     assert plan.cost is not None
     assert plan.cost.baseline_s.low > 0
+
+
+def test_a_trial_whose_update_does_not_fit_is_not_timed_but_warned_of(
+    tmp_path: Path, tiny_store: tuple[Path, str]
+) -> None:
+    prepared = open_prepared(layout.prepared(*tiny_store))
+    brief = Training(epochs=1, epoch_updates=1)
+    wide = {"d_model": 32, "d_ff": 2**34, "heads": 2}  # 2 TiB in each of its matrices
+    experiment = Experiment(version=1, name="e", model=wide, training=brief, finetuning=brief)
+    settings = sweep(
+        experiment="an experiment.yaml",
+        space={"strategy": {"choice": ["standard", "generative"]}},
+        budget={"trials": 2},
+        resources={"gpus_per_worker": 0},
+        baseline={"gpus_per_worker": 0},
+    )
+    rows = PreparedRows(prepared, {}, {}, RowStarts({}))
+    plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows)
+    assert [trial.seconds for trial in plan.trials] == [None] * len(plan.trials)
+    assert (plan.cost, plan.no_cost) == (None, "an update does not fit into the memory here")
+    for strategy in ("standard", "generative"):
+        (line,) = [line for line in plan.warnings if line.startswith(f"a fine-tuning with {strategy} holds more rows")]
+        assert ": out of memory: " in line
+        assert re.search(rf"; intelligen memory '.*an experiment.yaml' --strategy {strategy} shows how many do$", line)
+
+
+def test_trials_that_fit_one_by_one_but_not_side_by_side_are_warned_of(
+    tmp_path: Path, tiny_store: tuple[Path, str]
+) -> None:
+    prepared = open_prepared(layout.prepared(*tiny_store))
+    experiment = Experiment(version=1, name="e", model={"d_model": 32, "d_ff": 32, "heads": 2})
+    settings = sweep(
+        space={"strategy": {"const": {"name": "standard"}}, "finetuning.epochs": {"choice": [1, 2]}},
+        budget={"trials": 5000},
+        resources={"gpus_per_worker": 0, "concurrent_trials": 5000},
+    )
+    memory = MemoryCheck(settings, shares_host=True)
+    trial = finetuning_trial(experiment, prepared=prepared.identity, start="start")
+    memory.require_fitting(trial, Bench(prepared, torch.device("cpu"), 1, None), settings.resources)
+    (line,) = memory.warnings
+    assert "5000 processes at once do not fit" in line
+    assert not memory.short

@@ -1,0 +1,76 @@
+"""Memory check of a plan: whether what a trial holds at once fits here, seen by one update of its longest rows."""
+
+import shlex
+
+from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.sweep import Resources, Sweep
+from intelligen.config.schema.training import Training
+from intelligen.errors import MemoryShortageError
+from intelligen.state.process_memory import available_bytes
+from intelligen.training.memory_measurement import own_peak
+from intelligen.training.timing import Bench
+
+_GIB = 2**30
+
+
+class MemoryCheck:
+    """Makes such an update of each kind of trial once, and keeps what is to be said of it.
+
+    Args:
+        sweep: Its settings.
+        shares_host: Whether all its trials run on this machine, and so take from one memory.
+
+    """
+
+    def __init__(self, sweep: Sweep, *, shares_host: bool) -> None:
+        self._experiment, self._shares_host = sweep.experiment, shares_host
+        self._free_bytes = available_bytes()
+        self._shortages: dict[str, str | None] = {}
+        self._warnings: dict[str, str] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line each: what, why, the fix."""
+        return tuple(self._warnings.values())
+
+    @property
+    def short(self) -> bool:
+        """Whether there is a trial of which an update does not fit."""
+        return any(self._shortages.values())
+
+    def require_fitting(self, trial: Trial, bench: Bench, resources: Resources) -> None:
+        """Note what is to be said of a trial.
+
+        Raises:
+            MemoryShortageError: An update does not fit, so that there is nothing to time.
+
+        """
+        kind = f"{trial.model_copy(update={'training': _sizes(trial.training)}).model_dump_json()}, {resources.workers}"
+        if kind not in self._shortages:
+            self._shortages[kind] = self._shortage(trial, bench, resources)
+        if (shortage := self._shortages[kind]) is not None:
+            raise MemoryShortageError(shortage)
+
+    def _shortage(self, trial: Trial, bench: Bench, resources: Resources) -> str | None:
+        """Why an update does not fit; none where it does."""
+        name, at_once = trial.strategy.name, resources.concurrent_trials * resources.workers
+        what = "the baseline" if trial.start is None else f"a fine-tuning with {name}"
+        try:
+            peak = own_peak(trial, bench, workers=resources.workers)
+        except MemoryShortageError as error:
+            options = [] if trial.start is None else ["--strategy", name]
+            found = shlex.join(["intelligen", "memory", self._experiment, *options])
+            self._warnings[what] = f"{what} holds more rows at once than fit here: {error}; {found} shows how many do"
+            return str(error)
+        if bench.device.type == "cpu" and self._shares_host and at_once * peak > self._free_bytes:
+            self._warnings[what] = (
+                f"{what} takes {peak / _GIB:.1f} GiB for its longest rows, and {at_once} processes at once do not fit"
+                f" into the {self._free_bytes / _GIB:.1f} GiB that are free here; lower resources.concurrent_trials"
+            )
+        return None
+
+
+def _sizes(training: Training) -> Training:
+    """Of a trial's training what its memory depends on, in settings that else are the usual ones."""
+    given = training.model_dump(include={"batch_tokens", "batch_rows", "micro_batch_tokens", "precision"})
+    return Training.model_validate(given)

@@ -1,0 +1,225 @@
+"""Memory of a trial's updates, measured: the longest rows, forward, backward and optimizer step, and a validation."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from intelligen.config.schema.experiment import Trial
+from intelligen.data.batches import Examples, Rows, cut
+from intelligen.data.prepared_data import Prepared
+from intelligen.state.process_memory import clear_peak, peak_bytes, within_available
+from intelligen.strategies.base import Strategy, UpdateContext
+from intelligen.tasks import build_task
+from intelligen.training.memory_allocator import keep_freed_memory
+from intelligen.training.memory_shortage import naming_shortages
+from intelligen.training.runtime import threads_used
+from intelligen.training.timing import Bench, model_at, strategy_at, without_pretraining
+
+LOOKED_AT, WIDEST = 64, 4
+"""Micro-batches of which the widest are found, and how many of these are trained on."""
+MOST_UPDATES = 6
+ENOUGH_S = 8.0
+"""No further update is made after so many seconds, but for the first two."""
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """What a worker's process takes that holds so many rows at once."""
+
+    rows: int
+    tokens: int
+    """Rows × longest side, as `micro_batch_tokens` counts them."""
+    memory_bytes: int
+    """The most: of a GPU what its allocator reserved, elsewhere the process' resident memory, all of it."""
+    state_bytes: int
+    """Of it weights, the optimizer's moments, and what else a strategy keeps, such as a discriminator."""
+    update_s: float
+    """Of an update of these rows."""
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Padded tokens, as `tokens` counts them."""
+        return self.tokens / self.update_s
+
+
+@dataclass(frozen=True)
+class LongestRows:
+    """A training split, its longest rows first."""
+
+    order: Rows
+    longest: int
+    """Positions of the first one's longest side."""
+    update_rows: int
+    """Rows of the largest update that the settings make."""
+    own_rows: int
+    """Of these, rows that a worker holds at once: its first micro-batch."""
+
+
+def longest_rows(trial: Trial, prepared: Prepared, *, workers: int = 1) -> LongestRows:
+    """Of the data that a trial is trained on by so many workers, which share each update."""
+    lengths = build_task(trial.task).examples(prepared.split("train"), prepared).lengths
+    order: Rows = np.argsort(-lengths, kind="stable")
+    lengths, training = lengths[order], trial.training
+    update = cut(lengths, training.batch_tokens, max_rows=training.batch_rows)[1]
+    own = cut(lengths[:update:workers], training.most_micro_batch_tokens)[1]
+    return LongestRows(order, int(lengths[0]), update, own)
+
+
+def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
+    """Bytes that a worker's process takes for the longest rows that a trial itself holds at once.
+
+    One update in this process, whose memory that is; see `measure` for a closer look.
+
+    Raises:
+        MemoryShortageError: They do not fit.
+
+    """
+    trial, task = without_pretraining(trial), build_task(trial.task)
+    examples = task.examples(bench.prepared.split("train"), bench.prepared)
+    longest = longest_rows(trial, bench.prepared, workers=workers)
+    own = longest.order[: longest.update_rows : workers][: longest.own_rows]
+    _reset(bench.device)
+    bounded = within_available() if bench.device.type == "cpu" else nullcontext()
+    with threads_used(bench.threads), bounded, naming_shortages():
+        model = model_at(bench, trial)
+        made = _Updates(strategy_at(bench, trial, model=model, total_updates=1), bench.device, trial.seed, 1)
+        for rows in (own[:1], own):
+            made.update(_batches(examples, [rows]), 1)
+    return _peak(bench.device)
+
+
+def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
+    """Make updates of micro-batches of one size in this process, and validate a batch.
+
+    The updates lie all over the run, so that a strategy that draws what an update learns from is seen at all of it, and
+    have several shapes, between which a process' heap keeps gaps.
+
+    Args:
+        trial: Complete settings.
+        bench: Data and device; the process should do nothing else.
+        rows: Of a micro-batch of the longest rows, at most those of the training split. Others have as many tokens.
+
+    """
+    trial, task = without_pretraining(trial), build_task(trial.task)
+    keep_freed_memory()
+    examples = task.examples(bench.prepared.split("train"), bench.prepared)
+    longest = longest_rows(trial, bench.prepared)
+    micro_batches = _micro_batches(examples, longest, rows=rows, update_rows=trial.training.batch_rows)
+    total = MOST_UPDATES * max(1, trial.training.epochs)
+    with threads_used(bench.threads):
+        model = model_at(bench, trial)
+        made = _Updates(strategy_at(bench, trial, model=model, total_updates=total), bench.device, trial.seed, total)
+        _reset(bench.device)
+        # Where an update has several, the second one comes beside the gradient of the first.
+        accumulated = 2 if longest.update_rows > rows else 1
+        for start in range(1, len(micro_batches), accumulated):
+            number = 1 + (total - 1) * start // len(micro_batches)
+            made.update(_batches(examples, micro_batches[start : start + accumulated]), number)
+        seconds = made.seconds(_batches(examples, micro_batches[:1]))
+        _validate(trial, bench, model)
+    return MemoryUse(
+        rows=rows,
+        tokens=rows * longest.longest,
+        memory_bytes=_peak(bench.device),
+        state_bytes=_bytes([model.state_dict(), made.strategy.state_dict()]),
+        update_s=seconds,
+    )
+
+
+def _micro_batches(examples: Examples[Any], longest: LongestRows, *, rows: int, update_rows: int | None) -> list[Rows]:
+    """That of the longest rows, then the widest of the others, which may be larger where a row has several sides."""
+    bound = rows * longest.longest
+    most = None if update_rows is None else max(rows, update_rows)
+    bounds = cut(examples.lengths[longest.order], bound, max_rows=most)
+    number = len(bounds) - 1
+    some = sorted({one * (number - 1) // max(1, LOOKED_AT - 1) for one in range(LOOKED_AT)})
+    groups = [longest.order[bounds[one] : bounds[one + 1]] for one in some]
+
+    def elements(group: Rows) -> int:
+        (batch,) = _batches(examples, [group])
+        return sum(value.numel() for value in vars(batch).values() if isinstance(value, Tensor))
+
+    return [groups[0], *sorted(groups[1:], key=elements, reverse=True)[:WIDEST]]
+
+
+@dataclass(frozen=True)
+class _Updates:
+    """Makes updates of one strategy."""
+
+    strategy: Strategy[Any, Any]
+    device: torch.device
+    seed: int
+    total: int
+
+    def update(self, batches: list[Any], number: int) -> float:
+        """Seconds of the update of that number."""
+        begun = time.perf_counter()
+        step = UpdateContext(self.seed, number, self.total)
+        self.strategy.train_step([batch.to(self.device) for batch in batches], step)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter() - begun
+
+    def seconds(self, batches: list[Any]) -> float:
+        """Mean seconds of some updates from the first to the last; the very first one, which allocates, is left out."""
+        begun = time.perf_counter()
+        self.update(batches, 1)
+        seconds: list[float] = []
+        while not seconds or (len(seconds) < MOST_UPDATES and time.perf_counter() - begun < ENOUGH_S):
+            seconds.append(self.update(batches, 1 + (self.total - 1) * (len(seconds) + 1) // MOST_UPDATES))
+        return sum(seconds) / len(seconds)
+
+
+def _batches(examples: Examples[Any], parts: list[Rows]) -> list[Any]:
+    """An update's micro-batches."""
+    rows = np.concatenate(parts)
+    targets = examples.targets(rows)
+    return [examples.batch(part, update_targets=targets, update_rows=len(rows)) for part in parts]
+
+
+def _validate(trial: Trial, bench: Bench, model: Any) -> None:
+    """The validation set's first batch, which has its longest rows."""
+    task, valid = build_task(trial.task), bench.prepared.split("valid")
+    task.evaluate(
+        model,
+        valid,
+        prepared=bench.prepared,
+        search=trial.decoding.validation,
+        decoding=trial.decoding,
+        device=bench.device,
+        seed=trial.seed,
+        world_size=len(task.examples(valid, bench.prepared).lengths),  # no fewer than its batches
+    )
+
+
+def _reset(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        clear_peak()
+
+
+def _peak(device: torch.device) -> int:
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else peak_bytes()
+
+
+def _bytes(state: object) -> int:
+    """Of all tensors in nested containers, each storage once."""
+    return sum({one.data_ptr(): one.untyped_storage().nbytes() for one in _tensors(state)}.values())
+
+
+def _tensors(state: object) -> Iterator[Tensor]:
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, dict):
+        yield from _tensors([*state.values()])
+    elif isinstance(state, Iterable) and not isinstance(state, str | bytes):
+        for one in state:
+            yield from _tensors(one)

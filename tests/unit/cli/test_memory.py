@@ -1,0 +1,101 @@
+"""`memory` measures sizes of an experiment's updates, and what it advises works when it is typed."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import TINY_EXPERIMENT, write_tiny_corpus
+
+from intelligen.cli.main import commands, guarded
+from intelligen.config.load import load_experiment
+from intelligen.state.history import read_history
+
+Call = Callable[..., tuple[int, str, str]]
+PUBLISHED = "published_memory: {note: another card, sizes: [{rows: 3, gib: 8}, {rows: 500, gib: 16}]}\n"
+NO_UPDATES = "training.epochs=0"
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    (tmp_path / "corpus").mkdir()
+    write_tiny_corpus(tmp_path / "corpus", train=400)
+    (tmp_path / "tiny.yaml").write_text(TINY_EXPERIMENT + PUBLISHED)
+    (tmp_path / "next.yaml").write_text(TINY_EXPERIMENT + "initial: {experiment: tiny.yaml}\n")
+    (tmp_path / "sweep.yaml").write_text("version: 1\nname: s\nexperiment: tiny.yaml\nspace: {}\n")
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments: str) -> tuple[int, str, str]:
+        code = guarded(lambda: commands.main(["memory", *arguments, "--runs", "runs"], standalone_mode=False))
+        return code, *capfd.readouterr()
+
+    return called
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tiny.yaml", "--rows", "0"), "--rows 0: '0' is no number of rows from 1 on"),
+        (("tiny.yaml", "--rows", "6,,12"), "--rows 6,,12: '' is no number of rows"),
+        (("tiny.yaml", "--rows", "six"), "--rows six: 'six' is no number of rows"),
+        (("tiny.yaml", "--rows", "401"), "--rows 401: the training data have 400 rows; give at most so many"),
+        (("tiny.yaml", "--strategy", "nothing"), "unknown strategy 'nothing'; there are standard,"),
+        (("tiny.yaml", "-o", "finetuning.batch_tokens=9"), "memory measures the baseline"),
+        (("next.yaml", "-o", NO_UPDATES), "training.epochs is 0, so the baseline makes no update"),
+        (("sweep.yaml",), "sweep.yaml: a sweep file"),
+        (("none.yaml",), "none.yaml: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(call: Call, arguments: tuple[str, ...], says: str) -> None:
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_the_table_has_what_was_measured_beside_what_is_published_and_its_setting_works(call: Call) -> None:
+    code, out, err = call("tiny.yaml", "--strategy", "gen", "--rows", "3")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0] == "tiny: fine-tuning with generative, fp32, on cpu, 1 thread"
+    assert re.match(r"the longest training row has \d+ tokens; the settings allow 40, and such rows", lines[1])
+    headings, cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:4])
+    row = dict(zip(headings, cells, strict=True))
+    assert (row["rows"], row["fits"], row["published"]) == ("3", "yes", "8 GiB")
+    assert re.fullmatch(r"\d+ MiB", row["memory"])
+    assert "published: another card" in lines
+    (override,) = re.findall(r"^  -o (\S+)$", out, re.MULTILINE)
+    assert override == f"finetuning.micro_batch_tokens={row['tokens']}"
+    assert load_experiment(Path("tiny.yaml"), [override]).finetuning.micro_batch_tokens == int(row["tokens"])
+    assert [path.name for path in Path("runs").iterdir()] == ["prepared"]
+
+
+def test_a_document_says_the_same(call: Call) -> None:
+    code, out, _ = call("tiny.yaml", "--rows", "2", "--json", "-o", "training.batch_rows=8")
+    document = json.loads(out)
+    assert code == 0
+    (size,) = document["sizes"]
+    assert (size["rows"], size["fits"], size["why"], size["published_gib"]) == (2, True, None, None)
+    assert 0 < size["state_bytes"] < size["memory_bytes"] <= document["memory_bytes"]
+    assert (document["largest"], document["too_large"]) == (2, None)
+    assert (document["setting"], document["value"]) == ("training.micro_batch_tokens", size["tokens"])
+    assert (document["own_rows"], document["update_rows"], document["strategy"]) == (8, 8, None)
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("size", ["training.batch_rows=200", "training.batch_tokens=1200"])
+def test_a_training_of_the_same_size_reports_the_same_memory(call: Call, size: str) -> None:
+    wide = [f"model.{key}" for key in ("d_model=256", "d_ff=1024", "encoder_layers=3", "decoder_layers=3")]
+    options = [word for one in (*wide, size, "training.epochs=1") for word in ("-o", one)]
+    _, out, _ = call("tiny.yaml", *options, "--json")
+    document = json.loads(out)
+    (own,) = [one for one in document["sizes"] if one["rows"] == document["own_rows"]]
+    command = [sys.executable, "-m", "intelligen", "train", "tiny.yaml", "--runs", "runs", *options]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    (history,) = Path("runs", "baselines").glob("*/history.jsonl")
+    (epoch,) = read_history(history)
+    assert own["memory_bytes"] / 2**20 == pytest.approx(epoch.metrics["cpu/memory_peak_mib"], rel=0.1)

@@ -1,0 +1,59 @@
+"""A trial begins with what others found to fit, and finds by itself what leaves a tenth of the free memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_trial
+
+from intelligen.config.schema.training import Training
+from intelligen.state.history import HISTORY_FILE, read_history
+from intelligen.state.memory_bounds import MemoryBounds
+from intelligen.training.device_memory import memory_name
+from intelligen.training.fit import fit
+from intelligen.training.runtime import Runtime
+
+DEVICE = memory_name(torch.device("cpu"))
+
+
+def short(prepared: str, **training: object):
+    trial = tiny_trial(prepared)
+    changes = {"epochs": 1, "epoch_updates": 2, **training}
+    return trial.model_copy(update={"training": trial.training.model_copy(update=changes)})
+
+
+def bounds(directory: Path) -> list[tuple[int, int | None]]:
+    return [(one.since_update, one.micro_batch_tokens) for one in MemoryBounds.read(directory).entries]
+
+
+@pytest.mark.parametrize(
+    ("hints", "found"),
+    [({DEVICE: 100}, [(0, 100)]), ({"another device": 100}, []), ({DEVICE: 300}, []), ({}, [])],
+)
+def test_a_hint_holds_for_its_device_and_where_it_bounds_anything(tiny_store, tmp_path, hints, found):
+    store, identity = tiny_store
+    fit(short(identity), Runtime(store, tmp_path, memory_hints=hints))
+    assert bounds(tmp_path) == found
+    assert (tmp_path / "lock.json").read_text().count('"micro_batch_tokens": 100') == len(found)
+
+
+def test_automatic_parts_are_the_whole_update_where_it_fits(tiny_store, tmp_path):
+    store, identity = tiny_store
+    fit(short(identity, micro_batch_tokens="auto"), Runtime(store, tmp_path))
+    assert bounds(tmp_path) == []
+
+
+def test_automatic_parts_are_smaller_where_the_free_memory_asks_for_it(tiny_store, tmp_path, monkeypatch):
+    """What is free is given here: the memory of this process, with all that other tests left in it, is none to set."""
+    store, identity = tiny_store
+    monkeypatch.setattr("intelligen.training.memory_probe.free_memory", lambda device: 0)
+    fit(short(identity, micro_batch_tokens="auto"), Runtime(store, tmp_path))
+    ((since, tokens),) = bounds(tmp_path)
+    assert (since, tokens is not None and tokens < 14) == (0, True)
+    (report,) = read_history(tmp_path / HISTORY_FILE)
+    assert report.tags["memory/micro_batch_tokens"] == str(tokens)
+
+
+def test_automatic_is_no_number_for_a_loader():
+    assert Training(micro_batch_tokens="auto").most_micro_batch_tokens is None
+    assert Training(micro_batch_tokens=7).most_micro_batch_tokens == 7
