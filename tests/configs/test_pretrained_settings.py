@@ -59,6 +59,7 @@ def test_what_the_model_is_and_can_do_is_read_from_its_directory(project: Path) 
 
 def test_the_identity_knows_the_files_and_not_their_place(project: Path, tmp_path: Path) -> None:
     shutil.copytree(project / "t5", tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "chat_template.jinja").write_text("{{ messages }}")
     here = experiment(project, "{name: pretrained, path: t5}")
     there = experiment(project, f"{{name: pretrained, path: {tmp_path / 'elsewhere'}}}")
     assert canonical_json(here) == canonical_json(there)
