@@ -185,7 +185,7 @@ def _require_known(directory: Path, config: dict[str, Any], key: str) -> None:
     family = config.get("model_type")
     if not isinstance(family, str) or family not in FAMILIES:
         raise DataError(f"{key}: {directory} is a model of type {family}, unknown here; known: {', '.join(FAMILIES)}")
-    if "quantization_config" in config:
+    if config.get("quantization_config") is not None:
         raise DataError(
             f"{key}: {directory} has quantised weights (quantization_config in {CONFIG}), which cannot be trained; name"
             " the model that they were made of"
