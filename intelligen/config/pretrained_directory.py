@@ -32,6 +32,8 @@ GENERATION: Final = "generation_config.json"
 ADAPTER: Final = "adapter_config.json"
 EXTRA: Final = "pip install 'intelligen[hf]'"
 _READ = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")
+_CARRIED = ("*.jinja",)
+"""Chat templates: what is exported has them, and no training depends on them."""
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "*.model", "*.spm")
 _SHARD = re.compile(r"[^/\\]+\.safetensors")
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -65,7 +67,7 @@ class PretrainedDirectory:
 
     def hashes(self) -> dict[str, str]:
         """File → SHA-256, of weights, configuration and tokenizer."""
-        return {file.name: _sha256_once(file) for file in files_of(self.path)}
+        return {file.name: _sha256_once(file) for file in _matching(self.path, _READ)}
 
 
 def content_of(hashes: Mapping[str, str]) -> str:
@@ -132,7 +134,11 @@ def require_extra(*packages: str, key: str = "model.path") -> None:
 
 def files_of(directory: Path) -> list[Path]:
     """The files that make a pre-trained model, by name."""
-    return sorted(file for pattern in _READ for file in directory.glob(pattern) if file.is_file())
+    return _matching(directory, (*_READ, *_CARRIED))
+
+
+def _matching(directory: Path, patterns: tuple[str, ...]) -> list[Path]:
+    return sorted(file for pattern in patterns for file in directory.glob(pattern) if file.is_file())
 
 
 def holds_weights(file: str) -> bool:
@@ -154,7 +160,7 @@ def _downloaded(name: str, revision: str | None, key: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=[*_READ, CARD, LICENCE_FILES]))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[*_READ, *_CARRIED, CARD, LICENCE_FILES]))
     except RepositoryNotFoundError as error:
         raise DataError(f"{key}: the hub has no repository {name} at {revision}; check both") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
@@ -179,7 +185,7 @@ def _require_known(directory: Path, config: dict[str, Any], key: str) -> None:
     family = config.get("model_type")
     if not isinstance(family, str) or family not in FAMILIES:
         raise DataError(f"{key}: {directory} is a model of type {family}, unknown here; known: {', '.join(FAMILIES)}")
-    if "quantization_config" in config:
+    if config.get("quantization_config") is not None:
         raise DataError(
             f"{key}: {directory} has quantised weights (quantization_config in {CONFIG}), which cannot be trained; name"
             " the model that they were made of"

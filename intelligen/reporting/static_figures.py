@@ -1,6 +1,7 @@
 """A report's figures as files: drawn again by matplotlib, which needs neither a browser nor a network."""
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,10 @@ _SYMBOLS = {
     "star": "*",
     "cross": "P",
 }
+_FONTS_FOR_OTHER_SCRIPTS = frozenset(
+    {"Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo"}
+)
+"""Where matplotlib's own font lacks a sign, such as Hangul's, one of these is taken that the machine has."""
 _WIDTH_INCHES, _PIXELS_PER_INCH = 8.0, 95.0
 _CORNERS = ((0.5, 0.866), (0.0, 0.0), (1.0, 0.0))
 """Of a triangle: where the parts a, b and c alone are."""
@@ -42,19 +47,23 @@ def write_figures(figures: Sequence[Figure], directory: Path) -> list[Path]:
         CannotCreateError: The directory or a file cannot be written.
 
     """
-    written: list[Path] = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for figure in figures:
-            picture = draw(figure)
-            for form in FORMS:
-                path = directory / f"{figure.key}.{form}"
-                # Neither the date nor random names: the same results make the same files.
-                picture.savefig(path, metadata={"Date": None} if form == "svg" else None, dpi=150)
-                written.append(path)
+        return [path for figure in figures for path in _write(figure, directory)]
     except OSError as error:
         raise CannotCreateError(f"{directory}: cannot be written: {error.strerror}; name another folder") from error
-    return written
+
+
+def _write(figure: Figure, directory: Path) -> list[Path]:
+    paths = [directory / f"{figure.key}.{form}" for form in FORMS]
+    with warnings.catch_warnings():
+        # A machine without a font for a label's script draws boxes; each of them would be a warning.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        picture = draw(figure)
+        for path in paths:
+            # Neither the date nor random names: the same results make the same files.
+            picture.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=150)
+    return paths
 
 
 def draw(figure: Figure) -> "Picture":
@@ -63,10 +72,12 @@ def draw(figure: Figure) -> "Picture":
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
     from matplotlib.figure import Figure as NewPicture
+    from matplotlib.font_manager import get_font_names
 
     content = figure.content
     height = content.layout.height / _PIXELS_PER_INCH
-    with mpl.rc_context({"svg.hashsalt": figure.key}):
+    family = ["sans-serif", *sorted({*get_font_names()} & _FONTS_FOR_OTHER_SCRIPTS)]
+    with mpl.rc_context({"svg.hashsalt": figure.key, "font.family": family}):
         picture = NewPicture(figsize=(_WIDTH_INCHES, height), layout="constrained")
         axes = picture.add_subplot()
         axes.set_title(figure.title)

@@ -59,6 +59,7 @@ def test_what_the_model_is_and_can_do_is_read_from_its_directory(project: Path) 
 
 def test_the_identity_knows_the_files_and_not_their_place(project: Path, tmp_path: Path) -> None:
     shutil.copytree(project / "t5", tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "chat_template.jinja").write_text("{{ messages }}")
     here = experiment(project, "{name: pretrained, path: t5}")
     there = experiment(project, f"{{name: pretrained, path: {tmp_path / 'elsewhere'}}}")
     assert canonical_json(here) == canonical_json(there)
@@ -66,6 +67,13 @@ def test_the_identity_knows_the_files_and_not_their_place(project: Path, tmp_pat
     save_file({name: tensor + 1 for name, tensor in weights.items()}, tmp_path / "elsewhere" / "model.safetensors")
     other = experiment(project, f"{{name: pretrained, path: {tmp_path / 'elsewhere'}}}")
     assert canonical_json(here) != canonical_json(other)
+
+
+def test_the_targets_of_an_adapter_are_auto_or_names(project: Path) -> None:
+    for targets, found in (("auto", "auto"), ("[q, wi]", ("q", "wi"))):
+        model = experiment(project, f"{{name: pretrained, path: t5, lora: {{targets: {targets}}}}}").model
+        assert model.lora.targets == found
+        assert type(model).model_validate_json(model.model_dump_json()) == model
 
 
 def test_a_search_may_choose_another_model(project: Path) -> None:
@@ -83,7 +91,7 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "has no encoder" in refused(ConfigError, project, "{name: pretrained, path: gpt2, freeze: [encoder]}")
     frozen = refused(ConfigError, project, f"{t5}, freeze: [decoder, encoder]}}")
     assert "freeze: without encoder and decoder nothing is left to train; leave one out" in frozen
-    for targets in ("all-linear", "[]"):
+    for targets in ('"all-linear"', "[]", "[3]", "8"):
         line = refused(ConfigError, project, f"{t5}, lora: {{targets: {targets}}}}}")
         assert f"model.lora.targets: must be auto, or a list of names, got {targets}" in line
     assert "one column in braces" in refused(ConfigError, project, f"{t5}}}", "data.prompt=translate")

@@ -64,6 +64,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     sentences = [line for file in files for line in file.read_text().splitlines()] + ["say: say: say:"] * 20
     made = Project(root, make_pretrained(request.param, root / "model", sentences=sentences))
     (root / "model" / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n")
+    (root / "model" / "chat_template.jinja").write_text("{{ messages }}")
     lora = ", lora: {rank: 4}" if request.param == "gpt2" else ""
     text = TINY_EXPERIMENT.replace(OWN, f"model: {{name: pretrained, path: model{lora}}}")
     text = text.replace("{vocabulary: 90}", '{name: pretrained}\n  prompt: "say: {source}"')
@@ -108,6 +109,7 @@ def test_an_exported_model_is_one_of_transformers(project: Project, tmp_path: Pa
     hf = (AutoModelForCausalLM if causal else AutoModelForSeq2SeqLM).from_pretrained(target)
     assert hf.generation_config.num_beams > 1
     assert AutoTokenizer.from_pretrained(target)("ape bee")["input_ids"]
+    assert AutoTokenizer.from_pretrained(target).chat_template == "{{ messages }}"
     assert any(not torch.equal(base[name], tensor) for name, tensor in load_file(target / "model.safetensors").items())
     card = (target / "README.md").read_text()
     assert "Strategy: recurrent" in card

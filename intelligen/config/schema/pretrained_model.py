@@ -1,5 +1,6 @@
 """Settings of pre-trained models: which directory, and what of it is trained."""
 
+import json
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
@@ -32,9 +33,11 @@ class Lora(Settings):
     @field_validator("targets", mode="before")
     @classmethod
     def _auto_or_names(cls, value: object) -> object:
-        if value != "auto" and (isinstance(value, str) or not value):
-            raise ValueError(f"must be auto, or a list of names, got {value if isinstance(value, str) else '[]'}")
-        return value
+        names = isinstance(value, list | tuple) and bool(value) and all(isinstance(one, str) for one in value)
+        if value != "auto" and not names:
+            raise ValueError(f"must be auto, or a list of names, got {json.dumps(value, ensure_ascii=False)}")
+        # What goes through here is no longer JSON, whose lists would be taken for tuples.
+        return tuple(value) if isinstance(value, list) else value
 
 
 class Pretrained(ModelSettings):

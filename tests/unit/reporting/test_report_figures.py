@@ -1,17 +1,21 @@
 """Figures show what the trials had and came to, and no two systems by colour alone."""
 
+import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from small_study import EPOCHS, SmallStudy
 
 from intelligen.analysis.study import SeedModel, StudyResults, read_study
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
+from intelligen.reporting.html.figures import Figure, axes
 from intelligen.reporting.html.learning_curves import exposure_curves, learning_curves
 from intelligen.reporting.html.parallel_coordinates import parallel_figures
 from intelligen.reporting.html.plot_styles import marks
 from intelligen.reporting.html.score_figures import exposure_by_position
 from intelligen.reporting.html.search_figures import pareto_figure, simplex_figures
+from intelligen.reporting.static_figures import write_figures
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,12 @@ def test_what_was_not_measured_on_a_test_set_has_no_figure(study: StudyResults) 
     assert [*exposure_by_position(study, marks(study.strategies))]
     without = replace(study, members=tuple(map(unmeasured, study.members)))
     assert not [*exposure_by_position(without, marks(study.strategies))]
+
+
+def test_labels_of_any_script_are_drawn_without_a_warning(tmp_path: Path) -> None:
+    content = axes(x="한국어", y="日本語")
+    content.add_scatter(x=[1.0, 2.0], y=[1.0, 2.0], name="매칭")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        written = write_figures([Figure("letters", "안녕", "", content)], tmp_path)
+    assert [path.name for path in written] == ["letters.svg", "letters.png"]
