@@ -119,7 +119,7 @@ def test_trials_that_fit_one_by_one_but_not_side_by_side_are_warned_of(
         budget={"trials": 5000},
         resources={"gpus_per_worker": 0, "concurrent_trials": 5000},
     )
-    memory = MemoryCheck(settings, shares_host=True)
+    memory = MemoryCheck(settings, experiment="e", shares_host=True)
     trial = finetuning_trial(experiment, prepared=prepared.identity, start="start")
     memory.require_fitting(trial, Bench(prepared, torch.device("cpu"), 1, None), settings.resources)
     (line,) = memory.warnings
