@@ -105,7 +105,7 @@ def test_a_trial_whose_update_does_not_fit_is_not_timed_but_warned_of(
     assert (plan.cost, plan.no_cost) == (None, "an update does not fit into the memory here")
     for strategy in ("standard", "generative"):
         (line,) = [line for line in plan.warnings if line.startswith(f"a fine-tuning with {strategy} holds more rows")]
-        assert ": out of memory: " in line
+        assert re.search(r" fit here: out of memory: [\d,]+ bytes were asked for, [\d,]+ were free; intelligen ", line)
         assert re.search(rf"; intelligen memory '.*an experiment.yaml' --strategy {strategy} shows how many do$", line)
 
 
