@@ -1,25 +1,31 @@
 """Notes on trials whose memory did not suffice: in which parts they made their updates."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from intelligen.analysis.study import StudyResults
 from intelligen.state.memory_bounds import MemoryBounds
 
+_NAMED = 3
+
 
 def memory_notes(study: StudyResults) -> Iterator[str]:
-    """One note per trial, on the last of its bounds.
+    """A note for each bound: the trials that came to it at last, and on which device.
 
     Raises:
         StorageError: A memory.json is damaged.
 
     """
+    trials: dict[tuple[int, str], list[str]] = defaultdict(list)
     for member in study.members:
-        bounds = MemoryBounds.read(member.record.within(study.directory)).entries
-        bounded = [one for one in bounds if one.micro_batch_tokens is not None]
-        if bounded:
-            last = bounded[-1]
-            since = f" since update {last.since_update}" if last.since_update else ""
-            yield (
-                f"{member.record.id} made its updates in parts of at most {last.micro_batch_tokens:,} tokens{since}:"
-                f" its memory did not suffice for more (device: {last.device})"
-            )
+        for bound in reversed(MemoryBounds.read(member.record.within(study.directory)).entries):
+            if bound.micro_batch_tokens is not None:
+                since = f" (since update {bound.since_update})" if bound.since_update else ""
+                trials[bound.micro_batch_tokens, bound.device].append(member.record.id + since)
+                break
+    for (tokens, device), names in trials.items():
+        more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+        yield (
+            f"{', '.join(names[:_NAMED] + more)}: updates were made in parts of at most {tokens:,} tokens, because the"
+            f" memory did not suffice for more (device: {device})"
+        )

@@ -13,11 +13,12 @@ from torch import Tensor
 from intelligen.config.schema.experiment import Trial
 from intelligen.data.batches import Examples, Rows, cut
 from intelligen.data.prepared_data import Prepared
+from intelligen.errors import MemoryShortageError
 from intelligen.state.process_memory import clear_peak, peak_bytes, within_available
 from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.tasks import build_task
 from intelligen.training.memory_allocator import keep_freed_memory
-from intelligen.training.memory_shortage import naming_shortages
+from intelligen.training.memory_shortage import tried
 from intelligen.training.runtime import threads_used
 from intelligen.training.timing import Bench, model_at, strategy_at, without_pretraining
 
@@ -84,13 +85,18 @@ def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
     examples = task.examples(bench.prepared.split("train"), bench.prepared)
     longest = longest_rows(trial, bench.prepared, workers=workers)
     own = longest.order[: longest.update_rows : workers][: longest.own_rows]
-    _reset(bench.device)
-    bounded = within_available() if bench.device.type == "cpu" else nullcontext()
-    with threads_used(bench.threads), bounded, naming_shortages():
-        model = model_at(bench, trial)
-        made = _Updates(strategy_at(bench, trial, model=model, total_updates=1), bench.device, trial.seed, 1)
+
+    def act() -> None:
+        strategy = strategy_at(bench, trial, model=model_at(bench, trial), total_updates=1)
+        made = _Updates(strategy, bench.device, trial.seed, 1)
         for rows in (own[:1], own):
             made.update(_batches(examples, [rows]), 1)
+
+    _reset(bench.device)
+    with threads_used(bench.threads), within_available() if bench.device.type == "cpu" else nullcontext():
+        outcome = tried(act, bench.device)
+    if outcome is not None:
+        raise MemoryShortageError(f"out of memory: {outcome.amounts()}")
     return _peak(bench.device)
 
 

@@ -15,7 +15,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from intelligen.config.schema.experiment import Trial, stored_trial
 from intelligen.data.prepared_data import open_prepared
-from intelligen.errors import IntelligenError
+from intelligen.errors import IntelligenError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.process_memory import within_available
 from intelligen.training.device_memory import free_memory
@@ -146,7 +146,7 @@ def _guesses(known: Sequence[Size], memory_bytes: int) -> list[int]:
     return [whole * part // _FINENESS for part in (_FINENESS - 1, _FINENESS + 1)]
 
 
-class EndedError(Exception):
+class EndedError(UnavailableError):
     """A process ended without a result; the message says how."""
 
 
@@ -155,7 +155,7 @@ def in_a_process(work: Callable[[], Value]) -> Value:
 
     Raises:
         EndedError: It ran out of memory, or died.
-        IntelligenError: The function raised it.
+        IntelligenError: Another one, which the function raised.
 
     """
     told = get_context("spawn").SimpleQueue()
@@ -168,7 +168,7 @@ def in_a_process(work: Callable[[], Value]) -> Value:
     if told.empty():
         raise EndedError(how)
     found = told.get()
-    if isinstance(found, EndedError | IntelligenError):
+    if isinstance(found, IntelligenError):
         raise found
     result: Value = found
     return result

@@ -89,6 +89,6 @@ def test_trials_whose_workers_have_too_little_memory_end_complete_at_their_first
         assert [one.epoch for one in epochs] == [*range(1, len(epochs) + 1)]
     tagged = {value for (value,) in made.query("select value from tags where key = ?", MEMORY_TAG)}
     assert tagged
-    assert "made its updates in parts of at most" in (made.sweep / "report.html").read_text()
+    assert "updates were made in parts of at most" in (made.sweep / "report.html").read_text()
     require_records_agree(made)
     require_nothing_left(made)

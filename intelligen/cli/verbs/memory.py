@@ -70,7 +70,7 @@ def memory(
     # A processor's memory is all programs', and more rows make it no faster.
     most = all_rows if place.device.type == "cuda" else numbers[-1]
     for size in chain(map(sizes.measured, numbers), sizes.search(most)):
-        click.echo(f"{size.rows:,} rows {'fit' if sizes.fits(size) else 'do not fit'}", err=True)
+        click.echo(f"{size.rows:,} at once: {'yes' if sizes.fits(size) else size.why or 'no'}", err=True)
     measured = Measured(file, settings, trial, place, longest, sizes)
     if as_json:
         print_document(memory_document(measured))

@@ -18,12 +18,13 @@ class MemoryCheck:
 
     Args:
         sweep: Its settings.
+        experiment: The name of its experiment; pre-trainings are of others.
         shares_host: Whether all its trials run on this machine, and so take from one memory.
 
     """
 
-    def __init__(self, sweep: Sweep, *, shares_host: bool) -> None:
-        self._experiment, self._shares_host = sweep.experiment, shares_host
+    def __init__(self, sweep: Sweep, *, experiment: str, shares_host: bool) -> None:
+        self._sweep, self._experiment, self._shares_host = sweep, experiment, shares_host
         self._free_bytes = available_bytes()
         self._shortages: dict[str, str | None] = {}
         self._warnings: dict[str, str] = {}
@@ -45,7 +46,9 @@ class MemoryCheck:
             MemoryShortageError: An update does not fit, so that there is nothing to time.
 
         """
-        kind = f"{trial.model_copy(update={'training': _sizes(trial.training)}).model_dump_json()}, {resources.workers}"
+        start = None if trial.start is None else ""
+        alike = trial.model_copy(update={"training": _sizes(trial.training), "seed": 0, "start": start})
+        kind = f"{alike.model_dump_json()}, {resources.workers}"
         if kind not in self._shortages:
             self._shortages[kind] = self._shortage(trial, bench, resources)
         if (shortage := self._shortages[kind]) is not None:
@@ -53,14 +56,12 @@ class MemoryCheck:
 
     def _shortage(self, trial: Trial, bench: Bench, resources: Resources) -> str | None:
         """Why an update does not fit; none where it does."""
-        name, at_once = trial.strategy.name, resources.concurrent_trials * resources.workers
-        what = "the baseline" if trial.start is None else f"a fine-tuning with {name}"
+        at_once, what = resources.concurrent_trials * resources.workers, self._what(trial)
         try:
             peak = own_peak(trial, bench, workers=resources.workers)
         except MemoryShortageError as error:
-            options = [] if trial.start is None else ["--strategy", name]
-            found = shlex.join(["intelligen", "memory", self._experiment, *options])
-            self._warnings[what] = f"{what} holds more rows at once than fit here: {error}; {found} shows how many do"
+            shows = f"; {self._command(trial)} shows how many do" if trial.experiment == self._experiment else ""
+            self._warnings[what] = f"{what} holds more rows at once than fit here: {error}{shows}"
             return str(error)
         if bench.device.type == "cpu" and self._shares_host and at_once * peak > self._free_bytes:
             self._warnings[what] = (
@@ -68,6 +69,15 @@ class MemoryCheck:
                 f" into the {self._free_bytes / _GIB:.1f} GiB that are free here; lower resources.concurrent_trials"
             )
         return None
+
+    def _what(self, trial: Trial) -> str:
+        if trial.start is not None:
+            return f"a fine-tuning with {trial.strategy.name}"
+        return f"a training with {trial.strategy.name}" if self._sweep.trains else f"the baseline of {trial.experiment}"
+
+    def _command(self, trial: Trial) -> str:
+        options = [] if trial.start is None else ["--strategy", trial.strategy.name]
+        return shlex.join(["intelligen", "memory", self._sweep.experiment, *options])
 
 
 def _sizes(training: Training) -> Training:

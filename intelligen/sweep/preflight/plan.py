@@ -118,7 +118,7 @@ def make_plan(
     sweep, refusal = _on_devices(asked, capacity, recorded_devices(layout.sweep(store, sweep.name)))
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     prepared = None if no_cost is not None else prepare()
-    memory = MemoryCheck(sweep, shares_host=cluster is None)
+    memory = MemoryCheck(sweep, experiment=experiment.name, shares_host=cluster is None)
     timed = None if prepared is None else TrialTimes(sweep, experiment, prepared, store, memory)
     rows = row_experiments(sweep, experiment)
     trials = tuple(_trial(changes, experiment, rows, timed) for changes in _sampled(sweep))

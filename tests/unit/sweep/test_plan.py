@@ -105,7 +105,7 @@ def test_a_trial_whose_update_does_not_fit_is_not_timed_but_warned_of(
     assert (plan.cost, plan.no_cost) == (None, "an update does not fit into the memory here")
     for strategy in ("standard", "generative"):
         (line,) = [line for line in plan.warnings if line.startswith(f"a fine-tuning with {strategy} holds more rows")]
-        assert ": out of memory: " in line
+        assert re.search(r" fit here: out of memory: [\d,]+ bytes were asked for, [\d,]+ were free; intelligen ", line)
         assert re.search(rf"; intelligen memory '.*an experiment.yaml' --strategy {strategy} shows how many do$", line)
 
 
@@ -119,7 +119,7 @@ def test_trials_that_fit_one_by_one_but_not_side_by_side_are_warned_of(
         budget={"trials": 5000},
         resources={"gpus_per_worker": 0, "concurrent_trials": 5000},
     )
-    memory = MemoryCheck(settings, shares_host=True)
+    memory = MemoryCheck(settings, experiment="e", shares_host=True)
     trial = finetuning_trial(experiment, prepared=prepared.identity, start="start")
     memory.require_fitting(trial, Bench(prepared, torch.device("cpu"), 1, None), settings.resources)
     (line,) = memory.warnings

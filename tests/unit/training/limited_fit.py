@@ -1,7 +1,9 @@
 """A training in a process of its own, whose address space is limited while it trains, as `ulimit -v` does it."""
 
 import ctypes
+import os
 import resource
+import signal
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,12 +38,19 @@ class Trained:
         return int(share * (self.peak - self.held[after]))
 
 
-def limited_fit(trial: Trial, store: Path, directory: Path, *, after: int = 0, extra: int | None = None) -> Trained:
-    """Train; after an update the process may have so many bytes more than it has then."""
+def limited_fit(
+    trial: Trial, store: Path, directory: Path, *, after: int = 0, extra: int | None = None, dies: bool = False
+) -> Trained:
+    """Train; after an update the process may have so many bytes more than it has then.
+
+    Raises:
+        EOFError: It was to die by SIGKILL where it says how it goes on.
+
+    """
     context = get_context("forkserver")
     context.set_forkserver_preload(["limited_fit"])  # so that a child need not import torch again
     heard, answer = context.Pipe(duplex=False)
-    child = context.Process(target=_train, args=(trial, store, directory, after, extra, answer))
+    child = context.Process(target=_train, args=(trial, store, directory, after, extra, dies, answer))
     child.start()
     answer.close()
     try:
@@ -51,7 +60,7 @@ def limited_fit(trial: Trial, store: Path, directory: Path, *, after: int = 0, e
     return trained
 
 
-def _train(trial: Trial, store: Path, directory: Path, after: int, extra: int | None, answer: Any) -> None:
+def _train(trial: Trial, store: Path, directory: Path, after: int, extra: int | None, dies: bool, answer: Any) -> None:
     # Arenas of other threads would count in the address space.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     torch.set_num_threads(1)
@@ -65,9 +74,14 @@ def _train(trial: Trial, store: Path, directory: Path, after: int, extra: int | 
             if update == after and extra is not None:
                 resource.setrlimit(resource.RLIMIT_AS, (held[update] + extra,) * 2)
 
+    def noted(line: str) -> None:
+        said.append(line)
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     updated(0)
     try:
-        fit(trial, Runtime(store, directory, updated=updated, noted=said.append))
+        fit(trial, Runtime(store, directory, updated=updated, noted=noted))
     except IntelligenError as error:
         said.append(str(error))
     (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak"))

@@ -109,6 +109,22 @@ def test_a_discriminator_learns_each_update_once_where_training_goes_on_in_small
 
 
 @pytest.mark.extended
+def test_a_training_that_is_killed_before_it_goes_on_in_smaller_parts_goes_on_so_when_it_is_started_again(
+    tiny_store, tmp_path
+):
+    store, identity = tiny_store
+    trial = wide(identity, d_ff=8192, dropout=0.1)
+    free = limited_fit(trial, store, tmp_path / "free")
+    with pytest.raises(EOFError):
+        limited_fit(trial, store, tmp_path / "t", after=2, extra=free.between(0.75, after=2), dies=True)
+    bounds = MemoryBounds.read(tmp_path / "t")
+    assert bounds.entries[0].since_update == Checkpoints(tmp_path / "t").newest_update >= 2
+    assert limited_fit(trial, store, tmp_path / "t").said == ""
+    assert MemoryBounds.read(tmp_path / "t") == bounds
+    assert as_if_told(store, tmp_path / "t", tmp_path / "told")
+
+
+@pytest.mark.extended
 def test_a_training_that_fits_in_no_parts_ends_with_one_line(tiny_store, tmp_path):
     store, identity = tiny_store
     limited = limited_fit(wide(identity, d_ff=4096), store, tmp_path / "t", after=2, extra=2**20)
