@@ -137,6 +137,9 @@ class Task(ABC, Generic[ModelT, BatchT]):
     ) -> Shard:
         """What the model says of this rank's rows of a split, and all measures that are sums over rows.
 
+        It keeps nothing and does not communicate: where the memory does not suffice, it is called again with smaller
+        batches.
+
         Args:
             model: Unwrapped; found in its own mode again after.
             split: One of the data's, or a new test set that was encoded as they are.

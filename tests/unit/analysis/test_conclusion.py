@@ -9,6 +9,7 @@ from small_study import QUALITY, SmallStudy
 from intelligen.analysis.conclusion import Conclusion
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.write_report import read_compared, study_page
+from intelligen.state.memory_bounds import MemoryBound, MemoryBounds
 
 
 def compared_study(files: SmallStudy) -> Compared:
@@ -123,3 +124,19 @@ def test_a_control_that_lost_a_seed_leaves_the_others_and_the_row_says_which(tmp
     row = next(row for row in compared.primary if row.score.system == "intelligen")
     assert (row.score.seeds, row.score.shared, row.values()["delta_seeds"]) == ((2, 3, 4), (2, 4), "2 4")
     assert "seeds 2, 4" in study_page(compared)
+
+
+def test_trials_whose_memory_did_not_suffice_are_named_with_their_parts(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs")
+    trials = sorted((files.write() / "trials").iterdir())
+    before = set(read_compared(files.directory, store=files.store).answer.notes)
+    for trial in trials[:4]:
+        MemoryBounds((MemoryBound(0, 800, None, "T4"), MemoryBound(0, 400, None, "T4"))).write(trial)
+    MemoryBounds((MemoryBound(6, 200, None, "A10"), MemoryBound(9, None, 64, "A10"))).write(trials[4])
+    names = [trial.name for trial in trials]
+    assert set(read_compared(files.directory, store=files.store).answer.notes) - before == {
+        f"{', '.join(names[:3])}, 1 more: updates were made in parts of at most 400 tokens, because the memory did not"
+        " suffice for more (device: T4)",
+        f"{names[4]} (since update 6): updates were made in parts of at most 200 tokens, because the memory did not"
+        " suffice for more (device: A10)",
+    }

@@ -75,7 +75,9 @@ def test_what_does_not_fit_is_trained_in_halves_and_comes_to_the_same(tiny_store
     store, identity = tiny_store
     trial = wide(identity, d_ff=d_ff)
     free = limited_fit(trial, store, tmp_path / "free")
-    limited = limited_fit(trial, store, tmp_path / "t", after=after, extra=free.between(0.75, after=after))
+    limited = limited_fit(
+        trial, store, tmp_path / "t", after=after, extra=free.between(0.6 if after else 0.75, after=after)
+    )
     assert free.said == ""
     assert f"out of memory in {what}" in limited.said
     bound = MemoryBounds.read(tmp_path / "t").entries[-1]
@@ -98,7 +100,7 @@ def test_a_discriminator_learns_each_update_once_where_training_goes_on_in_small
     store, identity = tiny_store
     trial = wide(identity, d_ff=8192, dropout=0.1, strategy=SEQGAN)
     free = limited_fit(trial, store, tmp_path / "free")
-    limited = limited_fit(trial, store, tmp_path / "t", after=2, extra=free.between(0.75, after=2))
+    limited = limited_fit(trial, store, tmp_path / "t", after=2, extra=free.between(0.6, after=2))
     assert "out of memory in update " in limited.said
     assert MemoryBounds.read(tmp_path / "t").micro_batch_tokens(2) is None
     assert as_if_told(store, tmp_path / "t", tmp_path / "told")
@@ -116,7 +118,7 @@ def test_a_training_that_is_killed_before_it_goes_on_in_smaller_parts_goes_on_so
     trial = wide(identity, d_ff=8192, dropout=0.1)
     free = limited_fit(trial, store, tmp_path / "free")
     with pytest.raises(EOFError):
-        limited_fit(trial, store, tmp_path / "t", after=2, extra=free.between(0.75, after=2), dies=True)
+        limited_fit(trial, store, tmp_path / "t", after=2, extra=free.between(0.6, after=2), dies=True)
     bounds = MemoryBounds.read(tmp_path / "t")
     assert bounds.entries[0].since_update == Checkpoints(tmp_path / "t").newest_update >= 2
     assert limited_fit(trial, store, tmp_path / "t").said == ""
