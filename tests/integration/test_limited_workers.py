@@ -69,7 +69,14 @@ def test_trials_whose_workers_have_too_little_memory_end_complete_at_their_first
     made = project(tmp_path, workers=workers, scheduler=scheduler)
     limiter = Limiter(made)
     at_once = 2 if scheduler == POPULATION else 1
-    once = ("-o", "resources.attempts=1", "-o", "baseline.attempts=1")
+    once = (
+        "-o",
+        "resources.attempts=1",
+        "-o",
+        "baseline.attempts=1",
+        "-o",
+        "experiment.finetuning.health.patience=null",
+    )
     launch = made.launch(*once, "-o", f"resources.concurrent_trials={at_once}")
     while launch.poll() is None:
         limiter.look()
