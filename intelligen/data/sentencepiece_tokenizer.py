@@ -67,9 +67,8 @@ class SentencePieceTokenizer:
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
         """Text of each sequence up to its first EOS; PAD and BOS are passed over, UNK shows as ` ⁇ `."""
-        if not tokens:
-            return []  # which SentencePiece would take for one empty sequence
-        decoded: list[str] = self._processor.decode([_pieces_only(row) for row in tokens])
+        # Row by row: for several at once SentencePiece starts threads, and aborts the process where one cannot be had.
+        decoded = [str(self._processor.decode(_pieces_only(row))) for row in tokens]
         return decoded if self._moses is None else [self._moses.detokenize(text) for text in decoded]
 
 

@@ -297,8 +297,8 @@ def test_what_a_model_does_not_offer_is_refused(subject, build):
                 build(name)
             assert str(refused.value) == "\n".join(lines)
             assert lines == [
-                "strategy.head encoder needs a model that offers encoder_output, which pretrained does not;"
-                " take decoder, or another model"
+                f"strategy.head encoder needs a model that offers encoder_output, which {subject.model.called} does"
+                " not; take decoder, or another model"
             ]
 
 

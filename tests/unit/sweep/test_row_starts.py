@@ -16,7 +16,9 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.errors import ChangedError, ConfigError, DataError
 from intelligen.state import layout
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
-from intelligen.sweep.preflight.plan import _Timed, make_plan
+from intelligen.sweep.preflight.memory_check import MemoryCheck
+from intelligen.sweep.preflight.plan import make_plan
+from intelligen.sweep.preflight.trial_times import TrialTimes
 from intelligen.sweep.row_data import PreparedRows, prepare_again, prepare_rows
 from intelligen.sweep.row_trials import RowTrials, weights_in
 from intelligen.training.fit import fit
@@ -228,7 +230,9 @@ def test_before_the_pre_training_a_plan_counts_a_baseline_for_each_of_its_epochs
     rows = project.rows(
         "{initial.experiment: first.yaml, initial.epoch: 2}", base="{initial.experiment: first.yaml, initial.epoch: 1}"
     )
-    missing = _Timed(*project.settings, rows, project.store)._missing()
+    sweep, experiment = project.settings
+    memory = MemoryCheck(sweep, experiment=experiment.name, shares_host=True)
+    missing = TrialTimes(sweep, experiment, rows, project.store, memory)._missing()
     assert sum(map(len, missing.values())) == 3
 
 

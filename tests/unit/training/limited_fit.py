@@ -4,6 +4,7 @@ import ctypes
 import os
 import resource
 import signal
+import threading
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -63,6 +64,7 @@ def limited_fit(
 def _train(trial: Trial, store: Path, directory: Path, after: int, extra: int | None, dies: bool, answer: Any) -> None:
     # Arenas of other threads would count in the address space.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    threading.stack_size(2**18)  # of 8 MiB else, which a limit may refuse where it should refuse tensors
     torch.set_num_threads(1)
     said: list[str] = []
     held: dict[int, int] = {}

@@ -1,5 +1,6 @@
 """A training whose memory does not suffice goes on in smaller parts, and learns what it would have learnt."""
 
+import re
 import resource
 import sys
 from dataclasses import replace
@@ -69,17 +70,18 @@ def as_if_told(store: Path, directory: Path, into: Path) -> bool:
 
 @pytest.mark.parametrize(
     ("after", "what", "d_ff"),
-    [(0, "the longest update", 4096), pytest.param(2, "update ", 8192, marks=pytest.mark.extended)],
+    # Before the first update the longest rows are tried, without the optimizer's moments: they may just fit then.
+    [(0, "(the longest update|update 1):", 4096), pytest.param(2, "update ", 8192, marks=pytest.mark.extended)],
 )
 def test_what_does_not_fit_is_trained_in_halves_and_comes_to_the_same(tiny_store, tmp_path, after, what, d_ff):
     store, identity = tiny_store
     trial = wide(identity, d_ff=d_ff)
     free = limited_fit(trial, store, tmp_path / "free")
     limited = limited_fit(
-        trial, store, tmp_path / "t", after=after, extra=free.between(0.6 if after else 0.75, after=after)
+        trial, store, tmp_path / "t", after=after, extra=free.between(0.6 if after else 0.85, after=after)
     )
     assert free.said == ""
-    assert f"out of memory in {what}" in limited.said
+    assert re.search(f"out of memory in {what}", limited.said)
     bound = MemoryBounds.read(tmp_path / "t").entries[-1]
     assert f"goes on from update {bound.since_update} in parts of at most " in limited.said
     assert bound.since_update >= after
