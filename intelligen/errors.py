@@ -83,7 +83,7 @@ class MemoryShortageError(IntelligenError):
 class ShrunkError(IntelligenError):
     """A trial's memory did not suffice for an update; its memory.json says in which smaller parts it is to go on.
 
-    Whoever started its processes starts them again, and counts no attempt.
+    The launcher starts its processes again, and counts no attempt.
     """
 
     exit_code = 69

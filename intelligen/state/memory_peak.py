@@ -1,4 +1,4 @@
-"""Peak of the memory of a trial's process, kept in its directory for whoever finds that the process was killed."""
+"""Peak memory of a trial's process, kept in its directory so that the reason of a kill can name it."""
 
 import json
 import threading
