@@ -8,9 +8,10 @@ from conftest import tiny_trial
 
 from intelligen.config.schema.training import Training
 from intelligen.state.history import HISTORY_FILE, read_history
-from intelligen.state.memory_bounds import MemoryBounds
+from intelligen.state.memory_bounds import MEMORY_FILE, MemoryBounds
 from intelligen.training.device_memory import memory_name
 from intelligen.training.fit import fit
+from intelligen.training.replay import Recorded
 from intelligen.training.runtime import Runtime
 
 DEVICE = memory_name(torch.device("cpu"))
@@ -35,6 +36,15 @@ def test_a_hint_holds_for_its_device_and_where_it_bounds_anything(tiny_store, tm
     fit(short(identity), Runtime(store, tmp_path, memory_hints=hints))
     assert bounds(tmp_path) == found
     assert (tmp_path / "lock.json").read_text().count('"micro_batch_tokens": 100') == len(found)
+
+
+def test_a_replay_names_the_parts_that_are_no_longer_known(tiny_store, tmp_path):
+    store, identity = tiny_store
+    fit(short(identity), Runtime(store, tmp_path, memory_hints={DEVICE: 100}))
+    assert Recorded.read(tmp_path, store=store).changes == ()
+    (tmp_path / MEMORY_FILE).unlink()
+    gone = "from update 0: memory.json: micro_batch_tokens: 100 → none"
+    assert Recorded.read(tmp_path, store=store).changes == (gone,)
 
 
 def test_automatic_parts_are_the_whole_update_where_it_fits(tiny_store, tmp_path):
