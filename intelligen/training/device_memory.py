@@ -1,7 +1,5 @@
 """Memory of a device: what a process may still take of it, the most that it took, and by which name it is known."""
 
-import resource
-
 import psutil
 import torch
 
@@ -46,9 +44,3 @@ class PeakMemory:
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device) - self._before
         return max(0, peak_bytes() - self._before)
-
-
-def address_space_limit() -> int | None:
-    """Bytes of address space that this process may have (`ulimit -v`); None where it has no limit of its own."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if soft == resource.RLIM_INFINITY else soft
