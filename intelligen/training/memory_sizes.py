@@ -17,7 +17,7 @@ from intelligen.config.schema.experiment import Trial, stored_trial
 from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import IntelligenError, UnavailableError
 from intelligen.state import layout
-from intelligen.state.process_memory import within_available
+from intelligen.state.process_memory import new_process_bytes, within_available
 from intelligen.training.device_memory import free_memory
 from intelligen.training.memory_measurement import MemoryUse, measure
 from intelligen.training.memory_shortage import shortage_of
@@ -68,7 +68,7 @@ class MemorySizes:
         self._trial, self._place, self._longest = trial, place, longest
         # To ask about a GPU takes some of its memory, for as long as the process lives that asks.
         on_gpu = place.device.type == "cuda"
-        self.memory_bytes = in_a_process(partial(free_memory, place.device)) if on_gpu else free_memory(place.device)
+        self.memory_bytes = in_a_process(partial(free_memory, place.device)) if on_gpu else new_process_bytes()
         """What a process could take at the beginning."""
         self.known: dict[int, Size] = {}
 
