@@ -152,8 +152,11 @@ def _unforeseen(error: Exception) -> int:
         return CANNOT_CREATE if isinstance(error, PermissionError) else INPUT_OUTPUT
     with tempfile.NamedTemporaryFile("w", prefix="intelligen-", suffix=".log", delete=False) as log:
         log.write(redact_text(traceback.format_exc()))
-    what = redact_text(f"{type(error).__name__}: {error}")
-    click.echo(f"error: a bug in IntelliGEN: {what}; details in {log.name}", err=True)
+    first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    what = f"{first} … {more[-1]}" if more else first  # torch puts the traceback of another process between
+    click.echo(
+        redact_text(f"error: a bug in IntelliGEN: {type(error).__name__}: {what}; details in {log.name}"), err=True
+    )
     return IntelligenError.exit_code
 
 

@@ -158,16 +158,16 @@ def in_a_process(work: Callable[[], Value]) -> Value:
         IntelligenError: Another one, which the function raised.
 
     """
-    told = get_context("spawn").SimpleQueue()
+    heard, told = get_context("spawn").Pipe(duplex=False)  # no queue, whose locks a kill would leave behind
     how = "interrupted"
     try:
         spawn(_tell, args=(work, told), nprocs=1, daemon=True)  # type: ignore[no-untyped-call]
     except ProcessExitedException as ended:
         killed = ended.signal_name == SIGKILL.name
         how = f"killed: {OUT_OF_MEMORY}" if killed else f"died: {ended.signal_name or f'exit code {ended.exit_code}'}"
-    if told.empty():
+    if not heard.poll():
         raise EndedError(how)
-    found = told.get()
+    found = heard.recv()
     if isinstance(found, IntelligenError):
         raise found
     result: Value = found
@@ -176,13 +176,13 @@ def in_a_process(work: Callable[[], Value]) -> Value:
 
 def _tell(rank: int, work: Callable[[], object], told: Any) -> None:
     try:
-        told.put(work())
+        told.send(work())
     except IntelligenError as error:
-        told.put(error)
+        told.send(error)
     except Exception as error:
         if shortage_of(error) is None:
             raise
-        told.put(EndedError(OUT_OF_MEMORY))
+        told.send(EndedError(OUT_OF_MEMORY))
     # As in `local_processes`: torch now and then aborts a process at the interpreter's exit.
     os._exit(0)
 
