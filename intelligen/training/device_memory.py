@@ -1,9 +1,11 @@
 """Memory of a device: what a process may still take of it, the most that it took, and by which name it is known."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import psutil
 import torch
 
-from intelligen.state.process_memory import available_bytes, clear_peak, peak_bytes, total_bytes
+from intelligen.state.process_memory import available_bytes, clear_peak, peak_bytes, total_bytes, within_available
 
 
 def memory_name(device: torch.device) -> str:
@@ -24,6 +26,11 @@ def free_memory(device: torch.device) -> int:
         allowed = round(total * torch.cuda.get_per_process_memory_fraction(device))
         return max(0, min(free + unused, allowed - torch.cuda.memory_allocated(device)))
     return available_bytes()
+
+
+def within_free_memory(device: torch.device) -> AbstractContextManager[None]:
+    """Meanwhile what would take more than is free fails: a GPU's allocator does so by itself, a host would kill."""
+    return within_available() if device.type == "cpu" else nullcontext()
 
 
 class PeakMemory:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -17,8 +16,8 @@ from intelligen.config.schema.experiment import Trial, stored_trial
 from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import IntelligenError, UnavailableError
 from intelligen.state import layout
-from intelligen.state.process_memory import new_process_bytes, within_available
-from intelligen.training.device_memory import free_memory
+from intelligen.state.process_memory import new_process_bytes
+from intelligen.training.device_memory import free_memory, within_free_memory
 from intelligen.training.memory_measurement import MemoryUse, measure
 from intelligen.training.memory_shortage import shortage_of
 from intelligen.training.timing import Bench
@@ -189,6 +188,6 @@ def _tell(rank: int, work: Callable[[], object], told: Any) -> None:
 
 def _measure(trial: str, place: Place, rows: int) -> MemoryUse:
     settings = stored_trial(trial)
-    with within_available() if place.device.type == "cpu" else nullcontext():
+    with within_free_memory(place.device):
         prepared = open_prepared(layout.prepared(place.store, settings.prepared))
         return measure(settings, Bench(prepared, place.device, place.threads, None), rows=rows)

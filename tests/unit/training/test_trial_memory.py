@@ -1,7 +1,9 @@
 """A trial begins with what others found to fit, and finds by itself what leaves a tenth of the free memory."""
 
+import resource
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from conftest import tiny_trial
@@ -47,6 +49,22 @@ def test_a_replay_names_the_parts_that_are_no_longer_known(tiny_store, tmp_path)
     (tmp_path / MEMORY_FILE).unlink()
     gone = "from update 0: memory.json: micro_batch_tokens: 100 → none"
     assert Recorded.read(tmp_path, store=store).changes == (gone,)
+
+
+def test_the_longest_update_is_tried_within_what_is_free(tiny_store, tmp_path, monkeypatch):
+    """Else the kernel would kill for it, and nothing would be learnt from that."""
+    store, identity = tiny_store
+    limits = []
+
+    def rehearse(*_: object) -> None:
+        limits.append(resource.getrlimit(resource.RLIMIT_DATA)[0])
+
+    monkeypatch.setattr("intelligen.strategies.base.Strategy.rehearse", rehearse)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    fit(short(identity), Runtime(store, tmp_path))
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    (limit,) = limits
+    assert 0 < limit < psutil.Process().memory_info().vms + psutil.virtual_memory().total
 
 
 def test_automatic_parts_are_the_whole_update_where_it_fits(tiny_store, tmp_path):
