@@ -39,6 +39,8 @@ from intelligen.training.train_interval import TrainInterval
 from intelligen.training.trained_model import TrainedModel
 from intelligen.training.weights_store import stored_weights
 
+SMALLER_PARTS = "memory: it does not suffice here for the parts in which the trial was trained; they were made smaller"
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -53,7 +55,8 @@ class Recorded:
     ended: bool
     """Whether it finished; else it was stopped."""
     changes: tuple[str, ...]
-    """What is not as it was when the trial began, or did not stay so: then another outcome says nothing of it."""
+    """What is not as it was when the trial began, or did not stay so: then another outcome says nothing of it. A
+    replay may find more."""
 
     @classmethod
     def read(cls, directory: Path, *, store: Path) -> "Recorded":
@@ -141,7 +144,8 @@ def replay(
     """
     manifest, diverged = recorded.manifest, None
     runtime = Runtime(recorded.store, into, device=_device(manifest))
-    if (bounds := MemoryBounds.read(recorded.directory)).entries:
+    bounds = MemoryBounds.read(recorded.directory)
+    if bounds.entries:
         bounds.write(into)  # so that the same updates are made in the same parts
     try:
         if _processes(manifest) == 1:
@@ -151,6 +155,8 @@ def replay(
         _decode(recorded, runtime)
     except DivergedError as error:
         diverged = str(error)
+    if MemoryBounds.read(into) != bounds:
+        recorded = replace(recorded, changes=(*recorded.changes, SMALLER_PARTS))
     return Replay(
         recorded, into, tuple(diff_trainings(recorded.directory, into, exact=recorded.inexact is None)), diverged
     )

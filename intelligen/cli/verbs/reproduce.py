@@ -39,8 +39,7 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     from intelligen.training.replay import Recorded, new_directory
 
     found = Recorded.read(trial_directory(runs.absolute(), sweep, trial), store=runs.absolute())
-    for change in found.changes:
-        click.echo(f"warning: changed: {change}", err=True)
+    _warn(found.changes)
     if found.inexact is not None:
         click.echo(f"warning: compared approximately: {found.inexact}", err=True)
     try:
@@ -48,12 +47,18 @@ def reproduce(sweep: str, trial: str | None, runs: Path, as_json: bool) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted: a replay cannot be resumed; run it again", err=True)
         return INTERRUPTED
+    _warn(result.recorded.changes[len(found.changes) :])
     code = _exit_code(result)
     if as_json:
         print_document({**_document(result), "exit_code": code})
     else:
         _show(result)
     return code
+
+
+def _warn(changes: "Sequence[str]") -> None:
+    for change in changes:
+        click.echo(f"warning: changed: {change}", err=True)
 
 
 def _replayed(recorded: "Recorded", into: Path, *, stderr: bool) -> "Replay":

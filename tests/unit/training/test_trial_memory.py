@@ -14,7 +14,7 @@ from intelligen.state.history import HISTORY_FILE, read_history
 from intelligen.state.memory_bounds import MEMORY_FILE, MemoryBounds
 from intelligen.training.device_memory import memory_name
 from intelligen.training.fit import fit
-from intelligen.training.replay import Recorded
+from intelligen.training.replay import SMALLER_PARTS, Recorded, replay
 from intelligen.training.runtime import Runtime
 from intelligen.training.trial_memory import TrialMemory
 
@@ -49,6 +49,16 @@ def test_a_replay_names_the_parts_that_are_no_longer_known(tiny_store, tmp_path)
     (tmp_path / MEMORY_FILE).unlink()
     gone = "from update 0: memory.json: micro_batch_tokens: 100 → none"
     assert Recorded.read(tmp_path, store=store).changes == (gone,)
+
+
+def test_a_replay_says_that_its_memory_did_not_suffice(tiny_store, tmp_path, monkeypatch):
+    store, identity = tiny_store
+    fit(short(identity, micro_batch_tokens="auto"), Runtime(store, tmp_path / "trial"))
+    recorded = Recorded.read(tmp_path / "trial", store=store)
+    (tmp_path / "replay").mkdir()
+    monkeypatch.setattr("intelligen.training.memory_probe.free_memory", lambda device: 0)
+    assert recorded.changes == ()
+    assert replay(recorded, tmp_path / "replay").recorded.changes == (SMALLER_PARTS,)
 
 
 def test_the_longest_update_is_tried_within_what_is_free(tiny_store, tmp_path, monkeypatch):
