@@ -1,6 +1,7 @@
 """Memory check of a plan: whether what a trial holds at once fits here, seen by one update of its longest rows."""
 
 import shlex
+from collections.abc import Sequence
 
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.sweep import Resources, Sweep
@@ -20,11 +21,13 @@ class MemoryCheck:
         sweep: Its settings.
         experiment: The name of its experiment; pre-trainings are of others.
         shares_host: Whether all its trials run on this machine, and so take from one memory.
+        overrides: Of the experiment, as a command line has them beside its file.
 
     """
 
-    def __init__(self, sweep: Sweep, *, experiment: str, shares_host: bool) -> None:
+    def __init__(self, sweep: Sweep, *, experiment: str, shares_host: bool, overrides: Sequence[str] = ()) -> None:
         self._sweep, self._experiment, self._shares_host = sweep, experiment, shares_host
+        self._overrides = overrides
         self._free_bytes = shared_available_bytes()
         self._shortages: dict[str, str | None] = {}
         self._warnings: dict[str, str] = {}
@@ -63,10 +66,12 @@ class MemoryCheck:
             shows = f"; {self._command(trial)} shows how many do" if trial.experiment == self._experiment else ""
             self._warnings[what] = f"{what} holds more rows at once than fit here: {error}{shows}"
             return str(error)
-        if bench.device.type == "cpu" and self._shares_host and at_once * peak > self._free_bytes:
+        beside = bench.device.type == "cpu" and self._shares_host and at_once > 1
+        if beside and at_once * peak > self._free_bytes:
+            lowered = "concurrent_trials" if resources.concurrent_trials > 1 else "workers"
             self._warnings[what] = (
                 f"{what} takes {peak / _GIB:.1f} GiB for its longest rows, and {at_once} processes at once do not fit"
-                f" into the {self._free_bytes / _GIB:.1f} GiB that are free here; lower resources.concurrent_trials"
+                f" into the {self._free_bytes / _GIB:.1f} GiB that are free here; lower resources.{lowered}"
             )
         return None
 
@@ -77,7 +82,8 @@ class MemoryCheck:
 
     def _command(self, trial: Trial) -> str:
         options = [] if trial.start is None else ["--strategy", trial.strategy.name]
-        return shlex.join(["intelligen", "memory", self._sweep.experiment, *options])
+        overrides = [word for text in self._overrides for word in ("-o", text)]
+        return shlex.join(["intelligen", "memory", self._sweep.experiment, *options, *overrides])
 
 
 def _sizes(training: Training) -> Training:

@@ -1,6 +1,6 @@
 """`plan`: settings, some trials, machines, and what they cost, before anything runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -97,6 +97,7 @@ def make_plan(
     calibrate: bool,
     prepare: Callable[[], PreparedRows],
     cluster: Cluster | None = None,
+    overrides: Sequence[str] = (),
 ) -> Plan:
     """Look at what is there, draw some trials, and time a few updates of each.
 
@@ -107,6 +108,7 @@ def make_plan(
         calibrate: Whether to time anything.
         prepare: Finds or makes the experiment's data, where there is something to time.
         cluster: Where the sweep would run; none = on this machine.
+        overrides: Of the experiment, for the commands that warnings name.
 
     Raises:
         ConfigError: The task lacks a setting without which these data cannot be scored.
@@ -118,7 +120,7 @@ def make_plan(
     sweep, refusal = _on_devices(asked, capacity, recorded_devices(layout.sweep(store, sweep.name)))
     no_cost = _why_not_timed(sweep, calibrate=calibrate, refused=refusal is not None)
     prepared = None if no_cost is not None else prepare()
-    memory = MemoryCheck(sweep, experiment=experiment.name, shares_host=cluster is None)
+    memory = MemoryCheck(sweep, experiment=experiment.name, shares_host=cluster is None, overrides=overrides)
     timed = None if prepared is None else TrialTimes(sweep, experiment, prepared, store, memory)
     rows = row_experiments(sweep, experiment)
     trials = tuple(_trial(changes, experiment, rows, timed) for changes in _sampled(sweep))

@@ -100,13 +100,15 @@ def test_a_trial_whose_update_does_not_fit_is_not_timed_but_warned_of(
         baseline={"gpus_per_worker": 0},
     )
     rows = PreparedRows(prepared, {}, {}, RowStarts({}))
-    plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows)
+    overrides = ("model.d_ff=17179869184",)
+    plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows, overrides=overrides)
     assert [trial.seconds for trial in plan.trials] == [None] * len(plan.trials)
     assert (plan.cost, plan.no_cost) == (None, "an update does not fit into the memory here")
     for strategy in ("standard", "generative"):
         (line,) = [line for line in plan.warnings if line.startswith(f"a fine-tuning with {strategy} holds more rows")]
         assert re.search(r" fit here: out of memory: [\d,]+ bytes were asked for, [\d,]+ were free; intelligen ", line)
-        assert re.search(rf"; intelligen memory '.*an experiment.yaml' --strategy {strategy} shows how many do$", line)
+        options = f"--strategy {strategy} -o {overrides[0]}"
+        assert re.search(rf"; intelligen memory '.*an experiment.yaml' {options} shows how many do$", line)
 
 
 def test_trials_that_fit_one_by_one_but_not_side_by_side_are_warned_of(
@@ -124,4 +126,21 @@ def test_trials_that_fit_one_by_one_but_not_side_by_side_are_warned_of(
     memory.require_fitting(trial, Bench(prepared, torch.device("cpu"), 1, None), settings.resources)
     (line,) = memory.warnings
     assert "5000 processes at once do not fit" in line
+    assert line.endswith("; lower resources.concurrent_trials")
     assert not memory.short
+
+
+@pytest.mark.parametrize(("workers", "fix"), [(1, None), (2, "; lower resources.workers")])
+def test_a_trial_beside_which_nothing_runs_is_not_told_to_run_with_fewer(
+    tmp_path: Path, tiny_store: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, workers: int, fix: str | None
+) -> None:
+    """What is free is given here, and less than this process has."""
+    prepared = open_prepared(layout.prepared(*tiny_store))
+    experiment = Experiment(version=1, name="e", model={"d_model": 32, "d_ff": 32, "heads": 2})
+    resources = {"gpus_per_worker": 0, "concurrent_trials": 1, "workers": workers}
+    settings = sweep(space={"finetuning.epochs": {"choice": [1, 2]}}, budget={"trials": 2}, resources=resources)
+    monkeypatch.setattr("intelligen.sweep.preflight.memory_check.shared_available_bytes", lambda: 2**20)
+    memory = MemoryCheck(settings, experiment="e", shares_host=True)
+    trial = finetuning_trial(experiment, prepared=prepared.identity, start="start")
+    memory.require_fitting(trial, Bench(prepared, torch.device("cpu"), 1, None), settings.resources)
+    assert [line.rpartition(" here")[2] for line in memory.warnings] == ([] if fix is None else [fix])
