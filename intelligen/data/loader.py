@@ -96,6 +96,14 @@ class Loader(Generic[BatchT]):
         return len(self._plan.groups)
 
     @property
+    def most_tokens(self) -> int:
+        """Padded tokens that a micro-batch of several rows can have at most by the loader's own bounds; on any rank."""
+        first, behind = self._plan.bounds[:-1], self._plan.bounds[1:]
+        longest = self._examples.lengths[self._plan.order[first]]
+        most = int((-((first - behind) // self._world_size) * longest).max())
+        return most if self._micro_batch_tokens is None else min(most, self._micro_batch_tokens)
+
+    @property
     def largest_part(self) -> PaddedPart:
         """Of the micro-batches that were handed out last, the largest that could be cut smaller; alike on every rank.
 

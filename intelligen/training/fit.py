@@ -110,9 +110,7 @@ def _train_from_checkpoint(interval: TrainInterval, runtime: Runtime, *, heard: 
     progress, report = resume(setup, adopted_update=interval.adopted_update)
     with setup.memory.ending_together():
         if progress.update == 0 and setup.total_updates > 0:
-            setup.memory.begin_with_hints(
-                setup.trial.training.most_micro_batch_tokens or setup.trial.training.batch_tokens
-            )
+            setup.memory.begin_with_hints(setup.loader.most_tokens)
             probe(setup)
         if runtime.rank == 0:
             _keep_manifest(setup, update=progress.update)

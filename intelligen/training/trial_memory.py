@@ -31,16 +31,16 @@ class TrialMemory:
         """The bound of the batches of a validation at an update, likewise."""
         return self._bounds.evaluation_tokens(update)
 
-    def begin_with_hints(self, most: int | None) -> None:
+    def begin_with_hints(self, most: int) -> None:
         """Before the first update, take over what other trials found on such a device; of several ranks the smallest.
 
         Args:
-            most: Padded tokens of the largest micro-batch by the settings, where they bound it.
+            most: Padded tokens of the largest micro-batch by the settings; a bound from there on bounds nothing.
 
         """
         hint = self._runtime.memory_hints.get(memory_name(self._runtime.device))
         found = [tokens for tokens in self._runtime.gather(hint) if tokens is not None]
-        if found and not self._bounds.entries and (most is None or min(found) < most):
+        if found and not self._bounds.entries and min(found) < most:
             self.bound_updates(min(found), since=0)
 
     def bound_updates(self, tokens: int, *, since: int, shortage: Shortage | None = None) -> None:

@@ -230,3 +230,19 @@ def test_groups_are_as_large_as_the_bound_allows(descending: list[int], max_toke
     for start, end in itertools.pairwise(groups):
         assert end == start + 1 or (end - start) * descending[start] <= max_tokens
         assert end == len(descending) or (end - start + 1) * descending[start] > max_tokens
+
+
+@given(pairs_of_lengths, bounds, st.booleans(), st.integers(1, 4))
+@settings(deadline=None)
+def test_no_micro_batch_has_more_tokens_than_is_said_beforehand(
+    lengths: Lengths, bound: int, of_rows: bool, world_size: int
+) -> None:
+    bounded = {"batch_rows": bound} if of_rows else {"batch_tokens": bound}
+    loader = Loader(SentencePairs(make_split(lengths)), **bounded, seed=1, world_size=world_size)
+    found = []
+    for _ in range(loader.updates_per_pass):
+        loader.next_update()
+        found.append(loader.largest_part.tokens)
+    assert loader.most_tokens == max(found)
+    narrow = Loader(SentencePairs(make_split(lengths)), **bounded, micro_batch_tokens=7, seed=1, world_size=world_size)
+    assert narrow.most_tokens == min(7, max(found))

@@ -42,6 +42,13 @@ def test_a_hint_holds_for_its_device_and_where_it_bounds_anything(tiny_store, tm
     assert (tmp_path / "lock.json").read_text().count('"micro_batch_tokens": 100') == len(found)
 
 
+@pytest.mark.parametrize("size", [{"batch_rows": 8}, {"batch_rows": 8, "micro_batch_tokens": 1000}], ids=str)
+def test_a_hint_that_all_rows_of_an_update_keep_to_bounds_nothing(tiny_store, tmp_path, size):
+    store, identity = tiny_store
+    fit(short(identity, batch_tokens=None, **size), Runtime(store, tmp_path, memory_hints={DEVICE: 100}))
+    assert bounds(tmp_path) == []
+
+
 def test_a_replay_names_the_parts_that_are_no_longer_known(tiny_store, tmp_path):
     store, identity = tiny_store
     fit(short(identity), Runtime(store, tmp_path, memory_hints={DEVICE: 100}))
