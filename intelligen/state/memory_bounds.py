@@ -79,6 +79,11 @@ class MemoryBounds:
         """The bound of the batches of a validation at an update, likewise."""
         return next((entry.evaluation_tokens for entry in self._latest() if entry.since_update <= update), None)
 
+    @property
+    def newest_micro_batch_tokens(self) -> int | None:
+        """The bound of all updates behind those of the last checkpoint; none where there is none."""
+        return self.entries[-1].micro_batch_tokens if self.entries else None
+
     def with_bound(self, bound: MemoryBound) -> Self:
         """These and a new one, in place of those at or behind its update, which may not have been stricter.
 

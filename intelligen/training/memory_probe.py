@@ -69,9 +69,7 @@ def shrunk(setup: Setup, shortage: Shortage, *, what: str) -> ShrunkError:
     part, since = setup.loader.largest_part, setup.checkpoints.newest_update
     tokens = halved(part, shortage)
     setup.memory.bound_updates(tokens, since=since, shortage=shortage)
-    line = (
+    return ShrunkError(
         f"out of memory in {what}: {shortage.amounts()}; goes on from update {since} in parts of at most"
         f" {tokens:,} tokens, where the largest had {part.tokens:,}"
     )
-    setup.runtime.noted(line)
-    return ShrunkError(line)

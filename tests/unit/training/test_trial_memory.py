@@ -7,11 +7,13 @@ import torch
 from conftest import tiny_trial
 
 from intelligen.config.schema.training import Training
+from intelligen.errors import ShrunkError, StorageError
 from intelligen.state.history import HISTORY_FILE, read_history
 from intelligen.state.memory_bounds import MemoryBounds
 from intelligen.training.device_memory import memory_name
 from intelligen.training.fit import fit
 from intelligen.training.runtime import Runtime
+from intelligen.training.trial_memory import TrialMemory
 
 DEVICE = memory_name(torch.device("cpu"))
 
@@ -57,3 +59,14 @@ def test_automatic_parts_are_smaller_where_the_free_memory_asks_for_it(tiny_stor
 def test_automatic_is_no_number_for_a_loader():
     assert Training(micro_batch_tokens="auto").most_micro_batch_tokens is None
     assert Training(micro_batch_tokens=7).most_micro_batch_tokens == 7
+
+
+def test_a_rank_that_loses_another_which_ran_out_of_memory_ends_alike(tmp_path):
+    memory = TrialMemory(Runtime(tmp_path, tmp_path))
+    with pytest.raises(RuntimeError, match="closed by peer"), memory.ending_together():
+        raise RuntimeError("Connection closed by peer")
+    TrialMemory(Runtime(tmp_path, tmp_path)).bound_updates(400, since=2)
+    with pytest.raises(ShrunkError, match="all of them go on in smaller parts"), memory.ending_together():
+        raise RuntimeError("Connection closed by peer")
+    with pytest.raises(StorageError), memory.ending_together():
+        raise StorageError("the disk is full")
