@@ -10,7 +10,7 @@ from contextlib import suppress
 import click
 
 from intelligen.cli.lazy_verb import Verb
-from intelligen.errors import IntelligenError, UnavailableError
+from intelligen.errors import IntelligenError, MemoryShortageError, UnavailableError
 from intelligen.reporting.terminal.console_output import nobody_reads, print_any_character
 from intelligen.state.redaction import redact_text
 
@@ -125,8 +125,8 @@ def guarded(call: Callable[[], object]) -> int:
         if not (isinstance(left.__context__, BrokenPipeError) or nobody_reads()):
             raise
         return 0
-    except click.exceptions.Abort:
-        click.echo("interrupted: run the same command again; training resumes from its last checkpoint", err=True)
+    except click.exceptions.Abort as ended:
+        click.echo(": ".join(["interrupted", *map(str, ended.args)]), err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -138,12 +138,25 @@ def guarded(call: Callable[[], object]) -> int:
         click.echo(f"error: {error.filename or 'input/output'}: {error.strerror or error}", err=True)
         return CANNOT_CREATE if isinstance(error, PermissionError) else INPUT_OUTPUT
     except Exception as error:
+        if (shortage := _memory_shortage(error)) is not None:
+            click.echo(f"error: {shortage}", err=True)
+            return shortage.exit_code
         with tempfile.NamedTemporaryFile("w", prefix="intelligen-", suffix=".log", delete=False) as log:
             log.write(redact_text(traceback.format_exc()))
         what = redact_text(f"{type(error).__name__}: {error}")
         click.echo(f"error: a bug in IntelliGEN: {what}; details in {log.name}", err=True)
         return IntelligenError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _memory_shortage(error: Exception) -> MemoryShortageError | None:
+    """What an error says of a shortage of memory; none where it is about something else."""
+    if "torch" not in sys.modules:
+        return MemoryShortageError("out of memory") if isinstance(error, MemoryError) else None
+    from intelligen.training.memory_shortage import shortage_of
+
+    shortage = shortage_of(error)
+    return None if shortage is None else shortage.error()
 
 
 def _require_known_characters() -> None:
