@@ -1,7 +1,7 @@
 """Memory probe: the longest update is tried before the first one, and what does not fit is made in smaller parts."""
 
 from intelligen.errors import ShrunkError
-from intelligen.training.device_memory import PeakMemory, free_memory
+from intelligen.training.device_memory import PeakMemory, free_memory, within_free_memory
 from intelligen.training.memory_allocator import return_freed_memory
 from intelligen.training.memory_shortage import Shortage, tried
 from intelligen.training.training_setup import Setup
@@ -14,7 +14,8 @@ MOST_OF_FREE = 0.9
 def probe(setup: Setup) -> None:
     """Try forward and backward of the longest rows once; weights, generators and the criterion stay as they are.
 
-    Where micro-batches are to be found, they are halved until they leave a tenth of the free memory.
+    On a processor no more is taken than is free, so that nothing is killed for it. Where micro-batches are to be found,
+    they are halved until they leave a tenth of the free memory.
 
     Raises:
         MemoryShortageError: Not even a single row fits.
@@ -24,7 +25,8 @@ def probe(setup: Setup) -> None:
     device, given = setup.runtime.device, setup.trial.training.micro_batch_tokens
     while True:
         free, peak = free_memory(device), PeakMemory(device)
-        outcome = tried(lambda: _rehearse(setup), device)
+        with within_free_memory(device):
+            outcome = tried(lambda: _rehearse(setup), device)
         if isinstance(outcome, Shortage):
             raise shrunk(setup, outcome, what="the longest update")
         taken, part = peak.bytes(), setup.loader.largest_part
