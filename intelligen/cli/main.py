@@ -128,8 +128,8 @@ def guarded(call: Callable[[], object]) -> int:
         if not (isinstance(left.__context__, BrokenPipeError) or nobody_reads()):
             raise
         return 0
-    except click.exceptions.Abort:
-        click.echo("interrupted: run the same command again; training resumes from its last checkpoint", err=True)
+    except click.exceptions.Abort as ended:
+        click.echo(": ".join(["interrupted", *map(str, ended.args)]), err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

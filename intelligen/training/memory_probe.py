@@ -1,7 +1,6 @@
 """Memory probe: the longest update is tried before the first one, and what does not fit is made in smaller parts."""
 
 from intelligen.errors import ShrunkError
-from intelligen.strategies.base import UpdateContext
 from intelligen.training.device_memory import PeakMemory, free_memory, within_free_memory
 from intelligen.training.memory_allocator import return_freed_memory
 from intelligen.training.memory_shortage import Shortage, tried
@@ -42,9 +41,9 @@ def probe(setup: Setup) -> None:
 
 def _rehearse(setup: Setup) -> None:
     device = setup.runtime.device
-    step = UpdateContext(setup.trial.seed, 1, setup.total_updates, setup.runtime.rank)
-    batches = setup.loader.longest_update(at_most=setup.memory.micro_batch_tokens(1))
-    setup.strategy.rehearse([batch.to(device) for batch in batches], step)
+    at_most = setup.memory.micro_batch_tokens(1)
+    batches = setup.loader.longest_update(at_most=at_most)
+    setup.strategy.rehearse([batch.to(device) for batch in batches], setup.update_context(1, at_most=at_most))
 
 
 def _moments(setup: Setup) -> int:
