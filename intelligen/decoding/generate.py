@@ -15,7 +15,7 @@ from intelligen.decoding.complete_prefixes import complete, complete_by_beam
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.token_sampling import draw
 from intelligen.models.compiled_layers import uncompiled
-from intelligen.models.interfaces import Generator
+from intelligen.models.interfaces import EncoderOutput, Generator
 
 
 def generate(
@@ -27,6 +27,7 @@ def generate(
     uniforms_NT: Tensor | None = None,
     samples: int = 1,
     prefix_NT: Tensor | None = None,
+    encoded: EncoderOutput | None = None,
 ) -> Hypotheses:
     """Search for the continuations of a batch of sources.
 
@@ -42,6 +43,7 @@ def generate(
         prefix_NT: what each of the B·samples hypotheses begins with, PAD on the left and neither BOS nor EOS; rows may
             differ in length, and a row may be empty. It counts towards the bound, and a prefix that is as long stays
             as it is.
+        encoded: What `model.encode` made of the sources in evaluation mode; none = they are read here.
 
     Returns:
         B·samples hypotheses; the prefixes are part of their tokens, and not of their log-probabilities.
@@ -53,15 +55,14 @@ def generate(
     no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
     with no_gradient(), evaluating(model), uncompiled(model):
-        found = _search(
-            model, source_BS, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT
-        )
+        encoded = model.encode(source_BS) if encoded is None else encoded
+        found = _search(model, encoded, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT)
     return Hypotheses(found.tokens_NT.clone(), found.log_probs_N.clone())
 
 
 def _search(
     model: Generator,
-    source_BS: Tensor,
+    encoded: EncoderOutput,
     search: DecodingSearch,
     bounds_B: Tensor,
     *,
@@ -71,16 +72,15 @@ def _search(
 ) -> Hypotheses:
     match search:
         case Greedy():
-            return _free_run(model, source_BS, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
+            return _free_run(model, encoded, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
         case Sample():
             rows = bounds_B.numel() * samples
             if uniforms_NT is None:
-                uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=source_BS.device)
+                uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=bounds_B.device)
             assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
             pick = _drawing(search, uniforms_NT)
-            return _free_run(model, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
+            return _free_run(model, encoded, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
         case Beam(size=size, length_penalty=length_penalty):
-            encoded = model.encode(source_BS)
             if prefix_NT is not None:
                 return complete_by_beam(model, encoded, prefix_NT, search=search, max_lengths_B=bounds_B)
             cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=size)
@@ -104,14 +104,13 @@ def _drawing(search: Sample, uniforms_NT: Tensor) -> Pick:
 
 def _free_run(
     model: Generator,
-    source_BS: Tensor,
+    encoded: EncoderOutput,
     bounds_B: Tensor,
     *,
     pick: Pick,
     prefix_NT: Tensor | None,
     samples: int = 1,
 ) -> Hypotheses:
-    encoded = model.encode(source_BS)
     bounds_N = bounds_B.repeat_interleave(samples)
     if prefix_NT is not None:
         return complete(model, encoded, prefix_NT, rows_per_source=samples, max_lengths_N=bounds_N, pick=pick)
