@@ -13,6 +13,7 @@ from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
 from intelligen.decoding.beam_search import beam_search
 from intelligen.decoding.generate import generate
 from intelligen.decoding.hypotheses import Hypotheses
+from intelligen.models.attention import Heads
 from intelligen.models.kv_cache import KVCache
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
@@ -105,7 +106,7 @@ class Chain:
 
 def search_chain(chain: Chain, *, bounds: list[int], size: int, alpha: float) -> Hypotheses:
     sources = len(bounds)
-    cache = KVCache(torch.zeros(1, sources, 1, 1), None, rows=sources * size, max_length=max(bounds))
+    cache = KVCache(Heads(1, 1, 1), [torch.zeros(sources, 1, 2)], None, rows_per_source=size, max_length=max(bounds))
     return beam_search(chain, cache, size=size, length_penalty=alpha, max_lengths_B=torch.tensor(bounds))
 
 
