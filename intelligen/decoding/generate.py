@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import assert_never
 
 import torch
@@ -28,6 +29,7 @@ def generate(
     samples: int = 1,
     prefix_NT: Tensor | None = None,
     encoded: EncoderOutput | None = None,
+    log_probs: bool = False,
 ) -> Hypotheses:
     """Search for the continuations of a batch of sources.
 
@@ -44,6 +46,7 @@ def generate(
             differ in length, and a row may be empty. It counts towards the bound, and a prefix that is as long stays
             as it is.
         encoded: What `model.encode` made of the sources in evaluation mode; none = they are read here.
+        log_probs: Whether those of the hypotheses are wanted, which beam search gives anyway.
 
     Returns:
         B·samples hypotheses; the prefixes are part of their tokens, and not of their log-probabilities.
@@ -56,8 +59,17 @@ def generate(
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
     with no_gradient(), evaluating(model), uncompiled(model):
         encoded = model.encode(source_BS) if encoded is None else encoded
-        found = _search(model, encoded, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT)
-    return Hypotheses(found.tokens_NT.clone(), found.log_probs_N.clone())
+        found = _search(
+            model,
+            encoded,
+            search,
+            bounds_B,
+            uniforms_NT=uniforms_NT,
+            samples=samples,
+            prefix_NT=prefix_NT,
+            log_probs=log_probs,
+        )
+    return Hypotheses(found.tokens_NT.clone(), None if found.log_probs_N is None else found.log_probs_N.clone())
 
 
 def _search(
@@ -69,17 +81,18 @@ def _search(
     uniforms_NT: Tensor | None,
     samples: int,
     prefix_NT: Tensor | None,
+    log_probs: bool,
 ) -> Hypotheses:
+    free_run_of = partial(_free_run, model, encoded, bounds_B, prefix_NT=prefix_NT, log_probs=log_probs)
     match search:
         case Greedy():
-            return _free_run(model, encoded, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
+            return free_run_of(pick=most_probable)
         case Sample():
             rows = bounds_B.numel() * samples
             if uniforms_NT is None:
                 uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=bounds_B.device)
             assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
-            pick = _drawing(search, uniforms_NT)
-            return _free_run(model, encoded, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
+            return free_run_of(pick=_drawing(search, uniforms_NT), samples=samples)
         case Beam(size=size, length_penalty=length_penalty):
             if prefix_NT is not None:
                 return complete_by_beam(model, encoded, prefix_NT, search=search, max_lengths_B=bounds_B)
@@ -90,9 +103,9 @@ def _search(
 
 
 def _drawing(search: Sample, uniforms_NT: Tensor) -> Pick:
-    def pick(log_probs_MV: Tensor, row_M: Tensor, step: int) -> Tensor:
+    def pick(logits_MV: Tensor, row_M: Tensor, step: int) -> Tensor:
         return draw(
-            log_probs_MV,
+            logits_MV,
             uniforms_NT[row_M, step],
             temperature=search.temperature,
             top_k=search.top_k,
@@ -109,13 +122,23 @@ def _free_run(
     *,
     pick: Pick,
     prefix_NT: Tensor | None,
+    log_probs: bool,
     samples: int = 1,
 ) -> Hypotheses:
     bounds_N = bounds_B.repeat_interleave(samples)
     if prefix_NT is not None:
-        return complete(model, encoded, prefix_NT, rows_per_source=samples, max_lengths_N=bounds_N, pick=pick)
+        return complete(
+            model,
+            encoded,
+            prefix_NT,
+            rows_per_source=samples,
+            max_lengths_N=bounds_N,
+            pick=pick,
+            log_probs=log_probs,
+        )
     cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=samples)
-    return free_run(model.extend, cache, first_N=torch.full_like(bounds_N, BOS), max_lengths_N=bounds_N, pick=pick)
+    first_N = torch.full_like(bounds_N, BOS)
+    return free_run(model.extend, cache, first_N=first_N, max_lengths_N=bounds_N, pick=pick, log_probs=log_probs)
 
 
 @contextmanager

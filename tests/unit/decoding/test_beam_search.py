@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from intelligen.models.kv_cache import KVCache
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
+scored = partial(generate, log_probs=True)
 A, B = 4, 5
 CONFIG = Seq2Seq(d_model=16, d_ff=24, heads=2, encoder_layers=1, decoder_layers=2, tied_embeddings="none")
 
@@ -66,7 +68,7 @@ def test_a_beam_of_one_is_greedy(seed: int, alpha: float) -> None:
     model = decided_model(12, seed=seed)
     source_BS = torch.randint(4, 12, (16, 6), generator=torch.Generator().manual_seed(seed))
     bounds = torch.arange(16) % 7 + 3
-    greedy = generate(model, source_BS, Greedy(), max_lengths_B=bounds)
+    greedy = scored(model, source_BS, Greedy(), max_lengths_B=bounds)
     beam = generate(model, source_BS, Beam(size=1, length_penalty=alpha), max_lengths_B=bounds)
     assert 0 < int(greedy.finished_N.sum()) < 16
     assert torch.equal(beam.tokens_NT, greedy.tokens_NT)
@@ -78,7 +80,7 @@ def test_a_wider_beam_finds_what_greedy_misses() -> None:
     source_BS = torch.randint(4, 12, (32, 6), generator=torch.Generator().manual_seed(0))
     bounds = torch.full((32,), 10)
     greedy, beam = (
-        generate(model, source_BS, search, max_lengths_B=bounds)
+        scored(model, source_BS, search, max_lengths_B=bounds)
         for search in (Greedy(), Beam(size=8, length_penalty=0.0))
     )
     both_N = greedy.finished_N & beam.finished_N
