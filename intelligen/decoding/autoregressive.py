@@ -6,16 +6,18 @@ import torch
 from torch import Tensor
 
 from intelligen.data.special_tokens import EOS, PAD
-from intelligen.decoding.decoding_step import Extend, next_log_probs, should_compact
+from intelligen.decoding.decoding_step import Extend, next_logits, should_compact
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.topk import topk_tokens
 from intelligen.models.interfaces import DecoderCache
 
 Pick = Callable[[Tensor, Tensor, int], Tensor]
-"""Log-probabilities [M, V] of token number `step` (from 0) of the hypotheses [M] → these tokens [M]."""
+"""Logits [M, V] of token number `step` (from 0) of the hypotheses [M] → these tokens [M]."""
 
 
-def free_run(extend: Extend, cache: DecoderCache, *, first_N: Tensor, max_lengths_N: Tensor, pick: Pick) -> Hypotheses:
+def free_run(
+    extend: Extend, cache: DecoderCache, *, first_N: Tensor, max_lengths_N: Tensor, pick: Pick, log_probs: bool = False
+) -> Hypotheses:
     """Continue every row until its EOS or its length bound.
 
     Args:
@@ -24,22 +26,24 @@ def free_run(extend: Extend, cache: DecoderCache, *, first_N: Tensor, max_length
         first_N: the first input of each row; no part of its hypothesis.
         max_lengths_N: largest number of tokens, EOS included; a row that may have none gets none.
         pick: chooses among the next tokens.
+        log_probs: whether those of the hypotheses are wanted.
 
     """
     count, longest, device = cache.rows, max(0, int(max_lengths_N.max())), max_lengths_N.device
     tokens_NT = torch.full((count, longest), PAD, device=device)
-    log_probs_N = torch.zeros(count, device=device)
+    log_probs_N = torch.zeros(count, device=device) if log_probs else None
     # M rows are still computed; row_M says which hypothesis each of them continues.
     row_M = torch.arange(count, device=device)
     bound_M = max_lengths_N
     token_M = first_N
     live_M = bound_M > 0
     for step in range(longest):
-        log_probs_MV = next_log_probs(extend, token_M, cache)
-        token_M = pick(log_probs_MV, row_M, step)
-        gain_M = log_probs_MV.gather(1, token_M[:, None]).squeeze(1)
+        logits_MV = next_logits(extend, token_M, cache)
+        token_M = pick(logits_MV, row_M, step)
         tokens_NT[row_M, step] = token_M.masked_fill(~live_M, PAD)
-        log_probs_N[row_M] += gain_M.masked_fill(~live_M, 0.0)
+        if log_probs_N is not None:
+            gain_M = logits_MV.log_softmax(dim=-1).gather(1, token_M[:, None]).squeeze(1)
+            log_probs_N[row_M] += gain_M.masked_fill(~live_M, 0.0)
         live_M = live_M & (token_M != EOS) & (bound_M > step + 1)
         live = int(live_M.sum())
         if live == 0:
@@ -51,6 +55,6 @@ def free_run(extend: Extend, cache: DecoderCache, *, first_N: Tensor, max_length
     return trimmed(tokens_NT, log_probs_N)
 
 
-def most_probable(log_probs_MV: Tensor, _row_M: Tensor, _step: int) -> Tensor:
+def most_probable(logits_MV: Tensor, _row_M: Tensor, _step: int) -> Tensor:
     """Greedy choice [M]; of equals, any one."""
-    return topk_tokens(log_probs_MV, 1)[1].squeeze(1)
+    return topk_tokens(logits_MV, 1)[1].squeeze(1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from intelligen.data.special_tokens import BOS, EOS, PAD
-from intelligen.decoding.decoding_step import Extend, next_log_probs, should_compact
+from intelligen.decoding.decoding_step import Extend, next_logits, should_compact
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.topk import topk_tokens
 from intelligen.models.interfaces import DecoderCache
@@ -42,7 +42,7 @@ def beam_search(
     tokens_BT = beams.best_tokens_AT.clone()
     log_probs_B = beams.best_log_probs_A.clone()
     for length in range(1, longest + 1):
-        log_probs_NV = next_log_probs(extend, beams.last_token_AK.flatten(), cache)
+        log_probs_NV = next_logits(extend, beams.last_token_AK.flatten(), cache).log_softmax(dim=-1)
         origin_AK = beams.advance(log_probs_NV, length=length, length_penalty=length_penalty)
         live = int(beams.live_A.sum())
         if live == 0:

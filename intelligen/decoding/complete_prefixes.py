@@ -22,6 +22,7 @@ def complete(
     rows_per_source: int,
     max_lengths_N: Tensor,
     pick: Pick,
+    log_probs: bool = False,
 ) -> Hypotheses:
     """Continue every row from its own prefix.
 
@@ -32,6 +33,7 @@ def complete(
         rows_per_source: adjacent rows of each source.
         max_lengths_N: largest number of tokens, the prefix and EOS included; a row that is as long gets no new one.
         pick: chooses among the next tokens; its first step is each row's first new token.
+        log_probs: whether those of the continuations are wanted.
 
     Returns:
         Prefixes with their continuations, and the log-probabilities of the continuations alone.
@@ -39,7 +41,14 @@ def complete(
     """
     prefixes = _Prefixes.of(prefix_NT, max_lengths_N)
     cache = prefixes.read(model, encoded, rows_per_source=rows_per_source, copies=1)
-    found = free_run(model.extend, cache, first_N=prefixes.last_N, max_lengths_N=prefixes.new_N, pick=pick)
+    found = free_run(
+        model.extend,
+        cache,
+        first_N=prefixes.last_N,
+        max_lengths_N=prefixes.new_N,
+        pick=pick,
+        log_probs=log_probs,
+    )
     return prefixes.joined(found)
 
 

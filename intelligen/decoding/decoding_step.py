@@ -1,4 +1,4 @@
-"""One decoding step: next log-probabilities, and compaction of rows that have finished."""
+"""One decoding step: next logits, and compaction of rows that have finished."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,9 @@ Extend = Callable[[Tensor, DecoderCache], Tensor]
 _SHARE_THAT_LEAVES = 0.125
 
 
-def next_log_probs(extend: Extend, tokens_N: Tensor, cache: DecoderCache) -> Tensor:
-    """Log-probabilities [N, V] of the next token in float32, whatever the model computes in."""
-    logits_NV = extend(tokens_N[:, None], cache)[:, -1].float()
-    return mask_unwritable_(logits_NV).log_softmax(dim=-1)
+def next_logits(extend: Extend, tokens_N: Tensor, cache: DecoderCache) -> Tensor:
+    """Logits [N, V] of the next token in float32, whatever the model computes in; -inf for what is no token."""
+    return mask_unwritable_(extend(tokens_N[:, None], cache)[:, -1].float())
 
 
 def mask_unwritable_(logits: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import assert_never
 
 import torch
@@ -15,7 +16,7 @@ from intelligen.decoding.complete_prefixes import complete, complete_by_beam
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.token_sampling import draw
 from intelligen.models.compiled_layers import uncompiled
-from intelligen.models.interfaces import Generator
+from intelligen.models.interfaces import EncoderOutput, Generator
 
 
 def generate(
@@ -27,6 +28,8 @@ def generate(
     uniforms_NT: Tensor | None = None,
     samples: int = 1,
     prefix_NT: Tensor | None = None,
+    encoded: EncoderOutput | None = None,
+    log_probs: bool = False,
 ) -> Hypotheses:
     """Search for the continuations of a batch of sources.
 
@@ -42,6 +45,8 @@ def generate(
         prefix_NT: what each of the B·samples hypotheses begins with, PAD on the left and neither BOS nor EOS; rows may
             differ in length, and a row may be empty. It counts towards the bound, and a prefix that is as long stays
             as it is.
+        encoded: What `model.encode` made of the sources in evaluation mode; none = they are read here.
+        log_probs: Whether those of the hypotheses are wanted, which beam search gives anyway.
 
     Returns:
         B·samples hypotheses; the prefixes are part of their tokens, and not of their log-probabilities.
@@ -53,34 +58,42 @@ def generate(
     no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
     with no_gradient(), evaluating(model), uncompiled(model):
+        encoded = model.encode(source_BS) if encoded is None else encoded
         found = _search(
-            model, source_BS, search, bounds_B, uniforms_NT=uniforms_NT, samples=samples, prefix_NT=prefix_NT
+            model,
+            encoded,
+            search,
+            bounds_B,
+            uniforms_NT=uniforms_NT,
+            samples=samples,
+            prefix_NT=prefix_NT,
+            log_probs=log_probs,
         )
-    return Hypotheses(found.tokens_NT.clone(), found.log_probs_N.clone())
+    return Hypotheses(found.tokens_NT.clone(), None if found.log_probs_N is None else found.log_probs_N.clone())
 
 
 def _search(
     model: Generator,
-    source_BS: Tensor,
+    encoded: EncoderOutput,
     search: DecodingSearch,
     bounds_B: Tensor,
     *,
     uniforms_NT: Tensor | None,
     samples: int,
     prefix_NT: Tensor | None,
+    log_probs: bool,
 ) -> Hypotheses:
+    free_run_of = partial(_free_run, model, encoded, bounds_B, prefix_NT=prefix_NT, log_probs=log_probs)
     match search:
         case Greedy():
-            return _free_run(model, source_BS, bounds_B, pick=most_probable, prefix_NT=prefix_NT)
+            return free_run_of(pick=most_probable)
         case Sample():
             rows = bounds_B.numel() * samples
             if uniforms_NT is None:
-                uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=source_BS.device)
+                uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=bounds_B.device)
             assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
-            pick = _drawing(search, uniforms_NT)
-            return _free_run(model, source_BS, bounds_B, pick=pick, samples=samples, prefix_NT=prefix_NT)
+            return free_run_of(pick=_drawing(search, uniforms_NT), samples=samples)
         case Beam(size=size, length_penalty=length_penalty):
-            encoded = model.encode(source_BS)
             if prefix_NT is not None:
                 return complete_by_beam(model, encoded, prefix_NT, search=search, max_lengths_B=bounds_B)
             cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=size)
@@ -90,9 +103,9 @@ def _search(
 
 
 def _drawing(search: Sample, uniforms_NT: Tensor) -> Pick:
-    def pick(log_probs_MV: Tensor, row_M: Tensor, step: int) -> Tensor:
+    def pick(logits_MV: Tensor, row_M: Tensor, step: int) -> Tensor:
         return draw(
-            log_probs_MV,
+            logits_MV,
             uniforms_NT[row_M, step],
             temperature=search.temperature,
             top_k=search.top_k,
@@ -104,19 +117,28 @@ def _drawing(search: Sample, uniforms_NT: Tensor) -> Pick:
 
 def _free_run(
     model: Generator,
-    source_BS: Tensor,
+    encoded: EncoderOutput,
     bounds_B: Tensor,
     *,
     pick: Pick,
     prefix_NT: Tensor | None,
+    log_probs: bool,
     samples: int = 1,
 ) -> Hypotheses:
-    encoded = model.encode(source_BS)
     bounds_N = bounds_B.repeat_interleave(samples)
     if prefix_NT is not None:
-        return complete(model, encoded, prefix_NT, rows_per_source=samples, max_lengths_N=bounds_N, pick=pick)
+        return complete(
+            model,
+            encoded,
+            prefix_NT,
+            rows_per_source=samples,
+            max_lengths_N=bounds_N,
+            pick=pick,
+            log_probs=log_probs,
+        )
     cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=samples)
-    return free_run(model.extend, cache, first_N=torch.full_like(bounds_N, BOS), max_lengths_N=bounds_N, pick=pick)
+    first_N = torch.full_like(bounds_N, BOS)
+    return free_run(model.extend, cache, first_N=first_N, max_lengths_N=bounds_N, pick=pick, log_probs=log_probs)
 
 
 @contextmanager

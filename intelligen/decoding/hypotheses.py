@@ -13,8 +13,9 @@ class Hypotheses:
 
     tokens_NT: Tensor
     """int64, EOS included where the hypothesis is finished, PAD behind its end."""
-    log_probs_N: Tensor
-    """float32, Σ log p(token | prefix) over the tokens, EOS included, PAD and BOS excluded from the distribution."""
+    log_probs_N: Tensor | None
+    """float32, Σ log p(token | prefix) over the tokens, EOS included, PAD and BOS excluded from the distribution. Beam
+    search has them anyway; of other hypotheses they are taken only where they were asked for."""
 
     @property
     def lengths_N(self) -> Tensor:
@@ -27,7 +28,7 @@ class Hypotheses:
         return (self.tokens_NT == EOS).any(dim=1)
 
 
-def trimmed(tokens_NT: Tensor, log_probs_N: Tensor) -> Hypotheses:
+def trimmed(tokens_NT: Tensor, log_probs_N: Tensor | None) -> Hypotheses:
     """Hypotheses without the columns in which all of them are padding."""
     longest = int((tokens_NT != PAD).any(dim=0).sum())
     return Hypotheses(tokens_NT[:, :longest], log_probs_N)

@@ -8,7 +8,7 @@ from torch import Tensor
 from intelligen.config.schema.decoding import Beam, DecodingSearch, Sample
 from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.autoregressive import most_probable
-from intelligen.decoding.decoding_step import next_log_probs
+from intelligen.decoding.decoding_step import next_logits
 from intelligen.decoding.generate import generate
 from intelligen.decoding.token_sampling import draw
 from intelligen.models.interfaces import Generator
@@ -35,15 +35,13 @@ def stream_tokens(model: Generator, source_1S: Tensor, search: DecodingSearch, *
         row_1, token_1 = source_1S.new_zeros(1), source_1S.new_full((1,), BOS)
     for step in range(most):
         with torch.inference_mode():
-            log_probs_1V = next_log_probs(model.extend, token_1, cache)
-            token_1 = (
-                _drawn(log_probs_1V, search) if isinstance(search, Sample) else most_probable(log_probs_1V, row_1, step)
-            )
+            logits_1V = next_logits(model.extend, token_1, cache)
+            token_1 = _drawn(logits_1V, search) if isinstance(search, Sample) else most_probable(logits_1V, row_1, step)
         if (token := int(token_1)) == EOS:
             return
         yield token
 
 
-def _drawn(log_probs_1V: Tensor, search: Sample) -> Tensor:
-    uniform_1 = torch.rand(1, device=log_probs_1V.device)
-    return draw(log_probs_1V, uniform_1, temperature=search.temperature, top_k=search.top_k, top_p=search.top_p)
+def _drawn(logits_1V: Tensor, search: Sample) -> Tensor:
+    uniform_1 = torch.rand(1, device=logits_1V.device)
+    return draw(logits_1V, uniform_1, temperature=search.temperature, top_k=search.top_k, top_p=search.top_p)

@@ -38,20 +38,21 @@ def row_uniforms(key: int, rows: npt.NDArray[np.int64], *, width: int, samples: 
     return torch.from_numpy(drawn_RSW).flatten(0, 1)
 
 
-def draw(log_probs_NV: Tensor, uniforms_N: Tensor, *, temperature: float, top_k: int, top_p: float) -> Tensor:
+def draw(logits_NV: Tensor, uniforms_N: Tensor, *, temperature: float, top_k: int, top_p: float) -> Tensor:
     """Draw one token [N] per row.
 
     Args:
-        log_probs_NV: the model's log-probabilities.
+        logits_NV: the model's.
         uniforms_N: from [0, 1); each row's place in its cumulative distribution.
-        temperature: divides the log-probabilities.
+        temperature: divides the logits.
         top_k: only the k most probable tokens; 0 = all.
         top_p: only the smallest set of them whose probability reaches p (Holtzman et al. 2020); 1 = all.
 
     """
-    scores_NV = log_probs_NV / temperature
     if top_k == 0 and top_p == 1.0:
-        return _draw_index(scores_NV.softmax(dim=-1), uniforms_N)
+        # By way of log-probabilities, as ever: a softmax of the logits is rounded otherwise, and draws would change.
+        return _draw_index((logits_NV.log_softmax(dim=-1) / temperature).softmax(dim=-1), uniforms_N)
+    scores_NV = logits_NV / temperature
     vocabulary = scores_NV.size(-1)
     scores_NK, tokens_NK = topk_tokens(scores_NV, min(top_k or vocabulary, vocabulary))
     probs_NK = scores_NK.softmax(dim=-1)

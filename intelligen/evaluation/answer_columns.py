@@ -13,7 +13,7 @@ from intelligen.data.vocabulary_file import Vocabulary
 from intelligen.decoding.generate import evaluating
 from intelligen.evaluation.evaluate import hypotheses_of
 from intelligen.evaluation.exposure_bias import of_width, rightly_predicted
-from intelligen.models.interfaces import Generator
+from intelligen.models.interfaces import EncoderOutput, Generator
 from intelligen.models.losses import token_log_probs
 from intelligen.optimization import MetricSums
 
@@ -69,20 +69,20 @@ def read_both_ways(
     sums = MetricSums()
     with torch.no_grad(), evaluating(model):
         for batch in (one.to(device) for one in evaluation_batches(examples, batch_tokens=decoding.batch_tokens)):
-            own_NT = hypotheses_of(model, batch, search=search, decoding=decoding, seed=seed).tokens_NT
-            said_BT, measured = _read_batch(model, batch, own_NT)
+            encoded = model.encode(batch.source_BS)
+            own = hypotheses_of(model, batch, encoded, search=search, decoding=decoding, seed=seed)
+            said_BT, measured = _read_batch(model, batch, encoded, own.tokens_NT)
             texts.update(zip(batch.rows.tolist(), vocabulary.decode([*_until_eos(said_BT.tolist())]), strict=True))
             sums.add(measured)
     return Readings(tuple(texts[row] for row in range(len(texts))), sums)
 
 
-def _read_batch(model: Generator, batch: Batch, own_NT: Tensor) -> tuple[Tensor, MetricSums]:
+def _read_batch(model: Generator, batch: Batch, encoded: EncoderOutput, own_NT: Tensor) -> tuple[Tensor, MetricSums]:
     """The most probable tokens after the reference's prefixes, EOS behind the reference, and the sums of `Readings`."""
     target_in_BT, target_BT = (side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT))
     own_BT = of_width(own_NT, target_BT.size(1))
     own_in_BT = torch.cat([torch.full_like(own_BT[:, :1], BOS), own_BT[:, :-1]], dim=1)
-    memory = model.encode(batch.source_BS)
-    forced_BTV, after_own_BTV = model.decode(target_in_BT, memory), model.decode(own_in_BT, memory)
+    forced_BTV, after_own_BTV = model.decode(target_in_BT, encoded), model.decode(own_in_BT, encoded)
     real_BT = target_BT != PAD
     reached_BT = real_BT & (own_BT != PAD)
     forced_nats = -token_log_probs(forced_BTV, target_BT)[real_BT].sum()

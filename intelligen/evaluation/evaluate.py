@@ -87,13 +87,14 @@ def _evaluate_batch(
 ) -> tuple[Hypotheses, MetricSums]:
     # A reference beyond the position table is scored as far as the table goes.
     target_in_BT, target_out_BT = (side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT))
-    memory = model.encode(batch.source_BS)
-    log_probs_BT, right_BT = _teacher_forced(model, memory, target_in_BT, target_out_BT)
-    hypothesis = hypotheses_of(model, batch, search=search, decoding=decoding, seed=seed)
+    encoded = model.encode(batch.source_BS)
+    log_probs_BT, right_BT = _teacher_forced(model, encoded, target_in_BT, target_out_BT)
+    hypothesis = hypotheses_of(model, batch, encoded, search=search, decoding=decoding, seed=seed)
     greedy = hypothesis
     if not isinstance(search, Greedy):
         bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
-        greedy = generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B.clamp(max=PREFIXES[-1]))
+        bounds_B = bounds_B.clamp(max=PREFIXES[-1])
+        greedy = generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B, encoded=encoded)
     sums = MetricSums(
         {
             "loss": (-log_probs_BT.sum().item(), int((target_out_BT != PAD).sum())),
@@ -104,7 +105,7 @@ def _evaluate_batch(
     sums.add(
         prefix_switch(
             model,
-            memory,
+            encoded,
             target_in_BT=target_in_BT,
             target_out_BT=target_out_BT,
             log_probs_BT=log_probs_BT,
@@ -116,19 +117,29 @@ def _evaluate_batch(
 
 
 def hypotheses_of(
-    model: Generator, batch: Batch, *, search: DecodingSearch, decoding: Decoding, seed: int
+    model: Generator, batch: Batch, encoded: EncoderOutput, *, search: DecodingSearch, decoding: Decoding, seed: int
 ) -> Hypotheses:
-    """The model's own hypothesis for each row, which depends on nothing else but the row and the seed."""
+    """The model's own hypothesis for each row, which depends on nothing else but the row and the seed.
+
+    Args:
+        model: In evaluation mode.
+        batch: The rows.
+        encoded: Of their sources.
+        search: How hypotheses are searched for.
+        decoding: The length bound.
+        seed: Of sampled hypotheses.
+
+    """
     bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
     uniforms_NT = None
     if isinstance(search, Sample):
         uniforms_NT = row_uniforms(seed, batch.rows, width=int(bounds_B.max()), samples=1).to(batch.source_BS.device)
-    return generate(model, batch.source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_NT)
+    return generate(model, batch.source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_NT, encoded=encoded)
 
 
 def _teacher_forced(
-    model: Generator, memory: EncoderOutput, target_in_BT: Tensor, target_out_BT: Tensor
+    model: Generator, encoded: EncoderOutput, target_in_BT: Tensor, target_out_BT: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Each reference token's log-probability after the reference's prefix, and whether it is the most probable one."""
-    logits_BTV = model.decode(target_in_BT, memory)
+    logits_BTV = model.decode(target_in_BT, encoded)
     return token_log_probs(logits_BTV, target_out_BT), rightly_predicted(logits_BTV, target_out_BT)

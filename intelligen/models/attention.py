@@ -2,10 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# For few queries a processor's two products are faster than its fused kernel, which is made for long sequences; but
+# torch multiplies matrices by plain loops where that takes fewer multiplications than this.
+_FEW_QUERIES, _SMALLEST_PRODUCT = 8, 400
+
+
+class KeysValues(NamedTuple):
+    """Keys and values as a cache holds them: by head."""
+
+    keys_NHLE: Tensor
+    values_NHLV: Tensor
+
+
+Remember = Callable[[Tensor], Tensor | KeysValues]
+"""A layer's new keys and values [N, T, W] → all that the new positions attend to."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +43,54 @@ class Heads:
         return self.count * self.d_v
 
     def attend(
-        self, q_NTE: Tensor, kv_NLW: Tensor, *, mask: Tensor | None, causal: bool = False, dropout: float = 0.0
+        self,
+        q_NTE: Tensor,
+        kv: Tensor | KeysValues,
+        *,
+        mask: Tensor | None,
+        causal: bool = False,
+        dropout: float = 0.0,
     ) -> Tensor:
-        """Weighted values [N, T, heads·d_v]; `mask` is boolean, True = may be attended to."""
-        k_NLE, v_NLE = torch.split(kv_NLW, [self.queries, self.values], dim=-1)
-        out_NHTV: Tensor = F.scaled_dot_product_attention(
-            self._split(q_NTE), self._split(k_NLE), self._split(v_NLE), mask, dropout, causal
-        )
+        """Weighted values [N, T, heads·d_v].
+
+        Args:
+            q_NTE: The queries of all heads side by side.
+            kv: Keys and values [N, L, W] of all heads side by side, or those of a cache.
+            mask: Boolean, True = may be attended to.
+            causal: Each query sees the keys up to its own place; stands in the place of a mask.
+            dropout: Of the weights.
+
+        """
+        q_NHTE = self._by_head(q_NTE)
+        if isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_NHTE, kv):
+            return _attend_by_products(q_NHTE, kv, mask).transpose(1, 2).flatten(2)
+        keys_NHLE, values_NHLV = kv if isinstance(kv, KeysValues) else self.split(kv)
+        out_NHTV: Tensor = F.scaled_dot_product_attention(q_NHTE, keys_NHLE, values_NHLV, mask, dropout, causal)
         return out_NHTV.transpose(1, 2).flatten(2)
 
-    def _split(self, x_NLE: Tensor) -> Tensor:
-        return x_NLE.view(*x_NLE.shape[:2], self.count, -1).transpose(1, 2)
+    def split(self, kv_NLW: Tensor) -> KeysValues:
+        """The same keys and values by head."""
+        k_NLE, v_NLE = torch.split(kv_NLW, [self.queries, self.values], dim=-1)
+        return KeysValues(self._by_head(k_NLE), self._by_head(v_NLE))
+
+    def _by_head(self, x_NLE: Tensor) -> Tensor:
+        return x_NLE.view(*x_NLE.shape[:2], self.count, x_NLE.size(-1) // self.count).transpose(1, 2)
+
+
+def _suits_products(q_NHTE: Tensor, kv: KeysValues) -> bool:
+    # The fused kernels keep the scores of half precision in full precision.
+    if q_NHTE.device.type != "cpu" or q_NHTE.dtype != torch.float32:
+        return False
+    count, width = q_NHTE.size(2), min(q_NHTE.size(3), kv.values_NHLV.size(3))
+    return count <= _FEW_QUERIES and count * width * kv.keys_NHLE.size(2) >= _SMALLEST_PRODUCT
+
+
+def _attend_by_products(q_NHTE: Tensor, kv: KeysValues, mask: Tensor | None) -> Tensor:
+    """softmax(Q·Kᵀ / √d)·V (Vaswani et al. 2017, eq. 1)."""
+    scores_NHTL = torch.matmul(q_NHTE * q_NHTE.size(-1) ** -0.5, kv.keys_NHLE.transpose(2, 3))
+    if mask is not None:
+        scores_NHTL = scores_NHTL.masked_fill(~mask, -torch.inf)
+    return torch.matmul(scores_NHTL.softmax(dim=-1), kv.values_NHLV)
 
 
 class SelfAttention(nn.Module):
@@ -58,14 +111,14 @@ class SelfAttention(nn.Module):
         *,
         mask: Tensor | None = None,
         causal: bool = False,
-        remember: Callable[[Tensor], Tensor] | None = None,
+        remember: Remember | None = None,
     ) -> Tensor:
         """Attend among the T positions, and to those before them where `remember` adds these to the new ones."""
         queries = self.heads.queries
         q_NTE, kv_NTW = torch.split(self.qkv(x_NTD), [queries, self.qkv.out_features - queries], dim=-1)
-        kv_NLW = kv_NTW if remember is None else remember(kv_NTW)
+        kv = kv_NTW if remember is None else remember(kv_NTW)
         dropout = self.dropout if self.training else 0.0
-        out: Tensor = self.out(self.heads.attend(q_NTE, kv_NLW, mask=mask, causal=causal, dropout=dropout))
+        out: Tensor = self.out(self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout))
         return out
 
     def kv(self, x_NTD: Tensor) -> Tensor:
@@ -88,12 +141,13 @@ class CrossAttention(nn.Module):
         init_projection(self.kv, [heads.queries, heads.values])
         init_projection(self.out)
 
-    def forward(self, x_NTD: Tensor, source_kv_BSW: Tensor, *, mask: Tensor | None) -> Tensor:
+    def forward(self, x_NTD: Tensor, source_kv: Tensor | KeysValues, *, mask: Tensor | None) -> Tensor:
         """Attend from N = B·n rows, the n rows of one source adjacent, to B sources."""
+        sources = (source_kv.keys_NHLE if isinstance(source_kv, KeysValues) else source_kv).size(0)
         # The rows of one source queue up as further queries on it, so that nothing of a source is ever copied.
-        q_BQE = self.query(x_NTD).reshape(source_kv_BSW.size(0), -1, self.heads.queries)
+        q_BQE = self.query(x_NTD).reshape(sources, -1, self.heads.queries)
         dropout = self.dropout if self.training else 0.0
-        seen_BQE = self.heads.attend(q_BQE, source_kv_BSW, mask=mask, dropout=dropout)
+        seen_BQE = self.heads.attend(q_BQE, source_kv, mask=mask, dropout=dropout)
         out: Tensor = self.out(seen_BQE.reshape(*x_NTD.shape[:2], self.heads.values))
         return out
 

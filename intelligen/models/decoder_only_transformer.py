@@ -55,7 +55,11 @@ class DecoderOnlyTransformer(MixtureReader):
     ) -> PromptCache:
         """Room for keys and values behind those of the prompts, of which each row has a copy."""
         return PromptCache(
-            encoded, max_length=max_length, rows_per_source=rows_per_source, left_padding_N=left_padding_N
+            self.trunk.heads,
+            encoded,
+            max_length=max_length,
+            rows_per_source=rows_per_source,
+            left_padding_N=left_padding_N,
         )
 
     def extend(self, tokens_NT: Tensor, cache: PromptCache) -> Tensor:

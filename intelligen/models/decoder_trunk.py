@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from intelligen.config.schema.model import DecoderOnly
+from intelligen.models.attention import Heads, KeysValues
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.transformer_layers import EncoderLayer
 
@@ -39,7 +40,7 @@ class DecoderTrunk(nn.Module):
         *,
         mask: Tensor | None = None,
         causal: bool = True,
-        remember: Callable[[int, Tensor], Tensor] | None = None,
+        remember: Callable[[int, Tensor], Tensor | KeysValues] | None = None,
     ) -> Tensor:
         """States [N, T, D].
 
@@ -58,6 +59,11 @@ class DecoderTrunk(nn.Module):
         states_NTD: Tensor = self.output_dropout(self.norm(x_NTD))
         return states_NTD
 
+    @property
+    def heads(self) -> Heads:
+        """Of every layer."""
+        return self._layers[0].self_attention.heads
+
     def read(self, tokens_BT: Tensor) -> Tensor:
         """States [B, T, D] of sequences that begin at the first position. Causality hides the padding behind them."""
         states_BTD: Tensor = self(self.embedding(tokens_BT), self.positions(0, tokens_BT.size(1)))
@@ -66,7 +72,7 @@ class DecoderTrunk(nn.Module):
     def keys(self, tokens_BS: Tensor) -> tuple[Tensor, ...]:
         """Each layer's keys and values [B, S, W] of such sequences; the last layer is not run for more than these."""
         x_BSD = self._placed(self.embedding(tokens_BS), self.positions(0, tokens_BS.size(1)))
-        *lower, last = cast(list[EncoderLayer], list(self.layers))
+        *lower, last = self._layers
         if not tokens_BS.size(1):
             return (last.kv(x_BSD),) * len(self.layers)
         found: list[Tensor] = []
@@ -78,6 +84,10 @@ class DecoderTrunk(nn.Module):
         for layer in lower:
             x_BSD = layer(x_BSD, None, causal=True, remember=keep)
         return (*found, last.kv(x_BSD))
+
+    @property
+    def _layers(self) -> list[EncoderLayer]:
+        return cast(list[EncoderLayer], list(self.layers))
 
     def _placed(self, embedded: Tensor, positions: Tensor) -> Tensor:
         placed: Tensor = self.dropout(embedded * self._scale + positions)

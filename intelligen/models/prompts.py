@@ -6,7 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from intelligen.models.kv_cache import PickedRows
+from intelligen.models.attention import Heads, KeysValues
+from intelligen.models.kv_cache import HeldKeysValues
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,25 @@ class PromptCache:
     """
 
     def __init__(
-        self, prompts: Prompts, *, max_length: int, rows_per_source: int = 1, left_padding_N: Tensor | None = None
+        self,
+        heads: Heads,
+        prompts: Prompts,
+        *,
+        max_length: int,
+        rows_per_source: int = 1,
+        left_padding_N: Tensor | None = None,
     ) -> None:
         self.rows_per_source = rows_per_source
         self.length = 0
         """Target positions held so far."""
-        self.max_length = max_length
-        """Target positions that there is room for."""
         repeated = prompts.repeated(rows_per_source)
         self._prompt = prompts.width
-        kv_LNSW = torch.stack(repeated.kv_LBSW)
-        layers, rows, width, packed = kv_LNSW.shape
-        self._kv = PickedRows(kv_LNSW.new_empty(layers, rows, width + max_length, packed))
-        self._kv.held[:, :, :width] = kv_LNSW
-        place_L = torch.arange(max_length, device=kv_LNSW.device)
+        layers, rows = len(repeated.kv_LBSW), len(repeated.padding_BS)
+        room, like = self._prompt + max_length, repeated.kv_LBSW[0]
+        self._kv = HeldKeysValues(heads, layers=layers, rows=rows, room=room, like=like)
+        for layer, kv_NSW in enumerate(repeated.kv_LBSW):
+            self._kv.write(layer, 0, kv_NSW)
+        place_L = torch.arange(max_length, device=like.device)
         self._seen_NK: Tensor | None = None
         """Which keys of a row are its own; none where all are."""
         self._first_N = repeated.lengths_B
@@ -84,7 +90,7 @@ class PromptCache:
     @property
     def rows(self) -> int:
         """N."""
-        return self._kv.held.size(1)
+        return self._kv.rows
 
     def visible_keys(self, count: int) -> Tensor | None:
         """What `count` further positions may attend to: each to all those up to itself, and to no padding.
@@ -108,18 +114,16 @@ class PromptCache:
         """Positions [N, count] in their streams of the next tokens; those of padding mean nothing."""
         return self._first_N[:, None] + torch.arange(self.length, self.length + count, device=self._first_N.device)
 
-    def append(self, layer: int, kv_NTW: Tensor) -> Tensor:
+    def append(self, layer: int, kv_NTW: Tensor) -> KeysValues:
         """Store T further positions of a layer; `advance` counts them once every layer has done so.
 
         Returns:
             Keys and values of all the layer's positions, prompt and new ones included.
 
         """
-        end = self.length + kv_NTW.size(1)
-        assert end <= self.max_length, f"{end} positions in a cache of {self.max_length}"
-        kv_NKW = self._kv.held[layer, :, : self._prompt + end]
-        kv_NKW[:, self._prompt + self.length :] = kv_NTW
-        return kv_NKW
+        begin = self._prompt + self.length
+        self._kv.write(layer, begin, kv_NTW)
+        return self._kv.read(layer, begin + kv_NTW.size(1))
 
     def advance(self, positions: int) -> None:
         """Count the positions that every layer has appended."""
@@ -137,7 +141,7 @@ class PromptCache:
 
     def reorder(self, rows_N: Tensor) -> None:
         """Row i goes on from what row `rows_N[i]` was."""
-        self._kv.pick(rows_N, positions=self._prompt + self.length)
+        self._kv.pick(rows_N)
         self._first_N = self._first_N.index_select(0, rows_N)
         if self._seen_NK is not None:
             self._seen_NK = self._seen_NK.index_select(0, rows_N)

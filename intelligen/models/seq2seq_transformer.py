@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -85,10 +84,14 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         left_padding_N: Tensor | None = None,
     ) -> KVCache:
         """Room for keys and values; those of the sources are computed here, once."""
-        source_kv_LBSW = torch.stack([layer.cross_attention.kv(encoded.states_BSD) for layer in self._decoder_layers])
-        rows = encoded.states_BSD.size(0) * rows_per_source
+        layers = self._decoder_layers
         return KVCache(
-            source_kv_LBSW, encoded.visible_keys, rows=rows, max_length=max_length, left_padding_N=left_padding_N
+            layers[0].self_attention.heads,
+            [layer.cross_attention.kv(encoded.states_BSD) for layer in layers],
+            encoded.visible_keys,
+            rows_per_source=rows_per_source,
+            max_length=max_length,
+            left_padding_N=left_padding_N,
         )
 
     def extend(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
@@ -130,7 +133,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         for index, layer in enumerate(self._decoder_layers):
             x_NTD = layer(
                 x_NTD,
-                cache.source_kv_LBSW[index],
+                cache.of_sources(index),
                 source_mask=cache.visible_keys,
                 target_mask=mask,
                 remember=partial(cache.append, index),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from intelligen.config.schema.model import Transformer
-from intelligen.models.attention import CrossAttention, Heads, SelfAttention, init_projection
+from intelligen.models.attention import CrossAttention, Heads, KeysValues, Remember, SelfAttention, init_projection
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -54,7 +54,7 @@ class EncoderLayer(nn.Module):
         mask: Tensor | None,
         *,
         causal: bool = False,
-        remember: Callable[[Tensor], Tensor] | None = None,
+        remember: Remember | None = None,
     ) -> Tensor:
         """`mask` hides the padding; S positions, which also see those before them that `remember` holds."""
         x_BSD = self.around_self_attention(
@@ -84,18 +84,18 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         x_NTD: Tensor,
-        source_kv_BSW: Tensor,
+        source_kv: Tensor | KeysValues,
         *,
         source_mask: Tensor | None,
         target_mask: Tensor | None = None,
-        remember: Callable[[Tensor], Tensor] | None = None,
+        remember: Remember | None = None,
     ) -> Tensor:
         """T positions: a whole target, or such as go on from what `remember` holds and see what `target_mask` shows."""
         x_NTD = self.around_self_attention(
             x_NTD,
             lambda x: self.self_attention(x, mask=target_mask, causal=remember is None, remember=remember),
         )
-        x_NTD = self.around_cross_attention(x_NTD, lambda x: self.cross_attention(x, source_kv_BSW, mask=source_mask))
+        x_NTD = self.around_cross_attention(x_NTD, lambda x: self.cross_attention(x, source_kv, mask=source_mask))
         out: Tensor = self.around_feed_forward(x_NTD, self.feed_forward)
         return out
 

@@ -1,4 +1,4 @@
-"""Memory allocator: memory that one update frees is kept for the next, and given back before other work."""
+"""Memory allocator: what an update or a decoding step frees is kept for the next, and given back before other work."""
 
 import ctypes
 import gc
@@ -15,8 +15,8 @@ _NEVER = 2**31 - 1
 def keep_freed_memory() -> None:
     """Let this process' C library keep blocks of up to 32 MiB when tensors free them; nothing, where it is not glibc.
 
-    By default it returns what is free at the end of its heap to the system, and so after every update, and is given it
-    back page by page.
+    By default it returns what is free at the end of its heap to the system, and so after every update and every step of
+    decoding, and is given it back page by page.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)

@@ -19,6 +19,7 @@ from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.fit import epoch_updates
+from intelligen.training.memory_allocator import keep_freed_memory
 from intelligen.training.runtime import threads_used
 
 TIMED_UPDATES = 4
@@ -59,6 +60,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
     The updates that are timed lie all over the run, so that schedules are seen at work: the span is from the mean of
     the faster half to the mean of the slower half of them. A discriminator is taken to be trained already.
     """
+    keep_freed_memory()
     pretrained = without_pretraining(trial)
     with threads_used(bench.threads):
         loader = Loader(
@@ -95,6 +97,7 @@ def time_validation(trial: Trial, bench: Bench) -> TimeRange:
 
     The low end is what trained weights may take, as the task has it: random ones write until the length bound.
     """
+    keep_freed_memory()
     task, valid = build_task(trial.task), bench.prepared.split("valid")
     shards = max(1, len(valid) // VALIDATED_ROWS)
     with threads_used(bench.threads):

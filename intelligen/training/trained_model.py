@@ -30,6 +30,7 @@ from intelligen.state.trial_result import read_trial
 from intelligen.tasks import AnyTask, build_task
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.evaluation_memory import evaluate_within_memory
+from intelligen.training.memory_allocator import keep_freed_memory
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import Scores, read_scores, score_files, scored_split, write_scores
 from intelligen.training.selected_weights import selected_weights
@@ -92,7 +93,7 @@ class TrainedModel:
 
     @classmethod
     def load(cls, directory: Path, *, store: Path, device: torch.device) -> "TrainedModel":
-        """Read a trial directory.
+        """Read a trial directory. From then on this process keeps the memory that a decoding step frees for the next.
 
         Of a pre-trained model all weights are in it, unless only an adapter was trained: that needs the model's own
         directory.
@@ -105,6 +106,7 @@ class TrainedModel:
             StorageError: The weights or the prepared data are damaged.
 
         """
+        keep_freed_memory()
         trial = read_trial(directory)
         prepared = open_prepared(layout.prepared(store, trial.prepared))
         require_same_data(directory, prepared)

@@ -30,10 +30,15 @@ VARIANTS = [
     for norm, positions in itertools.product(("pre", "post"), ("sinusoidal", "learned"))
     for more in ({"tied_embeddings": "all"}, {"tied_embeddings": "none", "d_k": 5, "d_v": 7, "activation": "gelu"})
 ]
+WIDE = {"heads": 1, "d_k": 64, "d_v": 60}
+"""From a few keys on such heads read a cache by products."""
 
 
 class TestSeq2Seq(GeneratorConformance):
-    @pytest.fixture(params=VARIANTS, ids=lambda config: f"{config.norm}-{config.positions}-{config.tied_embeddings}")
+    @pytest.fixture(
+        params=[*VARIANTS, Seq2Seq(**SHAPE | WIDE)],
+        ids=lambda config: f"{config.norm}-{config.positions}-{config.tied_embeddings}-{config.d_k}",
+    )
     def model(self, request: pytest.FixtureRequest) -> Generator:
         tied = request.param.tied_embeddings == "all"
         return build_model(request.param, {"source": 11 if tied else 9, "target": 11}, seed=0)
@@ -47,7 +52,10 @@ DECODERS = [
 
 
 class TestDecoderOnly(GeneratorConformance):
-    @pytest.fixture(params=DECODERS, ids=lambda config: f"{config.norm}-{config.positions}-{config.tied_embeddings}")
+    @pytest.fixture(
+        params=[*DECODERS, DecoderOnly(d_model=16, d_ff=24, layers=2, max_positions=32, **WIDE)],
+        ids=lambda config: f"{config.norm}-{config.positions}-{config.tied_embeddings}-{config.d_k}",
+    )
     def model(self, request: pytest.FixtureRequest) -> Generator:
         return build_model(request.param, {"source": 11, "target": 11}, seed=0)
 

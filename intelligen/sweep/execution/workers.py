@@ -202,10 +202,10 @@ def _interval(config: WorkerConfig) -> TrainInterval:
 
 
 def _return_free_memory() -> None:
-    """Give what the actor's last trial freed back to the system, so that this trial's memory is its own."""
+    """Give what a trial or its test freed back to the system: Ray goes on with the process, or lets it wait."""
     return_freed_memory()
     if not gc.get_freeze_count():
-        # Before the actor's first trial there are only imports: looking through them takes a quarter of a second.
+        # Most of what there is at first are imports: looking through them takes a quarter of a second.
         gc.freeze()
 
 
@@ -237,6 +237,8 @@ def score_tests(directory: str, store: str, resources_json: str, scoring_json: s
             return _score_tests(directory, store, resources_json, scoring_json)
     except Exception as error:
         raise at_host(error, directory=Path(directory)) from error
+    finally:
+        _return_free_memory()
 
 
 def _score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:

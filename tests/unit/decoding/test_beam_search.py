@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -13,10 +14,12 @@ from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
 from intelligen.decoding.beam_search import beam_search
 from intelligen.decoding.generate import generate
 from intelligen.decoding.hypotheses import Hypotheses
+from intelligen.models.attention import Heads
 from intelligen.models.kv_cache import KVCache
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
+scored = partial(generate, log_probs=True)
 A, B = 4, 5
 CONFIG = Seq2Seq(d_model=16, d_ff=24, heads=2, encoder_layers=1, decoder_layers=2, tied_embeddings="none")
 
@@ -65,7 +68,7 @@ def test_a_beam_of_one_is_greedy(seed: int, alpha: float) -> None:
     model = decided_model(12, seed=seed)
     source_BS = torch.randint(4, 12, (16, 6), generator=torch.Generator().manual_seed(seed))
     bounds = torch.arange(16) % 7 + 3
-    greedy = generate(model, source_BS, Greedy(), max_lengths_B=bounds)
+    greedy = scored(model, source_BS, Greedy(), max_lengths_B=bounds)
     beam = generate(model, source_BS, Beam(size=1, length_penalty=alpha), max_lengths_B=bounds)
     assert 0 < int(greedy.finished_N.sum()) < 16
     assert torch.equal(beam.tokens_NT, greedy.tokens_NT)
@@ -77,7 +80,7 @@ def test_a_wider_beam_finds_what_greedy_misses() -> None:
     source_BS = torch.randint(4, 12, (32, 6), generator=torch.Generator().manual_seed(0))
     bounds = torch.full((32,), 10)
     greedy, beam = (
-        generate(model, source_BS, search, max_lengths_B=bounds)
+        scored(model, source_BS, search, max_lengths_B=bounds)
         for search in (Greedy(), Beam(size=8, length_penalty=0.0))
     )
     both_N = greedy.finished_N & beam.finished_N
@@ -105,7 +108,7 @@ class Chain:
 
 def search_chain(chain: Chain, *, bounds: list[int], size: int, alpha: float) -> Hypotheses:
     sources = len(bounds)
-    cache = KVCache(torch.zeros(1, sources, 1, 1), None, rows=sources * size, max_length=max(bounds))
+    cache = KVCache(Heads(1, 1, 1), [torch.zeros(sources, 1, 2)], None, rows_per_source=size, max_length=max(bounds))
     return beam_search(chain, cache, size=size, length_penalty=alpha, max_lengths_B=torch.tensor(bounds))
 
 

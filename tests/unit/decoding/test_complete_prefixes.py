@@ -1,6 +1,7 @@
 """Prefixes of different lengths are completed together as each is alone."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from intelligen.models.kv_cache import KVCache
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
+scored = partial(generate, log_probs=True)
 VOCABULARY = 12
 LENGTHS = [5, 9, 2, 7, 7, 3, 8, 6, 1, 4]
 BOUNDS = torch.tensor([12, 4, 9, 16, 6, 12, 7, 16, 12, 1])
@@ -88,11 +90,11 @@ def tail_log_prob(model: Seq2SeqTransformer, source_S: Tensor, *, tokens: list[i
 
 
 def test_greedy_goes_on_from_each_row_s_own_prefix_to_the_same_end(model: Seq2SeqTransformer) -> None:
-    plain = generate(model, sources(), Greedy(), max_lengths_B=BOUNDS)
+    plain = scored(model, sources(), Greedy(), max_lengths_B=BOUNDS)
     prefixes = cut(plain)
     assert [] in prefixes
     assert len(set(map(len, prefixes))) >= 4
-    completed = generate(model, sources(), Greedy(), max_lengths_B=BOUNDS, prefix_NT=right_aligned(prefixes))
+    completed = scored(model, sources(), Greedy(), max_lengths_B=BOUNDS, prefix_NT=right_aligned(prefixes))
     assert torch.equal(completed.tokens_NT, plain.tokens_NT)
     for row, (tokens, prefix) in enumerate(zip(texts(plain), prefixes, strict=True)):
         expected = tail_log_prob(model, sources()[row], tokens=tokens, prefix=len(prefix))
@@ -109,7 +111,7 @@ def test_a_row_is_completed_as_it_is_alone(model: Seq2SeqTransformer, search: De
     begun = generate(model, sources(), Sample(), max_lengths_B=BOUNDS, uniforms_NT=uniforms(10, 16))
     prefixes = [row for row in cut(begun) for _ in range(samples)]
     uniforms_NT = uniforms(10 * samples, 16)
-    together = generate(
+    together = scored(
         model,
         sources(),
         search,
@@ -122,7 +124,7 @@ def test_a_row_is_completed_as_it_is_alone(model: Seq2SeqTransformer, search: De
     assert len(set(map(len, found))) > 4
     for row, prefix in enumerate(prefixes):
         source = slice(row // samples, row // samples + 1)
-        alone = generate(
+        alone = scored(
             model,
             sources()[source],
             search,
@@ -151,7 +153,7 @@ def test_the_width_of_the_prefixes_padding_does_not_matter(model: Seq2SeqTransfo
     rows = [[4, 5, 6], [], [7], [8, 9, 10], [11], [], [4, 4], [10], [11], []]
     bounds, uniforms_NT = BOUNDS + 3, uniforms(10, 19)
     for source_BS in (sources(), pad(sources(), (0, 4))):
-        found = generate(
+        found = scored(
             model,
             source_BS,
             Sample(),
@@ -159,7 +161,7 @@ def test_the_width_of_the_prefixes_padding_does_not_matter(model: Seq2SeqTransfo
             uniforms_NT=uniforms_NT,
             prefix_NT=right_aligned(rows, width=width),
         )
-        narrow = generate(
+        narrow = scored(
             model, sources(), Sample(), max_lengths_B=bounds, uniforms_NT=uniforms_NT, prefix_NT=right_aligned(rows)
         )
         assert torch.equal(found.tokens_NT, narrow.tokens_NT)
@@ -168,9 +170,9 @@ def test_the_width_of_the_prefixes_padding_does_not_matter(model: Seq2SeqTransfo
 
 @pytest.mark.parametrize("width", [0, 5])
 def test_empty_prefixes_are_none(model: Seq2SeqTransformer, width: int) -> None:
-    plain = generate(model, sources(), Greedy(), max_lengths_B=BOUNDS)
+    plain = scored(model, sources(), Greedy(), max_lengths_B=BOUNDS)
     empty_NT = torch.full((10, width), PAD)
-    begun = generate(model, sources(), Greedy(), max_lengths_B=BOUNDS, prefix_NT=empty_NT)
+    begun = scored(model, sources(), Greedy(), max_lengths_B=BOUNDS, prefix_NT=empty_NT)
     assert torch.equal(begun.tokens_NT, plain.tokens_NT)
     torch.testing.assert_close(begun.log_probs_N, plain.log_probs_N)
 
@@ -178,7 +180,7 @@ def test_empty_prefixes_are_none(model: Seq2SeqTransformer, width: int) -> None:
 def test_a_prefix_at_or_over_its_bound_gets_no_further_token(model: Seq2SeqTransformer) -> None:
     rows = [[4, 5, 6], [7, 8], [9, 10, 11, 4], [5]]
     bounds, given = torch.tensor([3, 1, 16, 4]), right_aligned(rows)
-    found = generate(model, sources()[:4], Greedy(), max_lengths_B=bounds, prefix_NT=given)
+    found = scored(model, sources()[:4], Greedy(), max_lengths_B=bounds, prefix_NT=given)
     first, second, *others = texts(found)
     assert [first, second] == rows[:2]
     assert found.log_probs_N[:2].tolist() == [0.0, 0.0]
@@ -226,7 +228,7 @@ PREFIXES = [[4, 5, 6], [7, 8], [9, 10, 11, 4], [5], [], [6, 6], [11], [4, 4, 4],
 
 def test_a_beam_of_one_continues_a_prefix_as_greedy_search_does(model: Seq2SeqTransformer) -> None:
     given, bounds = right_aligned(PREFIXES), BOUNDS.clamp(min=6)
-    greedy = generate(model, sources(), Greedy(), max_lengths_B=bounds, prefix_NT=given)
+    greedy = scored(model, sources(), Greedy(), max_lengths_B=bounds, prefix_NT=given)
     beam = generate(model, sources(), Beam(size=1), max_lengths_B=bounds, prefix_NT=given)
     assert texts(beam) == texts(greedy)
     torch.testing.assert_close(beam.log_probs_N, greedy.log_probs_N)

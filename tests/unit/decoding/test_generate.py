@@ -1,5 +1,7 @@
 """Generation depends on no other row of the batch, keeps its bounds, and leaves each module in its mode."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from intelligen.models.kv_cache import KVCache
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
+scored = partial(generate, log_probs=True)
 CONFIG = Seq2Seq(
     d_model=16, d_ff=24, heads=2, encoder_layers=2, decoder_layers=2, tied_embeddings="none", max_positions=16
 )
@@ -50,12 +53,12 @@ def test_the_fixture_ends_some_hypotheses_and_cuts_others() -> None:
 @pytest.mark.parametrize("search", [Greedy(), Beam(size=4)], ids=lambda search: search.name)
 def test_padding_and_batch_composition_change_nothing(search: DecodingSearch) -> None:
     model, source_BS, bounds = decided_model(), sources(), torch.tensor(BOUNDS)
-    together = generate(model, source_BS, search, max_lengths_B=bounds)
-    padded = generate(model, pad(source_BS, (0, 5)), search, max_lengths_B=bounds)
+    together = scored(model, source_BS, search, max_lengths_B=bounds)
+    padded = scored(model, pad(source_BS, (0, 5)), search, max_lengths_B=bounds)
     order = torch.randperm(len(BOUNDS), generator=torch.Generator().manual_seed(1))
-    shuffled = generate(model, source_BS[order], search, max_lengths_B=bounds[order])
+    shuffled = scored(model, source_BS[order], search, max_lengths_B=bounds[order])
     for row, length in enumerate(LENGTHS):
-        alone = generate(model, source_BS[row : row + 1, :length], search, max_lengths_B=bounds[row : row + 1])
+        alone = scored(model, source_BS[row : row + 1, :length], search, max_lengths_B=bounds[row : row + 1])
         index = order.tolist().index(row)
         for other, at in ((alone, 0), (padded, row), (shuffled, index)):
             assert text(other, at) == text(together, row)
@@ -65,7 +68,7 @@ def test_padding_and_batch_composition_change_nothing(search: DecodingSearch) ->
 @torch.no_grad()
 def test_greedy_equals_a_plain_loop_without_a_cache() -> None:
     model, source_BS = decided_model().eval(), sources()
-    found = generate(model, source_BS, Greedy(), max_lengths_B=torch.tensor(BOUNDS))
+    found = scored(model, source_BS, Greedy(), max_lengths_B=torch.tensor(BOUNDS))
     for row, bound in enumerate(BOUNDS):
         prefix, log_prob = [BOS], 0.0
         while len(prefix) <= bound and prefix[-1] != EOS:
@@ -100,7 +103,7 @@ def test_sampling_equals_a_plain_loop_over_each_row_s_own_uniforms(temperature: 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)
 def test_every_hypothesis_keeps_its_bound_and_its_form(search: DecodingSearch) -> None:
     bounds = torch.tensor(BOUNDS)
-    found = generate(decided_model(), sources(), search, max_lengths_B=bounds)
+    found = scored(decided_model(), sources(), search, max_lengths_B=bounds)
     assert found.tokens_NT.dtype == torch.int64
     assert found.log_probs_N.dtype == torch.float32
     assert (found.lengths_N >= 1).all()
@@ -119,7 +122,7 @@ def test_pad_and_bos_are_never_generated(search: DecodingSearch) -> None:
     with torch.no_grad():
         # Their logits would be the largest ones wherever the strongest of the others is positive.
         model.output.weight[[PAD, BOS]] = 3 * model.output.weight[[4, 5]]
-    found = generate(model, sources(), search, max_lengths_B=torch.full((10,), 12))
+    found = scored(model, sources(), search, max_lengths_B=torch.full((10,), 12))
     assert not (found.tokens_NT == BOS).any()
     assert all(PAD not in text(found, row) for row in range(10))
     assert found.log_probs_N.isfinite().all()
@@ -129,7 +132,7 @@ def test_pad_and_bos_are_never_generated(search: DecodingSearch) -> None:
 def test_a_row_of_padding_alone_is_harmless(search: DecodingSearch) -> None:
     source_BS = sources()
     source_BS[3] = PAD
-    found = generate(decided_model(), source_BS, search, max_lengths_B=torch.tensor(BOUNDS))
+    found = scored(decided_model(), source_BS, search, max_lengths_B=torch.tensor(BOUNDS))
     assert found.log_probs_N.isfinite().all()
 
 
@@ -154,6 +157,16 @@ def test_finished_rows_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)
+def test_log_probabilities_are_taken_where_they_are_wanted_and_change_no_token(search: DecodingSearch) -> None:
+    model, uniforms_NT = decided_model(), torch.rand(10, 12, generator=torch.Generator().manual_seed(1))
+    given = {"max_lengths_B": torch.tensor(BOUNDS), "uniforms_NT": uniforms_NT}
+    plain, wanted = (ask(model, sources(), search, **given) for ask in (generate, scored))
+    assert torch.equal(plain.tokens_NT, wanted.tokens_NT)
+    assert wanted.log_probs_N is not None
+    assert (plain.log_probs_N is None) == (not isinstance(search, Beam))
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.name)
 def test_every_module_gets_its_own_mode_back(search: DecodingSearch) -> None:
     model = decided_model().train()
     model.encoder.eval()
@@ -169,7 +182,7 @@ def test_generation_has_no_dropout_even_in_training() -> None:
     torch.manual_seed(5)
     config = CONFIG.model_copy(update={"dropout": 0.5})
     model = Seq2SeqTransformer(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY).train()
-    first, second = (generate(model, sources(), Greedy(), max_lengths_B=torch.tensor(BOUNDS)) for _ in range(2))
+    first, second = (scored(model, sources(), Greedy(), max_lengths_B=torch.tensor(BOUNDS)) for _ in range(2))
     assert torch.equal(first.tokens_NT, second.tokens_NT)
     assert torch.equal(first.log_probs_N, second.log_probs_N)
 
@@ -178,7 +191,7 @@ def test_generation_has_no_dropout_even_in_training() -> None:
 def test_generated_tokens_can_be_trained_on(autocast: bool) -> None:
     model = decided_model().train()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-        rollout = generate(model, sources(), Greedy(), max_lengths_B=torch.tensor(BOUNDS))
+        rollout = scored(model, sources(), Greedy(), max_lengths_B=torch.tensor(BOUNDS))
         target_in_NT = torch.cat([torch.full((10, 1), BOS), rollout.tokens_NT[:, :-1]], dim=1)
         logits_NTV = model(sources(), target_in_NT)
         logits_NTV.float().log_softmax(-1)[..., EOS].mean().neg().backward()

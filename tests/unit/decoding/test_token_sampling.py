@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from intelligen.decoding.token_sampling import draw, row_uniforms
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 torch.set_num_threads(1)
+scored = partial(generate, log_probs=True)
 CONFIG = Seq2Seq(d_model=16, d_ff=24, heads=2, encoder_layers=1, decoder_layers=1, tied_embeddings="none")
 PROBABILITIES = torch.tensor([0.0, 0.05, 0.0, 0.4, 0.1, 0.25, 0.2])
 SOURCE = torch.tensor([[4, 5, 3, 0], [5, 4, 4, 3]])
@@ -76,7 +78,7 @@ def test_a_draw_never_hits_an_impossible_token() -> None:
 def test_hypotheses_follow_the_model_s_distribution() -> None:
     model, draws = MODEL, 8_000
     bounds, uniforms_NT = torch.tensor([2, 2]), uniforms(2 * draws, 2)
-    drawn = generate(model, SOURCE, Sample(), max_lengths_B=bounds, uniforms_NT=uniforms_NT, samples=draws)
+    drawn = scored(model, SOURCE, Sample(), max_lengths_B=bounds, uniforms_NT=uniforms_NT, samples=draws)
     for row, source_1S in enumerate(SOURCE.split(1)):
         rows = slice(row * draws, (row + 1) * draws)
         counted = Counter(map(tuple, drawn.tokens_NT[rows].tolist()))
@@ -107,7 +109,7 @@ def exact_probabilities(model: Seq2SeqTransformer, source_1S: Tensor) -> dict[tu
 def test_log_probs_are_the_model_s_own_whatever_the_temperature_and_the_cut() -> None:
     model = MODEL
     search, bounds = Sample(temperature=0.5, top_k=2), torch.tensor([2, 2])
-    drawn = generate(model, SOURCE, search, max_lengths_B=bounds, uniforms_NT=uniforms(10, 2), samples=5)
+    drawn = scored(model, SOURCE, search, max_lengths_B=bounds, uniforms_NT=uniforms(10, 2), samples=5)
     for row in range(10):
         exact = exact_probabilities(model, SOURCE[row // 5 : row // 5 + 1])
         assert drawn.log_probs_N[row].exp().item() == pytest.approx(exact[tuple(drawn.tokens_NT[row].tolist())])
@@ -139,10 +141,10 @@ def test_uniforms_of_other_rows_are_refused() -> None:
 
 def test_a_very_low_temperature_is_greedy_and_samples_of_a_source_are_adjacent() -> None:
     model, bounds = MODEL, torch.tensor([7, 4])
-    greedy = generate(model, SOURCE, Greedy(), max_lengths_B=bounds)
+    greedy = scored(model, SOURCE, Greedy(), max_lengths_B=bounds)
     assert not torch.equal(greedy.tokens_NT[0], greedy.tokens_NT[1])
     search = Sample(temperature=1e-3)
-    cold = generate(model, SOURCE, search, max_lengths_B=bounds, uniforms_NT=uniforms(6, 7), samples=3)
+    cold = scored(model, SOURCE, search, max_lengths_B=bounds, uniforms_NT=uniforms(6, 7), samples=3)
     assert torch.equal(cold.tokens_NT, greedy.tokens_NT.repeat_interleave(3, dim=0))
     torch.testing.assert_close(cold.log_probs_N, greedy.log_probs_N.repeat_interleave(3))
 

@@ -154,6 +154,19 @@ def test_the_prefix_switch_is_of_greedy_prefixes_whatever_the_search(model, prep
     assert {name: beam[name] for name in switches} == pytest.approx({name: greedy[name] for name in switches}, rel=1e-6)
 
 
+@pytest.mark.parametrize("search", [Greedy(), Beam(size=3), Sample()], ids=lambda search: search.name)
+def test_each_batch_is_encoded_once(search, model, prepared, monkeypatch):
+    rows, encode = [], Seq2SeqTransformer.encode
+
+    def recording(self, source_BS):
+        rows.append(len(source_BS))
+        return encode(self, source_BS)
+
+    monkeypatch.setattr(Seq2SeqTransformer, "encode", recording)
+    evaluate(model, prepared, search=search, batch_tokens=200)
+    assert sum(rows) == len(prepared.split("valid"))
+
+
 def test_every_name_is_allowed_in_mlflow_and_the_former_ones_stay(model, prepared):
     metrics = evaluate(model, prepared).metrics
     assert all(mlflow_key(name) == name for name in metrics)
