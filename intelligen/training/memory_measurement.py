@@ -123,7 +123,7 @@ def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
     micro_batches = _micro_batches(examples, longest, trial, rows=rows)
     total = MOST_UPDATES * max(1, trial.training.epochs)
     valid = task.examples(bench.prepared.split("valid"), bench.prepared)
-    evaluated = [*evaluation_batches(valid, batch_tokens=trial.decoding.batch_tokens)]
+    evaluated = _elements(evaluation_batches(valid, batch_tokens=trial.decoding.batch_tokens))
     with threads_used(bench.threads):
         model = model_at(bench, trial)
         made = _Updates(strategy_at(bench, trial, model=model, total_updates=total), bench.device, trial.seed, total)
@@ -163,17 +163,18 @@ def _micro_batches(examples: Examples[Any], longest: LongestRows, trial: Trial, 
     number = len(plan.groups)
     some = sorted({one * (number - 1) // max(1, LOOKED_AT - 1) for one in range(LOOKED_AT)})
     groups = [plan.order[plan.bounds[one] : plan.bounds[one + 1]] for one in some]
-    widest = _widest([_batches(examples, [group])[0] for group in groups])
+    widest = _widest(_elements(_batches(examples, [group])[0] for group in groups))
     return [groups[index] for index in (0, *widest)] + [plan.rows(one) for one in range(min(number, MOST_UPDATES))]
 
 
-def _widest(batches: Sequence[Any]) -> list[int]:
-    """Those of the batches behind the first that have most elements, on all sides together; the widest first."""
+def _elements(batches: Iterable[Any]) -> list[int]:
+    """Of each batch, on all its sides together; no batch is held longer than that takes."""
+    return [sum(value.numel() for value in vars(one).values() if isinstance(value, Tensor)) for one in batches]
 
-    def elements(index: int) -> int:
-        return sum(value.numel() for value in vars(batches[index]).values() if isinstance(value, Tensor))
 
-    return sorted(range(1, len(batches)), key=elements, reverse=True)[:WIDEST]
+def _widest(elements: Sequence[int]) -> list[int]:
+    """Those of the batches behind the first that have most elements, the widest first."""
+    return sorted(range(1, len(elements)), key=elements.__getitem__, reverse=True)[:WIDEST]
 
 
 @dataclass(frozen=True)
