@@ -7,6 +7,7 @@ from intelligen.state.history import INITIAL_WEIGHTS, Report, ValidationSample
 from intelligen.state.memory_bounds import MEMORY_TAG
 from intelligen.training.divergence import DivergedError, not_finite
 from intelligen.training.kept_weights import keep_weights
+from intelligen.training.memory_allocator import return_free_pages
 from intelligen.training.progress import Progress
 from intelligen.training.resource_monitor import ResourceMonitor, Usage
 from intelligen.training.resume import save
@@ -38,8 +39,10 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
     """
     runtime = setup.runtime
     roll_back_if_due(setup, progress)
+    return_free_pages()
     with ResourceMonitor(runtime.device) as monitor:
         trained = train_updates(setup, progress)
+        return_free_pages()
         validation_start = time.perf_counter()
         evaluation, samples = _validated(setup, progress)
         validation_s = time.perf_counter() - validation_start

@@ -1,4 +1,4 @@
-"""Memory allocator: memory that one update frees is kept for the next, and given back when a training ends."""
+"""Memory allocator: memory that one update frees is kept for the next, and given back before other work."""
 
 import ctypes
 import gc
@@ -28,5 +28,13 @@ def return_freed_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    return_free_pages()
+
+
+def return_free_pages() -> None:
+    """Give the system back what is free in the C library's heap; nothing, where it is not glibc.
+
+    What follows takes blocks of other sizes, for which the gaps may be too small: they would count beside them.
+    """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)

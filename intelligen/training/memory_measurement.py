@@ -1,8 +1,9 @@
 """Memory of a trial's updates, measured: the longest rows, forward, backward and optimizer step, and a validation."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -10,23 +11,26 @@ import torch
 from torch import Tensor
 
 from intelligen.config.schema.experiment import Trial
-from intelligen.data.batches import Examples, Rows, cut
+from intelligen.data.batches import Examples, Rows, cut, evaluation_batches
+from intelligen.data.loader import plan_pass
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import MemoryShortageError
 from intelligen.state.process_memory import clear_peak, peak_bytes
 from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.tasks import build_task
 from intelligen.training.device_memory import within_free_memory
-from intelligen.training.memory_allocator import keep_freed_memory
+from intelligen.training.memory_allocator import keep_freed_memory, return_free_pages
 from intelligen.training.memory_shortage import tried
 from intelligen.training.runtime import threads_used
-from intelligen.training.timing import Bench, model_at, strategy_at, without_pretraining
+from intelligen.training.timing import Bench, evaluate_shard_at, model_at, strategy_at, without_pretraining
 
 LOOKED_AT, WIDEST = 64, 4
 """Micro-batches of which the widest are found, and how many of these are trained on."""
-MOST_UPDATES = 6
-ENOUGH_S = 8.0
-"""No further update is made after so many seconds, but for the first two."""
+MOST_UPDATES = 24
+"""Further ones, as a training has them. With every shape that it has not held before, a heap gets more gaps."""
+TIMED_UPDATES = 4
+ENOUGH_S = 20.0
+"""No further update is made after so many seconds, but for those of the longest and the widest rows."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,10 @@ def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
 
 
 def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
-    """Make updates of micro-batches of one size in this process, and validate a batch.
+    """Make updates of micro-batches of one size in this process, and validate a batch, as an epoch does.
 
     The updates lie all over the run, so that a strategy that draws what an update learns from is seen at all of it, and
-    have several shapes, between which a process' heap keeps gaps.
+    have the shapes of a training's, between which a process' heap keeps gaps.
 
     Args:
         trial: Complete settings.
@@ -116,19 +120,24 @@ def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
     keep_freed_memory()
     examples = task.examples(bench.prepared.split("train"), bench.prepared)
     longest = longest_rows(trial, bench.prepared)
-    micro_batches = _micro_batches(examples, longest, rows=rows, update_rows=trial.training.batch_rows)
+    micro_batches = _micro_batches(examples, longest, trial, rows=rows)
     total = MOST_UPDATES * max(1, trial.training.epochs)
+    valid = task.examples(bench.prepared.split("valid"), bench.prepared)
+    evaluated = [*evaluation_batches(valid, batch_tokens=trial.decoding.batch_tokens)]
     with threads_used(bench.threads):
         model = model_at(bench, trial)
         made = _Updates(strategy_at(bench, trial, model=model, total_updates=total), bench.device, trial.seed, total)
         _reset(bench.device)
         # Where an update has several, the second one comes beside the gradient of the first.
         accumulated = 2 if longest.update_rows > rows else 1
-        for start in range(1, len(micro_batches), accumulated):
-            number = 1 + (total - 1) * start // len(micro_batches)
-            made.update(_batches(examples, micro_batches[start : start + accumulated]), number)
+        made.various(
+            _batches(examples, micro_batches[start : start + accumulated])
+            for start in range(0, len(micro_batches), accumulated)
+        )
         seconds = made.seconds(_batches(examples, micro_batches[:1]))
-        _validate(trial, bench, model)
+        return_free_pages()
+        for batch in sorted([0, *_widest(evaluated)]):
+            evaluate_shard_at(bench, trial, batch, len(evaluated), model=model)
     return MemoryUse(
         rows=rows,
         tokens=rows * longest.longest,
@@ -138,20 +147,33 @@ def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
     )
 
 
-def _micro_batches(examples: Examples[Any], longest: LongestRows, *, rows: int, update_rows: int | None) -> list[Rows]:
-    """That of the longest rows, then the widest of the others, which may be larger where a row has several sides."""
-    bound = rows * longest.longest
-    most = None if update_rows is None else max(rows, update_rows)
-    bounds = cut(examples.lengths[longest.order], bound, max_rows=most)
-    number = len(bounds) - 1
+def _micro_batches(examples: Examples[Any], longest: LongestRows, trial: Trial, *, rows: int) -> list[Rows]:
+    """That of the longest rows, the widest of the others, and those with which a training of this size begins.
+
+    The widest ones may be larger than the first where a row has several sides.
+    """
+    update_rows = trial.training.batch_rows
+    plan = plan_pass(
+        examples.lengths,
+        batch_tokens=rows * longest.longest,
+        batch_rows=None if update_rows is None else max(rows, update_rows),
+        seed=trial.seed,
+        number=0,
+    )
+    number = len(plan.groups)
     some = sorted({one * (number - 1) // max(1, LOOKED_AT - 1) for one in range(LOOKED_AT)})
-    groups = [longest.order[bounds[one] : bounds[one + 1]] for one in some]
+    groups = [plan.order[plan.bounds[one] : plan.bounds[one + 1]] for one in some]
+    widest = _widest([_batches(examples, [group])[0] for group in groups])
+    return [groups[index] for index in (0, *widest)] + [plan.rows(one) for one in range(min(number, MOST_UPDATES))]
 
-    def elements(group: Rows) -> int:
-        (batch,) = _batches(examples, [group])
-        return sum(value.numel() for value in vars(batch).values() if isinstance(value, Tensor))
 
-    return [groups[0], *sorted(groups[1:], key=elements, reverse=True)[:WIDEST]]
+def _widest(batches: Sequence[Any]) -> list[int]:
+    """Those of the batches behind the first that have most elements, on all sides together; the widest first."""
+
+    def elements(index: int) -> int:
+        return sum(value.numel() for value in vars(batches[index]).values() if isinstance(value, Tensor))
+
+    return sorted(range(1, len(batches)), key=elements, reverse=True)[:WIDEST]
 
 
 @dataclass(frozen=True)
@@ -172,14 +194,19 @@ class _Updates:
             torch.cuda.synchronize(self.device)
         return time.perf_counter() - begun
 
-    def seconds(self, batches: list[Any]) -> float:
-        """Mean seconds of some updates from the first to the last; the very first one, which allocates, is left out."""
+    def various(self, updates: Iterable[list[Any]]) -> None:
+        """Updates of several shapes, all over the run."""
         begun = time.perf_counter()
-        self.update(batches, 1)
-        seconds: list[float] = []
-        while not seconds or (len(seconds) < MOST_UPDATES and time.perf_counter() - begun < ENOUGH_S):
-            seconds.append(self.update(batches, 1 + (self.total - 1) * (len(seconds) + 1) // MOST_UPDATES))
-        return sum(seconds) / len(seconds)
+        for made, batches in enumerate(updates):
+            if made > WIDEST and time.perf_counter() - begun > ENOUGH_S:
+                return
+            self.update(batches, 1 + made * (self.total - 1) // (WIDEST + MOST_UPDATES))
+
+    def seconds(self, batches: list[Any]) -> float:
+        """Mean seconds of some updates from the first to the last."""
+        return fmean(
+            self.update(batches, 1 + made * (self.total - 1) // (TIMED_UPDATES - 1)) for made in range(TIMED_UPDATES)
+        )
 
 
 def _batches(examples: Examples[Any], parts: list[Rows]) -> list[Any]:
@@ -187,21 +214,6 @@ def _batches(examples: Examples[Any], parts: list[Rows]) -> list[Any]:
     rows = np.concatenate(parts)
     targets = examples.targets(rows)
     return [examples.batch(part, update_targets=targets, update_rows=len(rows)) for part in parts]
-
-
-def _validate(trial: Trial, bench: Bench, model: Any) -> None:
-    """The validation set's first batch, which has its longest rows."""
-    task, valid = build_task(trial.task), bench.prepared.split("valid")
-    task.evaluate(
-        model,
-        valid,
-        prepared=bench.prepared,
-        search=trial.decoding.validation,
-        decoding=trial.decoding,
-        device=bench.device,
-        seed=trial.seed,
-        world_size=len(task.examples(valid, bench.prepared).lengths),  # no fewer than its batches
-    )
 
 
 def _reset(device: torch.device) -> None:

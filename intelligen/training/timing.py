@@ -99,19 +99,7 @@ def time_validation(trial: Trial, bench: Bench) -> TimeRange:
     shards = max(1, len(valid) // VALIDATED_ROWS)
     with threads_used(bench.threads):
         model = model_at(bench, trial)
-        high = shards * _timed(
-            lambda: task.evaluate(
-                model,
-                valid,
-                prepared=bench.prepared,
-                search=trial.decoding.validation,
-                decoding=trial.decoding,
-                device=bench.device,
-                seed=trial.seed,
-                world_size=shards,
-            ),
-            bench,
-        )
+        high = shards * _timed(lambda: evaluate_shard_at(bench, trial, 0, shards, model=model), bench)
     return TimeRange(high if bench.start else high * task.trained_share(valid, trial.decoding), high)
 
 
@@ -134,6 +122,21 @@ def strategy_at(bench: Bench, trial: Trial, *, model: Any, total_updates: int) -
         loss=partial(task.loss, label_smoothing=trial.training.label_smoothing),
         total_updates=total_updates,
         world_size=1,
+    )
+
+
+def evaluate_shard_at(bench: Bench, trial: Trial, shard: int, shards: int, *, model: Any) -> None:
+    """Evaluate one shard of the validation set, as a validation does: every so many-th of its batches."""
+    build_task(trial.task).evaluate(
+        model,
+        bench.prepared.split("valid"),
+        prepared=bench.prepared,
+        search=trial.decoding.validation,
+        decoding=trial.decoding,
+        device=bench.device,
+        seed=trial.seed,
+        rank=shard,
+        world_size=shards,
     )
 
 

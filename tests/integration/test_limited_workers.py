@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import TIERE, WORDS
 from test_cluster_faults import searched
 from test_sweep import SWEEP, Project, require_nothing_left, require_records_agree
 
@@ -27,10 +28,10 @@ pytestmark = [
 ]
 
 MIB = 2**20
-# 2,800 padded tokens are the whole corpus: an update of each worker holds four tensors of 175 MiB at a time.
+# 2,800 padded tokens are the whole corpus: an update of each worker holds four tensors of 131 MiB at a time.
 WIDE = {"d_model: 32, d_ff: 64": "d_model: 8, d_ff: {units}", "max_positions: 64": "max_positions: 1000, dropout: 0.0"}
-UNITS, TOKENS = 16384, 2800
-SHORT = {"epoch_updates: 20": "epoch_updates: 3", "epoch_updates: 10": "epoch_updates: 3", "epochs: 4": "epochs: 2"}
+UNITS, TOKENS = 12288, 2800
+SHORT = {"epoch_updates: 20": "epoch_updates: 2", "epoch_updates: 10": "epoch_updates: 2", "epochs: 4": "epochs: 2"}
 ONE_TRY = (
     "-o",
     "resources.attempts=1",
@@ -55,21 +56,22 @@ def project(directory: Path, sweep: str, *, tokens: int, units: int, scheduler: 
 
 
 class Limiter:
-    """Limits the processes of rank 0 that train a trial, once the trial's first epoch has ended.
+    """Limits the processes of rank 0 that train a trial, once so many of its epochs have ended.
 
     Args:
         project: Its sweep's trials are limited.
         room: Bytes that a process may have beyond the least that it was seen to have.
+        epochs: So many.
         only: Name of the only trial that is limited; none = all are.
 
     """
 
-    def __init__(self, project: Project, *, room: int, only: str | None = None) -> None:
-        self._project, self._room, self._only = project, room, only
+    def __init__(self, project: Project, *, room: int, epochs: int = 1, only: str | None = None) -> None:
+        self._project, self._room, self._epochs, self._only = project, room, epochs, only
         self._sizes: dict[int, list[int]] = defaultdict(list)
         self._limited: set[int] = set()
 
-    def watch(self, launch: subprocess.Popen[str], *, timeout_s: float = 240) -> str:
+    def watch(self, launch: subprocess.Popen[str], *, timeout_s: float = 900) -> str:
         """Until a launch has ended; what it printed."""
         deadline = time.monotonic() + timeout_s
         while launch.poll() is None:
@@ -90,7 +92,7 @@ class Limiter:
         sizes = self._sizes[process.pid]
         sizes.append(process.memory_info().vms)
         # Of several looks one comes between two updates.
-        if len(sizes) >= 8 and read_history(self._project.history(record)):
+        if len(sizes) >= 8 and len(read_history(self._project.history(record))) >= self._epochs:
             process.rlimit(psutil.RLIMIT_AS, (min(sizes) + self._room, psutil.RLIM_INFINITY))
             self._limited.add(process.pid)
 
@@ -105,7 +107,7 @@ def logs_of(made: Project, record: TrialRecord) -> str:
 
 def shortage_s(made: Project, record: TrialRecord) -> float:
     """When a trial first ran out of memory."""
-    (first, *_) = re.findall(r"^(\S+ \S+),\d+ INFO out of memory in update", logs_of(made, record), re.MULTILINE)
+    (first, *_) = re.findall(r"^(\S+ \S+),\d+ INFO out of memory in ", logs_of(made, record), re.MULTILINE)
     return datetime.strptime(first, "%Y-%m-%d %H:%M:%S").astimezone().timestamp()
 
 
@@ -163,28 +165,26 @@ def test_trials_whose_workers_have_too_little_memory_end_complete_at_their_first
 def test_two_trials_of_a_population_that_run_out_of_memory_at_once_both_go_on_in_parts(tmp_path):
     sweep = SWEEP.replace(GENERATIVE, "").replace("trials_per_strategy: 3", "trials_per_strategy: 2")
     made = project(tmp_path, sweep, tokens=TOKENS, units=UNITS, scheduler=POPULATION)
-    launch = made.launch(*ONE_TRY, "-o", "resources.concurrent_trials=2", "-o", "experiment.finetuning.epochs=3")
-    output = Limiter(made, room=400 * MIB).watch(launch)
+    launch = made.launch(*ONE_TRY, "-o", "resources.concurrent_trials=2")
+    output = Limiter(made, room=400 * MIB, epochs=0).watch(launch)
     assert launch.returncode == 0, output
     require_bounded(made)
-    trials = searched(made)
-    assert [bounds_of(made, one).entries[0].since_update for one in trials] == [3, 3]
-    # Neither had ended its second epoch when the other one ran out of memory in it.
-    second = [read_history(made.history(one))[1].time_ms / 1000 for one in trials]
-    assert max(shortage_s(made, one) for one in trials) < min(second)
+    # Neither had ended its first epoch when the other one ran out of memory in it.
+    ended = [read_history(made.history(one))[0].time_ms / 1000 for one in searched(made)]
+    assert max(shortage_s(made, one) for one in searched(made)) < min(ended)
 
 
 def test_a_row_that_fits_nowhere_fails_its_trial_in_one_line_and_the_sweep_goes_on(tmp_path):
-    """Rows of 400 words, two to an update: under the limit there is room for none."""
-    sweep = SWEEP.replace(GENERATIVE, "      standard_matched: {updates_ratio: 1.0}\n")
+    """Rows of 800 words, two to an update: a row takes 300 MiB, and there is room for half of that."""
+    sweep = SWEEP.replace(GENERATIVE, "      standard_matched: {updates_ratio: {const: 1.0}}\n")
     sweep = sweep.replace("trials_per_strategy: 3", "trials_per_strategy: 2")
-    made = project(tmp_path, sweep.replace("concurrent_trials: 1", "concurrent_trials: 2"), tokens=2000, units=32768)
-    for name, word in (("en", "ape "), ("de", "affe ")):
-        (tmp_path / "corpus" / f"train.{name}").write_text((word * 400 + "\n") * 8)
+    made = project(tmp_path, sweep.replace("concurrent_trials: 1", "concurrent_trials: 2"), tokens=1700, units=24576)
+    for name, words in (("en", WORDS), ("de", TIERE)):
+        (tmp_path / "corpus" / f"train.{name}").write_text((" ".join(words * 80) + "\n") * 8)
     text = (tmp_path / "experiment.yaml").read_text()
-    (tmp_path / "experiment.yaml").write_text(text.replace("max_tokens: 40", "max_tokens: 1000"))
-    launch = made.launch(*ONE_TRY, "-o", "experiment.finetuning.epochs=4")
-    output = Limiter(made, room=200 * MIB, only="t0000").watch(launch)
+    (tmp_path / "experiment.yaml").write_text(text.replace("max_tokens: 40", "max_tokens: 900"))
+    launch = made.launch(*ONE_TRY, "-o", "experiment.finetuning.epochs=3")
+    output = Limiter(made, room=150 * MIB, only="t0000").watch(launch)
     assert launch.returncode == 3, output
     assert "Traceback" not in output
     victim, *others = searched(made)
@@ -199,7 +199,7 @@ def test_a_row_that_fits_nowhere_fails_its_trial_in_one_line_and_the_sweep_goes_
     assert [(one.state, bounds_of(made, one).entries) for one in others] == [(TrialState.COMPLETE, ())] * 3
     assert {one.row for one in others} == {"standard", "standard_matched"}
     ledger, before = (made.sweep / "ledger.jsonl").read_text(), made.trials()
-    code, output = made.run(*ONE_TRY, "-o", "experiment.finetuning.epochs=4")
+    code, output = made.run(*ONE_TRY, "-o", "experiment.finetuning.epochs=3")
     assert code == 3, output
     assert (made.sweep / "ledger.jsonl").read_text().startswith(ledger)
     assert made.trials() == before
