@@ -131,8 +131,8 @@ def _cells(measured: Measured, size: "Size") -> list[str]:
 def _conclusion(measured: Measured, largest: "Size") -> Iterator[str]:
     sizes, longest, group = measured.sizes, measured.longest, measured.group
     end = "no more were tried" if sizes.too_large is None else f"{sizes.too_large:,} do not fit"
-    room = amount(sizes.memory_bytes)
-    yield f"the largest that fits in {room}: {largest.rows:,} rows, {largest.tokens:,} tokens ({end})"
+    room, rows = amount(sizes.memory_bytes), f"{largest.rows:,} row{'s' * (largest.rows > 1)}"
+    yield f"the largest that fits in {room}: {rows}, {largest.tokens:,} tokens ({end})"
     fit = _fit(sizes, longest.own_rows)
     yield f"an update of this {group} holds up to {longest.own_rows:,} rows at once, which {fit}"
     where, line = setting_line(measured.file.path, group=group, tokens=largest.tokens)
