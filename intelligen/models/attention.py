@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from intelligen.models.matmul import Linear, linear
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -47,8 +49,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.qkv = nn.Linear(d_model, 2 * heads.queries + heads.values)
-        self.out = nn.Linear(heads.values, d_model)
+        self.qkv = Linear(d_model, 2 * heads.queries + heads.values)
+        self.out = Linear(heads.values, d_model)
         init_projection(self.qkv, [heads.queries, heads.queries, heads.values])
         init_projection(self.out)
 
@@ -71,7 +73,7 @@ class SelfAttention(nn.Module):
     def kv(self, x_NTD: Tensor) -> Tensor:
         """The positions' keys and values [N, T, W] alone."""
         queries = self.heads.queries
-        return F.linear(x_NTD, self.qkv.weight[queries:], self.qkv.bias[queries:])
+        return linear(x_NTD, self.qkv.weight[queries:], self.qkv.bias[queries:])
 
 
 class CrossAttention(nn.Module):
@@ -81,9 +83,9 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(d_model, heads.queries)
-        self.kv = nn.Linear(d_model, heads.queries + heads.values)
-        self.out = nn.Linear(heads.values, d_model)
+        self.query = Linear(d_model, heads.queries)
+        self.kv = Linear(d_model, heads.queries + heads.values)
+        self.out = Linear(heads.values, d_model)
         init_projection(self.query)
         init_projection(self.kv, [heads.queries, heads.values])
         init_projection(self.out)
