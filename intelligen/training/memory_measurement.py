@@ -19,7 +19,6 @@ from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.tasks import build_task
 from intelligen.training.memory_allocator import keep_freed_memory
 from intelligen.training.memory_shortage import tried
-from intelligen.training.runtime import threads_used
 from intelligen.training.timing import Bench, model_at, strategy_at, without_pretraining
 
 LOOKED_AT, WIDEST = 64, 4
@@ -93,7 +92,7 @@ def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
             made.update(_batches(examples, [rows]), 1)
 
     _reset(bench.device)
-    with threads_used(bench.threads), within_available() if bench.device.type == "cpu" else nullcontext():
+    with bench.used(), within_available() if bench.device.type == "cpu" else nullcontext():
         outcome = tried(act, bench.device)
     if outcome is not None:
         raise MemoryShortageError(f"out of memory: {outcome.amounts()}")
@@ -118,7 +117,7 @@ def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
     longest = longest_rows(trial, bench.prepared)
     micro_batches = _micro_batches(examples, longest, rows=rows, update_rows=trial.training.batch_rows)
     total = MOST_UPDATES * max(1, trial.training.epochs)
-    with threads_used(bench.threads):
+    with bench.used():
         model = model_at(bench, trial)
         made = _Updates(strategy_at(bench, trial, model=model, total_updates=total), bench.device, trial.seed, total)
         _reset(bench.device)
