@@ -8,8 +8,9 @@ import pytest
 import torch
 from conftest import tiny_trial
 
+from intelligen.config.base import canonical_json
 from intelligen.config.schema.compute import Compute, Matmul
-from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.config.schema.training import Training
 from intelligen.errors import ConfigError
@@ -146,6 +147,13 @@ def test_onednn_is_chosen_only_where_it_is_clearly_faster(
 ) -> None:
     monkeypatch.setattr(matmul_choice, "_timed", lambda layer: onednn_ms if matmul_in_use() == "onednn" else 10)
     assert faster_matmul(TINY, Training()) == expected
+
+
+def test_no_trial_is_found_again_by_it() -> None:
+    plain = Experiment(version=1, name="tiny")
+    chosen = Experiment(version=1, name="tiny", compute=Compute(matmul="onednn"))
+    assert canonical_json(plain) == canonical_json(Experiment(version=1, name="tiny", compute=Compute()))
+    assert baseline_trial(plain, prepared="x").identity == baseline_trial(chosen, prepared="x").identity
 
 
 @pytest.mark.parametrize("batch", [{"batch_tokens": 300}, {"batch_rows": 20}, {"micro_batch_tokens": 16}])
