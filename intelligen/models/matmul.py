@@ -17,6 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from intelligen.config.schema.compute import Matmul
 
+_LEAST_MULTIPLICATIONS = 2**21
+"""Of a product by oneDNN: to call the operator takes some 15 µs, in which torch has done smaller ones itself."""
+
 
 @dataclass
 class _Process:
@@ -38,7 +41,9 @@ class Linear(nn.Linear):
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """What `F.linear` computes, x · weightᵀ + bias; by oneDNN where the process uses it, and it can."""
-    if not _by_onednn(x, weight, bias):
+    # The operator reads a bias as if it were contiguous.
+    fits = x.dim() > 1 and (bias is None or (bias.dtype == weight.dtype and bias.is_contiguous()))
+    if not (fits and _by_onednn(x, weight, x.numel() * weight.size(0))):
         return F.linear(x, weight, bias)
     if torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in (x, weight, bias)):
         return cast(Tensor, _OneDnnLinear.apply(x, weight, bias))  # type: ignore[no-untyped-call]
@@ -47,13 +52,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def matmul(x: Tensor, matrix: Tensor) -> Tensor:
     """What `x @ matrix` computes, by the same choice."""
-    weight = matrix.t()
-    return linear(x, weight) if _by_onednn(x, weight, None) else x @ matrix
+    fits = x.dim() > 1 and _by_onednn(x, matrix, x.numel() * matrix.size(1))
+    return linear(x, matrix.t()) if fits else x @ matrix
 
 
 def product_over_rows(a_MA: Tensor, b_MB: Tensor) -> Tensor:
     """What `a.t() @ b` computes, [A, B], by the same choice; without a gradient."""
-    return _over_rows(a_MA, b_MB) if _by_onednn(a_MA, b_MB, None) else a_MA.t() @ b_MB
+    fits = _by_onednn(a_MA, b_MB, a_MA.numel() * b_MB.size(1))
+    return _over_rows(a_MA, b_MB) if fits else a_MA.t() @ b_MB
 
 
 def use_matmul(wanted: Matmul) -> None:
@@ -110,17 +116,14 @@ class _OneDnnLinear(torch.autograd.Function):
         )
 
 
-def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether the process uses oneDNN, and this is one of the products that the operator computes."""
+def _by_onednn(one: Tensor, other: Tensor, multiplications: int) -> bool:
+    """Whether the process uses oneDNN, and this is a product that the operator computes, and is worth its call."""
     return (
         _process.matmul == "onednn"
+        and multiplications >= _LEAST_MULTIPLICATIONS
+        and one.device.type == other.device.type == "cpu"
+        and one.dtype == other.dtype == torch.float32
         and not torch.compiler.is_compiling()  # a compiler chooses kernels itself
-        and x.device.type == weight.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
-        and x.dim() > 1
-        and x.numel() > 0
-        and weight.numel() > 0
-        and (bias is None or (bias.dtype == torch.float32 and bias.is_contiguous()))  # it reads a bias as if it were
         and not torch.is_autocast_enabled("cpu")
     )
 

@@ -24,8 +24,8 @@ MATMUL_VARIABLE = "INTELLIGEN_MATMUL"
 WORTH = 1.05
 """So many times as fast oneDNN must be to be chosen: what is less may be noise."""
 _ROUNDS = 5
-_MULTIPLICATIONS = 2**28
-"""Of a timed run at most, its gradients not counted: some ten milliseconds."""
+_MULTIPLICATIONS = 2**27
+"""Of a timed run, its gradients not counted: some five milliseconds."""
 _TOKENS_OF_A_ROW = 32
 
 
@@ -60,8 +60,8 @@ def chosen_matmul(compute: Compute, model: Model, training: Training, *, device:
 def faster_matmul(model: Model, training: Training) -> Matmul:
     """By what this process' threads compute the products of a layer, and their gradients, faster.
 
-    Each is timed on the layer's own shapes and as many rows as an update has, at most, in turn. `mkl` for models whose
-    layers are not ours.
+    Each is timed on the layer's own shapes and as many rows as an update has, at most, in turn. One thread is timed by
+    its own clock, which other programs do not move. `mkl` for models whose layers are not ours.
     """
     if not isinstance(model, Transformer) or not offers("onednn"):
         return "mkl"
@@ -72,8 +72,8 @@ def faster_matmul(model: Model, training: Training) -> Matmul:
             with matmul_used(one):
                 taken.append(_timed(layer))
     # The first round makes the kernels.
-    mkl, onednn = (statistics.median(taken[1:]) for taken in seconds.values())
-    return "onednn" if mkl > WORTH * onednn else "mkl"
+    ratios = [mkl / onednn for mkl, onednn in zip(seconds["mkl"], seconds["onednn"], strict=True)]
+    return "onednn" if statistics.median(ratios[1:]) > WORTH else "mkl"
 
 
 def kept_matmul(trial: Trial, runtime: Runtime) -> Matmul:
@@ -107,8 +107,10 @@ def _layer(model: Transformer, training: Training) -> list[tuple[Tensor, Tensor,
     shapes = [(narrow, 3 * narrow), (narrow, narrow), (narrow, wide), (wide, narrow)]
     of_update = training.most_micro_batch_tokens or training.batch_tokens
     rows = of_update or _TOKENS_OF_A_ROW * (training.batch_rows or 1)
-    rows = min(rows, max(1, _MULTIPLICATIONS // sum(read * written for read, written in shapes)))
-    return [
+    of_row = sum(read * written for read, written in shapes)
+    rows = min(rows, max(1, _MULTIPLICATIONS // of_row))
+    times = max(1, _MULTIPLICATIONS // (rows * of_row))
+    return times * [
         (
             torch.ones(rows, read, requires_grad=True),
             torch.ones(written, read, requires_grad=True),
@@ -119,8 +121,9 @@ def _layer(model: Transformer, training: Training) -> list[tuple[Tensor, Tensor,
 
 
 def _timed(layer: list[tuple[Tensor, Tensor, Tensor]]) -> float:
-    begun = time.perf_counter()
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+    begun = clock()
     for factors in layer:
         out = linear(*factors)
         torch.autograd.grad(out, factors, torch.ones_like(out))
-    return time.perf_counter() - begun
+    return clock() - begun

@@ -32,9 +32,10 @@ SEQ2SEQ = Seq2Seq(d_model=16, d_ff=32, heads=2, encoder_layers=1, decoder_layers
 
 
 @pytest.fixture
-def onednn() -> Iterator[None]:
+def onednn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not offers("onednn"):
         pytest.skip("this build of torch has no such operator")
+    monkeypatch.setattr(module, "_LEAST_MULTIPLICATIONS", 1)
     with matmul_used("onednn"):
         yield
 
@@ -162,6 +163,17 @@ def test_what_it_cannot_compute_is_left_to_torch(what: str, monkeypatch: pytest.
     assert not given
 
 
+@pytest.mark.skipif(not offers("onednn"), reason="this build of torch has no such operator")
+def test_a_product_that_is_too_small_to_be_worth_the_call_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = calls(monkeypatch)
+    with matmul_used("onednn"):
+        for rows in (15, 16):
+            linear(torch.ones(rows, 256), torch.ones(512, 256))
+            matmul(torch.ones(rows, 256), torch.ones(256, 512))
+            product_over_rows(torch.ones(256, rows), torch.ones(256, 512))
+    assert [shape[0] for shape in given] == [16, 16, 16]
+
+
 @pytest.mark.usefixtures("onednn")
 def test_autocast_decides_the_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, given = Linear(8, 6), calls(monkeypatch)
@@ -245,9 +257,10 @@ def test_all_products_with_weights_of_our_models_go_there(name: str, monkeypatch
     given = calls(monkeypatch)
     found = answers()
     assert given
+    torchs_own = F.linear
     monkeypatch.setattr(F, "linear", None)
     answers()
-    monkeypatch.undo()
+    monkeypatch.setattr(F, "linear", torchs_own)
     with matmul_used("mkl"):
         assert_near(found, answers())
 

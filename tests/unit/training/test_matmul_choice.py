@@ -14,6 +14,7 @@ from intelligen.config.schema.experiment import Experiment, Trial, baseline_tria
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.config.schema.training import Training
 from intelligen.errors import ConfigError
+from intelligen.models import matmul
 from intelligen.models.matmul import matmul_in_use, matmul_used, offers
 from intelligen.state.history import HISTORY_FILE, Report, read_history
 from intelligen.state.trial_result import SELECTED
@@ -28,6 +29,13 @@ from intelligen.training.trained_model import TrainedModel
 CPU = torch.device("cpu")
 TINY = Seq2Seq(d_model=32, d_ff=64, heads=2, encoder_layers=1, decoder_layers=1)
 needs_onednn = pytest.mark.skipif(not offers("onednn"), reason="this build of torch has no such operator")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_ones_too() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(matmul, "_LEAST_MULTIPLICATIONS", 1)
+        yield
 
 
 @pytest.fixture(autouse=True)
