@@ -199,9 +199,11 @@ def named_device(name: str) -> "torch.device":
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"--device: unknown device {name!r}; use auto, cpu, cuda or cuda:N") from error
+        device: torch.device | None = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"--device: unknown device {name!r}; use auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UnavailableError(f"--device: no {name} here, this machine has {torch.cuda.device_count()} GPUs; use cpu")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device

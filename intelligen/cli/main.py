@@ -1,6 +1,8 @@
 """Entry points: every error that a user can cause becomes one line and an exit code, never a traceback."""
 
+import errno
 import os
+import resource
 import sys
 import tempfile
 import traceback
@@ -10,11 +12,12 @@ from contextlib import suppress
 import click
 
 from intelligen.cli.lazy_verb import Verb
-from intelligen.errors import IntelligenError, UnavailableError
+from intelligen.errors import IntelligenError, MemoryShortageError, UnavailableError
 from intelligen.reporting.terminal.console_output import nobody_reads, print_any_character
 from intelligen.state.redaction import redact_text
 
 CANNOT_CREATE, INPUT_OUTPUT, INTERRUPTED = 73, 74, 130
+_NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -125,8 +128,8 @@ def guarded(call: Callable[[], object]) -> int:
         if not (isinstance(left.__context__, BrokenPipeError) or nobody_reads()):
             raise
         return 0
-    except click.exceptions.Abort:
-        click.echo("interrupted: run the same command again; training resumes from its last checkpoint", err=True)
+    except click.exceptions.Abort as ended:
+        click.echo(": ".join(["interrupted", *map(str, ended.args)]), err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -134,16 +137,41 @@ def guarded(call: Callable[[], object]) -> int:
     except IntelligenError as error:
         click.echo(redact_text(f"error: {error}"), err=True)
         return error.exit_code
-    except OSError as error:
+    except Exception as error:
+        return _unforeseen(error)
+    return code if isinstance(code, int) else 0
+
+
+def _unforeseen(error: Exception) -> int:
+    """Say in one line what a command has not foreseen; the exit code."""
+    if (shortage := _shortage(error)) is not None:
+        click.echo(redact_text(f"error: {shortage}"), err=True)
+        return MemoryShortageError.exit_code
+    if isinstance(error, OSError):
         click.echo(f"error: {error.filename or 'input/output'}: {error.strerror or error}", err=True)
         return CANNOT_CREATE if isinstance(error, PermissionError) else INPUT_OUTPUT
-    except Exception as error:
-        with tempfile.NamedTemporaryFile("w", prefix="intelligen-", suffix=".log", delete=False) as log:
-            log.write(redact_text(traceback.format_exc()))
-        what = redact_text(f"{type(error).__name__}: {error}")
-        click.echo(f"error: a bug in IntelliGEN: {what}; details in {log.name}", err=True)
-        return IntelligenError.exit_code
-    return code if isinstance(code, int) else 0
+    with tempfile.NamedTemporaryFile("w", prefix="intelligen-", suffix=".log", delete=False) as log:
+        log.write(redact_text(traceback.format_exc()))
+    first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    what = f"{first} … {more[-1]}" if more else first  # torch puts the traceback of another process between
+    click.echo(
+        redact_text(f"error: a bug in IntelliGEN: {type(error).__name__}: {what}; details in {log.name}"), err=True
+    )
+    return IntelligenError.exit_code
+
+
+def _shortage(error: Exception) -> str | None:
+    """That the memory did not suffice; None where the error is about something else."""
+    if "torch" in sys.modules:
+        from intelligen.training.memory_shortage import shortage_of
+
+        found = shortage_of(error)
+        return None if found is None else str(found.error())
+    # Torch takes memory itself, and may be what could not be loaded: the system's loader does not say why.
+    text, limited = str(error) or type(error).__name__, resource.getrlimit(resource.RLIMIT_AS) != _NO_LIMIT
+    unloaded = isinstance(error, ImportError) and "failed to map segment" in text and limited
+    short = unloaded or isinstance(error, MemoryError) or os.strerror(errno.ENOMEM) in text
+    return f"out of memory: {text}" if short else None
 
 
 def _require_known_characters() -> None:

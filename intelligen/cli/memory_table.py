@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from intelligen.config.load import experiment_document
 from intelligen.config.schema.experiment import Experiment, Trial
 
 if TYPE_CHECKING:
@@ -40,8 +42,7 @@ class Measured:
     @property
     def longest_possible(self) -> int:
         """Tokens that the settings allow a row to have."""
-        most = [self.settings.data.max_tokens, self.settings.model.max_positions]
-        return min(one for one in most if one is not None)
+        return self.settings.task.longest_row(self.settings.data.max_tokens)
 
 
 def memory_lines(measured: Measured) -> Iterator[str]:
@@ -130,12 +131,34 @@ def _cells(measured: Measured, size: "Size") -> list[str]:
 def _conclusion(measured: Measured, largest: "Size") -> Iterator[str]:
     sizes, longest, group = measured.sizes, measured.longest, measured.group
     end = "no more were tried" if sizes.too_large is None else f"{sizes.too_large:,} do not fit"
-    room, fit = amount(sizes.memory_bytes), "fit" if longest.own_rows <= largest.rows else "do not fit"
+    room = amount(sizes.memory_bytes)
     yield f"the largest that fits in {room}: {largest.rows:,} rows, {largest.tokens:,} tokens ({end})"
+    fit = _fit(sizes, longest.own_rows)
     yield f"an update of this {group} holds up to {longest.own_rows:,} rows at once, which {fit}"
-    yield f"to hold no more than the largest, in {measured.file.path} or on the command line:"
-    yield f"  {group}: {{micro_batch_tokens: {largest.tokens}}}"
+    where, line = setting_line(measured.file.path, group=group, tokens=largest.tokens)
+    yield f"to hold no more than the largest, write {where}, or add the option to a command:"
+    yield f"  {line}"
     yield f"  -o {group}.micro_batch_tokens={largest.tokens}"
+
+
+def _fit(sizes: "MemorySizes", rows: int) -> str:
+    """What is known of so many rows; those between the largest that fits and the next may do either."""
+    if sizes.largest is not None and rows <= sizes.largest.rows:
+        return "fit"
+    return "do not fit" if sizes.too_large is not None and sizes.too_large <= rows else "were not tried"
+
+
+def setting_line(path: Path, *, group: str, tokens: int) -> tuple[str, str]:
+    """Where an experiment file is to bound its micro-batches, and the line: no group, and no key, may come twice."""
+    document, line = experiment_document(path), f"micro_batch_tokens: {tokens}"
+    own, of_group, of_key = (
+        document.origins.get(key, "").rpartition(":") for key in ((), (group,), (group, "micro_batch_tokens"))
+    )
+    if of_key[0] == own[0]:
+        return f"in place of what {own[0]} has in line {of_key[2]}", line
+    if of_group[0] == own[0]:
+        return f"into `{group}` of {own[0]}, in line {of_group[2]}", line
+    return f"into {own[0]}", f"{group}: {{{line}}}"
 
 
 def amount(size: int) -> str:

@@ -35,14 +35,19 @@ def describe(prepared: Prepared) -> list[str]:
         lines += [
             f"  {column}: {_column(report, manifest.classes.get(column))}" for column, report in split.columns.items()
         ]
-    if settings is None:
-        lines += [
-            f"warning: {column}: the pre-trained vocabulary does not know {unknown_share(report):.2%} of the training"
-            " tokens"
-            for column, report in manifest.splits["train"].columns.items()
-            if unknown_share(report)
-        ]
-    return [*lines, *shared_rows(manifest)]
+    return [*lines, *(f"warning: {line}" for line in unknown_tokens(manifest)), *shared_rows(manifest)]
+
+
+def unknown_tokens(manifest: Manifest) -> list[str]:
+    """How much of the training texts a pre-trained model's vocabulary does not know, a line for each such column."""
+    if manifest.tokenizer is not None:
+        return []
+    shares = {column: unknown_share(report) for column, report in manifest.splits["train"].columns.items()}
+    return [
+        f"{column}: the pre-trained vocabulary does not know {share:.2%} of the training tokens"
+        for column, share in shares.items()
+        if share
+    ]
 
 
 def _column(report: ColumnReport, classes: tuple[str, ...] | None) -> str:

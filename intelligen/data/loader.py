@@ -104,11 +104,15 @@ class Loader(Generic[BatchT]):
         assert self._largest is not None, "nothing was handed out yet"
         return self._largest
 
+    def part_tokens(self, at_most: int | None) -> int | None:
+        """The bound of an update's micro-batches: the loader's own, or `at_most` where it is stricter; none = none."""
+        return min((tokens for tokens in (self._micro_batch_tokens, at_most) if tokens is not None), default=None)
+
     def next_update(self, *, at_most: int | None = None) -> list[BatchT]:
         """Micro-batches of this rank for the next update; after a pass' last update the next pass begins.
 
         Args:
-            at_most: Bound of this update's micro-batches beside the loader's own, which it is where it is stricter.
+            at_most: Bound of this update's micro-batches beside the loader's own: see `part_tokens`.
 
         """
         if self._update == self.updates_per_pass:
@@ -153,7 +157,6 @@ class Loader(Generic[BatchT]):
     def _micro_bounds(self, rows: Rows, at_most: int | None) -> list[tuple[int, int]]:
         """Bounds of the micro-batches, the same on every rank: they follow rank 0, whose rows are the longest."""
         leading = self._examples.lengths[rows[:: self._world_size]]
-        given = [tokens for tokens in (self._micro_batch_tokens, at_most) if tokens is not None]
-        bounds = cut(leading, min(given, default=None))
+        bounds = cut(leading, self.part_tokens(at_most))
         self._largest = largest_part(leading, bounds)
         return list(pairwise(bounds))

@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from pydantic import ConfigDict, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+
 from intelligen.errors import StorageError
 from intelligen.state.atomic_files import write_atomically
 from intelligen.state.checksummed_json import seal, unseal
 
 MEMORY_FILE = "memory.json"
+_FIX = "restore it from a copy, or delete it: a trial that has not ended then goes on in the parts of its settings"
 MEMORY_TAG = "memory/micro_batch_tokens"
 """The tag of reports that says in which parts the last update of their epoch was made, where there is a bound."""
 
@@ -19,17 +22,22 @@ MEMORY_TAG = "memory/micro_batch_tokens"
 class MemoryBound:
     """Bounds from an update on."""
 
-    since_update: int
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    since_update: NonNegativeInt
     """Updates behind this one are made with it, and so is the validation at it."""
-    micro_batch_tokens: int | None
+    micro_batch_tokens: PositiveInt | None
     """Most padded tokens that a worker trains on at once; none = as the settings have it."""
-    evaluation_tokens: int | None
+    evaluation_tokens: PositiveInt | None
     """Most padded tokens of a validation's batch, likewise."""
     device: str
     """Whose memory did not suffice."""
-    bytes_asked: int | None = None
+    bytes_asked: NonNegativeInt | None = None
     """What could not be had; none where that is not known, or where the bound was found before anything failed."""
-    bytes_free: int | None = None
+    bytes_free: NonNegativeInt | None = None
+
+
+_ENTRIES = TypeAdapter(tuple[MemoryBound, ...])
 
 
 @dataclass(frozen=True)
@@ -46,19 +54,20 @@ class MemoryBounds:
         """The bounds of the trial in a directory; none where its memory has sufficed.
 
         Raises:
-            StorageError: The file is damaged.
+            StorageError: The file is damaged, or cannot be read.
 
         """
         path = directory / MEMORY_FILE
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return cls()
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be read: {error.strerror}; fix it, or {_FIX}") from error
         try:
-            return cls(tuple(MemoryBound(**entry) for entry in unseal(text)["bounds"]))
+            return cls(_ENTRIES.validate_json(json.dumps(unseal(text)["bounds"])))
         except (KeyError, TypeError, ValueError) as error:
-            what = f"damaged ({type(error).__name__}: {error}); restore it from a copy, or delete the trial's directory"
-            raise StorageError(f"{path}: {what}") from error
+            raise StorageError(f"{path}: damaged ({_why(error)}); {_FIX}") from error
 
     def write(self, directory: Path, *, rank: int = 0) -> None:
         """Write them; several ranks may do it at the same time, for all of them write the same bounds.
@@ -79,6 +88,11 @@ class MemoryBounds:
         """The bound of the batches of a validation at an update, likewise."""
         return next((entry.evaluation_tokens for entry in self._latest() if entry.since_update <= update), None)
 
+    @property
+    def newest_micro_batch_tokens(self) -> int | None:
+        """The bound of all updates behind those of the last checkpoint; none where there is none."""
+        return self.entries[-1].micro_batch_tokens if self.entries else None
+
     def with_bound(self, bound: MemoryBound) -> Self:
         """These and a new one, in place of those at or behind its update, which may not have been stricter.
 
@@ -97,6 +111,13 @@ class MemoryBounds:
 
     def _latest(self) -> Iterator[MemoryBound]:
         return reversed(self.entries)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _least(*bounds: int | None) -> int | None:

@@ -34,12 +34,29 @@ def peak_bytes() -> int:
 
 def total_bytes() -> int:
     """What a process like this one may take here at most: the host's memory, or less where a limit says so."""
-    return min(psutil.virtual_memory().total, *(limit for limit, _ in _limits()), sys.maxsize)
+    limits = (limit for limit, _ in (*_own_limits(), *_limits_of_groups()))
+    return min(psutil.virtual_memory().total, *limits, sys.maxsize)
 
 
 def available_bytes() -> int:
     """What this process can still take: the least of what the host and its limits leave."""
-    return max(0, min(psutil.virtual_memory().available, *(limit - used for limit, used in _limits()), sys.maxsize))
+    return max(0, min(shared_available_bytes(), *(limit - used for limit, used in _own_limits()), sys.maxsize))
+
+
+def shared_available_bytes() -> int:
+    """What all processes like this one can still take together: what the host and its control groups leave."""
+    left = (limit - used for limit, used in _limits_of_groups())
+    return max(0, min(psutil.virtual_memory().available, *left, sys.maxsize))
+
+
+def new_process_bytes() -> int:
+    """What a further process could take in all, of which this one's own limits leave it as much as this one had."""
+    return min(shared_available_bytes(), total_bytes())
+
+
+def has_address_space_limit() -> bool:
+    """Whether this process may have only so many bytes of address space (`ulimit -v`)."""
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 @contextmanager
@@ -68,12 +85,16 @@ def _status(field: str) -> int | None:
     return None
 
 
-def _limits() -> Iterator[tuple[int, int]]:
-    """(limit, used) of what bounds this process on its host: its own limits, and those of its control groups."""
+def _own_limits() -> Iterator[tuple[int, int]]:
+    """(limit, used) of what bounds this process alone."""
     for kind, field in _KINDS:
         soft, _ = resource.getrlimit(kind)
         if soft != resource.RLIM_INFINITY and (used := _status(field)) is not None:
             yield soft, used
+
+
+def _limits_of_groups() -> Iterator[tuple[int, int]]:
+    """(limit, used) of what bounds this process and all others of its control groups together."""
     for folder in _groups():
         for limit, usage, cached in (
             ("memory.max", "memory.current", "inactive_file"),

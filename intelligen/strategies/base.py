@@ -26,6 +26,8 @@ class UpdateContext:
     """1, 2, …, total_updates."""
     total_updates: int
     rank: int = 0
+    part_tokens: int | None = None
+    """Most padded tokens that this rank holds at once in it, as its micro-batches keep to; none = any number."""
 
     @property
     def progress(self) -> float:

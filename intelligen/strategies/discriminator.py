@@ -1,7 +1,7 @@
 """Discriminator of SeqGAN and its training: it reads bare text, without ends, bounds or padding."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -80,6 +80,24 @@ class Pairs:
         """Every world_size-th row; a rank that would come away empty gets a row that does not count."""
         rows = range(rank, self.source_BS.size(0), world_size)
         return self._select(rows) if rows else replace(self._select([0]), counts_B=torch.zeros_like(self.counts_B[:1]))
+
+    def cut(self, tokens: int | None, world_size: int) -> Iterator["Pairs"]:
+        """Consecutive parts of which each rank's shard keeps to a bound, as micro-batches do: rows × longest side.
+
+        Generated texts do not count, for a micro-batch is cut before they are there.
+
+        Args:
+            tokens: The bound; none = any number.
+            world_size: Ranks.
+
+        """
+        rows, longest = self.source_BS.size(0), max(self.source_BS.size(1), self.reference_BT.size(1))
+        at_once = rows if tokens is None else max(1, tokens // longest) * world_size
+        if rows <= at_once:
+            yield self
+            return
+        for start in range(0, rows, at_once):
+            yield self._select(range(start, min(start + at_once, rows)))
 
     def counting(self) -> list["Pairs"]:
         """The rows that count, or nothing where none does."""
@@ -227,12 +245,13 @@ class DiscriminatorTrainer:
         return MetricSums({"train/discriminator_accuracy": (counts[0], counts[1])})
 
     def _lesson(self, fresh: Sequence[Pairs], step: UpdateContext, number: int) -> Sequence[Pairs]:
-        """Rows for this rank: of the newest round, or of a remembered one."""
+        """Rows for this rank: of the newest round, or of a remembered one, which may have been kept in larger parts."""
         if self._settings.replay == 1:
             return fresh
         remembered = self._replay[int(step.uniform(f"replay/{number}") * len(self._replay))]
         device = fresh[0].source_BS.device
-        return [pairs.shard(step.rank, self._world_size).to(device) for pairs in remembered]
+        parts = (part for pairs in remembered for part in pairs.cut(step.part_tokens, self._world_size))
+        return [part.shard(step.rank, self._world_size).to(device) for part in parts]
 
     def _update(self, lesson: Sequence[Pairs]) -> MetricSums:
         sums = MetricSums()

@@ -3,14 +3,18 @@
 import http.client
 import logging
 import os
+import sqlite3
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from intelligen.addresses import SqliteAddress, absolute_address
 from intelligen.errors import CannotCreateError, ConfigError, UnavailableError
+from intelligen.state.atomic_files import fsync
 from intelligen.state.file_lock import FileLock
 from intelligen.state.redaction import redact_text
 
@@ -165,12 +169,37 @@ def _create_sqlite(database: Path, *, artifacts: str) -> None:
         for left_by_a_kill in (new, new.with_name(f"{new.name}-journal")):
             left_by_a_kill.unlink(missing_ok=True)
         os.close(os.open(new, os.O_CREAT | os.O_RDWR, 0o600))
-        _make_tables(new, artifacts=artifacts)
+        with _unsynced(new):
+            _make_tables(new, artifacts=artifacts)
+        fsync(new)
         new.replace(database)
     except OSError as error:
         raise _cannot_create(database, error) from error
     except failures() as error:
         raise UnavailableError(mlflow_unavailable(str(SqliteAddress(database)), error)) from error
+
+
+@contextmanager
+def _unsynced(database: Path) -> Iterator[None]:
+    """Have SQLite leave it to us to bring this file to the disk.
+
+    Each of MLflow's sixty migrations would wait for the disk several times, for seconds in all, and whatever ends the
+    process in the middle leaves a file that nobody reads.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        if not isinstance(connection, sqlite3.Connection):
+            return
+        if any(file and database.samefile(file) for _, _, file in connection.execute("PRAGMA database_list")):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", prepare)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", prepare)
 
 
 def _make_tables(database: Path, *, artifacts: str) -> None:

@@ -1,11 +1,11 @@
 """Memory of a device: what a process may still take of it, the most that it took, and by which name it is known."""
 
-import resource
+from contextlib import AbstractContextManager, nullcontext
 
 import psutil
 import torch
 
-from intelligen.state.process_memory import available_bytes, clear_peak, peak_bytes, total_bytes
+from intelligen.state.process_memory import available_bytes, clear_peak, peak_bytes, total_bytes, within_available
 
 
 def memory_name(device: torch.device) -> str:
@@ -28,6 +28,11 @@ def free_memory(device: torch.device) -> int:
     return available_bytes()
 
 
+def within_free_memory(device: torch.device) -> AbstractContextManager[None]:
+    """Meanwhile what would take more than is free fails: a GPU's allocator does so by itself, a host would kill."""
+    return within_available() if device.type == "cpu" else nullcontext()
+
+
 class PeakMemory:
     """The most memory of a device that this process takes from now on, in bytes beyond what it holds now."""
 
@@ -46,9 +51,3 @@ class PeakMemory:
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device) - self._before
         return max(0, peak_bytes() - self._before)
-
-
-def address_space_limit() -> int | None:
-    """Bytes of address space that this process may have (`ulimit -v`); None where it has no limit of its own."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if soft == resource.RLIM_INFINITY else soft

@@ -72,7 +72,7 @@ def fit_interval(trial: Trial, runtime: Runtime, interval: TrainInterval) -> Res
     Raises:
         DivergedError: NaN or infinity in what is measured, or no update that fp16 would not skip.
         MemoryShortageError: Neither fits a single row, or what is needed beside the rows.
-        ShrunkError: On one of several ranks, the memory did not suffice: all of them are to begin again.
+        ShrunkError: The memory of one of several ranks did not suffice: all of them are to begin again.
         StorageError: A checkpoint cannot be written or read.
 
     """
@@ -87,7 +87,8 @@ def fit_interval(trial: Trial, runtime: Runtime, interval: TrainInterval) -> Res
         try:
             with naming_shortages(), matmul_used(kept_matmul(interval.settings, runtime)):
                 return _train_from_checkpoint(interval, runtime, heard=again)
-        except ShrunkError:
+        except ShrunkError as shrunk:
+            runtime.noted(str(shrunk))
             if runtime.world_size > 1:
                 raise  # the others wait for this rank, so that all have to begin again
         # Behind the handler nothing refers to the model and its tensors any more.
@@ -109,16 +110,19 @@ def _train_from_checkpoint(interval: TrainInterval, runtime: Runtime, *, heard: 
     """
     setup = _set_up(interval.settings, runtime)
     progress, report = resume(setup, adopted_update=interval.adopted_update)
-    if progress.update == 0 and setup.total_updates > 0:
-        setup.memory.begin_with_hints(setup.trial.training.most_micro_batch_tokens or setup.trial.training.batch_tokens)
-        probe(setup)
-    if runtime.rank == 0:
-        _keep_manifest(setup, update=progress.update)
-        if setup.initial is not None and progress.update == 0:
-            runtime.noted(f"initial weights: {setup.initial.line()}")
-    if report is not None and not heard:
-        runtime.resumed(report)
-    return train(setup, progress, until_epoch=interval.until_epoch)
+    with setup.memory.ending_together():
+        if progress.update == 0 and setup.total_updates > 0:
+            setup.memory.begin_with_hints(
+                setup.trial.training.most_micro_batch_tokens or setup.trial.training.batch_tokens
+            )
+            probe(setup)
+        if runtime.rank == 0:
+            _keep_manifest(setup, update=progress.update)
+            if setup.initial is not None and progress.update == 0:
+                runtime.noted(f"initial weights: {setup.initial.line()}")
+        if report is not None and not heard:
+            runtime.resumed(report)
+        return train(setup, progress, until_epoch=interval.until_epoch)
 
 
 def epoch_updates(trial: Trial, loader: Loader[Any]) -> int:

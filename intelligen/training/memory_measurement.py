@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,10 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.data.batches import Examples, Rows, cut
 from intelligen.data.prepared_data import Prepared
 from intelligen.errors import MemoryShortageError
-from intelligen.state.process_memory import clear_peak, peak_bytes, within_available
+from intelligen.state.process_memory import clear_peak, peak_bytes
 from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.tasks import build_task
+from intelligen.training.device_memory import within_free_memory
 from intelligen.training.memory_allocator import keep_freed_memory
 from intelligen.training.memory_shortage import tried
 from intelligen.training.timing import Bench, model_at, strategy_at, without_pretraining
@@ -92,7 +92,7 @@ def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
             made.update(_batches(examples, [rows]), 1)
 
     _reset(bench.device)
-    with bench.used(), within_available() if bench.device.type == "cpu" else nullcontext():
+    with bench.used(), within_free_memory(bench.device):
         outcome = tried(act, bench.device)
     if outcome is not None:
         raise MemoryShortageError(f"out of memory: {outcome.amounts()}")

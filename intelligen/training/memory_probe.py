@@ -1,8 +1,7 @@
 """Memory probe: the longest update is tried before the first one, and what does not fit is made in smaller parts."""
 
 from intelligen.errors import ShrunkError
-from intelligen.strategies.base import UpdateContext
-from intelligen.training.device_memory import PeakMemory, free_memory
+from intelligen.training.device_memory import PeakMemory, free_memory, within_free_memory
 from intelligen.training.memory_allocator import return_freed_memory
 from intelligen.training.memory_shortage import Shortage, tried
 from intelligen.training.training_setup import Setup
@@ -15,7 +14,8 @@ MOST_OF_FREE = 0.9
 def probe(setup: Setup) -> None:
     """Try forward and backward of the longest rows once; weights, generators and the criterion stay as they are.
 
-    Where micro-batches are to be found, they are halved until they leave a tenth of the free memory.
+    On a processor no more is taken than is free, so that nothing is killed for it. Where micro-batches are to be found,
+    they are halved until they leave a tenth of the free memory.
 
     Raises:
         MemoryShortageError: Not even a single row fits.
@@ -25,7 +25,8 @@ def probe(setup: Setup) -> None:
     device, given = setup.runtime.device, setup.trial.training.micro_batch_tokens
     while True:
         free, peak = free_memory(device), PeakMemory(device)
-        outcome = tried(lambda: _rehearse(setup), device)
+        with within_free_memory(device):
+            outcome = tried(lambda: _rehearse(setup), device)
         if isinstance(outcome, Shortage):
             raise shrunk(setup, outcome, what="the longest update")
         taken, part = peak.bytes(), setup.loader.largest_part
@@ -40,9 +41,9 @@ def probe(setup: Setup) -> None:
 
 def _rehearse(setup: Setup) -> None:
     device = setup.runtime.device
-    step = UpdateContext(setup.trial.seed, 1, setup.total_updates, setup.runtime.rank)
-    batches = setup.loader.longest_update(at_most=setup.memory.micro_batch_tokens(1))
-    setup.strategy.rehearse([batch.to(device) for batch in batches], step)
+    at_most = setup.memory.micro_batch_tokens(1)
+    batches = setup.loader.longest_update(at_most=at_most)
+    setup.strategy.rehearse([batch.to(device) for batch in batches], setup.update_context(1, at_most=at_most))
 
 
 def _moments(setup: Setup) -> int:
@@ -69,9 +70,7 @@ def shrunk(setup: Setup, shortage: Shortage, *, what: str) -> ShrunkError:
     part, since = setup.loader.largest_part, setup.checkpoints.newest_update
     tokens = halved(part, shortage)
     setup.memory.bound_updates(tokens, since=since, shortage=shortage)
-    line = (
+    return ShrunkError(
         f"out of memory in {what}: {shortage.amounts()}; goes on from update {since} in parts of at most"
         f" {tokens:,} tokens, where the largest had {part.tokens:,}"
     )
-    setup.runtime.noted(line)
-    return ShrunkError(line)

@@ -11,20 +11,25 @@ import torch
 from safetensors import SafetensorError
 
 from intelligen.errors import IntelligenError, MemoryShortageError
-from intelligen.training.device_memory import address_space_limit, free_memory
+from intelligen.state.process_memory import has_address_space_limit
+from intelligen.training.device_memory import free_memory
 from intelligen.training.memory_allocator import return_freed_memory
 
 Value = TypeVar("Value")
 
 # torch tells these errors from others by their texts alone. In the order of the alternatives: its allocator on a
-# processor, C++'s, the system's, oneDNN's, CUDA's, those of cuBLAS and cuDNN.
+# processor, C++'s, the system's, oneDNN's (its descriptors fail for what it cannot compute), CUDA's in the words of
+# torch, Triton and NCCL, those of CUDA's libraries.
 _NO_MEMORY = re.compile(
     r"DefaultCPUAllocator: (can't allocate|not enough) memory|std::bad_alloc|Cannot allocate memory"
-    r"|could not (create|execute) a (primitive|memory object)"
-    r"|CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED"
+    r"|could not (create|execute) a (primitive|memory object)(?! descriptor)"
+    r"|CUDA (driver )?error: out of memory|\[CUDA\]: out of memory|Cuda failure (\d+ )?'out of memory'"
+    r"|CU(BLAS|DNN|SPARSE|SOLVER)_STATUS_ALLOC_FAILED"
 )
-# Of Python's and C++'s threads: each needs a stack, which a limit of the address space may refuse.
-_NO_THREAD = re.compile(r"can't start new thread|Resource temporarily unavailable")
+# What a limit of the address space refuses in other words: stacks of Python's and C++'s threads, and libraries.
+_NO_ADDRESSES = re.compile(
+    r"can't start new thread|Resource temporarily unavailable|failed to map segment from shared object$"
+)
 # "you tried to allocate 4000 bytes", "Tried to allocate 5.88 GiB.", "Unable to allocate 7.45 GiB for an array"
 _ASKED = re.compile(r"allocate ([\d.]+) (bytes|[KMGTP]iB)")
 _UNITS = {"bytes": 1} | {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGTP", start=1)}
@@ -59,8 +64,9 @@ def shortage_of(error: BaseException) -> Shortage | None:
         case OSError():
             if error.errno != errno.ENOMEM:
                 return None
-        case RuntimeError() | SafetensorError():
-            if not (_NO_MEMORY.search(str(error)) or (_NO_THREAD.search(str(error)) and address_space_limit())):
+        case RuntimeError() | ImportError() | SafetensorError():
+            limited = has_address_space_limit() and _NO_ADDRESSES.search(str(error))
+            if not (limited or _NO_MEMORY.search(str(error))):
                 return None
         case _:
             return None

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -18,8 +17,8 @@ from intelligen.config.schema.experiment import Trial, stored_trial
 from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import IntelligenError, UnavailableError
 from intelligen.state import layout
-from intelligen.state.process_memory import within_available
-from intelligen.training.device_memory import free_memory
+from intelligen.state.process_memory import new_process_bytes
+from intelligen.training.device_memory import free_memory, within_free_memory
 from intelligen.training.memory_measurement import MemoryUse, measure
 from intelligen.training.memory_shortage import shortage_of
 from intelligen.training.timing import Bench
@@ -70,7 +69,7 @@ class MemorySizes:
         self._trial, self._place, self._longest = trial, place, longest
         # To ask about a GPU takes some of its memory, for as long as the process lives that asks.
         on_gpu = place.device.type == "cuda"
-        self.memory_bytes = in_a_process(partial(free_memory, place.device)) if on_gpu else free_memory(place.device)
+        self.memory_bytes = in_a_process(partial(free_memory, place.device)) if on_gpu else new_process_bytes()
         """What a process could take at the beginning."""
         self.known: dict[int, Size] = {}
 
@@ -160,16 +159,16 @@ def in_a_process(work: Callable[[], Value]) -> Value:
         IntelligenError: Another one, which the function raised.
 
     """
-    told = get_context("spawn").SimpleQueue()
+    heard, told = get_context("spawn").Pipe(duplex=False)  # no queue, whose locks a kill would leave behind
     how = "interrupted"
     try:
         spawn(_tell, args=(work, told), nprocs=1, daemon=True)  # type: ignore[no-untyped-call]
     except ProcessExitedException as ended:
         killed = ended.signal_name == SIGKILL.name
         how = f"killed: {OUT_OF_MEMORY}" if killed else f"died: {ended.signal_name or f'exit code {ended.exit_code}'}"
-    if told.empty():
+    if not heard.poll():
         raise EndedError(how)
-    found = told.get()
+    found = heard.recv()
     if isinstance(found, IntelligenError):
         raise found
     result: Value = found
@@ -178,19 +177,19 @@ def in_a_process(work: Callable[[], Value]) -> Value:
 
 def _tell(rank: int, work: Callable[[], object], told: Any) -> None:
     try:
-        told.put(work())
+        told.send(work())
     except IntelligenError as error:
-        told.put(error)
+        told.send(error)
     except Exception as error:
         if shortage_of(error) is None:
             raise
-        told.put(EndedError(OUT_OF_MEMORY))
+        told.send(EndedError(OUT_OF_MEMORY))
     # As in `local_processes`: torch now and then aborts a process at the interpreter's exit.
     os._exit(0)
 
 
 def _measure(trial: str, place: Place, rows: int) -> MemoryUse:
     settings = stored_trial(trial)
-    with within_available() if place.device.type == "cpu" else nullcontext():
+    with within_free_memory(place.device):
         prepared = open_prepared(layout.prepared(place.store, settings.prepared))
         return measure(settings, Bench(prepared, place.device, place.threads, None, place.matmul), rows=rows)

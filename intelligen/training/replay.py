@@ -19,7 +19,7 @@ from intelligen.errors import CannotCreateError, UnavailableError
 from intelligen.models.matmul import offers
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, Report, read_history
-from intelligen.state.memory_bounds import MemoryBounds
+from intelligen.state.memory_bounds import MEMORY_FILE, MemoryBounds
 from intelligen.state.pretrained_place import placed
 from intelligen.state.trial_result import read_result, read_trial
 from intelligen.training.checkpoint import ADOPTED
@@ -85,7 +85,11 @@ class Recorded:
             manifest=manifest,
             epochs=reports[-1].epoch,
             ended=read_result(directory) is not None,
-            changes=(*_changes_since(trial, manifest, store=store), *_changes_within(manifests)),
+            changes=(
+                *_changes_since(trial, manifest, store=store),
+                *_changes_within(manifests),
+                *_other_parts(manifests, MemoryBounds.read(directory)),
+            ),
         )
 
     @property
@@ -218,6 +222,14 @@ def _changes_within(manifests: Mapping[int, ReproducibilityManifest]) -> Iterato
     for (_, before), (update, after) in pairwise(manifests.items()):
         found = (change for change in changes(before, after) if change.key != "micro_batch_tokens")
         yield from (f"from update {update}: {change}" for change in found)
+
+
+def _other_parts(manifests: Mapping[int, ReproducibilityManifest], bounds: MemoryBounds) -> Iterator[str]:
+    """Of updates whose parts the manifests know, and memory.json no longer does."""
+    for update, manifest in manifests.items():
+        known, now = manifest.micro_batch_tokens, bounds.micro_batch_tokens(update + 1)
+        if known is not None and known != now:
+            yield f"from update {update}: {MEMORY_FILE}: micro_batch_tokens: {known} → {now or 'none'}"
 
 
 def _device(manifest: ReproducibilityManifest) -> torch.device:

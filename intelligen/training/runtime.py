@@ -40,8 +40,8 @@ class Runtime:
     """Called on every rank where training goes on at an epoch's end, with its report: the scheduler may have
     died before. What it raises ends the trial there."""
     noted: Callable[[str], None] = _ignore
-    """Called with a line for people: on rank 0 where a training begins, of what it starts from; on the rank whose
-    memory does not suffice, of how it goes on."""
+    """Called with a line for people: on rank 0 where a training begins, of what it starts from; on every rank
+    where the memory of one does not suffice, of how they go on."""
     updated: Callable[[int, int], None] = _ignore
     """Called after every update with its number and the total."""
 

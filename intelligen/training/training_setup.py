@@ -9,7 +9,7 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import Prepared
 from intelligen.state.history import History, Report
-from intelligen.strategies.base import Strategy
+from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.tasks import AnyTask
 from intelligen.training.checkpoint import Checkpoints
 from intelligen.training.initial_loading import Loaded
@@ -42,6 +42,16 @@ class Setup:
     def total_updates(self) -> int:
         """Updates of all epochs."""
         return self.epoch_updates * self.trial.training.epochs
+
+    def update_context(self, update: int, *, at_most: int | None) -> UpdateContext:
+        """Of an update whose micro-batches the loader was asked to keep to `at_most` tokens."""
+        return UpdateContext(
+            self.trial.seed,
+            update,
+            self.total_updates,
+            self.runtime.rank,
+            part_tokens=self.loader.part_tokens(at_most),
+        )
 
     @property
     def selection_metric(self) -> str:

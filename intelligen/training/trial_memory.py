@@ -1,7 +1,10 @@
 """Memory of a trial: its bounds, the same on every rank, and how they become stricter where it does not suffice."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from intelligen.data.batches import PaddedPart
-from intelligen.errors import MemoryShortageError
+from intelligen.errors import IntelligenError, MemoryShortageError, ShrunkError
 from intelligen.state.memory_bounds import MemoryBound, MemoryBounds
 from intelligen.training.device_memory import memory_name
 from intelligen.training.memory_shortage import Shortage
@@ -53,6 +56,30 @@ class TrialMemory:
         self._add(since, self.micro_batch_tokens(since + 1), tokens, shortage)
         if self._runtime.rank == 0:
             self._bounds.write(self._runtime.directory)
+
+    @contextmanager
+    def ending_together(self) -> Iterator[None]:
+        """Where another rank ends for want of memory, let this one, which loses it in the midst of talking, end alike.
+
+        Raises:
+            ShrunkError: In place of what the loss of the other raises.
+
+        """
+        try:
+            yield
+        except IntelligenError:
+            raise
+        except Exception:
+            if self._were_made_stricter():
+                what = "another process of this trial ran out of memory: all of them go on in smaller parts"
+                raise ShrunkError(what) from None
+            raise
+
+    def _were_made_stricter(self) -> bool:
+        """By another rank: what this one changes, all of them change."""
+        written = MemoryBounds.read(self._runtime.directory).newest_micro_batch_tokens
+        known = self._bounds.newest_micro_batch_tokens
+        return written is not None and (known is None or written < known)
 
     def _add(self, since: int, micro: int | None, evaluation: int | None, shortage: Shortage | None) -> None:
         asked, free = (None, None) if shortage is None else (shortage.bytes_asked, shortage.bytes_free)

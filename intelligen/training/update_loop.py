@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 from intelligen.optimization import MetricSums
-from intelligen.strategies.base import UpdateContext
 from intelligen.training.divergence import DivergedError, not_finite
 from intelligen.training.memory_probe import shrunk
 from intelligen.training.memory_shortage import Shortage, tried
@@ -52,8 +51,9 @@ def train_updates(setup: Setup, progress: Progress) -> Trained:
 def _update(setup: Setup, progress: Progress) -> MetricSums:
     """Make one update from this rank's micro-batches."""
     progress.update += 1
-    micro_batches = setup.loader.next_update(at_most=setup.memory.micro_batch_tokens(progress.update))
-    step = UpdateContext(setup.trial.seed, progress.update, setup.total_updates, setup.runtime.rank)
+    at_most = setup.memory.micro_batch_tokens(progress.update)
+    micro_batches = setup.loader.next_update(at_most=at_most)
+    step = setup.update_context(progress.update, at_most=at_most)
     device = setup.runtime.device
     sums = tried(lambda: setup.strategy.train_step([batch.to(device) for batch in micro_batches], step), device)
     if isinstance(sums, Shortage):

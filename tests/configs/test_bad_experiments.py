@@ -46,6 +46,16 @@ BAD_EXPERIMENTS = {
     "no for a bool": (f"{EXPERIMENT}data: {{lowercase: no}}  #!\n", "data.lowercase", 'got "no"; write true or false'),
     "Yes for a bool": (f"{EXPERIMENT}data: {{lowercase: Yes}}  #!\n", "data.lowercase", "must be true or false, got"),
     "off for a bool": (f"{EXPERIMENT}data: {{lowercase: off}}  #!\n", "data.lowercase", "write true or false"),
+    "zero for a number or a word": (
+        f"{EXPERIMENT}training: {{micro_batch_tokens: 0}}  #!\n",
+        "training.micro_batch_tokens",
+        "must be above 0, got 0",
+    ),
+    "text for a number or a word": (
+        f"{EXPERIMENT}training: {{micro_batch_tokens: Auto}}  #!\n",
+        "training.micro_batch_tokens",
+        'must be a whole number or "auto", got "Auto"',
+    ),
     "sexagesimal": (f"{EXPERIMENT}seed: 12:30  #!\n", "seed", 'must be a whole number, got "12:30"'),
     "date": (f"{EXPERIMENT}seed: 2026-01-31  #!\n", "seed", 'must be a whole number, got "2026-01-31"'),
     "number for text": ("version: 1\nname: 12  #!\n", "name", 'must be text, got 12; write "12"'),

@@ -1,17 +1,21 @@
 """A trial that is killed for memory runs again with nothing beside it, and fails where that kills it too."""
 
 import re
+import subprocess
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from conftest import TINY_EXPERIMENT, write_tiny_corpus
 from memory_groups import little_memory
 from test_cluster_faults import attempts, long_trials, searched
 from test_sweep import Project, require_nothing_left, require_records_agree, wait_for
 
 from intelligen.state.heartbeat import memory_kills, read_worker
 from intelligen.state.history import read_history
+from intelligen.state.memory_bounds import MemoryBounds
 from intelligen.state.trial_records import TrialRecord, TrialState
 
 pytestmark = pytest.mark.slow
@@ -30,6 +34,22 @@ def begun_s(project: Project, trial: TrialRecord) -> float:
     log = (project.sweep / trial.directory / "trial.log").read_text()
     stamps = re.findall(r"^(\S+ \S+),\d+ INFO starts on host", log, re.MULTILINE)
     return datetime.strptime(stamps[-1], "%Y-%m-%d %H:%M:%S").astimezone().timestamp()
+
+
+@pytest.mark.extended
+def test_a_training_finds_parts_that_fit_into_its_control_group_and_is_not_killed(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    write_tiny_corpus(tmp_path / "corpus", train=400)
+    (tmp_path / "tiny.yaml").write_text(TINY_EXPERIMENT)
+    wide = ("model.d_ff=16384", "training.batch_rows=400", "training.epochs=1", "training.epoch_updates=1")
+    options = " ".join(f"-o {one}" for one in wide)
+    with little_memory(f"test-{time.time_ns()}", limit_bytes=700 << 20) as group:
+        command = f"echo $$ > {group}/cgroup.procs && exec {sys.executable} -m intelligen train tiny.yaml {options}"
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "out of memory in the longest update: " in done.stderr + done.stdout
+    (directory,) = (tmp_path / "runs" / "baselines").iterdir()
+    assert MemoryBounds.read(directory).micro_batch_tokens(1) is not None
 
 
 @pytest.mark.extended

@@ -1,5 +1,6 @@
 """memory: what the updates of an experiment take at several sizes, measured, and the largest that fits."""
 
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,11 +87,13 @@ def memory(
 
 def _numbers(text: str) -> list[int]:
     """Rows that were asked for, in rising order."""
-    parts = [part.strip() for part in text.split(",")]
-    for part in parts:
-        if not (part.isascii() and part.isdigit() and int(part) > 0):
+    found = {}
+    for part in (part.strip() for part in text.split(",")):
+        with suppress(ValueError):  # Python reads no number of thousands of digits
+            found[part] = int(part) if part.isascii() and part.isdigit() else 0
+        if found.get(part, 0) < 1:
             raise ConfigError(f"--rows {text}: {part!r} is no number of rows from 1 on; write --rows 6,12,18")
-    return sorted({int(part) for part in parts})
+    return sorted({*found.values()})
 
 
 def _usual(settings: Experiment, longest: "LongestRows") -> list[int]:

@@ -25,6 +25,7 @@ from intelligen.state.trial_result import read_result
 
 SHOWN = ("loss", "exposure_gap", "prefix_switch_gap")
 """Beside the metrics of the task."""
+RESUMES = "run the same command again; training resumes from its last checkpoint"
 
 
 @click.command()
@@ -116,7 +117,10 @@ def _fit(training: Training, compute: Compute, runs: Path, device: str) -> None:
             noted=progress.noted,
             updated=progress.updated,
         )
-        result = fit(trial, runtime)
+        try:
+            result = fit(trial, runtime)
+        except KeyboardInterrupt as interrupt:
+            raise click.exceptions.Abort(RESUMES) from interrupt
     names = [f"valid/{name}" for name in (*(metric.name for metric in metrics), *SHOWN)]
     scores = "  ".join(f"{name} {result.metrics[name]:.4g}" for name in names if name in result.metrics)
     click.echo(f"{training.directory}: {result.selected}; {result.stop_reason}")

@@ -26,7 +26,7 @@ from intelligen.errors import IntelligenError
 S = TypeVar("S", bound=Settings)
 
 # `dict[…]`, or with validators around it `function-after[_rule(), SomeSettings]`.
-_MEMBER = re.compile(r"(?:function-(?:after|before|wrap)\[\w+\(\), )*([^\[\]]+)")
+_MEMBER = re.compile(r"(?:function-(?:after|before|wrap)\[\w+\(\), )*(?:constrained-)?([^\[\]]+)")
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _fitting(options: Mapping[str, Any], value: JsonValue) -> str | None:
         if common:
             return max(common, key=lambda label: common[label])
     shape = type(value).__name__
-    return shape if shape in ("dict", "list") and shape in options else None
+    return shape if shape in ("dict", "list", "int") and shape in options else None
 
 
 def _member(label: str) -> str:

@@ -1,7 +1,7 @@
 """Wording of validation errors: what a value must be, what it is, how to fix it."""
 
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import JsonValue
 
@@ -19,6 +19,14 @@ _TYPES = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
+}
+_SHAPES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
 }
 _BOUNDS = {
     "greater_than": ("above", "gt"),
@@ -65,9 +73,16 @@ def sentence(kind: str, context: Mapping[str, Any], value: JsonValue, annotation
 
 def no_member(options: Mapping[str, Any], value: JsonValue) -> str:
     """What is wrong with a value that has the shape of none of a setting's alternatives."""
-    words = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
-    shapes = [dict if is_settings(option) else get_origin(option) or option for option in options.values()]
-    return f"must be {' or '.join(dict.fromkeys(words.get(shape, str(shape)) for shape in shapes))}, got {shown(value)}"
+    words = [word for option in options.values() for word in _words(option)]
+    return f"must be {' or '.join(dict.fromkeys(words))}, got {shown(value)}"
+
+
+def _words(option: Any) -> list[str]:
+    """What an alternative of a setting is called."""
+    if get_origin(option) is Literal:
+        return [shown(choice) for choice in get_args(option)]
+    shape = dict if is_settings(option) else get_origin(option) or option
+    return [_SHAPES.get(shape, str(shape))]
 
 
 def _type_fix(kind: str, value: JsonValue, annotation: Any) -> str:

@@ -154,6 +154,15 @@ class TaskSettings(Settings):
         """The same for people."""
         return self.targets.replace("_", " ")
 
+    def longest_row(self, max_tokens: int) -> int:
+        """Positions of the longest row that training data can have: with EOS, or BOS and what it predicts.
+
+        Args:
+            max_tokens: `data.max_tokens`.
+
+        """
+        return max_tokens + 1
+
     def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
         """Why rows have more positions than the network, in a line that begins with a key; none where they have not.
 
@@ -162,7 +171,7 @@ class TaskSettings(Settings):
             max_positions: `model.max_positions`.
 
         """
-        if max_tokens + 1 <= max_positions:
+        if self.longest_row(max_tokens) <= max_positions:
             return None
         return (
             f"data.max_tokens ({max_tokens}) must be below model.max_positions ({max_positions}): BOS and EOS take a"

@@ -93,9 +93,13 @@ class Classification(TaskSettings):
     selection_metric: Literal["valid/accuracy", "valid/macro_f1", "valid/loss"] = "valid/accuracy"
     """What chooses the best epoch; `valid/loss` is minimised, the others are maximised."""
 
-    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+    def longest_row(self, max_tokens: int) -> int:
         """BOS and EOS are read beside the text."""
-        if max_tokens + 2 <= max_positions:
+        return max_tokens + 2
+
+    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+        """They take two of the network's positions."""
+        if self.longest_row(max_tokens) <= max_positions:
             return None
         return (
             f"data.max_tokens ({max_tokens}) must be at most {max_positions - 2}: BOS and EOS take two of"
@@ -122,8 +126,12 @@ class LanguageModelling(TaskSettings):
     """Train on windows that are full: the next document begins where one ends. Tokens of one document do not attend to
     those of another. Evaluation never packs, so that no document's score depends on its neighbours."""
 
-    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+    def longest_row(self, max_tokens: int) -> int:
         """A window is all that is read, however long its document."""
+        return self.n_seq
+
+    def misfit(self, *, max_tokens: int, max_positions: int) -> str | None:
+        """Only windows have to fit."""
         if self.n_seq <= max_positions:
             return None
         return f"task.n_seq ({self.n_seq}) must be at most model.max_positions ({max_positions})"

@@ -194,8 +194,9 @@ def _require_listening(address: str) -> None:
 def _start(sweep: Sweep) -> None:
     require_ray_folder()
     port, capacity = _free_port(), capacity_here()
-    # Placement groups of stopped trials are freed through the dashboard; with another Ray on this
-    # machine the workers would ask that one's by default.
+    # Ray Train frees the placement groups of stopped trials through the dashboard; with another Ray on this machine
+    # the workers would ask that one's by default. Trials of one worker are Tune's own actors, and need none.
+    in_groups = max(sweep.resources.workers, sweep.baseline.workers) > 1
     os.environ.update({key: os.environ.get(key, value) for key, value in OWN_RAY.items()})
     environment = {**workers_environment(), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
     try:
@@ -205,7 +206,7 @@ def _start(sweep: Sweep) -> None:
                 num_cpus=capacity.cpus,
                 num_gpus=capacity.gpus,
                 resources={TRIAL_SLOT: sweep.resources.concurrent_trials},
-                include_dashboard=True,
+                include_dashboard=in_groups,
                 dashboard_host="127.0.0.1",
                 dashboard_port=port,
                 log_to_driver=False,

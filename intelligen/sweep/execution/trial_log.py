@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from pathlib import Path
 from typing import TextIO
 
-from intelligen.errors import writing
+from intelligen.errors import IntelligenError, ShrunkError, writing
 from intelligen.state.redaction import redact_text
 
 
@@ -19,7 +19,9 @@ def log_file(rank: int) -> str:
 
 @contextmanager
 def trial_log(directory: Path, *, rank: int, echo: bool) -> Iterator[logging.Logger]:
-    """Append to the trial's log what this process logs, warns of and prints, and the traceback that ends it.
+    """Append to the trial's log what this process logs, warns of and prints, and how it failed.
+
+    An error of ours says by itself what is wrong: it is a line. Of any other the traceback says where.
 
     Args:
         directory: The trial's.
@@ -49,6 +51,11 @@ def trial_log(directory: Path, *, rank: int, echo: bool) -> Iterator[logging.Log
             yield own
     except SystemExit:  # Tune's way to end a trial at a report
         own.info("stopped at a report, by the scheduler or because the sweep was interrupted")
+        raise
+    except ShrunkError:
+        raise  # the training has noted how it goes on
+    except IntelligenError as error:
+        own.error("this attempt failed: %s", error)
         raise
     except BaseException:
         own.exception("this attempt failed")

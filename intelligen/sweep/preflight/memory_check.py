@@ -6,7 +6,7 @@ from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.config.schema.training import Training
 from intelligen.errors import MemoryShortageError
-from intelligen.state.process_memory import available_bytes
+from intelligen.state.process_memory import shared_available_bytes
 from intelligen.training.memory_measurement import own_peak
 from intelligen.training.timing import Bench
 
@@ -25,7 +25,7 @@ class MemoryCheck:
 
     def __init__(self, sweep: Sweep, *, experiment: str, shares_host: bool) -> None:
         self._sweep, self._experiment, self._shares_host = sweep, experiment, shares_host
-        self._free_bytes = available_bytes()
+        self._free_bytes = shared_available_bytes()
         self._shortages: dict[str, str | None] = {}
         self._warnings: dict[str, str] = {}
 

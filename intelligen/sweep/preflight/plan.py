@@ -13,7 +13,7 @@ from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.load import row_experiments, trial_experiment
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
-from intelligen.data.data_summary import shared_rows
+from intelligen.data.data_summary import shared_rows, unknown_tokens
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.state import layout
 from intelligen.state.ledger import recorded_devices
@@ -141,11 +141,18 @@ def make_plan(
         leaves_out=LEAVES_OUT,
         warnings=(
             *sweep_warnings(sweep, experiment),
+            *_of_data(prepared),
             *(() if one is None else too_short(sweep, one)),
             *memory.warnings,
         ),
         refusal=refusal,
     )
+
+
+def _of_data(prepared: PreparedRows | None) -> dict[str, None]:
+    """Lines on what the rows' data are, each once; none where nothing was prepared."""
+    every = () if prepared is None else prepared.each_once()
+    return dict.fromkeys(line for one in every for line in unknown_tokens(one.manifest))
 
 
 def _sampled(sweep: Sweep) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import pytest
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
 
 from intelligen.cli.main import commands, guarded
+from intelligen.cli.memory_table import setting_line
 from intelligen.config.load import load_experiment
 from intelligen.state.history import read_history
 
@@ -41,6 +42,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         (("tiny.yaml", "--rows", "0"), "--rows 0: '0' is no number of rows from 1 on"),
         (("tiny.yaml", "--rows", "6,,12"), "--rows 6,,12: '' is no number of rows"),
         (("tiny.yaml", "--rows", "six"), "--rows six: 'six' is no number of rows"),
+        (("tiny.yaml", "--rows", "9" * 5000), "' is no number of rows"),
         (("tiny.yaml", "--rows", "401"), "--rows 401: the training data have 400 rows; give at most so many"),
         (("tiny.yaml", "--strategy", "nothing"), "unknown strategy 'nothing'; there are standard,"),
         (("tiny.yaml", "-o", "finetuning.batch_tokens=9"), "memory measures the baseline"),
@@ -62,7 +64,7 @@ def test_the_table_has_what_was_measured_beside_what_is_published_and_its_settin
     assert code == 0, err
     lines = out.splitlines()
     assert lines[0] == "tiny: fine-tuning with generative, fp32, on cpu, 1 thread"
-    assert re.match(r"the longest training row has \d+ tokens; the settings allow 40, and such rows", lines[1])
+    assert re.match(r"the longest training row has \d+ tokens; the settings allow 41, and such rows", lines[1])
     headings, cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:4])
     row = dict(zip(headings, cells, strict=True))
     assert (row["rows"], row["fits"], row["published"]) == ("3", "yes", "8 GiB")
@@ -71,6 +73,7 @@ def test_the_table_has_what_was_measured_beside_what_is_published_and_its_settin
     (override,) = re.findall(r"^  -o (\S+)$", out, re.MULTILINE)
     assert override == f"finetuning.micro_batch_tokens={row['tokens']}"
     assert load_experiment(Path("tiny.yaml"), [override]).finetuning.micro_batch_tokens == int(row["tokens"])
+    assert re.search(r"^an update of this finetuning holds up to \d+ rows at once, which were not tried$", out, re.M)
     assert [path.name for path in Path("runs").iterdir()] == ["prepared"]
 
 
@@ -84,6 +87,38 @@ def test_a_document_says_the_same(call: Call) -> None:
     assert (document["largest"], document["too_large"]) == (2, None)
     assert (document["setting"], document["value"]) == ("training.micro_batch_tokens", size["tokens"])
     assert (document["own_rows"], document["update_rows"], document["strategy"]) == (8, 8, None)
+
+
+@pytest.mark.parametrize(
+    ("file", "where", "line"),
+    [
+        ("", "into x.yaml", "finetuning: {micro_batch_tokens: 96}"),
+        ("finetuning:\n  epochs: 1\n", "into `finetuning` of x.yaml, in line 3", "micro_batch_tokens: 96"),
+        (
+            "finetuning:\n  micro_batch_tokens: 500\n",
+            "in place of what x.yaml has in line 4",
+            "micro_batch_tokens: 96",
+        ),
+        ("include: [other.yaml]\n", "into x.yaml", "finetuning: {micro_batch_tokens: 96}"),
+    ],
+)
+def test_the_line_for_the_file_keeps_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, where: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.yaml").write_text("finetuning: {epochs: 3, micro_batch_tokens: 500}\n")
+    lines = f"version: 1\nname: x\n{file}data: {{corpus: {{name: embedded}}}}\n".splitlines()
+    Path("x.yaml").write_text("\n".join(lines))
+    assert setting_line(Path("x.yaml"), group="finetuning", tokens=96) == (where, line)
+    match re.search(r"line (\d)$", where):
+        case None:
+            lines.append(line)
+        case found if where.startswith("in place"):
+            lines[int(found[1]) - 1] = f"  {line}"
+        case found:
+            lines.insert(int(found[1]), f"  {line}")
+    Path("x.yaml").write_text("\n".join(lines))
+    assert load_experiment(Path("x.yaml")).finetuning.micro_batch_tokens == 96
 
 
 @pytest.mark.extended

@@ -1,5 +1,6 @@
 """Memory bounds are a function of the update; they are read as they were written, and a damaged file is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,46 @@ def test_a_damaged_file_is_refused(tmp_path: Path):
         StorageError, match=r"memory\.json: damaged \(ValueError: its checksum does not match\); restore"
     ):
         MemoryBounds.read(tmp_path)
+
+
+ENTRY = {"since_update": 0, "micro_batch_tokens": 600, "evaluation_tokens": None, "device": "cpu"}
+DAMAGED = {
+    "cut short": b'{"bounds": [{"since_update": 0,',
+    "no UTF-8": b"\xff\xfe",
+    "no object": b"[]",
+    "without its field": b"{}",
+    "of another form": b'{"bounds": 3}',
+} | {
+    f"{name}: {value!r}": json.dumps({"bounds": [ENTRY | {name: value}]}).encode()
+    for name, value in (
+        ("since_update", -1),
+        ("since_update", "0"),
+        ("micro_batch_tokens", 0),
+        ("micro_batch_tokens", 1.5),
+        ("micro_batch_tokens", float("nan")),
+        ("evaluation_tokens", True),
+        ("device", None),
+        ("of_a_later_version", 1),
+    )
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_what_somebody_has_written_by_hand_is_refused_in_one_line(tmp_path: Path, content: bytes):
+    (tmp_path / MEMORY_FILE).write_bytes(content)
+    with pytest.raises(
+        StorageError, match=r"^\S+memory\.json: damaged \(.+\); restore it from a copy, or delete it: "
+    ) as raised:
+        MemoryBounds.read(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path):
+    (tmp_path / MEMORY_FILE).mkdir()
+    with pytest.raises(StorageError, match=r"memory\.json: cannot be read: Is a directory; fix it, or restore it"):
+        MemoryBounds.read(tmp_path)
+
+
+def test_bounds_without_a_checksum_are_read_where_they_are_whole(tmp_path: Path):
+    (tmp_path / MEMORY_FILE).write_text(json.dumps({"bounds": [ENTRY]}))
+    assert MemoryBounds.read(tmp_path).micro_batch_tokens(1) == 600

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from intelligen.state.memory_peak import keeping_peak, read_peak
+import pytest
+
+from intelligen.state.memory_peak import PEAK_FILE, keeping_peak, read_peak
 from intelligen.state.process_memory import peak_bytes, total_bytes
 
 MIB = 2**20
@@ -42,3 +44,9 @@ def test_a_process_that_ends_leaves_nothing(tmp_path: Path) -> None:
         assert 0 < found.peak_bytes <= peak_bytes()
     assert read_peak(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", '{"peak_bytes": 1', "[]", "{}", '{"peak_bytes": null, "total_bytes": 1}'])
+def test_a_file_that_is_not_whole_says_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / PEAK_FILE).write_text(content)
+    assert read_peak(tmp_path) is None

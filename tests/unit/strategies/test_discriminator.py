@@ -214,6 +214,34 @@ class Seen:
             self.texts |= {tuple(F.pad(row, (0, BOUND + 1 - len(row)))[: BOUND + 1].tolist()) for row in inputs[1]}
 
 
+@pytest.mark.parametrize(("rows_at_once", "at_most"), [(None, 6), (6, 6), (4, 4), (1, 1)])
+def test_a_remembered_round_is_learnt_in_parts_that_the_update_under_way_keeps_to(rows_at_once, at_most):
+    rounds = [pairs_of(random_rows(6, seed=seed), random_rows(6, seed=seed + 9)) for seed in range(2)]
+    longest = max(rounds[0].source_BS.size(1), rounds[0].reference_BT.size(1))
+    whole, parts = (trainer_of(replace_settings(replay=2, steps=6, dropout=0.0)) for _ in range(2))
+    for trainer in (whole, parts):
+        learn(trainer, rounds[:1], 1)
+    sizes: list[int] = []
+    parts.discriminator.register_forward_hook(lambda module, inputs, _: sizes.append(len(inputs[0]) * module.training))
+    whole.learn([rounds[1]], step_of(2))
+    fresh = [*rounds[1].cut(rows_at_once and rows_at_once * longest, 1)]
+    parts.learn(fresh, replace(step_of(2), part_tokens=rows_at_once and rows_at_once * longest))
+    assert max(sizes) == 2 * at_most, "references and as many generated texts"
+    exact = at_most == 6
+    torch.testing.assert_close(
+        first_moment(parts), first_moment(whole), rtol=0 if exact else 1e-4, atol=0 if exact else 1e-6
+    )
+
+
+def test_each_rank_s_share_of_a_remembered_round_keeps_to_the_bound():
+    pairs = some_pairs(some_batch())
+    longest = max(pairs.source_BS.size(1), pairs.reference_BT.size(1))
+    assert [*pairs.cut(2 * longest, 2)] == [pairs]
+    cut = [*pairs.cut(longest, 2)]
+    assert [part.shard(rank, 2).source_BS.size(0) for part in cut for rank in (0, 1)] == [1, 1, 1, 1]
+    assert [part.source_BS.size(0) for part in pairs.cut(1, 1)] == [1, 1, 1], "a row is never cut"
+
+
 def test_without_replay_nothing_is_kept():
     trainer = trainer_of()
     learn(trainer, [some_pairs(some_batch())], 1)

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import tiny_data
+from pretrained_models import SENTENCES, make_pretrained
 from searches import sweep
 
 from intelligen.config.named_experiments import initial_experiment
+from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.data import FromPretrained
 from intelligen.config.schema.experiment import Experiment, baseline_trial, finetuning_trial
 from intelligen.config.schema.training import Training
+from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.state import layout
 from intelligen.sweep.cluster.capacity import Capacity, Node
@@ -83,6 +88,29 @@ def test_baselines_of_variants_that_start_from_a_pre_training_are_timed(
     plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows)
     assert plan.cost is not None
     assert plan.cost.baseline_s.low > 0
+
+
+def test_a_plan_warns_of_text_that_a_pre_trained_vocabulary_does_not_know(tmp_path: Path) -> None:
+    make_pretrained("t5", tmp_path / "model")
+    for split, rows in (("train", [*SENTENCES, *["☃"] * 10]), ("valid", SENTENCES[:4]), ("test", SENTENCES[4:8])):
+        for side in ("en", "de"):
+            (tmp_path / f"{split}.{side}").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    tokenizer = FromPretrained(name="pretrained", path=str(tmp_path / "model"))
+    data = tiny_data(tmp_path).model_copy(update={"tokenizer": tokenizer})
+    rows = PreparedRows(prepare(data, tmp_path, columns=SOURCE_AND_TARGET), {}, {}, RowStarts({}))
+    brief = Training(epochs=1, epoch_updates=1)
+    narrow = {"d_model": 16, "d_ff": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+    experiment = Experiment(version=1, name="e", model=narrow, training=brief, finetuning=brief)
+    settings = sweep(
+        space={"strategy": {"choice": ["standard"]}},
+        budget={"trials": 1},
+        resources={"gpus_per_worker": 0},
+        baseline={"gpus_per_worker": 0},
+    )
+    plan = make_plan(settings, experiment, store=tmp_path, calibrate=True, prepare=lambda: rows)
+    warned = [line for line in plan.warnings if "vocabulary" in line]
+    assert len(warned) == 2, "a line of each column"
+    assert all(re.match(r"(source|target): .* does not know \d\.\d\d% of the training tokens", one) for one in warned)
 
 
 def test_a_trial_whose_update_does_not_fit_is_not_timed_but_warned_of(

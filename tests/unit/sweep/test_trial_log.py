@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intelligen.errors import StorageError
+from intelligen.errors import ShrunkError, StorageError
 from intelligen.sweep.execution.trial_log import trial_log
 
 
@@ -83,3 +83,16 @@ def test_the_user_part_of_an_address_is_blotted_out(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written_is_named() -> None:
     with pytest.raises(StorageError, match="/proc/nowhere"), trial_log(Path("/proc/nowhere"), rank=0, echo=True):
         pass
+
+
+def test_an_error_of_ours_is_a_line_and_has_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(StorageError), trial_log(tmp_path, rank=0, echo=True):
+        raise StorageError("the disk is full")
+    (line,) = (tmp_path / "trial.log").read_text().splitlines()
+    assert line.endswith("ERROR this attempt failed: the disk is full")
+
+
+def test_a_trial_that_goes_on_in_smaller_parts_has_not_failed(tmp_path: Path) -> None:
+    with pytest.raises(ShrunkError), trial_log(tmp_path, rank=0, echo=True):
+        raise ShrunkError("in parts of 400 tokens")  # which the training has noted
+    assert (tmp_path / "trial.log").read_text() == ""

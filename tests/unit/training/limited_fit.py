@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import threading
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,26 +22,13 @@ from intelligen.training.runtime import Runtime
 _M_ARENA_MAX = -8
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What came of it."""
-
-    said: str
-    """What it noted, and the error that ended it."""
-    peak: int
-    """The most bytes that its address space ever had."""
-    held: dict[int, int]
-    """Update → bytes that it had after it, without what can be given back; 0 = before its set-up."""
-
-    def between(self, share: float, *, after: int) -> int:
-        """So large a share of what it took at most beyond what it had after an update."""
-        return int(share * (self.peak - self.held[after]))
-
-
 def limited_fit(
     trial: Trial, store: Path, directory: Path, *, after: int = 0, extra: int | None = None, dies: bool = False
-) -> Trained:
-    """Train; after an update the process may have so many bytes more than it has then.
+) -> str:
+    """Train; after an update (0 = before the set-up) the process may have so many bytes more than it has then.
+
+    Returns:
+        What it noted, and the error that ended it, line by line.
 
     Raises:
         EOFError: It was to die by SIGKILL where it says how it goes on.
@@ -55,10 +41,10 @@ def limited_fit(
     child.start()
     answer.close()
     try:
-        trained: Trained = heard.recv()
+        said: str = heard.recv()
     finally:
         child.join()
-    return trained
+    return said
 
 
 def _train(trial: Trial, store: Path, directory: Path, after: int, extra: int | None, dies: bool, answer: Any) -> None:
@@ -67,14 +53,11 @@ def _train(trial: Trial, store: Path, directory: Path, after: int, extra: int | 
     threading.stack_size(2**18)  # of 8 MiB else, which a limit may refuse where it should refuse tensors
     torch.set_num_threads(1)
     said: list[str] = []
-    held: dict[int, int] = {}
 
     def updated(update: int, _: int = 0) -> None:
-        if update not in held:
+        if update == after and extra is not None:
             return_freed_memory()
-            held[update] = psutil.Process().memory_info().vms
-            if update == after and extra is not None:
-                resource.setrlimit(resource.RLIMIT_AS, (held[update] + extra,) * 2)
+            resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + extra, resource.RLIM_INFINITY))
 
     def noted(line: str) -> None:
         said.append(line)
@@ -86,5 +69,4 @@ def _train(trial: Trial, store: Path, directory: Path, after: int, extra: int | 
         fit(trial, Runtime(store, directory, updated=updated, noted=noted))
     except IntelligenError as error:
         said.append(str(error))
-    (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak"))
-    answer.send(Trained("\n".join(said), int(peak.split()[1]) * 1024, held))
+    answer.send("\n".join(said))

@@ -24,6 +24,8 @@ def test_a_limit_of_the_address_space_bounds_what_is_free():
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
         "assert memory_name(torch.device('cpu')) == f'cpu, {limit:,} bytes'\n"
         "assert free_memory(torch.device('cpu')) <= 200 * 2**20\n"
+        "from intelligen.state.process_memory import new_process_bytes, shared_available_bytes\n"
+        "assert new_process_bytes() == min(limit, shared_available_bytes())\n"  # its limit is its own
         "torch.empty(150 * 2**18)\n"
         "kept = torch.empty(190 * 2**18)\n"
         "assert free_memory(torch.device('cpu')) < 20 * 2**20\n"

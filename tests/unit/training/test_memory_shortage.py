@@ -34,11 +34,15 @@ def raising(error: BaseException) -> Callable[[], object]:
         (raising(RuntimeError("std::bad_alloc")), None),
         (raising(RuntimeError("could not create a primitive")), None),
         (raising(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")), None),
+        (raising(RuntimeError("CUDA driver error: out of memory")), None),
+        (raising(RuntimeError("Triton Error [CUDA]: out of memory")), None),
+        (raising(RuntimeError("NCCL error in: x.cpp:1, unhandled cuda error\nCuda failure 2 'out of memory'")), None),
+        (raising(ImportError("libx.so: failed to map segment from shared object: Cannot allocate memory")), None),
         (raising(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), "/runs/x")), None),
     ],
 )
 def test_a_shortage_is_known_by_what_raises_it_and_says_what_was_asked_for(act, asked):
-    with pytest.raises((MemoryError, RuntimeError, OSError)) as raised:
+    with pytest.raises((MemoryError, RuntimeError, OSError, ImportError)) as raised:
         act()
     shortage = shortage_of(raised.value)
     assert shortage is not None
@@ -52,6 +56,10 @@ def test_a_shortage_is_known_by_what_raises_it_and_says_what_was_asked_for(act, 
     [
         RuntimeError("mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"),
         RuntimeError("can't start new thread"),
+        RuntimeError("could not create a primitive descriptor for a matmul primitive"),
+        RuntimeError("expected memory format to be contiguous: out of memory is not what this says"),
+        ImportError("libx.so: cannot allocate memory in static TLS block"),
+        ImportError("libx.so: failed to map segment from shared object: Operation not permitted"),
         ValueError("out of memory"),
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
         MemoryShortageError("out of memory: named already"),
