@@ -1,9 +1,11 @@
 """How fast we train beside the peers: target tokens per second, optimizer included, on the same batches in turn.
 
 Every side has our shape, tied embeddings, label smoothing, clipping, schedule and a fused Adam; ours goes through the
-`standard` strategy that `fit` trains with, and its process keeps freed memory, as `fit` has it; each side has a process
-of its own. On a processor the shape is T of the first source project; on CUDA it is the Transformer base of Vaswani
-et al. (2017) in bf16, with torch.compile as further variants.
+`standard` strategy that `fit` trains with, and its process keeps freed memory and computes products by the faster
+library, as `fit` has it; each side has a process of its own. In further rows the peers' processes have these settings
+too, and ours computes by mkl. One thread is timed by its process' own clock, which other programs move little. On a
+processor the shape is T of the first source project; on CUDA it is the Transformer base of Vaswani et al. (2017) in
+bf16, with torch.compile as further variants.
 """
 
 import re
@@ -15,11 +17,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from peers.our_settings import take_our_settings
 from rounds import Remark, Row, Side, Table, apart, compare, machine, markdown, missing, parser, round_robin
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
+from intelligen.config.schema.compute import Compute, Matmul
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
 from intelligen.config.schema.experiment import Experiment, baseline_trial
 from intelligen.config.schema.model import Seq2Seq
@@ -30,18 +34,22 @@ from intelligen.data.loader import Loader
 from intelligen.data.preparation import prepare
 from intelligen.data.prepared_data import Prepared
 from intelligen.models.build import build_model
+from intelligen.models.matmul import use_matmul
 from intelligen.optimization.updater import autocast, build_optimizer, learning_rate
 from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
+from intelligen.training.matmul_choice import chosen_matmul
 from intelligen.training.memory_allocator import keep_freed_memory
 
 SHAPE_T = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)
 SHAPE_BASE = Seq2Seq(d_model=512, d_ff=2048, heads=8, encoder_layers=6, decoder_layers=6, max_positions=256)
 UPDATES = 100_000
+BY_MKL, EQUAL = "ours, mkl", "our settings"
 OURS, MARIAN, JOEY, PLAIN = "ours", "Hugging Face MarianMT", "JoeyNMT", "nn.Transformer loop"
 NEEDS = {MARIAN: ("transformers",), JOEY: ("joeynmt",), PLAIN: ()}
 TARGETS = {MARIAN: "≥ 1.5", JOEY: "≥ 1.5", PLAIN: "≥ 1.2"}
+EQUAL_TARGETS = {MARIAN: "≥ 1.2", PLAIN: "≥ 1.2"}
 CUDA_TARGETS = {MARIAN: "≥ 2.0"}
 # Dense bf16, without sparsity, in TFLOP/s: the vendor's data sheets. The first name within the device's counts.
 PEAKS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.4, "H200": 989.4, "A100": 312.0, "L40S": 362.0, "L4": 121.0}
@@ -72,6 +80,15 @@ class Work:
         threads = f"{self.threads} thread(s)" if self.device.type == "cpu" else "CUDA"
         return f"{self.training.precision}, {threads}, {self.training.batch_tokens} tokens"
 
+    def clock(self) -> float:
+        """Seconds of this process: those that its one thread computed, or else of the wall."""
+        alone = self.device.type == "cpu" and self.threads == 1
+        return time.process_time() if alone else time.perf_counter()
+
+    def matmul(self) -> Matmul:
+        """By what the product computes here."""
+        return chosen_matmul(Compute(), self.shape, self.training, device=self.device)
+
 
 def our_strategy(work: Work, *, compiled: bool = False) -> Strategy:
     """The standard strategy over a fresh model."""
@@ -89,15 +106,18 @@ def our_strategy(work: Work, *, compiled: bool = False) -> Strategy:
     )
 
 
-def our_update(work: Work, *, compiled: bool = False) -> Update:
-    """The standard strategy's update."""
+def our_update(work: Work, *, compiled: bool = False, matmul: Matmul | None = None) -> Update:
+    """The standard strategy's update, by the library that the product chooses or another."""
     keep_freed_memory()
+    use_matmul(matmul or work.matmul())
     strategy = our_strategy(work, compiled=compiled)
     return lambda batches, update: strategy.train_step(batches, UpdateContext(1, update, UPDATES))
 
 
-def peer_update(work: Work, name: str, *, compiled: bool = False) -> Update:
-    """A peer's update: its own model and loss."""
+def peer_update(work: Work, name: str, *, compiled: bool = False, equal: bool = False) -> Update:
+    """A peer's update: its own model and loss; its process may have ours' settings."""
+    if equal:
+        take_our_settings(work.matmul())
     return plain_loop(work, *build_peer(work, name), compiled=compiled)
 
 
@@ -155,13 +175,13 @@ def side(work: Work, make_update: Callable[[Work], Update]) -> Side:
 
     def run() -> float:
         _wait_for(work.device)
-        started, tokens = time.perf_counter(), 0
+        started, tokens = work.clock(), 0
         for _ in range(work.updates):
             number, batches = next(waiting)
             update([batch.to(work.device) for batch in batches], number)
             tokens += batches[0].update_targets
         _wait_for(work.device)
-        return tokens / (time.perf_counter() - started)
+        return tokens / (work.clock() - started)
 
     return run
 
@@ -174,6 +194,9 @@ def compared(work: Work) -> Table:
     if cuda:
         compiling = (OURS, *(name for name in present if name != JOEY))  # its model is no graph
         makers |= {f"{name}, compiled": partial(makers[name], compiled=True) for name in compiling}
+    else:
+        makers[BY_MKL] = partial(our_update, matmul="mkl")
+        makers |= {f"{name}, {EQUAL}": partial(peer_update, name=name, equal=True) for name in present}
     with apart({name: partial(side, work, make) for name, make in makers.items()}) as sides:
         figures = round_robin(sides, rounds=work.rounds)
     table: Table = []
@@ -184,9 +207,15 @@ def compared(work: Work) -> Table:
             continue
         target = (CUDA_TARGETS if cuda else TARGETS).get(name, "")
         table.append(compare(title, figures[OURS], figures[name], unit="tokens/s", target=target, faster=True))
+        if equal := figures.get(f"{name}, {EQUAL}"):
+            same, target = f"{title}, which has our settings too", EQUAL_TARGETS.get(name, "")
+            table.append(compare(same, figures[OURS], equal, unit="tokens/s", target=target, faster=True))
         both = [figures.get(f"{one}, compiled") for one in (OURS, name)]
         if both[0] and both[1]:
             table.append(compare(f"{title}, both compiled", both[0], both[1], unit="tokens/s", faster=True))
+    if BY_MKL in figures:
+        title = f"training by {work.matmul()} against mkl, {work.label}"
+        table.append(compare(title, figures[OURS], figures[BY_MKL], unit="tokens/s", faster=True))
     if cuda:
         compiled = f"{OURS}, compiled"
         table += [utilisation(work, name, figures[name]) for name in (OURS, compiled)]
@@ -222,8 +251,9 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def measure(*, full: bool, threads: int, folder: Path | None = None) -> Table:
+def measure(*, full: bool, threads: int, folder: Path | None = None, tokens: int | None = None) -> Table:
     """Quick: fp32 in small batches; full: fp32 and bf16, one and two threads, the batch of the product's default."""
+    tokens = tokens or (4096 if full else 1024)
     with tempfile.TemporaryDirectory() as store:
         prepared = prepare(data_of(folder), Path(store), columns=SOURCE_AND_TARGET)
         if torch.cuda.is_available():
@@ -233,7 +263,7 @@ def measure(*, full: bool, threads: int, folder: Path | None = None) -> Table:
         table: Table = []
         for precision in ("fp32", "bf16") if full else ("fp32",):
             for count in (1, 2) if full else (threads,):
-                training = Training(precision=precision, batch_tokens=4096 if full else 1024)
+                training = Training(precision=precision, batch_tokens=tokens)
                 vocabulary = prepared.tokenizer("target").size
                 table += compared(Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), count, 2, 5))
         return table
@@ -243,9 +273,10 @@ def main() -> None:
     """Print the table."""
     options = parser(__doc__)
     options.add_argument("--folder", type=Path, help="train.en.gz, train.de.gz, val.en.gz, val.de.gz, as of Multi30k")
-    arguments = options.parse_args()
-    table = measure(full=arguments.full, threads=arguments.threads, folder=arguments.folder)
-    print(machine(arguments.threads), markdown(table), sep="\n\n")
+    options.add_argument("--tokens", type=int, help="of an update on a processor; 4096 in full, else 1024")
+    given = options.parse_args()
+    table = measure(full=given.full, threads=given.threads, folder=given.folder, tokens=given.tokens)
+    print(machine(given.threads), markdown(table), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from intelligen.data.preparation import prepare
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What other tests, and whoever works on this machine, have running is none of their business.
 os.environ["INTELLIGEN_LOCAL"] = "1"
+# By what products are computed, `auto` would leave to the machine.
+os.environ["INTELLIGEN_MATMUL"] = "mkl"
 
 REPOSITORY = Path(__file__).parents[1]
 WORDS = ["ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay"]

@@ -6,7 +6,7 @@ from intelligen.config.document import nearest
 from intelligen.config.load import load_sweep
 from intelligen.errors import ConfigError
 from intelligen.state import layout
-from intelligen.state.ledger import require_no_lost_ledger
+from intelligen.state.lost_ledger import require_no_lost_ledger
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialRecord
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from intelligen.models.matmul import Linear, linear
+
 # For few queries a processor's two products are faster than its fused kernel, which is made for long sequences; but
 # torch multiplies matrices by plain loops where that takes fewer multiplications than this.
 _FEW_QUERIES, _SMALLEST_PRODUCT = 8, 400
@@ -100,8 +102,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.qkv = nn.Linear(d_model, 2 * heads.queries + heads.values)
-        self.out = nn.Linear(heads.values, d_model)
+        self.qkv = Linear(d_model, 2 * heads.queries + heads.values)
+        self.out = Linear(heads.values, d_model)
         init_projection(self.qkv, [heads.queries, heads.queries, heads.values])
         init_projection(self.out)
 
@@ -124,7 +126,7 @@ class SelfAttention(nn.Module):
     def kv(self, x_NTD: Tensor) -> Tensor:
         """The positions' keys and values [N, T, W] alone."""
         queries = self.heads.queries
-        return F.linear(x_NTD, self.qkv.weight[queries:], self.qkv.bias[queries:])
+        return linear(x_NTD, self.qkv.weight[queries:], self.qkv.bias[queries:])
 
 
 class CrossAttention(nn.Module):
@@ -134,9 +136,9 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(d_model, heads.queries)
-        self.kv = nn.Linear(d_model, heads.queries + heads.values)
-        self.out = nn.Linear(heads.values, d_model)
+        self.query = Linear(d_model, heads.queries)
+        self.kv = Linear(d_model, heads.queries + heads.values)
+        self.out = Linear(heads.values, d_model)
         init_projection(self.query)
         init_projection(self.kv, [heads.queries, heads.values])
         init_projection(self.out)

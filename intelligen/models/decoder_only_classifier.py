@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from intelligen.config.schema.model import DecoderOnly
 from intelligen.data.special_tokens import PAD
@@ -11,6 +11,7 @@ from intelligen.models.attention import init_projection
 from intelligen.models.decoder_trunk import DecoderTrunk
 from intelligen.models.interfaces import Part, PredictingClassifier
 from intelligen.models.losses import Targets, summed_loss
+from intelligen.models.matmul import Linear
 
 
 class DecoderOnlyClassifier(PredictingClassifier):
@@ -23,7 +24,7 @@ class DecoderOnlyClassifier(PredictingClassifier):
         super().__init__()
         self.classes = classes
         self.trunk = DecoderTrunk(config, vocabulary=vocabulary)
-        self.head = nn.Linear(config.d_model, classes)
+        self.head = Linear(config.d_model, classes)
         init_projection(self.head)
 
     def forward(self, *tokens: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from intelligen.data.special_tokens import BOS, PAD
 from intelligen.models.decoder_trunk import DecoderTrunk
 from intelligen.models.interfaces import MixtureReader, Part
 from intelligen.models.losses import Targets, summed_loss
+from intelligen.models.matmul import matmul
 from intelligen.models.prompts import PromptCache, Prompts
 
 
@@ -39,7 +40,7 @@ class DecoderOnlyTransformer(MixtureReader):
 
     def mixture_states(self, mixture_NTV: Tensor, encoded: Prompts) -> Tensor:
         """Run the trunk on weighted sums of embeddings."""
-        embedded_NTD = mixture_NTV @ self.trunk.embedding.weight
+        embedded_NTD = matmul(mixture_NTV, self.trunk.embedding.weight)
         return self._behind(embedded_NTD, mixture_NTV[..., BOS] == 1, encoded)
 
     def project(self, states: Tensor) -> Tensor:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from intelligen.config.schema.model import DecoderOnly
 from intelligen.models.attention import Heads, KeysValues
 from intelligen.models.embeddings import Positions, embedding_table
+from intelligen.models.matmul import Linear, linear
 from intelligen.models.transformer_layers import EncoderLayer
 
 
@@ -22,7 +22,7 @@ class DecoderTrunk(nn.Module):
         d_model = config.d_model
         self._scale = math.sqrt(d_model)
         self.embedding = embedding_table(vocabulary, d_model)
-        self.output = None if config.tied_embeddings else nn.Linear(d_model, vocabulary, bias=False)
+        self.output = None if config.tied_embeddings else Linear(d_model, vocabulary, bias=False)
         if self.output is not None:
             nn.init.xavier_uniform_(self.output.weight)
         # A prompt, and behind it what is written.
@@ -95,7 +95,7 @@ class DecoderTrunk(nn.Module):
 
     def project(self, states: Tensor) -> Tensor:
         """Logits [..., V] of the next token."""
-        return F.linear(states, self.projection_VD)
+        return linear(states, self.projection_VD)
 
     @property
     def projection_VD(self) -> Tensor:

@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from intelligen.data.special_tokens import NO_LABEL, PAD
+from intelligen.models.matmul import linear, matmul, product_over_rows
 
 # Logits held at once. A processor's fit into memory that it has at hand; an accelerator's kernels want to be long.
 _LOGITS = {"cpu": 2**22}
@@ -78,12 +79,12 @@ class _SummedLoss(torch.autograd.Function):
             projection, bias = projection_VD.to(dtype), None if bias_V is None else bias_V.to(dtype)
             losses, by_states, by_projection = [], [], torch.zeros_like(projection_VD)
             for states, target_C in zip(torch.split(kept_MD, rows), torch.split(target_M, rows), strict=True):
-                logits_CV = F.linear(states, projection, bias).to(wide)
+                logits_CV = linear(states, projection, bias).to(wide)
                 loss_C, by_logits_CV = _chunk(logits_CV, target_C[:, None], label_smoothing)
                 by_logits_CV = by_logits_CV.to(dtype)
                 losses.append(loss_C)
-                by_states.append(by_logits_CV @ projection)
-                by_projection += by_logits_CV.t() @ states
+                by_states.append(matmul(by_logits_CV, projection))
+                by_projection += product_over_rows(by_logits_CV, states)
         by_states_MD = torch.cat(by_states).masked_fill_(padding_M1, 0.0)
         ctx.save_for_backward(by_states_MD.to(states_MD.dtype), by_projection)
         return torch.cat(losses).masked_fill_(padding_M1.squeeze(1), 0.0).sum()

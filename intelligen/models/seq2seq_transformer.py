@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from intelligen.config.schema.model import Seq2Seq
@@ -15,6 +14,7 @@ from intelligen.models.encoder_output import TransformerEncoderOutput, visible_k
 from intelligen.models.interfaces import MixtureReader, Part, SourcePooler
 from intelligen.models.kv_cache import KVCache
 from intelligen.models.losses import Targets, summed_loss
+from intelligen.models.matmul import Linear, linear, matmul
 from intelligen.models.transformer_layers import DecoderLayer, EncoderLayer
 
 
@@ -30,7 +30,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         self._scale = math.sqrt(d_model)
         self.target_embedding = embedding_table(target_vocabulary, d_model)
         self.source_embedding = None if tied == "all" else embedding_table(source_vocabulary, d_model)
-        self.output = nn.Linear(d_model, target_vocabulary, bias=False) if tied == "none" else None
+        self.output = Linear(d_model, target_vocabulary, bias=False) if tied == "none" else None
         if self.output is not None:
             nn.init.xavier_uniform_(self.output.weight)
         learned = config.positions == "learned"
@@ -61,7 +61,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
 
     def mixture_states(self, mixture_NTV: Tensor, encoded: TransformerEncoderOutput) -> Tensor:
         """Run the decoder on weighted sums of embeddings."""
-        return self._decoded(mixture_NTV @ self.target_embedding.weight, encoded)
+        return self._decoded(matmul(mixture_NTV, self.target_embedding.weight), encoded)
 
     def pooled(self, encoded: TransformerEncoderOutput) -> Tensor:
         """The encoder's mean state [B, D]."""
@@ -69,7 +69,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
 
     def project(self, states: Tensor) -> Tensor:
         """Logits by the output projection, which may be the target embedding."""
-        return F.linear(states, self._projection_VD)
+        return linear(states, self._projection_VD)
 
     def summed_loss(self, states_NTD: Tensor, targets: Targets) -> Tensor:
         """The sum of the tokens' losses, without ever holding the logits of all positions."""

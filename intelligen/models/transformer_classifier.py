@@ -12,6 +12,7 @@ from intelligen.models.attention import init_projection
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.encoder_output import TransformerEncoderOutput, visible_keys
 from intelligen.models.interfaces import Classifier, Part
+from intelligen.models.matmul import Linear
 from intelligen.models.transformer_layers import EncoderLayer
 
 
@@ -43,7 +44,7 @@ class TransformerClassifier(Classifier):
         # The residual stream of a pre-norm stack is never normalised on its way.
         self.norm = (partial(nn.LayerNorm, d_model) if config.norm == "pre" else nn.Identity)()
         self.output_dropout = nn.Dropout(config.output_dropout)
-        self.output = nn.Linear(d_model, classes)
+        self.output = Linear(d_model, classes)
         init_projection(self.output)
 
     def forward(self, *tokens: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from intelligen.config.schema.model import Transformer
 from intelligen.models.attention import CrossAttention, Heads, KeysValues, Remember, SelfAttention, init_projection
+from intelligen.models.matmul import Linear
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -32,7 +33,7 @@ class FeedForward(nn.Sequential):
     """Two projections with an activation between, at each position alone."""
 
     def __init__(self, d_model: int, d_ff: int, *, activation: str, dropout: float) -> None:
-        inner, outer = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
+        inner, outer = Linear(d_model, d_ff), Linear(d_ff, d_model)
         init_projection(inner)
         init_projection(outer)
         super().__init__(inner, _ACTIVATIONS[activation](), nn.Dropout(dropout), outer)

@@ -9,12 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.plugins import require_packages
 from intelligen.errors import CannotCreateError, StorageError, UnavailableError, unwritten, writing
 from intelligen.state import layout
 from intelligen.state.atomic_files import fsync, replace_file
 from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.file_lock import FileLock
+from intelligen.state.lost_ledger import TRIAL_FOLDERS, require_no_lost_ledger
 from intelligen.state.redaction import redact
 from intelligen.state.trial_integrity import FIX
 from intelligen.state.trial_records import (
@@ -34,9 +36,6 @@ from intelligen.state.trial_records import (
 __all__ = ["Closing", "Ledger", "SweepStatus", "TrialRecord", "TrialState", "read_ledger"]
 
 LOCK_FILE = "ledger.lock"
-# What a launch leaves beside its ledger, and never before it.
-_TRIAL_FOLDERS = (layout.TRIALS, layout.CONFIRM)
-_WRITTEN_AFTER = (layout.LAUNCH_FILE, *_TRIAL_FOLDERS)
 
 
 class Ledger:
@@ -102,6 +101,11 @@ class Ledger:
     def searches(self) -> list[SearchSpan]:
         """When each launch searched."""
         return list(self._state.searches)
+
+    @property
+    def matmul(self) -> dict[str, Matmul]:
+        """Name of a processor → by what trials compute products there; on others by `mkl`."""
+        return dict(self._state.matmul)
 
     def start(
         self,
@@ -170,6 +174,10 @@ class Ledger:
         if self._state.gpus_per_worker != gpus_per_worker:
             self._append("devices", gpus_per_worker=dict(gpus_per_worker))
 
+    def record_matmul(self, by_processor: Mapping[str, Matmul]) -> None:
+        """Record by what trials compute products on each kind of processor."""
+        self._append("matmul", by_processor=dict(by_processor))
+
     def begin_search(self) -> None:
         """Record that the search stage of this launch begins."""
         self._append("search")
@@ -226,19 +234,6 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
     return state.fingerprint, state.trials, state.closing
 
 
-def require_no_lost_ledger(directory: Path) -> None:
-    """Refuse a directory without a ledger in which a sweep has been run.
-
-    Raises:
-        StorageError: It is one.
-
-    """
-    path = directory / layout.LEDGER_FILE
-    left = [name for name in _WRITTEN_AFTER if (directory / name).exists()]
-    if left and not path.exists():
-        raise StorageError(f"{path}: the ledger is gone, though {left[0]} of its sweep is there; {FIX}")
-
-
 def recorded_devices(directory: Path) -> dict[str, int]:
     """`baseline`, `resources` → with how many GPUs per worker the sweep's last launch ran; empty before its first.
 
@@ -266,9 +261,7 @@ def _create(path: Path, fingerprint: Mapping[str, Any]) -> None:
 def _read(path: Path) -> tuple[LedgerState, int, int]:
     """State, next sequence number and length in bytes of the whole lines."""
     # A trial's directory follows its line, so these are looked for first: a launch may go on meanwhile.
-    made = [
-        f"{folder}/{one.name}" for folder in _TRIAL_FOLDERS for one in sorted((path.parent / folder).glob("[!.]*/"))
-    ]
+    made = [f"{folder}/{one.name}" for folder in TRIAL_FOLDERS for one in sorted((path.parent / folder).glob("[!.]*/"))]
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.state.stop_reason import current_reason
 
 ParameterValue = bool | int | float | str | None
@@ -176,6 +177,10 @@ class LedgerState:
     gpus_per_worker: dict[str, int] = field(default_factory=dict)
     """`baseline`, `resources` → with how many GPUs per worker the last launch ran; a sweep file may leave it open."""
 
+    matmul: dict[str, Matmul] = field(default_factory=dict)
+    """Name of a processor → by what trials compute products there; on others by `mkl`. Empty where `mkl` was asked for,
+    and in a ledger that was begun before it was written down."""
+
     def __post_init__(self) -> None:
         """GPUs per worker that the fingerprint itself names need no event."""
         for key in ("baseline", "resources"):
@@ -202,6 +207,8 @@ class LedgerState:
                 self.learnt = WarmStartRecord(entry["trials"], entry["points"])
             case "devices":
                 self.gpus_per_worker = {key: int(gpus) for key, gpus in entry["gpus_per_worker"].items()}
+            case "matmul":
+                self.matmul = dict(entry["by_processor"])
             case "searched":
                 self._search_until(time_ms)
             case "turn":

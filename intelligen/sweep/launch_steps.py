@@ -23,6 +23,7 @@ from intelligen.sweep.execution.watchdog import watching_progress
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.launch_request import LaunchRequest
+from intelligen.sweep.matmul_by_processor import settle_matmul
 from intelligen.sweep.preflight.resource_survey import survey
 from intelligen.sweep.preflight.verify_files import require_data, require_files, require_pretrained
 from intelligen.sweep.provenance import record_provenance
@@ -158,6 +159,7 @@ def _stages(
             ray_running(context.sweep, cluster, store=context.store, on_hang=close_lost),
             watching_progress(context),
         ):
+            settle_matmul(context, cluster)
             run_stages(context, until=until)
     except ClusterLostError as lost:
         if interrupts.requested:  # Ray's processes had the same signal

@@ -77,6 +77,7 @@ class SweepContext:
             "settings": interval.settings.model_dump_json(),
             "until_epoch": interval.until_epoch,
             "adopted_update": interval.adopted_update,
+            "matmul": self.ledger.matmul,
             "memory_hints": memory_hints(map(self.directory_of, beside)),
         }
 

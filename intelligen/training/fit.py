@@ -12,6 +12,7 @@ from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import ConfigError, ShrunkError
 from intelligen.models.compiled_layers import compile_layers
 from intelligen.models.interfaces import Network
+from intelligen.models.matmul import matmul_in_use, matmul_used
 from intelligen.state import layout
 from intelligen.state.history import History
 from intelligen.state.pretrained_place import placed
@@ -21,6 +22,7 @@ from intelligen.tasks import build_task
 from intelligen.training.checkpoint import Checkpoints, load_weights
 from intelligen.training.initial_loading import load_initial
 from intelligen.training.loop import train
+from intelligen.training.matmul_choice import kept_matmul
 from intelligen.training.memory_allocator import keep_freed_memory, return_freed_memory
 from intelligen.training.memory_probe import probe
 from intelligen.training.memory_shortage import naming_shortages
@@ -83,7 +85,7 @@ def fit_interval(trial: Trial, runtime: Runtime, interval: TrainInterval) -> Res
     again = False
     while True:
         try:
-            with naming_shortages():
+            with naming_shortages(), matmul_used(kept_matmul(interval.settings, runtime)):
                 return _train_from_checkpoint(interval, runtime, heard=again)
         except ShrunkError as shrunk:
             runtime.noted(str(shrunk))
@@ -199,6 +201,7 @@ def _keep_manifest(setup: Setup, *, update: int) -> None:
         device=runtime.device,
         threads=torch.get_num_threads(),
         processes=runtime.world_size,
+        matmul=matmul_in_use(),
         micro_batch_tokens=setup.memory.micro_batch_tokens(update + 1),
     )
     keep_manifest(runtime.directory, manifest, update=update)

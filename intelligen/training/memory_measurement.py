@@ -21,7 +21,6 @@ from intelligen.tasks import build_task
 from intelligen.training.device_memory import within_free_memory
 from intelligen.training.memory_allocator import keep_freed_memory, return_free_pages
 from intelligen.training.memory_shortage import tried
-from intelligen.training.runtime import threads_used
 from intelligen.training.timing import Bench, evaluate_shard_at, model_at, strategy_at, without_pretraining
 
 LOOKED_AT, WIDEST = 64, 4
@@ -97,7 +96,7 @@ def own_peak(trial: Trial, bench: Bench, *, workers: int = 1) -> int:
             made.update(_batches(examples, [rows]), 1)
 
     _reset(bench.device)
-    with threads_used(bench.threads), within_free_memory(bench.device):
+    with bench.used(), within_free_memory(bench.device):
         outcome = tried(act, bench.device)
     if outcome is not None:
         raise MemoryShortageError(f"out of memory: {outcome.amounts()}")
@@ -124,7 +123,7 @@ def measure(trial: Trial, bench: Bench, *, rows: int) -> MemoryUse:
     total = MOST_UPDATES * max(1, trial.training.epochs)
     valid = task.examples(bench.prepared.split("valid"), bench.prepared)
     evaluated = _elements(evaluation_batches(valid, batch_tokens=trial.decoding.batch_tokens))
-    with threads_used(bench.threads):
+    with bench.used():
         model = model_at(bench, trial)
         made = _Updates(strategy_at(bench, trial, model=model, total_updates=total), bench.device, trial.seed, total)
         _reset(bench.device)

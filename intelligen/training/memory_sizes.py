@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import Trial, stored_trial
 from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import IntelligenError, UnavailableError
@@ -51,6 +52,7 @@ class Place:
     store: Path
     device: torch.device
     threads: int
+    matmul: Matmul = "mkl"
 
 
 class MemorySizes:
@@ -190,4 +192,4 @@ def _measure(trial: str, place: Place, rows: int) -> MemoryUse:
     settings = stored_trial(trial)
     with within_free_memory(place.device):
         prepared = open_prepared(layout.prepared(place.store, settings.prepared))
-        return measure(settings, Bench(prepared, place.device, place.threads, None), rows=rows)
+        return measure(settings, Bench(prepared, place.device, place.threads, None, place.matmul), rows=rows)

@@ -16,6 +16,7 @@ from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.config.schema.strategy_mixture import Bandit, Intelligen
 from intelligen.data.data_manifest import MANIFEST
 from intelligen.errors import CannotCreateError, UnavailableError
+from intelligen.models.matmul import offers
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, Report, read_history
 from intelligen.state.memory_bounds import MEMORY_FILE, MemoryBounds
@@ -143,7 +144,7 @@ def replay(
 
     """
     manifest, diverged = recorded.manifest, None
-    runtime = Runtime(recorded.store, into, device=_device(manifest))
+    runtime = Runtime(recorded.store, into, device=_device(manifest), matmul=manifest.matmul)
     bounds = MemoryBounds.read(recorded.directory)
     if bounds.entries:
         bounds.write(into)  # so that the same updates are made in the same parts
@@ -216,6 +217,7 @@ def _changes_since(trial: Trial, manifest: ReproducibilityManifest, *, store: Pa
         device=_device(manifest),
         threads=manifest.threads,
         processes=_processes(manifest),
+        matmul=manifest.matmul if offers(manifest.matmul) else "mkl",
         micro_batch_tokens=manifest.micro_batch_tokens,
     )
     yield from map(str, changes(manifest, now))

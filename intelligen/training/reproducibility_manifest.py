@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from intelligen.config.base import Settings
+from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.pretrained_source import Resolved
@@ -60,6 +61,8 @@ class ReproducibilityManifest(Settings):
     threads: int
     """Of each process."""
     processes: int
+    matmul: Matmul = "mkl"
+    """By what a processor computed products of weights; so were all before this was written down."""
     micro_batch_tokens: int | None = None
     """In which parts updates are made because the memory did not suffice, as memory.json says; none = as the settings
     have it."""
@@ -85,6 +88,7 @@ def take_manifest(
     device: torch.device,
     threads: int,
     processes: int,
+    matmul: Matmul,
     micro_batch_tokens: int | None = None,
 ) -> ReproducibilityManifest:
     """The manifest of a training here and now.
@@ -112,6 +116,7 @@ def take_manifest(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         threads=threads,
         processes=processes,
+        matmul=matmul,
         micro_batch_tokens=micro_batch_tokens,
     )
 

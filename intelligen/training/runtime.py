@@ -10,6 +10,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.optimization import gather_over_ranks
 from intelligen.state.history import Report
 
@@ -29,6 +30,8 @@ class Runtime:
     directory: Path
     """The trial's own: checkpoints, history, result; every rank sees it."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    matmul: Matmul = "mkl"
+    """By what a training that begins here computes its products; one that goes on does as its record says."""
     memory_hints: Mapping[str, int] = field(default_factory=dict)
     """Device, by its `memory_name` → the most tokens of a micro-batch that other trials like this found to fit."""
     report: Callable[[Report], None] = _ignore

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import Trial
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import Prepared
+from intelligen.models.matmul import matmul_used
 from intelligen.strategies.base import Strategy, UpdateContext
 from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
@@ -52,6 +55,14 @@ class Bench:
     """Of one worker."""
     start: Path | None
     """The baseline's selected weights; None = it has not been trained yet, so random weights are used."""
+    matmul: Matmul = "mkl"
+    """By what the worker computes products."""
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Compute as the worker does, for a while."""
+        with threads_used(self.threads), matmul_used(self.matmul):
+            yield
 
 
 def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
@@ -62,7 +73,7 @@ def time_epoch(trial: Trial, bench: Bench) -> TimeRange:
     """
     keep_freed_memory()
     pretrained = without_pretraining(trial)
-    with threads_used(bench.threads):
+    with bench.used():
         loader = Loader(
             build_task(trial.task).examples(bench.prepared.split("train"), bench.prepared),
             batch_tokens=trial.training.batch_tokens,
@@ -100,7 +111,7 @@ def time_validation(trial: Trial, bench: Bench) -> TimeRange:
     keep_freed_memory()
     task, valid = build_task(trial.task), bench.prepared.split("valid")
     shards = max(1, len(valid) // VALIDATED_ROWS)
-    with threads_used(bench.threads):
+    with bench.used():
         model = model_at(bench, trial)
         high = shards * _timed(lambda: evaluate_shard_at(bench, trial, 0, shards, model=model), bench)
     return TimeRange(high if bench.start else high * task.trained_share(valid, trial.decoding), high)

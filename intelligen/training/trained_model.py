@@ -23,6 +23,7 @@ from intelligen.data.pretrained_shape import shape_alone
 from intelligen.errors import ConfigError
 from intelligen.evaluation import RESAMPLES, Evaluation, Interval, interval
 from intelligen.evaluation.answer_columns import AnswerColumn
+from intelligen.models.matmul import use_matmul
 from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
 from intelligen.state.pretrained_place import placed
@@ -30,6 +31,7 @@ from intelligen.state.trial_result import read_trial
 from intelligen.tasks import AnyTask, build_task
 from intelligen.training.checkpoint import load_weights
 from intelligen.training.evaluation_memory import evaluate_within_memory
+from intelligen.training.matmul_choice import recorded_matmul
 from intelligen.training.memory_allocator import keep_freed_memory
 from intelligen.training.reproducibility_manifest import require_same_data
 from intelligen.training.scores_file import Scores, read_scores, score_files, scored_split, write_scores
@@ -93,7 +95,7 @@ class TrainedModel:
 
     @classmethod
     def load(cls, directory: Path, *, store: Path, device: torch.device) -> "TrainedModel":
-        """Read a trial directory. From then on this process keeps the memory that a decoding step frees for the next.
+        """Read a trial directory; from now on this process computes products as the trial did, and keeps freed memory.
 
         Of a pre-trained model all weights are in it, unless only an adapter was trained: that needs the model's own
         directory.
@@ -110,6 +112,7 @@ class TrainedModel:
         trial = read_trial(directory)
         prepared = open_prepared(layout.prepared(store, trial.prepared))
         require_same_data(directory, prepared)
+        use_matmul(recorded_matmul(directory) or "mkl")
         task = build_task(trial.task)
         weights = selected_weights(directory)
         with _buildable(trial.model, prepared, store) as settings:

@@ -101,7 +101,8 @@ class Revision:
     def _start(self, place: Path, command: list[str], output: int) -> "subprocess.Popen[str]":
         mine = {name: text for name, text in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        environment = {**mine, **threads, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+        arithmetic = {**threads, "INTELLIGEN_MATMUL": "mkl"}
+        environment = {**mine, **arithmetic, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(command, cwd=place, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True)
 
 

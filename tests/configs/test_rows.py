@@ -95,6 +95,11 @@ BAD_ROWS = {
         "rows.variants.of.luck.seed",
         "is the same in all rows; leave it out",
     ),
+    "its own library of products": (
+        f"{VARIANTS}      other: {{compute.matmul: mkl}}  #!\n",
+        "rows.variants.of.other.compute.matmul",
+        "is the same in all rows; leave it out",
+    ),
     "another metric": (
         f"{VARIANTS}      other: {{task.selection_metric: valid/chrf}}  #!\n",
         "rows.variants.of.other.task.selection_metric",

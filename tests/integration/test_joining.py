@@ -13,8 +13,11 @@ from ray.cluster_utils import Cluster
 from started_clusters import Started, can_hide, started
 from test_sweep import ON_PROCESSORS, SWEEP, Project
 
+from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.cluster import find_cluster
+from intelligen.training.matmul_choice import recorded_matmul
+from intelligen.training.reproducibility_manifest import processor
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +61,7 @@ def call(project: Project, cluster: Started, *arguments: str, **environment: str
 def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(
     project: Project, cluster: Started
 ) -> None:
-    code, output = call(project, cluster, "run", "sweep.yaml", *ON_PROCESSORS)
+    code, output = call(project, cluster, "run", "sweep.yaml", *ON_PROCESSORS, INTELLIGEN_MATMUL="auto")
     assert code == 0, output
     first, second, *_ = output.splitlines()
     found = f"({cluster.temporary}/ray/ray_current_cluster names it)"
@@ -67,6 +70,9 @@ def test_a_launch_joins_what_ray_start_started_here_and_says_how_to_prevent_it(
     assert "idle in the search: 1 of 1 GPU" in second
     (trial,) = (record for record in project.trials().values() if record.kind == "trial")
     assert trial.state is TrialState.COMPLETE
+    # The node was asked by what it computes products faster, and the trial does so.
+    with Ledger.open(project.sweep, {}) as ledger:
+        assert ledger.matmul == {processor(): recorded_matmul(trial.within(project.sweep))}
 
 
 @pytest.mark.extended

@@ -16,11 +16,13 @@ from test_sweep import SWEEP, Project, require_records_agree, wait_for
 
 import intelligen
 from intelligen.cli.main import commands, guarded
+from intelligen.models.matmul import offers
 from intelligen.state.history import read_history
 from intelligen.state.layout import LEDGER_FILE
 from intelligen.state.ledger import read_ledger
 from intelligen.state.trial_records import TrialState
 from intelligen.sweep.search.optuna_study import STUDY_FILE
+from intelligen.training.matmul_choice import recorded_matmul
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +69,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     experiment = project.directory / "experiment.yaml"
     # Long enough to be looked at.
     experiment.write_text(experiment.read_text().replace("epochs: 4", f"epochs: {EPOCHS}"))
-    launch = project.launch()
+    # By oneDNN, as its ledger says: the launches after it are told something else.
+    launch = project.launch(INTELLIGEN_MATMUL="onednn")
     runs = str(project.directory / "runs")
     wait_for(lambda: any(r.kind == "trial" and project.history(r).exists() for r in project.trials().values()), launch)
     # In this process, which has all imports: the trial does not wait.
@@ -126,7 +129,10 @@ def test_a_resumed_sweep_needs_nothing_but_its_directory_and_repeats_nothing(sto
     assert story.resumed.returncode == 0, story.resumed.stderr
     document = json.loads(story.resumed.stdout)
     assert (document["state"], document["exit_code"]) == ("complete", 0)
-    assert all(record.state is TrialState.COMPLETE for record in story.project.trials().values())
+    trials = story.project.trials()
+    assert all(record.state is TrialState.COMPLETE for record in trials.values())
+    computed = {recorded_matmul(record.within(story.project.sweep)) for record in trials.values()}
+    assert computed == {"onednn" if offers("onednn") else "mkl"}
     require_records_agree(story.project)
 
 

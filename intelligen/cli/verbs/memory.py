@@ -50,6 +50,7 @@ def memory(
     import torch
 
     from intelligen.cli.memory_table import Measured, memory_document, memory_lines
+    from intelligen.training.matmul_choice import chosen_matmul
     from intelligen.training.memory_measurement import longest_rows
     from intelligen.training.memory_sizes import MemorySizes, Place
 
@@ -59,10 +60,12 @@ def memory(
     if strategy is None:
         file.require_no_finetuning("memory measures the baseline, which has no such setting; add --strategy NAME")
     _require_updates(settings, strategy)
-    place = Place(runs, named_device(device), torch.get_num_threads())
+    where = named_device(device)
     with file.placing_weights():
         prepared = data_to_train_on(settings, runs)
         trial = _trial(settings, strategy, prepared.identity, runs)
+    matmul = chosen_matmul(settings.compute, trial.model, trial.training, device=where)
+    place = Place(runs, where, torch.get_num_threads(), matmul)
     longest = longest_rows(trial, prepared)
     numbers, all_rows = asked or _usual(settings, longest), len(longest.order)
     if numbers[-1] > all_rows:

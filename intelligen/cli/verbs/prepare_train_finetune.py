@@ -18,6 +18,7 @@ from intelligen.cli.experiment_file import (
 from intelligen.cli.options import device_option, experiment_argument, override_option, runs_option
 from intelligen.config.files.suggested_fixes import fixes_in_initial
 from intelligen.config.named_experiments import initial_experiment
+from intelligen.config.schema.compute import Compute
 from intelligen.reporting.terminal.progress_bars import TrainingProgress
 from intelligen.state.file_lock import trial_lock
 from intelligen.state.trial_result import read_result
@@ -74,8 +75,8 @@ def train(experiment: Path, overrides: tuple[str, ...], runs: Path, device: str)
         how = f"has been trained: {first.directory}" if ended else "is trained first"
         click.echo(f"{first.trial.experiment}, from which {settings.name} starts, {how}")
         if not ended:
-            _fit(first, runs, device)
-    _fit(baseline_training(file, settings, prepared), runs, device)
+            _fit(first, settings.compute, runs, device)
+    _fit(baseline_training(file, settings, prepared), settings.compute, runs, device)
 
 
 @click.command()
@@ -95,26 +96,29 @@ def finetune(experiment: Path, strategy: str | None, overrides: tuple[str, ...],
     baseline = baseline_training(file, settings, prepared)
     baseline.require_result(file.command("train"))
     require_same_data(baseline.directory, prepared)
-    _fit(finetuning(settings, baseline, runs=runs), runs, device)
+    _fit(finetuning(settings, baseline, runs=runs), settings.compute, runs, device)
 
 
-def _fit(training: Training, runs: Path, device: str) -> None:
+def _fit(training: Training, compute: Compute, runs: Path, device: str) -> None:
     from intelligen.tasks import build_task
     from intelligen.training.fit import fit
+    from intelligen.training.matmul_choice import chosen_matmul
     from intelligen.training.runtime import Runtime
 
-    metrics = build_task(training.trial.task).metrics
+    trial, where = training.trial, named_device(device)
+    metrics = build_task(trial.task).metrics
     with trial_lock(training.directory), TrainingProgress(metrics) as progress:
         runtime = Runtime(
             store=runs,
             directory=training.directory,
-            device=named_device(device),
+            device=where,
+            matmul=chosen_matmul(compute, trial.model, trial.training, device=where),
             report=progress.report,
             noted=progress.noted,
             updated=progress.updated,
         )
         try:
-            result = fit(training.trial, runtime)
+            result = fit(trial, runtime)
         except KeyboardInterrupt as interrupt:
             raise click.exceptions.Abort(RESUMES) from interrupt
     names = [f"valid/{name}" for name in (*(metric.name for metric in metrics), *SHOWN)]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from intelligen.config.base import ADDED, UNCOMPARED, Name, Settings, canonical_json, content_hash
+from intelligen.config.schema.compute import Compute
 from intelligen.config.schema.data import (
     AnyTokenizer,
     Data,
@@ -47,6 +48,8 @@ class Experiment(Settings):
     decoding: Decoding = Decoding()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """Of weights, data order, dropout and rollouts."""
+    compute: Annotated[Compute, ADDED] = Compute()
+    """What changes speed and rounding alone; it is no part of what a trial is found again by."""
     published_memory: Annotated[PublishedMemory | None, ADDED, UNCOMPARED] = None
     """What others' trainings took at several sizes; nothing is computed from it."""
 

@@ -12,8 +12,8 @@ from intelligen.config.schema.rows import Row
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.entries import entries_of, with_inner
 
-_KEPT = ("name", "version", "seed")
-"""They say what the experiment is called, and which draws all rows share."""
+_KEPT = ("name", "version", "seed", "compute")
+"""They say what the experiment is called, which draws all rows share, and how they are computed."""
 
 
 def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict[str, Experiment]:

@@ -16,6 +16,7 @@ import torch
 from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import stored_trial
 from intelligen.config.schema.stages_after_search import Scoring, scored_as
 from intelligen.config.schema.sweep import Resources
@@ -31,6 +32,7 @@ from intelligen.tasks import build_task
 from intelligen.training.fit import fit_interval
 from intelligen.training.memory_allocator import return_freed_memory
 from intelligen.training.report_line import report_line
+from intelligen.training.reproducibility_manifest import processor
 from intelligen.training.runtime import Runtime
 from intelligen.training.train_interval import TrainInterval
 from intelligen.training.trained_model import TrainedModel
@@ -55,6 +57,8 @@ class WorkerConfig(TypedDict):
     """After which it is paused, in a population; its last epoch elsewhere."""
     adopted_update: int | None
     """Of the other trial's checkpoint from which it goes on."""
+    matmul: dict[str, Matmul]
+    """Name of a processor → by what a trial that begins there computes products; `mkl` on others."""
     memory_hints: dict[str, int]
     """As `Runtime` has them."""
 
@@ -161,7 +165,8 @@ def _fit(config: WorkerConfig, *, device: torch.device, echo: bool, report: Call
     resources = Resources.model_validate_json(config["resources"])
     torch.set_num_threads(resources.cpus_per_worker)
     store, directory = Path(config["store"]), Path(config["directory"])
-    runtime = Runtime(store, directory, device=device, memory_hints=config["memory_hints"])
+    matmul = config["matmul"].get(processor(), "mkl")
+    runtime = Runtime(store, directory, device=device, matmul=matmul, memory_hints=config["memory_hints"])
     trial = stored_trial(config["trial"])
     metrics = build_task(trial.task).metrics
     with (

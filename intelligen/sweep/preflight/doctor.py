@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from intelligen.errors import UnavailableError
+from intelligen.models.matmul import offers
 from intelligen.state import layout
 from intelligen.state.redaction import redact_text
 from intelligen.sweep.cluster.find_cluster import Cluster
@@ -69,6 +70,7 @@ def run_checks(store: Path, *, tracking_uri: str, cluster: Cluster | None) -> It
     yield _python()
     yield from _packages()
     yield from _machine()
+    yield _products()
     yield _gpu()
     yield _permissions(store)
     yield from _storage(directory, *(found for name in ROOMS if (found := store / name).exists()))
@@ -150,6 +152,13 @@ def _machine() -> Iterator[Finding]:
         yield Finding("open files", CheckStatus.WARN, f"at most {files} per process", "ulimit -n 65536: Ray opens many")
     else:
         yield Finding("open files", CheckStatus.OK, f"at most {files:,} per process")
+
+
+def _products() -> Finding:
+    """By what a processor can compute products of weights."""
+    if offers("onednn"):
+        return Finding("products", CheckStatus.OK, "mkl and onednn: compute.matmul chooses, and auto the faster one")
+    return Finding("products", CheckStatus.OK, f"mkl alone: torch {torch.__version__} does not offer oneDNN's operator")
 
 
 def _gpu() -> Finding:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.config.schema.sweep import Resources, Sweep
@@ -19,6 +20,8 @@ from intelligen.sweep.row_data import PreparedRows
 from intelligen.sweep.row_trials import FindWeights, RowTrials, weights_in
 from intelligen.tasks import build_task
 from intelligen.training.initial_weights import expected_weights
+from intelligen.training.matmul_choice import chosen_matmul
+from intelligen.training.runtime import threads_used
 from intelligen.training.selected_weights import selected_weights
 from intelligen.training.timing import Bench, TimeRange, time_epoch, time_validation
 
@@ -59,6 +62,7 @@ class TrialTimes:
         self._sweep = sweep
         self._store = store
         self._memory = memory
+        self._compute, self._matmul = experiment.compute, dict[str, Matmul]()
         self._prepared = {one.identity: one for one in prepared.each_once()}
         self._validations: dict[str, TimeRange] = {}
         self.rows = RowTrials(sweep, experiment, prepared.identities(), _weights_as_far_as_known(store))
@@ -126,4 +130,9 @@ class TrialTimes:
 
     def _bench(self, trial: Trial, resources: Resources, start: Path | None) -> Bench:
         device = torch.device("cuda", 0) if resources.gpus else torch.device("cpu")
-        return Bench(self._prepared[trial.prepared], device, resources.cpus_per_worker, start)
+        if device.type not in self._matmul:
+            with threads_used(resources.cpus_per_worker):
+                chosen = chosen_matmul(self._compute, trial.model, trial.training, device=device)
+            self._matmul[device.type] = chosen
+        matmul = self._matmul[device.type]
+        return Bench(self._prepared[trial.prepared], device, resources.cpus_per_worker, start, matmul)

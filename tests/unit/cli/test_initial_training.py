@@ -10,6 +10,7 @@ import pytest
 from conftest import TINY_EXPERIMENT, WORDS, write_tiny_corpus
 
 from intelligen.cli.main import commands, guarded
+from intelligen.models.matmul import offers
 
 Call = Callable[..., tuple[int, str, str]]
 BRIEF = TINY_EXPERIMENT.replace("epochs: 4", "epochs: 1").replace("epoch_updates: 20", "epoch_updates: 5")
@@ -48,6 +49,11 @@ def call(project: Path, capfd: pytest.CaptureFixture[str]) -> Call:
     return called
 
 
+def products(project: Path) -> set[str]:
+    """By what those that were trained computed products."""
+    return {json.loads(path.read_text())["matmul"] for path in (project / "runs" / "baselines").glob("*/lock.json")}
+
+
 def names(project: Path) -> list[str]:
     return sorted(
         json.loads(path.read_text())["experiment"] for path in (project / "runs" / "baselines").glob("*/trial.json")
@@ -55,8 +61,9 @@ def names(project: Path) -> list[str]:
 
 
 def test_the_named_experiment_is_trained_first_and_found_again(project: Path, call: Call) -> None:
-    code, out, _ = call("train", "next.yaml")
+    code, out, _ = call("train", "next.yaml", "-o", "compute.matmul=onednn")
     assert code == 0
+    assert products(project) == {"onednn" if offers("onednn") else "mkl"}
     assert "first, from which next starts, is trained first" in out
     assert "initial weights: first, seed 1, epoch 1 (" in out
     assert "loaded and frozen" in out

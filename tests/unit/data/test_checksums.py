@@ -79,7 +79,7 @@ def test_a_file_is_hashed_once_per_process(prepared: Prepared, monkeypatch: pyte
 
 
 def test_data_of_the_first_release_are_used_and_have_the_same_lock(prepared: Prepared, tmp_path: Path) -> None:
-    runtime = {"store": tmp_path, "device": torch.device("cpu"), "threads": 1, "processes": 1}
+    runtime = {"store": tmp_path, "device": torch.device("cpu"), "threads": 1, "processes": 1, "matmul": "mkl"}
     now = take_manifest(tiny_trial(prepared.identity), **runtime)
     text = prepared.manifest.model_dump_json(exclude={"overlaps", "sha256", "checksum"})
     (prepared.directory / MANIFEST).write_text(text)

@@ -1,5 +1,6 @@
 """Two ranks that train together report what one does alone: sums are over both, and counts divide once."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -7,12 +8,14 @@ import pytest
 import torch
 from conftest import tiny_trial
 
+from intelligen.config.schema.compute import Matmul
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.training import Optimizer
 from intelligen.data.batches import SentencePairs
 from intelligen.data.loader import Loader
 from intelligen.data.prepared_data import open_prepared
 from intelligen.models.build import build_model
+from intelligen.models.matmul import offers
 from intelligen.state import layout
 from intelligen.state.history import HISTORY_FILE, read_history
 from intelligen.strategies.base import UpdateContext
@@ -20,14 +23,16 @@ from intelligen.strategies.build import build_strategy
 from intelligen.tasks import build_task
 from intelligen.training.fit import fit
 from intelligen.training.local_processes import in_group
+from intelligen.training.matmul_choice import recorded_matmul
 from intelligen.training.runtime import Runtime
 
 SUMMED = ("train/loss", "train/gradient_norm", "valid/loss", "valid/teacher_forced_accuracy", "valid/unfinished_pct")
 
 
-def train(trial: Trial, store: Path, directory: Path) -> None:
+def train(trial: Trial, store: Path, directory: Path, *, matmul: Matmul = "mkl") -> None:
     torch.set_num_threads(1)
-    fit(trial, Runtime(store, directory))
+    runtime = Runtime(store, directory)
+    fit(trial, replace(runtime, matmul=matmul if runtime.rank == 0 else "mkl"))
 
 
 def without_dropout(trial: Trial) -> Trial:
@@ -41,7 +46,9 @@ def test_two_ranks_report_what_one_does(tiny_store, tmp_path):
     training = trial.training.model_copy(update={"checkpoint_updates": 4})
     trial = trial.model_copy(update={"training": training})
     train(trial, store, tmp_path / "alone")
-    in_group(partial(train, trial, store, tmp_path / "together"), processes=2)
+    # Of what computes products, too, the first rank decides for both.
+    in_group(partial(train, trial, store, tmp_path / "together", matmul="onednn"), processes=2)
+    assert recorded_matmul(tmp_path / "together") == ("onednn" if offers("onednn") else "mkl")
     alone, together = (read_history(tmp_path / name / HISTORY_FILE) for name in ("alone", "together"))
     assert [(one.epoch, one.update, one.target_tokens) for one in together] == [
         (one.epoch, one.update, one.target_tokens) for one in alone
