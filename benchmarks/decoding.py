@@ -49,10 +49,11 @@ SEARCHES: dict[str, DecodingSearch] = {
 MODULES = {"Hugging Face": "transformers", "CTranslate2": "ctranslate2", "JoeyNMT": "joeynmt"}
 TARGETS = {
     ("greedy", "Hugging Face"): "≥ 2.0",
-    ("greedy", "CTranslate2"): "≥ 0.75",
+    ("greedy", "CTranslate2"): "≥ 0.8",
     ("greedy", "JoeyNMT"): "≥ 10",
     ("beam 4", "Hugging Face"): "≥ 2.0",
-    ("beam 4", "CTranslate2"): "≥ 0.6",
+    ("beam 4", "CTranslate2"): "≥ 0.8",
+    ("sampling", "CTranslate2"): "≥ 0.8",
 }
 
 
