@@ -24,8 +24,16 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Free what only cycles of references hold, and give the system back all that is free; CUDA's too."""
+    """Free what only cycles of references hold, and give the system back all that is free.
+
+    To look for cycles takes some tenths of a second: it is for what comes after an error, or in between trials.
+    """
     gc.collect()
+    return_unused_memory()
+
+
+def return_unused_memory() -> None:
+    """Give the system back what is free already, of a GPU and of the C library's heap."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return_free_pages()

@@ -2,7 +2,7 @@
 
 from intelligen.errors import ShrunkError
 from intelligen.training.device_memory import PeakMemory, free_memory, within_free_memory
-from intelligen.training.memory_allocator import return_freed_memory
+from intelligen.training.memory_allocator import return_unused_memory
 from intelligen.training.memory_shortage import Shortage, tried
 from intelligen.training.training_setup import Setup
 from intelligen.training.trial_memory import halved
@@ -30,7 +30,7 @@ def probe(setup: Setup) -> None:
         if isinstance(outcome, Shortage):
             raise shrunk(setup, outcome, what="the longest update")
         taken, part = peak.bytes(), setup.loader.largest_part
-        return_freed_memory()
+        return_unused_memory()
         if given != "auto" and (given is not None or device.type == "cpu"):
             return
         too_much = taken is not None and taken + _moments(setup) > MOST_OF_FREE * free

@@ -4,7 +4,7 @@ from intelligen.config.metric_direction import improves
 from intelligen.state.trial_result import Result
 from intelligen.training.checkpoint import average_weights, load_weights
 from intelligen.training.divergence import DivergedError, not_finite
-from intelligen.training.memory_allocator import return_freed_memory
+from intelligen.training.memory_allocator import return_unused_memory
 from intelligen.training.progress import Progress
 from intelligen.training.selected_weights import write_result
 from intelligen.training.training_setup import Setup
@@ -18,7 +18,7 @@ def select(setup: Setup, progress: Progress, stop_reason: str, *, healthy: bool 
         StorageError: A checkpoint is damaged or gone, or the disk is full or fails.
 
     """
-    return_freed_memory()  # of the updates; the weights are loaded beside it
+    return_unused_memory()  # of the updates; the weights are loaded beside it
     runtime, metric = setup.runtime, setup.selection_metric
     metrics = runtime.broadcast(_validated_at(setup, progress.best_update) if runtime.rank == 0 else {})
     selected = f"best of {progress.epoch} epochs (update {progress.best_update})"

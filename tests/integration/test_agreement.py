@@ -80,7 +80,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         gone_s = time.time()
         killed = kill_one(project, launch)
         hung = hang_one(project, launch)
-        time.sleep(max(0.0, gone_s + AWAY_S - time.time()))
+        wait_for(lambda: time.time() > gone_s + AWAY_S and reports_since(project, gone_s) > EPOCHS, launch)
         shown_after = rows(project)
     with serving(store, port):
         back_s = time.time()
@@ -109,6 +109,12 @@ def rows(project: Project) -> int:
 
 def running(project: Project) -> list[TrialRecord]:
     return [r for r in project.trials().values() if r.kind == "trial" and r.state is TrialState.RUNNING]
+
+
+def reports_since(project: Project, since_s: float) -> int:
+    """How many epochs trials have reported since a time."""
+    reports = [one for record in project.trials().values() for one in read_history(project.history(record))]
+    return sum(report.time_ms > 1000 * since_s for report in reports)
 
 
 def stop_between_writes(server: subprocess.Popen[bytes], project: Project) -> int:
