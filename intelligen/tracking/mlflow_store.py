@@ -183,8 +183,8 @@ def _create_sqlite(database: Path, *, artifacts: str) -> None:
 def _unsynced(database: Path) -> Iterator[None]:
     """Have SQLite leave it to us to bring this file to the disk.
 
-    Each of MLflow's sixty migrations would wait for the disk several times, for seconds in all, and whatever ends the
-    process in the middle leaves a file that nobody reads.
+    Each of MLflow's sixty migrations would wait for the disk several times, for seconds in all. A process that is ended
+    meanwhile leaves an unfinished file under another name, which the next one removes.
     """
     from sqlalchemy import event
     from sqlalchemy.engine import Engine

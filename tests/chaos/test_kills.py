@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-KILLS, WORKER_KILLS = 2, 1
+KILLS, WORKER_KILLS = 3, 1
 
 
 @pytest.mark.slow

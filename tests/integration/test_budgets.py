@@ -61,6 +61,10 @@ def test_a_budget_of_tokens_ends_a_sweep_in_mid_trial_and_a_larger_one_goes_on(t
     require_records_agree(project)
     before = project.trials()
 
+    code, output = project.run("-o", budget)
+    assert code == 0, output
+    assert project.trials() == before
+
     code, output = project.run("-o", "budget={trials_per_strategy: 2, wall_hours: 9}")
     assert code == 0, output
     after = project.trials()
