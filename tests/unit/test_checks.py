@@ -31,3 +31,15 @@ def test_the_citation_has_the_version_and_the_license_of_the_package() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = read_yaml("CITATION.cff")
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+
+
+def test_the_peers_of_the_benchmarks_are_pinned_beside_the_products_own_pins() -> None:
+    """Both files go into one installation, which fails where they pin a package twice and differently."""
+    ours, peers = (pins(path) for path in ("constraints.txt", "benchmarks/peers/requirements.txt"))
+    assert len(peers) > 0
+    assert {name: version for name, version in peers.items() if ours.get(name, version) != version} == {}
+
+
+def pins(path: str) -> dict[str, str]:
+    lines = (REPOSITORY / path).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
