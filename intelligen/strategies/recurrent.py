@@ -14,10 +14,11 @@ from intelligen.data.special_tokens import BOS, PAD
 from intelligen.decoding.decoding_step import mask_unwritable_
 from intelligen.decoding.generate import evaluating
 from intelligen.decoding.token_sampling import draw
-from intelligen.models.interfaces import EncoderOutput, Generator, MixtureReader, offering
+from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets
 from intelligen.optimization import Loss, MetricSums
 from intelligen.strategies.base import Criterion, UpdateContext
+from intelligen.strategies.own_prefixes import states_after, states_after_both
 from intelligen.strategies.schedule_value import probability_at
 from intelligen.strategies.teacher_forcing import TeacherForcing
 
@@ -54,8 +55,13 @@ class RecurrentCriterion(Criterion):
         """The micro-batch's share: both cross entropies over the update's target tokens."""
         kept_BT = self._kept(batch, step)
         own_in = self._own_input(model, batch, step, kept_BT=kept_BT)
-        encoded = model.encode(batch.source_BS)
-        reference_BTD, own_BTD = model.states(batch.target_in_BT, encoded), _states(model, own_in, encoded)
+        reference_BTD, own_BTD = states_after_both(
+            model,
+            batch.target_in_BT,
+            own_in,
+            model.encode(batch.source_BS),
+            anchored=self._settings.mle_weight > 0,
+        )
         main = self._teacher.after(reference_BTD, model, batch)
         summed = model.summed_loss(own_BTD, Targets(batch.target_out_BT, self._label_smoothing))
         replaceable_BT = (batch.target_out_BT != PAD) & (batch.target_in_BT != BOS)
@@ -82,9 +88,9 @@ class RecurrentCriterion(Criterion):
         pick = self._pick(batch, step, vocabulary=model.target_vocabulary)
         own_in = batch.target_in_BT
         with torch.no_grad(), evaluating(model):
-            encoded = model.encode(batch.source_BS)
+            encoded = model.for_several_passes(model.encode(batch.source_BS))
             for _ in range(self._settings.passes):
-                logits_BTV = mask_unwritable_(model.project(_states(model, own_in, encoded)).float())
+                logits_BTV = mask_unwritable_(model.project(states_after(model, own_in, encoded)).float())
                 # The prediction at position t is an input at t+1; the last one comes round to BOS, which is kept.
                 own_in = _with_gold(pick(logits_BTV).roll(1, dims=1), batch.target_in_BT, kept_BT=kept_BT)
         return own_in
@@ -127,12 +133,6 @@ class RecurrentCriterion(Criterion):
         noise_W = self._noise[1]
         start_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
         return noise_W.unfold(0, vocabulary, 1)[start_BT]
-
-
-def _states(model: Generator, own_in: Tensor, encoded: EncoderOutput) -> Tensor:
-    if not own_in.is_floating_point():
-        return model.states(own_in, encoded)
-    return offering(model, MixtureReader).mixture_states(own_in, encoded)
 
 
 def _with_gold(own_in: Tensor, gold_BT: Tensor, *, kept_BT: Tensor) -> Tensor:
