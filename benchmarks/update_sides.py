@@ -31,6 +31,7 @@ VARIANTS: dict[str, Strategy] = {
     "auxiliary, decoder": single.Auxiliary(),
     "auxiliary, encoder": single.Auxiliary(head="encoder"),
     "recurrent, 1 pass": single.Recurrent(),
+    "recurrent, picks of the anchor": single.Recurrent(picks="anchor"),
     "recurrent, 3 passes": single.Recurrent(passes=3),
     "recurrent, 1 soft pass": single.Recurrent(pick="softmax"),
     "generative, by position": single.Generative(probability=ALWAYS),

@@ -195,6 +195,22 @@ class GeneratorConformance:
         gradients = [torch.autograd.grad(loss, weights, allow_unused=True) for loss in (fast, slow)]
         torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
 
+    def test_sources_for_several_passes_are_read_as_they_are_for_one(self, model: Generator) -> None:
+        """States, and their gradients over several passes; `select` takes along what was computed of the sources."""
+        model.eval()
+        target_NT, picked_N = _targets(model, 6, 5), torch.tensor([2, 0])
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        found = []
+        for several in (True, False):
+            encoded = model.encode(_sources(model))
+            encoded = model.for_several_passes(encoded) if several else encoded
+            passes = (target_NT, target_NT[:3, :4].flip(1))
+            both = [model.states(read_NT, encoded) for read_NT in passes]
+            both.append(model.states(target_NT[:2], encoded.select(picked_N)))
+            loss = torch.cat([model.project(states_NTD).logsumexp(-1).flatten() for states_NTD in both]).sum()
+            found.append((both, torch.autograd.grad(loss, weights, allow_unused=True)))
+        torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+
     def test_states_may_be_read_in_part(self, model: Generator) -> None:
         """The logits of some positions are those of these positions' states."""
         model.eval()

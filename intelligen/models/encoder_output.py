@@ -28,6 +28,8 @@ class TransformerEncoderOutput:
     states_BSD: Tensor
     padding_BS: Tensor
     """Boolean, True = padding."""
+    kv_LBSW: tuple[Tensor, ...] | None = None
+    """What each layer of a decoder attends to; none = it computes that whenever it is asked."""
 
     @cached_property
     def visible_keys(self) -> Tensor | None:
@@ -43,5 +45,7 @@ class TransformerEncoderOutput:
     def select(self, rows_N: Tensor) -> "TransformerEncoderOutput":
         """The sources `rows_N`, in that order."""
         return TransformerEncoderOutput(
-            self.states_BSD.index_select(0, rows_N), self.padding_BS.index_select(0, rows_N)
+            self.states_BSD.index_select(0, rows_N),
+            self.padding_BS.index_select(0, rows_N),
+            self.kv_LBSW and tuple(kv_BSW.index_select(0, rows_N) for kv_BSW in self.kv_LBSW),
         )

@@ -109,6 +109,10 @@ class Generator(TokenPredictor):
     def encode(self, source_BS: Tensor) -> EncoderOutput:
         """Read the sources; one of nothing but padding gives finite numbers without a meaning."""
 
+    def for_several_passes(self, encoded: Any) -> Any:
+        """The same sources, with what each call of `states` would compute of them alone computed here, once."""
+        return encoded
+
     @abstractmethod
     def states(self, target_in_NT: Tensor, encoded: Any) -> Tensor:
         """States [N, T, D] at all the positions of whole targets, in parallel; those at padding mean nothing."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -54,6 +55,11 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         for layer in self.encoder:
             x_BSD = layer(x_BSD, mask)
         return TransformerEncoderOutput(self.output_dropout(self.encoder_norm(x_BSD)), padding_BS)
+
+    def for_several_passes(self, encoded: TransformerEncoderOutput) -> TransformerEncoderOutput:
+        """Keys and values of the sources are computed here, once."""
+        kv_LBSW = tuple(layer.cross_attention.kv(encoded.states_BSD) for layer in self._decoder_layers)
+        return replace(encoded, kv_LBSW=kv_LBSW)
 
     def states(self, target_in_NT: Tensor, encoded: TransformerEncoderOutput) -> Tensor:
         """Run the decoder. Causality hides the padding, which is on the right."""
@@ -119,8 +125,9 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
 
     def _decoded(self, embedded_NTD: Tensor, encoded: TransformerEncoderOutput) -> Tensor:
         x_NTD = self._placed(embedded_NTD, self.target_positions(0, embedded_NTD.size(1)))
-        for layer in self._decoder_layers:
-            source_kv_BSW = layer.cross_attention.kv(encoded.states_BSD)
+        for index, layer in enumerate(self._decoder_layers):
+            known = encoded.kv_LBSW
+            source_kv_BSW = layer.cross_attention.kv(encoded.states_BSD) if known is None else known[index]
             x_NTD = layer(x_NTD, source_kv_BSW, source_mask=encoded.visible_keys)
         states_NTD: Tensor = self.output_dropout(self.decoder_norm(x_NTD))
         return states_NTD

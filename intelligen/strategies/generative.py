@@ -18,6 +18,7 @@ from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets, token_log_probs
 from intelligen.optimization import Loss, MetricSums
 from intelligen.strategies.base import Criterion, UpdateContext
+from intelligen.strategies.own_prefixes import states_after_both
 from intelligen.strategies.policy_gradient import policy_log_probs
 from intelligen.strategies.rewards import Decode, sentence_rewards
 from intelligen.strategies.schedule_value import probability_at
@@ -151,11 +152,11 @@ class GenerativeCriterion(Criterion):
         sums = MetricSums({"train/offpolicy_loss": (summed, batch.num_targets)})
         return self._anchored(self._teacher.loss(logits_BTV, batch), summed / batch.update_targets, sums)
 
-    @staticmethod
-    def _states(model: Generator, batch: Batch, own_NT: Tensor) -> tuple[Tensor, Tensor]:
+    def _states(self, model: Generator, batch: Batch, own_NT: Tensor) -> tuple[Tensor, Tensor]:
         """The model's states after the reference's prefixes, and after those of its own output."""
         encoded = model.encode(batch.source_BS)
-        return model.states(batch.target_in_BT, encoded), model.states(shift_right(own_NT), encoded)
+        anchored = self._settings.mle_weight > 0
+        return states_after_both(model, batch.target_in_BT, shift_right(own_NT), encoded, anchored=anchored)
 
     def _anchored(self, anchor: Loss, generative: Tensor, sums: MetricSums) -> Loss:
         """Add the teacher-forced anchor, without which a model trained on its own output drifts."""

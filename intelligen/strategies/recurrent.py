@@ -14,10 +14,11 @@ from intelligen.data.special_tokens import BOS, PAD
 from intelligen.decoding.decoding_step import mask_unwritable_
 from intelligen.decoding.generate import evaluating
 from intelligen.decoding.token_sampling import draw
-from intelligen.models.interfaces import EncoderOutput, Generator, MixtureReader, offering
+from intelligen.models.interfaces import EncoderOutput, Generator
 from intelligen.models.losses import Targets
 from intelligen.optimization import Loss, MetricSums
 from intelligen.strategies.base import Criterion, UpdateContext
+from intelligen.strategies.own_prefixes import anchor_states, states_after, states_after_both
 from intelligen.strategies.schedule_value import probability_at
 from intelligen.strategies.teacher_forcing import TeacherForcing
 
@@ -53,9 +54,8 @@ class RecurrentCriterion(Criterion):
     def __call__(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """The micro-batch's share: both cross entropies over the update's target tokens."""
         kept_BT = self._kept(batch, step)
-        own_in = self._own_input(model, batch, step, kept_BT=kept_BT)
-        encoded = model.encode(batch.source_BS)
-        reference_BTD, own_BTD = model.states(batch.target_in_BT, encoded), _states(model, own_in, encoded)
+        fed_back = self._fed_back(batch, step, kept_BT=kept_BT, vocabulary=model.target_vocabulary)
+        reference_BTD, own_BTD = self._states(model, batch, fed_back)
         main = self._teacher.after(reference_BTD, model, batch)
         summed = model.summed_loss(own_BTD, Targets(batch.target_out_BT, self._label_smoothing))
         replaceable_BT = (batch.target_out_BT != PAD) & (batch.target_in_BT != BOS)
@@ -77,17 +77,49 @@ class RecurrentCriterion(Criterion):
         coin_BT = step.uniforms("recurrent/gold", batch.rows, width=gold_BT.size(1), device=gold_BT.device)
         return (coin_BT < probability_at(self._settings.gold_probability, step)) | (gold_BT == BOS) | (gold_BT == PAD)
 
-    def _own_input(self, model: Generator, batch: Batch, step: UpdateContext, *, kept_BT: Tensor) -> Tensor:
-        """What the decoder reads in the gradient pass: tokens [B, T], or mixtures of tokens [B, T, V]."""
-        pick = self._pick(batch, step, vocabulary=model.target_vocabulary)
-        own_in = batch.target_in_BT
+    def _states(self, model: Generator, batch: Batch, fed_back: Pick) -> tuple[Tensor, Tensor]:
+        """The decoder's states after the reference's prefixes, and after its own."""
+        anchored, gold_BT = self._settings.mle_weight > 0, batch.target_in_BT
+        if self._settings.picks == "separate":
+            own_in = self._picked_apart(model, batch, fed_back)
+            return states_after_both(model, gold_BT, own_in, model.encode(batch.source_BS), anchored=anchored)
+        encoded = model.for_several_passes(model.encode(batch.source_BS))
+        reference_BTD = anchor_states(model, gold_BT, encoded, anchored=anchored)
+        own_in = self._picked(reference_BTD, model, encoded, fed_back)
+        return reference_BTD, states_after(model, own_in, encoded)
+
+    def _picked_apart(self, model: Generator, batch: Batch, fed_back: Pick) -> Tensor:
+        """What passes without dropout pick, the sources being encoded for them alone."""
         with torch.no_grad(), evaluating(model):
-            encoded = model.encode(batch.source_BS)
-            for _ in range(self._settings.passes):
-                logits_BTV = mask_unwritable_(model.project(_states(model, own_in, encoded)).float())
-                # The prediction at position t is an input at t+1; the last one comes round to BOS, which is kept.
-                own_in = _with_gold(pick(logits_BTV).roll(1, dims=1), batch.target_in_BT, kept_BT=kept_BT)
+            encoded = model.for_several_passes(model.encode(batch.source_BS))
+            return self._picked(model.states(batch.target_in_BT, encoded), model, encoded, fed_back)
+
+    @torch.no_grad()
+    def _picked(self, states_BTD: Tensor, model: Generator, encoded: EncoderOutput, fed_back: Pick) -> Tensor:
+        """What the decoder reads in the gradient pass: tokens [B, T], or mixtures of tokens [B, T, V].
+
+        Args:
+            states_BTD: Of the first pass, after the reference's prefixes; the others begin from what it picks.
+            model: Makes the passes.
+            encoded: The sources.
+            fed_back: Picks.
+
+        """
+        own_in = fed_back(model.project(states_BTD))
+        for _ in range(self._settings.passes - 1):
+            own_in = fed_back(model.project(states_after(model, own_in, encoded)))
         return own_in
+
+    def _fed_back(self, batch: Batch, step: UpdateContext, *, kept_BT: Tensor, vocabulary: int) -> Pick:
+        """What is read next where these logits are the output: picks, and the reference's tokens that are kept."""
+        pick = self._pick(batch, step, vocabulary=vocabulary)
+
+        def fed_back(logits_BTV: Tensor) -> Tensor:
+            picked = pick(mask_unwritable_(logits_BTV.float()))
+            # The prediction at position t is an input at t+1; the last one comes round to BOS, which is kept.
+            return _with_gold(picked.roll(1, dims=1), batch.target_in_BT, kept_BT=kept_BT)
+
+        return fed_back
 
     def _pick(self, batch: Batch, step: UpdateContext, *, vocabulary: int) -> Pick:
         """The same draws at each call, so that a prefix that no longer changes is continued as before."""
@@ -127,12 +159,6 @@ class RecurrentCriterion(Criterion):
         noise_W = self._noise[1]
         start_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
         return noise_W.unfold(0, vocabulary, 1)[start_BT]
-
-
-def _states(model: Generator, own_in: Tensor, encoded: EncoderOutput) -> Tensor:
-    if not own_in.is_floating_point():
-        return model.states(own_in, encoded)
-    return offering(model, MixtureReader).mixture_states(own_in, encoded)
 
 
 def _with_gold(own_in: Tensor, gold_BT: Tensor, *, kept_BT: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ STRATEGIES: dict[str, Strategy] = {
     "recurrent, twice, half gold": Recurrent(passes=2, gold_probability=HALF),
     "recurrent, sample": Recurrent(pick="sample", gold_probability=HALF),
     "recurrent, top-k": Recurrent(pick="top_k"),
+    "recurrent, picks of the anchor, twice": Recurrent(picks="anchor", passes=2, gold_probability=HALF),
     "recurrent, softmax": Recurrent(pick="softmax", gold_probability=HALF),
     "recurrent, Gumbel": Recurrent(pick="gumbel"),
     "recurrent, soft top-k": Recurrent(pick="soft_top_k"),

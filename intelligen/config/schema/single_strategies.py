@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from intelligen.config.base import Settings
+from intelligen.config.base import ADDED, Settings
 from intelligen.config.schema.declarations import GENERATION, MATCHED, STANDARD, Need, StrategySettings
 from intelligen.config.schema.model import Probability
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule, Share
@@ -94,6 +94,10 @@ class Recurrent(StrategySettings):
     """What the decoder reads of its own output. A token: the most probable one, one drawn from all, or one drawn from
     the `top_k` most probable. Or a mixture of embeddings: weighted by the softmax, by the softmax with Gumbel noise,
     or by the softmax over the `top_k` most probable."""
+    picks: Annotated[Literal["separate", "anchor"], ADDED] = "separate"
+    """Where the decoder's first output comes from. `separate`: from an encoder and a decoder pass without dropout, for
+    this alone. `anchor`: from the teacher-forced pass of the same update, under its dropout, which saves both; so are
+    the other passes, where there are several."""
     top_k: PositiveInt = 5
     """Of `top_k` and `soft_top_k`; sensible: 2–20."""
     temperature: Temperature = 1.0
