@@ -13,6 +13,8 @@ from intelligen.models.matmul import linear, matmul, product_over_rows
 # Logits held at once. A processor's fit into memory that it has at hand; an accelerator's kernels want to be long.
 _LOGITS = {"cpu": 2**22}
 _ACCELERATOR_LOGITS = 2**27
+# Of these, how many a processor turns into losses and gradients at once: it passes over them several times.
+_CACHED_LOGITS = 2**18
 
 
 class Targets(NamedTuple):
@@ -77,16 +79,19 @@ class _SummedLoss(torch.autograd.Function):
         # Cast once, here: autocast would cast the table for each chunk.
         with torch.autocast(kind, enabled=False):
             projection, bias = projection_VD.to(dtype), None if bias_V is None else bias_V.to(dtype)
-            losses, by_states, by_projection = [], [], torch.zeros_like(projection_VD)
+            losses, by_states = [], []
+            by_projection_VD: Tensor | None = None
             for states, target_C in zip(torch.split(kept_MD, rows), torch.split(target_M, rows), strict=True):
                 logits_CV = linear(states, projection, bias).to(wide)
-                loss_C, by_logits_CV = _chunk(logits_CV, target_C[:, None], label_smoothing)
-                by_logits_CV = by_logits_CV.to(dtype)
-                losses.append(loss_C)
+                losses.append(_take_losses(logits_CV, target_C[:, None], label_smoothing))
+                by_logits_CV = logits_CV.to(dtype)
                 by_states.append(matmul(by_logits_CV, projection))
-                by_projection += product_over_rows(by_logits_CV, states)
+                of_chunk_VD = product_over_rows(by_logits_CV, states).to(projection_VD.dtype)
+                # Not added to zeros: all of it is as large as the table.
+                so_far_VD = by_projection_VD
+                by_projection_VD = of_chunk_VD.contiguous() if so_far_VD is None else so_far_VD.add_(of_chunk_VD)
         by_states_MD = torch.cat(by_states).masked_fill_(padding_M1, 0.0)
-        ctx.save_for_backward(by_states_MD.to(states_MD.dtype), by_projection)
+        ctx.save_for_backward(by_states_MD.to(states_MD.dtype), by_projection_VD)
         return torch.cat(losses).masked_fill_(padding_M1.squeeze(1), 0.0).sum()
 
     @staticmethod
@@ -96,10 +101,19 @@ class _SummedLoss(torch.autograd.Function):
         return by_states_MD * by_loss, by_projection_VD * by_loss, None, None, None
 
 
-def _chunk(logits_CV: Tensor, target_C1: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
-    """Each row's loss, and its gradient by the logits: softmax less target distribution."""
-    log_probs_CV = logits_CV.log_softmax(dim=1)
+def _take_losses(logits_CV: Tensor, target_C1: Tensor, label_smoothing: float) -> Tensor:
+    """Each row's loss; in the place of the logits, its gradient by them: softmax less target distribution."""
+    rows = max(1, _CACHED_LOGITS // logits_CV.size(1)) if logits_CV.device.type == "cpu" else len(logits_CV)
+    pieces = zip(torch.split(logits_CV, rows), torch.split(target_C1, rows), strict=True)
+    return torch.cat([_take_losses_of_piece(logits_RV, target_R1, label_smoothing) for logits_RV, target_R1 in pieces])
+
+
+def _take_losses_of_piece(logits_RV: Tensor, target_R1: Tensor, label_smoothing: float) -> Tensor:
+    # A processor's kernel has read a row before it writes it.
+    in_place = logits_RV if logits_RV.device.type == "cpu" else None
+    log_probs_RV = torch.log_softmax(logits_RV, dim=1, out=in_place)
     confidence = 1 - label_smoothing
-    loss_C = -label_smoothing * log_probs_CV.mean(dim=1) - confidence * log_probs_CV.gather(1, target_C1).squeeze(1)
-    gradient_CV = log_probs_CV.exp_().sub_(label_smoothing / logits_CV.size(1))
-    return loss_C, gradient_CV.scatter_add_(1, target_C1, gradient_CV.new_tensor(-confidence).expand_as(target_C1))
+    losses_R = -label_smoothing * log_probs_RV.mean(dim=1) - confidence * log_probs_RV.gather(1, target_R1).squeeze(1)
+    gradient_RV = torch.exp(log_probs_RV, out=logits_RV).sub_(label_smoothing / logits_RV.size(1))
+    gradient_RV.scatter_add_(1, target_R1, gradient_RV.new_tensor(-confidence).expand_as(target_R1))
+    return losses_R
