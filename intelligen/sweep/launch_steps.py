@@ -103,7 +103,7 @@ def _run_stages(
     The mirror makes MLflow's store ready while Ray starts. Where it cannot, nothing has begun that is to be closed.
     """
     mirror = MlflowMirror(context.directory, tracking_uri=request.tracking_uri, experiment=request.experiment.name)
-    mirror.start()
+    mirror.open()
     code, status, closing = 0, SweepStatus.FAILED, threading.Lock()
 
     def close_lost() -> int:

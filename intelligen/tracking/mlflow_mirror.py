@@ -72,14 +72,15 @@ class MlflowMirror:
                 raise
 
     def start(self) -> None:
-        """In the background make the store ready and then sync, ever more rarely while it fails.
+        """Sync in the background from now on, ever more rarely while it fails."""
+        self._begin(self._keep_in_step)
 
-        It does not begin to sync where the store cannot be made ready: see `require_store`.
-        """
+    def open(self) -> None:
+        """In the background make the store ready, and then sync as after `start`; `require_store` says how it went."""
         self._begin(self._open)
 
     def require_store(self) -> None:
-        """Wait until the store that `start` makes ready is there.
+        """Wait until the store is there, which `open` makes ready.
 
         Raises:
             ConfigError: the address has a scheme that MLflow cannot keep a sweep in.
@@ -98,7 +99,7 @@ class MlflowMirror:
         self._deadline = time.monotonic() + timeout_s
         self._stopping.set()
         if self._thread is None:
-            self._begin(self._keep_in_step)
+            self.start()
         assert self._thread is not None
         self._thread.join(timeout_s)
         if self._thread.is_alive():
