@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [--full] [--threads 1] [--only training --only decoding]
 
-Quick takes some ten minutes on two cores, full an hour. Peers that are not installed are left out, and named:
-`benchmarks/peers/install` makes an environment that has them.
+Quick takes some twenty minutes on two cores, full an hour and a half. Peers that are not installed are left out, and
+named: `benchmarks/peers/install` makes an environment that has them.
 """
 
 import sys
@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 from rounds import Remark, Table, machine, markdown, parser
 
-BENCHMARKS = ("training", "decoding", "updates", "overhead", "scaling", "startup", "preparing")
+BENCHMARKS = ("training", "decoding", "updates", "overhead", "scaling", "startup", "preparing", "quickstart")
 
 
 def measure(name: str, full: bool, threads: int) -> Table:

@@ -11,8 +11,6 @@ from intelligen.config.schema.data import EmbeddedCorpus, FilesCorpus, HubCorpus
 from intelligen.config.schema.split_forms import HeldOut
 from intelligen.data.corpus_files import FileRows
 from intelligen.data.corpus_interface import Corpus
-from intelligen.data.embedded import EMBEDDED_SPLITS, sentence_pairs
-from intelligen.data.embedded.version import version_parts
 from intelligen.data.held_out_split import Comparable, HeldOutRows, as_it_is, drawn_groups, drawn_splits
 from intelligen.data.huggingface import HubRows
 from intelligen.data.json_fields import nearest_of
@@ -23,6 +21,10 @@ class EmbeddedRows:
     """The splits of the grammar inside the package."""
 
     def __init__(self, corpus: EmbeddedCorpus, columns: Sequence[Column]) -> None:
+        from intelligen.data.embedded import (
+            EMBEDDED_SPLITS,
+        )  # takes half a second, which few need
+
         self._corpus = corpus
         self._sides = [corpus.known.index(column.name) for column in columns]
         self._written: dict[str, list[Row]] = {}
@@ -34,6 +36,8 @@ class EmbeddedRows:
         # Read more than once, and far slower to write than to remember; the grammar's own memory of what it has
         # written grows with the split just so.
         if split not in self._written:
+            from intelligen.data.embedded import sentence_pairs
+
             pairs = sentence_pairs(split, self._corpus)
             self._written[split] = [tuple([pair[side] for side in self._sides]) for pair in pairs]
         return iter(self._written[split])
@@ -44,6 +48,8 @@ class EmbeddedRows:
 
     def fingerprint(self) -> str:
         """Content hash of the settings and of the grammar's version."""
+        from intelligen.data.embedded.version import version_parts
+
         return content_hash("embedded", canonical_json(self._corpus), *version_parts())
 
 

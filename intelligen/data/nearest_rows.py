@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 Int64s = npt.NDArray[np.int64]
 _ORDERS = (1, 2, 3)
@@ -28,6 +27,8 @@ def nearest_rows(known: Sequence[str], asked: Sequence[str]) -> Int64s:
         asked: What is looked for.
 
     """
+    from scipy import sparse  # takes a third of a second, which few processes need
+
     row, term = _ngrams([*known, *asked])
     terms, place = np.unique(term, return_inverse=True)
     shape = (len(known) + len(asked), len(terms))

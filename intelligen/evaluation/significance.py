@@ -10,7 +10,6 @@ from math import exp, log, sqrt
 from typing import Final, Literal
 
 import numpy as np
-from scipy import optimize, special
 
 from intelligen.evaluation.bootstrap_resampling import Floats, resampled_sums
 from intelligen.evaluation.confidence_interval import RESAMPLES, Interval, interval
@@ -208,6 +207,8 @@ def _spread(values_S: Floats, values_RS: Floats, *, sentences: int) -> _Spread:
 
 
 def _quantiles(tail: float, power: float, degrees: int) -> float:
+    from scipy import special
+
     return float(special.stdtrit(degrees, power) - special.stdtrit(degrees, tail))
 
 
@@ -222,13 +223,19 @@ def _p_value(delta: float, spread: _Spread) -> float:
     low, high = log(_LEAST_TAIL), log(0.5)
     if beyond(low) > 0:
         return 0.0
-    return 1.0 if beyond(high) <= 0 else 2 * exp(optimize.brentq(beyond, low, high))
+    if beyond(high) <= 0:
+        return 1.0
+    from scipy import optimize  # takes half a second, which most launches need not wait
+
+    return 2 * exp(optimize.brentq(beyond, low, high))
 
 
 def _hedges_g(delta: float, spread: _Spread) -> float | None:
     degrees = spread.seeds - 1
     if degrees < 2 or spread.between == 0:
         return None
+    from scipy import special
+
     # Hedges 1981, the exact correction.
     log_correction = special.gammaln(degrees / 2) - special.gammaln((degrees - 1) / 2) - np.log(degrees / 2) / 2
     return float(delta / spread.between**0.5 * np.exp(log_correction))

@@ -45,6 +45,7 @@ class Ledger:
         self._path = path
         self._lock = lock
         self._state, self._seq, self._length = _read(path)
+        self._searching = False
         try:
             self._file = path.open("r+b", buffering=0)
         except OSError as error:
@@ -181,10 +182,13 @@ class Ledger:
     def begin_search(self) -> None:
         """Record that the search stage of this launch begins."""
         self._append("search")
+        self._searching = True
 
     def end_search(self, reason: str) -> None:
-        """Record that the search stage of this launch has ended."""
-        self._append("searched", reason=reason)
+        """Record that the search stage of this launch has ended, unless that is recorded."""
+        if self._searching:
+            self._append("searched", reason=reason)
+            self._searching = False
 
     def close_sweep(self, status: SweepStatus, summary: Mapping[str, Any]) -> None:
         """Record that the launch has ended; `summary` holds `table_markdown` and numbers."""

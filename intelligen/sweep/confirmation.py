@@ -9,6 +9,7 @@ from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.state.trial_result import read_trial
 from intelligen.sweep.execution.epoch_gate import close_gate
 from intelligen.sweep.execution.fixed_trials import run_fixed_trials
+from intelligen.sweep.execution.idle_scoring import Untested
 from intelligen.sweep.execution.workers import WorkerConfig
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -36,8 +37,12 @@ def repetitions_left(context: SweepContext) -> list[Repetition]:
     return [one for one in wanted if one.id not in trials or trials[one.id].state is TrialState.RUNNING]
 
 
-def train_repetitions(context: SweepContext) -> None:
+def train_repetitions(context: SweepContext, untested: Untested | None = None) -> None:
     """Train what has not ended yet.
+
+    Args:
+        context: The launch.
+        untested: What is scored meanwhile.
 
     Raises:
         KeyboardInterrupt: Somebody interrupted it.
@@ -45,7 +50,7 @@ def train_repetitions(context: SweepContext) -> None:
 
     """
     left = {one.id: partial(_begin, context, one) for one in repetitions_left(context)}
-    run_fixed_trials(context, left, resources=context.sweep.resources, name="confirm")
+    run_fixed_trials(context, left, resources=context.sweep.resources, name="confirm", untested=untested)
 
 
 def _begin(context: SweepContext, repetition: Repetition) -> WorkerConfig:

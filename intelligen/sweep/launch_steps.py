@@ -9,10 +9,11 @@ from intelligen.analysis.suggested_command import command_line
 from intelligen.config.schema.stages_after_search import STAGES
 from intelligen.config.schema.sweep import Sweep
 from intelligen.data.data_summary import describe
-from intelligen.errors import ClusterLostError, IntelligenError, NodeLostError
+from intelligen.errors import ChangedError, ClusterLostError, IntelligenError, NodeLostError, StorageError
 from intelligen.state import layout
-from intelligen.state.launch_file import write_launch
+from intelligen.state.launch_file import read_launch, write_launch
 from intelligen.state.ledger import Ledger, read_ledger, recorded_devices
+from intelligen.state.redaction import redact_text
 from intelligen.state.trial_records import SweepStatus, TrialState
 from intelligen.sweep.cluster.device_choice import gpus_of_stages
 from intelligen.sweep.cluster.find_cluster import Cluster, find_cluster
@@ -34,7 +35,7 @@ from intelligen.sweep.sweep_context import SweepContext
 from intelligen.sweep.trial_lifecycle import failed_trials, reopen_failed
 from intelligen.tasks import build_task
 from intelligen.tracking.mlflow_mirror import MlflowMirror
-from intelligen.tracking.mlflow_store import ensure_store
+from intelligen.tracking.mlflow_store import require_address
 
 SOME_FAILED = 3
 
@@ -73,10 +74,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
             require_pretrained(context)
             ledger.record_devices(gpus_of_stages(context.sweep))
         record_provenance(directory)
-        ensure_store(request.tracking_uri, request.experiment.name)
-        write_launch(directory, request.sweep, tracking_uri=request.tracking_uri)
-        if request.failed_again:
-            _say(reopened_lines(context), reporter)
+        require_address(request.tracking_uri)
         return _run_stages(context, request, cluster, reporter, interrupts)
 
 
@@ -100,9 +98,12 @@ def reopened_lines(context: SweepContext) -> Iterator[str]:
 def _run_stages(
     context: SweepContext, request: LaunchRequest, cluster: Cluster | None, reporter: Reporter, interrupts: Interrupts
 ) -> int:
-    """What is left to do, with its mirror in MLflow; however it ends, the launch is closed."""
+    """What is left to do, with its mirror in MLflow; however it ends, the launch is closed.
+
+    The mirror makes MLflow's store ready while Ray starts. Where it cannot, nothing has begun that is to be closed.
+    """
     mirror = MlflowMirror(context.directory, tracking_uri=request.tracking_uri, experiment=request.experiment.name)
-    mirror.start()
+    mirror.open()
     code, status, closing = 0, SweepStatus.FAILED, threading.Lock()
 
     def close_lost() -> int:
@@ -111,15 +112,20 @@ def _run_stages(
         return interrupts.exit_code if interrupts.requested else ClusterLostError.exit_code
 
     try:
+        _note_launch(context, request, mirror, reporter)
         done = is_finished(context)
-        if not done:
+        if done:
+            mirror.require_store()
+        else:
             task, objective = build_task(request.experiment.task), context.sweep.objective.metric
             with reporter.following(context.directory, objective=objective, metrics=task.metrics):
-                _stages(context, cluster, request.until, interrupts, close_lost)
+                _stages(context, cluster, request.until, interrupts, close_lost, mirror)
         status = SweepStatus.COMPLETE if done or request.until == STAGES[-1] else SweepStatus.PAUSED
     except KeyboardInterrupt:
         code, status = interrupts.exit_code, SweepStatus.INTERRUPTED
     except BaseException as error:
+        if mirror.is_without_store(error):
+            raise
         if isinstance(error, ClusterLostError | NodeLostError):
             status = SweepStatus.INTERRUPTED
         # Of a full disk, say, the launch may not be closed either: the first error is raised.
@@ -130,6 +136,18 @@ def _run_stages(
         close_launch(context, status, mirror, reporter, tracking_uri=request.tracking_uri)
     failed = any(record.state is TrialState.FAILED for record in context.ledger.trials.values())
     return code or (SOME_FAILED if failed else 0)
+
+
+def _note_launch(context: SweepContext, request: LaunchRequest, mirror: MlflowMirror, reporter: Reporter) -> None:
+    """Write down what the next launch is to go on with; an address is first tried where another one has worked."""
+    recorded = None
+    with suppress(ChangedError, StorageError):  # what cannot be read is replaced
+        recorded = read_launch(context.directory, context.ledger.fingerprint).tracking_uri
+    if request.failed_again or recorded not in (None, redact_text(request.tracking_uri)):
+        mirror.require_store()
+    write_launch(context.directory, request.sweep, tracking_uri=request.tracking_uri)
+    if request.failed_again:
+        _say(reopened_lines(context), reporter)
 
 
 def _surveyed(request: LaunchRequest, cluster: Cluster | None, reporter: Reporter) -> Sweep:
@@ -150,6 +168,7 @@ def _stages(
     until: str,
     interrupts: Interrupts,
     close_lost: Callable[[], int],
+    mirror: MlflowMirror,
 ) -> None:
     prepare_search(context)
     try:
@@ -159,6 +178,7 @@ def _stages(
             ray_running(context.sweep, cluster, store=context.store, on_hang=close_lost),
             watching_progress(context),
         ):
+            mirror.require_store()
             settle_matmul(context, cluster)
             run_stages(context, until=until)
     except ClusterLostError as lost:

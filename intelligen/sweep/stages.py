@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 
 from intelligen.analysis.mlflow_links import interface, interface_command, run_path
 from intelligen.analysis.strategy_table import USABLE, best_by_row
@@ -16,6 +17,7 @@ from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.budget_account import Account, search_end
 from intelligen.sweep.confirmation import repetitions_left, train_repetitions
 from intelligen.sweep.execution.failure_causes import fault_of
+from intelligen.sweep.execution.idle_scoring import Untested
 from intelligen.sweep.execution.tune_runner import run_trials
 from intelligen.sweep.preflight.verify_files import known_outcome
 from intelligen.sweep.schedulers.early_stopping import scheduler
@@ -83,8 +85,12 @@ def _search_is_over(context: SweepContext) -> bool:
     return search_end(context.sweep, Counter(record.row for record in trials), account.spent) is not None
 
 
-def search_stage(context: SweepContext) -> None:
+def search_stage(context: SweepContext, *, scores: bool = False) -> None:
     """Run the trials that the budget still holds.
+
+    Args:
+        context: The launch.
+        scores: Whether the test sets are scored as soon as an actor has no trial, and in the end.
 
     Raises:
         KeyboardInterrupt: Somebody interrupted it.
@@ -95,6 +101,8 @@ def search_stage(context: SweepContext) -> None:
     study = ledgers_study(context)
     context.ledger.begin_search()
     account = Account(context.sweep.budget, context.ledger, context.directory, searching=True)
+    ended = partial(context.ledger.end_search, "the budget is spent")
+    untested, finished = Untested(partial(_untested, context), ended) if scores else None, True
     try:
         tell_known_ends(context, study, account.spent)
         populations = (
@@ -109,7 +117,14 @@ def search_stage(context: SweepContext) -> None:
         )
         if not searcher.is_over():
             stopping = scheduler(context.sweep, epochs=context.rows.epochs, ended=ended_trials(context))
-            run_trials(context, searcher, resources=context.sweep.resources, scheduler=stopping, name="launch")
+            finished = run_trials(
+                context,
+                searcher,
+                resources=context.sweep.resources,
+                scheduler=stopping,
+                name="launch",
+                untested=untested,
+            )
         over = searcher.is_over()
     except DATABASE_ERRORS as error:
         if context.sweep.search.storage is None:
@@ -118,7 +133,7 @@ def search_stage(context: SweepContext) -> None:
             context.sweep.search.storage, error
         ) from error
     context.ledger.end_search("the budget is spent" if over else "interrupted")
-    if not over:
+    if not (over and finished):
         raise KeyboardInterrupt  # which Tune keeps to itself
 
 
@@ -147,6 +162,11 @@ def _bring_up_to_date(context: SweepContext) -> None:
             context.ledger.correct(record.id, bounds)
 
 
+def _untested(context: SweepContext, over: bool) -> list[TrialRecord]:
+    """Of the search: which trials are tested is known at its end, the baselines are from the beginning."""
+    return [record for record in _tested(context) if over or record.kind == "baseline"]
+
+
 def _tested(context: SweepContext) -> list[TrialRecord]:
     trials, seeds = context.ledger.trials, context.rows.confirmation_seeds
     if not seeds:
@@ -160,9 +180,6 @@ def _tested(context: SweepContext) -> list[TrialRecord]:
     return [one for one in repeated if one.state in USABLE]
 
 
-_BY_NAME = dict(zip(STAGES, (train_baselines, search_stage, train_repetitions, test_stage), strict=True))
-
-
 def run_stages(context: SweepContext, *, until: str) -> None:
     """Do what is left of the stages up to this one.
 
@@ -171,8 +188,17 @@ def run_stages(context: SweepContext, *, until: str) -> None:
         IntelligenError: As the stages do.
 
     """
-    for name, stage in _BY_NAME.items():
-        stage(context)
+    scores, confirms = until == STAGES[-1], bool(context.rows.confirmation_seeds)
+    stages = {
+        "baseline": partial(train_baselines, context),
+        "search": partial(search_stage, context, scores=scores and not confirms),
+        "confirm": partial(
+            train_repetitions, context, Untested(lambda over: _tested(context)) if scores and confirms else None
+        ),
+        "test": partial(test_stage, context),
+    }
+    for name in STAGES:
+        stages[name]()
         if name == until:
             return
 

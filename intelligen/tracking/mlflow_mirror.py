@@ -3,6 +3,8 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from intelligen.errors import CannotCreateError, IntelligenError, StorageError
@@ -37,6 +39,7 @@ class MlflowMirror:
         self._runs: MlflowRuns | None = None
         self._views = SavedViews()
         self._thread: threading.Thread | None = None
+        self._opened: Future[None] = Future()
         self._stopping = threading.Event()
         self._deadline = 0.0
         self._failing = False
@@ -70,8 +73,26 @@ class MlflowMirror:
 
     def start(self) -> None:
         """Sync in the background from now on, ever more rarely while it fails."""
-        self._thread = threading.Thread(target=self._keep_in_step, name="mlflow-mirror", daemon=True)
-        self._thread.start()
+        self._begin(self._keep_in_step)
+
+    def open(self) -> None:
+        """In the background make the store ready, and then sync as after `start`; `require_store` says how it went."""
+        self._begin(self._open)
+
+    def require_store(self) -> None:
+        """Wait until the store is there, which `open` makes ready.
+
+        Raises:
+            ConfigError: the address has a scheme that MLflow cannot keep a sweep in.
+            CannotCreateError: the database's directory cannot be written.
+            UnavailableError: the server or database does not answer, or MLflow refuses.
+
+        """
+        self._opened.result()
+
+    def is_without_store(self, error: BaseException) -> bool:
+        """Whether this is the error that `require_store` has raised."""
+        return self._opened.done() and self._opened.exception() is error
 
     def close(self, timeout_s: float) -> bool:
         """Sync a last time, trying again until the time is over or MLflow refuses; True says that all is there."""
@@ -87,6 +108,19 @@ class MlflowMirror:
             self._lock.release()
             self._lock = None
         return self._all_there
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=work, name="mlflow-mirror", daemon=True)
+        self._thread.start()
+
+    def _open(self) -> None:
+        try:
+            ensure_store(self._tracking_uri, self._experiment)
+        except BaseException as error:
+            self._opened.set_exception(error)
+        else:
+            self._opened.set_result(None)
+            self._keep_in_step()
 
     def _pass(self) -> None:
         fingerprint, trials, closing = self._files.ledger()

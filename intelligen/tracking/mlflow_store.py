@@ -74,6 +74,30 @@ def ensure_store(tracking_uri: str, experiment: str) -> str:
         UnavailableError: the server or database does not answer.
 
     """
+    database = require_address(tracking_uri)
+    if database is None:
+        return _experiment_id(tracking_uri, experiment, artifacts=None)
+    artifacts = (database.parent / "mlartifacts").as_uri()
+    lock = FileLock(database.with_name(f"{database.name}.lock"), wait_s=_CREATION_TIMEOUT_S)
+    try:
+        _create_sqlite(database, artifacts=artifacts)
+        return _experiment_id(tracking_uri, experiment, artifacts=artifacts)
+    finally:
+        lock.release()
+
+
+def require_address(tracking_uri: str) -> Path | None:
+    """Refuse at once what no store can be at, without MLflow: its import takes seconds.
+
+    Returns:
+        The file of a SQLite database, whose directory there is now; none = the store is of another kind.
+
+    Raises:
+        ConfigError: the address has a scheme that MLflow cannot keep a sweep in.
+        CannotCreateError: the database's directory cannot be made.
+        UnavailableError: the server does not answer.
+
+    """
     scheme = urlsplit(tracking_uri).scheme.partition("+")[0]
     if scheme in _SERVERS:
         _probe(tracking_uri)
@@ -83,18 +107,12 @@ def ensure_store(tracking_uri: str, experiment: str) -> str:
             f" {', '.join(_SERVERS + _DATABASES)}, such as sqlite:///mlflow.db"
         )
     if scheme != "sqlite":
-        return _experiment_id(tracking_uri, experiment, artifacts=None)
+        return None
     address = SqliteAddress.parse(absolute_address(tracking_uri))
     if address is None:
         raise ConfigError(f"tracking address {tracking_uri!r}: name a file, such as sqlite:///mlflow.db")
-    database, artifacts = address.path, (address.path.parent / "mlartifacts").as_uri()
-    _make_directory(database)
-    lock = FileLock(database.with_name(f"{database.name}.lock"), wait_s=_CREATION_TIMEOUT_S)
-    try:
-        _create_sqlite(database, artifacts=artifacts)
-        return _experiment_id(tracking_uri, experiment, artifacts=artifacts)
-    finally:
-        lock.release()
+    _make_directory(address.path)
+    return address.path
 
 
 class RefusedError(UnavailableError):

@@ -12,6 +12,7 @@ from intelligen.training.progress import Progress
 from intelligen.training.resource_monitor import ResourceMonitor, Usage
 from intelligen.training.resume import save
 from intelligen.training.roll_back import note_roll_back, roll_back_if_due
+from intelligen.training.start_metrics import start_metrics
 from intelligen.training.training_setup import Setup
 from intelligen.training.update_loop import train_updates
 from intelligen.training.validation import named, validate
@@ -24,8 +25,7 @@ def measure_start(setup: Setup, progress: Progress) -> None:
         DivergedError: NaN or infinity in what is measured.
 
     """
-    evaluation, _ = _validated(setup, progress)
-    progress.start_metrics = dict(named(evaluation))
+    progress.start_metrics = start_metrics(setup, lambda: dict(named(_validated(setup, progress)[0])))
     note_roll_back(setup, progress, progress.start_metrics)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import psutil
 import ray
 import yaml
-from ray.autoscaler.sdk import request_resources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from intelligen.analysis.trial_outcome import last_line
@@ -71,6 +70,8 @@ def await_nodes(address: str, stages: Mapping[str, tuple[Resources, int]]) -> bo
         UnavailableError: `wait_s` of a stage has passed.
 
     """
+    from ray.autoscaler.sdk import request_resources  # brings Ray's commands along, which no launch without one needs
+
     begun, asked = time.monotonic(), False
     try:
         for key, (resources, _) in stages.items():

@@ -53,6 +53,8 @@ OWN_RAY = {
     "RAY_enable_metrics_collection": "0",
     "DASHBOARD_METRIC_PORT": "-1",
     "AUTOSCALER_METRIC_PORT": "-1",
+    # Ray would start a worker for each processor that no trial takes: a trial's has an environment of its own.
+    "RAY_prestart_worker_first_driver": "0",
 }
 PASSED_ON = (INTERFACE,)
 """Variables that workers get where the launcher has them."""

@@ -21,7 +21,6 @@ from ray.train.v2._internal.exceptions import (
     WorkerGroupStartupTimeoutError,
     WorkerHealthCheckFailedError,
 )
-from sqlalchemy.exc import DBAPIError
 
 from intelligen.errors import (
     BusyError,
@@ -129,6 +128,8 @@ def unwrapped(error: BaseException, *, directory: Path) -> BaseException:
 
 def _layers(error: BaseException, directory: Path) -> Iterator[BaseException]:
     """An error, and what it wraps, down to what wraps nothing."""
+    from sqlalchemy.exc import DBAPIError  # takes half a second, which workers that do not fail need not wait
+
     inner: BaseException | None = error
     while inner is not None:
         yield (layer := inner)

@@ -5,6 +5,7 @@ from typing import Any
 
 from intelligen.config.schema.sweep import Resources
 from intelligen.state.trial_records import TrialState
+from intelligen.sweep.execution.idle_scoring import Untested
 from intelligen.sweep.execution.retries import Attempts
 from intelligen.sweep.execution.tune_callbacks import FINISHED, DrivenSearcher, kept_errors
 from intelligen.sweep.execution.tune_runner import run_trials
@@ -17,7 +18,14 @@ Begin = Callable[[], WorkerConfig]
 """Writes a trial into the ledger, and says what its processes need."""
 
 
-def run_fixed_trials(context: SweepContext, trials: Mapping[str, Begin], *, resources: Resources, name: str) -> None:
+def run_fixed_trials(
+    context: SweepContext,
+    trials: Mapping[str, Begin],
+    *,
+    resources: Resources,
+    name: str,
+    untested: Untested | None = None,
+) -> None:
     """Run trials to their ends, so many at a time.
 
     Args:
@@ -25,17 +33,21 @@ def run_fixed_trials(context: SweepContext, trials: Mapping[str, Begin], *, reso
         trials: Name in the ledger → what begins it.
         resources: What each of them takes.
         name: Of the folder for Tune's own files.
+        untested: What is scored where no trial is left for an actor.
 
     Raises:
         KeyboardInterrupt: Somebody interrupted it.
         StorageError: Ledger or histories cannot be read or written any more.
 
     """
+    finished = True
     if trials:
         searcher = _FixedTrials(context, trials, Attempts(context, resources))
-        run_trials(context, searcher, resources=resources, scheduler=FailuresKept(), name=name)
+        finished = run_trials(
+            context, searcher, resources=resources, scheduler=FailuresKept(), name=name, untested=untested
+        )
     known = context.ledger.trials
-    if any(trial not in known or known[trial].state is TrialState.RUNNING for trial in trials):
+    if not finished or any(trial not in known or known[trial].state is TrialState.RUNNING for trial in trials):
         raise KeyboardInterrupt  # which Tune keeps to itself
 
 

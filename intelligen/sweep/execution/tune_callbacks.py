@@ -37,8 +37,17 @@ class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
 
     def __init__(self, sweep: Sweep) -> None:
         super().__init__(metric=sweep.objective.metric, mode=tune_mode(sweep.objective.metric))
-        self.error: Exception | None = None  # of a callback: raise it once Tune has ended
+        self.error = None
         self._alone: set[Hashable] = set()  # trials that are to run with nothing beside them
+
+    @property
+    def error(self) -> Exception | None:
+        """The first error of a callback: raise it once Tune has ended."""
+        return self._error
+
+    @error.setter
+    def error(self, error: Exception | None) -> None:
+        self._error = error
 
     def stops(self, trial_id: str, epoch: int) -> bool:
         """Whether a running trial ends with this epoch."""
@@ -51,6 +60,10 @@ class DrivenSearcher(Searcher):  # type: ignore[misc] # Ray is not typed
     def running(self) -> Collection[str]:
         """Tune's names of the attempts under way."""
         raise NotImplementedError
+
+    def waits_alone(self) -> bool:
+        """Whether nothing may start, because a trial is to run with nothing beside it."""
+        return bool(self._alone)
 
     def _is_again(self, name: Hashable, following: Next) -> bool:
         """Whether a trial is to be handed out once more, after an attempt that failed."""

@@ -12,8 +12,9 @@ from intelligen.config.schema.sweep import Resources
 from intelligen.state import layout
 from intelligen.sweep.cluster.capacity_monitor import CapacityMonitor
 from intelligen.sweep.execution.failure_causes import fault_of
+from intelligen.sweep.execution.idle_scoring import IdleScoring, ScoringApart, Untested
 from intelligen.sweep.execution.tune_callbacks import DrivenSearcher, FailedAttempts, NoTrialLines, SearcherStopper
-from intelligen.sweep.execution.workers import run_distributed_trial, run_trial
+from intelligen.sweep.execution.workers import run_distributed_trial, run_in_actor
 from intelligen.sweep.signals import keeping_handlers
 from intelligen.sweep.sweep_context import SweepContext
 
@@ -22,8 +23,14 @@ _QUIET = ("tune.tune", "tune.execution.experiment_state", "train._internal.synce
 
 
 def run_trials(
-    context: SweepContext, searcher: DrivenSearcher, *, resources: Resources, scheduler: TrialScheduler, name: str
-) -> None:
+    context: SweepContext,
+    searcher: DrivenSearcher,
+    *,
+    resources: Resources,
+    scheduler: TrialScheduler,
+    name: str,
+    untested: Untested | None = None,
+) -> bool:
     """Run trials until the searcher has no more, or the launch is interrupted.
 
     Args:
@@ -32,6 +39,10 @@ def run_trials(
         resources: What a trial takes, and how many run at once.
         scheduler: Stops trials early.
         name: Of the folder for Tune's own files, before its number.
+        untested: What the actors score where they have no trial; none = nothing, as in groups of several workers.
+
+    Returns:
+        False where it was interrupted while it scored.
 
     Raises:
         Exception: The first that the searcher raised.
@@ -39,10 +50,13 @@ def run_trials(
     """
     for module in _QUIET:
         logging.getLogger(f"ray.{module}").setLevel(logging.CRITICAL)
+    if untested is not None and resources.workers == 1:
+        searcher, scheduler = IdleScoring(context, searcher, untested), ScoringApart(scheduler)
     while _was_ended(context, searcher, _tuner(context, searcher, resources=resources, scheduler=scheduler, name=name)):
         pass
     if searcher.error is not None:
         raise fault_of(searcher.error, directory=context.directory) or searcher.error
+    return not isinstance(searcher, IdleScoring) or searcher.has_finished
 
 
 def _was_ended(context: SweepContext, searcher: DrivenSearcher, tuner: tune.Tuner) -> bool:
@@ -109,4 +123,4 @@ def _trainable(resources: Resources) -> Any:
     if resources.workers > 1:
         # The driver waits; its workers' processors belong to the Train group.
         return tune.with_resources(run_distributed_trial, {"CPU": 0, "trial_slot": 1})
-    return tune.with_resources(run_trial, {"CPU": resources.cpus_per_worker, "GPU": resources.gpus})
+    return tune.with_resources(run_in_actor, {"CPU": resources.cpus_per_worker, "GPU": resources.gpus})

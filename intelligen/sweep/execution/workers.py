@@ -1,13 +1,14 @@
 """Ray workers: run `fit` for a trial and report to Ray; nothing here talks to MLflow."""
 
 import gc
+import json
 import os
 import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, final
 
 import ray
 import ray.train
@@ -38,6 +39,7 @@ from intelligen.training.train_interval import TrainInterval
 from intelligen.training.trained_model import TrainedModel
 
 
+@final
 class WorkerConfig(TypedDict):
     """What a process needs to work on a trial; plain values, since Ray stores it."""
 
@@ -63,8 +65,34 @@ class WorkerConfig(TypedDict):
     """As `Runtime` has them."""
 
 
+@final
+class ScoringConfig(TypedDict):
+    """What a process needs to score a model on its test sets."""
+
+    directory: str
+    """The trial's."""
+    store: str
+    resources: str
+    """The Resources settings as JSON."""
+    scoring: str
+    """The Scoring settings as JSON."""
+
+
+SCORES = "scores"
+"""What a scoring reports to Tune: the scores as JSON, which Tune takes for one value."""
+
+
+def run_in_actor(config: WorkerConfig | ScoringConfig) -> dict[str, Any] | None:
+    """What Tune calls a trial, inside its (reused) actor: a trial of one worker, or the scoring of one."""
+    if "scoring" in config:
+        scores = score(config["directory"], config["store"], config["resources"], config["scoring"])
+        tune.report({SCORES: json.dumps(scores), "training_iteration": 1})
+        return None
+    return run_trial(config)
+
+
 def run_trial(config: WorkerConfig) -> dict[str, Any] | None:
-    """A Tune trial of one worker: `fit` inside the (reused) Tune actor."""
+    """A trial of one worker: `fit`, and reports to Tune."""
     directory = Path(config["directory"])
     if read_failure(directory) is not None:
         return _last_result(directory)  # the last attempt was ended for good
@@ -231,6 +259,11 @@ def _tune_metrics(report: Report) -> dict[str, Any]:
 
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator] # Ray is not typed; who tries again is decided by `Tries`
 def score_tests(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
+    """`score` as a task."""
+    return score(directory, store, resources_json, scoring_json)
+
+
+def score(directory: str, store: str, resources_json: str, scoring_json: str) -> dict[str, float]:
     """Every test set of a trial's data, decoded by its selected weights with each search.
 
     Raises:

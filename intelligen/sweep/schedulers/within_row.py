@@ -6,10 +6,12 @@ Otherwise early stopping would select rows by their first epochs, before the swe
 from collections.abc import Callable
 from typing import Any
 
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
+
+from intelligen.sweep.schedulers.delegating import Delegating
 
 
-class WithinRow(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
+class WithinRow(Delegating):
     """One scheduler for each row.
 
     Args:
@@ -21,30 +23,6 @@ class WithinRow(FIFOScheduler):  # type: ignore[misc] # Ray is not typed
         super().__init__()
         self._make = make
         self._schedulers: dict[str, TrialScheduler] = {}
-
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Pass a new trial on to its row's scheduler."""
-        self._of(trial).on_trial_add(tune_controller, trial)
-
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Pass a failure on to its row's scheduler."""
-        self._of(trial).on_trial_error(tune_controller, trial)
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """The decision of its row's scheduler: whether the trial goes on."""
-        return str(self._of(trial).on_trial_result(tune_controller, trial, result))
-
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Pass an end on to its row's scheduler."""
-        self._of(trial).on_trial_complete(tune_controller, trial, result)
-
-    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """Pass the removal of a trial on to its row's scheduler."""
-        self._of(trial).on_trial_remove(tune_controller, trial)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles it with the experiment, secrets of the sweep and all; a resumed sweep makes its own.
-        return {}
 
     def _of(self, trial: Any) -> TrialScheduler:
         row = trial.config["row"]
