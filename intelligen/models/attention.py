@@ -56,19 +56,22 @@ class Heads:
         """Weighted values [N, T, heads·d_v].
 
         Args:
-            q_NTE: The queries of all heads side by side.
-            kv: Keys and values [N, L, W] of all heads side by side, or those of a cache.
+            q_NTE: The queries of all heads side by side. Of N = B·n rows, the n of one source adjacent, those of a
+                source queue up as further queries on its keys, so that nothing of a source is ever copied.
+            kv: Keys and values [N or B, L, W] of all heads side by side, or those of a cache.
             mask: Boolean, True = may be attended to.
             causal: Each query sees the keys up to its own place; stands in the place of a mask.
             dropout: Of the weights.
 
         """
-        q_NHTE = self._by_head(q_NTE)
-        if isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_NHTE, kv):
-            return _attend_by_products(q_NHTE, kv, mask).transpose(1, 2).flatten(2)
-        keys_NHLE, values_NHLV = kv if isinstance(kv, KeysValues) else self.split(kv)
-        out_NHTV: Tensor = F.scaled_dot_product_attention(q_NHTE, keys_NHLE, values_NHLV, mask, dropout, causal)
-        return out_NHTV.transpose(1, 2).flatten(2)
+        sources = (kv.keys_NHLE if isinstance(kv, KeysValues) else kv).size(0)
+        q_BHQE = self._by_head(q_NTE.reshape(sources, -1, self.queries))
+        if isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_BHQE, kv):
+            out_BHQV = _attend_by_products(q_BHQE, kv, mask)
+        else:
+            keys_BHLE, values_BHLV = kv if isinstance(kv, KeysValues) else self.split(kv)
+            out_BHQV = F.scaled_dot_product_attention(q_BHQE, keys_BHLE, values_BHLV, mask, dropout, causal)
+        return out_BHQV.transpose(1, 2).reshape(*q_NTE.shape[:2], self.values)
 
     def split(self, kv_NLW: Tensor) -> KeysValues:
         """The same keys and values by head."""
@@ -145,12 +148,8 @@ class CrossAttention(nn.Module):
 
     def forward(self, x_NTD: Tensor, source_kv: Tensor | KeysValues, *, mask: Tensor | None) -> Tensor:
         """Attend from N = B·n rows, the n rows of one source adjacent, to B sources."""
-        sources = (source_kv.keys_NHLE if isinstance(source_kv, KeysValues) else source_kv).size(0)
-        # The rows of one source queue up as further queries on it, so that nothing of a source is ever copied.
-        q_BQE = self.query(x_NTD).reshape(sources, -1, self.heads.queries)
         dropout = self.dropout if self.training else 0.0
-        seen_BQE = self.heads.attend(q_BQE, source_kv, mask=mask, dropout=dropout)
-        out: Tensor = self.out(seen_BQE.reshape(*x_NTD.shape[:2], self.heads.values))
+        out: Tensor = self.out(self.heads.attend(self.query(x_NTD), source_kv, mask=mask, dropout=dropout))
         return out
 
 
