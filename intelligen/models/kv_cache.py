@@ -141,9 +141,9 @@ class KVCache:
     def _pick(self, sources_B: Tensor, rows_N: Tensor) -> None:
         self._pick_sources(sources_B)
         if self._own_NP is None:
-            self._target.pick(rows_N)
+            self._target.pick(rows_N, self._held)
         else:
-            self._target.pick(sources_B)
+            self._target.pick(sources_B, self._held)
             self._own_NP = self._own_NP.index_select(0, rows_N)
         self._pick_padding(rows_N)
 
@@ -152,7 +152,7 @@ class KVCache:
             self.left_padding_N = self.left_padding_N.index_select(0, rows_N)
 
     def _pick_sources(self, sources_B: Tensor) -> None:
-        self._source.pick(sources_B)
+        self._source.pick(sources_B, self._width)
         if self.visible_keys is not None:
             self.visible_keys = self.visible_keys.index_select(0, sources_B)
 
@@ -174,69 +174,71 @@ class HeldKeysValues:
         self, heads: Heads, *, layers: int, rows: int, room: int, like: Tensor, at_once: int = _POSITIONS
     ) -> None:
         self._heads, self._room, self._like, self._at_once = heads, room, like[:0], at_once
-        self._held_LNHTW = self._empty(layers, rows, 0)
-        self._spare: Tensor | None = None
+        self._held = [self._empty(rows, 0) for _ in range(layers)]
+        """[N, H, T, W] of each layer."""
+        self._spare = self._like.flatten()
 
     @property
     def rows(self) -> int:
         """N."""
-        return self._held_LNHTW.size(1)
+        return self._held[0].size(0)
 
     @property
     def device(self) -> torch.device:
         """Where they lie."""
-        return self._held_LNHTW.device
+        return self._like.device
 
     def write(self, layer: int, start: int, kv_NTW: Tensor) -> None:
         """Store a layer's T positions from `start` on, given with all heads side by side (width W)."""
         end, d_k = start + kv_NTW.size(1), self._heads.d_k
         assert end <= self._room, f"{end} positions in a cache of {self._room}"
-        if end > self._held_LNHTW.size(3):
-            self._grow(min(self._room, math.ceil(end / self._at_once) * self._at_once))
-        given, place_NHTW = self._heads.split(kv_NTW), self._held_LNHTW[layer, :, :, start:end]
+        if end > self._held[layer].size(2):
+            self._grow(layer, end)
+        given, place_NHTW = self._heads.split(kv_NTW), self._held[layer][:, :, start:end]
         place_NHTW[..., :d_k] = given.keys_NHLE
         place_NHTW[..., d_k:] = given.values_NHLV
 
     def read(self, layer: int, end: int) -> KeysValues:
         """A layer's positions before `end`."""
-        kv_NHTW, d_k = self._held_LNHTW[layer, :, :, :end], self._heads.d_k
+        kv_NHTW, d_k = self._held[layer][:, :, :end], self._heads.d_k
         return KeysValues(kv_NHTW[..., :d_k], kv_NHTW[..., d_k:])
 
-    def pick(self, rows_N: Tensor) -> None:
-        """Hold these rows.
+    def pick(self, rows_N: Tensor, end: int) -> None:
+        """Hold these rows, with their positions before `end`.
 
-        That is done again and again: two buffers change places, since a new one for each time costs far more.
+        That is done again and again: the layers' buffers change places, since new ones for each time cost far more.
         """
-        layers, rows, *shape = self._held_LNHTW.shape
-        picked, width = rows_N.numel(), math.prod(shape)
-        taken = layers * picked * width
-        if self._spare is None or self._spare.numel() < taken:
-            self._spare = self._like.new_empty(max(taken, self._held_LNHTW.numel()))
-        picked_MX = self._spare[:taken].view(layers * picked, width)
-        # As rows of one matrix they are copied as they lie.
-        row_M = (torch.arange(layers, device=self.device)[:, None] * rows + rows_N).flatten()
-        torch.index_select(self._held_LNHTW.view(layers * rows, width), 0, row_M, out=picked_MX)
-        self._held_LNHTW, self._spare = picked_MX.view(layers, picked, *shape), self._held_LNHTW.flatten()
+        for layer, held_NHTW in enumerate(self._held):
+            shape = (rows_N.numel(), *held_NHTW.shape[1:])
+            if self._spare.numel() < math.prod(shape):
+                self._spare = self._like.new_empty(max(math.prod(shape), held_NHTW.numel()))
+            picked_NHTW = self._spare[: math.prod(shape)].view(shape)
+            torch.index_select(held_NHTW[:, :, :end], 0, rows_N, out=picked_NHTW[:, :, :end])
+            self._held[layer], self._spare = picked_NHTW, held_NHTW.flatten()
 
     def joined(self, times: int, end: int) -> "HeldKeysValues":
         """So many adjacent rows as one each, with the positions before `end` of the first, then those of the next."""
-        layers, rows, heads, _, width = self._held_LNHTW.shape
-        room, at_once = times * self._room, times * self._at_once
         joined = HeldKeysValues(
-            self._heads, layers=layers, rows=rows // times, room=room, like=self._like, at_once=at_once
+            self._heads,
+            layers=len(self._held),
+            rows=self.rows // times,
+            room=times * self._room,
+            like=self._like,
+            at_once=times * self._at_once,
         )
-        joined._grow(min(room, math.ceil(times * end / at_once) * at_once))
-        place_LBHXW = joined._held_LNHTW[:, :, :, : times * end]
-        apart_LBnHTW = self._held_LNHTW[:, :, :, :end].unflatten(1, (-1, times))
-        place_LBHXW.unflatten(3, (times, end)).copy_(apart_LBnHTW.transpose(2, 3))
+        for layer, held_NHTW in enumerate(self._held):
+            apart_BnHTW = held_NHTW[:, :, :end].unflatten(0, (-1, times))
+            joined._grow(layer, times * end)
+            place_BHXW = joined._held[layer][:, :, : times * end]
+            place_BHXW.unflatten(2, (times, end)).copy_(apart_BnHTW.transpose(1, 2))
         return joined
 
-    def _grow(self, positions: int) -> None:
-        layers, rows, _, held, _ = self._held_LNHTW.shape
-        grown_LNHTW = self._empty(layers, rows, positions)
-        grown_LNHTW[:, :, :, :held] = self._held_LNHTW
-        self._held_LNHTW, self._spare = grown_LNHTW, None
+    def _grow(self, layer: int, end: int) -> None:
+        held_NHTW = self._held[layer]
+        grown_NHTW = self._empty(held_NHTW.size(0), min(self._room, math.ceil(end / self._at_once) * self._at_once))
+        grown_NHTW[:, :, : held_NHTW.size(2)] = held_NHTW
+        self._held[layer] = grown_NHTW
 
-    def _empty(self, layers: int, rows: int, positions: int) -> Tensor:
+    def _empty(self, rows: int, positions: int) -> Tensor:
         heads = self._heads
-        return self._like.new_empty(layers, rows, heads.count, positions, heads.d_k + heads.d_v)
+        return self._like.new_empty(rows, heads.count, positions, heads.d_k + heads.d_v)
