@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from intelligen.models.matmul import Linear, linear
+from intelligen.models.packing import Packing
 
-# For few queries a processor's two products are faster than its fused kernel, which is made for long sequences; but
+# For one query a processor's two products are faster than its fused kernel, which is made for long sequences; but
 # torch multiplies matrices by plain loops where that takes fewer multiplications than this.
-_FEW_QUERIES, _SMALLEST_PRODUCT = 8, 400
+_MOST_QUERIES, _SMALLEST_PRODUCT = 1, 400
 
 
 class KeysValues(NamedTuple):
@@ -87,14 +88,14 @@ def _suits_products(q_NHTE: Tensor, kv: KeysValues) -> bool:
     if q_NHTE.device.type != "cpu" or q_NHTE.dtype != torch.float32:
         return False
     count, width = q_NHTE.size(2), min(q_NHTE.size(3), kv.values_NHLV.size(3))
-    return count <= _FEW_QUERIES and count * width * kv.keys_NHLE.size(2) >= _SMALLEST_PRODUCT
+    return count <= _MOST_QUERIES and count * width * kv.keys_NHLE.size(2) >= _SMALLEST_PRODUCT
 
 
 def _attend_by_products(q_NHTE: Tensor, kv: KeysValues, mask: Tensor | None) -> Tensor:
     """softmax(Q·Kᵀ / √d)·V (Vaswani et al. 2017, eq. 1)."""
     scores_NHTL = torch.matmul(q_NHTE * q_NHTE.size(-1) ** -0.5, kv.keys_NHLE.transpose(2, 3))
     if mask is not None:
-        scores_NHTL = scores_NHTL.masked_fill(~mask, -torch.inf)
+        scores_NHTL.masked_fill_(~mask, -torch.inf)
     return torch.matmul(scores_NHTL.softmax(dim=-1), kv.values_NHLV)
 
 
@@ -117,13 +118,19 @@ class SelfAttention(nn.Module):
         mask: Tensor | None = None,
         causal: bool = False,
         remember: Remember | None = None,
+        packing: Packing | None = None,
     ) -> Tensor:
-        """Attend among the T positions, and to those before them where `remember` adds these to the new ones."""
+        """Attend among the T positions, and to those before them where `remember` adds these to the new ones.
+
+        With `packing`, what is given and returned is packed by it.
+        """
         queries = self.heads.queries
-        q_NTE, kv_NTW = torch.split(self.qkv(x_NTD), [queries, self.qkv.out_features - queries], dim=-1)
+        qkv = self.qkv(x_NTD) if packing is None else packing.padded(self.qkv(x_NTD))
+        q_NTE, kv_NTW = torch.split(qkv, [queries, self.qkv.out_features - queries], dim=-1)
         kv = kv_NTW if remember is None else remember(kv_NTW)
         dropout = self.dropout if self.training else 0.0
-        out: Tensor = self.out(self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout))
+        seen = self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout)
+        out: Tensor = self.out(seen if packing is None else packing.packed(seen))
         return out
 
     def kv(self, x_NTD: Tensor) -> Tensor:
