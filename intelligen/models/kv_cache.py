@@ -51,7 +51,7 @@ class KVCache:
         rows = sources * rows_per_source
         self._target = HeldKeysValues(heads, layers=layers, rows=rows, room=max_length, like=like)
         self._own_NP: Tensor | None = None
-        """Which of the P positions that its source's rows share are a row's own; none = each row has some for itself."""
+        """Which of the P positions that its source's rows share are a row's own; none = nothing is shared."""
 
     @property
     def rows(self) -> int:
