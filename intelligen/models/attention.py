@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from intelligen.models.matmul import Linear, linear
+from intelligen.models.packing import Packing
 
-# For few queries a processor's two products are faster than its fused kernel, which is made for long sequences; but
+# For one query a processor's two products are faster than its fused kernel, which is made for long sequences; but
 # torch multiplies matrices by plain loops where that takes fewer multiplications than this.
-_FEW_QUERIES, _SMALLEST_PRODUCT = 8, 400
+_MOST_QUERIES, _SMALLEST_PRODUCT = 1, 400
 
 
 class KeysValues(NamedTuple):
@@ -56,19 +57,22 @@ class Heads:
         """Weighted values [N, T, heads·d_v].
 
         Args:
-            q_NTE: The queries of all heads side by side.
-            kv: Keys and values [N, L, W] of all heads side by side, or those of a cache.
+            q_NTE: The queries of all heads side by side. Of N = B·n rows, the n of one source adjacent, those of a
+                source queue up as further queries on its keys, so that nothing of a source is ever copied.
+            kv: Keys and values [N or B, L, W] of all heads side by side, or those of a cache.
             mask: Boolean, True = may be attended to.
             causal: Each query sees the keys up to its own place; stands in the place of a mask.
             dropout: Of the weights.
 
         """
-        q_NHTE = self._by_head(q_NTE)
-        if isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_NHTE, kv):
-            return _attend_by_products(q_NHTE, kv, mask).transpose(1, 2).flatten(2)
-        keys_NHLE, values_NHLV = kv if isinstance(kv, KeysValues) else self.split(kv)
-        out_NHTV: Tensor = F.scaled_dot_product_attention(q_NHTE, keys_NHLE, values_NHLV, mask, dropout, causal)
-        return out_NHTV.transpose(1, 2).flatten(2)
+        sources = (kv.keys_NHLE if isinstance(kv, KeysValues) else kv).size(0)
+        q_BHQE = self._by_head(q_NTE.reshape(sources, -1, self.queries))
+        if isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_BHQE, kv):
+            out_BHQV = _attend_by_products(q_BHQE, kv, mask)
+        else:
+            keys_BHLE, values_BHLV = kv if isinstance(kv, KeysValues) else self.split(kv)
+            out_BHQV = F.scaled_dot_product_attention(q_BHQE, keys_BHLE, values_BHLV, mask, dropout, causal)
+        return out_BHQV.transpose(1, 2).reshape(*q_NTE.shape[:2], self.values)
 
     def split(self, kv_NLW: Tensor) -> KeysValues:
         """The same keys and values by head."""
@@ -84,14 +88,14 @@ def _suits_products(q_NHTE: Tensor, kv: KeysValues) -> bool:
     if q_NHTE.device.type != "cpu" or q_NHTE.dtype != torch.float32:
         return False
     count, width = q_NHTE.size(2), min(q_NHTE.size(3), kv.values_NHLV.size(3))
-    return count <= _FEW_QUERIES and count * width * kv.keys_NHLE.size(2) >= _SMALLEST_PRODUCT
+    return count <= _MOST_QUERIES and count * width * kv.keys_NHLE.size(2) >= _SMALLEST_PRODUCT
 
 
 def _attend_by_products(q_NHTE: Tensor, kv: KeysValues, mask: Tensor | None) -> Tensor:
     """softmax(Q·Kᵀ / √d)·V (Vaswani et al. 2017, eq. 1)."""
     scores_NHTL = torch.matmul(q_NHTE * q_NHTE.size(-1) ** -0.5, kv.keys_NHLE.transpose(2, 3))
     if mask is not None:
-        scores_NHTL = scores_NHTL.masked_fill(~mask, -torch.inf)
+        scores_NHTL.masked_fill_(~mask, -torch.inf)
     return torch.matmul(scores_NHTL.softmax(dim=-1), kv.values_NHLV)
 
 
@@ -114,13 +118,19 @@ class SelfAttention(nn.Module):
         mask: Tensor | None = None,
         causal: bool = False,
         remember: Remember | None = None,
+        packing: Packing | None = None,
     ) -> Tensor:
-        """Attend among the T positions, and to those before them where `remember` adds these to the new ones."""
+        """Attend among the T positions, and to those before them where `remember` adds these to the new ones.
+
+        With `packing`, what is given and returned is packed by it.
+        """
         queries = self.heads.queries
-        q_NTE, kv_NTW = torch.split(self.qkv(x_NTD), [queries, self.qkv.out_features - queries], dim=-1)
+        qkv = self.qkv(x_NTD) if packing is None else packing.padded(self.qkv(x_NTD))
+        q_NTE, kv_NTW = torch.split(qkv, [queries, self.qkv.out_features - queries], dim=-1)
         kv = kv_NTW if remember is None else remember(kv_NTW)
         dropout = self.dropout if self.training else 0.0
-        out: Tensor = self.out(self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout))
+        seen = self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout)
+        out: Tensor = self.out(seen if packing is None else packing.packed(seen))
         return out
 
     def kv(self, x_NTD: Tensor) -> Tensor:
@@ -145,12 +155,8 @@ class CrossAttention(nn.Module):
 
     def forward(self, x_NTD: Tensor, source_kv: Tensor | KeysValues, *, mask: Tensor | None) -> Tensor:
         """Attend from N = B·n rows, the n rows of one source adjacent, to B sources."""
-        sources = (source_kv.keys_NHLE if isinstance(source_kv, KeysValues) else source_kv).size(0)
-        # The rows of one source queue up as further queries on it, so that nothing of a source is ever copied.
-        q_BQE = self.query(x_NTD).reshape(sources, -1, self.heads.queries)
         dropout = self.dropout if self.training else 0.0
-        seen_BQE = self.heads.attend(q_BQE, source_kv, mask=mask, dropout=dropout)
-        out: Tensor = self.out(seen_BQE.reshape(*x_NTD.shape[:2], self.heads.values))
+        out: Tensor = self.out(self.heads.attend(self.query(x_NTD), source_kv, mask=mask, dropout=dropout))
         return out
 
 

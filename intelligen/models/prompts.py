@@ -141,7 +141,7 @@ class PromptCache:
 
     def reorder(self, rows_N: Tensor) -> None:
         """Row i goes on from what row `rows_N[i]` was."""
-        self._kv.pick(rows_N)
+        self._kv.pick(rows_N, self._prompt + self.length)
         self._first_N = self._first_N.index_select(0, rows_N)
         if self._seen_NK is not None:
             self._seen_NK = self._seen_NK.index_select(0, rows_N)

@@ -62,11 +62,12 @@ def test_a_search_finds_the_tokens_that_it_finds_by_torchs_attention(
 ) -> None:
     ways, products = [], attention._attend_by_products
     monkeypatch.setattr(attention, "_attend_by_products", lambda *given: ways.append(given) or products(*given))
+    monkeypatch.setattr(attention, "_MOST_QUERIES", 8)
     models = [network(config, seed) for seed in range(3)]
     outputs = [found(model, search, begun=begun) for model in models]
     assert ways
     taken = len(ways)
-    monkeypatch.setattr(attention, "_FEW_QUERIES", 0)
+    monkeypatch.setattr(attention, "_MOST_QUERIES", 0)
     for model, output in zip(models, outputs, strict=True):
         assert torch.equal(found(model, search, begun=begun), output)
         assert output.size(1) > 16
@@ -93,8 +94,9 @@ def test_a_cache_that_grows_and_shrinks_gives_the_logits_of_the_parallel_pass(co
 @pytest.mark.parametrize("queries", [1, 3, 20])
 @pytest.mark.parametrize(("d_k", "d_v", "keys"), [(8, 8, 3), (32, 32, 17), (24, 40, 33)])
 def test_a_caches_keys_and_values_give_what_torchs_attention_gives(
-    queries: int, keys: int, d_k: int, d_v: int, masked: bool
+    queries: int, keys: int, d_k: int, d_v: int, masked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(attention, "_MOST_QUERIES", 8)
     heads, generator = Heads(2, d_k, d_v), torch.Generator().manual_seed(1)
     q_NTE = torch.randn(4, queries, heads.queries, generator=generator)
     kv_NLW = torch.randn(4, keys, heads.queries + heads.values, generator=generator)
