@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from intelligen.models.dropout import weight_factors
 from intelligen.models.matmul import Linear, linear
 
 # For few queries a processor's two products are faster than its fused kernel, which is made for long sequences; but
@@ -52,6 +53,7 @@ class Heads:
         mask: Tensor | None,
         causal: bool = False,
         dropout: float = 0.0,
+        factors_NHTL: Tensor | None = None,
     ) -> Tensor:
         """Weighted values [N, T, heads·d_v].
 
@@ -60,10 +62,15 @@ class Heads:
             kv: Keys and values [N, L, W] of all heads side by side, or those of a cache.
             mask: Boolean, True = may be attended to.
             causal: Each query sees the keys up to its own place; stands in the place of a mask.
-            dropout: Of the weights.
+            dropout: Of the weights, as torch draws it.
+            factors_NHTL: In its place what the weights are multiplied by.
 
         """
         q_NHTE = self._by_head(q_NTE)
+        if factors_NHTL is not None:
+            held = kv if isinstance(kv, KeysValues) else self.split(kv)
+            seen = factors_NHTL.new_ones(factors_NHTL.shape[2:], dtype=torch.bool).tril() if causal else mask
+            return _attend_by_products(q_NHTE, held, seen, factors_NHTL).transpose(1, 2).flatten(2)
         if isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_NHTE, kv):
             return _attend_by_products(q_NHTE, kv, mask).transpose(1, 2).flatten(2)
         keys_NHLE, values_NHLV = kv if isinstance(kv, KeysValues) else self.split(kv)
@@ -87,12 +94,21 @@ def _suits_products(q_NHTE: Tensor, kv: KeysValues) -> bool:
     return count <= _FEW_QUERIES and count * width * kv.keys_NHLE.size(2) >= _SMALLEST_PRODUCT
 
 
-def _attend_by_products(q_NHTE: Tensor, kv: KeysValues, mask: Tensor | None) -> Tensor:
-    """softmax(Q·Kᵀ / √d)·V (Vaswani et al. 2017, eq. 1)."""
+def _attend_by_products(
+    q_NHTE: Tensor, kv: KeysValues, mask: Tensor | None, factors_NHTL: Tensor | None = None
+) -> Tensor:
+    """softmax(Q·Kᵀ / √d)·V (Vaswani et al. 2017, eq. 1), the weights multiplied by factors."""
     scores_NHTL = torch.matmul(q_NHTE * q_NHTE.size(-1) ** -0.5, kv.keys_NHLE.transpose(2, 3))
     if mask is not None:
         scores_NHTL = scores_NHTL.masked_fill(~mask, -torch.inf)
-    return torch.matmul(scores_NHTL.softmax(dim=-1), kv.values_NHLV)
+    weights_NHTL = scores_NHTL.softmax(dim=-1)
+    if factors_NHTL is not None:
+        weights_NHTL = weights_NHTL * factors_NHTL
+    return torch.matmul(weights_NHTL, kv.values_NHLV)
+
+
+def _length(kv: Tensor | KeysValues) -> int:
+    return kv.keys_NHLE.size(2) if isinstance(kv, KeysValues) else kv.size(1)
 
 
 class SelfAttention(nn.Module):
@@ -120,7 +136,11 @@ class SelfAttention(nn.Module):
         q_NTE, kv_NTW = torch.split(self.qkv(x_NTD), [queries, self.qkv.out_features - queries], dim=-1)
         kv = kv_NTW if remember is None else remember(kv_NTW)
         dropout = self.dropout if self.training else 0.0
-        out: Tensor = self.out(self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout))
+        count = x_NTD.size(1)
+        before = _length(kv) - count
+        factors = weight_factors(q_NTE, heads=self.heads.count, keys=(before, count), p=dropout)
+        seen_NTE = self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout, factors_NHTL=factors)
+        out: Tensor = self.out(seen_NTE)
         return out
 
     def kv(self, x_NTD: Tensor) -> Tensor:
@@ -149,7 +169,10 @@ class CrossAttention(nn.Module):
         # The rows of one source queue up as further queries on it, so that nothing of a source is ever copied.
         q_BQE = self.query(x_NTD).reshape(sources, -1, self.heads.queries)
         dropout = self.dropout if self.training else 0.0
-        seen_BQE = self.heads.attend(q_BQE, source_kv, mask=mask, dropout=dropout)
+        factors = weight_factors(x_NTD, heads=self.heads.count, keys=(_length(source_kv),), p=dropout)
+        if factors is not None:
+            factors = factors.view(sources, -1, *factors.shape[1:]).transpose(1, 2).flatten(2, 3)
+        seen_BQE = self.heads.attend(q_BQE, source_kv, mask=mask, dropout=dropout, factors_NHTL=factors)
         out: Tensor = self.out(seen_BQE.reshape(*x_NTD.shape[:2], self.heads.values))
         return out
 

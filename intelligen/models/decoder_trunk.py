@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from intelligen.config.schema.model import DecoderOnly
 from intelligen.models.attention import Heads, KeysValues
+from intelligen.models.dropout import Dropout
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.matmul import Linear, linear
 from intelligen.models.transformer_layers import EncoderLayer
@@ -27,11 +28,11 @@ class DecoderTrunk(nn.Module):
             nn.init.xavier_uniform_(self.output.weight)
         # A prompt, and behind it what is written.
         self.positions = Positions(2 * config.max_positions, d_model, learned=config.positions == "learned")
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         # The residual stream of a pre-norm stack is never normalised on its way.
         self.norm = nn.LayerNorm(d_model) if config.norm == "pre" else nn.Identity()
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output_dropout = Dropout(config.output_dropout)
 
     def forward(
         self,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.special_tokens import PAD
+from intelligen.models.dropout import Dropout
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.encoder_output import TransformerEncoderOutput, visible_keys
 from intelligen.models.interfaces import MixtureReader, Part, SourcePooler
@@ -36,14 +37,14 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         learned = config.positions == "learned"
         self.source_positions = Positions(config.max_positions, d_model, learned=learned)
         self.target_positions = Positions(config.max_positions, d_model, learned=learned)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         # The residual stream of a pre-norm stack is never normalised on its way.
         final_norm = partial(nn.LayerNorm, d_model) if config.norm == "pre" else nn.Identity
         self.encoder_norm = final_norm()
         self.decoder_norm = final_norm()
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output_dropout = Dropout(config.output_dropout)
 
     def encode(self, source_BS: Tensor) -> TransformerEncoderOutput:
         """Run the encoder."""

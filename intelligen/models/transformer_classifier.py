@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from intelligen.config.schema.model import Encoder, Seq2Seq
 from intelligen.data.special_tokens import PAD
 from intelligen.models.attention import init_projection
+from intelligen.models.dropout import Dropout, sequences_side_by_side
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.encoder_output import TransformerEncoderOutput, visible_keys
 from intelligen.models.interfaces import Classifier, Part
@@ -38,12 +39,12 @@ class TransformerClassifier(Classifier):
         self.segments = nn.Embedding(len(vocabularies), d_model)
         nn.init.normal_(self.segments.weight, std=d_model**-0.5)
         self.positions = Positions(config.max_positions, d_model, learned=config.positions == "learned")
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         layers = config.encoder_layers if isinstance(config, Seq2Seq) else config.layers
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(layers))
         # The residual stream of a pre-norm stack is never normalised on its way.
         self.norm = (partial(nn.LayerNorm, d_model) if config.norm == "pre" else nn.Identity)()
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output_dropout = Dropout(config.output_dropout)
         self.output = Linear(d_model, classes)
         init_projection(self.output)
 
@@ -56,12 +57,12 @@ class TransformerClassifier(Classifier):
         """
         padding_BL = torch.cat(tokens, dim=1) == PAD
         mask = visible_keys(padding_BL)
-        x_BLD: Tensor = self.dropout(
-            torch.cat([self._embed(i, tokens_BT) for i, tokens_BT in enumerate(tokens)], dim=1)
-        )
-        for layer in self.encoder:
-            x_BLD = layer(x_BLD, mask)
-        states_BLD = self.output_dropout(self.norm(x_BLD))
+        x_BLD = torch.cat([self._embed(i, tokens_BT) for i, tokens_BT in enumerate(tokens)], dim=1)
+        with sequences_side_by_side(*[tokens_BT.size(1) for tokens_BT in tokens]):
+            x_BLD = self.dropout(x_BLD)
+            for layer in self.encoder:
+                x_BLD = layer(x_BLD, mask)
+            states_BLD = self.output_dropout(self.norm(x_BLD))
         logits_BC: Tensor = self.output(TransformerEncoderOutput(states_BLD, padding_BL).mean_BD)
         return logits_BC
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from intelligen.config.schema.model import Transformer
 from intelligen.models.attention import CrossAttention, Heads, KeysValues, Remember, SelfAttention, init_projection
+from intelligen.models.dropout import Dropout
 from intelligen.models.matmul import Linear
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
@@ -18,7 +19,7 @@ class Residual(nn.Module):
         super().__init__()
         self.norm_first = norm_first
         self.norm = nn.LayerNorm(d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_NTD: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """Run the sublayer around its connection."""
@@ -36,7 +37,7 @@ class FeedForward(nn.Sequential):
         inner, outer = Linear(d_model, d_ff), Linear(d_ff, d_model)
         init_projection(inner)
         init_projection(outer)
-        super().__init__(inner, _ACTIVATIONS[activation](), nn.Dropout(dropout), outer)
+        super().__init__(inner, _ACTIVATIONS[activation](), Dropout(dropout), outer)
 
 
 class EncoderLayer(nn.Module):
