@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -88,22 +87,23 @@ class RowMasks:
         return torch.cat([place + number * _SEQUENCE for number, place in enumerate(counted)])
 
 
-_MASKS: ContextVar[RowMasks | None] = ContextVar("masks", default=None)
+_PASSES: list[RowMasks | None] = []
+"""Those under way, the innermost last. A list, since `torch.compile` reads no `ContextVar`."""
 
 
 def current_masks() -> RowMasks | None:
     """What draws the masks of the pass under way; none = torch."""
-    return _MASKS.get()
+    return _PASSES[-1] if _PASSES else None
 
 
 @contextmanager
 def masks_of_rows(keys_B: Tensor | None) -> Iterator[None]:
     """Meanwhile the masks are functions of the rows with these keys; none = torch draws them."""
-    before = _MASKS.set(None if keys_B is None else RowMasks(keys_B))
+    _PASSES.append(None if keys_B is None else RowMasks(keys_B))
     try:
         yield
     finally:
-        _MASKS.reset(before)
+        _PASSES.pop()
 
 
 def rows_repeated(times: int) -> AbstractContextManager[None]:
