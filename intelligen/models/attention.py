@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from intelligen.models.matmul import Linear, linear
 from intelligen.models.packing import Packing
+from intelligen.models.row_masks import weight_factors
 
 # For one query a processor's two products are faster than its fused kernel, which is made for long sequences; but
 # torch multiplies matrices by plain loops where that takes fewer multiplications than this.
@@ -53,6 +54,7 @@ class Heads:
         mask: Tensor | None,
         causal: bool = False,
         dropout: float = 0.0,
+        factors_NHTL: Tensor | None = None,
     ) -> Tensor:
         """Weighted values [N, T, heads·d_v].
 
@@ -62,12 +64,18 @@ class Heads:
             kv: Keys and values [N or B, L, W] of all heads side by side, or those of a cache.
             mask: Boolean, True = may be attended to.
             causal: Each query sees the keys up to its own place; stands in the place of a mask.
-            dropout: Of the weights.
+            dropout: Of the weights, as torch draws it.
+            factors_NHTL: In its place what the weights are multiplied by.
 
         """
         sources = (kv.keys_NHLE if isinstance(kv, KeysValues) else kv).size(0)
         q_BHQE = self._by_head(q_NTE.reshape(sources, -1, self.queries))
-        if isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_BHQE, kv):
+        if factors_NHTL is not None:
+            held = kv if isinstance(kv, KeysValues) else self.split(kv)
+            seen = factors_NHTL.new_ones(factors_NHTL.shape[2:], dtype=torch.bool).tril() if causal else mask
+            factors_BHQL = factors_NHTL.view(sources, -1, *factors_NHTL.shape[1:]).transpose(1, 2).flatten(2, 3)
+            out_BHQV = _attend_by_products(q_BHQE, held, seen, factors_BHQL)
+        elif isinstance(kv, KeysValues) and dropout == 0 and not causal and _suits_products(q_BHQE, kv):
             out_BHQV = _attend_by_products(q_BHQE, kv, mask)
         else:
             keys_BHLE, values_BHLV = kv if isinstance(kv, KeysValues) else self.split(kv)
@@ -91,12 +99,21 @@ def _suits_products(q_NHTE: Tensor, kv: KeysValues) -> bool:
     return count <= _MOST_QUERIES and count * width * kv.keys_NHLE.size(2) >= _SMALLEST_PRODUCT
 
 
-def _attend_by_products(q_NHTE: Tensor, kv: KeysValues, mask: Tensor | None) -> Tensor:
-    """softmax(Q·Kᵀ / √d)·V (Vaswani et al. 2017, eq. 1)."""
+def _attend_by_products(
+    q_NHTE: Tensor, kv: KeysValues, mask: Tensor | None, factors_NHTL: Tensor | None = None
+) -> Tensor:
+    """softmax(Q·Kᵀ / √d)·V (Vaswani et al. 2017, eq. 1), the weights multiplied by factors."""
     scores_NHTL = torch.matmul(q_NHTE * q_NHTE.size(-1) ** -0.5, kv.keys_NHLE.transpose(2, 3))
     if mask is not None:
         scores_NHTL.masked_fill_(~mask, -torch.inf)
-    return torch.matmul(scores_NHTL.softmax(dim=-1), kv.values_NHLV)
+    weights_NHTL = scores_NHTL.softmax(dim=-1)
+    if factors_NHTL is not None:
+        weights_NHTL = weights_NHTL * factors_NHTL
+    return torch.matmul(weights_NHTL, kv.values_NHLV)
+
+
+def _length(kv: Tensor | KeysValues) -> int:
+    return kv.keys_NHLE.size(2) if isinstance(kv, KeysValues) else kv.size(1)
 
 
 class SelfAttention(nn.Module):
@@ -129,7 +146,10 @@ class SelfAttention(nn.Module):
         q_NTE, kv_NTW = torch.split(qkv, [queries, self.qkv.out_features - queries], dim=-1)
         kv = kv_NTW if remember is None else remember(kv_NTW)
         dropout = self.dropout if self.training else 0.0
-        seen = self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout)
+        count = q_NTE.size(1)
+        before = _length(kv) - count
+        factors = weight_factors(q_NTE, heads=self.heads.count, keys=(before, count), p=dropout)
+        seen = self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout, factors_NHTL=factors)
         out: Tensor = self.out(seen if packing is None else packing.packed(seen))
         return out
 
@@ -156,7 +176,9 @@ class CrossAttention(nn.Module):
     def forward(self, x_NTD: Tensor, source_kv: Tensor | KeysValues, *, mask: Tensor | None) -> Tensor:
         """Attend from N = B·n rows, the n rows of one source adjacent, to B sources."""
         dropout = self.dropout if self.training else 0.0
-        out: Tensor = self.out(self.heads.attend(self.query(x_NTD), source_kv, mask=mask, dropout=dropout))
+        factors = weight_factors(x_NTD, heads=self.heads.count, keys=(_length(source_kv),), p=dropout)
+        q_NTE = self.query(x_NTD)
+        out: Tensor = self.out(self.heads.attend(q_NTE, source_kv, mask=mask, dropout=dropout, factors_NHTL=factors))
         return out
 
 

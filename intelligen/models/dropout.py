@@ -1,10 +1,12 @@
-"""Dropout (Srivastava et al. 2014): the masks that torch draws, in less of a processor's time."""
+"""Dropout (Srivastava et al. 2014): the masks that torch draws, in less of a processor's time, or masks by row."""
 
 import math
 from functools import cache
 
 import torch
 from torch import Tensor, nn
+
+from intelligen.models.row_masks import current_masks
 
 _FRACTIONS = 2**53
 """torch draws a whole number below it for each element, and keeps those whose fraction of it is below a probability."""
@@ -14,7 +16,10 @@ class Dropout(nn.Dropout):
     """`nn.Dropout`, digit for digit: on a processor the whole numbers are compared, not the fractions made of them."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop elements, and scale up those that are kept."""
+        """Drop elements, and scale up those that are kept; of states [N, T, D] by row within `masks_of_rows`."""
+        masks = current_masks() if self.training and self.p > 0 else None
+        if masks is not None:
+            return x * masks.of_states(x, self.p)
         suits = x.device.type == "cpu" and x.is_contiguous() and not torch.compiler.is_compiling()
         if not (suits and self.training and self.p > 0 and _torch_draws_alike()):
             return super().forward(x)

@@ -14,6 +14,7 @@ from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.encoder_output import TransformerEncoderOutput, visible_keys
 from intelligen.models.interfaces import Classifier, Part
 from intelligen.models.matmul import Linear
+from intelligen.models.row_masks import sequences_side_by_side
 from intelligen.models.transformer_layers import EncoderLayer
 
 
@@ -57,12 +58,12 @@ class TransformerClassifier(Classifier):
         """
         padding_BL = torch.cat(tokens, dim=1) == PAD
         mask = visible_keys(padding_BL)
-        x_BLD: Tensor = self.dropout(
-            torch.cat([self._embed(i, tokens_BT) for i, tokens_BT in enumerate(tokens)], dim=1)
-        )
-        for layer in self.encoder:
-            x_BLD = layer(x_BLD, mask)
-        states_BLD = self.output_dropout(self.norm(x_BLD))
+        x_BLD = torch.cat([self._embed(i, tokens_BT) for i, tokens_BT in enumerate(tokens)], dim=1)
+        with sequences_side_by_side(*[tokens_BT.size(1) for tokens_BT in tokens]):
+            x_BLD = self.dropout(x_BLD)
+            for layer in self.encoder:
+                x_BLD = layer(x_BLD, mask)
+            states_BLD = self.output_dropout(self.norm(x_BLD))
         logits_BC: Tensor = self.output(TransformerEncoderOutput(states_BLD, padding_BL).mean_BD)
         return logits_BC
 

@@ -14,6 +14,7 @@ from intelligen.config.schema.training import Training
 from intelligen.data.batches import BatchT, Rows
 from intelligen.decoding.token_sampling import row_uniforms
 from intelligen.models.interfaces import ModelT
+from intelligen.models.row_masks import masks_of_rows, row_keys
 from intelligen.optimization import Loss, MetricSums, Updater, autocast
 
 
@@ -50,6 +51,10 @@ class UpdateContext:
     def seed_dropout(self) -> None:
         """Seed torch's default generators, which dropout draws from, for this update on this rank."""
         torch.manual_seed(self._derive(f"dropout/{self.rank}"))
+
+    def row_keys(self, purpose: str, rows_N: Tensor) -> Tensor:
+        """A random number for each row, that depends on the row's own number and on nothing else."""
+        return row_keys(self._derive(purpose), rows_N)
 
     def _derive(self, purpose: str) -> int:
         return int.from_bytes(hashlib.sha256(f"{self.seed}/{self.update}/{purpose}".encode()).digest()[:7])
@@ -108,16 +113,26 @@ class LossModule(nn.Module, Generic[ModelT, BatchT]):
 
     DistributedDataParallel adds up the ranks' gradients only where they are taken through the forward of what it wraps.
     The parameters are the model's, under other names.
+
+    Args:
+        model: The unwrapped model.
+        criterion: What an update learns from.
+        dropout_by_row: Whether a row's masks are a function of seed, update and row.
+
     """
 
-    def __init__(self, model: ModelT, criterion: Criterion[ModelT, BatchT]) -> None:
+    def __init__(self, model: ModelT, criterion: Criterion[ModelT, BatchT], *, dropout_by_row: bool) -> None:
         super().__init__()
         self.model = model
         self.criterion = criterion
+        self._dropout_by_row = dropout_by_row
 
     def forward(self, batch: BatchT, step: UpdateContext) -> Loss:
         """The micro-batch's share of the update's loss."""
-        return self.criterion(self.model, batch, step)
+        device = next(self.model.parameters()).device
+        rows_B = torch.from_numpy(batch.rows).to(device) if self._dropout_by_row else None
+        with masks_of_rows(None if rows_B is None else step.row_keys("dropout", rows_B)):
+            return self.criterion(self.model, batch, step)
 
 
 class Strategy(Generic[ModelT, BatchT]):
@@ -146,7 +161,8 @@ class Strategy(Generic[ModelT, BatchT]):
         self.model = model
         self.criterion = criterion
         self._precision = training.precision
-        self._loss = wrap(LossModule(model, criterion))
+        self._unwrapped = LossModule(model, criterion, dropout_by_row=training.dropout_by_row)
+        self._loss = wrap(self._unwrapped)
         self._updater = Updater(self._loss, training, total_updates=total_updates, world_size=world_size)
 
     def train_step(self, micro_batches: Sequence[BatchT], step: UpdateContext) -> MetricSums:
@@ -164,13 +180,12 @@ class Strategy(Generic[ModelT, BatchT]):
         """
         device = next(self.model.parameters()).device
         before = copy.deepcopy(self.criterion.state_dict())
-        loss = LossModule(self.model, self.criterion)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             step.seed_dropout()
             self.criterion.prepare(micro_batches, step)
             for batch in micro_batches:
                 with autocast(device, self._precision):
-                    total = loss(batch, step).total
+                    total = self._unwrapped(batch, step).total
                 total.backward()
         self.model.zero_grad(set_to_none=True)
         self.criterion.load_state_dict(before)

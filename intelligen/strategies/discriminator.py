@@ -18,6 +18,7 @@ from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import evaluating
 from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Classifier, Generator
+from intelligen.models.row_masks import masks_of_rows
 from intelligen.optimization import Loss, MetricSums, Updater, gather_over_ranks, sum_over_ranks
 from intelligen.strategies.base import UpdateContext
 
@@ -39,6 +40,8 @@ class Pairs:
     reference_BT: Tensor
     generated_NT: Tensor
     """N = B·n: n adjacent texts for each source."""
+    rows_B: Tensor
+    """The sources' places in their split."""
     counts_B: Tensor
     """Boolean; False = a row that only keeps a rank company, and weighs nothing."""
     update_rows: int
@@ -52,6 +55,7 @@ class Pairs:
             source_BS=batch.source_BS,
             reference_BT=bare(batch.target_out_BT, bounds_B),
             generated_NT=bare(generated_NT, bounds_B.repeat_interleave(samples)),
+            rows_B=torch.from_numpy(batch.rows).to(batch.source_BS.device),
             counts_B=batch.target_out_BT[:, 0] != PAD,
             update_rows=batch.update_rows,
         )
@@ -75,6 +79,12 @@ class Pairs:
             torch.cat([torch.ones_like(half_B), torch.zeros_like(half_B).repeat_interleave(n)]),
             torch.cat([half_B, half_B.repeat_interleave(n) / n]),
         )
+
+    def numbers(self) -> Tensor:
+        """A number for each row of `labelled`, which no other text of any source has."""
+        first_B = self.rows_B * (self.samples + 1)
+        generated_Bn = first_B[:, None] + 1 + torch.arange(self.samples, device=first_B.device)
+        return torch.cat([first_B, generated_Bn.flatten()])
 
     def shard(self, rank: int, world_size: int) -> "Pairs":
         """Every world_size-th row; a rank that would come away empty gets a row that does not count."""
@@ -119,6 +129,7 @@ class Pairs:
             source_BS=self.source_BS[index_B],
             reference_BT=self.reference_BT[index_B],
             generated_NT=self.generated_NT[index_N],
+            rows_B=self.rows_B[index_B],
             counts_B=self.counts_B[index_B],
             update_rows=self.update_rows,
         )
@@ -148,7 +159,7 @@ class DiscriminatorTrainer:
         discriminator: (source, text) → one logit, above 0 for a reference; unwrapped.
         settings: Its knobs.
         wrap: Makes a module all-reduce its gradients, where there are several ranks.
-        training: For the precision of its updates.
+        training: For the precision of its updates, and for whether a row's masks of dropout are its own.
         world_size: Ranks that share an update.
         frozen: It never learns.
 
@@ -167,6 +178,7 @@ class DiscriminatorTrainer:
         self.discriminator = discriminator
         self._settings = settings
         self._world_size = world_size
+        self._dropout_by_row = training.dropout_by_row
         self.learns = not frozen
         self._forward = wrap(discriminator)
         own = {
@@ -202,7 +214,7 @@ class DiscriminatorTrainer:
             gathered = gather_over_ranks([rest.to("cpu") for pairs in fresh for rest in pairs.counting()])
             self._replay.append([pairs for of_rank in gathered for pairs in of_rank])
         for number in range(self._settings.steps):
-            sums.add(self._update(self._lesson(fresh, step, number)))
+            sums.add(self._update(self._lesson(fresh, step, number), step, number))
         self._rounds += 1
         return sums
 
@@ -227,7 +239,7 @@ class DiscriminatorTrainer:
         self.discriminator.load_state_dict(state["discriminator"])
         self._updater.load_state_dict(state["updater"])
         self._replay.clear()
-        self._replay.extend([Pairs(**pairs).to("cpu") for pairs in remembered] for remembered in state["replay"])
+        self._replay.extend([_pairs(kept).to("cpu") for kept in remembered] for remembered in state["replay"])
         self._rounds, self._accuracy, self._gate_open = state["turns"], state["accuracy"], state["gate_open"]
 
     def _measure(self, fresh: Sequence[Pairs]) -> MetricSums:
@@ -253,10 +265,16 @@ class DiscriminatorTrainer:
         parts = (part for pairs in remembered for part in pairs.cut(step.part_tokens, self._world_size))
         return [part.shard(step.rank, self._world_size).to(device) for part in parts]
 
-    def _update(self, lesson: Sequence[Pairs]) -> MetricSums:
+    def _update(self, lesson: Sequence[Pairs], step: UpdateContext, number: int) -> MetricSums:
         sums = MetricSums()
+
+        def loss(pairs: Pairs) -> Loss:
+            keys_N = step.row_keys(f"discriminator/{number}", pairs.numbers()) if self._dropout_by_row else None
+            with masks_of_rows(keys_N):
+                return self._loss(pairs, sums)
+
         # What the updater itself reports, such as its learning rate, goes by names that are the generator's.
-        self._updater.update([partial(self._loss, pairs, sums) for pairs in lesson], update=1)
+        self._updater.update([partial(loss, pairs) for pairs in lesson], update=1)
         return sums
 
     def _loss(self, pairs: Pairs, sums: MetricSums) -> Loss:
@@ -267,3 +285,8 @@ class DiscriminatorTrainer:
         summed = F.binary_cross_entropy_with_logits(logit_N, smoothed_N, weight_N, reduction="sum")
         sums.add(MetricSums({"train/discriminator_loss": (summed, weight_N.sum())}))
         return Loss(summed / pairs.update_rows)
+
+
+def _pairs(kept: dict[str, Any]) -> Pairs:
+    """As they were kept; an earlier version kept no rows, and had no masks of theirs."""
+    return Pairs(**{"rows_B": torch.zeros_like(kept["counts_B"], dtype=torch.long)} | kept)

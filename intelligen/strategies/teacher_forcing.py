@@ -10,6 +10,7 @@ from intelligen.data.batches import Batch
 from intelligen.data.special_tokens import PAD
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets, token_losses
+from intelligen.models.row_masks import rows_repeated
 from intelligen.optimization import Loss, MetricSums
 from intelligen.strategies.base import Criterion, UpdateContext
 
@@ -34,7 +35,8 @@ class TeacherForcing(Criterion):
             return self.after(model.states(batch.target_in_BT, model.encode(batch.source_BS)), model, batch)
         # Rows doubled rather than two passes: one gradient pass, and dropout differs between the copies.
         source_BS = batch.source_BS.repeat(2, 1)
-        both_NTV = model(source_BS, batch.target_in_BT.repeat(2, 1))
+        with rows_repeated(2):
+            both_NTV = model(source_BS, batch.target_in_BT.repeat(2, 1))
         first_BTV, second_BTV = both_NTV.chunk(2)
         first, second = self.loss(first_BTV, batch), self.loss(second_BTV, batch)
         divergence = symmetric_kl(first_BTV, second_BTV, keep_BT=batch.target_out_BT != PAD)

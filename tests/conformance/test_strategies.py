@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -211,9 +211,46 @@ def test_a_resumed_run_continues_bit_for_bit(name, build):
 @every_strategy
 def test_padding_order_and_micro_batches_do_not_change_the_update(name, build):
     """Without dropout, whose draws depend on the shape of the batch; sampled tokens are drawn row by row."""
+    plain, *others = updates_of_the_same_rows(partial(build, name, dropout=False), micro=60)
+    for other in others:
+        torch.testing.assert_close(other, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("subject", [OWN], indirect=True)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one in ONE_OF_EACH[:-1] else pytest.mark.extended) for one in STRATEGIES]
+)
+def test_nor_do_they_with_dropout_by_row(name, subject):
+    """Of every kind, in the discriminator too; micro-batches are single rows."""
+    trial = subject.trial(with_dropout(STRATEGIES[name]))
+    shares = dict.fromkeys(("attention_dropout", "activation_dropout", "output_dropout"), 0.1)
+    model, training = trial.model.model_copy(update=shares), trial.training
+    ends = {}
+    for by_row in (True, False):
+        changed = {"model": model, "training": training.model_copy(update={"dropout_by_row": by_row})}
+        build = partial(build_parts, unclipped(trial.model_copy(update=changed)), subject.store)
+        plain, *others = updates_of_the_same_rows(build, micro=1)
+        ends[by_row] = [float((other - plain).norm() / plain.norm()) for other in others]
+    assert max(ends[True]) < 1e-5
+    assert min(ends[False]) > 1e-2
+
+
+def with_dropout(strategy: Strategy) -> Strategy:
+    """In whatever discriminator it has."""
+    match strategy:
+        case SeqGan() | SeqGanRandom():
+            dropping = strategy.discriminator.model_copy(update={"dropout": 0.1})
+            return strategy.model_copy(update={"discriminator": dropping})
+        case Intelligen(seqgan=DrawnSeqGan() as drawn):
+            return strategy.model_copy(update={"seqgan": with_dropout(drawn)})
+    return strategy
+
+
+def updates_of_the_same_rows(build: Callable[..., tuple[RunningStrategy, Loader]], *, micro: int) -> list[torch.Tensor]:
+    """Directions of the gradients of one update, its rows as they come, and in three other forms."""
     ends = []
     for variant in ("plain", "padded", "reversed", "micro-batches"):
-        strategy, loader = build(name, dropout=False, micro=60 if variant == "micro-batches" else None)
+        strategy, loader = build(micro=micro if variant == "micro-batches" else None)
         batches = loader.next_update()
         assert (len(batches) > 1) == (variant == "micro-batches")
         if variant == "padded":
@@ -222,8 +259,7 @@ def test_padding_order_and_micro_batches_do_not_change_the_update(name, build):
             batches = [reversed_rows(batch) for batch in batches]
         strategy.train_step(batches, UpdateContext(seed=1, update=1, total_updates=40))
         ends.append(gradient_direction(strategy))
-    for other in ends[1:]:
-        torch.testing.assert_close(other, ends[0], rtol=1e-4, atol=1e-5)
+    return ends
 
 
 def gradient_direction(strategy: RunningStrategy) -> torch.Tensor:

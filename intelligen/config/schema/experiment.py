@@ -118,6 +118,13 @@ class Experiment(Settings):
                     f"{key}.compile compiles the layers of our own models, and model.name {self.model.name} has none;"
                     " set it to false"
                 )
+            if training.dropout_by_row and not isinstance(self.model, Transformer):
+                raise ValueError(
+                    f"{key}.dropout_by_row is for our own models, and model.name {self.model.name} draws its masks"
+                    " itself; set it to false"
+                )
+            if training.dropout_by_row and training.compile:
+                raise ValueError(f"{key}.dropout_by_row and {key}.compile exclude each other; set one to false")
         if self.finetuning.epochs == 0:
             raise ValueError("finetuning.epochs must be at least 1: a strategy that trains nothing is its baseline")
         if self.training.epochs == 0 and not isinstance(self.model, Pretrained) and self.initial is None:

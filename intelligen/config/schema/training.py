@@ -94,6 +94,9 @@ class Training(Settings):
     update, or half of it, and so on, as 90 % of the free memory allows; this is tried before the first update. Not
     given = `auto` on a GPU, and no bound without one. An update that does not fit is made in smaller parts in any case.
     """
+    dropout_by_row: Annotated[bool, ADDED] = False
+    """Masks of dropout that are a function of seed, update and row, in models of ours. So an update in smaller parts,
+    or over other ranks, has the masks and the gradient that it has as a whole."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     """ε: the share of the target's probability that is spread over the vocabulary (Szegedy et al. 2016)."""
     optimizer: Optimizer = Optimizer()

@@ -10,7 +10,7 @@ from conftest import tiny_trial
 
 from intelligen.config.base import canonical_json
 from intelligen.config.schema.decoding import Greedy
-from intelligen.config.schema.model import DecoderOnly, Seq2Seq
+from intelligen.config.schema.model import DecoderOnly, Encoder, Seq2Seq
 from intelligen.config.schema.training import Training
 from intelligen.data.special_tokens import BOS, EOS
 from intelligen.decoding.generate import generate
@@ -19,6 +19,7 @@ from intelligen.models.build import build_model
 from intelligen.models.compiled_layers import compile_layers
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets
+from intelligen.models.transformer_layers import EncoderLayer
 from intelligen.training.fit import fit
 from intelligen.training.runtime import Runtime
 
@@ -79,3 +80,14 @@ def test_on_a_processor_it_is_refused(tiny_store: tuple[Path, str], tmp_path: Pa
     compiling = trial.model_copy(update={"training": trial.training.model_copy(update={"compile": True})})
     with pytest.raises(ConfigError, match=r"^training\.compile: compiles for a GPU, and this training runs on"):
         fit(compiling, Runtime(store, tmp_path))
+
+
+def test_a_layer_with_dropout_is_one_graph() -> None:
+    share = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"), 0.5)
+    layer = EncoderLayer(Encoder(**SHAPE | share, layers=1))
+    compiled, x_BSD = torch.compile(layer, backend="eager", fullgraph=True, dynamic=True), torch.ones(2, 5, 16)
+    outputs = []
+    for one in (layer, compiled):
+        torch.manual_seed(1)
+        outputs.append(one(x_BSD, None))
+    assert torch.equal(*outputs)

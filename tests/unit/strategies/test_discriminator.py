@@ -23,10 +23,12 @@ SMALL = Discriminator(head_width=8, d_ff=24, heads=2, layers=1, learning_rate=3e
 BOUND = 4
 
 
-def trainer_of(settings: Discriminator = SMALL, **options: object) -> DiscriminatorTrainer:
+def trainer_of(
+    settings: Discriminator = SMALL, *, training: Training | None = None, **options: object
+) -> DiscriminatorTrainer:
     discriminator = build_discriminator(settings, toy_model(), seed=3)
     return DiscriminatorTrainer(
-        discriminator, settings, wrap=lambda module: module, training=Training(), world_size=1, **options
+        discriminator, settings, wrap=lambda module: module, training=training or Training(), world_size=1, **options
     )
 
 
@@ -214,11 +216,13 @@ class Seen:
             self.texts |= {tuple(F.pad(row, (0, BOUND + 1 - len(row)))[: BOUND + 1].tolist()) for row in inputs[1]}
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.2], ids=["calm", "dropout by row"])
 @pytest.mark.parametrize(("rows_at_once", "at_most"), [(None, 6), (6, 6), (4, 4), (1, 1)])
-def test_a_remembered_round_is_learnt_in_parts_that_the_update_under_way_keeps_to(rows_at_once, at_most):
+def test_a_remembered_round_is_learnt_in_parts_that_the_update_under_way_keeps_to(rows_at_once, at_most, dropout):
     rounds = [pairs_of(random_rows(6, seed=seed), random_rows(6, seed=seed + 9)) for seed in range(2)]
     longest = max(rounds[0].source_BS.size(1), rounds[0].reference_BT.size(1))
-    whole, parts = (trainer_of(replace_settings(replay=2, steps=6, dropout=0.0)) for _ in range(2))
+    settings, training = replace_settings(replay=2, steps=6, dropout=dropout), Training(dropout_by_row=dropout > 0)
+    whole, parts = (trainer_of(settings, training=training) for _ in range(2))
     for trainer in (whole, parts):
         learn(trainer, rounds[:1], 1)
     sizes: list[int] = []

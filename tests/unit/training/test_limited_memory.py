@@ -55,11 +55,18 @@ def wide(
     dropout: float = 0.0,
     strategy: Standard | SeqGan | None = None,
     share: int = 1,
+    by_row: bool = False,
 ) -> Trial:
     """Updates whose feed-forward units take nearly all that a training takes, over `share` ranks as much on each."""
     trial = tiny_trial(prepared)
     training = trial.training.model_copy(
-        update={"batch_tokens": PADDED, "epochs": 1, "epoch_updates": updates, "checkpoint_updates": 1}
+        update={
+            "batch_tokens": PADDED,
+            "epochs": 1,
+            "epoch_updates": updates,
+            "checkpoint_updates": 1,
+            "dropout_by_row": by_row,
+        }
     )
     model = Seq2Seq(
         d_model=8, d_ff=12288 * share, heads=2, encoder_layers=1, decoder_layers=1, dropout=dropout, max_positions=64
@@ -76,11 +83,18 @@ def as_if_told(store: Path, directory: Path, into: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("after", "what"), [(0, "the longest update"), pytest.param(1, "update 2", marks=pytest.mark.extended)]
+    ("after", "what", "by_row"),
+    [
+        (0, "the longest update", True),
+        pytest.param(0, "the longest update", False, marks=pytest.mark.extended),
+        pytest.param(1, "update 2", True, marks=pytest.mark.extended),
+        pytest.param(1, "update 2", False, marks=pytest.mark.extended),
+    ],
 )
-def test_what_does_not_fit_is_trained_in_halves_and_comes_to_the_same(tiny_store, tmp_path, after, what):
+def test_what_does_not_fit_is_trained_in_halves_and_comes_to_the_same(tiny_store, tmp_path, after, what, by_row):
+    """With masks of dropout by row, or without dropout."""
     store, identity = tiny_store
-    trial = wide(identity, updates=after + 1)
+    trial = wide(identity, updates=after + 1, dropout=0.1 * by_row, by_row=by_row)
     said = limited_fit(trial, store, tmp_path / "t", after=after, extra=THREE)
     assert said.startswith(f"out of memory in {what}: ")
     assert said.endswith(f"; goes on from update {after} in parts of at most 1,400 tokens, where the largest had 2,800")
