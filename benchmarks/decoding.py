@@ -3,7 +3,9 @@
     python benchmarks/decoding.py [--full] [--threads 1] [--store runs/benchmarks] [--folder MULTI30K | --trained TRIAL]
 
 Ours runs as `intelligen test` runs it: the batches of the test split, longest first, through `generate`. The peers get
-the sentences in the same order, in batches of the size that suits each. All hypotheses have the same bound.
+the sentences in the same order, in batches of the size that suits each. All hypotheses have the same bound. Products
+are computed by the faster library, as a training here would have it; one thread is timed by the process' own clock,
+which other programs move little.
 
 - Beam search compares Σ log p: Marian and CTranslate2 divide it by |Y|^α, ours and JoeyNMT by ((5 + |Y|) / 6)^α, and
   α = 0 is the one setting that means the same in all of them. The beams differ in detail: ours and JoeyNMT's narrow by
@@ -14,6 +16,7 @@ the sentences in the same order, in batches of the size that suits each. All hyp
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -25,6 +28,7 @@ import rounds
 import torch
 from small_model import trained_model
 
+from intelligen.config.schema.compute import Compute
 from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Sample
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.batches import Batch, SentencePairs, cut, evaluation_batches
@@ -32,7 +36,9 @@ from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import token_log_probs
+from intelligen.models.matmul import use_matmul
 from intelligen.state.trial_result import read_trial
+from intelligen.training.matmul_choice import chosen_matmul
 from intelligen.training.trained_model import TrainedModel
 
 Hypotheses = list[list[int]]
@@ -122,7 +128,10 @@ def measure(
     else:
         found = TrainedModel.load(trained, store=store, device=torch.device("cpu"))
     torch.set_num_threads(threads)
-    ours, shape = Ours.of(found, every=2 if full else 8), read_trial(found.directory).model
+    trial = read_trial(found.directory)
+    # The record says what was faster where the model was trained, in as many threads as that had.
+    use_matmul(chosen_matmul(Compute(), trial.model, trial.training, device=torch.device("cpu")))
+    ours, shape = Ours.of(found, every=2 if full else 8), trial.model
     table: rounds.Table = [rounds.Remark(peer, why) for peer in MODULES if (why := _why_not(peer, shape))]
     with tempfile.TemporaryDirectory() as directory:
         peers = _peers(ours, shape, threads=threads, directory=Path(directory))
@@ -132,7 +141,8 @@ def measure(
                 for peer, decode in peers.items()
                 if peer != "JoeyNMT" or name == "greedy" or (full and name == "beam 4")
             }
-            table += _compared(name, ours, partial(ours.decode, search), chosen, full=full)
+            clock = time.process_time if threads == 1 else time.perf_counter
+            table += _compared(name, ours, partial(ours.decode, search), chosen, full=full, clock=clock)
     return table
 
 
@@ -143,13 +153,16 @@ def _compared(
     peers: dict[str, Callable[[], Hypotheses]],
     *,
     full: bool,
+    clock: Callable[[], float],
 ) -> rounds.Table:
     outputs: dict[str, Hypotheses] = {}
 
     def work(side: str, decode: Callable[[], Hypotheses]) -> None:
         outputs[side] = decode()
 
-    sides = {side: rounds.timed(partial(work, side, decode)) for side, decode in {"ours": ours, **peers}.items()}
+    sides = {
+        side: rounds.timed(partial(work, side, decode), clock=clock) for side, decode in {"ours": ours, **peers}.items()
+    }
     seconds = rounds.round_robin(sides, rounds=3 if full else 1)
     expected = outputs.pop("ours")
     speeds = {side: [len(expected) / second for second in figures] for side, figures in seconds.items()}
