@@ -227,7 +227,7 @@ class HeldKeysValues:
             at_once=times * self._at_once,
         )
         for layer, held_NHTW in enumerate(self._held):
-            apart_BnHTW = held_NHTW[:, :, :end].view(joined.rows, times, *held_NHTW[:, :, :end].shape[1:])
+            apart_BnHTW = held_NHTW[:, :, :end].view(self.rows // times, times, *held_NHTW[:, :, :end].shape[1:])
             joined._grow(layer, times * end)
             place_BHXW = joined._held[layer][:, :, : times * end]
             place_BHXW.view(*place_BHXW.shape[:2], times, end, -1).copy_(apart_BnHTW.transpose(1, 2))
