@@ -27,6 +27,7 @@ GAME: dict[str, Any] = {"discriminator": single.Discriminator(pretraining_update
 VARIANTS: dict[str, Strategy] = {
     "standard": single.Standard(),
     "standard_matched": single.StandardMatched(),
+    "standard, dropout by row": single.Standard(),
     "standard, R-Drop": single.Standard(r_drop=1.0),
     "auxiliary, decoder": single.Auxiliary(),
     "auxiliary, encoder": single.Auxiliary(head="encoder"),
@@ -45,6 +46,8 @@ VARIANTS: dict[str, Strategy] = {
     # Any other mixture costs the weighted mean of its members.
     "intelligen, all on standard": Intelligen(policy=Static(weights=Weights(standard=1.0))),
 }
+TRAININGS = {"standard, dropout by row": Training(dropout_by_row=True)}
+"""Of the variants that are trained otherwise."""
 VOCABULARY = 4000
 # Shape T of the first source project.
 SHAPE = Seq2Seq(d_model=256, d_ff=512, heads=8, encoder_layers=3, decoder_layers=3, max_positions=256)

@@ -26,7 +26,7 @@ import torch
 from rounds import Row, Table, compare, machine, markdown, parser, resident_mib
 from stopwatch import PARTS, Stopwatch
 from torch import Tensor
-from update_sides import OURS, SAVERS, T5, VARIANTS, Side, data_and_models, strategy_of
+from update_sides import OURS, SAVERS, T5, TRAININGS, VARIANTS, Side, data_and_models, strategy_of
 
 from intelligen.config.schema.model import Model
 from intelligen.config.schema.training import Schedule, Training
@@ -81,7 +81,8 @@ def updates(
 ) -> Iterator[tuple[str, Update]]:
     """One update of each variant, each with a model and an optimizer of its own."""
     for name in names:
-        strategy = strategy_of(VARIANTS.get(name, VARIANTS["standard"]), settings, prepared)
+        variant, training = VARIANTS.get(name, VARIANTS["standard"]), TRAININGS.get(name)
+        strategy = strategy_of(variant, settings, prepared, training=training)
         strategy.model.load_state_dict(trained)
         yield name, naive_update(strategy.model) if name == NAIVE else strategy.train_step
 

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic
 
 import torch
+from torch import Tensor
 
 from intelligen.config.metric_direction import higher_is_better
 from intelligen.config.schema.declarations import TaskSettings
@@ -21,6 +22,8 @@ from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss
 
 AnyMetric = Metric[Any, Any]
+Uniforms = Callable[[int], Tensor]
+"""A width → so many draws from [0, 1) for each row."""
 _FORMS = {"loss": ".3f"}
 """Of scores that are no metric's."""
 
@@ -205,6 +208,7 @@ class Task(ABC, Generic[ModelT, BatchT]):
         decoding: Decoding,
         device: torch.device,
         notes: Counter[str],
+        uniforms: Uniforms | None = None,
     ) -> list[str]:
         """What the model says of some texts, prepared as the training data were.
 
@@ -217,6 +221,8 @@ class Task(ABC, Generic[ModelT, BatchT]):
             device: Where the model lies.
             notes: Counters: `cut` (texts that are longer than `data.max_tokens`, of which only so much is read),
                 `cut_start` (texts of which only the end is read).
+            uniforms: The randomness of a search that draws, for as many tokens as are asked for; none = torch's
+                default generator.
 
         """
 

@@ -22,7 +22,7 @@ from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Classifier
 from intelligen.models.losses import summed_class_loss
 from intelligen.optimization import Loss, MetricSums
-from intelligen.tasks.base import Task, encoded
+from intelligen.tasks.base import Task, Uniforms, encoded
 
 MOST_OF_ONE_CLASS: Final = 0.8
 """From this share on, accuracy says little."""
@@ -110,6 +110,7 @@ class ClassificationTask(Task[Classifier, LabelledBatch]):
         decoding: Decoding,
         device: torch.device,
         notes: Counter[str],
+        uniforms: Uniforms | None = None,
     ) -> list[str]:
         """The most probable label of each, all in one batch."""
         classes = prepared.classes(self.label)

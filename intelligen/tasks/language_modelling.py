@@ -22,7 +22,7 @@ from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets, token_log_probs
 from intelligen.optimization import Loss, MetricSums
-from intelligen.tasks.base import Task, whole
+from intelligen.tasks.base import Task, Uniforms, whole
 
 
 class LanguageModellingTask(Task[Generator, Batch]):
@@ -124,6 +124,7 @@ class LanguageModellingTask(Task[Generator, Batch]):
         decoding: Decoding,
         device: torch.device,
         notes: Counter[str],
+        uniforms: Uniforms | None = None,
     ) -> list[str]:
         """Each text with what the model writes after it, all in one batch; of a long one only the end is read.
 
@@ -136,7 +137,8 @@ class LanguageModellingTask(Task[Generator, Batch]):
         prefix_NT = torch.tensor([[PAD] * (longest - len(ids)) + ids for ids in pieces], device=device)
         bounds_N = (prefix_NT != PAD).sum(dim=1) + LengthBound.of(decoding).of_sources(prefix_NT)
         source_N0 = prefix_NT[:, :0]
-        found = generate(model, source_N0, search, max_lengths_B=bounds_N, prefix_NT=prefix_NT)
+        uniforms_NT = None if uniforms is None else uniforms(int(bounds_N.max())).to(device)
+        found = generate(model, source_N0, search, max_lengths_B=bounds_N, prefix_NT=prefix_NT, uniforms_NT=uniforms_NT)
         return prepared.tokenizer(self.text).decode(found.tokens_NT.tolist())
 
     def summary(self, metrics: Mapping[str, float]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from intelligen.evaluation import Evaluation, Shard, evaluate_shard
 from intelligen.evaluation.text_health import TEXT_SHARES, text_measures
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.tasks.base import Task, encoded
+from intelligen.tasks.base import Task, Uniforms, encoded
 
 
 class TextGeneration(Task[Generator, Batch]):
@@ -101,12 +101,14 @@ class TextGeneration(Task[Generator, Batch]):
         decoding: Decoding,
         device: torch.device,
         notes: Counter[str],
+        uniforms: Uniforms | None = None,
     ) -> list[str]:
         """A hypothesis for each, all in one batch."""
         pieces = [torch.tensor([*ids, EOS]) for ids in encoded(texts, prepared, self.source, notes=notes)]
         source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(device)
         bounds_B = LengthBound.of(decoding).of_sources(source_BS)
-        found = generate(model, source_BS, search, max_lengths_B=bounds_B)
+        uniforms_BT = None if uniforms is None else uniforms(int(bounds_B.max())).to(device)
+        found = generate(model, source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_BT)
         return self.written(prepared, found.tokens_NT.tolist())
 
     def written(self, prepared: Prepared, tokens: Sequence[Sequence[int]]) -> list[str]:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import torch
 
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.data.batches import Rows, cut
 from intelligen.data.text_lines import one_line
-from intelligen.tasks.base import encoded, whole
+from intelligen.decoding.token_sampling import row_uniforms
+from intelligen.tasks.base import Uniforms, encoded, whole
 from intelligen.training.evaluation_memory import evaluate_within_memory
 from intelligen.training.trained_model import TrainedModel
 
@@ -24,7 +26,8 @@ def translate(
     """Answer lines together: one line for each, and an empty one for an empty one.
 
     Text is prepared as the training data were (lower-cased where they were, line breaks inside replaced). Where the
-    memory does not suffice for all lines at once, they are answered in smaller batches.
+    memory does not suffice for all lines at once, they are answered in smaller batches. A search that draws draws the
+    same then: a call takes one number from torch's default generator, and each line has its draws from that.
 
     Args:
         trained: The model.
@@ -51,7 +54,7 @@ def translate(
 
 def _found(trained: TrainedModel, texts: Sequence[str], search: DecodingSearch, notes: Counter[str]) -> list[str]:
     """What the model says of texts, none of which is empty: of all at once, or of as many as fit."""
-    lengths = _lengths(trained, texts)
+    lengths, key = _lengths(trained, texts), int(torch.randint(2**62, ()))
 
     def predict(bounded: Decoding) -> tuple[list[str], Counter[str]]:
         found, seen = [""] * len(texts), Counter[str]()
@@ -64,6 +67,7 @@ def _found(trained: TrainedModel, texts: Sequence[str], search: DecodingSearch, 
                 decoding=trained.trial.decoding,
                 device=trained.device,
                 notes=seen,
+                uniforms=_uniforms(key, rows),
             )
             for row, answer in zip(rows, answers, strict=True):
                 found[row] = answer
@@ -84,6 +88,10 @@ def _lengths(trained: TrainedModel, texts: Sequence[str]) -> Rows:
     else:
         pieces = encoded(texts, trained.prepared, column.name, notes=Counter())
     return np.array([len(ids) + 1 for ids in pieces])
+
+
+def _uniforms(key: int, rows: Sequence[int]) -> Uniforms:
+    return lambda width: row_uniforms(key, np.array(rows), width=width)
 
 
 def _batches(lengths: Rows, tokens: int) -> list[list[int]]:

@@ -25,6 +25,7 @@ from intelligen.models.interfaces import Classifier
 from intelligen.models.losses import summed_class_loss
 from intelligen.optimization import Loss, MetricSums
 from intelligen.tasks import Task
+from intelligen.tasks.base import Uniforms
 
 LABELS = ("short", "long")
 LONG = 4
@@ -120,6 +121,7 @@ class Labelling(Task[Classifier, LabelledBatch]):
         decoding: Decoding,
         device: torch.device,
         notes: Counter[str],
+        uniforms: Uniforms | None = None,
     ) -> list[str]:
         encoded = prepared.tokenizer("source").encode(list(texts))
         return [LABELS[model(torch.tensor([ids], device=device)).argmax()] for ids in encoded]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import WORDS, tiny_trial
 
-from intelligen.config.schema.decoding import Greedy
+from intelligen.config.schema.decoding import Greedy, Sample
 from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import MemoryShortageError
 from intelligen.state import layout
@@ -52,15 +52,18 @@ class Limited:
         monkeypatch.setattr(trained.model, "encode", limited)
 
 
-@pytest.mark.parametrize("at_most", [400, 82])
+@pytest.mark.parametrize(("at_most", "search"), [(400, Greedy()), (82, Greedy()), (82, Sample())])
 def test_lines_that_do_not_fit_together_are_answered_in_smaller_batches(
-    tiny_store: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, at_most: int
+    tiny_store: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, at_most: int, search: Greedy | Sample
 ) -> None:
     trained = untrained(*tiny_store)
     notes, again = Counter[str](), Counter[str]()
-    together = translate(trained, LINES, search=Greedy(), notes=notes)
+    torch.manual_seed(1)
+    together = translate(trained, LINES, search=search, notes=notes)
+    assert (translate(trained, LINES, search=search) == together) == isinstance(search, Greedy)
     limited = Limited(trained, at_most, monkeypatch)
-    assert translate(trained, LINES, search=Greedy(), notes=again) == together
+    torch.manual_seed(1)
+    assert translate(trained, LINES, search=search, notes=again) == together
     assert limited.read[0] > at_most >= limited.read[-1], "all were tried at once first"
     assert again == notes == {"cut": 1, "line_breaks": 1}
 
