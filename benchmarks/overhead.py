@@ -31,7 +31,7 @@ from typing import Any
 
 import torch
 from processes import ProcessorTimes
-from rounds import Remark, Row, Table, compare, machine, markdown, parser
+from rounds import Remark, Row, Rows, Table, compare, parser, print_table
 
 from intelligen.config.schema.experiment import Trial
 from intelligen.state import layout
@@ -246,26 +246,24 @@ def _bounded(what: str, figures: list[float], *, bound: float, unit: str) -> Row
     return compare(what, figures, [bound] * len(figures), unit=unit, target="≤ 1.0", faster=False)
 
 
-def measure(*, full: bool, threads: int) -> Table:
+def measure(*, full: bool, threads: int) -> Rows:
     """The rows of every variant."""
-    table: Table = []
     variants = ((16, 1, SHORT), (16, 2, SHORT), (4, 1, LONG)) if full else ((6, 1, SHORT),)
     for trials, concurrent, updates in variants:
         with tempfile.TemporaryDirectory() as directory:
             place = Path(directory)
             times = SweepTimes(place, trials=trials, concurrent=concurrent, epoch_updates=updates, threads=threads)
-            table += rows(times)
+            yield from rows(times)
             if (concurrent, updates) == (1, SHORT):
                 calls, seconds = report_cost(times.sweep, place / "copy")
                 what = f"one more report in MLflow ({1000 * seconds:.0f} ms)"
-                table.append(_bounded(what, [float(calls.total())], bound=1.0, unit="requests"))
-    return table
+                yield _bounded(what, [float(calls.total())], bound=1.0, unit="requests")
 
 
 def main() -> None:
     """Print the table."""
     arguments = parser(__doc__).parse_args()
-    print(machine(arguments.threads), markdown(measure(full=arguments.full, threads=arguments.threads)), sep="\n\n")
+    print_table(measure(full=arguments.full, threads=arguments.threads), threads=arguments.threads)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import sentencepiece
-from rounds import Row, Table, compare, machine, markdown, parser, resident_mib, round_robin
+from rounds import Row, Rows, Table, compare, parser, print_table, resident_mib, round_robin
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus, Tokenizer
@@ -118,16 +118,16 @@ def memory(scratch: Path, *, few: int, many: int, learning: bool) -> Row:
     return compare(what, peaks[:1], peaks[1:], unit="MiB", faster=False, target="≤ 1.2")
 
 
-def measure(*, full: bool, threads: int) -> Table:
+def measure(*, full: bool, threads: int) -> Rows:
     """Speed and memory, on so many processors; a full run takes two, as the target for speed does."""
     threads = max(threads, 2) if full else threads
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
-        table = speeds(scratch, pairs=300_000 if full else 50_000, rounds=5 if full else 3, threads=threads)
+        yield from speeds(scratch, pairs=300_000 if full else 50_000, rounds=5 if full else 3, threads=threads)
         few, many = (1_000_000, 5_000_000) if full else (50_000, 500_000)
-        return [*table, memory(scratch, few=few, many=many, learning=full)]
+        yield memory(scratch, few=few, many=many, learning=full)
 
 
 def main() -> None:
@@ -136,8 +136,7 @@ def main() -> None:
         print_own_peak(*sys.argv[2:])
         return
     arguments = parser(__doc__).parse_args()
-    table = measure(full=arguments.full, threads=arguments.threads)
-    print(machine(arguments.threads), markdown(table), sep="\n\n")
+    print_table(measure(full=arguments.full, threads=arguments.threads), threads=arguments.threads)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -51,6 +51,8 @@ class Remark:
 
 
 Table = list[Row | Remark]
+Rows = Iterator[Row | Remark]
+"""The table's, each as soon as it is there."""
 
 
 def round_robin(sides: Mapping[str, Side], *, rounds: int) -> dict[str, list[float]]:
@@ -134,16 +136,27 @@ def machine(threads: int) -> str:
     return f"{name}, {os.cpu_count()} cores, {threads} thread(s) a side, {versions}"
 
 
+HEAD = "| what | ours | peer | ratio | spread | target | |\n| --- | ---: | ---: | ---: | --- | --- | --- |"
+
+
+def line(row: Row | Remark) -> str:
+    """A row of the table as Markdown."""
+    if isinstance(row, Remark):
+        return f"| {row.what} | – | – | – | – | – | {row.text} |"
+    figures = (row.ours, row.theirs, f"{row.ratio:.2f}", f"{row.low:.2f}–{row.high:.2f}")
+    return f"| {' | '.join((row.what, *figures, row.target, row.verdict))} |"
+
+
 def markdown(table: Table) -> str:
     """The table as Markdown."""
-    lines = ["| what | ours | peer | ratio | spread | target | |", "| --- | ---: | ---: | ---: | --- | --- | --- |"]
-    for row in table:
-        if isinstance(row, Remark):
-            lines.append(f"| {row.what} | – | – | – | – | – | {row.text} |")
-        else:
-            figures = (row.ours, row.theirs, f"{row.ratio:.2f}", f"{row.low:.2f}–{row.high:.2f}")
-            lines.append(f"| {' | '.join((row.what, *figures, row.target, row.verdict))} |")
-    return "\n".join(lines)
+    return "\n".join([HEAD, *map(line, table)])
+
+
+def print_table(rows: Iterable[Row | Remark], *, threads: int) -> None:
+    """Print what it was taken on and each row as soon as it is there, so that a limit of time loses none of them."""
+    print(machine(threads), HEAD, sep="\n\n", flush=True)
+    for row in rows:
+        print(line(row), flush=True)
 
 
 def resident_mib(field: str = "VmHWM") -> float:

@@ -12,35 +12,33 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from multiprocessing import get_context
 
-from rounds import Remark, Table, machine, markdown, parser
+from rounds import HEAD, Remark, line, machine, parser
 
 BENCHMARKS = ("training", "decoding", "updates", "overhead", "scaling", "startup", "preparing", "quickstart")
 
 
-def measure(name: str, full: bool, threads: int) -> Table:
-    """One benchmark's rows."""
-    table: Table = import_module(name).measure(full=full, threads=threads)
-    return table
+def print_rows(name: str, full: bool, threads: int) -> None:
+    """Print one benchmark's rows, each as soon as it is there."""
+    for row in import_module(name).measure(full=full, threads=threads):
+        print(line(row), flush=True)
 
 
 def main() -> int:
-    """Run them one after the other, each in a process of its own."""
+    """Run them one after the other, each in a process of its own; a limit of time loses no row that is finished."""
     options = parser(__doc__)
     options.add_argument("--only", action="append", choices=BENCHMARKS, help="instead of all; may be given again")
     arguments = options.parse_args()
-    table: Table = []
     failed = False
+    print(machine(arguments.threads), HEAD, sep="\n\n", flush=True)
     for name in arguments.only or BENCHMARKS:
         print(f"{name} …", file=sys.stderr, flush=True)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             try:
-                table += process.submit(measure, name, arguments.full, arguments.threads).result()
+                process.submit(print_rows, name, arguments.full, arguments.threads).result()
             except Exception:
                 traceback.print_exc()
-                table.append(Remark(name, "it failed"))
+                print(line(Remark(name, "it failed")), flush=True)
                 failed = True
-    print(machine(arguments.threads))
-    print(markdown(table))
     return failed
 
 

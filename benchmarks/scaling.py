@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
-from rounds import Row, Table, compare, machine, markdown, parser, round_robin
+from rounds import Row, Rows, compare, parser, print_table, round_robin
 from torch import distributed
 
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
@@ -144,27 +144,24 @@ def rows(name: str, trial: Trial, store: Path, *, rounds: int, threads: int) -> 
     ]
 
 
-def measure(*, full: bool, threads: int) -> Table:
+def measure(*, full: bool, threads: int) -> Rows:
     """The rows of both shapes; a quick look takes the smaller one."""
     rounds, updates = (5, 5) if full else (3, 5)
     data = Data(corpus=EmbeddedCorpus(train=5000, valid=8, test=8), tokenizer=Tokenizer(vocabulary=4000))
     training = Training(epochs=rounds + 1, epoch_updates=updates, batch_tokens=BATCH_TOKENS)
-    table: Table = []
     with tempfile.TemporaryDirectory() as directory:
         store = Path(directory)
         prepared = prepare(data, store, columns=SOURCE_AND_TARGET).identity
         for name, shape in SHAPES.items() if full else [*SHAPES.items()][:1]:
             experiment = Experiment(version=1, name="scaling", data=data, model=shape, training=training)
             trial = baseline_trial(experiment, prepared=prepared)
-            table += rows(name, trial, store, rounds=rounds, threads=threads)
-    return table
+            yield from rows(name, trial, store, rounds=rounds, threads=threads)
 
 
 def main() -> None:
     """Print the table."""
     arguments = parser(__doc__).parse_args()
-    print(machine(arguments.threads))
-    print(markdown(measure(full=arguments.full, threads=arguments.threads)))
+    print_table(measure(full=arguments.full, threads=arguments.threads), threads=arguments.threads)
 
 
 if __name__ == "__main__":

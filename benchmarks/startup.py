@@ -15,7 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from rounds import Row, Side, Table, compare, machine, markdown, parser, round_robin, timed
+from rounds import Row, Rows, Side, Table, compare, parser, print_table, round_robin, timed
 
 REPOSITORY = Path(__file__).parents[1]
 HELP_S = 0.5
@@ -101,10 +101,11 @@ def launching(*, rounds: int) -> list[Row]:
     return [whole, *(against(f"- {part}", [way[part] for way in ways]) for part in PARTS)]
 
 
-def measure(*, full: bool, threads: int) -> Table:
+def measure(*, full: bool, threads: int) -> Rows:
     """Help, and the launch of a tiny sweep."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    return [*commands(rounds=9 if full else 3), *launching(rounds=3 if full else 1)]
+    yield from commands(rounds=9 if full else 3)
+    yield from launching(rounds=3 if full else 1)
 
 
 def _environment() -> dict[str, str]:
@@ -118,8 +119,7 @@ def _environment() -> dict[str, str]:
 def main() -> None:
     """Print the table."""
     arguments = parser(__doc__).parse_args()
-    table = measure(full=arguments.full, threads=arguments.threads)
-    print(machine(arguments.threads), markdown(table), sep="\n\n")
+    print_table(measure(full=arguments.full, threads=arguments.threads), threads=arguments.threads)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from peers.our_settings import take_our_settings
-from rounds import Remark, Row, Side, Table, apart, compare, machine, markdown, missing, parser, round_robin
+from rounds import Remark, Row, Rows, Side, Table, apart, compare, missing, parser, print_table, round_robin
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -251,7 +251,7 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def measure(*, full: bool, threads: int, folder: Path | None = None, tokens: int | None = None) -> Table:
+def measure(*, full: bool, threads: int, folder: Path | None = None, tokens: int | None = None) -> Rows:
     """Quick: fp32 in small batches; full: fp32 and bf16, one and two threads, the batch of the product's default."""
     tokens = tokens or (4096 if full else 1024)
     with tempfile.TemporaryDirectory() as store:
@@ -259,14 +259,13 @@ def measure(*, full: bool, threads: int, folder: Path | None = None, tokens: int
         if torch.cuda.is_available():
             training = Training(precision="bf16", batch_tokens=25_000)
             work = Work(prepared, SHAPE_BASE, 32_000, training, torch.device("cuda"), threads, 10, 10 if full else 3)
-            return compared(work)
-        table: Table = []
+            yield from compared(work)
+            return
         for precision in ("fp32", "bf16") if full else ("fp32",):
             for count in (1, 2) if full else (threads,):
                 training = Training(precision=precision, batch_tokens=tokens)
                 vocabulary = prepared.tokenizer("target").size
-                table += compared(Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), count, 2, 5))
-        return table
+                yield from compared(Work(prepared, SHAPE_T, vocabulary, training, torch.device("cpu"), count, 2, 5))
 
 
 def main() -> None:
@@ -275,8 +274,8 @@ def main() -> None:
     options.add_argument("--folder", type=Path, help="train.en.gz, train.de.gz, val.en.gz, val.de.gz, as of Multi30k")
     options.add_argument("--tokens", type=int, help="of an update on a processor; 4096 in full, else 1024")
     given = options.parse_args()
-    table = measure(full=given.full, threads=given.threads, folder=given.folder, tokens=given.tokens)
-    print(machine(given.threads), markdown(table), sep="\n\n")
+    rows = measure(full=given.full, threads=given.threads, folder=given.folder, tokens=given.tokens)
+    print_table(rows, threads=given.threads)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ import torch
 from rounds import Row, Table, compare, machine, markdown, parser, resident_mib
 from stopwatch import PARTS, Stopwatch
 from torch import Tensor
-from update_sides import OURS, SAVERS, T5, TRAININGS, VARIANTS, Side, data_and_models, strategy_of
+from update_sides import OURS, SAVERS, SHAPE, T5, TRAININGS, VARIANTS, Side, data_and_models, strategy_of
 
+from intelligen.config.schema.compute import Compute
 from intelligen.config.schema.model import Model
 from intelligen.config.schema.training import Schedule, Training
 from intelligen.data.batches import Batch, SentencePairs
@@ -36,8 +37,10 @@ from intelligen.data.prepared_data import Prepared, open_prepared
 from intelligen.data.special_tokens import BOS
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import token_losses
+from intelligen.models.matmul import use_matmul
 from intelligen.optimization import Loss, Updater
 from intelligen.strategies import base
+from intelligen.training.matmul_choice import chosen_matmul
 from intelligen.training.memory_allocator import keep_freed_memory
 
 TARGETS = {
@@ -97,9 +100,10 @@ def warmed_weights(settings: Model, prepared: Prepared, loader: Loader, *, count
 
 
 def run(prepared: Prepared, models: dict[str, Model], *, names: Sequence[str], rounds: int, threads: int) -> Rounds:
-    """The variants in turn, over the same batches; freed memory is kept, as `fit` has it."""
+    """The variants in turn, over the same batches; memory is kept and products are computed as `fit` has them."""
     keep_freed_memory()
     torch.set_num_threads(threads)
+    use_matmul(chosen_matmul(Compute(), SHAPE, Training(), device=torch.device("cpu")))
     loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=512, seed=1)
     calls: dict[Side, Update] = {}
     for model, settings in models.items():
@@ -145,6 +149,7 @@ def peak_mib(settings: Model, directory: Path, threads: int) -> float:
     """Most memory that this process takes beyond its model for three standard updates of 4,096 tokens."""
     keep_freed_memory()
     torch.set_num_threads(threads)
+    use_matmul(chosen_matmul(Compute(), SHAPE, Training(), device=torch.device("cpu")))
     prepared = open_prepared(directory)
     strategy = strategy_of(VARIANTS["standard"], settings, prepared)
     loader = Loader(SentencePairs(prepared.split("train")), batch_tokens=4096, seed=1)

@@ -21,18 +21,25 @@ def results_frame(directory: Path) -> pd.DataFrame:
         StorageError: Its files are damaged.
 
     """
+    records = trial_records(directory)
+    trials = [record.pop("trial") for record in records]
+    return pd.DataFrame(records, index=pd.Index(trials, name="trial"))
+
+
+def trial_records(directory: Path) -> list[dict[str, Any]]:
+    """The same as plain values, `trial` among them; what a trial lacks is not there. Arguments and errors likewise."""
     files = SweepFiles(directory)
     fingerprint, trials, _ = files.ledger()
     metric = fingerprint["sweep"]["objective"]["metric"]
     compared = ComparedRows.of(files.launch().sweep, fingerprint["experiment"])
-    rows = [_row(files, record, metric, compared) for record in trials.values()]
-    return pd.DataFrame(rows, index=pd.Index(list(trials), name="trial"))
+    return [_row(files, record, metric, compared) for record in trials.values()]
 
 
 def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: ComparedRows) -> dict[str, Any]:
     reports = files.reports(record)
     last = reports[-1] if reports else None
     return {
+        "trial": record.id,
         "kind": record.kind,
         **compared.named(record.row),
         "state": str(record.state),

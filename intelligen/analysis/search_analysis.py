@@ -18,6 +18,8 @@ from intelligen.config.schema.budget import Budget
 
 FAIR_SHARE: Final = 0.05
 """Budgets that differ by more, as a share of the smaller one, are not equal."""
+MOST_POINTS: Final = 200
+"""Of a curve: with all of them the time and the memory would grow with the square of the trials."""
 LEAST_TRIALS: Final = 20
 """With fewer completed trials no importance is computed."""
 # Optuna's advice: at least so many trials on the good side. Its own share of them is a tenth.
@@ -27,7 +29,10 @@ _BEST_SHARE: Final = 0.1
 
 @dataclass(frozen=True)
 class Curve:
-    """The best value to be expected of a search that stops after n trials, for every n up to those that ran."""
+    """The best value to be expected of a search that stops after n trials, for every n up to those that ran.
+
+    Of more than `MOST_POINTS` trials, for at most so many n: the first ones, then ever wider apart up to the last.
+    """
 
     trials: tuple[int, ...]
     expected: tuple[float, ...]
@@ -77,7 +82,7 @@ def expected_best(
     count = len(values)
     sign = 1 if higher_is_better else -1
     rising = np.sort(sign * np.asarray(values, dtype=np.float64))
-    trials = np.arange(1, count + 1)
+    trials = _effort_points(count)
     # P(best of n is the i-th) = F(i)^n − F(i − 1)^n
     below = (np.arange(count + 1) / max(1, count)) ** trials[:, None]
     chances = np.diff(below, axis=1)
@@ -90,6 +95,13 @@ def expected_best(
         deviation=tuple(np.sqrt(variances).tolist()),
         costs={kind: tuple((trials * (sum(each) / max(1, count))).tolist()) for kind, each in costs.items()},
     )
+
+
+def _effort_points(count: int) -> np.ndarray:
+    """Every number of trials up to `count`, or `MOST_POINTS` of them: a curve bends most where it begins."""
+    if count <= MOST_POINTS:
+        return np.arange(1, count + 1)
+    return np.unique(np.geomspace(1, count, MOST_POINTS).round().astype(np.int64))
 
 
 def importance(study: optuna.Study) -> dict[str, float] | None:

@@ -265,7 +265,7 @@ def _own_search(fingerprint: Mapping[str, Any], task: AnyTask) -> str:
 def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking: str) -> dict[Setting, Decoded]:
     """The hypotheses that this sweep's test stage has scored: others may lie beside them."""
     found = {}
-    for path in score_files(record.within(directory)):
+    for path in score_files(record.within(directory)) if record.scores else ():
         split = scored_split(path)
         search = path.stem.removeprefix(f"{split}-") if own_search else ""
         if scored_as((split, search), own_search, ranking) in record.scores:

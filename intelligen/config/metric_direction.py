@@ -1,6 +1,7 @@
 """Direction of a metric: best, ranked and Pareto-optimal results are decided here alone."""
 
 from collections.abc import Callable, Iterable, Sequence
+from math import isnan
 from operator import le
 from typing import Literal, TypeVar
 
@@ -52,8 +53,15 @@ def ranked(metric: str, items: Iterable[Item], *, value: Callable[[Item], float 
 
 def pareto_optimal(losses: Sequence[Sequence[float]]) -> list[int]:
     """Places of what nothing else betters: of the results of which no other is as low in all and lower in one."""
-    return [
-        number
-        for number, loss in enumerate(losses)
-        if not any(list(other) != list(loss) and all(map(le, other, loss)) for other in losses)
-    ]
+    # NaN is neither better nor worse than anything.
+    front = [number for number, loss in enumerate(losses) if any(map(isnan, loss))]
+    known = {*range(len(losses))} - {*front}
+    # What betters a result comes before it in this order, and so does one of the front that does.
+    for number in sorted(known, key=lambda number: list(losses[number])):
+        if not any(_betters(losses[other], losses[number]) for other in front):
+            front.append(number)
+    return sorted(front)
+
+
+def _betters(other: Sequence[float], loss: Sequence[float]) -> bool:
+    return list(other) != list(loss) and all(map(le, other, loss))

@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.schema.compute import Matmul
-from intelligen.config.schema.plugins import require_packages
-from intelligen.errors import CannotCreateError, StorageError, UnavailableError, unwritten, writing
+from intelligen.errors import CannotCreateError, unwritten, writing
 from intelligen.state import layout
 from intelligen.state.atomic_files import fsync, replace_file
 from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.file_lock import FileLock
-from intelligen.state.lost_ledger import TRIAL_FOLDERS, require_no_lost_ledger
+from intelligen.state.ledger_reader import LedgerReader
+from intelligen.state.lost_ledger import require_no_lost_ledger
 from intelligen.state.redaction import redact
-from intelligen.state.trial_integrity import FIX
 from intelligen.state.trial_records import (
     Closing,
     Evidence,
     Exploit,
     Kind,
-    LedgerState,
     ParameterValue,
     SearchSpan,
     SweepStatus,
@@ -44,7 +42,8 @@ class Ledger:
     def __init__(self, path: Path, lock: FileLock) -> None:
         self._path = path
         self._lock = lock
-        self._state, self._seq, self._length = _read(path)
+        reader = LedgerReader(path)
+        self._state, self._seq, self._length = reader.now(), reader.lines, reader.length
         self._searching = False
         try:
             self._file = path.open("r+b", buffering=0)
@@ -234,7 +233,7 @@ def read_ledger(directory: Path) -> tuple[Mapping[str, Any], dict[str, TrialReco
         UnavailableError: a package that it was trained with is not installed here.
 
     """
-    state, _, _ = _read(directory / layout.LEDGER_FILE)
+    state = LedgerReader(directory / layout.LEDGER_FILE).now()
     return state.fingerprint, state.trials, state.closing
 
 
@@ -246,7 +245,7 @@ def recorded_devices(directory: Path) -> dict[str, int]:
 
     """
     path = directory / layout.LEDGER_FILE
-    return _read(path)[0].gpus_per_worker if path.exists() else {}
+    return LedgerReader(path).now().gpus_per_worker if path.exists() else {}
 
 
 def _encode(entry: Mapping[str, Any]) -> bytes:
@@ -260,37 +259,3 @@ def _create(path: Path, fingerprint: Mapping[str, Any]) -> None:
     with writing(path, needed=len(line)):
         replace_file(path, line)
         fsync(path.parent)
-
-
-def _read(path: Path) -> tuple[LedgerState, int, int]:
-    """State, next sequence number and length in bytes of the whole lines."""
-    # A trial's directory follows its line, so these are looked for first: a launch may go on meanwhile.
-    made = [f"{folder}/{one.name}" for folder in TRIAL_FOLDERS for one in sorted((path.parent / folder).glob("[!.]*/"))]
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"{path}: cannot read the ledger: {error.strerror}") from error
-    lines = content.split(b"\n")[:-1]
-    if not lines:
-        raise StorageError(f"{path}:1: the ledger is empty; {FIX}")
-    state: LedgerState | None = None
-    for seq, line in enumerate(lines):
-        try:
-            entry = unseal(line.decode())
-            if entry["seq"] != seq:
-                raise ValueError(f"sequence number {entry['seq']} where {seq} belongs")
-            if state is None:
-                state = LedgerState(entry["header"])
-            else:
-                state.apply(entry)
-        except (KeyError, TypeError, ValueError) as error:
-            raise StorageError(f"{path}:{seq + 1}: damaged ({type(error).__name__}: {error}); {FIX}") from error
-    assert state is not None
-    try:
-        require_packages(state.fingerprint.get("plugins", {}))
-    except UnavailableError as error:
-        raise UnavailableError(f"{path.parent}: {error}") from None
-    known = {record.directory for record in state.trials.values()}
-    if lost := [folder for folder in made if folder not in known]:
-        raise StorageError(f"{path}: it has lost {', '.join(lost)}, which are there; {FIX}")
-    return state, len(lines), sum(len(line) + 1 for line in lines)

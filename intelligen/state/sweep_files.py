@@ -11,8 +11,8 @@ from intelligen.state.cached_file import CachedFile
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.history import Report
 from intelligen.state.launch_file import Launch, read_launch
-from intelligen.state.ledger import read_ledger
-from intelligen.state.trial_records import Closing, TrialRecord, TrialState
+from intelligen.state.ledger_reader import LedgerReader
+from intelligen.state.trial_records import Closing, LedgerState, TrialRecord, TrialState
 from intelligen.state.trial_result import RESULT, Result, read_result
 
 PAUSED = "resting"
@@ -30,7 +30,8 @@ class SweepFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._ledger = CachedFile(directory / layout.LEDGER_FILE, lambda path: read_ledger(path.parent))
+        reader = LedgerReader(directory / layout.LEDGER_FILE)
+        self._ledger = CachedFile(directory / layout.LEDGER_FILE, lambda _: _as_of(reader.now()))
         self._launch = CachedFile(
             directory / layout.LAUNCH_FILE, lambda path: read_launch(path.parent, self.ledger()[0])
         )
@@ -73,3 +74,8 @@ class SweepFiles:
             fix = nearest(named, list(known)) if known else "it has no trials yet"
             raise ConfigError(f"no trial {named!r} in {self.directory}; {fix}")
         return known[named]
+
+
+def _as_of(state: LedgerState) -> tuple[Mapping[str, Any], dict[str, TrialRecord], Closing | None]:
+    """What later lines do not change any more."""
+    return state.fingerprint, dict(state.trials), state.closing

@@ -78,6 +78,7 @@ def compare(sweeps: tuple[str, ...], runs: Path, output: Path, as_json: bool) ->
 @sweep_argument()
 @runs_option
 @click.option("--csv", "csv_file", type=_FILE, help="Every number, in full.")
+@click.option("--trials", "trials_file", type=_FILE, help="Every trial with its parameters and scores, as CSV.")
 @click.option("--latex", "latex_file", type=_FILE, help="A tabular that uses the package booktabs.")
 @click.option("--markdown", "markdown_file", type=_FILE, help="A table.")
 @click.option("--figures", "figures_folder", type=_FOLDER, help="A folder for the report's figures as SVG and PNG.")
@@ -86,6 +87,7 @@ def export(
     sweep: str,
     runs: Path,
     csv_file: Path | None,
+    trials_file: Path | None,
     latex_file: Path | None,
     markdown_file: Path | None,
     figures_folder: Path | None,
@@ -93,22 +95,25 @@ def export(
 ) -> None:
     """Export the results of SWEEP as CSV, LaTeX, Markdown, JSON or figures.
 
-    There is a row per strategy or variant, test set and search. --json prints the rows; the other options write files.
-    The FILE `-` is standard output.
+    There is a row per strategy or variant, test set and search; of --trials a row per trial. --json prints the rows;
+    the other options write files. The FILE `-` is standard output.
     """
+    from intelligen.analysis.data_frame import trial_records
     from intelligen.reporting.export import to_csv, to_latex, to_markdown
     from intelligen.reporting.readable_columns import Record
 
-    if not (csv_file or latex_file or markdown_file or figures_folder or as_json):
+    if not (csv_file or trials_file or latex_file or markdown_file or figures_folder or as_json):
         raise ConfigError(
-            "export: no output given: use --csv FILE, --latex FILE, --markdown FILE, --figures DIR or --json"
+            "export: no output given: use --csv FILE, --trials FILE, --latex FILE, --markdown FILE, --figures DIR or"
+            " --json"
         )
-    if as_json + [csv_file, latex_file, markdown_file].count(_STANDARD_OUTPUT) > 1:
+    if as_json + [csv_file, trials_file, latex_file, markdown_file].count(_STANDARD_OUTPUT) > 1:
         raise ConfigError("export: only one format can go to standard output; name files for the others")
     one = _read([sweep], runs)[0]
     metrics, compared = one.study.task.reported, one.study.compared
     forms: list[tuple[Path | None, Callable[[list[Record]], str]]] = [
         (csv_file, to_csv),
+        (trials_file, lambda rows: to_csv(trial_records(one.study.directory))),
         (latex_file, lambda rows: to_latex(rows, metrics, compared)),
         (markdown_file, lambda rows: to_markdown(rows, metrics, compared)),
     ]

@@ -19,10 +19,13 @@ from intelligen.config.schema.space_parameters import Parameter, parameters
 from intelligen.reporting.html.figures import Figure, add_line, axes, whole_steps
 from intelligen.reporting.html.parallel_coordinates import logarithmic_places, mixtures
 from intelligen.reporting.html.plot_styles import Mark
+from intelligen.reporting.html.shown_trials import evenly
 from intelligen.state.trial_records import TrialState
 
 Marks = Mapping[str, Mark]
 
+MOST_MEASURED = 3000
+"""Trials of all rows from which importance is computed: Optuna copies each twice, and so many tell it well enough."""
 _EFFORTS = ("trials", "device_hours", "target_tokens")
 
 
@@ -65,8 +68,10 @@ def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """Of each strategy with trials enough, how much each parameter decided which of them were the best."""
     mixed_keys = mixtures(study)
     mixed = {parameter.name for parameter in parameters(study.sweep.space) if parameter.key in mixed_keys}
+    most = max(LEAST_TRIALS, MOST_MEASURED // max(1, len(study.strategies)))
     for name in study.strategies:
-        own = _completed(study, name)
+        completed = _completed(study, name)
+        own = evenly(completed, most)
         shares = importance(_as_optuna(study, own))
         if not shares:
             continue
@@ -80,10 +85,11 @@ def importance_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         )
         figure.update_layout(height=120 + 26 * len(shares))
+        count = f"{len(own)} trials" if len(own) == len(completed) else f"{len(own):,} of {len(completed):,} trials"
         yield Figure(
             f"importance-{name}",
             f"Importance, {study.label(name)}",
-            f"PED-ANOVA over {len(own)} trials: how strongly a parameter decides whether a trial is among the best.",
+            f"PED-ANOVA over {count}: how strongly a parameter decides whether a trial is among the best.",
             figure,
         )
 

@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,6 +18,7 @@ from intelligen.reporting.html.figures import Figure
 from intelligen.reporting.html.page_tables import Table
 from intelligen.reporting.html.plot_styles import DASHES, SYMBOLS, Mark
 from intelligen.reporting.html.sample_translations import TranslatedSample
+from intelligen.reporting.html.thinned_curves import thinned
 
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -69,7 +70,7 @@ def render(
         marks: Of the systems in the figures.
 
     """
-    shown = [section for section in sections if section]
+    shown = [replace(section, figures=[thinned(one) for one in section.figures]) for section in sections if section]
     environment = Environment(
         loader=PackageLoader(_PACKAGE, "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

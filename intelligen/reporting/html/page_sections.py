@@ -10,7 +10,7 @@ from intelligen.data.data_summary import shared_rows
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
 from intelligen.reporting.html.learning_curves import epoch_curves, exposure_curves, learning_curves
 from intelligen.reporting.html.page import Section
-from intelligen.reporting.html.page_tables import Table, result_table, trial_table, word
+from intelligen.reporting.html.page_tables import MOST_TRIALS, Table, result_table, trial_table, word
 from intelligen.reporting.html.parallel_coordinates import parallel_figures
 from intelligen.reporting.html.plot_styles import Mark
 from intelligen.reporting.html.sample_translations import SAMPLES, samples
@@ -149,9 +149,22 @@ def _material(study: StudyResults) -> list[Section]:
         how += " have it; they are not chosen by content."
     return [
         Section("samples", "Sample outputs", text=how if chosen else "", samples=chosen),
-        Section("trials", "Every trial", text=_traced(study), tables=[trial_table(study)]),
+        Section("trials", "Trials", text=_traced(study), tables=[trial_table(study)], below=_left_out(study)),
         _what_was_run(study),
     ]
+
+
+def _left_out(study: StudyResults) -> str:
+    """Which trials the table lacks, and where they are; empty where it has all."""
+    count = len(study.members)
+    if count <= MOST_TRIALS:
+        return ""
+    return (
+        f"The table has room for {MOST_TRIALS:,} of the {count:,} trials: baselines and confirmations, what was tested"
+        f" or is running, the latest failures, the best by {study.metric}, and of the others evenly many. Every trial"
+        f" counts in the tables and curves above. All are in the sweep's ledger and in MLflow, and"
+        f" intelligen export {study.sweep.name} --trials trials.csv writes them into a file."
+    )
 
 
 def _traced(study: StudyResults) -> str:

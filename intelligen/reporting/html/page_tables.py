@@ -7,6 +7,7 @@ from intelligen.analysis.result_rows import ResultRow, result_records
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.evaluation import Interval
 from intelligen.evaluation.significance import Comparison
+from intelligen.reporting.html.shown_trials import shown_trials
 from intelligen.reporting.readable_columns import (
     COSTS,
     NOTE,
@@ -16,9 +17,12 @@ from intelligen.reporting.readable_columns import (
     published_columns,
     readable_columns,
 )
+from intelligen.state.trial_records import TrialState
 from intelligen.tasks.base import AnyMetric
 
 PER_DEVICE_HOUR = "per device-hour"
+MOST_TRIALS = 1000
+"""Of the table of trials: a row takes some 600 bytes of the page."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,16 @@ def _difference(row: ResultRow) -> Cell:
     return replace(cell, below=f"{cell.below} seeds {', '.join(map(str, row.score.shared))}")
 
 
+def table_trials(study: StudyResults) -> list[SeedModel]:
+    """Those that the table of trials has: where there are too many, the notable ones first."""
+    searched = study.searched
+    apart = [m for m in study.members if m.record.kind != "trial" or m.decoded or m.record.state is TrialState.RUNNING]
+    failed = [member for member in reversed(searched) if member.record.state is TrialState.FAILED]
+    return shown_trials(study, study.members, MOST_TRIALS, apart, failed)
+
+
 def trial_table(study: StudyResults) -> Table:
-    """Every trial, the runs that show it in MLflow, and where its files lie."""
+    """The trials, the runs that show each in MLflow, and where its files lie."""
     (split, search), metric = study.primary, study.task.ranking
     headings = [
         "trial",
@@ -160,6 +172,8 @@ def trial_table(study: StudyResults) -> Table:
         "MLflow run",
         "directory",
     ]
+    shown, count = table_trials(study), len(study.members)
+    counted = f"{count} trials" if len(shown) == count else f"{len(shown):,} of {count:,} trials"
     rows = [
         [
             word(member.record.id),
@@ -176,9 +190,9 @@ def trial_table(study: StudyResults) -> Table:
             word(study.runs.trials.get(member.record.id, UNKNOWN)),
             word(member.record.directory),
         ]
-        for member in study.members
+        for member in shown
     ]
-    return Table(f"{len(rows)} trials, in the order in which they were started", headings, rows)
+    return Table(f"{counted}, in the order in which they were started", headings, rows)
 
 
 def _tested(study: StudyResults, member: SeedModel) -> float | None:

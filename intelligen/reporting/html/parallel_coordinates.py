@@ -14,10 +14,14 @@ from intelligen.config.schema.space_parameters import Parameter, parameters
 from intelligen.config.space.entries import Entry, entries_of, with_inner
 from intelligen.reporting.html.figures import Figure, axes
 from intelligen.reporting.html.plot_styles import Mark
+from intelligen.reporting.html.shown_trials import count_of, shown_trials
 from intelligen.state.trial_records import ParameterValue
 
+MOST_LINES = 300
+"""Of all figures together: each trial is a line with a text at every parameter."""
 # So many of a strategy's best trials are highlighted.
 _BEST_SHARE = 5
+_LEAST_LINES = 10
 _LONGEST_LABEL = 14
 
 
@@ -51,8 +55,10 @@ def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator
     logarithmic = logarithmic_places(study)
     mixed = mixtures(study)
     known = list(parameters(study.sweep.space))
+    most = max(_LEAST_LINES, MOST_LINES // max(1, len(study.strategies)))
     for strategy in study.strategies:
-        own = [m for m in study.searched if m.record.row == strategy and m.value(study.metric) is not None]
+        scored = [m for m in study.searched if m.record.row == strategy and m.value(study.metric) is not None]
+        own = shown_trials(study, scored, most)
         drawn = [
             one for one in known if one.name != study.compared.word and any(one.name in m.record.params for m in own)
         ]
@@ -63,7 +69,7 @@ def parallel_figures(study: StudyResults, marks: Mapping[str, Mark]) -> Iterator
             yield Figure(
                 f"parallel-{strategy}",
                 study.label(strategy),
-                f"{len(own)} trials; the best fifth is in bold. A parameter that a trial does not have breaks its"
+                f"{count_of(own, scored)}; the best fifth is in bold. A parameter that a trial does not have breaks its"
                 " line.",
                 figure,
             )

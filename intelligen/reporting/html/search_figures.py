@@ -1,6 +1,7 @@
 """Figures of a search: Pareto front, mixtures of strategies."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import plotly.graph_objects as go
 
@@ -11,28 +12,32 @@ from intelligen.config.schema.space_parameters import parameters
 from intelligen.reporting.html.figures import Figure, add_points, axes
 from intelligen.reporting.html.parallel_coordinates import mixtures, weights
 from intelligen.reporting.html.plot_styles import Mark
+from intelligen.reporting.html.shown_trials import count_of, shown_trials
 from intelligen.state.trial_records import TrialState
 
 Marks = Mapping[str, Mark]
+
+MOST_POINTS, MOST_BARS, MOST_NAMES = 600, 60, 40
+"""Trials of a figure as points, as bars and in its caption: more could not be told apart, or not be read."""
 
 
 def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
     """Each trial's objective beside its cost, and the trials that no other betters in both."""
     figure = axes(x="device-seconds of the trial", y=study.metric)
-    valued = {m.record.id: value for m in study.searched if (value := m.value(study.metric)) is not None}
+    members = {m.record.id: m for m in study.searched if m.value(study.metric) is not None}
+    valued = {name: member.value(study.metric) or 0.0 for name, member in members.items()}
+    ran = {name: member for name, member in members.items() if member.record.state is TrialState.COMPLETE}
+    costs = {name: member.device_s for name, member in ran.items()}
+    front = pareto_front({name: valued[name] for name in ran}, costs, higher_is_better=higher_is_better(study.metric))
+    shown = shown_trials(study, list(members.values()), MOST_POINTS, [ran[name] for name in front])
     for name in study.strategies:
         for state, hollow in ((TrialState.COMPLETE, False), (TrialState.PRUNED, True)):
-            own = [
-                m for m in study.searched if m.record.row == name and m.record.state is state and m.record.id in valued
-            ]
+            own = [m for m in shown if m.record.row == name and m.record.state is state]
             if own:
                 points = [(m.device_s, valued[m.record.id]) for m in own]
                 add_points(
                     figure, marks[name], points, name=study.label(name), text=[m.record.id for m in own], hollow=hollow
                 )
-    ran = {m.record.id: m for m in study.searched if m.record.state is TrialState.COMPLETE and m.record.id in valued}
-    costs = {name: member.device_s for name, member in ran.items()}
-    front = pareto_front({name: valued[name] for name in ran}, costs, higher_is_better=higher_is_better(study.metric))
     figure.add_scatter(
         x=[costs[name] for name in front],
         y=[valued[name] for name in front],
@@ -43,25 +48,35 @@ def pareto_figure(study: StudyResults, marks: Marks) -> Figure:
     return Figure(
         "pareto",
         "Score and cost",
-        "Trials of the search; hollow ones were stopped early. The line is the Pareto front of the finished"
-        f" trials: {', '.join(front) or 'none'}.",
+        f"{count_of(shown, list(members), 'trials of the search')}; hollow ones were stopped early. The line is the"
+        f" Pareto front of the finished trials: {_named(front)}.",
         figure,
     )
+
+
+def _named(front: Sequence[str]) -> str:
+    more = f" and {len(front) - MOST_NAMES:,} more" if len(front) > MOST_NAMES else ""
+    return f"{', '.join(front[:MOST_NAMES])}{more}" if front else "none"
 
 
 def simplex_figures(study: StudyResults, marks: Marks) -> Iterator[Figure]:
     """Mixing ratios: three parts in a triangle, two on a line, more as bars."""
     names = {parameter.key: parameter.name for parameter in parameters(study.sweep.space)}
     for entry in mixtures(study).values():
-        mixed = [
-            (member, weights(member, entry), value)
+        own = [
+            member
             for member in study.searched
-            if names[entry.draw] in member.record.params and (value := member.value(study.metric)) is not None
+            if names[entry.draw] in member.record.params and member.value(study.metric) is not None
         ]
-        if mixed:
-            parts = list(mixed[0][1])
+        if own:
+            parts = list(weights(own[0], entry))
             figure = _triangle if len(parts) == 3 else _line if len(parts) == 2 else _bars
-            yield figure(names[entry.draw].rpartition(".")[0], parts, mixed, study, marks)
+            shown = shown_trials(study, own, MOST_BARS if figure is _bars else MOST_POINTS)
+            mixed = [(member, weights(member, entry), member.value(study.metric) or 0.0) for member in shown]
+            drawn = figure(names[entry.draw].rpartition(".")[0], parts, mixed, study, marks)
+            yield (
+                drawn if len(shown) == len(own) else replace(drawn, caption=f"{drawn.caption} {count_of(shown, own)}.")
+            )
 
 
 Mixed = Sequence[tuple[SeedModel, dict[str, float], float]]

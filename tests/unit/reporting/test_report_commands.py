@@ -74,6 +74,16 @@ def test_export_writes_what_is_named_and_all_forms_agree(runs: Path, tmp_path: P
             assert f"{row['bleu']:.2f} [{row['bleu_low']:.2f}, {row['bleu_high']:.2f}]" in files[form].read_text()
 
 
+def test_export_of_trials_has_each_with_its_parameters_and_scores(runs: Path, tmp_path: Path) -> None:
+    call(runs, "export", "small", "--trials", str(tmp_path / "trials.csv"))
+    read = list(csv.DictReader(io.StringIO((tmp_path / "trials.csv").read_text())))
+    frame = results("small", runs=runs)
+    assert [row["trial"] for row in read] == list(frame.index)
+    assert list(read[0]) == ["trial", *frame.columns]
+    for name in ("valid/bleu", "test/bleu", "param/finetuning.optimizer.learning_rate"):
+        assert [float(row[name] or "nan") for row in read] == pytest.approx(list(frame[name]), nan_ok=True, abs=0)
+
+
 def test_a_dash_is_standard_output_and_nothing_else_goes_there(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
