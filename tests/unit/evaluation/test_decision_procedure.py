@@ -128,7 +128,7 @@ def test_p_is_five_times_that_of_a_comparison_alone() -> None:
 
 
 def test_verdicts_by_hand() -> None:
-    found = decided([3.0, -3.0, 0.05, 0.5, 0.0], margin=1.0)
+    found = decided([3.0, -3.0, 0.05, 0.5, 0.0], margin=0.8)
     assert [one.verdict for one in found] == ["better", "worse", "equivalent", "open", "equivalent"]
     without = decided([3.0, -3.0, 0.05, 0.5, 0.0])
     assert [one.verdict for one in without] == ["better", "worse", "open", "open", "open"]
