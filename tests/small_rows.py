@@ -67,7 +67,7 @@ class SmallRows:
     """Writes a sweep into a runs directory."""
 
     store: Path
-    seeds: Sequence[int] = (2, 3)
+    seeds: Sequence[int] = (2, 3, 4)
     """That confirm; none = nothing is confirmed."""
     quality: Mapping[str, float] = field(default_factory=lambda: QUALITY)
     unlearnt: Sequence[str] = ()

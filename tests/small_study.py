@@ -68,8 +68,12 @@ class SmallStudy:
     """Trials that fail."""
     quality: Mapping[str, float] = field(default_factory=lambda: QUALITY)
     objective: str = "valid/bleu"
+    slow: Sequence[str] = ("standard_matched", "intelligen")
+    """Strategies whose epochs take twice as long."""
     joined: Sequence[str] = ()
     """Strategies that leave out the spaces between words: BLEU sees no word right, chrF sees no difference."""
+    margin: float | None = None
+    """Of the sweep's `confirm`."""
     more: str = ""
     """Further lines of the sweep file."""
     hypothesis: str | None = None
@@ -119,7 +123,8 @@ class SmallStudy:
         here = f"folder: {json.dumps(str(folder / 'corpus'))}"
         task = f"task: {{selection_metric: {self.objective}}}\n"
         (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here) + task)
-        confirm = "confirm: {seeds: 3}\ntest: {searches: [greedy, beam]}\n" if self.confirm else ""
+        margin = "" if self.margin is None else f", margin: {self.margin}"
+        confirm = f"confirm: {{seeds: 3{margin}}}\ntest: {{searches: [greedy, beam]}}\n" if self.confirm else ""
         more = confirm + self.more
         (folder / f"{self.name}.yaml").write_text(
             SWEEP.format(name=self.name, confirm=more, metric=self.objective, direction=direction(self.objective))
@@ -204,7 +209,7 @@ class SmallStudy:
         quality = self.quality[strategy] + 0.01 * (gain - 3.0)
         history = History(directory)
         for epoch in range(1, epochs + 1):
-            history.append(report(epoch, quality, slow=strategy == "intelligen"))
+            history.append(report(epoch, quality, slow=strategy in self.slow))
         return history.reports
 
     def _decode(self, directory: Path, strategy: str, seed: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from intelligen.analysis.row_settings import SETTING, row_settings
-from intelligen.config.schema.declarations import STANDARD
+from intelligen.config.schema.declarations import MATCHED, STANDARD
 from intelligen.config.schema.missing_controls import is_control, missing_controls
 from intelligen.config.schema.published import Published
 from intelligen.config.schema.rows import LABEL, ROW, STRATEGY, Row, Rows
@@ -145,6 +145,21 @@ class ComparedRows:
             return ()
         further = () if self.variants else declared(name).controls
         return (self.control, *(one for one in further if one != self.control))
+
+    def asked(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The rows of which something is asked, and which are decided together: all of these but the controls."""
+        return tuple(name for name in names if name != self.control and not self.controls_for_something(name))
+
+    def own_control(self, name: str, names: Sequence[str]) -> str:
+        """What a row that is asked about is held against first: its control of equal cost where there is one."""
+        if not self.variants and self.control == STANDARD and MATCHED in names and MATCHED in declared(name).controls:
+            return MATCHED
+        return self.control
+
+    def further_controls(self, name: str, names: Sequence[str]) -> tuple[str, ...]:
+        """Its others among these, `standard` first."""
+        own = self.own_control(name, names)
+        return tuple(one for one in self.controls_of(name) if one != own and one in names)
 
     def missing_controls(self, names: Sequence[str]) -> list[str]:
         """One clause for each control that these rows need and that is not among them."""

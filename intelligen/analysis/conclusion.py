@@ -1,14 +1,17 @@
-"""Conclusion of a sweep in one sentence: it claims no more than was shown, and says why nothing is ranked."""
+"""Conclusion of a sweep in sentences: it claims no more than was shown, and says why nothing is ranked."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from intelligen.analysis.answer_sentences import AnswerSentences
+from intelligen.analysis.comparisons import asked_rows, planned_seeds
 from intelligen.analysis.costs import StrategyCost
 from intelligen.analysis.memory_notes import memory_notes
-from intelligen.analysis.ranking_sentence import RankingSentence
+from intelligen.analysis.power_words import power_after
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
 from intelligen.analysis.study import StudyResults, scored_as
-from intelligen.analysis.system_scores import LEAST_SEEDS, Score
+from intelligen.analysis.suggested_command import command_line
+from intelligen.analysis.system_scores import Score
 from intelligen.analysis.variant_results import variant_results
 from intelligen.data.data_summary import leaks
 from intelligen.state.trial_records import TrialState
@@ -18,13 +21,18 @@ _SAME_SCORE = 1e-6
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What a study concludes: one sentence, why nothing is ranked, and notes."""
+    """What a study concludes: sentences, why nothing is ranked, and notes."""
 
-    sentence: str
+    sentences: tuple[str, ...]
     refusals: tuple[str, ...]
     """Why nothing is ranked; empty where something is."""
     notes: tuple[str, ...]
     """What a reader of the table must know."""
+
+    @property
+    def sentence(self) -> str:
+        """All of them."""
+        return " ".join(self.sentences)
 
 
 def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Conclusion:
@@ -36,30 +44,34 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
         costs: Of each system.
 
     """
-    refused = tuple(refusals(study, rows))
+    refused = tuple(refusals(study))
     if refused:
-        sentence = f"No {study.compared.word} is ranked: {'; '.join(refused)}."
+        sentences = [f"No {study.compared.word} is ranked: {'; '.join(refused)}."]
     else:
-        sentence = str(RankingSentence(study.compared, rows, costs))
-    return Conclusion(sentence, refused, tuple(_notes(study)))
+        family = len(study.compared.asked(asked_rows(study)))
+        power = power_after(rows, family=family, seeds=len(planned_seeds(study)))
+        sentences = [*AnswerSentences(study, rows, costs, power).all(), *_without_scores(study, rows)]
+    return Conclusion(tuple(sentences), refused, tuple(_notes(study)))
 
 
-def refusals(study: StudyResults, rows: Sequence[Score]) -> list[str]:
-    """Reasons against a ranking, one clause each; empty where rows can be ranked."""
+def refusals(study: StudyResults) -> list[str]:
+    """Reasons against judging anything, one clause each; empty where rows can be judged."""
     if not study.confirmations:
         unasked = study.sweep.confirm is None
         why = "its sweep file has no section `confirm`" if unasked else "the sweep has not reached that stage"
         noise = f"with one seed a {study.compared.word}'s effect cannot be separated from seed noise"
         return [f"nothing is confirmed with other seeds ({why}), and {noise}"]
     if waiting := _undecoded(study):
-        return [waiting]
-    compared = study.compared
-    differences = budget_differences(spent(study), study.sweep.budget, counted=study.task.settings.counted)
-    found = [*differences, *compared.missing_controls(study.strategies)]
-    if not found and not any(row.difference for row in rows):
-        control = compared.label(compared.control)
-        found.append(f"no {compared.word} shares {LEAST_SEEDS} confirmed seeds with {control}")
-    return found + list(_uncompared(study, rows))
+        return [f"{waiting}; next: {command_line('resume', study.directory)}"]
+    return budget_differences(spent(study), study.sweep.budget, counted=study.task.settings.counted)
+
+
+def _without_scores(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:
+    """A sentence on each row that was asked about and has no score at all."""
+    scored = {row.system for row in rows}
+    for name in study.compared.asked(asked_rows(study)):
+        if name not in scored:
+            yield f"{study.label(name)} is not judged: it has no score."
 
 
 def _undecoded(study: StudyResults) -> str:
@@ -71,14 +83,6 @@ def _undecoded(study: StudyResults) -> str:
         return ""
     done = f"decoded {split} by {search} search" if study.task.settings.writes_text else f"been tested on {split}"
     return f"{len(left)} of {len(due)} confirmed models have not {done} yet"
-
-
-def _uncompared(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]:
-    """Controls that ran, but have too few results for a strategy to be compared with."""
-    for row in rows:
-        for control in study.compared.controls_of(row.system)[1:] if row.difference else ():
-            if control in study.strategies and control not in row.beside:
-                yield f"{row.system} and its control {control} share fewer than {LEAST_SEEDS} confirmed seeds"
 
 
 def spent(study: StudyResults) -> dict[str, SearchEffort]:
@@ -101,6 +105,8 @@ def _notes(study: StudyResults) -> list[str]:
     if failed:
         notes.append(f"{failed} of {len(study.searched)} trials of the search failed")
     notes += [f"{one.row.label}: {one.note}" for one in variant_results(study).values() if one.note]
+    if study.confirmations:
+        notes += study.compared.missing_controls(study.strategies)
     ranking = study.task.ranking
     if study.metric != f"valid/{ranking.name}":
         notes.append(f"the search chose by {study.metric}, the test sets rank by {ranking.label}")

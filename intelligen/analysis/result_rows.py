@@ -32,7 +32,7 @@ class ResultRow:
 
     def values(self) -> dict[str, Any]:
         """Everything under the names that the exports have; what is not known is None."""
-        score, found, cost, name = self.score, self.score.difference, self.cost, self.score.metric.name
+        score, cost, name = self.score, self.cost, self.score.metric.name
         return {
             **self._row(),
             "test_set": score.setting[0],
@@ -43,14 +43,7 @@ class ResultRow:
             f"{name}_low": score.mean.low,
             f"{name}_high": score.mean.high,
             **score.further,
-            "delta": found and found.delta,
-            "delta_low": found and found.low,
-            "delta_high": found and found.high,
-            "p_value": found and found.p_value,
-            "p_holm": score.p_holm,
-            "delta_seeds": " ".join(map(str, score.shared)) or None,
-            "effect_size": found and found.effect_size,
-            "seeds_needed": found and found.seeds_needed,
+            **self._difference(),
             "epoch_s": cost and cost.epoch_s,
             "memory_kind": cost and cost.memory_kind,
             "memory_avg_mib": cost and cost.memory_avg_mib,
@@ -63,6 +56,23 @@ class ResultRow:
             "mlflow_runs": " ".join(self.runs),
             "signature": score.signature,
             **({"note": self.variant.note or None} if self.variant else {}),
+        }
+
+    def _difference(self) -> dict[str, Any]:
+        """To its own control: the verdict of the primary comparison, and what it is read from."""
+        own, found = self.score.own, self.score.difference
+        decides = own is not None and self.score.is_primary
+        return {
+            "control": own and own.control,
+            "verdict": own.verdict if own is not None and decides else None,
+            "delta": found and found.delta,
+            "delta_low": found and found.low,
+            "delta_high": found and found.high,
+            "p_value": found.p_value if found is not None and own is not None and decides and own.decided else None,
+            "delta_seeds": " ".join(map(str, own.seeds)) if own is not None and own.seeds else None,
+            "effect_size": found and found.difference.effect_size,
+            "cost_ratio": own and own.cost_ratio,
+            "refusal": (own.refusal or None) if own is not None and decides else None,
         }
 
     def _row(self) -> Mapping[str, Any]:

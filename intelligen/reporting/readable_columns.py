@@ -73,7 +73,6 @@ COSTS = (
 _CERTAINTY = (
     Column("effect_size", "effect size", "{:.2f}"),
     Column("seeds", "seeds"),
-    Column("seeds_needed", "seeds needed"),
 )
 
 
@@ -130,8 +129,10 @@ def _of_strategies(metrics: "Sequence[AnyMetric]") -> Iterator[Column]:
     )
     yield _interval(ranking, ranking.title)
     yield from (Column(other.name, other.title, f"{{:{other.format}}}") for other in further)
-    yield _difference(ranking, "difference")
-    yield Column("p_holm", "p (Holm)", "{:.4f}")
+    yield Column("control", "its control", is_word=True)
+    yield _difference(ranking, "difference to it")
+    yield Column("p_value", "p", "{:.4f}")
+    yield Column("verdict", "verdict", is_word=True)
     yield from (*_CERTAINTY, *COSTS)
     yield Column(f"{ranking.name}_per_device_hour", f"{ranking.label} per device-hour", "{:.1f}")
 
@@ -156,7 +157,8 @@ def _of_variants(records: Sequence[Record], metrics: "Sequence[AnyMetric]", comp
     yield _interval(ranking, f"test {ranking.title} [95 %]")
     yield from (Column(other.name, f"test {other.title}", f"{{:{other.format}}}") for other in further)
     yield _difference(ranking, f"Δ to {compared.label(compared.control)} [95 %]", always=True)
-    yield Column("p_holm", "p (Holm)", "{:.4f}", always=True)
+    yield Column("p_value", "p", "{:.4f}", always=True)
+    yield Column("verdict", "verdict", is_word=True)
     yield from _CERTAINTY
     # The same number in every row says nothing of them.
     if len({record.get("parameters") for record in records}) > 1:

@@ -89,7 +89,7 @@ BAD_SWEEPS = {
     ),
     "useless direction": (f"{VARIED}objective:  #!\n  metric: valid/loss\n", "objective", "turn the direction round"),
     "one seed to confirm with": (f"{VARIED}confirm:\n  seeds: 1  #!\n", "confirm.seeds", "must be at least 2, got 1"),
-    "a crowd of seeds": (f"{VARIED}confirm:\n  seeds: 21  #!\n", "confirm.seeds", "must be at most 20, got 21"),
+    "a crowd of seeds": (f"{VARIED}confirm:\n  seeds: 101  #!\n", "confirm.seeds", "must be at most 100, got 101"),
     "seeds by name": (f"{VARIED}confirm:\n  seeds: [2, 3]  #!\n", "confirm.seeds", "must be a whole number"),
     "confirm without a mapping": (f"{VARIED}confirm: 3  #!\n", "confirm", "must be a mapping, got 3"),
     "unknown key of confirm": (f"{VARIED}confirm: {{sedes: 3}}  #!\n", "confirm.sedes", 'did you mean "seeds"?'),

@@ -40,7 +40,8 @@ def report(sweep: str, runs: Path, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_document({**document, "report": str(path.absolute())})
         return
-    click.echo(f"answer   {one.answer.sentence}")
+    for number, sentence in enumerate(one.answer.sentences):
+        click.echo(f"{'' if number else 'answer':8} {sentence}")
     for line in document["data"]:
         click.echo(f"data     {line}")
     click.echo(f"report   {path}")

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveFloat, field_validator
 
-from intelligen.config.base import Settings
+from intelligen.config.base import ADDED, Settings
 from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Sample
 
 STAGES = ("baseline", "search", "confirm", "test")
@@ -19,8 +19,13 @@ class Confirmation(Settings):
     Validation chose that trial, and with it the luck of its seed; only other seeds separate the two.
     """
 
-    seeds: Annotated[int, Field(ge=2, le=20)] = 3
-    """So many: experiment.seed + 1, + 2, …. Each has a baseline of its own, from which all strategies start."""
+    seeds: Annotated[int, Field(ge=2, le=100)] = 3
+    """So many: experiment.seed + 1, + 2, …. Each has a baseline of its own, from which all strategies start. Fewer than
+    3 decide nothing."""
+    margin: Annotated[PositiveFloat | None, ADDED] = None
+    """The largest difference that counts as none, in the unit of the metric that ranks: a strategy whose difference to
+    its control is shown to be smaller is called equivalent. Not given = none is. It stays as it was when the sweep
+    began."""
 
     def after(self, seed: int) -> tuple[int, ...]:
         """The seeds, where the search has this one."""

@@ -50,7 +50,7 @@ def comparison_page(compared: Sequence[Compared]) -> str:
     drawn = marks([name for name in systems if name != BASELINE])
     warnings = incomparable(compared)
     text = (
-        f"Each sweep's own results; Δ is to {_controls(compared)} of the same sweep. Between sweeps nothing is tested."
+        "Each sweep's own results; Δ is to the row's control of the same sweep. Between sweeps nothing is tested."
         if not warnings
         else "Numbers of these sweeps are not comparable:"
     )
@@ -72,11 +72,6 @@ def _word(compared: Sequence[Compared]) -> str:
     """Of a row of any of them."""
     words = {one.study.compared.heading for one in compared}
     return words.pop() if len(words) == 1 else ROW
-
-
-def _controls(compared: Sequence[Compared]) -> str:
-    labels = {one.study.label(one.study.compared.control) for one in compared}
-    return labels.pop() if len(labels) == 1 else "the control"
 
 
 def _differences(one: Compared, other: Compared) -> Iterator[str]:

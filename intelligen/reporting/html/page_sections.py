@@ -21,10 +21,11 @@ from intelligen.reporting.readable_columns import notes_below
 Marks = Mapping[str, Mark]
 
 _HOW_TO_READ = (
-    "{score}, the mean over seeds, with its 95 % interval over seeds × rows. Δ is the difference"
-    " to {control} over the seeds that both have, p corrected by Holm for all {rows} of the table. Effect size"
-    " is Hedges' g: Δ over its standard deviation between seeds. Seeds needed = the seeds with"
-    " which four of five studies would find a Δ of this size after the same correction. The seeds say which trials a"
+    "{score}, the mean over seeds, with its 95 % interval over seeds × rows. Δ is the difference to the control of"
+    " that row, over the seeds that both have. Its interval, p and verdict belong together: in at most 5 of 100 studies"
+    " is any verdict of all {rows} wrong. An equivalent row's interval is that of two one-sided tests. Only the first"
+    " table, of the test set and search of the answer, has verdicts. Effect size is Hedges' g: Δ over its standard"
+    " deviation between seeds. The seeds say which trials a"
     " row comes from: all trials are listed below, with their runs in MLflow. Epoch time, memory and device-hours are"
     " over all trials of a {row}, in search and confirmation, the stopped and the"
     " failed included; a device is a GPU, or a worker's processors. Memory is the GPU's, or resident memory of"
@@ -71,8 +72,7 @@ def _how_to_read(study: StudyResults) -> str:
     source = f" is {metric.implementation}'s" if metric.implementation else ""
     others = "".join(f" {other.label} is the mean over seeds too, and ranks nothing." for other in further)
     compared = study.compared
-    control = compared.label(compared.control)
-    how = _HOW_TO_READ.format(score=f"{metric.label}{source}", control=control, rows=compared.words, row=compared.word)
+    how = _HOW_TO_READ.format(score=f"{metric.label}{source}", rows=compared.words, row=compared.word)
     if not compared.variants:
         return how + others
     by_token = _HOW_TOKENS if study.task.settings.predicts_tokens else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from intelligen.analysis.result_rows import ResultRow, result_records
 from intelligen.analysis.study import SeedModel, StudyResults
 from intelligen.evaluation import Interval
-from intelligen.evaluation.significance import Comparison
+from intelligen.evaluation.decision_procedure import Comparison
 from intelligen.reporting.html.shown_trials import shown_trials
 from intelligen.reporting.readable_columns import (
     COSTS,
@@ -78,7 +78,7 @@ def result_table(
     compared = study.compared
     headings = [
         *(compared.heading, f"{metric.title} [95 %]", *(other.title for other in further)),
-        *(f"Δ to {compared.label(compared.control)} [95 %]", "p (Holm)", "effect size", "seeds", "seeds needed"),
+        *("control", "Δ to it", "p", "verdict", "effect size", "seeds"),
     ]
     if with_costs:
         headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
@@ -117,11 +117,12 @@ def _cells(row: ResultRow, further: Sequence[AnyMetric], *, with_costs: bool) ->
         word(values["strategy"]),
         spread(row.score.mean, row.score.mean.value, row.score.metric.format),
         *(number(values[other.name], f"{{:{other.format}}}") for other in further),
+        word(values["control"] or UNKNOWN),
         _difference(row),
-        number(values["p_holm"], "{:.4f}"),
+        number(values["p_value"], "{:.4f}"),
+        replace(word(values["verdict"] or UNKNOWN), below=values["refusal"] or ""),
         number(values["effect_size"]),
         Cell(", ".join(map(str, row.score.seeds)), str(values["seeds"]), is_number=True),
-        number(values["seeds_needed"], "{}"),
     ]
     if with_costs:
         kind = (values["memory_kind"] or "").upper()
@@ -141,9 +142,10 @@ def _difference(row: ResultRow) -> Cell:
     if found is None:
         return number(None)
     cell = spread(found, found.delta, row.score.metric.format, sign="+")
-    if row.score.shared == row.score.seeds:
+    seeds = () if row.score.own is None else row.score.own.seeds
+    if seeds == row.score.seeds:
         return cell
-    return replace(cell, below=f"{cell.below} seeds {', '.join(map(str, row.score.shared))}")
+    return replace(cell, below=f"{cell.below} seeds {', '.join(map(str, seeds))}")
 
 
 def table_trials(study: StudyResults) -> list[SeedModel]:

@@ -13,6 +13,7 @@ from intelligen.tasks.base import AnyMetric
 Marks = Mapping[str, Mark]
 
 _HOW = "Mean over the seeds with its 95 % interval."
+_HOW_DECIDED = "Mean over the seeds with the interval that the verdict is read from, for all comparisons together."
 
 
 def score_figures(study: StudyResults, rows: Sequence[Score], marks: Marks) -> Iterator[Figure]:
@@ -110,10 +111,10 @@ def _differences(study: StudyResults, rows: Sequence[Score], marks: Marks) -> It
         if (found := row.difference) is not None
     ]
     if spans:
-        title = f"Δ {study.task.ranking.title} to {study.label(study.compared.control)}"
+        title = f"Δ {study.task.ranking.title} to its control"
         figure = intervals(title, spans)
         figure.add_vline(x=0, line={"color": "#888888", "width": 1, "dash": "dot"})
-        yield Figure("differences", title, _HOW, figure)
+        yield Figure("differences", title, _HOW_DECIDED, figure)
 
 
 def _means(study: StudyResults, setting: Setting, metrics: Sequence[str]) -> dict[str, dict[str, float]]:

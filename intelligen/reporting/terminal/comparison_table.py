@@ -10,7 +10,7 @@ from intelligen.reporting.html.comparison_page import page_comparison_table as p
 from intelligen.reporting.html.page_tables import PER_DEVICE_HOUR
 
 # All columns of the page would not fit.
-_LEFT_OUT = ("effect size", "seeds needed", "avg memory", "max memory", PER_DEVICE_HOUR)
+_LEFT_OUT = ("effect size", "avg memory", "max memory", PER_DEVICE_HOUR)
 
 
 def comparison_table(compared: Sequence[Compared]) -> Table:

@@ -39,15 +39,23 @@ def test_strategies_may_have_another_control_and_keep_theirs_beside_it() -> None
     assert rows.controls_of("standard_matched") == ()
 
 
+def test_what_is_asked_about_is_no_control_and_has_a_control_of_equal_cost_where_the_sweep_has_one() -> None:
+    rows, names = ComparedRows(), ("standard", "standard_matched", "auxiliary", "seqgan", "seqgan_constant")
+    assert rows.asked(names) == ("auxiliary", "seqgan")
+    assert [rows.own_control(name, names) for name in ("auxiliary", "seqgan")] == ["standard", "standard_matched"]
+    assert rows.own_control("seqgan", ("standard", "seqgan")) == "standard"
+    assert rows.further_controls("seqgan", names) == ("standard", "seqgan_constant")
+    assert rows.further_controls("auxiliary", names) == ()
+
+
 def test_another_control_of_strategies_is_what_differences_and_the_answer_are_against(tmp_path: Path) -> None:
     files = SmallStudy(tmp_path / "runs", more="rows: {strategies: {control: standard_matched}}\n")
     compared = read_compared(files.write(), store=files.store)
     scores = {row.score.system: row.score for row in compared.primary}
-    assert scores["standard_matched"].difference is None
-    assert scores["standard"].difference is not None
+    assert (scores["standard_matched"].own, scores["standard"].own) == (None, None)
+    assert scores["intelligen"].own is not None
+    assert scores["intelligen"].own.control == "standard_matched"
     assert list(scores["intelligen"].beside) == ["standard"]
-    assert "BLEU against standard_matched" in compared.answer.sentence
-    assert "; against standard +" in compared.answer.sentence
 
 
 def test_a_ledger_of_a_sweep_knows_the_same_rows(tmp_path: Path) -> None:

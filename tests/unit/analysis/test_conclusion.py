@@ -1,12 +1,17 @@
 """The conclusion ranks what is comparable, refuses what is not, and claims no more than was shown."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_study import QUALITY, SmallStudy
 
+from intelligen.analysis.answer_sentences import AnswerSentences
 from intelligen.analysis.conclusion import Conclusion
+from intelligen.analysis.result_rows import primary, result_rows
+from intelligen.analysis.study import read_study
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.write_report import read_compared, study_page
 from intelligen.state.memory_bounds import MemoryBound, MemoryBounds
@@ -20,48 +25,110 @@ def answer(files: SmallStudy) -> Conclusion:
     return compared_study(files).answer
 
 
-def test_the_winner_is_named_with_difference_interval_p_value_seeds_and_cost(tmp_path: Path) -> None:
+def row_of(compared: Compared, name: str = "intelligen") -> dict[str, Any]:
+    return next(row.values() for row in compared.primary if row.score.system == name)
+
+
+def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cost(tmp_path: Path) -> None:
     compared = compared_study(SmallStudy(tmp_path / "runs"))
-    row = next(row.values() for row in compared.primary if row.score.system == "intelligen")
-    sentence = compared.answer.sentence
-    assert sentence.startswith("intelligen wins: ")
-    assert f"{row['delta']:+.2f} BLEU against standard" in sentence
-    assert f"95 % interval {row['delta_low']:.2f} to {row['delta_high']:.2f}" in sentence
-    assert f"p = {row['p_holm']:.3f} after Holm over 2 comparisons, 3 seeds" in sentence
+    row = row_of(compared)
+    sentence = compared.answer.sentences[0]
+    size = f"{row['delta']:.2f} BLEU (between {row['delta_low']:.2f} and {row['delta_high']:.2f})"
+    beaten = f"its own control standard_matched, which spent the same computing, by {size} and standard by "
+    assert sentence.startswith(f"intelligen wins: as configured here, it beats {beaten}")
     assert f"{row['device_hours']:.3g} device-hours" in sentence
     assert "× 2.00" in sentence
-    assert "; against standard_matched +" in sentence
-    assert sentence.endswith("so it is more than that.")
+    again = "intelligen run FILE -o name=small-again -o experiment.seed=5 -o search.seed=1"
+    assert sentence.endswith(f"Next: repeat the search, to say it of the strategy: {again}.")
+    assert compared.answer.sentences[1] == "In at most 5 of 100 such studies is any such claim wrong."
+    assert (row["control"], row["verdict"]) == ("standard_matched", "better")
+    assert row["p_value"] < 0.05
     assert compared.answer.refusals == ()
 
 
-def test_a_gain_that_a_control_has_too_is_not_called_more(tmp_path: Path) -> None:
-    alike = {**QUALITY, "standard": 0.4, "standard_matched": 0.8, "intelligen": 0.88}
-    sentence = answer(SmallStudy(tmp_path / "runs", quality=alike)).sentence
-    assert sentence.startswith("intelligen wins: ")
-    assert "uncorrected), so the gain may be due to what that controls for" in sentence
-    assert "standard_matched (+" in sentence
-    assert "no test was made" not in sentence
+def test_a_gain_over_standard_that_its_own_control_has_too_is_no_win(tmp_path: Path) -> None:
+    alike = {**QUALITY, "standard": 0.4, "standard_matched": 0.85, "intelligen": 0.85}
+    found = answer(SmallStudy(tmp_path / "runs", quality=alike))
+    assert found.sentences[0] == "No strategy is shown to win."
+    assert found.sentences[1].startswith("Whether intelligen, as configured here, is better or worse than its own")
 
 
-def test_no_difference_is_claimed_where_none_is_shown(tmp_path: Path) -> None:
+def test_one_that_beats_its_own_control_but_not_standard_does_not_win(tmp_path: Path) -> None:
+    bad_control = {**QUALITY, "standard": 0.9, "standard_matched": 0.3, "intelligen": 0.9}
+    found = answer(SmallStudy(tmp_path / "runs", quality=bad_control))
+    assert found.sentences[0] == "No strategy is shown to win."
+    assert found.sentences[1].startswith("intelligen, as configured here, beats its own control standard_matched")
+    assert "It is not shown to beat standard too: " in found.sentences[1]
+
+
+def test_what_is_not_known_is_said_with_what_could_have_been_found_and_the_study_that_finds_less(
+    tmp_path: Path,
+) -> None:
     same = dict.fromkeys(QUALITY, 0.7)
-    sentence = answer(SmallStudy(tmp_path / "runs", quality=same)).sentence
-    assert sentence.startswith("No difference can be claimed: ")
+    compared = compared_study(SmallStudy(tmp_path / "runs", quality=same))
+    row, sentence = row_of(compared), compared.answer.sentence
+    assert row["verdict"] == "open"
+    fits = f"anything from {row['delta_low']:+.2f} to {row['delta_high']:+.2f} fits"
+    assert f"is not known: {row['delta']:+.2f} BLEU on average, and {fits}. 3 seeds." in sentence
+    assert "The study finds a difference of " in sentence
+    assert "in four of five cases, not less." in sentence
+    assert "any such claim" not in sentence
     assert "wins" not in sentence
+
+
+def test_an_equivalent_one_is_within_the_margin_that_was_asked_about(tmp_path: Path) -> None:
+    same = dict.fromkeys(QUALITY, 0.7)
+    compared = compared_study(SmallStudy(tmp_path / "runs", quality=same, margin=60))
+    row = row_of(compared)
+    assert row["verdict"] == "equivalent"
+    assert max(abs(row["delta_low"]), abs(row["delta_high"])) < 60
+    assert "differ by less than the 60 BLEU that you asked about: between " in compared.answer.sentence
+    assert "A smaller difference is possible. Next: take the cheaper, " in compared.answer.sentence
 
 
 def test_a_strategy_that_is_worse_is_said_to_be(tmp_path: Path) -> None:
     worse = {**QUALITY, "standard": 0.95, "standard_matched": 0.95, "intelligen": 0.4}
-    sentence = answer(SmallStudy(tmp_path / "runs", quality=worse)).sentence
-    assert sentence.startswith("No strategy is shown to be better than standard; worse is intelligen (-")
+    compared = compared_study(SmallStudy(tmp_path / "runs", quality=worse))
+    row = row_of(compared)
+    size = f"{-row['delta']:.2f} BLEU (between {-row['delta_high']:.2f} and {-row['delta_low']:.2f})"
+    _, sentence, _ = compared.answer.sentences
+    assert sentence.startswith("intelligen, as configured here, is worse than its own control standard_matched")
+    assert sentence.endswith(f"by {size}. 3 seeds. Next: leave it out, or search more of its settings.")
 
 
-def test_a_control_that_wins_is_called_one(tmp_path: Path) -> None:
-    longer = {**QUALITY, "standard_matched": 0.95, "intelligen": 0.6}
-    sentence = answer(SmallStudy(tmp_path / "runs", quality=longer)).sentence
-    assert sentence.startswith("standard_matched wins: ")
-    assert "it is a control" in sentence
+def test_a_gain_that_cost_more_than_the_control_is_refused_with_the_ratio_to_write(tmp_path: Path) -> None:
+    compared = compared_study(SmallStudy(tmp_path / "runs", slow=("intelligen",)))
+    row = row_of(compared)
+    assert (row["verdict"], row["p_value"]) == ("refused", None)
+    assert row["cost_ratio"] == pytest.approx(22 / 12)
+    assert row["refusal"] == "its control spent 45 % less computing, which may be why it scores lower"
+    assert "Next: train standard_matched with updates_ratio 7.3 instead of 4." in compared.answer.sentence
+
+
+def test_a_loss_in_spite_of_more_computing_is_one(tmp_path: Path) -> None:
+    worse = {**QUALITY, "standard_matched": 0.95, "intelligen": 0.4}
+    found = answer(SmallStudy(tmp_path / "runs", quality=worse, slow=("intelligen",)))
+    assert "is worse than its own control standard_matched, which spent 0.55 times the computing," in found.sentence
+
+
+def test_a_control_is_not_asked_about(tmp_path: Path) -> None:
+    compared = compared_study(SmallStudy(tmp_path / "runs", quality={**QUALITY, "standard_matched": 0.95}))
+    assert [row.score.system for row in compared.primary if row.score.own] == ["intelligen"]
+
+
+def test_only_the_answers_own_test_set_and_search_have_verdicts(tmp_path: Path) -> None:
+    compared = compared_study(SmallStudy(tmp_path / "runs"))
+    judged = {(row.score.setting[1], row.values()["verdict"]) for row in compared.rows if row.score.own}
+    assert judged == {("beam", "better"), ("greedy", None)}
+
+
+def test_seeds_that_were_added_on_the_way_are_said_in_place_of_the_error_rate(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs")
+    study = read_study(files.write(), store=files.store)
+    fingerprint = {**study.fingerprint, "sweep": {**study.fingerprint["sweep"], "confirm": {"seeds": 2}}}
+    rows = [row.score for row in primary(study, result_rows(study))]
+    found = AnswerSentences(replace(study, fingerprint=fingerprint), rows, {}).all()
+    assert "begun with 2 seeds and got 3" in [*found][1]
 
 
 def test_a_sweep_without_confirmation_is_not_ranked(tmp_path: Path) -> None:
@@ -71,26 +138,23 @@ def test_a_sweep_without_confirmation_is_not_ranked(tmp_path: Path) -> None:
     assert {row.score.difference for row in compared.primary} == {None}
 
 
-@pytest.mark.parametrize("missing", ["standard", "standard_matched"])
-def test_a_missing_control_forbids_a_ranking_and_is_named(tmp_path: Path, missing: str) -> None:
-    strategies = [name for name in ("standard", "standard_matched", "intelligen") if name != missing]
-    found = answer(SmallStudy(tmp_path / "runs", strategies=strategies))
-    assert found.sentence.startswith("No strategy is ranked: ")
-    assert f"`{missing}`" in found.sentence
-
-
-def test_a_control_that_failed_forbids_a_ranking_and_is_named(tmp_path: Path) -> None:
-    lost = ("standard_matched-s2", "standard_matched-s3")
-    found = answer(SmallStudy(tmp_path / "runs", failed=lost))
-    assert found.sentence.startswith("No strategy is ranked: ")
-    assert "intelligen and its control standard_matched share fewer than 2 confirmed seeds" in found.sentence
+def test_a_run_without_a_score_refuses_its_comparison_and_the_command_that_trains_it_is_named(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", failed=("standard_matched-s2",))
+    compared = compared_study(files)
+    row = row_of(compared)
+    assert (row["verdict"], row["delta_seeds"], row["p_value"]) == ("refused", "3 4", None)
+    said = "intelligen is not judged: standard_matched's run with seed 2 has no score."
+    assert f"{said} Next: intelligen resume small --runs {files.store} --failed." in compared.answer.sentence
 
 
 def test_a_test_stage_that_goes_on_forbids_a_ranking(tmp_path: Path) -> None:
     files = SmallStudy(tmp_path / "runs")
     (files.write() / "confirm" / "intelligen-s2" / "scores" / "test-beam.json").unlink()
     found = read_compared(files.directory, store=files.store).answer
-    assert found.refusals == ("1 of 9 confirmed models have not decoded test by beam search yet",)
+    assert found.refusals == (
+        "1 of 9 confirmed models have not decoded test by beam search yet; next: intelligen resume small --runs"
+        f" {files.store}",
+    )
 
 
 def test_budgets_that_differ_forbid_a_ranking_and_are_named(tmp_path: Path) -> None:
@@ -110,20 +174,14 @@ def test_hypotheses_that_are_not_those_that_were_scored_are_reported(tmp_path: P
     assert note.startswith("intelligen-s2: its hypotheses for test by greedy search were rewritten")
 
 
-def test_a_failed_repetition_is_reported_and_the_other_seeds_are_compared(tmp_path: Path) -> None:
+def test_a_failed_repetition_is_reported(tmp_path: Path) -> None:
     compared = compared_study(SmallStudy(tmp_path / "runs", failed=("intelligen-s3",)))
     assert compared.answer.notes[0].startswith("intelligen-s3 (intelligen, seed 3) failed: its process died")
     row = next(row for row in compared.primary if row.score.system == "intelligen")
     assert row.score.seeds == (2, 4)
-    assert row.score.difference is not None
-    assert row.score.difference.seeds == 2
-
-
-def test_a_control_that_lost_a_seed_leaves_the_others_and_the_row_says_which(tmp_path: Path) -> None:
-    compared = compared_study(SmallStudy(tmp_path / "runs", failed=("standard-s3",)))
-    row = next(row for row in compared.primary if row.score.system == "intelligen")
-    assert (row.score.seeds, row.score.shared, row.values()["delta_seeds"]) == ((2, 3, 4), (2, 4), "2 4")
-    assert "seeds 2, 4" in study_page(compared)
+    assert row.score.own is not None
+    assert row.score.own.refusal == "its run with seed 3 has no score"
+    assert "its run with seed 3 has no score" in study_page(compared)
 
 
 def test_trials_whose_memory_did_not_suffice_are_named_with_their_parts(tmp_path: Path) -> None:

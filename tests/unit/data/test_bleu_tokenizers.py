@@ -20,7 +20,7 @@ from intelligen.data.prepared_data import Prepared
 from intelligen.errors import ConfigError, UnavailableError
 from intelligen.evaluation import Shard, interval, score
 from intelligen.evaluation.sacrebleu_metrics import Bleu
-from intelligen.evaluation.significance import compare_systems, mean_interval
+from intelligen.evaluation.significance import mean_interval, paired_difference
 from intelligen.optimization import MetricSums
 from intelligen.strategies.rewards import sentence_rewards
 from intelligen.tasks import build_task
@@ -61,7 +61,7 @@ def test_every_bleu_is_by_the_chosen_tokenizer(tokenizer: BleuTokenizer) -> None
     assert found.metrics["distinct_2"] > 0
     assert interval(HYPOTHESES, REFERENCES, metric=Bleu(tokenizer)).value == pytest.approx(expected)
     assert mean_interval([HYPOTHESES] * 2, REFERENCES, metric=Bleu(tokenizer)).value == pytest.approx(expected)
-    compared = compare_systems([REFERENCES], [HYPOTHESES], REFERENCES, metric=Bleu(tokenizer))
+    compared = paired_difference([REFERENCES], [HYPOTHESES], REFERENCES, metric=Bleu(tokenizer))
     assert compared.delta == pytest.approx(100 - expected)
 
 

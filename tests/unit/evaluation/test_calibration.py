@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
+from intelligen.evaluation.decision_procedure import decide
 from intelligen.evaluation.metric import Metric
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
-from intelligen.evaluation.significance import ALPHA, compare_statistics
+from intelligen.evaluation.significance import ALPHA, difference_of_statistics
 
 STUDIES = 150
 BLEU = Bleu()
@@ -36,7 +37,7 @@ def called_different(
 ) -> float:
     studies = aa.studies(statistics, aa.SETTINGS[setting], count=STUDIES, seeds=3, sentences=80, shift=shift)
     found = [
-        compare_statistics(*sides, metric=metric, resamples=200, seed=number).p_value
+        decide([difference_of_statistics(*sides, metric=metric, resamples=200, seed=number)], family=1)[0].p_value
         for number, sides in enumerate(studies)
     ]
     return float(np.mean(np.asarray(found) < ALPHA))

@@ -17,7 +17,7 @@ from intelligen.evaluation.answer_words import answer_words
 from intelligen.evaluation.confidence_interval import interval
 from intelligen.evaluation.metric import Accuracy, ExactMatch, MacroF1, Metric, Perplexity, TokenF1
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
-from intelligen.evaluation.significance import compare_systems, mean_interval
+from intelligen.evaluation.significance import mean_interval, paired_difference
 from intelligen.optimization import MetricSums
 
 WORDS = ["Haus", "Hund,", "läuft", "ein", "der", "schnell!", "a", "I"]
@@ -191,7 +191,7 @@ def test_exact_match_and_token_f1_are_those_of_squads_official_script():
 def test_macro_f1_compares_systems_that_predict_different_classes():
     references = ["a", "b", "a", "b", "c", "a"]
     ours, control = ["a", "b", "a", "c", "c", "a"], ["a", "d", "a", "d", "e", "a"]
-    found = compare_systems([ours], [control], references, metric=MacroF1(), resamples=50)
+    found = paired_difference([ours], [control], references, metric=MacroF1(), resamples=50)
     assert found.delta == pytest.approx(MacroF1().score(ours, references) - MacroF1().score(control, references))
     mean = mean_interval([ours, control], references, metric=MacroF1(), resamples=50)
     assert mean.value == pytest.approx((MacroF1().score(ours, references) + MacroF1().score(control, references)) / 2)
@@ -246,7 +246,7 @@ def test_intervals_of_every_metric_hold_the_value_and_stay_in_its_range(name):
 @pytest.mark.parametrize("name", CASES)
 def test_a_difference_by_any_metric_is_ours_less_the_controls(name):
     metric, predictions, references = CASES[name]
-    found = compare_systems([predictions] * 2, [predictions[::-1]] * 2, references, metric=metric, resamples=100)
+    found = paired_difference([predictions] * 2, [predictions[::-1]] * 2, references, metric=metric, resamples=100)
     expected = metric.score(predictions, references) - metric.score(predictions[::-1], references)
     assert found.delta == pytest.approx(expected)
     with pytest.raises(ValueError, match="references"):

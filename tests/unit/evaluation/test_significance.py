@@ -10,9 +10,10 @@ from scipy import stats
 from intelligen.evaluation.bootstrap_resampling import resampled_sums
 from intelligen.evaluation.confidence_interval import interval
 from intelligen.evaluation.corpus_scores import score
+from intelligen.evaluation.decision_procedure import Comparison, decide
 from intelligen.evaluation.evaluate import Shard
 from intelligen.evaluation.sacrebleu_metrics import Bleu
-from intelligen.evaluation.significance import compare_statistics, compare_systems, holm, mean_interval
+from intelligen.evaluation.significance import Difference, difference_of_statistics, mean_interval, paired_difference
 from intelligen.optimization import MetricSums
 
 METRIC = Bleu()
@@ -42,6 +43,20 @@ def systems(right: float, *, seeds: int, first: int = 0) -> list[list[str]]:
 def alike(*rights: int) -> np.ndarray:
     """By seed, 40 sentences of 20 tokens that are all equally right: sentences do not vary, seeds do."""
     return np.array([[[20, 20, right, 9, 8, 7, 20, 19, 18, 17]] * 40 for right in rights], dtype=float)
+
+
+def alone(difference: Difference) -> Comparison:
+    """Decided as the only one."""
+    (found,) = decide([difference], family=1)
+    return found
+
+
+def compare_systems(*sides: list[list[str]], metric: Bleu) -> Comparison:
+    return alone(paired_difference(sides[0], sides[1], sides[2], metric=metric))
+
+
+def compare_statistics(*sides: np.ndarray, metric: Bleu) -> Comparison:
+    return alone(difference_of_statistics(*sides, metric=metric))
 
 
 @pytest.mark.parametrize(
@@ -123,12 +138,12 @@ def test_where_sentences_do_not_vary_the_interval_is_students_over_seeds():
     assert found.p_value == pytest.approx(expected.pvalue)
 
 
-def test_where_seeds_do_not_vary_the_interval_is_that_of_one_seed():
+def test_where_seeds_do_not_vary_the_interval_is_that_over_sentences():
     ours, control = translated(0.8, seed=1), translated(0.7, seed=2)
-    one, three = (compare_systems([ours] * seeds, [control] * seeds, references(), metric=METRIC) for seeds in (1, 3))
-    assert (three.delta, three.low, three.high) == pytest.approx((one.delta, one.low, one.high))
-    assert three.p_value == pytest.approx(one.p_value)
-    assert (one.over, three.over) == ("rows", "seeds × rows")
+    one = paired_difference([ours], [control], references(), metric=METRIC)
+    three = compare_systems([ours] * 3, [control] * 3, references(), metric=METRIC)
+    reach = one.spread.half_width(0.05)
+    assert (three.delta, three.low, three.high) == pytest.approx((one.delta, one.delta - reach, one.delta + reach))
 
 
 def test_the_half_widths_of_seeds_and_of_sentences_add_as_squares():
@@ -177,20 +192,14 @@ def test_the_same_systems_do_not_differ():
     ours = systems(0.7, seeds=3)
     found = compare_systems(ours, ours, references(), metric=METRIC)
     assert (found.delta, found.low, found.high, found.p_value) == (0, 0, 0, 1)
-    assert (found.effect_size, found.seeds_needed) == (None, None)
+    assert found.difference.effect_size is None
 
 
 def test_a_difference_that_never_varies_is_certain():
     found = compare_statistics(alike(16, 16, 16), alike(14, 14, 14), metric=METRIC)
     assert found.delta > 0
     assert (found.low, found.high) == pytest.approx((found.delta, found.delta))
-    assert (found.p_value, found.effect_size, found.seeds_needed) == (pytest.approx(0), None, 2)
-
-
-def test_one_seed_shows_neither_effect_nor_seeds_needed():
-    found = compare_systems(systems(0.8, seeds=1), systems(0.7, seeds=1, first=5), references(), metric=METRIC)
-    assert (found.seeds, found.over, found.effect_size, found.seeds_needed) == (1, "rows", None, None)
-    assert found.p_value < 1
+    assert (found.p_value, found.difference.effect_size) == (pytest.approx(0), None)
 
 
 def test_empty_hypotheses_are_compared():
@@ -210,7 +219,7 @@ def test_empty_hypotheses_are_compared():
 )
 def test_what_does_not_match_is_refused(ours, control, message):
     with pytest.raises(ValueError, match=message):
-        compare_systems(ours, control, references(), metric=METRIC)
+        paired_difference(ours, control, references(), metric=METRIC)
 
 
 def test_one_sentence_has_no_interval_over_seeds():
@@ -229,50 +238,5 @@ def test_hedges_g_is_the_difference_in_deviations_between_seeds_less_its_bias():
     found = compare_statistics(alike(15, 17, 16), alike(13, 14, 15), metric=METRIC)
     deltas = bleu_of(alike(15, 17, 16).sum(axis=1)) - bleu_of(alike(13, 14, 15).sum(axis=1))
     # Γ(1) / (√(2/2) Γ(1/2)) for two degrees of freedom.
-    assert found.effect_size == pytest.approx(deltas.mean() / deltas.std(ddof=1) / np.pi**0.5)
-    assert compare_statistics(alike(15, 17), alike(13, 14), metric=METRIC).effect_size is None
-
-
-def test_so_many_seeds_find_the_difference_in_four_of_five_studies():
-    found = compare_statistics(alike(13, 17, 16), alike(13, 14, 15), metric=METRIC)
-    deltas = bleu_of(alike(13, 17, 16).sum(axis=1)) - bleu_of(alike(13, 14, 15).sum(axis=1))
-    assert found.seeds_needed is not None
-    assert found.seeds_needed > 3
-    noise = np.random.default_rng(1).normal(size=(20_000, found.seeds_needed))
-    studies = deltas.mean() + deltas.std(ddof=1) * noise
-    assert np.mean(stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05) == pytest.approx(0.82, abs=0.04)
-
-
-def test_a_comparison_among_several_needs_the_seeds_for_its_share_of_the_level():
-    sides = alike(13, 17, 16), alike(13, 14, 15)
-    alone, among = compare_statistics(*sides, metric=METRIC), compare_statistics(*sides, family=8, metric=METRIC)
-    assert (among.p_value, among.low, among.high) == (alone.p_value, alone.low, alone.high)
-    assert alone.seeds_needed is not None
-    assert among.seeds_needed is not None
-    assert among.seeds_needed > alone.seeds_needed
-    deltas = bleu_of(sides[0].sum(axis=1)) - bleu_of(sides[1].sum(axis=1))
-    noise = np.random.default_rng(1).normal(size=(20_000, among.seeds_needed))
-    studies = deltas.mean() + deltas.std(ddof=1) * noise
-    assert np.mean(stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05 / 8) == pytest.approx(0.82, abs=0.04)
-
-
-def test_no_number_of_seeds_makes_up_for_a_test_set_that_is_too_small():
-    ours, control = translated(0.74, seed=1), translated(0.7, seed=2)
-    found = compare_systems([ours] * 3, [control] * 3, references(), metric=METRIC)
-    assert found.p_value > 0.05
-    assert found.seeds_needed is None
-
-
-@pytest.mark.parametrize(
-    ("p_values", "corrected"),
-    [
-        # 4 × 0.005, 3 × 0.01, 2 × 0.03, and 1 × 0.04, which may not fall below the one before.
-        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
-        ([0.04, 0.04], [0.08, 0.08]),
-        ([0.9, 0.6], [1.0, 1.0]),
-        ([0.2], [0.2]),
-        ([], []),
-    ],
-)
-def test_holms_correction_steps_down_from_the_smallest(p_values, corrected):
-    assert holm(p_values) == pytest.approx(corrected)
+    assert found.difference.effect_size == pytest.approx(deltas.mean() / deltas.std(ddof=1) / np.pi**0.5)
+    assert compare_statistics(alike(15, 17), alike(13, 14), metric=METRIC).difference.effect_size is None

@@ -21,7 +21,9 @@ KNOWN: dict[str, Any] = {
     "delta": -0.5,
     "delta_low": -1.25,
     "delta_high": 0.25,
-    "p_holm": 0.12344,
+    "control": "standard",
+    "p_value": 0.12344,
+    "verdict": "open",
     "effect_size": None,
 }
 BARE: dict[str, Any] = {
@@ -51,8 +53,9 @@ def test_latex_prints_its_own_signs() -> None:
         r"a\_b \& 50 \% \#1 \$\{x\} \textasciitilde{} \textasciicircum{} \textbackslash{}\textbackslash{}"
     )
     table = to_latex([KNOWN, BARE], [Bleu()])
-    assert r"standard\_matched & test & beam & 31.23 [30.10, 32.20] & -0.50 [-1.25, 0.25] & 0.1234 & 3 \\" in table
-    assert r"baseline & test & beam & – & – & – & 3 \\" in table
+    scores = r"standard\_matched & test & beam & 31.23 [30.10, 32.20] & "
+    assert rf"{scores}standard & -0.50 [-1.25, 0.25] & 0.1234 & open & 3 \\" in table
+    assert r"baseline & test & beam & – & – & – & – & – & 3 \\" in table
     columns = re.search(r"\\begin\{tabular\}\{(.*)\}", table)
     assert columns is not None
     assert {line.count(" & ") + 1 for line in table.splitlines() if " & " in line} == {len(columns[1])}

@@ -58,7 +58,7 @@ def test_report_for_programs(runs: Path, tmp_path: Path) -> None:
     assert document["refusals"][0].startswith("nothing is confirmed")
     assert document["data"][0].startswith("in two splits: 8 of the 30 rows of valid are in train too")
     assert [row["strategy"] for row in document["rows"]] == ["baseline", "standard", "standard_matched", "intelligen"]
-    assert document["rows"][1]["p_holm"] is None
+    assert (document["rows"][1]["p_value"], document["rows"][1]["verdict"]) == (None, None)
     assert page.exists()
 
 

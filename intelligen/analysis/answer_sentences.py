@@ -1,0 +1,193 @@
+"""Sentences of an answer: what was found of each strategy, how surely, and what to do next.
+
+Each is read from the interval that its verdict is read from, and claims no more than that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from intelligen.analysis.comparisons import FAIR_COST, REFUSED, HeldAgainst
+from intelligen.analysis.costs import StrategyCost
+from intelligen.analysis.next_step import NextStep
+from intelligen.analysis.power_words import seeds_words, smallest_words
+from intelligen.analysis.study import StudyResults
+from intelligen.analysis.system_scores import Score
+from intelligen.config.schema.declarations import STANDARD
+from intelligen.evaluation.decision_procedure import Comparison, Verdict
+from intelligen.evaluation.significance import ALPHA
+from intelligen.evaluation.study_power import Power
+from intelligen.tasks.base import AnyMetric
+
+_ORDER = (Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT, Verdict.OPEN, REFUSED)
+_CLAIMS = (Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT)
+_HERE = "as configured here"
+
+
+@dataclass(frozen=True)
+class AnswerSentences:
+    """What the primary comparison shows."""
+
+    study: StudyResults
+    rows: Sequence[Score]
+    """Of the strategies that are asked about; others are passed over."""
+    costs: Mapping[str, StrategyCost]
+    power: Power | None = None
+    """What the study could find; None where that is not known."""
+
+    def all(self) -> Iterator[str]:
+        """The winners, then what else is claimed, then what is not known, and what is not judged."""
+        rows = [(row, row.own) for row in self.rows if row.own is not None]
+        rows.sort(key=lambda one: (_ORDER.index(one[1].verdict), -one[0].gain))
+        if not any(self._wins(row) for row, _ in rows):
+            yield f"No {self.study.compared.word} is shown to win."
+        for row, own in rows:
+            if own.verdict != Verdict.OPEN:
+                yield " ".join(self._of(row, own))
+        if winners := [row for row, _ in rows if self._wins(row)][1:]:
+            yield f"The {len(winners) + 1} winners are not compared with each other."
+        if any(own.verdict in _CLAIMS for _, own in rows):
+            yield self._certainty()
+        if unknown := [(row, own) for row, own in rows if own.verdict == Verdict.OPEN]:
+            yield " ".join(self._open(unknown))
+
+    def _of(self, row: Score, own: HeldAgainst) -> Iterator[str]:
+        found, label, step = own.decided, self._label(row.system), NextStep(self.study)
+        if found is None:
+            yield f"{label} is not judged: {own.refusal}."
+            yield f"Next: {step.after_refusal(own)}."
+        elif found.verdict is Verdict.BETTER:
+            yield from self._better(row, own, found)
+        elif found.verdict is Verdict.WORSE:
+            size = _size(found, row.metric)
+            yield f"{label}, {_HERE}, is worse than {self._control(own)} by {size}. {_seeds(found)}."
+            yield "Next: leave it out, or search more of its settings."
+        else:
+            yield self._equivalent(row, own, found)
+            yield f"Next: take the cheaper, {self._cheaper(row, own)}."
+
+    def _better(self, row: Score, own: HeldAgainst, found: Comparison) -> Iterator[str]:
+        label, gate = self._label(row.system), row.beside.get(STANDARD)
+        gain = f"{self._control(own)} by {_size(found, row.metric)}"
+        if self._wins(row):
+            second = gate and gate.decided
+            also = f" and {STANDARD} by {_size(second, row.metric, unit=False)}" if second else ""
+            yield f"{label} wins: {_HERE}, it beats {gain}{also}. {_seeds(found)}."
+            yield from self._price(row)
+        else:
+            yield f"{label}, {_HERE}, beats {gain}. {_seeds(found)}. {self._why_no_win(gate, row.metric)}"
+        for control, other in row.beside.items():
+            if control != STANDARD and other.decided is not None:
+                yield _beside(control, other.decided, row.metric)
+        yield f"Next: {NextStep(self.study).after_win()}."
+
+    def _wins(self, row: Score) -> bool:
+        """Better than its own control and than `standard`: that control may be worse than no more computing at all."""
+        if row.own is None or row.own.verdict != Verdict.BETTER:
+            return False
+        gate = row.beside.get(STANDARD)
+        if gate is not None:
+            return gate.verdict == Verdict.BETTER
+        return bool(self.study.compared.variants) or STANDARD in self.study.strategies
+
+    def _why_no_win(self, gate: HeldAgainst | None, metric: AnyMetric) -> str:
+        if gate is None:
+            return f"The sweep has no {STANDARD} that it could be shown to beat too."
+        found = gate.decided
+        if found is None:
+            return f"Beside {STANDARD} it is not judged: {gate.refusal}."
+        return f"It is not shown to beat {STANDARD} too: {_change(found, metric)}."
+
+    def _equivalent(self, row: Score, own: HeldAgainst, found: Comparison) -> str:
+        metric = row.metric
+        assert self.study.sweep.confirm is not None
+        margin = f"{self.study.sweep.confirm.margin:g} {metric.label}"
+        between = f"between {metric.change(found.low)} and {metric.change(found.high)}"
+        return (
+            f"{self._label(row.system)}, {_HERE}, and {self._control(own)} differ by less than the {margin} that you"
+            f" asked about: {between}. {_seeds(found)}. A smaller difference is possible."
+        )
+
+    def _open(self, rows: Sequence[tuple[Score, HeldAgainst]]) -> Iterator[str]:
+        one, (row, own) = len(rows) == 1, rows[0]
+        if one:
+            assert own.comparison is not None
+            found, metric = own.comparison, row.metric
+            yield (
+                f"Whether {self._label(row.system)}, {_HERE}, is better or worse than {self._control(own)} is not"
+                f" known: {_change(found, metric)}. {_seeds(found)}."
+            )
+        else:
+            each = ", ".join(self._open_row(row, own) for row, own in rows)
+            yield f"Whether these, {_HERE}, are better or worse than their own controls is not known: {each}."
+        if self.power is None:
+            return
+        metric, step = row.metric, NextStep(self.study).to_find_less(self.power, row.metric)
+        yield f"The study finds a difference of {smallest_words(self.power, metric)} in four of five cases, not less."
+        yield f"{seeds_words(self.power, metric)}."
+        if step is not None:
+            yield f"Next: {step}."
+
+    def _open_row(self, row: Score, own: HeldAgainst) -> str:
+        assert own.comparison is not None
+        found, metric = own.comparison, row.metric
+        beside = self._label(own.control)
+        bounds = f"{metric.change(found.low)} to {metric.change(found.high)}"
+        return f"{self._label(row.system)} {metric.change(found.delta)} {metric.label} to {beside} ({bounds} fits)"
+
+    def _certainty(self) -> str:
+        confirm, first = self.study.sweep.confirm, self.study.fingerprint["sweep"].get("confirm") or {}
+        before = first.get("seeds")
+        if confirm is not None and before is not None and before < confirm.seeds:
+            return (
+                f"The study was begun with {before} seeds and got {confirm.seeds}: if its scores were the reason, more"
+                f" than {100 * ALPHA:g} of 100 such studies make a wrong claim; a new study with new seeds does not."
+            )
+        return f"In at most {100 * ALPHA:g} of 100 such studies is any such claim wrong."
+
+    def _control(self, own: HeldAgainst) -> str:
+        """A control, and what it spent."""
+        label = self._label(own.control)
+        if own.cost_ratio is None:
+            return f"the control {label}"
+        within = 1 / (1 + FAIR_COST) <= own.cost_ratio <= 1 + FAIR_COST
+        spent = "the same computing" if within else f"{1 / own.cost_ratio:.2f} times the computing"
+        return f"its own control {label}, which spent {spent},"
+
+    def _cheaper(self, row: Score, own: HeldAgainst) -> str:
+        costlier = own.cost_ratio is not None and own.cost_ratio > 1
+        return self._label(own.control if costlier else row.system)
+
+    def _price(self, row: Score) -> Iterator[str]:
+        control = self.study.compared.control
+        own, other = self.costs.get(row.system), self.costs.get(control)
+        if own is not None and other is not None:
+            yield (
+                f"It took {own.device_hours:.3g} device-hours in all (× {own.device_s / other.device_s:.2f} of"
+                f" {self._label(control)}) and {own.epoch_s:.1f} s per epoch (× {own.epoch_s / other.epoch_s:.2f})."
+            )
+
+    def _label(self, name: str) -> str:
+        return self.study.compared.label(name)
+
+
+def _size(found: Comparison, metric: AnyMetric, *, unit: bool = True) -> str:
+    """How large a difference is, whichever way it points: `0.80 BLEU (between 0.20 and 1.40)`."""
+    low, high = sorted((abs(found.low), abs(found.high)))
+    name = f" {metric.label}" if unit else ""
+    return f"{abs(found.delta):{metric.format}}{name} (between {low:{metric.format}} and {high:{metric.format}})"
+
+
+def _change(found: Comparison, metric: AnyMetric) -> str:
+    bounds = f"anything from {metric.change(found.low)} to {metric.change(found.high)} fits"
+    return f"{metric.change(found.delta)} {metric.label} on average, and {bounds}"
+
+
+def _seeds(found: Comparison) -> str:
+    return f"{found.difference.seeds} seeds"
+
+
+def _beside(control: str, found: Comparison, metric: AnyMetric) -> str:
+    """The gain over a control that shows what it is due to."""
+    if found.verdict is Verdict.BETTER:
+        return f"It beats {control} too, by {_size(found, metric)}: the gain is more than what that controls for."
+    return f"The gain may be due to what {control} controls for: beside that it is {_change(found, metric)}."

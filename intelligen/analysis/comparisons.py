@@ -1,0 +1,155 @@
+"""Comparisons of a study: each strategy beside its own control and others, all decided together, or why it is not."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Final
+
+from intelligen.analysis.study import Decoded, StudyResults, System
+from intelligen.evaluation.decision_procedure import LEAST_UNITS, Comparison, Verdict, decide
+from intelligen.evaluation.significance import Difference, paired_difference
+
+FAIR_COST: Final = 0.10
+"""Computing of a strategy and its own control may differ by this share: more may be why one scores higher."""
+REFUSED: Final = "refused"
+
+Models = Mapping[int, Decoded]
+"""Seed → a test set as the model of that seed translates it."""
+
+
+@dataclass(frozen=True)
+class HeldAgainst:
+    """A strategy beside one of its controls."""
+
+    control: str
+    seeds: tuple[int, ...]
+    """That both have."""
+    cost_ratio: float | None
+    """The strategy's device-seconds over the control's, in these runs; None where rows are variants."""
+    refusal: str
+    """Why nothing is decided, a clause; empty where something is."""
+    comparison: Comparison | None = None
+    """None with fewer seeds than a comparison takes."""
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse`, `equivalent`, `open` or `refused`."""
+        return REFUSED if self.refusal or self.comparison is None else str(self.comparison.verdict)
+
+    @property
+    def decided(self) -> Comparison | None:
+        """The comparison, where it is not refused."""
+        return None if self.refusal else self.comparison
+
+
+def comparisons(
+    study: StudyResults, models: Mapping[str, Models], references: Sequence[str]
+) -> dict[str, dict[str, HeldAgainst]]:
+    """Strategy → control → how it does beside that, its own control first; of the strategies that are asked about.
+
+    Args:
+        study: The study.
+        models: System → its models that have decoded the test set.
+        references: Of the test set.
+
+    """
+    rows, compared = asked_rows(study), study.compared
+    held: dict[str, dict[str, HeldAgainst]] = {}
+    differences: dict[tuple[str, str], Difference] = {}
+    for name in compared.asked(rows):
+        controls = (compared.own_control(name, rows), *compared.further_controls(name, rows))
+        held[name] = {control: _held(study, name, control, models) for control in controls}
+        for control, one in held[name].items():
+            if len(one.seeds) >= LEAST_UNITS:
+                ours, theirs = ([models[side][seed].hypotheses for seed in one.seeds] for side in (name, control))
+                differences[name, control] = paired_difference(ours, theirs, references, metric=study.task.ranking)
+    for pairs in _families(held):
+        decided = _decided(study, [pair for pair in pairs if pair in differences], differences, family=len(held))
+        for (name, control), found in decided.items():
+            held[name][control] = replace(held[name][control], comparison=found)
+    # Of further controls equal cost is not asked: `standard` makes as many updates, null controls as it happens.
+    return {name: _own_cost_counts(controls) for name, controls in held.items()}
+
+
+def asked_rows(study: StudyResults) -> tuple[str, ...]:
+    """The rows that the study was planned with, those without a result among them."""
+    return study.sweep.row_ids() or study.strategies
+
+
+def planned_seeds(study: StudyResults) -> tuple[int, ...]:
+    """The seeds that confirm, as last launched."""
+    return study.sweep.confirmation_seeds(study.fingerprint["experiment"]["seed"])
+
+
+def _families(held: Mapping[str, Mapping[str, HeldAgainst]]) -> Iterable[list[tuple[str, str]]]:
+    """Pairs that are decided together: those with own controls; then those with each further one."""
+    yield [(name, next(iter(controls))) for name, controls in held.items()]
+    for further in dict.fromkeys(control for controls in held.values() for control in list(controls)[1:]):
+        yield [(name, further) for name, controls in held.items() if further in list(controls)[1:]]
+
+
+def _decided(
+    study: StudyResults,
+    pairs: Sequence[tuple[str, str]],
+    differences: Mapping[tuple[str, str], Difference],
+    *,
+    family: int,
+) -> dict[tuple[str, str], Comparison]:
+    asked = study.sweep.confirm
+    found = decide(
+        [differences[pair] for pair in pairs],
+        family=family,
+        higher_is_better=study.task.ranking.higher_is_better,
+        planned=len(planned_seeds(study)) or None,
+        margin=None if asked is None else asked.margin,
+    )
+    return dict(zip(pairs, found, strict=True))
+
+
+def _held(study: StudyResults, name: str, control: str, models: Mapping[str, Models]) -> HeldAgainst:
+    seeds = tuple(sorted(models.get(name, {}).keys() & models.get(control, {}).keys()))
+    return HeldAgainst(control, seeds, _cost_ratio(study, name, control, seeds), _refusal(study, name, control, models))
+
+
+def _refusal(study: StudyResults, name: str, control: str, models: Mapping[str, Models]) -> str:
+    """Why no score of these two decides anything; to leave out a run that failed would be to choose."""
+    if control not in study.strategies:
+        return f"the sweep has no {study.label(control)} to hold it against"
+    seeds = planned_seeds(study)
+    for side, whose in ((name, "its"), (control, f"{study.label(control)}'s")):
+        if missing := [str(seed) for seed in seeds if seed not in models.get(side, {})]:
+            return f"{whose} run with seed {' and that with seed '.join(missing)} has no score"
+    if len(seeds) < LEAST_UNITS:
+        return f"it has {len(seeds)} seeds, and fewer than {LEAST_UNITS} decide nothing"
+    return ""
+
+
+def _cost_ratio(study: StudyResults, name: str, control: str, seeds: Sequence[int]) -> float | None:
+    if study.compared.variants or not seeds:
+        return None
+    systems = {system.name: system for system in study.systems}
+    ours, theirs = (_device_s(systems[side], seeds) for side in (name, control))
+    return ours / theirs if theirs else None
+
+
+def _device_s(system: System, seeds: Sequence[int]) -> float:
+    return fmean(member.device_s for member in system.members if member.record.seed in seeds)
+
+
+def _own_cost_counts(controls: Mapping[str, HeldAgainst]) -> dict[str, HeldAgainst]:
+    own = next(iter(controls))
+    return {**controls, own: _with_cost(controls[own])}
+
+
+def _with_cost(one: HeldAgainst) -> HeldAgainst:
+    """A difference that unequal computing explains as well is refused; one in spite of it is not."""
+    found, ratio = one.decided, one.cost_ratio
+    if found is None or ratio is None:
+        return one
+    if found.verdict is Verdict.BETTER and ratio > 1 + FAIR_COST:
+        less = f"its control spent {100 * (1 - 1 / ratio):.0f} % less computing"
+        return replace(one, refusal=f"{less}, which may be why it scores lower")
+    if found.verdict is Verdict.WORSE and 1 / ratio > 1 + FAIR_COST:
+        more = f"its control spent {100 * (1 / ratio - 1):.0f} % more computing"
+        return replace(one, refusal=f"{more}, which may be why it scores higher")
+    return one

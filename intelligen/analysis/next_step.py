@@ -1,0 +1,65 @@
+"""Next step after a verdict: in words, with the command to paste where there is one."""
+
+from dataclasses import dataclass
+
+from intelligen.analysis.comparisons import HeldAgainst, planned_seeds
+from intelligen.analysis.study import StudyResults
+from intelligen.analysis.suggested_command import command_line
+from intelligen.config.schema.declarations import MATCHED
+from intelligen.evaluation.decision_procedure import LEAST_UNITS
+from intelligen.evaluation.study_power import WANTED, Power
+from intelligen.state.trial_records import TrialState
+from intelligen.tasks.base import AnyMetric
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Of one study."""
+
+    study: StudyResults
+
+    def after_win(self) -> str:
+        """Another search shows whether the strategy wins, or the configuration that this one has found."""
+        name, seed = self.study.sweep.name, self._new_seed()
+        search = self.study.sweep.search.seed + 1
+        command = f"intelligen run FILE -o name={name}-again -o experiment.seed={seed} -o search.seed={search}"
+        return f"repeat the search, to say it of the {self.study.compared.word}: {command}"
+
+    def to_find_less(self, power: Power, metric: AnyMetric) -> str | None:
+        """A new study for the next smaller difference, by the upper end of the seeds; None where none is enough."""
+        asked = self.study.sweep.confirm
+        margin = None if asked is None else asked.margin
+        smallest = power.smallest().high
+        wanted = margin or next((one for one in sorted(WANTED, reverse=True) if one < smallest), None)
+        seeds = None if wanted is None else power.seeds_for(wanted)[1]
+        if seeds is None:
+            return None
+        command = (
+            f"intelligen run FILE -o name={self.study.sweep.name}-{seeds}-seeds -o confirm.seeds={seeds}"
+            f" -o experiment.seed={self._new_seed()}"
+        )
+        return f"to find {wanted:g} {metric.label}, plan a new study of {seeds} seeds: {command}"
+
+    def after_refusal(self, own: HeldAgainst) -> str:
+        """What lets it be judged."""
+        study = self.study
+        if own.comparison is not None and own.cost_ratio is not None and len(own.seeds) == len(planned_seeds(study)):
+            return self._equal_cost(own)
+        if own.control not in study.strategies:
+            return f"add {study.label(own.control)} to the sweep file, as another sweep"
+        if len(planned_seeds(study)) < LEAST_UNITS:
+            return command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}"
+        failed = any(member.record.state is TrialState.FAILED for member in study.confirmations)
+        return command_line("resume", study.directory) + (" --failed" if failed else "")
+
+    def _equal_cost(self, own: HeldAgainst) -> str:
+        assert own.cost_ratio is not None
+        if own.control != MATCHED:
+            return f"add {MATCHED} to the sweep file, with updates_ratio {max(1.0, own.cost_ratio):.1f}"
+        configs = [one.record.config for one in self.study.confirmations if one.record.row == MATCHED]
+        ratio = float(configs[0]["strategy"]["updates_ratio"])
+        return f"train {MATCHED} with updates_ratio {max(1.0, ratio * own.cost_ratio):.1f} instead of {ratio:g}"
+
+    def _new_seed(self) -> int:
+        """Above all that the study has used: of other seeds, nothing is known yet."""
+        return max(member.record.seed for member in self.study.members) + 1
