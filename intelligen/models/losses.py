@@ -44,6 +44,17 @@ def token_log_probs(logits_BTV: Tensor, token_BT: Tensor) -> Tensor:
     return -token_losses(logits_BTV.to(wide), token_BT, label_smoothing=0.0)
 
 
+def kept_positions(logits_BTV: Tensor, keep_BT: Tensor) -> Tensor:
+    """The logits [M, V] of the positions that are kept, in fp32; on an accelerator, zeros [B·T, V] in place of others.
+
+    Of two distributions made from such logits, the zeros are alike, so that no divergence counts them.
+    """
+    if keep_BT.device.type == "cpu":
+        return logits_BTV[keep_BT].float()
+    # How many they are is a question that would stall the queue of kernels.
+    return logits_BTV.float().masked_fill(~keep_BT[..., None], 0.0).flatten(0, -2)
+
+
 def summed_loss(states_NTD: Tensor, projection_VD: Tensor, targets: Targets, *, bias_V: Tensor | None = None) -> Tensor:
     """The sum of `token_losses` of the projected states, without ever holding the logits of all positions.
 
@@ -102,4 +113,4 @@ def _chunk(logits_CV: Tensor, target_C1: Tensor, label_smoothing: float) -> tupl
     confidence = 1 - label_smoothing
     loss_C = -label_smoothing * log_probs_CV.mean(dim=1) - confidence * log_probs_CV.gather(1, target_C1).squeeze(1)
     gradient_CV = log_probs_CV.exp_().sub_(label_smoothing / logits_CV.size(1))
-    return loss_C, gradient_CV.scatter_add_(1, target_C1, gradient_CV.new_tensor(-confidence).expand_as(target_C1))
+    return loss_C, gradient_CV.scatter_add_(1, target_C1, gradient_CV.new_full((), -confidence).expand_as(target_C1))
