@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from typing_extensions import TypeVar
 
+from intelligen.data.device_transfer import to_device
 from intelligen.data.prepared_data import Split, TokenColumn
 from intelligen.data.special_tokens import BOS, EOS, PAD
 
@@ -71,9 +72,9 @@ class Batch:
         """The same batch on a device."""
         moved = replace(
             self,
-            source_BS=self.source_BS.to(device, non_blocking=True),
-            target_in_BT=self.target_in_BT.to(device, non_blocking=True),
-            target_out_BT=self.target_out_BT.to(device, non_blocking=True),
+            source_BS=to_device(self.source_BS, device),
+            target_in_BT=to_device(self.target_in_BT, device),
+            target_out_BT=to_device(self.target_out_BT, device),
         )
         # Counted before the move: afterwards the processor would have to wait for an accelerator.
         vars(moved)["num_targets"] = self.num_targets

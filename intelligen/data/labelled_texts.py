@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from intelligen.data.batches import Examples, Rows, between_ends
+from intelligen.data.device_transfer import to_device
 from intelligen.data.prepared_data import Split
 from intelligen.data.special_tokens import NO_LABEL
 
@@ -36,8 +37,8 @@ class LabelledBatch:
         """The same batch on a device."""
         moved = replace(
             self,
-            token_BT=self.token_BT.to(device, non_blocking=True),
-            label_B=self.label_B.to(device, non_blocking=True),
+            token_BT=to_device(self.token_BT, device),
+            label_B=to_device(self.label_B, device),
         )
         # Counted before the move: afterwards the processor would have to wait for an accelerator.
         vars(moved)["num_targets"] = self.num_targets

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from intelligen.data.special_tokens import EOS, PAD
-from intelligen.decoding.decoding_step import Extend, next_logits, should_compact
+from intelligen.decoding.decoding_step import Extend, looks, next_logits, should_compact
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.topk import topk_tokens
 from intelligen.models.interfaces import DecoderCache
@@ -16,7 +16,14 @@ Pick = Callable[[Tensor, Tensor, int], Tensor]
 
 
 def free_run(
-    extend: Extend, cache: DecoderCache, *, first_N: Tensor, max_lengths_N: Tensor, pick: Pick, log_probs: bool = False
+    extend: Extend,
+    cache: DecoderCache,
+    *,
+    first_N: Tensor,
+    max_lengths_N: Tensor,
+    longest: int,
+    pick: Pick,
+    log_probs: bool = False,
 ) -> Hypotheses:
     """Continue every row until its EOS or its length bound.
 
@@ -25,11 +32,12 @@ def free_run(
         cache: what comes before `first_N`.
         first_N: the first input of each row; no part of its hypothesis.
         max_lengths_N: largest number of tokens, EOS included; a row that may have none gets none.
+        longest: the largest of these, or 0.
         pick: chooses among the next tokens.
         log_probs: whether those of the hypotheses are wanted.
 
     """
-    count, longest, device = cache.rows, max(0, int(max_lengths_N.max())), max_lengths_N.device
+    count, device = cache.rows, max_lengths_N.device
     tokens_NT = torch.full((count, longest), PAD, device=device)
     log_probs_N = torch.zeros(count, device=device) if log_probs else None
     # M rows are still computed; row_M says which hypothesis each of them continues.
@@ -45,11 +53,12 @@ def free_run(
             gain_M = logits_MV.log_softmax(dim=-1).gather(1, token_M[:, None]).squeeze(1)
             log_probs_N[row_M] += gain_M.masked_fill(~live_M, 0.0)
         live_M = live_M & (token_M != EOS) & (bound_M > step + 1)
-        live = int(live_M.sum())
-        if live == 0:
+        if not looks(step, device):
+            continue
+        kept = live_M.nonzero().squeeze(1)
+        if len(kept) == 0:
             break
-        if should_compact(live=live, computed=cache.rows):
-            kept = live_M.nonzero().squeeze(1)
+        if should_compact(live=len(kept), computed=cache.rows):
             cache.select_rows(kept)
             row_M, bound_M, token_M, live_M = row_M[kept], bound_M[kept], token_M[kept], live_M[kept]
     return trimmed(tokens_NT, log_probs_N)

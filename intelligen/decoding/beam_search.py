@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from intelligen.data.special_tokens import BOS, EOS, PAD
-from intelligen.decoding.decoding_step import Extend, next_logits, should_compact
+from intelligen.decoding.decoding_step import Extend, looks, next_logits, should_compact
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.topk import topk_tokens
 from intelligen.models.interfaces import DecoderCache
@@ -19,6 +19,7 @@ def beam_search(
     size: int,
     length_penalty: float,
     max_lengths_B: Tensor,
+    longest: int,
     first_B: Tensor | None = None,
 ) -> Hypotheses:
     """Find one hypothesis per source: the finished one with the best log p / lp(length), if any finishes in time.
@@ -32,11 +33,11 @@ def beam_search(
         size: prefixes per source.
         length_penalty: α of `penalty`.
         max_lengths_B: largest number of tokens, EOS included; at least 1.
+        longest: the largest of these.
         first_B: the first input of each source, no part of its hypothesis; none = BOS.
 
     """
     assert cache.rows_per_source == size
-    longest = int(max_lengths_B.max())
     first_B = torch.full_like(max_lengths_B, BOS) if first_B is None else first_B
     beams = _Beams.begin(max_lengths_B, first_B, size=size, longest=longest)
     tokens_BT = beams.best_tokens_AT.clone()
@@ -44,14 +45,14 @@ def beam_search(
     for length in range(1, longest + 1):
         log_probs_NV = next_logits(extend, beams.last_token_AK.flatten(), cache).log_softmax(dim=-1)
         origin_AK = beams.advance(log_probs_NV, length=length, length_penalty=length_penalty)
-        live = int(beams.live_A.sum())
-        if live == 0:
-            break
-        if should_compact(live=live, computed=beams.live_A.numel()):
-            tokens_BT[beams.source_A], log_probs_B[beams.source_A] = beams.best_tokens_AT, beams.best_log_probs_A
+        if looks(length - 1, max_lengths_B.device):
             kept = beams.live_A.nonzero().squeeze(1)
-            beams, origin_AK = beams.select(kept), origin_AK[kept]
-            cache.select(kept)
+            if len(kept) == 0:
+                break
+            if should_compact(live=len(kept), computed=beams.live_A.numel()):
+                tokens_BT[beams.source_A], log_probs_B[beams.source_A] = beams.best_tokens_AT, beams.best_log_probs_A
+                beams, origin_AK = beams.select(kept), origin_AK[kept]
+                cache.select(kept)
         cache.reorder(_rows(origin_AK))
     tokens_BT[beams.source_A], log_probs_B[beams.source_A] = beams.best_tokens_AT, beams.best_log_probs_A
     return trimmed(tokens_BT, log_probs_B)

@@ -46,6 +46,7 @@ def complete(
         cache,
         first_N=prefixes.last_N,
         max_lengths_N=prefixes.new_N,
+        longest=prefixes.most_new,
         pick=pick,
         log_probs=log_probs,
     )
@@ -73,6 +74,7 @@ def complete_by_beam(
         size=search.size,
         length_penalty=search.length_penalty,
         max_lengths_B=prefixes.new_N.clamp(min=1),
+        longest=max(1, prefixes.most_new),
         first_B=prefixes.last_N,
     )
     return prefixes.joined(found)
@@ -90,25 +92,29 @@ class _Prefixes:
     padding_N: Tensor
     new_N: Tensor
     """Most tokens of each continuation."""
+    most_new: int
+    """The largest of these, or 0."""
 
     @classmethod
     def of(cls, prefix_NT: Tensor, max_lengths_N: Tensor) -> "_Prefixes":
         rows = max_lengths_N.numel()
         assert prefix_NT.size(0) == rows, f"prefixes of {prefix_NT.size(0)} rows for {rows} hypotheses"
         lengths_N = (prefix_NT != PAD).sum(dim=1)
-        longest = int(lengths_N.max())
+        new_N = max_lengths_N - lengths_N
+        # Both in one copy: an accelerator is waited for.
+        longest, most_new = torch.stack([lengths_N.max(), new_N.max()]).tolist()
         prefix_NT = prefix_NT[:, prefix_NT.size(1) - longest :]
         padding_N = longest - lengths_N
         # BOS is right before a row's first token.
         inputs_NT = F.pad(prefix_NT, (1, 0), value=PAD).scatter(1, padding_N[:, None], BOS)
-        return cls(prefix_NT, inputs_NT[:, :-1], inputs_NT[:, -1], padding_N, max_lengths_N - lengths_N)
+        return cls(prefix_NT, inputs_NT[:, :-1], inputs_NT[:, -1], padding_N, new_N, max(0, most_new))
 
     def read(self, model: Generator, encoded: EncoderOutput, *, rows_per_source: int, copies: int) -> DecoderCache:
         """A cache of all that comes before the last input, with room for the continuations."""
         longest = self.prefix_NT.size(1)
         cache = model.new_cache(
             encoded,
-            max_length=longest + max(0, int(self.new_N.max())),
+            max_length=longest + self.most_new,
             rows_per_source=rows_per_source,
             left_padding_N=self.padding_N.repeat_interleave(copies),
         )

@@ -13,6 +13,8 @@ Extend = Callable[[Tensor, DecoderCache], Tensor]
 
 # Dropping rows costs about a quarter of a step, so at this share it pays within a few steps.
 _SHARE_THAT_LEAVES = 0.125
+_STEPS_BETWEEN_LOOKS = 8
+"""On an accelerator, whose queue of kernels runs empty at each look."""
 
 
 def next_logits(extend: Extend, tokens_N: Tensor, cache: DecoderCache) -> Tensor:
@@ -25,6 +27,14 @@ def mask_unwritable_(logits: Tensor) -> Tensor:
     logits[..., PAD] = -torch.inf
     logits[..., BOS] = -torch.inf
     return logits
+
+
+def looks(step: int, device: torch.device) -> bool:
+    """Whether to look after token number `step` (from 0) which rows have finished: an accelerator is waited for then.
+
+    Rows that have finished since the last look are carried along, and their hypotheses stay as they are.
+    """
+    return device.type == "cpu" or (step + 1) % _STEPS_BETWEEN_LOOKS == 0
 
 
 def should_compact(*, live: int, computed: int) -> bool:

@@ -58,12 +58,14 @@ def generate(
     no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
     with no_gradient(), evaluating(model), uncompiled(model):
+        longest = int(bounds_B.max())  # Once, and while the queue is short: an accelerator is waited for.
         encoded = model.encode(source_BS) if encoded is None else encoded
         found = _search(
             model,
             encoded,
             search,
             bounds_B,
+            longest=longest,
             uniforms_NT=uniforms_NT,
             samples=samples,
             prefix_NT=prefix_NT,
@@ -78,26 +80,36 @@ def _search(
     search: DecodingSearch,
     bounds_B: Tensor,
     *,
+    longest: int,
     uniforms_NT: Tensor | None,
     samples: int,
     prefix_NT: Tensor | None,
     log_probs: bool,
 ) -> Hypotheses:
-    free_run_of = partial(_free_run, model, encoded, bounds_B, prefix_NT=prefix_NT, log_probs=log_probs)
+    free_run_of = partial(
+        _free_run, model, encoded, bounds_B, longest=longest, prefix_NT=prefix_NT, log_probs=log_probs
+    )
     match search:
         case Greedy():
             return free_run_of(pick=most_probable)
         case Sample():
             rows = bounds_B.numel() * samples
             if uniforms_NT is None:
-                uniforms_NT = torch.rand(rows, int(bounds_B.max()), device=bounds_B.device)
+                uniforms_NT = torch.rand(rows, longest, device=bounds_B.device)
             assert uniforms_NT.size(0) == rows, f"uniforms of {uniforms_NT.size(0)} rows for {rows} hypotheses"
             return free_run_of(pick=_drawing(search, uniforms_NT), samples=samples)
         case Beam(size=size, length_penalty=length_penalty):
             if prefix_NT is not None:
                 return complete_by_beam(model, encoded, prefix_NT, search=search, max_lengths_B=bounds_B)
-            cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=size)
-            return beam_search(model.extend, cache, size=size, length_penalty=length_penalty, max_lengths_B=bounds_B)
+            cache = model.new_cache(encoded, max_length=longest, rows_per_source=size)
+            return beam_search(
+                model.extend,
+                cache,
+                size=size,
+                length_penalty=length_penalty,
+                max_lengths_B=bounds_B,
+                longest=longest,
+            )
         case _:
             assert_never(search)
 
@@ -120,6 +132,7 @@ def _free_run(
     encoded: EncoderOutput,
     bounds_B: Tensor,
     *,
+    longest: int,
     pick: Pick,
     prefix_NT: Tensor | None,
     log_probs: bool,
@@ -136,9 +149,16 @@ def _free_run(
             pick=pick,
             log_probs=log_probs,
         )
-    cache = model.new_cache(encoded, max_length=int(bounds_B.max()), rows_per_source=samples)
-    first_N = torch.full_like(bounds_N, BOS)
-    return free_run(model.extend, cache, first_N=first_N, max_lengths_N=bounds_N, pick=pick, log_probs=log_probs)
+    cache = model.new_cache(encoded, max_length=longest, rows_per_source=samples)
+    return free_run(
+        model.extend,
+        cache,
+        first_N=torch.full_like(bounds_N, BOS),
+        max_lengths_N=bounds_N,
+        longest=longest,
+        pick=pick,
+        log_probs=log_probs,
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from intelligen.config.schema.decoding import Decoding
@@ -23,5 +24,12 @@ class LengthBound:
 
     def of_sources(self, source_BS: Tensor) -> Tensor:
         """Most tokens (B,) of each source's hypotheses."""
-        bounds_B = ((source_BS != PAD).sum(dim=1) * self.ratio).long() + self.offset
-        return bounds_B if self.longest is None else bounds_B.clamp(max=self.longest)
+        return self._of_lengths((source_BS != PAD).sum(dim=1))
+
+    def of_width(self, source_BS: Tensor) -> int:
+        """Most tokens of any source as wide as the batch: at least the largest of `of_sources`, which is not read."""
+        return int(self._of_lengths(torch.tensor(source_BS.size(1))))
+
+    def _of_lengths(self, length: Tensor) -> Tensor:
+        bound = (length * self.ratio).long() + self.offset
+        return bound if self.longest is None else bound.clamp(max=self.longest)

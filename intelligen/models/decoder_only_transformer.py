@@ -90,7 +90,8 @@ class DecoderOnlyTransformer(MixtureReader):
 
     def _behind(self, embedded_NTD: Tensor, is_bos_NT: Tensor, prompts: Prompts) -> Tensor:
         rows, count = is_bos_NT.shape
-        several = bool(is_bos_NT[:, 1:].any())
+        # On an accelerator the question would stall the queue of kernels; of one document the answer changes nothing.
+        several = is_bos_NT.device.type != "cpu" or bool(is_bos_NT[:, 1:].any())
         positions, mask, remember = self.trunk.positions(0, count), None, None
         if several or prompts.width:
             prompts = prompts.repeated(rows // len(prompts.padding_BS))

@@ -46,6 +46,17 @@ def token_log_probs(logits_BTV: Tensor, token_BT: Tensor) -> Tensor:
     return -token_losses(logits_BTV.to(wide), token_BT, label_smoothing=0.0)
 
 
+def kept_positions(logits_BTV: Tensor, keep_BT: Tensor) -> Tensor:
+    """The logits [M, V] of the positions that are kept, in fp32; on an accelerator, zeros [B·T, V] in place of others.
+
+    Of two distributions made from such logits, the zeros are alike, so that no divergence counts them.
+    """
+    if keep_BT.device.type == "cpu":
+        return logits_BTV[keep_BT].float()
+    # How many they are is a question that would stall the queue of kernels.
+    return logits_BTV.float().masked_fill(~keep_BT[..., None], 0.0).flatten(0, -2)
+
+
 def summed_loss(states_NTD: Tensor, projection_VD: Tensor, targets: Targets, *, bias_V: Tensor | None = None) -> Tensor:
     """The sum of `token_losses` of the projected states, without ever holding the logits of all positions.
 
@@ -115,5 +126,5 @@ def _take_losses_of_piece(logits_RV: Tensor, target_R1: Tensor, label_smoothing:
     confidence = 1 - label_smoothing
     losses_R = -label_smoothing * log_probs_RV.mean(dim=1) - confidence * log_probs_RV.gather(1, target_R1).squeeze(1)
     gradient_RV = torch.exp(log_probs_RV, out=logits_RV).sub_(label_smoothing / logits_RV.size(1))
-    gradient_RV.scatter_add_(1, target_R1, gradient_RV.new_tensor(-confidence).expand_as(target_R1))
+    gradient_RV.scatter_add_(1, target_R1, gradient_RV.new_full((), -confidence).expand_as(target_R1))
     return losses_R

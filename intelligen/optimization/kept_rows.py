@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from intelligen.data.device_transfer import to_device
+
 _MARK = "keeps_rows"
 
 
@@ -13,7 +15,7 @@ def keep_rows(table: nn.Parameter, rows: Tensor) -> None:
         rows: Indices [n].
 
     """
-    table.register_hook(lambda gradient: gradient.index_fill(0, rows.to(gradient.device), 0.0))  # type: ignore[no-untyped-call]
+    table.register_hook(lambda gradient: gradient.index_fill(0, to_device(rows, gradient.device), 0.0))  # type: ignore[no-untyped-call]
     setattr(table, _MARK, True)
 
 

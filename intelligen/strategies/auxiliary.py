@@ -1,9 +1,11 @@
 """Auxiliary strategy: teacher forcing, and a further loss on the first tokens, which have little or no prefix."""
 
+import torch
 from torch import Tensor
 
 from intelligen.config.schema.single_strategies import Auxiliary
 from intelligen.data.batches import Batch
+from intelligen.data.device_transfer import to_device
 from intelligen.data.special_tokens import PAD
 from intelligen.models.interfaces import Generator, SourcePooler, offering
 from intelligen.models.losses import token_losses
@@ -56,4 +58,5 @@ class AuxiliaryCriterion(Criterion):
         """CE_1, from logits of the first k positions, or of all there are."""
         k = logits_BKV.size(1)
         losses_BK = token_losses(logits_BKV, batch.target_out_BT[:, :k], label_smoothing=self._label_smoothing)
-        return (losses_BK * losses_BK.new_tensor(self._weights[:k])).sum() / batch.update_rows
+        weights_K = to_device(torch.tensor(self._weights[:k], dtype=losses_BK.dtype), losses_BK.device)
+        return (losses_BK * weights_K).sum() / batch.update_rows

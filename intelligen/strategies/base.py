@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from intelligen.config.schema.training import Training
 from intelligen.data.batches import BatchT, Rows
+from intelligen.data.device_transfer import to_device
 from intelligen.decoding.token_sampling import row_uniforms
 from intelligen.models.interfaces import ModelT
 from intelligen.models.row_masks import masks_of_rows, row_keys
@@ -46,7 +47,7 @@ class UpdateContext:
 
         So neither padding nor the rows beside it, micro-batches or ranks change what is drawn for a row.
         """
-        return row_uniforms(self._derive(purpose), rows, width=width, samples=samples).to(device)
+        return to_device(row_uniforms(self._derive(purpose), rows, width=width, samples=samples), device)
 
     def seed_dropout(self) -> None:
         """Seed torch's default generators, which dropout draws from, for this update on this rank."""

@@ -14,6 +14,7 @@ from intelligen.config.schema.model import Seq2Seq
 from intelligen.config.schema.single_strategies import Discriminator
 from intelligen.config.schema.training import Optimizer, Schedule, Training
 from intelligen.data.batches import Batch
+from intelligen.data.device_transfer import to_device
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import evaluating
 from intelligen.models.build import build_classifier
@@ -24,6 +25,7 @@ from intelligen.strategies.base import UpdateContext
 
 ACCURACY_MEMORY = 0.9
 """Weight of the former value in the moving average of accuracies."""
+_PROCESSOR = torch.device("cpu")
 
 
 def bare(token_NT: Tensor, bounds_N: Tensor) -> Tensor:
@@ -114,15 +116,15 @@ class Pairs:
         rows = self.counts_B.nonzero().squeeze(1).tolist()
         return [self._select(rows)] if rows else []
 
-    def to(self, device: torch.device | str) -> "Pairs":
+    def to(self, device: torch.device) -> "Pairs":
         """The same pairs on a device."""
         moved: dict[str, Any] = {
-            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+            name: to_device(value, device) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
         return replace(self, **moved)
 
     def _select(self, rows: Sequence[int]) -> "Pairs":
-        index_B = torch.tensor(rows, device=self.source_BS.device)
+        index_B = to_device(torch.tensor(rows), self.source_BS.device)
         n = self.samples
         index_N = (index_B[:, None] * n + torch.arange(n, device=index_B.device)).flatten()
         return Pairs(
@@ -211,7 +213,7 @@ class DiscriminatorTrainer:
         """One round: measure the accuracy on fresh pairs, then make `steps` updates."""
         sums = self._measure(fresh)
         if self._settings.replay > 1:
-            gathered = gather_over_ranks([rest.to("cpu") for pairs in fresh for rest in pairs.counting()])
+            gathered = gather_over_ranks([rest.to(_PROCESSOR) for pairs in fresh for rest in pairs.counting()])
             self._replay.append([pairs for of_rank in gathered for pairs in of_rank])
         for number in range(self._settings.steps):
             sums.add(self._update(self._lesson(fresh, step, number), step, number))
@@ -239,7 +241,7 @@ class DiscriminatorTrainer:
         self.discriminator.load_state_dict(state["discriminator"])
         self._updater.load_state_dict(state["updater"])
         self._replay.clear()
-        self._replay.extend([_pairs(kept).to("cpu") for kept in remembered] for remembered in state["replay"])
+        self._replay.extend([_pairs(kept).to(_PROCESSOR) for kept in remembered] for remembered in state["replay"])
         self._rounds, self._accuracy, self._gate_open = state["turns"], state["accuracy"], state["gate_open"]
 
     def _measure(self, fresh: Sequence[Pairs]) -> MetricSums:

@@ -172,8 +172,13 @@ class GenerativeCriterion(Criterion):
         bounds_B: Tensor | None = None,
         samples: int | None = None,
     ) -> Tensor:
-        """(B·samples, T) generated tokens; `samples` given = drawn from the model even at temperature 0."""
+        """(B·samples, T) generated tokens; `samples` given = drawn from the model even at temperature 0.
+
+        Bounds that are given are no larger than the references.
+        """
         settings = self._settings
+        # As wide as any bound: to read the largest, an accelerator would be waited for.
+        width = self._bound.of_width(batch.source_BS) if bounds_B is None else batch.target_out_BT.size(1)
         bounds_B = self._bound.of_sources(batch.source_BS) if bounds_B is None else bounds_B
         if samples is None and settings.temperature == 0:
             return generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B).tokens_NT
@@ -184,7 +189,7 @@ class GenerativeCriterion(Criterion):
             Sample(temperature=settings.temperature or 1.0, top_k=settings.top_k, top_p=settings.top_p),
             max_lengths_B=bounds_B,
             uniforms_NT=step.uniforms(
-                "rollout", batch.rows, width=int(bounds_B.max()), samples=samples, device=batch.source_BS.device
+                "rollout", batch.rows, width=width, samples=samples, device=batch.source_BS.device
             ),
             samples=samples,
         ).tokens_NT

@@ -84,7 +84,7 @@ class Sampler:
         So many sources at a time that memory stays bounded: a draw does not depend on the rows beside it.
         """
         bounds_B, device = self.bounds(batch), batch.source_BS.device
-        width, at_once = int(bounds_B.max()), max(1, MOST_ROWS // samples)
+        width, at_once = self._bound.of_width(batch.source_BS), max(1, MOST_ROWS // samples)
         parts = []
         for start in range(0, len(batch.rows), at_once):
             sources, rows = slice(start, start + at_once), slice(start * samples, (start + at_once) * samples)

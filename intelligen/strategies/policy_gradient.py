@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.decoding_step import mask_unwritable_
-from intelligen.models.losses import token_log_probs
+from intelligen.models.losses import kept_positions, token_log_probs
 from intelligen.optimization import sum_over_ranks
 
 
@@ -23,8 +23,8 @@ def policy_log_probs(logits_NTV: Tensor, sampled_NT: Tensor, *, temperature: flo
 def divergence(own_NTV: Tensor, start_NTV: Tensor, sampled_NT: Tensor) -> Tensor:
     """KL(own ‖ start), summed over the positions that are not PAD, in fp32."""
     keep_NT = sampled_NT != PAD
-    own = F.log_softmax(own_NTV[keep_NT].float(), dim=-1)
-    start = F.log_softmax(start_NTV[keep_NT].float(), dim=-1)
+    own = F.log_softmax(kept_positions(own_NTV, keep_NT), dim=-1)
+    start = F.log_softmax(kept_positions(start_NTV, keep_NT), dim=-1)
     return F.kl_div(start, own, reduction="sum", log_target=True)
 
 
@@ -42,7 +42,7 @@ def standardised(
 
     """
     kept = torch.cat([a[s != PAD] for a, s in zip(advantages, sampled, strict=True)]).double()
-    count, total = sum_over_ranks(torch.stack([kept.new_tensor(kept.numel()), kept.sum()]))
+    count, total = sum_over_ranks(torch.stack([kept.new_full((), kept.numel()), kept.sum()]))
     mean = total / count
     # A second pass: the mean square less the squared mean would lose all digits where advantages are nearly alike.
     std = (sum_over_ranks((kept - mean).square().sum()) / count).sqrt()

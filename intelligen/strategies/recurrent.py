@@ -10,6 +10,7 @@ from torch import Tensor
 
 from intelligen.config.schema.single_strategies import Recurrent
 from intelligen.data.batches import Batch
+from intelligen.data.device_transfer import to_device
 from intelligen.data.special_tokens import BOS, PAD
 from intelligen.decoding.decoding_step import mask_unwritable_
 from intelligen.decoding.generate import evaluating
@@ -155,7 +156,7 @@ class RecurrentCriterion(Criterion):
         if self._noise is None or self._noise[0] != step:
             width = _NOISE_TABLE + vocabulary - 1
             uniforms_1W = step.uniforms("recurrent/noise", np.zeros(1, dtype=np.int64), width=width)
-            self._noise = step, (-(-uniforms_1W[0].log()).log()).to(batch.target_in_BT.device)
+            self._noise = step, to_device(-(-uniforms_1W[0].log()).log(), batch.target_in_BT.device)
         noise_W = self._noise[1]
         start_BT = (self._uniforms(batch, step) * _NOISE_TABLE).long()
         return noise_W.unfold(0, vocabulary, 1)[start_BT]

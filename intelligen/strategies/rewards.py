@@ -10,6 +10,7 @@ from torch import Tensor
 
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.data.bleu_tokenizers import bleu_metric
+from intelligen.data.device_transfer import to_device
 from intelligen.data.special_tokens import EOS, PAD
 
 Decode = Callable[[Sequence[Sequence[int]]], list[str]]
@@ -45,7 +46,7 @@ def sentence_rewards(
     hypotheses, references = decode(_rows(hypothesis_NT)), decode(_rows(reference_NT))
     metric = _metric(name, tokenizer)
     scores = [metric.sentence_score(h, [r]).score / 100 for h, r in zip(hypotheses, references, strict=True)]
-    return torch.tensor(scores, device=hypothesis_NT.device)
+    return to_device(torch.tensor(scores), hypothesis_NT.device)
 
 
 def _rows(token_NT: Tensor) -> list[list[int]]:

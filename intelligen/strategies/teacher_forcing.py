@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from intelligen.data.batches import Batch
 from intelligen.data.special_tokens import PAD
 from intelligen.models.interfaces import Generator
-from intelligen.models.losses import Targets, token_losses
+from intelligen.models.losses import Targets, kept_positions, token_losses
 from intelligen.models.row_masks import rows_repeated
 from intelligen.optimization import Loss, MetricSums
 from intelligen.strategies.base import Criterion, UpdateContext
@@ -74,8 +74,8 @@ class Supervised(Criterion[Any, Any]):
 
 def symmetric_kl(first_BTV: Tensor, second_BTV: Tensor, *, keep_BT: Tensor) -> Tensor:
     """Half of KL(p‖q) + KL(q‖p), summed over the kept positions."""
-    p = F.log_softmax(first_BTV.float()[keep_BT], dim=-1)
-    q = F.log_softmax(second_BTV.float()[keep_BT], dim=-1)
+    p = F.log_softmax(kept_positions(first_BTV, keep_BT), dim=-1)
+    q = F.log_softmax(kept_positions(second_BTV, keep_BT), dim=-1)
     forward = F.kl_div(q, p, reduction="sum", log_target=True)
     backward = F.kl_div(p, q, reduction="sum", log_target=True)
     return (forward + backward) / 2

@@ -98,7 +98,8 @@ class PretrainedCausal(PretrainedNetwork):
             encoded = encoded.select(torch.arange(prompts, device=embedded_NTD.device).repeat_interleave(times))
         padding_NL = F.pad(encoded.padding_BS, (0, count), value=False)
         mask, positions_NL = _visible(padding_NL), _positions(padding_NL)
-        if bool(is_bos_NT[:, 1:].any()):
+        # On an accelerator the question would stall the queue of kernels; of one document the answer changes nothing.
+        if is_bos_NT.device.type != "cpu" or bool(is_bos_NT[:, 1:].any()):
             document_NL = F.pad(is_bos_NT[:, 1:].cumsum(dim=1), (width + 1, 0))
             mask = mask & (document_NL[:, None, :, None] == document_NL[:, None, None, :])
             positions_NL = positions_NL - _first_positions(document_NL, positions_NL)

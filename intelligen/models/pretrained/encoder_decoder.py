@@ -64,9 +64,8 @@ class PretrainedEncoderDecoder(PretrainedNetwork, SourcePooler):
             first = max(0, group.padding - cache.length)
             count = min(tokens_NT.size(1) - first, self.max_positions - group.length)
             if count > 0:
-                row_M = (cache.padding_N == group.padding).nonzero().squeeze(1)
-                place = slice(first, first + count)
-                states_NTD[row_M, place] = self._go_on(embedded_NTD[row_M, place], group).to(states_NTD.dtype)
+                rows, place = cache.rows_of(group), slice(first, first + count)
+                states_NTD[rows, place] = self._go_on(embedded_NTD[rows, place], group).to(states_NTD.dtype)
         cache.length += tokens_NT.size(1)
         return states_NTD
 

@@ -65,6 +65,10 @@ class GroupedCache:
         """N."""
         return len(self.padding_N)
 
+    def rows_of(self, group: Group) -> Tensor | slice:
+        """Which rows are a group's; of the only group all, without a question that would stall an accelerator."""
+        return slice(None) if len(self.groups) == 1 else (self.padding_N == group.padding).nonzero().squeeze(1)
+
     def select(self, sources_B: Tensor) -> None:
         """Keep these sources, each with all its rows, in this order."""
         self.reorder(of_sources(sources_B, self.rows_per_source))
@@ -76,6 +80,9 @@ class GroupedCache:
 
     def reorder(self, rows_N: Tensor) -> None:
         """Row i goes on from what row `rows_N[i]` was."""
+        if len(self.groups) == 1:
+            self.groups, self.padding_N = [self.groups[0].pick(rows_N)], self.padding_N[rows_N]
+            return
         place_N = torch.zeros_like(self.padding_N)
         for group in self.groups:
             own_N = self.padding_N == group.padding

@@ -109,7 +109,9 @@ class Chain:
 def search_chain(chain: Chain, *, bounds: list[int], size: int, alpha: float) -> Hypotheses:
     sources = len(bounds)
     cache = KVCache(Heads(1, 1, 1), [torch.zeros(sources, 1, 2)], None, rows_per_source=size, max_length=max(bounds))
-    return beam_search(chain, cache, size=size, length_penalty=alpha, max_lengths_B=torch.tensor(bounds))
+    return beam_search(
+        chain, cache, size=size, length_penalty=alpha, max_lengths_B=torch.tensor(bounds), longest=max(bounds)
+    )
 
 
 def test_the_length_penalty_decides_between_short_and_long() -> None:
