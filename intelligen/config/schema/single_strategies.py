@@ -95,9 +95,9 @@ class Recurrent(StrategySettings):
     the `top_k` most probable. Or a mixture of embeddings: weighted by the softmax, by the softmax with Gumbel noise,
     or by the softmax over the `top_k` most probable."""
     picks: Annotated[Literal["separate", "anchor"], ADDED] = "separate"
-    """Where the decoder's first output comes from. `separate`: from an encoder and a decoder pass without dropout, for
-    this alone. `anchor`: from the teacher-forced pass of the same update, under its dropout, which saves both; so are
-    the other passes, where there are several."""
+    """Where the first of the K outputs comes from. `separate`: an encoder and a decoder pass for it alone, without
+    dropout. `anchor`: the teacher-forced pass of the same update, which saves both; it has dropout, and so have the
+    passes that make the outputs after the first."""
     top_k: PositiveInt = 5
     """Of `top_k` and `soft_top_k`; sensible: 2–20."""
     temperature: Temperature = 1.0

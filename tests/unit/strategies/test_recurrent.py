@@ -324,6 +324,12 @@ def test_picks_are_made_without_dropout_and_leave_training_mode_on(pick: str) ->
 
 @pytest.mark.parametrize("passes", [1, 4])
 def test_k_passes_cost_k_decoder_passes_without_a_gradient_and_one_encoder_pass(passes: int) -> None:
+    seen = passes_of(knobs(passes=passes))
+    assert seen == {"encoder": [False, True], "decoder": [False] * passes + [True]}
+
+
+def passes_of(settings: Recurrent) -> dict[str, list[bool]]:
+    """Whether each pass of an update has a gradient."""
     model, batch, seen = half_trained(), held_out(), {"encoder": [], "decoder": []}
     hooks = [
         getattr(model, part)[0].register_forward_pre_hook(
@@ -331,10 +337,41 @@ def test_k_passes_cost_k_decoder_passes_without_a_gradient_and_one_encoder_pass(
         )
         for part in seen
     ]
-    loss(knobs(passes=passes), batch)
+    loss(settings, batch)
     for hook in hooks:
         hook.remove()
-    assert seen == {"encoder": [False, True], "decoder": [False] * passes + [True]}
+    return seen
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+@every_pick
+def test_without_dropout_the_anchor_picks_what_a_separate_pass_does(pick: str, passes: int) -> None:
+    model, batch = half_trained(), held_out()
+    settings = knobs(pick, passes=passes, gold=0.4, temperature=0.7, top_k=3, mle_weight=0.3)
+    separate, anchor = (loss(settings.model_copy(update={"picks": picks}), batch) for picks in ("separate", "anchor"))
+    torch.testing.assert_close(anchor.total, separate.total, rtol=1e-5, atol=0)
+    torch.testing.assert_close(gradient(anchor.total, model), gradient(separate.total, model), rtol=1e-4, atol=1e-6)
+    assert anchor.sums.means() == pytest.approx(separate.sums.means(), rel=1e-5)
+
+
+def test_the_anchor_picks_from_the_very_pass_that_its_loss_is_of() -> None:
+    """Its dropout included, which none of its passes goes without."""
+    batch, model = held_out(), half_trained(dropout=0.5)
+    with listening(model.train()) as heard:
+        loss(knobs(picks="anchor"), batch, model=model)
+    (_, reference_BTV), (own_BT, _) = heard
+    picked_BT = reference_BTV.index_fill(2, torch.tensor([PAD, BOS]), -math.inf).argmax(dim=-1)
+    replaced_BT = (batch.target_in_BT != PAD) & (batch.target_in_BT != BOS)
+    assert torch.equal(own_BT[replaced_BT], picked_BT.roll(1, dims=1)[replaced_BT])
+    sober_BT = own_input(knobs(), batch, model=model)
+    assert not torch.equal(own_BT, sober_BT)
+
+
+@pytest.mark.parametrize("mle_weight", [0.5, 0.0])
+@pytest.mark.parametrize("passes", [1, 4])
+def test_the_anchor_s_picks_cost_no_pass_but_those_after_the_first(passes: int, mle_weight: float) -> None:
+    seen = passes_of(knobs(picks="anchor", passes=passes, mle_weight=mle_weight))
+    assert seen == {"encoder": [True], "decoder": [mle_weight > 0] + [False] * (passes - 1) + [True]}
 
 
 @every_pick
@@ -346,12 +383,17 @@ def test_a_row_without_targets_adds_nothing(pick: str) -> None:
     assert found.sums.means() == {}
 
 
+@pytest.mark.parametrize("mle_weight", [0.5, 0.0])
+@pytest.mark.parametrize("picks", ["separate", "anchor"])
 @every_pick
-def test_in_bfloat16_the_gradient_reaches_all_that_it_reaches_in_float32(pick: str) -> None:
+def test_in_bfloat16_the_gradient_reaches_all_that_it_reaches_in_float32(
+    pick: str, picks: str, mle_weight: float
+) -> None:
     """A weight that the picks round, without a gradient, must be rounded anew for the pass that has one."""
     model, batch = half_trained(), held_out()
     # What is picked is not read, since rounding may change it.
-    exact = gradient(loss(knobs(pick, gold=1.0), batch).total, model)
+    settings = knobs(pick, gold=1.0, picks=picks, mle_weight=mle_weight)
+    exact = gradient(loss(settings, batch).total, model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = loss(knobs(pick, gold=1.0), batch).total
+        rounded = loss(settings, batch).total
     assert (gradient(rounded, model) - exact).norm() < 0.05 * exact.norm()
