@@ -1,12 +1,14 @@
 """Memory of several sizes of a micro-batch, each measured by a process of its own, and the largest that fits."""
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from signal import SIGKILL
 from typing import Any, TypeVar
 
 import torch
@@ -162,9 +164,10 @@ def in_a_process(work: Callable[[], Value]) -> Value:
     heard, told = get_context("spawn").Pipe(duplex=False)  # no queue, whose locks a kill would leave behind
     how = "interrupted"
     try:
-        spawn(_tell, args=(work, told), nprocs=1, daemon=True)  # type: ignore[no-untyped-call]
+        with _leaving_at_signals():
+            spawn(_tell, args=(work, told), nprocs=1, daemon=True)  # type: ignore[no-untyped-call]
     except ProcessExitedException as ended:
-        killed = ended.signal_name == SIGKILL.name
+        killed = ended.signal_name == signal.SIGKILL.name
         how = f"killed: {OUT_OF_MEMORY}" if killed else f"died: {ended.signal_name or f'exit code {ended.exit_code}'}"
     if not heard.poll():
         raise EndedError(how)
@@ -173,6 +176,23 @@ def in_a_process(work: Callable[[], Value]) -> Value:
         raise found
     result: Value = found
     return result
+
+
+@contextmanager
+def _leaving_at_signals() -> Iterator[None]:
+    """Meanwhile what would end this process at once makes it leave, and so end the processes that it has started."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    fatal = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for one in fatal:
+        signal.signal(one, leave)
+    try:
+        yield
+    finally:
+        for one in fatal:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def _tell(rank: int, work: Callable[[], object], told: Any) -> None:

@@ -98,6 +98,10 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert "there is {source}" in refused(ConfigError, project, f"{t5}}}", "data.prompt='say {target}'")
     compiling = refused(ConfigError, project, f"{t5}}}", "finetuning.compile=true")
     assert "finetuning.compile compiles the layers of our own models, and model.name pretrained has none" in compiling
+    dropping = refused(ConfigError, project, f"{t5}}}", "finetuning.dropout_by_row=true")
+    assert (
+        "finetuning.dropout_by_row is for our own models, and model.name pretrained draws its masks itself" in dropping
+    )
     assert "finetuning.epochs" in refused(ConfigError, project, f"{t5}}}", "finetuning.epochs=0")
     own = refused(ConfigError, project, OWN.removeprefix("model: "), "training.epochs=0", tokenizer="{vocabulary: 90}")
     assert "leaves the weights random" in own

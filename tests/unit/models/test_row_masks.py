@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from intelligen.config.base import canonical_json
+from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.model import DecoderOnly, Encoder, Seq2Seq
+from intelligen.config.schema.training import Training
 from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.models.build import build_classifier, build_model
 from intelligen.models.dropout import Dropout
@@ -114,3 +117,10 @@ def test_torch_draws_where_there_are_no_keys_and_nothing_is_dropped_outside_trai
     with masks_of_rows(KEYS_B):
         assert torch.equal(dropout.eval()(x_NTD), x_NTD)
         assert weight_factors(x_NTD, heads=2, keys=(5,), p=0.0) is None
+
+
+def test_the_key_is_part_of_an_identity_where_it_is_on_alone_and_excludes_compiled_layers():
+    assert "dropout_by_row" not in canonical_json(Training())
+    assert "dropout_by_row" in canonical_json(Training(dropout_by_row=True))
+    with pytest.raises(ValueError, match=r"training\.dropout_by_row and training\.compile exclude each other"):
+        Experiment(version=1, name="x", training=Training(dropout_by_row=True, compile=True))

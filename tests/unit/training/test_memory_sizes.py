@@ -1,15 +1,20 @@
 """Each size has a process of its own, whose end is a row of the table; few sizes find the largest that fits."""
 
+import os
 import signal
+import time
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from conftest import tiny_trial
 
 from intelligen.data.prepared_data import open_prepared
 from intelligen.errors import StorageError
+from intelligen.state.atomic_files import write_atomically
 from intelligen.state.process_memory import available_bytes, within_available
 from intelligen.tasks import build_task
 from intelligen.training.memory_measurement import MemoryUse, longest_rows, measure
@@ -59,6 +64,28 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_says_so() -> None:
         in_a_process(partial(signal.raise_signal, signal.SIGKILL))
     with pytest.raises(EndedError, match=r"^out of memory$"):
         in_a_process(partial(torch.empty, 2**60))
+
+
+def wait_as_a_process(pid_file: Path) -> None:
+    write_atomically(pid_file, str(os.getpid()))
+    time.sleep(600)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_a_signal_ends_the_process_that_measures_too(tmp_path: Path, number: signal.Signals) -> None:
+    work = partial(wait_as_a_process, tmp_path / "pid")
+    asking = get_context("fork").Process(target=in_a_process, args=(work,))
+    asking.start()
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    measuring = psutil.Process(int((tmp_path / "pid").read_text()))
+    assert asking.pid is not None
+    os.kill(asking.pid, number)
+    asking.join()
+    assert asking.exitcode == 128 + number
+    measuring.wait(timeout=60)
 
 
 @pytest.mark.extended
