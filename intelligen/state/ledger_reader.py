@@ -22,7 +22,15 @@ class LedgerReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._forget()
+        self._state: LedgerState | None = None
+        self._stamp = 0, 0, 0
+        """Of the file when it was last read: inode, size, time of its last change."""
+        self._last = b""
+        """The last whole line."""
+        self.lines = 0
+        """Whole ones, and so the next sequence number."""
+        self.length = 0
+        """In bytes, of the whole lines."""
 
     def now(self) -> LedgerState:
         """The state; the same object at each look as long as the file only grows.
@@ -100,13 +108,7 @@ class LedgerReader:
         self._last = line + b"\n"
 
     def _forget(self) -> None:
-        self._state: LedgerState | None = None
-        self._stamp = 0, 0, 0
-        self._last = b""
-        self.lines = 0
-        """Whole ones, and so the next sequence number."""
-        self.length = 0
-        """In bytes, of the whole lines."""
+        self._state, self._last, self.lines, self.length = None, b"", 0, 0
 
     def _damaged(self, line: int, error: Exception) -> StorageError:
         return StorageError(f"{self._path}:{line}: damaged ({type(error).__name__}: {error}); {FIX}")

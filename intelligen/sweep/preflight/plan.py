@@ -146,6 +146,7 @@ def make_plan(
             *_of_data(prepared),
             *(() if one is None else too_short(sweep, one)),
             *memory.warnings,
+            *(() if timed is None else timed.suggestions),
         ),
         refusal=refusal,
     )

@@ -15,6 +15,7 @@ from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.errors import MemoryShortageError
 from intelligen.state import layout
 from intelligen.state.trial_result import read_result
+from intelligen.sweep.preflight.bf16_suggestion import bf16_suggestion
 from intelligen.sweep.preflight.memory_check import MemoryCheck
 from intelligen.sweep.row_data import PreparedRows
 from intelligen.sweep.row_trials import FindWeights, RowTrials, weights_in
@@ -65,7 +66,13 @@ class TrialTimes:
         self._compute, self._matmul = experiment.compute, dict[str, Matmul]()
         self._prepared = {one.identity: one for one in prepared.each_once()}
         self._validations: dict[str, TimeRange] = {}
+        self._suggestions: dict[str, str | None] = {}
         self.rows = RowTrials(sweep, experiment, prepared.identities(), _weights_as_far_as_known(store))
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """One line for each row whose first trial another precision would make faster."""
+        return tuple(f"{group}: {one}" if group else one for group, one in self._suggestions.items() if one)
 
     def trial(self, changes: Mapping[str, Any]) -> TimeRange | None:
         """Seconds of a trial that finishes, the validation of its start included; none where an update does not fit."""
@@ -123,7 +130,10 @@ class TrialTimes:
         self._memory.require_fitting(trial, bench, resources)
         if group not in self._validations:
             self._validations[group] = time_validation(trial, self._bench(trial, self._sweep.resources, start))
-        alone = time_epoch(trial, bench).times(trial.training.epochs)
+        epoch = time_epoch(trial, bench)
+        if group not in self._suggestions:
+            self._suggestions[group] = bf16_suggestion(trial, bench, epoch)
+        alone = epoch.times(trial.training.epochs)
         alone += self._validations[group].times(validations)
         # Workers share an update at best in equal parts, and at worst to no use.
         return TimeRange(alone.low / resources.workers, alone.high)
