@@ -1,0 +1,1 @@
+"""Checks of the training on a GPU, and their stand-ins on a processor: `scripts/gpu_check.py` runs them."""
