@@ -8,6 +8,7 @@ from intelligen.analysis.comparisons import asked_rows, planned_seeds
 from intelligen.analysis.costs import StrategyCost
 from intelligen.analysis.memory_notes import memory_notes
 from intelligen.analysis.power_words import power_after
+from intelligen.analysis.result_rows import costs_of, primary, result_rows
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
 from intelligen.analysis.study import StudyResults, scored_as
 from intelligen.analysis.suggested_command import command_line
@@ -33,6 +34,12 @@ class Conclusion:
     def sentence(self) -> str:
         """All of them."""
         return " ".join(self.sentences)
+
+
+def conclusion_of(study: StudyResults) -> Conclusion:
+    """What a study concludes, from its files alone."""
+    rows = result_rows(study)
+    return answer(study, [row.score for row in primary(study, rows)], costs_of(rows))
 
 
 def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, StrategyCost]) -> Conclusion:

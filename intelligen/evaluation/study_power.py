@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from math import sqrt
+from math import isinf, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -54,6 +54,8 @@ class Prior:
         """Between which the true standard deviation is in 6 of 10 cases."""
         from scipy import special
 
+        if isinf(self.degrees):
+            return Bounds(self.sd, self.sd)
         tail = (1 - _WITHIN) / 2
         low, high = self.sd * np.sqrt(self.degrees / special.chdtri(self.degrees, [tail, 1 - tail]))
         return Bounds(float(low), float(high))

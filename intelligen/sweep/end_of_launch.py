@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.conclusion import conclusion_of
 from intelligen.analysis.mlflow_links import compare_lines
 from intelligen.analysis.result_rows import result_records, result_rows
 from intelligen.analysis.strategy_table import StrategySummary, strategy_table
@@ -34,7 +35,9 @@ def close_launch(
         StorageError: A trial's files are damaged, so that there is no table, or the ledger cannot be written.
 
     """
-    shown, mirrored, report = redact_text(tracking_uri), False, None
+    shown, mirrored = redact_text(tracking_uri), False
+    report: Path | None = None
+    found: Sequence[str] = ()
     try:
         try:
             results, table, study = _conclude(context, status, reporter)
@@ -44,13 +47,15 @@ def close_launch(
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
-                report = _write_report(context, reporter, study)
+                report, found = _write_report(context, reporter, study)
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         if status is not SweepStatus.FAILED:  # of which the study may be the cause
             link_runs(context, tracking_uri=tracking_uri)
         reporter.show(results)
         _say_what_next(context, status, reporter)
+        for number, sentence in enumerate(found):
+            reporter.say(f"{'' if number else 'answer':8} {sentence}")
         reporter.say(f"table    {path}")
         if report is not None:
             reporter.say(f"report   {report}")
@@ -107,15 +112,22 @@ def _with_records(results: SweepResults, study: StudyResults) -> SweepResults:
     return replace(results, words=words, records=records, reported=study.task.reported, notes=notes)
 
 
-def _write_report(context: SweepContext, reporter: Reporter, study: StudyResults | None) -> Path | None:
+def _write_report(
+    context: SweepContext, reporter: Reporter, study: StudyResults | None
+) -> tuple[Path | None, Sequence[str]]:
+    """The report's file, and the answer where the study was to confirm something."""
     try:
-        return reporter.write_report(context.directory, store=context.store, study=study)
+        if context.sweep.confirm is None:
+            return reporter.write_report(context.directory, store=context.store, study=study), ()
+        study = study or read_study(context.directory, store=context.store)
+        path = reporter.write_report(context.directory, store=context.store, study=study)
+        return path, conclusion_of(study).sentences
     except Exception as error:
         # Of any kind: the sweep has come to its end, and its results are complete without a report.
         what = " ".join(f"{type(error).__name__}: {error}".split())
         line = f"no report: {what}; the results are complete; try again: {command_line('report', context.directory)}"
         reporter.say(line)
-        return None
+        return None, ()
 
 
 def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:

@@ -35,6 +35,7 @@ MAY_CHANGE = (
     "sweep.resources",
     "sweep.baseline",
     "sweep.question",
+    "sweep.confirm.prior",
     "sweep.published",
     "sweep.device_flops",
 )

@@ -25,6 +25,7 @@ from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.launch_request import LaunchRequest
 from intelligen.sweep.matmul_by_processor import settle_matmul
+from intelligen.sweep.preflight.planned_power import power_lines
 from intelligen.sweep.preflight.resource_survey import survey
 from intelligen.sweep.preflight.verify_files import require_data, require_files, require_pretrained
 from intelligen.sweep.provenance import record_provenance
@@ -72,6 +73,7 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
             context, finished = replace(context, sweep=_surveyed(request, cluster, reporter)), False
         if not finished:
             require_pretrained(context)
+            _say((f"power: {line}" for line in power_lines(sweep, request.experiment, store=request.store)), reporter)
             ledger.record_devices(gpus_of_stages(context.sweep))
         record_provenance(directory)
         require_address(request.tracking_uri)

@@ -106,6 +106,8 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
         seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
         each = f"the best of each {sweep.row_parameter}"
         yield f"confirm     {each} is trained again with the seeds {seeds} and then tested"
+    for line in plan.power:
+        yield f"power       {line}"
     if rows := sweep.variants():
         yield f"rows        differences are against {sweep.control}"
         yield from (f"  {row.id}: {_settings(row.settings)}" for row in rows)

@@ -4,13 +4,27 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, field_validator
 
-from intelligen.config.base import ADDED, Settings
+from intelligen.config.base import ADDED, Name, Settings
 from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Sample
 
 STAGES = ("baseline", "search", "confirm", "test")
 """In the order in which they run."""
 
 SearchName = Literal["greedy", "beam", "sample"]
+
+
+class PowerPrior(Settings):
+    """How much the difference of a pair of runs varies between seeds, as far as it is known before a study."""
+
+    either = (("sd", "sweep"),)
+
+    sd: PositiveFloat | None = None
+    """Its standard deviation, in the unit of the metric that ranks."""
+    sweep: Name | None = None
+    """In its place: an earlier study in the same runs directory, whose pairs of runs show it."""
+    degrees: Annotated[float, Field(ge=1.0, le=1000.0)] = 6.0
+    """Degrees of freedom that `sd` is known with: the fewer, the wider is the range of what a study finds. Eight
+    strategies with three seeds and one control have about six."""
 
 
 class Confirmation(Settings):
@@ -26,6 +40,9 @@ class Confirmation(Settings):
     """The largest difference that counts as none, in the unit of the metric that ranks: a strategy whose difference to
     its control is shown to be smaller is called equivalent. Not given = none is. It stays as it was when the sweep
     began."""
+    prior: Annotated[PowerPrior | None, ADDED] = None
+    """From what `plan` and a launch tell which differences the study can find; not given = they tell it in standard
+    deviations. No verdict depends on it."""
 
     def after(self, seed: int) -> tuple[int, ...]:
         """The seeds, where the search has this one."""

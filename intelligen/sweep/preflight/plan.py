@@ -22,6 +22,7 @@ from intelligen.sweep.cluster.capacity import Capacity
 from intelligen.sweep.cluster.device_choice import devices_line, on_devices
 from intelligen.sweep.cluster.find_cluster import Cluster
 from intelligen.sweep.preflight.memory_check import MemoryCheck
+from intelligen.sweep.preflight.planned_power import power_lines
 from intelligen.sweep.preflight.resource_survey import capacity_at
 from intelligen.sweep.preflight.sweep_warnings import sweep_warnings, too_short
 from intelligen.sweep.preflight.trial_times import CostEstimate, TrialTimes
@@ -74,6 +75,8 @@ class Plan:
     """Why nothing was timed; none too where no number of trials bounds the sweep."""
     leaves_out: tuple[str, ...]
     """What the cost does not count."""
+    power: tuple[str, ...]
+    """What a study with confirmed seeds can find, a line each."""
     warnings: tuple[str, ...]
     refusal: str | None
     """Why the sweep cannot run here."""
@@ -141,6 +144,7 @@ def make_plan(
         cost=cost,
         no_cost=no_cost,
         leaves_out=LEAVES_OUT,
+        power=tuple(power_lines(sweep, experiment, store=store)),
         warnings=(
             *sweep_warnings(sweep, experiment),
             *_of_data(prepared),
