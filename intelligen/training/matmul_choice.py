@@ -1,7 +1,6 @@
 """Choice of what a training's products are computed by: timed where it is left open, and then kept."""
 
 import os
-import statistics
 import time
 from pathlib import Path
 from typing import cast, get_args
@@ -23,7 +22,7 @@ MATMUL_VARIABLE = "INTELLIGEN_MATMUL"
 """Says in the environment what stands for `compute.matmul: auto`."""
 WORTH = 1.05
 """So many times as fast oneDNN must be to be chosen: what is less may be noise."""
-_ROUNDS = 5
+_ROUNDS = 10
 _MULTIPLICATIONS = 2**27
 """Of a timed run, its gradients not counted: some five milliseconds."""
 _TOKENS_OF_A_ROW = 32
@@ -67,13 +66,12 @@ def faster_matmul(model: Model, training: Training) -> Matmul:
         return "mkl"
     layer = _layer(model, training)
     seconds: dict[Matmul, list[float]] = {"mkl": [], "onednn": []}
-    for _ in range(1 + _ROUNDS):
+    for _ in range(_ROUNDS):
         for one, taken in seconds.items():
             with matmul_used(one):
                 taken.append(_timed(layer))
-    # The first round makes the kernels.
-    ratios = [mkl / onednn for mkl, onednn in zip(seconds["mkl"], seconds["onednn"], strict=True)]
-    return "onednn" if statistics.median(ratios[1:]) > WORTH else "mkl"
+    # Other work only adds to a time: the shortest ones are what the products take.
+    return "onednn" if min(seconds["mkl"]) > WORTH * min(seconds["onednn"]) else "mkl"
 
 
 def kept_matmul(trial: Trial, runtime: Runtime) -> Matmul:

@@ -1,5 +1,6 @@
 """By what products are computed: chosen where a training begins, recorded, kept to its end and in its replays."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,6 +156,13 @@ def test_onednn_is_chosen_only_where_it_is_clearly_faster(
 ) -> None:
     monkeypatch.setattr(matmul_choice, "_timed", lambda layer: onednn_ms if matmul_in_use() == "onednn" else 10)
     assert faster_matmul(TINY, Training()) == expected
+
+
+@needs_onednn
+def test_the_shortest_times_decide_since_other_work_makes_most_of_them_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    disturbed = itertools.cycle([9.0, 31.0, 28.0])
+    monkeypatch.setattr(matmul_choice, "_timed", lambda layer: 10.0 if matmul_in_use() == "onednn" else next(disturbed))
+    assert faster_matmul(TINY, Training()) == "mkl"
 
 
 def test_no_trial_is_found_again_by_it() -> None:
