@@ -227,10 +227,11 @@ class HeldKeysValues:
             at_once=times * self._at_once,
         )
         for layer, held_NHTW in enumerate(self._held):
-            apart_BnHTW = held_NHTW[:, :, :end].unflatten(0, (-1, times))
             joined._grow(layer, times * end)
-            place_BHXW = joined._held[layer][:, :, : times * end]
-            place_BHXW.unflatten(2, (times, end)).copy_(apart_BnHTW.transpose(1, 2))
+            rows, heads, _, width = joined._held[layer].shape
+            apart_BnHTW = held_NHTW[:, :, :end].view(rows, times, heads, end, width)
+            place_BHnTW = joined._held[layer][:, :, : times * end].view(rows, heads, times, end, width)
+            place_BHnTW.copy_(apart_BnHTW.transpose(1, 2))
         return joined
 
     def _grow(self, layer: int, end: int) -> None:
