@@ -54,10 +54,8 @@ def generate(
     """
     assert samples == 1 or isinstance(search, Sample), f"{search.name} finds one hypothesis per source"
     bounds_B = max_lengths_B.to(source_BS.device).clamp(max=model.max_positions)
-    # Autocast remembers the weights that it has cast, but not in inference mode: each step would cast them again.
-    no_gradient = torch.no_grad if torch.is_autocast_enabled(source_BS.device.type) else torch.inference_mode
     # What is made in inference mode could not enter a later gradient pass, and rollouts are trained on: hence the copy.
-    with no_gradient(), evaluating(model), uncompiled(model):
+    with _decoding(model, source_BS.device):
         longest = int(bounds_B.max())  # Once, and while the queue is short: an accelerator is waited for.
         encoded = model.encode(source_BS) if encoded is None else encoded
         found = _search(
@@ -72,6 +70,13 @@ def generate(
             log_probs=log_probs,
         )
     return Hypotheses(found.tokens_NT.clone(), None if found.log_probs_N is None else found.log_probs_N.clone())
+
+
+def read_sources(model: Generator, source_BS: Tensor) -> EncoderOutput:
+    """What `generate` makes of the sources before it searches, for several searches over the same."""
+    with _decoding(model, source_BS.device):
+        encoded: EncoderOutput = model.encode(source_BS)
+    return encoded
 
 
 def _search(
@@ -159,6 +164,14 @@ def _free_run(
         pick=pick,
         log_probs=log_probs,
     )
+
+
+@contextmanager
+def _decoding(model: Generator, device: torch.device) -> Iterator[None]:
+    # Autocast remembers the weights that it has cast, but not in inference mode: each step would cast them again.
+    no_gradient = torch.no_grad if torch.is_autocast_enabled(device.type) else torch.inference_mode
+    with no_gradient(), evaluating(model), uncompiled(model):
+        yield
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from intelligen.models.matmul import Linear, linear
-from intelligen.models.packing import Packing
 from intelligen.models.row_masks import weight_factors
 
 # For one query a processor's two products are faster than its fused kernel, which is made for long sequences; but
@@ -135,22 +134,17 @@ class SelfAttention(nn.Module):
         mask: Tensor | None = None,
         causal: bool = False,
         remember: Remember | None = None,
-        packing: Packing | None = None,
     ) -> Tensor:
-        """Attend among the T positions, and to those before them where `remember` adds these to the new ones.
-
-        With `packing`, what is given and returned is packed by it.
-        """
+        """Attend among the T positions, and to those before them where `remember` adds these to the new ones."""
         queries = self.heads.queries
-        qkv = self.qkv(x_NTD) if packing is None else packing.padded(self.qkv(x_NTD))
-        q_NTE, kv_NTW = torch.split(qkv, [queries, self.qkv.out_features - queries], dim=-1)
+        q_NTE, kv_NTW = torch.split(self.qkv(x_NTD), [queries, self.qkv.out_features - queries], dim=-1)
         kv = kv_NTW if remember is None else remember(kv_NTW)
         dropout = self.dropout if self.training else 0.0
         count = q_NTE.size(1)
         before = _length(kv) - count
         factors = weight_factors(q_NTE, heads=self.heads.count, keys=(before, count), p=dropout)
-        seen = self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout, factors_NHTL=factors)
-        out: Tensor = self.out(seen if packing is None else packing.packed(seen))
+        seen_NTE = self.heads.attend(q_NTE, kv, mask=mask, causal=causal, dropout=dropout, factors_NHTL=factors)
+        out: Tensor = self.out(seen_NTE)
         return out
 
     def kv(self, x_NTD: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ from intelligen.models.interfaces import MixtureReader, Part, SourcePooler
 from intelligen.models.kv_cache import KVCache
 from intelligen.models.losses import Targets, summed_loss
 from intelligen.models.matmul import Linear, linear, matmul
-from intelligen.models.packing import Packing
 from intelligen.models.transformer_layers import DecoderLayer, EncoderLayer
 
 
@@ -53,13 +52,10 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
         padding_BS = source_BS == PAD
         mask = visible_keys(padding_BS)
         table = self.target_embedding if self.source_embedding is None else self.source_embedding
-        x = self._placed(table(source_BS), self.source_positions(0, source_BS.size(1)))
-        packing = None if mask is None or self.training else Packing.of(padding_BS)
-        x = x if packing is None else packing.packed(x)
+        x_BSD = self._placed(table(source_BS), self.source_positions(0, source_BS.size(1)))
         for layer in self.encoder:
-            x = layer(x, mask, packing=packing)
-        states = self.output_dropout(self.encoder_norm(x))
-        return TransformerEncoderOutput(states if packing is None else packing.padded(states), padding_BS)
+            x_BSD = layer(x_BSD, mask)
+        return TransformerEncoderOutput(self.output_dropout(self.encoder_norm(x_BSD)), padding_BS)
 
     def for_several_passes(self, encoded: TransformerEncoderOutput) -> TransformerEncoderOutput:
         """Keys and values of the sources are computed here, once."""

@@ -8,7 +8,6 @@ from intelligen.config.schema.model import Transformer
 from intelligen.models.attention import CrossAttention, Heads, KeysValues, Remember, SelfAttention, init_projection
 from intelligen.models.dropout import Dropout
 from intelligen.models.matmul import Linear
-from intelligen.models.packing import Packing
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -58,15 +57,11 @@ class EncoderLayer(nn.Module):
         *,
         causal: bool = False,
         remember: Remember | None = None,
-        packing: Packing | None = None,
     ) -> Tensor:
-        """`mask` hides the padding; S positions, which also see those before them that `remember` holds.
-
-        With `packing`, what is given and returned is packed by it.
-        """
+        """`mask` hides the padding; S positions, which also see those before them that `remember` holds."""
         x_BSD = self.around_self_attention(
             x_BSD,
-            lambda x: self.self_attention(x, mask=mask, causal=causal, remember=remember, packing=packing),
+            lambda x: self.self_attention(x, mask=mask, causal=causal, remember=remember),
         )
         out: Tensor = self.around_feed_forward(x_BSD, self.feed_forward)
         return out

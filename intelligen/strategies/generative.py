@@ -12,9 +12,9 @@ from intelligen.config.schema.decoding import Greedy, Sample
 from intelligen.config.schema.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.special_tokens import BOS, EOS, PAD
-from intelligen.decoding.generate import generate
+from intelligen.decoding.generate import generate, read_sources
 from intelligen.decoding.length_bound import LengthBound
-from intelligen.models.interfaces import Generator
+from intelligen.models.interfaces import EncoderOutput, Generator
 from intelligen.models.losses import Targets, token_log_probs
 from intelligen.optimization import Loss, MetricSums
 from intelligen.strategies.base import Criterion, UpdateContext
@@ -123,10 +123,9 @@ class GenerativeCriterion(Criterion):
 
     def _self_critical(self, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """REINFORCE on one sample, with the greedy hypothesis' reward as baseline (Rennie et al. 2017)."""
-        sampled_BT = self._roll_out(model, batch, step, samples=1)
-        greedy_BT = generate(
-            model, batch.source_BS, Greedy(), max_lengths_B=self._bound.of_sources(batch.source_BS)
-        ).tokens_NT
+        encoded, bounds_B = read_sources(model, batch.source_BS), self._bound.of_sources(batch.source_BS)
+        sampled_BT = self._roll_out(model, batch, step, samples=1, encoded=encoded)
+        greedy_BT = generate(model, batch.source_BS, Greedy(), max_lengths_B=bounds_B, encoded=encoded).tokens_NT
         reward_B = self._rewards(sampled_BT, batch)
         advantage_B = reward_B - self._rewards(greedy_BT, batch)
         reference_BTD, own_BTD = self._states(model, batch, sampled_BT)
@@ -171,6 +170,7 @@ class GenerativeCriterion(Criterion):
         *,
         bounds_B: Tensor | None = None,
         samples: int | None = None,
+        encoded: EncoderOutput | None = None,
     ) -> Tensor:
         """(B·samples, T) generated tokens; `samples` given = drawn from the model even at temperature 0.
 
@@ -192,6 +192,7 @@ class GenerativeCriterion(Criterion):
                 "rollout", batch.rows, width=width, samples=samples, device=batch.source_BS.device
             ),
             samples=samples,
+            encoded=encoded,
         ).tokens_NT
 
     def _rewards(self, hypothesis_NT: Tensor, batch: Batch, *, samples: int = 1) -> Tensor:
