@@ -59,7 +59,7 @@ class OnStandIn(Tensor):
     @staticmethod
     def __new__(cls, on_processor: Tensor) -> "OnStandIn":
         """Of the same shape and type."""
-        made: OnStandIn = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: OnStandIn = Tensor._make_wrapper_subclass(
             cls,
             on_processor.size(),
             strides=on_processor.stride(),
@@ -74,7 +74,7 @@ class OnStandIn(Tensor):
         pass
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         """Nothing: `StandInGpu` computes."""
         raise RuntimeError(f"{func} of a tensor of the stand-in, outside of it")
 
@@ -83,11 +83,11 @@ class OnStandIn(Tensor):
         return self.to("cpu").tolist()
 
 
-class StandInGpu(TorchDispatchMode):
+class StandInGpu(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While it is entered, the stand-in computes; `waits` has what the processor would have waited for, and where."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.waits: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -178,4 +178,5 @@ def _by_copy(tensor: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _new_tensor(like: Tensor, data: Any, **further: Any) -> Tensor:
-    return torch.tensor(data, **({"dtype": like.dtype, "device": like.device} | further))
+    settings: dict[str, Any] = {"dtype": like.dtype, "device": like.device} | further
+    return torch.tensor(data, **settings)
