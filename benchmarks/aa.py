@@ -162,7 +162,7 @@ def power_row(found: Iterable[tuple[Floats, Floats]], *, metric: Metric[str, str
     return [f"{truth:.2f}", percent(power), percent(held)]
 
 
-PATTERNS = {
+PATTERNS: dict[str, Callable[[int], Floats]] = {
     "equal": lambda count: np.full(count, 0.41),
     "0.13 to 0.75": lambda count: np.geomspace(0.13, 0.75, count),
     "one noisy": lambda count: np.r_[np.full(count - 1, 0.3), 0.75],

@@ -21,6 +21,8 @@ class NextStep:
     def after_win(self) -> str:
         """Another search shows whether the strategy wins, or the configuration that this one has found."""
         name, seed = self.study.sweep.name, self._new_seed()
+        if not self.study.sweep.space:
+            return f"repeat it with other seeds: intelligen run FILE -o name={name}-again -o experiment.seed={seed}"
         search = self.study.sweep.search.seed + 1
         command = f"intelligen run FILE -o name={name}-again -o experiment.seed={seed} -o search.seed={search}"
         return f"repeat the search, to say it of the {self.study.compared.word}: {command}"

@@ -89,9 +89,9 @@ def test_the_exports_have_its_columns(store: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(files["csv"].read_text())))
     assert {"chrf", "chrf_low", "chrf_high", "bleu", "chrf_per_device_hour"} <= rows[0].keys()
     heading = files["markdown"].read_text().splitlines()[0]
-    assert heading.startswith("| strategy | test set | search | chrF | BLEU | difference |")
+    assert heading.startswith("| strategy | test set | search | chrF | BLEU | its control | difference to it |")
     assert heading.endswith("| chrF per device-hour |")
-    assert "& chrF & BLEU & difference &" in files["latex"].read_text()
+    assert "& chrF & BLEU & its control & difference to it &" in files["latex"].read_text()
     document = CliRunner().invoke(commands, ["export", "chrf", "--json", "--runs", str(store)]).output
     assert json.loads(document)["metric"] == "chrf"
 

@@ -69,18 +69,18 @@ def test_differences_and_the_answer_are_against_the_sweeps_own_control(compared:
 def test_a_row_has_its_label_axes_epoch_losses_scores_and_difference(compared: Compared) -> None:
     row = markdown(compared)["gpt-pre:20-lm:0"]
     assert (row["item"], row["pre"], row["lm"], row["epoch"]) == ("gpt-pre:20-lm:0", "20", "0", "2")
-    assert (row["train loss"], row["valid loss"], row["test loss"]) == ("0.147", "0.348", "0.500")
-    assert row["valid accuracy in %"] == "95.25"
-    assert row["test accuracy in % [95 %]"].startswith("95.50 [")
-    assert row["Δ to gpt-pre:0-lm:0 [95 %]"].startswith("+27.75 [")
-    assert 0 < float(row["p (Holm)"]) <= 1
+    assert (row["train loss"], row["valid loss"], row["test loss"]) == ("0.147", "0.347", "0.500")
+    assert row["valid accuracy in %"] == "95.30"
+    assert row["test accuracy in % [95 %]"].startswith("95.17 [")
+    assert row["Δ to gpt-pre:0-lm:0 [95 %]"].startswith("+25.17 [")
+    assert 0 < float(row["p"]) <= 1
     assert row["parameters"] == "14,754"
     assert "training FLOPs" not in row  # of a classification, which counts no tokens
 
 
 def test_nothing_is_compared_where_nothing_is_confirmed(single: Compared) -> None:
     assert single.answer.sentence.startswith("No row is ranked: nothing is confirmed")
-    assert {(row["Δ to gpt-pre:0-lm:0 [95 %]"], row["p (Holm)"]) for row in markdown(single).values()} == {("–", "–")}
+    assert {(row["Δ to gpt-pre:0-lm:0 [95 %]"], row["p"]) for row in markdown(single).values()} == {("–", "–")}
 
 
 def test_a_row_that_learnt_nothing_says_so_in_the_table_and_the_answer(compared: Compared) -> None:
@@ -186,4 +186,4 @@ def test_programs_get_the_id_the_label_and_the_axes_of_each_row(confirmed: Small
     ]
     whole = api.compare(["rows"], runs=confirmed.store)
     assert whole.index.names == ["sweep", "row", "test_set", "search"]
-    assert whole.loc[("rows", "pre-20.lm-0", "test", ""), "train/loss"] == pytest.approx(0.1475)
+    assert whole.loc[("rows", "pre-20.lm-0", "test", ""), "train/loss"] == pytest.approx(0.147)

@@ -1,0 +1,42 @@
+"""Plan and launch say which differences a study can find, in the unit that is known beforehand."""
+
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+from small_study import SmallStudy
+
+from intelligen.config.load import load_sweep
+from intelligen.sweep.preflight.planned_power import power_lines
+
+
+def lines(*overrides: str, store: Path = Path("runs")) -> list[str]:
+    return [*power_lines(*load_sweep(REPOSITORY / "search_spaces" / "study.yaml", overrides), store=store)]
+
+
+def test_without_a_prior_differences_are_said_in_standard_deviations_and_the_prior_is_asked_for() -> None:
+    smallest, seeds, ask = lines()
+    assert smallest.startswith("5 comparisons with 3 seeds each find a difference of 3.")
+    assert "standard deviations of a pair's difference between seeds in four of five cases" in smallest
+    assert seeds.startswith("0.3 standard deviations takes ")
+    assert "confirm.prior" in ask
+
+
+def test_a_given_deviation_makes_a_range_in_the_metrics_unit() -> None:
+    smallest, seeds = lines("confirm.prior={sd: 0.41}")
+    assert smallest == "5 comparisons with 3 seeds each find a difference of 1.09 to 1.81 BLEU in four of five cases"
+    assert seeds.startswith("0.3 BLEU takes ")
+
+
+def test_an_earlier_study_shows_the_deviation(tmp_path: Path) -> None:
+    earlier = SmallStudy(tmp_path / "runs")
+    earlier.write()
+    smallest, _ = lines("confirm.prior={sweep: small}", store=earlier.store)
+    assert smallest.endswith(" BLEU in four of five cases")
+
+
+@pytest.mark.parametrize(("seeds", "count"), [(2, 1), (8, 3)])
+def test_two_seeds_decide_nothing(seeds: int, count: int) -> None:
+    found = lines(f"confirm.seeds={seeds}")
+    assert len(found) == count
+    assert ("decide nothing" in found[0]) == (seeds < 3)
