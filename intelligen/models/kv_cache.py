@@ -230,7 +230,7 @@ class HeldKeysValues:
             apart_BnHTW = held_NHTW[:, :, :end].view(self.rows // times, times, *held_NHTW[:, :, :end].shape[1:])
             joined._grow(layer, times * end)
             place_BHXW = joined._held[layer][:, :, : times * end]
-            place_BHXW.view(*place_BHXW.shape[:2], times, end, -1).copy_(apart_BnHTW.transpose(1, 2))
+            place_BHXW.view(*place_BHXW.shape[:2], times, end, place_BHXW.size(-1)).copy_(apart_BnHTW.transpose(1, 2))
         return joined
 
     def _grow(self, layer: int, end: int) -> None:
