@@ -190,12 +190,18 @@ def test_optuna_mlflow_tune_and_the_ledger_agree_on_every_trial(story: Story) ->
 
 
 def tune_records(project: Project) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Trial → what Tune's own files say of it: its status, its last result, its metrics' courses."""
+    """Trial → what Tune's own files say of it: its status, its last result, its metrics' courses.
+
+    A scoring of test sets is a trial to Tune alone.
+    """
     (state,) = project.sweep.glob("tune/launch-0/experiment_state-*.json")
     found = {}
     for pair in json.loads(state.read_text())["trial_data"]:
         trial, told = map(json.loads, pair)
         name = Path(trial["config"]["directory"]).name
+        if "scoring" in trial["config"]:
+            assert trial["status"] == "TERMINATED"
+            continue
         found[name] = (trial["status"], told["last_result"], told["metric_analysis"])
     return found
 
