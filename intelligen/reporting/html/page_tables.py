@@ -78,7 +78,7 @@ def result_table(
     compared = study.compared
     headings = [
         *(compared.heading, f"{metric.title} [95 %]", *(other.title for other in further)),
-        *("control", "Δ to it", "p", "verdict", "effect size", "seeds"),
+        *("control", "Δ to it", "verdict", "effect size", "seeds"),
     ]
     if with_costs:
         headings += ["epoch time", "avg memory", "max memory", "device-hours", f"{metric.label} {PER_DEVICE_HOUR}"]
@@ -119,8 +119,7 @@ def _cells(row: ResultRow, further: Sequence[AnyMetric], *, with_costs: bool) ->
         *(number(values[other.name], f"{{:{other.format}}}") for other in further),
         word(values["control"] or UNKNOWN),
         _difference(row),
-        number(values["p_value"], "{:.4f}"),
-        replace(word(values["verdict"] or UNKNOWN), below=values["refusal"] or ""),
+        _verdict(values["verdict"], values["p_value"]),
         number(values["effect_size"]),
         Cell(", ".join(map(str, row.score.seeds)), str(values["seeds"]), is_number=True),
     ]
@@ -134,6 +133,12 @@ def _cells(row: ResultRow, further: Sequence[AnyMetric], *, with_costs: bool) ->
             number(row.score_per_device_hour, "{:,.1f}"),
         ]
     return cells
+
+
+def _verdict(verdict: str | None, p_value: float | None) -> Cell:
+    """What was found, above its p; why one is refused is said in the answer, above the table."""
+    cell = word(verdict or UNKNOWN)
+    return cell if p_value is None else replace(cell, below=f"p {p_value:.4f}")
 
 
 def _difference(row: ResultRow) -> Cell:
