@@ -21,9 +21,8 @@ class EmbeddedRows:
     """The splits of the grammar inside the package."""
 
     def __init__(self, corpus: EmbeddedCorpus, columns: Sequence[Column]) -> None:
-        from intelligen.data.embedded import (
-            EMBEDDED_SPLITS,
-        )  # takes half a second, which few need
+        # The grammar takes half a second to import, which few processes need.
+        from intelligen.data.embedded import EMBEDDED_SPLITS
 
         self._corpus = corpus
         self._sides = [corpus.known.index(column.name) for column in columns]

@@ -60,8 +60,7 @@ class EncoderLayer(nn.Module):
     ) -> Tensor:
         """`mask` hides the padding; S positions, which also see those before them that `remember` holds."""
         x_BSD = self.around_self_attention(
-            x_BSD,
-            lambda x: self.self_attention(x, mask=mask, causal=causal, remember=remember),
+            x_BSD, lambda x: self.self_attention(x, mask=mask, causal=causal, remember=remember)
         )
         out: Tensor = self.around_feed_forward(x_BSD, self.feed_forward)
         return out
