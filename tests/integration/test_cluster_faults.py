@@ -80,7 +80,6 @@ def require_as_undisturbed(project: Project, elsewhere: Path) -> None:
 def two_nodes() -> Iterator[Cluster]:
     """A head without a processor, and two nodes with one each."""
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": HASTY}
-    handler = signal.getsignal(signal.SIGTERM)
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(2):
@@ -88,7 +87,6 @@ def two_nodes() -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.shutdown()
-        signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
 
 
 def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(tmp_path: Path) -> None:
@@ -137,7 +135,6 @@ def test_a_node_whose_gpu_cannot_be_used_fails_no_trial_and_the_same_sweep_goes_
     tmp_path: Path, workers: int
 ) -> None:
     project = long_trials(tmp_path, trials=1)
-    handler = signal.getsignal(signal.SIGTERM)
     resources = {"num_cpus": 2, "num_gpus": 2, "resources": {"trial_slot": 1}}
     cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **resources})
     try:
@@ -146,7 +143,6 @@ def test_a_node_whose_gpu_cannot_be_used_fails_no_trial_and_the_same_sweep_goes_
         output, _ = launch.communicate(timeout=240)
     finally:
         cluster.shutdown()
-        signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
     assert launch.returncode == 69, output
     require_one_line(output, "Ray counts 2 GPUs, torch", "can use 0")
     assert all(record.state is TrialState.RUNNING for record in searched(project))

@@ -168,11 +168,9 @@ def test_a_head_that_is_stopped_and_one_of_a_program_are_not_joined(monkeypatch:
         (head,) = (process for process in cluster.processes() if process.name() == "gcs_server")
         head.send_signal(signal.SIGSTOP)
         assert find_cluster.find_cluster(local=False) is None
-        handler = signal.getsignal(signal.SIGTERM)
         program = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         try:
             find_cluster.address_file().write_text(program.address)
             assert find_cluster.find_cluster(local=False) is None
         finally:
             program.shutdown()
-            signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself

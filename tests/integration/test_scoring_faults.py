@@ -1,7 +1,6 @@
 """Scoring that fails is tried again as a trial is, and what cannot be placed ends the launch: nothing waits forever."""
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -58,7 +57,6 @@ def run(tmp_path: Path) -> Iterator[SweepContext]:
 @contextmanager
 def cluster_of_one_node(**system: object) -> Iterator[Cluster]:
     """And a head without a processor."""
-    handler = signal.getsignal(signal.SIGTERM)
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": {**HASTY, **system}}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
@@ -68,7 +66,6 @@ def cluster_of_one_node(**system: object) -> Iterator[Cluster]:
     finally:
         ray.shutdown()
         cluster.shutdown()
-        signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
 
 
 def scored(run: SweepContext) -> IntelligenError:

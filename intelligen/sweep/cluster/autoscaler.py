@@ -14,10 +14,10 @@ from intelligen.analysis.trial_outcome import last_line
 from intelligen.config.schema.sweep import Resources
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster.capacity import Capacity, Node
+from intelligen.sweep.cluster.host_query import LONGEST_ANSWER_S
 from intelligen.sweep.cluster.node_checks import node_of, node_with
 
 POLL_S = 1.0
-LONGEST_ANSWER_S = 30.0
 CONFIG = "--autoscaling-config="
 HEAD = "node:__internal_head__"
 """A resource that Ray gives the node with the cluster's head."""

@@ -24,9 +24,9 @@ from intelligen.analysis.trial_outcome import last_line
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError
 from intelligen.sweep.cluster.capacity import Node
+from intelligen.sweep.cluster.host_query import LONGEST_ANSWER_S
 
 COMPARED = ("intelligen", "ray", "torch", "numpy", "sentencepiece", "sacrebleu", "safetensors")
-TIMEOUT_S = 60
 """For all nodes together."""
 SEEN_WITHIN_S = 5.0
 """A network's file system may show a new file late."""
@@ -85,7 +85,7 @@ def check_nodes(directory: Path, *, wanted: Callable[[Node], bool] = lambda node
         token, content = Path(folder) / socket.gethostname(), secrets.token_hex()
         token.write_text(content)
         before = time.time()
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + LONGEST_ANSWER_S
         asked = [(node, _ask(node, token, content)) for node in found]
         return [_answer(node, answer, before, deadline) for node, answer in asked]
 
@@ -147,7 +147,7 @@ def _answer(node: dict[str, Any], answer: Any, before: float, deadline: float) -
     try:
         found = ray.get(answer, timeout=max(0.0, deadline - time.monotonic()))
     except ray.exceptions.GetTimeoutError:
-        return NodeReport(host, error=f"has not answered for {TIMEOUT_S} s")
+        return NodeReport(host, error=f"has not answered for {LONGEST_ANSWER_S:.0f} s")
     except ray.exceptions.RayError as error:
         return NodeReport(host, error=last_line(error))
     # Starting a process there takes seconds, so its time may lie anywhere between the question and the answer.
