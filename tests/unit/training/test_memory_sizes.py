@@ -71,8 +71,15 @@ def wait_as_a_process(pid_file: Path) -> None:
     time.sleep(600)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
-def test_a_signal_ends_the_process_that_measures_too(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 128 + signal.SIGTERM),
+        pytest.param(signal.SIGHUP, 128 + signal.SIGHUP, marks=pytest.mark.extended),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.extended),
+    ],
+)
+def test_a_signal_ends_the_process_that_measures_too(tmp_path: Path, number: signal.Signals, code: int) -> None:
     work = partial(wait_as_a_process, tmp_path / "pid")
     asking = get_context("fork").Process(target=in_a_process, args=(work,))
     asking.start()
@@ -84,7 +91,7 @@ def test_a_signal_ends_the_process_that_measures_too(tmp_path: Path, number: sig
     assert asking.pid is not None
     os.kill(asking.pid, number)
     asking.join()
-    assert asking.exitcode == 128 + number
+    assert asking.exitcode == code
     measuring.wait(timeout=60)
 
 
