@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -66,6 +67,12 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_says_so() -> None:
         in_a_process(partial(torch.empty, 2**60))
 
 
+def ask_in_a_process(work: Callable[[], object], number: signal.Signals) -> None:
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)  # as in a command: tests may have been started by `nohup`
+    in_a_process(work)
+
+
 def wait_as_a_process(pid_file: Path) -> None:
     write_atomically(pid_file, str(os.getpid()))
     time.sleep(600)
@@ -81,7 +88,7 @@ def wait_as_a_process(pid_file: Path) -> None:
 )
 def test_a_signal_ends_the_process_that_measures_too(tmp_path: Path, number: signal.Signals, code: int) -> None:
     work = partial(wait_as_a_process, tmp_path / "pid")
-    asking = get_context("fork").Process(target=in_a_process, args=(work,))
+    asking = get_context("fork").Process(target=ask_in_a_process, args=(work, number))
     asking.start()
     deadline = time.monotonic() + 300
     while not (tmp_path / "pid").exists():
