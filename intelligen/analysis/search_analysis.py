@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
 from intelligen.config.metric_direction import pareto_optimal
@@ -119,6 +118,9 @@ def importance(study: optuna.Study) -> dict[str, float] | None:
     chosen = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(chosen) < LEAST_TRIALS or len({trial.values[0] for trial in chosen}) == 1:
         return None
+    # It brings scikit-learn along, which takes a second and which launches of few trials do not need.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     values: dict[str, set[object]] = {}
     for trial in chosen:
         for name, value in trial.params.items():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from intelligen.config.schema.training import Optimizer, Precision, Schedule, Training
+from intelligen.optimization.adam import adam
 from intelligen.optimization.kept_rows import keeps_rows
 from intelligen.optimization.loss_sums import Loss, MetricSums
 
@@ -59,7 +60,7 @@ def build_optimizer(settings: Optimizer, model: nn.Module) -> torch.optim.Optimi
         {"params": list(compress(weights, decay)), "weight_decay": settings.weight_decay},
         {"params": list(compress(weights, map(not_, decay))), "weight_decay": 0.0},
     ]
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    kind = adam(settings.name)
     return kind(groups, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon, fused=True)
 
 

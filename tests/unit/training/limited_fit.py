@@ -11,7 +11,6 @@ from typing import Any
 
 import psutil
 import torch
-import torch._dynamo  # which an optimizer imports: its code is not to count as what a training takes
 
 from intelligen.config.schema.experiment import Trial
 from intelligen.errors import IntelligenError
