@@ -26,6 +26,9 @@ While it has its default it is left out of whatever settings are hashed or compa
 a baseline again nor keeps a sweep from resuming.
 """
 
+FORMER = "of earlier versions"
+"""Marks a key that no file may set any more and that earlier versions have stored: it is read, hashed and compared."""
+
 UNCOMPARED = "for people"
 """Marks a key that is never part of what settings are hashed or compared by."""
 
