@@ -85,9 +85,7 @@ class GenerativeCriterion(Criterion):
             case other:
                 assert_never(other)
 
-    def _by_position(
-        self, settings: GenerativePosition, model: Generator, batch: Batch, step: UpdateContext
-    ) -> Loss:
+    def _by_position(self, settings: GenerativePosition, model: Generator, batch: Batch, step: UpdateContext) -> Loss:
         """Cross entropy with the reference by position, after the model's own prefix.
 
         Positions after the model's own EOS do not count: free-running generation never reaches them.

@@ -1,4 +1,4 @@
-"""Settings of the strategies that train on the model's own output by a reference or a reward: each has what it reads."""
+"""Settings of the strategies that train on the model's own output, by a reference or a reward: only what each reads."""
 
 from typing import Annotated, Literal
 
@@ -108,7 +108,7 @@ TREATMENTS: dict[Target, type[GenerativeTreatment]] = {
 
 
 class Generative(_Interleaved, _Truncated):
-    """One of the four generative strategies, which `target` names; in files of earlier versions, and in `intelligen`."""
+    """One of the four generative strategies, which `target` names: in earlier files, and inside `intelligen`."""
 
     needs = (GENERATION,)
     controls = (STANDARD, MATCHED)

@@ -49,7 +49,9 @@ def _targets(entry: Entry, siblings: Sequence[Entry]) -> Iterator[str]:
     targets = list(dict.fromkeys(str(value) for _, value in entry.values()))
     if len(targets) == 1 or not TREATMENTS.keys() >= set(targets):
         return
-    named = {name_of(TREATMENTS[one]): _settings(TREATMENTS[one], one, siblings) for one in TREATMENTS if one in targets}
+    named = {
+        name_of(TREATMENTS[one]): _settings(TREATMENTS[one], one, siblings) for one in TREATMENTS if one in targets
+    }
     lines = [_flow({name: settings}) for name, settings in named.items()]
     where = "instead of `generative`"
     if not entry.parent:
