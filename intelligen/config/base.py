@@ -27,7 +27,10 @@ a baseline again nor keeps a sweep from resuming.
 """
 
 FORMER = "of earlier versions"
-"""Marks a key that no file may set any more and that earlier versions have stored: it is read, hashed and compared."""
+"""Marks a key that only has another value than its default in what earlier versions stored.
+
+It is read, hashed and compared as ever, but is in no schema; files that give it another value are refused.
+"""
 
 UNCOMPARED = "for people"
 """Marks a key that is never part of what settings are hashed or compared by."""

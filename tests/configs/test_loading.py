@@ -240,8 +240,8 @@ def test_a_wrong_override_is_reported_as_it_was_given(files: Path, override: str
 def test_a_mistake_in_the_file_keeps_its_line_beside_overrides(files: Path) -> None:
     Path("experiments/tiny.yaml").write_text(EXPERIMENT + "  top_p: 2\n")
     assert refusal("strategy.alpha=0").splitlines() == [
-        "-o strategy.alpha=0: strategy.alpha: must be above 0, got 0",
         "experiments/tiny.yaml:13: strategy.top_p: must be at most 1, got 2",
+        "-o strategy.alpha=0: strategy.alpha: must be above 0, got 0",
     ]
 
 

@@ -21,7 +21,7 @@ class _TeacherForced(StrategySettings):
     """The weight of `RDrop`, which earlier versions had as a setting of teacher forcing."""
 
     def outdated(self) -> str | None:
-        """R-Drop, which would make a control of something else than teacher forcing."""
+        """R-Drop, with which the control is more than teacher forcing."""
         if self.r_drop == 0:
             return None
         return f"r_drop: R-Drop is a strategy of its own; write strategy: {{name: r_drop, weight: {self.r_drop:g}}}"

@@ -85,12 +85,14 @@ def _rows(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {key: {"const": value} for key, (value,) in columns.items()}
     if len(columns) > 1:
         return {name: {"zip": columns}}
-    return {key: {"choice": list(dict.fromkeys(values))} for key, values in columns.items()}
+    plain = {key: values for key, values in columns.items() if not any(isinstance(one, list | dict) for one in values)}
+    return {key: {"choice": list(dict.fromkeys(values))} for key, values in plain.items()}
 
 
 def _r_drop(entry: Entry) -> Iterator[str]:
     """Of teacher forcing, whose row held R-Drop too."""
-    weights = list(dict.fromkeys(value for _, value in entry.values() if value != 0))
+    numbers = [value for _, value in entry.values() if isinstance(value, int | float)]
+    weights = list(dict.fromkeys(number for number in numbers if number > 0))  # another value breaks the setting's rule
     if not weights:
         return
     line = _flow({"r_drop": {"weight": _weight(str(entry.contents[-1]), weights)}})
@@ -100,7 +102,7 @@ def _r_drop(entry: Entry) -> Iterator[str]:
     yield f"R-Drop is a strategy of its own; write {_listed([line])} {where}"
 
 
-def _weight(form: str, weights: Sequence[Any]) -> dict[str, JsonValue]:
+def _weight(form: str, weights: Sequence[float]) -> dict[str, JsonValue]:
     """The form with the weights above 0: without R-Drop, it is `standard`."""
     if form in _RANGES:
         return {form: [weights[0] if len(weights) > 1 else weights[0] / 100, weights[-1]]}
