@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from intelligen.config.schema import generative_strategies as generative
 from intelligen.config.schema import single_strategies as single
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FromPretrained, Tokenizer
@@ -28,17 +29,17 @@ VARIANTS: dict[str, Strategy] = {
     "standard": single.Standard(),
     "standard_matched": single.StandardMatched(),
     "standard, dropout by row": single.Standard(),
-    "standard, R-Drop": single.Standard(r_drop=1.0),
+    "R-Drop": single.RDrop(weight=1.0),
     "auxiliary, decoder": single.Auxiliary(),
     "auxiliary, encoder": single.Auxiliary(head="encoder"),
     "recurrent, 1 pass": single.Recurrent(),
     "recurrent, picks of the anchor": single.Recurrent(picks="anchor"),
     "recurrent, 3 passes": single.Recurrent(passes=3),
     "recurrent, 1 soft pass": single.Recurrent(pick="softmax"),
-    "generative, by position": single.Generative(probability=ALWAYS),
-    "generative, off-policy": single.Generative(probability=ALWAYS, target="gold_offpolicy"),
-    "generative, self-critical": single.Generative(probability=ALWAYS, target="self_critical"),
-    "generative, risk (4 candidates)": single.Generative(probability=ALWAYS, target="risk", candidates=4),
+    "generative, by position": generative.GenerativePosition(probability=ALWAYS),
+    "generative, off-policy": generative.GenerativeOffpolicy(probability=ALWAYS),
+    "generative, self-critical": generative.GenerativeSelfCritical(probability=ALWAYS),
+    "generative, risk (4 candidates)": generative.GenerativeRisk(probability=ALWAYS, candidates=4),
     "seqgan, M = 0": single.SeqGan(**GAME),
     "seqgan, M = 2, N = 2": single.SeqGan(**GAME, cut_points=2, completions=2),
     "seqgan_constant": single.SeqGanConstant(**GAME),

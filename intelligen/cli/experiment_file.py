@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from intelligen.data.prepared_data import Prepared
 
 STRATEGY_HELP = (
-    "standard, auxiliary, recurrent, generative, seqgan, intelligen (std, aux, rec, gen, slow, intelli),"
+    "standard, auxiliary, recurrent, generative_position, seqgan, intelligen (std, aux, rec, gen, slow, intelli),"
+    " r_drop, generative_risk, generative_self_critical, generative_offpolicy,"
     " or a control: standard_matched, seqgan_constant, seqgan_random; or a strategy of an installed package"
 )
 _OF_FINETUNING = ("strategy", "finetuning")

@@ -26,6 +26,12 @@ While it has its default it is left out of whatever settings are hashed or compa
 a baseline again nor keeps a sweep from resuming.
 """
 
+FORMER = "of earlier versions"
+"""Marks a key that only has another value than its default in what earlier versions stored.
+
+It is read, hashed and compared as ever, but is in no schema; files that give it another value are refused.
+"""
+
 UNCOMPARED = "for people"
 """Marks a key that is never part of what settings are hashed or compared by."""
 

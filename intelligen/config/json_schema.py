@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from intelligen.config.base import Settings
+from intelligen.config.base import FORMER, Settings
 from intelligen.config.files.includes import INCLUDE, MAX_FRAGMENTS
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import LABEL
@@ -134,6 +134,8 @@ def _offered_option(option: type[Settings]) -> dict[str, Any]:
 def _fields(settings: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Dotted key → field of every setting, groups and what is below them included, but nothing below options."""
     for name, field in settings.model_fields.items():
+        if FORMER in field.metadata:
+            continue
         key = f"{prefix}{name}"
         yield key, field
         if is_settings(group := chosen_option(whole_annotation(field), {})):

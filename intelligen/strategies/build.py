@@ -8,12 +8,19 @@ from torch import nn
 from intelligen.config.document import raise_problems
 from intelligen.config.schema.declarations import PluginStrategy
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.generative_strategies import (
+    Generative,
+    GenerativeOffpolicy,
+    GenerativePosition,
+    GenerativeRisk,
+    GenerativeSelfCritical,
+)
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.plugins import built
 from intelligen.config.schema.single_strategies import (
     Adversarial,
     Auxiliary,
-    Generative,
+    RDrop,
     Recurrent,
     SeqGan,
     SeqGanConstant,
@@ -83,7 +90,7 @@ def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion[A
             return built(STRATEGIES.installed(settings.name), Criterion, settings, parts)
         case Standard() | StandardMatched() if not parts.trial.task.writes_text:
             return Supervised(parts.loss)
-        case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop):
+        case Standard(r_drop=r_drop) | StandardMatched(r_drop=r_drop) | RDrop(weight=r_drop):
             return TeacherForcing(label_smoothing=smoothing, r_drop=r_drop)
         case Auxiliary(head="lm"):
             return AuxiliaryLmCriterion(settings, label_smoothing=smoothing)
@@ -92,6 +99,8 @@ def _criterion(settings: StrategySettings, parts: CriterionParts) -> Criterion[A
         case Recurrent():
             return RecurrentCriterion(settings, teacher=teacher, label_smoothing=smoothing)
         case Generative():
+            return _criterion(settings.treatment(), parts)
+        case GenerativePosition() | GenerativeRisk() | GenerativeSelfCritical() | GenerativeOffpolicy():
             return GenerativeCriterion(
                 settings,
                 teacher=teacher,

@@ -13,12 +13,13 @@ from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import Data, EmbeddedCorpus, Tokenizer
 from intelligen.config.schema.decoding import Decoding
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.generative_strategies import GenerativeOffpolicy, GenerativePosition, GenerativeRisk
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.single_strategies import (
     Auxiliary,
     Discriminator,
-    Generative,
+    RDrop,
     Recurrent,
     SeqGan,
     Standard,
@@ -44,13 +45,13 @@ _ALWAYS = ProbabilitySchedule(start=1.0)
 _JUDGE = Discriminator(head_width=8, d_ff=32, heads=2, layers=1, dropout=0.0, pretraining_updates=0)
 STRATEGIES: Final[Mapping[str, Settings]] = {
     "standard": Standard(),
-    "standard, R-Drop": Standard(r_drop=1.0),
+    "R-Drop": RDrop(weight=1.0),
     "auxiliary": Auxiliary(weight=0.5),
     "recurrent": Recurrent(),
     "recurrent, Gumbel": Recurrent(pick="gumbel"),
-    "generative": Generative(probability=_ALWAYS),
-    "generative, risk": Generative(probability=_ALWAYS, target="risk", candidates=2),
-    "generative, off-policy": Generative(probability=_ALWAYS, target="gold_offpolicy"),
+    "generative, by position": GenerativePosition(probability=_ALWAYS),
+    "generative, risk": GenerativeRisk(probability=_ALWAYS, candidates=2),
+    "generative, off-policy": GenerativeOffpolicy(probability=_ALWAYS),
     "seqgan": SeqGan(discriminator=_JUDGE, mle_ratio=0.0),
     "seqgan, cut points": SeqGan(discriminator=_JUDGE, mle_ratio=0.0, cut_points=2, completions=2),
     "intelligen": Intelligen(
@@ -62,7 +63,7 @@ STRATEGIES: Final[Mapping[str, Settings]] = {
 }
 WAIT_FREE: Final = (
     "standard",
-    "standard, R-Drop",
+    "R-Drop",
     "auxiliary",
     "recurrent",
     "recurrent, Gumbel",

@@ -14,7 +14,7 @@ import psutil
 STORY = Path(__file__).with_name("story")
 FINISHED, KILLED = "golden-asha", "golden-killed"
 """The sweeps that the other revision takes over: one that has ended, one whose launch was killed."""
-UNDISTURBED = ("strategies", "population", "asha", "two-workers")
+UNDISTURBED = ("strategies", "treatments", "population", "asha", "two-workers")
 
 _LAUNCH_S = 1200.0
 _LINES_SHOWN = 25
@@ -43,6 +43,21 @@ class Revision:
         found = self._run(place, [sys.executable, "-c", "import intelligen; print(intelligen.__file__)"]).strip()
         if not Path(found).resolve().is_relative_to(self.root.resolve()):
             raise RevisionError(f"{self.name}: imports {found} instead of what lies in {self.root}")
+
+    def spell(self, place: Path, sweep: str) -> None:
+        """Give a sweep of the story the spelling that this revision knows, where there is an earlier one.
+
+        Raises:
+            RevisionError: It knows neither.
+
+        """
+        earlier, file = place / f"{sweep}.earlier.yaml", place / f"{sweep}.yaml"
+        if earlier.exists():
+            try:
+                self.verb(place, "validate", file.name)
+            except RevisionError:
+                self.verb(place, "validate", earlier.name)
+                earlier.replace(file)
 
     def launch(self, place: Path, sweep: str) -> None:
         """Run one of the story's sweeps, or the rest of it.
@@ -121,6 +136,7 @@ def tell_story(revision: Revision, place: Path, *, handed_over: Path | None = No
     shutil.copytree(STORY, place)
     revision.require_own_code(place)
     for sweep in UNDISTURBED:
+        revision.spell(place, sweep)
         revision.launch(place, sweep)
     revision.launch_and_kill(place, "killed", lambda: _epochs_in(place) >= _EPOCHS_BEFORE_THE_KILL)
     if handed_over is not None:

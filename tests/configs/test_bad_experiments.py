@@ -25,7 +25,7 @@ BAD_EXPERIMENTS = {
     "another option's key": (
         f"{EXPERIMENT}strategy:\n  name: standard\n  alpha: 1.0  #!\n",
         "strategy.alpha",
-        'unknown key of "standard"; it belongs to "generative"',
+        'unknown key of "standard"; it belongs to "generative_risk" and "generative"',
     ),
     "missing at the root": ("version: 1  #!\nseed: 1\n", "name", "required, but missing; add it"),
     "missing in a group": (

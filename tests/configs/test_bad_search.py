@@ -146,10 +146,10 @@ BAD_SEARCHES = {
         "space.finetuning.optimizer.weight_decay",
         "write a const, or use another scheduler",
     ),
-    "a population of several targets": (
+    "a population of several rewards": (
         f"{POPULATION}space:\n  strategy:\n    choice:\n      generative:\n"
-        "        target: {choice: [risk, self_critical]}  #!\n",
-        "space.strategy.choice.generative.target",
+        "        reward: {choice: [bleu, chrf]}  #!\n",
+        "space.strategy.choice.generative.reward",
         "has no continuous range",
     ),
     "a population of several shapes": (

@@ -71,7 +71,7 @@ BAD_SPACES = {
     "parameter of the other option": (
         "  strategy:\n    choice:\n      generative: {}\n      standard:\n        alpha: {uniform: [0.1, 0.2]}  #!\n",
         "strategy.choice.standard.alpha",
-        'unknown key of "standard"; it belongs to "generative"',
+        'unknown key of "standard"; it belongs to "generative_risk" and "generative"',
     ),
     "parameter of one option for all": (
         "  strategy:\n    choice:\n      generative: {}\n      standard: {}  #!\n"

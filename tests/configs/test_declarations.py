@@ -9,13 +9,14 @@ from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.config.base import Settings
 from intelligen.config.schema.columns import SOURCE_AND_TARGET, Column
 from intelligen.config.schema.declarations import GENERATION, ModelSettings, Need, StrategySettings, TaskSettings
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.missing_controls import is_control, missing_controls
 from intelligen.config.schema.model import MODELS, DecoderOnly, Encoder, Seq2Seq
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.single_strategies import (
     Auxiliary,
-    Generative,
+    RDrop,
     Recurrent,
     SeqGan,
     Standard,
@@ -120,6 +121,11 @@ def test_what_the_shipped_strategies_are_compared_with() -> None:
         "standard_matched": ("standard",),
         "auxiliary": ("standard",),
         "recurrent": ("standard", "standard_matched"),
+        "r_drop": ("standard", "standard_matched"),
+        "generative_position": ("standard", "standard_matched"),
+        "generative_risk": ("standard", "standard_matched"),
+        "generative_self_critical": ("standard", "standard_matched"),
+        "generative_offpolicy": ("standard",),
         "generative": ("standard", "standard_matched"),
         "seqgan": ("standard", "standard_matched", "seqgan_constant", "seqgan_random"),
         "seqgan_constant": ("standard",),
@@ -282,7 +288,7 @@ class Labels(TaskSettings):
             Bare(),
             "task.name labels needs a model that offers classification, which bare does not; take seq2seq",
         ),
-        (Labels(), Standard(r_drop=1.5), Sorts(), "strategy.r_drop 1.5: labels writes no text; take 0.0"),
+        (Labels(), RDrop(), Sorts(), "strategy.name r_drop: labels writes no text: r_drop cannot train it; there are"),
         (Labels(), Auxiliary(), Sorts(), "strategy.head decoder: labels writes no text; take lm"),
         (
             Labels(),

@@ -2,10 +2,12 @@
 
 `tests/golden/identities.json` holds what revision 6fbe00f made of the shipped files of that time, and of a later
 file what the revision made of it that brought it. No entry is ever written again: a difference means that every
-baseline would be trained once more and no unfinished sweep would resume.
+baseline would be trained once more and no unfinished sweep would resume. A sweep file that has been rewritten since is
+kept in `tests/golden/search_spaces` as it was; what it has become has an entry of its own.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,17 +23,29 @@ from intelligen.config.schema.data import FilesCorpus, OfExperiment
 from intelligen.config.schema.experiment import baseline_trial, finetuning_trial
 from intelligen.config.schema.initial import InitialWeights
 from intelligen.data.preparation import data_identity
+from intelligen.errors import ConfigError
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.sweep.row_starts import RowStarts
 
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "identities.json").read_text())
+EARLIER = REPOSITORY / "tests" / "golden" / "search_spaces"
+MIXED = {f"search_spaces/{name}.yaml" for name in ("strategies", "study", "multi30k_study", "quickstart")}
+"""Rows of these trained several things, which later revisions refuse."""
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped files; relative paths in them lead to nothing here."""
     return copy_shipped(tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped files, with the sweeps that have been rewritten as they were before."""
+    directory = copy_shipped(tmp_path_factory.mktemp("earlier"))
+    shutil.copytree(EARLIER, directory / "search_spaces", dirs_exist_ok=True)
+    return directory
 
 
 def identities_of_experiment(path: str, place: Path) -> dict[str, str]:
@@ -67,14 +81,29 @@ def test_shipped_experiments_have_the_identities_that_they_began_with(path: str,
     assert identities_of_experiment(path, place) == GOLDEN["experiments"][path]
 
 
-@pytest.mark.parametrize("path", GOLDEN["sweeps"])
-def test_a_sweep_that_an_earlier_revision_began_may_go_on(path: str, place: Path) -> None:
-    require_unchanged(GOLDEN["sweeps"][path], fingerprint_of_sweep(path, place), place)
+@pytest.mark.parametrize("path", [path for path in GOLDEN["sweeps"] if path not in MIXED])
+def test_a_sweep_that_an_earlier_revision_began_may_go_on(path: str, earlier: Path) -> None:
+    require_unchanged(GOLDEN["sweeps"][path], fingerprint_of_sweep(path, earlier), earlier)
+
+
+@pytest.mark.parametrize("path", sorted(MIXED))
+def test_an_earlier_sweep_whose_rows_mixed_treatments_is_refused(path: str, earlier: Path) -> None:
+    with pytest.raises(ConfigError, match="is a strategy of its own; write `"):
+        load_sweep(earlier / path)
+
+
+@pytest.mark.parametrize("path", GOLDEN["rewritten_sweeps"])
+def test_a_sweep_that_was_begun_with_a_rewritten_file_may_go_on(path: str, place: Path) -> None:
+    require_unchanged(GOLDEN["rewritten_sweeps"][path], fingerprint_of_sweep(path, place), place)
 
 
 @pytest.mark.parametrize(("kind", "folder"), [("experiments", "experiments"), ("sweeps", "search_spaces")])
 def test_what_every_shipped_file_began_with_is_stored(kind: str, folder: str) -> None:
     assert {f"{folder}/{path.name}" for path in (REPOSITORY / folder).glob("*.yaml")} == set(GOLDEN[kind])
+
+
+def test_every_sweep_file_that_was_rewritten_is_kept_as_it_was() -> None:
+    assert {f"search_spaces/{path.name}" for path in EARLIER.iterdir()} == set(GOLDEN["rewritten_sweeps"])
 
 
 class Inner(Settings):

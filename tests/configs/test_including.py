@@ -14,7 +14,8 @@ from intelligen.config.files.includes import with_fragments
 from intelligen.config.load import load_experiment, load_sweep
 from intelligen.config.schema.data import Tokenizer
 from intelligen.config.schema.experiment import Experiment
-from intelligen.config.schema.single_strategies import Generative, Standard
+from intelligen.config.schema.generative_strategies import Generative
+from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategy_mixture import Intelligen
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError

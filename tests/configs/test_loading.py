@@ -12,10 +12,11 @@ from intelligen.config.files.overrides import Override, parse_override, with_ove
 from intelligen.config.files.yaml_file import parse_value, plain_value
 from intelligen.config.load import apply_settings, load_experiment, load_sweep
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.schedulers import NoScheduler
 from intelligen.config.schema.setting_paths import resolve_key
-from intelligen.config.schema.single_strategies import Generative, Standard
+from intelligen.config.schema.single_strategies import Auxiliary, Standard
 from intelligen.config.schema.strategy_mixture import Curriculum, Intelligen, Static, Weights
 from intelligen.errors import ConfigError
 
@@ -199,8 +200,8 @@ def test_an_override_adds_an_entry_to_a_default_mapping(files: Path) -> None:
     "spelling", ["strategy.name=standard", "strategy=standard", "strategy=std", "strategy.name=std"]
 )
 def test_another_option_drops_the_former_options_settings(files: Path, spelling: str) -> None:
-    assert experiment("strategy.r_drop=0.5", spelling).strategy == Standard(r_drop=0.5)
     assert experiment(spelling).strategy == Standard()
+    assert experiment("strategy.weight=0.3", "strategy=aux").strategy == Auxiliary(weight=0.3)
 
 
 def test_the_same_option_keeps_its_settings(files: Path) -> None:
@@ -223,7 +224,8 @@ def test_a_name_that_chooses_no_class_keeps_its_neighbours(files: Path) -> None:
         ("name.x=1", "-o name.x=1: name: must be text, got a mapping"),
         ("data.corpus.name=files", "-o data.corpus.name=files: data.corpus.splits: required, but missing; add it"),
         ("strategy=genrative", '-o strategy=genrative: strategy.name: must be one of "standard", "standard_matched", '
-         '"auxiliary", "recurrent", "generative", "seqgan", "seqgan_constant", "seqgan_random", "intelligen", got '
+         '"r_drop", "auxiliary", "recurrent", "generative_position", "generative_risk", "generative_self_critical", '
+         '"generative_offpolicy", "generative", "seqgan", "seqgan_constant", "seqgan_random", "intelligen", got '
          '"genrative"; did you mean "generative"?'),
         ("training.optimizer.betas.2=0", "-o training.optimizer.betas.2=0: training.optimizer.betas: must be a list, "
          "got a mapping; a list's entries are numbered from 0, and this number is too large"),
@@ -238,8 +240,8 @@ def test_a_wrong_override_is_reported_as_it_was_given(files: Path, override: str
 def test_a_mistake_in_the_file_keeps_its_line_beside_overrides(files: Path) -> None:
     Path("experiments/tiny.yaml").write_text(EXPERIMENT + "  top_p: 2\n")
     assert refusal("strategy.alpha=0").splitlines() == [
-        "-o strategy.alpha=0: strategy.alpha: must be above 0, got 0",
         "experiments/tiny.yaml:13: strategy.top_p: must be at most 1, got 2",
+        "-o strategy.alpha=0: strategy.alpha: must be above 0, got 0",
     ]
 
 
@@ -370,7 +372,7 @@ def test_a_suggested_group_replaces_all_of_the_former(files: Path) -> None:
         ({"model.dropout": 1.0}, "model.dropout: must be below 1, got 1.0"),
         ({"model.dropout": float("nan")}, "model.dropout: must be a finite number"),
         ({"strategy.name": "standard", "strategy.alpha": 1.0},
-         'strategy.alpha: unknown key of "standard"; it belongs to "generative"'),
+         'strategy.alpha: unknown key of "standard"; it belongs to "generative_risk" and "generative"'),
     ],
 )  # fmt: skip
 def test_a_suggestion_that_breaks_a_rule_names_the_key(

@@ -103,7 +103,7 @@ def test_every_group_of_settings_is_closed_and_explained(kind: str) -> None:
         ("sweep", SWEEP + "space: {model.dropout: 0.1}"),
         ("sweep", SWEEP + "space: {model.dropout: {uniform: [0.1]}}"),
         ("sweep", SWEEP + "space: {model.dropout: {uniform: [0, 1], const: 1}}"),
-        ("sweep", SWEEP + "space: {strategy: {choice: {standard: {r_drop: {unifrm: [0, 1]}}}}}"),
+        ("sweep", SWEEP + "space: {strategy: {choice: {r_drop: {weight: {unifrm: [0, 1]}}}}}"),
         ("sweep", SWEEP + "space: {pairs: {zip: {finetuning.epochs: 1}}}"),
         ("sweep", SWEEP + "space: {model.dropout: {const: 1}}\ninclude: x.yaml"),
     ],
@@ -117,7 +117,7 @@ def test_what_the_loader_refuses_of_keys_types_and_words_the_schema_refuses(kind
     [
         ("experiment", EXPERIMENT),
         ("experiment", "include: [x.yaml]"),
-        ("experiment", EXPERIMENT + "strategy: {name: intelligen, standard: {r_drop: 0.5}}"),
+        ("experiment", EXPERIMENT + "strategy: {name: intelligen, auxiliary: {weight: 0.5}}"),
         ("sweep", SWEEP + "space: {model.dropout: {const: 1}}\ninclude: [x.yaml]"),
         ("sweep", SWEEP + "space: {pairs: {zip: {finetuning.epochs: [1, 2], strategy: [standard, generative]}}}"),
         ("sweep", SWEEP + "space: {strategy: {choice: {standard: {}, intelligen: {policy: {choice: {gap: {}}}}}}}"),
@@ -132,7 +132,7 @@ def test_an_editor_explains_what_a_space_may_vary() -> None:
     assert offered["finetuning.optimizer.learning_rate"]["description"] == "Peak of the schedule."
     strategies = offered["strategy"]["properties"]["choice"]["properties"]
     assert set(strategies) == set(STRATEGY_NAMES)
-    assert strategies["generative"]["properties"]["candidates"]["description"].startswith("n: sampled hypotheses")
+    assert strategies["generative_risk"]["properties"]["candidates"]["description"].startswith("n: sampled hypotheses")
     policies = strategies["intelligen"]["properties"]["policy"]["properties"]["choice"]["properties"]
     assert "gain" in policies["gap"]["properties"]
     assert not any(key.startswith(("data", "seed", "initial")) for key in offered)

@@ -34,7 +34,7 @@ WRITES_NONE = "writes no text: {} cannot train it; there are standard, auxiliary
         (f"{LABELS}strategy:\n  name: recurrent  #!\n", "strategy.name", WRITES_NONE.format("recurrent")),
         (f"{LABELS}strategy:\n  name: intelligen  #!\n", "strategy.name", WRITES_NONE.format("intelligen")),
         (f"{LABELS}strategy:\n  name: auxiliary\n  head: encoder  #!\n", "strategy.head", "writes no text; take lm"),
-        (f"{LABELS}strategy:\n  name: standard\n  r_drop: 1.0  #!\n", "strategy.r_drop", "writes no text; take 0.0"),
+        (f"{LABELS}strategy:\n  name: r_drop  #!\n", "strategy.name", WRITES_NONE.format("r_drop")),
         (
             f"{FILES}task: {{name: classification}}\nstrategy:\n  name: auxiliary\n  head: lm  #!\n",
             "strategy.head",

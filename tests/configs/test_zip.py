@@ -78,7 +78,7 @@ def test_a_zip_is_read_row_by_row() -> None:
 
 
 def test_a_zip_loads_outside_and_inside_of_options(folder: Path) -> None:
-    inner = "  strategy: {choice: {generative: {pair: {zip: {target: [risk, gold_position], candidates: [8, 2]}}}}}\n"
+    inner = "  strategy: {choice: {generative: {pair: {zip: {reward: [bleu, chrf], candidates: [8, 2]}}}}}\n"
     space = zipped(PAIRS + inner)
     assert space["pairs"] == {
         "zip": {"finetuning.optimizer.learning_rate": [0.001, 0.0005], "finetuning.batch_tokens": [4096, 2048]}
@@ -132,7 +132,7 @@ def test_a_zip_has_a_name_of_its_own(folder: Path, name: str, reason: str) -> No
 
 def test_a_name_that_is_a_setting_of_the_option_is_refused(folder: Path) -> None:
     # A schedule at `probability` draws under that very name.
-    entries = "probability.shape: {zip: {target: [risk, gold_position], candidates: [8, 2]}}"
+    entries = "probability.shape: {zip: {reward: [bleu, chrf], candidates: [8, 2]}}"
     text = f"{SPACE}  strategy: {{choice: {{generative: {{{entries}}}}}}}  #!\n"
     assert_reported(Path("sweep.yaml"), text, "generative.probability.shape: ", "is a setting")
 

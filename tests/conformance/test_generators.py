@@ -76,7 +76,7 @@ def prepared(tiny_store: tuple[Path, str]) -> Prepared:
 @pytest.mark.parametrize(
     "name",
     [
-        "standard, R-Drop",
+        "R-Drop",
         "auxiliary, decoder, three tokens, convex",
         "recurrent, sample",
         pytest.param("generative, risk", marks=pytest.mark.extended),

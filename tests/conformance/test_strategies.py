@@ -12,12 +12,19 @@ from comparisons import padded, reversed_rows, run_two_ranks
 from subjects import OWN, PRETRAINED, Subject, own_subject, pretrained_subject
 
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.generative_strategies import (
+    Generative,
+    GenerativeOffpolicy,
+    GenerativePosition,
+    GenerativeRisk,
+    GenerativeSelfCritical,
+)
 from intelligen.config.schema.parts_fit import unmet
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
 from intelligen.config.schema.single_strategies import (
     Auxiliary,
     Discriminator,
-    Generative,
+    RDrop,
     Recurrent,
     SeqGan,
     SeqGanConstant,
@@ -43,7 +50,7 @@ SMALL = Discriminator(head_width=8, d_ff=32, heads=2, layers=1, dropout=0.0, pre
 PLAYING = {"discriminator": SMALL, "mle_ratio": 0.0}
 STRATEGIES: dict[str, Strategy] = {
     "standard": Standard(),
-    "standard, R-Drop": Standard(r_drop=1.0),
+    "R-Drop": RDrop(weight=1.0),
     "standard, compute-matched": StandardMatched(),
     "auxiliary, decoder": Auxiliary(weight=0.5),
     "auxiliary, decoder, three tokens, convex": Auxiliary(weight=0.5, combine="convex", tokens=3),
@@ -57,11 +64,11 @@ STRATEGIES: dict[str, Strategy] = {
     "recurrent, Gumbel": Recurrent(pick="gumbel"),
     "recurrent, soft top-k": Recurrent(pick="soft_top_k"),
     "generative, one in two": Generative(probability=HALF),
-    "generative, by position": Generative(probability=ALWAYS),
-    "generative, by position, sampled": Generative(probability=ALWAYS, temperature=1.0),
-    "generative, risk": Generative(probability=ALWAYS, target="risk", candidates=2),
-    "generative, self-critical": Generative(probability=ALWAYS, target="self_critical"),
-    "generative, off-policy": Generative(probability=ALWAYS, target="gold_offpolicy"),
+    "generative, by position": GenerativePosition(probability=ALWAYS),
+    "generative, by position, sampled": GenerativePosition(probability=ALWAYS, temperature=1.0),
+    "generative, risk": GenerativeRisk(probability=ALWAYS, candidates=2),
+    "generative, self-critical": GenerativeSelfCritical(probability=ALWAYS),
+    "generative, off-policy": GenerativeOffpolicy(probability=ALWAYS),
     "seqgan": SeqGan(**PLAYING),
     "seqgan, cut points": SeqGan(**PLAYING, cut_points=2, completions=2, baseline="greedy"),
     "seqgan, leave one out, KL": SeqGan(**PLAYING, samples=2, baseline="leave_one_out", kl_weight=0.1),
@@ -83,7 +90,7 @@ STRATEGIES: dict[str, Strategy] = {
     "intelligen, bandit": Intelligen(policy=Bandit()),
 }
 ONE_OF_EACH = (
-    "standard, R-Drop",
+    "R-Drop",
     "auxiliary, decoder",
     "recurrent, argmax",
     "generative, one in two",

@@ -35,12 +35,10 @@ class Need:
     """None of them where it is always needed."""
     values: tuple[object, ...] = ()
     """Of the setting."""
-    but: tuple[object, ...] = ()
-    """Values of the setting that need nothing, where any other does."""
 
     def made_by(self, value: object) -> bool:
         """Whether the setting's value makes the need."""
-        return value not in self.but if self.but else value in self.values
+        return value in self.values
 
 
 GENERATION, CLASSIFICATION = Need("generation"), Need("classification")
@@ -216,6 +214,10 @@ class StrategySettings(Settings):
         for need in self.needs:
             if not need.setting or need.made_by(getattr(self, need.setting)):
                 yield need
+
+    def outdated(self) -> str | None:
+        """What trials of earlier versions may have and files may not: its key, why, and the fix; none = nothing."""
+        return None
 
 
 class ModelSettings(Settings):

@@ -55,6 +55,8 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Experiment":
+        if why := self.strategy.outdated():
+            raise ValueError(f"strategy.{why}")
         for line in unmet(self.task, self.strategy, self.model):
             raise ValueError(line)
         tokenizer = self._own_vocabulary()

@@ -97,7 +97,7 @@ def _values(strategy: StrategySettings, key: str, offered: Collection[Capability
     *groups, last = key.split(".")
     group: Any = type(reduce(getattr, groups, strategy))
     needs = [need for need in (*strategy.needs, *getattr(group, "needs", ())) if need.setting in (key, last)]
-    listed = [value for need in needs for value in need.but] or get_args(group.model_fields[last].annotation)
+    listed = get_args(group.model_fields[last].annotation)
     lacking = [need for need in needs if need.capability not in offered]
     found = [value for value in dict.fromkeys(listed) if not any(need.made_by(value) for need in lacking)]
     return found if listed else ["another value"]

@@ -3,23 +3,28 @@
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from intelligen.config.base import ADDED, Settings
+from intelligen.config.base import ADDED, FORMER, Settings
 from intelligen.config.schema.declarations import GENERATION, MATCHED, STANDARD, Need, StrategySettings
+from intelligen.config.schema.generative_strategies import Temperature
 from intelligen.config.schema.model import Probability
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule, Share
 
-Temperature = Annotated[float, Field(gt=0.0, le=10.0)]
-R_DROP = Need("generation", "r_drop", but=(0.0,))
 _NULL_CONTROL = "a gain may be due to something else than its reward; add them"
 
 
 class _TeacherForced(StrategySettings):
     """What `standard` and its control share."""
 
-    r_drop: NonNegativeFloat = 0.0
-    """Weight of the symmetric KL divergence between two dropout passes, beside the mean of their cross entropies: half
-    the α of Liang et al. (2021). Sensible: 0–2.5."""
+    r_drop: Annotated[SkipJsonSchema[NonNegativeFloat], FORMER] = 0.0
+    """The weight of `RDrop`, which earlier versions had as a setting of teacher forcing."""
+
+    def outdated(self) -> str | None:
+        """R-Drop, with which the control is more than teacher forcing."""
+        if self.r_drop == 0:
+            return None
+        return f"r_drop: R-Drop is a strategy of its own; write strategy: {{name: r_drop, weight: {self.r_drop:g}}}"
 
 
 class Standard(_TeacherForced):
@@ -27,7 +32,7 @@ class Standard(_TeacherForced):
     task's own loss.
     """
 
-    needs = (R_DROP,)
+    needs = ()
     controls = ()
     costlier = False
     control_for = "what more teacher forcing alone brings stays unknown; add it"
@@ -38,7 +43,7 @@ class Standard(_TeacherForced):
 class StandardMatched(_TeacherForced):
     """Control: teacher forcing for as much computation as a costlier strategy takes."""
 
-    needs = (R_DROP,)
+    needs = ()
     controls = (STANDARD,)
     costlier = False
     control_for = "equal updates are not equal time; add it to see what teacher forcing does in theirs"
@@ -47,6 +52,20 @@ class StandardMatched(_TeacherForced):
     updates_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = 4.0
     """An epoch has this many times the updates of the other strategies' epochs. Set it to the epoch time of the costly
     strategy over the epoch time of `standard`, as a sweep's table shows them."""
+
+
+class RDrop(StrategySettings):
+    """Teacher forcing twice, under two draws of dropout that are to predict alike (Liang et al. 2021)."""
+
+    needs = (GENERATION,)
+    controls = (STANDARD, MATCHED)
+    costlier = True
+    control_for = None
+
+    name: Literal["r_drop"] = "r_drop"
+    weight: PositiveFloat = 0.5
+    """Weight of the symmetric KL divergence between the two passes, beside the mean of their cross entropies: half the
+    α of the paper. Sensible: 0.1–2.5."""
 
 
 class Auxiliary(StrategySettings):
@@ -106,44 +125,6 @@ class Recurrent(StrategySettings):
     """Weight of teacher-forced cross entropy; at 0 expect collapse (Bengio et al. 2015, table 1)."""
     recurrent_weight: PositiveFloat = 0.5
     """Weight of the cross entropy after the model's own inputs."""
-
-
-class Generative(StrategySettings):
-    """A share of the updates trains on the model's own free-running output; the others are teacher-forced."""
-
-    needs = (GENERATION,)
-    controls = (STANDARD, MATCHED)
-    costlier = True
-    control_for = None
-
-    name: Literal["generative"] = "generative"
-    probability: ProbabilitySchedule = ProbabilitySchedule()
-    """ρ: the share of generative updates; the source project's is one in ten. Sensible: 0.05–0.5."""
-    target: Literal["gold_position", "risk", "self_critical", "gold_offpolicy"] = "gold_position"
-    """`gold_position`: cross entropy with the reference, position by position, after the model's own prefix.
-    `risk`: minimum risk (Shen et al. 2016) over sampled candidates.
-    `self_critical`: REINFORCE with the greedy hypothesis' reward as baseline (Rennie et al. 2017).
-    `gold_offpolicy`: reference tokens weighted by the model's own probability of them (GOLD-δ, Pang & He 2021)."""
-    mle_weight: NonNegativeFloat = 0.5
-    """Weight of teacher-forced cross entropy inside a generative update."""
-    generative_weight: PositiveFloat = 0.5
-    """Weight of the generative loss inside a generative update."""
-    candidates: Annotated[int, Field(ge=2, le=64)] = 4
-    """n: sampled hypotheses per source (`risk`); sensible: 4–16."""
-    alpha: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
-    """Sharpness of the candidate distribution Q(u) = p(u)^α / Σ p^α (`risk`), applied to length-normalised log p."""
-    reward: Literal["bleu", "chrf"] = "chrf"
-    """Smoothed sentence BLEU or sentence chrF, both in 0–1."""
-    temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
-    """Of the rollout; 0 = argmax. `risk` and `self_critical` sample, so 0 stands for 1 there."""
-    top_k: NonNegativeInt = 0
-    """Sampling keeps only the k most probable tokens; 0 = all."""
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Sampling keeps only the smallest set of tokens whose probability reaches p."""
-    min_importance: Share = 0.1
-    """Floor of `gold_offpolicy`'s importance weights (Pang & He 2021 clip from below)."""
-    max_length: PositiveInt | None = None
-    """Bound of a rollout in tokens; not given = the decoding bound. `gold_position` ends with the reference instead."""
 
 
 class Discriminator(Settings):

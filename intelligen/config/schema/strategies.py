@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING, Annotated, get_args
 from pydantic import Field
 
 from intelligen.config.schema.declarations import PluginStrategy, StrategySettings
+from intelligen.config.schema.generative_strategies import (
+    Generative,
+    GenerativeOffpolicy,
+    GenerativePosition,
+    GenerativeRisk,
+    GenerativeSelfCritical,
+)
 from intelligen.config.schema.plugins import OpenArm, name_of
 from intelligen.config.schema.single_strategies import (
     Auxiliary,
-    Generative,
+    RDrop,
     Recurrent,
     SeqGan,
     SeqGanConstant,
@@ -21,8 +28,13 @@ from intelligen.config.schema.strategy_mixture import Intelligen
 _LedgerTrial = (
     Standard
     | StandardMatched
+    | RDrop
     | Auxiliary
     | Recurrent
+    | GenerativePosition
+    | GenerativeRisk
+    | GenerativeSelfCritical
+    | GenerativeOffpolicy
     | Generative
     | SeqGan
     | SeqGanConstant
@@ -40,7 +52,7 @@ ALIASES = {
     "std": "standard",
     "aux": "auxiliary",
     "rec": "recurrent",
-    "gen": "generative",
+    "gen": "generative_position",
     "slow": "seqgan",
     "intelli": "intelligen",
 }

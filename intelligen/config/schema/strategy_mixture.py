@@ -8,8 +8,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from intelligen.config.base import Settings
 from intelligen.config.schema.declarations import GENERATION, MATCHED, STANDARD, Need, StrategySettings
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule, Share
-from intelligen.config.schema.single_strategies import Auxiliary, Generative, Recurrent, SeqGan, Standard
+from intelligen.config.schema.single_strategies import Auxiliary, Recurrent, SeqGan, Standard
 
 MixtureMember = Literal["standard", "auxiliary", "recurrent", "generative", "seqgan"]
 
@@ -172,6 +173,10 @@ class Intelligen(StrategySettings):
                 assert_never(other)
         members: tuple[MixtureMember, ...] = get_args(MixtureMember)
         return tuple(member for member in members if member in chosen)
+
+    def outdated(self) -> str | None:
+        """R-Drop inside a mixture, of which it is no member."""
+        return "standard.r_drop: no mixture has R-Drop; remove it" if self.standard.outdated() else None
 
     def needed(self) -> Iterator[Need]:
         """What the mixture asks of the network, and what its members do."""

@@ -17,6 +17,7 @@ from intelligen.config.schema.setting_paths import has_setting, holds, option_na
 from intelligen.config.schema.space_forms import Choice, Const, SearchedSchedule, Simplex
 from intelligen.config.schema.strategy_mixture import Weights
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.space.check_treatments import mixed_treatments
 from intelligen.config.space.entries import Entry, Values, draws, entries_of, first_values, with_inner
 
 # All trials of a row start from one baseline, so its shape, its data and its own training are the same for all.
@@ -41,6 +42,8 @@ def check_space(sweep: Sweep, experiment: Experiment, document: Document, *, row
     """
     entries = entries_of(sweep.space, ("space",))
     raise_problems([_line(document, written, written, what) for written, what in _misplaced(entries, sweep)])
+    strategies = {one.strategy.name for one in (experiment, *rows.values())}
+    raise_problems([_line(document, key, key, what) for key, what in mixed_treatments(entries, strategies)])
     trials = _Trials(rows.get(sweep.control, experiment), document)
     together = trials.vary(entries, {})
     raise_problems(list(trials.problems.values()))

@@ -1,9 +1,11 @@
 """Warnings about a sweep: what it can hardly answer or reach; none of them prevents it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.generative_strategies import TREATMENTS
 from intelligen.config.schema.missing_controls import missing_controls
+from intelligen.config.schema.plugins import name_of
 from intelligen.config.schema.schedulers import Asha, Pbt
 from intelligen.config.schema.space_forms import Space
 from intelligen.config.schema.space_parameters import grid_size, parameters
@@ -15,8 +17,13 @@ _ROWS = {"strategy": "strategies", "row": "rows"}
 
 def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the fix."""
-    controls = [] if sweep.variants() else missing_controls(sweep.strategies() or (experiment.strategy.name,))
-    return [*controls, *(_search(sweep, experiment) if sweep.space else ()), *_budget(sweep)]
+    strategies = () if sweep.variants() else sweep.strategies() or (experiment.strategy.name,)
+    return [
+        *missing_controls(strategies),
+        *_names(strategies),
+        *(_search(sweep, experiment) if sweep.space else ()),
+        *_budget(sweep),
+    ]
 
 
 def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
@@ -39,6 +46,15 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
         for key, seconds in least_s.items()
         if (given := getattr(sweep.budget, key)) is not None and 3600 * given < seconds
     ]
+
+
+def _names(strategies: Collection[str]) -> Iterator[str]:
+    if "generative" in strategies:
+        named = [name_of(treatment) for treatment in TREATMENTS.values()]
+        yield (
+            "the row generative does not say which strategy its target is; in a new sweep write"
+            f" {', '.join(named[:-1])} or {named[-1]}"
+        )
 
 
 def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:

@@ -166,5 +166,17 @@ def test_a_revision_that_does_not_run_is_named_with_its_last_words(tmp_path: Pat
 
 
 def test_the_story_has_every_strategy_and_control() -> None:
-    space = yaml.safe_load((STORY / "strategies.yaml").read_text())["space"]
-    assert set(space["strategy"]["choice"]) == set(STRATEGY_NAMES)
+    spaces = [yaml.safe_load((STORY / f"{sweep}.yaml").read_text())["space"] for sweep in ("strategies", "treatments")]
+    assert {name for space in spaces for name in space["strategy"]["choice"]} == set(STRATEGY_NAMES)
+
+
+def test_a_revision_that_refuses_a_sweep_of_the_story_runs_its_earlier_spelling(tmp_path: Path) -> None:
+    (tmp_path / "experiment.yaml").write_text((STORY / "experiment.yaml").read_text())
+    told = (STORY / "treatments.yaml").read_text()
+    (tmp_path / "known.yaml").write_text(told)
+    (tmp_path / "known.earlier.yaml").write_text("planted")
+    (tmp_path / "unknown.yaml").write_text(told.replace("generative_risk", "planted"))
+    (tmp_path / "unknown.earlier.yaml").write_text(told)
+    for sweep in ("known", "unknown"):
+        Revision("this tree", REPOSITORY).spell(tmp_path, sweep)
+        assert (tmp_path / f"{sweep}.yaml").read_text() == told

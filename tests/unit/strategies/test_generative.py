@@ -28,8 +28,8 @@ from toy import (
 )
 
 from intelligen.config.schema.decoding import Greedy
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.single_strategies import Generative
 from intelligen.data.batches import Batch
 from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import generate
@@ -51,7 +51,7 @@ def objective_of(**knobs: Any) -> GenerativeCriterion:
     """A generative update alone, without its anchor, unless the knobs say otherwise."""
     defaults = {"probability": ALWAYS, "mle_weight": 0.0, "generative_weight": 1.0, "max_length": LONGEST}
     return GenerativeCriterion(
-        Generative(**defaults | knobs),
+        Generative(**defaults | knobs).treatment(),
         teacher=TeacherForcing(label_smoothing=SMOOTHING),
         label_smoothing=SMOOTHING,
         decode=decode,

@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import tiny_trial
 
+from intelligen.config.schema.generative_strategies import GenerativeRisk
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.single_strategies import Generative
 from intelligen.config.schema.strategy_mixture import (
     Bandit,
     Curriculum,
@@ -118,7 +118,7 @@ def members(prepared: Prepared) -> dict[MixtureMember, Criterion]:
     """Real members; the generative one draws its branches, samples its candidates and has dropout."""
     teacher = TeacherForcing(label_smoothing=0.1, r_drop=0.5)
     generative = GenerativeCriterion(
-        Generative(target="risk", candidates=2, probability=ProbabilitySchedule(start=0.7)),
+        GenerativeRisk(candidates=2, probability=ProbabilitySchedule(start=0.7)),
         teacher=TeacherForcing(label_smoothing=0.1),
         label_smoothing=0.1,
         decode=prepared.tokenizer("target").decode,

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from toy import decode, gradient, pad, select, toy_batch, toy_model
 
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.single_strategies import Generative, Recurrent
+from intelligen.config.schema.single_strategies import Recurrent
 from intelligen.data.special_tokens import BOS, PAD
 from intelligen.decoding.length_bound import LengthBound
 from intelligen.models.encoder_output import TransformerEncoderOutput
@@ -39,7 +40,7 @@ def criterion_of(name: str, **weights: float) -> Criterion:
     if name.startswith("recurrent"):
         return RecurrentCriterion(Recurrent(**knobs), teacher=TEACHER, label_smoothing=0.1)
     return GenerativeCriterion(
-        Generative(**knobs),
+        Generative(**knobs).treatment(),
         teacher=TEACHER,
         label_smoothing=0.1,
         decode=decode,

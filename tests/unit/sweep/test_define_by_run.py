@@ -11,8 +11,9 @@ import pytest
 
 from intelligen.config.load import apply_settings
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.single_strategies import Generative, Standard
+from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategy_mixture import Gap, Intelligen, Static, Weights
 from intelligen.config.schema.sweep import Sweep
 from intelligen.sweep.search.define_by_run import random_points, simplex_point, suggest

@@ -48,6 +48,12 @@ def test_a_strategy_without_its_control_is_named(strategies, said):
     assert said in found(*strategies)
 
 
+def test_a_row_that_does_not_name_its_treatment_is_told_the_names():
+    line = "which strategy its target is; in a new sweep write generative_position, generative_risk,"
+    assert line in found("standard", "standard_matched", "generative")
+    assert found("standard", "standard_matched", "generative_risk") == ""
+
+
 def test_controls_alone_need_no_control():
     assert found("standard", "standard_matched") == ""
 

@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 
 from intelligen.config.schema.decoding import Decoding, Sample
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.single_strategies import Discriminator, Generative, SeqGan
+from intelligen.config.schema.single_strategies import Discriminator, SeqGan
 from intelligen.config.schema.stages_after_search import Confirmation
 from intelligen.config.schema.training import Optimizer
 from intelligen.errors import ChangedError

@@ -14,8 +14,8 @@ from conftest import tiny_trial
 
 from intelligen.config.schema.decoding import Beam, Greedy
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.single_strategies import Generative
 from intelligen.config.schema.strategy_mixture import Bandit, Intelligen
 from intelligen.config.schema.training import Optimizer
 from intelligen.data.checksums import sha256

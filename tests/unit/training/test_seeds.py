@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 from intelligen.config.schema.decoding import Greedy, Sample
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
-from intelligen.config.schema.single_strategies import Generative
 from intelligen.config.schema.training import Optimizer
 from intelligen.state.history import HISTORY_FILE, read_history
 from intelligen.state.trial_result import SELECTED

@@ -9,7 +9,7 @@ from conftest import tiny_trial
 from safetensors.torch import load_file
 
 from intelligen.config.schema.experiment import Trial
-from intelligen.config.schema.single_strategies import Generative
+from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.training import Optimizer
 from intelligen.training import epoch, start_metrics
 from intelligen.training.checkpoint import Checkpoints
