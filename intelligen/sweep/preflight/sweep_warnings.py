@@ -15,7 +15,7 @@ _ROWS = {"strategy": "strategies", "row": "rows"}
 
 def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the fix."""
-    controls = [] if sweep.variants() else missing_controls(sweep.strategies() or (experiment.strategy.name,))
+    controls = [] if sweep.variants() else missing_controls(sweep.table_rows() or (experiment.strategy.name,))
     return [*controls, *(_search(sweep, experiment) if sweep.space else ()), *_budget(sweep)]
 
 
