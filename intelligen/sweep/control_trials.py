@@ -92,7 +92,7 @@ def _measured(context: SweepContext) -> dict[str, TrialRecord]:
 def _fix_ratios(context: SweepContext) -> None:
     histories, trials = TrialHistories(context.directory), context.ledger.trials.values()
     standard = [one for one in trials if one.suggested and one.row == STANDARD and one.state in USABLE]
-    epochs = [report for one in standard for report in histories.reports(one)]
+    epochs = [reports for one in standard if (reports := histories.reports(one))]
     for row, chosen in _measured(context).items():
         if row not in context.ledger.updates_ratios:
             ratio = updates_ratio(histories.reports(chosen), epochs)

@@ -34,11 +34,11 @@ def launch(ledger: Ledger, directory: Path, settings: Sweep) -> SweepContext:
     return SweepContext(settings, EXPERIMENT, DataOfRows("x"), directory.parents[1], directory, ledger)
 
 
-def measured(bleu: float, processor_s: float) -> Report:
+def measured(bleu: float, processor_s: float, *, epoch: int = 1) -> Report:
     # Epochs of all trials take as long: what runs beside them on the machine is not the same.
     times = {"time/epoch_s": 20.0, "time/validation_s": 1.0, "cost/processor_s": processor_s}
     memory = {"gpu/count": 0.0, "cpu/memory_avg_mib": 1.0, "cpu/memory_peak_mib": 1.0}
-    return Report(1, 1, 1, 0, {"valid/bleu": bleu, **times, **memory})
+    return Report(epoch, epoch, epoch, 0, {"valid/bleu": bleu, **times, **memory})
 
 
 def add(run: SweepContext, number: int, row: str, rate: float, bleu: float, **options: Any) -> None:
@@ -126,7 +126,7 @@ def test_the_ratio_stays_what_it_was_when_the_sweep_is_resumed(
     searched: SweepContext, trained: dict[str, Trial], directory: Path
 ) -> None:
     train_control_trials(searched)
-    History(directory / "trials" / "t0003").append(measured(90.0, 100.0))
+    History(directory / "trials" / "t0003").append(measured(90.0, 100.0, epoch=2))
     searched.ledger.close()
     with Ledger.open(directory, FINGERPRINT) as again:
         run = launch(again, directory, searched.sweep)
