@@ -6,7 +6,7 @@ Each is read from the interval that its verdict is read from, and claims no more
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from intelligen.analysis.comparisons import FAIR_COST, REFUSED, HeldAgainst
+from intelligen.analysis.comparisons import REFUSED, HeldAgainst
 from intelligen.analysis.costs import StrategyCost
 from intelligen.analysis.next_step import NextStep
 from intelligen.analysis.power_words import seeds_words, smallest_words
@@ -78,7 +78,7 @@ class AnswerSentences:
         for control, other in row.beside.items():
             if control != STANDARD and other.decided is not None:
                 yield _beside(control, other.decided, row.metric)
-        yield f"Next: {NextStep(self.study).after_win()}."
+        yield f"Next: {NextStep(self.study).after_gain(own)}."
 
     def _wins(self, row: Score) -> bool:
         """Better than its own control and than `standard`: that control may be worse than no more computing at all."""
@@ -131,6 +131,8 @@ class AnswerSentences:
         assert own.comparison is not None
         found, metric = own.comparison, row.metric
         beside = self._label(own.control)
+        if own.cost_differs and own.cost_ratio is not None:
+            beside = f"{beside}, which spent {1 / own.cost_ratio:.2f} times the computing"
         bounds = f"{metric.change(found.low)} to {metric.change(found.high)}"
         return f"{self._label(row.system)} {metric.change(found.delta)} {metric.label} to {beside} ({bounds} fits)"
 
@@ -149,8 +151,7 @@ class AnswerSentences:
         label = self._label(own.control)
         if own.cost_ratio is None:
             return f"the control {label}"
-        within = 1 / (1 + FAIR_COST) <= own.cost_ratio <= 1 + FAIR_COST
-        spent = "the same computing" if within else f"{1 / own.cost_ratio:.2f} times the computing"
+        spent = f"{1 / own.cost_ratio:.2f} times the computing" if own.cost_differs else "the same computing"
         return f"its own control {label}, which spent {spent},"
 
     def _cheaper(self, row: Score, own: HeldAgainst) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from intelligen.analysis.row_settings import SETTING, row_settings
 from intelligen.config.schema.declarations import MATCHED, STANDARD
 from intelligen.config.schema.missing_controls import is_control, missing_controls
+from intelligen.config.schema.own_controls import own_control, trained_by
 from intelligen.config.schema.published import Published
 from intelligen.config.schema.rows import LABEL, ROW, STRATEGY, Row, Rows
 from intelligen.config.schema.strategies import declared
@@ -143,7 +144,7 @@ class ComparedRows:
         """
         if name == self.control:
             return ()
-        further = () if self.variants else declared(name).controls
+        further = () if self.variants else declared(trained_by(name)).controls
         return (self.control, *(one for one in further if one != self.control))
 
     def asked(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -152,9 +153,14 @@ class ComparedRows:
 
     def own_control(self, name: str, names: Sequence[str]) -> str:
         """What a row that is asked about is held against first: its control of equal cost where there is one."""
-        if not self.variants and self.control == STANDARD and MATCHED in names and MATCHED in declared(name).controls:
-            return MATCHED
-        return self.control
+        if self.variants or self.control != STANDARD or MATCHED not in declared(name).controls:
+            return self.control
+        return next((one for one in (own_control(name), MATCHED) if one in names), self.control)
+
+    def lacks_matched(self, name: str, control: str) -> bool:
+        """Whether a costly strategy is held against a control that was not trained for as long as such a one."""
+        costly = not self.variants and MATCHED in declared(name).controls
+        return costly and trained_by(control) != MATCHED
 
     def further_controls(self, name: str, names: Sequence[str]) -> tuple[str, ...]:
         """Its others among these, `standard` first."""

@@ -10,7 +10,8 @@ from intelligen.evaluation.decision_procedure import LEAST_UNITS, Comparison, Ve
 from intelligen.evaluation.significance import Difference, paired_difference
 
 FAIR_COST: Final = 0.10
-"""Computing of a strategy and its own control may differ by this share: more may be why one scores higher."""
+"""Computing of a strategy and its own control may differ by this share to be called the same; beyond, the ratio is
+said."""
 REFUSED: Final = "refused"
 
 Models = Mapping[int, Decoded]
@@ -30,6 +31,12 @@ class HeldAgainst:
     """Why nothing is decided, a clause; empty where something is."""
     comparison: Comparison | None = None
     """None with fewer seeds than a comparison takes."""
+
+    @property
+    def cost_differs(self) -> bool:
+        """Whether one of the two spent clearly more computing."""
+        ratio = self.cost_ratio
+        return ratio is not None and not 1 / (1 + FAIR_COST) <= ratio <= 1 + FAIR_COST
 
     @property
     def verdict(self) -> str:
@@ -67,13 +74,12 @@ def comparisons(
         decided = _decided(study, [pair for pair in pairs if pair in differences], differences, family=len(held))
         for (name, control), found in decided.items():
             held[name][control] = replace(held[name][control], comparison=found)
-    # Of further controls equal cost is not asked: `standard` makes as many updates, null controls as it happens.
-    return {name: _own_cost_counts(controls) for name, controls in held.items()}
+    return {name: _judged_by_cost(study, name, controls) for name, controls in held.items()}
 
 
 def asked_rows(study: StudyResults) -> tuple[str, ...]:
     """The rows that the study was planned with, those without a result among them."""
-    return study.sweep.row_ids() or study.strategies
+    return study.sweep.table_rows() or study.strategies
 
 
 def planned_seeds(study: StudyResults) -> tuple[int, ...]:
@@ -136,20 +142,16 @@ def _device_s(system: System, seeds: Sequence[int]) -> float:
     return fmean(member.device_s for member in system.members if member.record.seed in seeds)
 
 
-def _own_cost_counts(controls: Mapping[str, HeldAgainst]) -> dict[str, HeldAgainst]:
-    own = next(iter(controls))
-    return {**controls, own: _with_cost(controls[own])}
+def _judged_by_cost(study: StudyResults, name: str, controls: Mapping[str, HeldAgainst]) -> dict[str, HeldAgainst]:
+    """Without a costly strategy's gain over a control that is matched to nothing: more computing alone may bring it.
 
-
-def _with_cost(one: HeldAgainst) -> HeldAgainst:
-    """A difference that unequal computing explains as well is refused; one in spite of it is not."""
-    found, ratio = one.decided, one.cost_ratio
-    if found is None or ratio is None:
-        return one
-    if found.verdict is Verdict.BETTER and ratio > 1 + FAIR_COST:
-        less = f"its control spent {100 * (1 - 1 / ratio):.0f} % less computing"
-        return replace(one, refusal=f"{less}, which may be why it scores lower")
-    if found.verdict is Verdict.WORSE and 1 / ratio > 1 + FAIR_COST:
-        more = f"its control spent {100 * (1 / ratio - 1):.0f} % more computing"
-        return replace(one, refusal=f"{more}, which may be why it scores higher")
-    return one
+    Of all others the ratio of the costs is said. Of further controls equal cost is not asked: `standard` makes as many
+    updates, null controls as it happens.
+    """
+    own, *_ = controls.values()
+    found, ratio = own.decided, own.cost_ratio
+    gains = found is not None and found.verdict is Verdict.BETTER
+    if not gains or ratio is None or ratio <= 1 + FAIR_COST or not study.compared.lacks_matched(name, own.control):
+        return dict(controls)
+    less = f"its control spent {100 * (1 - 1 / ratio):.0f} % less computing"
+    return {**controls, own.control: replace(own, refusal=f"{less}, which may be why it scores lower")}

@@ -18,7 +18,15 @@ class NextStep:
 
     study: StudyResults
 
-    def after_win(self) -> str:
+    def after_gain(self, own: HeldAgainst) -> str:
+        """An equal cost, where a ratio that the sweep file names can bring it about; else another search."""
+        if own.cost_ratio is None or not own.cost_differs or own.control != MATCHED:
+            return self._search_again()
+        configs = [one.record.config for one in self.study.confirmations if one.record.row == MATCHED]
+        ratio = float(configs[0]["strategy"]["updates_ratio"])
+        return f"train {MATCHED} with updates_ratio {max(1.0, ratio * own.cost_ratio):.1f} instead of {ratio:g}"
+
+    def _search_again(self) -> str:
         """Another search shows whether the strategy wins, or the configuration that this one has found."""
         name, seed = self.study.sweep.name, self._new_seed()
         if not self.study.sweep.space:
@@ -45,22 +53,14 @@ class NextStep:
     def after_refusal(self, own: HeldAgainst) -> str:
         """What lets it be judged."""
         study = self.study
-        if own.comparison is not None and own.cost_ratio is not None and len(own.seeds) == len(planned_seeds(study)):
-            return self._equal_cost(own)
+        if own.comparison is not None and len(own.seeds) == len(planned_seeds(study)) >= LEAST_UNITS:
+            return "add `controls: own` to the sweep file, as another sweep"
         if own.control not in study.strategies:
             return f"add {study.label(own.control)} to the sweep file, as another sweep"
         if len(planned_seeds(study)) < LEAST_UNITS:
             return command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}"
         failed = any(member.record.state is TrialState.FAILED for member in study.confirmations)
         return command_line("resume", study.directory) + (" --failed" if failed else "")
-
-    def _equal_cost(self, own: HeldAgainst) -> str:
-        assert own.cost_ratio is not None
-        if own.control != MATCHED:
-            return f"add {MATCHED} to the sweep file, with updates_ratio {max(1.0, own.cost_ratio):.1f}"
-        configs = [one.record.config for one in self.study.confirmations if one.record.row == MATCHED]
-        ratio = float(configs[0]["strategy"]["updates_ratio"])
-        return f"train {MATCHED} with updates_ratio {max(1.0, ratio * own.cost_ratio):.1f} instead of {ratio:g}"
 
     def _new_seed(self) -> int:
         """Above all that the study has used: of other seeds, nothing is known yet."""

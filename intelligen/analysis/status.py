@@ -160,7 +160,7 @@ def read_status(files: SweepFiles) -> Status:
     state = _state(owner, closing)
     group = "training" if sweep.trains else "finetuning"
     size = SearchSize(
-        trials=sweep.total_trials(),
+        trials=None if (bound := sweep.total_trials()) is None else bound + sweep.total_control_trials(),
         epochs=fingerprint["experiment"][group]["epochs"],
         concurrent=sweep.resources.concurrent_trials,
         repetitions=sweep.total_repetitions(),

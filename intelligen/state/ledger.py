@@ -98,6 +98,11 @@ class Ledger:
         return self._state.learnt
 
     @property
+    def updates_ratios(self) -> dict[str, float]:
+        """Own control → its `updates_ratio`, which does not change any more."""
+        return dict(self._state.updates_ratios)
+
+    @property
     def searches(self) -> list[SearchSpan]:
         """When each launch searched."""
         return list(self._state.searches)
@@ -121,6 +126,7 @@ class Ledger:
         turn_epochs: int = 0,
         confirms: str | None = None,
         attributes: Mapping[str, Any] | None = None,
+        matches: str | None = None,
     ) -> TrialRecord:
         """Record a new trial, which runs from now on."""
         assert trial_id not in self._state.trials, f"{trial_id} was started before"
@@ -137,7 +143,7 @@ class Ledger:
             "confirms": confirms,
             "attributes": attributes,
         }
-        self._append("start", trial=trial)
+        self._append("start", trial=trial if matches is None else {**trial, "matches": matches})
         return self._state.trials[trial_id]
 
     def restart(self, trial_id: str) -> TrialRecord:
@@ -177,6 +183,11 @@ class Ledger:
     def record_matmul(self, by_processor: Mapping[str, Matmul]) -> None:
         """Record by what trials compute products on each kind of processor."""
         self._append("matmul", by_processor=dict(by_processor))
+
+    def fix_updates_ratio(self, row: str, ratio: float, *, trial_id: str) -> None:
+        """Record how many times the updates an own control makes, so that it takes as long as a strategy's trial."""
+        assert row not in self._state.updates_ratios, f"the ratio of {row} was fixed before"
+        self._append("updates_ratio", row=row, ratio=ratio, trial=trial_id)
 
     def begin_search(self) -> None:
         """Record that the search stage of this launch begins."""

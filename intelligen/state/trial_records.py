@@ -89,6 +89,8 @@ class TrialRecord:
     """`test/bleu`, … by its own test search, `test-greedy/bleu`, … by another: known only after the search."""
     confirms: str | None = None
     """The trial that it repeats with another seed."""
+    matches: str | None = None
+    """Of an own control: the trial of its strategy at whose point it trains. None of what the search suggested."""
     turn_epochs: int = 0
     """Epochs of a train interval, in a population; 0 elsewhere."""
     turn_epoch: int = 0
@@ -110,7 +112,12 @@ class TrialRecord:
     @property
     def title(self) -> str:
         """Its name, with its row where the name does not contain it."""
-        return f"{self.id} {self.row}" if self.kind == "trial" else self.id
+        return f"{self.id} {self.row}" if self.suggested else self.id
+
+    @property
+    def suggested(self) -> bool:
+        """Whether it is a trial that the search suggested, and so one that the budget is for."""
+        return self.kind == "trial" and self.matches is None
 
     @property
     def table_row(self) -> str:
@@ -176,10 +183,11 @@ class LedgerState:
     """None where the study began empty, and in a ledger that was begun before it was written down."""
     gpus_per_worker: dict[str, int] = field(default_factory=dict)
     """`baseline`, `resources` → with how many GPUs per worker the last launch ran; a sweep file may leave it open."""
-
     matmul: dict[str, Matmul] = field(default_factory=dict)
     """Name of a processor → by what trials compute products there; on others by `mkl`. Empty where `mkl` was asked for,
     and in a ledger that was begun before it was written down."""
+    updates_ratios: dict[str, float] = field(default_factory=dict)
+    """Own control → how many times the updates it makes."""
 
     def __post_init__(self) -> None:
         """GPUs per worker that the fingerprint itself names need no event."""
@@ -209,6 +217,8 @@ class LedgerState:
                 self.gpus_per_worker = {key: int(gpus) for key, gpus in entry["gpus_per_worker"].items()}
             case "matmul":
                 self.matmul = dict(entry["by_processor"])
+            case "updates_ratio":
+                self.updates_ratios[entry["row"]] = entry["ratio"]
             case "searched":
                 self._search_until(time_ms)
             case "turn":
@@ -219,7 +229,7 @@ class LedgerState:
                 record = self._begun(entry) if event == "start" else _changed(self.trials[entry["id"]], entry)
                 self.trials[record.id] = record
                 # Failed trials are reopened before the search of their launch begins.
-                if record.kind == "trial" and event not in ("score", "correct", "restart"):
+                if record.suggested and event not in ("score", "correct", "restart"):
                     self._search_until(time_ms)
 
     def _begun(self, entry: Mapping[str, Any]) -> TrialRecord:

@@ -101,7 +101,7 @@ class Account:
                 yield UsedUp(key, most, so_far, self._counted)
 
     def _searched(self, row: str | None = None) -> list[TrialRecord]:
-        searched = [record for record in self._ledger.trials.values() if record.kind == "trial"]
+        searched = [record for record in self._ledger.trials.values() if record.suggested]
         return [record for record in searched if row in (None, record.row)]
 
     def _hopeless(self, trials: list[TrialRecord]) -> bool:

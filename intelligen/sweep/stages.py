@@ -1,6 +1,7 @@
 """Stages of a sweep (baseline, search, confirmation, test): each does only what is left."""
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -16,6 +17,7 @@ from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
 from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.budget_account import Account, search_end
 from intelligen.sweep.confirmation import repetitions_left, train_repetitions
+from intelligen.sweep.control_trials import control_trials_left, train_control_trials
 from intelligen.sweep.execution.failure_causes import fault_of
 from intelligen.sweep.execution.idle_scoring import Untested
 from intelligen.sweep.execution.tune_runner import run_trials
@@ -46,20 +48,23 @@ def is_finished(context: SweepContext) -> bool:
         return False
     trials = [record for record in context.ledger.trials.values() if record.kind == "trial"]
     running = any(record.state is TrialState.RUNNING for record in trials)
-    return _search_is_over(context) and not running and not repetitions_left(context)
+    left = control_trials_left(context) or repetitions_left(context)
+    return _search_is_over(context) and not running and not left
 
 
 def require_no_late_search(context: SweepContext) -> None:
-    """Refuse to continue the search once its results are being confirmed.
+    """Refuse to continue the search once its results are being confirmed, or controls trained as long as these took.
 
     Raises:
         ChangedError: The budget has been raised since.
 
     """
-    if any(record.kind == "confirm" for record in context.ledger.trials.values()) and not _search_is_over(context):
+    confirms = any(record.kind == "confirm" for record in context.ledger.trials.values())
+    if (confirms or context.ledger.updates_ratios) and not _search_is_over(context):
+        what = "its best configurations are being confirmed" if confirms else "the ratios of its controls are fixed"
         raise ChangedError(
-            f"{context.directory}: its best configurations are being confirmed, so its search has ended and takes no"
-            " larger budget; continue in another sweep, which starts from this one's trials: intelligen run FILE"
+            f"{context.directory}: {what}, so its search has ended and takes no larger budget; continue in"
+            " another sweep, which starts from this one's trials: intelligen run FILE"
             f" -o name=NEW -o search.warm_start.sweep={context.sweep.name}"
         )
 
@@ -80,7 +85,7 @@ def prepare_search(context: SweepContext) -> None:
 
 
 def _search_is_over(context: SweepContext) -> bool:
-    trials = [record for record in context.ledger.trials.values() if record.kind == "trial"]
+    trials = [record for record in context.ledger.trials.values() if record.suggested]
     account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
     return search_end(context.sweep, Counter(record.row for record in trials), account.spent) is not None
 
@@ -189,9 +194,14 @@ def run_stages(context: SweepContext, *, until: str) -> None:
 
     """
     scores, confirms = until == STAGES[-1], bool(context.rows.confirmation_seeds)
-    stages = {
+
+    def search() -> None:
+        search_stage(context, scores=scores and not confirms)
+        train_control_trials(context)
+
+    stages: dict[str, Callable[[], None]] = {
         "baseline": partial(train_baselines, context),
-        "search": partial(search_stage, context, scores=scores and not confirms),
+        "search": search,
         "confirm": partial(
             train_repetitions, context, Untested(lambda over: _tested(context)) if scores and confirms else None
         ),

@@ -93,6 +93,7 @@ class SweepContext:
         number: int | None = None,
         confirms: str | None = None,
         attributes: Mapping[str, Any] | None = None,
+        matches: str | None = None,
     ) -> None:
         """Write a trial, or another attempt at it, into the ledger before it runs.
 
@@ -118,6 +119,7 @@ class SweepContext:
             turn_epochs=self._interval_epochs if kind == "trial" else 0,
             confirms=confirms,
             attributes=attributes,
+            matches=matches,
         )
 
     @property

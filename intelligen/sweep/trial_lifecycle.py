@@ -132,7 +132,8 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
     """Have the trials that failed run again, from their last checkpoints.
 
     They are the same trials of the same budget, so in the ledger they go on, and the study follows the ledger. A trial
-    of a row that is being confirmed stays failed: which trial its repetitions repeat must not change any more.
+    of a row that is being confirmed stays failed: which trial its repetitions repeat must not change any more. So does
+    one of a row whose own control has its ratio: which trial that is fixed by must not change either.
 
     Returns:
         The names of those that run again, and for bounds of the budget that are used up the names of those that they
@@ -140,13 +141,15 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
 
     """
     trials = context.ledger.trials.values()
+    own = context.sweep.own_controls()
     confirmed = {record.row for record in trials if record.kind == "confirm"}
+    confirmed |= {own[control] for control in context.ledger.updates_ratios}
     account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
     again, unpaid = list[str](), dict[tuple[UsedUp, ...], list[str]]()
     for record in failed_trials(context):
         if record.kind == "trial" and record.row in confirmed:
             continue
-        if record.kind == "trial" and (bounds := account.used_up(record.row)):
+        if record.suggested and (bounds := account.used_up(record.row)):
             unpaid.setdefault(bounds, []).append(record.id)
         else:
             again.append(record.id)

@@ -56,6 +56,8 @@ def train_epoch(setup: Setup, progress: Progress) -> None:
         "cost/device_s": (trained.seconds + validation_s) * runtime.world_size,
         **Usage.metrics(usages),
     }
+    if runtime.device.type == "cpu":
+        metrics["cost/processor_s"] = sum(runtime.gather(trained.processor_s))
     tags = {**evaluation.signatures, **Usage.tags(usages)}
     if setup.initial is not None:
         tags[INITIAL_WEIGHTS] = setup.initial.line()

@@ -22,6 +22,8 @@ class Trained:
     metrics: dict[str, float]
     """`train/loss`, …: means over all ranks."""
     seconds: float
+    processor_s: float
+    """Processor time of this process, which other work on the machine does not lengthen."""
     target_tokens: int
 
 
@@ -35,6 +37,7 @@ def train_updates(setup: Setup, progress: Progress) -> Trained:
     """
     every, last = setup.trial.training.checkpoint_updates, (progress.epoch + 1) * setup.epoch_updates
     sums, before, start = MetricSums.from_lists(progress.partial_sums), progress.partial_seconds, time.perf_counter()
+    first, processor_start = progress.update, time.process_time()
     while progress.update < last:
         sums.add(_update(setup, progress))
         saves = every is not None and progress.update % every == 0 and progress.update < last
@@ -44,8 +47,10 @@ def train_updates(setup: Setup, progress: Progress) -> Trained:
             progress.partial_seconds = before + time.perf_counter() - start
             progress.partial_sums = _gathered(sums, setup.runtime).to_lists()
             save(setup, progress)
-    seconds = before + time.perf_counter() - start
-    return Trained(_gathered(sums, setup.runtime).means(), seconds, progress.partial_tokens)
+    seconds, processor_s = before + time.perf_counter() - start, time.process_time() - processor_start
+    # Of the updates that an earlier process made of this epoch, it is not known: each took as much as one of these.
+    processor_s *= setup.epoch_updates / (last - first)
+    return Trained(_gathered(sums, setup.runtime).means(), seconds, processor_s, progress.partial_tokens)
 
 
 def _update(setup: Setup, progress: Progress) -> MetricSums:

@@ -143,8 +143,8 @@ def test_what_the_shipped_strategies_are_compared_with() -> None:
             [
                 "no `standard` beside auxiliary and seqgan: what more teacher forcing alone brings stays unknown;"
                 " add it",
-                "no `standard_matched` beside seqgan: equal updates are not equal time; add it to see what teacher"
-                " forcing does in theirs",
+                "no `standard_matched` beside seqgan: equal updates are not equal time; add `controls: own` to see"
+                " what teacher forcing does in theirs",
                 f"no seqgan_constant and seqgan_random beside seqgan: {NULL}",
             ],
         ),

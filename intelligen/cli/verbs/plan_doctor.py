@@ -106,6 +106,9 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
         seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
         each = f"the best of each {sweep.row_parameter}"
         yield f"confirm     {each} is trained again with the seeds {seeds} and then tested"
+    if own := sweep.own_controls():
+        how = "standard_matched at the points of their strategies' trials, for as long as these take"
+        yield f"controls    {', '.join(own)}: {how}"
     for line in plan.power:
         yield f"power       {line}"
     if rows := sweep.variants():

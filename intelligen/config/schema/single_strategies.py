@@ -11,6 +11,8 @@ from intelligen.config.schema.generative_strategies import Temperature
 from intelligen.config.schema.model import Probability
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule, Share
 
+LEAST_RATIO, MOST_RATIO = 1.0, 100.0
+"""Of the updates of a compute-matched control to those of `standard`."""
 _NULL_CONTROL = "a gain may be due to something else than its reward; add them"
 
 
@@ -46,12 +48,13 @@ class StandardMatched(_TeacherForced):
     needs = ()
     controls = (STANDARD,)
     costlier = False
-    control_for = "equal updates are not equal time; add it to see what teacher forcing does in theirs"
+    control_for = "equal updates are not equal time; add `controls: own` to see what teacher forcing does in theirs"
 
     name: Literal["standard_matched"] = "standard_matched"
-    updates_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = 4.0
+    updates_ratio: Annotated[float, Field(ge=LEAST_RATIO, le=MOST_RATIO)] = 4.0
     """An epoch has this many times the updates of the other strategies' epochs. Set it to the epoch time of the costly
-    strategy over the epoch time of `standard`, as a sweep's table shows them."""
+    strategy over the epoch time of `standard`, as a sweep's table shows them. With `controls: own` a sweep does so, for
+    each costly strategy by itself."""
 
 
 class RDrop(StrategySettings):

@@ -8,6 +8,7 @@ from intelligen.config.base import ADDED, Name, Settings
 from intelligen.config.schema.budget import Budget
 from intelligen.config.schema.local_path import LocalPath
 from intelligen.config.schema.objective import Objective, OneOfSeveral
+from intelligen.config.schema.own_controls import own_controls, unfit_for_own_controls
 from intelligen.config.schema.published import Published
 from intelligen.config.schema.rows import Row, Rows, StrategyControl
 from intelligen.config.schema.schedulers import Asha, Pbt, Scheduler
@@ -71,6 +72,12 @@ class Sweep(Settings):
     the experiment it may be empty: then each row is one trial, without a budget."""
     rows: Annotated[Rows | None, ADDED] = None
     """What the table compares; not given = the strategies of `space.strategy`."""
+    controls: Annotated[Literal["own"] | None, ADDED] = None
+    """`own`: each strategy whose updates take longer than teacher-forced ones gets a row that it is held against,
+    `STRATEGY_matched`, without a place in the space. After the search that row is trained by `standard_matched` at the
+    points of the strategy's trials, with their values of all settings but the strategy's own, and with their seed. Its
+    `updates_ratio` is fixed then: the training time of the strategy's best trial over that of `standard`. Not given =
+    the space names the controls."""
     stages: Annotated[tuple[Literal["train"]] | None, ADDED] = None
     """`[train]`: a trial is trained by `training` and the experiment's `strategy`, from random weights or `initial`,
     without a baseline before it; not given = each is fine-tuned from a baseline."""
@@ -124,6 +131,14 @@ class Sweep(Settings):
                 f"rows.strategies.control is {self.control}, which space.strategy does not have; there are"
                 f" {', '.join(self.row_ids()) or 'none'}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _controls_are_trained(self) -> "Sweep":
+        if self.controls is not None and (why := unfit_for_own_controls(self.strategies(), control=self.control)):
+            raise ValueError(f"controls: own {why}")
+        if self.controls is not None and isinstance(self.scheduler, Pbt):
+            raise ValueError("controls: own is not for the scheduler pbt, whose trials have no one point to share")
         return self
 
     @model_validator(mode="after")
@@ -187,6 +202,14 @@ class Sweep(Settings):
         """The rows where they are strategies that the space names; empty elsewhere."""
         return () if self.variants() else self.row_ids()
 
+    def own_controls(self) -> dict[str, str]:
+        """Own control → the strategy that is held against it; empty where the space names the controls."""
+        return {} if self.controls is None else own_controls(self.strategies())
+
+    def table_rows(self) -> tuple[str, ...]:
+        """All that the table compares: the rows of the search, then the own controls."""
+        return (*self.row_ids(), *self.own_controls())
+
     @property
     def row_parameter(self) -> str:
         """What the search calls the parameter that chooses a row."""
@@ -234,7 +257,12 @@ class Sweep(Settings):
 
     def total_repetitions(self) -> int:
         """Trainings that confirm what the search found, where every row has a trial to repeat."""
-        return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.row_ids()))
+        return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.table_rows()))
+
+    def total_control_trials(self) -> int:
+        """Most trials of own controls after the search; 0 too where no number bounds those of the strategies."""
+        each = [self.trials_of(strategy) for strategy in self.own_controls().values()]
+        return sum(one for one in each if one is not None) if None not in each else self.budget.trials or 0
 
     @property
     def _lists_all(self) -> bool:

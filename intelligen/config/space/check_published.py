@@ -19,7 +19,7 @@ def check_published(sweep: Sweep, experiment: Experiment, document: Document) ->
 
 
 def _unknown(sweep: Sweep, experiment: Experiment, document: Document) -> Iterator[str]:
-    rows, known = sweep.row_ids() or (experiment.strategy.name,), known_measures(experiment.task)
+    rows, known = sweep.table_rows() or (experiment.strategy.name,), known_measures(experiment.task)
     for row, figures in (sweep.published.rows if sweep.published is not None else {}).items():
         key: Key = ("published", "rows", row)
         if row not in rows:

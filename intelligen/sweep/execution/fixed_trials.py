@@ -1,7 +1,9 @@
-"""Fixed trials: known beforehand, run in order, each to its end; none is suggested or stopped."""
+"""Fixed trials: known beforehand, run in order, each to its end or until a scheduler stops it; none is suggested."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+from ray.tune.schedulers import TrialScheduler
 
 from intelligen.config.schema.sweep import Resources
 from intelligen.state.trial_records import TrialState
@@ -25,6 +27,7 @@ def run_fixed_trials(
     resources: Resources,
     name: str,
     untested: Untested | None = None,
+    scheduler: TrialScheduler | None = None,
 ) -> None:
     """Run trials to their ends, so many at a time.
 
@@ -34,6 +37,7 @@ def run_fixed_trials(
         resources: What each of them takes.
         name: Of the folder for Tune's own files.
         untested: What is scored where no trial is left for an actor.
+        scheduler: Stops trials early; none is stopped where it is not given.
 
     Raises:
         KeyboardInterrupt: Somebody interrupted it.
@@ -44,7 +48,7 @@ def run_fixed_trials(
     if trials:
         searcher = _FixedTrials(context, trials, Attempts(context, resources))
         finished = run_trials(
-            context, searcher, resources=resources, scheduler=FailuresKept(), name=name, untested=untested
+            context, searcher, resources=resources, scheduler=scheduler or FailuresKept(), name=name, untested=untested
         )
     known = context.ledger.trials
     if not finished or any(trial not in known or known[trial].state is TrialState.RUNNING for trial in trials):

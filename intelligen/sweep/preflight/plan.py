@@ -127,7 +127,7 @@ def make_plan(
     timed = None if prepared is None else TrialTimes(sweep, experiment, prepared, store, memory)
     rows = row_experiments(sweep, experiment)
     trials = tuple(_trial(changes, experiment, rows, timed) for changes in _sampled(sweep))
-    one = _mean_trial(trials)
+    one = _mean_trial(trials, sweep)
     cost = None if timed is None or one is None else timed.cost(one)
     if cost is None and memory.short:
         no_cost = "an update does not fit into the memory here"
@@ -204,12 +204,16 @@ def _trial(
     return SampledTrial(name, dict(changes), None, None if timed is None else timed.trial(changes))
 
 
-def _mean_trial(trials: tuple[SampledTrial, ...]) -> TimeRange | None:
-    """Seconds of a trial, each row in equal shares: as the budget gives them, or for want of knowing better."""
+def _mean_trial(trials: tuple[SampledTrial, ...], sweep: Sweep) -> TimeRange | None:
+    """Seconds of a trial, each row in equal shares: as the budget gives them, or for want of knowing better.
+
+    A trial of an own control takes as long as one of its strategy, so that it takes this long.
+    """
     by_row: dict[str, list[TimeRange]] = {}
     for trial in trials:
         if trial.seconds is not None:
             by_row.setdefault(trial.strategy, []).append(trial.seconds)
+    by_row |= {row: by_row[name] for row, name in sweep.own_controls().items() if name in by_row}
     if not by_row:
         return None
     return _mean([_mean(spans) for spans in by_row.values()])

@@ -19,7 +19,7 @@ def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the fix."""
     strategies = () if sweep.variants() else sweep.strategies() or (experiment.strategy.name,)
     return [
-        *missing_controls(strategies),
+        *missing_controls((*strategies, *sweep.own_controls())),
         *_names(strategies),
         *(_search(sweep, experiment) if sweep.space else ()),
         *_budget(sweep),

@@ -99,6 +99,7 @@ class TrialTimes:
         total, again = self._sweep.total_trials(), self._sweep.total_repetitions()
         if total is None:
             return None
+        total += self._sweep.total_control_trials()
         baseline, missing = TimeRange(0.0, 0.0), self._missing()
         for name, trials in missing.items():
             one = self._seconds(trials[0], name, self._sweep.baseline, validations=trials[0].training.epochs)

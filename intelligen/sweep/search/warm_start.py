@@ -154,7 +154,7 @@ def _finished(directory: Path, sweep: Sweep) -> Iterator[_Finished]:
     now = _zips(sweep)
     then = _zips(read_launch(directory, fingerprint).sweep) if now else {}
     for record in trials.values():
-        if record.kind != "trial" or record.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+        if not record.suggested or record.state not in (TrialState.COMPLETE, TrialState.PRUNED):
             continue
         if record.exploits:
             continue  # what it came to is due to a schedule, and to other trials' weights: it is no point of a space

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_study
 from small_study import QUALITY, SmallStudy
 
 from intelligen.analysis.answer_sentences import AnswerSentences
@@ -96,13 +97,26 @@ def test_a_strategy_that_is_worse_is_said_to_be(tmp_path: Path) -> None:
     assert sentence.endswith(f"by {size}. 3 seeds. Next: leave it out, or search more of its settings.")
 
 
-def test_a_gain_that_cost_more_than_the_control_is_refused_with_the_ratio_to_write(tmp_path: Path) -> None:
+def test_a_gain_over_a_matched_control_that_spent_less_is_said_with_the_ratio_and_the_one_to_write(
+    tmp_path: Path,
+) -> None:
     compared = compared_study(SmallStudy(tmp_path / "runs", slow=("intelligen",)))
     row = row_of(compared)
-    assert (row["verdict"], row["p_value"]) == ("refused", None)
-    assert row["cost_ratio"] == pytest.approx(22 / 12)
-    assert row["refusal"] == "its control spent 45 % less computing, which may be why it scores lower"
+    assert (row["verdict"], row["cost_ratio"]) == ("better", pytest.approx(22 / 12))
+    assert "beats its own control standard_matched, which spent 0.55 times the computing," in compared.answer.sentence
     assert "Next: train standard_matched with updates_ratio 7.3 instead of 4." in compared.answer.sentence
+
+
+def test_a_costly_strategys_gain_over_standard_alone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matched = "      standard_matched: {{updates_ratio: {{choice: [2.0, 4.0]}}}}\n"
+    monkeypatch.setattr(small_study, "SWEEP", small_study.SWEEP.replace(matched, ""))
+    compared = compared_study(SmallStudy(tmp_path / "runs", strategies=("standard", "intelligen")))
+    row = row_of(compared)
+    assert (row["control"], row["verdict"], row["p_value"]) == ("standard", "refused", None)
+    assert row["refusal"] == "its control spent 45 % less computing, which may be why it scores lower"
+    assert "Next: add `controls: own` to the sweep file, as another sweep." in compared.answer.sentence
 
 
 def test_a_loss_in_spite_of_more_computing_is_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A plan shows points of the space as the search would draw them, the refused ones under their own strategy."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from conftest import tiny_data
 from pretrained_models import SENTENCES, make_pretrained
 from searches import sweep
 
+from intelligen.cli.verbs.plan_doctor import plan_lines
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.columns import SOURCE_AND_TARGET
 from intelligen.config.schema.data import FromPretrained
@@ -23,7 +25,7 @@ from intelligen.sweep.preflight.memory_check import MemoryCheck
 from intelligen.sweep.preflight.plan import make_plan
 from intelligen.sweep.row_data import PreparedRows
 from intelligen.sweep.row_starts import RowStarts
-from intelligen.training.timing import Bench
+from intelligen.training.timing import Bench, TimeRange
 
 
 def nothing_to_time() -> Prepared:
@@ -172,3 +174,14 @@ def test_a_trial_beside_which_nothing_runs_is_not_told_to_run_with_fewer(
     trial = finetuning_trial(experiment, prepared=prepared.identity, start="start")
     memory.require_fitting(trial, Bench(prepared, torch.device("cpu"), 1, None), settings.resources)
     assert [line.rpartition(" here")[2] for line in memory.warnings] == ([] if fix is None else [fix])
+
+
+def test_a_plan_names_own_controls_and_reckons_their_trials_as_long_as_their_strategies(tmp_path: Path) -> None:
+    settings = sweep(controls="own")
+    experiment = Experiment(version=1, name="e")
+    plan = make_plan(settings, experiment, store=tmp_path, calibrate=False, prepare=nothing_to_time)
+    assert any(line.startswith("controls    generative_matched: ") for line in plan_lines(plan))
+    seconds = {"standard": TimeRange(1.0, 2.0), "generative": TimeRange(4.0, 8.0)}
+    timed = tuple(replace(trial, seconds=seconds[trial.strategy]) for trial in plan.trials)
+    assert plans._mean_trial(timed, settings) == TimeRange(3.0, 6.0)
+    assert plans._mean_trial(timed, sweep()) == TimeRange(2.5, 5.0)

@@ -75,6 +75,7 @@ def test_an_epoch_costs_the_seconds_of_training_and_validation(baseline, tmp_pat
     (report,) = read_history(tmp_path / HISTORY_FILE)
     seconds = report.metrics["time/epoch_s"] + report.metrics["time/validation_s"]
     assert report.metrics["cost/device_s"] == pytest.approx(seconds)
+    assert report.metrics["cost/processor_s"] > 0
 
 
 def test_an_unhealthy_finetuning_stops_early_with_its_reason_and_keeps_its_best_epoch(baseline, tmp_path):
