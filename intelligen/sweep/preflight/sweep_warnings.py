@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from intelligen.config.schema.early_stops import stopped_by_luck
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.missing_controls import missing_controls
 from intelligen.config.schema.schedulers import Asha, Pbt
@@ -17,6 +18,16 @@ def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the fix."""
     controls = [] if sweep.variants() else missing_controls(sweep.strategies() or (experiment.strategy.name,))
     return [*controls, *(_search(sweep, experiment) if sweep.space else ()), *_budget(sweep)]
+
+
+def luck_warning(sweep: Sweep, experiment: Experiment) -> str | None:
+    """Whether the trials of a row are too few to be stopped early; none too where no number bounds them."""
+    if not sweep.space:
+        return None
+    rows, total = sweep.row_ids() or ("",), sweep.total_trials()
+    each = [None if total is None else total // len(rows)] if not sweep.round_robin() else map(sweep.trials_of, rows)
+    known = [count for count in each if count is not None]
+    return stopped_by_luck(sweep.scheduler, epochs=_epochs(sweep, experiment), trials=known, word=sweep.row_parameter)
 
 
 def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
@@ -42,8 +53,7 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
 
 
 def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
-    run = "training" if sweep.trains else "finetuning"
-    epochs = (experiment.training if sweep.trains else experiment.finetuning).epochs
+    run, epochs = "training" if sweep.trains else "finetuning", _epochs(sweep, experiment)
     # In round robin every row has a model of its own.
     most = sweep.budget.trials_per_strategy if sweep.round_robin() else sweep.total_trials()
     if sweep.search.sampler == "tpe" and most is not None and sweep.search.startup_trials >= most:
@@ -62,6 +72,12 @@ def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
             f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below {run}.epochs ({epochs}),"
             " so no trial exploits another; lower it"
         )
+    if luck := luck_warning(sweep, experiment):
+        yield luck
+
+
+def _epochs(sweep: Sweep, experiment: Experiment) -> int:
+    return (experiment.training if sweep.trains else experiment.finetuning).epochs
 
 
 def _budget(sweep: Sweep) -> Iterator[str]:

@@ -46,6 +46,15 @@ def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cos
     assert compared.answer.refusals == ()
 
 
+def test_the_answer_warns_of_few_trials_that_were_stopped_early(tmp_path: Path) -> None:
+    warning = answer(SmallStudy(tmp_path / "few")).sentences[-1]
+    assert warning.startswith(
+        "4 trials of a strategy, of which asha stops some by an early and noisy validation, choose"
+    )
+    enough = answer(SmallStudy(tmp_path / "enough", more="scheduler: {name: none}"))
+    assert "by luck" not in enough.sentence
+
+
 def test_a_gain_over_standard_that_its_own_control_has_too_is_no_win(tmp_path: Path) -> None:
     alike = {**QUALITY, "standard": 0.4, "standard_matched": 0.85, "intelligen": 0.85}
     found = answer(SmallStudy(tmp_path / "runs", quality=alike))
@@ -91,7 +100,7 @@ def test_a_strategy_that_is_worse_is_said_to_be(tmp_path: Path) -> None:
     compared = compared_study(SmallStudy(tmp_path / "runs", quality=worse))
     row = row_of(compared)
     size = f"{-row['delta']:.2f} BLEU (between {-row['delta_high']:.2f} and {-row['delta_low']:.2f})"
-    _, sentence, _ = compared.answer.sentences
+    sentence = compared.answer.sentences[1]
     assert sentence.startswith("intelligen, as configured here, is worse than its own control standard_matched")
     assert sentence.endswith(f"by {size}. 3 seeds. Next: leave it out, or search more of its settings.")
 
