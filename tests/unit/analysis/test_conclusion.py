@@ -14,6 +14,7 @@ from intelligen.analysis.result_rows import primary, result_rows
 from intelligen.analysis.study import read_study
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.write_report import read_compared, study_page
+from intelligen.state.launch_file import write_launch
 from intelligen.state.memory_bounds import MemoryBound, MemoryBounds
 
 
@@ -44,6 +45,17 @@ def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cos
     assert (row["control"], row["verdict"]) == ("standard_matched", "better")
     assert row["p_value"] < 0.05
     assert compared.answer.refusals == ()
+
+
+def test_the_next_command_names_the_file_and_the_overrides_that_the_launch_was_given(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs")
+    given = ("my sweeps/small.yaml", "experiment.data.corpus.folder=data", "experiment.seed=1")
+    write_launch(files.write(), files.settings()[0], tracking_uri="sqlite:///mlflow.db", given=given)
+    command = (
+        "intelligen run 'my sweeps/small.yaml' -o experiment.data.corpus.folder=data -o name=small-again"
+        " -o experiment.seed=5 -o search.seed=2"
+    )
+    assert f"to say it of the strategy: {command}." in read_compared(files.directory, store=files.store).answer.sentence
 
 
 def test_the_answer_warns_of_few_trials_that_were_stopped_early(tmp_path: Path) -> None:
