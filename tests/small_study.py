@@ -76,6 +76,8 @@ class SmallStudy:
     """Of the sweep's `confirm`."""
     more: str = ""
     """Further lines of the sweep file."""
+    closed: bool = True
+    """Whether the launch has come to its end."""
     hypothesis: str | None = None
     """What every model says of the first sentence of the samples, where it is given."""
 
@@ -113,7 +115,8 @@ class SmallStudy:
                     self._run(
                         ledger, name, "confirm", again, params, f"confirm/{name}", decoded=True, confirms=trial_id
                     )
-            ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": ""})
+            if self.closed:
+                ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": ""})
         return self.directory
 
     def settings(self) -> tuple[Sweep, Experiment]:

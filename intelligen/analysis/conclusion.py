@@ -14,6 +14,7 @@ from intelligen.analysis.study import StudyResults, scored_as
 from intelligen.analysis.suggested_command import command_line
 from intelligen.analysis.system_scores import Score
 from intelligen.analysis.variant_results import variant_results
+from intelligen.config.schema.early_stops import stopped_by_luck
 from intelligen.data.data_summary import leaks
 from intelligen.state.trial_records import TrialState
 
@@ -57,7 +58,7 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
     else:
         family = len(study.compared.asked(asked_rows(study)))
         power = power_after(rows, family=family, seeds=len(planned_seeds(study)))
-        sentences = [*AnswerSentences(study, rows, costs, power).all(), *_without_scores(study, rows)]
+        sentences = [*AnswerSentences(study, rows, costs, power).all(), *_without_scores(study, rows), *_luck(study)]
     return Conclusion(tuple(sentences), refused, tuple(_notes(study)))
 
 
@@ -79,6 +80,15 @@ def _without_scores(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]
     for name in study.compared.asked(asked_rows(study)):
         if name not in scored:
             yield f"{study.label(name)} is not judged: it has no score."
+
+
+def _luck(study: StudyResults) -> Iterator[str]:
+    """A warning that each configuration may be the best of few trials that were stopped early."""
+    trains = study.fingerprint["experiment"]["training" if study.sweep.trains else "finetuning"]
+    trials = [one.trials for one in spent(study).values()]
+    said = stopped_by_luck(study.sweep.scheduler, epochs=trains["epochs"], trials=trials, word=study.compared.word)
+    if said is not None and study.sweep.space:
+        yield f"{said[0].upper()}{said[1:]}."
 
 
 def _undecoded(study: StudyResults) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.strategy_table import device_seconds, selected_scores
+from intelligen.analysis.verdicts import kept_verdicts, verdict_of
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialRecord
 
@@ -29,10 +30,14 @@ def results_frame(directory: Path) -> pd.DataFrame:
 def trial_records(directory: Path) -> list[dict[str, Any]]:
     """The same as plain values, `trial` among them; what a trial lacks is not there. Arguments and errors likewise."""
     files = SweepFiles(directory)
-    fingerprint, trials, _ = files.ledger()
+    fingerprint, trials, closing = files.ledger()
     metric = fingerprint["sweep"]["objective"]["metric"]
     compared = ComparedRows.of(files.launch().sweep, fingerprint["experiment"])
-    return [_row(files, record, metric, compared) for record in trials.values()]
+    verdicts = kept_verdicts(closing)
+    return [
+        _row(files, record, metric, compared) | (one.columns() if (one := verdict_of(record, verdicts)) else {})
+        for record in trials.values()
+    ]
 
 
 def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: ComparedRows) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_value
+from intelligen.analysis.verdicts import COLUMNS, RowVerdict, verdict_of
 from intelligen.config import metric_direction
 from intelligen.config.schema.rows import STRATEGY
 from intelligen.state.history import Report
@@ -55,7 +56,12 @@ def ranked_entries(entries: Iterable[LeaderboardEntry], *, metric: str) -> list[
 
 
 def leaderboard_csv(
-    entries: Sequence[LeaderboardEntry], *, metric: str, scores: Sequence[str], word: str = STRATEGY
+    entries: Sequence[LeaderboardEntry],
+    *,
+    metric: str,
+    scores: Sequence[str],
+    word: str = STRATEGY,
+    verdicts: Mapping[str, RowVerdict] | None = None,
 ) -> str:
     """The ranked trials with what they trained with, for a spreadsheet: no text in it is a formula.
 
@@ -64,16 +70,20 @@ def leaderboard_csv(
         metric: The objective, by which they rank.
         scores: Of test sets, which are shown: `bleu`, …
         word: For the rows of the sweep's table.
+        verdicts: Of a study that has ended, of each row; the trials that were compared have them.
 
     """
     params = list(dict.fromkeys(name for one in entries for name in one.record.params))
     columns = _columns(entries, scores)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in [*_headings(columns, metric, word), *params]])
+    judged = COLUMNS if verdicts else ()
+    writer.writerow([safe_cell(name) for name in [*_headings(columns, metric, word), *judged, *params]])
     for rank, one in enumerate(ranked_entries(entries, metric=metric), start=1):
         chosen = redact(one.record.schedule())
-        cells = [*_cells(rank, one, columns), *(chosen.get(name) for name in params)]
+        verdict = verdict_of(one.record, verdicts or {})
+        found = {} if verdict is None else verdict.columns()
+        cells = [*_cells(rank, one, columns), *map(found.get, judged), *(chosen.get(name) for name in params)]
         writer.writerow(["" if cell is None else safe_cell(cell) for cell in cells])
     return file.getvalue()
 

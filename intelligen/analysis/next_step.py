@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from intelligen.analysis.comparisons import HeldAgainst, planned_seeds
 from intelligen.analysis.study import StudyResults
-from intelligen.analysis.suggested_command import command_line
+from intelligen.analysis.suggested_command import command_line, run_again
 from intelligen.config.schema.declarations import MATCHED
 from intelligen.evaluation.decision_procedure import LEAST_UNITS
 from intelligen.evaluation.study_power import WANTED, Power
@@ -28,11 +28,10 @@ class NextStep:
 
     def _search_again(self) -> str:
         """Another search shows whether the strategy wins, or the configuration that this one has found."""
-        name, seed = self.study.sweep.name, self._new_seed()
+        changes = {"name": f"{self.study.sweep.name}-again", "experiment.seed": self._new_seed()}
         if not self.study.sweep.space:
-            return f"repeat it with other seeds: intelligen run FILE -o name={name}-again -o experiment.seed={seed}"
-        search = self.study.sweep.search.seed + 1
-        command = f"intelligen run FILE -o name={name}-again -o experiment.seed={seed} -o search.seed={search}"
+            return f"repeat it with other seeds: {run_again(self.study.given, changes)}"
+        command = run_again(self.study.given, {**changes, "search.seed": self.study.sweep.search.seed + 1})
         return f"repeat the search, to say it of the {self.study.compared.word}: {command}"
 
     def to_find_less(self, power: Power, metric: AnyMetric) -> str | None:
@@ -44,10 +43,9 @@ class NextStep:
         seeds = None if wanted is None else power.seeds_for(wanted)[1]
         if seeds is None:
             return None
-        command = (
-            f"intelligen run FILE -o name={self.study.sweep.name}-{seeds}-seeds -o confirm.seeds={seeds}"
-            f" -o experiment.seed={self._new_seed()}"
-        )
+        name = f"{self.study.sweep.name}-{seeds}-seeds"
+        changes = {"name": name, "confirm.seeds": seeds, "experiment.seed": self._new_seed()}
+        command = run_again(self.study.given, changes)
         return f"to find {wanted:g} {metric.label}, plan a new study of {seeds} seeds: {command}"
 
     def after_refusal(self, own: HeldAgainst) -> str:

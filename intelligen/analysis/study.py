@@ -118,6 +118,8 @@ class StudyResults:
     tracking_uri: str | None
     runs: RunIds
     """The runs that show it in MLflow, as far as they are known."""
+    given: Sequence[str]
+    """The sweep's file and the overrides as `run` was last given them; empty where that is not known."""
     environment: str
     """Machine and packages at the start; empty where they were not recorded."""
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -238,6 +240,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
         data=None if data is None else data.manifest,
         tracking_uri=launch.tracking_uri,
         runs=read_run_ids(directory),
+        given=launch.given,
         environment=read_provenance(directory, PACKAGES),
         parameters=_parameters(members, store) if launch.sweep.variants() else {},
     )

@@ -2,10 +2,25 @@
 
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.state import layout
+
+
+def run_again(given: Sequence[str], changes: Mapping[str, object]) -> str:
+    """`intelligen run FILE -o KEY=VALUE …`: a launch with other settings than it had.
+
+    Args:
+        given: Its file and overrides; FILE stands where they are not known.
+        changes: Dotted key → value, in the place of the override of that key.
+
+    """
+    file, *overrides = given or ("FILE",)
+    kept = [one for one in overrides if one.partition("=")[0] not in changes]
+    settings = [*kept, *(f"{key}={value}" for key, value in changes.items())]
+    return shlex.join(["intelligen", "run", file, *(word for one in settings for word in ("-o", one))])
 
 
 def command_line(verb: str, directory: Path) -> str:

@@ -10,6 +10,7 @@ from intelligen.config.schema.sweep import Sweep
 from intelligen.state.trial_records import TrialRecord
 
 if TYPE_CHECKING:
+    from intelligen.analysis.verdicts import RowVerdict
     from intelligen.tasks.base import AnyMetric, AnyTask
 
 Front = Sequence[tuple[TrialRecord, Sequence[float]]]
@@ -69,5 +70,7 @@ class SweepResults:
     """Of variants of an experiment: their results as exports have them."""
     reported: "Sequence[AnyMetric]" = ()
     """The metrics of these."""
+    verdicts: "Sequence[RowVerdict]" = ()
+    """Of a study that has ended."""
     notes: Sequence[str] = ()
     """What a reader of the table must know: a row that did not learn, or has no scores."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from intelligen.config.schema.decoding import ByLength
 from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.decoding_step import Extend, looks, next_logits, should_compact
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
@@ -17,7 +18,7 @@ def beam_search(
     cache: DecoderCache,
     *,
     size: int,
-    length_penalty: float,
+    length_penalty: float | ByLength,
     max_lengths_B: Tensor,
     longest: int,
     first_B: Tensor | None = None,
@@ -31,7 +32,7 @@ def beam_search(
         extend: the model's next-token logits.
         cache: what comes before `first_B`, `size` rows per source.
         size: prefixes per source.
-        length_penalty: α of `penalty`.
+        length_penalty: of `penalty`.
         max_lengths_B: largest number of tokens, EOS included; at least 1.
         longest: the largest of these.
         first_B: the first input of each source, no part of its hypothesis; none = BOS.
@@ -58,9 +59,11 @@ def beam_search(
     return trimmed(tokens_BT, log_probs_B)
 
 
-def penalty(length: Tensor | int, alpha: float) -> Tensor:
-    """lp(Y) = ((5 + |Y|) / 6)^α, |Y| with EOS (Wu et al. 2016, eq. 14): without it short outputs win."""
-    return ((5.0 + torch.as_tensor(length)) / 6.0) ** alpha
+def penalty(length: Tensor | int, by: float | ByLength) -> Tensor:
+    """lp(Y) = ((5 + |Y|) / 6)^α (Wu et al. 2016, eq. 14), or |Y|^α, |Y| with EOS: without it short outputs win."""
+    if isinstance(by, ByLength):
+        return torch.as_tensor(length, dtype=torch.float32) ** by.alpha
+    return ((5.0 + torch.as_tensor(length)) / 6.0) ** by
 
 
 @dataclass
@@ -103,7 +106,7 @@ class _Beams:
         """These sources alone."""
         return _Beams(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
 
-    def advance(self, log_probs_NV: Tensor, *, length: int, length_penalty: float) -> Tensor:
+    def advance(self, log_probs_NV: Tensor, *, length: int, length_penalty: float | ByLength) -> Tensor:
         """Take the best continuations as the prefixes of this length; the places [A, K] of those that they continue."""
         origin_AK = self._grow(log_probs_NV, length=length)
         ended_AK = self.last_token_AK == EOS

@@ -118,13 +118,13 @@ def _length(kv: Tensor | KeysValues) -> int:
 class SelfAttention(nn.Module):
     """Every position attends to positions of its own sequence."""
 
-    def __init__(self, d_model: int, heads: Heads, *, dropout: float) -> None:
+    def __init__(self, d_model: int, heads: Heads, *, dropout: float, init_gain: float) -> None:
         super().__init__()
         self.heads = heads
         self.dropout = dropout
         self.qkv = Linear(d_model, 2 * heads.queries + heads.values)
         self.out = Linear(heads.values, d_model)
-        init_projection(self.qkv, [heads.queries, heads.queries, heads.values])
+        init_projection(self.qkv, [heads.queries, heads.queries, heads.values], gain=init_gain)
         init_projection(self.out)
 
     def forward(
@@ -156,15 +156,15 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Every target position attends to its source."""
 
-    def __init__(self, d_model: int, heads: Heads, *, dropout: float) -> None:
+    def __init__(self, d_model: int, heads: Heads, *, dropout: float, init_gain: float) -> None:
         super().__init__()
         self.heads = heads
         self.dropout = dropout
         self.query = Linear(d_model, heads.queries)
         self.kv = Linear(d_model, heads.queries + heads.values)
         self.out = Linear(heads.values, d_model)
-        init_projection(self.query)
-        init_projection(self.kv, [heads.queries, heads.values])
+        init_projection(self.query, gain=init_gain)
+        init_projection(self.kv, [heads.queries, heads.values], gain=init_gain)
         init_projection(self.out)
 
     def forward(self, x_NTD: Tensor, source_kv: Tensor | KeysValues, *, mask: Tensor | None) -> Tensor:
@@ -176,8 +176,8 @@ class CrossAttention(nn.Module):
         return out
 
 
-def init_projection(linear: nn.Linear, parts: list[int] | None = None) -> None:
+def init_projection(linear: nn.Linear, parts: list[int] | None = None, *, gain: float = 1.0) -> None:
     """Xavier-uniform weights (Glorot & Bengio 2010) and no bias; each part of a fused projection by its own width."""
     for part in torch.split(linear.weight, parts or linear.out_features):
-        nn.init.xavier_uniform_(part)
+        nn.init.xavier_uniform_(part, gain=gain)
     nn.init.zeros_(linear.bias)

@@ -45,7 +45,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: Transformer) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
+        self.self_attention = _self_attention(config)
         self.feed_forward = _feed_forward(config)
         self.around_self_attention = _residual(config)
         self.around_feed_forward = _residual(config)
@@ -76,8 +76,8 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: Transformer) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
-        self.cross_attention = CrossAttention(config.d_model, _heads(config), dropout=config.attention_dropout)
+        self.self_attention = _self_attention(config)
+        self.cross_attention = _cross_attention(config)
         self.feed_forward = _feed_forward(config)
         self.around_self_attention = _residual(config)
         self.around_cross_attention = _residual(config)
@@ -106,6 +106,16 @@ def _heads(config: Transformer) -> Heads:
     """Queries, keys and values are d_model / heads wide where their width is not given."""
     width = config.d_model // config.heads
     return Heads(config.heads, config.d_k or width, config.d_v or width)
+
+
+def _self_attention(config: Transformer) -> SelfAttention:
+    dropout, gain = config.attention_dropout, config.attention_init_gain
+    return SelfAttention(config.d_model, _heads(config), dropout=dropout, init_gain=gain)
+
+
+def _cross_attention(config: Transformer) -> CrossAttention:
+    dropout, gain = config.attention_dropout, config.attention_init_gain
+    return CrossAttention(config.d_model, _heads(config), dropout=dropout, init_gain=gain)
 
 
 def _feed_forward(config: Transformer) -> FeedForward:

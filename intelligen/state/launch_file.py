@@ -1,7 +1,7 @@
 """Launch file of a sweep: the settings that may change between launches, and where the last one tracked to."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,19 @@ class Launch:
     tracking_uri: str | None
     """Without the secrets that it held; None where it is not known. Relative where the first release was given it so,
     and the database is not found."""
+    given: tuple[str, ...] = ()
+    """The sweep's file and the overrides as `run` was given them, without secrets; empty where that is not known."""
     lost_study: str | None = None
     """The relative address of the study's database, where the first release was given it so, and it is not found."""
 
 
-def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str) -> None:
+def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str, given: Sequence[str] = ()) -> None:
     """Write the launch file, without secrets."""
-    launch = {"sweep": redact(sweep.model_dump(mode="json")), "tracking_uri": redact_text(tracking_uri)}
+    launch = {
+        "sweep": redact(sweep.model_dump(mode="json")),
+        "tracking_uri": redact_text(tracking_uri),
+        "given": [redact_text(word) for word in given],
+    }
     write_atomically(directory / layout.LAUNCH_FILE, seal(json.dumps(launch, ensure_ascii=False, indent=1)))
 
 
@@ -65,7 +71,7 @@ def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
         StorageError: The file is damaged.
 
     """
-    settings, tracking_uri = _stored(directory / layout.LAUNCH_FILE) or (fingerprint["sweep"], None)
+    settings, tracking_uri, given = _stored(directory / layout.LAUNCH_FILE) or (fingerprint["sweep"], None, ())
     directories = launch_directories(directory)
     search = settings.get("search") if isinstance(settings, Mapping) else None
     search = search if isinstance(search, Mapping) else {}
@@ -86,17 +92,18 @@ def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
             f"{directory}: another version of IntelliGEN wrote its settings ({key}: {first['msg']});"
             f" use that version, or {ANOTHER_SWEEP}"
         ) from error
-    return Launch(sweep, tracking_uri, lost_study=storage if is_relative(storage) else None)
+    return Launch(sweep, tracking_uri, given, lost_study=storage if is_relative(storage) else None)
 
 
-def _stored(path: Path) -> tuple[Any, str | None] | None:
-    """The stored settings and address; None where there is no file."""
+def _stored(path: Path) -> tuple[Any, str | None, tuple[str, ...]] | None:
+    """The stored settings and address, and what was given; None where there is no file."""
     try:
         stored = unseal(path.read_text(encoding="utf-8"))
         uri = stored["tracking_uri"]
         if not isinstance(uri, str | None):
             raise TypeError(f"tracking_uri is {uri!r}")
-        return stored["sweep"], uri
+        # Earlier versions did not keep what was given.
+        return stored["sweep"], uri, tuple(map(str, stored.get("given", ())))
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:

@@ -1,17 +1,19 @@
 """End of a launch: its ledger is closed, table and report written, the MLflow mirror brought up to date."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from intelligen.analysis.conclusion import conclusion_of
+from intelligen.analysis.conclusion import answer
 from intelligen.analysis.mlflow_links import compare_lines
-from intelligen.analysis.result_rows import result_records, result_rows
+from intelligen.analysis.result_rows import costs_of, primary, result_records, result_rows
+from intelligen.analysis.row_verdicts import row_verdicts
 from intelligen.analysis.strategy_table import StrategySummary, strategy_table
 from intelligen.analysis.study import StudyResults, read_study
 from intelligen.analysis.suggested_command import command_line
 from intelligen.analysis.sweep_results import SweepResults, TableWords
+from intelligen.analysis.verdicts import RowVerdict, summed_up
 from intelligen.errors import writing
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.redaction import redact_text
@@ -40,14 +42,14 @@ def close_launch(
     found: Sequence[str] = ()
     try:
         try:
-            results, table, study = _conclude(context, status, reporter)
+            results, table, answered = _conclude(context, status, reporter)
             path = context.directory / "table.md"
             with writing(path, needed=len(table.encode())):
                 path.write_text(table, encoding="utf-8")
             if status is SweepStatus.COMPLETE:
                 # The report names MLflow's runs.
                 mirror.try_sync()
-                report, found = _write_report(context, reporter, study)
+                report, found = _write_report(context, reporter, answered), answered.sentences
         finally:
             mirrored = mirror.close(timeout_s=_MIRROR_S)
         if status is not SweepStatus.FAILED:  # of which the study may be the cause
@@ -68,17 +70,30 @@ def close_launch(
             reporter.say(f"{why}{then}")
 
 
-def _conclude(
-    context: SweepContext, status: SweepStatus, reporter: Reporter
-) -> tuple[SweepResults, str, StudyResults | None]:
+@dataclass(frozen=True)
+class _Answered:
+    """A study as it was read at the end of a launch, and what it says."""
+
+    study: StudyResults | None = None
+    """None where nothing of it was asked for."""
+    sentences: Sequence[str] = ()
+    """The answer, where the study was to confirm something and has come to its end."""
+    verdicts: Sequence[RowVerdict] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """For the ledger."""
+        return summed_up(self.verdicts, self.sentences) if self.sentences else {}
+
+
+def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) -> tuple[SweepResults, str, _Answered]:
     """Sum the sweep up for the ledger, which says that the launch failed where that cannot be done.
 
     Returns:
-        Its results, their table and, of variants, what they were read from.
+        Its results, their table, and the study that they are of.
 
     """
     ending, closed = SweepStatus.FAILED, False
-    study: StudyResults | None = None
+    answered = _Answered()
     summary: dict[str, Any] = {}
     try:
         words = TableWords.of(context.sweep, build_task(context.experiment.task))
@@ -93,14 +108,30 @@ def _conclude(
         )
         if context.sweep.variants():
             study = read_study(context.directory, store=context.store)
-            results = _with_records(results, study)
+            answered, results = _Answered(study), _with_records(results, study)
+        if status is SweepStatus.COMPLETE and context.sweep.confirm is not None:
+            answered = _answer(context, reporter, answered.study)
+            results = replace(results, verdicts=answered.verdicts)
         table = reporter.table(results)
         closed = is_finished(context)
-        ending, summary = status, {"table_markdown": table} | _scores(results.rows)
+        ending, summary = status, {"table_markdown": table} | _scores(results.rows) | answered.summary()
     finally:
         if not closed:
             context.ledger.close_sweep(ending, summary)
-    return results, table, study
+    return results, table, answered
+
+
+def _answer(context: SweepContext, reporter: Reporter, study: StudyResults | None) -> _Answered:
+    """What the study says; nothing, and a line that says why, where it cannot be read."""
+    try:
+        study = study or read_study(context.directory, store=context.store)
+        rows = result_rows(study)
+        decisive = primary(study, rows)
+        found = answer(study, [row.score for row in decisive], costs_of(rows))
+        return _Answered(study, found.sentences, row_verdicts(study, decisive))
+    except Exception as error:
+        reporter.say(_unread(context, "answer", error))
+        return _Answered(study)
 
 
 def _with_records(results: SweepResults, study: StudyResults) -> SweepResults:
@@ -112,22 +143,20 @@ def _with_records(results: SweepResults, study: StudyResults) -> SweepResults:
     return replace(results, words=words, records=records, reported=study.task.reported, notes=notes)
 
 
-def _write_report(
-    context: SweepContext, reporter: Reporter, study: StudyResults | None
-) -> tuple[Path | None, Sequence[str]]:
-    """The report's file, and the answer where the study was to confirm something."""
+def _write_report(context: SweepContext, reporter: Reporter, answered: _Answered) -> Path | None:
+    """The report's file; None, and a line that says why, where it cannot be written."""
     try:
-        if context.sweep.confirm is None:
-            return reporter.write_report(context.directory, store=context.store, study=study), ()
-        study = study or read_study(context.directory, store=context.store)
-        path = reporter.write_report(context.directory, store=context.store, study=study)
-        return path, conclusion_of(study).sentences
+        return reporter.write_report(context.directory, store=context.store, study=answered.study)
     except Exception as error:
-        # Of any kind: the sweep has come to its end, and its results are complete without a report.
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"no report: {what}; the results are complete; try again: {command_line('report', context.directory)}"
-        reporter.say(line)
-        return None, ()
+        reporter.say(_unread(context, "report", error))
+        return None
+
+
+def _unread(context: SweepContext, what: str, error: Exception) -> str:
+    """A line on an error of any kind: the sweep has come to its end, and its results are complete without this."""
+    why = " ".join(f"{type(error).__name__}: {error}".split())
+    again = command_line("report", context.directory)
+    return f"no {what}: {why}; the results are complete; try again: {again}"
 
 
 def _scores(rows: Sequence[StrategySummary]) -> dict[str, float]:

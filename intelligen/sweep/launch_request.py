@@ -40,6 +40,8 @@ class LaunchRequest:
     """The last stage of this launch."""
     failed_again: bool = False
     """Whether the trials that failed run again."""
+    given: tuple[str, ...] = ()
+    """The sweep's file and the overrides as the command was given them; empty where none was."""
     local: bool = False
     """Whether it is to run on this machine, whatever cluster could be joined."""
 
@@ -89,7 +91,7 @@ def request_of_directory(directory: Path, overrides: tuple[str, ...], *, trackin
             f"{directory}: holds the sweep {sweep.name}, whose directory is {request.directory}; move it there"
         )
     prepare = partial(prepare_again, sweep, experiment, request.store, fingerprint=fingerprint, where=directory)
-    return LaunchRequest(sweep, experiment, request.store, request.tracking_uri, prepare)
+    return LaunchRequest(sweep, experiment, request.store, request.tracking_uri, prepare, given=launch.given)
 
 
 def tracked_at(directory: Path) -> str:

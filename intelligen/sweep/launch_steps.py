@@ -27,6 +27,7 @@ from intelligen.sweep.launch_request import LaunchRequest
 from intelligen.sweep.matmul_by_processor import settle_matmul
 from intelligen.sweep.preflight.planned_power import power_lines
 from intelligen.sweep.preflight.resource_survey import survey
+from intelligen.sweep.preflight.sweep_warnings import luck_warning
 from intelligen.sweep.preflight.verify_files import require_data, require_files, require_pretrained
 from intelligen.sweep.provenance import record_provenance
 from intelligen.sweep.signals import Interrupts
@@ -74,6 +75,8 @@ def run_sweep(request: LaunchRequest, reporter: Reporter, interrupts: Interrupts
         if not finished:
             require_pretrained(context)
             _say((f"power: {line}" for line in power_lines(sweep, request.experiment, store=request.store)), reporter)
+            if luck := luck_warning(sweep, request.experiment):
+                reporter.say(f"warning: {luck}")
             ledger.record_devices(gpus_of_stages(context.sweep))
         record_provenance(directory)
         require_address(request.tracking_uri)
@@ -148,7 +151,7 @@ def _note_launch(context: SweepContext, request: LaunchRequest, mirror: MlflowMi
         recorded = read_launch(context.directory, context.ledger.fingerprint).tracking_uri
     if request.failed_again or recorded not in (None, redact_text(request.tracking_uri)):
         mirror.require_store()
-    write_launch(context.directory, request.sweep, tracking_uri=request.tracking_uri)
+    write_launch(context.directory, request.sweep, tracking_uri=request.tracking_uri, given=request.given)
     if request.failed_again:
         _say(reopened_lines(context), reporter)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.verdicts import kept_answer
 from intelligen.config.metric_direction import improves
 from intelligen.state.redaction import redact_text
 from intelligen.state.trial_records import Closing, SweepStatus, TrialRecord, TrialState
@@ -51,6 +52,8 @@ def sweep_note(
         # Without its slash, so that it also holds where a server has MLflow below a path.
         "" if comparison is None else f"[All trials, prepared for comparison]({comparison.removeprefix('/')})",
     ]
+    if answer := kept_answer(closing):
+        lines.append(f"**Answer:** {answer}")
     if closing is not None and "table_markdown" in closing.summary:
         lines.append(str(closing.summary["table_markdown"]))
     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_csv, leaderboard_markdown, ranked_entries
+from intelligen.analysis.verdicts import RowVerdict, kept_answer, kept_verdicts
 from intelligen.config.base import content_hash
 from intelligen.config.schema.tasks import task_settings
 from intelligen.state.cached_file import CachedFile
@@ -28,6 +29,8 @@ DIFF_FILE, PACKAGES_FILE = f"code/{DIFF}", f"environment/{PACKAGES}"
 _FORMER = ("closing", "leaderboard", "plots", "report")
 # They say of what the artifacts are.
 _CLOSING, _LEADERBOARD, _PLOTS, _REPORT = (INTERNAL + name for name in _FORMER)
+
+_OF_AN_END, _VERDICT = ("stop_reason", "answer"), "verdict/"
 
 # Drawing takes up to a second of the launcher's time: at most every five minutes, and when the sweep has ended.
 _DRAWING_PAUSE_S = 300.0
@@ -50,7 +53,7 @@ class SweepSummary:
         self._report = CachedFile(directory / REPORT_FILE, _read_page)
         self._shown: object = None
         self._entries: list[LeaderboardEntry] = []
-        self._ranked: list[LeaderboardEntry] = []
+        self._ranked: tuple[list[LeaderboardEntry], Mapping[str, RowVerdict]] = [], {}
         self._drawn_at = time.monotonic()
 
     def update(
@@ -106,7 +109,8 @@ class SweepSummary:
         if closing is not None:
             tags |= self._conclude(closing)
         else:
-            self._run.drop_tag("stop_reason")
+            for name in [name for name in self._run.tags if name in _OF_AN_END or name.startswith(_VERDICT)]:
+                self._run.drop_tag(name)
         self._run.write(tags=tags)
         for name in _FORMER:
             self._run.drop_tag(name)
@@ -114,6 +118,10 @@ class SweepSummary:
 
     def _conclude(self, closing: Closing) -> dict[str, str]:
         tags = {"stop_reason": str(closing.status), _CLOSING: str(closing.seq)}
+        tags |= {
+            mlflow_mapping.mlflow_key(f"{_VERDICT}{row}"): one.words for row, one in kept_verdicts(closing).items()
+        }
+        tags |= {"answer": said[: mlflow_mapping.MAX_TAG]} if (said := redact_text(kept_answer(closing))) else {}
         if self._run.tags.get(_CLOSING) == tags[_CLOSING]:
             return tags
         table, scores = closing.summary.get("table_markdown"), mlflow_mapping.finite(closing.summary)
@@ -151,11 +159,15 @@ class SweepSummary:
 
     def _rank(self, closing: Closing | None) -> dict[str, str]:
         """Write the leaderboard where it has changed; a long one when a hundredth has been added, and at the end."""
-        grown = len(self._entries) - len(self._ranked)
-        if self._entries == self._ranked or (closing is None and grown < len(self._ranked) // _RANKED_AT_ONCE):
+        verdicts, ranked = kept_verdicts(closing), self._ranked[0]
+        grown = len(self._entries) - len(ranked)
+        few = closing is None and grown < len(ranked) // _RANKED_AT_ONCE
+        if (self._entries, verdicts) == self._ranked or few:
             return {}
-        self._ranked = self._entries
-        table = leaderboard_csv(self._entries, metric=self._metric, scores=self._scores, word=self._word)
+        self._ranked = self._entries, verdicts
+        table = leaderboard_csv(
+            self._entries, metric=self._metric, scores=self._scores, word=self._word, verdicts=verdicts
+        )
         tag = {_LEADERBOARD: content_hash(table)}
         if not tag.items() <= self._run.tags.items():
             markdown = leaderboard_markdown(self._entries, metric=self._metric, scores=self._scores, word=self._word)

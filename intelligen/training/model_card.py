@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from intelligen.config.pretrained_directory import holds_weights
-from intelligen.config.schema.decoding import Beam
+from intelligen.config.schema.decoding import Beam, ByLength
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.training.scores_file import read_scores, score_files, scored_split
 from intelligen.training.trained_model import TrainedModel
@@ -62,7 +62,7 @@ def _answer_begins(trained: TrainedModel, settings: Pretrained) -> Iterator[str]
 
 def _decoding(trained: TrainedModel, difference: str | None) -> Iterator[str]:
     search, decoding = trained.trial.decoding.test, trained.trial.decoding
-    size = f" of size {search.size}, length penalty {search.length_penalty:g}" if isinstance(search, Beam) else ""
+    size = f" of size {search.size}, length penalty {_penalty(search)}" if isinstance(search, Beam) else ""
     yield (
         f"Scored by {search.name} search{size}; what was written had at most {decoding.max_length_ratio:g} × the"
         f" source's tokens + {decoding.max_length_offset} tokens. The generation configuration has the search, and one"
@@ -70,6 +70,11 @@ def _decoding(trained: TrainedModel, difference: str | None) -> Iterator[str]:
     )
     if difference is not None:
         yield from ("", f"{difference[0].upper()}{difference[1:]}.")
+
+
+def _penalty(search: Beam) -> str:
+    by = search.length_penalty
+    return f"|Y|^{by.alpha:g}" if isinstance(by, ByLength) else f"{by:g}"
 
 
 def _scores(trained: TrainedModel) -> Iterator[str]:

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from intelligen.config.base import comparable
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
@@ -179,4 +186,9 @@ def _is_of_split(path: Path) -> bool:
 def _searched_by(search: DecodingSearch, decoding: Decoding) -> str:
     """`beam` with the settings of a sweep's test stage; else `beam_size8`, so that neither replaces the other."""
     usual, given = comparable(search_named(search.name, decoding)), comparable(search)
-    return "_".join([search.name, *(f"{key}{value}" for key, value in given.items() if value != usual[key])])
+    return "_".join([search.name, *(f"{key}{_spelt(value)}" for key, value in given.items() if value != usual[key])])
+
+
+def _spelt(value: JsonValue) -> str:
+    """As part of a file's name: `length1.0` for a group of settings."""
+    return "".join(map(str, value.values())) if isinstance(value, dict) else str(value)

@@ -56,6 +56,16 @@ BAD_EXPERIMENTS = {
         "training.micro_batch_tokens",
         'must be a whole number or "auto", got "Auto"',
     ),
+    "above a number's bound where a group may stand": (
+        f"{EXPERIMENT}decoding:\n  test: {{name: beam, length_penalty: 7}}  #!\n",
+        "decoding.test.length_penalty",
+        "must be at most 5, got 7",
+    ),
+    "a form that there is not": (
+        f"{EXPERIMENT}decoding:\n  test: {{name: beam, length_penalty: {{form: lenght}}}}  #!\n",
+        "decoding.test.length_penalty.form",
+        'must be "length", got "lenght"; did you mean "length"?',
+    ),
     "sexagesimal": (f"{EXPERIMENT}seed: 12:30  #!\n", "seed", 'must be a whole number, got "12:30"'),
     "date": (f"{EXPERIMENT}seed: 2026-01-31  #!\n", "seed", 'must be a whole number, got "2026-01-31"'),
     "number for text": ("version: 1\nname: 12  #!\n", "name", 'must be text, got 12; write "12"'),

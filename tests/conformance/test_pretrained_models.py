@@ -16,11 +16,12 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from intelligen.config.pretrained_directory import CONFIG, WEIGHTS, PretrainedDirectory, open_directory
-from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy
+from intelligen.config.schema.decoding import Beam, ByLength, DecodingSearch, Greedy
 from intelligen.config.schema.pretrained_model import Lora, Pretrained
 from intelligen.conformance.generators import GeneratorConformance
 from intelligen.data.pretrained_tokenizer import pack, unpacked
 from intelligen.data.special_tokens import BOS, EOS, PAD
+from intelligen.decoding.beam_search import penalty
 from intelligen.decoding.decoding_step import mask_unwritable_
 from intelligen.decoding.generate import generate
 from intelligen.errors import DataError
@@ -137,10 +138,15 @@ def found_by_them(
     model: PretrainedNetwork, hf: Any, source_BS: Tensor, *, bound: int, **search: Any
 ) -> list[list[int]]:
     """What `generate` of `transformers` finds, in our ids."""
+    return written_by_them(model, source_BS, generated_by_them(model, hf, source_BS, bound=bound, **search))
+
+
+def generated_by_them(model: PretrainedNetwork, hf: Any, source_BS: Tensor, *, bound: int, **search: Any) -> Any:
+    """What `generate` of `transformers` returns."""
     inputs = their_inputs(model, source_BS)
     # What cannot be written here cannot be written there.
     unwritable = {model.order.theirs[BOS]} - {None, model.order.eos}
-    written = hf.generate(
+    return hf.generate(
         **inputs,
         max_new_tokens=bound,
         do_sample=False,
@@ -150,8 +156,12 @@ def found_by_them(
         forced_eos_token_id=None,
         **search,
     )
-    first = inputs["input_ids"].size(1) if model.settings.kind == "causal" else 1
-    return [ours(model, row) for row in written[:, first:].tolist()]
+
+
+def written_by_them(model: PretrainedNetwork, source_BS: Tensor, written_NT: Tensor) -> list[list[int]]:
+    """The sequences of `generate` in our ids, without what it begins with."""
+    first = their_inputs(model, source_BS)["input_ids"].size(1) if model.settings.kind == "causal" else 1
+    return [ours(model, row) for row in written_NT[:, first:].tolist()]
 
 
 @every_model
@@ -184,6 +194,22 @@ def test_a_beam_of_four_finds_nothing_less_probable_than_that_of_transformers(na
             assert [own[row] for row in ended] == [their[row] for row in ended]
     greedy = found(model, source_BS, Greedy(), bound=BOUND)
     assert sum(own[row] != greedy[row] for row in ended) >= 3
+
+
+@pytest.mark.parametrize("name", ["t5", "gpt2"])
+@torch.no_grad()
+def test_the_length_penalty_of_form_length_is_that_of_transformers(name: str, both: Both) -> None:
+    """By the scores that they give to what they find; their beam is another after a hypothesis has ended."""
+    model, hf = both(name)
+    source_BS = sources(model, (9, 7, 5, 9, 3, 6) * 6)
+    search = {"num_beams": 4, "length_penalty": 0.5, "early_stopping": "never", "output_scores": True}
+    their = generated_by_them(model, hf, source_BS, bound=BOUND, return_dict_in_generate=True, **search)
+    rows = written_by_them(model, source_BS, their.sequences)
+    lengths = torch.tensor([len(row) for row in rows])
+    own_B = log_probs(model, source_BS, rows) / penalty(lengths, ByLength(form="length", alpha=0.5))
+    ended_B = lengths < BOUND
+    assert ended_B.sum() >= 3
+    torch.testing.assert_close(own_B[ended_B], their.sequences_scores[ended_B], rtol=1e-4, atol=1e-5)
 
 
 def log_probs(model: PretrainedNetwork, source_BS: Tensor, hypotheses: list[list[int]]) -> Tensor:

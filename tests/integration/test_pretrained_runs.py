@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from intelligen.cli.main import commands
-from intelligen.config.schema.decoding import Beam, Greedy
+from intelligen.config.schema.decoding import Beam, ByLength, Greedy
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.errors import CannotCreateError, ChangedError, ConfigError, DataError
 from intelligen.state import layout
@@ -120,9 +120,9 @@ def test_an_exported_model_is_one_of_transformers(project: Project, tmp_path: Pa
     assert hf.generation_config.max_new_tokens == 64
 
 
-@pytest.mark.parametrize(("penalty", "theirs"), [(0.6, None), (0.0, 0.0)])
+@pytest.mark.parametrize(("penalty", "theirs"), [(0.6, None), (0.0, 0.0), (ByLength(form="length", alpha=0.9), 0.9)])
 def test_a_length_penalty_is_exported_where_it_is_the_same_and_named_elsewhere(
-    penalty: float, theirs: float | None, project: Project, tmp_path: Path
+    penalty: float | ByLength, theirs: float | None, project: Project, tmp_path: Path
 ) -> None:
     trained = TrainedModel.load(project.baseline, store=project.root / "runs", device=torch.device("cpu"))
     decoding = trained.trial.decoding.model_copy(update={"test": Beam(size=3, length_penalty=penalty)})

@@ -62,7 +62,8 @@ def run(
     sweep, experiment = load_sweep(file, overrides)
     request = request_of_file(sweep, experiment, runs=runs, tracking_uri=tracking_uri)
     with placing_initial(file, overrides):
-        return _launch(replace(request, until=until, local=local), as_json=as_json)
+        given = (str(file), *overrides)
+        return _launch(replace(request, until=until, local=local, given=given), as_json=as_json)
 
 
 @click.command()

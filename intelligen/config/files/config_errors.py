@@ -190,7 +190,8 @@ def _fitting(options: Mapping[str, Any], value: JsonValue) -> str | None:
         if common:
             return max(common, key=lambda label: common[label])
     shape = type(value).__name__
-    return shape if shape in ("dict", "list", "int") and shape in options else None
+    shapes = {"dict": ("dict",), "list": ("list",), "int": ("int", "float"), "float": ("float",)}.get(shape, ())
+    return next((one for one in shapes if one in options), None)
 
 
 def _member(label: str) -> str:

@@ -13,13 +13,25 @@ class Greedy(Settings):
     name: Literal["greedy"] = "greedy"
 
 
+class ByLength(Settings):
+    """A hypothesis is scored by log p / |Y|^α, as fairseq and `transformers` do: at α = 1 by the mean of its tokens.
+
+    |Y| is the number of its tokens, EOS included.
+    """
+
+    form: Literal["length"]
+    alpha: Annotated[float, Field(ge=0.0, le=5.0)] = 1.0
+    """0 = none."""
+
+
 class Beam(Settings):
     """The `size` most probable prefixes, one position after the other."""
 
     name: Literal["beam"] = "beam"
     size: Annotated[int, Field(ge=1, le=256)] = 4
-    length_penalty: Annotated[float, Field(ge=0.0, le=5.0)] = 0.6
-    """α of Wu et al. (2016), eq. 14; 0 = none."""
+    length_penalty: Annotated[float, Field(ge=0.0, le=5.0)] | ByLength = 0.6
+    """A number is the α of Wu et al. (2016), eq. 14: log p / ((5 + |Y|) / 6)^α, EOS counted in |Y|; 0 = none.
+    `{form: length, alpha: 1.0}` divides by |Y|^α."""
 
 
 class Sample(Settings):

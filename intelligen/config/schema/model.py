@@ -61,6 +61,8 @@ class Transformer(_Widths):
     output_dropout: Annotated[Probability, ADDED] = 0.0
     """On the last layer's states, after their normalisation: what the output projection, a class or another stack
     reads."""
+    attention_init_gain: Annotated[float, Field(gt=0.0, le=10.0), ADDED] = 1.0
+    """Gain of the Xavier initialisation of queries, keys and values; fairseq has 1/√2 = 0.7071."""
     norm: Literal["pre", "post"] = "pre"
     """Layer normalisation before each sublayer (Xiong et al. 2020) or after its residual sum (Vaswani et al. 2017)."""
     activation: Literal["relu", "gelu", "silu"] = "relu"

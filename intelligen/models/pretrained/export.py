@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from intelligen.config.pretrained_directory import CONFIG, GENERATION, PretrainedDirectory, files_of, holds_weights
-from intelligen.config.schema.decoding import Beam, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.decoding import Beam, ByLength, DecodingSearch, Greedy, Sample
 from intelligen.models.pretrained.lora import lora_config, merge_lora
 from intelligen.models.pretrained.network import PretrainedNetwork
 from intelligen.models.pretrained.token_tables import to_their_order
@@ -89,12 +89,13 @@ def _generation_config(network: PretrainedNetwork, search: DecodingSearch, *, lo
 def _search(search: DecodingSearch) -> dict[str, Any]:
     """Our search by their names.
 
-    Their beam search scores by log p / length^penalty, and ours by log p / ((5 + length) / 6)^α: they are the same
-    where both exponents are 0.
+    Their beam search scores by log p / length^penalty, EOS counted, which is our form `length`; the other form,
+    log p / ((5 + length) / 6)^α, is the same where both exponents are 0.
     """
     match search:
-        case Beam(size=size, length_penalty=0.0):
-            return {"num_beams": size, "do_sample": False, "length_penalty": 0.0, "early_stopping": "never"}
+        case Beam(size=size, length_penalty=0.0 | ByLength() as penalty):
+            alpha = penalty.alpha if isinstance(penalty, ByLength) else penalty
+            return {"num_beams": size, "do_sample": False, "length_penalty": alpha, "early_stopping": "never"}
         case Beam(size=size):
             return {"num_beams": size, "do_sample": False}
         case Sample(temperature=temperature, top_k=top_k, top_p=top_p):
@@ -104,10 +105,10 @@ def _search(search: DecodingSearch) -> dict[str, Any]:
 
 
 def _difference(search: DecodingSearch) -> str | None:
-    if not isinstance(search, Beam) or not search.length_penalty:
+    if not isinstance(search, Beam) or not search.length_penalty or isinstance(search.length_penalty, ByLength):
         return None
     return (
         f"decoding.test.length_penalty {search.length_penalty:g} is not exported: here log p is divided by"
         f" ((5 + length) / 6)^{search.length_penalty:g}, and by transformers by length^length_penalty, which is 1"
-        " there; the two may prefer other hypotheses"
+        " there; the two may prefer other hypotheses. {form: length, alpha: 1.0} would be exported"
     )

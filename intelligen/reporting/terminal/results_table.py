@@ -10,6 +10,7 @@ from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import StrategySummary
 from intelligen.analysis.sweep_results import TableWords
+from intelligen.analysis.verdicts import RowVerdict
 from intelligen.state.trial_records import TrialState
 
 _NOTE = (
@@ -114,6 +115,15 @@ def markdown_table(
     lines += [cells(row, rows, objective=objective, scores=scores, words=words) for row in rows]
     table = "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines)
     return f"{table}\n\n{note(rows, words)}\n"
+
+
+def markdown_verdicts(verdicts: Sequence[RowVerdict], words: TableWords = _WORDS) -> str:
+    """What a study decided, behind its table; empty where it decided nothing."""
+    if not verdicts:
+        return ""
+    lines = [f"| {words.compared.heading} | verdict |", "| --- | --- |"]
+    lines += [f"| {markdown_cell(words.compared.label(one.row))} | {markdown_cell(one.words)} |" for one in verdicts]
+    return "\n" + "\n".join(lines) + "\n"
 
 
 def _trials(row: StrategySummary) -> str:

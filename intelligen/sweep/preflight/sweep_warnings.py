@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from intelligen.config.schema.early_stops import stopped_by_luck
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.generative_strategies import TREATMENTS
 from intelligen.config.schema.missing_controls import missing_controls
@@ -24,6 +25,16 @@ def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
         *(_search(sweep, experiment) if sweep.space else ()),
         *_budget(sweep),
     ]
+
+
+def luck_warning(sweep: Sweep, experiment: Experiment) -> str | None:
+    """Whether the trials of a row are too few to be stopped early; none too where no number bounds them."""
+    if not sweep.space:
+        return None
+    rows, total = sweep.row_ids() or ("",), sweep.total_trials()
+    each = [None if total is None else total // len(rows)] if not sweep.round_robin() else map(sweep.trials_of, rows)
+    known = [count for count in each if count is not None]
+    return stopped_by_luck(sweep.scheduler, epochs=_epochs(sweep, experiment), trials=known, word=sweep.row_parameter)
 
 
 def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
@@ -58,8 +69,7 @@ def _names(strategies: Collection[str]) -> Iterator[str]:
 
 
 def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
-    run = "training" if sweep.trains else "finetuning"
-    epochs = (experiment.training if sweep.trains else experiment.finetuning).epochs
+    run, epochs = "training" if sweep.trains else "finetuning", _epochs(sweep, experiment)
     # In round robin every row has a model of its own.
     most = sweep.budget.trials_per_strategy if sweep.round_robin() else sweep.total_trials()
     if sweep.search.sampler == "tpe" and most is not None and sweep.search.startup_trials >= most:
@@ -78,6 +88,12 @@ def _search(sweep: Sweep, experiment: Experiment) -> Iterator[str]:
             f"scheduler.interval_epochs ({sweep.scheduler.interval_epochs}) is not below {run}.epochs ({epochs}),"
             " so no trial exploits another; lower it"
         )
+    if luck := luck_warning(sweep, experiment):
+        yield luck
+
+
+def _epochs(sweep: Sweep, experiment: Experiment) -> int:
+    return (experiment.training if sweep.trains else experiment.finetuning).epochs
 
 
 def _budget(sweep: Sweep) -> Iterator[str]:

@@ -15,6 +15,7 @@ from intelligen.analysis.result_rows import primary, result_rows
 from intelligen.analysis.study import read_study
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.write_report import read_compared, study_page
+from intelligen.state.launch_file import write_launch
 from intelligen.state.memory_bounds import MemoryBound, MemoryBounds
 
 
@@ -45,6 +46,26 @@ def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cos
     assert (row["control"], row["verdict"]) == ("standard_matched", "better")
     assert row["p_value"] < 0.05
     assert compared.answer.refusals == ()
+
+
+def test_the_next_command_names_the_file_and_the_overrides_that_the_launch_was_given(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs")
+    given = ("my sweeps/small.yaml", "experiment.data.corpus.folder=data", "experiment.seed=1")
+    write_launch(files.write(), files.settings()[0], tracking_uri="sqlite:///mlflow.db", given=given)
+    command = (
+        "intelligen run 'my sweeps/small.yaml' -o experiment.data.corpus.folder=data -o name=small-again"
+        " -o experiment.seed=5 -o search.seed=2"
+    )
+    assert f"to say it of the strategy: {command}." in read_compared(files.directory, store=files.store).answer.sentence
+
+
+def test_the_answer_warns_of_few_trials_that_were_stopped_early(tmp_path: Path) -> None:
+    warning = answer(SmallStudy(tmp_path / "few")).sentences[-1]
+    assert warning.startswith(
+        "4 trials of a strategy, of which asha stops some by an early and noisy validation, choose"
+    )
+    enough = answer(SmallStudy(tmp_path / "enough", more="scheduler: {name: none}"))
+    assert "by luck" not in enough.sentence
 
 
 def test_a_gain_over_standard_that_its_own_control_has_too_is_no_win(tmp_path: Path) -> None:
@@ -92,7 +113,7 @@ def test_a_strategy_that_is_worse_is_said_to_be(tmp_path: Path) -> None:
     compared = compared_study(SmallStudy(tmp_path / "runs", quality=worse))
     row = row_of(compared)
     size = f"{-row['delta']:.2f} BLEU (between {-row['delta_high']:.2f} and {-row['delta_low']:.2f})"
-    _, sentence, _ = compared.answer.sentences
+    sentence = compared.answer.sentences[1]
     assert sentence.startswith("intelligen, as configured here, is worse than its own control standard_matched")
     assert sentence.endswith(f"by {size}. 3 seeds. Next: leave it out, or search more of its settings.")
 

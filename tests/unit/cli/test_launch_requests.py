@@ -64,6 +64,17 @@ def test_the_environment_knows_the_secret_of_the_same_address(directory: Path, m
     assert tracked_at(directory) == "http://me:CANARY@there:5000"
 
 
+def test_what_run_was_given_is_kept_without_secrets_and_a_resumed_sweep_keeps_it(directory: Path) -> None:
+    launched_at(directory, "sqlite:////there/mlflow.db")
+    assert request_of_directory(directory, (), tracking_uri=None).given == ()
+    sweep, _ = load_sweep(REPOSITORY / "search_spaces" / "quickstart.yaml")
+    given = ("quickstart.yaml", "search.storage=postgresql://me:CANARY@there/optuna")
+    write_launch(directory, sweep, tracking_uri="sqlite:////there/mlflow.db", given=given)
+    file, override = request_of_directory(directory, (), tracking_uri=None).given
+    assert (file, "CANARY" in override) == ("quickstart.yaml", False)
+    assert override.startswith("search.storage=postgresql://")
+
+
 def test_a_lost_memory_of_the_last_launch_is_named_once_a_trial_has_begun(directory: Path) -> None:
     launched_at(directory, "sqlite:////there/mlflow.db")
     (directory / LAUNCH_FILE).unlink()

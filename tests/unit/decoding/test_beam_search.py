@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from intelligen.config.schema.decoding import Beam, Greedy
+from intelligen.config.schema.decoding import Beam, ByLength, Greedy
 from intelligen.config.schema.model import Seq2Seq
 from intelligen.data.special_tokens import BOS, EOS, PAD, UNK
 from intelligen.decoding.beam_search import beam_search
@@ -21,6 +21,7 @@ from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 torch.set_num_threads(1)
 scored = partial(generate, log_probs=True)
 A, B = 4, 5
+BY_LENGTH = ByLength(form="length")
 CONFIG = Seq2Seq(d_model=16, d_ff=24, heads=2, encoder_layers=1, decoder_layers=2, tied_embeddings="none")
 
 
@@ -44,18 +45,22 @@ def log_probability(model: Seq2SeqTransformer, source_1S: Tensor, hypothesis: tu
     return logits_TV.log_softmax(-1)[range(len(hypothesis)), hypothesis].sum().item()
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+def divisor(tokens: int, by: float | ByLength) -> float:
+    return tokens**by.alpha if isinstance(by, ByLength) else ((5 + tokens) / 6) ** by
+
+
+@pytest.mark.parametrize("by", [0.0, 0.6, 1.0, BY_LENGTH], ids=str)
 @pytest.mark.parametrize("seed", range(5))
-def test_a_beam_with_room_for_every_prefix_is_exhaustive(seed: int, alpha: float) -> None:
+def test_a_beam_with_room_for_every_prefix_is_exhaustive(seed: int, by: float | ByLength) -> None:
     model = decided_model(6, seed=seed).eval()
     source_BS = torch.tensor([[4, 5, 1, 4, 3], [5, 5, 3, 0, 0], [4, 3, 0, 0, 0]])
     bounds = [4, 3, 2]
-    found = generate(model, source_BS, Beam(size=108, length_penalty=alpha), max_lengths_B=torch.tensor(bounds))
+    found = generate(model, source_BS, Beam(size=108, length_penalty=by), max_lengths_B=torch.tensor(bounds))
     for row, bound in enumerate(bounds):
         scored = {}
         for hypothesis in all_finished(6, max_length=bound):
             log_prob = log_probability(model, source_BS[row : row + 1], hypothesis)
-            scored[hypothesis] = log_prob / ((5 + len(hypothesis)) / 6) ** alpha, log_prob
+            scored[hypothesis] = log_prob / divisor(len(hypothesis), by), log_prob
         best = max(scored, key=lambda hypothesis: scored[hypothesis])
         length = int(found.lengths_N[row])
         assert tuple(found.tokens_NT[row, :length].tolist()) == best
@@ -106,7 +111,7 @@ class Chain:
         return self.log_probs_VV[tokens_NT]
 
 
-def search_chain(chain: Chain, *, bounds: list[int], size: int, alpha: float) -> Hypotheses:
+def search_chain(chain: Chain, *, bounds: list[int], size: int, alpha: float | ByLength) -> Hypotheses:
     sources = len(bounds)
     cache = KVCache(Heads(1, 1, 1), [torch.zeros(sources, 1, 2)], None, rows_per_source=size, max_length=max(bounds))
     return beam_search(
@@ -123,6 +128,13 @@ def test_the_length_penalty_decides_between_short_and_long() -> None:
     penalised = search_chain(chain, bounds=[3], size=4, alpha=1.0)
     assert penalised.tokens_NT.tolist() == [[A, B, EOS]]
     assert penalised.log_probs_N.item() == pytest.approx(math.log(0.7 * 0.8 * 0.37))
+
+
+def test_by_length_the_mean_of_the_tokens_decides() -> None:
+    chain = Chain(begin={EOS: 0.5, A: 0.5}, a={EOS: 0.5, B: 0.5}, b={EOS: 0.7, A: 0.3})
+    # By Wu et al. log 0.5 = -0.69 is best. The means: -0.69 twice and, of `a b EOS`, (2·log 0.5 + log 0.7) / 3 = -0.58.
+    assert search_chain(chain, bounds=[3], size=4, alpha=1.0).tokens_NT.tolist() == [[EOS]]
+    assert search_chain(chain, bounds=[3], size=4, alpha=BY_LENGTH).tokens_NT.tolist() == [[A, B, EOS]]
 
 
 def test_without_any_finished_hypothesis_the_best_prefix_is_returned() -> None:

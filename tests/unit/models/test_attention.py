@@ -29,6 +29,14 @@ def network(config: Model, seed: int) -> Generator:
     return model
 
 
+@pytest.mark.parametrize("config", MODELS, ids=lambda config: config.name)
+def test_the_initial_gain_is_of_queries_keys_and_values_alone(config: Model) -> None:
+    plain, scaled = (network(config.model_copy(update={"attention_init_gain": gain}), 1) for gain in (1.0, 0.5))
+    projections = ("attention.qkv.weight", "cross_attention.query.weight", "cross_attention.kv.weight")
+    for (name, weight), other in zip(plain.named_parameters(), scaled.parameters(), strict=True):
+        torch.testing.assert_close(other, weight * 0.5 if name.endswith(projections) else weight, rtol=0, atol=0)
+
+
 def tokens(*shape: int, seed: int) -> Tensor:
     return torch.randint(4, VOCABULARY, shape, generator=torch.Generator().manual_seed(seed))
 

@@ -1,5 +1,6 @@
 """A launch ends with its report, which MLflow gets too; a report that cannot be made changes nothing else."""
 
+import csv
 import io
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,6 +10,8 @@ from mlflow.entities import Run
 from rich.console import Console
 from small_study import SmallStudy
 
+from intelligen.api import results
+from intelligen.reporting.html.write_report import read_compared
 from intelligen.reporting.terminal.console_reporter import ConsoleReporter
 from intelligen.state.ledger import Ledger, read_ledger
 from intelligen.state.mlflow_run_ids import read_run_ids
@@ -64,6 +67,33 @@ def test_the_report_lies_beside_the_table_and_in_mlflow(study: SmallStudy) -> No
     runs = read_run_ids(study.directory)
     assert len(runs.trials) == len(read_ledger(study.directory)[1])
     assert all(run_id in page.read_text() for run_id in [runs.sweep, *runs.trials.values()])
+
+
+def test_the_verdict_and_its_interval_are_wherever_results_are(tmp_path: Path) -> None:
+    files = SmallStudy(tmp_path / "runs", closed=False)
+    files.write()
+    output = end_launch(files, SweepStatus.COMPLETE)
+    row = next(row.values() for row in read_compared(files.directory, store=files.store).primary[::-1])
+    assert (row["strategy"], row["verdict"]) == ("intelligen", "better")
+    bounds = f"+{row['delta_low']:.2f} to +{row['delta_high']:.2f}"
+    words = f"better than standard_matched: +{row['delta']:.2f} BLEU ({bounds})"
+    assert f"| intelligen | {words} |" in (files.directory / "table.md").read_text()
+
+    run = parent_run(files)
+    assert run.data.tags["verdict/intelligen"] == words
+    assert run.data.tags["answer"].startswith("intelligen wins: ")
+    assert run.data.tags["answer"].split(" Next: ")[0] in output
+    assert f"**Answer:** {run.data.tags['answer']}" in run.data.tags["mlflow.note.content"]
+
+    frame = results("small", runs=files.store)
+    judged = {"intelligen-s2", "intelligen-s3", "intelligen-s4"}
+    assert set(frame.index[frame["verdict"].notna()]) == judged
+    assert frame.loc["intelligen-s2", "delta_low"] == row["delta_low"]
+    artifacts = Path(unquote(urlsplit(run.info.artifact_uri).path))
+    lines = (artifacts / "leaderboard.csv").read_text().splitlines()
+    leaderboard = {one["trial"]: one for one in csv.DictReader(lines)}
+    assert {name for name, one in leaderboard.items() if one["verdict"]} == judged
+    assert float(leaderboard["intelligen-s2"]["delta_high"]) == row["delta_high"]
 
 
 def test_a_newer_report_replaces_the_old_one_in_mlflow(study: SmallStudy) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import tiny_trial
 
-from intelligen.config.schema.decoding import Beam, Greedy
+from intelligen.config.schema.decoding import Beam, ByLength, Greedy
 from intelligen.config.schema.experiment import Trial
 from intelligen.config.schema.generative_strategies import Generative
 from intelligen.config.schema.probability_schedule import ProbabilitySchedule
@@ -186,10 +186,12 @@ def test_what_the_first_revisions_decoded_by_another_beam_is_compared(own_store,
     trained = TrainedModel.load(own_store / "trial", store=own_store, device=torch.device("cpu"))
     trained.score("test", search=Beam(size=2)).path.replace(own_store / "trial" / "scores" / "test-beam.json")
     trained.score("valid", search=Beam(length_penalty=1e-05))
+    trained.score("valid", search=Beam(length_penalty=ByLength(form="length")))
     shutil.copy(own_store / "trial" / "scores" / "test-beam.json", own_store / "trial" / "scores" / "kept.json")
     found = replayed(own_store, own_store / "trial", tmp_path / "again")
     keys = {one.key for one in found.comparisons if one.key.startswith("hypotheses/")}
     decoded = {"test-greedy", "test-beam", "valid-beam_size4_length_penalty1e-05"}
+    decoded |= {"valid-beam_size4_length_penaltylength1.0"}
     assert (differing(found), keys) == ({}, {f"hypotheses/{name}" for name in decoded})
 
 
