@@ -83,12 +83,17 @@ def nominal_levels(fractions: Sequence[float], spent_LA: Floats) -> Floats:
         bounds_A = _bounds(wanted_A, points_AX / step, masses_AX, _FARTHEST * sqrt(time) / step) * step
         levels.append(2 * special.ndtr(-bounds_A / sqrt(time)))
         # The density is as narrow as a step at its narrowest: three points lie in that.
-        nodes_Y, weights_Y = np.polynomial.legendre.leggauss(24 + ceil(18 * sqrt(time) / step))
+        nodes_Y, weights_Y = _gauss_legendre(24 + ceil(18 * sqrt(time) / step))
         next_AY = bounds_A[:, None] * (nodes_Y + 1) / 2
         density_AY = _density(next_AY / step, points_AX / step, masses_AX) / step
         masses_AX = density_AY * weights_Y * bounds_A[:, None] / 2
         before, points_AX = time, next_AY
     return np.array(levels)
+
+
+@cache
+def _gauss_legendre(points: int) -> tuple[Floats, Floats]:
+    return np.polynomial.legendre.leggauss(points)
 
 
 def _bounds(wanted_A: Floats, points_AX: Floats, masses_AX: Floats, farthest: float) -> Floats:

@@ -38,6 +38,11 @@ class Looked:
     end: End | None
     """None where it takes another seed."""
 
+    @property
+    def seeds(self) -> int:
+        """By how many."""
+        return self.comparison.difference.seeds
+
 
 @dataclass(frozen=True)
 class SequentialPlan:

@@ -32,8 +32,8 @@ _STUDIES: Final = 2000
 _COMPARISONS: Final = 4000
 """That are simulated of a sequential study, for each difference that is tried."""
 _HALVINGS: Final = 7
-# The level of the last look hardly changes with more looks: the difference by less than 2 in 100.
-_MOST_LOOKS: Final = 40
+# The level of the last look hardly changes with more looks: the difference that is found by less than 2 in 100.
+_MOST_LOOKS: Final = 30
 # In so many of ten cases the true standard deviation is between the bounds.
 _WITHIN: Final = 0.6
 
