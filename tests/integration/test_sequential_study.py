@@ -24,7 +24,7 @@ space:
   finetuning.optimizer.learning_rate: {log_uniform: [1.0e-3, 5.0e-3]}
   strategy: {choice: {standard: {}, generative: {}}}
 budget: {trials_per_strategy: 1}
-scheduler: none
+scheduler: {name: none}
 confirm: {seeds: {at_least: 3, at_most: 5}, until: resolved, difference: 3.0}
 """
 
