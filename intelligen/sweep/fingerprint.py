@@ -107,7 +107,8 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
 def _first_new_seed(stored: Mapping[str, Any]) -> int:
     """Above those that the sweep uses, or may."""
     seeds = (stored["sweep"].get("confirm") or {}).get("seeds", 0)
-    return int(stored["experiment"]["seed"]) + 1 + (seeds["at_most"] if isinstance(seeds, Mapping) else seeds)
+    used = seeds["at_most"] if isinstance(seeds, Mapping) else seeds
+    return int(stored["experiment"]["seed"]) + int(used) + 1
 
 
 def _require_same_rows(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:

@@ -60,7 +60,7 @@ def first_look_is_taken(project: Project) -> bool:
 
 def test_a_study_killed_after_its_first_look_comes_to_the_decisions_of_its_scores(project: Project) -> None:
     launch = project.launch()
-    wait_for(lambda: first_look_is_taken(project), launch)
+    wait_for(lambda: first_look_is_taken(project), launch, timeout_s=900)
     launch.send_signal(signal.SIGKILL)
     launch.communicate()
     left = next_round(study_of(project))
