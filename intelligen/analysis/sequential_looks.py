@@ -127,26 +127,25 @@ class _Looks:
     def taken(self) -> Following:
         pairs = [(name, control) for name, controls in self._controls.items() for control in controls]
         for count in self._plan.looks.seeds:
-            going = [pair for pair in pairs if self._goes_on(pair)]
-            due = self._seeds[:count]
-            for pair in going:
-                if any(self._is_lost(row, seed) for row in pair for seed in due):
-                    self._found.lost.add(pair)
-                    self._found.due[pair] = due
-            going = [pair for pair in going if self._goes_on(pair)]
-            if not going:
-                break
+            due, going = self._seeds[:count], [pair for pair in pairs if self._goes_on(pair)]
             rows = frozenset(row for pair in going for row in pair)
-            if any(seed not in self._models.get(row, {}) for row in rows for seed in due):
+            if not all(self._has_ended(row, seed) for row in rows for seed in due):
                 self._found.next = Round(due, rows)
                 for pair in going:
                     self._found.due.setdefault(pair, due)
                 break
-            self._look(going, count)
+            for pair in going:
+                if any(self._is_lost(row, seed) for row in pair for seed in due):
+                    self._found.lost.add(pair)
+                    self._found.due[pair] = due
+            self._look([pair for pair in going if self._goes_on(pair)], count)
         return self._found
 
+    def _has_ended(self, row: str, seed: int) -> bool:
+        return seed in self._models.get(row, {}) or self._is_lost(row, seed)
+
     def _look(self, going: Sequence[Pair], count: int) -> None:
-        for together in pairs_together(self._controls):
+        for together in pairs_together(self._controls) if going else ():
             # The variance of what has ended still counts, as it was then.
             looked = {pair: one.seeds for pair in together if (one := self._found.looked.get(pair)) is not None}
             counts = looked | {pair: count for pair in together if pair in going}
@@ -156,7 +155,7 @@ class _Looks:
             for pair, one in zip(counts, found, strict=True):
                 if pair in going:
                     self._found.looked[pair] = one
-                    self._found.due[pair] = tuple(self._seeds[:count])
+                    self._found.due[pair] = self._seeds[:count]
 
     def _goes_on(self, pair: Pair) -> bool:
         """Whether it takes another seed, by the looks so far.

@@ -127,6 +127,11 @@ def test_a_lost_run_ends_its_comparison_and_is_said(alike: StudyResults) -> None
     assert sentence.endswith("--failed.")
 
 
+def test_what_was_begun_beside_a_lost_run_is_brought_to_its_end(alike: StudyResults) -> None:
+    begun = changed(changed(alike, "standard_matched", 4, failed=True), "intelligen", 4, failed=False)
+    assert looks(begun).next == Round((2, 3, 4), ROWS)
+
+
 def test_what_ended_without_a_decision_says_after_how_many_seeds_and_why(alike: StudyResults) -> None:
     ended, _ = launched(alike)
     looked = looks(ended).looked[OWN]
