@@ -19,12 +19,17 @@ holds the truth. Exits with 1 where ours is above 5 % by more than chance explai
 simulates whole studies of several comparisons in numbers, without sentences, with seeds that are fixed beforehand: how
 often any verdict of copies is wrong, how often differences are found, and whether the smallest difference of `plan` is
 found in four of five cases. It takes a minute, and exits with 1 likewise.
+
+    python benchmarks/aa.py --sequential
+
+simulates studies with a look after every seed, from 3 to 10: what is wrong or found at any look, how many seeds they
+take, and what looks without a correction would claim. It takes some minutes, and exits with 1 likewise.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -33,11 +38,14 @@ from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.data.embedded.corpus import sentence_pairs
 from intelligen.evaluation.bootstrap_resampling import Floats
 from intelligen.evaluation.decision_procedure import Comparison, decide
+from intelligen.evaluation.error_spending import Looks
 from intelligen.evaluation.metric import Metric
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
+from intelligen.evaluation.sequential_procedure import SequentialPlan
 from intelligen.evaluation.significance import ALPHA, difference_of_statistics
+from intelligen.evaluation.simulated_sequences import looked_at, simulated_scores
 from intelligen.evaluation.simulated_studies import simulated
-from intelligen.evaluation.study_power import Prior, smallest_difference
+from intelligen.evaluation.study_power import Prior, smallest_at_looks, smallest_difference
 
 SHARES = np.linspace(0.4, 1.0, 25)
 """Of tokens that stay as they are: the levels of quality."""
@@ -204,6 +212,47 @@ def numbers(studies: int) -> bool:
     return most > NUMBER_TOLERANCE
 
 
+def sequential_rows(studies: int, family: int, *, margin: float = 0.5) -> Iterator[tuple[list[str], float]]:
+    """A row for each pattern, and how often any claim is wrong, of copies or of differences of the margin."""
+    plan = SequentialPlan(Looks(3, 10), family, margin)
+    smallest = smallest_at_looks(Prior(0.41, 6.0, 0.06), plan)
+    for name, deviations in PATTERNS.items():
+        rng, seeds = np.random.default_rng([20261201, family]), plan.looks.at_most
+        scores = simulated_scores(deviations(family).tolist(), seeds=seeds, studies=studies, rng=rng, sentence_sd=0.06)
+        copies, at_margin, large = (looked_at(scores.plus(truth), plan) for truth in (0.0, margin, 1.0))
+        uncorrected = looked_at(scores, replace(plan, margin=0.0), level_at=lambda _: lambda alpha: alpha)
+        wrong, *others = (
+            float(flags.any(axis=1).mean())
+            for flags in (
+                copies.better_NK | copies.worse_NK,
+                at_margin.equivalent_NK | at_margin.worse_NK,
+                uncorrected.better_NK | uncorrected.worse_NK,
+            )
+        )
+        rates = [wrong, *others, copies.equivalent_NK.mean(), at_margin.better_NK.mean(), large.better_NK.mean()]
+        means = [found.seeds_NK.mean() for found in (copies, at_margin, large)]
+        at_smallest = looked_at(scores.plus(smallest), plan).better_NK.mean()
+        shown = [f"{smallest:.2f}", percent(at_smallest)] if name == "equal" else ["–", "–"]
+        cells = [str(family), name, *map(percent, rates), " / ".join(f"{mean:.1f}" for mean in means), *shown]
+        yield cells, max(wrong, others[0])
+
+
+def sequences(studies: int) -> bool:
+    """Print the table of sequential studies; whether a share is too high."""
+    print_row(
+        *("comparisons", "deviations", "any wrong", "any wrong at 0.5", "uncorrected", "0 equivalent", "0.5 found"),
+        *("1.0 found", "seeds at 0 / 0.5 / 1", "smallest of plan", "found"),
+    )
+    print_row("---:", "---", *["---:"] * 9)
+    most = 0.0
+    for family in (1, 2, 5, 8):
+        for cells, wrong in sequential_rows(studies, family):
+            most = max(most, wrong)
+            print_row(*cells)
+    print(f"\nMost of wrong: {percent(most)}; {percent(NUMBER_TOLERANCE)} may be.")
+    return most > NUMBER_TOLERANCE
+
+
 def tolerance(count: int) -> float:
     """How many in 100 a true 5 in 100 may look like in so many studies, but for one simulation in 100."""
     return float(stats.binom.ppf(0.99, count, ALPHA)) / count
@@ -224,6 +273,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--studies", type=int, default=2000, help="of each setting; a quarter of them for the power")
     options.add_argument("--seeds", action="store_true", help="whole studies in numbers, with fixed seeds")
+    options.add_argument("--sequential", action="store_true", help="the same, with a look after every seed")
     options.add_argument("--with-seeds", type=int, nargs="+", default=[3, 5], help="of a study of sentences")
     options.add_argument("--sentences", type=int, default=100, help="of a test set")
     options.add_argument("--resamples", type=int, default=300)
@@ -233,6 +283,8 @@ def main() -> int:
     arguments = options.parse_args()
     if arguments.seeds:
         return numbers(max(arguments.studies, 10_000))
+    if arguments.sequential:
+        return sequences(max(arguments.studies, 10_000))
     metric = METRICS[arguments.metric]
     statistics = ladder(400, metric=metric, seed=1)
     cases = [(name, seeds) for name in arguments.only or SETTINGS for seeds in arguments.with_seeds]

@@ -74,6 +74,10 @@ class SmallStudy:
     """Strategies that leave out the spaces between words: BLEU sees no word right, chrF sees no difference."""
     margin: float | None = None
     """Of the sweep's `confirm`."""
+    seeds: int = 3
+    """That every strategy is confirmed with."""
+    looks: str = ""
+    """What `confirm` has in place of fixed seeds."""
     more: str = ""
     """Further lines of the sweep file."""
     closed: bool = True
@@ -95,7 +99,7 @@ class SmallStudy:
         with Ledger.open(self.directory, fingerprint) as ledger:
             record_provenance(self.directory)
             base = baseline_trial(experiment, prepared=prepared.identity)
-            seeds = (2, 3, 4) if self.confirm else ()
+            seeds = tuple(range(2, 2 + self.seeds)) if self.confirm else ()
             for seed in (1, *seeds):
                 again = base.model_copy(update={"seed": seed})
                 self._run(
@@ -127,7 +131,8 @@ class SmallStudy:
         task = f"task: {{selection_metric: {self.objective}}}\n"
         (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here) + task)
         margin = "" if self.margin is None else f", margin: {self.margin}"
-        confirm = f"confirm: {{seeds: 3{margin}}}\ntest: {{searches: [greedy, beam]}}\n" if self.confirm else ""
+        asked = self.looks or f"{{seeds: {self.seeds}{margin}}}"
+        confirm = f"confirm: {asked}\ntest: {{searches: [greedy, beam]}}\n" if self.confirm else ""
         more = confirm + self.more
         (folder / f"{self.name}.yaml").write_text(
             SWEEP.format(name=self.name, confirm=more, metric=self.objective, direction=direction(self.objective))

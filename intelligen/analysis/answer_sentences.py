@@ -14,6 +14,7 @@ from intelligen.analysis.study import StudyResults
 from intelligen.analysis.system_scores import Score
 from intelligen.config.schema.declarations import STANDARD
 from intelligen.evaluation.decision_procedure import Comparison, Verdict
+from intelligen.evaluation.sequential_procedure import FUTILE_BELOW, End
 from intelligen.evaluation.significance import ALPHA
 from intelligen.evaluation.study_power import Power
 from intelligen.tasks.base import AnyMetric
@@ -49,6 +50,8 @@ class AnswerSentences:
             yield self._certainty()
         if unknown := [(row, own) for row, own in rows if own.verdict == Verdict.OPEN]:
             yield " ".join(self._open(unknown))
+        if self._goes_on():
+            yield f"The study has not ended. Next: {NextStep(self.study).to_end()}."
 
     def _of(self, row: Score, own: HeldAgainst) -> Iterator[str]:
         found, label, step = own.decided, self._label(row.system), NextStep(self.study)
@@ -59,7 +62,7 @@ class AnswerSentences:
             yield from self._better(row, own, found)
         elif found.verdict is Verdict.WORSE:
             size = _size(found, row.metric)
-            yield f"{label}, {_HERE}, is worse than {self._control(own)} by {size}. {_seeds(found)}."
+            yield f"{label}, {_HERE}, is worse than {self._control(own)} by {size}. {_seeds(own, found, row.metric)}"
             yield "Next: leave it out, or search more of its settings."
         else:
             yield self._equivalent(row, own, found)
@@ -71,14 +74,21 @@ class AnswerSentences:
         if self._wins(row):
             second = gate and gate.decided
             also = f" and {STANDARD} by {_size(second, row.metric, unit=False)}" if second else ""
-            yield f"{label} wins: {_HERE}, it beats {gain}{also}. {_seeds(found)}."
+            yield f"{label} wins: {_HERE}, it beats {gain}{also}. {_seeds(own, found, row.metric)}"
             yield from self._price(row)
         else:
-            yield f"{label}, {_HERE}, beats {gain}. {_seeds(found)}. {self._why_no_win(gate, row.metric)}"
+            yield f"{label}, {_HERE}, beats {gain}. {_seeds(own, found, row.metric)}"
+            yield self._why_no_win(gate, row.metric)
         for control, other in row.beside.items():
             if control != STANDARD and other.decided is not None:
                 yield _beside(control, other.decided, row.metric)
-        yield f"Next: {NextStep(self.study).after_gain(own)}."
+        if not self._goes_on():
+            yield f"Next: {NextStep(self.study).after_gain(own)}."
+
+    def _goes_on(self) -> bool:
+        """Whether another look may change what is not decided."""
+        gates = [row.beside.get(STANDARD) for row in self.rows if row.own and row.own.verdict == Verdict.BETTER]
+        return any(one is not None and one.goes_on for one in (*gates, *(row.own for row in self.rows)))
 
     def _wins(self, row: Score) -> bool:
         """Better than its own control and than `standard`: that control may be worse than no more computing at all."""
@@ -100,11 +110,11 @@ class AnswerSentences:
     def _equivalent(self, row: Score, own: HeldAgainst, found: Comparison) -> str:
         metric = row.metric
         assert self.study.sweep.confirm is not None
-        margin = f"{self.study.sweep.confirm.margin:g} {metric.label}"
+        margin = f"{self.study.sweep.confirm.counts_as_none:g} {metric.label}"
         between = f"between {metric.change(found.low)} and {metric.change(found.high)}"
         return (
             f"{self._label(row.system)}, {_HERE}, and {self._control(own)} differ by less than the {margin} that you"
-            f" asked about: {between}. {_seeds(found)}. A smaller difference is possible."
+            f" asked about: {between}. {_seeds(own, found, metric)} A smaller difference is possible."
         )
 
     def _open(self, rows: Sequence[tuple[Score, HeldAgainst]]) -> Iterator[str]:
@@ -114,12 +124,14 @@ class AnswerSentences:
             found, metric = own.comparison, row.metric
             yield (
                 f"Whether {self._label(row.system)}, {_HERE}, is better or worse than {self._control(own)} is not"
-                f" known: {_change(found, metric)}. {_seeds(found)}."
+                f" known: {_change(found, metric)}. {_seeds(own, found, metric)}"
             )
         else:
             each = ", ".join(self._open_row(row, own) for row, own in rows)
             yield f"Whether these, {_HERE}, are better or worse than their own controls is not known: {each}."
-        if self.power is None:
+            if futile := [own for _, own in rows if own.end is End.FUTILE]:
+                yield f"What stopped early did so {_futility(futile[0])}."
+        if self.power is None or self._goes_on():
             return
         metric, step = row.metric, NextStep(self.study).to_find_less(self.power, row.metric)
         yield f"The study finds a difference of {smallest_words(self.power, metric)} in four of five cases, not less."
@@ -133,15 +145,15 @@ class AnswerSentences:
         beside = self._label(own.control)
         if own.cost_differs and own.cost_ratio is not None:
             beside = f"{beside}, which spent {1 / own.cost_ratio:.2f} times the computing"
-        bounds = f"{metric.change(found.low)} to {metric.change(found.high)}"
-        return f"{self._label(row.system)} {metric.change(found.delta)} {metric.label} to {beside} ({bounds} fits)"
+        bounds = f"{metric.change(found.low)} to {metric.change(found.high)} fits{_taken(own, found)}"
+        return f"{self._label(row.system)} {metric.change(found.delta)} {metric.label} to {beside} ({bounds})"
 
     def _certainty(self) -> str:
         confirm, first = self.study.sweep.confirm, self.study.fingerprint["sweep"].get("confirm") or {}
-        before = first.get("seeds")
-        if confirm is not None and before is not None and before < confirm.seeds:
+        before, now = first.get("seeds"), 0 if confirm is None else confirm.at_most
+        if isinstance(before, int) and before < now:
             return (
-                f"The study was begun with {before} seeds and got {confirm.seeds}: if its scores were the reason, more"
+                f"The study was begun with {before} seeds and got {now}: if its scores were the reason, more"
                 f" than {100 * ALPHA:g} of 100 such studies make a wrong claim; a new study with new seeds does not."
             )
         return f"In at most {100 * ALPHA:g} of 100 such studies is any such claim wrong."
@@ -183,8 +195,34 @@ def _change(found: Comparison, metric: AnyMetric) -> str:
     return f"{metric.change(found.delta)} {metric.label} on average, and {bounds}"
 
 
-def _seeds(found: Comparison) -> str:
-    return f"{found.difference.seeds} seeds"
+def _seeds(own: HeldAgainst, found: Comparison, metric: AnyMetric) -> str:
+    """How many seeds a comparison took, and why no more, in whole sentences."""
+    taken = found.difference.seeds
+    if own.at_most is None or (own.end is End.DECIDED and found.verdict is Verdict.EQUIVALENT):
+        return f"{taken} seeds."
+    match own.end:
+        case End.DECIDED if taken < own.at_most:
+            size = f"{abs(found.delta):{metric.format}}"
+            return f"{taken} seeds. It stopped early: expect a little less than {size} when repeated."
+        case End.FUTILE:
+            return f"It stopped at {taken} seeds, {_futility(own)}."
+        case None:
+            return f"{taken} of {own.at_most} seeds so far."
+        case _:
+            return f"{taken} of {own.at_most} seeds."
+
+
+def _taken(own: HeldAgainst, found: Comparison) -> str:
+    """The same where there is little room."""
+    if own.at_most is None:
+        return ""
+    so_far = " so far" if own.end is None else ""
+    stopped = "stopped at " if own.end is End.FUTILE else ""
+    return f"; {stopped}{found.difference.seeds} of {own.at_most} seeds{so_far}"
+
+
+def _futility(own: HeldAgainst) -> str:
+    return f"as fewer than 1 in {1 / FUTILE_BELOW:.0f} such studies would be decided by seed {own.at_most}"
 
 
 def _beside(control: str, found: Comparison, metric: AnyMetric) -> str:

@@ -1,21 +1,29 @@
 """Comparisons of a study: each strategy beside its own control and others, all decided together, or why it is not."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Final
 
-from intelligen.analysis.study import Decoded, StudyResults, System
+from intelligen.analysis.sequential_looks import (
+    Measured,
+    Models,
+    Pair,
+    Round,
+    as_looked_at,
+    follow,
+    pairs_together,
+    sequential_plan,
+)
+from intelligen.analysis.study import Setting, StudyResults, System
 from intelligen.evaluation.decision_procedure import LEAST_UNITS, Comparison, Verdict, decide
+from intelligen.evaluation.sequential_procedure import End, Looked, SequentialPlan
 from intelligen.evaluation.significance import Difference, paired_difference
 
 FAIR_COST: Final = 0.10
 """Computing of a strategy and its own control may differ by this share to be called the same; beyond, the ratio is
 said."""
 REFUSED: Final = "refused"
-
-Models = Mapping[int, Decoded]
-"""Seed → a test set as the model of that seed translates it."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +37,19 @@ class HeldAgainst:
     """The strategy's device-seconds over the control's, in these runs; None where rows are variants."""
     refusal: str
     """Why nothing is decided, a clause; empty where something is."""
+    due: tuple[int, ...]
+    """The seeds that both should have by now."""
     comparison: Comparison | None = None
     """None with fewer seeds than a comparison takes."""
+    at_most: int | None = None
+    """Seeds at the last look of a sequential study; None where they are fixed."""
+    end: End | None = None
+    """Why it takes no more of them; None where it does, or where they are fixed."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another look decides more."""
+        return self.at_most is not None and self.end is None and not self.refusal
 
     @property
     def cost_differs(self) -> bool:
@@ -50,7 +69,7 @@ class HeldAgainst:
 
 
 def comparisons(
-    study: StudyResults, models: Mapping[str, Models], references: Sequence[str]
+    study: StudyResults, models: Mapping[str, Models], references: Sequence[str], *, setting: Setting
 ) -> dict[str, dict[str, HeldAgainst]]:
     """Strategy → control → how it does beside that, its own control first; of the strategies that are asked about.
 
@@ -58,23 +77,78 @@ def comparisons(
         study: The study.
         models: System → its models that have decoded the test set.
         references: Of the test set.
+        setting: Which it is, and by which search; the primary one decides when a sequential study ends.
 
     """
+    controls = held_against(study)
+    plan = sequential_plan(study.sweep, family=len(controls))
+    if plan is None:
+        held = _of_fixed_seeds(study, models, references, controls)
+    else:
+        measured = Measured(models, references, planned_seeds(study), study.task.ranking)
+        held = _of_looks(study, plan, controls, measured, shown=setting != study.primary)
+    return {name: _judged_by_cost(study, name, controls) for name, controls in held.items()}
+
+
+def held_against(study: StudyResults) -> dict[str, tuple[str, ...]]:
+    """Strategy that is asked about → its controls, its own first."""
     rows, compared = asked_rows(study), study.compared
+    return {
+        name: (compared.own_control(name, rows), *compared.further_controls(name, rows))
+        for name in compared.asked(rows)
+    }
+
+
+def _of_fixed_seeds(
+    study: StudyResults, models: Mapping[str, Models], references: Sequence[str], controls: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, HeldAgainst]]:
     held: dict[str, dict[str, HeldAgainst]] = {}
-    differences: dict[tuple[str, str], Difference] = {}
-    for name in compared.asked(rows):
-        controls = (compared.own_control(name, rows), *compared.further_controls(name, rows))
-        held[name] = {control: _held(study, name, control, models) for control in controls}
+    differences: dict[Pair, Difference] = {}
+    due = planned_seeds(study)
+    for name, beside in controls.items():
+        held[name] = {control: _held(study, name, control, models, due) for control in beside}
         for control, one in held[name].items():
             if len(one.seeds) >= LEAST_UNITS:
                 ours, theirs = ([models[side][seed].hypotheses for seed in one.seeds] for side in (name, control))
                 differences[name, control] = paired_difference(ours, theirs, references, metric=study.task.ranking)
-    for pairs in _families(held):
+    for pairs in pairs_together(controls):
         decided = _decided(study, [pair for pair in pairs if pair in differences], differences, family=len(held))
         for (name, control), found in decided.items():
             held[name][control] = replace(held[name][control], comparison=found)
-    return {name: _judged_by_cost(study, name, controls) for name, controls in held.items()}
+    return held
+
+
+def _of_looks(
+    study: StudyResults,
+    plan: SequentialPlan,
+    controls: Mapping[str, Sequence[str]],
+    measured: Measured,
+    *,
+    shown: bool,
+) -> dict[str, dict[str, HeldAgainst]]:
+    """Of a sequential study; what other test sets than the primary one have is shown, and ends nothing."""
+    following = follow(study, plan, controls)
+    looked: dict[Pair, Looked] = following.looked
+    if shown:
+        looked = {}
+        for together in pairs_together(controls):
+            looked |= as_looked_at(measured, plan, together, following)
+
+    def one(pair: Pair) -> HeldAgainst:
+        due = following.due.get(pair, tuple(measured.seeds[: plan.looks.at_least]))
+        held, found = _held(study, *pair, measured.models, due), looked.get(pair)
+        seeds = tuple(seed for seed in held.seeds if seed in due)
+        held = replace(held, seeds=seeds, cost_ratio=_cost_ratio(study, *pair, seeds), at_most=plan.looks.at_most)
+        return held if found is None else replace(held, comparison=found.comparison, end=found.end)
+
+    return {name: {control: one((name, control)) for control in beside} for name, beside in controls.items()}
+
+
+def next_round(study: StudyResults) -> Round | None:
+    """What a sequential study needs before its next look; None where all its comparisons have ended."""
+    controls = held_against(study)
+    plan = sequential_plan(study.sweep, family=len(controls))
+    return None if plan is None else follow(study, plan, controls).next
 
 
 def asked_rows(study: StudyResults) -> tuple[str, ...]:
@@ -83,45 +157,40 @@ def asked_rows(study: StudyResults) -> tuple[str, ...]:
 
 
 def planned_seeds(study: StudyResults) -> tuple[int, ...]:
-    """The seeds that confirm, as last launched."""
+    """The seeds that confirm, as last launched; of a sequential study those of its last look."""
     return study.sweep.confirmation_seeds(study.fingerprint["experiment"]["seed"])
-
-
-def _families(held: Mapping[str, Mapping[str, HeldAgainst]]) -> Iterable[list[tuple[str, str]]]:
-    """Pairs that are decided together: those with own controls; then those with each further one."""
-    yield [(name, next(iter(controls))) for name, controls in held.items()]
-    for further in dict.fromkeys(control for controls in held.values() for control in list(controls)[1:]):
-        yield [(name, further) for name, controls in held.items() if further in list(controls)[1:]]
 
 
 def _decided(
     study: StudyResults,
-    pairs: Sequence[tuple[str, str]],
-    differences: Mapping[tuple[str, str], Difference],
+    pairs: Sequence[Pair],
+    differences: Mapping[Pair, Difference],
     *,
     family: int,
-) -> dict[tuple[str, str], Comparison]:
+) -> dict[Pair, Comparison]:
     asked = study.sweep.confirm
     found = decide(
         [differences[pair] for pair in pairs],
         family=family,
         higher_is_better=study.task.ranking.higher_is_better,
         planned=len(planned_seeds(study)) or None,
-        margin=None if asked is None else asked.margin,
+        margin=None if asked is None else asked.counts_as_none,
     )
     return dict(zip(pairs, found, strict=True))
 
 
-def _held(study: StudyResults, name: str, control: str, models: Mapping[str, Models]) -> HeldAgainst:
+def _held(
+    study: StudyResults, name: str, control: str, models: Mapping[str, Models], due: tuple[int, ...]
+) -> HeldAgainst:
     seeds = tuple(sorted(models.get(name, {}).keys() & models.get(control, {}).keys()))
-    return HeldAgainst(control, seeds, _cost_ratio(study, name, control, seeds), _refusal(study, name, control, models))
+    refusal = _refusal(study, name, control, models, due)
+    return HeldAgainst(control, seeds, _cost_ratio(study, name, control, seeds), refusal, due)
 
 
-def _refusal(study: StudyResults, name: str, control: str, models: Mapping[str, Models]) -> str:
+def _refusal(study: StudyResults, name: str, control: str, models: Mapping[str, Models], seeds: Sequence[int]) -> str:
     """Why no score of these two decides anything; to leave out a run that failed would be to choose."""
     if control not in study.strategies:
         return f"the sweep has no {study.label(control)} to hold it against"
-    seeds = planned_seeds(study)
     for side, whose in ((name, "its"), (control, f"{study.label(control)}'s")):
         if missing := [str(seed) for seed in seeds if seed not in models.get(side, {})]:
             return f"{whose} run with seed {' and that with seed '.join(missing)} has no score"

@@ -10,6 +10,7 @@ from intelligen.analysis.memory_notes import memory_notes
 from intelligen.analysis.power_words import power_after
 from intelligen.analysis.result_rows import costs_of, primary, result_rows
 from intelligen.analysis.search_analysis import SearchEffort, budget_differences
+from intelligen.analysis.sequential_looks import sequential_plan
 from intelligen.analysis.study import StudyResults, scored_as
 from intelligen.analysis.suggested_command import command_line
 from intelligen.analysis.system_scores import Score
@@ -57,7 +58,8 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
         sentences = [f"No {study.compared.word} is ranked: {'; '.join(refused)}."]
     else:
         family = len(study.compared.asked(asked_rows(study)))
-        power = power_after(rows, family=family, seeds=len(planned_seeds(study)))
+        sequential = sequential_plan(study.sweep, family=family)
+        power = power_after(rows, family=family, seeds=len(planned_seeds(study)), sequential=sequential)
         sentences = [*AnswerSentences(study, rows, costs, power).all(), *_without_scores(study, rows), *_luck(study)]
     return Conclusion(tuple(sentences), refused, tuple(_notes(study)))
 

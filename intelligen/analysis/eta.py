@@ -28,7 +28,9 @@ class SearchSize:
     """Of a trial that finishes."""
     concurrent: int
     repetitions: int = 0
-    """Trainings after it that repeat its best trials with other seeds; none of them is stopped early."""
+    """Most trainings after it that repeat its best trials with other seeds; none of them is stopped early."""
+    least_repetitions: int = 0
+    """Those of them that are trained in any case."""
 
 
 Ran = Sequence[tuple[TrialRecord, Sequence[Report]]]
@@ -49,10 +51,13 @@ def search_eta(searched: Ran, size: SearchSize, *, repeated: Ran = ()) -> Eta | 
     if size.trials is None or not ended or not epochs:
         return None
     as_so_far, whole = sum(ended) / len(ended), size.epochs * sum(epochs) / len(epochs)
-    spent, spent_again = _spent(searched, size.trials), _spent(repeated, size.repetitions)
+    spent = _spent(searched, size.trials)
     low, high = (_shared([each - seconds for seconds in spent], size.concurrent) for each in (as_so_far, whole))
-    again = _shared([whole - seconds for seconds in spent_again], size.concurrent)
-    return Eta(low + again, max(low, high) + again)
+    fewest, most = (
+        _shared([whole - seconds for seconds in _spent(repeated, count)], size.concurrent)
+        for count in (size.least_repetitions, size.repetitions)
+    )
+    return Eta(low + fewest, max(low, high) + most)
 
 
 def _spent(ran: Ran, count: int) -> list[float]:

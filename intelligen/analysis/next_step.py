@@ -37,21 +37,29 @@ class NextStep:
     def to_find_less(self, power: Power, metric: AnyMetric) -> str | None:
         """A new study for the next smaller difference, by the upper end of the seeds; None where none is enough."""
         asked = self.study.sweep.confirm
-        margin = None if asked is None else asked.margin
+        margin = None if asked is None else asked.counts_as_none
         smallest = power.smallest().high
-        wanted = margin or next((one for one in sorted(WANTED, reverse=True) if one < smallest), None)
+        found_already = power.sequential is not None and margin is not None and margin >= smallest
+        smaller = next((one for one in sorted(WANTED, reverse=True) if one < smallest), None)
+        wanted = smaller if margin is None or found_already else margin
         seeds = None if wanted is None else power.seeds_for(wanted)[1]
         if seeds is None:
             return None
+        most = "" if power.sequential is None else "at most "
+        key = "confirm.seeds" if power.sequential is None else "confirm.seeds.at_most"
         name = f"{self.study.sweep.name}-{seeds}-seeds"
-        changes = {"name": name, "confirm.seeds": seeds, "experiment.seed": self._new_seed()}
+        changes = {"name": name, key: seeds, "experiment.seed": self._new_seed()}
         command = run_again(self.study.given, changes)
-        return f"to find {wanted:g} {metric.label}, plan a new study of {seeds} seeds: {command}"
+        return f"to find {wanted:g} {metric.label}, plan a new study of {most}{seeds} seeds: {command}"
+
+    def to_end(self) -> str:
+        """What takes the next look."""
+        return command_line("resume", self.study.directory)
 
     def after_refusal(self, own: HeldAgainst) -> str:
         """What lets it be judged."""
         study = self.study
-        if own.comparison is not None and len(own.seeds) == len(planned_seeds(study)) >= LEAST_UNITS:
+        if own.comparison is not None and own.seeds == own.due:
             return "add `controls: own` to the sweep file, as another sweep"
         if own.control not in study.strategies:
             return f"add {study.label(own.control)} to the sweep file, as another sweep"

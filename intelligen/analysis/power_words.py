@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isinf
 
 from intelligen.analysis.system_scores import Score
+from intelligen.evaluation.sequential_procedure import SequentialPlan
 from intelligen.evaluation.study_power import MOST_SEEDS, WANTED, Power, Prior, prior_of
 from intelligen.tasks.base import AnyMetric
 
@@ -11,12 +12,14 @@ UNKNOWN_SD = Prior(sd=1.0, degrees=float("inf"))
 """Where nothing is known beforehand: differences are said in standard deviations."""
 
 
-def power_after(rows: Sequence[Score], *, family: int, seeds: int) -> Power | None:
+def power_after(
+    rows: Sequence[Score], *, family: int, seeds: int, sequential: SequentialPlan | None = None
+) -> Power | None:
     """What a study could find, by how much its own pairs of runs differ; None where that is not known."""
     held = [row.own for row in rows if row.own is not None]
     known = [(one.comparison.difference, one.control) for one in held if one.comparison is not None]
     prior = prior_of([difference for difference, _ in known], [control for _, control in known])
-    return None if prior is None else Power(prior, family, seeds)
+    return None if prior is None else Power(prior, family, seeds, sequential)
 
 
 def smallest_words(power: Power, metric: AnyMetric) -> str:

@@ -105,7 +105,9 @@ class Status:
     confirmed: dict[str, int]
     """State → count of the trainings that repeat the best trials with other seeds."""
     confirmations: int
-    """How many of these there are to be, where every strategy has a trial to repeat."""
+    """How many of these there may be, where every strategy has a trial to repeat."""
+    least_confirmations: int
+    """How many of them there are in any case: the others depend on what looks at the test scores decide."""
     strategies: tuple[StrategyStatus, ...]
     under_way: tuple[TrialStatus, ...]
     eta: Eta | None
@@ -164,6 +166,7 @@ def read_status(files: SweepFiles) -> Status:
         epochs=fingerprint["experiment"][group]["epochs"],
         concurrent=sweep.resources.concurrent_trials,
         repetitions=sweep.total_repetitions(),
+        least_repetitions=sweep.least_repetitions(),
     )
     ran, ran_again = ([(record, histories[record.id]) for record in records] for records in (searched, repeated))
     metric = sweep.objective.metric
@@ -182,6 +185,7 @@ def read_status(files: SweepFiles) -> Status:
         trials=_count(files, searched),
         confirmed=_count(files, repeated),
         confirmations=size.repetitions,
+        least_confirmations=size.least_repetitions,
         strategies=tuple(sorted(rows, key=lambda row: words.compared.position(row.strategy))),
         under_way=tuple(
             _under_way(record, histories[record.id], metric, paused=files.state(record) == PAUSED)

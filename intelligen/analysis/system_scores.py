@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from intelligen.analysis.comparisons import HeldAgainst, Models, comparisons
+from intelligen.analysis.comparisons import HeldAgainst, comparisons
+from intelligen.analysis.sequential_looks import Models
 from intelligen.analysis.study import Decoded, Setting, StudyResults, System
 from intelligen.config.metric_direction import merit
 from intelligen.evaluation import Interval
@@ -58,7 +59,7 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     """A test set's scores: the baseline, then the rows in the order in which they first ran."""
     references, metric = study.test_sets[setting[0]].references, study.task.ranking
     models = {system.name: found for system in study.systems if (found := system.of(setting))}
-    held = comparisons(study, models, references) if study.confirmations else {}
+    held = comparisons(study, models, references, setting=setting) if study.confirmations else {}
     rows = []
     for system in study.systems:
         if system.name in models:

@@ -100,16 +100,31 @@ def paired_difference(
         ValueError: Seeds or sentences do not match, or there is no seed, or fewer than two sentences.
 
     """
-    if not ours or len(ours) != len(control):
-        raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
-    metric = metric.over([*ours, *control], references)
-    return difference_of_statistics(
-        _statistics(ours, references, metric),
-        _statistics(control, references, metric),
-        metric=metric,
-        resamples=resamples,
-        seed=seed,
-    )
+    sides, metric = _sides(ours, control, references, metric)
+    return difference_of_statistics(*sides, metric=metric, resamples=resamples, seed=seed)
+
+
+def differences_by_seeds(
+    ours: Sequence[Sequence[Predicted]],
+    control: Sequence[Sequence[Predicted]],
+    references: Sequence[Expected],
+    *,
+    metric: Metric[Predicted, Expected],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Difference]:
+    """The same with the first seed alone, with the first two, and so on.
+
+    Raises:
+        ValueError: As `paired_difference` does.
+
+    """
+    sides, metric = _sides(ours, control, references, metric)
+    deltas_S, deltas_RS = _deltas(*sides, metric=metric, resamples=resamples, seed=seed)
+    return [
+        _difference(deltas_S[:seeds], deltas_RS[:, :seeds], sentences=len(references))
+        for seeds in range(1, len(deltas_S) + 1)
+    ]
 
 
 def difference_of_statistics(
@@ -121,12 +136,8 @@ def difference_of_statistics(
     seed: int = 0,
 ) -> Difference:
     """The same from the sentences' statistics (`Metric.statistics`)."""
-    seeds, sentences, _ = ours_SMK.shape
-    both = np.stack([metric.value(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
-    sums_RSK = resampled_sums(np.concatenate([ours_SMK, control_SMK]), resamples=resamples, seed=seed)
-    scores_RS = metric.value(sums_RSK)
-    deltas_S, deltas_RS = both[0] - both[1], scores_RS[:, :seeds] - scores_RS[:, seeds:]
-    return Difference(float(deltas_S.mean()), _spread(deltas_S, deltas_RS, sentences=sentences))
+    deltas_S, deltas_RS = _deltas(ours_SMK, control_SMK, metric=metric, resamples=resamples, seed=seed)
+    return _difference(deltas_S, deltas_RS, sentences=ours_SMK.shape[1])
 
 
 def mean_interval(
@@ -161,6 +172,33 @@ def mean_interval(
     mean, reach = float(scores_S.mean()), spread.half_width(ALPHA)
     least, most = metric.range
     return Interval(mean, max(least, mean - reach), min(most, mean + reach))
+
+
+def _sides(
+    ours: Sequence[Sequence[Predicted]],
+    control: Sequence[Sequence[Predicted]],
+    references: Sequence[Expected],
+    metric: Metric[Predicted, Expected],
+) -> tuple[tuple[Floats, Floats], Metric[Predicted, Expected]]:
+    if not ours or len(ours) != len(control):
+        raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
+    metric = metric.over([*ours, *control], references)
+    return (_statistics(ours, references, metric), _statistics(control, references, metric)), metric
+
+
+def _deltas(
+    ours_SMK: Floats, control_SMK: Floats, *, metric: Metric[Predicted, Expected], resamples: int, seed: int
+) -> tuple[Floats, Floats]:
+    """Differences by seed, as measured and of each resample."""
+    seeds = len(ours_SMK)
+    both = np.stack([metric.value(side_SMK.sum(axis=1)) for side_SMK in (ours_SMK, control_SMK)])
+    sums_RSK = resampled_sums(np.concatenate([ours_SMK, control_SMK]), resamples=resamples, seed=seed)
+    scores_RS = metric.value(sums_RSK)
+    return both[0] - both[1], scores_RS[:, :seeds] - scores_RS[:, seeds:]
+
+
+def _difference(deltas_S: Floats, deltas_RS: Floats, *, sentences: int) -> Difference:
+    return Difference(float(deltas_S.mean()), _spread(deltas_S, deltas_RS, sentences=sentences))
 
 
 def _statistics(

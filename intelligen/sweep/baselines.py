@@ -1,6 +1,6 @@
 """Baselines and pre-trainings: one per seed, trained once and found again by content hash."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,14 @@ from intelligen.sweep.trial_lifecycle import end_trial
 from intelligen.training.reproducibility_manifest import require_same_data
 
 
-def train_baselines(context: SweepContext) -> None:
+def train_baselines(context: SweepContext, seeds: Sequence[int] | None = None) -> None:
     """Train the pre-trainings and then the baselines that are missing.
 
     Those of one worker train inside Tune's actors, others over Ray Train, one by one.
+
+    Args:
+        context: The launch.
+        seeds: Whose they are; not given = those that every launch needs.
 
     Raises:
         BusyError: Another process trains one of them.
@@ -40,8 +44,9 @@ def train_baselines(context: SweepContext) -> None:
         ClusterLostError: The cluster that it ran on is gone.
 
     """
-    _train(context, context.rows.pretrainings, kind="start")
-    _train(context, context.rows.baselines, kind="start" if context.rows.experiments else "baseline")
+    rows, seeds = context.rows, context.rows.seeds if seeds is None else seeds
+    _train(context, rows.pretrainings_with(seeds), kind="start")
+    _train(context, rows.baselines_with(seeds), kind="start" if rows.experiments else "baseline")
 
 
 def _train(context: SweepContext, wanted: Mapping[str, Start], *, kind: Kind) -> None:

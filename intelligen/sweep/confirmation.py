@@ -1,12 +1,16 @@
-"""Confirmation stage: the best configurations are trained again with fresh seeds."""
+"""Confirmation stage: the best configurations are trained again with fresh seeds, all at once or look by look."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from intelligen.analysis.comparisons import next_round
 from intelligen.analysis.strategy_table import best_by_row
+from intelligen.analysis.study import read_study
 from intelligen.state import layout
 from intelligen.state.trial_records import TrialRecord, TrialState
 from intelligen.state.trial_result import read_trial
+from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.execution.epoch_gate import close_gate
 from intelligen.sweep.execution.fixed_trials import run_fixed_trials
 from intelligen.sweep.execution.idle_scoring import Untested
@@ -32,13 +36,38 @@ def repetitions_left(context: SweepContext) -> list[Repetition]:
     if not context.rows.confirmation_seeds:
         return []
     trials = context.ledger.trials
-    chosen = best_by_row(context.directory, trials, metric=context.sweep.objective.metric).values()
-    wanted = [Repetition(record, seed) for seed in context.rows.confirmation_seeds for record in chosen]
-    return [one for one in wanted if one.id not in trials or trials[one.id].state is TrialState.RUNNING]
+    chosen = list(best_by_row(context.directory, trials, metric=context.sweep.objective.metric).values())
+    wanted = [one for one in _planned(context, chosen) if _is_left(trials.get(one.id))]
+    return wanted or [one for one in _after_looks(context, chosen) if _is_left(trials.get(one.id))]
+
+
+def has_looks(context: SweepContext) -> bool:
+    """Whether test scores decide which repetitions are trained; they choose no configuration and no weights."""
+    return context.sweep.confirm is not None and context.sweep.confirm.until is not None
+
+
+def _is_left(record: TrialRecord | None) -> bool:
+    return record is None or record.state is TrialState.RUNNING
+
+
+def _planned(context: SweepContext, chosen: Iterable[TrialRecord]) -> Iterable[Repetition]:
+    """Those that are trained in any case."""
+    _, *seeds = context.rows.seeds
+    return [Repetition(record, seed) for seed in seeds for record in chosen]
+
+
+def _after_looks(context: SweepContext, chosen: Iterable[TrialRecord]) -> Iterable[Repetition]:
+    """Those that the next look at a sequential study needs; none before all scores of the last one are there."""
+    if not has_looks(context):
+        return []
+    following = next_round(read_study(context.directory, store=context.store))
+    if following is None:
+        return []
+    return [Repetition(record, seed) for seed in following.seeds for record in chosen if record.row in following.rows]
 
 
 def train_repetitions(context: SweepContext, untested: Untested | None = None) -> None:
-    """Train what has not ended yet.
+    """Train what has not ended yet, after the baselines of its seeds.
 
     Args:
         context: The launch.
@@ -49,7 +78,9 @@ def train_repetitions(context: SweepContext, untested: Untested | None = None) -
         StorageError: Ledger or histories cannot be read or written any more.
 
     """
-    left = {one.id: partial(_begin, context, one) for one in repetitions_left(context)}
+    repetitions = repetitions_left(context)
+    train_baselines(context, sorted({one.seed for one in repetitions}))
+    left = {one.id: partial(_begin, context, one) for one in repetitions}
     run_fixed_trials(context, left, resources=context.sweep.resources, name="confirm", untested=untested)
 
 

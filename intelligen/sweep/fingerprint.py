@@ -39,8 +39,10 @@ MAY_CHANGE = (
     "sweep.published",
     "sweep.device_flops",
 )
-# More seeds add to what is there.
+# More fixed seeds add to what is there.
 MAY_RISE = "sweep.confirm.seeds"
+PLAN_OF_LOOKS = ("sweep.confirm.seeds.", "sweep.confirm.until", "sweep.confirm.difference")
+"""What the levels of a sequential study's looks, and its verdicts, follow from."""
 NAMED_DIFFERENCES = 5
 
 
@@ -91,10 +93,22 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
     ]
     if different:
         more = f"; and {len(different) - NAMED_DIFFERENCES} more" if len(different) > NAMED_DIFFERENCES else ""
+        if any(one.startswith(PLAN_OF_LOOKS) for one in different):
+            more += "; looks are planned before the first run, and another plan takes other seeds"
+            fix = f"{ANOTHER_SWEEP} -o experiment.seed={_first_new_seed(stored)}"
+        else:
+            fix = ANOTHER_SWEEP
         raise ChangedError(
             f"{directory}: the sweep was started with other settings: {'; '.join(different[:NAMED_DIFFERENCES])}{more};"
-            f" restore them, or {ANOTHER_SWEEP}"
+            f" restore them, or {fix}"
         )
+
+
+def _first_new_seed(stored: Mapping[str, Any]) -> int:
+    """Above those that the sweep uses, or may."""
+    seeds = (stored["sweep"].get("confirm") or {}).get("seeds", 0)
+    used = seeds["at_most"] if isinstance(seeds, Mapping) else seeds
+    return int(stored["experiment"]["seed"]) + int(used) + 1
 
 
 def _require_same_rows(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:

@@ -1,6 +1,6 @@
 """Trials of a sweep's rows: what a suggestion becomes, which baseline it starts from, and whose weights that does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -51,12 +51,13 @@ class RowTrials:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The search's seed, then those that confirm what it found."""
-        return (self.experiment.seed, *self.confirmation_seeds)
+        """The search's seed, then those that confirm what it found in any case."""
+        confirm = self.sweep.confirm
+        return (self.experiment.seed, *self.confirmation_seeds[: 0 if confirm is None else confirm.at_least])
 
     @property
     def confirmation_seeds(self) -> tuple[int, ...]:
-        """Seeds with which the best configurations are trained again; the search has not seen them."""
+        """Seeds with which the best configurations may be trained again; the search has not seen them."""
         return self.sweep.confirmation_seeds(self.experiment.seed)
 
     @property
@@ -71,8 +72,12 @@ class RowTrials:
     @property
     def pretrainings(self) -> dict[str, Start]:
         """Name → run of another experiment whose weights rows start from, each once, seed by seed."""
+        return self.pretrainings_with(self.seeds)
+
+    def pretrainings_with(self, seeds: Sequence[int]) -> dict[str, Start]:
+        """The same with other seeds."""
         named: dict[str, Start] = {}
-        for seed in self.seeds:
+        for seed in seeds:
             for row in self.experiments or (None,):
                 trial = self._pretraining(row, seed)
                 if trial is not None and all(trial != one.trial for one in named.values()):
@@ -87,10 +92,14 @@ class RowTrials:
 
         The pre-trainings that they start from have finished: the weights are part of a baseline's identity.
         """
+        return self.baselines_with(self.seeds)
+
+    def baselines_with(self, seeds: Sequence[int]) -> dict[str, Start]:
+        """The same with other seeds."""
         if self.sweep.trains:
             return {}
         named: dict[str, Start] = {}
-        for seed in self.seeds:
+        for seed in seeds:
             for row in self.experiments or (None,):
                 trial = self.baseline(seed, row)
                 if all(trial != one.trial for one in named.values()):

@@ -16,7 +16,7 @@ from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
 from intelligen.sweep.baselines import train_baselines
 from intelligen.sweep.budget_account import Account, search_end
-from intelligen.sweep.confirmation import repetitions_left, train_repetitions
+from intelligen.sweep.confirmation import has_looks, repetitions_left, train_repetitions
 from intelligen.sweep.control_trials import control_trials_left, train_control_trials
 from intelligen.sweep.execution.failure_causes import fault_of
 from intelligen.sweep.execution.idle_scoring import Untested
@@ -142,6 +142,28 @@ def search_stage(context: SweepContext, *, scores: bool = False) -> None:
         raise KeyboardInterrupt  # which Tune keeps to itself
 
 
+def confirmation_stage(context: SweepContext, *, scores: bool = False) -> None:
+    """Repeat the best trials; with looks train and score by turns, until no comparison takes another seed.
+
+    Args:
+        context: The launch.
+        scores: Whether the test sets are scored as soon as an actor has no trial, as looks ask for in any case.
+
+    Raises:
+        KeyboardInterrupt: Somebody interrupted it.
+        IntelligenError: As training and scoring do.
+
+    """
+    looks = has_looks(context)
+    untested = Untested(lambda over: _tested(context)) if looks or scores else None
+    train_repetitions(context, untested)
+    while looks:
+        test_stage(context)
+        if not repetitions_left(context):
+            return
+        train_repetitions(context, untested)
+
+
 def test_stage(context: SweepContext) -> None:
     """Score the test sets once: every confirmed model and its seed's baseline.
 
@@ -202,9 +224,7 @@ def run_stages(context: SweepContext, *, until: str) -> None:
     stages: dict[str, Callable[[], None]] = {
         "baseline": partial(train_baselines, context),
         "search": search,
-        "confirm": partial(
-            train_repetitions, context, Untested(lambda over: _tested(context)) if scores and confirms else None
-        ),
+        "confirm": partial(confirmation_stage, context, scores=scores and confirms),
         "test": partial(test_stage, context),
     }
     for name in STAGES:

@@ -44,6 +44,10 @@ class TimeRange:
         """Both ends multiplied."""
         return TimeRange(self.low * factor, self.high * factor)
 
+    def between(self, fewest: float, most: float) -> "TimeRange":
+        """Of so many at least and at most."""
+        return TimeRange(self.low * fewest, self.high * most)
+
 
 @dataclass(frozen=True)
 class Bench:

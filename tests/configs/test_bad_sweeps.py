@@ -90,7 +90,37 @@ BAD_SWEEPS = {
     "useless direction": (f"{VARIED}objective:  #!\n  metric: valid/loss\n", "objective", "turn the direction round"),
     "one seed to confirm with": (f"{VARIED}confirm:\n  seeds: 1  #!\n", "confirm.seeds", "must be at least 2, got 1"),
     "a crowd of seeds": (f"{VARIED}confirm:\n  seeds: 101  #!\n", "confirm.seeds", "must be at most 100, got 101"),
-    "seeds by name": (f"{VARIED}confirm:\n  seeds: [2, 3]  #!\n", "confirm.seeds", "must be a whole number"),
+    "seeds by name": (
+        f"{VARIED}confirm:\n  seeds: [2, 3]  #!\n",
+        "confirm.seeds",
+        "must be a whole number or a mapping",
+    ),
+    "looks without an end": (
+        f"{VARIED}confirm:\n  seeds: {{at_most: 9}}  #!\n",
+        "confirm",
+        "until: resolved and seeds: {at_least: 3, at_most: 10} go together: give both or neither",
+    ),
+    "an end without looks": (f"{VARIED}confirm:\n  until: resolved  #!\n", "confirm", "give both or neither"),
+    "looks for nothing": (
+        f"{VARIED}confirm:\n  seeds: {{at_most: 9}}\n  until: resolved  #!\n",
+        "confirm",
+        "until: resolved and difference: NUMBER go together",
+    ),
+    "two differences": (
+        f"{VARIED}confirm:\n  seeds: {{at_most: 9}}\n  until: resolved\n  difference: 1  #!\n  margin: 1\n",
+        "confirm",
+        "difference takes the place of margin",
+    ),
+    "no seed to decide about": (
+        f"{VARIED}confirm:\n  seeds: {{at_least: 5, at_most: 5}}  #!\n  until: resolved\n  difference: 1\n",
+        "confirm.seeds",
+        "at_most must be above at_least (5), got 5; for fixed seeds write seeds: 5",
+    ),
+    "a look too early": (
+        f"{VARIED}confirm:\n  until: resolved\n  difference: 1\n  seeds: {{at_most: 9, at_least: 2}}  #!\n",
+        "confirm.seeds.at_least",
+        "must be at least 3, got 2",
+    ),
     "confirm without a mapping": (f"{VARIED}confirm: 3  #!\n", "confirm", "must be a mapping, got 3"),
     "unknown key of confirm": (f"{VARIED}confirm: {{sedes: 3}}  #!\n", "confirm.sedes", 'did you mean "seeds"?'),
     "no search to test with": (f"{VARIED}test: {{searches: []}}  #!\n", "test.searches", "must not be empty"),

@@ -40,6 +40,17 @@ def test_every_strategy_is_repeated_with_every_seed(folder: Path) -> None:
     assert load_sweep(Path("sweep.yaml"))[0].total_repetitions() == 12
 
 
+def test_a_range_of_seeds_has_a_least_and_a_most(folder: Path) -> None:
+    asked = "{seeds: {at_least: 3, at_most: 10}, until: resolved, difference: 0.5}"
+    Path("sweep.yaml").write_text(f"{VARIED}  strategy: {{choice: [standard, generative]}}\nconfirm: {asked}\n")
+    sweep, _ = load_sweep(Path("sweep.yaml"))
+    assert (sweep.least_repetitions(), sweep.total_repetitions()) == (6, 20)
+    assert sweep.confirm is not None
+    assert (sweep.confirm.after(1), sweep.confirm.counts_as_none) == (tuple(range(2, 12)), 0.5)
+    again, _ = load_sweep(Path("sweep.yaml"), ["confirm.seeds.at_most=50"])
+    assert again.total_repetitions() == 100
+
+
 def test_the_trial_s_own_search_comes_first_and_none_comes_twice() -> None:
     decoding = Decoding(validation=Sample(top_k=3), test=Beam(size=7))
     assert Scoring().of(decoding) == (Beam(size=7),)

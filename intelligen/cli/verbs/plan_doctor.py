@@ -14,6 +14,7 @@ from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
 from intelligen.config.initial_place import placing_initial
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.space_forms import Space
+from intelligen.config.schema.stages_after_search import Confirmation
 from intelligen.errors import UnavailableError
 from intelligen.reporting.terminal.progress_bars import counting
 from intelligen.reporting.terminal.status_view import duration
@@ -103,9 +104,7 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     yield f"budget      {budget or points}"
     yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
     if sweep.confirm is not None:
-        seeds = ", ".join(map(str, sweep.confirmation_seeds(plan.experiment.seed)))
-        each = f"the best of each {sweep.row_parameter}"
-        yield f"confirm     {each} is trained again with the seeds {seeds} and then tested"
+        yield f"confirm     the best of each {sweep.row_parameter} {_confirmed(sweep.confirm, plan.experiment.seed)}"
     if own := sweep.own_controls():
         how = "standard_matched at the points of their strategies' trials, for as long as these take"
         yield f"controls    {', '.join(own)}: {how}"
@@ -135,6 +134,17 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
 
 def _settings(settings: "Mapping[str, Any]") -> str:
     return ", ".join(f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()) or "as it is"
+
+
+def _confirmed(asked: Confirmation, searched: int) -> str:
+    every = asked.after(searched)
+    seeds = ", ".join(map(str, every[: asked.at_least]))
+    if asked.until is None:
+        return f"is trained again with the seeds {seeds} and then tested"
+    return (
+        f"is trained again with the seeds {seeds} and tested, then with one more seed at a time up to {every[-1]},"
+        f" until it is decided within {asked.difference:g} or unlikely to be"
+    )
 
 
 def _space_lines(space: "Mapping[str, Space]", indent: str = "  ") -> Iterator[str]:

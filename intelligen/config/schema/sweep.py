@@ -256,8 +256,12 @@ class Sweep(Settings):
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def total_repetitions(self) -> int:
-        """Trainings that confirm what the search found, where every row has a trial to repeat."""
-        return 0 if self.confirm is None else self.confirm.seeds * max(1, len(self.table_rows()))
+        """Most trainings that confirm what the search found, where every row has a trial to repeat."""
+        return 0 if self.confirm is None else self.confirm.at_most * max(1, len(self.table_rows()))
+
+    def least_repetitions(self) -> int:
+        """Those of them that are trained in any case."""
+        return 0 if self.confirm is None else self.confirm.at_least * max(1, len(self.table_rows()))
 
     def total_control_trials(self) -> int:
         """Most trials of own controls after the search; 0 too where no number bounds those of the strategies."""

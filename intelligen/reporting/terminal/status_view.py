@@ -73,7 +73,8 @@ def _heading(status: Status) -> list[str]:
     lines = [f"{status.name}: {state_words(status)}; {trials}{f' ({counted})' if counted else ''}"]
     if status.confirmations:
         confirmed = _counted(status.confirmed) or "none yet"
-        lines.append(f"confirmations: {confirmed}, of {status.confirmations}")
+        fewest = "" if status.least_confirmations == status.confirmations else f"{status.least_confirmations} to "
+        lines.append(f"confirmations: {confirmed}, of {fewest}{status.confirmations}")
     return [*lines, status.question] if status.question else lines
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.find_sweep import find_sweep
 from intelligen.analysis.power_words import UNKNOWN_SD, power_after, seeds_words, smallest_words
+from intelligen.analysis.sequential_looks import sequential_plan
 from intelligen.analysis.study import read_study
 from intelligen.analysis.system_scores import score_table
 from intelligen.config.schema.experiment import Experiment
@@ -34,20 +35,22 @@ def power_lines(sweep: Sweep, experiment: Experiment, *, store: Path) -> Iterato
     family = len(ComparedRows.of(sweep).asked(sweep.row_ids()))
     if sweep.confirm is None or not family:
         return
-    seeds = sweep.confirm.seeds
+    seeds, sequential = sweep.confirm.at_most, sequential_plan(sweep, family=family)
     if seeds < LEAST_UNITS:
         yield f"{seeds} seeds decide nothing: raise confirm.seeds to {LEAST_UNITS} or more"
         return
     metric = build_task(experiment.task).ranking
     prior = UNKNOWN_SD if sweep.confirm.prior is None else _prior(sweep.confirm.prior, store)
-    power = Power(prior, family, seeds)
-    count = f"{family} comparison{'' if family == 1 else 's'} with {seeds} seeds each"
+    power = Power(prior, family, seeds, sequential)
+    each = f"{seeds}" if sequential is None else f"{sweep.confirm.at_least} to {seeds}"
+    count = f"{family} comparison{'' if family == 1 else 's'} with {each} seeds each"
     yield f"{count} find a difference of {smallest_words(power, metric)} in four of five cases"
     yield seeds_words(power, metric)
     if sweep.confirm.prior is None:
         yield _ASK
-    elif sweep.confirm.margin is not None and power.smallest().high < sweep.confirm.margin:
-        yield f"confirm.margin is {sweep.confirm.margin:g}: a difference below it may be called better or equivalent"
+    elif (margin := sweep.confirm.counts_as_none) is not None and power.smallest().high < margin:
+        key = "margin" if sequential is None else "difference"
+        yield f"confirm.{key} is {margin:g}: a difference below it may be called better or equivalent"
 
 
 def _prior(given: PowerPrior, store: Path) -> Prior:

@@ -1,6 +1,6 @@
 """Times of a sweep's trials, and what the whole sweep would cost: measured on a few updates on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,26 +96,34 @@ class TrialTimes:
         return None
 
     def _cost(self, trial_s: TimeRange) -> CostEstimate | None:
-        total, again = self._sweep.total_trials(), self._sweep.total_repetitions()
+        total, fewest, most = (
+            self._sweep.total_trials(),
+            self._sweep.least_repetitions(),
+            self._sweep.total_repetitions(),
+        )
         if total is None:
             return None
         total += self._sweep.total_control_trials()
-        baseline, missing = TimeRange(0.0, 0.0), self._missing()
-        for name, trials in missing.items():
+        baseline, missing = TimeRange(0.0, 0.0), self._missing(self.rows.seeds)
+        of_all_seeds = self._missing((self.rows.experiment.seed, *self.rows.confirmation_seeds))
+        for name, trials in of_all_seeds.items():
             one = self._seconds(trials[0], name, self._sweep.baseline, validations=trials[0].training.epochs)
-            baseline += one.times(len(trials))
+            baseline += one.between(len(missing.get(name, ())), len(trials))
         resources = self._sweep.resources
         search, confirm = (
-            trial_s.times(count / max(1, min(count, resources.concurrent_trials))) for count in (total, again)
+            trial_s.between(*(count / max(1, min(count, resources.concurrent_trials)) for count in counts))
+            for counts in ((total, total), (fewest, most))
         )
-        devices = baseline.times(self._sweep.baseline.workers) + trial_s.times((total + again) * resources.workers)
+        devices = baseline.times(self._sweep.baseline.workers)
+        devices += trial_s.between((total + fewest) * resources.workers, (total + most) * resources.workers)
         at_once = min(max(1, sum(map(len, missing.values()))), self._sweep.baselines_at_once())
         return CostEstimate(baseline.times(1 / at_once), search, confirm, devices.times(1 / 3600))
 
-    def _missing(self) -> dict[str, list[Trial]]:
+    def _missing(self, seeds: Sequence[int]) -> dict[str, list[Trial]]:
         """Pre-trainings and baselines that are not there yet, in groups that differ in nothing but their seeds."""
         groups: dict[str, list[Trial]] = {}
-        for trial in (one.trial for one in (*self.rows.pretrainings.values(), *self.rows.baselines.values())):
+        starts = (*self.rows.pretrainings_with(seeds).values(), *self.rows.baselines_with(seeds).values())
+        for trial in (one.trial for one in starts):
             if not self._is_there(trial):
                 groups.setdefault(trial.model_copy(update={"seed": 0}).identity, []).append(trial)
         return groups

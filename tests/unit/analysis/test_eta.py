@@ -1,5 +1,7 @@
 """The remaining time is a range: from as many early stops as so far to none."""
 
+from dataclasses import replace
+
 import pytest
 
 from intelligen.analysis.eta import SearchSize, search_eta
@@ -51,8 +53,11 @@ def test_trials_at_once_share_the_time_but_none_is_shorter_than_itself():
 
 
 def test_what_confirms_the_search_comes_on_top_whole():
-    size = SearchSize(trials=1, epochs=10, concurrent=1, repetitions=3)
+    size = SearchSize(trials=1, epochs=10, concurrent=1, repetitions=3, least_repetitions=3)
     repeated = [trial(TrialState.COMPLETE, epochs=10), trial(TrialState.RUNNING, epochs=4)]
     eta = search_eta([trial(TrialState.PRUNED, epochs=2)], size, repeated=repeated)
     assert eta is not None
     assert (eta.low_s, eta.high_s) == (60.0 + 100.0,) * 2
+    eta = search_eta([trial(TrialState.PRUNED, epochs=2)], replace(size, repetitions=5), repeated=repeated)
+    assert eta is not None
+    assert (eta.low_s, eta.high_s) == (60.0 + 100.0, 60.0 + 300.0)

@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 
+from intelligen.evaluation.error_spending import Looks
+from intelligen.evaluation.sequential_procedure import SequentialPlan
 from intelligen.evaluation.significance import ALPHA, Difference, Spread
+from intelligen.evaluation.simulated_sequences import looked_at, simulated_scores
 from intelligen.evaluation.simulated_studies import simulated
-from intelligen.evaluation.study_power import Power, Prior, prior_of, seeds_for, smallest_difference
+from intelligen.evaluation.study_power import (
+    Power,
+    Prior,
+    prior_of,
+    seeds_for,
+    smallest_at_looks,
+    smallest_difference,
+)
 
 PRIOR = Prior(sd=0.41, degrees=5.8, sentence_sd=0.06)
 
@@ -17,6 +27,25 @@ def test_the_smallest_difference_is_found_in_four_of_five_studies(family: int, s
     rng = np.random.default_rng(99)
     studies = simulated([PRIOR.sd] * family, seeds=seeds, studies=1000, rng=rng, sentence_sd=PRIOR.sentence_sd)
     assert 0.75 <= studies.better(smallest, level=ALPHA / family).mean() <= 0.85
+
+
+@pytest.mark.parametrize("at_most", [5, 10])
+def test_so_is_that_of_a_sequential_study(at_most: int) -> None:
+    plan = SequentialPlan(Looks(3, at_most), family=5, margin=0.5)
+    rng = np.random.default_rng(99)
+    scores = simulated_scores([PRIOR.sd] * 5, seeds=at_most, studies=1000, rng=rng, sentence_sd=PRIOR.sentence_sd)
+    found = looked_at(scores.plus(smallest_at_looks(PRIOR, plan)), plan)
+    assert 0.75 <= found.better_NK.mean() <= 0.85
+
+
+def test_a_sequential_study_may_have_to_take_a_few_more_seeds() -> None:
+    plan = SequentialPlan(Looks(3, 10), family=5, margin=0.5)
+    fixed, sequential = (Power(PRIOR, 5, 10, one) for one in (None, plan))
+    assert 1 < sequential.smallest().low / fixed.smallest().low < 1.1
+    for fewest, most in zip(fixed.seeds_for(0.5), sequential.seeds_for(0.5), strict=True):
+        assert fewest is not None
+        assert most is not None
+        assert fewest <= most <= fewest + 5
 
 
 def test_so_many_seeds_find_the_wanted_difference_and_one_less_does_not() -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from searches import sweep
+from small_study import QUALITY, SmallStudy
 
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ChangedError
 from intelligen.state.history import History, Report
-from intelligen.state.ledger import Ledger, SweepStatus, TrialState
+from intelligen.state.ledger import Ledger, SweepStatus, TrialState, read_ledger
 from intelligen.sweep.confirmation import repetitions_left
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
@@ -124,6 +125,52 @@ def test_a_confirmation_takes_no_time_of_the_search(searched: SweepContext, ledg
     assert ledger.searches == [before]
 
 
+def looks(at_most: int = 10, difference: float = 0.5) -> dict[str, object]:
+    seeds = {"at_least": 3, "at_most": at_most}
+    return {"confirm": {"seeds": seeds, "until": "resolved", "difference": difference}}
+
+
+NEW_STUDY = "restore them, or start another sweep: intelligen run FILE -o name=NEW -o experiment.seed=12"
+
+
+@pytest.mark.parametrize(
+    ("now", "change"),
+    [
+        (looks(at_most=20), "sweep.confirm.seeds.at_most: 10 → 20"),
+        (looks(at_most=9), "sweep.confirm.seeds.at_most: 10 → 9"),
+        (looks(difference=0.3), "sweep.confirm.difference: 0.5 → 0.3"),
+        ({"confirm": {"seeds": 12}}, "sweep.confirm.difference: 0.5 → None; sweep.confirm.seeds.at_least: 3 → None"),
+    ],
+)
+def test_a_plan_of_looks_is_never_changed(tmp_path: Path, now: dict[str, object], change: str) -> None:
+    stored, given = (
+        sweep_fingerprint(sweep(**changes), Experiment(version=1, name="e", seed=1), data=DataOfRows("x"))
+        for changes in (looks(), now)
+    )
+    require_unchanged(stored, stored, tmp_path)
+    with pytest.raises(ChangedError) as refused:
+        require_unchanged(stored, given, tmp_path)
+    message = str(refused.value)
+    assert change in message
+    assert "looks are planned before the first run, and another plan takes other seeds" in message
+    assert message.endswith(NEW_STUDY)
+
+
+def test_what_a_look_asks_for_is_trained_with_its_seed_alone(tmp_path: Path) -> None:
+    """Beside `standard`, whose own comparison is not decided; its other control has done its part."""
+    quality = {**QUALITY, "standard": 0.85, "standard_matched": 0.2, "intelligen": 0.85}
+    asked = "{seeds: {at_least: 3, at_most: 6}, until: resolved, difference: 2.0}"
+    study = SmallStudy(tmp_path / "runs", looks=asked, quality=quality)
+    directory = study.write()
+    settings, experiment = study.settings()
+    with Ledger.open(directory, read_ledger(directory)[0]) as ledger:
+        run = SweepContext(settings, experiment, DataOfRows("x"), study.store, directory, ledger)
+        assert run.rows.seeds == (1, 2, 3, 4)
+        found = [(one.id, one.seed) for one in repetitions_left(run)]
+        assert found == [("standard-s5", 5), ("intelligen-s5", 5)]
+        assert not is_finished(run)
+
+
 @pytest.mark.parametrize(
     ("then", "now", "message"),
     [
@@ -131,6 +178,7 @@ def test_a_confirmation_takes_no_time_of_the_search(searched: SweepContext, ledg
         ({}, {"confirm": {"seeds": 3}}, None),
         ({"confirm": {"seeds": 3}}, {"confirm": {"seeds": 2}}, "sweep.confirm.seeds: 3 → 2"),
         ({"confirm": {"seeds": 3}}, {}, "sweep.confirm.seeds: 3 → None"),
+        ({}, looks(), "sweep.confirm.seeds.at_least: None → 3"),
         ({}, {"test": {"searches": ("greedy",)}}, r"sweep.test.searches: None → \['greedy'\]"),
     ],
 )

@@ -28,6 +28,17 @@ def test_a_given_deviation_makes_a_range_in_the_metrics_unit() -> None:
     assert seeds.startswith("0.3 BLEU takes ")
 
 
+def test_a_sequential_study_tells_what_it_finds_by_its_last_look() -> None:
+    asked = "{seeds: {at_least: 3, at_most: 10}, until: resolved, difference: 0.5, prior: {sd: 0.41}}"
+    smallest, seeds = lines(f"confirm={asked}")
+    assert (
+        smallest == "5 comparisons with 3 to 10 seeds each find a difference of 0.45 to 0.75 BLEU in four of five cases"
+    )
+    assert seeds.startswith("0.3 BLEU takes ")
+    *_, warning = lines(f"confirm={asked.replace('0.5', '1.0')}")
+    assert warning == "confirm.difference is 1: a difference below it may be called better or equivalent"
+
+
 def test_an_earlier_study_shows_the_deviation(tmp_path: Path) -> None:
     earlier = SmallStudy(tmp_path / "runs")
     earlier.write()
