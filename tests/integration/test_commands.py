@@ -58,7 +58,7 @@ def test_the_modes_work_in_sequence(shell):
 
     code, out, err = shell("finetune", "e.yaml", "--strategy", "gen")
     assert code == 0, err
-    assert "generative-" in out
+    assert "generative_position-" in out
 
     for arguments in (["--search", "greedy"], ["--strategy", "gen", "--search", "beam", "--beam-size", "2"]):
         code, out, err = shell("test", "e.yaml", *arguments)
@@ -68,7 +68,7 @@ def test_the_modes_work_in_sequence(shell):
     bleu = float(out.split("BLEU ")[1].split()[0])
     assert bleu > 80
 
-    code, out, err = shell("inference", "e.yaml", "--strategy", "generative", typed="ape bee\n\ncat\n")
+    code, out, err = shell("inference", "e.yaml", "--strategy", "generative_position", typed="ape bee\n\ncat\n")
     assert code == 0, err
     assert out == "biene affe\n\nkatze\n"
 
