@@ -13,6 +13,7 @@ from invented import drawn, exposure, report, spoilt
 from intelligen.config.load import apply_settings, load_sweep
 from intelligen.config.metric_direction import direction
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.schema.single_strategies import StandardMatched
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import Translation
 from intelligen.data.preparation import prepare
@@ -82,6 +83,8 @@ class SmallStudy:
     """Further lines of the sweep file."""
     closed: bool = True
     """Whether the launch has come to its end."""
+    own: Sequence[str] = ()
+    """Strategies that have an own control, trained at the point of their best trial."""
     hypothesis: str | None = None
     """What every model says of the first sentence of the samples, where it is given."""
 
@@ -116,8 +119,9 @@ class SmallStudy:
                 for seed in seeds:
                     name = f"{strategy}-s{seed}"
                     again = trial.model_copy(update={"seed": seed})
+                    place = f"confirm/{name}"
                     self._run(
-                        ledger, name, "confirm", again, params, f"confirm/{name}", decoded=True, confirms=trial_id
+                        ledger, name, "confirm", again, params, place, row=strategy, decoded=True, confirms=trial_id
                     )
             if self.closed:
                 ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": ""})
@@ -169,6 +173,14 @@ class SmallStudy:
                 )
                 chosen[strategy] = (name, trial, params)
                 number += 1
+        for strategy in self.own:
+            best_id, trial, params = chosen[strategy]
+            row, matched = f"{strategy}_matched", trial.model_copy(update={"strategy": StandardMatched()})
+            name = f"{row}-{best_id}"
+            self._run(
+                ledger, name, "trial", matched, {}, f"trials/{name}", row=row, decoded=not self.confirm, matches=best_id
+            )
+            chosen[row] = (name, matched, {})
         return chosen
 
     def _run(
@@ -181,8 +193,10 @@ class SmallStudy:
         place: str,
         *,
         decoded: bool,
+        row: str | None = None,
         number: int | None = None,
         confirms: str | None = None,
+        matches: str | None = None,
         epochs: int = EPOCHS,
         gain: float = 3.0,
     ) -> None:
@@ -190,13 +204,14 @@ class SmallStudy:
         ledger.start(
             name,
             kind=kind,  # type: ignore[arg-type]
-            row=trial.strategy.name,
+            row=row or trial.strategy.name,
             seed=trial.seed,
             params=params,
             config=trial.model_dump(mode="json"),
             directory=place,
             number=number,
             confirms=confirms,
+            matches=matches,
         )
         directory = (self.directory / place).resolve()
         reports = self._train(directory, strategy, epochs=epochs, gain=gain)

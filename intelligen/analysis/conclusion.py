@@ -105,8 +105,12 @@ def _undecoded(study: StudyResults) -> str:
 
 
 def spent(study: StudyResults) -> dict[str, SearchEffort]:
-    """Row, by its label → what its trials of the search have spent, however they ended."""
-    groups = {name: [m for m in study.searched if m.record.row == name] for name in study.strategies}
+    """Row, by its label → what its trials of the search have spent, however they ended.
+
+    Own controls have no budget: they are trained at their strategies' points, each once.
+    """
+    names = [name for name in study.strategies if name not in study.sweep.own_controls()]
+    groups = {name: [m for m in study.searched if m.record.row == name] for name in names}
     return {
         study.label(name): SearchEffort(len(own), sum(m.device_s for m in own), sum(m.target_tokens for m in own))
         for name, own in groups.items()

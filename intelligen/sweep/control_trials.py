@@ -68,12 +68,12 @@ def train_control_trials(context: SweepContext) -> None:
 
 def _wanted(context: SweepContext) -> Iterator[ControlTrial]:
     """Every point once, of the strategies that have a trial to be compared: some trials differ in nothing else."""
+    own = context.sweep.own_controls()
     for row in _measured(context):
         seen = set[str]()
-        strategy = context.sweep.own_controls()[row]
         for record in context.ledger.trials.values():
             # A trial whose values do not go together, or which no process began, is no point.
-            if record.suggested and record.row == strategy and (context.directory_of(record) / TRIAL).exists():
+            if record.suggested and record.row == own[row] and (context.directory_of(record) / TRIAL).exists():
                 one = ControlTrial(row, record)
                 if (point := one.trial(context, ratio=1.0).identity) not in seen:
                     seen.add(point)
@@ -82,10 +82,10 @@ def _wanted(context: SweepContext) -> Iterator[ControlTrial]:
 
 def _measured(context: SweepContext) -> dict[str, TrialRecord]:
     """Own control → the best trial of its strategy, by whose epochs its ratio is fixed."""
-    if not context.sweep.own_controls():
+    own = context.sweep.own_controls()
+    if not own:
         return {}
     best = best_by_row(context.directory, context.ledger.trials, metric=context.sweep.objective.metric)
-    own = context.sweep.own_controls()
     return {row: best[strategy] for row, strategy in own.items() if strategy in best and STANDARD in best}
 
 

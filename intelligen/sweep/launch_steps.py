@@ -95,7 +95,7 @@ def reopened_lines(context: SweepContext) -> Iterator[str]:
         yield f"does not run again: {', '.join(names)}: {reasons}; give more: {more}"
     named = {name for names in unpaid.values() for name in names}
     if kept := [record.id for record in failed_trials(context) if record.id not in named]:
-        why = "has fixed its control's ratio" if context.ledger.updates_ratios else "is being confirmed"
+        why = "is being confirmed" + (" or has fixed its control's ratio" if context.ledger.updates_ratios else "")
         yield f"does not run again: {', '.join(kept)}: the best trial of the row {why}, and stays the best"
     if not again and not unpaid and not kept:
         yield "no trial has failed, so there is none to run again"

@@ -128,12 +128,29 @@ def test_a_gain_over_a_matched_control_that_spent_less_is_said_with_the_ratio_an
     assert "Next: train standard_matched with updates_ratio 7.3 instead of 4." in compared.answer.sentence
 
 
-def test_a_costly_strategys_gain_over_standard_alone_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_shared(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """The strategies of a small study whose space has no `standard_matched`."""
     matched = "      standard_matched: {{updates_ratio: {{choice: [2.0, 4.0]}}}}\n"
     monkeypatch.setattr(small_study, "SWEEP", small_study.SWEEP.replace(matched, ""))
-    compared = compared_study(SmallStudy(tmp_path / "runs", strategies=("standard", "intelligen")))
+    return "standard", "intelligen"
+
+
+def test_a_winner_beats_a_control_of_its_own_which_had_fewer_trials_for_it_has_fewer_points(
+    tmp_path: Path, without_shared: tuple[str, ...]
+) -> None:
+    own = ("intelligen",)
+    files = SmallStudy(tmp_path / "runs", strategies=without_shared, own=own, more="controls: own\n")
+    compared = compared_study(files)
+    assert (row_of(compared)["control"], compared.answer.refusals) == ("intelligen_matched", ())
+    beaten = "its own control intelligen_matched, which spent the same computing, by "
+    assert compared.answer.sentence.startswith(f"intelligen wins: as configured here, it beats {beaten}")
+
+
+def test_a_costly_strategys_gain_over_standard_alone_is_refused(
+    tmp_path: Path, without_shared: tuple[str, ...]
+) -> None:
+    compared = compared_study(SmallStudy(tmp_path / "runs", strategies=without_shared))
     row = row_of(compared)
     assert (row["control"], row["verdict"], row["p_value"]) == ("standard", "refused", None)
     assert row["refusal"] == "its control spent 45 % less computing, which may be why it scores lower"
