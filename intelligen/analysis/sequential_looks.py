@@ -12,10 +12,11 @@ from intelligen.analysis.study import Decoded, StudyResults
 from intelligen.config.schema.declarations import STANDARD
 from intelligen.config.schema.stages_after_search import SeedRange
 from intelligen.config.schema.sweep import Sweep
+from intelligen.evaluation.bootstrap_resampling import Floats
 from intelligen.evaluation.decision_procedure import Verdict
 from intelligen.evaluation.error_spending import Looks
 from intelligen.evaluation.sequential_procedure import Looked, SequentialPlan
-from intelligen.evaluation.significance import Difference, differences_by_seeds
+from intelligen.evaluation.significance import Difference, differences_by_seeds, statistics_by_seed
 from intelligen.state.trial_records import TrialState
 from intelligen.tasks.base import AnyMetric
 
@@ -76,27 +77,47 @@ def pairs_together(controls: Mapping[str, Sequence[str]]) -> Iterable[list[Pair]
         yield [(name, further) for name, (_, *others) in controls.items() if further in others]
 
 
-@dataclass(frozen=True)
 class Measured:
-    """Differences of one test set and search by the first seeds of a study."""
+    """Differences of one test set and search by the first seeds of a study.
 
-    models: Mapping[str, Models]
-    references: Sequence[str]
-    seeds: Sequence[int]
-    metric: AnyMetric
-    _known: dict[Pair, list[Difference]] = field(default_factory=dict)
+    Args:
+        models: Row → its models.
+        references: Of the test set.
+        seeds: In the study's order.
+        metric: That decides.
+
+    """
+
+    def __init__(
+        self, models: Mapping[str, Models], references: Sequence[str], seeds: Sequence[int], metric: AnyMetric
+    ) -> None:
+        self.models, self.seeds = models, seeds
+        self.higher_is_better = metric.higher_is_better
+        everything = [decoded.hypotheses for of_row in models.values() for decoded in of_row.values()]
+        self._references, self._metric = references, metric.over(everything, references)
+        self._statistics: dict[str, Floats] = {}
+        self._differences: dict[Pair, list[Difference]] = {}
 
     def difference(self, pair: Pair, seeds: int) -> Difference:
         """By so many seeds, which both have."""
-        if pair not in self._known:
-            both = list(takewhile(lambda seed: all(seed in self.models[row] for row in pair), self.seeds))
-            ours, control = ([self.models[row][seed].hypotheses for seed in both] for row in pair)
-            self._known[pair] = differences_by_seeds(ours, control, self.references, metric=self.metric)
-        return self._known[pair][seeds - 1]
+        if pair not in self._differences:
+            both = min(map(self._count, pair))
+            ours_SMK, control_SMK = (self._statistics_of(row)[:both] for row in pair)
+            self._differences[pair] = differences_by_seeds(ours_SMK, control_SMK, metric=self._metric)
+        return self._differences[pair][seeds - 1]
+
+    def _count(self, row: str) -> int:
+        return len(list(takewhile(lambda seed: seed in self.models.get(row, {}), self.seeds)))
+
+    def _statistics_of(self, row: str) -> Floats:
+        if row not in self._statistics:
+            hypotheses = [self.models[row][seed].hypotheses for seed in self.seeds[: self._count(row)]]
+            self._statistics[row] = statistics_by_seed(hypotheses, self._references, self._metric)
+        return self._statistics[row]
 
     def has(self, pair: Pair, seeds: int) -> bool:
         """Whether both have so many."""
-        return all(seed in self.models.get(row, {}) for row in pair for seed in self.seeds[:seeds])
+        return min(map(self._count, pair)) >= seeds
 
 
 def as_looked_at(
@@ -108,7 +129,7 @@ def as_looked_at(
     counts = {pair: count for pair, count in counts.items() if measured.has(pair, count)}
     for count in sorted(set(counts.values())):
         differences = [measured.difference(pair, min(count, own)) for pair, own in counts.items()]
-        looked = plan.look(differences, seeds=count, higher_is_better=measured.metric.higher_is_better)
+        looked = plan.look(differences, seeds=count, higher_is_better=measured.higher_is_better)
         shown |= {pair: one for pair, one in zip(counts, looked, strict=True) if counts[pair] == count}
     return {pair: replace(one, end=found.looked[pair].end) for pair, one in shown.items()}
 
@@ -150,7 +171,7 @@ class _Looks:
             looked = {pair: one.seeds for pair in together if (one := self._found.looked.get(pair)) is not None}
             counts = looked | {pair: count for pair in together if pair in going}
             differences = [self._measured.difference(pair, own) for pair, own in counts.items()]
-            higher = self._measured.metric.higher_is_better
+            higher = self._measured.higher_is_better
             found = self._plan.look(differences, seeds=count, higher_is_better=higher)
             for pair, one in zip(counts, found, strict=True):
                 if pair in going:

@@ -100,31 +100,16 @@ def paired_difference(
         ValueError: Seeds or sentences do not match, or there is no seed, or fewer than two sentences.
 
     """
-    sides, metric = _sides(ours, control, references, metric)
-    return difference_of_statistics(*sides, metric=metric, resamples=resamples, seed=seed)
-
-
-def differences_by_seeds(
-    ours: Sequence[Sequence[Predicted]],
-    control: Sequence[Sequence[Predicted]],
-    references: Sequence[Expected],
-    *,
-    metric: Metric[Predicted, Expected],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> list[Difference]:
-    """The same with the first seed alone, with the first two, and so on.
-
-    Raises:
-        ValueError: As `paired_difference` does.
-
-    """
-    sides, metric = _sides(ours, control, references, metric)
-    deltas_S, deltas_RS = _deltas(*sides, metric=metric, resamples=resamples, seed=seed)
-    return [
-        _difference(deltas_S[:seeds], deltas_RS[:, :seeds], sentences=len(references))
-        for seeds in range(1, len(deltas_S) + 1)
-    ]
+    if not ours or len(ours) != len(control):
+        raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
+    metric = metric.over([*ours, *control], references)
+    return difference_of_statistics(
+        statistics_by_seed(ours, references, metric),
+        statistics_by_seed(control, references, metric),
+        metric=metric,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
 def difference_of_statistics(
@@ -138,6 +123,22 @@ def difference_of_statistics(
     """The same from the sentences' statistics (`Metric.statistics`)."""
     deltas_S, deltas_RS = _deltas(ours_SMK, control_SMK, metric=metric, resamples=resamples, seed=seed)
     return _difference(deltas_S, deltas_RS, sentences=ours_SMK.shape[1])
+
+
+def differences_by_seeds(
+    ours_SMK: Floats,
+    control_SMK: Floats,
+    *,
+    metric: Metric[Predicted, Expected],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Difference]:
+    """The same of the first seed alone, of the first two, and so on."""
+    deltas_S, deltas_RS = _deltas(ours_SMK, control_SMK, metric=metric, resamples=resamples, seed=seed)
+    return [
+        _difference(deltas_S[:seeds], deltas_RS[:, :seeds], sentences=ours_SMK.shape[1])
+        for seeds in range(1, len(deltas_S) + 1)
+    ]
 
 
 def mean_interval(
@@ -165,25 +166,13 @@ def mean_interval(
         raise ValueError("a mean over seeds needs a seed")
     if len(systems) == 1:
         return interval(systems[0], references, metric=metric, resamples=resamples, seed=seed)
-    statistics_SMK = _statistics(systems, references, metric.over(systems, references))
+    statistics_SMK = statistics_by_seed(systems, references, metric.over(systems, references))
     scores_S = metric.value(statistics_SMK.sum(axis=1))
     scores_RS = metric.value(resampled_sums(statistics_SMK, resamples=resamples, seed=seed))
     spread = _spread(scores_S, scores_RS, sentences=len(references))
     mean, reach = float(scores_S.mean()), spread.half_width(ALPHA)
     least, most = metric.range
     return Interval(mean, max(least, mean - reach), min(most, mean + reach))
-
-
-def _sides(
-    ours: Sequence[Sequence[Predicted]],
-    control: Sequence[Sequence[Predicted]],
-    references: Sequence[Expected],
-    metric: Metric[Predicted, Expected],
-) -> tuple[tuple[Floats, Floats], Metric[Predicted, Expected]]:
-    if not ours or len(ours) != len(control):
-        raise ValueError(f"differences are paired by seed: got {len(ours)} and {len(control)} lists of hypotheses")
-    metric = metric.over([*ours, *control], references)
-    return (_statistics(ours, references, metric), _statistics(control, references, metric)), metric
 
 
 def _deltas(
@@ -201,9 +190,10 @@ def _difference(deltas_S: Floats, deltas_RS: Floats, *, sentences: int) -> Diffe
     return Difference(float(deltas_S.mean()), _spread(deltas_S, deltas_RS, sentences=sentences))
 
 
-def _statistics(
+def statistics_by_seed(
     systems: Sequence[Sequence[Predicted]], references: Sequence[Expected], metric: Metric[Predicted, Expected]
 ) -> Floats:
+    """A metric's statistics of every sentence, (S, M, K)."""
     return np.stack([metric.statistics(predictions, references) for predictions in systems])
 
 

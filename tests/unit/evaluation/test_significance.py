@@ -13,7 +13,14 @@ from intelligen.evaluation.corpus_scores import score
 from intelligen.evaluation.decision_procedure import Comparison, decide
 from intelligen.evaluation.evaluate import Shard
 from intelligen.evaluation.sacrebleu_metrics import Bleu
-from intelligen.evaluation.significance import Difference, difference_of_statistics, mean_interval, paired_difference
+from intelligen.evaluation.significance import (
+    Difference,
+    difference_of_statistics,
+    differences_by_seeds,
+    mean_interval,
+    paired_difference,
+    statistics_by_seed,
+)
 from intelligen.optimization import MetricSums
 
 METRIC = Bleu()
@@ -186,6 +193,14 @@ def test_the_sides_and_the_order_of_seeds_make_no_other_difference():
     assert (turned.delta, turned.low, turned.p_value) == pytest.approx((-found.delta, -found.high, found.p_value))
     reversed_seeds = compare_systems(ours[::-1], control[::-1], references(), metric=METRIC)
     assert (reversed_seeds.low, reversed_seeds.p_value) == pytest.approx((found.low, found.p_value))
+
+
+def test_differences_of_the_first_seeds_are_those_of_a_study_that_has_no_others():
+    ours, control = systems(0.8, seeds=4), systems(0.7, seeds=4, first=5)
+    sides = [statistics_by_seed(side, references(), METRIC) for side in (ours, control)]
+    found = differences_by_seeds(*sides, metric=METRIC)
+    alone = [paired_difference(ours[:n], control[:n], references(), metric=METRIC) for n in range(1, 5)]
+    assert found == alone
 
 
 def test_the_same_systems_do_not_differ():
