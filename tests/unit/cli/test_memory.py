@@ -64,7 +64,7 @@ def test_the_table_has_what_was_measured_beside_what_is_published_and_its_settin
     code, out, err = call("tiny.yaml", "--strategy", "gen", "--rows", "3")
     assert code == 0, err
     lines = out.splitlines()
-    assert lines[0] == "tiny: fine-tuning with generative, fp32, on cpu, 1 thread"
+    assert lines[0] == "tiny: fine-tuning with generative_position, fp32, on cpu, 1 thread"
     assert re.match(r"the longest training row has \d+ tokens; the settings allow 41, and such rows", lines[1])
     headings, cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:4])
     row = dict(zip(headings, cells, strict=True))
