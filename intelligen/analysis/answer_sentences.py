@@ -12,7 +12,8 @@ from intelligen.analysis.next_step import NextStep
 from intelligen.analysis.power_words import seeds_words, smallest_words
 from intelligen.analysis.study import StudyResults
 from intelligen.analysis.system_scores import Score
-from intelligen.config.schema.declarations import STANDARD
+from intelligen.config.schema.declarations import MATCHED, STANDARD
+from intelligen.config.schema.own_controls import trained_by
 from intelligen.evaluation.decision_procedure import Comparison, Verdict
 from intelligen.evaluation.sequential_procedure import FUTILE_BELOW, End
 from intelligen.evaluation.significance import ALPHA
@@ -111,7 +112,7 @@ class AnswerSentences:
         metric = row.metric
         assert self.study.sweep.confirm is not None
         margin = f"{self.study.sweep.confirm.counts_as_none:g} {metric.label}"
-        between = f"between {metric.change(found.low)} and {metric.change(found.high)}"
+        between = f"its score minus the control's is between {metric.change(found.low)} and {metric.change(found.high)}"
         return (
             f"{self._label(row.system)}, {_HERE}, and {self._control(own)} differ by less than the {margin} that you"
             f" asked about: {between}. {_seeds(own, found, metric)} A smaller difference is possible."
@@ -134,7 +135,8 @@ class AnswerSentences:
         if self.power is None or self._goes_on():
             return
         metric, step = row.metric, NextStep(self.study).to_find_less(self.power, row.metric)
-        yield f"The study finds a difference of {smallest_words(self.power, metric)} in four of five cases, not less."
+        smallest = smallest_words(self.power, metric)
+        yield f"Such a study finds a difference of {smallest} in four of five cases, a smaller one in fewer."
         yield f"{seeds_words(self.power, metric)}."
         if step is not None:
             yield f"Next: {step}."
@@ -156,7 +158,7 @@ class AnswerSentences:
                 f"The study was begun with {before} seeds and got {now}: if its scores were the reason, more"
                 f" than {100 * ALPHA:g} of 100 such studies make a wrong claim; a new study with new seeds does not."
             )
-        return f"In at most {100 * ALPHA:g} of 100 such studies is any such claim wrong."
+        return f"In at most {100 * ALPHA:g} of 100 such studies is any claim of better, worse or equivalent wrong."
 
     def _control(self, own: HeldAgainst) -> str:
         """A control, and what it spent."""
@@ -164,11 +166,14 @@ class AnswerSentences:
         if own.cost_ratio is None:
             return f"the control {label}"
         spent = f"{1 / own.cost_ratio:.2f} times the computing" if own.cost_differs else "the same computing"
-        return f"its own control {label}, which spent {spent},"
+        how = "teacher forcing with" if trained_by(own.control) in (STANDARD, MATCHED) else "which spent"
+        return f"its own control {label}, {how} {spent},"
 
     def _cheaper(self, row: Score, own: HeldAgainst) -> str:
-        costlier = own.cost_ratio is not None and own.cost_ratio > 1
-        return self._label(own.control if costlier else row.system)
+        if own.cost_ratio is None:
+            return self._label(row.system)
+        name, ratio = (own.control, 1 / own.cost_ratio) if own.cost_ratio > 1 else (row.system, own.cost_ratio)
+        return f"{self._label(name)}, which spent {ratio:.2f} times the computing of the other"
 
     def _price(self, row: Score) -> Iterator[str]:
         control = self.study.compared.control

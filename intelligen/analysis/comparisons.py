@@ -223,4 +223,4 @@ def _judged_by_cost(study: StudyResults, name: str, controls: Mapping[str, HeldA
     if not gains or ratio is None or ratio <= 1 + FAIR_COST or not study.compared.lacks_matched(name, own.control):
         return dict(controls)
     less = f"its control spent {100 * (1 - 1 / ratio):.0f} % less computing"
-    return {**controls, own.control: replace(own, refusal=f"{less}, which may be why it scores lower")}
+    return {**controls, own.control: replace(own, refusal=f"{less}, which may be all of its gain")}

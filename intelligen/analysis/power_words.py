@@ -31,13 +31,11 @@ def smallest_words(power: Power, metric: AnyMetric) -> str:
 
 
 def seeds_words(power: Power, metric: AnyMetric) -> str:
-    """`0.3 BLEU takes 32 to 85 seeds, 0.5 9 to 22, 1 4 to 7`."""
+    """`0.3 BLEU takes 32 to 85 seeds, 0.5 BLEU 9 to 22, 1 BLEU 4 to 7`."""
     in_deviations = isinf(power.prior.degrees)
     unit = "standard deviations" if in_deviations else metric.label
-    each = [f"{wanted:g} {_range(*power.seeds_for(wanted))}" for wanted in WANTED]
-    first, *others = each
-    wanted, _, seeds = first.partition(" ")
-    return ", ".join([f"{wanted} {unit} takes {seeds} seeds", *others])
+    first, *others = [(f"{wanted:g} {unit}", _range(*power.seeds_for(wanted))) for wanted in WANTED]
+    return ", ".join([f"{first[0]} takes {first[1]} seeds", *(f"{wanted} {seeds}" for wanted, seeds in others)])
 
 
 def _range(fewest: int | None, most: int | None) -> str:

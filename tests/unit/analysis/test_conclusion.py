@@ -36,13 +36,16 @@ def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cos
     row = row_of(compared)
     sentence = compared.answer.sentences[0]
     size = f"{row['delta']:.2f} BLEU (between {row['delta_low']:.2f} and {row['delta_high']:.2f})"
-    beaten = f"its own control standard_matched, which spent the same computing, by {size} and standard by "
+    beaten = f"its own control standard_matched, teacher forcing with the same computing, by {size} and standard by "
     assert sentence.startswith(f"intelligen wins: as configured here, it beats {beaten}")
     assert f"{row['device_hours']:.3g} device-hours" in sentence
     assert "× 2.00" in sentence
     again = "intelligen run FILE -o name=small-again -o experiment.seed=5 -o search.seed=2"
     assert sentence.endswith(f"Next: repeat the search, to say it of the strategy: {again}.")
-    assert compared.answer.sentences[1] == "In at most 5 of 100 such studies is any such claim wrong."
+    assert (
+        compared.answer.sentences[1]
+        == "In at most 5 of 100 such studies is any claim of better, worse or equivalent wrong."
+    )
     assert (row["control"], row["verdict"]) == ("standard_matched", "better")
     assert row["p_value"] < 0.05
     assert compared.answer.refusals == ()
@@ -92,9 +95,9 @@ def test_what_is_not_known_is_said_with_what_could_have_been_found_and_the_study
     assert row["verdict"] == "open"
     fits = f"anything from {row['delta_low']:+.2f} to {row['delta_high']:+.2f} fits"
     assert f"is not known: {row['delta']:+.2f} BLEU on average, and {fits}. 3 seeds." in sentence
-    assert "The study finds a difference of " in sentence
-    assert "in four of five cases, not less." in sentence
-    assert "any such claim" not in sentence
+    assert "Such a study finds a difference of " in sentence
+    assert "in four of five cases, a smaller one in fewer." in sentence
+    assert "any claim of better" not in sentence
     assert "wins" not in sentence
 
 
@@ -104,7 +107,10 @@ def test_an_equivalent_one_is_within_the_margin_that_was_asked_about(tmp_path: P
     row = row_of(compared)
     assert row["verdict"] == "equivalent"
     assert max(abs(row["delta_low"]), abs(row["delta_high"])) < 60
-    assert "differ by less than the 60 BLEU that you asked about: between " in compared.answer.sentence
+    assert (
+        "differ by less than the 60 BLEU that you asked about: its score minus the control's is between "
+        in compared.answer.sentence
+    )
     assert "A smaller difference is possible. Next: take the cheaper, " in compared.answer.sentence
 
 
@@ -124,7 +130,10 @@ def test_a_gain_over_a_matched_control_that_spent_less_is_said_with_the_ratio_an
     compared = compared_study(SmallStudy(tmp_path / "runs", slow=("intelligen",)))
     row = row_of(compared)
     assert (row["verdict"], row["cost_ratio"]) == ("better", pytest.approx(22 / 12))
-    assert "beats its own control standard_matched, which spent 0.55 times the computing," in compared.answer.sentence
+    assert (
+        "beats its own control standard_matched, teacher forcing with 0.55 times the computing,"
+        in compared.answer.sentence
+    )
     assert "Next: train standard_matched with updates_ratio 7.3 instead of 4." in compared.answer.sentence
 
 
@@ -143,7 +152,7 @@ def test_a_winner_beats_a_control_of_its_own_which_had_fewer_trials_for_it_has_f
     files = SmallStudy(tmp_path / "runs", strategies=without_shared, own=own, more="controls: own\n")
     compared = compared_study(files)
     assert (row_of(compared)["control"], compared.answer.refusals) == ("intelligen_matched", ())
-    beaten = "its own control intelligen_matched, which spent the same computing, by "
+    beaten = "its own control intelligen_matched, teacher forcing with the same computing, by "
     assert compared.answer.sentence.startswith(f"intelligen wins: as configured here, it beats {beaten}")
 
 
@@ -153,14 +162,17 @@ def test_a_costly_strategys_gain_over_standard_alone_is_refused(
     compared = compared_study(SmallStudy(tmp_path / "runs", strategies=without_shared))
     row = row_of(compared)
     assert (row["control"], row["verdict"], row["p_value"]) == ("standard", "refused", None)
-    assert row["refusal"] == "its control spent 45 % less computing, which may be why it scores lower"
+    assert row["refusal"] == "its control spent 45 % less computing, which may be all of its gain"
     assert "Next: add `controls: own` to the sweep file, as another sweep." in compared.answer.sentence
 
 
 def test_a_loss_in_spite_of_more_computing_is_one(tmp_path: Path) -> None:
     worse = {**QUALITY, "standard_matched": 0.95, "intelligen": 0.4}
     found = answer(SmallStudy(tmp_path / "runs", quality=worse, slow=("intelligen",)))
-    assert "is worse than its own control standard_matched, which spent 0.55 times the computing," in found.sentence
+    assert (
+        "is worse than its own control standard_matched, teacher forcing with 0.55 times the computing,"
+        in found.sentence
+    )
 
 
 def test_a_control_is_not_asked_about(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def lines(*overrides: str, store: Path = Path("runs")) -> list[str]:
 
 def test_without_a_prior_differences_are_said_in_standard_deviations_and_the_prior_is_asked_for() -> None:
     smallest, seeds, ask = lines()
-    assert smallest.startswith("5 comparisons with 3 seeds each find a difference of 3.")
+    assert smallest.startswith("9 comparisons with 3 seeds each find a difference of 3.")
     assert "standard deviations of a pair's difference between seeds in four of five cases" in smallest
     assert seeds.startswith("0.3 standard deviations takes ")
     assert "confirm.prior" in ask
@@ -24,7 +24,7 @@ def test_without_a_prior_differences_are_said_in_standard_deviations_and_the_pri
 
 def test_a_given_deviation_makes_a_range_in_the_metrics_unit() -> None:
     smallest, seeds = lines("confirm.prior={sd: 0.41}")
-    assert smallest == "5 comparisons with 3 seeds each find a difference of 1.09 to 1.81 BLEU in four of five cases"
+    assert smallest == "9 comparisons with 3 seeds each find a difference of 1.20 to 2.00 BLEU in four of five cases"
     assert seeds.startswith("0.3 BLEU takes ")
 
 
@@ -32,7 +32,7 @@ def test_a_sequential_study_tells_what_it_finds_by_its_last_look() -> None:
     asked = "{seeds: {at_least: 3, at_most: 10}, until: resolved, difference: 0.5, prior: {sd: 0.41}}"
     smallest, seeds = lines(f"confirm={asked}")
     assert (
-        smallest == "5 comparisons with 3 to 10 seeds each find a difference of 0.45 to 0.75 BLEU in four of five cases"
+        smallest == "9 comparisons with 3 to 10 seeds each find a difference of 0.48 to 0.80 BLEU in four of five cases"
     )
     assert seeds.startswith("0.3 BLEU takes ")
     *_, warning = lines(f"confirm={asked.replace('0.5', '1.0')}")
