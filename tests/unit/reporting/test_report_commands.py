@@ -36,7 +36,9 @@ def test_report_says_the_answer_and_where_the_page_is(runs: Path) -> None:
     page = runs / "sweeps" / "small" / "report.html"
     assert lines[0].startswith("answer   intelligen wins: ")
     assert lines[1] == "         In at most 5 of 100 such studies is any claim of better, worse or equivalent wrong."
-    assert lines[2].startswith("         4 trials of a strategy, of which asha stops some by an early and noisy validation")
+    assert lines[2].startswith(
+        "         4 trials of a strategy, of which asha stops some by an early and noisy validation"
+    )
     *shared, last = lines[3:]
     assert (
         shared[0]
