@@ -45,6 +45,7 @@ class AnswerSentences:
         for row, own in rows:
             if own.verdict != Verdict.OPEN:
                 yield " ".join(self._of(row, own))
+                yield from self._contradicted(row, own)
         if winners := [row for row, _ in rows if self._wins(row)][1:]:
             yield f"The {len(winners) + 1} winners are not compared with each other."
         if any(own.verdict in _CLAIMS for _, own in rows):
@@ -68,6 +69,16 @@ class AnswerSentences:
         else:
             yield self._equivalent(row, own, found)
             yield f"Next: take the cheaper, {self._cheaper(row, own)}."
+
+    def _contradicted(self, row: Score, own: HeldAgainst) -> Iterator[str]:
+        """A sentence where other metrics point the other way than a claim; they are not tested."""
+        claims = own.decided is not None and own.verdict in (Verdict.BETTER, Verdict.WORSE)
+        if claims and (against := [other for other in row.others if other.gain * row.gain < 0]):
+            say = "says" if len(against) == 1 else "say"
+            by = " and ".join(other.label for other in against)
+            how = " and ".join(other.words for other in against)
+            pair = f"{self._label(row.system)} {how} to {self._label(own.control)}"
+            yield f"{by} {say} the opposite: {pair} on average; this is not tested."
 
     def _better(self, row: Score, own: HeldAgainst, found: Comparison) -> Iterator[str]:
         label, gate = self._label(row.system), row.beside.get(STANDARD)

@@ -43,6 +43,7 @@ class ResultRow:
             f"{name}_low": score.mean.low,
             f"{name}_high": score.mean.high,
             **score.further,
+            **{name: value for name, value in score.beside_mean.items() if name not in score.further},
             **self._difference(),
             "epoch_s": cost and cost.epoch_s,
             "memory_kind": cost and cost.memory_kind,

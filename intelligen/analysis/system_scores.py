@@ -1,10 +1,11 @@
 """Test scores of every system, and how each strategy does beside its controls."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from intelligen.analysis.comparisons import HeldAgainst, comparisons
+from intelligen.analysis.other_metrics import OtherDifference, other_differences, shown_beside
 from intelligen.analysis.sequential_looks import Models
 from intelligen.analysis.study import Decoded, Setting, StudyResults, System
 from intelligen.config.metric_direction import merit
@@ -35,6 +36,10 @@ class Score:
     """How it does beside its own control; None of controls, of the baseline, and where nothing is confirmed."""
     beside: Mapping[str, HeldAgainst]
     """Further control → how it does beside that."""
+    others: Sequence[OtherDifference]
+    """To its own control, by the metrics that decide nothing."""
+    beside_mean: Mapping[str, float]
+    """Scores by these metrics, and what its outputs are like: name → mean over the seeds."""
     signature: str
     is_primary: bool
     """Whether it is of the one test set and search by which the study decides; others are shown."""
@@ -65,7 +70,7 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
         if system.name in models:
             hypotheses = [decoded.hypotheses for decoded in models[system.name].values()]
             mean = mean_interval(hypotheses, references, metric=metric)
-            rows.append(_score(study, system, setting, models[system.name], mean, held.get(system.name, {})))
+            rows.append(_score(study, system, setting, models, mean, held.get(system.name, {})))
     return rows
 
 
@@ -73,11 +78,12 @@ def _score(
     study: StudyResults,
     system: System,
     setting: Setting,
-    found: Models,
+    models: Mapping[str, Models],
     mean: Interval,
     held: Mapping[str, HeldAgainst],
 ) -> Score:
-    task = study.task
+    task, found = study.task, models[system.name]
+    own = next(iter(held.values()), None)
     members = [member for member in system.members if setting in member.decoded]
     signature = f"{task.ranking.name}_signature"
     return Score(
@@ -91,8 +97,10 @@ def _score(
             other.name: fmean(decoded.score(other.name) for decoded in found.values()) for other in task.reported[1:]
         },
         loss=_mean_loss(found.values()),
-        own=next(iter(held.values()), None),
+        own=own,
         beside=dict(list(held.items())[1:]),
+        others=other_differences(task, own, found, models.get(own.control, {}) if own else {}),
+        beside_mean=shown_beside(task, found.values()),
         signature=" ".join(sorted({decoded.signatures.get(signature, "") for decoded in found.values()})),
         is_primary=setting == study.primary,
     )

@@ -1,7 +1,7 @@
 """Prepared data, as read: token arrays, evaluation texts, vocabularies; whole or absent."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,12 @@ class TokenColumn:
 
     tokens: npt.NDArray[Any]
     offsets: Int64s
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> "TokenColumn":
+        """Rows that are in memory."""
+        tokens = np.fromiter((token for row in rows for token in row), np.int64)
+        return cls(tokens, np.cumsum([0, *map(len, rows)], dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

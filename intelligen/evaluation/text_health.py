@@ -36,17 +36,17 @@ def text_shares(
 
     """
     words = word_splitter(tokenizer)
-    ngrams, repeated, empty, overlong, tokens, copied = 0, 0, 0, 0, 0, 0
+    counted, repeated, empty, overlong, tokens, copied = 0, 0, 0, 0, 0, 0
     for hypothesis, source, reference in zip(map(words, hypotheses), sources, map(words, references), strict=True):
-        found = list(_ngrams(hypothesis, REPEATED_ORDER))
-        ngrams += len(found)
+        found = list(ngrams(hypothesis, REPEATED_ORDER))
+        counted += len(found)
         repeated += len(found) - len(set(found))
         empty += not hypothesis
         overlong += len(hypothesis) > OVERLONG * len(reference)
         foreign = set(words(source)).difference(reference)
         tokens += len(hypothesis)
         copied += sum(word in foreign for word in hypothesis)
-    counts = ((repeated, ngrams), (empty, len(hypotheses)), (overlong, len(hypotheses)), (copied, tokens))
+    counts = ((repeated, counted), (empty, len(hypotheses)), (overlong, len(hypotheses)), (copied, tokens))
     return MetricSums({name: (100 * part, whole) for name, (part, whole) in zip(TEXT_SHARES, counts, strict=True)})
 
 
@@ -77,9 +77,10 @@ def text_measures(
 def distinct(hypotheses: Sequence[str], order: int, *, tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER) -> float:
     """Distinct n-grams of all hypotheses / their n-grams (Li et al. 2016), in 0–1; 0 where there is none."""
     words = word_splitter(tokenizer)
-    found = list(chain.from_iterable(_ngrams(words(hypothesis), order) for hypothesis in hypotheses))
+    found = list(chain.from_iterable(ngrams(words(hypothesis), order) for hypothesis in hypotheses))
     return len(set(found)) / len(found) if found else 0.0
 
 
-def _ngrams(tokens: Sequence[str], order: int) -> Iterator[tuple[str, ...]]:
+def ngrams(tokens: Sequence[str], order: int) -> Iterator[tuple[str, ...]]:
+    """All runs of so many tokens."""
     return zip(*(tokens[start:] for start in range(order)), strict=False)

@@ -170,6 +170,25 @@ class Task(ABC, Generic[ModelT, BatchT]):
         signatures = {f"{metric.name}_signature": metric.signature for metric in signed}
         return Evaluation(sums.means() | scores, hypotheses, signatures)
 
+    def described(
+        self,
+        model: ModelT,
+        split: Split,
+        evaluation: Evaluation,
+        *,
+        prepared: Prepared,
+        search: DecodingSearch,
+        decoding: Decoding,
+        device: torch.device,
+        seed: int,
+    ) -> Mapping[str, float]:
+        """Measures of a test set that say what a model's outputs are like, and not how good; most tasks have none.
+
+        Arguments are as of `answer_columns`.
+
+        """
+        return {}
+
     def answer_columns(
         self,
         model: ModelT,

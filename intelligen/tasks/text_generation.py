@@ -12,15 +12,17 @@ from intelligen.config.schema.columns import first_reference
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.model import Model
 from intelligen.data.batches import Batch, SentencePairs
-from intelligen.data.prepared_data import Prepared, Split
+from intelligen.data.prepared_data import Prepared, Split, TokenColumn
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.length_bound import LengthBound
 from intelligen.evaluation import Evaluation, Shard, evaluate_shard
+from intelligen.evaluation.output_distribution import output_distribution
+from intelligen.evaluation.self_bleu import self_bleu
 from intelligen.evaluation.text_health import TEXT_SHARES, text_measures
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.tasks.base import Task, Uniforms, encoded
+from intelligen.tasks.base import Task, Uniforms, encoded, whole
 
 
 class TextGeneration(Task[Generator, Batch]):
@@ -85,6 +87,25 @@ class TextGeneration(Task[Generator, Batch]):
         measures = text_measures(found.hypotheses, self._first_of(references), tokenizer=self.settings.tokenizer)
         # Hypotheses without a token repeat and copy nothing.
         return replace(found, metrics={**measures, **dict.fromkeys(TEXT_SHARES, 0.0), **found.metrics})
+
+    def described(
+        self,
+        model: Generator,
+        split: Split,
+        evaluation: Evaluation,
+        *,
+        prepared: Prepared,
+        search: DecodingSearch,
+        decoding: Decoding,
+        device: torch.device,
+        seed: int,
+    ) -> Mapping[str, float]:
+        """How alike the hypotheses are, and how spread out the distributions that they were written from."""
+        hypotheses = evaluation.hypotheses
+        column = TokenColumn.of(whole(hypotheses, prepared, self.target))
+        written = self.examples(replace(split, columns={**split.columns, self.target: column}), prepared)
+        spread = output_distribution(model, written, batch_tokens=decoding.batch_tokens, device=device)
+        return {"self_bleu": self_bleu(hypotheses, tokenizer=self.settings.tokenizer), **spread.means()}
 
     def _first_of(self, references: Sequence[str]) -> Sequence[str]:
         """By which lengths and copies are measured where a row has several."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -185,6 +185,10 @@ class TrainedModel:
         shards = within_memory(lambda bounded: task.evaluate(self.model, split, **how(bounded))).values
         references = task.references(split)
         evaluation = task.score(shards, references)
+        (described,) = within_memory(
+            lambda bounded: task.described(self.model, split, evaluation, **how(bounded))
+        ).values
+        evaluation = replace(evaluation, metrics={**evaluation.metrics, **described})
         intervals = {one.name: interval(evaluation.hypotheses, references, metric=one) for one in task.reported}
         scores = Scores(
             search=search,

@@ -1,14 +1,16 @@
 """Sections of a study's page, from the conclusion's numbers down to what was run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import StudyResults
+from intelligen.config.schema.decoding import Beam, ByLength
 from intelligen.data.data_summary import shared_rows
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
 from intelligen.reporting.html.learning_curves import epoch_curves, exposure_curves, learning_curves
+from intelligen.reporting.html.outputs_table import outputs_table
 from intelligen.reporting.html.page import Section
 from intelligen.reporting.html.page_tables import MOST_TRIALS, Table, result_table, trial_table, word
 from intelligen.reporting.html.parallel_coordinates import parallel_figures
@@ -45,7 +47,7 @@ _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/
 
 def study_sections(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> list[Section]:
     """All parts of a study's page below the answer."""
-    return [_results(study, rows, marks), *_training(study, marks), *_search(study, marks), *_material(study)]
+    return [_results(study, rows, marks), *_training(study, rows, marks), *_search(study, marks), *_material(study)]
 
 
 def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Section:
@@ -87,7 +89,7 @@ def _caption(study: StudyResults, setting: tuple[str, str]) -> str:
     return f"{split} ({kind}), {len(study.test_sets[split].references):,} rows{by_search}"
 
 
-def _training(study: StudyResults, marks: Marks) -> list[Section]:
+def _training(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> list[Section]:
     curves = learning_curves(study, marks)
     exposure = [*exposure_curves(study, marks), *(exposure_by_position(study, marks) if study.settings else ())]
     return [
@@ -100,6 +102,7 @@ def _training(study: StudyResults, marks: Marks) -> list[Section]:
             "exposure",
             "Exposure",
             text=_HOW_EXPOSED if exposure else "",
+            tables=outputs_table(study, primary(study, rows), "Outputs, and other metrics: shown, not tested"),
             figures=exposure,
             small=True,
         ),
@@ -194,6 +197,7 @@ def _what_was_run(study: StudyResults) -> Section:
         ("host", fingerprint.get("host") or "not known"),
         ("prepared data", fingerprint["prepared"]),
         *(("rows of the splits", line) for line in (shared_rows(study.data) if study.data else ())),
+        *(("length penalty", line) for line in _length_penalty(study)),
         ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
         *((f"version of {name}", version) for name, version in fingerprint.get("versions", {}).items()),
         *((name.replace("_", " "), text) for name, text in signatures),
@@ -207,6 +211,20 @@ def _what_was_run(study: StudyResults) -> Section:
         texts["Machine and packages"] = study.environment
     table = Table("What was run, on what", ["what", "which"], [[word(name), word(text)] for name, text in facts])
     return Section("run", "What was run", tables=[table], texts=texts)
+
+
+def _length_penalty(study: StudyResults) -> Iterator[str]:
+    """By which penalty beam search compared hypotheses, and whether one was chosen for each model."""
+    decoding = study.fingerprint["experiment"]["decoding"]
+    if decoding["test"]["name"] != "beam":
+        return
+    penalty = Beam.model_validate_json(json.dumps(decoding["test"])).length_penalty
+    value = f"|Y|^{penalty.alpha:g}" if isinstance(penalty, ByLength) else f"{penalty:g} (Wu et al. 2016)"
+    settings = study.sweep.model_dump(mode="json", include={"space", "rows"})
+    if "decoding.test" not in json.dumps(settings):
+        yield f"{value}, fixed for all models"
+    else:
+        yield f"{value} where nothing else was set; rows or the search set others, and {study.metric} chose among them"
 
 
 def _machine(environment: str) -> list[tuple[str, str]]:

@@ -46,7 +46,9 @@ def test_the_answer_ranks_by_the_objectives_metric(store: Path) -> None:
     by_bleu, by_chrf = compared(store, "bleu").answer, compared(store, "chrf").answer
     assert by_chrf.sentence.startswith("intelligen wins: as configured here, it beats its own control standard_matched")
     assert " chrF (between " in by_chrf.sentence
-    assert "BLEU" not in by_chrf.sentence
+    assert "BLEU says the opposite: intelligen -" in by_chrf.sentence
+    assert "chrF says the opposite: intelligen +" in by_bleu.sentence
+    assert by_chrf.sentence.count("BLEU") == 2
     assert by_bleu.sentences[0] == "No strategy is shown to win."
     assert by_bleu.sentences[1].startswith("intelligen, as configured here, is worse than its own control")
     assert " BLEU (between " in by_bleu.sentences[1]
@@ -76,6 +78,9 @@ def test_the_page_shows_it_and_the_further_score(store: Path) -> None:
     assert "chrF is sacreBLEU&#39;s, the mean over seeds" in page
     assert "BLEU is the mean over seeds too, and ranks nothing." in page
     assert "BLEU [95 %]" not in page
+    assert "Outputs, and other metrics: shown, not tested" in page
+    assert "Δ BLEU" in page
+    assert "fixed for all models" in page
     found = compared(store, "chrf")
     drawn = marks([system.name for system in found.study.systems if system.name != BASELINE])
     figures = score_figures(found.study, [row.score for row in found.primary], drawn)

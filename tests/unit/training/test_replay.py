@@ -185,7 +185,10 @@ def test_a_changed_epoch_and_a_changed_hypothesis_are_found_by_their_keys(own_st
 def test_what_the_first_revisions_decoded_by_another_beam_is_compared(own_store, tmp_path):
     trained = TrainedModel.load(own_store / "trial", store=own_store, device=torch.device("cpu"))
     trained.score("test", search=Beam(size=2)).path.replace(own_store / "trial" / "scores" / "test-beam.json")
-    trained.score("valid", search=Beam(length_penalty=1e-05))
+    described = trained.score("valid", search=Beam(length_penalty=1e-05)).metrics()
+    assert 0 <= described["valid/self_bleu"] <= 100
+    assert described["valid/output_entropy"] > 0
+    assert 0 < described["valid/output_top1"] < 1
     trained.score("valid", search=Beam(length_penalty=ByLength(form="length")))
     shutil.copy(own_store / "trial" / "scores" / "test-beam.json", own_store / "trial" / "scores" / "kept.json")
     found = replayed(own_store, own_store / "trial", tmp_path / "again")
