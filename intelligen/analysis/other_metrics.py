@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
-from intelligen.analysis.comparisons import HeldAgainst, Models
+from intelligen.analysis.comparisons import HeldAgainst
+from intelligen.analysis.sequential_looks import Models
 from intelligen.analysis.study import Decoded
 from intelligen.config.metric_direction import merit
 from intelligen.tasks import AnyTask
