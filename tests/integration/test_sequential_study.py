@@ -14,7 +14,7 @@ from intelligen.analysis.study import StudyResults, read_study
 from intelligen.state.sweep_files import SweepFiles
 from intelligen.state.trial_records import TrialState
 
-pytestmark = [pytest.mark.slow, pytest.mark.extended]
+pytestmark = [pytest.mark.slow, pytest.mark.extended, pytest.mark.timeout(1500)]
 
 SWEEP = """
 version: 1
