@@ -71,13 +71,13 @@ def test_every_trial_is_named_with_where_its_files_and_its_run_are(files: SmallS
     ledger = (files.directory / "ledger.jsonl").read_text().splitlines()
     sweep_id = json.loads(ledger[0])["header"]["sweep_id"]
     assert f"tags.sweep_id = &#39;{sweep_id}&#39;" in page
-    table = rows(page, 2)
+    table = rows(page, 3)
     started = [json.loads(line)["trial"] for line in ledger if '"start"' in line]
     assert {name: cells[-1] for name, cells in table.items()} == {one["id"]: one["directory"] for one in started}
     runs = {one["id"]: f"run-of-{one['id']}" for one in started[1:]}
     write_run_ids(files.directory, RunIds("7", "run-of-the-sweep", runs))
     html = write_report(files.directory, store=files.store).read_text(encoding="utf-8")
-    assert {name: cells[-2] for name, cells in rows(html, 2).items()} == {started[0]["id"]: "–"} | runs
+    assert {name: cells[-2] for name, cells in rows(html, 3).items()} == {started[0]["id"]: "–"} | runs
     assert "Run run-of-the-sweep of experiment 7" in html
     (files.directory / RUN_IDS_FILE).unlink()
 

@@ -232,7 +232,8 @@ def test_before_the_pre_training_a_plan_counts_a_baseline_for_each_of_its_epochs
     )
     sweep, experiment = project.settings
     memory = MemoryCheck(sweep, experiment=experiment.name, shares_host=True)
-    missing = TrialTimes(sweep, experiment, rows, project.store, memory)._missing()
+    times = TrialTimes(sweep, experiment, rows, project.store, memory)
+    missing = times._missing(times.rows.seeds)
     assert sum(map(len, missing.values())) == 3
 
 
