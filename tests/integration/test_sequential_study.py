@@ -81,7 +81,7 @@ def test_a_study_killed_after_its_first_look_comes_to_the_decisions_of_its_score
     assert (set(seeds), end is None) == (confirmed, False)  # type: ignore[call-overload]
     assert decisions(study_of(project)) == found
     require_records_agree(project)
-    assert conclusion_of(study).sentence in output.replace("\n", " ")
+    assert conclusion_of(study).sentence in " ".join(output.split())
     assert read_status(SweepFiles(project.sweep)).state is SweepState.COMPLETE
     ledger = (project.sweep / "ledger.jsonl").read_text()
     assert project.run()[0] == 0
