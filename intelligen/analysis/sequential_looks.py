@@ -1,6 +1,6 @@
 """Looks at a sequential study: what each has found, and which seeds are still to be trained; a function of its files.
 
-Whoever reads the same scores comes to the same decisions, after a kill as well. A look is taken once all that it needs
+The same scores lead to the same decisions, after a kill as well. A look is taken once all that it needs
 has been scored, so that no decision depends on which run was the first to end.
 """
 

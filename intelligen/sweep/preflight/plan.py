@@ -1,6 +1,6 @@
 """`plan`: settings, some trials, machines, and what they cost, before anything runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -148,12 +148,19 @@ def make_plan(
         warnings=(
             *sweep_warnings(sweep, experiment),
             *_of_data(prepared),
-            *(() if one is None else too_short(sweep, one)),
-            *memory.warnings,
-            *(() if timed is None else timed.suggestions),
+            *_of_times(sweep, one, timed, memory),
         ),
         refusal=refusal,
     )
+
+
+def _of_times(sweep: Sweep, trial_s: TimeRange | None, timed: TrialTimes | None, memory: MemoryCheck) -> Iterator[str]:
+    """Lines on what the timed updates have shown."""
+    if trial_s is not None:
+        yield from too_short(sweep, trial_s)
+    yield from memory.warnings
+    if timed is not None:
+        yield from timed.suggestions
 
 
 def _of_data(prepared: PreparedRows | None) -> dict[str, None]:
