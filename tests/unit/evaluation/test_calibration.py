@@ -1,6 +1,6 @@
 """Copies of one strategy are seldom called different, whatever makes runs differ, and a real difference is found."""
 
-import importlib.util
+from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -19,12 +19,9 @@ BLEU = Bleu()
 @pytest.fixture(scope="module")
 def aa() -> ModuleType:
     """The benchmark that does the same at length."""
-    spec = importlib.util.spec_from_file_location("aa", REPOSITORY / "benchmarks" / "aa.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(REPOSITORY / "benchmarks"))
+        return import_module("aa")
 
 
 @pytest.fixture(scope="module")
