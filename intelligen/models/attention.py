@@ -95,7 +95,7 @@ class Heads:
     def _attend_within(self, segments: Segments, q_NTE: Tensor, kv_BLW: Tensor) -> Tensor:
         k_BLE, v_BLE = torch.split(kv_BLW, [self.queries, self.values], dim=-1)
         q_MHE, k_LHE, v_LHE = (one.reshape(-1, self.count, self.d_k) for one in (q_NTE, k_BLE, v_BLE))
-        return attend_within(segments, q_MHE, k_LHE, v_LHE).view_as(q_NTE)
+        return attend_within(segments, q_MHE, k_LHE, v_LHE).reshape(q_NTE.shape)
 
     def _by_head(self, x_NLE: Tensor) -> Tensor:
         return x_NLE.view(*x_NLE.shape[:2], self.count, x_NLE.size(-1) // self.count).transpose(1, 2)
