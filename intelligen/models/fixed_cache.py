@@ -81,7 +81,8 @@ class FixedCache:
         self._heads, self.rows_per_source = like.heads, shape.rows_per_source
         self.capacity = rows
         """Rows that are computed."""
-        self.rows, self.length = 0, 0
+        self.rows = 0
+        """Rows that the search has."""
         self._kv_LNHKW = _room(like.kv_LNHTW, rows, shape.positions)
         self._source_kv_LBHSW = _room(like.source_kv_LBHSW, sources, shape.source_width)
         self._seen_NK = torch.zeros(rows, shape.positions, dtype=torch.bool, device=device)
@@ -105,7 +106,7 @@ class FixedCache:
     def take_up(self, contents: CacheContents) -> None:
         """Hold these contents, and nothing of what was there before."""
         rows, length = contents.seen_NT.shape
-        self.rows, self.length = rows, length
+        self.rows = rows
         for held in (self._kv_LNHKW, self._source_kv_LBHSW, self._seen_NK, self._next_N):
             held.zero_()
         for layer, kv_NHTW in enumerate(contents.kv_LNHTW):

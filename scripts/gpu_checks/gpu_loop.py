@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from logging.handlers import BufferingHandler
 from typing import Final
 
 import torch
@@ -24,10 +25,8 @@ TOLERANCES: Final[dict[Precision, float]] = {"fp32": 1e-5, "bf16": 5e-2}
 def graphs_change_nothing(work: Work) -> str:
     """Searches by steps of a fixed size find the tokens that they find without, and after further updates too."""
     training = work.begun(work.trial(), work.device)
-    warned: list[logging.LogRecord] = []
-    handler, log = logging.Handler(logging.WARNING), logging.getLogger("intelligen.decoding.fixed_steps")
-    handler.emit = warned.append  # type: ignore[method-assign]
-    log.addHandler(handler)
+    warned, log = BufferingHandler(100), logging.getLogger("intelligen.decoding.fixed_steps")
+    log.addHandler(warned)
     try:
         for _ in range(2):
             training.go_on(5)
@@ -35,8 +34,8 @@ def graphs_change_nothing(work: Work) -> str:
                 plain_NT, by_graphs_NT = (_found(training, name, cuda_graphs=one) for one in (False, True))
                 require(torch.equal(plain_NT, by_graphs_NT), f"{name}: other tokens")
     finally:
-        log.removeHandler(handler)
-    require(not warned, "; ".join(record.getMessage() for record in warned))
+        log.removeHandler(warned)
+    require(not warned.buffer, "; ".join(record.getMessage() for record in warned.buffer))
     return f"{', '.join(SEARCHES)}: the same tokens, twice{'' if work.on_gpu else ', without graphs'}"
 
 

@@ -70,7 +70,7 @@ def _waits_of_rollout(work: Work, name: str, search: DecodingSearch, *, cuda_gra
         def act() -> None:
             found.append(generate(model, source, search, max_lengths_B=bounds, uniforms_NT=uniforms).tokens_NT)
 
-        if model.cuda_graphs:
+        if model.cuda_graphs and work.on_gpu:
             act()  # which records the graph
         return act
 
