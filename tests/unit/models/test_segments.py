@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from gpu_checks.segment_attention import segment_attention
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from intelligen.config.base import canonical_json
 from intelligen.config.schema.decoding import Decoding
@@ -19,7 +20,7 @@ from intelligen.models.compiled_layers import compile_layers
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets
 from intelligen.models.row_masks import masks_of_rows, row_keys
-from intelligen.models.segments import segments_of
+from intelligen.models.segments import attend_within, segments_of
 
 SHAPE: dict[str, Any] = {"d_model": 16, "d_ff": 32, "heads": 2, "max_positions": 16}
 SOURCE_BS = torch.tensor([[5, 6, 7, 8, 3], [8, 9, 3, 0, 0], [4, 4, 4, 3, 0]])
@@ -62,6 +63,18 @@ def test_what_the_kernel_is_told_separates_rows_from_their_padding() -> None:
         q_HTE, k_HLE, v_HLE = (one.transpose(0, 1) for one in (q_MHE[queries], k_LHE[keys], v_LHE[keys]))
         expected_HTE = F.scaled_dot_product_attention(q_HTE, k_HLE, v_HLE)
         torch.testing.assert_close(found_MHE[queries].transpose(0, 1), expected_HTE)
+
+
+def test_the_kernel_takes_what_it_is_given() -> None:
+    # Types and shapes alone, by torch's own description of the kernel.
+    with FakeTensorMode():
+        q_MHE = torch.randn(24, 2, 8, dtype=torch.bfloat16, requires_grad=True)
+        kv_BLW = torch.randn(3, 5, 32, dtype=torch.bfloat16, requires_grad=True)
+        k_LHE, v_LHE = (one.reshape(-1, 2, 8) for one in kv_BLW.split(16, dim=-1))
+        segments = segments_of(torch.zeros(3, 5, dtype=torch.bool)).seen_by(8)
+        attend_within(segments, q_MHE, k_LHE, v_LHE).sum().backward()
+    assert q_MHE.grad is not None
+    assert kv_BLW.grad is not None
 
 
 def test_losses_and_gradients_are_those_of_a_mask() -> None:
