@@ -21,7 +21,7 @@ from typing import Any, Final
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import torch
-from gpu_checks import memory_and_speed, training, waiting
+from gpu_checks import gpu_loop, memory_and_speed, training, waiting
 from gpu_checks.outcome import SkippedError
 from gpu_checks.stand_in_gpu import register
 from gpu_checks.work import Work
@@ -36,6 +36,8 @@ CHECKS: Final[dict[str, Callable[[Work], str]]] = {
     "overflow": training.overflow_is_skipped,
     "resume": training.resumes_alike,
     "cache": memory_and_speed.cache_changes_nothing,
+    "graphs": gpu_loop.graphs_change_nothing,
+    "segments": gpu_loop.segments_change_nothing,
     "strategies": training.strategies_train,
     "ranks": training.one_rank_trains_alike,
     "updates-without-waiting": waiting.updates_do_not_wait,

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from intelligen.data.special_tokens import EOS, PAD
-from intelligen.decoding.decoding_step import Extend, looks, next_logits, should_compact
+from intelligen.decoding.decoding_step import Extend, SearchCache, looks, next_logits, should_compact
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.topk import topk_tokens
-from intelligen.models.interfaces import DecoderCache
+from intelligen.models.fixed_cache import FixedCache
 
 Pick = Callable[[Tensor, Tensor, int], Tensor]
 """Logits [M, V] of token number `step` (from 0) of the hypotheses [M] → these tokens [M]."""
@@ -17,7 +17,7 @@ Pick = Callable[[Tensor, Tensor, int], Tensor]
 
 def free_run(
     extend: Extend,
-    cache: DecoderCache,
+    cache: SearchCache,
     *,
     first_N: Tensor,
     max_lengths_N: Tensor,
@@ -58,7 +58,7 @@ def free_run(
         kept = live_M.nonzero().squeeze(1)
         if len(kept) == 0:
             break
-        if should_compact(live=len(kept), computed=cache.rows):
+        if not isinstance(cache, FixedCache) and should_compact(live=len(kept), computed=cache.rows):
             cache.select_rows(kept)
             row_M, bound_M, token_M, live_M = row_M[kept], bound_M[kept], token_M[kept], live_M[kept]
     return trimmed(tokens_NT, log_probs_N)

@@ -7,15 +7,15 @@ from torch import Tensor
 
 from intelligen.config.schema.decoding import ByLength
 from intelligen.data.special_tokens import BOS, EOS, PAD
-from intelligen.decoding.decoding_step import Extend, looks, next_logits, should_compact
+from intelligen.decoding.decoding_step import Extend, SearchCache, looks, next_logits, should_compact
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.decoding.topk import topk_tokens
-from intelligen.models.interfaces import DecoderCache
+from intelligen.models.fixed_cache import FixedCache
 
 
 def beam_search(
     extend: Extend,
-    cache: DecoderCache,
+    cache: SearchCache,
     *,
     size: int,
     length_penalty: float | ByLength,
@@ -50,7 +50,7 @@ def beam_search(
             kept = beams.live_A.nonzero().squeeze(1)
             if len(kept) == 0:
                 break
-            if should_compact(live=len(kept), computed=beams.live_A.numel()):
+            if not isinstance(cache, FixedCache) and should_compact(live=len(kept), computed=beams.live_A.numel()):
                 tokens_BT[beams.source_A], log_probs_B[beams.source_A] = beams.best_tokens_AT, beams.best_log_probs_A
                 beams, origin_AK = beams.select(kept), origin_AK[kept]
                 cache.select(kept)

@@ -10,6 +10,7 @@ from intelligen.config.schema.decoding import Beam
 from intelligen.data.special_tokens import BOS, PAD
 from intelligen.decoding.autoregressive import Pick, free_run
 from intelligen.decoding.beam_search import beam_search
+from intelligen.decoding.fixed_steps import stepping
 from intelligen.decoding.hypotheses import Hypotheses, trimmed
 from intelligen.models.interfaces import DecoderCache, EncoderOutput, Generator
 
@@ -40,9 +41,9 @@ def complete(
 
     """
     prefixes = _Prefixes.of(prefix_NT, max_lengths_N)
-    cache = prefixes.read(model, encoded, rows_per_source=rows_per_source, copies=1)
+    extend, cache = stepping(model, prefixes.read(model, encoded, rows_per_source=rows_per_source, copies=1))
     found = free_run(
-        model.extend,
+        extend,
         cache,
         first_N=prefixes.last_N,
         max_lengths_N=prefixes.new_N,
@@ -67,9 +68,9 @@ def complete_by_beam(
 
     """
     prefixes = _Prefixes.of(prefix_BT, max_lengths_B)
-    cache = prefixes.read(model, encoded, rows_per_source=search.size, copies=search.size)
+    extend, cache = stepping(model, prefixes.read(model, encoded, rows_per_source=search.size, copies=search.size))
     found = beam_search(
-        model.extend,
+        extend,
         cache,
         size=search.size,
         length_penalty=search.length_penalty,

@@ -1,14 +1,18 @@
 """One decoding step: next logits, and compaction of rows that have finished."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from intelligen.data.special_tokens import BOS, PAD
+from intelligen.models.fixed_cache import FixedCache
 from intelligen.models.interfaces import DecoderCache
 
-Extend = Callable[[Tensor, DecoderCache], Tensor]
+SearchCache = DecoderCache | FixedCache
+"""Rows that have finished leave a cache, but not one of fixed size."""
+Extend = Callable[[Tensor, Any], Tensor]
 """Appends tokens [N, T] to the cached prefixes and gives the logits [N, T, V] after each of them."""
 
 # Dropping rows costs about a quarter of a step, so at this share it pays within a few steps.
@@ -17,7 +21,7 @@ _STEPS_BETWEEN_LOOKS = 8
 """On an accelerator, whose queue of kernels runs empty at each look."""
 
 
-def next_logits(extend: Extend, tokens_N: Tensor, cache: DecoderCache) -> Tensor:
+def next_logits(extend: Extend, tokens_N: Tensor, cache: SearchCache) -> Tensor:
     """Logits [N, V] of the next token in float32, whatever the model computes in; -inf for what is no token."""
     return mask_unwritable_(extend(tokens_N[:, None], cache)[:, -1].float())
 

@@ -13,6 +13,7 @@ from intelligen.data.special_tokens import BOS
 from intelligen.decoding.autoregressive import Pick, free_run, most_probable
 from intelligen.decoding.beam_search import beam_search
 from intelligen.decoding.complete_prefixes import complete, complete_by_beam
+from intelligen.decoding.fixed_steps import stepping
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.token_sampling import draw
 from intelligen.models.compiled_layers import uncompiled
@@ -106,9 +107,9 @@ def _search(
         case Beam(size=size, length_penalty=length_penalty):
             if prefix_NT is not None:
                 return complete_by_beam(model, encoded, prefix_NT, search=search, max_lengths_B=bounds_B)
-            cache = model.new_cache(encoded, max_length=longest, rows_per_source=size)
+            extend, cache = stepping(model, model.new_cache(encoded, max_length=longest, rows_per_source=size))
             return beam_search(
-                model.extend,
+                extend,
                 cache,
                 size=size,
                 length_penalty=length_penalty,
@@ -154,9 +155,9 @@ def _free_run(
             pick=pick,
             log_probs=log_probs,
         )
-    cache = model.new_cache(encoded, max_length=longest, rows_per_source=samples)
+    extend, cache = stepping(model, model.new_cache(encoded, max_length=longest, rows_per_source=samples))
     return free_run(
-        model.extend,
+        extend,
         cache,
         first_N=torch.full_like(bounds_N, BOS),
         max_lengths_N=bounds_N,

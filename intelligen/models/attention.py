@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from intelligen.models.matmul import Linear, linear
 from intelligen.models.row_masks import weight_factors
+from intelligen.models.segments import Segments, attend_within
 
 # For one query a processor's two products are faster than its fused kernel, which is made for long sequences; but
 # torch multiplies matrices by plain loops where that takes fewer multiplications than this.
@@ -50,7 +51,7 @@ class Heads:
         q_NTE: Tensor,
         kv: Tensor | KeysValues,
         *,
-        mask: Tensor | None,
+        mask: Tensor | Segments | None,
         causal: bool = False,
         dropout: float = 0.0,
         factors_NHTL: Tensor | None = None,
@@ -61,12 +62,17 @@ class Heads:
             q_NTE: The queries of all heads side by side. Of N = B·n rows, the n of one source adjacent, those of a
                 source queue up as further queries on its keys, so that nothing of a source is ever copied.
             kv: Keys and values [N or B, L, W] of all heads side by side, or those of a cache.
-            mask: Boolean, True = may be attended to.
+            mask: Boolean, True = may be attended to; or segments, without dropout and not of a cache.
             causal: Each query sees the keys up to its own place; stands in the place of a mask.
             dropout: Of the weights, as torch draws it.
             factors_NHTL: In its place what the weights are multiplied by.
 
         """
+        if isinstance(mask, Segments):
+            assert not isinstance(kv, KeysValues), "a cache has a mask"
+            assert not causal, "a segment is seen as a whole"
+            assert dropout == 0, "the kernel has no dropout"
+            return self._attend_within(mask, q_NTE, kv)
         sources = (kv.keys_NHLE if isinstance(kv, KeysValues) else kv).size(0)
         q_BHQE = self._by_head(q_NTE.reshape(sources, -1, self.queries))
         if factors_NHTL is not None:
@@ -85,6 +91,11 @@ class Heads:
         """The same keys and values by head."""
         k_NLE, v_NLE = torch.split(kv_NLW, [self.queries, self.values], dim=-1)
         return KeysValues(self._by_head(k_NLE), self._by_head(v_NLE))
+
+    def _attend_within(self, segments: Segments, q_NTE: Tensor, kv_BLW: Tensor) -> Tensor:
+        k_BLE, v_BLE = torch.split(kv_BLW, [self.queries, self.values], dim=-1)
+        q_MHE, k_LHE, v_LHE = (one.reshape(-1, self.count, self.d_k) for one in (q_NTE, k_BLE, v_BLE))
+        return attend_within(segments, q_MHE, k_LHE, v_LHE).reshape(q_NTE.shape)
 
     def _by_head(self, x_NLE: Tensor) -> Tensor:
         return x_NLE.view(*x_NLE.shape[:2], self.count, x_NLE.size(-1) // self.count).transpose(1, 2)
@@ -131,7 +142,7 @@ class SelfAttention(nn.Module):
         self,
         x_NTD: Tensor,
         *,
-        mask: Tensor | None = None,
+        mask: Tensor | Segments | None = None,
         causal: bool = False,
         remember: Remember | None = None,
     ) -> Tensor:
@@ -167,7 +178,7 @@ class CrossAttention(nn.Module):
         init_projection(self.kv, [heads.queries, heads.values], gain=init_gain)
         init_projection(self.out)
 
-    def forward(self, x_NTD: Tensor, source_kv: Tensor | KeysValues, *, mask: Tensor | None) -> Tensor:
+    def forward(self, x_NTD: Tensor, source_kv: Tensor | KeysValues, *, mask: Tensor | Segments | None) -> Tensor:
         """Attend from N = B·n rows, the n rows of one source adjacent, to B sources."""
         dropout = self.dropout if self.training else 0.0
         factors = weight_factors(x_NTD, heads=self.heads.count, keys=(_length(source_kv),), p=dropout)

@@ -9,6 +9,7 @@ from torch import Tensor
 from intelligen.config.schema.model import DecoderOnly
 from intelligen.data.special_tokens import BOS, PAD
 from intelligen.models.decoder_trunk import DecoderTrunk
+from intelligen.models.fixed_cache import FixedCache
 from intelligen.models.interfaces import MixtureReader, Part
 from intelligen.models.losses import Targets, summed_loss
 from intelligen.models.matmul import matmul
@@ -63,7 +64,7 @@ class DecoderOnlyTransformer(MixtureReader):
             left_padding_N=left_padding_N,
         )
 
-    def extend(self, tokens_NT: Tensor, cache: PromptCache) -> Tensor:
+    def extend(self, tokens_NT: Tensor, cache: PromptCache | FixedCache) -> Tensor:
         """Append T ≥ 1 tokens to every row of the cache; logits [N, T, V] after each of them."""
         return self.project(self._append(tokens_NT, cache))
 
@@ -76,12 +77,12 @@ class DecoderOnlyTransformer(MixtureReader):
         """All of it decodes."""
         return {"decoder": ("trunk.",), "embeddings": ("trunk.embedding.",)}
 
-    def _append(self, tokens_NT: Tensor, cache: PromptCache) -> Tensor:
+    def _append(self, tokens_NT: Tensor, cache: PromptCache | FixedCache) -> Tensor:
         count = tokens_NT.size(1)
         states_NTD: Tensor = self.trunk(
             self.trunk.embedding(tokens_NT),
             self.trunk.positions.at(cache.positions(count)),
-            mask=cache.visible_keys(count),
+            mask=cache.visible_positions(count),
             causal=False,
             remember=cache.append,
         )

@@ -5,6 +5,8 @@ from functools import cached_property
 
 from torch import Tensor
 
+from intelligen.models.segments import Segments
+
 
 def visible_keys(padding_BS: Tensor) -> Tensor | None:
     """Turn a padding mask (True = padding) into an attention mask.
@@ -30,6 +32,8 @@ class TransformerEncoderOutput:
     """Boolean, True = padding."""
     kv_LBSW: tuple[Tensor, ...] | None = None
     """What each layer of a decoder attends to; none = it computes that whenever it is asked."""
+    segments: Segments | None = None
+    """What whole targets attend to in the place of `visible_keys`; none = that."""
 
     @cached_property
     def visible_keys(self) -> Tensor | None:

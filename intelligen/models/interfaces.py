@@ -22,6 +22,10 @@ class Network(nn.Module):
 
     compiled: bool = False
     """Whether its layers are compiled where they are trained."""
+    flash_attention: bool = False
+    """Whether, in half precision, its sources are attended to by segments in the place of a mask."""
+    cuda_graphs: bool = False
+    """Whether its decoding steps have a fixed size, so that a GPU runs each as one graph."""
 
     @property
     def parts(self) -> Mapping[Part, tuple[str, ...]]:

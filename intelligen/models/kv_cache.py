@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intelligen.models.attention import Heads, KeysValues
+from intelligen.models.embeddings import Positions
+from intelligen.models.fixed_cache import CacheContents
 
 _POSITIONS = 16
 """Memory is taken for so many at a time."""
@@ -61,6 +63,27 @@ class KVCache:
     def of_sources(self, layer: int) -> KeysValues:
         """Of the B sources."""
         return self._source.read(layer, self._width)
+
+    def contents(self) -> CacheContents:
+        """All that it holds, before rows have changed places."""
+        assert self._own_NP is None, "rows have changed places"
+        padding_N = torch.zeros(self.rows, dtype=torch.long, device=self._target.device)
+        padding_N = padding_N if self.left_padding_N is None else self.left_padding_N
+        return CacheContents(
+            heads=self._target.heads,
+            kv_LNHTW=self._target.layers(self.length),
+            seen_NT=torch.arange(self.length, device=padding_N.device) >= padding_N[:, None],
+            next_N=self.length - padding_N,
+            room=self._max_length,
+            rows_per_source=self.rows_per_source,
+            source_kv_LBHSW=self._source.layers(self._width),
+            visible_keys=self.visible_keys,
+        )
+
+    def position_vectors(self, table: Positions, count: int) -> Tensor:
+        """The vectors of `count` further positions, [count, D] or [N, count, D]."""
+        vectors: Tensor = table(self.length, count, left_padding_N=self.left_padding_N)
+        return vectors
 
     def visible_positions(self, count: int) -> Tensor | None:
         """What `count` further positions may attend to: each to all those up to itself, and to no padding.
@@ -173,7 +196,7 @@ class HeldKeysValues:
     def __init__(
         self, heads: Heads, *, layers: int, rows: int, room: int, like: Tensor, at_once: int = _POSITIONS
     ) -> None:
-        self._heads, self._room, self._like, self._at_once = heads, room, like[:0], at_once
+        self.heads, self._room, self._like, self._at_once = heads, room, like[:0], at_once
         self._held = [self._empty(rows, 0) for _ in range(layers)]
         """[N, H, T, W] of each layer."""
         self._spare = self._like.flatten()
@@ -190,18 +213,22 @@ class HeldKeysValues:
 
     def write(self, layer: int, start: int, kv_NTW: Tensor) -> None:
         """Store a layer's T positions from `start` on, given with all heads side by side (width W)."""
-        end, d_k = start + kv_NTW.size(1), self._heads.d_k
+        end, d_k = start + kv_NTW.size(1), self.heads.d_k
         assert end <= self._room, f"{end} positions in a cache of {self._room}"
         if end > self._held[layer].size(2):
             self._grow(layer, end)
-        given, place_NHTW = self._heads.split(kv_NTW), self._held[layer][:, :, start:end]
+        given, place_NHTW = self.heads.split(kv_NTW), self._held[layer][:, :, start:end]
         place_NHTW[..., :d_k] = given.keys_NHLE
         place_NHTW[..., d_k:] = given.values_NHLV
 
     def read(self, layer: int, end: int) -> KeysValues:
         """A layer's positions before `end`."""
-        kv_NHTW, d_k = self._held[layer][:, :, :end], self._heads.d_k
+        kv_NHTW, d_k = self._held[layer][:, :, :end], self.heads.d_k
         return KeysValues(kv_NHTW[..., :d_k], kv_NHTW[..., d_k:])
+
+    def layers(self, end: int) -> list[Tensor]:
+        """Each layer's positions before `end`, keys and values side by side, [N, H, T, W]."""
+        return [held_NHTW[:, :, :end] for held_NHTW in self._held]
 
     def pick(self, rows_N: Tensor, end: int) -> None:
         """Hold these rows, with their positions before `end`.
@@ -219,7 +246,7 @@ class HeldKeysValues:
     def joined(self, times: int, end: int) -> "HeldKeysValues":
         """So many adjacent rows as one each, with the positions before `end` of the first, then those of the next."""
         joined = HeldKeysValues(
-            self._heads,
+            self.heads,
             layers=len(self._held),
             rows=self.rows // times,
             room=times * self._room,
@@ -240,5 +267,4 @@ class HeldKeysValues:
         self._held[layer] = grown_NHTW
 
     def _empty(self, rows: int, positions: int) -> Tensor:
-        heads = self._heads
-        return self._like.new_empty(rows, heads.count, positions, heads.d_k + heads.d_v)
+        return self._like.new_empty(rows, self.heads.count, positions, self.heads.d_k + self.heads.d_v)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from intelligen.models.attention import Heads, KeysValues
+from intelligen.models.fixed_cache import CacheContents
 from intelligen.models.kv_cache import HeldKeysValues
 
 
@@ -72,8 +73,8 @@ class PromptCache:
         repeated = prompts.repeated(rows_per_source)
         self._prompt = prompts.width
         layers, rows = len(repeated.kv_LBSW), len(repeated.padding_BS)
-        room, like = self._prompt + max_length, repeated.kv_LBSW[0]
-        self._kv = HeldKeysValues(heads, layers=layers, rows=rows, room=room, like=like)
+        self._room, like = self._prompt + max_length, repeated.kv_LBSW[0]
+        self._kv = HeldKeysValues(heads, layers=layers, rows=rows, room=self._room, like=like)
         for layer, kv_NSW in enumerate(repeated.kv_LBSW):
             self._kv.write(layer, 0, kv_NSW)
         place_L = torch.arange(max_length, device=like.device)
@@ -92,7 +93,22 @@ class PromptCache:
         """N."""
         return self._kv.rows
 
-    def visible_keys(self, count: int) -> Tensor | None:
+    def contents(self) -> CacheContents:
+        """All that it holds."""
+        end = self._prompt + self.length
+        seen_NT = self._first_N.new_ones(self.rows, end, dtype=torch.bool)
+        return CacheContents(
+            heads=self._kv.heads,
+            kv_LNHTW=self._kv.layers(end),
+            seen_NT=seen_NT if self._seen_NK is None else self._seen_NK[:, :end],
+            next_N=self._first_N + self.length,
+            room=self._room,
+            rows_per_source=self.rows_per_source,
+            source_kv_LBHSW=[],
+            visible_keys=None,
+        )
+
+    def visible_positions(self, count: int) -> Tensor | None:
         """What `count` further positions may attend to: each to all those up to itself, and to no padding.
 
         Returns:

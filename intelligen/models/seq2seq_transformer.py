@@ -13,10 +13,12 @@ from intelligen.data.special_tokens import PAD
 from intelligen.models.dropout import Dropout
 from intelligen.models.embeddings import Positions, embedding_table
 from intelligen.models.encoder_output import TransformerEncoderOutput, visible_keys
+from intelligen.models.fixed_cache import FixedCache
 from intelligen.models.interfaces import MixtureReader, Part, SourcePooler
 from intelligen.models.kv_cache import KVCache
 from intelligen.models.losses import Targets, summed_loss
 from intelligen.models.matmul import Linear, linear, matmul
+from intelligen.models.segments import flash_runs, segments_of
 from intelligen.models.transformer_layers import DecoderLayer, EncoderLayer
 
 
@@ -50,12 +52,13 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
     def encode(self, source_BS: Tensor) -> TransformerEncoderOutput:
         """Run the encoder."""
         padding_BS = source_BS == PAD
-        mask = visible_keys(padding_BS)
+        segments = segments_of(padding_BS) if self.flash_attention and flash_runs(padding_BS.device) else None
+        mask = visible_keys(padding_BS) if segments is None else segments
         table = self.target_embedding if self.source_embedding is None else self.source_embedding
         x_BSD = self._placed(table(source_BS), self.source_positions(0, source_BS.size(1)))
         for layer in self.encoder:
             x_BSD = layer(x_BSD, mask)
-        return TransformerEncoderOutput(self.output_dropout(self.encoder_norm(x_BSD)), padding_BS)
+        return TransformerEncoderOutput(self.output_dropout(self.encoder_norm(x_BSD)), padding_BS, segments=segments)
 
     def for_several_passes(self, encoded: TransformerEncoderOutput) -> TransformerEncoderOutput:
         """Keys and values of the sources are computed here, once."""
@@ -101,7 +104,7 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
             left_padding_N=left_padding_N,
         )
 
-    def extend(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
+    def extend(self, tokens_NT: Tensor, cache: KVCache | FixedCache) -> Tensor:
         """Append T ≥ 1 tokens to every row of the cache; logits [N, T, V] after each of them."""
         return self.project(self.output_dropout(self.decoder_norm(self._append(tokens_NT, cache))))
 
@@ -126,16 +129,18 @@ class Seq2SeqTransformer(MixtureReader, SourcePooler):
 
     def _decoded(self, embedded_NTD: Tensor, encoded: TransformerEncoderOutput) -> Tensor:
         x_NTD = self._placed(embedded_NTD, self.target_positions(0, embedded_NTD.size(1)))
+        segments, queries = encoded.segments, x_NTD.shape[:2].numel() // len(encoded.padding_BS)
+        mask = encoded.visible_keys if segments is None else segments.seen_by(queries)
         for index, layer in enumerate(self._decoder_layers):
             known = encoded.kv_LBSW
             source_kv_BSW = layer.cross_attention.kv(encoded.states_BSD) if known is None else known[index]
-            x_NTD = layer(x_NTD, source_kv_BSW, source_mask=encoded.visible_keys)
+            x_NTD = layer(x_NTD, source_kv_BSW, source_mask=mask)
         states_NTD: Tensor = self.output_dropout(self.decoder_norm(x_NTD))
         return states_NTD
 
-    def _append(self, tokens_NT: Tensor, cache: KVCache) -> Tensor:
+    def _append(self, tokens_NT: Tensor, cache: KVCache | FixedCache) -> Tensor:
         count = tokens_NT.size(1)
-        positions = self.target_positions(cache.length, count, left_padding_N=cache.left_padding_N)
+        positions = cache.position_vectors(self.target_positions, count)
         x_NTD = self._placed(self.target_embedding(tokens_NT), positions)
         mask = cache.visible_positions(count)
         for index, layer in enumerate(self._decoder_layers):

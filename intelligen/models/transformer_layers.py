@@ -8,6 +8,7 @@ from intelligen.config.schema.model import Transformer
 from intelligen.models.attention import CrossAttention, Heads, KeysValues, Remember, SelfAttention, init_projection
 from intelligen.models.dropout import Dropout
 from intelligen.models.matmul import Linear
+from intelligen.models.segments import Segments
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -53,7 +54,7 @@ class EncoderLayer(nn.Module):
     def forward(
         self,
         x_BSD: Tensor,
-        mask: Tensor | None,
+        mask: Tensor | Segments | None,
         *,
         causal: bool = False,
         remember: Remember | None = None,
@@ -88,7 +89,7 @@ class DecoderLayer(nn.Module):
         x_NTD: Tensor,
         source_kv: Tensor | KeysValues,
         *,
-        source_mask: Tensor | None,
+        source_mask: Tensor | Segments | None,
         target_mask: Tensor | None = None,
         remember: Remember | None = None,
     ) -> Tensor:

@@ -34,6 +34,9 @@ from intelligen.training.train_interval import TrainInterval
 from intelligen.training.training_setup import Setup
 from intelligen.training.trial_memory import TrialMemory
 
+_FLASH_CAPABILITY = (8, 0)
+"""Compute capability of the oldest GPU that torch's flash kernel runs on."""
+
 
 def fit(trial: Trial, runtime: Runtime) -> Result:
     """Train a trial to its end, from its last checkpoint where there is one.
@@ -143,8 +146,7 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     if trial.start is not None:
         load_weights(model, selected_weights(layout.baseline(runtime.store, trial.start)))
     model.to(runtime.device)
-    if trial.training.compile:
-        _compile(model, runtime, key="training" if trial.start is None else "finetuning")
+    _set_for_gpu(model, trial, runtime)
     loader = Loader(
         task.examples(prepared.split("train"), prepared),
         batch_tokens=trial.training.batch_tokens,
@@ -180,16 +182,28 @@ def _set_up(trial: Trial, runtime: Runtime) -> Setup:
     )
 
 
-def _compile(model: Network, runtime: Runtime, *, key: str) -> None:
-    """Compile a model's layers.
+def _set_for_gpu(model: Network, trial: Trial, runtime: Runtime) -> None:
+    """Have a model do what its settings ask for on a GPU.
 
     Raises:
-        ConfigError: The trial runs on no GPU.
+        ConfigError: The trial runs on no GPU, or on one that is too old.
 
     """
-    if runtime.device.type != "cuda":
-        raise ConfigError(f"{key}.compile: compiles for a GPU, and this training runs on a CPU; set it to false")
-    compile_layers(model)
+    training, device = trial.training, runtime.device
+    key = "training" if trial.start is None else "finetuning"
+    asked = {
+        f"{key}.compile: compiles for a GPU": training.compile,
+        f"{key}.flash_attention: is a GPU's": training.flash_attention,
+        "decoding.cuda_graphs: decodes on a GPU": trial.decoding.cuda_graphs,
+    }
+    for setting, wanted in asked.items():
+        if wanted and device.type != "cuda":
+            raise ConfigError(f"{setting}, and this training runs on a CPU; set it to false")
+    if training.flash_attention and torch.cuda.get_device_capability(device) < _FLASH_CAPABILITY:
+        raise ConfigError(f"{key}.flash_attention: needs a GPU of compute capability 8.0 or later; set it to false")
+    if training.compile:
+        compile_layers(model)
+    model.flash_attention, model.cuda_graphs = training.flash_attention, trial.decoding.cuda_graphs
 
 
 def _keep_manifest(setup: Setup, *, update: int) -> None:

@@ -118,6 +118,7 @@ class TrainedModel:
         with _buildable(trial.model, prepared, store) as settings:
             model = task.build_model(settings, prepared, seed=trial.seed)
         load_weights(model, weights)
+        model.cuda_graphs = trial.decoding.cuda_graphs and device.type == "cuda"
         return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
 
     def score(self, split: str, *, search: DecodingSearch | None = None, compared: bool = False) -> SplitScore:

@@ -102,6 +102,8 @@ def test_settings_that_do_not_belong_are_refused(project: Path) -> None:
     assert (
         "finetuning.dropout_by_row is for our own models, and model.name pretrained draws its masks itself" in dropping
     )
+    graphs = refused(ConfigError, project, f"{t5}}}", "decoding.cuda_graphs=true")
+    assert "decoding.cuda_graphs needs the cache of our own models, whose size can be fixed" in graphs
     assert "finetuning.epochs" in refused(ConfigError, project, f"{t5}}}", "finetuning.epochs=0")
     own = refused(ConfigError, project, OWN.removeprefix("model: "), "training.epochs=0", tokenizer="{vocabulary: 90}")
     assert "leaves the weights random" in own

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from intelligen.config.base import Settings
+from intelligen.config.base import ADDED, Settings
 
 
 class Greedy(Settings):
@@ -60,3 +60,6 @@ class Decoding(Settings):
     """A hypothesis has at most ratio × source tokens + offset tokens."""
     batch_tokens: PositiveInt = 4096
     """Padded source tokens decoded at once (times the beam size)."""
+    cuda_graphs: Annotated[bool, ADDED] = False
+    """Decode on a GPU by CUDA graphs: each step of a model of ours runs as one, by a cache of fixed size. Sums are then
+    rounded otherwise. Never run on a GPU."""

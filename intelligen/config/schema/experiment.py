@@ -25,8 +25,11 @@ from intelligen.config.schema.published import PublishedMemory
 from intelligen.config.schema.single_strategies import Standard
 from intelligen.config.schema.strategies import STRATEGIES, Strategy
 from intelligen.config.schema.tasks import TASKS, Task, Translation
-from intelligen.config.schema.training import Training
+from intelligen.config.schema.training import Precision, Training
 from intelligen.errors import UnavailableError
+
+_MOST_FLASH_WIDTH = 256
+"""Of a head, in torch's flash kernel."""
 
 
 class Experiment(Settings):
@@ -125,14 +128,35 @@ class Experiment(Settings):
                     f"{key}.dropout_by_row is for our own models, and model.name {self.model.name} draws its masks"
                     " itself; set it to false"
                 )
+            if training.flash_attention and (why := _without_flash(self.model, training.precision)):
+                raise ValueError(f"{key}.flash_attention {why}; set it to false")
             if training.dropout_by_row and training.compile:
                 raise ValueError(f"{key}.dropout_by_row and {key}.compile exclude each other; set one to false")
+        if self.decoding.cuda_graphs and not isinstance(self.model, Transformer):
+            raise ValueError(
+                "decoding.cuda_graphs needs the cache of our own models, whose size can be fixed, and model.name"
+                f" {self.model.name} has another; set it to false"
+            )
         if self.finetuning.epochs == 0:
             raise ValueError("finetuning.epochs must be at least 1: a strategy that trains nothing is its baseline")
         if self.training.epochs == 0 and not isinstance(self.model, Pretrained) and self.initial is None:
             raise ValueError(
                 "training.epochs 0 leaves the weights random; take a model.name pretrained, or `initial`, or train"
             )
+
+
+def _without_flash(model: Model, precision: Precision) -> str | None:
+    """Why a model's training cannot use the flash kernel; none where it can."""
+    if not isinstance(model, Seq2Seq):
+        return f"is for model.name seq2seq, not {model.name}"
+    if precision == "fp32":
+        return "needs precision bf16 or fp16"
+    if model.attention_dropout > 0:
+        return f"needs model.attention_dropout 0, got {model.attention_dropout}"
+    d_k, d_v = (model.d_model // model.heads if one is None else one for one in (model.d_k, model.d_v))
+    if d_k != d_v or d_k % 8 or d_k > _MOST_FLASH_WIDTH:
+        return f"needs heads of equal d_k and d_v, a multiple of 8 up to {_MOST_FLASH_WIDTH}, got {d_k} and {d_v}"
+    return None
 
 
 class Trial(Settings):

@@ -77,9 +77,11 @@ def test_the_setting_is_part_of_an_identity_where_it_is_given_alone() -> None:
 def test_on_a_processor_it_is_refused(tiny_store: tuple[Path, str], tmp_path: Path) -> None:
     store, identity = tiny_store
     trial = tiny_trial(identity)
-    compiling = trial.model_copy(update={"training": trial.training.model_copy(update={"compile": True})})
-    with pytest.raises(ConfigError, match=r"^training\.compile: compiles for a GPU, and this training runs on"):
-        fit(compiling, Runtime(store, tmp_path))
+    for setting in ("training.compile", "training.flash_attention", "decoding.cuda_graphs"):
+        group, _, key = setting.partition(".")
+        asking = trial.model_copy(update={group: getattr(trial, group).model_copy(update={key: True})})
+        with pytest.raises(ConfigError, match=rf"^{setting}: .* a GPU.*, and this training runs on a CPU; set it to"):
+            fit(asking, Runtime(store, tmp_path / key))
 
 
 def test_a_layer_with_dropout_is_one_graph() -> None:

@@ -11,7 +11,16 @@ import torch
 from conftest import REPOSITORY
 
 SCRIPT = REPOSITORY / "scripts" / "gpu_check.py"
-QUICK = ("uuid", "overflow", "cache", "updates-without-waiting", "rollouts-without-waiting", "benchmark")
+QUICK = (
+    "uuid",
+    "overflow",
+    "cache",
+    "graphs",
+    "segments",
+    "updates-without-waiting",
+    "rollouts-without-waiting",
+    "benchmark",
+)
 NEEDS_A_GPU = {"uuid", "benchmark"}
 
 
@@ -43,7 +52,7 @@ def test_every_stand_in_passes(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     found = states(tmp_path / "found.json")
     assert found == expected([*found])
-    assert len(found) == 13
+    assert len(found) == 15
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
