@@ -69,7 +69,7 @@ def called_a_strategy(spreads: Spreads, *, family: int, seeds: int, studies: int
 
 
 def over_searches(spreads: Spreads, *, family: int, searches: int, studies: int) -> tuple[float, float]:
-    """How often any claim over so many searches is wrong, and how often the smallest difference of the plan is found."""
+    """How often any claim over so many searches is wrong, and how often the smallest difference is found."""
     rng, deviations = np.random.default_rng([20261203, family, searches]), spreads.of_searches(family)
     found = simulated(deviations, seeds=searches, studies=studies, rng=rng, sentence_sd=SENTENCE_SD)
     level = ALPHA / family
