@@ -24,15 +24,28 @@ found in four of five cases. It takes a minute, and exits with 1 likewise.
 
 simulates studies with a look after every seed, from 3 to 10: what is wrong or found at any look, how many seeds they
 take, and what looks without a correction would claim. It takes some minutes, and exits with 1 likewise.
+
+    python benchmarks/aa.py --searches
+
+simulates studies whose searches find different configurations: how often one search, called a strategy, makes a wrong
+claim, how often 3 and more searches do, in rounds too, and whether the smallest difference of `plan` is found. It takes
+a minute, and exits with 1 likewise.
+
+    python benchmarks/aa.py --searches --real 20 --place DIRECTORY
+
+searches `standard` on `embedded_small` 20 times under two names, estimates how much searches and seeds differ, and
+simulates with that. The same command goes on where it was interrupted.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from aa_numbers import numbers, percent, print_row, sequences
+from aa_searches import real, searches
 from scipy import stats
 
 from intelligen.config.schema.data import EmbeddedCorpus
@@ -43,6 +56,7 @@ from intelligen.evaluation.metric import Metric
 from intelligen.evaluation.sacrebleu_metrics import Bleu, ChrF
 from intelligen.evaluation.significance import ALPHA, difference_of_statistics
 
+SMALL = Path(__file__).parents[1] / "experiments" / "embedded_small.yaml"
 SHARES = np.linspace(0.4, 1.0, 25)
 """Of tokens that stay as they are: the levels of quality."""
 DRAWS = 3
@@ -177,6 +191,11 @@ def main() -> int:
     options.add_argument("--studies", type=int, default=2000, help="of each setting; a quarter of them for the power")
     options.add_argument("--seeds", action="store_true", help="whole studies in numbers, with fixed seeds")
     options.add_argument("--sequential", action="store_true", help="the same, with a look after every seed")
+    options.add_argument("--searches", action="store_true", help="studies of several searches, in numbers")
+    options.add_argument("--real", type=int, metavar="SEARCHES", help="with --searches: real ones, so many")
+    options.add_argument("--place", type=Path, default=Path("aa-searches"), help="of the real ones")
+    options.add_argument("--trials", type=int, default=8, help="of each real search, for each of both names")
+    options.add_argument("--experiment", type=Path, default=SMALL, help="of the real ones")
     options.add_argument("--with-seeds", type=int, nargs="+", default=[3, 5], help="of a study of sentences")
     options.add_argument("--sentences", type=int, default=100, help="of a test set")
     options.add_argument("--resamples", type=int, default=300)
@@ -188,6 +207,14 @@ def main() -> int:
         return numbers(max(arguments.studies, 10_000))
     if arguments.sequential:
         return sequences(max(arguments.studies, 10_000))
+    if arguments.searches:
+        count = max(arguments.studies, 10_000)
+        if arguments.real is None:
+            return searches(count)
+        place, experiment = arguments.place.absolute(), arguments.experiment.absolute()
+        return real(
+            place, searches_of=arguments.real, trials=arguments.trials, seeds=3, experiment=experiment, studies=count
+        )
     metric = METRICS[arguments.metric]
     statistics = ladder(400, metric=metric, seed=1)
     cases = [(name, seeds) for name in arguments.only or SETTINGS for seeds in arguments.with_seeds]

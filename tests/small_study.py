@@ -13,6 +13,7 @@ from invented import drawn, exposure, report, spoilt
 from intelligen.config.load import apply_settings, load_sweep
 from intelligen.config.metric_direction import direction
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
+from intelligen.config.schema.replicates import Replicate
 from intelligen.config.schema.single_strategies import StandardMatched
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import Translation
@@ -27,6 +28,7 @@ from intelligen.state.trial_result import RESULT
 from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.provenance import record_provenance
 from intelligen.sweep.row_data import DataOfRows
+from intelligen.sweep.trial_lifecycle import trial_name
 from intelligen.tasks import build_task
 from intelligen.training.trained_model import named_scores
 
@@ -85,8 +87,15 @@ class SmallStudy:
     """Whether the launch has come to its end."""
     own: Sequence[str] = ()
     """Strategies that have an own control, trained at the point of their best trial."""
+    searches: int = 1
+    """Each with as many trials, and as many seeds."""
+    found: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    """Strategy and number of a search → quality of what that has found, where it is another."""
     hypothesis: str | None = None
     """What every model says of the first sentence of the samples, where it is given."""
+
+    search: Replicate = field(init=False)
+    """That is being written."""
 
     @property
     def directory(self) -> Path:
@@ -102,30 +111,34 @@ class SmallStudy:
         with Ledger.open(self.directory, fingerprint) as ledger:
             record_provenance(self.directory)
             base = baseline_trial(experiment, prepared=prepared.identity)
-            seeds = tuple(range(2, 2 + self.seeds)) if self.confirm else ()
-            for seed in (1, *seeds):
-                again = base.model_copy(update={"seed": seed})
-                self._run(
-                    ledger,
-                    f"baseline-{seed}",
-                    "baseline",
-                    again,
-                    {},
-                    f"../../baselines/{seed}",
-                    decoded=seed > 1 or not self.confirm,
-                )
-            chosen = self._search(ledger, experiment, base)
-            for strategy, (trial_id, trial, params) in chosen.items():
-                for seed in seeds:
-                    name = f"{strategy}-s{seed}"
-                    again = trial.model_copy(update={"seed": seed})
-                    place = f"confirm/{name}"
-                    self._run(
-                        ledger, name, "confirm", again, params, place, row=strategy, decoded=True, confirms=trial_id
-                    )
+            for self.search in sweep.search.all_replicates(experiment.seed):
+                self._write_search(ledger, experiment, base)
             if self.closed:
                 ledger.close_sweep(SweepStatus.COMPLETE, {"table_markdown": ""})
         return self.directory
+
+    def _write_search(self, ledger: Ledger, experiment: Experiment, base: Trial) -> None:
+        """One search, with what confirms it."""
+        first = self.search.seed
+        seeds = tuple(range(first + 1, first + 1 + self.seeds)) if self.confirm else ()
+        for seed in (first, *seeds):
+            again = base.model_copy(update={"seed": seed})
+            self._run(
+                ledger,
+                f"baseline-{seed}",
+                "baseline",
+                again,
+                {},
+                f"../../baselines/{seed}",
+                decoded=seed > first or not self.confirm,
+            )
+        chosen = self._search(ledger, experiment.model_copy(update={"seed": first}), base)
+        for strategy, (trial_id, trial, params) in chosen.items():
+            for seed in seeds:
+                name = f"{strategy}-s{seed}"
+                again = trial.model_copy(update={"seed": seed})
+                place = f"confirm/{name}"
+                self._run(ledger, name, "confirm", again, params, place, row=strategy, decoded=True, confirms=trial_id)
 
     def settings(self) -> tuple[Sweep, Experiment]:
         folder = self.store.parent / "files"
@@ -137,7 +150,8 @@ class SmallStudy:
         margin = "" if self.margin is None else f", margin: {self.margin}"
         asked = self.looks or f"{{seeds: {self.seeds}{margin}}}"
         confirm = f"confirm: {asked}\ntest: {{searches: [greedy, beam]}}\n" if self.confirm else ""
-        more = confirm + self.more
+        searches = f"search: {{replicates: {self.searches}}}\n" if self.searches > 1 else ""
+        more = confirm + searches + self.more
         (folder / f"{self.name}.yaml").write_text(
             SWEEP.format(name=self.name, confirm=more, metric=self.objective, direction=direction(self.objective))
         )
@@ -156,7 +170,7 @@ class SmallStudy:
                 trial = finetuning_trial(
                     apply_settings(experiment, changes), prepared=base.prepared, start=base.identity
                 )
-                name = f"t{number:04d}"
+                name = trial_name(number, self.search if self.searches > 1 else None)
                 best = nth == count - 1
                 stopped = nth == 0
                 self._run(
@@ -240,7 +254,8 @@ class SmallStudy:
         scores: dict[str, float] = {}
         (directory / "scores").mkdir(exist_ok=True)
         for search in SEARCHES if self.confirm else SEARCHES[:1]:
-            quality = self.quality[strategy] - (0.03 if search == "greedy" else 0.0)
+            found = self.found.get((strategy, self.search.number), self.quality[strategy])
+            quality = found - (0.03 if search == "greedy" else 0.0)
             hypotheses = spoilt(self.references, quality, random.Random(f"{strategy} {seed} {search}"))
             if self.hypothesis is not None:
                 hypotheses[len(hypotheses) // 12] = self.hypothesis

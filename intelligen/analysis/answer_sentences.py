@@ -23,6 +23,7 @@ from intelligen.tasks.base import AnyMetric
 _ORDER = (Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT, Verdict.OPEN, REFUSED)
 _CLAIMS = (Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT)
 _HERE = "as configured here"
+"""Of a row whose configurations one search has found: other searches find others."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class AnswerSentences:
             yield from self._better(row, own, found)
         elif found.verdict is Verdict.WORSE:
             size = _size(found, row.metric)
-            yield f"{label}, {_HERE}, is worse than {self._control(own)} by {size}. {_seeds(own, found, row.metric)}"
+            taken = self._seeds(own, found, row.metric)
+            yield f"{self._claimed(row.system)} is worse than {self._control(own)} by {size}. {taken}"
             yield "Next: leave it out, or search more of its settings."
         else:
             yield self._equivalent(row, own, found)
@@ -86,10 +88,11 @@ class AnswerSentences:
         if self._wins(row):
             second = gate and gate.decided
             also = f" and {STANDARD} by {_size(second, row.metric, unit=False)}" if second else ""
-            yield f"{label} wins: {_HERE}, it beats {gain}{also}. {_seeds(own, found, row.metric)}"
+            here = "" if self.study.units.are_searches else f"{_HERE}, "
+            yield f"{label} wins: {here}it beats {gain}{also}. {self._seeds(own, found, row.metric)}"
             yield from self._price(row)
         else:
-            yield f"{label}, {_HERE}, beats {gain}. {_seeds(own, found, row.metric)}"
+            yield f"{self._claimed(row.system)} beats {gain}. {self._seeds(own, found, row.metric)}"
             yield self._why_no_win(gate, row.metric)
         for control, other in row.beside.items():
             if control != STANDARD and other.decided is not None:
@@ -125,8 +128,8 @@ class AnswerSentences:
         margin = f"{self.study.sweep.confirm.counts_as_none:g} {metric.label}"
         between = f"its score minus the control's is between {metric.change(found.low)} and {metric.change(found.high)}"
         return (
-            f"{self._label(row.system)}, {_HERE}, and {self._control(own)} differ by less than the {margin} that you"
-            f" asked about: {between}. {_seeds(own, found, metric)} A smaller difference is possible."
+            f"{self._claimed(row.system)} and {self._control(own)} differ by less than the {margin} that you"
+            f" asked about: {between}. {self._seeds(own, found, metric)} A smaller difference is possible."
         )
 
     def _open(self, rows: Sequence[tuple[Score, HeldAgainst]]) -> Iterator[str]:
@@ -135,20 +138,21 @@ class AnswerSentences:
             assert own.comparison is not None
             found, metric = own.comparison, row.metric
             yield (
-                f"Whether {self._label(row.system)}, {_HERE}, is better or worse than {self._control(own)} is not"
-                f" known: {_change(found, metric)}. {_seeds(own, found, metric)}"
+                f"Whether {self._claimed(row.system)} is better or worse than {self._control(own)} is not"
+                f" known: {_change(found, metric)}. {self._seeds(own, found, metric)}"
             )
         else:
             each = ", ".join(self._open_row(row, own) for row, own in rows)
-            yield f"Whether these, {_HERE}, are better or worse than their own controls is not known: {each}."
+            yield f"Whether {self._claimed()} are better or worse than their own controls is not known: {each}."
             if futile := [own for _, own in rows if own.end is End.FUTILE]:
                 yield f"What stopped early did so {_futility(futile[0])}."
         if self.power is None or self._goes_on():
             return
         metric, step = row.metric, NextStep(self.study).to_find_less(self.power, row.metric)
-        smallest = smallest_words(self.power, metric)
+        units = self.study.units.word
+        smallest = smallest_words(self.power, metric, units=units)
         yield f"Such a study finds a difference of {smallest} in four of five cases, a smaller one in fewer."
-        yield f"{seeds_words(self.power, metric)}."
+        yield f"{seeds_words(self.power, metric, units=units)}."
         if step is not None:
             yield f"Next: {step}."
 
@@ -195,6 +199,27 @@ class AnswerSentences:
                 f" {self._label(control)}) and {own.epoch_s:.1f} s per epoch (× {own.epoch_s / other.epoch_s:.2f})."
             )
 
+    def _claimed(self, name: str | None = None) -> str:
+        """What a claim is about: a row, or these rows, over searches; of one search as it has configured them."""
+        label = "these" if name is None else self._label(name)
+        return label if self.study.units.are_searches else f"{label}, {_HERE},"
+
+    def _seeds(self, own: HeldAgainst, found: Comparison, metric: AnyMetric) -> str:
+        """How many seeds a comparison took, and why no more, in whole sentences."""
+        taken = found.difference.units
+        if own.at_most is None or (own.end is End.DECIDED and found.verdict is Verdict.EQUIVALENT):
+            return f"{self.study.units.counted(own.seeds)}."
+        match own.end:
+            case End.DECIDED if taken < own.at_most:
+                size = f"{abs(found.delta):{metric.format}}"
+                return f"{taken} seeds. It stopped early: expect a little less than {size} when repeated."
+            case End.FUTILE:
+                return f"It stopped at {taken} seeds, {_futility(own)}."
+            case None:
+                return f"{taken} of {own.at_most} seeds so far."
+            case _:
+                return f"{taken} of {own.at_most} seeds."
+
     def _label(self, name: str) -> str:
         return self.study.compared.label(name)
 
@@ -211,30 +236,13 @@ def _change(found: Comparison, metric: AnyMetric) -> str:
     return f"{metric.change(found.delta)} {metric.label} on average, and {bounds}"
 
 
-def _seeds(own: HeldAgainst, found: Comparison, metric: AnyMetric) -> str:
-    """How many seeds a comparison took, and why no more, in whole sentences."""
-    taken = found.difference.seeds
-    if own.at_most is None or (own.end is End.DECIDED and found.verdict is Verdict.EQUIVALENT):
-        return f"{taken} seeds."
-    match own.end:
-        case End.DECIDED if taken < own.at_most:
-            size = f"{abs(found.delta):{metric.format}}"
-            return f"{taken} seeds. It stopped early: expect a little less than {size} when repeated."
-        case End.FUTILE:
-            return f"It stopped at {taken} seeds, {_futility(own)}."
-        case None:
-            return f"{taken} of {own.at_most} seeds so far."
-        case _:
-            return f"{taken} of {own.at_most} seeds."
-
-
 def _taken(own: HeldAgainst, found: Comparison) -> str:
     """The same where there is little room."""
     if own.at_most is None:
         return ""
     so_far = " so far" if own.end is None else ""
     stopped = "stopped at " if own.end is End.FUTILE else ""
-    return f"; {stopped}{found.difference.seeds} of {own.at_most} seeds{so_far}"
+    return f"; {stopped}{found.difference.units} of {own.at_most} seeds{so_far}"
 
 
 def _futility(own: HeldAgainst) -> str:

@@ -40,7 +40,7 @@ class HeldAgainst:
     due: tuple[int, ...]
     """The seeds that both should have by now."""
     comparison: Comparison | None = None
-    """None with fewer seeds than a comparison takes."""
+    """None with fewer seeds, or searches, than a comparison takes."""
     at_most: int | None = None
     """Seeds at the last look of a sequential study; None where they are fixed."""
     end: End | None = None
@@ -104,13 +104,15 @@ def _of_fixed_seeds(
 ) -> dict[str, dict[str, HeldAgainst]]:
     held: dict[str, dict[str, HeldAgainst]] = {}
     differences: dict[Pair, Difference] = {}
-    due = planned_seeds(study)
+    due, units = planned_seeds(study), study.units
     for name, beside in controls.items():
         held[name] = {control: _held(study, name, control, models, due) for control in beside}
         for control, one in held[name].items():
-            if len(one.seeds) >= LEAST_UNITS:
+            if units.count(one.seeds) >= LEAST_UNITS:
                 ours, theirs = ([models[side][seed].hypotheses for seed in one.seeds] for side in (name, control))
-                differences[name, control] = paired_difference(ours, theirs, references, metric=study.task.ranking)
+                differences[name, control] = paired_difference(
+                    ours, theirs, references, metric=study.task.ranking, units=units.of_seeds(one.seeds)
+                )
     for pairs in pairs_together(controls):
         decided = _decided(study, [pair for pair in pairs if pair in differences], differences, family=len(held))
         for (name, control), found in decided.items():
@@ -157,7 +159,7 @@ def asked_rows(study: StudyResults) -> tuple[str, ...]:
 
 
 def planned_seeds(study: StudyResults) -> tuple[int, ...]:
-    """The seeds that confirm, as last launched; of a sequential study those of its last look."""
+    """The seeds that confirm, as last launched, of all searches; of a sequential study those of its last look."""
     return study.sweep.confirmation_seeds(study.fingerprint["experiment"]["seed"])
 
 
@@ -173,7 +175,7 @@ def _decided(
         [differences[pair] for pair in pairs],
         family=family,
         higher_is_better=study.task.ranking.higher_is_better,
-        planned=len(planned_seeds(study)) or None,
+        planned=study.units.count(planned_seeds(study)) or None,
         margin=None if asked is None else asked.counts_as_none,
     )
     return dict(zip(pairs, found, strict=True))
@@ -194,8 +196,8 @@ def _refusal(study: StudyResults, name: str, control: str, models: Mapping[str, 
     for side, whose in ((name, "its"), (control, f"{study.label(control)}'s")):
         if missing := [str(seed) for seed in seeds if seed not in models.get(side, {})]:
             return f"{whose} run with seed {' and that with seed '.join(missing)} has no score"
-    if len(seeds) < LEAST_UNITS:
-        return f"it has {len(seeds)} seeds, and fewer than {LEAST_UNITS} decide nothing"
+    if (count := study.units.count(seeds)) < LEAST_UNITS:
+        return f"it has {count} {study.units.word}, and fewer than {LEAST_UNITS} decide nothing"
     return ""
 
 

@@ -59,7 +59,8 @@ def answer(study: StudyResults, rows: Sequence[Score], costs: Mapping[str, Strat
     else:
         family = len(study.compared.asked(asked_rows(study)))
         sequential = sequential_plan(study.sweep, family=family)
-        power = power_after(rows, family=family, seeds=len(planned_seeds(study)), sequential=sequential)
+        planned = study.units.count(planned_seeds(study))
+        power = power_after(rows, family=family, seeds=planned, sequential=sequential)
         sentences = [*AnswerSentences(study, rows, costs, power).all(), *_without_scores(study, rows), *_luck(study)]
     return Conclusion(tuple(sentences), refused, tuple(_notes(study)))
 
@@ -87,7 +88,7 @@ def _without_scores(study: StudyResults, rows: Sequence[Score]) -> Iterator[str]
 def _luck(study: StudyResults) -> Iterator[str]:
     """A warning that each configuration may be the best of few trials that were stopped early."""
     trains = study.fingerprint["experiment"]["training" if study.sweep.trains else "finetuning"]
-    trials = [one.trials for one in spent(study).values()]
+    trials = [one.trials // study.sweep.search.replicates for one in spent(study).values()]
     said = stopped_by_luck(study.sweep.scheduler, epochs=trains["epochs"], trials=trials, word=study.compared.word)
     if said is not None and study.sweep.space:
         yield f"{said[0].upper()}{said[1:]}."

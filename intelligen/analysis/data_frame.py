@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.compared_units import Units
 from intelligen.analysis.strategy_table import device_seconds, selected_scores
 from intelligen.analysis.verdicts import kept_verdicts, verdict_of
 from intelligen.state.sweep_files import SweepFiles
@@ -33,14 +34,15 @@ def trial_records(directory: Path) -> list[dict[str, Any]]:
     fingerprint, trials, closing = files.ledger()
     metric = fingerprint["sweep"]["objective"]["metric"]
     compared = ComparedRows.of(files.launch().sweep, fingerprint["experiment"])
+    units = Units.recorded(fingerprint)
     verdicts = kept_verdicts(closing)
     return [
-        _row(files, record, metric, compared) | (one.columns() if (one := verdict_of(record, verdicts)) else {})
+        _row(files, record, metric, compared, units) | (one.columns() if (one := verdict_of(record, verdicts)) else {})
         for record in trials.values()
     ]
 
 
-def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: ComparedRows) -> dict[str, Any]:
+def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: ComparedRows, units: Units) -> dict[str, Any]:
     reports = files.reports(record)
     last = reports[-1] if reports else None
     return {
@@ -50,6 +52,7 @@ def _row(files: SweepFiles, record: TrialRecord, metric: str, compared: Compared
         "state": str(record.state),
         "stop_reason": record.stop_reason,
         "seed": record.seed,
+        **({"replicate": found[0]} if (found := units.of_seeds([record.seed])) else {}),
         "confirms": record.confirms,
         "attempts": record.attempts,
         "epochs": len(reports),

@@ -6,6 +6,7 @@ from intelligen.analysis.comparisons import HeldAgainst, planned_seeds
 from intelligen.analysis.study import StudyResults
 from intelligen.analysis.suggested_command import command_line, run_again
 from intelligen.config.schema.declarations import MATCHED
+from intelligen.config.schema.replicates import MOST_REPLICATES
 from intelligen.evaluation.decision_procedure import LEAST_UNITS
 from intelligen.evaluation.study_power import WANTED, Power
 from intelligen.state.trial_records import TrialState
@@ -19,20 +20,36 @@ class NextStep:
     study: StudyResults
 
     def after_gain(self, own: HeldAgainst) -> str:
-        """An equal cost, where a ratio that the sweep file names can bring it about; else another search."""
+        """An equal cost, where a ratio that the sweep file names can bring it about; else searches, or other data."""
         if own.cost_ratio is None or not own.cost_differs or own.control != MATCHED:
-            return self._search_again()
+            return self._on_other_data() if self.study.units.are_searches else self._search_again()
         configs = [one.record.config for one in self.study.confirmations if one.record.row == MATCHED]
         ratio = float(configs[0]["strategy"]["updates_ratio"])
         return f"train {MATCHED} with updates_ratio {max(1.0, ratio * own.cost_ratio):.1f} instead of {ratio:g}"
 
     def _search_again(self) -> str:
-        """Another search shows whether the strategy wins, or the configuration that this one has found."""
-        changes = {"name": f"{self.study.sweep.name}-again", "experiment.seed": self._new_seed()}
-        if not self.study.sweep.space:
-            return f"repeat it with other seeds: {run_again(self.study.given, changes)}"
-        command = run_again(self.study.given, {**changes, "search.seed": self.study.sweep.search.seed + 1})
-        return f"repeat the search, to say it of the {self.study.compared.word}: {command}"
+        """Several searches show whether the strategy wins, or the configuration that this one has found."""
+        sweep = self.study.sweep
+        changes: dict[str, object] = {"experiment.seed": self._new_seed()}
+        if not sweep.space:
+            command = run_again(self.study.given, {"name": f"{sweep.name}-again", **changes})
+            return f"repeat it with other seeds: {command}"
+        changes |= self._as_searches(LEAST_UNITS)
+        command = run_again(self.study.given, {"name": f"{sweep.name}-{LEAST_UNITS}-searches", **changes})
+        return f"search {LEAST_UNITS} times, to say it of the {self.study.compared.word}: {command}"
+
+    def _as_searches(self, count: int) -> dict[str, object]:
+        """The overrides that make it a sweep of so many searches, without what these cannot have."""
+        search, confirm = self.study.sweep.search, self.study.sweep.confirm
+        changes: dict[str, object] = {"search.replicates": count}
+        if search.warm_start is not None:
+            changes["search.warm_start"] = "null"
+        if confirm is not None and confirm.until is not None:
+            changes["confirm"] = f"{{seeds: {confirm.at_least}, margin: {confirm.counts_as_none:g}}}"
+        return changes
+
+    def _on_other_data(self) -> str:
+        return "repeat it on other data or with another model, of which these searches say nothing"
 
     def to_find_less(self, power: Power, metric: AnyMetric) -> str | None:
         """A new study for the next smaller difference, by the upper end of the seeds; None where none is enough."""
@@ -45,12 +62,16 @@ class NextStep:
         seeds = None if wanted is None else power.seeds_for(wanted)[1]
         if seeds is None:
             return None
+        units = self.study.units
+        if units.are_searches and seeds > MOST_REPLICATES:
+            return None
         most = "" if power.sequential is None else "at most "
         key = "confirm.seeds" if power.sequential is None else "confirm.seeds.at_most"
-        name = f"{self.study.sweep.name}-{seeds}-seeds"
+        key = "search.replicates" if units.are_searches else key
+        name = f"{self.study.sweep.name}-{seeds}-{units.word}"
         changes = {"name": name, key: seeds, "experiment.seed": self._new_seed()}
         command = run_again(self.study.given, changes)
-        return f"to find {wanted:g} {metric.label}, plan a new study of {most}{seeds} seeds: {command}"
+        return f"to find {wanted:g} {metric.label}, plan a new study of {most}{seeds} {units.word}: {command}"
 
     def to_end(self) -> str:
         """What takes the next look."""
@@ -63,6 +84,10 @@ class NextStep:
             return "add `controls: own` to the sweep file, as another sweep"
         if own.control not in study.strategies:
             return f"add {study.label(own.control)} to the sweep file, as another sweep"
+        if study.units.are_searches and len(study.units.searches) < LEAST_UNITS:
+            name, seed = f"{study.sweep.name}-{LEAST_UNITS}-searches", self._new_seed()
+            changes = {"name": name, "search.replicates": LEAST_UNITS, "experiment.seed": seed}
+            return f"plan a new study of {LEAST_UNITS} searches: {run_again(study.given, changes)}"
         if len(planned_seeds(study)) < LEAST_UNITS:
             return command_line("extend", study.directory) + f" -o confirm.seeds={LEAST_UNITS}"
         failed = any(member.record.state is TrialState.FAILED for member in study.confirmations)

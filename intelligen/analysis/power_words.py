@@ -22,20 +22,20 @@ def power_after(
     return None if prior is None else Power(prior, family, seeds, sequential)
 
 
-def smallest_words(power: Power, metric: AnyMetric) -> str:
-    """`1.10 to 1.83 BLEU`."""
+def smallest_words(power: Power, metric: AnyMetric, *, units: str = "seeds") -> str:
+    """`1.10 to 1.83 BLEU`; `units` is what differences vary between."""
     low, high = power.smallest()
     if isinf(power.prior.degrees):
-        return f"{low:.1f} standard deviations of a pair's difference between seeds"
+        return f"{low:.1f} standard deviations of a pair's difference between {units}"
     return f"{low:{metric.format}} to {high:{metric.format}} {metric.label}"
 
 
-def seeds_words(power: Power, metric: AnyMetric) -> str:
-    """`0.3 BLEU takes 32 to 85 seeds, 0.5 BLEU 9 to 22, 1 BLEU 4 to 7`."""
+def seeds_words(power: Power, metric: AnyMetric, *, units: str = "seeds") -> str:
+    """`0.3 BLEU takes 32 to 85 seeds, 0.5 BLEU 9 to 22, 1 BLEU 4 to 7`; `units` as above."""
     in_deviations = isinf(power.prior.degrees)
     unit = "standard deviations" if in_deviations else metric.label
     first, *others = [(f"{wanted:g} {unit}", _range(*power.seeds_for(wanted))) for wanted in WANTED]
-    return ", ".join([f"{first[0]} takes {first[1]} seeds", *(f"{wanted} {seeds}" for wanted, seeds in others)])
+    return ", ".join([f"{first[0]} takes {first[1]} {units}", *(f"{wanted} {seeds}" for wanted, seeds in others)])
 
 
 def _range(fewest: int | None, most: int | None) -> str:

@@ -38,6 +38,7 @@ class ResultRow:
             "test_set": score.setting[0],
             "search": score.setting[1],
             "seeds": len(score.seeds),
+            **({} if score.searches is None else {"replicates": score.searches}),
             **self._training(),
             name: score.mean.value,
             f"{name}_low": score.mean.low,

@@ -43,4 +43,5 @@ def _words(study: StudyResults, row: ResultRow) -> str:
         return f"{REFUSED}, beside {control}: {own.refusal}"
     bounds = f"{metric.change(found.low)} to {metric.change(found.high)}"
     relation = _RELATIONS.get(found.verdict, f"{found.verdict} beside")
-    return f"{relation} {control}: {metric.change(found.delta)} {metric.label} ({bounds})"
+    over = f", over {study.units.counted(own.seeds)}" if study.units.are_searches else ""
+    return f"{relation} {control}: {metric.change(found.delta)} {metric.label} ({bounds}){over}"

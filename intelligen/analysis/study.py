@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.compared_units import Units
 from intelligen.analysis.row_measures import parameters_of
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import best
@@ -162,6 +163,11 @@ class StudyResults:
         """What its rows are."""
         return ComparedRows.of(self.sweep, self.fingerprint["experiment"])
 
+    @cached_property
+    def units(self) -> Units:
+        """What its comparisons are decided over."""
+        return Units.recorded(self.fingerprint)
+
     def label(self, name: str) -> str:
         """What people read for a row or the baseline."""
         return self.compared.label(name)
@@ -216,8 +222,7 @@ def read_study(directory: Path, *, store: Path) -> StudyResults:
 
     """
     files = SweepFiles(directory)
-    fingerprint, trials, _ = files.ledger()
-    launch = files.launch()
+    (fingerprint, trials, _), launch = files.ledger(), files.launch()
     task = build_task(task_settings(fingerprint["experiment"]))
     own_search = _own_search(fingerprint, task)
     members = tuple(

@@ -14,11 +14,12 @@ def run_again(given: Sequence[str], changes: Mapping[str, object]) -> str:
 
     Args:
         given: Its file and overrides; FILE stands where they are not known.
-        changes: Dotted key → value, in the place of the override of that key.
+        changes: Dotted key → value, in the place of the overrides of that key and of what is below it.
 
     """
     file, *overrides = given or ("FILE",)
-    kept = [one for one in overrides if one.partition("=")[0] not in changes]
+    changed = tuple(f"{key}." for key in changes)
+    kept = [one for one in overrides if not f"{one.partition('=')[0]}.".startswith(changed)]
     settings = [*kept, *(f"{key}={value}" for key, value in changes.items())]
     return shlex.join(["intelligen", "run", file, *(word for one in settings for word in ("-o", one))])
 

@@ -24,10 +24,12 @@ class Score:
     trials: tuple[str, ...]
     """One per seed."""
     seeds: tuple[int, ...]
+    searches: int | None
+    """That these are of, where there are several; None of the seeds of one search."""
     metric: AnyMetric
     """By which systems rank."""
     mean: Interval
-    """Over the seeds, with its 95 % interval over seeds × rows."""
+    """Over the seeds, with its 95 % interval over seeds × rows, of several searches over these × rows."""
     further: Mapping[str, float]
     """Other scores that the task reports → mean over the seeds."""
     loss: float | None
@@ -69,7 +71,8 @@ def score_table(study: StudyResults, setting: Setting) -> list[Score]:
     for system in study.systems:
         if system.name in models:
             hypotheses = [decoded.hypotheses for decoded in models[system.name].values()]
-            mean = mean_interval(hypotheses, references, metric=metric)
+            units = study.units.of_seeds([*models[system.name]])
+            mean = mean_interval(hypotheses, references, metric=metric, units=units)
             rows.append(_score(study, system, setting, models, mean, held.get(system.name, {})))
     return rows
 
@@ -91,6 +94,7 @@ def _score(
         setting=setting,
         trials=tuple(member.record.id for member in members),
         seeds=tuple(found),
+        searches=study.units.count([*found]) if study.units.are_searches else None,
         metric=task.ranking,
         mean=mean,
         further={

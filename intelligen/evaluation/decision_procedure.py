@@ -16,7 +16,7 @@ from intelligen.evaluation.moderated_variance import moderate, weight_for
 from intelligen.evaluation.significance import ALPHA, Difference
 
 LEAST_UNITS: Final = 3
-"""With fewer seeds nothing is decided: their variance is hardly known."""
+"""With fewer seeds, or searches, nothing is decided: their variance is hardly known."""
 # At a smaller level, with few degrees of freedom, the quantile's square is more than a float holds.
 _LEAST_ALPHA: Final = 1e-90
 
@@ -91,7 +91,7 @@ def estimates(differences: Sequence[Difference], *, planned: int) -> Estimates:
 
     """
     between, units, common, sentences = np.array(
-        [(one.spread.between, one.seeds, one.spread.common, one.spread.sentences) for one in differences]
+        [(one.spread.between, one.units, one.spread.common, one.spread.sentences) for one in differences]
     ).T
     variances, degrees = moderate(between, units - 1, weight=weight_for(planned))
     return Estimates(variances, degrees, units, common, sentences)
@@ -119,7 +119,7 @@ def decide(
     """
     if not differences:
         return []
-    known = estimates(differences, planned=planned or max(one.seeds for one in differences))
+    known = estimates(differences, planned=planned or max(one.units for one in differences))
     share = ALPHA / family
     reaches, narrower = known.half_width(level(share)), known.half_width(level(2 * share))
     found = []

@@ -41,7 +41,7 @@ class Looked:
     @property
     def seeds(self) -> int:
         """By how many."""
-        return self.comparison.difference.seeds
+        return self.comparison.difference.units
 
 
 @dataclass(frozen=True)

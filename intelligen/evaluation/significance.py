@@ -1,6 +1,7 @@
 """Differences between systems over seeds and sentences: their mean, and by what causes it varies.
 
-Formulas, sources and what all this does not say: docs/statistics.md. Axes: S seeds, M sentences, R resamples.
+Formulas, sources and what all this does not say: docs/statistics.md. A unit is a seed, or a search with its seeds
+averaged. Axes: S seeds, U units, M sentences, R resamples.
 """
 
 from collections.abc import Sequence
@@ -20,24 +21,24 @@ ALPHA: Final = 0.05
 
 @dataclass(frozen=True)
 class Spread:
-    """How a mean over seeds varies, by two causes."""
+    """How a mean over units varies, by two causes."""
 
     between: float
-    """Variance between seeds, with what the choice of sentences does to a seed alone."""
+    """Variance between units, with what the choice of sentences does to a unit alone."""
     common: float
-    """Variance by the choice of sentences, of what it does to all seeds alike; more seeds do not lower it."""
-    seeds: int
+    """Variance by the choice of sentences, of what it does to all units alike; more of them do not lower it."""
+    units: int
     sentences: int
 
     def half_width(self, level: float) -> float:
-        """Of the interval of the mean that leaves out this much on both sides together; of one seed, over sentences.
+        """Of the interval of the mean that leaves out this much on both sides together; of one unit, over sentences.
 
         Each cause's own half-width, squared, summed (Banerjee 1960): for normal errors it covers at least as often as
         it says, whatever the shares of the two causes, and exactly so where there is one.
         """
         squares = t_quantile(level, self.sentences - 1) ** 2 * self.common
-        if self.seeds > 1:
-            squares += t_quantile(level, self.seeds - 1) ** 2 * self.between / self.seeds
+        if self.units > 1:
+            squares += t_quantile(level, self.units - 1) ** 2 * self.between / self.units
         return sqrt(squares)
 
 
@@ -46,21 +47,21 @@ class Difference:
     """A strategy less its control, in the unit of a metric: what was measured, before anything is decided."""
 
     delta: float
-    """Mean over the seeds; whether more is better, the metric says."""
+    """Mean over the units; whether more is better, the metric says."""
     spread: Spread
 
     @property
-    def seeds(self) -> int:
-        """How many pairs of runs it is the mean of."""
-        return self.spread.seeds
+    def units(self) -> int:
+        """How many seeds, or searches, it is the mean of."""
+        return self.spread.units
 
     @property
     def effect_size(self) -> float | None:
-        """Hedges' g: the difference in units of its standard deviation between seeds, corrected for few seeds.
+        """Hedges' g: the difference over its standard deviation between units, corrected for few of them.
 
-        None below three seeds, or where seeds do not differ.
+        None below three units, or where these do not differ.
         """
-        degrees = self.seeds - 1
+        degrees = self.units - 1
         if degrees < 2 or self.spread.between == 0:
             return None
         from scipy import special
@@ -83,6 +84,7 @@ def paired_difference(
     references: Sequence[Expected],
     *,
     metric: Metric[Predicted, Expected],
+    units: Sequence[int] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Difference:
@@ -93,6 +95,7 @@ def paired_difference(
         control: Of the same seeds in the same order: differences are paired.
         references: What the metric takes them for.
         metric: By which they are scored.
+        units: The unit that each seed is of; not given = each is one.
         resamples: Of the sentences.
         seed: Of the resampling.
 
@@ -107,6 +110,7 @@ def paired_difference(
         statistics_by_seed(ours, references, metric),
         statistics_by_seed(control, references, metric),
         metric=metric,
+        units=units,
         resamples=resamples,
         seed=seed,
     )
@@ -117,12 +121,13 @@ def difference_of_statistics(
     control_SMK: Floats,
     *,
     metric: Metric[Predicted, Expected],
+    units: Sequence[int] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Difference:
     """The same from the sentences' statistics (`Metric.statistics`)."""
     deltas_S, deltas_RS = _deltas(ours_SMK, control_SMK, metric=metric, resamples=resamples, seed=seed)
-    return _difference(deltas_S, deltas_RS, sentences=ours_SMK.shape[1])
+    return _difference(_by_unit(deltas_S, units), _by_unit(deltas_RS, units), sentences=ours_SMK.shape[1])
 
 
 def differences_by_seeds(
@@ -146,15 +151,17 @@ def mean_interval(
     references: Sequence[Expected],
     *,
     metric: Metric[Predicted, Expected],
+    units: Sequence[int] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """A metric's mean over seeds with its 95 % interval over seeds × sentences; of one seed its `interval`.
+    """A metric's mean over seeds with its 95 % interval over units × sentences; of one seed its `interval`.
 
     Args:
         systems: Predictions by seed, in the test set's order.
         references: What the metric takes them for.
         metric: By which they are scored.
+        units: The unit that each seed is of; not given = each is one.
         resamples: Of the sentences.
         seed: Of the resampling.
 
@@ -167,10 +174,10 @@ def mean_interval(
     if len(systems) == 1:
         return interval(systems[0], references, metric=metric, resamples=resamples, seed=seed)
     statistics_SMK = statistics_by_seed(systems, references, metric.over(systems, references))
-    scores_S = metric.value(statistics_SMK.sum(axis=1))
-    scores_RS = metric.value(resampled_sums(statistics_SMK, resamples=resamples, seed=seed))
-    spread = _spread(scores_S, scores_RS, sentences=len(references))
-    mean, reach = float(scores_S.mean()), spread.half_width(ALPHA)
+    scores_U = _by_unit(metric.value(statistics_SMK.sum(axis=1)), units)
+    scores_RU = _by_unit(metric.value(resampled_sums(statistics_SMK, resamples=resamples, seed=seed)), units)
+    spread = _spread(scores_U, scores_RU, sentences=len(references))
+    mean, reach = float(scores_U.mean()), spread.half_width(ALPHA)
     least, most = metric.range
     return Interval(mean, max(least, mean - reach), min(most, mean + reach))
 
@@ -186,8 +193,16 @@ def _deltas(
     return both[0] - both[1], scores_RS[:, :seeds] - scores_RS[:, seeds:]
 
 
-def _difference(deltas_S: Floats, deltas_RS: Floats, *, sentences: int) -> Difference:
-    return Difference(float(deltas_S.mean()), _spread(deltas_S, deltas_RS, sentences=sentences))
+def _by_unit(values_S: Floats, units: Sequence[int] | None) -> Floats:
+    """Means over the seeds of each unit; (…, U) of (…, S)."""
+    if units is None:
+        return values_S
+    of_seed_S = np.asarray(units)
+    return np.stack([values_S[..., of_seed_S == unit].mean(axis=-1) for unit in dict.fromkeys(units)], axis=-1)
+
+
+def _difference(deltas_U: Floats, deltas_RU: Floats, *, sentences: int) -> Difference:
+    return Difference(float(deltas_U.mean()), _spread(deltas_U, deltas_RU, sentences=sentences))
 
 
 def statistics_by_seed(
@@ -197,15 +212,15 @@ def statistics_by_seed(
     return np.stack([metric.statistics(predictions, references) for predictions in systems])
 
 
-def _spread(values_S: Floats, values_RS: Floats, *, sentences: int) -> Spread:
-    """Variance components as Obuchowski & Rockette (1995) have them: seeds are their readers, sentences their cases."""
+def _spread(values_U: Floats, values_RU: Floats, *, sentences: int) -> Spread:
+    """Variance components as Obuchowski & Rockette (1995) have them: units are their readers, sentences their cases."""
     if sentences < 2:
         raise ValueError(f"sentences vary only among two or more, got {sentences}")
-    seeds = len(values_S)
-    covariance_SS = np.atleast_2d(np.cov(values_RS, rowvar=False))
-    if seeds == 1:
-        return Spread(0.0, float(covariance_SS[0, 0]), seeds, sentences)
-    alike = float(covariance_SS[~np.eye(seeds, dtype=bool)].mean())
+    units = len(values_U)
+    covariance_UU = np.atleast_2d(np.cov(values_RU, rowvar=False))
+    if units == 1:
+        return Spread(0.0, float(covariance_UU[0, 0]), units, sentences)
+    alike = float(covariance_UU[~np.eye(units, dtype=bool)].mean())
     # The mean of equal numbers may not be equal to them.
-    between = float(values_S.var(ddof=1)) if np.ptp(values_S) else 0.0
-    return Spread(between, max(0.0, alike), seeds, sentences)
+    between = float(values_U.var(ddof=1)) if np.ptp(values_U) else 0.0
+    return Spread(between, max(0.0, alike), units, sentences)

@@ -50,7 +50,7 @@ class Prior:
     """How much differences vary, as it is known before a study, or after it."""
 
     sd: float
-    """Standard deviation of a pair's difference between seeds."""
+    """Standard deviation of a pair's difference between units: seeds, or searches."""
     degrees: float
     """Degrees of freedom that it is known with."""
     sentence_sd: float = 0.0
@@ -77,11 +77,11 @@ def prior_of(differences: Sequence[Difference], controls: Sequence[str]) -> Prio
         controls: What each is held against: those that share it are correlated by a half.
 
     """
-    known = [number for number, one in enumerate(differences) if one.seeds > 1]
+    known = [number for number, one in enumerate(differences) if one.units > 1]
     if not known or not any(differences[number].spread.between for number in known):
         return None
     spreads = [differences[number].spread for number in known]
-    degrees = np.array([one.seeds - 1.0 for one in spreads])
+    degrees = np.array([one.units - 1.0 for one in spreads])
     shares = degrees / degrees.sum()
     # Variances are correlated by the square of the differences' correlation.
     shared = np.array([[controls[one] == controls[other] for other in known] for one in known])
@@ -101,7 +101,7 @@ class Power:
     prior: Prior
     family: int
     seeds: int
-    """Of each comparison, fixed beforehand; of a sequential study the most."""
+    """Of each comparison, fixed beforehand; of a sequential study the most. Of a study of searches, these."""
     sequential: SequentialPlan | None = None
     """None where all seeds are trained in any case."""
 

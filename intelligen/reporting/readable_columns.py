@@ -73,6 +73,7 @@ COSTS = (
 _CERTAINTY = (
     Column("effect_size", "effect size", "{:.2f}"),
     Column("seeds", "seeds"),
+    Column("replicates", "searches"),
 )
 
 

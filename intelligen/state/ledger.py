@@ -98,8 +98,8 @@ class Ledger:
         return self._state.learnt
 
     @property
-    def updates_ratios(self) -> dict[str, float]:
-        """Own control → its `updates_ratio`, which does not change any more."""
+    def updates_ratios(self) -> dict[tuple[str, str], float]:
+        """Own control, and the trial that fixed it → its `updates_ratio`, which does not change any more."""
         return dict(self._state.updates_ratios)
 
     @property
@@ -186,12 +186,12 @@ class Ledger:
 
     def fix_updates_ratio(self, row: str, ratio: float, *, trial_id: str) -> None:
         """Record how many times the updates an own control makes, so that it takes as long as a strategy's trial."""
-        assert row not in self._state.updates_ratios, f"the ratio of {row} was fixed before"
+        assert (row, trial_id) not in self._state.updates_ratios, f"the ratio of {row} was fixed before"
         self._append("updates_ratio", row=row, ratio=ratio, trial=trial_id)
 
-    def begin_search(self) -> None:
-        """Record that the search stage of this launch begins."""
-        self._append("search")
+    def begin_search(self, replicate: int | None = None) -> None:
+        """Record that the search stage of this launch begins, or that of one of several searches."""
+        self._append("search", **({} if replicate is None else {"replicate": replicate}))
         self._searching = True
 
     def end_search(self, reason: str) -> None:

@@ -67,7 +67,7 @@ class TrialRecord:
     """One trial as the ledger knows it. Times are milliseconds since 1970."""
 
     id: str
-    """`baseline-1`, `t0003`, `generative-s2`"""
+    """`baseline-1`, `t0003` (of several searches' `r2-t0003`), `generative-s2`"""
     kind: Kind
     row: str
     """Of the sweep's table: the strategy, or the variant of the experiment."""
@@ -157,6 +157,8 @@ class SearchSpan:
     started_ms: int
     ended_ms: int
     """Of its end, or of the last event of a trial where a kill cut it short."""
+    replicate: int | None = None
+    """Which of several searches it was."""
 
 
 @dataclass(frozen=True)
@@ -186,8 +188,8 @@ class LedgerState:
     matmul: dict[str, Matmul] = field(default_factory=dict)
     """Name of a processor → by what trials compute products there; on others by `mkl`. Empty where `mkl` was asked for,
     and in a ledger that was begun before it was written down."""
-    updates_ratios: dict[str, float] = field(default_factory=dict)
-    """Own control → how many times the updates it makes."""
+    updates_ratios: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Own control, and the trial by which that is fixed → how many times the updates it makes."""
 
     def __post_init__(self) -> None:
         """GPUs per worker that the fingerprint itself names need no event."""
@@ -210,7 +212,7 @@ class LedgerState:
         self.closing = None
         match entry["event"]:
             case "search":
-                self.searches.append(SearchSpan(time_ms, time_ms))
+                self.searches.append(SearchSpan(time_ms, time_ms, entry.get("replicate")))
             case "learnt":
                 self.learnt = WarmStartRecord(entry["trials"], entry["points"])
             case "devices":
@@ -218,7 +220,7 @@ class LedgerState:
             case "matmul":
                 self.matmul = dict(entry["by_processor"])
             case "updates_ratio":
-                self.updates_ratios[entry["row"]] = entry["ratio"]
+                self.updates_ratios[entry["row"], entry["trial"]] = entry["ratio"]
             case "searched":
                 self._search_until(time_ms)
             case "turn":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intelligen.analysis.strategy_table import device_seconds
 from intelligen.config.schema.budget import Budget
+from intelligen.config.schema.replicates import Replicate
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import task_settings
 from intelligen.state.cached_histories import TrialHistories
@@ -47,7 +48,7 @@ class UsedUp:
 
 
 class Account:
-    """What the trials of a sweep have spent, in device-seconds, target tokens and hours of search.
+    """What the trials of a search have spent, in device-seconds, target tokens and hours of search.
 
     An epoch counts when its report is durable. What a crash lost was not reported, and does not count.
 
@@ -56,13 +57,17 @@ class Account:
         ledger: The sweep's.
         directory: The sweep's.
         searching: Whether this launch searches now, so that the clock runs.
+        replicate: The search that it is about, where it is one of several: each has the whole budget.
 
     """
 
-    def __init__(self, budget: Budget, ledger: Ledger, directory: Path, *, searching: bool) -> None:
+    def __init__(
+        self, budget: Budget, ledger: Ledger, directory: Path, *, searching: bool, replicate: Replicate | None = None
+    ) -> None:
         self._budget = budget
         self._ledger = ledger
         self._searching = searching
+        self._replicate = replicate
         self._counted = task_settings(ledger.fingerprint.get("experiment", {})).counted
         self._histories = TrialHistories(directory)
         self._known: dict[str | None, str] = {}
@@ -101,7 +106,8 @@ class Account:
                 yield UsedUp(key, most, so_far, self._counted)
 
     def _searched(self, row: str | None = None) -> list[TrialRecord]:
-        searched = [record for record in self._ledger.trials.values() if record.suggested]
+        mine = self._replicate
+        searched = [one for one in self._ledger.trials.values() if one.suggested and (mine is None or one.seed in mine)]
         return [record for record in searched if row in (None, record.row)]
 
     def _hopeless(self, trials: list[TrialRecord]) -> bool:
@@ -111,7 +117,8 @@ class Account:
 
     def wall_s(self) -> float:
         """Seconds for which launches have searched; a killed one counts up to its last event or report."""
-        spans = self._ledger.searches
+        number = None if self._replicate is None else self._replicate.number
+        spans = [span for span in self._ledger.searches if span.replicate == number]
         if not spans:
             return 0.0
         heard = [report.time_ms for record in self._searched() for report in self._histories.reports(record)]

@@ -1,6 +1,6 @@
 """Confirmation stage: the best configurations are trained again with fresh seeds, all at once or look by look."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,13 +32,13 @@ class Repetition:
 
 
 def repetitions_left(context: SweepContext) -> list[Repetition]:
-    """Repetitions that have not ended yet, seed by seed."""
+    """Repetitions that have not ended yet, search by search, and of each seed by seed."""
     if not context.rows.confirmation_seeds:
         return []
     trials = context.ledger.trials
-    chosen = list(best_by_row(context.directory, trials, metric=context.sweep.objective.metric).values())
-    wanted = [one for one in _planned(context, chosen) if _is_left(trials.get(one.id))]
-    return wanted or [one for one in _after_looks(context, chosen) if _is_left(trials.get(one.id))]
+    planned = [one for search in context.searches for one in _planned(search)]
+    wanted = [one for one in planned if _is_left(trials.get(one.id))]
+    return wanted or [one for one in _after_looks(context) if _is_left(trials.get(one.id))]
 
 
 def has_looks(context: SweepContext) -> bool:
@@ -50,20 +50,26 @@ def _is_left(record: TrialRecord | None) -> bool:
     return record is None or record.state is TrialState.RUNNING
 
 
-def _planned(context: SweepContext, chosen: Iterable[TrialRecord]) -> Iterable[Repetition]:
-    """Those that are trained in any case."""
-    _, *seeds = context.rows.seeds
+def _chosen(context: SweepContext) -> Collection[TrialRecord]:
+    """The best trial of each row in one search."""
+    return best_by_row(context.directory, context.trials, metric=context.sweep.objective.metric).values()
+
+
+def _planned(context: SweepContext) -> Iterable[Repetition]:
+    """Those of one search that are trained in any case."""
+    (_, *seeds), chosen = context.rows.seeds, _chosen(context)
     return [Repetition(record, seed) for seed in seeds for record in chosen]
 
 
-def _after_looks(context: SweepContext, chosen: Iterable[TrialRecord]) -> Iterable[Repetition]:
+def _after_looks(context: SweepContext) -> Iterable[Repetition]:
     """Those that the next look at a sequential study needs; none before all scores of the last one are there."""
     if not has_looks(context):
         return []
     following = next_round(read_study(context.directory, store=context.store))
     if following is None:
         return []
-    return [Repetition(record, seed) for seed in following.seeds for record in chosen if record.row in following.rows]
+    chosen = [record for record in _chosen(context) if record.row in following.rows]
+    return [Repetition(record, seed) for seed in following.seeds for record in chosen]
 
 
 def train_repetitions(context: SweepContext, untested: Untested | None = None) -> None:

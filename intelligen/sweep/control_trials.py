@@ -45,13 +45,13 @@ class ControlTrial:
 
 
 def control_trials_left(context: SweepContext) -> list[ControlTrial]:
-    """Those that have not ended yet, point by point; the search has ended."""
-    known = context.ledger.trials
+    """Those of one search that have not ended yet, point by point; it has ended."""
+    known = context.trials
     return [one for one in _wanted(context) if one.id not in known or known[one.id].state is TrialState.RUNNING]
 
 
 def train_control_trials(context: SweepContext) -> None:
-    """Fix the ratios that are not fixed yet, and train what has not ended yet.
+    """Fix the ratios of one search that are not fixed yet, and train what has not ended yet.
 
     Raises:
         KeyboardInterrupt: Somebody interrupted it.
@@ -71,7 +71,7 @@ def _wanted(context: SweepContext) -> Iterator[ControlTrial]:
     own = context.sweep.own_controls()
     for row in _measured(context):
         seen = set[str]()
-        for record in context.ledger.trials.values():
+        for record in context.trials.values():
             # A trial whose values do not go together, or which no process began, is no point.
             if record.suggested and record.row == own[row] and (context.directory_of(record) / TRIAL).exists():
                 one = ControlTrial(row, record)
@@ -85,22 +85,22 @@ def _measured(context: SweepContext) -> dict[str, TrialRecord]:
     own = context.sweep.own_controls()
     if not own:
         return {}
-    best = best_by_row(context.directory, context.ledger.trials, metric=context.sweep.objective.metric)
+    best = best_by_row(context.directory, context.trials, metric=context.sweep.objective.metric)
     return {row: best[strategy] for row, strategy in own.items() if strategy in best and STANDARD in best}
 
 
 def _fix_ratios(context: SweepContext) -> None:
-    histories, trials = TrialHistories(context.directory), context.ledger.trials.values()
+    histories, trials = TrialHistories(context.directory), context.trials.values()
     standard = [one for one in trials if one.suggested and one.row == STANDARD and one.state in USABLE]
     epochs = [reports for one in standard if (reports := histories.reports(one))]
     for row, chosen in _measured(context).items():
-        if row not in context.ledger.updates_ratios:
+        if row not in context.updates_ratios:
             ratio = updates_ratio(histories.reports(chosen), epochs)
             context.ledger.fix_updates_ratio(row, ratio, trial_id=chosen.id)
 
 
 def _begin(context: SweepContext, one: ControlTrial) -> WorkerConfig:
-    trial = one.trial(context, ratio=context.ledger.updates_ratios[one.row])
+    trial = one.trial(context, ratio=context.updates_ratios[one.row])
     directory = layout.searched(context.directory, one.id)
     close_gate(directory)
     context.begin(one.id, trial, directory, kind="trial", row=one.row, params=_shared(one), matches=one.of.id)

@@ -17,6 +17,7 @@ from intelligen.config.schema.experiment import Experiment, Trial
 from intelligen.config.schema.local_keys import local_keys
 from intelligen.config.schema.local_path import Local
 from intelligen.config.schema.model import MODELS
+from intelligen.config.schema.replicates import replicates
 from intelligen.config.schema.strategies import STRATEGIES
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import TASKS
@@ -43,6 +44,7 @@ MAY_CHANGE = (
 MAY_RISE = "sweep.confirm.seeds"
 PLAN_OF_LOOKS = ("sweep.confirm.seeds.", "sweep.confirm.until", "sweep.confirm.difference")
 """What the levels of a sequential study's looks, and its verdicts, follow from."""
+PLAN_OF_SEARCHES = ("sweep.search.replicates",)
 NAMED_DIFFERENCES = 5
 
 
@@ -93,8 +95,10 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
     ]
     if different:
         more = f"; and {len(different) - NAMED_DIFFERENCES} more" if len(different) > NAMED_DIFFERENCES else ""
-        if any(one.startswith(PLAN_OF_LOOKS) for one in different):
-            more += "; looks are planned before the first run, and another plan takes other seeds"
+        planned = {PLAN_OF_LOOKS: "looks are", PLAN_OF_SEARCHES: "the number of searches is"}
+        what = [words for keys, words in planned.items() if any(one.startswith(keys) for one in different)]
+        if what:
+            more += f"; {what[0]} planned before the first run, and another plan takes other seeds"
             fix = f"{ANOTHER_SWEEP} -o experiment.seed={_first_new_seed(stored)}"
         else:
             fix = ANOTHER_SWEEP
@@ -106,9 +110,11 @@ def require_unchanged(stored: Mapping[str, Any], now: Mapping[str, Any], directo
 
 def _first_new_seed(stored: Mapping[str, Any]) -> int:
     """Above those that the sweep uses, or may."""
-    seeds = (stored["sweep"].get("confirm") or {}).get("seeds", 0)
+    sweep, seed = stored["sweep"], int(stored["experiment"]["seed"])
+    seeds = (sweep.get("confirm") or {}).get("seeds", 0)
     used = seeds["at_most"] if isinstance(seeds, Mapping) else seeds
-    return int(stored["experiment"]["seed"]) + int(used) + 1
+    last = replicates(sweep.get("search", {}).get("replicates", 1), seed=seed, search_seed=0)[-1]
+    return last.seed + int(used) + 1
 
 
 def _require_same_rows(stored: Mapping[str, Any], now: Mapping[str, Any], directory: Path) -> None:

@@ -51,9 +51,15 @@ class RowTrials:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The search's seed, then those that confirm what it found in any case."""
-        confirm = self.sweep.confirm
-        return (self.experiment.seed, *self.confirmation_seeds[: 0 if confirm is None else confirm.at_least])
+        """The seeds of the searches, then those that confirm what they found in any case."""
+        confirm, searches = self.sweep.confirm, self.search_seeds
+        least = 0 if confirm is None else confirm.at_least
+        return (*searches, *(seed + number for seed in searches for number in range(1, least + 1)))
+
+    @property
+    def search_seeds(self) -> tuple[int, ...]:
+        """With which trials of the searches are trained: one of each."""
+        return tuple(one.seed for one in self.sweep.search.all_replicates(self.experiment.seed))
 
     @property
     def confirmation_seeds(self) -> tuple[int, ...]:

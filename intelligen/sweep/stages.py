@@ -15,7 +15,7 @@ from intelligen.state import layout
 from intelligen.state.mlflow_run_ids import read_run_ids
 from intelligen.state.trial_records import SweepStatus, TrialRecord, TrialState
 from intelligen.sweep.baselines import train_baselines
-from intelligen.sweep.budget_account import Account, search_end
+from intelligen.sweep.budget_account import search_end
 from intelligen.sweep.confirmation import has_looks, repetitions_left, train_repetitions
 from intelligen.sweep.control_trials import control_trials_left, train_control_trials
 from intelligen.sweep.execution.failure_causes import fault_of
@@ -28,16 +28,16 @@ from intelligen.sweep.score_test_sets import score_trials
 from intelligen.sweep.search.dashboard_notes import run_note, write_notes
 from intelligen.sweep.search.optuna_study import (
     DATABASE_ERRORS,
-    STUDY_FILE,
     DamagedStudyError,
     open_study,
+    study_file,
     study_unavailable,
 )
 from intelligen.sweep.search.searcher import StudySearcher
 from intelligen.sweep.search.study_rebuild import ledgers_study
 from intelligen.sweep.search.warm_start import learnt, warm_start
 from intelligen.sweep.sweep_context import SweepContext
-from intelligen.sweep.trial_lifecycle import SearchedTrials, ended_trials, tell_known_ends
+from intelligen.sweep.trial_lifecycle import SearchedTrials, account_of, ended_trials, tell_known_ends
 from intelligen.training.trained_model import present_bounds
 
 
@@ -48,8 +48,8 @@ def is_finished(context: SweepContext) -> bool:
         return False
     trials = [record for record in context.ledger.trials.values() if record.kind == "trial"]
     running = any(record.state is TrialState.RUNNING for record in trials)
-    left = control_trials_left(context) or repetitions_left(context)
-    return _search_is_over(context) and not running and not left
+    left = any(map(control_trials_left, context.searches)) or repetitions_left(context)
+    return all(map(_search_is_over, context.searches)) and not running and not left
 
 
 def require_no_late_search(context: SweepContext) -> None:
@@ -60,7 +60,7 @@ def require_no_late_search(context: SweepContext) -> None:
 
     """
     confirms = any(record.kind == "confirm" for record in context.ledger.trials.values())
-    if (confirms or context.ledger.updates_ratios) and not _search_is_over(context):
+    if any((confirms or one.updates_ratios) and not _search_is_over(one) for one in context.searches):
         what = "its best configurations are being confirmed" if confirms else "the ratios of its controls are fixed"
         raise ChangedError(
             f"{context.directory}: {what}, so its search has ended and takes no larger budget; continue in"
@@ -78,23 +78,24 @@ def prepare_search(context: SweepContext) -> None:
         StorageError: The study is lost, and the ledger does not hold what it is rebuilt from.
 
     """
-    study = ledgers_study(context)
-    warm_start(study, context.sweep, sweeps=layout.sweeps(context.store))
-    if context.sweep.search.warm_start is not None and context.ledger.learnt is None:
-        context.ledger.learn(learnt(study))
+    for search in context.searches:
+        study = ledgers_study(search)
+        warm_start(study, search.sweep, sweeps=layout.sweeps(context.store))
+        if search.sweep.search.warm_start is not None and context.ledger.learnt is None:
+            context.ledger.learn(learnt(study))
 
 
 def _search_is_over(context: SweepContext) -> bool:
-    trials = [record for record in context.ledger.trials.values() if record.suggested]
-    account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
+    trials = [record for record in context.trials.values() if record.suggested]
+    account = account_of(context, searching=False)
     return search_end(context.sweep, Counter(record.row for record in trials), account.spent) is not None
 
 
 def search_stage(context: SweepContext, *, scores: bool = False) -> None:
-    """Run the trials that the budget still holds.
+    """Run the trials of one search that the budget still holds.
 
     Args:
-        context: The launch.
+        context: The launch, of one search.
         scores: Whether the test sets are scored as soon as an actor has no trial, and in the end.
 
     Raises:
@@ -104,8 +105,8 @@ def search_stage(context: SweepContext, *, scores: bool = False) -> None:
 
     """
     study = ledgers_study(context)
-    context.ledger.begin_search()
-    account = Account(context.sweep.budget, context.ledger, context.directory, searching=True)
+    context.ledger.begin_search(None if context.replicate is None else context.replicate.number)
+    account = account_of(context, searching=True)
     ended = partial(context.ledger.end_search, "the budget is spent")
     untested, finished = Untested(partial(_untested, context), ended) if scores else None, True
     try:
@@ -217,13 +218,14 @@ def run_stages(context: SweepContext, *, until: str) -> None:
     """
     scores, confirms = until == STAGES[-1], bool(context.rows.confirmation_seeds)
 
-    def search() -> None:
-        search_stage(context, scores=scores and not confirms)
-        train_control_trials(context)
+    def searches() -> None:
+        for search in context.searches:
+            search_stage(search, scores=scores and not confirms)
+            train_control_trials(search)
 
     stages: dict[str, Callable[[], None]] = {
         "baseline": partial(train_baselines, context),
-        "search": search,
+        "search": searches,
         "confirm": partial(confirmation_stage, context, scores=scores and confirms),
         "test": partial(test_stage, context),
     }
@@ -260,15 +262,17 @@ def link_runs(context: SweepContext, *, tracking_uri: str) -> None:
 
     Nothing where there is no study, or it does not answer: the next launch writes what is missing.
     """
-    if context.sweep.search.storage is None and not (context.directory / STUDY_FILE).exists():
-        return
     runs, command = read_run_ids(context.directory), interface_command(tracking_uri)
     server = interface(tracking_uri)
     notes = {
         trial: run_note(server + run_path(runs.experiment or "", run_id), command)
         for trial, run_id in runs.trials.items()
     }
-    with suppress(UnavailableError, StorageError, DamagedStudyError, *DATABASE_ERRORS):
-        # As it is: a launch that lost its study does not rebuild it at its end.
-        study = open_study(context.directory, context.sweep, sweep_id=context.ledger.fingerprint["sweep_id"])
-        write_notes(study, notes)
+    for search in context.searches:
+        if context.sweep.search.storage is None and not study_file(context.directory, search.replicate).exists():
+            continue
+        with suppress(UnavailableError, StorageError, DamagedStudyError, *DATABASE_ERRORS):
+            # As it is: a launch that lost its study does not rebuild it at its end.
+            sweep_id = context.ledger.fingerprint["sweep_id"]
+            study = open_study(context.directory, search.sweep, sweep_id=sweep_id, replicate=search.replicate)
+            write_notes(study, notes, replicate=search.replicate)

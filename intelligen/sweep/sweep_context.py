@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from intelligen.config.schema.experiment import Experiment, Trial
+from intelligen.config.schema.replicates import Replicate
 from intelligen.config.schema.schedulers import Pbt
 from intelligen.config.schema.sweep import Resources, Sweep
 from intelligen.state.failure_file import forget_failure
@@ -36,6 +37,36 @@ class SweepContext:
     """Trials whose processes were ended because their storage hung."""
     reopened: set[str] = field(default_factory=set)
     """Failed trials of which the ledger says that they run again, before they do."""
+    replicate: Replicate | None = None
+    """The search that this is of, where it is one of several."""
+
+    @cached_property
+    def searches(self) -> "tuple[SweepContext, ...]":
+        """The launch for each of the sweep's searches alone: with its seeds, and its trials."""
+        every = self.sweep.search.all_replicates(self.experiment.seed)
+        if len(every) == 1:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                sweep=self.sweep.of_one_search(one),
+                experiment=self.experiment.model_copy(update={"seed": one.seed}),
+                replicate=one,
+            )
+            for one in every
+        )
+
+    @property
+    def trials(self) -> dict[str, TrialRecord]:
+        """The ledger's, of one search its own; in the order in which they were started."""
+        mine = self.replicate
+        return {name: one for name, one in self.ledger.trials.items() if mine is None or one.seed in mine}
+
+    @property
+    def updates_ratios(self) -> dict[str, float]:
+        """Own control → its `updates_ratio`, in one search."""
+        trials = self.trials
+        return {row: ratio for (row, trial), ratio in self.ledger.updates_ratios.items() if trial in trials}
 
     @cached_property
     def rows(self) -> RowTrials:

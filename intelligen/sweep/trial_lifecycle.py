@@ -6,6 +6,7 @@ import optuna
 from optuna.trial import TrialState as OptunaState
 
 from intelligen.analysis.trial_outcome import Outcome, read_outcome
+from intelligen.config.schema.replicates import Replicate
 from intelligen.state import layout
 from intelligen.state.cached_histories import TrialHistories
 from intelligen.state.trial_integrity import take_evidence
@@ -24,9 +25,9 @@ from intelligen.sweep.search.searcher import Suggestion
 from intelligen.sweep.sweep_context import SweepContext
 
 
-def trial_name(number: int) -> str:
-    """The trial's name in the ledger, by Optuna's number."""
-    return f"t{number:04d}"
+def trial_name(number: int, replicate: Replicate | None = None) -> str:
+    """The trial's name in the ledger, by Optuna's number; of several searches each has numbers of its own."""
+    return f"t{number:04d}" if replicate is None else f"r{replicate.number}-t{number:04d}"
 
 
 class SearchedTrials:
@@ -50,7 +51,7 @@ class SearchedTrials:
             ConfigError: Its values do not go together.
 
         """
-        context, name = self._context, trial_name(suggestion.number)
+        context, name = self._context, self._name(suggestion.number)
         trial = context.rows.trial(suggestion.changes)
         directory, row = layout.searched(context.directory, name), context.rows.row_of(suggestion.changes)
         if suggestion.begins:
@@ -70,7 +71,7 @@ class SearchedTrials:
 
     def refuse(self, suggestion: Suggestion, reason: str) -> Outcome:
         """Record a trial whose values are not allowed: what was asked for, and which rule it breaks."""
-        context, name = self._context, trial_name(suggestion.number)
+        context, name = self._context, self._name(suggestion.number)
         if name not in context.ledger.trials:
             context.ledger.start(
                 name,
@@ -94,15 +95,18 @@ class SearchedTrials:
             IntelligenError: A fault of host or cluster, which ends the launch.
 
         """
-        return self._attempts.failed(trial_name(number), error)
+        return self._attempts.failed(self._name(number), error)
 
     def continue_trial(self, number: int, epoch: int) -> None:
         """Have a trial of several workers go on after an epoch."""
-        continue_trial(self._context, trial_name(number), epoch)
+        continue_trial(self._context, self._name(number), epoch)
 
     def end(self, number: int, *, crashed: bool = False, stopped: str | None = None) -> Outcome:
         """Write a trial's end into the ledger; as `end_trial`."""
-        return end_trial(self._context, trial_name(number), crashed=crashed, stopped=stopped)
+        return end_trial(self._context, self._name(number), crashed=crashed, stopped=stopped)
+
+    def _name(self, number: int) -> str:
+        return trial_name(number, self._context.replicate)
 
 
 def end_trial(context: SweepContext, name: str, *, crashed: bool, stopped: str | None = None) -> Outcome:
@@ -140,28 +144,40 @@ def reopen_failed(context: SweepContext) -> tuple[list[str], dict[tuple[UsedUp, 
         keep from that: they have failed still.
 
     """
-    trials = context.ledger.trials.values()
-    own = context.sweep.own_controls()
-    confirmed = {record.row for record in trials if record.kind == "confirm"}
-    confirmed |= {own[control] for control in context.ledger.updates_ratios}
-    account = Account(context.sweep.budget, context.ledger, context.directory, searching=False)
     again, unpaid = list[str](), dict[tuple[UsedUp, ...], list[str]]()
-    for record in failed_trials(context):
-        if record.kind == "trial" and record.row in confirmed:
-            continue
-        if record.suggested and (bounds := account.used_up(record.row)):
-            unpaid.setdefault(bounds, []).append(record.id)
-        else:
-            again.append(record.id)
+    for search in context.searches:
+        account = account_of(search, searching=False)
+        fixed = _rows_with_a_fixed_best(search)
+        for record in failed_trials(search):
+            if record.kind == "trial" and record.row in fixed:
+                continue
+            if record.suggested and (bounds := account.used_up(record.row)):
+                unpaid.setdefault(bounds, []).append(record.id)
+            else:
+                again.append(record.id)
     for name in again:
         context.ledger.restart(name)
         context.reopened.add(name)
     return again, unpaid
 
 
+def _rows_with_a_fixed_best(context: SweepContext) -> set[str]:
+    """Of one search: those that are being confirmed, or whose own control is trained for as long as their best."""
+    own = context.sweep.own_controls()
+    confirmed = {record.row for record in context.trials.values() if record.kind == "confirm"}
+    return confirmed | {own[control] for control in context.updates_ratios}
+
+
+def account_of(context: SweepContext, *, searching: bool) -> Account:
+    """What a search has spent; arguments as of `Account`."""
+    return Account(
+        context.sweep.budget, context.ledger, context.directory, searching=searching, replicate=context.replicate
+    )
+
+
 def failed_trials(context: SweepContext) -> list[TrialRecord]:
     """Those of the search and of the confirmation that failed."""
-    trials = context.ledger.trials.values()
+    trials = context.trials.values()
     return [one for one in trials if one.kind in ("trial", "confirm") and one.state is TrialState.FAILED]
 
 
@@ -174,7 +190,7 @@ def continue_trial(context: SweepContext, name: str, epoch: int) -> None:
 def tell_known_ends(context: SweepContext, study: optuna.Study, spent: Spent) -> None:
     """End the trials that a killed launch left running in the study, and that have ended or have no budget left."""
     for trial in study.get_trials(states=(OptunaState.RUNNING,)):
-        record = context.ledger.trials.get(trial_name(trial.number))
+        record = context.ledger.trials.get(trial_name(trial.number, context.replicate))
         if record is None:
             continue  # killed before it was written down: it is suggested again
         if record.state is TrialState.RUNNING:
@@ -190,6 +206,6 @@ def ended_trials(context: SweepContext) -> list[EndedTrial]:
     histories = TrialHistories(context.directory)
     return [
         EndedTrial(record.id, record.row, tuple(histories.reports(record)))
-        for record in context.ledger.trials.values()
+        for record in context.trials.values()
         if record.kind == "trial" and record.state is not TrialState.RUNNING
     ]

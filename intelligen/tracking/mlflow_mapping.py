@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.compared_units import Units
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import SELECTED, USABLE, effort_of, selected_scores
 from intelligen.config.document import flatten
@@ -97,6 +98,12 @@ def trial_tags(
     if reports:
         tags["mlflow.note.content"] = samples_note(reports[-1], counted=counted)
     return as_tags(tags)
+
+
+def replicate_tag(record: TrialRecord, fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    """Which of several searches a trial is of; nothing in a sweep with one."""
+    found = Units.recorded(fingerprint).of_seeds([record.seed])
+    return as_tags({"replicate": found[0]}) if found else {}
 
 
 def source_tags(fingerprint: Mapping[str, Any]) -> dict[str, str]:

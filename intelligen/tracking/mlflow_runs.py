@@ -124,6 +124,7 @@ class MlflowRuns:
         self._describe(run, record)
         counted = self._task.counted
         tags = mlflow_mapping.trial_tags(record, reports, ending=ending, compared=self._rows, counted=counted)
+        tags |= mlflow_mapping.replicate_tag(record, self._fingerprint)
         if ending.status != "RUNNING":
             tags |= _put_samples(run, reports)
         points = _missing_epochs(run, record, reports) + self._missing_summary(run, record, reports)

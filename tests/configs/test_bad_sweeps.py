@@ -121,6 +121,27 @@ BAD_SWEEPS = {
         "confirm.seeds.at_least",
         "must be at least 3, got 2",
     ),
+    "searches that nothing confirms": (
+        f"{VARIED}search:\n  replicates: 3  #!\n",
+        "search.replicates",
+        "needs `confirm`: searches are compared by what they have found",
+    ),
+    "searches that are looked at seed by seed": (
+        f"{VARIED}confirm: {{seeds: {{at_most: 9}}, until: resolved, difference: 1}}\nsearch: {{replicates: 3}}  #!\n",
+        "search.replicates",
+        "is fixed beforehand, and confirm.until takes one seed after the other, which do not tell how searches differ",
+    ),
+    "searches that are told the same": (
+        f"{VARIED}confirm: {{seeds: 2}}\nsearch:\n  warm_start: {{sweep: earlier}}\n  replicates: 3  #!\n",
+        "search.replicates",
+        "is for searches that are independent of each other, and search.warm_start tells all of them the same",
+    ),
+    "no search": (f"{VARIED}search: {{replicates: 0}}  #!\n", "search.replicates", "must be at least 1, got 0"),
+    "a crowd of searches": (
+        f"{VARIED}search: {{replicates: 101}}  #!\n",
+        "search.replicates",
+        "must be at most 100, got 101",
+    ),
     "confirm without a mapping": (f"{VARIED}confirm: 3  #!\n", "confirm", "must be a mapping, got 3"),
     "unknown key of confirm": (f"{VARIED}confirm: {{sedes: 3}}  #!\n", "confirm.sedes", 'did you mean "seeds"?'),
     "no search to test with": (f"{VARIED}test: {{searches: []}}  #!\n", "test.searches", "must not be empty"),

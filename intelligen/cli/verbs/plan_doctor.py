@@ -21,6 +21,7 @@ from intelligen.reporting.terminal.status_view import duration
 from intelligen.sweep.cluster.find_cluster import find_cluster
 
 if TYPE_CHECKING:
+    from intelligen.config.schema.sweep import Sweep
     from intelligen.sweep.preflight.plan import Plan, SampledTrial
     from intelligen.training.timing import TimeRange
 
@@ -100,11 +101,14 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
     yield f"experiment  {plan.experiment.name}; seed {plan.experiment.seed}"
     if sweep.space:
         yield f"search      {sweep.search.sampler}, seed {sweep.search.seed}; scheduler {sweep.scheduler.name}"
+        if (count := sweep.search.replicates) > 1:
+            yield f"searches    {count}, one after the other, each with this budget and seeds of its own"
     points = f"one trial at each of the {sweep.total_trials()} points" if sweep.space else "one trial of each row"
     yield f"budget      {budget or points}"
     yield f"objective   {sweep.objective.metric}, {sweep.objective.direction}d; the test sets are scored at the end"
     if sweep.confirm is not None:
-        yield f"confirm     the best of each {sweep.row_parameter} {_confirmed(sweep.confirm, plan.experiment.seed)}"
+        how = _confirmed(sweep, sweep.confirm, plan.experiment.seed)
+        yield f"confirm     the best of each {sweep.row_parameter} {how}"
     if own := sweep.own_controls():
         how = "standard_matched at the points of their strategies' trials, for as long as these take"
         yield f"controls    {', '.join(own)}: {how}"
@@ -136,7 +140,11 @@ def _settings(settings: "Mapping[str, Any]") -> str:
     return ", ".join(f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()) or "as it is"
 
 
-def _confirmed(asked: Confirmation, searched: int) -> str:
+def _confirmed(sweep: "Sweep", asked: Confirmation, searched: int) -> str:
+    searches = sweep.search.all_replicates(searched)
+    if len(searches) > 1:
+        seeds = "; ".join(", ".join(map(str, asked.after(one.seed))) for one in searches)
+        return f"in each search is trained again with that search's seeds ({seeds}) and then tested"
     every = asked.after(searched)
     seeds = ", ".join(map(str, every[: asked.at_least]))
     if asked.until is None:

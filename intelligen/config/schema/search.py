@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from intelligen.config.base import Name, Settings
+from intelligen.config.base import ADDED, Name, Settings
 from intelligen.config.schema.local_path import DatabaseAddress, LocalPath
+from intelligen.config.schema.replicates import MOST_REPLICATES, Replicate, replicates
 from intelligen.config.schema.space_forms import Scalar
 
 DATABASES = ("sqlite", "postgresql", "mysql")
@@ -51,6 +52,11 @@ class Search(Settings):
     """A database for Optuna's study (`postgresql://…`, `mysql://…`, `sqlite:///…`, relative to this file); a journal
     file in the sweep's directory where not given."""
     warm_start: WarmStart | None = None
+    replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES), ADDED] = 1
+    """So many searches, each with the whole budget and with seeds of its own: those of the first are `seed` and
+    `experiment.seed`, those of each further one are 1 and 1000 higher. What each has found is confirmed with so many
+    `confirm.seeds`. With one, a study tells of the configurations that were found; with 3 or more it tells of the
+    strategies, over searches; 2 decide nothing. It stays as it was when the sweep began."""
 
     @field_validator("storage")
     @classmethod
@@ -67,3 +73,12 @@ class Search(Settings):
         if self.sampler == "grid" and self.warm_start is not None:
             raise ValueError("warm_start has no meaning with the sampler grid, which runs every point: leave it out")
         return self
+
+    def all_replicates(self, seed: int) -> tuple[Replicate, ...]:
+        """Its searches, where the trials of the first have this seed."""
+        return replicates(self.replicates, seed=seed, search_seed=self.seed)
+
+    def alone(self, replicate: Replicate | None = None) -> "Search":
+        """One of its searches; not given = the first."""
+        seed = self.seed if replicate is None else replicate.search_seed
+        return self.model_copy(update={"seed": seed, "replicates": 1})

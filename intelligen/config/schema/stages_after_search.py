@@ -14,7 +14,10 @@ SearchName = Literal["greedy", "beam", "sample"]
 
 
 class PowerPrior(Settings):
-    """How much the difference of a pair of runs varies between seeds, as far as it is known before a study."""
+    """How much the difference of a pair of runs varies between seeds, as far as it is known before a study.
+
+    With several searches (`search.replicates`): between searches, the runs of each averaged.
+    """
 
     either = (("sd", "sweep"),)
 
@@ -53,7 +56,8 @@ class Confirmation(Settings):
 
     seeds: Annotated[int, Field(ge=2, le=100)] | SeedRange = 3
     """So many: experiment.seed + 1, + 2, …. Each has a baseline of its own, from which all strategies start. Fewer than
-    3 decide nothing. With `until` a range, `{at_least: 3, at_most: 10}`."""
+    3 decide nothing. With `until` a range, `{at_least: 3, at_most: 10}`. With several searches (`search.replicates`)
+    each has so many, and 2 are enough."""
     until: Annotated[Literal["resolved"] | None, ADDED] = None
     """`resolved`: the study looks at the test scores after `at_least` seeds, and after each further one. A strategy
     takes another seed, and its controls with it, until it is shown to be better or worse than its own control (a better

@@ -10,6 +10,7 @@ from intelligen.config.schema.local_path import LocalPath
 from intelligen.config.schema.objective import Objective, OneOfSeveral
 from intelligen.config.schema.own_controls import own_controls, unfit_for_own_controls
 from intelligen.config.schema.published import Published
+from intelligen.config.schema.replicates import Replicate
 from intelligen.config.schema.rows import Row, Rows, StrategyControl
 from intelligen.config.schema.schedulers import Asha, Pbt, Scheduler
 from intelligen.config.schema.search import Search
@@ -226,9 +227,14 @@ class Sweep(Settings):
         chosen: dict[str, Space] = {self.row_parameter: Choice(choice=list(self.row_ids()))} if self.variants() else {}
         return chosen | self.space
 
+    def of_one_search(self, replicate: Replicate | None = None) -> "Sweep":
+        """The same with one of its searches alone; not given = the first."""
+        return self.model_copy(update={"search": self.search.alone(replicate)})
+
     def confirmation_seeds(self, seed: int) -> tuple[int, ...]:
-        """With which the best configurations are trained again, where the search has this seed; empty without that."""
-        return () if self.confirm is None else self.confirm.after(seed)
+        """With which the best configurations of each search are trained again, where the first search has this seed."""
+        after = () if self.confirm is None else self.confirm.after(0)
+        return tuple(search.seed + one for search in self.search.all_replicates(seed) for one in after)
 
     def round_robin(self) -> bool:
         """Whether rows get trials in round robin; otherwise the sampler chooses them."""
@@ -236,7 +242,7 @@ class Sweep(Settings):
         return bool(self.row_ids()) and by_turns
 
     def trials_of(self, row: str) -> int | None:
-        """Most trials of one row; none where their number has no bound of its own."""
+        """Most trials of one row in a search; none where their number has no bound of its own."""
         bounds = [self.budget.trials_per_strategy]
         entry = self.searched.get(self.row_parameter)
         if self._lists_all and isinstance(entry, Choice):
@@ -253,20 +259,26 @@ class Sweep(Settings):
             bounds.append(sum(share for share in shares if share is not None))
         elif self._lists_all:
             bounds.append(grid_size(self.searched))
-        return min((bound for bound in bounds if bound is not None), default=None)
+        in_a_search = min((bound for bound in bounds if bound is not None), default=None)
+        return None if in_a_search is None else in_a_search * self.search.replicates
 
     def total_repetitions(self) -> int:
         """Most trainings that confirm what the search found, where every row has a trial to repeat."""
-        return 0 if self.confirm is None else self.confirm.at_most * max(1, len(self.table_rows()))
+        return 0 if self.confirm is None else self.confirm.at_most * self._most_chosen()
 
     def least_repetitions(self) -> int:
         """Those of them that are trained in any case."""
-        return 0 if self.confirm is None else self.confirm.at_least * max(1, len(self.table_rows()))
+        return 0 if self.confirm is None else self.confirm.at_least * self._most_chosen()
 
     def total_control_trials(self) -> int:
         """Most trials of own controls after the search; 0 too where no number bounds those of the strategies."""
         each = [self.trials_of(strategy) for strategy in self.own_controls().values()]
-        return sum(one for one in each if one is not None) if None not in each else self.budget.trials or 0
+        bounded = sum(one for one in each if one is not None) if None not in each else self.budget.trials or 0
+        return bounded * self.search.replicates
+
+    def _most_chosen(self) -> int:
+        """Best trials: one of every row, of each search."""
+        return max(1, len(self.table_rows())) * self.search.replicates
 
     @property
     def _lists_all(self) -> bool:

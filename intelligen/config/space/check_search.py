@@ -10,6 +10,7 @@ from intelligen.config.schema.space_forms import Scalar
 from intelligen.config.schema.space_parameters import Parameter, grid_size, parameters
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_population import population_problems
+from intelligen.config.space.check_replicates import replicate_problems
 from intelligen.config.space.points_table import read_points
 from intelligen.errors import ConfigError
 
@@ -28,8 +29,8 @@ def check_search(sweep: Sweep, document: Document, *, project: Path | None) -> N
         project: Where the table of a warm start must lie; None = anywhere.
 
     Raises:
-        ConfigError: A grid without end, a point that does not lie in the space, a population that cannot exchange, or
-            a table outside of the project.
+        ConfigError: A grid without end, a point that does not lie in the space, a population that cannot exchange,
+            several searches that cannot be compared, or a table outside of the project.
 
     """
     raise_problems(
@@ -38,6 +39,7 @@ def check_search(sweep: Sweep, document: Document, *, project: Path | None) -> N
             *_process_problems(sweep, document),
             *_point_problems(sweep, document),
             *population_problems(sweep, document),
+            *replicate_problems(sweep, document),
         ]
     )
     warm_start = sweep.search.warm_start

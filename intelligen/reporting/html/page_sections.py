@@ -7,6 +7,7 @@ from typing import Any
 from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import StudyResults
 from intelligen.config.schema.decoding import Beam, ByLength
+from intelligen.config.schema.replicates import Replicate
 from intelligen.data.data_summary import shared_rows
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
 from intelligen.reporting.html.learning_curves import epoch_curves, exposure_curves, learning_curves
@@ -32,6 +33,10 @@ _HOW_TO_READ = (
     " over all trials of a {row}, in search and confirmation, the stopped and the"
     " failed included; a device is a GPU, or a worker's processors. Memory is the GPU's, or resident memory of"
     " processes without one."
+)
+_HOW_SEARCHES = (
+    " Each row was searched several times: intervals, verdicts and effect sizes are over searches, with the seeds of"
+    " each averaged."
 )
 _HOW_VARIANTS = " Epoch, losses and validation scores are of the selected weights, means over the seeds of a row."
 _HOW_TOKENS = (
@@ -75,6 +80,7 @@ def _how_to_read(study: StudyResults) -> str:
     others = "".join(f" {other.label} is the mean over seeds too, and ranks nothing." for other in further)
     compared = study.compared
     how = _HOW_TO_READ.format(score=f"{metric.label}{source}", rows=compared.words, row=compared.word)
+    how += _HOW_SEARCHES if study.units.are_searches else ""
     if not compared.variants:
         return how + others
     by_token = _HOW_TOKENS if study.task.settings.predicts_tokens else ""
@@ -185,6 +191,10 @@ def _traced(study: StudyResults) -> str:
     )
 
 
+def _several_searches(study: StudyResults) -> Sequence[Replicate]:
+    return study.units.searches if study.units.are_searches else ()
+
+
 def _what_was_run(study: StudyResults) -> Section:
     fingerprint = study.fingerprint
     signatures = sorted(
@@ -199,6 +209,7 @@ def _what_was_run(study: StudyResults) -> Section:
         *(("rows of the splits", line) for line in (shared_rows(study.data) if study.data else ())),
         *(("length penalty", line) for line in _length_penalty(study)),
         ("seeds", ", ".join(str(seed) for seed in sorted({m.record.seed for m in study.members}))),
+        *(("search", f"{one.number}: seeds from {one.seed} on") for one in _several_searches(study)),
         *((f"version of {name}", version) for name, version in fingerprint.get("versions", {}).items()),
         *((name.replace("_", " "), text) for name, text in signatures),
         *_machine(study.environment),

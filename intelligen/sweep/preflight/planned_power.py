@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.compared_units import Units
 from intelligen.analysis.find_sweep import find_sweep
 from intelligen.analysis.power_words import UNKNOWN_SD, power_after, seeds_words, smallest_words
 from intelligen.analysis.sequential_looks import sequential_plan
@@ -36,16 +37,20 @@ def power_lines(sweep: Sweep, experiment: Experiment, *, store: Path) -> Iterato
     if sweep.confirm is None or not family:
         return
     seeds, sequential = sweep.confirm.at_most, sequential_plan(sweep, family=family)
-    if seeds < LEAST_UNITS:
-        yield f"{seeds} seeds decide nothing: raise confirm.seeds to {LEAST_UNITS} or more"
+    units = Units.of(sweep, seed=experiment.seed)
+    planned = units.count(sweep.confirmation_seeds(experiment.seed))
+    if planned < LEAST_UNITS:
+        key = "search.replicates" if units.are_searches else "confirm.seeds"
+        yield f"{planned} {units.word} decide nothing: raise {key} to {LEAST_UNITS} or more"
         return
     metric = build_task(experiment.task).ranking
-    prior = UNKNOWN_SD if sweep.confirm.prior is None else _prior(sweep.confirm.prior, store)
-    power = Power(prior, family, seeds, sequential)
-    each = f"{seeds}" if sequential is None else f"{sweep.confirm.at_least} to {seeds}"
-    count = f"{family} comparison{'' if family == 1 else 's'} with {each} seeds each"
-    yield f"{count} find a difference of {smallest_words(power, metric)} in four of five cases"
-    yield seeds_words(power, metric)
+    prior = UNKNOWN_SD if sweep.confirm.prior is None else _prior(sweep.confirm.prior, store, units)
+    power = Power(prior, family, planned, sequential)
+    each = f"{planned}" if sequential is None else f"{sweep.confirm.at_least} to {seeds}"
+    count = f"{family} comparison{'' if family == 1 else 's'} with {each} {units.word} each"
+    found = smallest_words(power, metric, units=units.word)
+    yield f"{count} find a difference of {found} in four of five cases"
+    yield seeds_words(power, metric, units=units.word)
     if sweep.confirm.prior is None:
         yield _ASK
     elif (margin := sweep.confirm.counts_as_none) is not None and power.smallest().high < margin:
@@ -53,13 +58,17 @@ def power_lines(sweep: Sweep, experiment: Experiment, *, store: Path) -> Iterato
         yield f"confirm.{key} is {margin:g}: a difference below it may be called better or equivalent"
 
 
-def _prior(given: PowerPrior, store: Path) -> Prior:
+def _prior(given: PowerPrior, store: Path, units: Units) -> Prior:
     if given.sd is not None:
         return Prior(given.sd, given.degrees)
     assert given.sweep is not None
     study = read_study(find_sweep(store, given.sweep), store=store)
+    if study.units.are_searches != units.are_searches:
+        shows, asked = study.units.word, units.word
+        raise ConfigError(f"confirm.prior.sweep: {given.sweep} shows how much {shows} differ, and here {asked} count")
     rows = score_table(study, study.primary) if study.primary in study.settings else []
     found = power_after(rows, family=1, seeds=LEAST_UNITS)
     if found is None:
-        raise ConfigError(f"confirm.prior.sweep: {given.sweep} has no comparison that shows how much seeds differ")
+        what = f"shows how much {units.word} differ"
+        raise ConfigError(f"confirm.prior.sweep: {given.sweep} has no comparison that {what}")
     return found.prior

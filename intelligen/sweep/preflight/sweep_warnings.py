@@ -18,6 +18,7 @@ _ROWS = {"strategy": "strategies", "row": "rows"}
 
 def sweep_warnings(sweep: Sweep, experiment: Experiment) -> list[str]:
     """One line each: what, why, the fix."""
+    sweep = sweep.of_one_search()  # each has the whole budget
     strategies = () if sweep.variants() else sweep.strategies() or (experiment.strategy.name,)
     return [
         *missing_controls((*strategies, *sweep.own_controls())),
@@ -31,6 +32,7 @@ def luck_warning(sweep: Sweep, experiment: Experiment) -> str | None:
     """Whether the trials of a row are too few to be stopped early; none too where no number bounds them."""
     if not sweep.space:
         return None
+    sweep = sweep.of_one_search()
     rows, total = sweep.row_ids() or ("",), sweep.total_trials()
     each = [None if total is None else total // len(rows)] if not sweep.round_robin() else map(sweep.trials_of, rows)
     known = [count for count in each if count is not None]
@@ -45,6 +47,7 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
         trial_s: Seconds of a trial that finishes.
 
     """
+    sweep = sweep.of_one_search()
     wanted, workers = sweep.total_trials() or max(1, len(sweep.row_ids())), sweep.resources.workers
     least_s = {
         "wall_hours": wanted * trial_s.low / sweep.resources.concurrent_trials,

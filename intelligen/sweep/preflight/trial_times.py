@@ -105,7 +105,7 @@ class TrialTimes:
             return None
         total += self._sweep.total_control_trials()
         baseline, missing = TimeRange(0.0, 0.0), self._missing(self.rows.seeds)
-        of_all_seeds = self._missing((self.rows.experiment.seed, *self.rows.confirmation_seeds))
+        of_all_seeds = self._missing((*self.rows.search_seeds, *self.rows.confirmation_seeds))
         for name, trials in of_all_seeds.items():
             one = self._seconds(trials[0], name, self._sweep.baseline, validations=trials[0].training.epochs)
             baseline += one.between(len(missing.get(name, ())), len(trials))

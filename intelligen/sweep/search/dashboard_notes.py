@@ -8,20 +8,22 @@ from collections.abc import Mapping
 
 import optuna
 
+from intelligen.config.schema.replicates import Replicate
 from intelligen.sweep.trial_lifecycle import trial_name
 
 
-def write_notes(study: optuna.Study, notes: Mapping[str, str]) -> None:
+def write_notes(study: optuna.Study, notes: Mapping[str, str], *, replicate: Replicate | None = None) -> None:
     """Give trials of a study their notes, where they have none: notes of people stay.
 
     Args:
         study: The sweep's.
         notes: Trial (`t0003`) → Markdown.
+        replicate: The search that the study is of, where it is one of several.
 
     """
     known = study._storage.get_study_system_attrs(study._study_id)
     for trial in study.get_trials(deepcopy=False):
-        note, version = notes.get(trial_name(trial.number)), f"dashboard:{trial._trial_id}:note_ver"
+        note, version = notes.get(trial_name(trial.number, replicate)), f"dashboard:{trial._trial_id}:note_ver"
         if note is None or version in known:
             continue
         # The text first: with its version the note counts.

@@ -24,12 +24,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from intelligen.analysis.strategy_table import SELECTED
 from intelligen.analysis.trial_outcome import Outcome
+from intelligen.config.schema.replicates import Replicate
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import UnavailableError, unwritten
 from intelligen.state.ledger import TrialState
 from intelligen.state.redaction import REDACTED, redact_text
 
 STUDY_FILE = "study.journal"
+"""Of a sweep with one search."""
 _REBUILT = ".rebuilt"
 # Trials that another search made: the sampler learns from them, and no budget counts them.
 WARM_START = "warm_start"
@@ -50,13 +52,27 @@ class DamagedStudyError(Exception):
     """The journal of a study cannot be read; the ledger knows what it held."""
 
 
-def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = False) -> optuna.Study:
+def study_file(directory: Path, replicate: Replicate | None) -> Path:
+    """The journal of a sweep's study, or of that of one of its searches: `study-r2.journal`."""
+    return directory / (STUDY_FILE if replicate is None else f"study-r{replicate.number}.journal")
+
+
+def _in_database(sweep: Sweep, sweep_id: str, replicate: Replicate | None) -> str:
+    """What the study is called there."""
+    return f"{sweep.name}-{sweep_id}" + ("" if replicate is None else f"-r{replicate.number}")
+
+
+def open_study(
+    directory: Path, sweep: Sweep, *, sweep_id: str, replicate: Replicate | None = None, beside: bool = False
+) -> optuna.Study:
     """The sweep's Optuna study: a journal file in its directory, or in the database that the sweep names.
 
     Args:
         directory: The sweep's.
         sweep: Its name, its objectives and its storage.
         sweep_id: Tells sweeps of one name apart where they share a database; there the study is called NAME-ID.
+        replicate: The search that it is of, where it is one of several: each has a study of its own, in a database
+            NAME-ID-r2.
         beside: Whether to open the one that is to replace the present one: see `replace_study`.
 
     Raises:
@@ -68,7 +84,8 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = F
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url, suffix = sweep.search.storage, _REBUILT if beside else ""
     if url is None:
-        journal = directory / f"{STUDY_FILE}{suffix}"
+        file = study_file(directory, replicate)
+        journal = file.with_name(f"{file.name}{suffix}")
         try:
             study = _create(JournalStorage(_journal(journal)), sweep.name, sweep)
             study.get_trials(deepcopy=False)
@@ -83,13 +100,14 @@ def open_study(directory: Path, sweep: Sweep, *, sweep_id: str, beside: bool = F
             " -o search.storage=URL"
         )
     try:
-        return _create(RDBStorage(url, engine_kwargs=_engine_options(url)), f"{sweep.name}-{sweep_id}{suffix}", sweep)
+        name = _in_database(sweep, sweep_id, replicate)
+        return _create(RDBStorage(url, engine_kwargs=_engine_options(url)), f"{name}{suffix}", sweep)
     except (*DATABASE_ERRORS, ImportError, RuntimeError) as error:  # no driver; tables of another version
         raise study_unavailable(url, error) from None
 
 
-def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Study:
-    """An empty study, by which `replace_study` replaces the present one once it is complete.
+def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str, replicate: Replicate | None = None) -> optuna.Study:
+    """An empty study, by which `replace_study` replaces the present one once it is complete; arguments likewise.
 
     Raises:
         StorageError: As `open_study` raises it.
@@ -97,33 +115,38 @@ def study_beside(directory: Path, sweep: Sweep, *, sweep_id: str) -> optuna.Stud
 
     """
     if sweep.search.storage is None:
-        (directory / f"{STUDY_FILE}{_REBUILT}").unlink(missing_ok=True)  # which a killed launch left
+        file = study_file(directory, replicate)
+        file.with_name(f"{file.name}{_REBUILT}").unlink(missing_ok=True)  # which a killed launch left
     else:
+        name = _in_database(sweep, sweep_id, replicate)
         with suppress(KeyError):
-            optuna.delete_study(study_name=f"{sweep.name}-{sweep_id}{_REBUILT}", storage=sweep.search.storage)
-    return open_study(directory, sweep, sweep_id=sweep_id, beside=True)
+            optuna.delete_study(study_name=f"{name}{_REBUILT}", storage=sweep.search.storage)
+    return open_study(directory, sweep, sweep_id=sweep_id, replicate=replicate, beside=True)
 
 
-def replace_study(directory: Path, sweep: Sweep, *, sweep_id: str, keep: bool) -> str | None:
+def replace_study(
+    directory: Path, sweep: Sweep, *, sweep_id: str, replicate: Replicate | None = None, keep: bool
+) -> str | None:
     """Replace the present study by the one beside it, at once.
 
     Args:
         directory: The sweep's.
         sweep: As for `open_study`.
         sweep_id: Likewise.
+        replicate: Likewise.
         keep: Whether the present one is kept.
 
     Returns:
         As what it is: `study.journal.replaced-1`, or in a database the study NAME-ID.replaced-1.
 
     """
-    url, name = sweep.search.storage, f"{sweep.name}-{sweep_id}"
+    url, name = sweep.search.storage, _in_database(sweep, sweep_id, replicate)
     if url is None:
-        journal = directory / STUDY_FILE
-        kept = _first_free(f"{STUDY_FILE}.replaced", {path.name for path in directory.iterdir()})
+        journal = study_file(directory, replicate)
+        kept = _first_free(f"{journal.name}.replaced", {path.name for path in directory.iterdir()})
         if keep:
             shutil.copyfile(journal, directory / kept)
-        journal.with_name(f"{STUDY_FILE}{_REBUILT}").replace(journal)
+        journal.with_name(f"{journal.name}{_REBUILT}").replace(journal)
         return kept if keep else None
     kept = _first_free(f"{name}.replaced", optuna.get_all_study_names(url))
     engine = create_engine(url, **_engine_options(url))

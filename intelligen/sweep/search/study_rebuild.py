@@ -29,7 +29,6 @@ from intelligen.sweep.search.optuna_study import (
     EXPLOITS,
     OPTUNA_STATES,
     STOP_REASON,
-    STUDY_FILE,
     DamagedStudyError,
     end_attributes,
     finite_curve,
@@ -37,6 +36,7 @@ from intelligen.sweep.search.optuna_study import (
     open_study,
     replace_study,
     study_beside,
+    study_file,
     study_unavailable,
     tell,
 )
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 def ledgers_study(context: SweepContext) -> optuna.Study:
-    """The sweep's study, which says what the ledger says; rebuilt, with a line in the log, where it did not.
+    """The study of a search, which says what the ledger says; rebuilt, with a line in the log, where it did not.
 
     Where it only lacks that failed trials run again, it is rebuilt with these without a warning, as was asked for.
 
@@ -66,10 +66,10 @@ def ledgers_study(context: SweepContext) -> optuna.Study:
 
 
 def _ledgers_study(context: SweepContext) -> optuna.Study:
-    own, sweep_id = _own_trials(context), context.ledger.fingerprint["sweep_id"]
+    own, sweep_id, replicate = _own_trials(context), context.ledger.fingerprint["sweep_id"], context.replicate
     former = None
     try:
-        former = open_study(context.directory, context.sweep, sweep_id=sweep_id)
+        former = open_study(context.directory, context.sweep, sweep_id=sweep_id, replicate=replicate)
         difference = _difference(context, former, own)
     except DamagedStudyError as damage:
         difference = str(damage)
@@ -78,22 +78,22 @@ def _ledgers_study(context: SweepContext) -> optuna.Study:
         again = {number for number, one in own.items() if one.runs_again_in(found[number])}
         if not again:
             return former
-        study = study_beside(context.directory, context.sweep, sweep_id=sweep_id)
+        study = study_beside(context.directory, context.sweep, sweep_id=sweep_id, replicate=replicate)
         study.add_trials(as_begun(trial) if trial.number in again else trial for trial in found)
     else:
         study = _rebuilt(context, own, former)
     if former is not None:
         carry_notes(former, study)
     holds_something = former is None or bool(former.get_trials(deepcopy=False))
-    kept = replace_study(context.directory, context.sweep, sweep_id=sweep_id, keep=holds_something)
+    kept = replace_study(context.directory, context.sweep, sweep_id=sweep_id, replicate=replicate, keep=holds_something)
     if difference is not None:
         _warn(context, f"the study {difference}; it was rebuilt from the ledger, with {len(own)} trials", kept)
-    return open_study(context.directory, context.sweep, sweep_id=sweep_id)
+    return open_study(context.directory, context.sweep, sweep_id=sweep_id, replicate=replicate)
 
 
 def _warn(context: SweepContext, what: str, kept: str | None) -> None:
     url = context.sweep.search.storage
-    where = context.directory / STUDY_FILE if url is None else f"search.storage: {redact_text(url)}"
+    where = study_file(context.directory, context.replicate) if url is None else f"search.storage: {redact_text(url)}"
     _log.warning("%s: %s%s", where, what, "" if kept is None else f"; what was there is kept as {kept}")
 
 
@@ -145,7 +145,7 @@ def _own_trials(context: SweepContext) -> dict[int, _LedgerTrial]:
         StorageError: The files of one that has ended are not as they were, or its parameters lie in no space of ours.
 
     """
-    numbered = {record.number: record for record in context.ledger.trials.values() if record.number is not None}
+    numbered = {record.number: record for record in context.trials.values() if record.number is not None}
     return {number: _LedgerTrial.read(context, record) for number, record in sorted(numbered.items())}
 
 
@@ -214,7 +214,8 @@ def _rebuilt(context: SweepContext, own: Mapping[int, _LedgerTrial], former: opt
     trials = [*learnt, *(one.begun for one in own.values())]
     for number, known in enumerate(former.get_trials(deepcopy=False)[: len(trials)] if former is not None else ()):
         trials[number] = with_notes(trials[number], known)
-    study = study_beside(context.directory, context.sweep, sweep_id=context.ledger.fingerprint["sweep_id"])
+    sweep_id = context.ledger.fingerprint["sweep_id"]
+    study = study_beside(context.directory, context.sweep, sweep_id=sweep_id, replicate=context.replicate)
     study.add_trials(trials)
     if context.ledger.learnt is not None:
         study.set_user_attr(POINTS, list(context.ledger.learnt.points))

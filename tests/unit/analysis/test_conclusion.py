@@ -40,8 +40,8 @@ def test_the_winner_is_named_with_both_differences_their_intervals_seeds_and_cos
     assert sentence.startswith(f"intelligen wins: as configured here, it beats {beaten}")
     assert f"{row['device_hours']:.3g} device-hours" in sentence
     assert "× 2.00" in sentence
-    again = "intelligen run FILE -o name=small-again -o experiment.seed=5 -o search.seed=2"
-    assert sentence.endswith(f"Next: repeat the search, to say it of the strategy: {again}.")
+    again = "intelligen run FILE -o name=small-3-searches -o experiment.seed=5 -o search.replicates=3"
+    assert sentence.endswith(f"Next: search 3 times, to say it of the strategy: {again}.")
     assert (
         compared.answer.sentences[1]
         == "In at most 5 of 100 such studies is any claim of better, worse or equivalent wrong."
@@ -56,8 +56,8 @@ def test_the_next_command_names_the_file_and_the_overrides_that_the_launch_was_g
     given = ("my sweeps/small.yaml", "experiment.data.corpus.folder=data", "experiment.seed=1")
     write_launch(files.write(), files.settings()[0], tracking_uri="sqlite:///mlflow.db", given=given)
     command = (
-        "intelligen run 'my sweeps/small.yaml' -o experiment.data.corpus.folder=data -o name=small-again"
-        " -o experiment.seed=5 -o search.seed=2"
+        "intelligen run 'my sweeps/small.yaml' -o experiment.data.corpus.folder=data -o name=small-3-searches"
+        " -o experiment.seed=5 -o search.replicates=3"
     )
     assert f"to say it of the strategy: {command}." in read_compared(files.directory, store=files.store).answer.sentence
 

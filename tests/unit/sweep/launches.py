@@ -57,9 +57,11 @@ class IdleTrials(SearchedTrials):
 class Launches:
     """A search whose trials train nothing, launch by launch, with its ledger, its study and its trials' files."""
 
-    def __init__(self, store: Path, settings: Sweep) -> None:
+    def __init__(self, store: Path, settings: Sweep, *, search: int = 0) -> None:
         self.directory = store / "sweeps" / settings.name
         self.settings = settings
+        self.search = search
+        """Which of several searches is run."""
         self.refused: set[int] = set()
 
     @contextmanager
@@ -77,6 +79,7 @@ class Launches:
         started: list[Suggestion] = []
         with self.run() as run:
             prepare_search(run)
+            run = run.searches[self.search]
             study = ledgers_study(run)
             tell_known_ends(run, study, lambda strategy: None)
 
@@ -97,7 +100,9 @@ class Launches:
 
     def study(self) -> list[tuple]:
         """All that a sampler reads of it."""
-        trials = open_study(self.directory, self.settings, sweep_id="0").get_trials()
+        with self.run() as run:
+            replicate = run.searches[self.search].replicate
+        trials = open_study(self.directory, self.settings, sweep_id="0", replicate=replicate).get_trials()
         return [
             (t.state, t.values, t.params, t.distributions, t.intermediate_values, t.user_attrs, without(t.system_attrs))
             for t in trials
@@ -109,7 +114,7 @@ def without(system_attrs: dict) -> dict:
 
 
 def train(run: SweepContext, number: int, state: str, value: float) -> None:
-    record = run.ledger.trials[trial_name(number)]
+    record = run.ledger.trials[trial_name(number, run.replicate)]
     directory = run.directory_of(record)
     claim_directory(directory, Trial.model_validate_json(json.dumps(record.config)))
     for epoch in (1, 2):

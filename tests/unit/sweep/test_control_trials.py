@@ -118,7 +118,7 @@ def test_the_ratio_is_that_of_processor_seconds_of_the_strategys_best_trial(
     searched: SweepContext, trained: dict[str, Trial]
 ) -> None:
     train_control_trials(searched)
-    assert searched.ledger.updates_ratios == {OWN: DEAR_S / PLAIN_S}
+    assert searched.updates_ratios == {OWN: DEAR_S / PLAIN_S}
     assert {trial.strategy for trial in trained.values()} == {StandardMatched(updates_ratio=DEAR_S / PLAIN_S)}
 
 
@@ -132,7 +132,7 @@ def test_the_ratio_stays_what_it_was_when_the_sweep_is_resumed(
         run = launch(again, directory, searched.sweep)
         trained.clear()
         train_control_trials(run)
-        assert again.updates_ratios == {OWN: DEAR_S / PLAIN_S}
+        assert again.updates_ratios == {(OWN, "t0003"): DEAR_S / PLAIN_S}
         assert [trial.strategy for trial in trained.values()] == [StandardMatched(updates_ratio=DEAR_S / PLAIN_S)] * 2
         assert [again.trials[name].attempts for name in trained] == [2, 2]
 

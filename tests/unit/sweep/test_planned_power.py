@@ -7,6 +7,7 @@ from conftest import REPOSITORY
 from small_study import SmallStudy
 
 from intelligen.config.load import load_sweep
+from intelligen.errors import ConfigError
 from intelligen.sweep.preflight.planned_power import power_lines
 
 
@@ -44,6 +45,24 @@ def test_an_earlier_study_shows_the_deviation(tmp_path: Path) -> None:
     earlier.write()
     smallest, _ = lines("confirm.prior={sweep: small}", store=earlier.store)
     assert smallest.endswith(" BLEU in four of five cases")
+
+
+def test_of_several_searches_it_tells_what_these_find(tmp_path: Path) -> None:
+    asked = ("confirm.seeds=2", "search.replicates=3")
+    smallest, seeds, _ = lines(*asked)
+    assert smallest.startswith("9 comparisons with 3 searches each find a difference of 3.")
+    assert "standard deviations of a pair's difference between searches in four of five cases" in smallest
+    assert " searches, " in seeds
+    given, _ = lines(*asked, "confirm.prior={sd: 0.41}")
+    fixed, _ = lines("confirm.seeds=3", "confirm.prior={sd: 0.41}")
+    assert given == fixed.replace(" seeds each", " searches each")
+    assert lines("confirm.seeds=2", "search.replicates=2") == [
+        "2 searches decide nothing: raise search.replicates to 3 or more"
+    ]
+    earlier = SmallStudy(tmp_path / "runs")
+    earlier.write()
+    with pytest.raises(ConfigError, match="small shows how much seeds differ, and here searches count"):
+        lines(*asked, "confirm.prior={sweep: small}", store=earlier.store)
 
 
 @pytest.mark.parametrize(("seeds", "count"), [(2, 1), (8, 3)])
