@@ -17,14 +17,14 @@ from intelligen.config.schema.setting_paths import has_setting, holds, option_na
 from intelligen.config.schema.space_forms import Choice, Const, SearchedSchedule, Simplex
 from intelligen.config.schema.strategy_mixture import Weights
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.schema.variable_settings import (
+    VARIABLE_GROUPS,
+    VARIABLE_GROUPS_OF_TRAINING,
+    VARIABLE_SETTINGS,
+    may_vary,
+)
 from intelligen.config.space.check_treatments import mixed_treatments
 from intelligen.config.space.entries import Entry, Values, draws, entries_of, first_values, with_inner
-
-# All trials of a row start from one baseline, so its shape, its data and its own training are the same for all.
-VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")
-VARIABLE_SETTINGS = ("model.dropout", "model.attention_dropout", "model.activation_dropout", "model.output_dropout")
-# Where no baseline is trained, its shape and its training vary too.
-VARIABLE_GROUPS_OF_TRAINING = ("training", "strategy", "decoding", "model")
 
 
 def check_space(sweep: Sweep, experiment: Experiment, document: Document, *, rows: Mapping[str, Experiment]) -> None:
@@ -172,12 +172,6 @@ def _clash(entry: Entry, earlier: Entry) -> str | None:
         fix = f"write the complete key {entry.setting}" if entry.column is None else "give the zip another name"
         return f"{entry.parameter} names {earlier.setting} already; {fix}"
     return None
-
-
-def may_vary(setting: str, *, trains: bool) -> bool:
-    """Whether trials of one row may differ in a setting, where they are trained without a baseline or with one."""
-    groups = VARIABLE_GROUPS_OF_TRAINING if trains else VARIABLE_GROUPS
-    return setting in VARIABLE_SETTINGS or setting.partition(".")[0] in groups
 
 
 def _why_fixed(sweep: Sweep) -> str:
