@@ -118,7 +118,7 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
         yield from _space_lines(sweep.space)
     yield (
         f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus)};"
-        f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
+        f" {resources.at_once} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
         f" enough for {plan.concurrent_fit} at once"
     )
     yield f"devices     {plan.devices}"
