@@ -13,8 +13,9 @@ from intelligen.config.files.config_errors import validated
 from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.overrides import Override, parse_override, with_overrides
 from intelligen.config.files.project_folder import project_of, require_inside
+from intelligen.config.files.several_values import INTO_EXPERIMENT, sweep_line
 from intelligen.config.files.shipped_files import located, located_from_file
-from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT, fixes_for_sweep
+from intelligen.config.files.suggested_fixes import fixes_for_sweep
 from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
 from intelligen.config.metric_direction import direction
@@ -260,7 +261,8 @@ def _check_files_of_rows(sweep: Sweep, rows: Mapping[str, Experiment], document:
 def _require_keys_of_a_sweep(changes: Sequence[Override]) -> None:
     for change in changes:
         if not has_setting(Sweep, change.key) and has_setting(Experiment, change.key):
-            what = f'no key of a sweep; did you mean "{INTO_EXPERIMENT}{change.key}"?'
+            line = sweep_line(change.origin, of_sweep=True)
+            what = "no key of a sweep" + (line or f'; did you mean "{INTO_EXPERIMENT}{change.key}"?')
             raise ConfigError(problem_line(change.origin, change.key, what))
 
 

@@ -10,7 +10,7 @@ import click
 from intelligen.addresses import tracking_address
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
-from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
+from intelligen.config.files.several_values import INTO_EXPERIMENT
 from intelligen.config.initial_place import placing_initial
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.space_forms import Space

@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from intelligen.config.base import Settings
 from intelligen.config.document import Document, Key, dotted, nearest, one_of, problem_line, raise_problems, shown
-from intelligen.config.files.messages import no_member, sentence
+from intelligen.config.files.messages import no_form, no_member, sentence
+from intelligen.config.files.several_values import form_of, sweep_line
 from intelligen.config.schema.setting_paths import (
     alternatives,
     child,
@@ -40,7 +41,8 @@ class Problem:
 
     def line(self, document: Document) -> str:
         """`FILE:LINE: KEY: WHAT`."""
-        return problem_line(document.origin(self.written), dotted(self.key), self.what)
+        origin = document.origin(self.written)
+        return problem_line(origin, dotted(self.key), self.what + sweep_line(origin))
 
 
 def validated(settings: type[S], document: Document) -> S:
@@ -139,6 +141,8 @@ def _worded(detail: ErrorDetails, location: _Location) -> Problem:
             return Problem(key, f"required, but missing; {fix}", key[:-1])
         case "extra_forbidden":
             return Problem(key, _unknown(location), key)
+        case "space_form":
+            return Problem(key, no_form(location.value, form_of(location.value, key)), key)
         case "union_tag_not_found" | "union_tag_invalid":
             names = list(alternatives(location.annotation))
             name = _part(location.value, "name")
