@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from intelligen.config.document import Document, dotted, problem_line, raise_problems
-from intelligen.config.files.config_errors import validated
+from intelligen.config.files.examined import validated
 from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.overrides import Override, parse_override, with_overrides
 from intelligen.config.files.project_folder import project_of, require_inside
