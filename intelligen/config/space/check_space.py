@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import takewhile
 from operator import eq
 
@@ -27,31 +28,49 @@ from intelligen.config.space.check_treatments import mixed_treatments
 from intelligen.config.space.entries import Entry, Values, draws, entries_of, first_values, with_inner
 
 
-def check_space(sweep: Sweep, experiment: Experiment, document: Document, *, rows: Mapping[str, Experiment]) -> None:
+def check_space(
+    sweep: Sweep,
+    experiment: Experiment,
+    document: Document,
+    *,
+    rows: Mapping[str, Experiment],
+    broken: frozenset[Key] = frozenset(),
+) -> None:
     """Try the first value of everything together, then every end and every option by itself.
+
+    What has a problem by itself is left out, so that one round shows the problems of all entries.
 
     Args:
         sweep: whose space is checked.
         experiment: what the space varies, where no rows do.
         document: the sweep's file, for the lines in messages.
         rows: row → what the space varies there; of the control all is tried, of the others the first values.
+        broken: keys of the file that have problems already, of which the sweep has nothing.
 
     Raises:
         ConfigError: a key is no setting or may not vary, or a value of it breaks the setting's rule.
 
     """
-    entries = entries_of(sweep.space, ("space",))
-    raise_problems([_line(document, written, written, what) for written, what in _misplaced(entries, sweep)])
     strategies = {one.strategy.name for one in (experiment, *rows.values())}
-    raise_problems([_line(document, key, key, what) for key, what in mixed_treatments(entries, strategies)])
+    left_out = frozenset(key for key in broken if key[0] == "space")
+    entries, lines = entries_of(sweep.space, ("space",), without=left_out), list[str]()
+    for problems in (partial(_misplaced, sweep=sweep), partial(mixed_treatments, strategies=strategies)):
+        found = list(problems(entries))
+        lines += [_line(document, key, key, what) for key, what in found]
+        left_out |= {key for key, _ in found}
+        entries = entries_of(sweep.space, ("space",), without=left_out)
     trials = _Trials(rows.get(sweep.control, experiment), document)
     together = trials.vary(entries, {})
-    raise_problems(list(trials.problems.values()))
+    raise_problems([*lines, *trials.problems.values()])
+    if left_out:
+        return  # what the others are together without it says nothing
     raise_problems([problem_line(document.origin(("space",)), "space", problem.what) for problem in together])
-    for row, varied in rows.items():
-        problems = _Trials(varied, document).first(entries)
-        whats = [f"row {row}: {dotted(problem.key)}: {problem.what}" for problem in problems]
-        raise_problems([problem_line(document.origin(("space",)), "space", what) for what in whats])
+    whats = [
+        f"row {row}: {dotted(problem.key)}: {problem.what}"
+        for row, varied in rows.items()
+        for problem in _Trials(varied, document).first(entries)
+    ]
+    raise_problems([problem_line(document.origin(("space",)), "space", what) for what in whats])
 
 
 class _Trials:
