@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intelligen.config.document import Document, flatten
-from intelligen.config.files.config_errors import validated
+from intelligen.config.files.examined import validated
 from intelligen.config.load import apply_settings
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.rows import Row

@@ -164,7 +164,7 @@ def read_status(files: SweepFiles) -> Status:
     size = SearchSize(
         trials=None if (bound := sweep.total_trials()) is None else bound + sweep.total_control_trials(),
         epochs=fingerprint["experiment"][group]["epochs"],
-        concurrent=sweep.resources.concurrent_trials,
+        concurrent=launch.concurrent_trials,
         repetitions=sweep.total_repetitions(),
         least_repetitions=sweep.least_repetitions(),
     )

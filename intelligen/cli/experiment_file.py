@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from intelligen.addresses import DEFAULT_RUNS, RUNS_VARIABLE
 from intelligen.config.files.suggested_fixes import fixes_in_initial, fixes_of_strategy
 from intelligen.config.initial_place import placing_initial
-from intelligen.config.load import load_experiment, settings_in
+from intelligen.config.kind_of_file import settings_in
+from intelligen.config.load import load_experiment
 from intelligen.config.named_experiments import initial_experiment
 from intelligen.config.schema.experiment import Experiment, Trial, baseline_trial, finetuning_trial
 from intelligen.config.schema.strategies import ALIASES, STRATEGIES

@@ -9,7 +9,7 @@ import click
 from intelligen.cli.options import Command
 from intelligen.config.base import NAME_PATTERN
 from intelligen.config.document import Document
-from intelligen.config.files.config_errors import validated
+from intelligen.config.files.examined import validated
 from intelligen.config.files.yaml_file import parse_value
 from intelligen.config.schema.split_forms import PairTable
 from intelligen.errors import ConfigError

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from intelligen.config.files.config_errors import Problem
-from intelligen.config.load import experiment_document, read_sweep, settings_in
+from intelligen.config.kind_of_file import settings_in
+from intelligen.config.load import experiment_document
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_rows import row_line
+from intelligen.config.sweep_file import read_sweep
 from intelligen.errors import IntelligenError
 
 _LINE = re.compile(r"(?:row (?P<row>\S+): )?(?P<key>initial(?:\.[a-z]+)?|model\.path): (?P<what>.*)", re.DOTALL)

@@ -1,6 +1,7 @@
 """JSON schemas of experiment and sweep files, made from the settings' classes."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,18 @@ from intelligen.config.schema.setting_paths import (
     whole_annotation,
 )
 from intelligen.config.schema.sweep import Sweep
-from intelligen.config.space.check_space import may_vary
+from intelligen.config.schema.variable_settings import VARIABLE_GROUPS, VARIABLE_GROUPS_OF_TRAINING, may_vary
+from intelligen.config.setting_keys import keys_of, one_of_keys
+
+_SPACE = {"$ref": "#/$defs/Space"}
+_VARYING_GROUPS = "|".join(dict.fromkeys((*VARIABLE_GROUPS, *VARIABLE_GROUPS_OF_TRAINING)))
+_COMPLETE = rf"^({_VARYING_GROUPS})\."
+_OTHER_KEYS: dict[str, Any] = {
+    "patternProperties": {_COMPLETE: _SPACE},
+    "additionalProperties": {"$ref": "#/$defs/Zip"},
+    "propertyNames": {"$ref": "#/$defs/SpaceKey"},
+}
+"""Of a space, or of an option's own: complete keys of the experiment, and the names of zips."""
 
 FILES: dict[str, type[Settings]] = {"sweep": Sweep, "experiment": Experiment}
 
@@ -35,8 +47,8 @@ _INCLUDE = {
 def json_schema(kind: str) -> dict[str, Any]:
     """The schema (draft 2020-12) of one kind of file, `sweep` or `experiment`.
 
-    It refuses what the loader refuses of keys, types, words and bounds; rules between keys are the loader's alone. A
-    file with an `include` may leave to its fragments what is required.
+    It refuses what the loader refuses of keys, types, words and bounds, keys of a space's options and of rows included;
+    rules between keys are the loader's alone. A file with an `include` may leave to its fragments what is required.
     """
     generated = FILES[kind].model_json_schema(schema_generator=_Generator)
     properties, required = generated.pop("properties"), generated.pop("required")
@@ -46,7 +58,8 @@ def json_schema(kind: str) -> dict[str, Any]:
         complete = [searched, {"required": [*required, "rows"]}]
         _describe_variants(generated["$defs"])
         generated["$defs"]["Space"] = properties["space"]["additionalProperties"]
-        properties["space"] |= {"additionalProperties": {"$ref": "#/$defs/Space"}, "properties": _offered_keys()}
+        generated["$defs"]["SpaceKey"] = _space_key()
+        properties["space"] |= {"properties": _offered_keys(), **_OTHER_KEYS}
     return {
         "$schema": _Generator.schema_dialect,
         **generated,
@@ -78,7 +91,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def _describe_variants(definitions: dict[str, Any]) -> None:
-    """A row may set any key of the experiment; what is below options, the loader checks."""
+    """A row may set any key of the experiment."""
     experiment = Experiment.model_json_schema(schema_generator=_Generator)
     definitions |= experiment["$defs"]
     groups = [key for key in experiment["properties"] if key not in ("name", "version", "seed")]
@@ -88,6 +101,7 @@ def _describe_variants(definitions: dict[str, Any]) -> None:
         "type": "object",
         "properties": {LABEL: {"description": "What tables and figures call the row.", "type": "string"}, **known},
         "patternProperties": {rf"^({'|'.join(groups)})\.": {}},
+        "propertyNames": {"anyOf": [{"const": LABEL}, *one_of_keys(keys_of(Experiment))]},
         "additionalProperties": False,
     }
     variant = {"$ref": "#/$defs/Variant"}
@@ -106,11 +120,16 @@ def _dotted(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "
                 yield from _dotted(group, definitions, f"{prefix}{name}.")
 
 
+def _space_key() -> dict[str, Any]:
+    """What a key of a space may be: where it begins with a group of the experiment, one of its settings."""
+    known = (key for key in keys_of(Experiment) if re.match(_COMPLETE, key))
+    return {"anyOf": [{"not": {"pattern": _COMPLETE}}, *one_of_keys(known)]}
+
+
 def _offered_keys() -> dict[str, Any]:
-    """The keys that an editor offers in a search space; another key is refused by the loader, not by the schema."""
-    form = {"$ref": "#/$defs/Space"}
+    """The keys that an editor offers in a search space."""
     return {
-        key: form | _offer(field)
+        key: _SPACE | _offer(field)
         for key, field in _fields(Experiment)
         if may_vary(key, trains=False) or may_vary(key, trains=True)
     }
@@ -122,13 +141,16 @@ def _offer(field: FieldInfo) -> dict[str, Any]:
     options = alternatives(whole_annotation(field))
     if names := named_options(options):
         choice = {name: _offered_option(options[name]) for name in names}
-        offer["properties"] = {"choice": {"properties": choice}}
+        offer["properties"] = {"choice": {"properties": choice, "additionalProperties": False}}
     return offer
 
 
 def _offered_option(option: type[Settings]) -> dict[str, Any]:
-    keys = {key: _offer(field) for key, field in _fields(option) if key != "name"}
-    return {"description": option.__doc__, "properties": keys}
+    described = {key: _offer(field) for key, field in _fields(option) if key != "name"}
+    plain, *patterns = one_of_keys(key for key in keys_of(option) if key != "name")
+    others = _OTHER_KEYS["patternProperties"] | {one["pattern"]: _SPACE for one in patterns}
+    keys = described | {key: {} for key in plain["enum"] if key not in described}
+    return {"description": option.__doc__, "properties": keys, **_OTHER_KEYS, "patternProperties": others}
 
 
 def _fields(settings: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from intelligen.addresses import absolute
 from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems
-from intelligen.config.files.config_errors import validated
+from intelligen.config.files.examined import validated
 from intelligen.config.files.includes import with_fragments
 from intelligen.config.files.shipped_files import located_from_file
 from intelligen.config.files.suggested_fixes import fixes_in_file

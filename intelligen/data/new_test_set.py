@@ -30,7 +30,7 @@ from intelligen.data.overlong import Fit
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.row_filters import Counts, evaluation_rows
 from intelligen.data.split_writer import Encoder, write_split
-from intelligen.data.table_files import is_table
+from intelligen.data.table_files import is_table, kind_of
 from intelligen.errors import ConfigError, DataError
 from intelligen.state.atomic_files import sha256
 
@@ -102,7 +102,7 @@ class NewTestSet:
             if columns == ("question", "answer"):
                 return LineFiles(lines=dict(zip(columns, names, strict=True)))
             return ParallelText(source=names[0], target=names[1])
-        table = (self.table or _fields_of(data)).model_copy(update={"file": names[0]})
+        table = (self.table or _named_as_usual(names[0], data)).model_copy(update={"file": names[0]})
         if self.files[0].is_dir():
             if set(columns) <= {"text", "label"}:
                 return TextFolder(folder=names[0], labels=_labels_of(data))
@@ -156,10 +156,12 @@ def _labels_of(data: Data) -> list[str] | None:
     return own.labels if isinstance(own, TextFolder) else None
 
 
-def _fields_of(data: Data) -> PairTable:
-    """A table whose columns are called as those of the experiment's own test set."""
+def _named_as_usual(file: str, data: Data) -> PairTable:
+    """A table whose columns are called as those of the experiment's own test set, and ordered so without a header."""
     own = _own_test_set(data)
     if not isinstance(own, PairTable):
-        return PairTable(file="table")
+        return PairTable(file=file)
     names = {"source_field": own.source_field, "target_field": own.target_field, "fields": own.fields}
-    return PairTable.model_validate({"file": own.file, **names})
+    table = PairTable.model_validate({"file": file, **names})
+    in_order = is_table(table) and kind_of(table) != ".jsonl"
+    return table.model_copy(update={"columns": own.columns}) if in_order else table

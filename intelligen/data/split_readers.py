@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import Any
 
 from intelligen.config.schema.columns import Column, Row
 from intelligen.config.schema.split_forms import (
@@ -72,17 +73,32 @@ class _Lines(SplitReader):
         return self._paths
 
     def rows(self, notes: Counter[str]) -> Iterator[Row]:
+        """The rows; blank lines at the end of all files are none, and are counted as `trailing_blank_lines`."""
         sides = [read_lines(path, notes) for path in self._paths]
+        blank: list[tuple[Any, ...]] = []
         for number, row in enumerate(zip_longest(*sides)):
+            if not any(line and line.strip() for line in row):
+                blank.append(row)
+                continue
             if None in row:
-                rest = [sum(1 for _ in side) for side in sides]
-                counts = [number + (line is not None) + more for line, more in zip(row, rest, strict=True)]
-                (path, count), *others = zip(self._paths, counts, strict=True)
-                raise DataError(
-                    f"{path} has {count:,} lines, {', '.join(f'{path} has {count:,}' for path, count in others)}:"
-                    " line i of one must belong to line i of the other"
-                )
+                raise DataError(self._unequal(number - len(blank), [*blank, row], sides))
+            yield from blank
+            blank.clear()
             yield row
+        if trailing := sum(line is not None for row in blank for line in row):
+            notes["trailing_blank_lines"] += trailing
+
+    def _unequal(self, before: int, rows: Sequence[tuple[Any, ...]], sides: Sequence[Iterator[str]]) -> str:
+        """How many lines each file has: those of complete rows, then of these, then the rest."""
+        counts = [
+            before + sum(line is not None for line in column) + sum(1 for _ in side)
+            for column, side in zip(zip(*rows, strict=True), sides, strict=True)
+        ]
+        (path, count), *others = zip(self._paths, counts, strict=True)
+        return (
+            f"{path} has {count:,} lines, {', '.join(f'{path} has {count:,}' for path, count in others)}:"
+            " line i of one must belong to line i of the other"
+        )
 
     def locate(self, row: int) -> str:
         return f"{self._paths[-1]}:{row + 1}"
@@ -112,7 +128,8 @@ class _Table(SplitReader):
     def fingerprint(self) -> list[str]:
         # What the first release read has the fingerprint that it gave.
         quoting = ["csv"] if self._table.quoting == "csv" else []
-        return [self._kind, *(field.name for field in self._fields), *quoting, sha256(self._path)]
+        unnamed = [] if self._table.columns is None else ["columns", *self._table.columns]
+        return [self._kind, *(field.name for field in self._fields), *quoting, *unnamed, sha256(self._path)]
 
     def _numbered(self, notes: Counter[str]) -> Iterator[NumberedRow]:
         return read_table(self._path, self._table, self._fields, notes, key=self._key)

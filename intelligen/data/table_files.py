@@ -35,7 +35,7 @@ def kind_of(table: PairTable) -> str:
     """`.tsv`, `.csv` or `.jsonl`, by its `format` or its ending.
 
     Raises:
-        ConfigError: the file is none of them; `quoting` is given for another one than .tsv.
+        ConfigError: the file is none of them; `quoting` is given for another one than .tsv, `columns` for a .jsonl.
 
     """
     kind = _ending(table)
@@ -46,6 +46,8 @@ def kind_of(table: PairTable) -> str:
         )
     if kind != ".tsv" and table.quoting is not None:
         raise ConfigError(f"quoting is for .tsv files; remove it from the table {table.file!r}")
+    if kind == ".jsonl" and table.columns is not None:
+        raise ConfigError(f"columns is for .tsv and .csv files; remove it from the table {table.file!r}")
     return kind
 
 
@@ -62,25 +64,52 @@ def read_table(
         key: Of the table in the settings, for messages that name a fix; empty where no settings name it.
 
     Raises:
-        DataError: see `read_lines`; a malformed row (file:line); a .tsv whose fields are quoted unless `quoting` says
-            what that means.
+        DataError: see `read_lines`; a malformed row (file:line); a column that the file does not have; a first row that
+            names the columns beside `columns`; a .tsv whose fields are quoted unless `quoting` says what that means.
 
     """
     kind = kind_of(table)
     if kind == ".jsonl":
         return _jsonl(path, fields, notes)
+    place = _Place(path, table, key)
     if kind == ".csv" or table.quoting == "csv":
-        return _quoted(path, fields, notes, delimiter="," if kind == ".csv" else "\t", key=key)
-    return _plain_tsv(path, fields, notes, _Quotes(path, table, key))
+        return _quoted(place, fields, notes, delimiter="," if kind == ".csv" else "\t")
+    return _plain_tsv(place, fields, notes, _Quotes(place))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A table and where settings name it, for messages."""
+
+    path: Path
+    table: PairTable
+    key: str
+
+    def option(self, **settings: object) -> str:
+        """What to type so that the table has these settings too."""
+        if self.key:
+            ((name, value),) = settings.items()
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            return f"-o {shlex.quote(f'{self.key}.{name}={text}')}"
+        written = self.table.model_dump(exclude_defaults=True) | {"file": str(self.path), **settings}
+        return f"--data {shlex.quote(f'NAME={json.dumps(written, ensure_ascii=False)}')}"
+
+    def require_count(self, number: int, cells: Sequence[str], header: Sequence[str]) -> None:
+        """Refuse a row that has not a field for each column, and a first row of names beside `columns`."""
+        named = "`columns` names" if self.table.columns is not None else "the header has"
+        if len(cells) != len(header):
+            raise DataError(f"{self.path}:{number}: {len(cells)} fields where {named} {len(header)}")
+        if number == 1 and list(cells) == header:
+            raise DataError(
+                f"{self.path}:1: the first row names the columns itself; remove `columns` from its settings"
+            )
 
 
 @dataclass
 class _Quotes:
     """Counts the fields that are quoted as in CSV: where nearly all are, the quotation marks are not text."""
 
-    path: Path
-    table: PairTable
-    key: str
+    place: _Place
     fields: int = 0
     quoted: int = 0
 
@@ -96,33 +125,34 @@ class _Quotes:
             DataError: it is one.
 
         """
-        if self.table.quoting == "none" or self.quoted < max(1, _MOSTLY_QUOTED * self.fields):
+        if self.place.table.quoting == "none" or self.quoted < max(1, _MOSTLY_QUOTED * self.fields):
             return
-        if self.key:
-            fix = f"read them as CSV with -o {self.key}.quoting=csv, or as text with -o {self.key}.quoting=none"
-        else:
-            written = self.table.model_dump() | {"file": str(self.path), "quoting": "csv"}
-            option = shlex.quote(f"NAME={json.dumps(written, ensure_ascii=False)}")
-            fix = f"read them as CSV with --data {option}, or as text with `none`"
-        raise DataError(f"{self.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}")
+        fix = f"read them as CSV with {self.place.option(quoting='csv')}"
+        other = self.place.option(quoting="none") if self.place.key else "`none`"
+        raise DataError(
+            f"{self.place.path}: {self.quoted:,} of {self.fields:,} fields are in quotation marks: {fix}, or as text"
+            f" with {other}"
+        )
 
 
 def _plain_tsv(
-    path: Path, fields: Sequence[RecordField], notes: Counter[str], quotes: _Quotes
+    place: _Place, fields: Sequence[RecordField], notes: Counter[str], quotes: _Quotes
 ) -> Iterator[NumberedRow]:
     """Tabs split, and a quotation mark is text; so a stray tab shows as a wrong number of fields."""
-    lines = read_lines(path, notes)
-    first = next(lines, "")
-    header = first.split("\t") if first else []
-    columns = _columns(path, fields, header, quotes.key, quotes)
-    for number, line in enumerate(lines, start=2):
+    lines, header, first_row = read_lines(place.path, notes), place.table.columns, 1
+    if header is None:
+        first = next(lines, "")
+        header, first_row = first.split("\t") if first else [], 2
+    columns = _columns(place, fields, header, quotes)
+    for number, line in enumerate(lines, start=first_row):
         if not line.strip("\r "):
             notes["blank_lines"] += 1
             continue
         cells = line.split("\t")
         if len(cells) != len(header):
             quotes.require_text()
-            raise DataError(f"{path}:{number}: {len(cells)} fields where the header has {len(header)}")
+        if number == 1 or len(cells) != len(header):
+            place.require_count(number, cells, header)
         row = tuple([cells[column] for column in columns])
         quotes.count(row)
         yield number, row
@@ -130,35 +160,44 @@ def _plain_tsv(
 
 
 def _columns(
-    path: Path, fields: Sequence[RecordField], header: list[str], key: str, quotes: _Quotes | None = None
+    place: _Place, fields: Sequence[RecordField], header: list[str], quotes: _Quotes | None = None
 ) -> list[int]:
     for field in fields:
         if field.name not in header:
             if quotes is not None:
                 quotes.count(header)
                 quotes.require_text()
-            fix = f", and -o {key}.{field.setting}=NAME says which one is the {field.column}" if key else ""
-            raise DataError(
-                f"{path}:1: no column `{field.name}`{nearest_of(field.name, header)}; the first line must name the"
-                f" columns{fix}"
-            )
+            missing = f"{place.path}:1: no column `{field.name}`{nearest_of(field.name, header)}"
+            raise DataError(f"{missing}; {_fix_names(place, fields, header, field)}")
     return [header.index(field.name) for field in fields]
 
 
+def _fix_names(place: _Place, fields: Sequence[RecordField], header: Sequence[str], missing: RecordField) -> str:
+    """How columns get their names: from the first row, or from the settings where that is text already."""
+    if place.table.columns is not None:
+        return "name it in `columns`"
+    which = f"-o {place.key}.{missing.setting}=NAME says which one is the {missing.column}" if place.key else ""
+    if len(header) < len(fields):
+        return f"the first line must name the columns{which and f', and {which}'}"
+    names = [field.name for field in fields] + [f"column{n}" for n in range(len(fields) + 1, len(header) + 1)]
+    unnamed = f"if it is text already, name them in their order: {place.option(columns=names)}"
+    return f"the first line must name the columns{which and f', and {which}'}; {unnamed}"
+
+
 def _quoted(
-    path: Path, fields: Sequence[RecordField], notes: Counter[str], *, delimiter: str, key: str
+    place: _Place, fields: Sequence[RecordField], notes: Counter[str], *, delimiter: str
 ) -> Iterator[NumberedRow]:
     """Fields may be quoted as in RFC 4180: a quoted one may hold delimiters, line breaks, doubled quotation marks."""
+    path = place.path
     reader = csv.reader((f"{line}\n" for line in read_lines(path, notes)), delimiter=delimiter, strict=True)
     try:
-        header = next(reader, [])
-        columns = _columns(path, fields, header, key)
+        header = next(reader, []) if place.table.columns is None else place.table.columns
+        columns = _columns(place, fields, header)
         for cells in reader:
             if not any(cell.strip() for cell in cells) and len(cells) < len(header):
                 notes["blank_lines"] += 1
                 continue
-            if len(cells) != len(header):
-                raise DataError(f"{path}:{reader.line_num}: {len(cells)} fields where the header has {len(header)}")
+            place.require_count(reader.line_num, cells, header)
             yield reader.line_num, tuple([cells[column] for column in columns])
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: not CSV: {error}; check its quotation marks") from error

@@ -27,15 +27,29 @@ class Launch:
     tracking_uri: str | None
     """Without the secrets that it held; None where it is not known. Relative where the first release was given it so,
     and the database is not found."""
+    concurrent_trials: int = 1
+    """Trials at the same time: what the settings say, or what `auto` was."""
     given: tuple[str, ...] = ()
     """The sweep's file and the overrides as `run` was given them, without secrets; empty where that is not known."""
     lost_study: str | None = None
     """The relative address of the study's database, where the first release was given it so, and it is not found."""
 
 
-def write_launch(directory: Path, sweep: Sweep, *, tracking_uri: str, given: Sequence[str] = ()) -> None:
-    """Write the launch file, without secrets."""
+def write_launch(
+    directory: Path, sweep: Sweep, *, tracking_uri: str, given: Sequence[str] = (), resolved: Sweep | None = None
+) -> None:
+    """Write the launch file, without secrets.
+
+    Args:
+        directory: The sweep's.
+        sweep: Its settings as they were given, which the next launch goes on with.
+        tracking_uri: Where the launch tracks to.
+        given: The sweep's file and the overrides.
+        resolved: The settings with what its place has in place of `auto`; not given = there is none.
+
+    """
     launch = {
+        "concurrent_trials": (resolved or sweep).resources.concurrent_trials,
         "sweep": redact(sweep.model_dump(mode="json")),
         "tracking_uri": redact_text(tracking_uri),
         "given": [redact_text(word) for word in given],
@@ -71,7 +85,8 @@ def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
         StorageError: The file is damaged.
 
     """
-    settings, tracking_uri, given = _stored(directory / layout.LAUNCH_FILE) or (fingerprint["sweep"], None, ())
+    stored = _stored(directory / layout.LAUNCH_FILE) or _Stored(fingerprint["sweep"])
+    settings, tracking_uri = stored.sweep, stored.tracking_uri
     directories = launch_directories(directory)
     search = settings.get("search") if isinstance(settings, Mapping) else None
     search = search if isinstance(search, Mapping) else {}
@@ -92,18 +107,32 @@ def read_launch(directory: Path, fingerprint: Mapping[str, Any]) -> Launch:
             f"{directory}: another version of IntelliGEN wrote its settings ({key}: {first['msg']});"
             f" use that version, or {ANOTHER_SWEEP}"
         ) from error
-    return Launch(sweep, tracking_uri, given, lost_study=storage if is_relative(storage) else None)
+    # Earlier versions stored none; a finished sweep that is started again has not looked for one.
+    numbers = [one for one in (stored.concurrent_trials, sweep.resources.concurrent_trials) if isinstance(one, int)]
+    lost = storage if is_relative(storage) else None
+    return Launch(sweep, tracking_uri, next(iter(numbers), 1), stored.given, lost_study=lost)
 
 
-def _stored(path: Path) -> tuple[Any, str | None, tuple[str, ...]] | None:
-    """The stored settings and address, and what was given; None where there is no file."""
+@dataclass(frozen=True)
+class _Stored:
+    """What a launch file holds."""
+
+    sweep: Any
+    tracking_uri: str | None = None
+    given: tuple[str, ...] = ()
+    concurrent_trials: object = None
+
+
+def _stored(path: Path) -> _Stored | None:
+    """None where there is no file."""
     try:
         stored = unseal(path.read_text(encoding="utf-8"))
         uri = stored["tracking_uri"]
         if not isinstance(uri, str | None):
             raise TypeError(f"tracking_uri is {uri!r}")
-        # Earlier versions did not keep what was given.
-        return stored["sweep"], uri, tuple(map(str, stored.get("given", ())))
+        # Earlier versions did not keep what was given, nor trials at once.
+        given = tuple(map(str, stored.get("given", ())))
+        return _Stored(stored["sweep"], uri, given, stored.get("concurrent_trials"))
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:

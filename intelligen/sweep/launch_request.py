@@ -9,7 +9,7 @@ from pathlib import Path
 
 from intelligen.addresses import TRACKING_VARIABLE, SqliteAddress, absolute, tracking_address
 from intelligen.config.document import Document, flatten
-from intelligen.config.files.config_errors import validated
+from intelligen.config.files.examined import validated
 from intelligen.config.files.overrides import parse_override, with_overrides
 from intelligen.config.files.suggested_fixes import ANOTHER_SWEEP
 from intelligen.config.schema.experiment import Experiment

@@ -151,7 +151,10 @@ def _note_launch(context: SweepContext, request: LaunchRequest, mirror: MlflowMi
         recorded = read_launch(context.directory, context.ledger.fingerprint).tracking_uri
     if request.failed_again or recorded not in (None, redact_text(request.tracking_uri)):
         mirror.require_store()
-    write_launch(context.directory, request.sweep, tracking_uri=request.tracking_uri, given=request.given)
+    resolved = context.sweep
+    write_launch(
+        context.directory, request.sweep, tracking_uri=request.tracking_uri, given=request.given, resolved=resolved
+    )
     if request.failed_again:
         _say(reopened_lines(context), reporter)
 

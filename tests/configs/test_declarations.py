@@ -144,7 +144,7 @@ def test_what_the_shipped_strategies_are_compared_with() -> None:
                 "no `standard` beside auxiliary and seqgan: what more teacher forcing alone brings stays unknown;"
                 " add it",
                 "no `standard_matched` beside seqgan: equal updates are not equal time; add `controls: own` to see"
-                " what teacher forcing does in theirs",
+                " what teacher forcing does in the same time",
                 f"no seqgan_constant and seqgan_random beside seqgan: {NULL}",
             ],
         ),

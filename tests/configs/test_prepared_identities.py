@@ -18,10 +18,11 @@ import pytest
 from conftest import REPOSITORY
 from shipped_copy import copy_shipped
 
-from intelligen.config.load import experiment_document, load_experiment, load_sweep, read_sweep, row_experiments
+from intelligen.config.load import experiment_document, load_experiment, load_sweep, row_experiments
 from intelligen.config.schema.data import Data, EmbeddedCorpus, FilesCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.split_forms import ParallelText
+from intelligen.config.sweep_file import read_sweep
 from intelligen.data.corpora import open_corpus
 from intelligen.data.preparation import data_identity, prepare
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from intelligen.config.load import load_experiment, read_sweep
+from intelligen.config.load import load_experiment
 from intelligen.config.schema.experiment import Experiment
+from intelligen.config.sweep_file import read_sweep
 from intelligen.models.seq2seq_transformer import Seq2SeqTransformer
 
 REPOSITORY = Path(__file__).resolve().parents[2]

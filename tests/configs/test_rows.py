@@ -6,8 +6,9 @@ import pytest
 import refusals
 from refusals import assert_reported
 
-from intelligen.config.load import load_experiment, load_sweep, read_sweep, row_experiments, trial_experiment
+from intelligen.config.load import load_experiment, load_sweep, row_experiments, trial_experiment
 from intelligen.config.schema.data import OfExperiment
+from intelligen.config.sweep_file import read_sweep
 
 folder = refusals.folder
 

@@ -10,7 +10,7 @@ import click
 from intelligen.addresses import tracking_address
 from intelligen.cli.json_output import print_document
 from intelligen.cli.options import json_option, local_option, override_option, runs_option, tracking_option
-from intelligen.config.files.suggested_fixes import INTO_EXPERIMENT
+from intelligen.config.files.several_values import INTO_EXPERIMENT
 from intelligen.config.initial_place import placing_initial
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.space_forms import Space
@@ -122,7 +122,7 @@ def plan_lines(plan: "Plan") -> Iterator[str]:
         yield from _space_lines(sweep.space)
     yield (
         f"a trial     {_devices(resources.workers, resources.cpus_per_worker, resources.gpus)};"
-        f" {resources.concurrent_trials} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
+        f" {resources.at_once} at once; {plan.place} has {plan.cpus} processors and {plan.gpus} GPUs,"
         f" enough for {plan.concurrent_fit} at once"
     )
     yield f"devices     {plan.devices}"

@@ -9,8 +9,10 @@ from intelligen.cli.json_output import print_document
 from intelligen.cli.options import override_option, runs_option
 from intelligen.config.document import problem_line
 from intelligen.config.json_schema import schema_text
-from intelligen.config.load import SweepFile, load_experiment, read_sweep, settings_in, trial_experiment
+from intelligen.config.kind_of_file import settings_in
+from intelligen.config.load import load_experiment, trial_experiment
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.sweep_file import SweepFile, read_sweep
 from intelligen.errors import ConfigError, IntelligenError
 
 

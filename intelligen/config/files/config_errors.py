@@ -11,8 +11,9 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from intelligen.config.base import Settings
-from intelligen.config.document import Document, Key, dotted, nearest, one_of, problem_line, raise_problems, shown
-from intelligen.config.files.messages import no_member, sentence
+from intelligen.config.document import Document, Key, dotted, nearest, one_of, problem_line, shown
+from intelligen.config.files.messages import no_form, no_member, sentence
+from intelligen.config.files.several_values import form_of, sweep_line
 from intelligen.config.schema.setting_paths import (
     alternatives,
     child,
@@ -37,27 +38,13 @@ class Problem:
     what: str
     written: Key
     """The key whose line shows the user where to look."""
+    of_rule: bool = False
+    """Whether a rule over several settings is broken, which is judged only where each of them is right."""
 
     def line(self, document: Document) -> str:
         """`FILE:LINE: KEY: WHAT`."""
-        return problem_line(document.origin(self.written), dotted(self.key), self.what)
-
-
-def validated(settings: type[S], document: Document) -> S:
-    """The settings that the document holds.
-
-    Raises:
-        ConfigError: a key is unknown or missing, or a value breaks its rule; one line for each.
-        DataError: A directory that a key names does not hold what it must.
-        UnavailableError: What a key asks for is not installed, or cannot be reached.
-
-    """
-    with placing(lambda problem: problem.line(document)):
-        found = check(settings, document.data)
-    problems = [problem.line(document) for problem in found] if isinstance(found, list) else []
-    raise_problems([*document.problems.values(), *problems])
-    assert isinstance(found, settings)
-    return found
+        origin = document.origin(self.written)
+        return problem_line(origin, dotted(self.key), self.what + sweep_line(origin))
 
 
 @contextmanager
@@ -139,6 +126,8 @@ def _worded(detail: ErrorDetails, location: _Location) -> Problem:
             return Problem(key, f"required, but missing; {fix}", key[:-1])
         case "extra_forbidden":
             return Problem(key, _unknown(location), key)
+        case "space_form":
+            return Problem(key, no_form(location.value, form_of(location.value, key)), key)
         case "union_tag_not_found" | "union_tag_invalid":
             names = list(alternatives(location.annotation))
             name = _part(location.value, "name")
@@ -146,7 +135,9 @@ def _worded(detail: ErrorDetails, location: _Location) -> Problem:
             return Problem((*key, "name"), missing if name is None else one_of(names, name), (*key, "name"))
     (annotation, *others) = alternatives(location.annotation).values() if location.annotation else (None,)
     what = sentence(kind, context, location.value, location.annotation if others else annotation)
-    return Problem(key, what, (*key, *_mentioned(what, location.value)) if kind == "value_error" else key)
+    if kind == "value_error":
+        return Problem(key, what, (*key, *_mentioned(what, location.value)), of_rule=True)
+    return Problem(key, what, key)
 
 
 def _unknown(location: _Location) -> str:

@@ -7,7 +7,7 @@ from typing import Any, get_origin
 from pydantic import JsonValue
 
 from intelligen.config.base import Settings
-from intelligen.config.document import Document, Key, dotted, problem_line, shown
+from intelligen.config.document import Document, Key, dotted, problem_line, raise_problems, shown
 from intelligen.config.files.project_folder import project_of, require_inside
 from intelligen.config.files.relative_paths import from_folder
 from intelligen.config.files.text_file import displayed, read_text
@@ -57,7 +57,7 @@ class _Includes:
             contents = self.complete(contents, fragment, (*around, Path(os.path.realpath(fragment))))
             below = _overlaid(below, contents, self._settings)
         own = {key: value for key, value in document.data.items() if key != INCLUDE}
-        above = from_folder(Document(own, document.origins), path.parent, self._settings)
+        above = from_folder(Document(own, document.origins, document.problems), path.parent, self._settings)
         return _overlaid(below, above, self._settings)
 
     def _read(self, name: str, by: Path, around: tuple[Path, ...]) -> tuple[Path, str]:
@@ -72,6 +72,7 @@ class _Includes:
 
 
 def _named(document: Document) -> list[str]:
+    raise_problems([line for key, line in document.problems.items() if key[:1] == (INCLUDE,)])
     names = document.data.get(INCLUDE, [])
     if not isinstance(names, list):
         fix = f"; write [{names}]" if isinstance(names, str) else ""

@@ -66,8 +66,6 @@ def sentence(kind: str, context: Mapping[str, Any], value: JsonValue, annotation
             return f"must have {context['max_length']} entries, got {context['actual_length']}"
         case "finite_number":
             return "must be a finite number"
-        case "space_form":
-            return _space_form(value)
     return f"is not valid ({kind.replace('_', ' ')}){got}"
 
 
@@ -111,10 +109,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _space_form(value: JsonValue) -> str:
-    forms = ", ".join(FORMS)
+def no_form(value: JsonValue, fix: str) -> str:
+    """What is wrong with an entry of a search space without a form; `fix` is what to write, if that is known."""
     if isinstance(value, dict) and len(value) == 1:
         (form,) = value
         return f'"{form}" is not a form of a search space; {nearest(form, list(FORMS))}'
-    fix = "" if isinstance(value, dict | list) else f"; write {{const: {shown(value)}}} for a fixed value"
-    return f"must be a mapping with one key of {forms}, got {shown(value)}{fix}"
+    return f"must be a mapping with one key of {', '.join(FORMS)}, got {shown(value)}{fix and f'; write {fix}'}"

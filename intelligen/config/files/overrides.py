@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from intelligen.config.base import Settings
-from intelligen.config.document import Document, Key, problem_line
+from intelligen.config.document import Document, Key, problem_line, raise_problems
 from intelligen.config.files.yaml_file import parse_value
 from intelligen.config.schema.local_keys import DottedKeysOf
 from intelligen.config.schema.setting_paths import (
@@ -49,6 +49,23 @@ def parse_override(text: str) -> Override:
     if not equals or not all(part.strip() == part != "" for part in key.split(".")):
         raise ConfigError(problem_line(origin, "", "write it as -o KEY=VALUE, with dots between the parts of the key"))
     return Override(key, parse_value(value, origin), origin)
+
+
+def parse_overrides(texts: Sequence[str]) -> list[Override]:
+    """Several of them.
+
+    Raises:
+        ConfigError: see `parse_override`; a line for each.
+
+    """
+    found, problems = list[Override](), list[str]()
+    for text in texts:
+        try:
+            found.append(parse_override(text))
+        except ConfigError as error:
+            problems += error.args
+    raise_problems(problems)
+    return found
 
 
 def with_overrides(document: Document, settings: type[Settings], changes: Sequence[Override]) -> Document:

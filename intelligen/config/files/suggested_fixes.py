@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from intelligen.config.files.several_values import INTO_EXPERIMENT
 from intelligen.config.files.text_file import displayed
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
 from intelligen.errors import ConfigError, IntelligenError
 
-INTO_EXPERIMENT = "experiment."
 ANOTHER_SWEEP = "start another sweep: intelligen run FILE -o name=NEW"
 
 _OVERRIDE = re.compile(r"(?<!\S)-o (?P<quote>'?)(?P<group>[a-z_]+)(?=[.=])")

@@ -28,27 +28,28 @@ def read_document(path: Path) -> Document:
     """A YAML file as plain data with the line of each part.
 
     Raises:
-        ConfigError: there is no such file, it cannot be read, or it is not strict YAML with a mapping at its root.
+        ConfigError: there is no such file, it cannot be read, or it is not YAML with a mapping at its root.
 
     """
     return parse_document(read_text(path), displayed(path))
 
 
 def parse_document(text: str, name: str) -> Document:
-    """The same for a text that `name` names in messages.
+    """The same for a text that `name` names in messages; values that are not strict are the document's problems.
 
     Raises:
-        ConfigError: the text is not strict YAML with a mapping at its root.
+        ConfigError: the text is not YAML with a mapping at its root.
 
     """
     reader = _Reader(text, lambda line: f"{name}:{line}")
     data = reader.document()
-    raise_problems(reader.problems)
+    if not isinstance(data, dict):
+        raise_problems(list(reader.problems.values()))
     if data is None:
         raise ConfigError(problem_line(f"{name}:1", "", "the file is empty; write the settings into it"))
     if not isinstance(data, dict):
         raise ConfigError(problem_line(reader.origins[()], "", f"must be a mapping of settings, got {shown(data)}"))
-    return Document(data, reader.origins)
+    return Document(data, reader.origins, reader.problems)
 
 
 def parse_value(text: str, origin: str) -> JsonValue:
@@ -66,7 +67,7 @@ def parse_value(text: str, origin: str) -> JsonValue:
     if text[:1] in ("{", "[", '"', "'"):
         reader = _Reader(text, lambda line: origin)
         value = reader.document()
-        raise_problems(reader.problems)
+        raise_problems(list(reader.problems.values()))
         return value
     try:
         return plain_value(text)
@@ -106,7 +107,7 @@ class _Reader:
 
     def __init__(self, text: str, origin: Callable[[int], str]) -> None:
         self.origins: dict[Key, str] = {}
-        self.problems: list[str] = []
+        self.problems: dict[Key, str] = {}
         self._events = yaml.parse(text, Loader=yaml.SafeLoader)
         self._origin = origin
         self._line = 1
@@ -144,11 +145,11 @@ class _Reader:
         self._stop(f"not valid YAML: {reason}; check indentation, colons and quotation marks")
 
     def _stop(self, what: str) -> NoReturn:
-        raise_problems([*self.problems, problem_line(self._origin(self._line), "", what)])
+        raise_problems([*self.problems.values(), problem_line(self._origin(self._line), "", what)])
         raise AssertionError("raise_problems raises where there is a problem")
 
     def _note(self, key: Key, what: str) -> None:
-        self.problems.append(problem_line(self._origin(self._line), dotted(key), what))
+        self.problems.setdefault(key, problem_line(self._origin(self._line), dotted(key), what))
 
     def _node(self, event: yaml.Event, key: Key) -> JsonValue:
         self.origins.setdefault(key, self._origin(self._line))
@@ -202,6 +203,6 @@ class _Reader:
         name = self._node(event, child)
         del self.origins[child]
         if not isinstance(name, str) and len(self.problems) == known:
-            self._line = line
-            self._note(parent, f"a key must be text, got {shown(name)}; quote it")
+            what = f"a key must be text, got {shown(name)}; quote it"
+            self.problems[*parent, str(name)] = problem_line(self._origin(line), dotted(parent), what)
         return str(name)

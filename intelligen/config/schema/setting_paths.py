@@ -128,6 +128,11 @@ def holds(settings: type[Settings], key: str, group: type[Settings]) -> bool:
     return group in _reached(settings, key).values()
 
 
+def takes(settings: type[Settings], key: str, *shapes: type) -> bool:
+    """Whether a value of the setting may be of one of the shapes, such as `list`."""
+    return any((get_origin(option) or option) in shapes for option in _reached(settings, key).values())
+
+
 def _reached(settings: type[Settings], key: str) -> dict[str, Any]:
     reached: dict[str, Any] = {"": settings}
     for part in key.split("."):

@@ -48,7 +48,9 @@ class StandardMatched(_TeacherForced):
     needs = ()
     controls = (STANDARD,)
     costlier = False
-    control_for = "equal updates are not equal time; add `controls: own` to see what teacher forcing does in theirs"
+    control_for = (
+        "equal updates are not equal time; add `controls: own` to see what teacher forcing does in the same time"
+    )
 
     name: Literal["standard_matched"] = "standard_matched"
     updates_ratio: Annotated[float, Field(ge=LEAST_RATIO, le=MOST_RATIO)] = 4.0

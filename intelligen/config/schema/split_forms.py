@@ -17,7 +17,14 @@ def _inside_the_folder(name: str) -> str:
     return name
 
 
+ColumnName = Annotated[str, Field(min_length=1)]
 RelativeFile = Annotated[str, Field(min_length=1), AfterValidator(_inside_the_folder)]
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"the column {twice[0]} occurs twice; give each a name of its own")
+    return names
 
 
 def own_name(column: str, fields: Mapping[str, str], *, source: str, target: str) -> str:
@@ -64,11 +71,14 @@ class LineFiles(Settings):
 
 
 class PairTable(Settings):
-    """One .tsv, .csv (RFC 4180; both with a header row) or .jsonl file, plain or gzip-compressed."""
+    """One .tsv, .csv (RFC 4180) or .jsonl file, plain or gzip-compressed."""
 
     file: RelativeFile
     format: Annotated[Literal["tsv", "csv", "jsonl"] | None, ADDED] = None
     """What the file is, where its ending does not say it (`ratings_train.txt`)."""
+    columns: Annotated[Annotated[list[ColumnName], Field(min_length=1), AfterValidator(_distinct)] | None, ADDED] = None
+    """Names of the columns, in their order, of a .tsv or .csv file without a header row: `[source, target]`. Not given
+    = the first row names them."""
     source_field: str = "source"
     """Column or field of the source text; in .jsonl a dot descends into a nested object (`translation.en`)."""
     target_field: str = "target"

@@ -29,8 +29,9 @@ class Resources(Settings):
     gpus_per_worker: Literal["auto", 0, 1] = "auto"
     """GPUs of each. auto = 1 where there are GPUs, for as many trials at once, and as many workers, as these hold; else
     0. A sweep keeps what auto was at its first launch. 0 = train on processors."""
-    concurrent_trials: PositiveInt = 1
-    """Trials at the same time."""
+    concurrent_trials: PositiveInt | Literal["auto"] = 1
+    """Trials at the same time. auto = as many as the processors or GPUs hold at each launch, and no more than the sweep
+    has; memory is not counted, and `plan` warns where it does not hold them."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """A trial that crashes is tried this many times in all; it resumes from its last checkpoint."""
     no_progress_s: PositiveFloat | None = 3600.0
@@ -57,6 +58,12 @@ class Resources(Settings):
         """Of each worker; `auto` has been resolved before."""
         assert self.gpus_per_worker != "auto", "auto is resolved at the start of a launch"
         return self.gpus_per_worker
+
+    @property
+    def at_once(self) -> int:
+        """Trials at the same time; `auto` has been resolved before."""
+        assert self.concurrent_trials != "auto", "auto is resolved at the start of a launch"
+        return self.concurrent_trials
 
 
 class Sweep(Settings):
@@ -244,12 +251,16 @@ class Sweep(Settings):
     def trials_of(self, row: str) -> int | None:
         """Most trials of one row in a search; none where their number has no bound of its own."""
         bounds = [self.budget.trials_per_strategy]
-        entry = self.searched.get(self.row_parameter)
-        if self._lists_all and isinstance(entry, Choice):
-            options = entry.choice
-            chosen = Choice(choice={row: options[row]} if isinstance(options, dict) else [row])
-            bounds.append(grid_size({**self.searched, self.row_parameter: chosen}))
+        if self._lists_all and isinstance(self.searched.get(self.row_parameter), Choice):
+            bounds.append(grid_size(self.space_of(row)))
         return min((bound for bound in bounds if bound is not None), default=None)
+
+    def space_of(self, row: str) -> dict[str, Space]:
+        """The space that one row's trials are drawn from."""
+        entry = self.searched.get(self.row_parameter)
+        options = entry.choice if isinstance(entry, Choice) else [row]
+        chosen = Choice(choice={row: options[row]} if isinstance(options, dict) else [row])
+        return {**self.searched, self.row_parameter: chosen}
 
     def total_trials(self) -> int | None:
         """Most trials in all; none where other budgets alone end the search."""
@@ -288,7 +299,7 @@ class Sweep(Settings):
     def baselines_at_once(self) -> int:
         """Most of them that train at the same time."""
         several = self.confirm is not None and self.baseline.workers == 1
-        return self.baseline.concurrent_trials if several else 1
+        return self.baseline.at_once if several else 1
 
 
 _STRATEGIES = Rows(strategies=StrategyControl())

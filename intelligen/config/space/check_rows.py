@@ -30,11 +30,12 @@ def check_rows(sweep: Sweep, experiment: Experiment, document: Document) -> dict
 
     """
     rows = sweep.variants()
-    raise_problems(list(_misplaced(sweep, rows, document)))
+    lines = list(_misplaced(sweep, rows, document))
     found = {row.id: _variant(experiment, row, document) for row in rows}
     broken = {name: problems for name, problems in found.items() if isinstance(problems, list)}
     by_id = {row.id: row for row in rows}
-    raise_problems([row_line(document, by_id[name], one) for name, problems in broken.items() for one in problems])
+    lines += [row_line(document, by_id[name], one) for name, problems in broken.items() for one in problems]
+    raise_problems(lines)
     experiments = {name: one for name, one in found.items() if isinstance(one, Experiment)}
     raise_problems([*_alike(sweep, experiments, by_id, document), *_incomparable(sweep, experiments, by_id, document)])
     return experiments

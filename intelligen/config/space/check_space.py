@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import takewhile
 from operator import eq
 
@@ -17,41 +18,59 @@ from intelligen.config.schema.setting_paths import has_setting, holds, option_na
 from intelligen.config.schema.space_forms import Choice, Const, SearchedSchedule, Simplex
 from intelligen.config.schema.strategy_mixture import Weights
 from intelligen.config.schema.sweep import Sweep
+from intelligen.config.schema.variable_settings import (
+    VARIABLE_GROUPS,
+    VARIABLE_GROUPS_OF_TRAINING,
+    VARIABLE_SETTINGS,
+    may_vary,
+)
 from intelligen.config.space.check_treatments import mixed_treatments
 from intelligen.config.space.entries import Entry, Values, draws, entries_of, first_values, with_inner
 
-# All trials of a row start from one baseline, so its shape, its data and its own training are the same for all.
-VARIABLE_GROUPS = ("finetuning", "strategy", "decoding")
-VARIABLE_SETTINGS = ("model.dropout", "model.attention_dropout", "model.activation_dropout", "model.output_dropout")
-# Where no baseline is trained, its shape and its training vary too.
-VARIABLE_GROUPS_OF_TRAINING = ("training", "strategy", "decoding", "model")
 
-
-def check_space(sweep: Sweep, experiment: Experiment, document: Document, *, rows: Mapping[str, Experiment]) -> None:
+def check_space(
+    sweep: Sweep,
+    experiment: Experiment,
+    document: Document,
+    *,
+    rows: Mapping[str, Experiment],
+    broken: frozenset[Key] = frozenset(),
+) -> None:
     """Try the first value of everything together, then every end and every option by itself.
+
+    What has a problem by itself is left out, so that one round shows the problems of all entries.
 
     Args:
         sweep: whose space is checked.
         experiment: what the space varies, where no rows do.
         document: the sweep's file, for the lines in messages.
         rows: row → what the space varies there; of the control all is tried, of the others the first values.
+        broken: keys of the file that have problems already, of which the sweep has nothing.
 
     Raises:
         ConfigError: a key is no setting or may not vary, or a value of it breaks the setting's rule.
 
     """
-    entries = entries_of(sweep.space, ("space",))
-    raise_problems([_line(document, written, written, what) for written, what in _misplaced(entries, sweep)])
     strategies = {one.strategy.name for one in (experiment, *rows.values())}
-    raise_problems([_line(document, key, key, what) for key, what in mixed_treatments(entries, strategies)])
+    left_out = frozenset(key for key in broken if key[0] == "space")
+    entries, lines = entries_of(sweep.space, ("space",), without=left_out), list[str]()
+    for problems in (partial(_misplaced, sweep=sweep), partial(mixed_treatments, strategies=strategies)):
+        found = list(problems(entries))
+        lines += [_line(document, key, key, what) for key, what in found]
+        left_out |= {key for key, _ in found}
+        entries = entries_of(sweep.space, ("space",), without=left_out)
     trials = _Trials(rows.get(sweep.control, experiment), document)
     together = trials.vary(entries, {})
-    raise_problems(list(trials.problems.values()))
+    raise_problems([*lines, *trials.problems.values()])
+    if left_out:
+        return  # what the others are together without it says nothing
     raise_problems([problem_line(document.origin(("space",)), "space", problem.what) for problem in together])
-    for row, varied in rows.items():
-        problems = _Trials(varied, document).first(entries)
-        whats = [f"row {row}: {dotted(problem.key)}: {problem.what}" for problem in problems]
-        raise_problems([problem_line(document.origin(("space",)), "space", what) for what in whats])
+    whats = [
+        f"row {row}: {dotted(problem.key)}: {problem.what}"
+        for row, varied in rows.items()
+        for problem in _Trials(varied, document).first(entries)
+    ]
+    raise_problems([problem_line(document.origin(("space",)), "space", what) for what in whats])
 
 
 class _Trials:
@@ -172,12 +191,6 @@ def _clash(entry: Entry, earlier: Entry) -> str | None:
         fix = f"write the complete key {entry.setting}" if entry.column is None else "give the zip another name"
         return f"{entry.parameter} names {earlier.setting} already; {fix}"
     return None
-
-
-def may_vary(setting: str, *, trains: bool) -> bool:
-    """Whether trials of one row may differ in a setting, where they are trained without a baseline or with one."""
-    groups = VARIABLE_GROUPS_OF_TRAINING if trains else VARIABLE_GROUPS
-    return setting in VARIABLE_SETTINGS or setting.partition(".")[0] in groups
 
 
 def _why_fixed(sweep: Sweep) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby
 from pydantic import JsonValue
 
 from intelligen.config.document import Key
+from intelligen.config.files.several_values import setting_at
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.setting_paths import option_names, resolve_key
 from intelligen.config.schema.space_forms import Choice, Const, ScheduleRanges, SearchedSchedule, Simplex, Space, Zip
@@ -26,6 +27,8 @@ class Entry:
     """Key of its form in the sweep file. The settings of a zip share their draw."""
     column: str | None = None
     """Its key as written in a zip; None elsewhere, where the form's own key is the setting."""
+    without: frozenset[Key] = frozenset()
+    """Keys of entries that are left out of its options."""
 
     @property
     def written(self) -> str:
@@ -58,7 +61,7 @@ class Entry:
         if not isinstance(self.space, Choice) or isinstance(self.space.choice, list):
             return {}
         return {
-            name: entries_of(inner, (*self.draw, "choice", name), parent=self.setting)
+            name: entries_of(inner, (*self.draw, "choice", name), parent=self.setting, without=self.without)
             for name, inner in self.space.choice.items()
         }
 
@@ -90,13 +93,31 @@ class Entry:
         return key[len(parts) :] if own else None
 
 
-def entries_of(spaces: Mapping[str, Space], prefix: Key, *, parent: str = "") -> list[Entry]:
-    """The entries of the space at the key `prefix`, without those of options."""
+def entries_of(
+    spaces: Mapping[str, Space], prefix: Key, *, parent: str = "", without: frozenset[Key] = frozenset()
+) -> list[Entry]:
+    """The entries of the space at the key `prefix`, without those of options.
+
+    Args:
+        spaces: Key → its form.
+        prefix: The key of the space in the sweep file.
+        parent: The setting whose option the space belongs to; empty outside of options.
+        without: Keys of entries that are left out, here and in options, and with them the parts of their settings.
+
+    """
     entries: list[Entry] = []
     for key, space in spaces.items():
         columns: Sequence[str | None] = list(space.zip) if isinstance(space, Zip) else [None]
-        entries += [Entry(parent, space, (*prefix, key), column) for column in columns]
-    return entries
+        entries += [Entry(parent, space, (*prefix, key), column, without) for column in columns]
+    if not without:
+        return entries
+    gone = [setting_at(key) for key in without if len(key) % 3 == 2]  # of whole entries, not of parts of one
+    return [
+        entry
+        for entry in entries
+        if not {entry.key, entry.draw} & without
+        and not any(entry.setting.startswith(f"{setting}.") for setting in gone)
+    ]
 
 
 def with_inner(entries: Sequence[Entry]) -> Iterator[Entry]:

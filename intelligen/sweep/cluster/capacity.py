@@ -63,7 +63,7 @@ class Capacity:
 
         """
         self.require_for("baseline", sweep.baseline, sweep.baselines_at_once())
-        self.require_for("resources", sweep.resources, sweep.resources.concurrent_trials)
+        self.require_for("resources", sweep.resources, sweep.resources.at_once)
 
     def require_for(self, key: str, resources: Resources, times: int) -> None:
         """Refuse a stage that does not fit.

@@ -1,4 +1,4 @@
-"""Choice of processors or GPUs, where a sweep leaves it open: made at its first launch, and kept."""
+"""What a sweep leaves open of its devices: processors or GPUs, chosen at its first launch and kept; trials at once."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,10 +10,10 @@ STAGES = ("baseline", "resources")
 
 
 def on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) -> Sweep:
-    """The sweep with numbers in place of `gpus_per_worker: auto`.
+    """The sweep with numbers in place of `gpus_per_worker: auto` and `concurrent_trials: auto`.
 
-    Where a stage is to use GPUs and there are fewer than its workers, fewer trials run at once; where not even one
-    trial's workers find a GPU each, it has fewer workers.
+    Where a stage that left its GPUs open is to use some and there are fewer than its workers, fewer trials run at once;
+    where not even one trial's workers find a GPU each, it has fewer workers.
 
     Args:
         sweep: Its settings.
@@ -26,13 +26,16 @@ def on_devices(sweep: Sweep, capacity: Capacity, recorded: Mapping[str, int]) ->
     """
     open_stages = [key for key in STAGES if _stage(sweep, key).gpus_per_worker == "auto"]
     gpus = {key: recorded.get(key, 1 if capacity.gpus else 0) for key in open_stages}
+    most = {"baseline": 1 + (0 if sweep.confirm is None else sweep.confirm.at_most), "resources": _most_trials(sweep)}
     if any(gpus.values()) and not capacity.gpus:
         overrides = " ".join(f"-o {key}.gpus_per_worker=0" for key in open_stages)
         raise UnavailableError(
             f"the sweep has trained on GPUs so far, and {capacity.location} has none; resume it where there are"
             f" GPUs, or continue on processors: {overrides}"
         )
-    return sweep.model_copy(update={key: _fitted(_stage(sweep, key), number, capacity) for key, number in gpus.items()})
+    fitted = {key: _fitted(_stage(sweep, key), number, capacity) for key, number in gpus.items()}
+    sweep = sweep.model_copy(update=fitted)
+    return sweep.model_copy(update={key: _at_once(_stage(sweep, key), capacity, most[key]) for key in STAGES})
 
 
 def gpus_of_stages(sweep: Sweep) -> dict[str, int]:
@@ -50,7 +53,7 @@ def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
 
     """
     trial = sweep.resources
-    taken = trial.workers * trial.concurrent_trials
+    taken = trial.workers * trial.at_once
     idle = [
         f"{number} of {_count(there, kind)}"
         for kind, there, each in (("GPU", capacity.gpus, trial.gpus), ("CPU", capacity.cpus, trial.cpus_per_worker))
@@ -59,7 +62,7 @@ def devices_line(asked: Sweep, sweep: Sweep, capacity: Capacity) -> str:
     lowered = ", ".join(_lowered(asked, sweep))
     parts = [
         f"{capacity.location}: {_count(capacity.cpus, 'CPU')} and {_count(capacity.gpus, 'GPU')}",
-        f"search {_count(trial.concurrent_trials, 'trial')} at once, {_workers(trial)}",
+        f"search {_count(trial.at_once, 'trial')} at once, {_workers(trial)}",
         f"baseline {_workers(sweep.baseline)}",
     ]
     if lowered:
@@ -76,15 +79,30 @@ def _fitted(resources: Resources, gpus: int, capacity: Capacity) -> Resources:
     room = capacity.workers(resources.cpus_per_worker, gpus)
     if gpus and room:
         update["workers"] = min(resources.workers, room)
-        update["concurrent_trials"] = min(resources.concurrent_trials, room // update["workers"])
+        if resources.concurrent_trials != "auto":
+            update["concurrent_trials"] = min(resources.concurrent_trials, room // update["workers"])
     return resources.model_copy(update=update)
+
+
+def _at_once(resources: Resources, capacity: Capacity, most: int | None) -> Resources:
+    """With a number in place of `concurrent_trials: auto`; 1 too where not even one trial fits, which is refused."""
+    if resources.concurrent_trials != "auto":
+        return resources
+    room = max(1, capacity.fitting(resources))
+    return resources.model_copy(update={"concurrent_trials": room if most is None else max(1, min(room, most))})
+
+
+def _most_trials(sweep: Sweep) -> int | None:
+    """Most that could run at the same time in any stage after the baselines; none where nothing bounds them."""
+    total = sweep.total_trials()
+    return None if total is None else max(total, sweep.total_repetitions(), sweep.total_control_trials())
 
 
 def _lowered(asked: Sweep, sweep: Sweep) -> Iterator[str]:
     for key in STAGES:
         for name in ("workers", "concurrent_trials"):
             before, after = getattr(_stage(asked, key), name), getattr(_stage(sweep, key), name)
-            if before != after:
+            if before not in (after, "auto"):
                 yield f"{key}.{name} {before} → {after}"
 
 

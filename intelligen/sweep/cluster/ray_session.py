@@ -120,7 +120,7 @@ def _has_new_nodes(sweep: Sweep, cluster: Cluster | None) -> bool:
         return bool(sweep.resources.gpus or sweep.baseline.gpus)
     _require_slots(sweep, cluster)
     stages = {"baseline": (sweep.baseline, sweep.baselines_at_once())}
-    stages["resources"] = (sweep.resources, sweep.resources.concurrent_trials)
+    stages["resources"] = (sweep.resources, sweep.resources.at_once)
     return await_nodes(cluster.address, stages)
 
 
@@ -178,10 +178,10 @@ def workers_environment() -> dict[str, str]:
 
 def _require_slots(sweep: Sweep, cluster: Cluster) -> None:
     slots = ray.cluster_resources().get(TRIAL_SLOT, 0)
-    if sweep.resources.workers > 1 and slots < sweep.resources.concurrent_trials:
+    if sweep.resources.workers > 1 and slots < sweep.resources.at_once:
         raise UnavailableError(
             f"the cluster at {cluster.address} has {slots:.0f} of the resource {TRIAL_SLOT!r}, the sweep needs"
-            f" {sweep.resources.concurrent_trials}: start its head with --resources='{{\"{TRIAL_SLOT}\": 64}}', as"
+            f" {sweep.resources.at_once}: start its head with --resources='{{\"{TRIAL_SLOT}\": 64}}', as"
             " cluster.yaml does"
         )
 
@@ -207,7 +207,7 @@ def _start(sweep: Sweep) -> None:
                 address="local",
                 num_cpus=capacity.cpus,
                 num_gpus=capacity.gpus,
-                resources={TRIAL_SLOT: sweep.resources.concurrent_trials},
+                resources={TRIAL_SLOT: sweep.resources.at_once},
                 include_dashboard=in_groups,
                 dashboard_host="127.0.0.1",
                 dashboard_port=port,

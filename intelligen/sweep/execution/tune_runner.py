@@ -95,7 +95,7 @@ def _tuner(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,  # until the searcher says that it has finished
-            max_concurrent_trials=resources.concurrent_trials,
+            max_concurrent_trials=resources.at_once,
             # An old Train controller survives in a reused actor, and the next trial hangs.
             reuse_actors=resources.workers == 1,
         ),

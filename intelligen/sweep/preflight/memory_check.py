@@ -59,7 +59,7 @@ class MemoryCheck:
 
     def _shortage(self, trial: Trial, bench: Bench, resources: Resources) -> str | None:
         """Why an update does not fit; none where it does."""
-        at_once, what = resources.concurrent_trials * resources.workers, self._what(trial)
+        at_once, what = resources.at_once * resources.workers, self._what(trial)
         try:
             peak = own_peak(trial, bench, workers=resources.workers)
         except MemoryShortageError as error:
@@ -68,7 +68,7 @@ class MemoryCheck:
             return str(error)
         beside = bench.device.type == "cpu" and self._shares_host and at_once > 1
         if beside and at_once * peak > self._free_bytes:
-            lowered = "concurrent_trials" if resources.concurrent_trials > 1 else "workers"
+            lowered = "concurrent_trials" if resources.at_once > 1 else "workers"
             self._warnings[what] = (
                 f"{what} takes {peak / _GIB:.1f} GiB for its longest rows, and {at_once} processes at once do not fit"
                 f" into the {self._free_bytes / _GIB:.1f} GiB that are free here; lower resources.{lowered}"

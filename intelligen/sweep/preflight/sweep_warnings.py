@@ -50,7 +50,7 @@ def too_short(sweep: Sweep, trial_s: TimeRange) -> list[str]:
     sweep = sweep.of_one_search()
     wanted, workers = sweep.total_trials() or max(1, len(sweep.row_ids())), sweep.resources.workers
     least_s = {
-        "wall_hours": wanted * trial_s.low / sweep.resources.concurrent_trials,
+        "wall_hours": wanted * trial_s.low / sweep.resources.at_once,
         "device_hours": wanted * trial_s.low * workers,
         "device_hours_per_strategy": (sweep.budget.trials_per_strategy or 1) * trial_s.low * workers,
     }
@@ -105,14 +105,30 @@ def _budget(sweep: Sweep) -> Iterator[str]:
         return
     if total < len(names):
         yield f"a budget of {total} trials is less than the {len(names)} {_ROWS[sweep.row_parameter]}; raise it"
-    points = _points(sweep.searched)
-    if points is not None and points < total:
-        yield f"the space has {points} points, the budget has {total} trials; lower it, or widen the space"
-    if sweep.resources.concurrent_trials > total:
+    yield from _repeats(sweep, total)
+    if sweep.resources.concurrent_trials != "auto" and sweep.resources.concurrent_trials > total:
         yield (
             f"resources.concurrent_trials ({sweep.resources.concurrent_trials}) is above the budget of {total} trials;"
             " lower it"
         )
+
+
+def _repeats(sweep: Sweep, total: int) -> Iterator[str]:
+    """Searches of more trials than their space has points: the others train the same again."""
+    if (what := _repeated(_points(sweep.searched), total)) is not None:
+        yield f"the space has {what}; lower the budget, or widen the space"
+        return
+    for row in sweep.row_ids() if sweep.round_robin() else ():
+        if (what := _repeated(_points(sweep.space_of(row)), sweep.trials_of(row))) is not None:
+            yield f"the space of {row} has {what}; lower the budget, or vary another setting of it"
+
+
+def _repeated(points: int | None, trials: int | None) -> str | None:
+    if points is None or trials is None or points >= trials:
+        return None
+    counted, again = f"{points} point{'' if points == 1 else 's'}", trials - points
+    train = "trains" if again == 1 else "train"
+    return f"{counted} for {trials} trials, so {again} of them {train} what another one has trained"
 
 
 def _points(space: Mapping[str, Space]) -> int | None:

@@ -111,7 +111,7 @@ class TrialTimes:
             baseline += one.between(len(missing.get(name, ())), len(trials))
         resources = self._sweep.resources
         search, confirm = (
-            trial_s.between(*(count / max(1, min(count, resources.concurrent_trials)) for count in counts))
+            trial_s.between(*(count / max(1, min(count, resources.at_once)) for count in counts))
             for counts in ((total, total), (fewest, most))
         )
         devices = baseline.times(self._sweep.baseline.workers)

@@ -275,3 +275,37 @@ def test_the_fix_for_a_field_of_another_name_works_as_it_is_printed(tmp_path: Pa
         rows()
     (fix,) = re.findall(r"-o (\S+)=NAME", str(refused.value))
     assert rows(f"{fix}=src") == [("a", "b")]
+
+
+BLANK_ENDS = {"both": ("a\nb\n\n", "A\nB\n \n", 2), "one": ("a\nb\n\n\n", "A\nB\n", 2), "none": ("a\nb\n", "A\nB", 0)}
+
+
+@pytest.mark.parametrize("ends", BLANK_ENDS)
+def test_blank_lines_at_the_end_of_text_files_are_no_rows_and_are_counted(tmp_path: Path, ends: str) -> None:
+    source, target, count = BLANK_ENDS[ends]
+    (tmp_path / "a.en").write_text(source)
+    (tmp_path / "a.de").write_text(target)
+    found, notes = (
+        FileRows(tmp_path, {"test": ParallelText(source="a.en", target="a.de")}, SOURCE_AND_TARGET),
+        Counter(),
+    )
+    assert list(found.rows("test", notes)) == [("a", "A"), ("b", "B")]
+    assert notes == ({"trailing_blank_lines": count} if count else {})
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "counts"),
+    [("a\n\nb\n", "A\n\n\n", None), ("a\n\nb\n", "A\n", (3, 1)), ("a\n\nb\nc\n", "A\n\n", (4, 2))],
+)
+def test_a_blank_line_that_is_not_at_the_end_of_all_files_belongs_to_a_row(
+    tmp_path: Path, source: str, target: str, counts: tuple[int, int] | None
+) -> None:
+    (tmp_path / "a.en").write_text(source)
+    (tmp_path / "a.de").write_text(target)
+    files = ParallelText(source="a.en", target="a.de")
+    if counts is None:
+        assert rows_of(tmp_path, files, SOURCE_AND_TARGET) == [("a", "A"), ("", ""), ("b", "")]
+        return
+    said = f"a.en has {counts[0]} lines, {tmp_path}/a.de has {counts[1]}: line i"
+    with pytest.raises(DataError, match=re.escape(said)):
+        rows_of(tmp_path, files, SOURCE_AND_TARGET)

@@ -57,6 +57,30 @@ def test_a_number_is_obeyed_whatever_is_there() -> None:
         capacity_of(gpus=4).require(settings)
 
 
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "resources", "found"),
+    [
+        (16, 0, {"cpus_per_worker": 4}, 4),
+        (16, 0, {"workers": 2, "cpus_per_worker": 4}, 2),
+        (16, 4, {}, 4),
+        (16, 4, {"gpus_per_worker": 0, "cpus_per_worker": 3}, 5),
+        (64, 0, {}, 6),
+        (1, 0, {"cpus_per_worker": 2}, 1),
+    ],
+)
+def test_as_many_trials_run_at_once_as_fit_and_as_the_sweep_has_where_that_is_left_open(
+    cpus: int, gpus: int, resources: dict, found: int
+) -> None:
+    settings = asked({"concurrent_trials": "auto"}, concurrent_trials="auto", **resources)
+    capacity = capacity_of(cpus=cpus, gpus=gpus)
+    chosen = on_devices(settings, capacity, {})
+    assert (settings.total_trials(), chosen.resources.at_once) == (6, found)
+    assert chosen.baseline.at_once == 1  # of one seed
+    assert "lowered" not in devices_line(settings, chosen, capacity)
+    if found * resources.get("cpus_per_worker", 1) <= cpus:
+        capacity.require(chosen)
+
+
 def test_a_gpu_whose_node_has_too_few_processors_is_refused_and_no_trial_runs_without_it() -> None:
     settings = on_devices(asked(cpus_per_worker=2), capacity_of(cpus=1, gpus=1), {})
     assert settings.resources.gpus == 1

@@ -1,5 +1,6 @@
 """A plan warns of what a sweep can hardly answer or reach, and of nothing else."""
 
+import re
 from typing import Any
 
 import pytest
@@ -99,11 +100,50 @@ def test_controls_alone_need_no_control():
             "no trial exploits another",
         ),
         ({"resources": {"concurrent_trials": 17}}, "concurrent_trials (17) is above the budget of 16 trials"),
-        ({"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}}, "the space has 4 points"),
+        (
+            {"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}},
+            "the space has 4 points for 16 trials, so 12",
+        ),
+        (
+            {"space": {"finetuning.optimizer.name": {"choice": ["adam", "adamw"]}}, "budget": {"trials": 5}},
+            "the space has 4 points for 5 trials, so 1 of them trains what another one has trained; lower the budget",
+        ),
     ],
 )
 def test_what_cannot_be_reached_is_named_with_its_fix(settings, said):
     assert said in found("standard", "standard_matched", **settings)
+
+
+def test_a_strategy_with_fewer_points_than_trials_is_named_and_no_other():
+    own = {"finetuning.label_smoothing": {"choice": [0.0, 0.1]}}
+    options = {"standard": own, "standard_matched": {"updates_ratio": {"uniform": [1.0, 2.0]}}, "r_drop": {}}
+    settings = {"version": 1, "name": "s", "experiment": "e.yaml", "space": {"strategy": {"choice": options}}}
+    settings |= {"budget": {"trials_per_strategy": 8}, "scheduler": {"name": "none"}}
+    assert sweep_warnings(Sweep.model_validate(settings, strict=False), EXPERIMENT) == [
+        f"the space of {strategy} has {points} for 8 trials, so {again} of them train what another one has trained;"
+        " lower the budget, or vary another setting of it"
+        for strategy, points, again in (("standard", "2 points", 6), ("r_drop", "1 point", 7))
+    ]
+    grid = settings | {"search": {"sampler": "grid"}, "space": {"strategy": {"choice": {"standard": own}}}}
+    assert sweep_warnings(Sweep.model_validate(grid, strict=False), EXPERIMENT) == []
+
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+EXAMPLES = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    if "\nexperiment: " in block and "\nspace:" in block
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_sweep_file_that_the_documentation_shows_gives_no_warning(example, tmp_path):
+    (tmp_path / "sweep.yaml").write_text(example)
+    ((named),) = re.findall(r"^experiment: (\S+)", example, re.MULTILINE)
+    experiment = REPOSITORY / "experiments" / named.rpartition("/")[2]
+    found = load_sweep(tmp_path / "sweep.yaml", [f"experiment={experiment}"])
+    assert sweep_warnings(*found) == []
 
 
 @pytest.mark.parametrize(

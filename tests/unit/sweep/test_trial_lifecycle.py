@@ -10,7 +10,7 @@ from torch import nn
 
 from intelligen.cli.main import commands
 from intelligen.config.document import Document
-from intelligen.config.files.config_errors import validated
+from intelligen.config.files.examined import validated
 from intelligen.config.files.overrides import parse_override, with_overrides
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.sweep import Sweep
