@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol
 
 import torch
 from torch import Tensor
@@ -22,10 +22,15 @@ from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss
 
 AnyMetric = Metric[Any, Any]
-Uniforms = Callable[[int], Tensor]
-"""A width → so many draws from [0, 1) for each row."""
 _FORMS = {"loss": ".3f"}
 """Of scores that are no metric's."""
+
+
+class Uniforms(Protocol):
+    """The randomness of a search that draws."""
+
+    def __call__(self, width: int, samples: int = 1) -> Tensor:
+        """So many draws from [0, 1) for each sample of each row; the samples of a row are adjacent."""
 
 
 class Task(ABC, Generic[ModelT, BatchT]):

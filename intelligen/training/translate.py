@@ -91,7 +91,7 @@ def _lengths(trained: TrainedModel, texts: Sequence[str]) -> Rows:
 
 
 def _uniforms(key: int, rows: Sequence[int]) -> Uniforms:
-    return lambda width: row_uniforms(key, np.array(rows), width=width)
+    return lambda width, samples=1: row_uniforms(key, np.array(rows), width=width, samples=samples)
 
 
 def _batches(lengths: Rows, tokens: int) -> list[list[int]]:

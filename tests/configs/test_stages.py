@@ -6,7 +6,7 @@ import refusals
 from refusals import EXPERIMENT, VARIED, assert_reported
 
 from intelligen.config.load import load_sweep
-from intelligen.config.schema.decoding import Beam, Decoding, Greedy, Sample
+from intelligen.config.schema.decoding import Beam, Decoding, Greedy, Mbr, Sample
 from intelligen.config.schema.stages_after_search import Confirmation, Scoring, scored_as
 
 folder = refusals.folder
@@ -54,9 +54,10 @@ def test_a_range_of_seeds_has_a_least_and_a_most(folder: Path) -> None:
 def test_the_trial_s_own_search_comes_first_and_none_comes_twice() -> None:
     decoding = Decoding(validation=Sample(top_k=3), test=Beam(size=7))
     assert Scoring().of(decoding) == (Beam(size=7),)
-    searches = Scoring(searches=("greedy", "sample", "beam")).of(decoding)
-    assert searches == (Beam(size=7), Greedy(), Sample(top_k=3))
-    assert [scored_as("test", search, decoding) for search in searches] == ["test", "test-greedy", "test-sample"]
+    searches = Scoring(searches=("greedy", "sample", "beam", "mbr")).of(decoding)
+    assert searches == (Beam(size=7), Greedy(), Sample(top_k=3), Mbr())
+    names = [scored_as("test", search, decoding) for search in searches]
+    assert names == ["test", "test-greedy", "test-sample", "test-mbr"]
     assert Scoring(searches=("greedy", "beam")).of(Decoding(test=Greedy())) == (Greedy(), Beam())
 
 

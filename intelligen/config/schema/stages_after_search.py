@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from intelligen.config.base import ADDED, Name, Settings
-from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Mbr, Sample
 
 STAGES = ("baseline", "search", "confirm", "test")
 """In the order in which they run."""
 
-SearchName = Literal["greedy", "beam", "sample"]
+SearchName = Literal["greedy", "beam", "sample", "mbr"]
 
 
 class PowerPrior(Settings):
@@ -137,3 +137,5 @@ def search_named(name: SearchName, decoding: Decoding) -> DecodingSearch:
             return Beam()
         case "sample":
             return Sample()
+        case "mbr":
+            return Mbr()
