@@ -85,6 +85,8 @@ class SmallStudy:
     """Whether the launch has come to its end."""
     own: Sequence[str] = ()
     """Strategies that have an own control, trained at the point of their best trial."""
+    beam_sizes: Sequence[int] = ()
+    """Further sizes of the beam, by which test sets are decoded where the study is confirmed."""
     hypothesis: str | None = None
     """What every model says of the first sentence of the samples, where it is given."""
 
@@ -136,7 +138,8 @@ class SmallStudy:
         (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here) + task)
         margin = "" if self.margin is None else f", margin: {self.margin}"
         asked = self.looks or f"{{seeds: {self.seeds}{margin}}}"
-        confirm = f"confirm: {asked}\ntest: {{searches: [greedy, beam]}}\n" if self.confirm else ""
+        searches = ["greedy", "beam", *(f"{{beam: {size}}}" for size in self.beam_sizes)]
+        confirm = f"confirm: {asked}\ntest: {{searches: [{', '.join(searches)}]}}\n" if self.confirm else ""
         more = confirm + self.more
         (folder / f"{self.name}.yaml").write_text(
             SWEEP.format(name=self.name, confirm=more, metric=self.objective, direction=direction(self.objective))
@@ -239,7 +242,8 @@ class SmallStudy:
         """Write hypotheses and their scores as the test stage does; returns what goes into the ledger."""
         scores: dict[str, float] = {}
         (directory / "scores").mkdir(exist_ok=True)
-        for search in SEARCHES if self.confirm else SEARCHES[:1]:
+        sized = {f"beam_size{size}": {"name": "beam", "size": size} for size in self.beam_sizes}
+        for search in (*SEARCHES, *sized) if self.confirm else SEARCHES[:1]:
             quality = self.quality[strategy] - (0.03 if search == "greedy" else 0.0)
             hypotheses = spoilt(self.references, quality, random.Random(f"{strategy} {seed} {search}"))
             if self.hypothesis is not None:
@@ -255,7 +259,7 @@ class SmallStudy:
             }
             metrics = named_scores("test", found, intervals)
             record = {
-                "search": {"name": search},
+                "search": sized.get(search, {"name": search}),
                 "metrics": metrics,
                 **{name: asdict(one) for name, one in intervals.items()},
                 "signatures": dict(found.signatures),

@@ -24,6 +24,7 @@ from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.objective import Objective
 from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
+from intelligen.config.schema.stages_after_search import possible_labels
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_published import check_published
 from intelligen.config.space.check_rows import check_rows
@@ -237,9 +238,12 @@ def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Doc
     """The scores of a split and of another one under a search have two names."""
     splits = {} if isinstance(experiment.data.corpus, EmbeddedCorpus) else experiment.data.corpus.splits
     for number, search in enumerate(sweep.test.searches or ()):
-        if clashing := [split for split in splits if split.endswith(f"-{search}")]:
+        labels = possible_labels(search)
+        if clashing := [split for split in splits if split.endswith(tuple(f"-{label}" for label in labels))]:
             key = ("test", "searches", number)
-            what = f"scores by {search} would have the same name as those of the split {clashing[0]}; rename the split"
+            what = (
+                f"scores by {labels[0]} would have the same name as those of the split {clashing[0]}; rename the split"
+            )
             raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 

@@ -7,7 +7,7 @@ from refusals import EXPERIMENT, VARIED, assert_reported
 
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.decoding import Beam, Decoding, Greedy, Mbr, Sample
-from intelligen.config.schema.stages_after_search import Confirmation, Scoring, scored_as
+from intelligen.config.schema.stages_after_search import BeamSize, Confirmation, Scoring, scored_as
 
 folder = refusals.folder
 
@@ -65,3 +65,18 @@ def test_scores_of_a_search_and_of_a_split_never_share_a_name(folder: Path) -> N
     Path("experiment.yaml").write_text(EXPERIMENT + FILES)
     text = f"{VARIED}test:\n  searches:\n    - beam\n    - greedy  #!\n"
     assert_reported(Path("sweep.yaml"), text, "test.searches[1]", "split news-greedy")
+
+
+def test_sizes_of_the_beam_have_the_experiment_s_penalty_and_names_of_their_own(folder: Path) -> None:
+    decoding = Decoding(test=Beam(size=4, length_penalty=1.0))
+    searches = Scoring(searches=tuple(BeamSize(beam=size) for size in (1, 4, 16))).of(decoding)
+    assert searches == tuple(Beam(size=size, length_penalty=1.0) for size in (4, 1, 16))
+    names = [scored_as("test", search, decoding) for search in searches]
+    assert names == ["test", "test-beam_size1", "test-beam_size16"]
+    by_greedy = Decoding(test=Greedy())
+    searches = Scoring(searches=(BeamSize(beam=4), BeamSize(beam=1), "beam")).of(by_greedy)
+    assert searches == (Greedy(), Beam(), Beam(size=1))
+    assert [scored_as("test", search, by_greedy) for search in searches] == ["test", "test-beam", "test-beam_size1"]
+    Path("experiment.yaml").write_text(EXPERIMENT + FILES.replace("news-greedy", "news-beam_size16"))
+    text = f"{VARIED}test:\n  searches:\n    - {{beam: 16}}  #!\n"
+    assert_reported(Path("sweep.yaml"), text, "test.searches[0]", "split news-beam_size16")

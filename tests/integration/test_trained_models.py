@@ -18,18 +18,22 @@ from test_sweep import SWEEP
 from intelligen.analysis.study import read_study
 from intelligen.cli.main import commands, guarded
 from intelligen.config.load import load_sweep
+from intelligen.config.schema.stages_after_search import BeamSize, Scoring
+from intelligen.config.schema.sweep import Resources
+from intelligen.errors import StorageError
 from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.launch_file import write_launch
 from intelligen.state.layout import LEDGER_FILE
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialState
 from intelligen.state.trial_result import RESULT, SELECTED
+from intelligen.sweep.execution.workers import score
 from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.tracking.mlflow_mirror import MlflowMirror
 from intelligen.tracking.mlflow_store import open_client
 from intelligen.training.replay import Recorded, replay
-from intelligen.training.scores_file import current_score_files
+from intelligen.training.scores_file import current_score_files, read_scores, require_scored, scored_split
 from intelligen.training.trained_model import TrainedModel
 
 Call = Callable[..., tuple[int, str, str]]
@@ -247,6 +251,29 @@ def test_a_new_table_of_quoted_fields_is_refused_and_read_as_the_message_says(
     read = json.loads(call(project, *words[:2], *(word.replace("NAME", "new") for word in fix), "--json").stdout)
     plain = json.loads(call(project, *words[:3], "plain=new.tsv", "--json").stdout)
     assert read["scores"][0]["bleu"] == plain["scores"][0]["bleu"]
+
+
+def test_a_beam_of_one_finds_what_greedy_search_finds_and_every_size_is_found_again(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scoring = Scoring(searches=("greedy", BeamSize(beam=1), BeamSize(beam=9), "mbr"))
+    found = score(
+        str(project.trial), str(project.runs), Resources(gpus_per_worker=0).model_dump_json(), scoring.model_dump_json()
+    )
+    files = {path.stem: read_scores(path) for path in current_score_files(project.trial)}
+    assert files.keys() == {"test-beam", "test-greedy", "test-beam_size1", "test-beam_size9", "test-mbr"}
+    assert files["test-beam_size1"].hypotheses == files["test-greedy"].hypotheses != files["test-beam_size9"].hypotheses
+    assert {scored_split(project.trial / "scores" / f"{name}.json") for name in files} == {"test"}
+    for name in ("test-beam_size9", "test-mbr"):
+        assert found[f"{name}/bleu"] == files[name].metrics["test/bleu"]
+    require_scored(project.trial, found, own_search="beam")
+    (project.trial / "scores" / "test-beam_size9.json").unlink()
+    with pytest.raises(StorageError) as caught:
+        require_scored(project.trial, found, own_search="beam")
+    command = str(caught.value).rpartition(": ")[2]
+    assert command.endswith("--search beam --beam-size 9")
+    assert call(project, *shlex.split(command)[1:]).exit_code == 0
+    require_scored(project.trial, found, own_search="beam")
 
 
 def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(project: Project, tmp_path: Path) -> None:
