@@ -127,6 +127,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
         _require_objectives_of_the_task(sweep, rows.get(sweep.control, experiment), document)
     with _noting(problems):
         _require_distinct_scores(sweep, experiment, document)
+        _require_texts_to_score(sweep, experiment, document)
     raise_problems(problems)
     return SweepFile(sweep, experiment, document, named, rows)
 
@@ -245,6 +246,14 @@ def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Doc
                 f"scores by {labels[0]} would have the same name as those of the split {clashing[0]}; rename the split"
             )
             raise ConfigError(problem_line(document.origin(key), dotted(key), what))
+
+
+def _require_texts_to_score(sweep: Sweep, experiment: Experiment, document: Document) -> None:
+    """A learned metric reads texts."""
+    if sweep.test.learned_metric is not None and not experiment.task.writes_text:
+        key = ("test", "learned_metric")
+        what = f"a learned metric reads texts, and models of the task {experiment.task.name} write none; remove it"
+        raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 
 def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:

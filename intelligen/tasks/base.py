@@ -17,12 +17,13 @@ from intelligen.data.overlong import shortened
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.evaluation import Evaluation, Metric, Shard
 from intelligen.evaluation.answer_columns import AnswerColumn
+from intelligen.evaluation.learned_metric import LEARNED
 from intelligen.evaluation.sharded_evaluation import merge_shards
 from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss
 
 AnyMetric = Metric[Any, Any]
-_FORMS = {"loss": ".3f"}
+_FORMS = {"loss": ".3f", LEARNED: ".4f"}
 """Of scores that are no metric's."""
 
 

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import refusals
 from refusals import EXPERIMENT, VARIED, assert_reported
 
 from intelligen.config.load import load_sweep
 from intelligen.config.schema.decoding import Beam, Decoding, Greedy, Mbr, Sample
 from intelligen.config.schema.stages_after_search import BeamSize, Confirmation, Scoring, scored_as
+from intelligen.errors import DataError
 
 folder = refusals.folder
 
@@ -21,6 +23,16 @@ data:
       valid: {source: a, target: b}
       test: {source: a, target: b}
       news-greedy: {source: a, target: b}
+"""
+LABELS = """
+data:
+  max_tokens: 62
+  corpus:
+    name: files
+    folder: .
+    splits: {train: {file: a.jsonl}, valid: {file: b.jsonl}, test: {file: c.jsonl}}
+model: {name: decoder_only, max_positions: 64}
+task: {name: classification}
 """
 
 
@@ -80,3 +92,24 @@ def test_sizes_of_the_beam_have_the_experiment_s_penalty_and_names_of_their_own(
     Path("experiment.yaml").write_text(EXPERIMENT + FILES.replace("news-greedy", "news-beam_size16"))
     text = f"{VARIED}test:\n  searches:\n    - {{beam: 16}}  #!\n"
     assert_reported(Path("sweep.yaml"), text, "test.searches[0]", "split news-beam_size16")
+
+
+def test_a_learned_metric_lies_where_the_sweep_file_says_and_reads_texts(folder: Path) -> None:
+    named = f"{VARIED}test:\n  learned_metric: {{path: metrics/mine, files: abc}}  #!\n"
+    Path("sweeps").mkdir()
+    Path("sweeps/sweep.yaml").write_text(named.replace("experiment.yaml", "../experiment.yaml"))
+    found = load_sweep(Path("sweeps/sweep.yaml"))[0].test.learned_metric
+    assert found is not None
+    assert found.path == str(folder / "metrics" / "mine")
+    Path("experiment.yaml").write_text(f"{EXPERIMENT}{LABELS}")
+    why = "a learned metric reads texts, and models of the task classification write none; remove it"
+    assert_reported(Path("sweep.yaml"), named, "test.learned_metric", why)
+
+
+def test_a_learned_metric_that_is_not_there_is_one_line(folder: Path) -> None:
+    Path("sweep.yaml").write_text(f"{VARIED}test: {{learned_metric: {{path: none}}}}\n")
+    with pytest.raises(DataError) as caught:
+        load_sweep(Path("sweep.yaml"))
+    assert caught.value.exit_code == 65
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"sweep.yaml:7: test.learned_metric.path: {folder / 'none'}: no such directory")

@@ -13,14 +13,17 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
+from pretrained_models import make_regression
 from test_sweep import SWEEP
 
 from intelligen.analysis.study import read_study
 from intelligen.cli.main import commands, guarded
 from intelligen.config.load import load_sweep
+from intelligen.config.schema.learned_metric import LearnedMetric
 from intelligen.config.schema.stages_after_search import BeamSize, Scoring
 from intelligen.config.schema.sweep import Resources
 from intelligen.errors import StorageError
+from intelligen.models.pretrained.regression import load_regression
 from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.launch_file import write_launch
 from intelligen.state.layout import LEDGER_FILE
@@ -274,6 +277,22 @@ def test_a_beam_of_one_finds_what_greedy_search_finds_and_every_size_is_found_ag
     assert command.endswith("--search beam --beam-size 9")
     assert call(project, *shlex.split(command)[1:]).exit_code == 0
     require_scored(project.trial, found, own_search="beam")
+
+
+def test_a_learned_metric_scores_every_search_where_the_sweep_names_one(project: Project, tmp_path: Path) -> None:
+    metric = LearnedMetric(path=str(make_regression(tmp_path / "metric")), batch=7)
+    scoring = Scoring(searches=("greedy",), learned_metric=metric)
+    resources = Resources(gpus_per_worker=0).model_dump_json()
+    found = score(str(project.trial), str(project.runs), resources, scoring.model_dump_json())
+    references = (project.directory / "corpus" / "test.de").read_text().splitlines()
+    model = load_regression(metric, torch.device("cpu"))
+    for file, name in (("test-beam", "test"), ("test-greedy", "test-greedy")):
+        stored = read_scores(project.trial / "scores" / f"{file}.json")
+        values = model.values(references, stored.hypotheses)
+        assert found[f"{name}/learned"] == pytest.approx(sum(values) / len(values))
+        assert stored.signatures["learned_signature"] == model.signature
+    without = score(str(project.trial), str(project.runs), resources, Scoring().model_dump_json())
+    assert without == {key: value for key, value in found.items() if "greedy" not in key and key != "test/learned"}
 
 
 def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(project: Project, tmp_path: Path) -> None:

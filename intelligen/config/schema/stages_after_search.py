@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue, PositiveFloat, field_validator, model_val
 
 from intelligen.config.base import ADDED, Name, Settings, comparable
 from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Mbr, Sample
+from intelligen.config.schema.learned_metric import LearnedMetric
 
 STAGES = ("baseline", "search", "confirm", "test")
 """In the order in which they run."""
@@ -114,6 +115,8 @@ class Scoring(Settings):
     """The searches that decode every test set, each once, beside the experiment's own (`decoding.test`), which always
     does. One that the experiment uses has its settings there; others have their defaults. Beam sizes, such as
     `[{beam: 1}, {beam: 4}, {beam: 16}]`, make a beam curve."""
+    learned_metric: Annotated[LearnedMetric | None, ADDED] = None
+    """Of tasks whose models write text: also score every test set by this model, as `test/learned`."""
 
     @field_validator("searches")
     @classmethod
