@@ -19,15 +19,14 @@ from intelligen.config.files.text_file import displayed, read_text
 from intelligen.config.files.yaml_file import parse_document, read_document
 from intelligen.config.metric_direction import direction
 from intelligen.config.named_experiments import check_named_experiments, problems_of_named
-from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.objective import Objective
 from intelligen.config.schema.rows import ROW
 from intelligen.config.schema.setting_paths import has_setting
-from intelligen.config.schema.stages_after_search import possible_labels
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_published import check_published
 from intelligen.config.space.check_rows import check_rows
+from intelligen.config.space.check_scoring import check_scoring
 from intelligen.config.space.check_search import check_search
 from intelligen.config.space.check_space import check_space
 from intelligen.errors import ConfigError
@@ -126,8 +125,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepFile:
     with _noting(problems):
         _require_objectives_of_the_task(sweep, rows.get(sweep.control, experiment), document)
     with _noting(problems):
-        _require_distinct_scores(sweep, experiment, document)
-        _require_texts_to_score(sweep, experiment, document)
+        check_scoring(sweep, experiment, document)
     raise_problems(problems)
     return SweepFile(sweep, experiment, document, named, rows)
 
@@ -233,27 +231,6 @@ def _require_objectives_of_the_task(sweep: Sweep, experiment: Experiment, docume
             key = ("objectives", number, "metric")
             what = f"is {one.metric}, which task {experiment.task.name} does not have; it has {', '.join(known)}"
             raise ConfigError(problem_line(document.origin(key), dotted(key), what))
-
-
-def _require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Document) -> None:
-    """The scores of a split and of another one under a search have two names."""
-    splits = {} if isinstance(experiment.data.corpus, EmbeddedCorpus) else experiment.data.corpus.splits
-    for number, search in enumerate(sweep.test.searches or ()):
-        labels = possible_labels(search)
-        if clashing := [split for split in splits if split.endswith(tuple(f"-{label}" for label in labels))]:
-            key = ("test", "searches", number)
-            what = (
-                f"scores by {labels[0]} would have the same name as those of the split {clashing[0]}; rename the split"
-            )
-            raise ConfigError(problem_line(document.origin(key), dotted(key), what))
-
-
-def _require_texts_to_score(sweep: Sweep, experiment: Experiment, document: Document) -> None:
-    """A learned metric reads texts."""
-    if sweep.test.learned_metric is not None and not experiment.task.writes_text:
-        key = ("test", "learned_metric")
-        what = f"a learned metric reads texts, and models of the task {experiment.task.name} write none; remove it"
-        raise ConfigError(problem_line(document.origin(key), dotted(key), what))
 
 
 def _experiment(document: Document, changes: Sequence[Override]) -> Experiment:

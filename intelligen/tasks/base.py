@@ -3,10 +3,9 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol
+from typing import Any, Generic
 
 import torch
-from torch import Tensor
 
 from intelligen.config.metric_direction import higher_is_better
 from intelligen.config.schema.declarations import TaskSettings
@@ -15,6 +14,7 @@ from intelligen.config.schema.model import Model
 from intelligen.data.batches import BatchT, Examples
 from intelligen.data.overlong import shortened
 from intelligen.data.prepared_data import Prepared, Split
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Evaluation, Metric, Shard
 from intelligen.evaluation.answer_columns import AnswerColumn
 from intelligen.evaluation.learned_metric import LEARNED
@@ -25,13 +25,6 @@ from intelligen.optimization import Loss
 AnyMetric = Metric[Any, Any]
 _FORMS = {"loss": ".3f", LEARNED: ".4f"}
 """Of scores that are no metric's."""
-
-
-class Uniforms(Protocol):
-    """The randomness of a search that draws."""
-
-    def __call__(self, width: int, samples: int = 1) -> Tensor:
-        """So many draws from [0, 1) for each sample of each row; the samples of a row are adjacent."""
 
 
 class Task(ABC, Generic[ModelT, BatchT]):

@@ -15,6 +15,7 @@ from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import PAD
 from intelligen.decoding.generate import evaluating, generate
 from intelligen.decoding.length_bound import LengthBound
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Evaluation, Shard
 from intelligen.evaluation.metric import Perplexity
 from intelligen.evaluation.sharded_evaluation import merge_shards
@@ -23,7 +24,7 @@ from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets, token_log_probs
 from intelligen.optimization import Loss, MetricSums
-from intelligen.tasks.base import Task, Uniforms, whole
+from intelligen.tasks.base import Task, whole
 
 
 class LanguageModellingTask(Task[Generator, Batch]):

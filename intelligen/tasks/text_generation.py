@@ -17,6 +17,7 @@ from intelligen.data.prepared_data import Prepared, Split, TokenColumn
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.length_bound import LengthBound
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Evaluation, Shard, evaluate_shard
 from intelligen.evaluation.output_distribution import output_distribution
 from intelligen.evaluation.self_bleu import self_bleu
@@ -24,7 +25,7 @@ from intelligen.evaluation.text_health import TEXT_SHARES, text_measures
 from intelligen.evaluation.text_utility import TextUtility
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.tasks.base import Task, Uniforms, encoded, whole
+from intelligen.tasks.base import Task, encoded, whole
 
 
 class TextGeneration(Task[Generator, Batch]):

@@ -94,13 +94,13 @@ def test_sizes_of_the_beam_have_the_experiment_s_penalty_and_names_of_their_own(
     assert_reported(Path("sweep.yaml"), text, "test.searches[0]", "split news-beam_size16")
 
 
-def test_a_learned_metric_lies_where_the_sweep_file_says_and_reads_texts(folder: Path) -> None:
+def test_a_learned_metric_lies_beside_the_sweep_file_and_reads_texts(folder: Path) -> None:
     named = f"{VARIED}test:\n  learned_metric: {{path: metrics/mine, files: abc}}  #!\n"
     Path("sweeps").mkdir()
     Path("sweeps/sweep.yaml").write_text(named.replace("experiment.yaml", "../experiment.yaml"))
     found = load_sweep(Path("sweeps/sweep.yaml"))[0].test.learned_metric
     assert found is not None
-    assert found.path == str(folder / "metrics" / "mine")
+    assert found.path == str(folder / "sweeps" / "metrics" / "mine")
     Path("experiment.yaml").write_text(f"{EXPERIMENT}{LABELS}")
     why = "a learned metric reads texts, and models of the task classification write none; remove it"
     assert_reported(Path("sweep.yaml"), named, "test.learned_metric", why)
