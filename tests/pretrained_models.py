@@ -13,6 +13,8 @@ from torch import nn
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
+    BertConfig,
+    BertForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -60,6 +62,32 @@ def make_pretrained(
         nn.init.normal_(hf.final_logits_bias, std=0.25)
     hf.get_output_embeddings().weight.data[special["eos"]] *= ends
     hf.save_pretrained(directory)
+    return directory
+
+
+def make_regression(directory: Path, *, outputs: int = 1, positions: int = 40) -> Path:
+    """Write the directory of a tiny model that gives a pair of texts so many numbers."""
+    torch.manual_seed(11)
+    directory.mkdir(parents=True)
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    specials = [*special.values()]
+    tokenizer = Tokenizer(models.BPE(unk_token=specials[-1]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.train_from_iterator(SENTENCES, trainers.BpeTrainer(vocab_size=70, special_tokens=specials))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> $B:1 </s>:1",
+        special_tokens=[(one, tokenizer.token_to_id(one)) for one in ("<s>", "</s>")],
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+    fast.save_pretrained(directory)
+    shape = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=len(fast), max_position_embeddings=positions, num_labels=outputs, **shape)
+    model = BertForSequenceClassification(config)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.4)
+    model.save_pretrained(directory)
     return directory
 
 

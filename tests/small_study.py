@@ -91,6 +91,8 @@ class SmallStudy:
     """Each with as many trials, and as many seeds."""
     found: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """Strategy and number of a search → quality of what that has found, where it is another."""
+    beam_sizes: Sequence[int] = ()
+    """Further sizes of the beam, by which test sets are decoded where the study is confirmed."""
     hypothesis: str | None = None
     """What every model says of the first sentence of the samples, where it is given."""
 
@@ -149,9 +151,10 @@ class SmallStudy:
         (folder / "experiment.yaml").write_text(TINY_EXPERIMENT.replace("folder: corpus", here) + task)
         margin = "" if self.margin is None else f", margin: {self.margin}"
         asked = self.looks or f"{{seeds: {self.seeds}{margin}}}"
-        confirm = f"confirm: {asked}\ntest: {{searches: [greedy, beam]}}\n" if self.confirm else ""
-        searches = f"search: {{replicates: {self.searches}}}\n" if self.searches > 1 else ""
-        more = confirm + searches + self.more
+        searches = ["greedy", "beam", *(f"{{beam: {size}}}" for size in self.beam_sizes)]
+        confirm = f"confirm: {asked}\ntest: {{searches: [{', '.join(searches)}]}}\n" if self.confirm else ""
+        several = f"search: {{replicates: {self.searches}}}\n" if self.searches > 1 else ""
+        more = confirm + several + self.more
         (folder / f"{self.name}.yaml").write_text(
             SWEEP.format(name=self.name, confirm=more, metric=self.objective, direction=direction(self.objective))
         )
@@ -253,8 +256,9 @@ class SmallStudy:
         """Write hypotheses and their scores as the test stage does; returns what goes into the ledger."""
         scores: dict[str, float] = {}
         (directory / "scores").mkdir(exist_ok=True)
-        for search in SEARCHES if self.confirm else SEARCHES[:1]:
-            found = self.found.get((strategy, self.search.number), self.quality[strategy])
+        sized = {f"beam_size{size}": {"name": "beam", "size": size} for size in self.beam_sizes}
+        found = self.found.get((strategy, self.search.number), self.quality[strategy])
+        for search in (*SEARCHES, *sized) if self.confirm else SEARCHES[:1]:
             quality = found - (0.03 if search == "greedy" else 0.0)
             hypotheses = spoilt(self.references, quality, random.Random(f"{strategy} {seed} {search}"))
             if self.hypothesis is not None:
@@ -270,7 +274,7 @@ class SmallStudy:
             }
             metrics = named_scores("test", found, intervals)
             record = {
-                "search": {"name": search},
+                "search": sized.get(search, {"name": search}),
                 "metrics": metrics,
                 **{name: asdict(one) for name, one in intervals.items()},
                 "signatures": dict(found.signatures),

@@ -80,7 +80,8 @@ class AnswerSentences:
             by = " and ".join(other.label for other in against)
             how = " and ".join(other.words for other in against)
             pair = f"{self._label(row.system)} {how} to {self._label(own.control)}"
-            yield f"{by} {say} the opposite: {pair} on average; this is not tested."
+            subject = f"T{by[1:]}" if by.startswith("the ") else by
+            yield f"{subject} {say} the opposite: {pair} on average; this is not tested."
 
     def _better(self, row: Score, own: HeldAgainst, found: Comparison) -> Iterator[str]:
         label, gate = self._label(row.system), row.beside.get(STANDARD)

@@ -9,11 +9,15 @@ from intelligen.analysis.comparisons import HeldAgainst
 from intelligen.analysis.sequential_looks import Models
 from intelligen.analysis.study import Decoded
 from intelligen.config.metric_direction import merit
+from intelligen.evaluation.learned_metric import LEARNED, LEARNED_SIGNATURE
 from intelligen.tasks import AnyTask
 from intelligen.tasks.base import AnyMetric
 
 DESCRIBED: Final = {"self_bleu": "self-BLEU", "output_entropy": "output entropy", "output_top1": "top-1 probability"}
 """Measures that say what outputs are like, and not how good → what they are called."""
+
+
+LEARNED_LABEL: Final = "the learned metric"
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class OtherDifference:
     """Mean over the seeds that both have."""
     gain: float
     """The same, positive where it is better."""
+    form: str
+    """Python's format of a value of it."""
     words: str
     """`−0.31 chrF`."""
 
@@ -44,17 +50,26 @@ def other_differences(task: AnyTask, own: HeldAgainst | None, ours: Models, thei
 
 def _differences(task: AnyTask, seeds: Iterable[int], ours: Models, theirs: Models) -> Iterator[OtherDifference]:
     pairs = [(ours[seed], theirs[seed]) for seed in seeds]
+    models = [one for pair in pairs for one in pair]
+
+    def difference(name: str) -> float | None:
+        if not all(_has(one, name) for one in models):
+            return None
+        return fmean(one.score(name) - other.score(name) for one, other in pairs)
+
     for metric in _others(task):
-        if not all(_has(one, metric.name) for pair in pairs for one in pair):
-            continue
-        delta = fmean(one.score(metric.name) - other.score(metric.name) for one, other in pairs)
-        words = f"{metric.change(delta)} {metric.label}"
-        yield OtherDifference(metric.label, delta, merit(metric.name, delta), words)
+        if (delta := difference(metric.name)) is not None:
+            words = f"{metric.change(delta)} {metric.label}"
+            yield OtherDifference(metric.label, delta, merit(metric.name, delta), metric.format, words)
+    if _comparable(models) and (delta := difference(LEARNED)) is not None:
+        form = task.form(LEARNED)
+        yield OtherDifference(LEARNED_LABEL, delta, delta, form, f"{delta:+{form}} (learned)")
 
 
 def shown_beside(task: AnyTask, decoded: Collection[Decoded]) -> Mapping[str, float]:
     """Name → mean over the models, of these metrics and of `DESCRIBED`; earlier versions had none of the latter."""
-    names = [*(metric.name for metric in _others(task)), *DESCRIBED]
+    names = [metric.name for metric in _others(task)]
+    names += [*([LEARNED] if _comparable(decoded) else []), *DESCRIBED]
     return {
         name: fmean(one.score(name) for one in decoded) for name in names if all(_has(one, name) for one in decoded)
     }
@@ -62,6 +77,11 @@ def shown_beside(task: AnyTask, decoded: Collection[Decoded]) -> Mapping[str, fl
 
 def _others(task: AnyTask) -> list[AnyMetric]:
     return [metric for metric in task.metrics if metric.name != task.ranking.name]
+
+
+def _comparable(decoded: Iterable[Decoded]) -> bool:
+    """Whether one learned metric has scored all of them."""
+    return len({one.signatures.get(LEARNED_SIGNATURE) for one in decoded}) == 1
 
 
 def _has(one: Decoded, name: str) -> bool:

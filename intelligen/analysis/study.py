@@ -11,6 +11,7 @@ from intelligen.analysis.compared_units import Units
 from intelligen.analysis.row_measures import parameters_of
 from intelligen.analysis.strategy_table import USABLE, device_seconds, selected_scores
 from intelligen.config.metric_direction import best
+from intelligen.config.schema.decoding import DecodingSearch
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.schema.tasks import task_settings
 from intelligen.data.data_manifest import Manifest
@@ -45,6 +46,8 @@ class Decoded:
     metrics: Mapping[str, float]
     """`bleu`, `prefix_switch_gap`, `bleu_by_length/11-20`, …"""
     signatures: Mapping[str, str]
+    search: DecodingSearch | None
+    """None where the models write no text."""
 
     def score(self, name: str) -> float:
         """A score; the first revisions kept no interval of most."""
@@ -279,7 +282,9 @@ def _read_decoded(directory: Path, record: TrialRecord, own_search: str, ranking
         if scored_as((split, search), own_search, ranking) in record.scores:
             scores = read_scores(path)
             metrics = {name.partition("/")[2]: value for name, value in scores.metrics.items()}
-            found[split, search] = Decoded(scores.hypotheses, scores.intervals, metrics, scores.signatures)
+            found[split, search] = Decoded(
+                scores.hypotheses, scores.intervals, metrics, scores.signatures, scores.search
+            )
     return found
 
 

@@ -10,6 +10,7 @@ from intelligen.config.schema.sweep import Sweep
 from intelligen.state.trial_records import TrialRecord
 
 if TYPE_CHECKING:
+    from intelligen.analysis.beam_curve import BeamCurve
     from intelligen.analysis.verdicts import RowVerdict
     from intelligen.tasks.base import AnyMetric, AnyTask
 
@@ -72,5 +73,7 @@ class SweepResults:
     """The metrics of these."""
     verdicts: "Sequence[RowVerdict]" = ()
     """Of a study that has ended."""
+    beam_curve: "BeamCurve | None" = None
+    """Of a sweep whose test sets are decoded by several sizes of a beam."""
     notes: Sequence[str] = ()
     """What a reader of the table must know: a row that did not learn, or has no scores."""

@@ -16,7 +16,7 @@ from intelligen.cli.experiment_file import (
 from intelligen.cli.options import Command, device_option, override_option, runs_option
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.config.schema.experiment import Trial
-from intelligen.config.schema.stages_after_search import SearchName, search_named
+from intelligen.config.schema.stages_after_search import SearchName, beam_of, search_named
 from intelligen.errors import ConfigError
 from intelligen.state import layout
 from intelligen.state.trial_result import read_trial
@@ -74,7 +74,7 @@ def chosen_search(name: SearchName | None, beam_size: int | None, decoding: Deco
         return decoding.test if name is None else search_named(name, decoding)
     if name not in (None, "beam"):
         raise ConfigError(f"--beam-size: {name} search has no beam; use --search beam")
-    return search_named("beam", decoding).model_copy(update={"size": beam_size})
+    return beam_of(beam_size, decoding)
 
 
 def search_of_test(name: SearchName | None, beam_size: int | None, trial: Trial) -> DecodingSearch:

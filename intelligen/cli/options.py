@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
 
 from intelligen.addresses import DEFAULT_RUNS, LOCAL_VARIABLE, RUNS_VARIABLE, TRACKING_VARIABLE, runs_directory
-from intelligen.config.schema.stages_after_search import STAGES
+from intelligen.config.schema.stages_after_search import STAGES, SearchName
 from intelligen.errors import ConfigError
 from intelligen.state import layout
 
@@ -61,7 +61,7 @@ def search_options(command: Command) -> Command:
     command = click.option("--beam-size", type=click.IntRange(1, 256), help="Prefixes kept by beam search.")(command)
     return click.option(
         "--search",
-        type=click.Choice(["greedy", "beam", "sample"]),
+        type=click.Choice(get_args(SearchName)),
         help="Search for hypotheses; the experiment's test search by default.",
     )(command)
 

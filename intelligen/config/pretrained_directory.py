@@ -34,6 +34,7 @@ EXTRA: Final = "pip install 'intelligen[hf]'"
 _READ = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")
 _CARRIED = ("*.jinja",)
 """Chat templates: what is exported has them, and no training depends on them."""
+_CLASSIFIER: Final = "ForSequenceClassification"
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "*.model", "*.spm")
 _SHARD = re.compile(r"[^/\\]+\.safetensors")
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -91,19 +92,58 @@ def open_directory(path: str, revision: str | None = None, *, key: str = "model.
     """
     require_extra(key=key)
     directory = Path(path) if Path(path).is_dir() else _downloaded(path, revision, key)
+    found = _configured(directory, key)
+    if (directory / GENERATION).exists():
+        _json_object(directory / GENERATION, key)
+    _require_known(directory, found.config, key)
+    _require_tokenizer(directory, key)
+    _require_weights(found, "AutoModelForCausalLM" if found.kind == "causal" else "AutoModelForSeq2SeqLM", key)
+    return found
+
+
+def open_regression(path: str, *, key: str) -> PretrainedDirectory:
+    """Find a model of any family that gives a pair of texts one number, and look at all but its weights.
+
+    Args:
+        path: A directory; nothing is downloaded.
+        key: Of the setting, for messages.
+
+    Raises:
+        DataError: It is no such model.
+        UnavailableError: The extra is not installed.
+
+    """
+    require_extra(key=key)
+    if not Path(path).is_dir():
+        raise DataError(f"{key}: {path}: no such directory; name that of a regression model of `transformers`")
+    found = _configured(Path(path), key)
+    architectures, labels = found.config.get("architectures"), found.config.get("id2label")
+    classifies = isinstance(architectures, list) and any(str(one).endswith(_CLASSIFIER) for one in architectures)
+    # What does not say how many labels it has has two.
+    if not classifies or not isinstance(labels, dict) or len(labels) != 1:
+        count = len(labels) if isinstance(labels, dict) else 2
+        what = f"{', '.join(map(str, architectures))} with {count} outputs" if architectures else "of no architecture"
+        raise DataError(
+            f"{key}: {path} is {what}; a learned metric is a model …{_CLASSIFIER} with one output (one entry in"
+            f" id2label of {CONFIG}), as BLEURT's are"
+        )
+    _require_tokenizer(found.path, key)
+    _require_weights(found, f"AutoModel{_CLASSIFIER}", key)
+    return found
+
+
+def _configured(directory: Path, key: str) -> PretrainedDirectory:
+    """A directory with a configuration of a whole model."""
     _require_no_adapter(directory, key)
     if not (directory / CONFIG).exists():
         raise DataError(f"{key}: {directory} has no {CONFIG}; name a directory that `save_pretrained` wrote")
-    config = _json_object(directory / CONFIG, key)
-    if (directory / GENERATION).exists():
-        _json_object(directory / GENERATION, key)
-    _require_known(directory, config, key)
+    return PretrainedDirectory(directory, _json_object(directory / CONFIG, key))
+
+
+def _require_tokenizer(directory: Path, key: str) -> None:
     if not any(file for pattern in _TOKENIZERS for file in directory.glob(pattern)):
         # `transformers` makes an empty one then, to which every text is unknown.
         raise DataError(f"{key}: {directory} has no tokenizer ({', '.join(_TOKENIZERS)}); restore it from its source")
-    found = PretrainedDirectory(directory, config)
-    _require_weights(found, key)
-    return found
 
 
 def shape_in(directory: Path) -> PretrainedDirectory:
@@ -211,7 +251,7 @@ def _json_object(file: Path, key: str) -> dict[str, Any]:
     raise DataError(f"{key}: {file} cannot be read ({why}); restore it from its source")
 
 
-def _require_weights(found: PretrainedDirectory, key: str) -> None:
+def _require_weights(found: PretrainedDirectory, auto: str, key: str) -> None:
     """Refuse a directory without safetensors, or with less than its index promises."""
     directory = found.path
     if not (directory / INDEX).exists():
@@ -219,7 +259,6 @@ def _require_weights(found: PretrainedDirectory, key: str) -> None:
             _names_in(directory / WEIGHTS, key)
             return
         if any(directory.glob("*.bin")):
-            auto = "AutoModelForCausalLM" if found.kind == "causal" else "AutoModelForSeq2SeqLM"
             raise DataError(
                 f"{key}: {directory} has its weights as .bin alone, which may hold code; convert them where you trust"
                 f' them: python -c "from transformers import {auto} as M; d = {str(directory)!r};'

@@ -24,13 +24,13 @@ from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.setting_paths import has_setting
 from intelligen.config.schema.sweep import Sweep
 from intelligen.config.space.check_objectives import (
-    require_distinct_scores,
     require_objectives_of_the_task,
     require_one_objective,
     with_objective,
 )
 from intelligen.config.space.check_published import check_published
 from intelligen.config.space.check_rows import check_rows
+from intelligen.config.space.check_scoring import check_scoring
 from intelligen.config.space.check_search import check_search
 from intelligen.config.space.check_space import check_space
 from intelligen.errors import ConfigError
@@ -130,7 +130,7 @@ def _searched(file: SweepFile, tables: Path | None, problems: list[str]) -> Swee
     with _noting(problems):
         require_objectives_of_the_task(sweep, compared, document)
     with _noting(problems):
-        require_distinct_scores(sweep, file.experiment, document)
+        check_scoring(sweep, file.experiment, document)
     return replace(file, sweep=sweep)
 
 

@@ -49,7 +49,7 @@ class VocabularyOrder:
         return tuple(token for token in (PAD, UNK, BOS, EOS) if self.theirs[token] is None)
 
 
-def load_tokenizer(directory: Path) -> Any:
+def load_tokenizer(directory: Path, *, key: str = "model.path") -> Any:
     """The tokenizer in a directory, a `PreTrainedTokenizerBase`; no code of the directory is run.
 
     Raises:
@@ -58,12 +58,12 @@ def load_tokenizer(directory: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
-    config = load_config(directory)
-    with read_by_transformers(directory, "tokenizer"):
+    config = load_config(directory, key=key)
+    with read_by_transformers(directory, "tokenizer", key=key):
         return AutoTokenizer.from_pretrained(directory, config=config, local_files_only=True, trust_remote_code=False)
 
 
-def load_config(directory: Path) -> Any:
+def load_config(directory: Path, *, key: str = "model.path") -> Any:
     """The configuration in a directory, with the family's own where the file says nothing: a `PreTrainedConfig`.
 
     Raises:
@@ -72,12 +72,12 @@ def load_config(directory: Path) -> Any:
     """
     from transformers import AutoConfig
 
-    with read_by_transformers(directory, "configuration"):
+    with read_by_transformers(directory, "configuration", key=key):
         return AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
 
 
 @contextmanager
-def read_by_transformers(directory: Path, what: str) -> Iterator[None]:
+def read_by_transformers(directory: Path, what: str, *, key: str = "model.path") -> Iterator[None]:
     """Around a call that reads files of a model: damaged ones make it raise errors of every kind.
 
     Raises:
@@ -91,7 +91,7 @@ def read_by_transformers(directory: Path, what: str) -> Iterator[None]:
     except Exception as error:
         why = " ".join(str(error).split())[:200]
         raise DataError(
-            f"model.path: {directory}: its {what} cannot be read ({type(error).__name__}: {why}); restore its files"
+            f"{key}: {directory}: its {what} cannot be read ({type(error).__name__}: {why}); restore its files"
         ) from error
 
 

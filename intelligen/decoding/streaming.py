@@ -5,29 +5,35 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from intelligen.config.schema.decoding import Beam, DecodingSearch, Sample
+from intelligen.config.schema.decoding import Beam, DecodingSearch, Mbr, Sample
 from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.autoregressive import most_probable
 from intelligen.decoding.decoding_step import next_logits
 from intelligen.decoding.generate import generate
+from intelligen.decoding.minimum_bayes_risk import PairUtility
 from intelligen.decoding.token_sampling import draw
 from intelligen.models.interfaces import Generator
 
 
-def stream_tokens(model: Generator, source_1S: Tensor, search: DecodingSearch, *, most: int) -> Iterator[int]:
-    """The tokens of a hypothesis for one source, without its EOS; those of beam search all at once, at its end.
+def stream_tokens(
+    model: Generator, source_1S: Tensor, search: DecodingSearch, *, most: int, utility: PairUtility | None = None
+) -> Iterator[int]:
+    """The tokens of a hypothesis for one source, without its EOS.
+
+    Those of beam search and of minimum Bayes risk come all at once, at their end.
 
     Args:
         model: In evaluation mode.
         source_1S: Source tokens.
         search: How the hypothesis is searched for.
         most: Largest number of tokens, EOS included; cut to the model's positions.
+        utility: By which minimum Bayes risk chooses.
 
     """
     most = min(most, model.max_positions)
-    if isinstance(search, Beam):
-        found = generate(model, source_1S, search, max_lengths_B=torch.tensor([most])).tokens_NT[0].tolist()
-        yield from (token for token in found if token not in (EOS, PAD))
+    if isinstance(search, Beam | Mbr):
+        found = generate(model, source_1S, search, max_lengths_B=torch.tensor([most]), utility=utility)
+        yield from (token for token in found.tokens_NT[0].tolist() if token not in (EOS, PAD))
         return
     # The mode is left before each token is handed over: a generator would take its caller along.
     with torch.inference_mode():

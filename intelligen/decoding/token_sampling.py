@@ -1,11 +1,20 @@
 """Samples tokens from a model's distribution, by temperature, top-k and top-p."""
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from intelligen.decoding.topk import topk_tokens
+
+
+class Uniforms(Protocol):
+    """The randomness of a search that draws."""
+
+    def __call__(self, width: int, samples: int = 1) -> Tensor:
+        """So many draws from [0, 1) for each sample of each row; the samples of a row are adjacent."""
 
 
 def row_uniforms(key: int, rows: npt.NDArray[np.int64], *, width: int, samples: int = 1) -> Tensor:

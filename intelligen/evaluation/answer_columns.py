@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.data.batches import Batch, Examples, evaluation_batches
 from intelligen.data.special_tokens import BOS, EOS, PAD
@@ -13,6 +14,7 @@ from intelligen.data.vocabulary_file import Vocabulary
 from intelligen.decoding.generate import evaluating
 from intelligen.evaluation.evaluate import hypotheses_of
 from intelligen.evaluation.exposure_bias import of_width, rightly_predicted
+from intelligen.evaluation.text_utility import TextUtility
 from intelligen.models.interfaces import EncoderOutput, Generator
 from intelligen.models.losses import token_log_probs
 from intelligen.optimization import MetricSums
@@ -52,6 +54,7 @@ def read_both_ways(
     decoding: Decoding,
     device: torch.device,
     seed: int,
+    tokenizer: BleuTokenizer = DEFAULT_BLEU_TOKENIZER,
 ) -> Readings:
     """Predict every reference token after the reference's own prefix, and after what the model itself has written.
 
@@ -63,14 +66,16 @@ def read_both_ways(
         decoding: Bounds and batch size.
         device: Where the model lies.
         seed: Of sampled answers.
+        tokenizer: BLEU's, where answers are chosen by that.
 
     """
+    utility = TextUtility(vocabulary.decode, tokenizer)
     texts: dict[int, str] = {}
     sums = MetricSums()
     with torch.no_grad(), evaluating(model):
         for batch in (one.to(device) for one in evaluation_batches(examples, batch_tokens=decoding.batch_tokens)):
             encoded = model.encode(batch.source_BS)
-            own = hypotheses_of(model, batch, encoded, search=search, decoding=decoding, seed=seed)
+            own = hypotheses_of(model, batch, encoded, search=search, decoding=decoding, seed=seed, utility=utility)
             said_BT, measured = _read_batch(model, batch, encoded, own.tokens_NT)
             texts.update(zip(batch.rows.tolist(), vocabulary.decode([*_until_eos(said_BT.tolist())]), strict=True))
             sums.add(measured)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from intelligen.config.schema.bleu_tokenizer_names import DEFAULT_BLEU_TOKENIZER, BleuTokenizer
-from intelligen.config.schema.decoding import Decoding, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.decoding import Decoding, DecodingSearch, Greedy, draws_of
 from intelligen.data.batches import Batch, Examples, SentencePairs, evaluation_batches
 from intelligen.data.prepared_data import Split
 from intelligen.data.special_tokens import PAD
@@ -14,10 +14,12 @@ from intelligen.data.vocabulary_file import Vocabulary
 from intelligen.decoding.generate import evaluating, generate
 from intelligen.decoding.hypotheses import Hypotheses
 from intelligen.decoding.length_bound import LengthBound
+from intelligen.decoding.minimum_bayes_risk import PairUtility
 from intelligen.decoding.token_sampling import row_uniforms
 from intelligen.evaluation.exposure_bias import PREFIXES, prefix_switch, rightly_predicted, token_accuracy
 from intelligen.evaluation.sharded_evaluation import Shard
 from intelligen.evaluation.text_health import text_shares
+from intelligen.evaluation.text_utility import TextUtility
 from intelligen.models.interfaces import EncoderOutput, Generator
 from intelligen.models.losses import token_log_probs
 from intelligen.optimization import MetricSums
@@ -61,11 +63,14 @@ def evaluate_shard(
     """
     hypotheses: dict[int, str] = {}
     sums = MetricSums()
+    utility = TextUtility(vocabulary.decode, tokenizer)
     examples = examples or SentencePairs(split, source=source, target=target)
     batches = evaluation_batches(examples, batch_tokens=decoding.batch_tokens, rank=rank, world_size=world_size)
     with torch.no_grad(), evaluating(model):
         for batch in (found.to(device) for found in batches):
-            hypothesis, measured = _evaluate_batch(model, batch, search=search, decoding=decoding, seed=seed)
+            hypothesis, measured = _evaluate_batch(
+                model, batch, search=search, decoding=decoding, seed=seed, utility=utility
+            )
             texts = vocabulary.decode(hypothesis.tokens_NT.tolist())
             hypotheses.update(zip(batch.rows.tolist(), texts, strict=True))
             sums.add(measured)
@@ -83,13 +88,13 @@ def evaluate_shard(
 
 
 def _evaluate_batch(
-    model: Generator, batch: Batch, *, search: DecodingSearch, decoding: Decoding, seed: int
+    model: Generator, batch: Batch, *, search: DecodingSearch, decoding: Decoding, seed: int, utility: PairUtility
 ) -> tuple[Hypotheses, MetricSums]:
     # A reference beyond the position table is scored as far as the table goes.
     target_in_BT, target_out_BT = (side[:, : model.max_positions] for side in (batch.target_in_BT, batch.target_out_BT))
     encoded = model.encode(batch.source_BS)
     log_probs_BT, right_BT = _teacher_forced(model, encoded, target_in_BT, target_out_BT)
-    hypothesis = hypotheses_of(model, batch, encoded, search=search, decoding=decoding, seed=seed)
+    hypothesis = hypotheses_of(model, batch, encoded, search=search, decoding=decoding, seed=seed, utility=utility)
     greedy = hypothesis
     if not isinstance(search, Greedy):
         bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
@@ -117,7 +122,14 @@ def _evaluate_batch(
 
 
 def hypotheses_of(
-    model: Generator, batch: Batch, encoded: EncoderOutput, *, search: DecodingSearch, decoding: Decoding, seed: int
+    model: Generator,
+    batch: Batch,
+    encoded: EncoderOutput,
+    *,
+    search: DecodingSearch,
+    decoding: Decoding,
+    seed: int,
+    utility: PairUtility,
 ) -> Hypotheses:
     """The model's own hypothesis for each row, which depends on nothing else but the row and the seed.
 
@@ -128,13 +140,23 @@ def hypotheses_of(
         search: How hypotheses are searched for.
         decoding: The length bound.
         seed: Of sampled hypotheses.
+        utility: By which minimum Bayes risk chooses.
 
     """
     bounds_B = LengthBound.of(decoding).of_sources(batch.source_BS)
     uniforms_NT = None
-    if isinstance(search, Sample):
-        uniforms_NT = row_uniforms(seed, batch.rows, width=int(bounds_B.max()), samples=1).to(batch.source_BS.device)
-    return generate(model, batch.source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_NT, encoded=encoded)
+    if samples := draws_of(search):
+        uniforms_NT = row_uniforms(seed, batch.rows, width=int(bounds_B.max()), samples=samples)
+        uniforms_NT = uniforms_NT.to(batch.source_BS.device)
+    return generate(
+        model,
+        batch.source_BS,
+        search,
+        max_lengths_B=bounds_B,
+        uniforms_NT=uniforms_NT,
+        encoded=encoded,
+        utility=utility,
+    )
 
 
 def _teacher_forced(

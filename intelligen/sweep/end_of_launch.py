@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.beam_curve import BeamCurve, beam_curve
 from intelligen.analysis.conclusion import answer
 from intelligen.analysis.mlflow_links import compare_lines
 from intelligen.analysis.result_rows import costs_of, primary, result_records, result_rows
@@ -112,6 +113,8 @@ def _conclude(context: SweepContext, status: SweepStatus, reporter: Reporter) ->
         if status is SweepStatus.COMPLETE and context.sweep.confirm is not None:
             answered = _answer(context, reporter, answered.study)
             results = replace(results, verdicts=answered.verdicts)
+        if status is SweepStatus.COMPLETE and context.sweep.test.has_beam_sizes:
+            results = replace(results, beam_curve=_beam_curve(context, reporter, answered.study))
         table = reporter.table(results)
         closed = is_finished(context)
         ending, summary = status, {"table_markdown": table} | _scores(results.rows) | answered.summary()
@@ -132,6 +135,16 @@ def _answer(context: SweepContext, reporter: Reporter, study: StudyResults | Non
     except Exception as error:
         reporter.say(_unread(context, "answer", error))
         return _Answered(study)
+
+
+def _beam_curve(context: SweepContext, reporter: Reporter, study: StudyResults | None) -> BeamCurve | None:
+    """Scores by sizes of the beam; None, and a line that says why, where the study cannot be read."""
+    try:
+        study = study or read_study(context.directory, store=context.store)
+        return beam_curve(study, result_rows(study))
+    except Exception as error:
+        reporter.say(_unread(context, "beam curve", error))
+        return None
 
 
 def _with_records(results: SweepResults, study: StudyResults) -> SweepResults:

@@ -2,11 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic
 
 import torch
-from torch import Tensor
 
 from intelligen.config.metric_direction import higher_is_better
 from intelligen.config.schema.declarations import TaskSettings
@@ -15,16 +14,16 @@ from intelligen.config.schema.model import Model
 from intelligen.data.batches import BatchT, Examples
 from intelligen.data.overlong import shortened
 from intelligen.data.prepared_data import Prepared, Split
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Evaluation, Metric, Shard
 from intelligen.evaluation.answer_columns import AnswerColumn
+from intelligen.evaluation.learned_metric import LEARNED
 from intelligen.evaluation.sharded_evaluation import merge_shards
 from intelligen.models.interfaces import ModelT
 from intelligen.optimization import Loss
 
 AnyMetric = Metric[Any, Any]
-Uniforms = Callable[[int], Tensor]
-"""A width → so many draws from [0, 1) for each row."""
-_FORMS = {"loss": ".3f"}
+_FORMS = {"loss": ".3f", LEARNED: ".4f"}
 """Of scores that are no metric's."""
 
 

@@ -16,13 +16,14 @@ from intelligen.data.labelled_texts import LabelledBatch, LabelledTexts
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import BOS, EOS, PAD
 from intelligen.decoding.generate import evaluating
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Shard
 from intelligen.evaluation.metric import Accuracy, MacroF1
 from intelligen.models.build import build_classifier
 from intelligen.models.interfaces import Classifier
 from intelligen.models.losses import summed_class_loss
 from intelligen.optimization import Loss, MetricSums
-from intelligen.tasks.base import Task, Uniforms, encoded
+from intelligen.tasks.base import Task, encoded
 
 MOST_OF_ONE_CLASS: Final = 0.8
 """From this share on, accuracy says little."""

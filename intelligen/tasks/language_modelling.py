@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from intelligen.config.schema import tasks
-from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.config.schema.decoding import Decoding, DecodingSearch, draws_of
 from intelligen.config.schema.model import Model
 from intelligen.data.batches import Batch, evaluation_batches
 from intelligen.data.document_windows import DocumentWindows, windows_of
@@ -15,14 +15,16 @@ from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import PAD
 from intelligen.decoding.generate import evaluating, generate
 from intelligen.decoding.length_bound import LengthBound
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Evaluation, Shard
 from intelligen.evaluation.metric import Perplexity
 from intelligen.evaluation.sharded_evaluation import merge_shards
+from intelligen.evaluation.text_utility import TextUtility
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
 from intelligen.models.losses import Targets, token_log_probs
 from intelligen.optimization import Loss, MetricSums
-from intelligen.tasks.base import Task, Uniforms, whole
+from intelligen.tasks.base import Task, whole
 
 
 class LanguageModellingTask(Task[Generator, Batch]):
@@ -137,9 +139,20 @@ class LanguageModellingTask(Task[Generator, Batch]):
         prefix_NT = torch.tensor([[PAD] * (longest - len(ids)) + ids for ids in pieces], device=device)
         bounds_N = (prefix_NT != PAD).sum(dim=1) + LengthBound.of(decoding).of_sources(prefix_NT)
         source_N0 = prefix_NT[:, :0]
-        uniforms_NT = None if uniforms is None else uniforms(int(bounds_N.max())).to(device)
-        found = generate(model, source_N0, search, max_lengths_B=bounds_N, prefix_NT=prefix_NT, uniforms_NT=uniforms_NT)
-        return prepared.tokenizer(self.text).decode(found.tokens_NT.tolist())
+        uniforms_NT, samples = None, draws_of(search)
+        if uniforms is not None and samples:
+            uniforms_NT = uniforms(int(bounds_N.max()), samples).to(device)
+        vocabulary = prepared.tokenizer(self.text)
+        found = generate(
+            model,
+            source_N0,
+            search,
+            max_lengths_B=bounds_N,
+            prefix_NT=prefix_NT,
+            uniforms_NT=uniforms_NT,
+            utility=TextUtility(vocabulary.decode),
+        )
+        return vocabulary.decode(found.tokens_NT.tolist())
 
     def summary(self, metrics: Mapping[str, float]) -> Iterator[str]:
         """Loss, by token."""

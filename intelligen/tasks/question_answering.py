@@ -53,6 +53,7 @@ class QuestionAnsweringTask(TextGeneration):
             decoding=decoding,
             device=device,
             seed=seed,
+            tokenizer=self._answering.tokenizer,
         )
         means, references = found.sums.means(), self.references(split)
         copied = self._answers_of_nearest(prepared, split)

@@ -3,26 +3,29 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from intelligen.config.schema.columns import first_reference
-from intelligen.config.schema.decoding import Decoding, DecodingSearch
+from intelligen.config.schema.decoding import Decoding, DecodingSearch, draws_of
 from intelligen.config.schema.model import Model
 from intelligen.data.batches import Batch, SentencePairs
 from intelligen.data.prepared_data import Prepared, Split, TokenColumn
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.length_bound import LengthBound
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Evaluation, Shard, evaluate_shard
 from intelligen.evaluation.output_distribution import output_distribution
 from intelligen.evaluation.self_bleu import self_bleu
 from intelligen.evaluation.text_health import TEXT_SHARES, text_measures
+from intelligen.evaluation.text_utility import TextUtility
 from intelligen.models.build import build_model
 from intelligen.models.interfaces import Generator
-from intelligen.tasks.base import Task, Uniforms, encoded, whole
+from intelligen.tasks.base import Task, encoded, whole
 
 
 class TextGeneration(Task[Generator, Batch]):
@@ -128,13 +131,26 @@ class TextGeneration(Task[Generator, Batch]):
         pieces = [torch.tensor([*ids, EOS]) for ids in encoded(texts, prepared, self.source, notes=notes)]
         source_BS = pad_sequence(pieces, batch_first=True, padding_value=PAD).to(device)
         bounds_B = LengthBound.of(decoding).of_sources(source_BS)
-        uniforms_BT = None if uniforms is None else uniforms(int(bounds_B.max())).to(device)
-        found = generate(model, source_BS, search, max_lengths_B=bounds_B, uniforms_NT=uniforms_BT)
+        uniforms_NT, samples = None, draws_of(search)
+        if uniforms is not None and samples:
+            uniforms_NT = uniforms(int(bounds_B.max()), samples).to(device)
+        found = generate(
+            model,
+            source_BS,
+            search,
+            max_lengths_B=bounds_B,
+            uniforms_NT=uniforms_NT,
+            utility=self.utility(prepared),
+        )
         return self.written(prepared, found.tokens_NT.tolist())
 
     def written(self, prepared: Prepared, tokens: Sequence[Sequence[int]]) -> list[str]:
         """Texts of the target's vocabulary."""
         return prepared.tokenizer(self.target).decode(tokens)
+
+    def utility(self, prepared: Prepared) -> TextUtility:
+        """By which minimum Bayes risk decoding chooses among texts of the target's vocabulary."""
+        return TextUtility(partial(self.written, prepared), self.settings.tokenizer)
 
     def trained_share(self, valid: Split, decoding: Decoding) -> float:
         """Mean length of the references over the mean length bound of hypotheses: random weights write until there."""

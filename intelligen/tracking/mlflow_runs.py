@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import LeaderboardEntry, leaderboard_entry
 from intelligen.analysis.mlflow_links import comparison_path
 from intelligen.analysis.strategy_table import best_value
+from intelligen.config.schema.stages_after_search import Scoring, possible_labels
 from intelligen.config.schema.tasks import task_settings
 from intelligen.state.history import Report
 from intelligen.state.mlflow_run_ids import RunIds, write_run_ids
@@ -203,8 +205,9 @@ class MlflowRuns:
     def _split_of(self, score: str) -> str:
         """`test` of `test-greedy/bleu`: no split ends in the name of one of the sweep's searches."""
         split = score.partition("/")[0]
-        for search in (self._fingerprint["sweep"].get("test") or {}).get("searches") or ():
-            split = split.removesuffix(f"-{search}")
+        scoring = Scoring.model_validate_json(json.dumps(self._fingerprint["sweep"].get("test") or {}))
+        for label in chain.from_iterable(map(possible_labels, scoring.searches or ())):
+            split = split.removesuffix(f"-{label}")
         return split
 
 

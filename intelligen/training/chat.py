@@ -65,7 +65,8 @@ class Chat:
         assert isinstance(task, TextGeneration)
         tokens: list[int] = []
         shown = found = ""
-        for token in stream_tokens(model, source, self.search, most=bound):  # type: ignore[arg-type] # a Generator
+        utility = task.utility(self.trained.prepared)
+        for token in stream_tokens(model, source, self.search, most=bound, utility=utility):  # type: ignore[arg-type] # a Generator
             tokens.append(token)
             found = self._said[turn + 1] = one_line(task.written(self.trained.prepared, [tokens])[0], Counter())
             # A character may lack its last bytes, and what joins words may take back a space.

@@ -12,16 +12,14 @@ from typing import Any, get_args
 
 from pydantic import (
     BaseModel,
-    JsonValue,
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
     model_validator,
 )
 
-from intelligen.config.base import comparable
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
-from intelligen.config.schema.stages_after_search import SearchName, search_named
+from intelligen.config.schema.stages_after_search import SearchName, search_label
 from intelligen.errors import StorageError
 from intelligen.evaluation import Interval
 from intelligen.state.atomic_files import write_atomically
@@ -31,7 +29,7 @@ from intelligen.training.selected_weights import selected_sha256
 
 SCORES = "scores"
 _AGAIN = "restore a copy, or decode the split again"
-_SEARCHED = re.compile(rf"(?P<name>.+)-(?:{'|'.join(get_args(SearchName))})")
+_SEARCHED = re.compile(rf"(?P<name>.+)-(?:{'|'.join(get_args(SearchName))})(?:_.+)?")
 
 
 class Scores(BaseModel):
@@ -90,7 +88,7 @@ def write_scores(directory: Path, name: str, scores: Scores, *, decoding: Decodi
 
 def score_file(directory: Path, name: str, search: DecodingSearch | None, *, decoding: Decoding) -> Path:
     """Where `write_scores` keeps what a search found, or what models say that write no text."""
-    return directory / SCORES / f"{name if search is None else f'{name}-{_searched_by(search, decoding)}'}.json"
+    return directory / SCORES / f"{name if search is None else f'{name}-{search_label(search, decoding)}'}.json"
 
 
 def score_files(directory: Path) -> list[Path]:
@@ -153,7 +151,7 @@ def require_scored(directory: Path, recorded: Mapping[str, float], *, own_search
                 raise StorageError(f"{path}: of other weights than {directory / SELECTED}; {_AGAIN}")
         except StorageError as error:
             again = ["intelligen", "test", str(directory), "--split", scored_split(path)]
-            searched = [] if own_search is None else ["--search", path.stem.rpartition("-")[2]]
+            searched = [] if own_search is None else _search_options(path.stem)
             raise StorageError(f"{error}: {shlex.join([*again, *searched])}") from error
 
 
@@ -166,6 +164,12 @@ def _scores_of(directory: Path, name: str, own_search: str | None) -> Path:
         return earlier[-1] if earlier else folder / f"{name}.json"
     path = folder / f"{name}-{own_search}.json"
     return folder / f"{name}.json" if _SEARCHED.fullmatch(name) and not path.exists() else path  # by another search
+
+
+def _search_options(stem: str) -> list[str]:
+    """Of the command that decodes such a file again: the test stage has no other settings than sizes of a beam."""
+    name, _, size = stem.rpartition("-")[2].partition("_size")
+    return ["--search", name, *(["--beam-size", size] if size else [])]
 
 
 def _damaged(path: Path, what: str) -> StorageError:
@@ -181,14 +185,3 @@ def _is_of_split(path: Path) -> bool:
     if not isinstance(stored, dict):
         return True
     return stored.get("files") is None and (_SEARCHED.match(path.stem) is not None or stored.get("search", "") is None)
-
-
-def _searched_by(search: DecodingSearch, decoding: Decoding) -> str:
-    """`beam` with the settings of a sweep's test stage; else `beam_size8`, so that neither replaces the other."""
-    usual, given = comparable(search_named(search.name, decoding)), comparable(search)
-    return "_".join([search.name, *(f"{key}{_spelt(value)}" for key, value in given.items() if value != usual[key])])
-
-
-def _spelt(value: JsonValue) -> str:
-    """As part of a file's name: `length1.0` for a group of settings."""
-    return "".join(map(str, value.values())) if isinstance(value, dict) else str(value)

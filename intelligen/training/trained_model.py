@@ -23,6 +23,7 @@ from intelligen.data.pretrained_shape import shape_alone
 from intelligen.errors import ConfigError
 from intelligen.evaluation import RESAMPLES, Evaluation, Interval, interval
 from intelligen.evaluation.answer_columns import AnswerColumn
+from intelligen.evaluation.learned_metric import PairModel, with_learned
 from intelligen.models.matmul import use_matmul
 from intelligen.state import layout
 from intelligen.state.atomic_files import sha256
@@ -121,17 +122,25 @@ class TrainedModel:
         model.cuda_graphs = trial.decoding.cuda_graphs and device.type == "cuda"
         return cls(directory, trial, task, model.to(device).eval(), prepared, device, sha256(weights))
 
-    def score(self, split: str, *, search: DecodingSearch | None = None, compared: bool = False) -> SplitScore:
+    def score(
+        self,
+        split: str,
+        *,
+        search: DecodingSearch | None = None,
+        compared: bool = False,
+        learned: PairModel | None = None,
+    ) -> SplitScore:
         """Decode and score a split; hypotheses go to a file in the trial's directory (`training.scores_file`).
 
         Args:
             split: Its name.
             search: The trial's own test search where not given; models that write no text have none.
             compared: Whether `SplitScore.columns` are wanted.
+            learned: A learned metric by which its texts are scored, too.
 
         """
         report = self.prepared.manifest.splits[split]
-        return self._score(self.prepared.split(split), report, search, compared=compared)
+        return self._score(self.prepared.split(split), report, search, compared=compared, learned=learned)
 
     def score_new(
         self, test_set: NewTestSet, *, search: DecodingSearch | None = None, compared: bool = False
@@ -164,6 +173,7 @@ class TrainedModel:
         *,
         files: dict[str, str] | None = None,
         compared: bool = False,
+        learned: PairModel | None = None,
     ) -> SplitScore:
         task, decoding = self.task, self.trial.decoding
         search = search or decoding.test if task.settings.writes_text else None
@@ -190,6 +200,9 @@ class TrainedModel:
             lambda bounded: task.described(self.model, split, evaluation, **how(bounded))
         ).values
         evaluation = replace(evaluation, metrics={**evaluation.metrics, **described})
+        if learned is not None:
+            several = any(column.several for column in task.settings.columns)
+            evaluation = with_learned(evaluation, references, learned, several=several)
         intervals = {one.name: interval(evaluation.hypotheses, references, metric=one) for one in task.reported}
         scores = Scores(
             search=search,

@@ -11,8 +11,8 @@ import torch
 from intelligen.config.schema.decoding import Decoding, DecodingSearch
 from intelligen.data.batches import Rows, cut
 from intelligen.data.text_lines import one_line
-from intelligen.decoding.token_sampling import row_uniforms
-from intelligen.tasks.base import Uniforms, encoded, whole
+from intelligen.decoding.token_sampling import Uniforms, row_uniforms
+from intelligen.tasks.base import encoded, whole
 from intelligen.training.evaluation_memory import evaluate_within_memory
 from intelligen.training.trained_model import TrainedModel
 
@@ -91,7 +91,7 @@ def _lengths(trained: TrainedModel, texts: Sequence[str]) -> Rows:
 
 
 def _uniforms(key: int, rows: Sequence[int]) -> Uniforms:
-    return lambda width: row_uniforms(key, np.array(rows), width=width)
+    return lambda width, samples=1: row_uniforms(key, np.array(rows), width=width, samples=samples)
 
 
 def _batches(lengths: Rows, tokens: int) -> list[list[int]]:

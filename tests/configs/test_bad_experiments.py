@@ -21,6 +21,16 @@ BAD_EXPERIMENTS = {
         "training.optimizer.learning_rat",
         'unknown key; did you mean "learning_rate"?',
     ),
+    "one sample to choose from": (
+        f"{EXPERIMENT}decoding:\n  test: {{name: mbr, samples: 1}}  #!\n",
+        "decoding.test.samples",
+        "must be at least 2, got 1",
+    ),
+    "unknown utility": (
+        f"{EXPERIMENT}decoding:\n  validation: {{name: mbr, utility: comet}}  #!\n",
+        "decoding.validation.utility",
+        'must be one of "chrf", "bleu", got "comet"',
+    ),
     "unknown key like no other": (f"{EXPERIMENT}decoding: {{zzz: 1}}  #!\n", "decoding.zzz", "known here: validation,"),
     "another option's key": (
         f"{EXPERIMENT}strategy:\n  name: standard\n  alpha: 1.0  #!\n",

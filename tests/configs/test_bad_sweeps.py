@@ -151,6 +151,21 @@ BAD_SWEEPS = {
         'did you mean "beam"?',
     ),
     "a search twice": (f"{VARIED}test:\n  searches: [beam, beam]  #!\n", "test.searches", "names a search twice"),
+    "a beam size twice": (
+        f"{VARIED}test:\n  searches: [{{beam: 4}}, greedy, {{beam: 4}}]  #!\n",
+        "test.searches",
+        "names a search twice: {beam: 4}, greedy, {beam: 4}",
+    ),
+    "no prefix in a beam": (
+        f"{VARIED}test:\n  searches:\n    - {{beam: 4}}\n    - {{beam: 0}}  #!\n",
+        "test.searches[1].beam",
+        "must be at least 1, got 0",
+    ),
+    "unknown key of a beam size": (
+        f"{VARIED}test:\n  searches:\n    - {{beam: 4, length_penalty: 1.0}}  #!\n",
+        "test.searches[0].length_penalty",
+        "unknown key; known here: beam",
+    ),
     "climbing name": (VARIED.replace("name: tiny", "name: ../x  #!"), "name", "must be a name"),
     "no experiment file": (
         VARIED.replace("experiment.yaml", "experimint.yaml  #!"),

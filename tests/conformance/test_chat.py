@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from select import select
@@ -17,7 +18,7 @@ from task_data import CPU, Parts, prepare_tasks, task_trial
 
 from intelligen.cli.chat_loop import chat_on_standard_input
 from intelligen.cli.main import commands, guarded
-from intelligen.config.schema.decoding import Beam, Greedy, Sample
+from intelligen.config.schema.decoding import Beam, Greedy, Mbr, Sample
 from intelligen.data.special_tokens import EOS, PAD
 from intelligen.decoding.generate import generate
 from intelligen.decoding.streaming import stream_tokens
@@ -62,6 +63,16 @@ def test_what_is_streamed_is_what_is_generated(
         found = generate(parts.model, source_1S, search, max_lengths_B=torch.tensor([most])).tokens_NT[0].tolist()
         streamed = [*stream_tokens(parts.model, source_1S, search, most=most)]
         assert streamed == [token for token in found if token not in (EOS, PAD)]
+
+
+def test_an_answer_by_minimum_bayes_risk_is_one_of_the_drawn_texts(trained: TrainedModel) -> None:
+    line = trained.prepared.split("test").texts("question")[0]
+    torch.manual_seed(3)
+    answer = "".join(Chat(trained, Mbr(samples=9)).answer(line))
+    torch.manual_seed(3)
+    how = {"prepared": trained.prepared, "decoding": trained.trial.decoding, "device": CPU, "notes": Counter()}
+    (once,) = trained.task.predict(trained.model, [line], search=Mbr(samples=9), **how)
+    assert answer == once
 
 
 def test_an_answer_is_what_inference_says_and_comes_in_pieces(trained: TrainedModel) -> None:

@@ -36,7 +36,7 @@ space:
 budget: {trials_per_strategy: 2}
 scheduler: {name: asha, grace_epochs: 1, reduction_factor: 2}
 confirm: {seeds: 2}
-test: {searches: [greedy, beam]}
+test: {searches: [greedy, beam, {beam: 1}]}
 """
 SEEDS, STRATEGIES = (2, 3), ("standard", "generative")
 BASELINES = {"baseline-1", "baseline-2", "baseline-3"}
@@ -141,7 +141,7 @@ def test_the_same_command_repeats_nothing_and_another_is_refused(
     before = (story.project.sweep / "ledger.jsonl").read_text()
     assert run()[0] == 0
     for override, why in (
-        ("test.searches=[greedy]", "sweep.test.searches: ['greedy', 'beam'] → ['greedy']"),
+        ("test.searches=[greedy]", "sweep.test.searches: ['greedy', 'beam', {'beam': 1}] → ['greedy']"),
         ("confirm=null", "sweep.confirm.seeds: 2 → None"),
         ("budget.trials_per_strategy=3", "its best configurations are being confirmed, so its search has ended"),
     ):
@@ -179,8 +179,9 @@ def test_only_what_was_confirmed_and_its_baselines_are_tested_with_every_search(
     references = (story.project.directory / "corpus" / "test.de").read_text().splitlines()
     for name in tested:
         files = {path.stem: json.loads(path.read_text()) for path in scores_of(story, trials[name])}
-        assert files.keys() == {"test-beam", "test-greedy"}
-        for file, prefix in (("test-beam", "test"), ("test-greedy", "test-greedy")):
+        assert files.keys() == {"test-beam", "test-greedy", "test-beam_size1"}
+        assert files["test-beam_size1"]["hypotheses"] == files["test-greedy"]["hypotheses"]
+        for file, prefix in (("test-beam", "test"), ("test-greedy", "test-greedy"), ("test-beam_size1",) * 2):
             bleu = BLEU().corpus_score(files[file]["hypotheses"], [references]).score
             assert trials[name].scores[f"{prefix}/bleu"] == pytest.approx(bleu)
     for name in trials.keys() - tested:
@@ -227,7 +228,7 @@ def test_every_number_of_the_report_leads_to_runs_in_mlflow_that_make_it_again(s
     assert all(run_id in page for run_id in [study.runs.sweep, *study.runs.trials.values()])
     of_sweep = f"tags.sweep_id = '{study.sweep_id}'"
     found = [row.values() for row in result_rows(study)]
-    assert len(found) == 3 * 2
+    assert len(found) == 3 * 3
     for row in found:
         scores = []
         for run_id in row["mlflow_runs"].split():
@@ -255,8 +256,11 @@ def test_table_status_and_data_frame_agree(story: Story) -> None:
     table = (story.project.sweep / "table.md").read_text()
     scores = sorted(trials[f"generative-s{seed}"].scores["test/bleu"] for seed in SEEDS)
     shown = f"{sum(scores) / 2:.2f} ({scores[0]:.2f} to {scores[1]:.2f})"
-    row, _verdict = (line for line in table.splitlines() if line.startswith("| generative |"))
+    row, _verdict, curve = (line for line in table.splitlines() if line.startswith("| generative |"))
     assert shown in row
+    assert "| BLEU of test by beam size | 1 | " in table
+    greedy = [trials[f"generative-s{seed}"].scores["test-greedy/bleu"] for seed in SEEDS]
+    assert curve.startswith(f"| generative | {sum(greedy) / 2:.2f} [")
     now = read_status(SweepFiles(story.project.sweep))
     assert (now.state, now.ended, now.confirmed["complete"], now.confirmations) == (SweepState.COMPLETE, 4, 4, 4)
     counts = {one.strategy: (sum(one.trials.values()), one.confirmed["complete"]) for one in now.strategies}

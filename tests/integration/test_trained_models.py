@@ -13,23 +13,30 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from conftest import TINY_EXPERIMENT, write_tiny_corpus
+from pretrained_models import make_regression
 from test_sweep import SWEEP
 
 from intelligen.analysis.study import read_study
 from intelligen.cli.main import commands, guarded
 from intelligen.config.load import load_sweep
+from intelligen.config.schema.learned_metric import LearnedMetric
+from intelligen.config.schema.stages_after_search import BeamSize, Scoring
+from intelligen.config.schema.sweep import Resources
+from intelligen.errors import StorageError
+from intelligen.models.pretrained.regression import load_regression
 from intelligen.state.checksummed_json import seal, unseal
 from intelligen.state.launch_file import write_launch
 from intelligen.state.layout import LEDGER_FILE
 from intelligen.state.ledger import Ledger
 from intelligen.state.trial_records import TrialState
 from intelligen.state.trial_result import RESULT, SELECTED
+from intelligen.sweep.execution.workers import score
 from intelligen.sweep.fingerprint import sweep_fingerprint
 from intelligen.sweep.row_data import DataOfRows
 from intelligen.tracking.mlflow_mirror import MlflowMirror
 from intelligen.tracking.mlflow_store import open_client
 from intelligen.training.replay import Recorded, replay
-from intelligen.training.scores_file import current_score_files
+from intelligen.training.scores_file import current_score_files, read_scores, require_scored, scored_split
 from intelligen.training.trained_model import TrainedModel
 
 Call = Callable[..., tuple[int, str, str]]
@@ -247,6 +254,45 @@ def test_a_new_table_of_quoted_fields_is_refused_and_read_as_the_message_says(
     read = json.loads(call(project, *words[:2], *(word.replace("NAME", "new") for word in fix), "--json").stdout)
     plain = json.loads(call(project, *words[:3], "plain=new.tsv", "--json").stdout)
     assert read["scores"][0]["bleu"] == plain["scores"][0]["bleu"]
+
+
+def test_a_beam_of_one_finds_what_greedy_search_finds_and_every_size_is_found_again(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scoring = Scoring(searches=("greedy", BeamSize(beam=1), BeamSize(beam=9), "mbr"))
+    found = score(
+        str(project.trial), str(project.runs), Resources(gpus_per_worker=0).model_dump_json(), scoring.model_dump_json()
+    )
+    files = {path.stem: read_scores(path) for path in current_score_files(project.trial)}
+    assert files.keys() == {"test-beam", "test-greedy", "test-beam_size1", "test-beam_size9", "test-mbr"}
+    assert files["test-beam_size1"].hypotheses == files["test-greedy"].hypotheses != files["test-beam_size9"].hypotheses
+    assert {scored_split(project.trial / "scores" / f"{name}.json") for name in files} == {"test"}
+    for name in ("test-beam_size9", "test-mbr"):
+        assert found[f"{name}/bleu"] == files[name].metrics["test/bleu"]
+    require_scored(project.trial, found, own_search="beam")
+    (project.trial / "scores" / "test-beam_size9.json").unlink()
+    with pytest.raises(StorageError) as caught:
+        require_scored(project.trial, found, own_search="beam")
+    command = str(caught.value).rpartition(": ")[2]
+    assert command.endswith("--search beam --beam-size 9")
+    assert call(project, *shlex.split(command)[1:]).exit_code == 0
+    require_scored(project.trial, found, own_search="beam")
+
+
+def test_a_learned_metric_scores_every_search_where_the_sweep_names_one(project: Project, tmp_path: Path) -> None:
+    metric = LearnedMetric(path=str(make_regression(tmp_path / "metric")), batch=7)
+    scoring = Scoring(searches=("greedy",), learned_metric=metric)
+    resources = Resources(gpus_per_worker=0).model_dump_json()
+    found = score(str(project.trial), str(project.runs), resources, scoring.model_dump_json())
+    references = (project.directory / "corpus" / "test.de").read_text().splitlines()
+    model = load_regression(metric, torch.device("cpu"))
+    for file, name in (("test-beam", "test"), ("test-greedy", "test-greedy")):
+        stored = read_scores(project.trial / "scores" / f"{file}.json")
+        values = model.values(references, stored.hypotheses)
+        assert found[f"{name}/learned"] == pytest.approx(sum(values) / len(values))
+        assert stored.signatures["learned_signature"] == model.signature
+    without = score(str(project.trial), str(project.runs), resources, Scoring().model_dump_json())
+    assert without == {key: value for key, value in found.items() if "greedy" not in key and key != "test/learned"}
 
 
 def test_no_record_of_the_sweep_takes_up_a_new_test_set_or_another_search(project: Project, tmp_path: Path) -> None:

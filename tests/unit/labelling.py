@@ -18,6 +18,7 @@ from intelligen.data.labelled_texts import LabelledBatch
 from intelligen.data.prepared_data import Prepared, Split
 from intelligen.data.special_tokens import NO_LABEL
 from intelligen.decoding.generate import evaluating
+from intelligen.decoding.token_sampling import Uniforms
 from intelligen.evaluation import Shard
 from intelligen.evaluation.metric import Accuracy
 from intelligen.models.build import build_classifier
@@ -25,7 +26,6 @@ from intelligen.models.interfaces import Classifier
 from intelligen.models.losses import summed_class_loss
 from intelligen.optimization import Loss, MetricSums
 from intelligen.tasks import Task
-from intelligen.tasks.base import Uniforms
 
 LABELS = ("short", "long")
 LONG = 4

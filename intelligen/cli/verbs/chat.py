@@ -34,7 +34,7 @@ def chat(
 ) -> None:
     """Chat with a trained model: answers appear token by token.
 
-    On a terminal, /reset forgets what was said, /search greedy|beam|sample changes the search, and /quit or Ctrl-D
+    On a terminal, /reset forgets what was said, /search greedy|beam|sample|mbr changes the search, and /quit or Ctrl-D
     ends the chat; Ctrl-C ends an answer. In a pipe, every line is answered by one line. An empty line has no answer. Of
     a line that is longer than data.max_tokens, the end is read.
 

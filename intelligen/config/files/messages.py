@@ -72,7 +72,10 @@ def sentence(kind: str, context: Mapping[str, Any], value: JsonValue, annotation
 def no_member(options: Mapping[str, Any], value: JsonValue) -> str:
     """What is wrong with a value that has the shape of none of a setting's alternatives."""
     words = [word for option in options.values() for word in _words(option)]
-    return f"must be {' or '.join(dict.fromkeys(words))}, got {shown(value)}"
+    literals = [choice for one in options.values() if get_origin(one) is Literal for choice in get_args(one)]
+    hint = nearest(value, literals) if literals and isinstance(value, str) else ""
+    near = f"; {hint}" if hint.endswith("?") else ""
+    return f"must be {' or '.join(dict.fromkeys(words))}, got {shown(value)}{near}"
 
 
 def _words(option: Any) -> list[str]:

@@ -1,10 +1,12 @@
-"""Decoding settings: greedy, beam search or sampling, with their bounds."""
+"""Decoding settings: greedy, beam search, sampling or minimum Bayes risk, with their bounds."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from intelligen.config.base import ADDED, Settings
+
+Utility = Literal["chrf", "bleu"]
 
 
 class Greedy(Settings):
@@ -45,7 +47,34 @@ class Sample(Settings):
     """Only the smallest set of tokens whose probability reaches p (Holtzman et al. 2020)."""
 
 
-DecodingSearch = Annotated[Greedy | Beam | Sample, Field(discriminator="name")]
+class Mbr(Settings):
+    """Minimum Bayes risk: of `samples` drawn hypotheses the one that is most like all of them (Eikema and Aziz 2020).
+
+    Each is scored by its mean utility, with every drawn hypothesis, itself among them, in the reference's place.
+    """
+
+    name: Literal["mbr"] = "mbr"
+    samples: Annotated[int, Field(ge=2, le=256)] = 32
+    """Drawn for each source. Decoding takes as many times as long as `sample`; utilities grow with the square."""
+    utility: Utility = "chrf"
+    """Sentence chrF, or smoothed sentence BLEU with the task's tokenizer, by sacreBLEU's rules."""
+    temperature: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
+    """This and the two below as of `sample`."""
+    top_k: NonNegativeInt = 0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+
+    @property
+    def drawing(self) -> Sample:
+        """How each hypothesis is drawn."""
+        return Sample(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p)
+
+
+DecodingSearch = Annotated[Greedy | Beam | Sample | Mbr, Field(discriminator="name")]
+
+
+def draws_of(search: DecodingSearch) -> int:
+    """Hypotheses that a search draws for each source; 0 where it draws none."""
+    return search.samples if isinstance(search, Mbr) else int(isinstance(search, Sample))
 
 
 class Decoding(Settings):

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, field_validator, model_validator
+from pydantic import Field, JsonValue, PositiveFloat, field_validator, model_validator
 
-from intelligen.config.base import ADDED, Name, Settings
-from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Sample
+from intelligen.config.base import ADDED, Name, Settings, comparable
+from intelligen.config.schema.decoding import Beam, Decoding, DecodingSearch, Greedy, Mbr, Sample
+from intelligen.config.schema.learned_metric import LearnedMetric
 
 STAGES = ("baseline", "search", "confirm", "test")
 """In the order in which they run."""
 
-SearchName = Literal["greedy", "beam", "sample"]
+SearchName = Literal["greedy", "beam", "sample", "mbr"]
 
 
 class PowerPrior(Settings):
@@ -104,29 +105,71 @@ class Confirmation(Settings):
         return tuple(range(seed + 1, seed + 1 + self.at_most))
 
 
+class BeamSize(Settings):
+    """The experiment's beam search with a size of its own, and with the same length penalty."""
+
+    beam: Annotated[int, Field(ge=1, le=256)]
+    """Prefixes per source."""
+
+
 class Scoring(Settings):
     """How the test sets are decoded."""
 
-    searches: Annotated[tuple[SearchName, ...], Field(min_length=1)] | None = None
-    """Names of the searches that decode every test set, each once, beside the experiment's own (`decoding.test`), which
-    always does. One that the experiment uses has its settings there; others have their defaults."""
+    searches: Annotated[tuple[SearchName | BeamSize, ...], Field(min_length=1)] | None = None
+    """The searches that decode every test set, each once, beside the experiment's own (`decoding.test`), which always
+    does. One that the experiment uses has its settings there; others have their defaults. Beam sizes, such as
+    `[{beam: 1}, {beam: 4}, {beam: 16}]`, make a beam curve."""
+    learned_metric: Annotated[LearnedMetric | None, ADDED] = None
+    """Of tasks whose models write text: also score every test set by this model, as `test/learned`."""
 
     @field_validator("searches")
     @classmethod
-    def _each_once(cls, names: tuple[SearchName, ...] | None) -> tuple[SearchName, ...] | None:
-        if names is not None and len(set(names)) < len(names):
-            raise ValueError(f"names a search twice: {', '.join(names)}")
-        return names
+    def _each_once(cls, searches: tuple[SearchName | BeamSize, ...] | None) -> tuple[SearchName | BeamSize, ...] | None:
+        if searches is not None and len(set(searches)) < len(searches):
+            named = [one if isinstance(one, str) else f"{{beam: {one.beam}}}" for one in searches]
+            raise ValueError(f"names a search twice: {', '.join(named)}")
+        return searches
 
     def of(self, decoding: Decoding) -> tuple[DecodingSearch, ...]:
-        """The searches of a trial with these settings; its own comes first."""
-        others = (name for name in self.searches or () if name != decoding.test.name)
-        return (decoding.test, *(search_named(name, decoding) for name in others))
+        """The searches of a trial with these settings, each once; its own comes first."""
+        others = [
+            search_named(one, decoding) if isinstance(one, str) else beam_of(one.beam, decoding)
+            for one in self.searches or ()
+        ]
+        return tuple(dict.fromkeys((decoding.test, *others)))
+
+    @property
+    def has_beam_sizes(self) -> bool:
+        """Whether test sets are decoded by several sizes of a beam."""
+        return any(isinstance(one, BeamSize) for one in self.searches or ())
 
 
 def scored_as(split: str, search: DecodingSearch | None, decoding: Decoding) -> str:
     """What a split's scores are called: `test` by the trial's own search or by none, `test-greedy` by another."""
-    return split if search is None or search.name == decoding.test.name else f"{split}-{search.name}"
+    if search is None or (label := search_label(search, decoding)) == decoding.test.name:
+        return split
+    return f"{split}-{label}"
+
+
+def search_label(search: DecodingSearch, decoding: Decoding) -> str:
+    """`beam` where a search has the settings of that name (`search_named`), else those that differ: `beam_size8`."""
+    usual, given = comparable(search_named(search.name, decoding)), comparable(search)
+    return "_".join([search.name, *(f"{key}{_spelt(value)}" for key, value in given.items() if value != usual[key])])
+
+
+def possible_labels(search: SearchName | BeamSize) -> tuple[str, ...]:
+    """What a trial may call one of `test.searches`, whatever its own searches are."""
+    return (search,) if isinstance(search, str) else (f"beam_size{search.beam}", "beam")
+
+
+def _spelt(value: JsonValue) -> str:
+    """As part of a file's name: `length1.0` for a group of settings."""
+    return "".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+
+
+def beam_of(size: int, decoding: Decoding) -> DecodingSearch:
+    """The experiment's beam search, with another size."""
+    return search_named("beam", decoding).model_copy(update={"size": size})
 
 
 def search_named(name: SearchName, decoding: Decoding) -> DecodingSearch:
@@ -141,3 +184,5 @@ def search_named(name: SearchName, decoding: Decoding) -> DecodingSearch:
             return Beam()
         case "sample":
             return Sample()
+        case "mbr":
+            return Mbr()

@@ -2,7 +2,6 @@
 
 from intelligen.config.document import Document, dotted, problem_line
 from intelligen.config.metric_direction import direction
-from intelligen.config.schema.data import EmbeddedCorpus
 from intelligen.config.schema.experiment import Experiment
 from intelligen.config.schema.objective import Objective
 from intelligen.config.schema.sweep import Sweep
@@ -39,14 +38,4 @@ def require_objectives_of_the_task(sweep: Sweep, experiment: Experiment, documen
         if one.metric.startswith("valid/") and one.metric not in known:
             key = ("objectives", number, "metric")
             what = f"is {one.metric}, which task {experiment.task.name} does not have; it has {', '.join(known)}"
-            raise ConfigError(problem_line(document.origin(key), dotted(key), what))
-
-
-def require_distinct_scores(sweep: Sweep, experiment: Experiment, document: Document) -> None:
-    """The scores of a split and of another one under a search have two names."""
-    splits = {} if isinstance(experiment.data.corpus, EmbeddedCorpus) else experiment.data.corpus.splits
-    for number, search in enumerate(sweep.test.searches or ()):
-        if clashing := [split for split in splits if split.endswith(f"-{search}")]:
-            key = ("test", "searches", number)
-            what = f"scores by {search} would have the same name as those of the split {clashing[0]}; rename the split"
             raise ConfigError(problem_line(document.origin(key), dotted(key), what))

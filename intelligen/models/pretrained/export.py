@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from intelligen.config.pretrained_directory import CONFIG, GENERATION, PretrainedDirectory, files_of, holds_weights
-from intelligen.config.schema.decoding import Beam, ByLength, DecodingSearch, Greedy, Sample
+from intelligen.config.schema.decoding import Beam, ByLength, DecodingSearch, Greedy, Mbr, Sample
 from intelligen.models.pretrained.lora import lora_config, merge_lora
 from intelligen.models.pretrained.network import PretrainedNetwork
 from intelligen.models.pretrained.token_tables import to_their_order
@@ -100,11 +100,18 @@ def _search(search: DecodingSearch) -> dict[str, Any]:
             return {"num_beams": size, "do_sample": False}
         case Sample(temperature=temperature, top_k=top_k, top_p=top_p):
             return {"num_beams": 1, "do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+        case Mbr():
+            return _search(search.drawing)
         case Greedy():
             return {"num_beams": 1, "do_sample": False}
 
 
 def _difference(search: DecodingSearch) -> str | None:
+    if isinstance(search, Mbr):
+        return (
+            f"decoding.test.name mbr is not exported: here the best of {search.samples} drawn hypotheses is taken, and"
+            " transformers takes the one that it draws"
+        )
     if not isinstance(search, Beam) or not search.length_penalty or isinstance(search.length_penalty, ByLength):
         return None
     return (

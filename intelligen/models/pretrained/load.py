@@ -33,8 +33,13 @@ def load_pretrained(settings: Pretrained) -> PretrainedNetwork:
     return kind(hf, order, settings)
 
 
-def load_hf(found: PretrainedDirectory) -> Any:
+def load_hf(found: PretrainedDirectory, *, key: str = "model.path", kind: Any = None) -> Any:
     """The model as `transformers` has it, with all its weights from the files.
+
+    Args:
+        found: The directory.
+        key: Of the setting that names it, for messages.
+        kind: One of the classes of `transformers`; that of the family where not given.
 
     Raises:
         DataError: A weight is missing, a file is damaged, or configuration and weights do not go together.
@@ -44,8 +49,8 @@ def load_hf(found: PretrainedDirectory) -> Any:
 
     disable_progress_bar()
     set_verbosity_error()  # its report of weights that do not fit is many lines; the first is in ours
-    with read_by_transformers(found.path, "weights"):
-        hf, report = _class_of(found).from_pretrained(
+    with read_by_transformers(found.path, "weights", key=key):
+        hf, report = (kind or _class_of(found)).from_pretrained(
             found.path,
             local_files_only=True,
             trust_remote_code=False,
@@ -57,18 +62,18 @@ def load_hf(found: PretrainedDirectory) -> Any:
     if mismatched := sorted(report["mismatched_keys"]):
         name, held, built = mismatched[0]
         raise DataError(
-            f"model.path: {found.path}: the weights {name} have the shape {[*held]} in its files, and {[*built]} by"
+            f"{key}: {found.path}: the weights {name} have the shape {[*held]} in its files, and {[*built]} by"
             " config.json; restore its files"
         )
     if missing := sorted(report["missing_keys"]):
         raise DataError(
-            f"model.path: {found.path}: its files lack the weights {missing[0]}"
+            f"{key}: {found.path}: its files lack the weights {missing[0]}"
             + (f" and {len(missing) - 1} more" * (len(missing) > 1))
             + "; restore them from their source"
         )
     if untied := sorted(hf.get_expanded_tied_weights_keys().keys() - hf.all_tied_weights_keys.keys()):
         raise DataError(
-            f"model.path: {found.path}: config.json ties {untied[0]} to another table, and the files have two different"
+            f"{key}: {found.path}: config.json ties {untied[0]} to another table, and the files have two different"
             " ones; set tie_word_embeddings to false there"
         )
     return hf

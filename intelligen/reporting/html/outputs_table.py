@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from intelligen.analysis.other_metrics import DESCRIBED
+from intelligen.analysis.other_metrics import DESCRIBED, LEARNED_LABEL
 from intelligen.analysis.result_rows import ResultRow
 from intelligen.analysis.study import StudyResults
+from intelligen.evaluation.learned_metric import LEARNED
 from intelligen.reporting.html.page_tables import Table, number, word
 
 
@@ -14,12 +15,15 @@ def outputs_table(study: StudyResults, rows: Sequence[ResultRow], caption: str) 
     others = list(dict.fromkeys(other.label for row in rows for other in row.score.others))
     if not names:
         return []
-    labels = study.task.labels | DESCRIBED
+    labels = study.task.labels | DESCRIBED | {LEARNED: LEARNED_LABEL}
     headings = [study.compared.heading, *(labels[name] for name in names), *(f"Δ {label}" for label in others)]
     cells = []
     for row in rows:
-        deltas = {other.label: other.delta for other in row.score.others}
+        deltas = {other.label: other for other in row.score.others}
         means = [number(row.score.beside_mean.get(name), f"{{:{study.task.form(name)}}}") for name in names]
-        changes = [number(deltas.get(label), "{:+.2f}") for label in others]
+        changes = [
+            number(None) if (found := deltas.get(label)) is None else number(found.delta, f"{{:+{found.form}}}")
+            for label in others
+        ]
         cells.append([word(study.label(row.score.system)), *means, *changes])
     return [Table(caption, headings, cells)]

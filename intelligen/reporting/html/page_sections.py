@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from intelligen.analysis.beam_curve import beam_curve
 from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import StudyResults
-from intelligen.config.schema.decoding import Beam, ByLength
+from intelligen.config.schema.decoding import Beam, ByLength, Decoding
 from intelligen.config.schema.replicates import Replicate
 from intelligen.data.data_summary import shared_rows
+from intelligen.reporting.html.beam_curve_parts import beam_curve_figure, beam_curve_table
 from intelligen.reporting.html.effort_figures import expected_best_figures, importance_figures, importance_note
 from intelligen.reporting.html.learning_curves import epoch_curves, exposure_curves, learning_curves
 from intelligen.reporting.html.outputs_table import outputs_table
@@ -62,6 +64,10 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         if setting != study.primary:
             found = [row for row in rows if row.score.setting == setting]
             tables.append(result_table(found, _caption(study, setting), study=study, with_costs=False))
+    figures = list(score_figures(study, [row.score for row in first], marks)) if first else []
+    if (curve := beam_curve(study, rows)) is not None:
+        tables.append(beam_curve_table(study, curve))
+        figures.append(beam_curve_figure(study, curve, marks))
     notes = notes_below(result_records(study, rows), study.task.reported, study.compared)
     return Section(
         "results",
@@ -70,7 +76,7 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         below=_how_to_read(study) if tables else "",
         tables=tables,
         notes=notes if tables else [],
-        figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
+        figures=figures,
     )
 
 
@@ -225,17 +231,24 @@ def _what_was_run(study: StudyResults) -> Section:
 
 
 def _length_penalty(study: StudyResults) -> Iterator[str]:
-    """By which penalty beam search compared hypotheses, and whether one was chosen for each model."""
-    decoding = study.fingerprint["experiment"]["decoding"]
-    if decoding["test"]["name"] != "beam":
+    """By which penalty beam search compared hypotheses of test sets, and whether one was chosen for each model."""
+    decoding = Decoding.model_validate_json(json.dumps(study.fingerprint["experiment"]["decoding"]))
+    beams = [search for search in study.sweep.test.of(decoding) if isinstance(search, Beam)]
+    if not beams:
         return
-    penalty = Beam.model_validate_json(json.dumps(decoding["test"])).length_penalty
+    penalty = beams[0].length_penalty
     value = f"|Y|^{penalty.alpha:g}" if isinstance(penalty, ByLength) else f"{penalty:g} (Wu et al. 2016)"
-    settings = study.sweep.model_dump(mode="json", include={"space", "rows"})
-    if "decoding.test" not in json.dumps(settings):
-        yield f"{value}, fixed for all models"
+    sizes = " and sizes of the beam" if study.sweep.test.has_beam_sizes else ""
+    rows, space = (json.dumps(study.sweep.model_dump(mode="json", include={part})) for part in ("rows", "space"))
+    if "decoding.test" not in rows + space:
+        yield f"{value}, fixed for all models{sizes}"
+    elif "decoding.test" in rows:
+        yield f"{value} where a row sets no other"
+    elif "decoding.validation" in space:
+        yield f"{value} where the search sets no other; {study.metric} chose among them"
     else:
-        yield f"{value} where nothing else was set; rows or the search set others, and {study.metric} chose among them"
+        how = f"validation decodes by {decoding.validation.name}, so it chose none"
+        yield f"{value} where the search sets no other; {how}"
 
 
 def _machine(environment: str) -> list[tuple[str, str]]:

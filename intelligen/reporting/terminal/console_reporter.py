@@ -12,7 +12,12 @@ from intelligen.reporting.export import to_markdown
 from intelligen.reporting.terminal.live_progress import LiveProgress
 from intelligen.reporting.terminal.pareto_table import markdown_front, rich_front
 from intelligen.reporting.terminal.progress_bars import counting
-from intelligen.reporting.terminal.results_table import markdown_table, markdown_verdicts, rich_table
+from intelligen.reporting.terminal.results_table import (
+    markdown_beam_curve,
+    markdown_table,
+    markdown_verdicts,
+    rich_table,
+)
 
 if TYPE_CHECKING:
     from intelligen.analysis.study import StudyResults
@@ -44,7 +49,7 @@ class ConsoleReporter:
         table = markdown_table(results.rows, objective=results.metrics[0], scores=results.scores, words=words)
         notes = "".join(f"\n{note}\n" for note in results.notes)
         details = f"\n{to_markdown(results.records, results.reported, words.compared)}" if results.records else ""
-        verdicts = markdown_verdicts(results.verdicts, words)
+        verdicts = markdown_verdicts(results.verdicts, words) + markdown_beam_curve(results.beam_curve, words)
         return table + verdicts + details + notes + markdown_front(results.front, metrics=results.metrics, words=words)
 
     def show(self, results: SweepResults) -> None:

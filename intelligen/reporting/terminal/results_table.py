@@ -6,11 +6,13 @@ from statistics import fmean
 from rich.table import Table
 from rich.text import Text
 
+from intelligen.analysis.beam_curve import HOW, BeamCurve
 from intelligen.analysis.compared_rows import ComparedRows
 from intelligen.analysis.leaderboard import markdown_cell
 from intelligen.analysis.strategy_table import StrategySummary
 from intelligen.analysis.sweep_results import TableWords
 from intelligen.analysis.verdicts import RowVerdict
+from intelligen.evaluation import Interval
 from intelligen.state.trial_records import TrialState
 
 _NOTE = (
@@ -124,6 +126,21 @@ def markdown_verdicts(verdicts: Sequence[RowVerdict], words: TableWords = _WORDS
     lines = [f"| {words.compared.heading} | verdict |", "| --- | --- |"]
     lines += [f"| {markdown_cell(words.compared.label(one.row))} | {markdown_cell(one.words)} |" for one in verdicts]
     return "\n" + "\n".join(lines) + "\n"
+
+
+def markdown_beam_curve(curve: BeamCurve | None, words: TableWords = _WORDS) -> str:
+    """Scores by sizes of the beam; empty where there are none."""
+    if curve is None:
+        return ""
+    form = curve.metric.format
+
+    def text(found: Interval | None) -> str:
+        return "–" if found is None else f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
+
+    titles = [curve.title, *map(str, curve.sizes)]
+    lines = [titles, ["---"] + ["---:"] * (len(titles) - 1)]
+    lines += [[words.compared.label(system), *map(text, found)] for system, found in curve.rows()]
+    return "\n" + "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines) + f"\n\n{HOW}\n"
 
 
 def _trials(row: StrategySummary) -> str:

@@ -286,7 +286,13 @@ def _score_tests(directory: str, store: str, resources_json: str, scoring_json: 
     trained = TrainedModel.load(Path(directory), store=Path(store), device=device)
     trial = read_trial(Path(directory))
     decoding, scores = trial.decoding, dict[str, float]()
+    learned = None
+    if scoring.learned_metric is not None:
+        from intelligen.models.pretrained.regression import load_regression  # heavy, and most sweeps have none
+
+        learned = load_regression(scoring.learned_metric, device)
     for split in set(trained.prepared.splits) - {"train", "valid"}:
         for search in scoring.of(decoding) if trial.task.writes_text else (None,):
-            scores.update(trained.score(split, search=search).metrics(scored_as(split, search, decoding)))
+            scored = trained.score(split, search=search, learned=learned)
+            scores.update(scored.metrics(scored_as(split, search, decoding)))
     return scores

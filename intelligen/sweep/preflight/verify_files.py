@@ -8,6 +8,7 @@ from intelligen.analysis.strategy_table import USABLE
 from intelligen.analysis.trial_outcome import Outcome, read_outcome
 from intelligen.config.load import row_experiments
 from intelligen.config.schema.experiment import Trial
+from intelligen.config.schema.learned_metric import open_learned
 from intelligen.config.schema.pretrained_model import Pretrained
 from intelligen.config.schema.pretrained_source import open_as_resolved
 from intelligen.config.schema.tasks import task_settings
@@ -65,7 +66,7 @@ def require_data(context: SweepContext, prepared: Collection[Prepared]) -> None:
 
 
 def require_pretrained(context: SweepContext) -> None:
-    """Refuse pre-trained models that are gone, or other than those that the trials so far began with.
+    """Refuse pre-trained models, and a learned metric, that are gone or other than those that the sweep began with.
 
     Raises:
         ChangedError: Their files have changed.
@@ -82,6 +83,8 @@ def require_pretrained(context: SweepContext) -> None:
         here = placed(model, context.store)
         assert isinstance(here, Pretrained)
         open_as_resolved(here.found)
+    if context.sweep.test.learned_metric is not None:
+        open_learned(context.sweep.test.learned_metric)
 
 
 def _begun_with(context: SweepContext) -> Iterator[Pretrained]:

@@ -203,3 +203,24 @@ def test_generated_tokens_can_be_trained_on(autocast: bool) -> None:
 def test_several_hypotheses_per_source_need_sampling() -> None:
     with pytest.raises(AssertionError, match="beam finds one hypothesis per source"):
         generate(decided_model(), sources(), Beam(), max_lengths_B=torch.tensor(BOUNDS), samples=2)
+
+
+def test_a_beam_of_one_is_greedy_to_the_last_token() -> None:
+    model, bounds = decided_model(), torch.tensor(BOUNDS)
+    greedy = scored(model, sources(), Greedy(), max_lengths_B=bounds)
+    beam = generate(model, sources(), Beam(size=1, length_penalty=2.0), max_lengths_B=bounds)
+    assert beam.tokens_NT.tolist() == greedy.tokens_NT.tolist()
+    assert beam.log_probs_N.tolist() == greedy.log_probs_N.tolist()
+
+
+def test_a_beam_of_one_is_greedy_where_log_probabilities_round_two_tokens_to_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logits_V = torch.zeros(VOCABULARY)
+    logits_V[5], logits_V[6] = torch.tensor(0.1).nextafter(torch.tensor(1.0)), 0.1
+    assert len(logits_V.log_softmax(0)[5:7].unique()) == 1
+    model = decided_model()
+    monkeypatch.setattr(model, "extend", lambda tokens_NT, cache: logits_V.expand(len(tokens_NT), 1, -1).clone())
+    for search in (Greedy(), Beam(size=1)):
+        found = generate(model, sources()[:1], search, max_lengths_B=torch.tensor([3]))
+        assert found.tokens_NT.tolist() == [[5, 5, 5]]
