@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from intelligen.analysis.best_settings import settings_use, study_settings
 from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import StudyResults
 from intelligen.config.schema.decoding import Beam, ByLength
@@ -47,7 +48,8 @@ _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/
 
 def study_sections(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> list[Section]:
     """All parts of a study's page below the answer."""
-    return [_results(study, rows, marks), *_training(study, rows, marks), *_search(study, marks), *_material(study)]
+    results = [_results(study, rows, marks), _best(study)]
+    return [*results, *_training(study, rows, marks), *_search(study, marks), *_material(study)]
 
 
 def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Section:
@@ -66,6 +68,17 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         tables=tables,
         notes=notes if tables else [],
         figures=list(score_figures(study, [row.score for row in first], marks)) if first else [],
+    )
+
+
+def _best(study: StudyResults) -> Section:
+    found = study_settings(study)
+    how = settings_use(study)
+    return Section(
+        "settings",
+        "Settings of the best trials",
+        text=f"{how[0].upper()}{how[1:]}." if found else "",
+        code="\n".join(line for one in found for line in one.lines()),
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from intelligen.analysis.best_settings import settings_block
 from intelligen.analysis.eta import Eta
-from intelligen.analysis.status import BestTrial, Status, SweepState
+from intelligen.analysis.row_status import BestTrial
+from intelligen.analysis.status import Status, SweepState
 from intelligen.analysis.suggested_command import command_line
 from intelligen.config.metric_direction import best
 from intelligen.config.schema.rows import STRATEGY
@@ -21,6 +23,7 @@ def status_view(status: Status) -> RenderableType:
     parts.append(_strategies(status))
     if status.under_way:
         parts.append(_under_way(status))
+    parts += [Text(line) for line in settings_block(status.best, status.settings_use)]
     parts += [Text(line) for line in _ending(status)]
     return Group(*parts)
 
