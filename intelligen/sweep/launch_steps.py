@@ -23,6 +23,7 @@ from intelligen.sweep.complete_lines import complete_lines
 from intelligen.sweep.end_of_launch import close_launch
 from intelligen.sweep.execution.watchdog import watching_progress
 from intelligen.sweep.fingerprint import require_unchanged, sweep_fingerprint
+from intelligen.sweep.launch_header import header_lines
 from intelligen.sweep.launch_reporter import Reporter
 from intelligen.sweep.launch_request import LaunchRequest
 from intelligen.sweep.matmul_by_processor import settle_matmul
@@ -125,6 +126,8 @@ def _run_stages(
             mirror.require_store()
             _say(complete_lines(context, request.given), reporter)
         else:
+            header = header_lines(context.sweep, context.experiment, given=request.given, trials=context.ledger.trials)
+            _say(header, reporter)
             task, objective = build_task(request.experiment.task), context.sweep.objective.metric
             with reporter.following(context.directory, objective=objective, metrics=task.metrics):
                 _stages(context, cluster, request.until, interrupts, close_lost, mirror)
