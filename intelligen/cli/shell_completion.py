@@ -24,7 +24,9 @@ def sweeps(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
 def trials(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The trials of the sweep before it."""
-    return [name for name in _trials(context, context.params.get("sweep") or "") if name.startswith(incomplete)]
+    # Before the value of an option is typed, click has not read the arguments.
+    sweep = context.params.get("sweep") or next(iter(context.args), "")
+    return [name for name in _trials(context, sweep) if name.startswith(incomplete)]
 
 
 def models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
