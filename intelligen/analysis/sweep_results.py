@@ -11,6 +11,7 @@ from intelligen.state.trial_records import TrialRecord
 
 if TYPE_CHECKING:
     from intelligen.analysis.beam_curve import BeamCurve
+    from intelligen.analysis.best_settings import BestSettings
     from intelligen.analysis.verdicts import RowVerdict
     from intelligen.tasks.base import AnyMetric, AnyTask
 
@@ -75,5 +76,9 @@ class SweepResults:
     """Of a study that has ended."""
     beam_curve: "BeamCurve | None" = None
     """Of a sweep whose test sets are decoded by several sizes of a beam."""
+    best: "Sequence[BestSettings]" = ()
+    """The best trial of each row that was searched."""
+    settings_use: str = ""
+    """Where their settings can be pasted."""
     notes: Sequence[str] = ()
     """What a reader of the table must know: a row that did not learn, or has no scores."""

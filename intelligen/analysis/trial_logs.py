@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from intelligen.analysis.best_settings import SweepSettings
 from intelligen.analysis.compared_rows import ComparedRows
+from intelligen.analysis.early_stop_words import compared_with
 from intelligen.config.document import nearest
+from intelligen.config.experiment_lines import settings_lines
 from intelligen.errors import ConfigError
 from intelligen.state.ledger import LOCK_FILE
 from intelligen.state.lock_owner import find_lock_owner
@@ -32,6 +35,7 @@ class TrialLogs:
     def __init__(self, files: SweepFiles, named: str | None) -> None:
         self._files = files
         self._named = named
+        self._settings = SweepSettings.read(files)
         self._read: dict[Path, int] = {}
         self._shown: Path | None = None
         self._chosen: dict[str, None] = {}
@@ -46,6 +50,7 @@ class TrialLogs:
                 if new and path != self._shown:
                     self._shown = path
                     yield f"==> {record.id} {record.row}: {path}"
+                    yield from (f"    {line}" for line in settings_lines(self._settings.of(record)))
                 yield from new
 
     def endings(self) -> list[str]:
@@ -53,10 +58,17 @@ class TrialLogs:
         trials = self._files.ledger()[1]
         records = [trials[name] for name in self._chosen]
         return [
-            f"{record.id} {record.state}: {record.stop_reason}" + ("" if self._paths(record) else " (it has no log)")
+            f"{record.id} {record.state}: {self._why(record)}" + ("" if self._paths(record) else " (it has no log)")
             for record in records
             if record.state is not TrialState.RUNNING
         ]
+
+    def _why(self, record: TrialRecord) -> str:
+        """Why it ended, and what it was compared with."""
+        trials = self._files.ledger()[1]
+        histories = {name: self._files.reports(one) for name, one in trials.items()}
+        others = compared_with(record, trials, histories, self._settings.sweep)
+        return f"{record.stop_reason}: {others}" if others else str(record.stop_reason)
 
     def under_way(self) -> bool:
         """Whether more may come: the sweep runs, and so do the trials."""
@@ -77,6 +89,7 @@ class TrialLogs:
                     "strategy": record.row,
                     "state": record.state,
                     "stop_reason": record.stop_reason,
+                    "settings": self._settings.of(record),
                     "logs": [
                         {"file": str(path), "lines": list(deque(self._new_lines(path), maxlen=last))}
                         for path in self._paths(record)

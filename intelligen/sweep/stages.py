@@ -59,7 +59,7 @@ def require_no_late_search(context: SweepContext) -> None:
         ChangedError: The budget has been raised since.
 
     """
-    confirms = any(record.kind == "confirm" for record in context.ledger.trials.values())
+    confirms = _confirms(context)
     if any((confirms or one.updates_ratios) and not _search_is_over(one) for one in context.searches):
         what = "its best configurations are being confirmed" if confirms else "the ratios of its controls are fixed"
         raise ChangedError(
@@ -67,6 +67,15 @@ def require_no_late_search(context: SweepContext) -> None:
             " another sweep, which starts from this one's trials: intelligen run FILE"
             f" -o name=NEW -o search.warm_start.sweep={context.sweep.name}"
         )
+
+
+def search_is_closed(context: SweepContext) -> bool:
+    """Whether its results are being confirmed, or its controls have been trained for as long as they took."""
+    return _confirms(context) or any(one.updates_ratios for one in context.searches)
+
+
+def _confirms(context: SweepContext) -> bool:
+    return any(record.kind == "confirm" for record in context.ledger.trials.values())
 
 
 def prepare_search(context: SweepContext) -> None:

@@ -41,12 +41,14 @@ class Section:
     folded: bool = False
     """Only the first figure is open."""
     samples: Sequence[TranslatedSample] = ()
+    code: str = ""
+    """Lines of a file, to be copied."""
     notes: Sequence[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     """Long texts by their titles, folded."""
 
     def __bool__(self) -> bool:
-        return any((self.text, self.tables, self.figures, self.samples, self.notes, self.texts))
+        return any((self.text, self.tables, self.figures, self.samples, self.code, self.notes, self.texts))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from intelligen.analysis.beam_curve import beam_curve
+from intelligen.analysis.best_settings import settings_use, study_settings
 from intelligen.analysis.result_rows import ResultRow, primary, result_records
 from intelligen.analysis.study import StudyResults
 from intelligen.config.schema.decoding import Beam, ByLength, Decoding
@@ -54,7 +55,8 @@ _HOW_EXPOSED = "How a model does after its own words, mean over its seeds; docs/
 
 def study_sections(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> list[Section]:
     """All parts of a study's page below the answer."""
-    return [_results(study, rows, marks), *_training(study, rows, marks), *_search(study, marks), *_material(study)]
+    results = [_results(study, rows, marks), _best(study)]
+    return [*results, *_training(study, rows, marks), *_search(study, marks), *_material(study)]
 
 
 def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Section:
@@ -77,6 +79,17 @@ def _results(study: StudyResults, rows: Sequence[ResultRow], marks: Marks) -> Se
         tables=tables,
         notes=notes if tables else [],
         figures=figures,
+    )
+
+
+def _best(study: StudyResults) -> Section:
+    found = study_settings(study)
+    how = settings_use(study)
+    return Section(
+        "settings",
+        "Settings of the best trials",
+        text=f"{how[0].upper()}{how[1:]}." if found else "",
+        code="\n".join(line for one in found for line in one.lines()),
     )
 
 
