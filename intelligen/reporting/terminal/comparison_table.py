@@ -7,10 +7,9 @@ from rich.text import Text
 
 from intelligen.reporting.html.comparison_page import Compared
 from intelligen.reporting.html.comparison_page import page_comparison_table as page_table
-from intelligen.reporting.html.page_tables import PER_DEVICE_HOUR
 
 # All columns of the page would not fit.
-_LEFT_OUT = ("effect size", "avg memory", "max memory", PER_DEVICE_HOUR)
+_LEFT_OUT = ("effect size", "avg memory", "max memory")
 
 
 def comparison_table(compared: Sequence[Compared]) -> Table:
